@@ -1,0 +1,38 @@
+"""Records a WebRTC room in real Chrome into one WebM, and judges the file."""
+
+from harness.errors import (
+    ConfigError,
+    HarnessError,
+    InvalidStateError,
+    NotSupportedError,
+    PageError,
+    RecordingError,
+    SetupError,
+    StepTimeout,
+    VerificationError,
+)
+from harness.launch import open_room
+from harness.recording.config import RecordConfig
+from harness.recording.recording import Recording
+from harness.session.participant import Participant
+from harness.session.room import Room
+from harness.verification import Report, verify
+
+__all__ = [
+    "ConfigError",
+    "HarnessError",
+    "InvalidStateError",
+    "NotSupportedError",
+    "PageError",
+    "Participant",
+    "RecordConfig",
+    "Recording",
+    "RecordingError",
+    "Report",
+    "Room",
+    "SetupError",
+    "StepTimeout",
+    "VerificationError",
+    "open_room",
+    "verify",
+]

@@ -1,0 +1,204 @@
+"""The doctor: what this machine has for recording, what it lacks, and how to get it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shutil
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel, ConfigDict
+from rich.markup import escape
+from rich.table import Table
+
+from harness.browser.chrome import Chrome
+from harness.browser.locate import sandbox_works
+from harness.errors import SetupError
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+_PACKAGES: Final = {"harness": "recording-harness", "playwright": "playwright", "aiohttp": "aiohttp", "av": "av"}
+_CODECS: Final = {
+    "vp8": "video/webm;codecs=vp8",
+    "vp9": "video/webm;codecs=vp9",
+    "av1": "video/webm;codecs=av1",
+    "opus": "audio/webm;codecs=opus",
+}
+_NEEDED_CODECS: Final = ("vp8", "opus")
+_MIXER_PARTS: Final = ("MediaStreamTrackProcessor", "MediaStreamTrackGenerator")
+_FREE_DISK_BYTES: Final = 1_000_000_000
+_FREE_MEMORY_BYTES: Final = 1_000_000_000
+_MEMORY_INFO: Final = Path("/proc/meminfo")
+_ASK_THE_PAGE: Final = """([types, names]) => ({
+    types: types.map((type) => MediaRecorder.isTypeSupported(type)),
+    names: names.map((name) => name in globalThis),
+})"""
+
+
+class Lack(BaseModel):
+    """Something that is missing, and the remedy."""
+
+    model_config = ConfigDict(frozen=True)
+
+    what: str
+    remedy: str
+
+
+class Examination(BaseModel):
+    """What the doctor found.
+
+    ``codecs`` says which of vp8, vp9, av1 and opus the browser's MediaRecorder offers, ``mixer`` which of the parts
+    that the mixer needs are there. ``memory_free`` and ``disk_free`` are in bytes, the latter where recordings go;
+    None stands for what could not be found out.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    executable: Path | None
+    channel: str | None
+    how_found: str | None
+    version: str | None
+    sandbox: bool | None
+    codecs: dict[str, bool]
+    mixer: dict[str, bool]
+    processors: int
+    memory_free: int | None
+    disk_free: int | None
+    node: str | None
+    python: str
+    platform: str
+    versions: dict[str, str]
+    missing: tuple[Lack, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is missing."""
+        return not self.missing
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object that ``harness doctor --json`` prints."""
+        return {"ok": self.ok, **self.model_dump(mode="json")}
+
+    def __rich__(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        table.add_row("browser", escape(f"{self.executable} ({self.how_found})") if self.executable else "none")
+        table.add_row("version", self.version or "unknown")
+        table.add_row("sandbox", {True: "on", False: "off: it can't start here", None: "unknown"}[self.sandbox])
+        table.add_row("codecs", _listed(self.codecs))
+        table.add_row("mixer", _listed(self.mixer))
+        table.add_row("processors", str(self.processors))
+        table.add_row("memory free", _in_gigabytes(self.memory_free))
+        table.add_row("disk free", _in_gigabytes(self.disk_free))
+        table.add_row("Node", self.node or "none (only work on the page itself needs it)")
+        table.add_row("versions", ", ".join(f"{name} {version}" for name, version in self.versions.items()))
+        table.add_row("machine", f"{self.platform}, Python {self.python}")
+        for lack in self.missing:
+            table.add_row("[bold red]missing[/]", escape(f"{lack.what}: {lack.remedy}"))
+        return table
+
+
+def examine(
+    executable: str | os.PathLike[str] | None = None, *, recordings: str | os.PathLike[str] = "recordings"
+) -> Examination:
+    """Return what this machine has, asking a real browser what it can record.
+
+    ``executable`` is a browser to ask instead of the usual one; ``recordings`` is the folder whose disk counts. What
+    is missing is told, never raised.
+    """
+    missing: list[Lack] = []
+    browser: dict[str, Any] = dict.fromkeys(("executable", "channel", "how_found", "version", "sandbox"))
+    codecs: dict[str, bool] = {}
+    mixer: dict[str, bool] = {}
+    try:
+        with Chrome(executable) as chrome:
+            found = chrome.found
+            browser = {
+                "executable": found.executable,
+                "channel": found.channel,
+                "how_found": found.how_found,
+                "version": chrome.version,
+                "sandbox": sandbox_works(found.executable),
+            }
+            codecs, mixer = _ask(chrome.new_context().new_page())
+    except SetupError as error:
+        missing.append(Lack(what="a browser", remedy=str(error)))
+    else:
+        absent = [name for name in _NEEDED_CODECS if not codecs[name]] + [name for name in mixer if not mixer[name]]
+        remedy = "this browser can't record; take a current Chrome or Chromium ('harness browser install')"
+        missing += [Lack(what=name, remedy=remedy) for name in absent]
+
+    memory_free, disk_free = _memory_free(), _disk_free(Path(recordings))
+    if memory_free is not None and memory_free < _FREE_MEMORY_BYTES:
+        missing.append(Lack(what="memory", remedy="a room of three takes 1 GB: close what is not needed"))
+    if disk_free is not None and disk_free < _FREE_DISK_BYTES:
+        missing.append(Lack(what="disk space", remedy="make room, or record elsewhere with --recordings DIR"))
+    return Examination(
+        **browser,
+        codecs=codecs,
+        mixer=mixer,
+        processors=os.cpu_count() or 1,
+        memory_free=memory_free,
+        disk_free=disk_free,
+        node=_node(),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        versions=_versions(),
+        missing=tuple(missing),
+    )
+
+
+def _ask(page: Page) -> tuple[dict[str, bool], dict[str, bool]]:
+    answer = page.evaluate(_ASK_THE_PAGE, [list(_CODECS.values()), list(_MIXER_PARTS)])
+    return (
+        dict(zip(_CODECS, answer["types"], strict=True)),
+        dict(zip(_MIXER_PARTS, answer["names"], strict=True)),
+    )
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for name, distribution in _PACKAGES.items():
+        # A checkout on the path without an installation has no version.
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(distribution)
+    return versions
+
+
+def _memory_free() -> int | None:
+    """Return how many bytes programs can still have; None where the system does not say so in a file."""
+    try:
+        lines = _MEMORY_INFO.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    sizes = (line.split() for line in lines if line.startswith("MemAvailable:"))
+    return next((int(kibibytes) * 1024 for _, kibibytes, *_ in sizes), None)
+
+
+def _disk_free(folder: Path) -> int | None:
+    """Return how many bytes fit the disk on which the folder is, or will be."""
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    try:
+        return shutil.disk_usage(there).free
+    except OSError:
+        return None
+
+
+def _node() -> str | None:
+    try:
+        answer = subprocess.run(["node", "--version"], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
+
+
+def _listed(things: dict[str, bool]) -> str:
+    return ", ".join(name if there else f"[red]no {name}[/]" for name, there in things.items()) or "unknown"
+
+
+def _in_gigabytes(size: int | None) -> str:
+    return "unknown" if size is None else f"{size / 1e9:.1f} GB"

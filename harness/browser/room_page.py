@@ -1,0 +1,98 @@
+"""RoomPage: the page object of our own page. One method a call; plain data in, plain data out."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
+from harness.errors import PageError, StepTimeout, page_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from playwright.sync_api import BrowserContext, ConsoleMessage, Download, Page
+
+_KEPT_LINES: Final = 50
+
+
+class RoomPage:
+    """One open page of a participant.
+
+    Calls answer what the page answered; a refusal or failure there is raised as its Python error. ``log`` holds the
+    last lines of the page's console, ``downloads`` what the browser has begun to download and nobody has collected.
+    """
+
+    def __init__(self, context: BrowserContext, url: str, *, watched: bool = False) -> None:
+        self.page: Page = context.new_page()
+        self.log: deque[str] = deque(maxlen=_KEPT_LINES)
+        self.downloads: deque[Download] = deque()
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", lambda error: self.log.append(f"uncaught: {error}"))
+        # A lambda: Playwright marks the handlers it is given, and a deque's method can't be marked.
+        self.page.on("download", lambda download: self.downloads.append(download))  # noqa: PLW0108
+        self.page.on("crash", lambda _: self.log.append("the page crashed"))
+        address = url if watched else f"{url}/?view=off"
+        self._guard(lambda: self.page.goto(address, wait_until="commit"))
+
+    @property
+    def alive(self) -> bool:
+        """Whether the page can still be called."""
+        return not self.page.is_closed() and "the page crashed" not in self.log
+
+    def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
+        """Start a call and return at once; what is returned waits for the answer and returns it.
+
+        Calls begun on several pages run side by side.
+        """
+        script = "([name, argument]) => window.harness.begin(name, argument)"
+        # The page's modules have run when its DOM is ready; they are deferred.
+        self._guard(lambda: self.page.wait_for_load_state("domcontentloaded"))
+        number = self._guard(lambda: self.page.evaluate(script, [name, argument]))
+        return lambda: self._answer(self._guard(lambda: self.page.evaluate("(n) => window.harness.finish(n)", number)))
+
+    def call(self, name: str, argument: object = None) -> Any:
+        """Make a call and return its answer."""
+        return self.begin(name, argument)()
+
+    def next_download(self, *, seconds: float = 30.0) -> Download:
+        """Return the oldest download that nobody has collected, waiting for one if need be."""
+        if not self.downloads:
+            try:
+                self.page.wait_for_event("download", timeout=seconds * 1000)
+            except PlaywrightTimeout:
+                message = f"No download began within {seconds:g} s, although the page asked the browser for one."
+                raise StepTimeout(message) from None
+        return self.downloads.popleft()
+
+    def save(self, download: Download, path: str) -> None:
+        """Write what was downloaded to ``path``, waiting for its end."""
+        self._guard(lambda: download.save_as(path))
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass while the page's events are heard."""
+        self._guard(lambda: self.page.wait_for_timeout(seconds * 1000))
+
+    def close(self) -> None:
+        """Close the page and its context; twice is fine."""
+        if not self.page.is_closed():
+            self._guard(self.page.context.close)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        self.log.append(f"{message.type}: {message.text}")
+
+    def _answer(self, answer: Mapping[str, Any]) -> Any:
+        if answer["ok"]:
+            return answer["value"]
+        error = answer["error"]
+        raise page_error(message=error["message"], code=error["code"], name=error["name"], page_log=list(self.log))
+
+    def _guard(self, step: Callable[[], Any]) -> Any:
+        try:
+            return step()
+        except PlaywrightError as error:
+            first = error.message.strip().splitlines()[0] if error.message.strip() else "no reason given"
+            message = f"The page can't be reached any more: {first}"
+            raise PageError(message, name=error.name or "Error", page_log=list(self.log)) from error

@@ -1,0 +1,28 @@
+"""``harness browser``: getting a Chrome."""
+
+from __future__ import annotations
+
+import typer
+
+from harness.browser.install import install as install_browser
+from harness.cli.options import DebugOption, debugging
+
+app = typer.Typer(help="Get a Chrome to record with.", no_args_is_help=True)
+
+
+@app.callback()
+def browser() -> None:
+    """Get a Chrome to record with."""
+
+
+@app.command()
+def install(*, debug: DebugOption = False) -> None:
+    """Install a Chrome, unless there is one: Playwright's own, else Debian's.
+
+    Example:
+        harness browser install
+    """
+    if debug:
+        debugging(on=True)
+    found = install_browser()
+    typer.echo(f"{found.executable} {found.version} ({found.how_found})", err=True)

@@ -1,0 +1,36 @@
+"""``harness doctor``: what this machine has for recording, what it lacks, and how to get it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from harness.browser.doctor import examine
+from harness.cli.options import DebugOption, ExecutableOption, JsonOption, RecordingsOption, debugging, print_json
+
+
+def doctor(
+    *,
+    executable: ExecutableOption = None,
+    recordings: RecordingsOption = Path("recordings"),
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Say which Chrome there is, what it can record, what is missing and how to get it.
+
+    Examples:
+        harness doctor
+
+        harness doctor --json
+    """
+    if debug:
+        debugging(on=True)
+    examination = examine(executable, recordings=recordings)
+    if json:
+        print_json(examination.as_json())
+    else:
+        Console().print(examination)
+    if not examination.ok:
+        raise typer.Exit(3)

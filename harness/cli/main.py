@@ -1,0 +1,71 @@
+"""The program: its commands, its exit codes, and how errors read."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from importlib import metadata
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from harness.cli import browser, doctor, record, serve, verify
+from harness.cli.options import DebugOption, debugging
+from harness.errors import ConfigError, HarnessError, SetupError
+
+WRONG_USAGE: Final = 2
+LACKING: Final = 3
+FAILED: Final = 1
+
+app = typer.Typer(
+    name="harness",
+    help="Records a WebRTC room in real Chrome into one WebM, and judges the file.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("record")(record.record)
+app.command("verify")(verify.verify)
+app.command("serve")(serve.serve)
+app.command("doctor")(doctor.doctor)
+app.add_typer(browser.app, name="browser")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"harness {metadata.version('recording-harness')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+    debug: DebugOption = False,
+) -> None:
+    """Record a WebRTC room in real Chrome into one WebM, and judge the file."""
+    del version
+    if debug:
+        debugging(on=True)
+
+
+def main() -> None:
+    """Run the program; exit 0: all well, 1: a check failed, 2: wrong usage, 3: the environment lacks something."""
+    logging.basicConfig(format="harness: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    try:
+        app()
+    except HarnessError as error:
+        if debugging():
+            raise
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"harness: {error}", style="red", markup=False)
+        sys.exit(_exit_code(error))
+
+
+def _exit_code(error: HarnessError) -> int:
+    if isinstance(error, ConfigError):
+        return WRONG_USAGE
+    return LACKING if isinstance(error, SetupError) else FAILED

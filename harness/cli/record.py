@@ -1,0 +1,178 @@
+"""``harness record``: people join a room, the first one records, and the file is judged."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal, cast
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from harness.cli.interrupt import Interruption, interruptible
+from harness.cli.options import DebugOption, ExecutableOption, JsonOption, RecordingsOption, debugging, print_json
+from harness.errors import ConfigError
+from harness.launch import open_room
+from harness.recording.config import Codec, FrameRate, Layout, Quality, RecordConfig, Recorder, RecordType
+from harness.recording.names import safe_stem
+from harness.session.participant import Media
+from harness.verification import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.recording.recording import Recording
+    from harness.session.participant import Participant
+    from harness.session.room import Room
+    from harness.verification import Report
+
+DEFAULT_NAMES: Final = ("alice", "bob", "carol")
+_STEP: Final = 0.1
+
+
+def record(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Who takes part; the first one records.")
+    ] = None,
+    *,
+    recorder: Annotated[
+        Recorder, typer.Option(envvar="HARNESS_RECORDER", help="Record the first participant alone, or everybody.")
+    ] = "all",
+    record_type: Annotated[
+        RecordType, typer.Option("--type", envvar="HARNESS_TYPE", help="Sound alone, or picture and sound.")
+    ] = "video",
+    quality: Annotated[Quality, typer.Option(envvar="HARNESS_QUALITY", help="640x360, 640x480 or 1280x720.")] = "360p",
+    frame_rate: Annotated[
+        Literal["15", "30"], typer.Option(envvar="HARNESS_FRAME_RATE", help="Frames a second.")
+    ] = "15",
+    seconds: Annotated[float, typer.Option(envvar="HARNESS_SECONDS", help="Recorded time.", metavar="S")] = 10.0,
+    name: Annotated[
+        str | None, typer.Option(envvar="HARNESS_NAME", help="Name of the file; by default who and when.")
+    ] = None,
+    recordings: RecordingsOption = Path("recordings"),
+    codec: Annotated[Codec, typer.Option(envvar="HARNESS_CODEC", help="Codec of the picture.")] = "vp8",
+    bitrate: Annotated[
+        int | None, typer.Option(envvar="HARNESS_BITRATE", help="Of the picture; by size and rate.", metavar="KBPS")
+    ] = None,
+    layout: Annotated[Layout, typer.Option(envvar="HARNESS_LAYOUT", help="How tiles are arranged.")] = "grid",
+    media: Annotated[
+        Media, typer.Option(envvar="HARNESS_MEDIA", help="Made pictures and tones, or camera and microphone.")
+    ] = "synthetic",
+    headed: Annotated[bool, typer.Option("--headed", envvar="HARNESS_HEADED", help="Show the windows.")] = False,
+    executable: ExecutableOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Record a room: everybody joins, the first one records, and the file is judged.
+
+    Examples:
+        harness record
+
+        harness record alice bob --quality 720p --frame-rate 30 --seconds 10 --name standup
+    """
+    if debug:
+        debugging(on=True)
+    config = RecordConfig(
+        record_type=record_type,
+        record_name=name,
+        record_video_quality=quality,
+        record_video_frame=cast("FrameRate", int(frame_rate)),
+        layout=layout,
+        codec=codec,
+        video_bits_per_second=None if bitrate is None else bitrate * 1000,
+    )
+    if not 0 < seconds < float("inf"):
+        message = f"--seconds: {seconds:g} is not possible; give a number above 0."
+        raise ConfigError(message)
+    if name is not None and safe_stem(name) != name:
+        _say(f"The file's name becomes {safe_stem(name)!r}; {name[:60]!r} would not be safe on every system.")
+
+    kept: list[Recording] = []
+    with interruptible() as interruption:
+        with open_room(recordings=recordings, executable=executable, headed=headed) as room:
+            try:
+                with _progress() as progress:
+                    take = _Take(room, tuple(names or DEFAULT_NAMES), media, progress, interruption)
+                    take.run(recorder, config, seconds)
+            finally:
+                kept = room.recordings
+        reports = [verify(recording) for recording in kept]
+    _answer(kept, reports, json=json)
+    if interruption:
+        raise typer.Exit(interruption.exit_code or 0)
+    if not reports or not all(report.ok for report in reports):
+        raise typer.Exit(1)
+
+
+class _Take:
+    """One recording from join to clean, told on stderr; an interruption ends it early and properly."""
+
+    def __init__(
+        self, room: Room, names: tuple[str, ...], media: Media, progress: Progress, interruption: Interruption
+    ) -> None:
+        self._room = room
+        self._names = names
+        self._media = media
+        self._progress = progress
+        self._interruption = interruption
+        self._task = progress.add_task("Joining", total=None)
+
+    def run(self, recorder: Recorder, config: RecordConfig, seconds: float) -> None:
+        first = self._names[0]
+        others = ", ".join(self._names[1:])
+        self._tell(f"{first} joins" + (f" with {others}" if others else ""))
+        subscriber = first if recorder == "all" else None
+        recording = self._room.join_all(*self._names, media=self._media, subscriber=subscriber)[0]
+        if self._interruption:
+            return
+        self._tell("Starting to record")
+        recording.start_media_recording(recorder=recorder, record_config=config)
+        self._wait(recording, seconds)
+        self._tell("Finishing")
+        recording.stop_media_recording()
+        recording.download_media_recording()
+        recording.clean_media_recording()
+
+    def _wait(self, participant: Participant, seconds: float) -> None:
+        self._progress.update(self._task, description=f"{participant.name} records", total=seconds)
+        while not self._interruption and (left := seconds - participant.elapsed) > 0:
+            self._progress.update(self._task, completed=participant.elapsed)
+            self._room.wait(seconds=min(left, _STEP))
+        self._progress.update(self._task, completed=seconds)
+
+    def _tell(self, what: str) -> None:
+        self._progress.update(self._task, description=what)
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Progress]:
+    """Show progress on stderr, where that is a terminal."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield progress
+
+
+def _say(what: str) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"harness: {what}", markup=False)
+
+
+def _answer(recordings: list[Recording], reports: list[Report], *, json: bool) -> None:
+    """Print what was recorded and the verdicts."""
+    if json:
+        ok = bool(reports) and all(report.ok for report in reports)
+        print_json(
+            {
+                "ok": ok,
+                "recordings": [recording.as_json() for recording in recordings],
+                "reports": [report.as_json() for report in reports],
+            }
+        )
+        return
+    console = Console()
+    for recording, report in zip(recordings, reports, strict=True):
+        console.print(str(recording.path), soft_wrap=True, highlight=False, markup=False)
+        console.print(report)
+    if not recordings:
+        _say("Nothing was recorded.")

@@ -1,0 +1,95 @@
+"""The errors that users see, as one tree.
+
+HarnessError
+  ConfigError            a RecordConfig, scenario or option that can't work
+  SetupError             Chrome, a codec, a port, the disk: what is missing and how to get it
+  StepTimeout            what we waited for, how long, what was there instead
+  PageError              the page failed; .code, .name and .page_log say how
+    InvalidStateError    right call, wrong moment
+    NotSupportedError    this browser can't record that
+    RecordingError       the recording broke by itself; .recording is what was saved
+  VerificationError      from Report.raise_for_failures()
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from harness.recording.recording import Recording
+
+
+class HarnessError(Exception):
+    """Anything the harness raises on purpose; its message says what happened and what to do."""
+
+
+class ConfigError(HarnessError):
+    """An option that can't work; the message names it, what was given and what is allowed."""
+
+
+class SetupError(HarnessError):
+    """The environment lacks something; the message says what and how to get it."""
+
+
+class StepTimeout(HarnessError):
+    """Something awaited did not happen; the message says what, how long, and what was there instead."""
+
+
+class PageError(HarnessError):
+    """The page refused or failed a call.
+
+    ``code`` is NERTC's number where it has one, ``name`` the error's name in the page, and
+    ``page_log`` the last lines of the page's console.
+    """
+
+    def __init__(
+        self, message: str, *, code: int | None = None, name: str = "Error", page_log: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.name = name
+        self.page_log = tuple(page_log)
+
+
+class InvalidStateError(PageError):
+    """The right call at the wrong moment: not in a room, nothing recording, nothing recorded (NERTC 10454)."""
+
+
+class NotSupportedError(PageError):
+    """This browser can't record that (NERTC 10450)."""
+
+
+class RecordingError(PageError):
+    """The recording broke by itself (NERTC 10452, 10453); ``recording`` is what was saved, if anything was."""
+
+    recording: Recording | None = None
+
+
+class VerificationError(HarnessError):
+    """A recording failed its checks; the message lists the findings."""
+
+
+def page_error(
+    *, message: str, code: int | None = None, name: str = "Error", page_log: Sequence[str] = ()
+) -> HarnessError:
+    """Return the Python error for one that the page answered with."""
+    if name == "ConfigError":
+        return ConfigError(message)
+    if name == "StepTimeout":
+        return StepTimeout(message)
+    classes: dict[str, type[PageError]] = {
+        "InvalidStateError": InvalidStateError,
+        "NotSupportedError": NotSupportedError,
+        "RecordingError": RecordingError,
+    }
+    return classes.get(name, PageError)(message, code=code, name=name, page_log=page_log)
+
+
+def one_of(option: str, given: object, allowed: Collection[object]) -> None:
+    """Raise ConfigError, naming the option, unless ``given`` is among ``allowed``."""
+    if given not in allowed:
+        choices = ", ".join(repr(choice) for choice in allowed)
+        message = f"{option}: {given!r} is not possible; choose one of {choices}."
+        raise ConfigError(message)

@@ -1,0 +1,65 @@
+"""The one place that wires the parts: a server, a Chrome and a room in one ``with``."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.browser.chrome import Chrome
+from harness.server.room_server import RoomServer
+from harness.session.room import Room
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def open_room(
+    *,
+    recordings: str | os.PathLike[str] = "recordings",
+    name: str = "room",
+    executable: str | os.PathLike[str] | None = None,
+    headed: bool = False,
+    port: int = 0,
+) -> Iterator[Room]:
+    """Open a room: a server on loopback, a Chrome, and nobody in it yet. Everything is closed at the end.
+
+    ``recordings`` is the folder for finished files, made where it is missing; ``executable`` a Chrome to use instead
+    of the one that is found; ``headed`` shows its windows; ``port`` 0 takes a free one.
+
+    Raises SetupError where Chrome, the port or the folder can't be used.
+    """
+    folder = Path(recordings).absolute()
+    with (
+        Chrome(executable, headed=headed, fake_devices=not has_camera()) as chrome,
+        RoomServer(recordings=folder, versions=versions(chrome.version), port=port) as server,
+        Room(
+            server=server,
+            new_context=lambda: chrome.new_context(accept_downloads=True),
+            recordings=folder,
+            name=name,
+            watched=headed,
+        ) as room,
+    ):
+        yield room
+
+
+def versions(chrome: str) -> dict[str, str]:
+    """Return what a manifest says of the programs that made a recording."""
+    return {
+        "harness": metadata.version("recording-harness"),
+        "chrome": chrome,
+        "playwright": metadata.version("playwright"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+
+
+def has_camera() -> bool:
+    """Tell whether this machine has a camera; where it has none, Chrome's test devices stand in."""
+    return sys.platform != "linux" or any(Path("/dev").glob("video*"))

@@ -1,0 +1,1 @@
+"""From raw bytes to a finished file: configuration, names, finalising, manifests."""

@@ -1,0 +1,90 @@
+"""RecordConfig: what to record, checked before anything starts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal, cast, get_args
+
+from harness.errors import ConfigError, one_of
+
+Recorder = Literal["local", "all"]
+RecordType = Literal["audio", "video"]
+Quality = Literal["360p", "480p", "720p"]
+FrameRate = Literal[15, 30]
+Codec = Literal["vp8", "vp9", "av1"]
+Layout = Literal["grid"]
+
+SIZES: Final[dict[Quality, tuple[int, int]]] = {"360p": (640, 360), "480p": (640, 480), "720p": (1280, 720)}
+BITRATES: Final = range(100_000, 50_000_001)
+
+# The page's words (NERTC's) for the fields below; this is one of the two places that translate.
+_PAGE_NAMES: Final = {
+    "record_type": "recordType",
+    "record_name": "recordName",
+    "record_video_quality": "recordVideoQuality",
+    "record_video_frame": "recordVideoFrame",
+    "layout": "layout",
+    "codec": "codec",
+    "video_bits_per_second": "videoBitsPerSecond",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordConfig:
+    """How to record (NERTC's ``recordConfig``).
+
+    ``record_video_quality`` is a picture size: 360p is 640x360, 480p is 640x480, 720p is 1280x720; 720 and "720"
+    mean "720p". ``record_video_frame`` is in frames a second. ``record_name`` becomes the file's name, made safe;
+    None names it after the participant and the time. ``video_bits_per_second`` defaults by size and rate.
+
+    Raises ConfigError for a value that can't work.
+    """
+
+    record_type: RecordType = "video"
+    record_name: str | None = None
+    record_video_quality: Quality = "360p"
+    record_video_frame: FrameRate = 15
+    layout: Layout = "grid"
+    codec: Codec = "vp8"
+    video_bits_per_second: int | None = None
+
+    def __post_init__(self) -> None:
+        quality = str(self.record_video_quality)
+        quality = quality if quality.endswith("p") else f"{quality}p"
+        object.__setattr__(self, "record_video_quality", quality)
+        one_of("record_type", self.record_type, get_args(RecordType))
+        one_of("record_video_quality", quality, get_args(Quality))
+        one_of("record_video_frame", self.record_video_frame, get_args(FrameRate))
+        one_of("layout", self.layout, get_args(Layout))
+        one_of("codec", self.codec, get_args(Codec))
+        if self.record_name is not None and not isinstance(self.record_name, str):
+            message = f"record_name: {self.record_name!r} is not possible; give a text or None."
+            raise ConfigError(message)
+        bits = self.video_bits_per_second
+        if bits is not None and (not isinstance(bits, int) or bits not in BITRATES):
+            message = (
+                f"video_bits_per_second: {bits!r} is not possible; give a whole number of bits a second "
+                f"from {BITRATES.start} to {BITRATES.stop - 1}."
+            )
+            raise ConfigError(message)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture, in pixels."""
+        return SIZES[self.record_video_quality]
+
+    def for_page(self) -> dict[str, Any]:
+        """Return NERTC's ``recordConfig``: camelCase, the quality as its number; what is None is left out."""
+        options = {_PAGE_NAMES[name]: value for name, value in asdict(self).items() if value is not None}
+        options["recordVideoQuality"] = int(self.record_video_quality.removesuffix("p"))
+        return options
+
+    @classmethod
+    def from_page(cls, options: dict[str, Any]) -> RecordConfig:
+        """Return the configuration that the page announced; raises ConfigError for one that can't work."""
+        ours = {theirs: name for name, theirs in _PAGE_NAMES.items()}
+        unknown = sorted(set(options) - set(ours))
+        if unknown:
+            message = f"recordConfig: unknown option {unknown[0]!r}; choose from {', '.join(sorted(ours))}."
+            raise ConfigError(message)
+        return cls(**cast("dict[str, Any]", {ours[name]: value for name, value in options.items()}))

@@ -1,0 +1,151 @@
+"""The exact grid: which tick of the mixer a recorded packet shows.
+
+Chrome stamps a frame when it arrives at the recorder, not with the mixer's time (fact 3 of tests/expectations). The
+mixer logs when it wrote each tick; the stamp minus that time is constant to some milliseconds, so each packet belongs
+to the tick whose write time is nearest. A tick that has no packet stays a gap.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+# So many packets settle the constant between stamps and write times.
+SETTLED: Final = 20
+_KEPT_TICKS: Final = 600
+# Frames that may still be in the encoder when it is stopped, without anything being wrong.
+_LAST_MOMENT: Final = 2
+
+
+class Grid:
+    """Gives each video packet its tick.
+
+    ``step`` is in milliseconds. Ticks come as (number, write time in ms on the page's clock), packets as stamps in
+    ms from the recording's own zero.
+    """
+
+    def __init__(self, step: float, recorder_started: float | None = None) -> None:
+        self.step = step
+        self.recorder_started = recorder_started
+        self.recorder_stopped: float | None = None
+        self.ended = False
+        self._numbers: list[int] = []
+        self._times: list[float] = []
+        self._lag: float | None = None
+        self._waiting: list[float] = []
+        self._differences: list[float] = []
+        self._last = -1
+        self.first: int | None = None
+        self.placed = 0
+
+    @property
+    def owed(self) -> int:
+        """How many ticks the file should hold: from the first placed packet's to the last before the stop."""
+        if self.first is None:
+            return 0
+        return max(self._last, self._last_before_stop()) - self.first + 1
+
+    @property
+    def zero(self) -> float:
+        """The stamp that the first placed packet would have if it had come exactly on its tick, in ms."""
+        return 0.0 if self.first is None else self._phase + self.first * self.step
+
+    @property
+    def zero_on_page(self) -> float | None:
+        """The first placed packet's write time, exactly on its tick, in ms on the page's clock."""
+        return None if self._lag is None else self.zero - self._lag
+
+    @property
+    def _phase(self) -> float:
+        return median(self._differences)
+
+    def tick(self, number: int, written: float) -> None:
+        """Take one entry of the mixer's log; numbers rise."""
+        self._numbers.append(number)
+        self._times.append(written)
+
+    def place(self, stamp: float) -> list[tuple[float, int]]:
+        """Take the next packet's stamp; return those that are placed now, each with its tick, in order."""
+        self._waiting.append(stamp)
+        return self._settle()
+
+    def end(self) -> list[tuple[float, int]]:
+        """No more ticks come; return the packets that were still waiting for theirs."""
+        self.ended = True
+        return self._settle()
+
+    def _last_before_stop(self) -> int:
+        """Return the last tick that the recorder had time to encode before it was stopped, as far as the log knows."""
+        if self.recorder_stopped is None:
+            return self._last
+        in_time = bisect_left(self._times, self.recorder_stopped - _LAST_MOMENT * self.step)
+        return self._numbers[in_time - 1] if in_time else self._last
+
+    def _settle(self) -> list[tuple[float, int]]:
+        if self._lag is None and (len(self._waiting) >= SETTLED or self.ended) and self._waiting:
+            self._lag = self._find_lag(self._waiting)
+        if self._lag is None:
+            return []
+        placed: list[tuple[float, int]] = []
+        while self._waiting and self._known(self._waiting[0] - self._lag):
+            stamp = self._waiting.pop(0)
+            placed.append((stamp, self._assign(stamp, self._lag)))
+        self._forget()
+        return placed
+
+    def _known(self, written: float) -> bool:
+        """Tell whether the log reaches far enough past a write time to decide."""
+        return self.ended or (bool(self._times) and self._times[-1] > written + self.step / 2)
+
+    def _assign(self, stamp: float, lag: float) -> int:
+        number = max(self._nearest(stamp - lag), self._last + 1)
+        if self.first is None:
+            self.first = number
+        self._last = number
+        self.placed += 1
+        if len(self._differences) < _KEPT_TICKS:
+            self._differences.append(stamp - number * self.step)
+        return number
+
+    def _nearest(self, written: float) -> int:
+        """Return the tick with the nearest write time; past the log's end the beat goes on as it was."""
+        if not self._times:
+            return round(written / self.step)
+        after = bisect_left(self._times, written)
+        if after == len(self._times):
+            return self._numbers[-1] + round((written - self._times[-1]) / self.step)
+        if after == 0:
+            return self._numbers[0] + round((written - self._times[0]) / self.step)
+        before = after - 1
+        nearer = before if written - self._times[before] <= self._times[after] - written else after
+        return self._numbers[nearer]
+
+    def _find_lag(self, stamps: Sequence[float]) -> float:
+        """Return stamp minus write time: the one of a few candidates under which the first packets fit best."""
+        if not self._times:
+            return 0.0
+        start = self._times[0] if self.recorder_started is None else self.recorder_started
+        at = min(bisect_left(self._times, start), len(self._times) - 1)
+        candidates = self._times[max(0, at - 1) : at + 4]
+        return min((self._refine(stamps, stamps[0] - written) for written in candidates), key=lambda fit: fit[0])[1]
+
+    def _refine(self, stamps: Sequence[float], lag: float) -> tuple[float, float]:
+        """Return how badly the stamps fit under a lag, in ms, and the lag that fits them best nearby."""
+        differences = [stamp - self._times[self._index(stamp - lag)] for stamp in stamps]
+        best = median(differences)
+        return sum(abs(difference - best) for difference in differences) / len(differences), best
+
+    def _index(self, written: float) -> int:
+        after = bisect_left(self._times, written)
+        nearby: Iterable[int] = (index for index in (after - 1, after) if 0 <= index < len(self._times))
+        return min(nearby, key=lambda index: abs(self._times[index] - written))
+
+    def _forget(self) -> None:
+        """Drop ticks that lie well before the last placed one, so that memory stays flat."""
+        if len(self._numbers) > 2 * _KEPT_TICKS:
+            keep = max(0, bisect_left(self._numbers, self._last) - _KEPT_TICKS // 2)
+            del self._numbers[:keep], self._times[:keep]

@@ -1,0 +1,31 @@
+"""Publishing: a complete file gets its final name and its manifest; nothing is overwritten or shown half-written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import RecordingError
+from harness.recording.names import reserve
+from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> Recording:
+    """Move ``complete`` into ``folder`` under the first free name, write its manifest beside it, return the recording.
+
+    ``manifest`` describes the file as the server finished it; ``facts`` are what has become known since. ``complete``
+    lies on the same file system as ``folder``.
+
+    Raises RecordingError, and moves nothing, when ``complete`` is not the file that the server finished.
+    """
+    before = manifest.recording
+    if sha256_of(complete) != before.sha256:
+        message = f"{complete} is not what the server finished: its SHA-256 differs. It stays there."
+        raise RecordingError(message, name="RecordingError", code=10453)
+    path = reserve(folder, before.path.stem)
+    complete.replace(path)
+    recording = before.model_copy(update={"path": path, "manifest": manifest_of(path), **facts})
+    manifest.model_copy(update={"recording": recording}).write(recording.manifest)
+    return recording

@@ -1,0 +1,106 @@
+"""Recording: a finished file and its manifest, the record of how it came to be."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import ConfigError
+from harness.recording.config import Recorder, RecordType
+from harness.recording.timeline import Timeline
+
+if TYPE_CHECKING:
+    from typing import Self
+
+SCHEMA: Final = 1
+SUFFIX: Final = ".webm"
+MANIFEST_SUFFIX: Final = ".json"
+_LARGEST_MANIFEST: Final = 64 * 1024 * 1024
+
+
+class Recording(BaseModel):
+    """A finished recording.
+
+    ``path`` and ``manifest`` are absolute; ``duration`` is in seconds, ``size`` in bytes, ``frame_rate`` in frames
+    a second, ``started_at`` an ISO 8601 time in UTC, ``stop_to_file_ms`` the time from the call of stop to the
+    complete file and ``download_ms`` that of the download. ``recovered`` says why, where the recording did not end
+    by a stop. Width, height and frame_rate are None for a recording of sound alone.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    path: Path
+    manifest: Path
+    participant: str
+    recorder: Recorder
+    type: RecordType
+    mime_type: str
+    codec: str
+    width: int | None
+    height: int | None
+    frame_rate: int | None
+    duration: float
+    size: int
+    sha256: str
+    started_at: str
+    stop_to_file_ms: float | None = None
+    download_ms: float | None = None
+    recovered: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the RECORDING object of the command line's answers."""
+        return self.model_dump(mode="json")
+
+
+class Manifest(BaseModel):
+    """What is written beside a recording: its facts, its configuration and what happened meanwhile.
+
+    ``ticks`` counts the frames that the mixer owed, ``ticks_missed`` those that are not in the file.
+    ``clock_error_ms`` bounds how far the page's clock may be from the room's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")] = SCHEMA
+    recording: Recording
+    config: dict[str, Any]
+    versions: dict[str, str]
+    timeline: Timeline
+    ticks: int = 0
+    ticks_missed: int = 0
+    clock_error_ms: float | None = None
+    alarms: tuple[str, ...] = ()
+
+    def write(self, path: Path) -> None:
+        """Write the manifest to ``path``, which must not exist yet; raises FileExistsError."""
+        with path.open("x", encoding="utf-8") as file:
+            file.write(self.model_dump_json(by_alias=True, indent=1) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Return the manifest at ``path``; raises ConfigError when it is not one."""
+        try:
+            if path.stat().st_size > _LARGEST_MANIFEST:
+                message = f"{path} is too large for a manifest ({path.stat().st_size} bytes)."
+                raise ConfigError(message)
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the top"
+            message = f"{path} is no manifest of this program: at {where}: {first['msg']}."
+            raise ConfigError(message) from error
+
+
+def manifest_of(path: Path) -> Path:
+    """Return where the manifest of the recording at ``path`` lies."""
+    return path.with_suffix(MANIFEST_SUFFIX)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,134 @@
+"""What happened in the room while it was recorded, on the recording's own clock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Interval = tuple[float, float]
+Name = Annotated[str, Field(max_length=200)]
+
+
+class Tile(BaseModel):
+    """Where a participant stands in the picture, in pixels of the recorded picture."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    participant: Name
+    x: int = Field(ge=0)
+    y: int = Field(ge=0)
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+
+
+class Event(BaseModel):
+    """One thing that happened.
+
+    ``at`` is in seconds from the recording's first frame (negative: before it). ``event`` is one of
+
+    - ``join``, ``leave``: the room's own record of ``participant``;
+    - ``layout``: from here on the picture holds exactly ``tiles``;
+    - ``picture`` on, off: the participant's tile shows a live picture, or a card with the name;
+    - ``sound`` on, off: the participant is part of the mixed sound, or silent;
+    - ``alarm``: something stalled; ``message`` says what.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at: float = Field(allow_inf_nan=False)
+    event: Literal["join", "leave", "layout", "picture", "sound", "alarm"]
+    participant: Name | None = None
+    on: bool | None = None
+    tiles: tuple[Tile, ...] | None = None
+    message: Annotated[str, Field(max_length=2000)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write only the fields that this kind of event has."""
+        return {key: value for key, value in dump(self).items() if value is not None}
+
+
+class Member(BaseModel):
+    """Somebody who was in the room during the recording.
+
+    ``marker`` is the number that a synthetic participant carries in picture and sound, 0 to 255; None for real
+    cameras, which carry none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name
+    marker: Annotated[int, Field(ge=0, le=255)] | None = None
+
+
+class Timeline(BaseModel):
+    """The events in order, and who they are about."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    members: tuple[Member, ...] = ()
+    events: tuple[Event, ...] = ()
+
+    def seen(self, participant: str, duration: float) -> list[Interval]:
+        """Return when the participant's live picture is in the file: intervals in seconds, up to ``duration``."""
+        tiled = _spans(
+            (
+                (event.at, any(tile.participant == participant for tile in event.tiles or ()))
+                for event in self.events
+                if event.event == "layout"
+            ),
+            duration,
+        )
+        return _both(tiled, self._switched("picture", participant, duration))
+
+    def heard(self, participant: str, duration: float) -> list[Interval]:
+        """Return when the participant's sound is in the file: intervals in seconds, up to ``duration``."""
+        return self._switched("sound", participant, duration)
+
+    def tile(self, participant: str, at: float) -> Tile | None:
+        """Return the participant's place in the picture at ``at`` seconds, or None where there is none."""
+        place = None
+        for event in self.events:
+            if event.event == "layout" and event.at <= at:
+                place = next((tile for tile in event.tiles or () if tile.participant == participant), None)
+        return place
+
+    def _switched(self, what: str, participant: str, duration: float) -> list[Interval]:
+        changes = (
+            (event.at, bool(event.on))
+            for event in self.events
+            if event.event == what and event.participant == participant
+        )
+        return _spans(changes, duration)
+
+
+def _spans(changes: Iterable[tuple[float, bool]], duration: float) -> list[Interval]:
+    """Return the intervals in which a value that changes to on and off is on, within 0 to ``duration``."""
+    spans: list[Interval] = []
+    since: float | None = None
+    for at, on in changes:
+        if on and since is None:
+            since = at
+        elif not on and since is not None:
+            spans.append((since, at))
+            since = None
+    if since is not None:
+        spans.append((since, duration))
+    clipped = ((max(0.0, start), min(duration, end)) for start, end in spans)
+    return [(start, end) for start, end in clipped if start < end]
+
+
+def _both(left: list[Interval], right: list[Interval]) -> list[Interval]:
+    """Return the intervals in which both hold."""
+    shared = ((max(a, c), min(b, d)) for a, b in left for c, d in right)
+    return sorted((start, end) for start, end in shared if start < end)
+
+
+def timeline_from(records: Iterable[dict[str, Any]], members: Iterable[Member]) -> Timeline:
+    """Return a timeline of the records, ordered by ``at``."""
+    events = sorted((Event.model_validate(record) for record in records), key=lambda event: event.at)
+    return Timeline(members=tuple(members), events=tuple(events))

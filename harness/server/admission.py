@@ -1,0 +1,123 @@
+"""Who may come in: tokens, origins, hosts and limits."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Role = Literal["participant", "recorder", "download"]
+
+JOIN_WITHIN: Final = 300.0
+DOWNLOAD_WITHIN: Final = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one server bears. Sizes are in bytes."""
+
+    signal_message: int = 64 * 1024
+    # aiohttp drops the connection at 4 MiB; a chunk of 250 ms at 50 Mbps is 1.6 MB.
+    spool_message: int = 4 * 1024 * 1024 - 1
+    rooms: int = 64
+    participants: int = 64
+    name: int = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """What a token allows: one role in one room, for one participant or recording."""
+
+    role: Role
+    room: str
+    name: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True)
+class _Issued:
+    grant: Grant
+    until: float
+    single_use: bool
+
+
+class Admission:
+    """Issues and redeems tokens, and judges origins and hosts.
+
+    Tokens are random and kept only as digests. With ``open_room`` set, people come in without a token, with
+    ``join_code`` where one is set.
+    """
+
+    def __init__(
+        self,
+        *,
+        open_room: str | None = None,
+        join_code: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.open_room = open_room
+        self.join_code = join_code
+        self._clock = clock
+        self._tokens: dict[bytes, _Issued] = {}
+        self._hosts: frozenset[str] = frozenset()
+        self._origins: frozenset[str] = frozenset()
+
+    def allow(self, *addresses: str) -> None:
+        """Accept requests for, and from pages of, these base addresses (``http://127.0.0.1:8080``)."""
+        self._hosts |= {urlsplit(address).netloc for address in addresses}
+        self._origins |= set(addresses)
+
+    def host_allowed(self, host: str | None) -> bool:
+        """Tell whether a request's Host is one of ours; anything else may be DNS rebinding."""
+        return host in self._hosts
+
+    def origin_allowed(self, origin: str | None) -> bool:
+        """Tell whether a socket was opened by one of our pages."""
+        return origin in self._origins
+
+    def issue(self, grant: Grant, *, seconds: float = JOIN_WITHIN, single_use: bool = True) -> str:
+        """Return a new token for the grant, good for ``seconds``."""
+        now = self._clock()
+        self._tokens = {digest: issued for digest, issued in self._tokens.items() if issued.until > now}
+        token = secrets.token_urlsafe(24)
+        self._tokens[_digest(token)] = _Issued(grant, now + seconds, single_use)
+        return token
+
+    def redeem(self, token: str | None, role: Role) -> Grant | None:
+        """Return what a token allows, or None: unknown, used, too old and meant for something else look the same."""
+        digest = _digest(token or "")
+        issued = self._tokens.get(digest)
+        if issued is None or issued.until <= self._clock() or issued.grant.role != role:
+            return None
+        if issued.single_use:
+            del self._tokens[digest]
+        return issued.grant
+
+    def revoke(self, room: str, subject: str) -> None:
+        """Withdraw every token of a participant or recording that is gone."""
+        self._tokens = {
+            digest: issued
+            for digest, issued in self._tokens.items()
+            if (issued.grant.room, issued.grant.subject) != (room, subject)
+        }
+
+    def enter(self, token: str | None, *, name: str | None, code: str | None) -> Grant | None:
+        """Return the grant of somebody who joins, by token or through the open door."""
+        grant = self.redeem(token, "participant")
+        if grant is not None:
+            return replace(grant, name=grant.name or name or "guest")
+        if token is not None or self.open_room is None:
+            return None
+        if self.join_code is not None and not secrets.compare_digest((code or "").encode(), self.join_code.encode()):
+            return None
+        return Grant(role="participant", room=self.open_room, name=name or "guest")
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,189 @@
+"""What pages may say on the two sockets, checked before anything looks at it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from harness.recording.config import Recorder
+from harness.recording.timeline import Tile
+
+Short = Annotated[str, Field(max_length=128)]
+Text = Annotated[str, Field(max_length=400)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Message(BaseModel):
+    """A message: its fields and no others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PictureSize(Message):
+    """How large, in pixels, and how often, in frames a second, a member wants to receive a picture."""
+
+    width: Annotated[float, Field(gt=0, le=8192)]
+    height: Annotated[float, Field(gt=0, le=8192)]
+    frameRate: Annotated[float, Field(gt=0, le=240)]  # noqa: N815 - the page's word
+
+
+Wants = Annotated[dict[Short, PictureSize], Field(max_length=256)] | None
+
+
+class Hello(Message):
+    """The first message: who comes, by which token or code, with which media."""
+
+    type: Literal["hello"]
+    token: Short | None = None
+    room: Short | None = None
+    name: Text | None = None
+    code: Short | None = None
+    media: Short = "synthetic"
+    wants: Wants = None
+
+
+class Ping(Message):
+    """Asks for the room's time."""
+
+    type: Literal["ping"]
+    sent: Number
+
+
+class Description(Message):
+    """An SDP offer or answer (W3C RTCSessionDescriptionInit)."""
+
+    type: Literal["offer", "answer", "pranswer", "rollback"]
+    sdp: Annotated[str, Field(max_length=60_000)] = ""
+
+
+class SignalData(Message):
+    """What two members tell each other to connect."""
+
+    description: Description | None = None
+    candidate: Annotated[dict[str, str | int | None], Field(max_length=16)] | None = None
+
+
+class Signal(Message):
+    """A message to one member."""
+
+    type: Literal["signal"]
+    to: Short
+    data: SignalData
+
+
+class State(Message):
+    """Whether the member's microphone and camera are on."""
+
+    type: Literal["state"]
+    audio: bool
+    video: bool
+
+
+class WantsMessage(Message):
+    """Whom the member wants to receive, by id or '*' for everybody."""
+
+    type: Literal["wants"]
+    wants: Wants
+
+
+class Received(Message):
+    """The member has received another one's first frame and sound."""
+
+    type: Literal["received"]
+    member: Short
+
+
+class Bye(Message):
+    """The member leaves."""
+
+    type: Literal["bye"]
+
+
+class Clock(Message):
+    """The page's estimate: room time minus page time, and how far that may be wrong, in ms."""
+
+    offset: Number
+    error: Number
+
+
+class SpoolHello(Message):
+    """Announces a recording, or resumes one."""
+
+    type: Literal["hello"]
+    token: Short
+    recording: Short | None = None
+    recorder: Recorder
+    config: Annotated[dict[str, Any], Field(max_length=16)]
+    mime_type: Short
+    width: Annotated[int, Field(gt=0, le=8192)] | None
+    height: Annotated[int, Field(gt=0, le=8192)] | None
+    frame_rate: Literal[15, 30] | None
+    clock: Clock
+
+
+class Started(Message):
+    """MediaRecorder was started at ``time``, in ms on the page's clock."""
+
+    type: Literal["started"]
+    time: Number
+
+
+class Stopped(Message):
+    """MediaRecorder was stopped at ``time``, in ms on the page's clock."""
+
+    type: Literal["stopped"]
+    time: Number
+
+
+class Ticks(Message):
+    """When the mixer wrote its ticks from number ``first`` on, in ms on the page's clock; None: it gave one up."""
+
+    type: Literal["ticks"]
+    first: Annotated[int, Field(ge=0)]
+    written: Annotated[list[Number | None], Field(max_length=4096)]
+
+
+class MixerEvent(Message):
+    """Something that happened in the mix at ``time``, in ms on the room's clock."""
+
+    time: Number
+    event: Literal["layout", "picture", "sound", "alarm"]
+    participant: Text | None = None
+    on: bool | None = None
+    tiles: Annotated[tuple[Tile, ...], Field(max_length=64)] | None = None
+    message: Annotated[str, Field(max_length=2000)] | None = None
+
+
+class EventMessage(Message):
+    """Carries a MixerEvent."""
+
+    type: Literal["event"]
+    event: MixerEvent
+
+
+class End(Message):
+    """The recording has ended; so many chunks and bytes were sent."""
+
+    type: Literal["end"]
+    chunks: Annotated[int, Field(ge=0)]
+    bytes: Annotated[int, Field(ge=0)]
+
+
+class Download(Message):
+    """Asks for an address to download the finished file from."""
+
+    type: Literal["download"]
+
+
+class Clean(Message):
+    """Asks to free the spool's copy."""
+
+    type: Literal["clean"]
+
+
+SignalMessage = Hello | Ping | Signal | State | WantsMessage | Received | Bye
+SpoolMessage = SpoolHello | Started | Stopped | Ticks | EventMessage | End | Download | Clean
+
+SIGNAL: TypeAdapter[SignalMessage] = TypeAdapter(Annotated[SignalMessage, Field(discriminator="type")])
+SPOOL: TypeAdapter[SpoolMessage] = TypeAdapter(Annotated[SpoolMessage, Field(discriminator="type")])

@@ -1,0 +1,135 @@
+"""RoomServer: the application in a thread and loop of its own, so that it answers while Python waits or computes."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import threading
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from aiohttp import web
+
+from harness.errors import SetupError
+from harness.server.admission import Admission, Grant, Limits
+from harness.server.app import App
+from harness.server.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from harness.recording.recording import Recording
+    from harness.server.spool import Take
+
+LOOPBACK: Final = "127.0.0.1"
+
+_T = TypeVar("_T")
+
+
+class RoomServer:
+    """Serves the page, signalling and the spool.
+
+    ``recordings`` is the folder below which the spool lies; ``port`` 0 takes a free one; ``open_room`` lets people
+    join that room without a token, by ``join_code`` where one is set.
+
+    Raises SetupError on entering when the port or the folder can't be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        recordings: Path,
+        versions: Mapping[str, str],
+        host: str = LOOPBACK,
+        port: int = 0,
+        open_room: str | None = None,
+        join_code: str | None = None,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._admission = Admission(open_room=open_room, join_code=join_code)
+        self._app = App(self._admission, Spool(recordings, versions), Limits())
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="room server", daemon=True)
+        self._runner: web.AppRunner | None = None
+        self.state: str = "new"
+
+    @property
+    def url(self) -> str:
+        """The page's address."""
+        return f"http://{self._host}:{self._port}"
+
+    def __enter__(self) -> Self:
+        """Start to serve."""
+        self._thread.start()
+        try:
+            self._run(self._start)
+        except OSError as error:
+            self.close()
+            if error.errno == errno.EADDRINUSE:
+                message = f"Port {self._port} on {self._host} is in use; choose another one, or 0 for a free one."
+            else:
+                message = f"Can't serve on {self._host} port {self._port}: {error.strerror or error}."
+            raise SetupError(message) from error
+        self.state = "open"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop serving."""
+        self.close()
+
+    def close(self) -> None:
+        """Stop serving; recordings that are not cleaned stay on disk. Twice is fine."""
+        if self.state == "closed":
+            return
+        self.state = "closed"
+        self._run(self._stop)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self._app.spool.close()
+
+    def token(self, room: str, name: str) -> str:
+        """Return a token with which ``name`` can join ``room``: once, within five minutes."""
+        return self._call(lambda: self._admission.issue(Grant(role="participant", room=room, name=name)))
+
+    def keep(self, folder: Path, *, participant: str | None = None) -> list[Recording]:
+        """Publish in ``folder`` what nobody downloaded of a participant, or of everybody, and free the spool of it."""
+        takes = self._call(lambda: list(self._app.spool.takes.values()))
+        return [
+            recording
+            for take in takes
+            if participant in {None, take.participant} and (recording := take.keep(folder, self._app.spool.versions))
+        ]
+
+    def take_at(self, url: str) -> Take | None:
+        """Return the recording that a download came from."""
+        key = url.rpartition("/recordings/")[2].partition("/")[0]
+        return self._call(lambda: self._app.take_at(key))
+
+    def _call(self, ask: Callable[[], _T]) -> _T:
+        """Ask something in the server's own thread."""
+
+        async def answer() -> _T:
+            return ask()
+
+        return asyncio.run_coroutine_threadsafe(answer(), self._loop).result()
+
+    def _run(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        asyncio.run_coroutine_threadsafe(step(), self._loop).result()
+
+    async def _start(self) -> None:
+        self._runner = web.AppRunner(self._app.build(), access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port, reuse_address=True)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+        self._admission.allow(f"http://{self._host}:{self._port}", f"http://localhost:{self._port}")
+
+    async def _stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()

@@ -1,0 +1,130 @@
+"""Room: the people in it, and waiting for what happens there."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.browser.room_page import RoomPage
+from harness.errors import HarnessError, StepTimeout, one_of
+from harness.session.participant import Media, Participant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from playwright.sync_api import BrowserContext
+
+    from harness.recording.recording import Recording
+    from harness.server.room_server import RoomServer
+
+MEDIA: Final = ("synthetic", "camera")
+_LOOK_EVERY: Final = 0.05
+
+
+class Room:
+    """A room with participants, each a page in a browser context of its own.
+
+    ``server`` serves the page, ``new_context`` makes browser contexts and ``recordings`` is where recordings go. The
+    room closes whom it let in, not what it was given.
+    """
+
+    def __init__(
+        self,
+        *,
+        server: RoomServer,
+        new_context: Callable[[], BrowserContext],
+        recordings: Path,
+        name: str = "room",
+        watched: bool = False,
+    ) -> None:
+        self.name = name
+        self.participants: list[Participant] = []
+        self._server = server
+        self._new_context = new_context
+        self._recordings = recordings
+        self._watched = watched
+
+    def __enter__(self) -> Self:
+        """Return the room, open."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close everybody's page; what was recorded is kept."""
+        self.close()
+
+    def join(self, name: str, *, media: Media = "synthetic", subscribe: bool = False) -> Participant:
+        """Let somebody in; returns when every subscriber has the first frame and sound.
+
+        ``media`` "synthetic" is a moving picture and a tone that ``verify`` recognises, "camera" the browser's
+        devices. With ``subscribe`` the participant receives everybody from now on, not only while recording; a
+        recording then starts sooner.
+
+        Raises StepTimeout when the picture does not arrive.
+        """
+        return self.join_all(name, media=media, subscriber=name if subscribe else None)[0]
+
+    def join_all(self, *names: str, media: Media = "synthetic", subscriber: str | None = None) -> list[Participant]:
+        """Let several people in side by side; ``subscriber`` is the one who receives everybody from now on."""
+        one_of("media", media, MEDIA)
+        begun = []
+        for name in names:
+            page = RoomPage(self._new_context(), self._server.url, watched=self._watched)
+            participant = Participant(name, page, self._server, self._recordings)
+            self.participants.append(participant)
+            options: dict[str, Any] = {"name": name, "media": media, "token": self._server.token(self.name, name)}
+            if name == subscriber:
+                options["wants"] = {"*": {"width": 640, "height": 360, "frameRate": 30}}
+            begun.append((participant, options))
+        for finish in [participant.begin_join(options) for participant, options in begun]:
+            finish()
+        return [participant for participant, _ in begun]
+
+    @property
+    def recordings(self) -> list[Recording]:
+        """Everything that was recorded and kept in this room, also by people who have left; oldest first."""
+        return [recording for participant in self.participants for recording in participant.recordings]
+
+    def wait(self, *, seconds: float) -> None:
+        """Let time pass, while pages and browsers are heard."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._pause(left)
+
+    def wait_for(
+        self,
+        condition: Callable[[], object],
+        *,
+        timeout: float = 30.0,
+        what: str = "the condition",
+    ) -> None:
+        """Return when ``condition()`` is true; raises StepTimeout, naming ``what``, after ``timeout`` seconds."""
+        end = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > end:
+                message = f"Waited {timeout:g} s for {what}, in vain."
+                raise StepTimeout(message)
+            self._pause(_LOOK_EVERY)
+
+    def close(self) -> None:
+        """Close everybody's page; what was recorded and not downloaded is kept. Twice is fine."""
+        errors: list[HarnessError] = []
+        for participant in self.participants:
+            try:
+                participant.close()
+            except HarnessError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def _pause(self, seconds: float) -> None:
+        page = next((participant for participant in self.participants if participant.alive), None)
+        if page is None:
+            threading.Event().wait(seconds)
+        else:
+            page.wait(seconds)

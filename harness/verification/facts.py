@@ -1,0 +1,110 @@
+"""The measured values that a report shows, in the shape of its JSON."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from harness.recording.timeline import Interval
+
+
+class Value(BaseModel):
+    """A frozen value; times are in seconds of the file, unless a name says milliseconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Gaps(Value):
+    """Milliseconds between one picture and the next: median, 95th percentile, longest."""
+
+    p50: float
+    p95: float
+    max: float
+
+
+class Video(Value):
+    """The picture of a file.
+
+    ``frame_rate`` is in pictures a second. ``missed`` counts the pictures that the grid of that rate lacks, and
+    ``repeated`` those that look the same as the one before, all over.
+    """
+
+    codec: str
+    width: int
+    height: int
+    frames: int
+    frame_rate: float
+    gap_ms: Gaps | None
+    missed: int
+    repeated: int
+
+
+class Audio(Value):
+    """The sound of a file; ``sample_rate`` in hertz, ``gaps`` the number of holes, ``loudness`` not measured yet."""
+
+    codec: str
+    sample_rate: int
+    channels: int
+    duration: float
+    gaps: int
+    loudness: float | None = None
+
+
+class Media(Value):
+    """The file itself: ``size`` in bytes, ``bitrate`` in bits a second.
+
+    ``container`` is what the bytes say (``webm``, ``matroska``, ``mp4``), whatever the name. ``seekable`` is true
+    when Duration and Cues are there and a seek to the middle lands.
+    """
+
+    container: str
+    duration: float
+    seekable: bool
+    size: int
+    bitrate: int
+    video: Video | None
+    audio: Audio | None
+
+
+class Spread(Value):
+    """A measure in milliseconds: its median, and the 95th percentile of its size without the sign."""
+
+    median: float
+    p95: float
+
+
+class Seen(Value):
+    """How a participant looks in the file.
+
+    ``frame_rate`` is in different pictures a second. ``repeated_percent`` and ``skipped_percent`` count what exact
+    conversion from the sender's rate to the file's would not have repeated or skipped, of the pictures seen.
+    """
+
+    frames_seen: int
+    frame_rate: float
+    repeated_percent: float
+    skipped_percent: float
+    frozen: tuple[Interval, ...]
+
+
+class Heard(Value):
+    """When a participant's sound is in the file, and when it is not."""
+
+    heard: tuple[Interval, ...]
+    silent: tuple[Interval, ...]
+
+
+class Participant(Value):
+    """What the file says about one synthetic participant.
+
+    ``present`` is when the participant is seen or heard. ``av_offset_ms`` is sound minus picture: positive where the
+    sound is late. ``drift_ppm`` is how fast that offset grows, in microseconds a second. ``delay_ms`` is how long a
+    picture took from its capture into the file. None is what could not be measured.
+    """
+
+    name: str
+    present: tuple[Interval, ...]
+    video: Seen | None
+    audio: Heard | None
+    av_offset_ms: Spread | None
+    drift_ppm: float | None
+    delay_ms: Spread | None

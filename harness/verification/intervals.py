@@ -1,0 +1,77 @@
+"""Arithmetic on intervals: lists of (from, to) in seconds, sorted and apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from harness.recording.timeline import Interval
+
+
+def merged(intervals: Iterable[Interval], *, bridge: float = 0.0) -> list[Interval]:
+    """Return the union, with holes of up to ``bridge`` seconds closed."""
+    union: list[Interval] = []
+    for start, end in sorted(intervals):
+        if union and start <= union[-1][1] + bridge:
+            union[-1] = (union[-1][0], max(union[-1][1], end))
+        else:
+            union.append((start, end))
+    return union
+
+
+def subtract(these: Iterable[Interval], those: Iterable[Interval]) -> list[Interval]:
+    """Return what of ``these`` is in none of ``those``."""
+    left = merged(these)
+    for cut_from, cut_to in merged(those):
+        pieces = ((start, end) for start, end in left)
+        left = [
+            piece
+            for start, end in pieces
+            for piece in ((start, min(end, cut_from)), (max(start, cut_to), end))
+            if piece[0] < piece[1]
+        ]
+    return left
+
+
+def shared(these: Iterable[Interval], those: Iterable[Interval]) -> list[Interval]:
+    """Return what lies in both."""
+    left = list(merged(these))
+    return subtract(left, subtract(left, those))
+
+
+def grown(intervals: Iterable[Interval], by: float) -> list[Interval]:
+    """Return the intervals longer by ``by`` seconds at both ends (shorter if negative; what vanishes is left out)."""
+    moved = ((start - by, end + by) for start, end in intervals)
+    return merged((start, end) for start, end in moved if start < end)
+
+
+def longer(intervals: Iterable[Interval], than: float) -> list[Interval]:
+    """Return the intervals that last longer than ``than`` seconds."""
+    # Half a millisecond: file times are whole milliseconds, so sums of them must not decide by rounding.
+    return [(start, end) for start, end in intervals if end - start > than + 0.0005]
+
+
+def total(intervals: Iterable[Interval]) -> float:
+    """Return how long the intervals last together, in seconds."""
+    return sum(end - start for start, end in intervals)
+
+
+def spans(times: Sequence[float], *, lasting: float, bridge: float) -> list[Interval]:
+    """Return the intervals covered by rising moments that each last ``lasting`` seconds.
+
+    Holes of up to ``bridge`` seconds between one moment and the next are closed.
+    """
+    found: list[Interval] = []
+    for at in times:
+        if found and at - found[-1][1] <= bridge:
+            found[-1] = (found[-1][0], at + lasting)
+        else:
+            found.append((at, at + lasting))
+    return found
+
+
+def rounded(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
+    """Return the intervals in whole milliseconds, as reports show them."""
+    return tuple((round(start, 3), round(end, 3)) for start, end in intervals)

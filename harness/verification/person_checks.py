@@ -1,0 +1,214 @@
+"""The checks of each synthetic participant, by the markers in picture and sound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from harness.verification.findings import Finding, milliseconds, span, stretches
+from harness.verification.intervals import grown, longer, merged, shared, subtract, total
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from harness.recording.timeline import Interval
+    from harness.verification.evidence import Evidence
+    from harness.verification.limits import Limits
+    from harness.verification.measures import Person
+
+# Somebody seen and heard for this many seconds has burst at least twice.
+_UNMEASURED: Final = 3.0
+
+
+def presence(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Judge whether everybody is seen in place and heard when the manifest says, and only then."""
+    manifest = evidence.manifest
+    if manifest is None:
+        return
+    duration = evidence.media.duration
+    for person in _guests(evidence):
+        wrong: list[Finding] = []
+        if evidence.media.video:
+            wanted = manifest.timeline.seen(person.name, duration)
+            wrong += _absent(person, wanted, _excused(evidence.black, evidence.holes), limits)
+            wrong += _unwanted(person, "seen", person.seen, wanted, limits)
+        if evidence.media.audio:
+            wanted = manifest.timeline.heard(person.name, duration)
+            holes = evidence.streams.sound.holes if evidence.streams.sound else ()
+            missing = _missing(wanted, person.heard, _excused(evidence.silent, holes), limits)
+            wrong += [_stretch(person, at, "heard", "not heard") for at in missing]
+            wrong += _unwanted(person, "heard", person.heard, wanted, limits)
+        yield from stretches(wrong)
+        if not wrong:
+            yield Finding(check="presence", ok=True, participant=person.name, message=_summary(person, evidence))
+
+
+def _absent(person: Person, wanted: list[Interval], excused: list[Interval], limits: Limits) -> Iterator[Finding]:
+    """Yield when the picture is missing, and when it stands in somebody else's place."""
+    missing = _missing(wanted, person.home, excused, limits)
+    astray = longer(shared(missing, grown(person.seen, limits.hole / 2)), limits.hole)
+    for at in astray:
+        yield _stretch(person, at, "seen in its own tile", "seen elsewhere in the picture")
+    for at in longer(subtract(missing, astray), limits.hole):
+        yield _stretch(person, at, "seen", "not seen")
+
+
+def _missing(
+    wanted: list[Interval], found: Iterable[Interval], excused: list[Interval], limits: Limits
+) -> list[Interval]:
+    """Return when somebody should be there and is not; ``excused`` is what the whole file lacks, another check's."""
+    return longer(subtract(subtract(grown(wanted, -limits.edge), found), excused), limits.hole)
+
+
+def _unwanted(
+    person: Person, sense: str, found: Iterable[Interval], wanted: list[Interval], limits: Limits
+) -> Iterator[Finding]:
+    """Yield when somebody is seen or heard who should not be then: muted, or gone."""
+    for at in longer(subtract(found, grown(wanted, limits.edge)), limits.hole):
+        yield _stretch(person, at, f"not {sense}", sense)
+
+
+def _stretch(person: Person, at: Interval, expected: str, got: str) -> Finding:
+    return Finding(
+        check="presence",
+        ok=False,
+        participant=person.name,
+        at=milliseconds(at),
+        expected=expected,
+        got=got,
+        message=f"{person.name} is {got} {span(at)}.",
+    )
+
+
+def _excused(whole: Iterable[Interval], holes: Iterable[Interval]) -> list[Interval]:
+    # A little wider: markers at the edge of what the whole file lacks are spoilt with it.
+    return grown(merged((*whole, *holes)), 0.1)
+
+
+def _summary(person: Person, evidence: Evidence) -> str:
+    said = []
+    if evidence.media.video:
+        said.append(f"seen for {total(person.seen):.1f} s")
+    if evidence.media.audio:
+        said.append(f"heard for {total(person.heard):.1f} s")
+    return " and ".join(said)
+
+
+def freeze(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Judge whether everybody's picture moves; what is black or missing as a whole is for other checks."""
+    for person in _seen(evidence):
+        frozen = person.facts.video.frozen if person.facts.video else ()
+        still = longer(subtract(frozen, _excused(evidence.black, evidence.holes)), limits.freeze)
+        yield from stretches(
+            [
+                Finding(
+                    check="freeze",
+                    ok=False,
+                    participant=person.name,
+                    at=milliseconds(at),
+                    expected=f"{limits.freeze:g} s",
+                    got=f"{at[1] - at[0]:.2f} s",
+                    message=f"{person.name} is frozen {span(at)}.",
+                )
+                for at in still
+            ]
+        )
+        if not still:
+            yield Finding(check="freeze", ok=True, participant=person.name, message="moves throughout")
+
+
+def repeat(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Judge how many pictures of everybody are repeated or skipped, beyond exact rate conversion."""
+    for person in _seen(evidence):
+        if (video := person.facts.video) is None:
+            continue
+        worst = max(video.repeated_percent, video.skipped_percent)
+        ok = worst <= limits.repeat_percent or person.uneven <= limits.repeat_few
+        text = f"{video.repeated_percent:g} % repeated and {video.skipped_percent:g} % skipped"
+        yield Finding(
+            check="repeat",
+            ok=ok,
+            participant=person.name,
+            expected=limits.repeat_percent,
+            got=worst,
+            message=text if ok else f"Of {person.name}'s pictures {text}.",
+        )
+
+
+def av_offset(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Judge how far everybody's sound is from the picture, in milliseconds."""
+    for person in _seen(evidence):
+        spread = person.facts.av_offset_ms
+        if spread is None:
+            if total(shared(person.seen, person.heard)) > _UNMEASURED:
+                text = f"{person.name} is seen and heard, but no burst was found to measure by."
+                yield Finding(check="av-offset", ok=True, warning=True, participant=person.name, message=text)
+            continue
+        ok = abs(spread.median) <= limits.av_offset_ms
+        side = "late" if spread.median > 0 else "early"
+        yield Finding(
+            check="av-offset",
+            ok=ok,
+            participant=person.name,
+            expected=limits.av_offset_ms,
+            got=spread.median,
+            message=f"sound {abs(spread.median):.0f} ms {side}"
+            if ok
+            else f"{person.name}'s sound is {abs(spread.median):.0f} ms {side}.",
+        )
+
+
+def drift(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Judge how fast everybody's sound moves away from the picture, where it was followed for long enough."""
+    for person in _seen(evidence):
+        ppm = person.facts.drift_ppm
+        if ppm is None or person.offset_span < limits.drift_span:
+            continue
+        ok = abs(ppm) <= limits.drift_ppm
+        yield Finding(
+            check="drift",
+            ok=ok,
+            participant=person.name,
+            expected=limits.drift_ppm,
+            got=ppm,
+            message=f"{ppm:.0f} ppm" if ok else f"{person.name}'s sound drifts from the picture by {ppm:.0f} ppm.",
+        )
+
+
+def intruder(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Judge whether somebody is in the file whom the manifest does not name, or anybody else in a local one."""
+    if evidence.manifest is None:
+        return
+    guests = {person.marker for person in _guests(evidence)}
+    found = [
+        Finding(
+            check="intruder",
+            ok=False,
+            participant=person.name,
+            at=milliseconds((present[0][0], present[-1][1])),
+            expected="nobody else",
+            got=person.name,
+            message=f"{person.name} is in the recording and should not be: {total(present):.1f} s.",
+        )
+        for person in evidence.people
+        if person.marker not in guests and (present := longer(merged((*person.seen, *person.heard)), limits.hole))
+    ]
+    yield from found
+    if not found:
+        yield Finding(check="intruder", ok=True, message="nobody else")
+
+
+def _guests(evidence: Evidence) -> list[Person]:
+    """Return those who may be in the file: the manifest's members, of whom a local recording has one."""
+    if evidence.manifest is None:
+        return []
+    told = evidence.manifest.recording
+    return [
+        person
+        for person in evidence.people
+        if person.known and (told.recorder == "all" or person.name == told.participant)
+    ]
+
+
+def _seen(evidence: Evidence) -> list[Person]:
+    """Return those whose picture is in the file."""
+    return [person for person in evidence.people if person.seen]

@@ -1,0 +1,149 @@
+"""Report: the verdict on one file, as values, as JSON and as a table in a terminal."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path  # noqa: TC003 (pydantic reads it at run time)
+from typing import TYPE_CHECKING, Any
+
+from pydantic import computed_field
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from harness.errors import ConfigError, VerificationError
+from harness.verification.facts import Media, Participant, Value
+from harness.verification.findings import Finding  # noqa: TC001 (pydantic reads it at run time)
+from harness.verification.intervals import total
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from harness.recording.timeline import Interval
+
+_NOTHING = "-"
+_COLUMNS = ("present", "frames", "rate", "repeat", "skip", "frozen", "heard", "sound")
+_PLAIN_WIDTH = 120
+
+
+class Report(Value):
+    """What ``verify`` found out about the file at ``path``.
+
+    ``media`` is None where nothing could be read. ``findings`` holds those that are well, too: what was checked.
+    """
+
+    path: Path
+    media: Media | None
+    participants: tuple[Participant, ...] = ()
+    findings: tuple[Finding, ...]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def ok(self) -> bool:
+        """Whether no check failed."""
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[Finding, ...]:
+        """The findings that failed."""
+        return tuple(finding for finding in self.findings if not finding.ok)
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """The findings that are worth reading although they are well."""
+        return tuple(finding for finding in self.findings if finding.warning)
+
+    def participant(self, name: str) -> Participant:
+        """Return what was found about a participant; raises ConfigError, naming everybody, where there is none."""
+        for participant in self.participants:
+            if participant.name == name:
+                return participant
+        everybody = ", ".join(participant.name for participant in self.participants) or "nobody"
+        message = f"There is no participant {name!r} in {self.path.name}; there is {everybody}."
+        raise ConfigError(message)
+
+    def raise_for_failures(self) -> None:
+        """Raise VerificationError, listing the findings that failed, one a line; do nothing where all is well."""
+        if self.failures:
+            lines = (f"  {finding.check}: {finding.message}" for finding in self.failures)
+            message = "\n".join((f"{self.path} failed {_count(self.failures)}:", *lines))
+            raise VerificationError(message)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the REPORT object of the command line's answers."""
+        values = self.model_dump(mode="json")
+        return {key: values[key] for key in ("ok", "path", "media", "participants", "findings")}
+
+    def __str__(self) -> str:
+        plain = Console(file=io.StringIO(), width=_PLAIN_WIDTH, color_system=None)
+        plain.print(self)
+        return str(plain.file.getvalue()).rstrip()  # type: ignore[attr-defined]
+
+    def __rich__(self) -> RenderableType:
+        """Return the verdict, a line about the file, a row for each participant, and what failed."""
+        parts: list[RenderableType] = [self._verdict()]
+        if self.media:
+            parts.append(Text(f"  {_described(self.media)}", style="dim"))
+        if self.participants:
+            parts.append(self._people())
+        parts += [_line(finding, "✗", "red") for finding in self.failures]
+        parts += [_line(finding, "!", "yellow") for finding in self.warnings]
+        return Group(*parts)
+
+    def _verdict(self) -> Text:
+        if self.ok:
+            checks = len({finding.check for finding in self.findings})
+            return Text.assemble(("✓ ", "bold green"), (self.path.name, "bold"), f"  {checks} checks, all well")
+        return Text.assemble(("✗ ", "bold red"), (self.path.name, "bold"), f"  failed {_count(self.failures)}")
+
+    def _people(self) -> Table:
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+        table.add_column("  participant", no_wrap=True)
+        for heading in _COLUMNS:
+            table.add_column(heading, justify="right", no_wrap=True)
+        for one in self.participants:
+            table.add_row(Text(f"  {one.name}"), *_row(one))
+        return table
+
+
+def _row(one: Participant) -> tuple[str, ...]:
+    """Return what stands under the columns for a participant."""
+    video, audio, offset = one.video, one.audio, one.av_offset_ms
+    return (
+        _seconds(one.present),
+        f"{video.frames_seen}" if video else _NOTHING,
+        f"{video.frame_rate:.1f}/s" if video else _NOTHING,
+        f"{video.repeated_percent:g} %" if video else _NOTHING,
+        f"{video.skipped_percent:g} %" if video else _NOTHING,
+        _seconds(video.frozen) if video else _NOTHING,
+        _seconds(audio.heard) if audio else _NOTHING,
+        f"{offset.median:+.0f} ms" if offset else _NOTHING,
+    )
+
+
+def _described(media: Media) -> str:
+    parts = [
+        media.container,
+        f"{media.duration:.2f} s",
+        f"{media.size / 1e6:.1f} MB",
+        f"{media.bitrate / 1e3:.0f} kbps",
+    ]
+    if video := media.video:
+        parts.append(f"{video.codec} {video.width}x{video.height} at {video.frame_rate:.2f}/s")
+    if audio := media.audio:
+        parts.append(f"{audio.codec} {audio.sample_rate / 1000:g} kHz")
+    return " · ".join(parts)
+
+
+def _line(finding: Finding, sign: str, style: str) -> Text:
+    return Text.assemble("  ", (f"{sign} {finding.check:<9}", style), f"  {finding.message}")
+
+
+def _seconds(intervals: Sequence[Interval]) -> str:
+    return f"{total(intervals):.1f} s" if intervals else _NOTHING
+
+
+def _count(failures: Sequence[Finding]) -> str:
+    return "one check" if len(failures) == 1 else f"{len(failures)} checks"

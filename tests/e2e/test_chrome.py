@@ -1,0 +1,144 @@
+"""Chrome's life: launched, shielded from signals to the group, and never left behind."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.browser.chrome import Chrome
+from harness.errors import SetupError
+
+# Python handles the signals, says that it is ready, and goes on using the page for a while.
+A_PROGRAM_WITH_CHROME = """
+import signal
+import sys
+from harness.browser.chrome import Chrome
+
+caught = []
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, lambda number, frame: caught.append(number))
+
+with Chrome() as chrome:
+    page = chrome.new_context().new_page()
+    print("ready", flush=True)
+    while not caught:
+        page.wait_for_timeout(20)
+    for _ in range(5):
+        page.wait_for_timeout(100)
+        assert page.evaluate("1 + 1") == 2
+print("closed", *(signal.Signals(number).name for number in caught), flush=True)
+"""
+
+
+@contextlib.contextmanager
+def a_program_with_chrome() -> Iterator[subprocess.Popen[str]]:
+    """Start the program in a process group of its own and yield it when its page is open."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", A_PROGRAM_WITH_CHROME], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    family = [psutil.Process(process.pid)]
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        family += family[0].children(recursive=True)
+        yield process
+    finally:
+        for member in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+        process.communicate()
+
+
+def test_chrome_opens_a_page_and_knows_its_version() -> None:
+    """The version is the one that the page's own browser states."""
+    with Chrome() as chrome:
+        page = chrome.new_context().new_page()
+
+        agent = page.evaluate("navigator.userAgent")
+
+        assert f"Chrome/{chrome.version.partition('.')[0]}." in agent
+        assert chrome.found.version == chrome.version
+
+
+def test_closing_twice_is_fine() -> None:
+    """The second close finds nothing to do."""
+    with Chrome() as chrome:
+        chrome.close()
+
+
+def test_a_chrome_that_died_closes_in_silence() -> None:
+    """After a crash of the browser there is nothing to complain of, and nothing left."""
+    others = psutil.Process().children()
+    with Chrome() as chrome:
+        chrome.new_context().new_page()
+        (driver,) = (child for child in psutil.Process().children() if child not in others)
+        family = [driver, *driver.children(recursive=True)]
+
+        driver.children()[0].kill()
+
+    assert psutil.wait_procs(family, timeout=2)[1] == []
+
+
+def test_fake_devices_are_a_camera_and_a_microphone() -> None:
+    """A page gets both without anybody to click."""
+    with Chrome(fake_devices=True) as chrome:
+        page = chrome.new_context().new_page()
+        page.route("http://localhost/", lambda route: route.fulfill(body="a page"))
+        page.goto("http://localhost/")
+
+        kinds = page.evaluate(
+            "navigator.mediaDevices.getUserMedia({audio: true, video: true})"
+            ".then((stream) => stream.getTracks().map((track) => track.kind).sort())"
+        )
+
+        assert kinds == ["audio", "video"]
+
+
+def test_sound_starts_without_a_click() -> None:
+    """An AudioContext runs by itself; suspended ones record nothing."""
+    with Chrome() as chrome:
+        page = chrome.new_context().new_page()
+
+        page.evaluate("globalThis.context = new AudioContext()")
+
+        page.wait_for_function("globalThis.context.state === 'running'", timeout=5000)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_the_group_reaches_python_alone(number: signal.Signals) -> None:
+    """Ctrl-C at the terminal, a supervisor's TERM: the page still works, and Python closes it when it is done."""
+    with a_program_with_chrome() as process:
+        family = psutil.Process(process.pid).children(recursive=True)
+
+        os.killpg(process.pid, number)
+
+        assert process.communicate(timeout=30)[0] == f"closed {number.name}\n"
+        assert process.returncode == 0
+        assert psutil.wait_procs(family, timeout=2)[1] == []
+
+
+def test_python_killed_leaves_no_chrome() -> None:
+    """After kill -9 the driver notices and takes Chrome along within two seconds."""
+    with a_program_with_chrome() as process:
+        family = psutil.Process(process.pid).children(recursive=True)
+
+        process.kill()
+
+        assert len(family) > 2
+        assert psutil.wait_procs(family, timeout=2)[1] == []
+
+
+def test_a_browser_that_does_not_start_is_a_setup_error(tmp_path: Path) -> None:
+    """The message has the browser's own last words and the remedy."""
+    broken = tmp_path / "chrome"
+    broken.write_text('#!/bin/sh\n[ "$1" = --version ] && exec echo Chromium 1.2.3.4\necho no libnss3 >&2\nexit 127\n')
+    broken.chmod(0o755)
+
+    with pytest.raises(SetupError, match=r"does not start: .*no libnss3.*--executable"), Chrome(broken):
+        pass

@@ -1,0 +1,47 @@
+"""The doctor, asking a real browser."""
+
+import io
+import json
+from pathlib import Path
+
+import rich.console
+
+from harness.browser.doctor import Examination, examine
+
+
+def shown(examination: Examination) -> str:
+    """Return what a terminal shows."""
+    console = rich.console.Console(file=io.StringIO(), width=200)
+    console.print(examination)
+    return console.file.getvalue()
+
+
+def test_a_machine_that_can_record_lacks_nothing(tmp_path: Path) -> None:
+    """The browser offers what WebM needs, and the mixer's parts."""
+    examination = examine(recordings=tmp_path / "not" / "yet" / "there")
+
+    assert examination.ok, examination.missing
+    assert examination.codecs["vp8"]
+    assert examination.codecs["opus"]
+    assert all(examination.mixer.values())
+    assert examination.disk_free is not None
+    assert examination.version in shown(examination)
+
+
+def test_the_answer_is_json(tmp_path: Path) -> None:
+    """Every value survives as JSON, the verdict first."""
+    answer = json.loads(json.dumps(examine(recordings=tmp_path).as_json()))
+
+    assert answer["ok"] is True
+    assert answer["versions"].keys() >= {"harness", "playwright", "aiohttp", "av"}
+
+
+def test_a_missing_browser_is_told_and_not_raised(tmp_path: Path) -> None:
+    """The remedy names the program that was given."""
+    nothing = tmp_path / "[nothing]"
+
+    examination = examine(nothing)
+
+    assert not examination.ok
+    assert [lack.what for lack in examination.missing] == ["a browser"]
+    assert "[nothing] is no program" in shown(examination)

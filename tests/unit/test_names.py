@@ -1,0 +1,142 @@
+"""File names: safe, recognisable, never taken twice."""
+
+import os
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import SetupError
+from harness.recording.names import reserve, safe_stem
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("standup", "standup"),
+        ("Réunion d'équipe (3)", "Réunion d'équipe (3)"),
+        ("会議 2026", "会議 2026"),
+        ("standup.webm", "standup"),
+        ("standup.WebM", "standup"),
+        ("standup.webm.webm", "standup"),
+        ("standup.mp4", "standup.mp4"),
+        ("v1.2", "v1.2"),
+        ("../../etc/passwd", "_.._etc_passwd"),
+        ("a\\b", "a_b"),
+        ('a:b*c?d"e<f>g|h', "a_b_c_d_e_f_g_h"),
+        ("a\x00b\nc\x7fd", "a_b_c_d"),
+        ("bewm.\u202eexe", "bewm._exe"),
+        ("zero\u200bwidth", "zero_width"),
+        ("broken \ud83d pair", "broken _ pair"),
+        (".hidden", "hidden"),
+        ("-rf", "rf"),
+        ("-. -x", "x"),
+        ("dots and spaces. . ", "dots and spaces"),
+        ("CON", "_CON"),
+        ("nul.webm", "_nul"),
+        ("Com1.take.2", "_Com1.take.2"),
+        ("LPT²", "_LPT²"),
+        ("console", "console"),
+        ("", "recording"),
+        ("..", "recording"),
+        (" \t", "recording"),
+        (".webm", "recording"),
+    ],
+)
+def test_a_name_becomes_safe_and_stays_recognisable(name: str, expected: str) -> None:
+    """What no file name may hold is replaced or dropped, and the rest is as given."""
+    assert expected == safe_stem(name)
+
+
+def test_two_spellings_of_one_name_become_the_same() -> None:
+    """An accent written as a mark of its own is composed with its letter."""
+    assert safe_stem("caf\u00e9") == safe_stem("cafe\u0301")
+
+
+@pytest.mark.parametrize(
+    ("unit", "bytes_each"),
+    [
+        pytest.param("x", 1, id="letters"),
+        pytest.param("é", 2, id="accents"),
+        pytest.param("会", 3, id="ideographs"),
+        pytest.param("x\u0323\u0302", 5, id="letters with marks"),
+        pytest.param("👩\u200d👧", 11, id="joined emoji"),
+        pytest.param("👍🏽", 8, id="emoji with skin tone"),
+    ],
+)
+def test_a_long_name_is_cut_between_characters(unit: str, bytes_each: int) -> None:
+    """Of 300 characters as many remain as fit 200 bytes, none of them torn."""
+    stem = safe_stem(unit * 300)
+
+    assert unit * (200 // bytes_each) == stem
+
+
+def test_a_name_of_nothing_but_marks_is_cut_all_the_same() -> None:
+    """Three hundred marks on one letter leave a name."""
+    stem = safe_stem("x" + "\u0323" * 300)
+
+    assert 190 < len(stem.encode()) <= 200
+
+
+@given(st.text(st.characters(codec=None), max_size=300))
+def test_any_text_becomes_a_safe_name_that_stays_as_it_is(name: str) -> None:
+    """Whatever comes in, the answer is one plain path component, and asking again changes nothing."""
+    stem = safe_stem(name)
+
+    assert stem == safe_stem(stem)
+    assert Path(stem).name == stem
+    assert 1 <= len(stem.encode()) <= 200
+    assert unicodedata.is_normalized("NFC", stem)
+    assert stem.strip(" .") == stem
+    assert not stem.startswith("-")
+
+
+def test_the_first_recording_gets_the_name_and_the_next_ones_a_number(tmp_path: Path) -> None:
+    """Names count up from -2, and each comes with an empty file."""
+    paths = [reserve(tmp_path / "recordings", "standup") for _ in range(3)]
+
+    assert ["standup.webm", "standup-2.webm", "standup-3.webm"] == [path.name for path in paths]
+    assert all(path.is_absolute() and path.stat().st_size == 0 for path in paths)
+
+
+def test_a_manifest_alone_keeps_its_name(tmp_path: Path) -> None:
+    """Where only the manifest is left, the next recording does not take its place."""
+    (tmp_path / "standup.json").write_text("{}")
+
+    assert tmp_path / "standup-2.webm" == reserve(tmp_path, "standup")
+
+
+def test_a_link_is_never_followed(tmp_path: Path) -> None:
+    """A dangling link keeps its name and nothing appears at its end."""
+    elsewhere = tmp_path / "elsewhere"
+    (tmp_path / "standup.webm").symlink_to(elsewhere)
+
+    path = reserve(tmp_path, "standup")
+
+    assert tmp_path / "standup-2.webm" == path
+    assert not elsewhere.exists()
+
+
+def test_a_stem_that_nobody_made_safe_stays_in_the_folder(tmp_path: Path) -> None:
+    """Reserving does not rely on its callers."""
+    path = reserve(tmp_path / "recordings", "../" * 100)
+
+    assert tmp_path / "recordings" == path.parent
+    assert len(os.fsencode(path.name)) <= 255
+
+
+def test_the_longest_name_still_leaves_room_for_its_number(tmp_path: Path) -> None:
+    """Two hundred bytes, a number and a suffix fit the file system."""
+    reserve(tmp_path, "会" * 300)
+
+    assert (tmp_path / f"{'会' * 66}-2.webm") == reserve(tmp_path, "会" * 300)
+
+
+def test_a_folder_that_is_none_is_said_so(tmp_path: Path) -> None:
+    """A file in the folder's place is a SetupError with a remedy."""
+    (tmp_path / "recordings").write_text("")
+
+    with pytest.raises(SetupError, match="--recordings"):
+        reserve(tmp_path / "recordings", "standup")

@@ -1,0 +1,58 @@
+/** What Python drives: one call each, plain data in, an answer out that never throws. */
+
+/** @typedef {import('./client.js').Client} Client */
+/** @typedef {{ok: true, value: unknown} | {ok: false, error: {name: string, code: number | null, message: string}}} Answer */
+
+const CALLS = /** @type {const} */ ([
+  'join',
+  'leave',
+  'startMediaRecording',
+  'stopMediaRecording',
+  'downloadMediaRecording',
+  'cleanMediaRecording',
+  'setMicrophone',
+  'setCamera',
+]);
+
+/** Returns `begin`, `finish` and `call` for a client. Begun calls of several pages run side by side. @param {Client} client */
+export function driven(client) {
+  /** @type {Map<number, Promise<Answer>>} */
+  const begun = new Map();
+  let last = 0;
+
+  /** @param {string} name @param {unknown} argument */
+  const begin = (name, argument) => {
+    last += 1;
+    begun.set(last, answer(client, name, argument));
+    return last;
+  };
+
+  /** @param {number} number */
+  const finish = async (number) => {
+    const result = await begun.get(number);
+    begun.delete(number);
+    return result;
+  };
+
+  return { begin, finish, call: (/** @type {string} */ name, /** @type {unknown} */ argument) => finish(begin(name, argument)) };
+}
+
+/**
+ * Chrome fact 22: an exception that crosses to Python loses its name, so the answer carries it.
+ *
+ * @param {Client} client
+ * @param {string} name
+ * @param {unknown} argument
+ * @returns {Promise<Answer>}
+ */
+async function answer(client, name, argument) {
+  try {
+    const call = CALLS.find((known) => known === name);
+    if (!call) throw new Error(`There is no call ${name}.`);
+    const method = /** @type {(argument: unknown) => unknown} */ (client[call]);
+    return { ok: true, value: (await method.call(client, argument)) ?? null };
+  } catch (error) {
+    const { name: kind = 'Error', message = String(error), code = null } = /** @type {Partial<Error & {code: number}>} */ (error);
+    return { ok: false, error: { name: kind, code: typeof code === 'number' ? code : null, message } };
+  }
+}

@@ -1,0 +1,57 @@
+/** The errors that cross to users and to Python, by NERTC's names and codes. */
+
+/** @typedef {'ConfigError' | 'InvalidStateError' | 'NotSupportedError' | 'RecordingError' | 'StepTimeout' | 'Error'} ErrorName */
+
+/** An error with a name that Python maps to a class, and NERTC's code where it has one. */
+export class HarnessError extends Error {
+  /**
+   * @param {ErrorName} name
+   * @param {string} message
+   * @param {number | null} [code]
+   */
+  constructor(name, message, code = null) {
+    super(message);
+    this.name = name;
+    this.code = code;
+  }
+}
+
+/** @param {string} message */
+export const configError = (message) => new HarnessError('ConfigError', message);
+
+/** NERTC 10450 RECORDING_NOT_SUPPORT. @param {string} message */
+export const notSupported = (message) => new HarnessError('NotSupportedError', message, 10450);
+
+/** NERTC 10452 RECORDING_CACHE_ERROR: the spool. @param {string} message */
+export const cacheError = (message) => new HarnessError('RecordingError', message, 10452);
+
+/** NERTC 10453 RECORDING_ERROR. @param {string} message */
+export const recordingError = (message) => new HarnessError('RecordingError', message, 10453);
+
+/** NERTC 10454 RECORDING_NOT_START_ERROR: the right call at the wrong moment. @param {string} message */
+export const invalidState = (message) => new HarnessError('InvalidStateError', message, 10454);
+
+/** @param {string} message */
+export const stepTimeout = (message) => new HarnessError('StepTimeout', message);
+
+/**
+ * Returns what `promise` brings, or fails with a StepTimeout after `ms`.
+ *
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {number} ms
+ * @param {() => string} message says what was awaited and what was there instead
+ * @returns {Promise<T>}
+ */
+export async function within(promise, ms, message) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(stepTimeout(message())), ms);
+  });
+  try {
+    return await Promise.race([promise, /** @type {Promise<never>} */ (late)]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

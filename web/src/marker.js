@@ -1,0 +1,68 @@
+/**
+ * The machine-readable marks of a synthetic participant; `verify` reads them back from the finished file.
+ *
+ * Picture: a strip across the top, a ninth of the height, two rows of 32 cells: number (8 bits), counter (18),
+ * capture time in ms on the room's clock (22), CRC-16/CCITT of those (16). The counter runs at 30 a second
+ * whatever the rate of the picture. Sound: a tone of the participant's own, and a chirp in the participant's own
+ * band that begins whenever the counter is a multiple of 30.
+ */
+
+export const COUNTS_PER_SECOND = 30;
+export const ROWS = 2;
+export const COLUMNS = 32;
+/** Luma of a 0 and of a 1. */
+export const DARK = 30;
+export const BRIGHT = 225;
+/** The chirp's length in seconds. */
+export const CHIRP = 0.08;
+const BANDS = 16;
+
+/** Hz of the participant's tone. @param {number} marker */
+export const toneOf = (marker) => 300 + 50 * (marker % BANDS);
+
+/** Hz of the middle of the participant's chirp, which sweeps from 120 below to 120 above. @param {number} marker */
+export const bandOf = (marker) => 1350 + 300 * (marker % BANDS);
+
+/**
+ * Returns the strip's cells, row by row, 1 for bright.
+ *
+ * @param {number} marker 0 to 255
+ * @param {number} counter modulo 2^18
+ * @param {number} time ms on the room's clock, modulo 2^22
+ * @param {Uint8Array} cells 64 of them, overwritten
+ */
+export function encode(marker, counter, time, cells) {
+  let crc = 0xffff;
+  let cell = 0;
+  const put = (/** @type {number} */ value, /** @type {number} */ bits, /** @type {boolean} */ counted) => {
+    for (let bit = bits - 1; bit >= 0; bit -= 1) {
+      const one = (value >>> bit) & 1;
+      cells[cell] = one;
+      cell += 1;
+      if (counted) crc = ((crc << 1) ^ (((crc >>> 15) ^ one) & 1 ? 0x1021 : 0)) & 0xffff;
+    }
+  };
+  put(marker & 0xff, 8, true);
+  put(counter & 0x3ffff, 18, true);
+  put(((Math.round(time) % 0x400000) + 0x400000) % 0x400000, 22, true);
+  put(crc, 16, false);
+}
+
+/**
+ * Returns the chirp's samples, mono.
+ *
+ * @param {number} marker
+ * @param {number} sampleRate Hz
+ */
+export function chirp(marker, sampleRate) {
+  const length = Math.round(CHIRP * sampleRate);
+  const samples = new Float32Array(length);
+  const from = bandOf(marker) - 120;
+  for (let index = 0; index < length; index += 1) {
+    const t = index / sampleRate;
+    const phase = 2 * Math.PI * (from * t + (240 / CHIRP) * 0.5 * t * t);
+    const hann = 0.5 - 0.5 * Math.cos((2 * Math.PI * index) / (length - 1));
+    samples[index] = 0.3 * hann * Math.sin(phase);
+  }
+  return samples;
+}

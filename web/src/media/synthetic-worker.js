@@ -1,0 +1,149 @@
+/** Paints a synthetic participant's picture: a backdrop drawn once, a marker strip and a ball that moves. */
+
+import { pageNow } from '../clock.js';
+import { GREY, blit, fill, fromRgba, pictureAt, pictureBytes } from '../i420.js';
+import { BRIGHT, COLUMNS, COUNTS_PER_SECOND, DARK, ROWS, encode } from '../marker.js';
+import { Ticker } from '../ticker.js';
+
+/** Counts for which the ball flashes after a chirp began. */
+const FLASH = 4;
+
+/** @typedef {import('../i420.js').Picture} Picture */
+
+class Painter {
+  #memory = new Uint8Array(0);
+  #backdrop = pictureAt(0, 0);
+  #picture = pictureAt(0, 0);
+  #ball = { x: 0, y: 0, width: 0, height: 0 };
+  #cells = new Uint8Array(ROWS * COLUMNS);
+  clockOffset = 0;
+  frameRate = 30;
+
+  /**
+   * @param {string} name
+   * @param {number} marker
+   * @param {WritableStream<VideoFrame>} writable
+   */
+  constructor(name, marker, writable) {
+    this.name = name;
+    this.marker = marker;
+    this.writer = writable.getWriter();
+    this.resize(1280, 720);
+  }
+
+  /** Draws the backdrop anew. @param {number} width @param {number} height */
+  resize(width, height) {
+    if (width === this.#picture.width && height === this.#picture.height) return;
+    this.#memory = new Uint8Array(2 * pictureBytes(width, height));
+    this.#backdrop = pictureAt(width, height);
+    this.#picture = pictureAt(width, height, pictureBytes(width, height));
+    const canvas = new OffscreenCanvas(width, height);
+    const context = canvas.getContext('2d', { willReadFrequently: true });
+    if (!context) throw new Error('no 2D canvas');
+    drawBackdrop(context, this.name, this.marker);
+    const { data } = context.getImageData(0, 0, width, height);
+    fromRgba(data, width * 4, this.#memory, this.#backdrop);
+    blit(this.#memory, this.#backdrop, this.#picture, 0, 0);
+  }
+
+  /** @param {number} counter @param {number} due page time, ms */
+  paint(counter, due) {
+    encode(this.marker, counter, due + this.clockOffset, this.#cells);
+    const { width, height } = this.#picture;
+    const cell = { width: width / COLUMNS, height: height / (9 * ROWS) };
+    const [luma] = this.#picture.layout;
+    for (let row = 0; row < ROWS; row += 1) {
+      const top = luma.offset + Math.round(row * cell.height) * width;
+      for (let column = 0; column < COLUMNS; column += 1) {
+        const value = this.#cells[row * COLUMNS + column] ? BRIGHT : DARK;
+        this.#memory.fill(value, top + Math.round(column * cell.width), top + Math.round((column + 1) * cell.width));
+      }
+      const bottom = luma.offset + Math.round((row + 1) * cell.height) * width;
+      for (let line = top + width; line < bottom; line += width) this.#memory.copyWithin(line, top, top + width);
+    }
+    this.#moveBall(counter);
+    const frame = new VideoFrame(this.#memory, {
+      format: 'I420',
+      codedWidth: width,
+      codedHeight: height,
+      timestamp: Math.round(due * 1000),
+      layout: this.#picture.layout,
+    });
+    // A generator that nobody reads any more refuses frames; that is no error here.
+    this.writer.write(frame).catch(() => frame.close());
+  }
+
+  /** Puts the ball where it belongs and the backdrop where it was. @param {number} counter */
+  #moveBall(counter) {
+    const { width, height } = this.#picture;
+    blit(this.#memory, this.#backdrop, this.#picture, this.#ball.x, this.#ball.y, this.#ball);
+    const size = even(height / 9);
+    const swing = 0.5 - 0.5 * Math.cos((2 * Math.PI * counter) / (3 * COUNTS_PER_SECOND));
+    const bounce = Math.abs(Math.sin((2 * Math.PI * counter) / (2 * COUNTS_PER_SECOND)));
+    this.#ball = {
+      x: even(width * 0.08 + swing * (width * 0.84 - size)),
+      y: even(height * 0.72 - bounce * height * 0.12),
+      width: size,
+      height: size,
+    };
+    const luma = counter % COUNTS_PER_SECOND < FLASH ? 235 : 170;
+    for (let y = 0; y < size; y += 2) {
+      const half = Math.sqrt(Math.max(0, (size / 2) ** 2 - (y + 1 - size / 2) ** 2));
+      const x = even(size / 2 - half);
+      const line = { x: this.#ball.x + x, y: this.#ball.y + y, width: size - 2 * x, height: 2 };
+      if (line.width > 0) fill(this.#memory, this.#picture, line, [luma, GREY, GREY]);
+    }
+  }
+}
+
+/** @param {number} value */
+const even = (value) => 2 * Math.round(value / 2);
+
+/**
+ * @param {OffscreenCanvasRenderingContext2D} context
+ * @param {string} name
+ * @param {number} marker
+ */
+function drawBackdrop(context, name, marker) {
+  const { width, height } = context.canvas;
+  const hue = (205 + marker * 137.5) % 360;
+  const light = context.createLinearGradient(0, 0, width, height);
+  light.addColorStop(0, `hsl(${hue} 45% 34%)`);
+  light.addColorStop(1, `hsl(${(hue + 35) % 360} 50% 18%)`);
+  context.fillStyle = light;
+  context.fillRect(0, 0, width, height);
+  // The strip is grey: only its luma carries the mark.
+  context.fillStyle = 'black';
+  context.fillRect(0, 0, width, Math.ceil(height / 9));
+  context.fillStyle = 'rgb(255 255 255 / 92%)';
+  context.textAlign = 'center';
+  context.textBaseline = 'middle';
+  context.font = `600 ${Math.round(height / 6)}px system-ui, sans-serif`;
+  context.fillText(name, width / 2, height * 0.38, width * 0.9);
+  context.fillStyle = 'rgb(255 255 255 / 30%)';
+  context.fillRect(width * 0.08, height * 0.72 + height / 9, width * 0.84, Math.max(2, height / 180));
+}
+
+/** @type {Painter | undefined} */
+let painter;
+
+self.addEventListener('message', ({ data }) => {
+  /** @type {SyntheticMessage} */
+  const message = data;
+  if (message.type === 'start') {
+    const made = new Painter(message.name, message.marker, message.writable);
+    painter = made;
+    made.clockOffset = message.clockOffset;
+    const step = 1000 / COUNTS_PER_SECOND;
+    const ticker = new Ticker(step, (tick, due) => {
+      if (tick % (COUNTS_PER_SECOND / made.frameRate) === 0) made.paint(tick, due);
+    });
+    // The origin lies a little ahead, so that sound and picture can both begin there.
+    setTimeout(() => void ticker.run(message.origin), Math.max(0, message.origin - pageNow()));
+  } else if (painter && message.type === 'fit') {
+    painter.frameRate = message.frameRate > COUNTS_PER_SECOND / 2 ? COUNTS_PER_SECOND : COUNTS_PER_SECOND / 2;
+    painter.resize(message.width, message.height);
+  } else if (painter && message.type === 'clock') {
+    painter.clockOffset = message.clockOffset;
+  }
+});

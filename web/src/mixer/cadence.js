@@ -1,0 +1,174 @@
+/**
+ * A queue that shows each of a participant's frames once: locked to the sender's clock, not to arrival.
+ *
+ * "The latest frame at the tick" repeats or skips 2 to 21 % of the frames, depending on phase. Here each frame gets a
+ * smoothed media time, and one playout offset, frozen while it serves, decides at which tick it is due.
+ */
+
+/** Frames before the offset is set for the first time, and before it is set for good. */
+const FIRST_LOCK = 12;
+const FIRM_LOCK = 45;
+/** So many frames that came after their tick set the offset anew. */
+const LATE_FRAMES = 3;
+const LATENCIES = 90;
+const INTERVALS = 25;
+/** Least delay over the median latency, and most over the smallest, in ms. */
+const FLOOR = 60;
+const CAP = 220;
+/** Ticks between two looks whether the offset could be smaller. */
+const RELAX_EVERY = 900;
+const QUEUE = 16;
+
+/** @param {number[]} values @param {number} share 0 to 1 */
+function percentile(values, share) {
+  const sorted = values.toSorted((a, b) => a - b);
+  return /** @type {number} */ (sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]);
+}
+
+/** @param {number} value @param {number} modulus */
+const mod = (value, modulus) => ((value % modulus) + modulus) % modulus;
+
+/** @param {number[]} list @param {number} value @param {number} most */
+function keep(list, value, most) {
+  list.push(value);
+  if (list.length > most) list.shift();
+}
+
+/** @template T what the queue holds: a copied picture */
+export class Cadence {
+  /** @type {{item: T, time: number}[]} */
+  #queue = [];
+  /** The frame period in ms, 0 while unknown. */
+  #period = 0;
+  /** The last frame's raw and smoothed media time, in ms on the sender's clock. */
+  #raw = Number.NaN;
+  #media = 0;
+  /** @type {number[]} */
+  #intervals = [];
+  /** Arrival minus media time of the last frames, in ms. @type {number[]} */
+  #latencies = [];
+  #offset = 0;
+  #lockedAt = 0;
+  #frames = 0;
+  #late = 0;
+  #ticks = 0;
+  /** The ticks' beat if it is a multiple or a fraction of the frames' one, else 0. */
+  #beat = 0;
+  #step;
+
+  /** @param {number} step ms between two ticks */
+  constructor(step) {
+    this.#step = step;
+  }
+
+  /** How long a frame waits from arrival to its tick, in ms; 0 before the first lock. */
+  get delay() {
+    return this.#lockedAt ? this.#offset + this.#beat / 2 - percentile(this.#latencies, 0.5) : 0;
+  }
+
+  /**
+   * Takes a frame.
+   *
+   * @param {T} item
+   * @param {number} time media time on the sender's clock, ms
+   * @param {number} now arrival, page time, ms
+   * @returns {T | null} what had to make room
+   */
+  push(item, time, now) {
+    this.#smooth(time);
+    const latency = now - this.#media;
+    keep(this.#latencies, latency, LATENCIES);
+    this.#frames += 1;
+    if (!this.#lockedAt) this.#offset = Math.max(...this.#latencies) + this.#step / 2;
+    else if (latency > this.#offset + 1) this.#late += 1;
+    this.#queue.push({ item, time: this.#media });
+    return this.#queue.length > QUEUE ? (this.#queue.shift()?.item ?? null) : null;
+  }
+
+  /**
+   * Returns the frame that is due, and those before it that never will be; null while the last one stays.
+   *
+   * @param {number} due page time of the tick, ms
+   * @returns {{item: T, skipped: T[]} | null}
+   */
+  tick(due) {
+    this.#ticks += 1;
+    this.#steer(due);
+    let last = -1;
+    while (last + 1 < this.#queue.length && this.#time(last + 1) + this.#offset <= due) last += 1;
+    if (last < 0) return null;
+    const passed = this.#queue.splice(0, last + 1).map(({ item }) => item);
+    const item = /** @type {T} */ (passed.pop());
+    return { item, skipped: passed };
+  }
+
+  /** Empties the queue. @returns {T[]} what was in it */
+  clear() {
+    return this.#queue.splice(0).map(({ item }) => item);
+  }
+
+  /** @param {number} index */
+  #time(index) {
+    return /** @type {{item: T, time: number}} */ (this.#queue[index]).time;
+  }
+
+  /** A slow phase-locked loop: the media time follows the frame count, and the period follows the media time. */
+  #smooth(/** @type {number} */ time) {
+    const interval = time - this.#raw;
+    this.#raw = time;
+    if (!(interval > 0)) {
+      this.#media = time;
+      return;
+    }
+    if (interval < 1000) keep(this.#intervals, interval, INTERVALS);
+    if (!this.#period) {
+      this.#media = time;
+      if (this.#intervals.length >= 8) this.#period = percentile(this.#intervals, 0.5);
+      return;
+    }
+    const count = Math.max(1, Math.round((time - this.#media) / this.#period));
+    const error = time - (this.#media + count * this.#period);
+    if (Math.abs(error) > 0.7 * this.#period || interval > 1000) {
+      this.#media = time;
+      this.#period = percentile(this.#intervals, 0.5);
+    } else {
+      this.#media += count * this.#period + 0.1 * error;
+      this.#period += (0.01 * error) / count;
+    }
+  }
+
+  /** Sets, corrects and relaxes the offset. @param {number} due */
+  #steer(/** @type {number} */ due) {
+    if (!this.#lockedAt) {
+      if (this.#frames >= FIRST_LOCK && this.#period) this.#lock(due);
+      return;
+    }
+    if (this.#late >= LATE_FRAMES || (this.#lockedAt < FIRM_LOCK && this.#frames >= FIRM_LOCK)) this.#lock(due);
+    if (this.#ticks % RELAX_EVERY === 0) {
+      this.#late = 0;
+      const roomy = this.#offset - percentile(this.#latencies, 0.99) > this.#beat + 20;
+      if (this.#beat && roomy && this.#offset - percentile(this.#latencies, 0.5) > FLOOR + this.#beat) {
+        this.#offset -= this.#beat;
+      }
+    }
+    if (this.#beat) {
+      const away = mod(due - this.#offset - this.#media, this.#beat) - this.#beat / 2;
+      this.#offset += Math.min(0.01, Math.max(-0.01, 0.01 * away));
+    }
+  }
+
+  #lock(/** @type {number} */ due) {
+    this.#late = 0;
+    this.#lockedAt = this.#frames;
+    const recent = this.#latencies.slice(-30);
+    const wanted = Math.max(percentile(recent, 0.98) + 10, percentile(recent, 0.5) + FLOOR);
+    this.#offset = Math.min(wanted, Math.min(...recent) + CAP);
+    const beat = Math.min(this.#period, this.#step);
+    const ratio = Math.max(this.#period, this.#step) / beat;
+    this.#beat = Math.abs(ratio - Math.round(ratio)) < 0.02 ? beat : 0;
+    // Sit in the middle of the interval, farthest from both neighbours.
+    if (this.#beat) {
+      this.#offset += mod(mod(due - this.#offset - this.#media, this.#beat) - this.#beat / 2, this.#beat);
+    }
+  }
+}

@@ -1,0 +1,45 @@
+/** Where everybody stands in the picture. */
+
+/** @param {number} value */
+const evenDown = (value) => 2 * Math.floor(value / 2);
+
+/**
+ * Returns the tiles of a grid: as square as possible, the last row centred, every edge on an even pixel.
+ *
+ * @param {number} count
+ * @param {number} width of the picture, pixels
+ * @param {number} height of the picture, pixels
+ * @returns {TileRect[]}
+ */
+export function grid(count, width, height) {
+  if (count === 0) return [];
+  const columns = Math.ceil(Math.sqrt(count));
+  const rows = Math.ceil(count / columns);
+  const tile = { width: evenDown(width / columns), height: evenDown(height / rows) };
+  const top = evenDown((height - rows * tile.height) / 2);
+  return Array.from({ length: count }, (_, index) => {
+    const row = Math.floor(index / columns);
+    const inRow = row === rows - 1 ? count - row * columns : columns;
+    const left = evenDown((width - inRow * tile.width) / 2);
+    return { x: left + (index % columns) * tile.width, y: top + row * tile.height, ...tile };
+  });
+}
+
+/**
+ * Returns where a picture of the given size lies in a tile: as large as fits, centred, every edge even.
+ *
+ * @param {{width: number, height: number}} picture
+ * @param {TileRect} tile
+ * @returns {TileRect}
+ */
+export function contain(picture, tile) {
+  const scale = Math.min(tile.width / picture.width, tile.height / picture.height);
+  const width = Math.min(tile.width, 2 * Math.round((picture.width * scale) / 2));
+  const height = Math.min(tile.height, 2 * Math.round((picture.height * scale) / 2));
+  return {
+    x: tile.x + evenDown((tile.width - width) / 2),
+    y: tile.y + evenDown((tile.height - height) / 2),
+    width,
+    height,
+  };
+}

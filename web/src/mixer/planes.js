@@ -1,0 +1,207 @@
+/** From a VideoFrame of any format to I420 planes in the worker's memory, and from there into a tile. */
+
+import { blit, chroma, fromRgba, pictureAt, pictureBytes } from '../i420.js';
+
+/** @typedef {import('../i420.js').Picture} Picture */
+
+/** Hands out pieces of one memory: first fit, neighbours merged when they are given back. */
+export class Arena {
+  /** Free pieces in order of their start. @type {{start: number, bytes: number}[]} */
+  #free;
+
+  /** @param {number} bytes reserved; the system commits only what is touched */
+  constructor(bytes) {
+    this.memory = new Uint8Array(bytes);
+    this.#free = [{ start: 0, bytes }];
+  }
+
+  /** Returns a picture's place, or null where no piece is large enough. @param {number} width @param {number} height */
+  take(width, height) {
+    const bytes = pictureBytes(width, height);
+    const index = this.#free.findIndex((piece) => piece.bytes >= bytes);
+    const piece = this.#free[index];
+    if (!piece) return null;
+    const picture = pictureAt(width, height, piece.start);
+    piece.start += bytes;
+    piece.bytes -= bytes;
+    if (piece.bytes === 0) this.#free.splice(index, 1);
+    return picture;
+  }
+
+  /** @param {Picture} picture */
+  give({ start, bytes }) {
+    const next = this.#free.findIndex((piece) => piece.start > start);
+    const index = next < 0 ? this.#free.length : next;
+    this.#free.splice(index, 0, { start, bytes });
+    for (const left of [index, index - 1]) {
+      const a = this.#free[left];
+      const b = this.#free[left + 1];
+      if (a && b && a.start + a.bytes === b.start) {
+        a.bytes += b.bytes;
+        this.#free.splice(left + 1, 1);
+      }
+    }
+  }
+}
+
+/** Copies frames; one scratch buffer serves the formats that must be converted. */
+export class FrameReader {
+  #scratch = new Uint8Array(0);
+  #arena;
+
+  /** @param {Arena} arena */
+  constructor(arena) {
+    this.#arena = arena;
+  }
+
+  /**
+   * Returns the frame's visible picture as I420 in the arena, or null where the arena is full or the format unknown.
+   *
+   * @param {VideoFrame} frame stays open
+   * @returns {Promise<Picture | null>}
+   */
+  async read(frame) {
+    const { width, height } = frame.visibleRect ?? { width: frame.codedWidth, height: frame.codedHeight };
+    const picture = this.#arena.take(width, height);
+    if (!picture) return null;
+    try {
+      switch (frame.format) {
+        case 'I420':
+        case 'I420A':
+          await this.#planar(frame, picture);
+          break;
+        case 'NV12':
+          await this.#interleaved(frame, picture);
+          break;
+        default:
+          await this.#packed(frame, picture);
+      }
+      return picture;
+    } catch (error) {
+      this.#arena.give(picture);
+      throw error;
+    }
+  }
+
+  /** @param {VideoFrame} frame @param {Picture} picture */
+  async #planar(frame, picture) {
+    /** @type {PlaneLayout[]} */
+    const layout = [...picture.layout];
+    if (frame.format !== 'I420A') {
+      await frame.copyTo(this.#arena.memory, { layout });
+      return;
+    }
+    // The alpha plane has to go somewhere; what lies behind it shows through in no camera.
+    const scratch = this.#need(2 * pictureBytes(picture.width, picture.height));
+    const own = pictureAt(picture.width, picture.height);
+    await frame.copyTo(scratch, { layout: [...own.layout, { offset: own.bytes, stride: picture.width }] });
+    for (let plane = 0; plane < 3; plane += 1) copyPlane(scratch, own, this.#arena.memory, picture, plane);
+  }
+
+  /** NV12: luma as it is, U and V taken apart. @param {VideoFrame} frame @param {Picture} picture */
+  async #interleaved(frame, picture) {
+    const { width, height } = picture;
+    const scratch = this.#need(2 * pictureBytes(width, height));
+    const pairs = { offset: pictureBytes(width, height), stride: 2 * chroma(width) };
+    await frame.copyTo(scratch, { layout: [{ offset: 0, stride: width }, pairs] });
+    const { memory } = this.#arena;
+    const [luma, u, v] = picture.layout;
+    memory.set(scratch.subarray(0, width * height), luma.offset);
+    for (let row = 0; row < chroma(height); row += 1) {
+      let read = pairs.offset + row * pairs.stride;
+      for (let x = 0; x < chroma(width); x += 1, read += 2) {
+        memory[u.offset + row * u.stride + x] = /** @type {number} */ (scratch[read]);
+        memory[v.offset + row * v.stride + x] = /** @type {number} */ (scratch[read + 1]);
+      }
+    }
+  }
+
+  /** RGBA, RGBX, BGRA, BGRX and, by Chrome's own conversion to RGBA, the rest. */
+  async #packed(/** @type {VideoFrame} */ frame, /** @type {Picture} */ picture) {
+    const { width, height } = picture;
+    const bgra = frame.format?.startsWith('BGR') ?? false;
+    const scratch = this.#need(4 * width * height);
+    const options = { format: bgra ? 'BGRA' : 'RGBA', layout: [{ offset: 0, stride: 4 * width }] };
+    await frame.copyTo(scratch, /** @type {VideoFrameCopyToOptions} */ (options));
+    fromRgba(scratch, 4 * width, this.#arena.memory, picture, bgra);
+  }
+
+  /** @param {number} bytes */
+  #need(bytes) {
+    if (this.#scratch.length < bytes) this.#scratch = new Uint8Array(bytes);
+    return this.#scratch;
+  }
+}
+
+/** @param {Uint8Array} from @param {Picture} source @param {Uint8Array} to @param {Picture} target @param {number} plane */
+function copyPlane(from, source, to, target, plane) {
+  const a = /** @type {PlaneLayout} */ (source.layout[plane]);
+  const b = /** @type {PlaneLayout} */ (target.layout[plane]);
+  const bytes = plane > 0 ? chroma(source.width) * chroma(source.height) : source.width * source.height;
+  to.set(from.subarray(a.offset, a.offset + bytes), b.offset);
+}
+
+/**
+ * Puts a picture into a rectangle of another one: copied where the sizes agree, else scaled bilinearly.
+ *
+ * @param {Uint8Array} memory holds both
+ * @param {Picture} from
+ * @param {Picture} to
+ * @param {TileRect} rect all even
+ */
+export function place(memory, from, to, rect) {
+  if (from.width === rect.width && from.height === rect.height) {
+    blit(memory, from, to, rect.x, rect.y);
+    return;
+  }
+  for (let plane = 0; plane < 3; plane += 1) {
+    const half = plane > 0;
+    const size = half ? chroma : (/** @type {number} */ pixels) => pixels;
+    const target = /** @type {PlaneLayout} */ (to.layout[plane]);
+    const x = half ? rect.x >> 1 : rect.x;
+    const y = half ? rect.y >> 1 : rect.y;
+    scalePlane(
+      memory,
+      { .../** @type {PlaneLayout} */ (from.layout[plane]), width: size(from.width), height: size(from.height) },
+      {
+        offset: target.offset + y * target.stride + x,
+        stride: target.stride,
+        width: size(rect.width),
+        height: size(rect.height),
+      },
+    );
+  }
+}
+
+/** @typedef {PlaneLayout & {width: number, height: number}} Plane */
+
+/** @param {Uint8Array} memory @param {Plane} from @param {Plane} to */
+function scalePlane(memory, from, to) {
+  const columns = new Int32Array(to.width);
+  const weights = new Int32Array(to.width);
+  for (let x = 0; x < to.width; x += 1) [columns[x], weights[x]] = sample(x, to.width, from.width);
+  for (let y = 0; y < to.height; y += 1) {
+    const [row, down] = sample(y, to.height, from.height);
+    const above = from.offset + row * from.stride;
+    const below = down ? above + from.stride : above;
+    const write = to.offset + y * to.stride;
+    for (let x = 0; x < to.width; x += 1) {
+      const column = /** @type {number} */ (columns[x]);
+      const right = /** @type {number} */ (weights[x]);
+      const next = right ? column + 1 : column;
+      const top = value(memory, above + column) * (256 - right) + value(memory, above + next) * right;
+      const bottom = value(memory, below + column) * (256 - right) + value(memory, below + next) * right;
+      memory[write + x] = (top * (256 - down) + bottom * down + 32768) >> 16;
+    }
+  }
+}
+
+/** Where a target pixel's middle falls in the source: the pixel before it, and the next one's share of 256. */
+function sample(/** @type {number} */ at, /** @type {number} */ to, /** @type {number} */ from) {
+  const middle = Math.max(0, ((at + 0.5) * from) / to - 0.5);
+  const before = Math.min(from - 1, Math.floor(middle));
+  return /** @type {[number, number]} */ ([before, before < from - 1 ? Math.round((middle - before) * 256) : 0]);
+}
+
+/** @param {Uint8Array} memory @param {number} index */
+const value = (memory, index) => /** @type {number} */ (memory[index]);

@@ -1,0 +1,84 @@
+/** Recorder: Chrome's MediaRecorder on the mixer's stream, its chunks into the spool as they come. */
+
+import { pageNow } from '../clock.js';
+import { recordingError, within } from '../errors.js';
+
+/** How much may be lost to a crash, in ms; slices come a little later (Chrome fact 9). */
+const TIMESLICE = 250;
+const KEYFRAME_EVERY = 2000;
+const FIRST_BYTES_WITHIN = 15_000;
+const STOP_WITHIN = 10_000;
+
+/** @typedef {import('./spool.js').Spool} Spool */
+
+/** Emits `failed` with an Error when the recording breaks by itself. */
+export class Recorder extends EventTarget {
+  #recorder;
+  #spool;
+  #plan;
+  /** Page time, ms. */
+  startedAt = 0;
+
+  /** @param {MediaStream} stream @param {Spool} spool @param {RecordPlan} plan */
+  constructor(stream, spool, plan) {
+    super();
+    this.#spool = spool;
+    this.#plan = plan;
+    /** @type {MediaRecorderOptions & {videoKeyFrameIntervalDuration?: number}} */
+    const options = { mimeType: plan.mimeType, audioBitsPerSecond: plan.audioBitsPerSecond };
+    if (plan.type === 'video') {
+      options.videoBitsPerSecond = plan.videoBitsPerSecond;
+      options.videoKeyFrameIntervalDuration = KEYFRAME_EVERY;
+    }
+    this.#recorder = new MediaRecorder(stream, options);
+    this.#recorder.addEventListener('dataavailable', ({ data }) => {
+      if (data.size > 0) this.#spool.chunk(data);
+    });
+    this.#recorder.addEventListener('error', (event) => {
+      const { error } = /** @type {ErrorEvent} */ (event);
+      this.#fail(`MediaRecorder failed: ${String(error)}.`);
+    });
+    spool.addEventListener('failed', (event) => {
+      this.dispatchEvent(new CustomEvent('failed', { detail: /** @type {CustomEvent<Error>} */ (event).detail }));
+    });
+  }
+
+  get state() {
+    return this.#recorder.state;
+  }
+
+  /** Starts; resolves when bytes that hold every track are safe with the server. */
+  async start() {
+    const wanted = this.#plan.type === 'video' ? ['audio', 'video'] : ['audio'];
+    let tracks = /** @type {string[]} */ ([]);
+    const safe = new Promise((resolve, reject) => {
+      this.#spool.addEventListener('ack', (event) => {
+        ({ tracks } = /** @type {CustomEvent<{tracks: string[]}>} */ (event).detail);
+        if (wanted.every((track) => tracks.includes(track))) resolve(undefined);
+      });
+      this.addEventListener('failed', (event) => reject(/** @type {CustomEvent<Error>} */ (event).detail));
+    });
+    this.startedAt = pageNow();
+    this.#spool.started(this.startedAt);
+    this.#recorder.start(TIMESLICE);
+    await within(
+      safe,
+      FIRST_BYTES_WITHIN,
+      () => `The recording did not begin within 15 s: of ${wanted.join(' and ')} there came ${tracks.join(', ') || 'nothing'}.`,
+    );
+  }
+
+  /** Stops; resolves when the last chunk has been handed to the spool. */
+  async stop() {
+    if (this.#recorder.state === 'inactive') return;
+    const stopped = new Promise((resolve) => this.#recorder.addEventListener('stop', resolve, { once: true }));
+    this.#spool.stopped(pageNow());
+    this.#recorder.stop();
+    await within(stopped, STOP_WITHIN, () => 'MediaRecorder did not stop within 10 s.');
+  }
+
+  /** @param {string} message */
+  #fail(message) {
+    this.dispatchEvent(new CustomEvent('failed', { detail: recordingError(message) }));
+  }
+}

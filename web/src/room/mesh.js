@@ -1,0 +1,231 @@
+/** A mesh of peer connections, one to each member that sends to us or wants to receive us. */
+
+/** Bits a second for a sent picture: generous, since the recording should show what the camera saw. */
+const BITS_PER_PIXEL = 0.16;
+const LEAST_BITS = 400_000;
+const AUDIO_BITS = 64_000;
+
+/** How large the published picture is. @typedef {() => PictureSize} PublishedSize */
+
+/** One connection: perfect negotiation, our tracks where they are wanted, theirs as they come. */
+class Peer {
+  #connection;
+  #polite;
+  #offering = false;
+  #ignoring = false;
+  /** @type {RTCRtpSender[]} */
+  #senders = [];
+  /** @type {PictureSize | null} */
+  #wanted = null;
+
+  /**
+   * @param {object} options
+   * @param {boolean} options.polite gives way when both offer at once
+   * @param {RTCIceServer[]} options.iceServers
+   * @param {(data: SignalData) => void} options.send
+   * @param {(track: MediaStreamTrack) => void} options.onTrack
+   * @param {(state: RTCPeerConnectionState) => void} options.onState
+   */
+  constructor({ polite, iceServers, send, onTrack, onState }) {
+    this.#polite = polite;
+    this.send = send;
+    const connection = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' });
+    this.#connection = connection;
+    connection.addEventListener('negotiationneeded', () => void this.#offer());
+    connection.addEventListener('icecandidate', ({ candidate }) => {
+      if (candidate) send({ candidate: candidate.toJSON() });
+    });
+    connection.addEventListener('track', ({ track }) => onTrack(track));
+    connection.addEventListener('connectionstatechange', () => {
+      if (connection.connectionState === 'failed') connection.restartIce();
+      onState(connection.connectionState);
+    });
+  }
+
+  async #offer() {
+    try {
+      this.#offering = true;
+      await this.#connection.setLocalDescription();
+      const description = this.#connection.localDescription;
+      if (description) this.send({ description: description.toJSON() });
+    } finally {
+      this.#offering = false;
+    }
+  }
+
+  /** Takes what the other side signalled. @param {SignalData} data */
+  async handle({ description, candidate }) {
+    if (description) {
+      const collision =
+        description.type === 'offer' && (this.#offering || this.#connection.signalingState !== 'stable');
+      this.#ignoring = !this.#polite && collision;
+      if (this.#ignoring) return;
+      await this.#connection.setRemoteDescription(description);
+      if (description.type === 'offer') {
+        await this.#connection.setLocalDescription();
+        const answer = this.#connection.localDescription;
+        if (answer) this.send({ description: answer.toJSON() });
+      }
+    } else if (candidate) {
+      try {
+        await this.#connection.addIceCandidate(candidate);
+      } catch (error) {
+        if (!this.#ignoring) throw error;
+      }
+    }
+  }
+
+  /**
+   * Sends the stream at the wanted size; null sends nothing.
+   *
+   * @param {MediaStream} stream
+   * @param {PictureSize | null} wanted
+   * @param {PublishedSize} published
+   */
+  async publish(stream, wanted, published) {
+    this.#wanted = wanted;
+    if (!wanted) {
+      for (const sender of this.#senders.splice(0)) this.#connection.removeTrack(sender);
+      return;
+    }
+    if (this.#senders.length === 0) {
+      for (const track of stream.getTracks()) {
+        const encoding = track.kind === 'video' ? videoEncoding(wanted, published()) : { maxBitrate: AUDIO_BITS };
+        const options = { direction: /** @type {const} */ ('sendonly'), streams: [stream], sendEncodings: [encoding] };
+        this.#senders.push(this.#connection.addTransceiver(track, options).sender);
+      }
+    } else {
+      await Promise.all(this.#senders.map((sender) => this.#fit(sender, published)));
+    }
+  }
+
+  /** One change at a time: Chrome refuses parameters that were read before another change. @type {Promise<void>} */
+  #fitting = Promise.resolve();
+
+  /** @param {RTCRtpSender} sender @param {PublishedSize} published */
+  #fit(sender, published) {
+    this.#fitting = this.#fitting.then(() => this.#setEncoding(sender, published));
+    return this.#fitting;
+  }
+
+  /** @param {RTCRtpSender} sender @param {PublishedSize} published */
+  async #setEncoding(sender, published) {
+    if (sender.track?.kind !== 'video' || !this.#wanted) return;
+    const parameters = sender.getParameters();
+    const [encoding] = parameters.encodings;
+    // Before the first negotiation ends there is nothing to change yet; what addTransceiver was given holds.
+    if (!encoding) return;
+    Object.assign(encoding, videoEncoding(this.#wanted, published()));
+    await sender.setParameters(parameters);
+  }
+
+  /** @param {MediaStreamTrack} old @param {MediaStreamTrack} fresh */
+  async replace(old, fresh) {
+    const sender = this.#senders.find(({ track }) => track === old);
+    await sender?.replaceTrack(fresh);
+  }
+
+  stats() {
+    return this.#connection.getStats();
+  }
+
+  close() {
+    this.#connection.close();
+  }
+}
+
+/** @param {PictureSize} wanted @param {PictureSize} published @returns {RTCRtpEncodingParameters} */
+function videoEncoding(wanted, published) {
+  const scale = Math.max(1, published.width / wanted.width, published.height / wanted.height);
+  const pixels = (published.width / scale) * (published.height / scale);
+  return {
+    scaleResolutionDownBy: scale,
+    maxFramerate: wanted.frameRate,
+    maxBitrate: Math.max(LEAST_BITS, Math.round(pixels * wanted.frameRate * BITS_PER_PIXEL)),
+  };
+}
+
+/** Emits `track` with { id, track } and `state` with { id, state }. */
+export class Mesh extends EventTarget {
+  /** @type {Map<string, Peer>} */
+  #peers = new Map();
+  /** @type {Map<string, PictureSize | null>} */
+  #wanted = new Map();
+  /** @type {MediaStream | null} */
+  #stream = null;
+  /** @type {PublishedSize} */
+  #published = () => ({ width: 0, height: 0, frameRate: 0 });
+
+  /**
+   * @param {object} options
+   * @param {string} options.id ours
+   * @param {RTCIceServer[]} options.iceServers
+   * @param {(to: string, data: SignalData) => void} options.send
+   */
+  constructor({ id, iceServers, send }) {
+    super();
+    this.id = id;
+    this.iceServers = iceServers;
+    this.send = send;
+  }
+
+  /** Gives what we send to whoever wants it. @param {MediaStream} stream @param {PublishedSize} published */
+  async publish(stream, published) {
+    this.#stream = stream;
+    this.#published = published;
+    await this.refit();
+  }
+
+  /** A member wants to receive us at this size, or no more. @param {string} id @param {PictureSize | null} size */
+  async setWanted(id, size) {
+    this.#wanted.set(id, size);
+    if (!size && !this.#peers.has(id)) return;
+    if (this.#stream) await this.#peer(id).publish(this.#stream, size, this.#published);
+  }
+
+  /** Tells every sender how large the published picture is now. */
+  async refit() {
+    await Promise.all([...this.#wanted].map(([id, size]) => this.setWanted(id, size)));
+  }
+
+  /** @param {string} from @param {SignalData} data */
+  async handle(from, data) {
+    await this.#peer(from).handle(data);
+  }
+
+  /** @param {MediaStreamTrack} old @param {MediaStreamTrack} fresh */
+  async replaceTrack(old, fresh) {
+    await Promise.all([...this.#peers.values()].map((peer) => peer.replace(old, fresh)));
+  }
+
+  /** @param {string} id */
+  remove(id) {
+    this.#peers.get(id)?.close();
+    this.#peers.delete(id);
+    this.#wanted.delete(id);
+  }
+
+  /** Returns the statistics of the connection to a member. @param {string} id */
+  async stats(id) {
+    return (await this.#peers.get(id)?.stats()) ?? null;
+  }
+
+  close() {
+    for (const id of [...this.#peers.keys()]) this.remove(id);
+  }
+
+  /** @param {string} id */
+  #peer(id) {
+    const known = this.#peers.get(id);
+    if (known) return known;
+    const peer = new Peer({
+      polite: this.id < id,
+      iceServers: this.iceServers,
+      send: (data) => this.send(id, data),
+      onTrack: (track) => this.dispatchEvent(new CustomEvent('track', { detail: { id, track } })),
+      onState: (state) => this.dispatchEvent(new CustomEvent('state', { detail: { id, state } })),
+    });
+    this.#peers.set(id, peer);
+    return peer;
+  }
+}

@@ -1,0 +1,272 @@
+/** The room as one page sees it: who is in, whose tracks arrive, who wants ours. */
+
+import { stepTimeout, within } from '../errors.js';
+
+/** How often we look whether a member's first frame and sound have come, in ms. */
+const LOOK_EVERY = 40;
+const RECEIVED_WITHIN = 20_000;
+
+/** Somebody else in the room, and the tracks that came from them. */
+export class Member {
+  /** @type {MediaStreamTrack | null} */
+  videoTrack = null;
+  /** @type {MediaStreamTrack | null} */
+  audioTrack = null;
+  /** Whether a decoded frame and sound of theirs have arrived here. */
+  received = false;
+
+  /** @param {MemberInfo} info */
+  constructor(info) {
+    this.info = info;
+  }
+
+  get id() {
+    return this.info.id;
+  }
+
+  get name() {
+    return this.info.name;
+  }
+}
+
+/**
+ * Emits `joined`, `left`, `track` and `state` with the Member as detail, `wanted` when somebody wants our picture in
+ * another size, `clock` when the room's clock is known better, `closed` when the server is gone.
+ */
+export class Room extends EventTarget {
+  /** @type {Map<string, Member>} */
+  members = new Map();
+  id = '';
+  /** Our own name, as the room knows it. */
+  name = '';
+  /** The number that our synthetic media carry. */
+  marker = 0;
+  spoolToken = '';
+  /** @type {Wants} */
+  #wants = null;
+  /** @type {Mesh | null} */
+  #mesh = null;
+  #signaling;
+  #createMesh;
+  /** Who must receive us before our join is done. @type {Map<string, PromiseWithResolvers<void>>} */
+  #awaited = new Map();
+
+  /**
+   * @param {import('./signaling.js').Signaling} signaling
+   * @param {(options: ConstructorParameters<typeof import('./mesh.js').Mesh>[0]) => Mesh} createMesh
+   */
+  constructor(signaling, createMesh) {
+    super();
+    this.#signaling = signaling;
+    this.#createMesh = createMesh;
+    signaling.addEventListener('message', (event) => {
+      const { detail } = /** @type {CustomEvent<FromServer>} */ (event);
+      void this.#handle(detail);
+    });
+    signaling.addEventListener('clock', () => this.dispatchEvent(new Event('clock')));
+    signaling.addEventListener('closed', () => this.dispatchEvent(new Event('closed')));
+  }
+
+  get clock() {
+    return this.#signaling.clock;
+  }
+
+  /** Enters the room. @param {Omit<Extract<ToServer, { type: 'hello' }>, 'type'>} hello */
+  async join(hello) {
+    const welcome = await this.#signaling.open(hello);
+    this.id = welcome.id;
+    this.name = welcome.name;
+    this.marker = welcome.marker;
+    this.spoolToken = welcome.spool_token;
+    this.#wants = hello.wants;
+    const mesh = this.#createMesh({
+      id: welcome.id,
+      iceServers: welcome.ice_servers,
+      send: (to, data) => this.#signaling.send({ type: 'signal', to, data }),
+    });
+    this.#mesh = mesh;
+    mesh.addEventListener('track', (event) => {
+      const { id, track } = /** @type {CustomEvent<{id: string, track: MediaStreamTrack}>} */ (event).detail;
+      this.#onTrack(id, track);
+    });
+    for (const info of welcome.members) {
+      this.members.set(info.id, new Member(info));
+      if (sizeFor(info.wants, this.id)) this.#awaited.set(info.id, Promise.withResolvers());
+    }
+    for (const member of this.members.values()) void this.#arrived(member);
+  }
+
+  /** Sends the media to everybody who wants them; resolves when they have our first frame and sound. @param {LocalMedia} media */
+  async publish(media) {
+    for (const member of this.members.values()) await this.#serve(member);
+    await this.#mesh?.publish(media.stream, () => media.size);
+    const waiting = [...this.#awaited].map(([id, { promise }]) =>
+      within(
+        promise,
+        RECEIVED_WITHIN,
+        () => `${this.members.get(id)?.name ?? id} did not receive our first frame and sound within 20 s.`,
+      ),
+    );
+    await Promise.all(waiting);
+    this.#awaited.clear();
+  }
+
+  /** Says whom we want to receive, and how large; resolves at once. @param {Wants} wants */
+  want(wants) {
+    this.#wants = wants;
+    this.#signaling.send({ type: 'wants', wants });
+    for (const member of this.members.values()) void this.#arrived(member);
+  }
+
+  /** Resolves when every member that we want has arrived; fails with a StepTimeout that names who did not. */
+  async allArrived() {
+    const end = performance.now() + RECEIVED_WITHIN;
+    for (;;) {
+      const missing = [...this.members.values()].filter(
+        (member) => !member.received && sizeFor(this.#wants, member.id) && (member.info.audio || member.info.video),
+      );
+      if (missing.length === 0) return;
+      if (performance.now() > end) {
+        const names = missing.map(({ name }) => name).join(', ');
+        throw stepTimeout(`No picture or sound of ${names} arrived within 20 s.`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+    }
+  }
+
+  /** Tells everybody whether our microphone and camera are on. @param {boolean} audio @param {boolean} video */
+  announce(audio, video) {
+    this.#signaling.send({ type: 'state', audio, video });
+  }
+
+  /** The largest picture that somebody wants of us, or null. @returns {PictureSize | null} */
+  wantedSize() {
+    const sizes = [...this.members.values()].map((member) => sizeFor(member.info.wants, this.id));
+    return sizes.reduce((large, size) => (size && (!large || area(size) > area(large)) ? size : large), null);
+  }
+
+  /** Tells our senders how large the published picture has become. */
+  async refit() {
+    await this.#mesh?.refit();
+  }
+
+  /** Video minus audio as received from a member, in ms; null where WebRTC does not know. @param {string} id */
+  async skew(id) {
+    const stats = await this.#mesh?.stats(id);
+    if (!stats) return null;
+    /** @type {Record<string, number>} */
+    const playout = {};
+    for (const report of /** @type {Map<string, Record<string, unknown>>} */ (/** @type {unknown} */ (stats)).values()) {
+      const at = report['estimatedPlayoutTimestamp'];
+      if (report['type'] === 'inbound-rtp' && typeof at === 'number') playout[String(report['kind'])] = at;
+    }
+    const { video, audio } = playout;
+    return video === undefined || audio === undefined ? null : video - audio;
+  }
+
+  leave() {
+    this.#signaling.send({ type: 'bye' });
+    this.#mesh?.close();
+    this.#mesh = null;
+    this.#signaling.close();
+    this.members.clear();
+  }
+
+  /** @param {FromServer} message */
+  async #handle(message) {
+    switch (message.type) {
+      case 'joined': {
+        const member = new Member(message.member);
+        this.members.set(member.id, member);
+        this.#emit('joined', member);
+        await this.#serve(member);
+        void this.#arrived(member);
+        break;
+      }
+      case 'left': {
+        const member = this.members.get(message.id);
+        this.#mesh?.remove(message.id);
+        this.members.delete(message.id);
+        this.#awaited.get(message.id)?.resolve();
+        if (member) this.#emit('left', member);
+        break;
+      }
+      case 'wants': {
+        const member = this.members.get(message.id);
+        if (!member) break;
+        member.info.wants = message.wants;
+        await this.#serve(member);
+        break;
+      }
+      case 'state': {
+        const member = this.members.get(message.id);
+        if (!member) break;
+        Object.assign(member.info, { audio: message.audio, video: message.video });
+        this.#emit('state', member);
+        break;
+      }
+      case 'signal':
+        await this.#mesh?.handle(message.from, message.data);
+        break;
+      case 'received':
+        this.#awaited.get(message.from)?.resolve();
+        break;
+      default:
+    }
+  }
+
+  /** Sends to a member what they want of us. @param {Member} member */
+  async #serve(member) {
+    const size = sizeFor(member.info.wants, this.id);
+    this.dispatchEvent(new Event('wanted'));
+    await this.#mesh?.setWanted(member.id, size);
+  }
+
+  /** @param {string} id @param {MediaStreamTrack} track */
+  #onTrack(id, track) {
+    const member = this.members.get(id);
+    if (!member) return;
+    if (track.kind === 'video') member.videoTrack = track;
+    else member.audioTrack = track;
+    this.#emit('track', member);
+  }
+
+  /** Waits for a wanted member's first decoded frame and first sound, and tells them. @param {Member} member */
+  async #arrived(member) {
+    while (!member.received && this.members.get(member.id) === member && sizeFor(this.#wants, member.id)) {
+      const stats = await this.#mesh?.stats(member.id);
+      if (stats && flows(stats, member.info)) {
+        member.received = true;
+        this.#signaling.send({ type: 'received', member: member.id });
+        this.#emit('received', member);
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+    }
+  }
+
+  /** @param {string} type @param {Member} member */
+  #emit(type, member) {
+    this.dispatchEvent(new CustomEvent(type, { detail: member }));
+  }
+}
+
+/** Whether what the member sends has been decoded here. @param {RTCStatsReport} stats @param {MemberInfo} info */
+function flows(stats, info) {
+  let picture = !info.video;
+  let sound = !info.audio;
+  for (const report of /** @type {Map<string, Record<string, unknown>>} */ (/** @type {unknown} */ (stats)).values()) {
+    if (report['type'] !== 'inbound-rtp') continue;
+    if (report['kind'] === 'video' && Number(report['framesDecoded']) > 0) picture = true;
+    if (report['kind'] === 'audio' && Number(report['packetsReceived']) > 0) sound = true;
+  }
+  return picture && sound;
+}
+
+/** @param {Wants} wants @param {string} id @returns {PictureSize | null} */
+const sizeFor = (wants, id) => wants?.[id] ?? wants?.['*'] ?? null;
+
+/** @param {PictureSize} size */
+const area = ({ width, height, frameRate }) => width * height * frameRate;
+
+/** @typedef {import('./mesh.js').Mesh} Mesh */

@@ -1,0 +1,56 @@
+/** A steady beat for a worker: calls at exact multiples of a step, early enough and never twice. */
+
+import { pageNow } from './clock.js';
+
+/** Ticks later than this many steps are given up; the others are caught up at once. */
+const CATCH_UP = 3;
+
+/** @type {(ms: number) => Promise<unknown>} */
+const pause = makePause();
+
+function makePause() {
+  // Atomics.waitAsync wakes within 0.5 ms where the page is isolated; a timer of a worker within some ms.
+  if (typeof SharedArrayBuffer === 'function' && 'waitAsync' in Atomics) {
+    const cell = new Int32Array(new SharedArrayBuffer(4));
+    return (/** @type {number} */ ms) => Promise.resolve(Atomics.waitAsync(cell, 0, 0, ms).value);
+  }
+  return (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Calls `onTick(number, due)` once per step until it is stopped; `due` is in ms on the page's clock. */
+export class Ticker {
+  #stopped = false;
+
+  /**
+   * @param {number} step ms
+   * @param {(tick: number, due: number) => void} onTick
+   */
+  constructor(step, onTick) {
+    this.step = step;
+    this.onTick = onTick;
+    this.origin = 0;
+  }
+
+  /** Runs until `stop`; the first tick is due now, or at the page time `origin`. @param {number} [origin] */
+  async run(origin = pageNow()) {
+    this.origin = origin;
+    let tick = 0;
+    while (!this.#stopped) {
+      const wait = this.origin + tick * this.step - pageNow();
+      if (wait > 0.2) {
+        await pause(wait);
+        continue;
+      }
+      const late = Math.floor(-wait / this.step);
+      if (late > CATCH_UP) tick += late;
+      this.onTick(tick, this.origin + tick * this.step);
+      tick += 1;
+      // Let frames in between two ticks that are caught up.
+      if (late > 0) await pause(0.1);
+    }
+  }
+
+  stop() {
+    this.#stopped = true;
+  }
+}
