@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 JsonOption = Annotated[
     bool, typer.Option("--json", envvar="HARNESS_JSON", help="Print exactly one JSON object on stdout.")
@@ -30,6 +31,13 @@ def debugging(*, on: bool = False) -> bool:
     global _debug  # noqa: PLW0603 - the one switch of a program, set before anything runs
     _debug = _debug or on
     return _debug
+
+
+def stdout() -> Console:
+    """Return where results go; lines are not broken where nobody looks at them in a terminal."""
+    console = Console(highlight=False)
+    console.soft_wrap = not console.is_terminal
+    return console
 
 
 def print_json(answer: dict[str, Any]) -> None:

@@ -11,7 +11,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from harness.cli.interrupt import Interruption, interruptible
-from harness.cli.options import DebugOption, ExecutableOption, JsonOption, RecordingsOption, debugging, print_json
+from harness.cli.options import (
+    DebugOption,
+    ExecutableOption,
+    JsonOption,
+    RecordingsOption,
+    debugging,
+    print_json,
+    stdout,
+)
 from harness.errors import ConfigError
 from harness.launch import open_room
 from harness.recording.config import Codec, FrameRate, Layout, Quality, RecordConfig, Recorder, RecordType
@@ -170,9 +178,9 @@ def _answer(recordings: list[Recording], reports: list[Report], *, json: bool) -
             }
         )
         return
-    console = Console()
+    console = stdout()
     for recording, report in zip(recordings, reports, strict=True):
-        console.print(str(recording.path), soft_wrap=True, highlight=False, markup=False)
+        console.print(str(recording.path), soft_wrap=True, markup=False)
         console.print(report)
     if not recordings:
         _say("Nothing was recorded.")

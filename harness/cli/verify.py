@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from harness.cli.options import DebugOption, JsonOption, debugging, print_json
+from harness.cli.options import DebugOption, JsonOption, debugging, print_json, stdout
 from harness.verification import verify as judge
 
 
@@ -37,7 +36,7 @@ def verify(
     if json:
         print_json({"ok": ok, "reports": [report.as_json() for report in reports]})
     else:
-        console = Console()
+        console = stdout()
         for report in reports:
             console.print(report)
     if not ok:

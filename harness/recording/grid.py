@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 # So many packets settle the constant between stamps and write times.
-SETTLED: Final = 20
+SETTLED: Final = 45
 _KEPT_TICKS: Final = 600
+# The first packet shows a tick from so many before the recorder's start to so many after it. Where the write times are
+# too even to tell neighbours apart, the nearest to the start is the likeliest: a tick away is a share of misfit more.
+_BEFORE: Final = 4
+_AFTER: Final = 8
+_FARTHER: Final = 0.03
 # Frames that may still be in the encoder when it is stopped, without anything being wrong.
 _LAST_MOMENT: Final = 2
 
@@ -86,7 +91,7 @@ class Grid:
         return self._numbers[in_time - 1] if in_time else self._last
 
     def _settle(self) -> list[tuple[float, int]]:
-        if self._lag is None and (len(self._waiting) >= SETTLED or self.ended) and self._waiting:
+        if self._lag is None and self._waiting and (self.ended or self._told_enough()):
             self._lag = self._find_lag(self._waiting)
         if self._lag is None:
             return []
@@ -124,14 +129,35 @@ class Grid:
         nearer = before if written - self._times[before] <= self._times[after] - written else after
         return self._numbers[nearer]
 
+    def _told_enough(self) -> bool:
+        """Tell whether there are packets enough, and ticks for all of them whichever the first one shows."""
+        if len(self._waiting) < SETTLED or not self._times:
+            return False
+        latest = self._times[self._candidates()[-1]] + self._waiting[-1] - self._waiting[0]
+        return self._times[-1] > latest + self.step
+
+    def _candidates(self) -> range:
+        """Return the ticks that the first packet may show, as indexes into the log."""
+        start = self._started()
+        return range(max(0, start - _BEFORE), min(len(self._times), start + _AFTER + 1))
+
+    def _started(self) -> int:
+        if self.recorder_started is None:
+            return 0
+        return min(bisect_left(self._times, self.recorder_started), len(self._times) - 1)
+
     def _find_lag(self, stamps: Sequence[float]) -> float:
         """Return stamp minus write time: the one of a few candidates under which the first packets fit best."""
         if not self._times:
             return 0.0
-        start = self._times[0] if self.recorder_started is None else self.recorder_started
-        at = min(bisect_left(self._times, start), len(self._times) - 1)
-        candidates = self._times[max(0, at - 1) : at + 4]
-        return min((self._refine(stamps, stamps[0] - written) for written in candidates), key=lambda fit: fit[0])[1]
+        start = self._started()
+
+        def fit(candidate: int) -> tuple[float, float]:
+            _, lag = self._refine(stamps, stamps[0] - self._times[candidate])
+            misfit, lag = self._refine(stamps, lag)
+            return misfit * (1 + _FARTHER * abs(candidate - start)), lag
+
+        return min(map(fit, self._candidates()), key=lambda found: found[0])[1]
 
     def _refine(self, stamps: Sequence[float], lag: float) -> tuple[float, float]:
         """Return how badly the stamps fit under a lag, in ms, and the lag that fits them best nearby."""

@@ -12,7 +12,7 @@ from aiohttp import web
 from harness.errors import SetupError
 from harness.server.admission import Admission, Grant, Limits
 from harness.server.app import App
-from harness.server.spool import Spool
+from harness.server.spool import FOLDER_MODE, Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -62,7 +62,8 @@ class RoomServer:
         return f"http://{self._host}:{self._port}"
 
     def __enter__(self) -> Self:
-        """Start to serve."""
+        """Make the folder, and start to serve."""
+        self._make_folder()
         self._thread.start()
         try:
             self._run(self._start)
@@ -97,13 +98,14 @@ class RoomServer:
         """Return a token with which ``name`` can join ``room``: once, within five minutes."""
         return self._call(lambda: self._admission.issue(Grant(role="participant", room=room, name=name)))
 
-    def keep(self, folder: Path, *, participant: str | None = None) -> list[Recording]:
-        """Publish in ``folder`` what nobody downloaded of a participant, or of everybody, and free the spool of it."""
+    def keep(self, folder: Path, *, room: str | None = None, participant: str | None = None) -> list[Recording]:
+        """Publish in ``folder`` what nobody downloaded, of a participant of a room or of everybody; free the spool."""
         takes = self._call(lambda: list(self._app.spool.takes.values()))
         return [
             recording
             for take in takes
-            if participant in {None, take.participant} and (recording := take.keep(folder, self._app.spool.versions))
+            if room in {None, take.room} and participant in {None, take.participant}
+            if (recording := take.keep(folder, self._app.spool.versions))
         ]
 
     def take_at(self, url: str) -> Take | None:
@@ -121,6 +123,14 @@ class RoomServer:
 
     def _run(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
         asyncio.run_coroutine_threadsafe(step(), self._loop).result()
+
+    def _make_folder(self) -> None:
+        folder = self._app.spool.root
+        try:
+            folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"{folder.parent} can't take recordings: {error.strerror}. Choose another --recordings."
+            raise SetupError(message) from error
 
     async def _start(self) -> None:
         self._runner = web.AppRunner(self._app.build(), access_log=None)

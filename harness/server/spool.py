@@ -67,6 +67,8 @@ class Take:
     # Whether the file has been published outside the spool.
     kept: bool = False
     error: HarnessError | None = None
+    # Ending comes from the page's socket and from Python, each in a thread of its own.
+    _ending: threading.RLock = field(default_factory=threading.RLock)
     _raw: BinaryIO | None = None
     _log: BinaryIO | None = None
     _lock: BinaryIO | None = None
@@ -129,41 +131,44 @@ class Take:
         Raises RecordingError when nothing that was recorded can be read.
         """
         self.growth.end()
-        if self._thread is not None:
-            self._thread.join()
-        if self.error is not None or self._result is None:
-            self.state = "failed"
-            raise self.error or RecordingError(f"The recording {self.id} was not finalised.", code=10453)
-        if self.manifest is None:
-            (self.folder / "finished.part").rename(self.path)
-            self.manifest = self._describe(self._result, versions, recovered)
-            self.manifest.write(self.folder / f"{self.stem}{MANIFEST_SUFFIX}")
-            self.state = "finished"
-        return self.manifest
+        with self._ending:
+            if self._thread is not None:
+                self._thread.join()
+            if self.error is not None or self._result is None:
+                self.state = "failed"
+                raise self.error or RecordingError(f"The recording {self.id} was not finalised.", code=10453)
+            if self.manifest is None:
+                (self.folder / "finished.part").rename(self.path)
+                self.manifest = self._describe(self._result, versions, recovered)
+                self.manifest.write(self.folder / f"{self.stem}{MANIFEST_SUFFIX}")
+                self.state = "finished"
+            return self.manifest
 
     def keep(self, folder: Path, versions: Mapping[str, str]) -> Recording | None:
         """Publish the recording in ``folder`` unless it has been; free the spool of it; return what was published."""
-        if self.state == "cleaned":
-            return None
-        kept = None
-        if not self.kept:
-            try:
-                manifest = self.end(versions, GONE)
-            except RecordingError:
+        with self._ending:
+            if self.state == "cleaned":
                 return None
-            kept = publish(manifest, self.path, folder)
-            self.kept = True
-        self.clean()
-        return kept
+            kept = None
+            if not self.kept:
+                try:
+                    manifest = self.end(versions, GONE)
+                except RecordingError:
+                    return None
+                kept = publish(manifest, self.path, folder)
+                self.kept = True
+            self.clean()
+            return kept
 
     def clean(self) -> None:
         """Free everything that the spool holds of the recording; twice is fine."""
         self.growth.end()
-        if self._thread is not None:
-            self._thread.join()
-        self.state = "cleaned"
-        self.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with self._ending:
+            if self._thread is not None:
+                self._thread.join()
+            self.state = "cleaned"
+            self.close()
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def close(self) -> None:
         """Close the files and give the lock up; twice is fine."""

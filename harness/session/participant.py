@@ -34,11 +34,12 @@ class Participant:
     Rooms make participants; nobody else does.
     """
 
-    def __init__(self, name: str, room_page: RoomPage, server: RoomServer, recordings: Path) -> None:
+    def __init__(self, name: str, *, room: str, page: RoomPage, server: RoomServer, recordings: Path) -> None:
         self.name = name
         self.recordings: list[Recording] = []
         self.state: Literal["joining", "joined", "left", "closed"] = "joining"
-        self._page = room_page
+        self._room = room
+        self._page = page
         self._server = server
         self._folder = recordings
         self._stop_to_file: dict[str, float] = {}
@@ -119,7 +120,7 @@ class Participant:
         finally:
             self.state = "closed"
             self._page.close()
-            kept = self._server.keep(self._folder, participant=self.name)
+            kept = self._server.keep(self._folder, room=self._room, participant=self.name)
             self.recordings.extend(kept)
             for recording in kept:
                 _log.warning("%s was never downloaded; it is kept.", recording.path)

@@ -75,7 +75,7 @@ class Room:
         begun = []
         for name in names:
             page = RoomPage(self._new_context(), self._server.url, watched=self._watched)
-            participant = Participant(name, page, self._server, self._recordings)
+            participant = Participant(name, room=self.name, page=page, server=self._server, recordings=self._recordings)
             self.participants.append(participant)
             options: dict[str, Any] = {"name": name, "media": media, "token": self._server.token(self.name, name)}
             if name == subscriber:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -44,6 +45,7 @@ class Person:
 
     ``known`` says whether the manifest names the marker, ``home`` when the picture is seen in its own tile, ``uneven``
     how many pictures were repeated or skipped, ``offset_span`` over how many seconds the sound's offset was followed.
+    ``own_voice`` is false where another marker shares the voice (there are 16): then nobody can tell who is heard.
     """
 
     marker: int
@@ -54,6 +56,7 @@ class Person:
     heard: tuple[Interval, ...]
     uneven: int
     offset_span: float
+    own_voice: bool
 
     @property
     def name(self) -> str:
@@ -78,13 +81,17 @@ def people(tape: Tape, timeline: Timeline) -> tuple[Person, ...]:
     voices = {marker % VOICES for marker in (*members, *seen)}
     heard = [voice for voice in range(VOICES) if voice not in voices and _is_voice(tape.hearing, voice)]
     names = members | {marker: f"participant {marker}" for marker in (*seen, *heard)}
-    return tuple(_person(tape, marker, name, known=marker in members) for marker, name in names.items())
+    users = Counter(marker % VOICES for marker in names)
+    return tuple(
+        _person(tape, marker, name, known=marker in members, own_voice=users[marker % VOICES] == 1)
+        for marker, name in names.items()
+    )
 
 
-def _person(tape: Tape, marker: int, name: str, *, known: bool) -> Person:
+def _person(tape: Tape, marker: int, name: str, *, known: bool, own_voice: bool) -> Person:
     heard = _heard(tape.hearing, marker % VOICES)
     sight = _sight(tape.sightings.get(marker), tape.rate)
-    offsets = _offsets(tape.sightings.get(marker), tape.hearing)
+    offsets = _offsets(tape.sightings.get(marker), tape.hearing if own_voice else None)
     return Person(
         marker=marker,
         known=known,
@@ -103,6 +110,7 @@ def _person(tape: Tape, marker: int, name: str, *, known: bool) -> Person:
         heard=tuple(heard),
         uneven=sight.uneven,
         offset_span=float(np.ptp(offsets[:, 0])) if len(offsets) else 0.0,
+        own_voice=own_voice,
     )
 
 

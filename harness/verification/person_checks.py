@@ -31,7 +31,7 @@ def presence(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             wanted = manifest.timeline.seen(person.name, duration)
             wrong += _absent(person, wanted, _excused(evidence.black, evidence.holes), limits)
             wrong += _unwanted(person, "seen", person.seen, wanted, limits)
-        if evidence.media.audio:
+        if evidence.media.audio and person.own_voice:
             wanted = manifest.timeline.heard(person.name, duration)
             holes = evidence.streams.sound.holes if evidence.streams.sound else ()
             missing = _missing(wanted, person.heard, _excused(evidence.silent, holes), limits)
@@ -139,7 +139,7 @@ def av_offset(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     for person in _seen(evidence):
         spread = person.facts.av_offset_ms
         if spread is None:
-            if total(shared(person.seen, person.heard)) > _UNMEASURED:
+            if person.own_voice and total(shared(person.seen, person.heard)) > _UNMEASURED:
                 text = f"{person.name} is seen and heard, but no burst was found to measure by."
                 yield Finding(check="av-offset", ok=True, warning=True, participant=person.name, message=text)
             continue

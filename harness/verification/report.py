@@ -83,13 +83,14 @@ class Report(Value):
 
     def __rich__(self) -> RenderableType:
         """Return the verdict, a line about the file, a row for each participant, and what failed."""
-        parts: list[RenderableType] = [self._verdict()]
-        if self.media:
-            parts.append(Text(f"  {_described(self.media)}", style="dim"))
+        if self.media is None:
+            lines = [Text.assemble(("✗ ", "bold red"), finding.message) for finding in self.failures]
+            return Text("\n", no_wrap=True, overflow="ignore").join(lines)
+        parts: list[RenderableType] = [self._verdict(), Text(f"  {_described(self.media)}", style="dim")]
         if self.participants:
             parts.append(self._people())
-        parts += [_line(finding, "✗", "red") for finding in self.failures]
-        parts += [_line(finding, "!", "yellow") for finding in self.warnings]
+        if self.failures or self.warnings:
+            parts.append(self._complaints())
         return Group(*parts)
 
     def _verdict(self) -> Text:
@@ -97,6 +98,14 @@ class Report(Value):
             checks = len({finding.check for finding in self.findings})
             return Text.assemble(("✓ ", "bold green"), (self.path.name, "bold"), f"  {checks} checks, all well")
         return Text.assemble(("✗ ", "bold red"), (self.path.name, "bold"), f"  failed {_count(self.failures)}")
+
+    def _complaints(self) -> Table:
+        table = Table.grid(padding=(0, 2, 0, 0))
+        signs = (("✗", "red", self.failures), ("!", "yellow", self.warnings))
+        for sign, style, findings in signs:
+            for finding in findings:
+                table.add_row(Text(f"  {sign} {finding.check}", style=style), Text(finding.message))
+        return table
 
     def _people(self) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
@@ -135,10 +144,6 @@ def _described(media: Media) -> str:
     if audio := media.audio:
         parts.append(f"{audio.codec} {audio.sample_rate / 1000:g} kHz")
     return " · ".join(parts)
-
-
-def _line(finding: Finding, sign: str, style: str) -> Text:
-    return Text.assemble("  ", (f"{sign} {finding.check:<9}", style), f"  {finding.message}")
 
 
 def _seconds(intervals: Sequence[Interval]) -> str:

@@ -29,13 +29,15 @@ HOP: Final = 0.05
 
 _BLOCK: Final = 65_536
 _STEP: Final = SAMPLE_RATE
-_WINDOW: Final = SAMPLE_RATE // 5
+# 80 ms: neighbours 50 Hz away vanish in a Hann window of that length, and a splice in the sound, where a jitter buffer
+# or a delay was corrected, spoils no more than that.
+_WINDOW: Final = round(SAMPLE_RATE * 0.08)
 _HOP: Final = round(SAMPLE_RATE * HOP)
 # A tone is there when it stands 12 dB above what lies between the tones, and above -50 dB of full scale.
 _ABOVE_NOISE: Final = 4.0
 _FAINTEST_TONE: Final = 0.003
-# Shape of the burst against anything else in its band: 1 for the burst alone, under 0.4 for noise, speech, music.
-_LIKENESS: Final = 0.55
+# Likeness to the burst of whatever is in its band: 1 for the burst alone; noise gets here once in days.
+_LIKENESS: Final = 0.7
 _FAINTEST_BURST: Final = 0.01
 _APART: Final = 0.5
 # Stamps of 60 ms packets wander by several milliseconds; what is further off than this begins a new stretch.
@@ -122,7 +124,9 @@ class SoundWatch:
         self._bursts: list[list[tuple[float, float]]] = [[] for _ in range(VOICES)]
         self._fade = np.hanning(_WINDOW + 1)[:-1].astype(np.float32)
         self._tone_bins = np.round(TONES * _WINDOW / SAMPLE_RATE).astype(int)
-        self._noise_bins = self._tone_bins[:, None] + np.array([-6, -5, -4, 4, 5, 6])
+        # In the middle between two tones neither is in the way.
+        between = np.array([-75, -25, 25, 75])
+        self._noise_bins = np.round((TONES[:, None] + between) * _WINDOW / SAMPLE_RATE).astype(int)
 
     def hear(self, sound: Sound) -> None:
         """Take the next piece of sound."""

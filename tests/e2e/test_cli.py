@@ -1,0 +1,212 @@
+"""The command line as people and scripts use it: answers, exit codes, interruptions."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import psutil
+import pytest
+
+RECORDING = {
+    "id",
+    "path",
+    "manifest",
+    "participant",
+    "recorder",
+    "type",
+    "mime_type",
+    "codec",
+    "width",
+    "height",
+    "frame_rate",
+    "duration",
+    "size",
+    "sha256",
+    "started_at",
+    "stop_to_file_ms",
+    "download_ms",
+    "recovered",
+}
+REPORT = {"ok", "path", "media", "participants", "findings"}
+PROGRAM = [sys.executable, "-m", "harness"]
+
+
+def harness(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the program to its end in a folder."""
+    return subprocess.run([*PROGRAM, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+
+
+@contextlib.contextmanager
+def running(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run the program in a process group of its own, and leave nothing of it behind."""
+    process = subprocess.Popen(
+        [*PROGRAM, *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def test_record_prints_one_json_object(tmp_path: Path) -> None:
+    """Stdout holds exactly one object with the keys of the contract, and the file that it names is there."""
+    arguments = "record alice bob --recorder all --quality 360p --frame-rate 15 --seconds 2 --name demo --json"
+
+    result = harness(*arguments.split(), folder=tmp_path)
+
+    answer = json.loads(result.stdout)
+    (recording,) = answer["recordings"]
+    assert 0 == result.returncode, result.stderr
+    assert {"ok", "recordings", "reports"} == set(answer)
+    assert set(recording) == RECORDING
+    assert REPORT == set(answer["reports"][0])
+    assert str(tmp_path / "recordings" / "demo.webm") == recording["path"]
+    assert recording["duration"] == pytest.approx(2, abs=0.5)
+    assert ["demo.json", "demo.webm"] == sorted(path.name for path in (tmp_path / "recordings").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "allowed"),
+    [
+        (["--quality", "999p"], "360p"),
+        (["--frame-rate", "25"], "30"),
+        (["--recorder", "nobody"], "local"),
+        (["--type", "picture"], "audio"),
+        (["--seconds", "-1"], "above 0"),
+        (["--bitrate", "1"], "100000"),
+    ],
+)
+def test_a_bad_option_exits_2_and_says_what_is_allowed(tmp_path: Path, arguments: list[str], allowed: str) -> None:
+    """Nothing is started, nothing is written, and no traceback is shown."""
+    result = harness("record", *arguments, folder=tmp_path)
+
+    assert 2 == result.returncode
+    assert allowed in result.stderr
+    assert "Traceback" not in result.stderr
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_a_dangerous_name_becomes_a_safe_file_and_is_said_once(tmp_path: Path) -> None:
+    """'../' leads nowhere, and 300 characters become fewer."""
+    result = harness("record", "alice", "--seconds", "0.5", "--name", "../" + "x" * 300, "--json", folder=tmp_path)
+
+    path = Path(json.loads(result.stdout)["recordings"][0]["path"])
+    assert tmp_path / "recordings" == path.parent
+    assert len(path.name.encode()) <= 255
+    assert 1 == result.stderr.count("The file's name becomes")
+
+
+def test_verify_says_in_one_line_that_a_text_is_no_recording(tmp_path: Path) -> None:
+    """A file that is no media exits 1 with one clear line."""
+    (tmp_path / "README.md").write_text("# Nothing to see\n")
+
+    result = harness("verify", "README.md", folder=tmp_path)
+
+    assert 1 == result.returncode
+    assert 1 == len((result.stdout + result.stderr).strip().splitlines())
+    assert "no media file" in result.stdout
+
+
+def test_verify_says_that_a_file_is_missing(tmp_path: Path) -> None:
+    """A path that leads nowhere is wrong usage."""
+    result = harness("verify", "nothing.webm", folder=tmp_path)
+
+    assert 2 == result.returncode
+    assert "is not there" in result.stderr
+
+
+def test_a_missing_chrome_exits_3_with_the_remedy(tmp_path: Path) -> None:
+    """The message names what was tried and how to get a browser."""
+    result = harness("record", "--executable", "/no/chrome", folder=tmp_path)
+
+    assert 3 == result.returncode
+    assert "give the path of a Chrome" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_port_in_use_exits_3_with_the_remedy(tmp_path: Path) -> None:
+    """Serve says which port is taken and what to do."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+
+        result = harness("serve", "--port", str(taken.getsockname()[1]), folder=tmp_path)
+
+    assert 3 == result.returncode
+    assert "in use; choose another one" in result.stderr
+
+
+def test_an_unwritable_folder_exits_3(tmp_path: Path) -> None:
+    """A recordings folder that can't be made is named."""
+    (tmp_path / "recordings").write_text("a file in the way")
+
+    result = harness("record", "alice", "--seconds", "0.5", folder=tmp_path)
+
+    assert 3 == result.returncode
+    assert "recordings" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_recording_is_kept(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """The signal reaches the whole group; the file is finished, named and whole, and no process is left."""
+    arguments = ["record", "alice", "bob", "--seconds", "60", "--name", "cut", "--json"]
+    spool = tmp_path / "recordings" / ".spool"
+    with running(*arguments, folder=tmp_path) as process:
+        _until(lambda: any(raw.stat().st_size > 50_000 for raw in spool.glob("*/raw.webm")), process)
+        family = psutil.Process(process.pid).children(recursive=True)
+
+        os.killpg(process.pid, number)
+        stdout, stderr = process.communicate(timeout=30)
+
+    assert code == process.returncode, stderr
+    (recording,) = json.loads(stdout)["recordings"]
+    assert 0 < recording["duration"] < 30
+    with av.open(recording["path"]) as container:
+        assert 2 == len(container.streams)
+    assert [] == psutil.wait_procs(family, timeout=5)[1]
+
+
+def test_a_killed_python_leaves_no_chrome(tmp_path: Path) -> None:
+    """Kill -9 of the program ends the browser, too."""
+    spool = tmp_path / "recordings" / ".spool"
+    with running("record", "alice", "--seconds", "60", folder=tmp_path) as process:
+        _until(lambda: any(raw.stat().st_size > 10_000 for raw in spool.glob("*/raw.webm")), process)
+        family = psutil.Process(process.pid).children(recursive=True)
+
+        process.kill()
+
+        assert [] == psutil.wait_procs(family, timeout=5)[1]
+
+
+def test_doctor_answers_in_json(tmp_path: Path) -> None:
+    """What is there and what is missing, for scripts."""
+    result = harness("doctor", "--json", folder=tmp_path)
+
+    answer = json.loads(result.stdout)
+    assert 0 == result.returncode
+    assert [] == answer["missing"]
+    assert answer["codecs"]["vp8"]
+
+
+def _until(condition: object, process: subprocess.Popen[str]) -> None:
+    """Wait until something is so, while the process lives."""
+    assert callable(condition)
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)

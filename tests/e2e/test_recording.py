@@ -1,0 +1,238 @@
+"""The four calls, from a room to a file that is read back."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import ConfigError, InvalidStateError, RecordConfig, Recording, Room, verify
+from harness.recording.recording import Manifest, sha256_of
+
+
+def recorded(room: Room, *names: str, seconds: float = 2, recorder: Any = "all", **config: Any) -> Recording:
+    """Let people in, have the first one record, and return the download."""
+    first = room.join_all(*names)[0]
+    first.start_media_recording(recorder=recorder, record_config=RecordConfig(**config))
+    room.wait(seconds=seconds)
+    first.stop_media_recording()
+    recording = first.download_media_recording()
+    first.clean_media_recording()
+    return recording
+
+
+@pytest.mark.parametrize(
+    ("quality", "frame_rate", "size"),
+    [("360p", 15, (640, 360)), ("480p", 30, (640, 480)), ("720p", 30, (1280, 720))],
+)
+def test_a_recording_has_the_size_and_the_exact_grid_that_were_asked_for(
+    room: Room, read_back: Callable[[Path], Any], quality: Any, frame_rate: Any, size: tuple[int, int]
+) -> None:
+    """Every picture lies on its tick; a tick without a picture is counted in the manifest."""
+    recording = recorded(room, "alice", "bob", record_video_quality=quality, record_video_frame=frame_rate)
+
+    tape = read_back(recording.path)
+    step = 1000 / frame_rate
+    ticks = [round(gap / step) for gap in tape.gaps]
+    assert {"vp8", "opus"} == tape.codecs
+    assert {size} == tape.sizes
+    # The container counts whole milliseconds.
+    assert all(abs(gap - tick * step) < 1 for gap, tick in zip(tape.gaps, ticks, strict=True))
+    assert sum(ticks) - len(ticks) <= Manifest.read(recording.manifest).ticks_missed
+    assert (recording.width, recording.height, recording.frame_rate) == (*size, frame_rate)
+
+
+def test_everybody_is_seen_and_heard_in_a_recording_of_all(room: Room) -> None:
+    """Three people in, one file out, and the verdict finds each of them in picture and sound."""
+    recording = recorded(room, "alice", "bob", "carol", seconds=4, record_name="standup")
+
+    report = verify(recording)
+    report.raise_for_failures()
+    assert ["alice", "bob", "carol"] == [one.name for one in report.participants]
+    assert "standup.webm" == recording.path.name
+    assert recording.recovered is None
+
+
+def test_six_people_fit_into_one_room(room: Room) -> None:
+    """A mesh of six delivers everybody's picture and sound to the one who records."""
+    names = ("alice", "bob", "carol", "dave", "erin", "frank")
+
+    recording = recorded(room, *names, seconds=3)
+
+    report = verify(recording)
+    assert names == tuple(one.name for one in report.participants)
+    assert all(one.video and one.video.frames_seen > 15 for one in report.participants)
+
+
+def test_a_local_recording_holds_nobody_else(room: Room) -> None:
+    """With recorder 'local' only the one who records is in the file, although others speak."""
+    recording = recorded(room, "alice", "bob", seconds=3, recorder="local")
+
+    report = verify(recording)
+    report.raise_for_failures()
+    assert ["alice"] == [one.name for one in report.participants if one.present]
+
+
+def test_a_recording_of_sound_alone_is_a_webm_with_opus_only(room: Room, read_back: Callable[[Path], Any]) -> None:
+    """RecordType 'audio' leaves the picture out."""
+    recording = recorded(room, "alice", "bob", seconds=3, record_type="audio")
+
+    tape = read_back(recording.path)
+    assert {"opus"} == tape.codecs
+    assert [] == tape.picture
+    assert (tape.sound[-1] - tape.sound[0]) / 1000 == pytest.approx(3, abs=1)
+    verify(recording).raise_for_failures()
+
+
+def test_start_and_stop_at_once_yield_a_valid_file(room: Room) -> None:
+    """Start resolves when both tracks are safe, so there is always something to stop."""
+    recording = recorded(room, "alice", seconds=0)
+
+    report = verify(recording)
+    assert report.media is not None
+    assert report.media.seekable
+
+
+def test_somebody_who_comes_late_and_leaves_early_is_in_the_file_meanwhile(room: Room) -> None:
+    """The recording goes on in one size while people come and go."""
+    alice = room.join("alice")
+    alice.start_media_recording(recorder="all", record_config=RecordConfig(record_video_frame=30))
+    room.wait(seconds=1)
+    bob = room.join("bob")
+    room.wait(seconds=3)
+    bob.leave()
+    room.wait(seconds=1)
+    alice.stop_media_recording()
+
+    recording = alice.download_media_recording()
+
+    report = verify(recording)
+    report.raise_for_failures()
+    # From about 1 to 4 s; joining takes a moment of its own.
+    assert 2 < sum(end - start for start, end in report.participant("bob").present) < recording.duration - 1
+
+
+def test_a_camera_is_recorded_like_any_other_source(room: Room) -> None:
+    """Real devices, or Chrome's test devices in their place, carry no marks and are judged without them."""
+    alice = room.join("alice", media="camera")
+    alice.start_media_recording(recorder="local")
+    room.wait(seconds=2)
+    alice.stop_media_recording()
+
+    recording = alice.download_media_recording()
+
+    assert [None] == [member.marker for member in Manifest.read(recording.manifest).timeline.members]
+    verify(recording).raise_for_failures()
+
+
+def test_downloading_again_overwrites_nothing(room: Room) -> None:
+    """Each download is a file of its own with the same bytes."""
+    alice = room.join("alice")
+    alice.start_media_recording(record_config=RecordConfig(record_name="again"))
+    alice.stop_media_recording()
+
+    first = alice.download_media_recording()
+    second = alice.download_media_recording()
+
+    assert ["again.webm", "again-2.webm"] == [first.path.name, second.path.name]
+    assert first.sha256 == second.sha256 == sha256_of(second.path)
+
+
+def test_a_second_start_keeps_the_first_recording(room: Room) -> None:
+    """The new recording starts, then the old one stops and downloads by itself."""
+    alice = room.join("alice")
+    alice.start_media_recording(record_config=RecordConfig(record_name="first"))
+    room.wait(seconds=1)
+    alice.start_media_recording(record_config=RecordConfig(record_name="second"))
+    room.wait(seconds=1)
+
+    alice.download_media_recording()
+
+    assert ["first.webm", "second.webm"] == [recording.path.name for recording in alice.recordings]
+    for recording in alice.recordings:
+        verify(recording).raise_for_failures()
+
+
+def test_calls_at_the_wrong_moment_are_refused(room: Room) -> None:
+    """Nothing to stop, nothing to download, nobody in the room: each says so; cleaning is always fine."""
+    alice = room.join("alice")
+
+    with pytest.raises(InvalidStateError, match="Nothing is being recorded"):
+        alice.stop_media_recording()
+    with pytest.raises(InvalidStateError, match="Nothing has been recorded"):
+        alice.download_media_recording()
+    alice.clean_media_recording()
+    alice.clean_media_recording()
+    alice.leave()
+    with pytest.raises(InvalidStateError, match="Not in a room"):
+        alice.start_media_recording()
+
+
+def test_after_leaving_the_recording_can_still_be_downloaded(room: Room) -> None:
+    """Leave ends the recording; its file is complete."""
+    alice = room.join("alice")
+    alice.start_media_recording(record_config=RecordConfig(record_name="left"))
+    room.wait(seconds=1)
+    alice.leave()
+
+    recording = alice.download_media_recording()
+
+    alice.clean_media_recording()
+    verify(recording).raise_for_failures()
+
+
+def test_the_page_refuses_what_it_does_not_know(room: Room) -> None:
+    """A bad option from the page's own console names the option, what was given and what is allowed."""
+    page = room.join("alice").page
+
+    message = page.evaluate(
+        "client.startMediaRecording({recordConfig: {recordVideoFrame: 24}}).catch((e) => e.message)"
+    )
+
+    assert "recordVideoFrame: 24 is not possible; choose one of 15, 30." == message
+
+
+def test_a_page_that_goes_away_leaves_its_recording_behind(room: Room) -> None:
+    """Nothing that was acknowledged is lost when the tab closes; the recording says why it ended."""
+    alice = room.join("alice")
+    alice.start_media_recording(record_config=RecordConfig(record_name="gone"))
+    room.wait(seconds=2)
+    alice.page.close()
+
+    alice.close()
+
+    (recording,) = alice.recordings
+    assert recording.recovered is not None
+    assert recording.duration == pytest.approx(2, abs=1)
+    verify(recording).raise_for_failures()
+
+
+def test_an_exception_inside_the_room_keeps_the_recording(room: Room) -> None:
+    """Whoever leaves the room by an exception finds what was recorded."""
+    alice = room.join("alice")
+    alice.start_media_recording(record_config=RecordConfig(record_name="exception"))
+    room.wait(seconds=1)
+
+    room.close()
+
+    assert ["exception.webm"] == [recording.path.name for recording in room.recordings]
+
+
+def test_two_people_of_one_name_get_two_names(room: Room) -> None:
+    """Names in a room differ, so that a report can tell people apart."""
+    people = room.join_all("alice", "alice")
+
+    assert {"alice", "alice 2"} == {one.name for one in people}
+
+
+def test_a_bad_option_is_refused_before_anything_starts() -> None:
+    """The message names the option, what was given and what is allowed."""
+    with pytest.raises(ConfigError, match="record_video_quality: '999p' is not possible; choose one of '360p'"):
+        RecordConfig(record_video_quality="999p")  # type: ignore[arg-type]
+
+
+def test_nothing_of_a_cleaned_recording_stays_in_the_spool(room: Room, recordings: Path) -> None:
+    """After clean only the download is left."""
+    recording = recorded(room, "alice", seconds=0)
+
+    assert not (recordings / ".spool" / recording.id).exists()

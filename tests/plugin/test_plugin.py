@@ -1,0 +1,67 @@
+"""The pytest plugin, used as a stranger would use it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[2] / "README.md"
+
+# pytest-playwright 0.10 trips pytest 9.2's own warning; it is not ours to fix, nor to fail on.
+QUIET = ("-p", "no:cacheprovider")
+
+
+def test_the_example_in_the_readme_runs_as_written(pytester: pytest.Pytester) -> None:
+    """The first Python block that is a test passes, and leaves its recording in the folder 'recordings'."""
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    pytester.makepyfile(test_standup=next(block for block in blocks if "def test_" in block))
+
+    result = pytester.runpytest_subprocess(*QUIET)
+
+    result.assert_outcomes(passed=1)
+    assert (pytester.path / "recordings" / "standup.webm").stat().st_size > 0
+    assert (pytester.path / "recordings" / "standup.json").exists()
+
+
+def test_a_recording_that_nobody_downloaded_is_kept_when_the_test_fails(pytester: pytest.Pytester) -> None:
+    """What was recorded until the assertion is there, in the folder that --recordings names."""
+    pytester.makepyfile(
+        """
+        from harness import RecordConfig
+
+        def test_that_fails(room):
+            alice = room.join("alice")
+            alice.start_media_recording(record_config=RecordConfig(record_name="evidence"))
+            assert False
+        """
+    )
+
+    result = pytester.runpytest_subprocess(*QUIET, "--recordings", "evidence")
+
+    result.assert_outcomes(failed=1)
+    assert (pytester.path / "evidence" / "evidence.webm").stat().st_size > 0
+
+
+def test_a_conftest_of_the_users_own_has_the_last_word_on_launch_arguments(pytester: pytest.Pytester) -> None:
+    """Our arguments lie beneath what the user's conftest adds."""
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def browser_type_launch_args(browser_type_launch_args):
+            return {**browser_type_launch_args, "args": [*browser_type_launch_args["args"], "--lang=de"]}
+        """
+    )
+    pytester.makepyfile(
+        """
+        def test_arguments(browser_type_launch_args):
+            assert "--lang=de" in browser_type_launch_args["args"]
+            assert "--autoplay-policy=no-user-gesture-required" in browser_type_launch_args["args"]
+            assert browser_type_launch_args["handle_sigint"] is False
+        """
+    )
+
+    result = pytester.runpytest_subprocess(*QUIET)
+
+    result.assert_outcomes(passed=1)

@@ -1,0 +1,45 @@
+"""The public API as a type checker sees it; never run, only checked."""
+
+from pathlib import Path
+
+from harness import Participant, RecordConfig, Recording, Report, Room, open_room, verify
+from harness.errors import RecordingError
+
+
+def record_somebody() -> Recording:
+    """Use every part of the API with the types that it promises."""
+    with open_room(recordings="recordings", name="standup", executable=None, headed=False, port=0) as room:
+        alice: Participant = room.join("alice", media="synthetic", subscribe=True)
+        people: list[Participant] = room.join_all("bob", "carol")
+        config = RecordConfig(record_name="standup", record_video_quality="720p", record_video_frame=30)
+        alice.start_media_recording(recorder="all", record_config=config)
+        room.wait(seconds=5)
+        room.wait_for(lambda: len(people) == 2, timeout=3, what="two people")
+        alice.stop_media_recording()
+        recording = alice.download_media_recording()
+        alice.clean_media_recording()
+        alice.leave()
+        kept: list[Recording] = [*alice.recordings, *room.recordings]
+        title: str = alice.page.title()
+        del kept, title
+    return recording
+
+
+def judge(recording: Recording | Path | str) -> Report:
+    """Read the verdict."""
+    report = verify(recording, duration=5.0)
+    report.raise_for_failures()
+    ok: bool = report.ok
+    name: str = report.participant("bob").name
+    del ok, name
+    return report
+
+
+def rescued(error: RecordingError) -> Recording | None:
+    """Find what was saved of a recording that broke."""
+    return error.recording
+
+
+def empty(room: Room) -> int:
+    """Count people."""
+    return len(room.participants)

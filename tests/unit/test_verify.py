@@ -1,0 +1,138 @@
+"""verify: from a path to a report, whatever lies there."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ConfigError
+from harness.recording.recording import Recording
+from harness.verification import verify
+from tests.media import Take, cast, encode, film
+
+TAKE = Take(people=cast("alice", "bob"), seconds=2.0)
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """Make a clean recording with its manifest beside it."""
+    return film(tmp_path_factory.mktemp("verify") / "take.webm", TAKE)
+
+
+@pytest.fixture
+def recording(original: Recording, tmp_path: Path) -> Recording:
+    """Copy the clean recording to where a test may damage it."""
+    path = shutil.copy(original.path, tmp_path)
+    manifest = shutil.copy(original.manifest, tmp_path)
+    return original.model_copy(update={"path": Path(path), "manifest": Path(manifest)})
+
+
+def test_takes_a_recording_a_path_or_a_text(recording: Recording) -> None:
+    """All three give the same report, with an absolute path."""
+    reports = [verify(recording), verify(recording.path), verify(str(recording.path))]
+
+    assert reports[0] == reports[1] == reports[2]
+    assert reports[0].path.is_absolute()
+
+
+def test_a_file_without_a_manifest_is_judged_by_what_is_in_it(tmp_path: Path) -> None:
+    """Its participants are found by their markers and named by number; what nobody told is not checked."""
+    encode(tmp_path / "take.webm", TAKE)
+
+    report = verify(tmp_path / "take.webm")
+
+    assert report.ok
+    assert ["participant 1", "participant 2"] == [one.name for one in report.participants]
+    assert not {"presence", "hash", "intruder", "frame-rate"} & {finding.check for finding in report.findings}
+
+
+def test_sound_alone_tells_who_is_heard(tmp_path: Path) -> None:
+    """Without a picture and a manifest the voices are enough."""
+    encode(tmp_path / "take.webm", Take(people=TAKE.people, seconds=3.0, picture=False))
+
+    report = verify(tmp_path / "take.webm")
+
+    assert report.ok
+    assert ["participant 1", "participant 2"] == [one.name for one in report.participants]
+    assert report.participants[0].video is None
+
+
+def test_a_damaged_manifest_is_a_finding(recording: Recording) -> None:
+    """The file is judged as one without a manifest, and the report says why."""
+    recording.manifest.write_text('{"schema": 1}')
+
+    report = verify(recording)
+
+    assert ["hash"] == [finding.check for finding in report.failures]
+    assert "no manifest of this program" in report.failures[0].message
+    assert report.participants
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "\x00", '{"schema": 1e999}'])
+def test_a_hostile_manifest_is_a_finding(recording: Recording, text: str) -> None:
+    """Whatever it holds."""
+    recording.manifest.write_text(text)
+
+    assert ["hash"] == [finding.check for finding in verify(recording).failures]
+
+
+def test_a_changed_byte_is_found(recording: Recording) -> None:
+    """The hash is not the manifest's any more."""
+    data = bytearray(recording.path.read_bytes())
+    data[-1] ^= 1
+    recording.path.write_bytes(data)
+
+    assert "hash" in {finding.check for finding in verify(recording).failures}
+
+
+def test_a_cut_recording_is_found_out(recording: Recording) -> None:
+    """Its container, its duration and its hash tell."""
+    data = recording.path.read_bytes()
+    recording.path.write_bytes(data[: len(data) // 2])
+
+    assert {"container", "duration", "hash"} == {finding.check for finding in verify(recording).failures}
+
+
+def test_an_expected_duration_is_checked(recording: Recording) -> None:
+    """Two seconds are two, and not three."""
+    assert verify(recording, duration=2.0).ok
+    assert ["duration"] == [finding.check for finding in verify(recording, duration=3.0).failures]
+
+
+@pytest.mark.parametrize("duration", [-1.0, float("nan"), float("inf")])
+def test_an_impossible_duration_is_refused(recording: Recording, duration: float) -> None:
+    """It names the option and what was given."""
+    with pytest.raises(ConfigError, match=r"duration: .* is not possible"):
+        verify(recording, duration=duration)
+
+
+@pytest.mark.parametrize("name", ["nothing.webm", "."])
+def test_what_is_no_file_is_refused(tmp_path: Path, name: str) -> None:
+    """In one line that names the path."""
+    with pytest.raises(ConfigError, match=r"give the path of a recording\.$"):
+        verify(tmp_path / name)
+
+
+@pytest.mark.parametrize("data", [b"", b"# Readme\n" * 50, bytes(4000)])
+def test_what_is_no_media_gives_a_report(tmp_path: Path, data: bytes) -> None:
+    """With one finding, of the container, in one line."""
+    path = tmp_path / "README.webm"
+    path.write_bytes(data)
+
+    report = verify(path)
+
+    assert not report.ok
+    assert report.as_json()["media"] is None
+    assert [("container", False)] == [(finding.check, finding.ok) for finding in report.findings]
+
+
+def test_damage_anywhere_never_crashes(recording: Recording) -> None:
+    """Flipped bytes, from the header to the end, give a report each time."""
+    data = recording.path.read_bytes()
+    for start in range(60):
+        damaged = bytearray(data)
+        for at in range(start * 7, len(damaged), 1009 + 400 * start):
+            damaged[at] ^= 0x5A
+        recording.path.write_bytes(damaged)
+
+        assert not verify(recording).ok
