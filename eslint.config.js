@@ -1,17 +1,17 @@
 // Rules for the page: plain JavaScript, fully typed, and who may import whom.
-import js from "@eslint/js";
-import { defineConfig } from "eslint/config";
-import globals from "globals";
-import tseslint from "typescript-eslint";
+import js from '@eslint/js';
+import { defineConfig } from 'eslint/config';
+import globals from 'globals';
+import tseslint from 'typescript-eslint';
 
-const STAGES = ["room", "media", "mixer", "recorder"];
+const STAGES = ['room', 'media', 'mixer', 'recorder'];
 
 // A stage never imports a stage; client.js strings them together and the two roots build them.
 const stagesStayApart = STAGES.map((stage) => ({
   files: [`web/src/${stage}/**/*.js`],
   rules: {
-    "no-restricted-imports": [
-      "error",
+    'no-restricted-imports': [
+      'error',
       {
         patterns: [
           {
@@ -19,8 +19,8 @@ const stagesStayApart = STAGES.map((stage) => ({
             message: `The stage ${stage} knows no other stage: pass it in from main.js, attach.js or client.js.`,
           },
           {
-            group: ["../**/main.js", "../**/attach.js", "../**/client.js", "../**/view.js"],
-            message: "A stage never imports those who use it.",
+            group: ['../**/main.js', '../**/attach.js', '../**/client.js', '../**/view.js'],
+            message: 'A stage never imports those who use it.',
           },
         ],
       },
@@ -29,36 +29,36 @@ const stagesStayApart = STAGES.map((stage) => ({
 }));
 
 export default defineConfig(
-  { ignores: ["**/node_modules/", "**/.venv/", "**/recordings/", "build/", "dist/"] },
+  { ignores: ['**/node_modules/', '**/.venv/', '**/recordings/', 'build/', 'dist/'] },
   js.configs.recommended,
   tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: {
       globals: { ...globals.browser, ...globals.worker },
       parserOptions: {
-        projectService: { allowDefaultProject: ["eslint.config.js"] },
+        projectService: { allowDefaultProject: ['eslint.config.js'] },
         tsconfigRootDir: import.meta.dirname,
       },
     },
-    linterOptions: { reportUnusedDisableDirectives: "error" },
+    linterOptions: { reportUnusedDisableDirectives: 'error' },
     rules: {
-      eqeqeq: "error",
-      "no-var": "error",
-      "prefer-const": "error",
+      eqeqeq: 'error',
+      'no-var': 'error',
+      'prefer-const': 'error',
     },
   },
   ...stagesStayApart,
   {
-    files: ["web/src/*.js"],
-    ignores: ["web/src/main.js", "web/src/attach.js", "web/src/client.js"],
+    files: ['web/src/*.js'],
+    ignores: ['web/src/main.js', 'web/src/attach.js', 'web/src/client.js'],
     rules: {
-      "no-restricted-imports": [
-        "error",
+      'no-restricted-imports': [
+        'error',
         {
           patterns: [
             {
               group: STAGES.map((stage) => `./${stage}/**`),
-              message: "Only main.js, attach.js and client.js import stages.",
+              message: 'Only main.js, attach.js and client.js import stages.',
             },
           ],
         },
@@ -66,19 +66,19 @@ export default defineConfig(
     },
   },
   {
-    files: ["web/test/**/*.js"],
+    files: ['web/test/**/*.js'],
     languageOptions: { globals: globals.node },
     rules: {
       // node:test runs what test() and describe() return by itself.
-      "@typescript-eslint/no-floating-promises": [
-        "error",
+      '@typescript-eslint/no-floating-promises': [
+        'error',
         {
           allowForKnownSafeCalls: [
-            { from: "package", name: ["test", "it", "describe", "suite"], package: "node:test" },
+            { from: 'package', name: ['test', 'it', 'describe', 'suite'], package: 'node:test' },
           ],
         },
       ],
     },
   },
-  { files: ["eslint.config.js"], extends: [tseslint.configs.disableTypeChecked] },
+  { files: ['eslint.config.js'], extends: [tseslint.configs.disableTypeChecked] },
 );

@@ -84,8 +84,8 @@ class Report(Value):
     def __rich__(self) -> RenderableType:
         """Return the verdict, a line about the file, a row for each participant, and what failed."""
         if self.media is None:
-            lines = [Text.assemble(("✗ ", "bold red"), finding.message) for finding in self.failures]
-            return Text("\n", no_wrap=True, overflow="ignore").join(lines)
+            # One line each, however narrow the terminal: a path broken in two is no path.
+            return Group(*(_unbroken(finding) for finding in self.failures))
         parts: list[RenderableType] = [self._verdict(), Text(f"  {_described(self.media)}", style="dim")]
         if self.participants:
             parts.append(self._people())
@@ -115,6 +115,12 @@ class Report(Value):
         for one in self.participants:
             table.add_row(Text(f"  {one.name}"), *_row(one))
         return table
+
+
+def _unbroken(finding: Finding) -> Text:
+    text = Text.assemble(("✗ ", "bold red"), finding.message)
+    text.no_wrap, text.overflow = True, "ignore"
+    return text
 
 
 def _row(one: Participant) -> tuple[str, ...]:

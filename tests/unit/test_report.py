@@ -127,11 +127,19 @@ def test_as_text_it_is_plain(good: Report) -> None:
     assert "[red]x" in str(named)
 
 
-def test_a_warning_leaves_it_ok() -> None:
+def test_a_warning_leaves_it_ok(good: Report) -> None:
     """It is shown, and counts for nothing."""
     warning = Finding(check="gap", ok=True, warning=True, message="2 pictures are missing: the machine was too busy.")
-    report = Report(path=Path("/a.webm"), media=None, findings=(warning,))
+    report = good.model_copy(update={"findings": (warning,)})
 
     assert report.ok
     assert "! gap" in str(report)
     assert "warning" not in report.as_json()["findings"][0]
+
+
+def test_what_is_no_media_is_one_line() -> None:
+    """Long paths are not broken: the line can be searched for and copied."""
+    message = f"{'a' * 150}.webm is empty (0 bytes)."
+    report = Report(path=Path("/a"), media=None, findings=(Finding(check="container", ok=False, message=message),))
+
+    assert str(report) == f"✗ {message}"

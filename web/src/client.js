@@ -148,7 +148,11 @@ export class Client extends EventTarget {
     }
     joined.addEventListener('wanted', () => this.#fit());
     joined.addEventListener('closed', () => this.#changed());
-    const opened = await this.#parts.openMedia(media, { name: joined.name, marker: joined.marker, clock: joined.clock });
+    const opened = await this.#parts.openMedia(media, {
+      name: joined.name,
+      marker: joined.marker,
+      clock: joined.clock,
+    });
     this.media = opened;
     joined.addEventListener('clock', () => opened.setClock(joined.clock.offset));
     this.#fit();
@@ -185,7 +189,12 @@ export class Client extends EventTarget {
     }
     if (old) await this.#free(old);
     this.#changed();
-    return { id: take.spool.recording, mimeType: plan.mimeType, elapsed: pageNow() - take.recorder.startedAt, downloaded };
+    return {
+      id: take.spool.recording,
+      mimeType: plan.mimeType,
+      elapsed: pageNow() - take.recorder.startedAt,
+      downloaded,
+    };
   }
 
   /** @param {RecordPlan} plan @param {import('./room/room.js').Room} room */
@@ -200,17 +209,22 @@ export class Client extends EventTarget {
     const early = [];
     const tell = (/** @type {() => void} */ message) => (spool.recording ? message() : early.push(message));
     mixer.addEventListener('ticks', (event) => {
-      const { first, written } = /** @type {CustomEvent<{first: number, written: (number | null)[]}>} */ (event).detail;
+      const { first, written } = /** @type {CustomEvent<{first: number, written: (number | null)[]}>} */ (
+        event
+      ).detail;
       tell(() => spool.ticks(first, written));
     });
     mixer.addEventListener('event', (event) => {
       const happened = /** @type {CustomEvent<RoomEvent>} */ (event).detail;
       tell(() => spool.event({ ...happened, time: room.clock.room(happened.time) }));
     });
-    recorder.addEventListener('failed', (event) => this.#onFailed(take, /** @type {CustomEvent<Error>} */ (event).detail));
+    recorder.addEventListener('failed', (event) =>
+      this.#onFailed(take, /** @type {CustomEvent<Error>} */ (event).detail),
+    );
     try {
       mixer.add(this.#self(room));
-      if (plan.recorder === 'all') for (const member of room.members.values()) mixer.add(source(room, member));
+      if (plan.recorder === 'all')
+        for (const member of room.members.values()) mixer.add(source(room, member));
       const video = plan.type === 'video';
       await Promise.all([
         mixer.settled(SETTLE),
@@ -239,7 +253,8 @@ export class Client extends EventTarget {
 
   async #stop() {
     const { take } = this;
-    if (take?.state !== 'recording') throw invalidState('Nothing is being recorded; start a recording before stopping it.');
+    if (take?.state !== 'recording')
+      throw invalidState('Nothing is being recorded; start a recording before stopping it.');
     const finished = await this.#finish(take);
     this.#changed();
     return finished;
@@ -331,7 +346,10 @@ export class Client extends EventTarget {
   #subscribe(plan = this.take?.state === 'recording' ? this.take.plan : undefined) {
     const { room } = this;
     if (!room) return;
-    const tile = plan && plan.type === 'video' ? this.#parts.tileSize(plan.recorder === 'all' ? room.members.size + 1 : 1, plan) : null;
+    const tile =
+      plan && plan.type === 'video'
+        ? this.#parts.tileSize(plan.recorder === 'all' ? room.members.size + 1 : 1, plan)
+        : null;
     const all = plan?.recorder === 'all';
     // Sound alone still needs a subscription; the smallest picture costs least.
     if (all) room.want({ '*': tile ?? { width: 160, height: 90, frameRate: 15 } });
@@ -346,7 +364,9 @@ export class Client extends EventTarget {
   /** Makes our picture as large as the largest of those who show it, and no larger. */
   #fit() {
     const sizes = [this.#own, this.room?.wantedSize() ?? null].filter((size) => size !== null);
-    const size = sizes.toSorted((a, b) => b.width * b.height * b.frameRate - a.width * a.height * a.frameRate)[0];
+    const size = sizes.toSorted(
+      (a, b) => b.width * b.height * b.frameRate - a.width * a.height * a.frameRate,
+    )[0];
     if (!size || !this.media) return;
     this.media.fit(size);
     void this.room?.refit();

@@ -34,7 +34,11 @@ export function driven(client) {
     return result;
   };
 
-  return { begin, finish, call: (/** @type {string} */ name, /** @type {unknown} */ argument) => finish(begin(name, argument)) };
+  return {
+    begin,
+    finish,
+    call: (/** @type {string} */ name, /** @type {unknown} */ argument) => finish(begin(name, argument)),
+  };
 }
 
 /**
@@ -49,10 +53,16 @@ async function answer(client, name, argument) {
   try {
     const call = CALLS.find((known) => known === name);
     if (!call) throw new Error(`There is no call ${name}.`);
-    const method = /** @type {(argument: unknown) => unknown} */ (client[call]);
-    return { ok: true, value: (await method.call(client, argument)) ?? null };
+    const callable = /** @type {Record<string, (argument: unknown) => unknown>} */ (
+      /** @type {unknown} */ (client)
+    );
+    return { ok: true, value: (await callable[call]?.(argument)) ?? null };
   } catch (error) {
-    const { name: kind = 'Error', message = String(error), code = null } = /** @type {Partial<Error & {code: number}>} */ (error);
+    const {
+      name: kind = 'Error',
+      message = String(error),
+      code = null,
+    } = /** @type {Partial<Error & {code: number}>} */ (error);
     return { ok: false, error: { name: kind, code: typeof code === 'number' ? code : null, message } };
   }
 }

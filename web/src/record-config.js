@@ -34,7 +34,11 @@ export function recordPlan(data, supported = (mimeType) => MediaRecorder.isTypeS
   only('recordConfig', given, OPTIONS);
   const recorder = oneOf('recorder', options['recorder'] ?? 'all', RECORDERS);
   const type = oneOf('recordType', given['recordType'] ?? 'video', TYPES);
-  const quality = oneOf('recordVideoQuality', numeric(given['recordVideoQuality'] ?? 360), Object.keys(SIZES).map(Number));
+  const quality = oneOf(
+    'recordVideoQuality',
+    numeric(given['recordVideoQuality'] ?? 360),
+    Object.keys(SIZES).map(Number),
+  );
   const frameRate = oneOf('recordVideoFrame', given['recordVideoFrame'] ?? 15, FRAME_RATES);
   const layout = oneOf('layout', given['layout'] ?? 'grid', LAYOUTS);
   const codec = oneOf('codec', given['codec'] ?? 'vp8', CODECS);
@@ -43,7 +47,9 @@ export function recordPlan(data, supported = (mimeType) => MediaRecorder.isTypeS
   const [width, height] = SIZES[/** @type {keyof typeof SIZES} */ (quality)];
   const bits = given['videoBitsPerSecond'] ?? defaultBits(width, height, frameRate);
   if (typeof bits !== 'number' || !Number.isInteger(bits) || bits < 100_000 || bits > 50_000_000) {
-    throw configError(`videoBitsPerSecond: ${show(bits)} is not possible; give bits a second from 100000 to 50000000.`);
+    throw configError(
+      `videoBitsPerSecond: ${show(bits)} is not possible; give bits a second from 100000 to 50000000.`,
+    );
   }
   const mimeType = type === 'audio' ? 'audio/webm;codecs=opus' : `video/webm;codecs=${codec},opus`;
   if (!supported(mimeType)) {
@@ -73,7 +79,11 @@ export function recordPlan(data, supported = (mimeType) => MediaRecorder.isTypeS
 }
 
 /** Bits a second that keep a 4x4 grid readable: 2.5 Mbps at 1280x720 and 30, less for less, but never little. */
-function defaultBits(/** @type {number} */ width, /** @type {number} */ height, /** @type {number} */ frameRate) {
+function defaultBits(
+  /** @type {number} */ width,
+  /** @type {number} */ height,
+  /** @type {number} */ frameRate,
+) {
   const share = ((width * height) / (1280 * 720)) ** 0.75 * (frameRate / 30) ** 0.5;
   return Math.round((2_500_000 * share) / 50_000) * 50_000;
 }
@@ -88,7 +98,9 @@ function defaultBits(/** @type {number} */ width, /** @type {number} */ height, 
 function oneOf(option, given, allowed) {
   const choice = allowed.find((value) => value === given);
   if (choice === undefined) {
-    throw configError(`${option}: ${show(given)} is not possible; choose one of ${allowed.map(show).join(', ')}.`);
+    throw configError(
+      `${option}: ${show(given)} is not possible; choose one of ${allowed.map(show).join(', ')}.`,
+    );
   }
   return choice;
 }
@@ -104,11 +116,13 @@ function record(what, value) {
 /** @param {string} what @param {Record<string, unknown>} value @param {string[]} allowed */
 function only(what, value, allowed) {
   const unknown = Object.keys(value).find((key) => !allowed.includes(key));
-  if (unknown !== undefined) throw configError(`${what}: unknown option ${unknown}; choose from ${allowed.join(', ')}.`);
+  if (unknown !== undefined)
+    throw configError(`${what}: unknown option ${unknown}; choose from ${allowed.join(', ')}.`);
 }
 
 /** "720p" and "720" mean 720. @param {unknown} value */
-const numeric = (value) => (typeof value === 'string' && /^\d+p?$/.test(value) ? Number.parseInt(value, 10) : value);
+const numeric = (value) =>
+  typeof value === 'string' && /^\d+p?$/.test(value) ? Number.parseInt(value, 10) : value;
 
 /** @param {unknown} value */
 function show(value) {

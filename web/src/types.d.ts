@@ -204,3 +204,10 @@ type FromVideoWorker =
   | { type: 'delay'; id: string; delay: number }
   | { type: 'flushed' }
   | { type: 'failed'; message: string };
+
+// ---- what TypeScript's DOM library does not know yet ---------------------------------------------------------------
+
+interface VideoFrame {
+  /** W3C WebCodecs VideoFrame Metadata Registry; rtpTimestamp on remote frames: the sender's clock, 90 kHz. */
+  metadata(): { rtpTimestamp?: number };
+}

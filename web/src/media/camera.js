@@ -24,7 +24,11 @@ export class CameraMedia {
 
   /** @returns {PictureSize} */
   get size() {
-    const { width = 1280, height = 720, frameRate = 30 } = this.stream.getVideoTracks()[0]?.getSettings() ?? {};
+    const {
+      width = 1280,
+      height = 720,
+      frameRate = 30,
+    } = this.stream.getVideoTracks()[0]?.getSettings() ?? {};
     return { width, height, frameRate };
   }
 

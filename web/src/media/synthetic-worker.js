@@ -56,10 +56,15 @@ class Painter {
       const top = luma.offset + Math.round(row * cell.height) * width;
       for (let column = 0; column < COLUMNS; column += 1) {
         const value = this.#cells[row * COLUMNS + column] ? BRIGHT : DARK;
-        this.#memory.fill(value, top + Math.round(column * cell.width), top + Math.round((column + 1) * cell.width));
+        this.#memory.fill(
+          value,
+          top + Math.round(column * cell.width),
+          top + Math.round((column + 1) * cell.width),
+        );
       }
       const bottom = luma.offset + Math.round((row + 1) * cell.height) * width;
-      for (let line = top + width; line < bottom; line += width) this.#memory.copyWithin(line, top, top + width);
+      for (let line = top + width; line < bottom; line += width)
+        this.#memory.copyWithin(line, top, top + width);
     }
     this.#moveBall(counter);
     const frame = new VideoFrame(this.#memory, {
@@ -127,9 +132,7 @@ function drawBackdrop(context, name, marker) {
 /** @type {Painter | undefined} */
 let painter;
 
-self.addEventListener('message', ({ data }) => {
-  /** @type {SyntheticMessage} */
-  const message = data;
+self.addEventListener('message', (/** @type {MessageEvent<SyntheticMessage>} */ { data: message }) => {
   if (message.type === 'start') {
     const made = new Painter(message.name, message.marker, message.writable);
     painter = made;

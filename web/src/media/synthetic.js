@@ -98,6 +98,5 @@ export class SyntheticMedia {
   }
 }
 
-
 /** @param {number} value */
 const even = (value) => 2 * Math.round(value / 2);

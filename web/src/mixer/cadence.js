@@ -143,7 +143,8 @@ export class Cadence {
       if (this.#frames >= FIRST_LOCK && this.#period) this.#lock(due);
       return;
     }
-    if (this.#late >= LATE_FRAMES || (this.#lockedAt < FIRM_LOCK && this.#frames >= FIRM_LOCK)) this.#lock(due);
+    if (this.#late >= LATE_FRAMES || (this.#lockedAt < FIRM_LOCK && this.#frames >= FIRM_LOCK))
+      this.#lock(due);
     if (this.#ticks % RELAX_EVERY === 0) {
       this.#late = 0;
       const roomy = this.#offset - percentile(this.#latencies, 0.99) > this.#beat + 20;

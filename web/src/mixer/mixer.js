@@ -41,9 +41,13 @@ export class Mixer extends EventTarget {
       const generator = new MediaStreamTrackGenerator({ kind: 'video' });
       this.stream.addTrack(generator);
       this.#worker = new Worker(new URL('./video-worker.js', import.meta.url), { type: 'module' });
-      this.#worker.addEventListener('message', ({ data }) => this.#onWorker(data));
+      this.#worker.addEventListener('message', (/** @type {MessageEvent<FromVideoWorker>} */ { data }) =>
+        this.#onWorker(data),
+      );
       const { width, height, frameRate } = plan;
-      this.#post({ type: 'start', writable: generator.writable, width, height, frameRate }, [generator.writable]);
+      this.#post({ type: 'start', writable: generator.writable, width, height, frameRate }, [
+        generator.writable,
+      ]);
     }
     this.stream.addTrack(this.#audio.track);
     this.#timer = setInterval(() => void this.#readSkews(), SKEW_EVERY);
@@ -97,7 +101,8 @@ export class Mixer extends EventTarget {
   async settled(ms) {
     const end = pageNow() + ms;
     const unsettled = () =>
-      this.#worker && [...this.#entries.values()].some((entry) => entry.video && entry.videoTrack && !entry.delay);
+      this.#worker &&
+      [...this.#entries.values()].some((entry) => entry.video && entry.videoTrack && !entry.delay);
     while (unsettled() && pageNow() < end) await new Promise((resolve) => setTimeout(resolve, 20));
     return !unsettled();
   }
@@ -107,11 +112,12 @@ export class Mixer extends EventTarget {
     const worker = this.#worker;
     if (!worker) return;
     const flushed = new Promise((resolve) => {
-      worker.addEventListener('message', function once({ data }) {
+      const once = (/** @type {MessageEvent<FromVideoWorker>} */ { data }) => {
         if (data.type !== 'flushed') return;
         worker.removeEventListener('message', once);
         resolve(undefined);
-      });
+      };
+      worker.addEventListener('message', once);
     });
     this.#post({ type: 'flush' });
     await within(flushed, 5000, () => 'The mixer did not answer within 5 s.');
@@ -139,7 +145,12 @@ export class Mixer extends EventTarget {
         break;
       }
       case 'picture':
-        this.#event({ time: message.time, event: 'picture', participant: this.#name(message.id), on: message.on });
+        this.#event({
+          time: message.time,
+          event: 'picture',
+          participant: this.#name(message.id),
+          on: message.on,
+        });
         break;
       case 'delay': {
         const entry = this.#entries.get(message.id);
@@ -149,7 +160,9 @@ export class Mixer extends EventTarget {
         break;
       }
       case 'failed':
-        this.dispatchEvent(new CustomEvent('failed', { detail: recordingError(`The mixer failed: ${message.message}.`) }));
+        this.dispatchEvent(
+          new CustomEvent('failed', { detail: recordingError(`The mixer failed: ${message.message}.`) }),
+        );
         break;
       default:
     }
@@ -195,5 +208,8 @@ export class Mixer extends EventTarget {
 /** The track's frames as a stream that a worker can take over. @param {MediaStreamTrack | null} track */
 function frames(track) {
   if (!track || track.readyState === 'ended') return null;
-  return new MediaStreamTrackProcessor({ track: /** @type {MediaStreamVideoTrack} */ (track), maxBufferSize: 8 }).readable;
+  return new MediaStreamTrackProcessor({
+    track: /** @type {MediaStreamVideoTrack} */ (track),
+    maxBufferSize: 8,
+  }).readable;
 }

@@ -162,7 +162,11 @@ export function place(memory, from, to, rect) {
     const y = half ? rect.y >> 1 : rect.y;
     scalePlane(
       memory,
-      { .../** @type {PlaneLayout} */ (from.layout[plane]), width: size(from.width), height: size(from.height) },
+      {
+        .../** @type {PlaneLayout} */ (from.layout[plane]),
+        width: size(from.width),
+        height: size(from.height),
+      },
       {
         offset: target.offset + y * target.stride + x,
         stride: target.stride,
@@ -200,7 +204,10 @@ function scalePlane(memory, from, to) {
 function sample(/** @type {number} */ at, /** @type {number} */ to, /** @type {number} */ from) {
   const middle = Math.max(0, ((at + 0.5) * from) / to - 0.5);
   const before = Math.min(from - 1, Math.floor(middle));
-  return /** @type {[number, number]} */ ([before, before < from - 1 ? Math.round((middle - before) * 256) : 0]);
+  return /** @type {[number, number]} */ ([
+    before,
+    before < from - 1 ? Math.round((middle - before) * 256) : 0,
+  ]);
 }
 
 /** @param {Uint8Array} memory @param {number} index */

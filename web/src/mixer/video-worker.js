@@ -225,7 +225,7 @@ const sameSize = (a, b) => a.width === b.width && a.height === b.height;
 
 /** The sender's clock where the frame came over WebRTC, else the frame's own; in ms. @param {VideoFrame} frame */
 function mediaTime(frame) {
-  const { rtpTimestamp } = /** @type {{rtpTimestamp?: number}} */ (frame.metadata());
+  const { rtpTimestamp } = frame.metadata();
   return rtpTimestamp === undefined ? frame.timestamp / 1000 : rtpTimestamp / 90;
 }
 
@@ -235,9 +235,7 @@ const post = (message) => self.postMessage(message);
 /** @type {VideoMixer | undefined} */
 let mixer;
 
-self.addEventListener('message', ({ data }) => {
-  /** @type {ToVideoWorker} */
-  const message = data;
+self.addEventListener('message', (/** @type {MessageEvent<ToVideoWorker>} */ { data: message }) => {
   switch (message.type) {
     case 'start':
       mixer = new VideoMixer(message, message.writable);

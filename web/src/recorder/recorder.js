@@ -35,11 +35,12 @@ export class Recorder extends EventTarget {
       if (data.size > 0) this.#spool.chunk(data);
     });
     this.#recorder.addEventListener('error', (event) => {
-      const { error } = /** @type {ErrorEvent} */ (event);
-      this.#fail(`MediaRecorder failed: ${String(error)}.`);
+      this.#fail(`MediaRecorder failed: ${String(/** @type {{error?: unknown}} */ (event).error)}.`);
     });
     spool.addEventListener('failed', (event) => {
-      this.dispatchEvent(new CustomEvent('failed', { detail: /** @type {CustomEvent<Error>} */ (event).detail }));
+      this.dispatchEvent(
+        new CustomEvent('failed', { detail: /** @type {CustomEvent<Error>} */ (event).detail }),
+      );
     });
   }
 
@@ -64,14 +65,17 @@ export class Recorder extends EventTarget {
     await within(
       safe,
       FIRST_BYTES_WITHIN,
-      () => `The recording did not begin within 15 s: of ${wanted.join(' and ')} there came ${tracks.join(', ') || 'nothing'}.`,
+      () =>
+        `The recording did not begin within 15 s: of ${wanted.join(' and ')} there came ${tracks.join(', ') || 'nothing'}.`,
     );
   }
 
   /** Stops; resolves when the last chunk has been handed to the spool. */
   async stop() {
     if (this.#recorder.state === 'inactive') return;
-    const stopped = new Promise((resolve) => this.#recorder.addEventListener('stop', resolve, { once: true }));
+    const stopped = new Promise((resolve) =>
+      this.#recorder.addEventListener('stop', resolve, { once: true }),
+    );
     this.#spool.stopped(pageNow());
     this.#recorder.stop();
     await within(stopped, STOP_WITHIN, () => 'MediaRecorder did not stop within 10 s.');

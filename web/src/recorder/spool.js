@@ -36,9 +36,15 @@ export class Spool extends EventTarget {
     this.#socket = socket;
     const ready = this.#expect('ready');
     socket.addEventListener('open', () => this.#send({ type: 'hello', ...hello }));
-    socket.addEventListener('message', ({ data }) => this.#onMessage(JSON.parse(/** @type {string} */ (data))));
+    socket.addEventListener('message', (/** @type {MessageEvent<string>} */ { data }) => {
+      this.#onMessage(/** @type {FromSpool} */ (JSON.parse(data)));
+    });
     socket.addEventListener('close', () => this.#onClose());
-    const answer = await within(ready, READY_WITHIN, () => `The spool at ${this.url} was not ready within 10 s.`);
+    const answer = await within(
+      ready,
+      READY_WITHIN,
+      () => `The spool at ${this.url} was not ready within 10 s.`,
+    );
     if (answer.type === 'ready') this.recording = answer.recording;
   }
 
@@ -130,7 +136,8 @@ export class Spool extends EventTarget {
   }
 
   #onClose() {
-    if (this.#socket) this.#fail(cacheError('The server closed the spool; what it had acknowledged is kept there.'));
+    if (this.#socket)
+      this.#fail(cacheError('The server closed the spool; what it had acknowledged is kept there.'));
   }
 
   /** @param {Error} error */

@@ -90,8 +90,13 @@ class Peer {
     }
     if (this.#senders.length === 0) {
       for (const track of stream.getTracks()) {
-        const encoding = track.kind === 'video' ? videoEncoding(wanted, published()) : { maxBitrate: AUDIO_BITS };
-        const options = { direction: /** @type {const} */ ('sendonly'), streams: [stream], sendEncodings: [encoding] };
+        const encoding =
+          track.kind === 'video' ? videoEncoding(wanted, published()) : { maxBitrate: AUDIO_BITS };
+        const options = {
+          direction: /** @type {const} */ ('sendonly'),
+          streams: [stream],
+          sendEncodings: [encoding],
+        };
         this.#senders.push(this.#connection.addTransceiver(track, options).sender);
       }
     } else {

@@ -123,7 +123,8 @@ export class Room extends EventTarget {
     const end = performance.now() + RECEIVED_WITHIN;
     for (;;) {
       const missing = [...this.members.values()].filter(
-        (member) => !member.received && sizeFor(this.#wants, member.id) && (member.info.audio || member.info.video),
+        (member) =>
+          !member.received && sizeFor(this.#wants, member.id) && (member.info.audio || member.info.video),
       );
       if (missing.length === 0) return;
       if (performance.now() > end) {
@@ -156,7 +157,9 @@ export class Room extends EventTarget {
     if (!stats) return null;
     /** @type {Record<string, number>} */
     const playout = {};
-    for (const report of /** @type {Map<string, Record<string, unknown>>} */ (/** @type {unknown} */ (stats)).values()) {
+    for (const report of /** @type {Map<string, Record<string, unknown>>} */ (
+      /** @type {unknown} */ (stats)
+    ).values()) {
       const at = report['estimatedPlayoutTimestamp'];
       if (report['type'] === 'inbound-rtp' && typeof at === 'number') playout[String(report['kind'])] = at;
     }
@@ -255,7 +258,9 @@ export class Room extends EventTarget {
 function flows(stats, info) {
   let picture = !info.video;
   let sound = !info.audio;
-  for (const report of /** @type {Map<string, Record<string, unknown>>} */ (/** @type {unknown} */ (stats)).values()) {
+  for (const report of /** @type {Map<string, Record<string, unknown>>} */ (
+    /** @type {unknown} */ (stats)
+  ).values()) {
     if (report['type'] !== 'inbound-rtp') continue;
     if (report['kind'] === 'video' && Number(report['framesDecoded']) > 0) picture = true;
     if (report['kind'] === 'audio' && Number(report['packetsReceived']) > 0) sound = true;

@@ -38,9 +38,8 @@ export class Signaling extends EventTarget {
     /** @type {PromiseWithResolvers<Welcome>} */
     const welcome = Promise.withResolvers();
     socket.addEventListener('open', () => this.send({ type: 'hello', ...hello }));
-    socket.addEventListener('message', ({ data }) => {
-      /** @type {FromServer} */
-      const message = JSON.parse(/** @type {string} */ (data));
+    socket.addEventListener('message', (/** @type {MessageEvent<string>} */ { data }) => {
+      const message = /** @type {FromServer} */ (JSON.parse(data));
       if (message.type === 'welcome') {
         welcome.resolve(message);
         this.#ping();
