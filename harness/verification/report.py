@@ -78,14 +78,13 @@ class Report(Value):
 
     def __str__(self) -> str:
         plain = Console(file=io.StringIO(), width=_PLAIN_WIDTH, color_system=None)
-        plain.print(self)
+        plain.print(self, soft_wrap=True)
         return str(plain.file.getvalue()).rstrip()  # type: ignore[attr-defined]
 
     def __rich__(self) -> RenderableType:
         """Return the verdict, a line about the file, a row for each participant, and what failed."""
         if self.media is None:
-            # One line each, however narrow the terminal: a path broken in two is no path.
-            return Group(*(_unbroken(finding) for finding in self.failures))
+            return Group(*(Text.assemble(("✗ ", "bold red"), finding.message) for finding in self.failures))
         parts: list[RenderableType] = [self._verdict(), Text(f"  {_described(self.media)}", style="dim")]
         if self.participants:
             parts.append(self._people())
@@ -115,12 +114,6 @@ class Report(Value):
         for one in self.participants:
             table.add_row(Text(f"  {one.name}"), *_row(one))
         return table
-
-
-def _unbroken(finding: Finding) -> Text:
-    text = Text.assemble(("✗ ", "bold red"), finding.message)
-    text.no_wrap, text.overflow = True, "ignore"
-    return text
 
 
 def _row(one: Participant) -> tuple[str, ...]:

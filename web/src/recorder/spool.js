@@ -6,6 +6,7 @@
  */
 
 import { HarnessError, cacheError, within } from '../errors.js';
+import { parse } from '../json.js';
 
 const READY_WITHIN = 10_000;
 const HEADER = 16;
@@ -37,7 +38,7 @@ export class Spool extends EventTarget {
     const ready = this.#expect('ready');
     socket.addEventListener('open', () => this.#send({ type: 'hello', ...hello }));
     socket.addEventListener('message', (/** @type {MessageEvent<string>} */ { data }) => {
-      this.#onMessage(/** @type {FromSpool} */ (JSON.parse(data)));
+      this.#onMessage(/** @type {FromSpool} */ (parse(data)));
     });
     socket.addEventListener('close', () => this.#onClose());
     const answer = await within(

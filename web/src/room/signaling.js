@@ -2,6 +2,7 @@
 
 import { RoomClock, pageNow } from '../clock.js';
 import { HarnessError, within } from '../errors.js';
+import { parse } from '../json.js';
 
 /** The first pings come quickly, so that the clock is good before anything is recorded; then one now and then. */
 const QUICK_PINGS = 8;
@@ -39,7 +40,7 @@ export class Signaling extends EventTarget {
     const welcome = Promise.withResolvers();
     socket.addEventListener('open', () => this.send({ type: 'hello', ...hello }));
     socket.addEventListener('message', (/** @type {MessageEvent<string>} */ { data }) => {
-      const message = /** @type {FromServer} */ (JSON.parse(data));
+      const message = /** @type {FromServer} */ (parse(data));
       if (message.type === 'welcome') {
         welcome.resolve(message);
         this.#ping();

@@ -1,0 +1,227 @@
+"""The exact grid: every packet on the tick that it shows, whatever the machine does to the times."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import pytest
+
+from harness.recording.grid import SETTLED, Grid
+
+START = 1_000.0
+# Stamps count from the recording's own zero, write times from the page's.
+LAG = -5_000.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """How a mixer and a recorder behave; times in ms, shares from 0 to 1.
+
+    ``write_jitter`` is how late ticks are written, ``way_jitter`` how long frames take to the recorder; ``missed`` is
+    the share of ticks that the mixer gives up, ``dropped`` of frames that the encoder drops; ``lost_first`` are the
+    first frames, dropped too. ``hint_error`` moves the reported start of the recorder. The log comes in lots of
+    ``lot`` ticks, packets every 300 ms.
+    """
+
+    rate: int = 30
+    write_jitter: float = 3.0
+    way_jitter: float = 3.0
+    missed: float = 0.0
+    dropped: float = 0.0
+    lost_first: int = 0
+    hint_error: float = 0.0
+    lot: int = 8
+    before: int = 45
+    ticks: int = 300
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a grid made of a machine: the ticks that the packets show, and those that they were given."""
+
+    shown: list[int]
+    given: list[int]
+    grid: Grid
+
+
+def run(machine: Machine, seed: int) -> Run:
+    """Record on a machine and place its packets as they come."""
+    dice = random.Random(seed)
+    step = 1000 / machine.rate
+    total = machine.before + machine.ticks
+    ticks = [
+        (number, START + number * step + machine.write_jitter * dice.random())
+        for number in range(total)
+        if dice.random() >= machine.missed
+    ]
+    started = START + (machine.before - dice.random()) * step
+    recorded = [(number, written) for number, written in ticks if written > started][machine.lost_first :]
+    packets = [
+        (number, written + LAG + machine.way_jitter * dice.random())
+        for number, written in recorded
+        if dice.random() >= machine.dropped
+    ]
+    grid = Grid(step, started + machine.hint_error)
+    placed: list[tuple[float, int]] = []
+    lots = [ticks[at : at + machine.lot] for at in range(0, len(ticks), machine.lot)]
+    for number, stamp in packets:
+        comes = started + 300 * ((stamp - LAG + 20 - started) // 300 + 1)
+        while lots and lots[0][-1][1] <= comes:
+            for tick, written in lots.pop(0):
+                grid.tick(tick, written)
+        assert number >= 0
+        placed += grid.place(stamp)
+    for tick, written in (entry for lot in lots for entry in lot):
+        grid.tick(tick, written)
+    placed += grid.end()
+    assert [stamp for _, stamp in packets] == [stamp for stamp, _ in placed]
+    return Run([number for number, _ in packets], [tick for _, tick in placed], grid)
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        pytest.param(Machine(), id="calm"),
+        pytest.param(Machine(write_jitter=0.3, way_jitter=0.5), id="nearly perfect"),
+        pytest.param(Machine(rate=15, ticks=200), id="fifteen a second"),
+        pytest.param(Machine(way_jitter=10.8), id="a slow way to the recorder"),
+        pytest.param(Machine(write_jitter=15), id="late ticks"),
+        pytest.param(Machine(write_jitter=15, way_jitter=10), id="under load"),
+        pytest.param(Machine(missed=0.05), id="ticks given up"),
+        pytest.param(Machine(dropped=0.2), id="frames dropped"),
+        pytest.param(Machine(dropped=0.5), id="every other frame dropped"),
+        pytest.param(Machine(lost_first=3), id="the first frames dropped"),
+        pytest.param(Machine(lot=30), id="a log that comes late"),
+        pytest.param(Machine(hint_error=33), id="a start told one tick late"),
+        pytest.param(Machine(hint_error=100), id="a start told three ticks late"),
+        pytest.param(Machine(hint_error=-33), id="a start told one tick early"),
+        pytest.param(Machine(hint_error=-100), id="a start told three ticks early"),
+        pytest.param(Machine(hint_error=-200), id="a start told six ticks early"),
+    ],
+)
+def test_every_packet_gets_its_own_tick(machine: Machine) -> None:
+    """In twelve recordings not one packet is on a tick that it does not show."""
+    runs = [run(machine, seed) for seed in range(12)]
+
+    wrong = sum(a != b for one in runs for a, b in zip(one.shown, one.given, strict=True))
+    assert 0 == wrong
+
+
+def test_dropped_frames_are_owed_but_not_placed() -> None:
+    """Ticks minus packets tells what the encoder dropped silently."""
+    one = run(Machine(dropped=0.3), seed=1)
+
+    assert one.shown[-1] - one.shown[0] + 1 == one.grid.owed
+    assert len(one.shown) == one.grid.placed
+    assert 60 < one.grid.owed - one.grid.placed < 120
+
+
+def test_the_first_packet_sets_the_zero_of_sound_and_timeline() -> None:
+    """The zero is the first packet's stamp without its jitter, on the recorder's clock and on the page's."""
+    one = run(Machine(), seed=2)
+
+    on_time = START + one.shown[0] * 1000 / 30
+    # Half of either jitter is part of every stamp; the rest is the median's own error.
+    assert pytest.approx(on_time + LAG + 3, abs=1) == one.grid.zero
+    assert pytest.approx(on_time + 1.5, abs=2) == one.grid.zero_on_page
+
+
+def test_a_second_frame_on_one_tick_moves_to_the_next() -> None:
+    """Ticks rise strictly, even where two packets come at once."""
+    grid = Grid(step=100, recorder_started=0)
+    for number in range(100):
+        grid.tick(number, number * 100)
+
+    placed = [tick for number in range(60) for _, tick in grid.place(number * 100)]
+    placed += [tick for stamp in (6000, 6001, 6200) for _, tick in grid.place(stamp)]
+
+    assert [*range(60), 60, 61, 62] == placed
+
+
+def test_packets_wait_for_their_ticks() -> None:
+    """A packet that came before the log told of its tick is placed when it has."""
+    grid = Grid(step=100, recorder_started=0)
+    for number in range(SETTLED + 20):
+        grid.tick(number, number * 100)
+    for number in range(SETTLED):
+        grid.place(number * 100)
+    early = grid.place((SETTLED + 25) * 100)
+
+    for number in range(SETTLED + 20, SETTLED + 40):
+        grid.tick(number, number * 100)
+    late = grid.place((SETTLED + 26) * 100)
+
+    assert [] == early
+    assert [SETTLED + 25, SETTLED + 26] == [tick for _, tick in late]
+
+
+def test_the_beat_goes_on_past_the_end_of_the_log() -> None:
+    """Packets whose ticks were never told, for the page was gone, lie on the beat all the same."""
+    grid = Grid(step=100, recorder_started=0)
+    for number in range(SETTLED + 15):
+        grid.tick(number, number * 100)
+
+    placed = [tick for number in range(SETTLED + 40) for _, tick in grid.place(number * 100 + 7)]
+    placed += [tick for _, tick in grid.end()]
+
+    assert list(range(SETTLED + 40)) == placed
+
+
+def test_without_any_log_the_stamps_are_rounded() -> None:
+    """Raw bytes alone still give a steady file."""
+    grid = Grid(step=100)
+
+    placed = [tick for number in range(50) for _, tick in grid.place(number * 100 + number % 7)] + [
+        tick for _, tick in grid.end()
+    ]
+
+    assert list(range(50)) == placed
+
+
+def test_a_recording_shorter_than_it_takes_to_settle_is_placed_at_its_end() -> None:
+    """Ten packets wait for the end and are then placed one tick apart."""
+    one = run(Machine(ticks=10), seed=3)
+
+    assert 10 == len(one.given)
+    assert [1] * 9 == [b - a for a, b in zip(one.given, one.given[1:], strict=False)]
+
+
+def test_no_packet_at_all_is_fine() -> None:
+    """An empty recording owes nothing and has no zero on the page."""
+    grid = Grid(step=100)
+
+    assert [] == grid.end()
+    assert (0, 0, None) == (grid.owed, grid.placed, grid.zero_on_page)
+
+
+def test_frames_that_never_came_before_the_stop_are_owed() -> None:
+    """When pictures end long before the recorder is stopped, the ticks in between are missed, not forgotten."""
+    grid = Grid(step=100, recorder_started=0)
+    grid.recorder_stopped = 10_000
+    for number in range(110):
+        grid.tick(number, number * 100)
+
+    for number in range(60):
+        grid.place(number * 100 + 5)
+    grid.end()
+
+    # The last frames before a stop may still be in the encoder.
+    assert 98 == pytest.approx(grid.owed, abs=1)
+    assert 60 == grid.placed
+
+
+def test_memory_stays_flat_over_an_hour() -> None:
+    """After 100,000 ticks only the last few are kept."""
+    grid = Grid(step=1000 / 30, recorder_started=0)
+    most = 0
+    for number in range(100_000):
+        grid.tick(number, number * 1000 / 30)
+        if number > 20:
+            grid.place((number - 20) * 1000 / 30)
+        if number % 1000 == 0:
+            most = max(most, len(grid._times) + len(grid._numbers) + len(grid._waiting) + len(grid._differences))
+    grid.end()
+
+    assert most < 5_000
+    assert 100_000 - 21 == grid.owed == grid.placed
