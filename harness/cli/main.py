@@ -12,7 +12,7 @@ from rich.console import Console
 
 from harness.cli import browser, doctor, record, serve, verify
 from harness.cli.options import DebugOption, debugging
-from harness.errors import ConfigError, HarnessError, SetupError
+from harness.errors import ConfigError, HarnessError, NotSupportedError, SetupError
 
 WRONG_USAGE: Final = 2
 LACKING: Final = 3
@@ -68,4 +68,4 @@ def main() -> None:
 def _exit_code(error: HarnessError) -> int:
     if isinstance(error, ConfigError):
         return WRONG_USAGE
-    return LACKING if isinstance(error, SetupError) else FAILED
+    return LACKING if isinstance(error, SetupError | NotSupportedError) else FAILED

@@ -60,7 +60,8 @@ class Manifest(BaseModel):
     """What is written beside a recording: its facts, its configuration and what happened meanwhile.
 
     ``ticks`` counts the frames that the mixer owed, ``ticks_missed`` those that are not in the file.
-    ``clock_error_ms`` bounds how far the page's clock may be from the room's.
+    ``zero_ms`` is the room's time at the file's zero, ``clock_error_ms`` bounds how far the page's clock, by which it
+    was taken, may be from the room's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -72,6 +73,7 @@ class Manifest(BaseModel):
     timeline: Timeline
     ticks: int = 0
     ticks_missed: int = 0
+    zero_ms: float | None = None
     clock_error_ms: float | None = None
     alarms: tuple[str, ...] = ()
 
@@ -88,9 +90,12 @@ class Manifest(BaseModel):
                 message = f"{path} is too large for a manifest ({path.stat().st_size} bytes)."
                 raise ConfigError(message)
             return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            message = f"{path} can't be read: {error.strerror}."
+            raise ConfigError(message) from error
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the top"
+            where = " ".join(".".join(str(part) for part in first["loc"]).split()) or "the top"
             message = f"{path} is no manifest of this program: at {where}: {first['msg']}."
             raise ConfigError(message) from error
 

@@ -7,11 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from harness.recording.config import Recorder
-from harness.recording.timeline import Tile
+from harness.recording.timeline import Name, Tile
 
 Short = Annotated[str, Field(max_length=128)]
 Text = Annotated[str, Field(max_length=400)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
+# Times are in ms on some clock; no clock here counts further than three centuries.
+Number = Annotated[float, Field(ge=-1e13, le=1e13, allow_inf_nan=False)]
 
 
 class Message(BaseModel):
@@ -149,7 +150,7 @@ class MixerEvent(Message):
 
     time: Number
     event: Literal["layout", "picture", "sound", "alarm"]
-    participant: Text | None = None
+    participant: Name | None = None
     on: bool | None = None
     tiles: Annotated[tuple[Tile, ...], Field(max_length=64)] | None = None
     message: Annotated[str, Field(max_length=2000)] | None = None

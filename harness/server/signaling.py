@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # Recorder tokens live as long as the member does; this only bounds them.
 _A_DAY = 86_400.0
+# Synthetic media carry their number in eight bits.
+_MARKERS = 256
 
 
 @dataclass(frozen=True)
@@ -135,17 +137,12 @@ class Signaling:
         if len(room.members) >= self._limits.participants:
             return [_refusal(connection, f"The room is full: {self._limits.participants} participants.")]
         name = self._free_name(room, grant.name)
-        # Who comes back keeps the number, so that one name in a recording has one marker.
-        marker = room.markers_by_name.get(name)
-        if marker is None:
-            marker = room.markers % 256
-            room.markers += 1
         member = Member(
             id=secrets.token_urlsafe(16),
             name=name,
             room=room,
             connection=connection,
-            marker=marker,
+            marker=self._free_marker(room, name),
             synthetic=hello.media == "synthetic",
             wants=hello.wants,
         )
@@ -196,6 +193,17 @@ class Signaling:
 
     def _tell(self, room: Room, message: dict[str, Any], *, but: Member | None = None) -> list[Send]:
         return [Send(member.connection, message) for member in room.members.values() if member is not but]
+
+    def _free_marker(self, room: Room, name: str) -> int:
+        """Return a number unlike everybody else's; who comes back keeps theirs, so that a recorded name has one."""
+        taken = {member.marker for member in room.members.values()}
+        known = room.markers_by_name.get(name)
+        if known is not None and known not in taken:
+            return known
+        while room.markers % _MARKERS in taken and len(taken) < _MARKERS:
+            room.markers += 1
+        room.markers += 1
+        return (room.markers - 1) % _MARKERS
 
     def _free_name(self, room: Room, wished: str) -> str:
         """Return the name without controls, cut to size, and unlike everybody else's."""

@@ -21,7 +21,7 @@ from harness.recording.config import RecordConfig
 from harness.recording.finalize import Finished, Growth, Progress, finalize
 from harness.recording.names import safe_stem
 from harness.recording.publish import publish
-from harness.recording.recording import MANIFEST_SUFFIX, SUFFIX, Manifest, Recording, sha256_of
+from harness.recording.recording import SUFFIX, Manifest, Recording, manifest_of, sha256_of
 from harness.recording.timeline import Member, timeline_from
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ class Take:
 
     @property
     def path(self) -> Path:
-        """The finished file in the spool."""
-        return self.folder / f"{self.stem}{SUFFIX}"
+        """The finished file in the spool, in a folder of its own: people choose the name, even "take" or "raw"."""
+        return self.folder / "finished" / f"{self.stem}{SUFFIX}"
 
     def open(self) -> None:
         """Make the folder, lock it, and begin to finalise what will come."""
@@ -108,7 +108,7 @@ class Take:
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Append one line to the log."""
-        if self._log is not None:
+        if self._log is not None and not self._log.closed:
             self._log.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
 
     def event(self, event: MixerEvent) -> None:
@@ -138,9 +138,10 @@ class Take:
                 self.state = "failed"
                 raise self.error or RecordingError(f"The recording {self.id} was not finalised.", code=10453)
             if self.manifest is None:
+                self.path.parent.mkdir(exist_ok=True)
                 (self.folder / "finished.part").rename(self.path)
                 self.manifest = self._describe(self._result, versions, recovered)
-                self.manifest.write(self.folder / f"{self.stem}{MANIFEST_SUFFIX}")
+                self.manifest.write(manifest_of(self.path))
                 self.state = "finished"
             return self.manifest
 
@@ -204,12 +205,11 @@ class Take:
         for event in events:
             event.pop("time", None)
             event["at"] = round(event["at"], 4)
-        manifest_path = self.path.with_suffix(MANIFEST_SUFFIX)
         started = datetime.fromtimestamp(time.time() + zero / 1000 - time.monotonic(), tz=UTC)
         recording = Recording(
             id=self.id,
             path=self.path,
-            manifest=manifest_path,
+            manifest=manifest_of(self.path),
             participant=self.participant,
             recorder=hello.recorder,
             type=self.config.record_type,
@@ -231,6 +231,7 @@ class Take:
             timeline=timeline_from(events, room.members),
             ticks=result.ticks,
             ticks_missed=result.ticks_missed,
+            zero_ms=round(zero, 3),
             clock_error_ms=round(hello.clock.error, 3),
             alarms=tuple(event.message or "" for event in self.events if event.event == "alarm"),
         )

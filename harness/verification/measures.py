@@ -11,7 +11,7 @@ import numpy as np
 from harness.verification.cadence import frozen, uneven
 from harness.verification.facts import Heard, Participant, Seen, Spread
 from harness.verification.intervals import longer, merged, rounded, spans, subtract, total
-from harness.verification.markers import COUNTS_A_SECOND
+from harness.verification.markers import CAPTURE_BITS, COUNTS_A_SECOND
 from harness.verification.sound import VOICES
 
 if TYPE_CHECKING:
@@ -66,12 +66,17 @@ class Person:
 
 @dataclass(frozen=True, kw_only=True)
 class Tape:
-    """What the watchers of one file found; ``hearing`` is None without sound, ``rate`` in pictures a second."""
+    """What the watchers of one file found.
+
+    ``hearing`` is None without sound, ``rate`` is in pictures a second and ``zero_ms`` the room's time at the file's
+    zero, where a manifest tells it.
+    """
 
     sightings: dict[int, Sightings]
     hearing: Hearing | None
     rate: float | None
     duration: float
+    zero_ms: float | None = None
 
 
 def people(tape: Tape, timeline: Timeline) -> tuple[Person, ...]:
@@ -102,8 +107,7 @@ def _person(tape: Tape, marker: int, name: str, *, known: bool, own_voice: bool)
             audio=_audio(heard, tape),
             av_offset_ms=_spread(offsets[:, 1] * 1000),
             drift_ppm=_drift(offsets),
-            # Needs the recording's zero on the room's clock, which manifests don't hold yet.
-            delay_ms=None,
+            delay_ms=_delay(tape.sightings.get(marker), tape.zero_ms),
         ),
         seen=sight.seen,
         home=sight.home,
@@ -188,6 +192,17 @@ def _offsets(sightings: Sightings | None, hearing: Hearing | None) -> NDArray[np
             since = at - float(np.median(zero[first:last]))
             found.append((at, since - round(since)))
     return np.array(found).reshape(-1, 2)
+
+
+def _delay(sightings: Sightings | None, zero_ms: float | None) -> Spread | None:
+    """Return how long after its capture each picture is shown; captures count the room's ms modulo 2^22."""
+    if sightings is None or zero_ms is None:
+        return None
+    fresh = np.append(True, np.diff(sightings.captures_ms) != 0)
+    shown = zero_ms + sightings.times[fresh] * 1000
+    turn = float(1 << CAPTURE_BITS)
+    late = (shown - sightings.captures_ms[fresh] + turn / 2) % turn - turn / 2
+    return _spread(late)
 
 
 def _spread(values: NDArray[np.float64]) -> Spread | None:

@@ -63,7 +63,13 @@ def _evidence(path: Path, beside: Path, asked: float | None) -> Evidence:
     streams = probe(path, eyes=(plain, strips), ears=(ear,))
     rate = frame_rate(streams.picture, manifest)
     hearing = ear.hearing() if streams.sound else None
-    tape = Tape(sightings=strips.sightings(), hearing=hearing, rate=rate, duration=duration_of(streams, rate))
+    tape = Tape(
+        sightings=strips.sightings(),
+        hearing=hearing,
+        rate=rate,
+        duration=duration_of(streams, rate),
+        zero_ms=manifest.zero_ms if manifest else None,
+    )
     return Evidence(
         path=path,
         manifest=manifest,

@@ -1,9 +1,150 @@
-/** What people see. */
+/** View: what people see. The lobby or the room, and beside it the recording. */
+
+import { pictureSize } from "./view/arrange.js";
+import { JoinForm } from "./view/join.js";
+import { find, say, words } from "./view/page.js";
+import { RecordingPanel } from "./view/recording.js";
+import { Tiles } from "./view/tiles.js";
+
+/** @typedef {import("./view/tiles.js").Person} Person */
+
+/** Follows the client's `changed`; keeps no state of its own that the client has. */
 export class View {
-  /** @param {Document} document @param {import('./client.js').Client} client */
+  #document;
+  #client;
+  #page;
+  #lobby;
+  #room;
+  #recording;
+  #title;
+  #people;
+  #problem;
+  #onAir;
+  #onAirTime;
+  #microphone;
+  #camera;
+  #leave;
+  #join;
+  #panel;
+  #tiles;
+  /** The room that is on the screen. @type {import("./client.js").Client["room"]} */
+  #shown = null;
+  /** The picture last asked for, in CSS pixels of height. */
+  #watched = 0;
+
+  /** @param {Document} document @param {import("./client.js").Client} client */
   constructor(document, client) {
-    this.document = document;
-    this.client = client;
+    this.#document = document;
+    this.#client = client;
+    this.#page = find(document, "page", HTMLElement);
+    this.#lobby = find(document, "lobby", HTMLElement);
+    this.#room = find(document, "room", HTMLElement);
+    this.#recording = find(document, "recording", HTMLElement);
+    this.#title = find(document, "room-title", HTMLElement);
+    this.#people = find(document, "room-people", HTMLElement);
+    this.#problem = find(document, "room-problem", HTMLElement);
+    this.#onAir = find(document, "room-recording", HTMLElement);
+    this.#onAirTime = find(document, "room-elapsed", HTMLElement);
+    this.#microphone = find(document, "microphone", HTMLButtonElement);
+    this.#camera = find(document, "camera", HTMLButtonElement);
+    this.#leave = find(document, "leave", HTMLButtonElement);
+    this.#join = new JoinForm(document, client);
+    this.#panel = new RecordingPanel(document, client);
+    this.#tiles = new Tiles(
+      find(document, "tiles", HTMLElement),
+      find(document, "tile", HTMLTemplateElement),
+      find(document, "stage", HTMLElement),
+      matchMedia("(min-width: 60rem)"),
+    );
   }
-  show() {}
+
+  /** Shows the page, and keeps it up to date from now on. */
+  show() {
+    const client = this.#client;
+    client.addEventListener("changed", () => this.#render());
+    this.#tiles.addEventListener("arranged", () => this.#watch());
+    this.#panel.addEventListener("state", () => this.#renderOnAir());
+    this.#microphone.addEventListener("click", () => client.setMicrophone(!client.microphone));
+    this.#camera.addEventListener("click", () => client.setCamera(!client.camera));
+    this.#leave.addEventListener("click", () => void this.#goOut());
+    this.#page.hidden = false;
+    this.#render();
+    this.#join.focus();
+  }
+
+  #render() {
+    const client = this.#client;
+    const room = client.state === "joined" ? client.room : null;
+    this.#lobby.hidden = room !== null;
+    this.#room.hidden = room === null;
+    this.#page.dataset["place"] = room ? "room" : "lobby";
+    // A recording outlives the room: it can still be downloaded and cleaned.
+    this.#recording.hidden = !room && client.take?.state !== "stopped";
+    if (room !== this.#shown) this.#move(room);
+    this.#microphone.ariaPressed = String(client.microphone);
+    this.#camera.ariaPressed = String(client.camera);
+    const people = room ? [this.#self(room.id), ...[...room.members.values()].map(person)] : [];
+    this.#tiles.update(people);
+    say(this.#people, people.length === 1 ? "Only you so far" : `${people.length} people`);
+    this.#panel.render();
+  }
+
+  /** Goes over to a room, or back to the lobby. @param {import("./client.js").Client["room"]} room */
+  #move(room) {
+    this.#shown = room;
+    this.#watched = 0;
+    say(this.#problem, "");
+    if (!room) {
+      this.#join.focus();
+      return;
+    }
+    room.addEventListener("closed", () => {
+      if (this.#shown === room) say(this.#problem, "The server is gone. Leave, and join again when it is back.");
+    });
+    this.#title.focus({ preventScroll: true });
+    this.#watch();
+  }
+
+  /** Asks for everybody's picture, as large as the tiles show it. */
+  #watch() {
+    if (!this.#shown) return;
+    const size = pictureSize(this.#tiles.width, devicePixelRatio);
+    if (size.height === this.#watched) return;
+    this.#watched = size.height;
+    this.#client.watch({ "*": size });
+  }
+
+  #renderOnAir() {
+    const recording = this.#panel.state === "recording";
+    this.#onAir.hidden = !recording;
+    say(this.#onAirTime, this.#panel.elapsed);
+    this.#document.title = recording ? "\u25cf Recording room" : "Recording room";
+  }
+
+  async #goOut() {
+    this.#leave.disabled = true;
+    try {
+      await this.#client.leave();
+    } catch (error) {
+      say(this.#problem, words(error));
+    } finally {
+      this.#leave.disabled = false;
+    }
+  }
+
+  /** @param {string} id @returns {Person} */
+  #self(id) {
+    const { name, media, microphone, camera } = this.#client;
+    return { id, name, self: true, audio: microphone, video: camera, tracks: media?.stream.getVideoTracks() ?? [] };
+  }
 }
+
+/** @param {import("./client.js").Member} member @returns {Person} */
+const person = ({ id, name, info, videoTrack, audioTrack }) => ({
+  id,
+  name,
+  self: false,
+  audio: info.audio,
+  video: info.video,
+  tracks: [videoTrack, audioTrack].filter((track) => track !== null),
+});

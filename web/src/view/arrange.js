@@ -1,0 +1,34 @@
+/** How large the tiles are, on the screen and as they are asked from the senders. */
+
+/** Pixels between tiles; `gap` in style.css. */
+const GAP = 12;
+/** What is asked from the senders goes in steps, so that a window being resized does not renegotiate all the way. */
+const STEPS = [180, 360, 540, 720];
+const FRAME_RATE = 30;
+
+/**
+ * Returns the width of `count` 16:9 tiles that fill an area best. Without a height the page scrolls: up to two tiles
+ * stand below each other, more of them in pairs.
+ *
+ * @param {number} count
+ * @param {number} width CSS pixels
+ * @param {number | null} height CSS pixels
+ */
+export function tileWidth(count, width, height) {
+  if (height === null) return count > 2 ? (width - GAP) / 2 : width;
+  let best = 0;
+  for (let columns = 1; columns <= count; columns += 1) {
+    const rows = Math.ceil(count / columns);
+    const wide = (width - GAP * (columns - 1)) / columns;
+    const high = (height - GAP * (rows - 1)) / rows;
+    best = Math.max(best, Math.min(wide, (high * 16) / 9));
+  }
+  return Math.floor(best);
+}
+
+/** Returns the picture that a tile needs, 1280x720 at most. @param {number} width CSS pixels @param {number} ratio device pixels per CSS pixel */
+export function pictureSize(width, ratio) {
+  const wanted = (width * ratio * 9) / 16;
+  const height = STEPS.find((step) => step >= wanted) ?? 720;
+  return { width: (height * 16) / 9, height, frameRate: FRAME_RATE };
+}

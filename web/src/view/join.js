@@ -1,0 +1,85 @@
+/** JoinForm: name, media, and the join code where the server asks for one. */
+
+import { find, say, words } from "./page.js";
+
+/** How the server refuses somebody without a token or with the wrong code. */
+const REFUSED = /^Not admitted/;
+
+/** Resolves what people typed into a join; what went wrong stands in the form. */
+export class JoinForm {
+  #client;
+  #form;
+  #name;
+  #codeField;
+  #code;
+  #problem;
+  #button;
+
+  /** @param {Document} document @param {import("../client.js").Client} client */
+  constructor(document, client) {
+    this.#client = client;
+    this.#form = find(document, "join", HTMLFormElement);
+    this.#name = find(document, "join-name", HTMLInputElement);
+    this.#codeField = find(document, "join-code-field", HTMLElement);
+    this.#code = find(document, "join-code", HTMLInputElement);
+    this.#problem = find(document, "join-problem", HTMLElement);
+    this.#button = find(document, "join-button", HTMLButtonElement);
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#join();
+    });
+    for (const input of [this.#name, this.#code]) {
+      input.addEventListener("input", () => input.removeAttribute("aria-invalid"));
+    }
+  }
+
+  focus() {
+    this.#name.focus();
+  }
+
+  /** Says what went wrong, and where it can be mended. @param {string} problem @param {HTMLInputElement} [input] */
+  tell(problem, input) {
+    say(this.#problem, problem);
+    if (!input) return;
+    input.setAttribute("aria-invalid", "true");
+    input.focus();
+    input.select();
+  }
+
+  async #join() {
+    if (this.#button.disabled) return;
+    const name = this.#name.value.trim();
+    if (!name) {
+      this.tell("Type your name first.", this.#name);
+      return;
+    }
+    const media = new FormData(this.#form).get("media") === "synthetic" ? "synthetic" : "camera";
+    const asked = !this.#codeField.hidden;
+    const code = asked ? this.#code.value.trim() : "";
+    this.tell("");
+    this.#button.disabled = true;
+    say(this.#button, "Joining");
+    try {
+      await this.#client.join({ name, media, ...(code && { code }) });
+    } catch (error) {
+      this.#refused(error, code);
+    } finally {
+      this.#button.disabled = false;
+      say(this.#button, "Join");
+    }
+  }
+
+  /** @param {unknown} error @param {string} code */
+  #refused(error, code) {
+    if (!REFUSED.test(words(error))) {
+      this.tell(words(error));
+      this.#button.focus();
+      return;
+    }
+    this.#codeField.hidden = false;
+    this.tell(
+      code ? "That is not the join code of this room." : "This room has a join code. Ask whoever runs the server for it.",
+      this.#code,
+    );
+  }
+}

@@ -1,0 +1,45 @@
+/** What the parts of the view share: finding elements, and saying things in plain words. */
+
+/**
+ * Returns the element with that id, of that kind.
+ *
+ * @template {Element} T
+ * @param {Document} document
+ * @param {string} id
+ * @param {new () => T} kind
+ * @returns {T}
+ */
+export function find(document, id, kind) {
+  const element = document.getElementById(id);
+  if (!(element instanceof kind)) throw new Error(`The page lacks ${kind.name} #${id}.`);
+  return element;
+}
+
+/** Sets a text where it differs: a live region speaks whenever it is written to. @param {Element} element @param {string} text */
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** @param {unknown} error */
+export const words = (error) => (error instanceof Error ? error.message : String(error));
+
+/** 75 -> 1:15, 3675 -> 1:01:15. @param {number} seconds */
+export function clockTime(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor(whole / 60) % 60;
+  const rest = String(whole % 60).padStart(2, "0");
+  return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+}
+
+/** How long a finished file is; short ones to a tenth. @param {number} seconds */
+export const length = (seconds) => (seconds < 60 ? `${seconds.toFixed(1)} s` : clockTime(seconds));
+
+/** 1234567 -> 1.2 MB. @param {number} bytes */
+export function fileSize(bytes) {
+  if (bytes < 1000) return `${bytes} bytes`;
+  const units = ["kB", "MB", "GB", "TB"];
+  const power = Math.min(units.length, Math.floor(Math.log10(bytes) / 3));
+  const value = bytes / 1000 ** power;
+  return `${value.toFixed(value < 10 && power > 1 ? 1 : 0)} ${units[power - 1]}`;
+}
