@@ -49,7 +49,7 @@ export default defineConfig(
   },
   ...stagesStayApart,
   {
-    files: ['web/src/*.js'],
+    files: ['web/src/*.js', 'web/src/view/*.js'],
     ignores: ['web/src/main.js', 'web/src/attach.js', 'web/src/client.js'],
     rules: {
       'no-restricted-imports': [
@@ -57,7 +57,7 @@ export default defineConfig(
         {
           patterns: [
             {
-              group: STAGES.map((stage) => `./${stage}/**`),
+              group: STAGES.flatMap((stage) => [`./${stage}/**`, `../${stage}/**`]),
               message: 'Only main.js, attach.js and client.js import stages.',
             },
           ],

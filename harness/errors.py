@@ -40,16 +40,16 @@ class StepTimeout(HarnessError):
 class PageError(HarnessError):
     """The page refused or failed a call.
 
-    ``code`` is NERTC's number where it has one, ``name`` the error's name in the page, and
+    ``code`` is NERTC's number where it has one, ``name`` the error's name in the page (the class's by default), and
     ``page_log`` the last lines of the page's console.
     """
 
     def __init__(
-        self, message: str, *, code: int | None = None, name: str = "Error", page_log: Sequence[str] = ()
+        self, message: str, *, code: int | None = None, name: str | None = None, page_log: Sequence[str] = ()
     ) -> None:
         super().__init__(message)
         self.code = code
-        self.name = name
+        self.name = name or type(self).__name__
         self.page_log = tuple(page_log)
 
 

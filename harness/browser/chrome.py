@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _ARGUMENTS: Final = (
-    # An AudioContext that nobody clicked for starts suspended, and the recording stays empty.
+    # Chrome fact 6: an AudioContext that nobody clicked for starts suspended, and the recording stays empty.
     "--autoplay-policy=no-user-gesture-required",
-    # Loopback is the only interface in many containers.
+    # Chrome fact 24: connections ignore loopback, which is the only interface in many containers.
     "--allow-loopback-in-peer-connection",
     "--hide-crash-restore-bubble",
     "--no-first-run",

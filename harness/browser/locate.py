@@ -114,7 +114,7 @@ def _version(executable: str) -> str | None:
 def sandbox_works(executable: Path) -> bool:
     """Return whether this browser starts with its sandbox on; asked once for each browser.
 
-    Root never can; others can't where the kernel or the container withholds user namespaces.
+    Root never can (Chrome fact 24); others can't where the kernel or the container withholds user namespaces.
     """
     if os.geteuid() == 0:
         return False

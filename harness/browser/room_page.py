@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, ConsoleMessage, Download, Page
 
 _KEPT_LINES: Final = 50
+# What the page calls when something happens to its recording (driven.js).
+_BINDING: Final = "harnessEvent"
 
 
 class RoomPage:
@@ -23,9 +25,12 @@ class RoomPage:
 
     Calls answer what the page answered; a refusal or failure there is raised as its Python error. ``log`` holds the
     last lines of the page's console, ``downloads`` what the browser has begun to download and nobody has collected.
+    ``on_event`` is called with the name and the detail of each of the recording's events.
     """
 
     def __init__(self, context: BrowserContext, url: str, *, watched: bool = False) -> None:
+        self.on_event: Callable[[str, dict[str, Any]], None] = lambda _, __: None
+        context.expose_binding(_BINDING, lambda _, name, detail: self.on_event(name, detail))
         self.page: Page = context.new_page()
         self.log: deque[str] = deque(maxlen=_KEPT_LINES)
         self.downloads: deque[Download] = deque()
@@ -40,6 +45,7 @@ class RoomPage:
     @property
     def alive(self) -> bool:
         """Whether the page can still be called."""
+        # Chrome fact 25: a page that crashed does not count as closed.
         return not self.page.is_closed() and "the page crashed" not in self.log
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:

@@ -12,7 +12,7 @@ RecordType = Literal["audio", "video"]
 Quality = Literal["360p", "480p", "720p"]
 FrameRate = Literal[15, 30]
 Codec = Literal["vp8", "vp9", "av1"]
-Layout = Literal["grid"]
+Layout = Literal["grid", "speaker"]
 
 SIZES: Final[dict[Quality, tuple[int, int]]] = {"360p": (640, 360), "480p": (640, 480), "720p": (1280, 720)}
 BITRATES: Final = range(100_000, 50_000_001)
@@ -24,6 +24,7 @@ _PAGE_NAMES: Final = {
     "record_video_quality": "recordVideoQuality",
     "record_video_frame": "recordVideoFrame",
     "layout": "layout",
+    "names": "names",
     "codec": "codec",
     "video_bits_per_second": "videoBitsPerSecond",
 }
@@ -35,7 +36,9 @@ class RecordConfig:
 
     ``record_video_quality`` is a picture size: 360p is 640x360, 480p is 640x480, 720p is 1280x720; 720 and "720"
     mean "720p". ``record_video_frame`` is in frames a second. ``record_name`` becomes the file's name, made safe;
-    None names it after the participant and the time. ``video_bits_per_second`` defaults by size and rate.
+    None names it after the participant and the time. ``layout`` "speaker" shows the shared screen, or who speaks
+    loudest, large and the others in a strip; ``names`` says whether names stand in the tiles.
+    ``video_bits_per_second`` defaults by size and rate.
 
     Raises ConfigError for a value that can't work.
     """
@@ -45,6 +48,7 @@ class RecordConfig:
     record_video_quality: Quality = "360p"
     record_video_frame: FrameRate = 15
     layout: Layout = "grid"
+    names: bool = True
     codec: Codec = "vp8"
     video_bits_per_second: int | None = None
 
@@ -59,6 +63,9 @@ class RecordConfig:
         one_of("codec", self.codec, get_args(Codec))
         if self.record_name is not None and not isinstance(self.record_name, str):
             message = f"record_name: {self.record_name!r} is not possible; give a text or None."
+            raise ConfigError(message)
+        if not isinstance(self.names, bool):
+            message = f"names: {self.names!r} is not possible; give True or False."
             raise ConfigError(message)
         bits = self.video_bits_per_second
         if bits is not None and (not isinstance(bits, int) or bits not in BITRATES):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import deque
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import av
 from av.error import FFmpegError
 
 from harness.errors import RecordingError
 from harness.recording.grid import Grid
+from harness.recording.log import Log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,47 +112,33 @@ def finalize(
 ) -> Finished:
     """Copy ``raw`` to ``target`` with Duration, Cues and SeekHead; return when ``growth`` has ended and all is written.
 
+    Chrome fact 9: recorded in slices, ``raw`` has none of these.
     ``log`` holds the mixer's ticks, one JSON object a line (see docs/protocol.md). ``frame_rate`` is None for sound
     alone. Where ``raw`` stops in the middle of a block, what is whole is kept.
 
     Raises RecordingError when ``raw`` holds no packet at all. Source: Matroska, WebM.
     """
     tail = Tail(raw, growth)
-    lines = _Log(log)
+    step = 1000 / frame_rate if frame_rate else 0.0
+    lines = Log(log, step)
     try:
         with (
             av.open(tail, mode="r", format="matroska", options=_PROMPT) as container,
             av.open(target, mode="w", format="webm") as output,
         ):
-            copy = _Copy(container, output, frame_rate, lines, progress or Progress())
+            copy = _Copy(container, output, Grid(step) if frame_rate else None, lines, progress or Progress())
             copy.run()
             finished = copy.finish()
     except (FFmpegError, EOFError) as error:
         message = f"The recording at {raw} holds nothing that can be read ({error})."
-        raise RecordingError(message, name="RecordingError", code=10453) from error
+        raise RecordingError(message, code=10453) from error
     finally:
         tail.close()
         lines.close()
     if not finished.tracks:
         message = f"The recording at {raw} holds no sound and no picture."
-        raise RecordingError(message, name="RecordingError", code=10453)
+        raise RecordingError(message, code=10453)
     return finished
-
-
-class _Log:
-    """Reads the log as it grows; only whole lines count."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
-        self._rest = b""
-
-    def new(self) -> list[dict[str, Any]]:
-        lines = (self._rest + self._file.read()).split(b"\n")
-        self._rest = lines.pop()
-        return [json.loads(line) for line in lines if line]
-
-    def close(self) -> None:
-        self._file.close()
 
 
 class _Copy:
@@ -162,16 +148,15 @@ class _Copy:
         self,
         container: InputContainer,
         output: OutputContainer,
-        frame_rate: int | None,
-        lines: _Log,
+        grid: Grid | None,
+        lines: Log,
         progress: Progress,
     ) -> None:
         self._container = container
         self._output = output
         self._lines = lines
         self._progress = progress
-        self._step = 1000 / frame_rate if frame_rate else 0.0
-        self._grid = Grid(self._step) if frame_rate else None
+        self._grid = grid
         self._streams: dict[int, Stream] = {
             stream.index: output.add_stream_from_template(stream)
             for stream in container.streams
@@ -191,11 +176,11 @@ class _Copy:
             return
 
     def finish(self) -> Finished:
-        self._read_log()
-        if self._grid:
-            self._write_video(self._grid.end())
-        self._write_audio()
         grid = self._grid
+        if grid:
+            self._lines.read(grid)
+            self._write_video(grid, grid.end())
+        self._write_audio()
         return Finished(
             duration=self._end / 1000,
             ticks=grid.owed if grid else 0,
@@ -215,38 +200,29 @@ class _Copy:
                 self._write_audio()
         elif self._grid:
             self._video.append(packet)
-            self._read_log()
-            self._write_video(self._grid.place(_stamp(packet)))
+            self._lines.read(self._grid)
+            self._write_video(self._grid, self._grid.place(_stamp(packet)))
 
-    def _read_log(self) -> None:
-        if not self._grid:
-            return
-        for line in self._lines.new():
-            if "recorder_started" in line:
-                self._grid.recorder_started = line["recorder_started"]
-            if "recorder_stopped" in line:
-                self._grid.recorder_stopped = line["recorder_stopped"]
-            for index, written in enumerate(line.get("written", ())):
-                if written is not None:
-                    self._grid.tick(line["first"] + index, written)
-
-    def _write_video(self, placed: list[tuple[float, int]]) -> None:
+    def _write_video(self, grid: Grid, placed: list[tuple[float, int]]) -> None:
         for _, tick in placed:
-            packet = self._video.popleft()
-            assert self._grid is not None  # noqa: S101 - only called with one
-            number = tick - (self._grid.first or 0)
-            at = round(number * self._step)
-            self._write(packet, at, round((number + 1) * self._step) - at)
+            number = tick - (grid.first or 0)
+            at = round(number * grid.step)
+            self._write(self._video.popleft(), at, round((number + 1) * grid.step) - at)
 
     def _write_audio(self) -> None:
-        zero = self._grid.zero if self._grid else 0.0
-        delay = RECORDER_SOUND_DELAY if self._grid else 0
         while self._audio:
             packet = self._audio.popleft()
-            at = round(_stamp(packet) - zero - delay)
+            at = round(self._on_the_grid(_stamp(packet)))
             # What sounded before the first picture is not part of the recording.
             if at >= 0:
                 self._write(packet, max(at, self._last.get("audio", -1) + 1), packet.duration or 60)
+
+    def _on_the_grid(self, stamp: float) -> float:
+        """Return where sound of this stamp belongs, in ms from the file's zero: with the picture it was made with."""
+        if self._grid is None:
+            return stamp
+        at = stamp - self._grid.zero - RECORDER_SOUND_DELAY
+        return at + self._lines.excess(at, self._grid.zero_on_page or 0.0)
 
     def _write(self, packet: Packet, at: int, duration: int) -> None:
         stream = packet.stream

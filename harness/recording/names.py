@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FALLBACK: Final = "recording"
 # A file name has 255 bytes; what is left over holds a number and a suffix.
 _LONGEST: Final = 200
+# Chrome fact 21: the name that a download suggests is only half safe, so ours never comes from there.
 _SEPARATORS_AND_WILDCARDS: Final = frozenset('/\\:*?"<>|')
 # Controls, invisible formatting (which can reverse a name to look like another), lone surrogates, line breaks.
 _UNFIT_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})

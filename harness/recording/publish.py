@@ -23,7 +23,7 @@ def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> R
     before = manifest.recording
     if sha256_of(complete) != before.sha256:
         message = f"{complete} is not what the server finished: its SHA-256 differs. It stays there."
-        raise RecordingError(message, name="RecordingError", code=10453)
+        raise RecordingError(message, code=10453)
     path = reserve(folder, before.path.stem)
     complete.replace(path)
     recording = before.model_copy(update={"path": path, "manifest": manifest_of(path), **facts})

@@ -17,9 +17,18 @@ from urllib.parse import quote
 from aiohttp import WSMsgType, web
 from pydantic import ValidationError
 
-from harness.errors import HarnessError, PageError
+from harness.errors import HarnessError, PageError, RecordingError
 from harness.server.admission import DOWNLOAD_WITHIN, Admission, Limits
-from harness.server.messages import SPOOL, Clean, Download, End, EventMessage, SpoolHello, Started, Stopped, Ticks
+from harness.server.messages import (
+    SPOOL,
+    Clean,
+    Download,
+    End,
+    EventMessage,
+    RecorderState,
+    SpoolHello,
+    Ticks,
+)
 from harness.server.signaling import Send, Signaling
 from harness.server.spool import GONE, RoomRecord, Spool, Take, members_of
 
@@ -35,11 +44,13 @@ log = logging.getLogger(__name__)
 _CHUNK: Final = struct.Struct("<B3xIQ")
 _PAGE: Final = ("index.html", "style.css")
 _HEADERS: Final = {
+    # No eval, not even for Playwright: wait_for_function fails on the page (Chrome fact 28).
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; worker-src 'self'; connect-src 'self'; "
         "img-src 'self' data:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
-    # Isolation gives the workers shared memory, and with it a timer good to half a millisecond.
+    # Isolation gives the workers shared memory, and with it a timer good to half a millisecond (Chrome fact 32).
+    # An isolated page takes isolated workers only, so every answer carries these (Chrome fact 29).
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -160,7 +171,7 @@ class App:
                     take = await self._spool_message(socket, take, message.data)
                 else:
                     break
-        except (HarnessError, ValidationError, OSError) as error:
+        except (HarnessError, OSError) as error:
             await _send(socket, _failure(error))
         finally:
             del self._connections[number]
@@ -172,25 +183,27 @@ class App:
     async def _chunk(self, socket: web.WebSocketResponse, take: Take, data: bytes) -> None:
         if len(data) < _CHUNK.size:
             message = f"A chunk of {len(data)} bytes is too short for its header."
-            raise PageError(message, code=10452, name="RecordingError")
+            raise RecordingError(message, code=10452)
         _, number, offset = _CHUNK.unpack_from(data)
         take.chunk(number, offset, memoryview(data)[_CHUNK.size :])
         await _send(socket, {"type": "ack", "bytes": take.bytes, "tracks": sorted(take.progress.tracks)})
 
     async def _spool_message(self, socket: web.WebSocketResponse, take: Take | None, text: str) -> Take | None:
-        message = SPOOL.validate_json(text)
+        try:
+            message = SPOOL.validate_json(text)
+        except ValidationError as malformed:
+            problem = f"Malformed message: {_first(malformed)}."
+            raise RecordingError(problem, code=10452) from malformed
         if isinstance(message, SpoolHello):
             begun = self._begin(message)
             await _send(socket, {"type": "ready", "recording": begun.id, "bytes": begun.bytes})
             return begun
         if take is None:
             error = "Say hello first."
-            raise PageError(error, code=10452, name="RecordingError")
+            raise RecordingError(error, code=10452)
         match message:
-            case Started(time=at):
-                take.started(at)
-            case Stopped(time=at):
-                take.stopped(at)
+            case RecorderState(state=state, time=at):
+                take.recorder(state, at)
             case Ticks(first=first, written=written):
                 take.log({"first": first, "written": written})
                 take.growth.grew()
@@ -209,7 +222,7 @@ class App:
         grant = self.admission.redeem(hello.token, "recorder")
         if grant is None:
             message = "Not admitted: the spool's token is wrong or too old."
-            raise PageError(message, code=10452, name="RecordingError")
+            raise RecordingError(message, code=10452)
         room = self.signaling.rooms.get(grant.room)
 
         def record() -> RoomRecord:
@@ -250,7 +263,7 @@ class App:
     def _address(self, socket: web.WebSocketResponse, take: Take) -> dict[str, Any]:
         if take.state != "finished":
             message = f"The recording {take.id} can't be downloaded; it is {take.state}."
-            raise PageError(message, code=10452, name="RecordingError")
+            raise RecordingError(message, code=10452)
         now = time.monotonic()
         self._addresses = {key: address for key, address in self._addresses.items() if address.until > now}
 
@@ -316,9 +329,12 @@ async def _send(socket: web.WebSocketResponse, message: dict[str, Any]) -> None:
 
 def _failure(error: Exception) -> dict[str, Any]:
     if isinstance(error, PageError):
-        return {"type": "error", "name": type(error).__name__, "code": error.code, "message": str(error)}
-    if isinstance(error, ValidationError):
-        return {"type": "error", "name": "RecordingError", "code": 10452, "message": "Malformed spool message."}
+        return {"type": "error", "name": error.name, "code": error.code, "message": str(error)}
     if isinstance(error, HarnessError):
         return {"type": "error", "name": "ConfigError", "code": None, "message": str(error)}
     return {"type": "error", "name": "RecordingError", "code": 10452, "message": f"The spool failed: {error}."}
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

@@ -74,11 +74,12 @@ class Signal(Message):
 
 
 class State(Message):
-    """Whether the member's microphone and camera are on."""
+    """Whether the member's microphone and camera are on, and whether the picture is the screen."""
 
     type: Literal["state"]
     audio: bool
     video: bool
+    screen: bool = False
 
 
 class WantsMessage(Message):
@@ -123,17 +124,11 @@ class SpoolHello(Message):
     clock: Clock
 
 
-class Started(Message):
-    """MediaRecorder was started at ``time``, in ms on the page's clock."""
+class RecorderState(Message):
+    """MediaRecorder was started, stopped, paused or resumed at ``time``, in ms on the page's clock."""
 
-    type: Literal["started"]
-    time: Number
-
-
-class Stopped(Message):
-    """MediaRecorder was stopped at ``time``, in ms on the page's clock."""
-
-    type: Literal["stopped"]
+    type: Literal["recorder"]
+    state: Literal["started", "stopped", "paused", "resumed"]
     time: Number
 
 
@@ -184,7 +179,7 @@ class Clean(Message):
 
 
 SignalMessage = Hello | Ping | Signal | State | WantsMessage | Received | Bye
-SpoolMessage = SpoolHello | Started | Stopped | Ticks | EventMessage | End | Download | Clean
+SpoolMessage = SpoolHello | RecorderState | Ticks | EventMessage | End | Download | Clean
 
 SIGNAL: TypeAdapter[SignalMessage] = TypeAdapter(Annotated[SignalMessage, Field(discriminator="type")])
 SPOOL: TypeAdapter[SpoolMessage] = TypeAdapter(Annotated[SpoolMessage, Field(discriminator="type")])

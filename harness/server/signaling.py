@@ -55,6 +55,7 @@ class Member:
     synthetic: bool
     audio: bool = True
     video: bool = True
+    screen: bool = False
     wants: Wants = None
 
     def as_message(self) -> dict[str, Any]:
@@ -65,6 +66,7 @@ class Member:
             "marker": self.marker if self.synthetic else None,
             "audio": self.audio,
             "video": self.video,
+            "screen": self.screen,
             "wants": _plain(self.wants),
         }
 
@@ -174,11 +176,10 @@ class Signaling:
                 return self._to_one(member, to, content)
             case Received(member=other):
                 return self._to_one(member, other, {"type": "received", "from": member.id})
-            case State(audio=audio, video=video):
-                member.audio, member.video = audio, video
-                return self._tell(
-                    member.room, {"type": "state", "id": member.id, "audio": audio, "video": video}, but=member
-                )
+            case State(audio=audio, video=video, screen=screen):
+                member.audio, member.video, member.screen = audio, video, screen
+                state = {"type": "state", "id": member.id, "audio": audio, "video": video, "screen": screen}
+                return self._tell(member.room, state, but=member)
             case WantsMessage(wants=wants):
                 member.wants = wants
                 return self._tell(member.room, {"type": "wants", "id": member.id, "wants": _plain(wants)}, but=member)

@@ -116,14 +116,11 @@ class Take:
         self.events.append(event)
         self.log({"event": event.model_dump(exclude_none=True)})
 
-    def started(self, page_time: float) -> None:
-        """MediaRecorder was started."""
-        self.recorder_started = page_time
-        self.log({"recorder_started": page_time})
-
-    def stopped(self, page_time: float) -> None:
-        """MediaRecorder was stopped."""
-        self.log({"recorder_stopped": page_time})
+    def recorder(self, state: str, page_time: float) -> None:
+        """MediaRecorder was started, stopped, paused or resumed, at a time in ms on the page's clock."""
+        if state == "started":
+            self.recorder_started = page_time
+        self.log({"recorder": state, "time": page_time})
 
     def end(self, versions: Mapping[str, str], recovered: str | None = None) -> Manifest:
         """Finish the file under its name; return its manifest. Blocks until it is complete.

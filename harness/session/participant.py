@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Final, Literal
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from harness.errors import RecordingError, one_of
 from harness.recording.config import RecordConfig
@@ -22,9 +24,27 @@ if TYPE_CHECKING:
     from harness.server.room_server import RoomServer
 
 Media = Literal["synthetic", "camera"]
+Device = Literal["audio", "video"]
 RECORDERS: Final = ("local", "all")
 
+EVENTS: Final = tuple(
+    f"recording-{what}"
+    for what in ("started", "paused", "resumed", "stopped", "downloaded", "cleaned", "stalled", "failed")
+)
+
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RecordingStatus:
+    """How a recording is: ``elapsed`` in recorded seconds, pauses cut out; ``alarm`` says what last stalled."""
+
+    state: Literal["none", "new", "recording", "paused", "stopped", "failed", "cleaned"]
+    id: str | None
+    elapsed: float
+    bytes: int
+    bytes_acknowledged: int
+    alarm: str | None
 
 
 class Participant:
@@ -40,6 +60,8 @@ class Participant:
         self.state: Literal["joining", "joined", "left", "closed"] = "joining"
         self._room = room
         self._page = page
+        page.on_event = self.heard
+        self._handlers: defaultdict[str, list[Callable[[dict[str, Any]], None]]] = defaultdict(list)
         self._server = server
         self._folder = recordings
         self._stop_to_file: dict[str, float] = {}
@@ -76,7 +98,7 @@ class Participant:
         """
         one_of("recorder", recorder, RECORDERS)
         config = record_config or RecordConfig()
-        answer = self._page.call("startMediaRecording", {"recorder": recorder, "recordConfig": config.for_page()})
+        answer = self._call("startMediaRecording", {"recorder": recorder, "recordConfig": config.for_page()})
         self._started = time.monotonic() - answer["elapsed"] / 1000
         for finished in answer["downloaded"]:
             self._keep(finished)
@@ -87,7 +109,7 @@ class Participant:
 
         Raises InvalidStateError when nothing is being recorded.
         """
-        self._keep(self._page.call("stopMediaRecording"))
+        self._keep(self._call("stopMediaRecording"))
 
     def download_media_recording(self) -> Recording:
         """Download the recording through the browser (NERTC ``downloadMediaRecording``) and return it.
@@ -97,17 +119,83 @@ class Participant:
         Raises InvalidStateError when nothing was recorded.
         """
         began = time.monotonic()
-        self._keep(self._page.call("downloadMediaRecording"))
+        self._keep(self._call("downloadMediaRecording"))
         return self._collect(self._page.next_download(), began)
+
+    def pause_media_recording(self) -> None:
+        """Pause; what happens until ``resume_media_recording`` is cut out of the file.
+
+        Raises InvalidStateError when nothing is being recorded, or it is paused already.
+        """
+        self._call("pauseMediaRecording")
+
+    def resume_media_recording(self) -> None:
+        """Go on after a pause; raises InvalidStateError when no recording is paused."""
+        self._call("resumeMediaRecording")
+
+    def get_media_recording(self) -> RecordingStatus:
+        """Return how the recording is."""
+        status = self._call("getMediaRecording")
+        return RecordingStatus(
+            state=status["state"],
+            id=status["id"],
+            elapsed=status["elapsed"] / 1000,
+            bytes=status["bytes"],
+            bytes_acknowledged=status["bytesAcknowledged"],
+            alarm=status["alarm"],
+        )
+
+    def on(self, event: str, handler: Callable[[dict[str, Any]], None]) -> None:
+        """Call ``handler`` with the detail of each ``event``, while Python waits for pages.
+
+        Events: ``recording-started``, ``-paused``, ``-resumed``, ``-stopped``, ``-downloaded``, ``-cleaned``,
+        ``-stalled``, ``-failed``. Raises ConfigError for another name.
+        """
+        one_of("event", event, EVENTS)
+        self._handlers[event].append(handler)
+
+    def mute(self) -> None:
+        """Turn the microphone off; the recording goes on in silence."""
+        self._call("setMicrophone", False)  # noqa: FBT003 - the page's argument
+
+    def unmute(self) -> None:
+        """Turn the microphone on again."""
+        self._call("setMicrophone", True)  # noqa: FBT003 - the page's argument
+
+    def turn_camera_off(self) -> None:
+        """Turn the camera off; a card with the name stands in its place."""
+        self._call("setCamera", False)  # noqa: FBT003 - the page's argument
+
+    def turn_camera_on(self) -> None:
+        """Turn the camera on again."""
+        self._call("setCamera", True)  # noqa: FBT003 - the page's argument
+
+    def share_screen(self) -> None:
+        """Show the screen in the camera's place."""
+        self._call("shareScreen", True)  # noqa: FBT003 - the page's argument
+
+    def stop_sharing_screen(self) -> None:
+        """Show the camera again."""
+        self._call("shareScreen", False)  # noqa: FBT003 - the page's argument
+
+    def replace_device(self, kind: Device) -> None:
+        """Take another microphone ("audio") or camera ("video"); it is on."""
+        one_of("kind", kind, get_args(Device))
+        self._call("replaceDevice", kind)
+
+    def unplug_device(self, kind: Device) -> None:
+        """End the microphone ("audio") or camera ("video") as if it were pulled out."""
+        one_of("kind", kind, get_args(Device))
+        self._call("unplugDevice", kind)
 
     def clean_media_recording(self) -> None:
         """Free the page's and the spool's copy (NERTC ``cleanMediaRecording``); what was downloaded stays."""
-        self._page.call("cleanMediaRecording")
+        self._call("cleanMediaRecording")
 
     def leave(self) -> None:
         """Leave the room; a recording ends, and can still be downloaded and cleaned."""
         if self.state == "joined":
-            self._page.call("leave")
+            self._call("leave")
             self.state = "left"
 
     def close(self) -> None:
@@ -134,6 +222,21 @@ class Participant:
         """Whether the page can still be called."""
         return self._page.alive
 
+    def heard(self, event: str, detail: dict[str, Any]) -> None:
+        """Tell everybody who listens that something happened to the recording."""
+        for handler in self._handlers[event]:
+            handler(detail)
+
+    def _call(self, name: str, argument: object = None) -> Any:
+        """Make a call; what was saved of a recording that broke comes along with the error."""
+        try:
+            return self._page.call(name, argument)
+        except RecordingError as error:
+            kept = self._server.keep(self._folder, room=self._room, participant=self.name)
+            self.recordings.extend(kept)
+            error.recording = kept[-1] if kept else None
+            raise
+
     def _keep(self, finished: dict[str, Any]) -> None:
         self._stop_to_file.setdefault(finished["id"], round(finished["stopToFileMs"], 1))
 
@@ -143,6 +246,7 @@ class Participant:
         if take is None or take.manifest is None:
             message = f"The download {download.suggested_filename} is no recording of this room's server."
             raise RecordingError(message, code=10453)
+        # Chrome fact 20: saving overwrites silently, so the final name is not given here.
         partial = take.folder / "download.part"
         self._page.save(download, str(partial))
         recording = publish(

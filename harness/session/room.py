@@ -74,8 +74,7 @@ class Room:
         one_of("media", media, MEDIA)
         begun = []
         for name in names:
-            page = RoomPage(self._new_context(), self._server.url, watched=self._watched)
-            participant = Participant(name, room=self.name, page=page, server=self._server, recordings=self._recordings)
+            participant = self._open(name)
             self.participants.append(participant)
             options: dict[str, Any] = {"name": name, "media": media, "token": self._server.token(self.name, name)}
             if name == subscriber:
@@ -84,6 +83,11 @@ class Room:
         for finish in [participant.begin_join(options) for participant, options in begun]:
             finish()
         return [participant for participant, _ in begun]
+
+    def _open(self, name: str) -> Participant:
+        """Open a page for somebody, in a browser context of its own."""
+        page = RoomPage(self._new_context(), self._server.url, watched=self._watched)
+        return Participant(name, room=self.name, page=page, server=self._server, recordings=self._recordings)
 
     @property
     def recordings(self) -> list[Recording]:

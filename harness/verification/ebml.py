@@ -69,7 +69,7 @@ def read_structure(path: Path) -> Structure | None:
             if element is None:
                 break
             seen.add(element.id)
-            # Chrome writes clusters of unknown size when it records in slices; they are walked, not skipped.
+            # Chrome writes clusters of unknown size when it records in slices (fact 9); they are walked, not skipped.
             if element.id in {_SEGMENT, _INFO} or element.end is None:
                 at = element.body
                 continue

@@ -1,63 +1,52 @@
-/** Client: join, leave and the recording calls. The one place that strings the stages together, through one queue. */
+/** Client: join, leave, devices and the recording calls. The one place that strings the stages together, through one queue. */
 
-import { pageNow } from './clock.js';
-import { invalidState } from './errors.js';
+import { invalidState, notSupported } from './errors.js';
 import { recordPlan } from './record-config.js';
-
-/** How long a recording waits for everybody's picture to run smoothly before it begins, in ms. */
-const SETTLE = 1500;
+import { Take } from './take.js';
 
 /**
  * @typedef {object} Parts what a client is made of; the roots build them
+ * @property {() => string | null} unsupported why this browser can't record, or null
  * @property {() => import('./room/room.js').Room} createRoom
  * @property {(kind: string, options: {name: string, marker: number, clock: RoomClockLike}) => Promise<LocalMedia>} openMedia
  * @property {(plan: RecordPlan) => import('./mixer/mixer.js').Mixer} createMixer
  * @property {() => import('./recorder/spool.js').Spool} createSpool
  * @property {(stream: MediaStream, spool: Spool, plan: RecordPlan) => import('./recorder/recorder.js').Recorder} createRecorder
- * @property {(tiles: number, plan: RecordPlan) => PictureSize} tileSize
+ * @property {(ids: string[], plan: RecordPlan, speaker: string | null) => Record<string, PictureSize>} tileSizes
  * @property {(address: {url: string, name: string}) => void} download
  */
 
 /** @typedef {import('./recorder/spool.js').Spool} Spool */
+/** @typedef {import('./room/room.js').Room} Room */
+/** @typedef {import('./room/room.js').Member} Member */
+/** @typedef {import('./mixer/mixer.js').Source} Source */
 
 /**
+ * NERTC's `channelName` and `uid` are our `room` and `name`.
+ *
  * @typedef {object} JoinOptions
- * @property {string} name of the participant
+ * @property {string} [name] of the participant
+ * @property {string | number} [uid]
  * @property {string} [token] from the server; nobody needs one at an open door
  * @property {string} [room]
+ * @property {string} [channelName]
  * @property {string} [code] the join code of an open door
  * @property {'synthetic' | 'camera'} [media]
  * @property {Wants} [wants] whom to receive from the start; nobody by default
  */
 
-/** One recording, from start to clean. */
-class Take {
-  /** @type {'recording' | 'stopped' | 'cleaned'} */
-  state = 'recording';
-  downloaded = false;
-  /** @type {FinishedRecording & {stopToFileMs: number} | null} */
-  finished = null;
+/** Sound alone still needs a subscription; the smallest picture costs least. */
+const SMALLEST = { width: 160, height: 90, frameRate: 15 };
 
-  /**
-   * @param {RecordPlan} plan
-   * @param {import('./mixer/mixer.js').Mixer} mixer
-   * @param {Spool} spool
-   * @param {import('./recorder/recorder.js').Recorder} recorder
-   */
-  constructor(plan, mixer, spool, recorder) {
-    this.plan = plan;
-    this.mixer = mixer;
-    this.spool = spool;
-    this.recorder = recorder;
-  }
-}
-
-/** Emits `changed` whenever something that people see is different. */
+/**
+ * Emits `changed` whenever something that people see is different, `joined`, and the recording's own events:
+ * `recording-started`, `-paused`, `-resumed`, `-stopped`, `-downloaded`, `-cleaned`, `-stalled`, `-failed`.
+ */
 export class Client extends EventTarget {
   /** @type {'new' | 'joined' | 'left'} */
   state = 'new';
   name = '';
-  /** @type {import('./room/room.js').Room | null} */
+  /** @type {Room | null} */
   room = null;
   /** @type {LocalMedia | null} */
   media = null;
@@ -65,10 +54,17 @@ export class Client extends EventTarget {
   take = null;
   /** @type {Wants} */
   #wants = null;
+  /** The recordings that people come into and leave: the one that begins, too. @type {Set<Take>} */
+  #live = new Set();
   #microphone = true;
   #camera = true;
+  #screen = false;
+  /** The size at which our own recording shows us. @type {PictureSize | null} */
+  #own = null;
   /** @type {Promise<unknown>} */
   #queue = Promise.resolve();
+  /** @type {WeakMap<(detail: unknown) => void, (event: Event) => void>} */
+  #handlers = new WeakMap();
   #parts;
 
   /** @param {Parts} parts */
@@ -107,6 +103,49 @@ export class Client extends EventTarget {
     return this.#inTurn(() => this.#clean());
   }
 
+  /** Pauses; the pause is cut out of the file. */
+  pauseMediaRecording() {
+    return this.#inTurn(() => this.#pause());
+  }
+
+  resumeMediaRecording() {
+    return this.#inTurn(() => this.#resume());
+  }
+
+  /** Returns how the recording is: answered at once, outside the queue. @returns {RecordingStatus} */
+  getMediaRecording() {
+    const { take } = this;
+    return {
+      state: take?.state ?? 'none',
+      id: take?.id ?? null,
+      elapsed: take?.elapsed ?? 0,
+      bytes: take?.spool.bytes ?? 0,
+      bytesAcknowledged: take?.spool.acknowledged ?? 0,
+      alarm: take?.alarm ?? null,
+    };
+  }
+
+  /** Calls `handler` with the detail of every event `name` (NERTC's way). @param {string} name @param {(detail: unknown) => void} handler */
+  on(name, handler) {
+    const listener = (/** @type {Event} */ event) =>
+      handler(/** @type {CustomEvent<unknown>} */ (event).detail);
+    this.#handlers.set(handler, listener);
+    this.addEventListener(name, listener);
+  }
+
+  /** @param {string} name @param {(detail: unknown) => void} handler */
+  off(name, handler) {
+    this.removeEventListener(name, this.#handlers.get(handler) ?? null);
+  }
+
+  get microphone() {
+    return this.#microphone;
+  }
+
+  get camera() {
+    return this.#camera;
+  }
+
   /** @param {boolean} on */
   setMicrophone(on) {
     this.#microphone = on;
@@ -119,12 +158,34 @@ export class Client extends EventTarget {
     this.#announce();
   }
 
-  get microphone() {
-    return this.#microphone;
+  /** Shows the screen in the camera's place, or the camera again. @param {boolean} on */
+  shareScreen(on) {
+    return this.#inTurn(async () => {
+      if (on === this.#screen || !this.media) return;
+      const [before] = this.media.stream.getVideoTracks();
+      const track = await this.media.share(on);
+      this.#screen = on;
+      await this.#swap(before, track);
+    });
   }
 
-  get camera() {
-    return this.#camera;
+  /** Takes another microphone or camera in place of the one in use. @param {'audio' | 'video'} kind */
+  replaceDevice(kind) {
+    return this.#inTurn(async () => {
+      if (!this.media) return;
+      const before = this.media.stream.getTracks().find((track) => track.kind === kind);
+      await this.#swap(before, await this.media.replace(kind));
+    });
+  }
+
+  /** Ends a device as if it were pulled out. @param {'audio' | 'video'} kind */
+  unplugDevice(kind) {
+    for (const track of this.media?.stream.getTracks() ?? []) {
+      if (track.kind !== kind) continue;
+      track.stop();
+      // Stopping a track by hand fires no event; pulling a device out does.
+      track.dispatchEvent(new Event('ended'));
+    }
   }
 
   /** Whom to receive although nothing is recorded: people want to see each other. @param {Wants} wants */
@@ -134,10 +195,17 @@ export class Client extends EventTarget {
   }
 
   /** @param {JoinOptions} options */
-  async #join({ name, token, room, code, media = 'synthetic', wants = null }) {
+  async #join({ name, uid, token, room, channelName, code, media = 'synthetic', wants = null }) {
     if (this.state === 'joined') throw invalidState(`${this.name} is in a room already; leave it first.`);
     const joined = this.#parts.createRoom();
-    await joined.join({ token: token ?? null, room: room ?? null, name, code: code ?? null, media, wants });
+    await joined.join({
+      token: token ?? null,
+      room: room ?? channelName ?? null,
+      name: name ?? (uid === undefined ? null : String(uid)),
+      code: code ?? null,
+      media,
+      wants,
+    });
     this.room = joined;
     this.name = joined.name;
     this.#wants = wants;
@@ -147,33 +215,37 @@ export class Client extends EventTarget {
       });
     }
     joined.addEventListener('wanted', () => this.#fit());
-    joined.addEventListener('closed', () => this.#changed());
+    joined.addEventListener('closed', () => this.#emit('changed'));
     const opened = await this.#parts.openMedia(media, {
       name: joined.name,
       marker: joined.marker,
       clock: joined.clock,
     });
     this.media = opened;
+    for (const track of opened.stream.getTracks()) this.#follow(track);
     joined.addEventListener('clock', () => opened.setClock(joined.clock.offset));
     this.#fit();
     this.state = 'joined';
-    this.#changed();
+    this.#emit('changed');
+    this.#emit('joined');
     await joined.publish(opened);
     return { id: joined.id, marker: joined.marker, name: joined.name };
   }
 
   async #leave() {
     if (this.state !== 'joined') return;
-    if (this.take?.state === 'recording') await this.#finish(this.take);
+    if (this.take?.running) await this.#finish(this.take);
     this.state = 'left';
     this.room?.leave();
     await this.media?.close();
     this.media = null;
-    this.#changed();
+    this.#emit('changed');
   }
 
   /** @param {RecordOptions} [data] */
   async #start(data) {
+    const reason = this.#parts.unsupported();
+    if (reason) throw notSupported(reason);
     const plan = recordPlan(data);
     const { room } = this;
     if (this.state !== 'joined' || !room) throw invalidState('Not in a room; join one before recording.');
@@ -183,69 +255,45 @@ export class Client extends EventTarget {
     if (old?.state === 'stopped' && !old.downloaded) downloaded.push(await this.#fetch(old));
     const take = await this.#begin(plan, room);
     this.take = take;
-    if (old?.state === 'recording') {
+    if (old?.running) {
       await this.#finish(old);
       downloaded.push(await this.#fetch(old));
     }
     if (old) await this.#free(old);
-    this.#changed();
-    return {
-      id: take.spool.recording,
-      mimeType: plan.mimeType,
-      elapsed: pageNow() - take.recorder.startedAt,
-      downloaded,
-    };
+    this.#emit('recording-started', { id: take.id });
+    return { id: take.id, mimeType: plan.mimeType, elapsed: take.elapsed, downloaded };
   }
 
-  /** @param {RecordPlan} plan @param {import('./room/room.js').Room} room */
+  /** @param {RecordPlan} plan @param {Room} room */
   async #begin(plan, room) {
     this.#subscribe(plan);
-    if (plan.recorder === 'all') await room.allArrived();
-    const mixer = this.#parts.createMixer(plan);
-    const spool = this.#parts.createSpool();
-    const recorder = this.#parts.createRecorder(mixer.stream, spool, plan);
-    const take = new Take(plan, mixer, spool, recorder);
-    /** What happens before the server is ready is told as soon as it is. @type {(() => void)[]} */
-    const early = [];
-    const tell = (/** @type {() => void} */ message) => (spool.recording ? message() : early.push(message));
-    mixer.addEventListener('ticks', (event) => {
-      const { first, written } = /** @type {CustomEvent<{first: number, written: (number | null)[]}>} */ (
-        event
-      ).detail;
-      tell(() => spool.ticks(first, written));
-    });
-    mixer.addEventListener('event', (event) => {
-      const happened = /** @type {CustomEvent<RoomEvent>} */ (event).detail;
-      tell(() => spool.event({ ...happened, time: room.clock.room(happened.time) }));
-    });
-    recorder.addEventListener('failed', (event) =>
-      this.#onFailed(take, /** @type {CustomEvent<Error>} */ (event).detail),
-    );
     try {
-      mixer.add(this.#self(room));
-      if (plan.recorder === 'all')
-        for (const member of room.members.values()) mixer.add(source(room, member));
-      const video = plan.type === 'video';
-      await Promise.all([
-        mixer.settled(SETTLE),
-        spool.open({
-          token: room.spoolToken,
-          recording: null,
-          recorder: plan.recorder,
-          config: plan.config,
-          mime_type: plan.mimeType,
-          width: video ? plan.width : null,
-          height: video ? plan.height : null,
-          frame_rate: video ? plan.frameRate : null,
-          clock: { offset: room.clock.offset, error: room.clock.error },
-        }),
-      ]);
-      for (const message of early.splice(0)) message();
-      await recorder.start();
+      if (plan.recorder === 'all') await room.allArrived();
+      const mixer = this.#parts.createMixer(plan);
+      const spool = this.#parts.createSpool();
+      const recorder = this.#parts.createRecorder(mixer.stream, spool, plan);
+      const take = new Take(plan, { mixer, spool, recorder }, room.clock);
+      take.addEventListener('failed', (event) => {
+        this.#live.delete(take);
+        this.#emit('recording-failed', {
+          id: take.id,
+          error: /** @type {CustomEvent<Error>} */ (event).detail,
+        });
+      });
+      mixer.addEventListener('speaker', () => this.#subscribe());
+      const others = plan.recorder === 'all' ? [...room.members.values()] : [];
+      this.#live.add(take);
+      try {
+        await take.begin(
+          [this.#self(room), ...others.map((member) => source(room, member))],
+          room.spoolToken,
+        );
+      } catch (error) {
+        this.#live.delete(take);
+        throw error;
+      }
       return take;
     } catch (error) {
-      await mixer.close();
-      spool.close();
       this.#subscribe();
       throw error;
     }
@@ -253,27 +301,37 @@ export class Client extends EventTarget {
 
   async #stop() {
     const { take } = this;
-    if (take?.state !== 'recording')
+    if (!take?.running && take?.state !== 'failed') {
       throw invalidState('Nothing is being recorded; start a recording before stopping it.');
-    const finished = await this.#finish(take);
-    this.#changed();
-    return finished;
+    }
+    return this.#finish(take);
   }
 
-  /** Ends a recording: the recorder, then the tick log, then the server's finishing. @param {Take} take */
+  /** @param {Take} take */
   async #finish(take) {
-    const begun = pageNow();
-    take.state = 'stopped';
+    this.#live.delete(take);
     try {
-      await take.recorder.stop();
-      await take.mixer.flush();
-      const finished = await take.spool.end();
-      take.finished = { ...finished, stopToFileMs: pageNow() - begun };
-      return take.finished;
+      const finished = await take.finish();
+      this.#emit('recording-stopped', finished);
+      this.#emit('@media-recording-stopped', finished);
+      return finished;
     } finally {
-      await take.mixer.close();
-      if (take === this.take) this.#subscribe();
+      this.#subscribe();
     }
+  }
+
+  async #pause() {
+    const { take } = this;
+    if (take?.state !== 'recording') throw invalidState('Nothing is being recorded that could be paused.');
+    await take.pause();
+    this.#emit('recording-paused', { id: take.id });
+  }
+
+  async #resume() {
+    const { take } = this;
+    if (take?.state !== 'paused') throw invalidState('No recording is paused.');
+    await take.resume();
+    this.#emit('recording-resumed', { id: take.id });
   }
 
   async #download() {
@@ -281,98 +339,98 @@ export class Client extends EventTarget {
     if (!take || take.state === 'cleaned') {
       throw invalidState('Nothing has been recorded; start and stop a recording before downloading it.');
     }
-    if (take.state === 'recording') await this.#finish(take);
+    if (take.running) await this.#finish(take);
     return this.#fetch(take);
   }
 
   /** @param {Take} take */
   async #fetch(take) {
-    const address = await take.spool.address();
-    const sent = take.spool.sent();
-    this.#parts.download(address);
-    await sent;
-    take.downloaded = true;
-    this.#changed();
-    return take.finished;
+    const finished = await take.fetch(this.#parts.download);
+    this.#emit('recording-downloaded', finished);
+    return finished;
   }
 
   async #clean() {
     const { take } = this;
     if (!take) return;
-    if (take.state === 'recording') await this.#finish(take);
+    if (take.running) await this.#finish(take);
     await this.#free(take);
-    this.#changed();
   }
 
   /** @param {Take} take */
   async #free(take) {
     if (take.state === 'cleaned') return;
-    take.state = 'cleaned';
-    await take.spool.clean();
-    take.spool.close();
-  }
-
-  /** @param {Take} take @param {Error} error */
-  #onFailed(take, error) {
-    if (take.state !== 'recording') return;
-    take.state = 'cleaned';
-    void take.mixer.close();
-    this.dispatchEvent(new CustomEvent('recording-failed', { detail: error }));
-    this.#changed();
+    await take.free();
+    this.#emit('recording-cleaned', { id: take.id });
   }
 
   /** @param {string} type @param {Member} member */
   #onMember(type, member) {
-    const { take, room } = this;
-    if (take?.state === 'recording' && take.plan.recorder === 'all' && room) {
-      if (type === 'left') take.mixer.remove(member.id);
-      else if (type === 'joined') take.mixer.add(source(room, member));
-      else take.mixer.update(source(room, member));
-      if (type === 'joined' || type === 'left') this.#subscribe(take.plan);
-    }
-    this.#changed();
-  }
-
-  #announce() {
-    const { take, room, media } = this;
-    for (const track of media?.stream.getAudioTracks() ?? []) track.enabled = this.#microphone;
-    for (const track of media?.stream.getVideoTracks() ?? []) track.enabled = this.#camera;
-    room?.announce(this.#microphone, this.#camera);
-    if (take?.state === 'recording' && room) take.mixer.update(this.#self(room));
-    this.#changed();
-  }
-
-  /** Receives whom the recording needs at the size of their tiles, or whom people watch, or nobody. @param {RecordPlan} [plan] */
-  #subscribe(plan = this.take?.state === 'recording' ? this.take.plan : undefined) {
     const { room } = this;
-    if (!room) return;
-    const tile =
-      plan && plan.type === 'video'
-        ? this.#parts.tileSize(plan.recorder === 'all' ? room.members.size + 1 : 1, plan)
-        : null;
-    const all = plan?.recorder === 'all';
-    // Sound alone still needs a subscription; the smallest picture costs least.
-    if (all) room.want({ '*': tile ?? { width: 160, height: 90, frameRate: 15 } });
-    else room.want(this.#wants);
-    this.#own = tile;
+    for (const { plan, mixer } of this.#live) {
+      if (plan.recorder !== 'all' || !room) continue;
+      if (type === 'left') mixer.remove(member.id);
+      else if (type === 'joined') mixer.add(source(room, member));
+      else mixer.update(source(room, member));
+    }
+    if (type === 'joined' || type === 'left') this.#subscribe();
+    this.#emit('changed');
+  }
+
+  /** A device that ends by itself leaves silence, or the card with the name. @param {MediaStreamTrack} track */
+  #follow(track) {
+    track.addEventListener('ended', () => {
+      if (!this.media?.stream.getTracks().includes(track)) return;
+      if (track.kind === 'audio') this.setMicrophone(false);
+      else this.setCamera(false);
+    });
+  }
+
+  /** Sends and records another track from here on. @param {MediaStreamTrack | undefined} before @param {MediaStreamTrack} fresh */
+  async #swap(before, fresh) {
+    this.#follow(fresh);
+    if (before) await this.room?.replaceTrack(before, fresh);
+    if (fresh.kind === 'audio') this.#microphone = true;
+    else this.#camera = true;
+    this.#announce();
     this.#fit();
   }
 
-  /** The size at which our own recording shows us. @type {PictureSize | null} */
-  #own = null;
+  #announce() {
+    const { room, media } = this;
+    for (const track of media?.stream.getAudioTracks() ?? []) track.enabled = this.#microphone;
+    for (const track of media?.stream.getVideoTracks() ?? []) track.enabled = this.#camera;
+    room?.announce({ audio: this.#microphone, video: this.#camera, screen: this.#screen });
+    for (const take of this.#live) if (room) take.mixer.update(this.#self(room));
+    this.#emit('changed');
+  }
+
+  /** Receives whom the newest recording needs at the size of their tiles, or whom people watch, or nobody. @param {RecordPlan} [plan] */
+  #subscribe(plan) {
+    const { room } = this;
+    if (!room) return;
+    const newest = [...this.#live].at(-1);
+    plan ??= newest?.plan;
+    const all = plan?.recorder === 'all';
+    const ids = [room.id, ...(all ? room.members.keys() : [])];
+    const sizes =
+      plan?.type === 'video' ? this.#parts.tileSizes(ids, plan, newest?.mixer.speaker ?? null) : {};
+    this.#own = sizes[room.id] ?? null;
+    room.want(all ? { '*': SMALLEST, ...sizes } : this.#wants);
+    this.#fit();
+  }
 
   /** Makes our picture as large as the largest of those who show it, and no larger. */
   #fit() {
     const sizes = [this.#own, this.room?.wantedSize() ?? null].filter((size) => size !== null);
-    const size = sizes.toSorted(
-      (a, b) => b.width * b.height * b.frameRate - a.width * a.height * a.frameRate,
-    )[0];
+    const pixels = (/** @type {PictureSize} */ size) => size.width * size.height * size.frameRate;
+    const size = sizes.toSorted((a, b) => pixels(b) - pixels(a))[0];
     if (!size || !this.media) return;
     this.media.fit(size);
     void this.room?.refit();
   }
 
-  /** @param {import('./room/room.js').Room} room @returns {import('./mixer/mixer.js').Source} */
+  /** @param {Room} room @returns {Source} */
   #self(room) {
     const tracks = this.media?.stream;
     return {
@@ -382,6 +440,7 @@ export class Client extends EventTarget {
       audioTrack: tracks?.getAudioTracks()[0] ?? null,
       video: this.#camera,
       audio: this.#microphone,
+      screen: this.#screen,
       remote: false,
       skew: () => Promise.resolve(0),
     };
@@ -394,12 +453,14 @@ export class Client extends EventTarget {
     return turn;
   }
 
-  #changed() {
-    this.dispatchEvent(new Event('changed'));
+  /** @param {string} name @param {unknown} [detail] */
+  #emit(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+    if (name !== 'changed') this.dispatchEvent(new CustomEvent('changed'));
   }
 }
 
-/** @param {import('./room/room.js').Room} room @param {Member} member @returns {import('./mixer/mixer.js').Source} */
+/** @param {Room} room @param {Member} member @returns {Source} */
 const source = (room, member) => ({
   id: member.id,
   name: member.name,
@@ -407,8 +468,7 @@ const source = (room, member) => ({
   audioTrack: member.audioTrack,
   video: member.info.video,
   audio: member.info.audio,
+  screen: member.info.screen,
   remote: true,
   skew: () => room.skew(member.id),
 });
-
-/** @typedef {import('./room/room.js').Member} Member */

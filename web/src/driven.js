@@ -10,15 +10,25 @@ const CALLS = /** @type {const} */ ([
   'stopMediaRecording',
   'downloadMediaRecording',
   'cleanMediaRecording',
+  'pauseMediaRecording',
+  'resumeMediaRecording',
+  'getMediaRecording',
   'setMicrophone',
   'setCamera',
+  'shareScreen',
+  'replaceDevice',
+  'unplugDevice',
 ]);
+
+/** What Python hears of, where it listens: the binding harnessEvent. */
+const EVENTS = ['started', 'paused', 'resumed', 'stopped', 'downloaded', 'cleaned', 'stalled', 'failed'];
 
 /** Returns `begin`, `finish` and `call` for a client. Begun calls of several pages run side by side. @param {Client} client */
 export function driven(client) {
   /** @type {Map<number, Promise<Answer>>} */
   const begun = new Map();
   let last = 0;
+  for (const event of EVENTS) client.on(`recording-${event}`, (detail) => tell(`recording-${event}`, detail));
 
   /** @param {string} name @param {unknown} argument */
   const begin = (name, argument) => {
@@ -39,6 +49,15 @@ export function driven(client) {
     finish,
     call: (/** @type {string} */ name, /** @type {unknown} */ argument) => finish(begin(name, argument)),
   };
+}
+
+/** @param {string} name @param {unknown} detail */
+function tell(name, detail) {
+  const scope = /** @type {{harnessEvent?: (name: string, detail: unknown) => Promise<void>}} */ (globalThis);
+  const { error, ...plain } = /** @type {{error?: unknown}} */ (detail);
+  const { message } = /** @type {{message?: string}} */ (error ?? {});
+  // A page that closes meanwhile has nobody to tell.
+  scope.harnessEvent?.(name, { ...plain, message }).catch(() => undefined);
 }
 
 /**
@@ -62,7 +81,7 @@ async function answer(client, name, argument) {
       name: kind = 'Error',
       message = String(error),
       code = null,
-    } = /** @type {Partial<Error & {code: number}>} */ (error);
+    } = /** @type {Partial<Error & {code: number}>} */ (error ?? {});
     return { ok: false, error: { name: kind, code: typeof code === 'number' ? code : null, message } };
   }
 }

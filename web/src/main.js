@@ -3,12 +3,13 @@
 import { Client } from './client.js';
 import { CameraMedia } from './media/camera.js';
 import { SyntheticMedia } from './media/synthetic.js';
-import { grid } from './mixer/layout.js';
+import { arrange } from './mixer/layout.js';
 import { Mixer } from './mixer/mixer.js';
 import { nertc } from './nertc.js';
 import { download } from './recorder/download.js';
 import { Recorder } from './recorder/recorder.js';
 import { Spool } from './recorder/spool.js';
+import { unsupported } from './support.js';
 import { Mesh } from './room/mesh.js';
 import { Room } from './room/room.js';
 import { Signaling } from './room/signaling.js';
@@ -20,23 +21,36 @@ const socket = (path) => new URL(path, location.href.replace(/^http/, 'ws')).hre
 
 const createClient = () =>
   new Client({
+    unsupported,
     createRoom: () => new Room(new Signaling(socket('/signal')), (options) => new Mesh(options)),
     openMedia: (kind, options) =>
       kind === 'camera' ? CameraMedia.open() : Promise.resolve(new SyntheticMedia(options)),
     createMixer: (plan) => new Mixer(plan),
     createSpool: () => new Spool(socket('/spool')),
     createRecorder: (stream, spool, plan) => new Recorder(stream, spool, plan),
-    tileSize: (tiles, { width, height, frameRate }) => {
-      const [tile] = grid(tiles, width, height);
-      return { width: tile?.width ?? width, height: tile?.height ?? height, frameRate };
-    },
+    tileSizes: (ids, plan, speaker) =>
+      Object.fromEntries(
+        [...arrange(plan.layout, ids, speaker, plan)].map(([id, { width, height }]) => [
+          id,
+          { width, height, frameRate: plan.frameRate },
+        ]),
+      ),
     download,
   });
 
-const client = createClient();
 const page = /** @type {Window & {NERTC?: unknown, client?: Client, harness?: unknown}} */ (window);
-page.NERTC = nertc(createClient);
-page.client = client;
+
+/** A client as NERTC's guide knows it: once joined, the page's own. */
+const createOwn = () => {
+  const made = createClient();
+  made.addEventListener('joined', () => {
+    page.client = made;
+  });
+  return made;
+};
+
+const client = createOwn();
+page.NERTC = nertc(createOwn);
 page.harness = driven(client);
 // Python drives pages that nobody watches; those draw nothing and so cost nothing.
 if (new URLSearchParams(location.search).get('view') !== 'off') new View(document, client).show();

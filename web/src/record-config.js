@@ -7,7 +7,7 @@ const SIZES = /** @type {const} */ ({ 360: [640, 360], 480: [640, 480], 720: [12
 const RECORDERS = ['local', 'all'];
 const TYPES = ['audio', 'video'];
 const FRAME_RATES = [15, 30];
-const LAYOUTS = ['grid'];
+const LAYOUTS = ['grid', 'speaker'];
 const CODECS = ['vp8', 'vp9', 'av1'];
 const OPTIONS = [
   'recordType',
@@ -15,6 +15,7 @@ const OPTIONS = [
   'recordVideoQuality',
   'recordVideoFrame',
   'layout',
+  'names',
   'codec',
   'videoBitsPerSecond',
 ];
@@ -44,6 +45,9 @@ export function recordPlan(data, supported = (mimeType) => MediaRecorder.isTypeS
   const codec = oneOf('codec', given['codec'] ?? 'vp8', CODECS);
   const name = given['recordName'] ?? '';
   if (typeof name !== 'string') throw configError(`recordName: ${show(name)} is not possible; give a text.`);
+  const names = given['names'] ?? true;
+  if (typeof names !== 'boolean')
+    throw configError(`names: ${show(names)} is not possible; give true or false.`);
   const [width, height] = SIZES[/** @type {keyof typeof SIZES} */ (quality)];
   const bits = given['videoBitsPerSecond'] ?? defaultBits(width, height, frameRate);
   if (typeof bits !== 'number' || !Number.isInteger(bits) || bits < 100_000 || bits > 50_000_000) {
@@ -58,7 +62,8 @@ export function recordPlan(data, supported = (mimeType) => MediaRecorder.isTypeS
   return {
     recorder: /** @type {RecorderKind} */ (recorder),
     type: /** @type {'audio' | 'video'} */ (type),
-    layout: /** @type {'grid'} */ (layout),
+    layout: /** @type {LayoutName} */ (layout),
+    names,
     codec,
     mimeType,
     width,
@@ -71,7 +76,8 @@ export function recordPlan(data, supported = (mimeType) => MediaRecorder.isTypeS
       recordName: name,
       recordVideoQuality: quality,
       recordVideoFrame: frameRate,
-      layout: /** @type {'grid'} */ (layout),
+      layout: /** @type {LayoutName} */ (layout),
+      names,
       codec: /** @type {'vp8' | 'vp9' | 'av1'} */ (codec),
       videoBitsPerSecond: bits,
     },

@@ -9,7 +9,7 @@ const CATCH_UP = 3;
 const pause = makePause();
 
 function makePause() {
-  // Atomics.waitAsync wakes within 0.5 ms where the page is isolated; a timer of a worker within some ms.
+  // Atomics.waitAsync wakes within 0.5 ms where the page is isolated (Chrome fact 32); a worker's timer within some ms.
   if (typeof SharedArrayBuffer === 'function' && 'waitAsync' in Atomics) {
     const cell = new Int32Array(new SharedArrayBuffer(4));
     return (/** @type {number} */ ms) => Promise.resolve(Atomics.waitAsync(cell, 0, 0, ms).value);

@@ -22,6 +22,10 @@ interface LocalMedia {
   readonly size: PictureSize;
   setClock(offset: number): void;
   fit(size: PictureSize): void;
+  /** Puts the screen, or the camera again, in the picture's place; the fresh track is in `stream`. */
+  share(on: boolean): Promise<MediaStreamTrack>;
+  /** Takes another device; the fresh track is in `stream`, the old one is not. */
+  replace(kind: 'audio' | 'video'): Promise<MediaStreamTrack>;
   close(): Promise<void>;
 }
 
@@ -37,6 +41,8 @@ interface MemberInfo {
   marker: number | null;
   audio: boolean;
   video: boolean;
+  /** Whether the picture is their screen. */
+  screen: boolean;
   wants: Wants;
 }
 
@@ -58,7 +64,7 @@ type FromServer =
       ice_servers: RTCIceServer[];
     }
   | { type: 'joined'; member: MemberInfo }
-  | { type: 'state'; id: string; audio: boolean; video: boolean }
+  | { type: 'state'; id: string; audio: boolean; video: boolean; screen: boolean }
   | { type: 'wants'; id: string; wants: Wants }
   | { type: 'left'; id: string; reason: string }
   | { type: 'signal'; from: string; data: SignalData }
@@ -78,7 +84,7 @@ type ToServer =
     }
   | { type: 'ping'; sent: number }
   | { type: 'signal'; to: string; data: SignalData }
-  | { type: 'state'; audio: boolean; video: boolean }
+  | { type: 'state'; audio: boolean; video: boolean; screen: boolean }
   | { type: 'wants'; wants: Wants }
   | { type: 'received'; member: string }
   | { type: 'bye' };
@@ -87,13 +93,36 @@ type ToServer =
 
 type RecorderKind = 'local' | 'all';
 
+type RecorderState = 'started' | 'stopped' | 'paused' | 'resumed';
+
+type LayoutName = 'grid' | 'speaker';
+
+interface RecordingStatus {
+  state: 'none' | 'new' | 'recording' | 'paused' | 'stopped' | 'failed' | 'cleaned';
+  id: string | null;
+  /** Recorded time in ms, pauses cut out. */
+  elapsed: number;
+  bytes: number;
+  bytesAcknowledged: number;
+  /** What last stalled, if anything did. */
+  alarm: string | null;
+}
+
+/** When the mixer wrote its ticks from number `first` on: page times, null for a tick that was given up. */
+interface TickLog {
+  first: number;
+  written: (number | null)[];
+}
+
 /** NERTC's recordConfig, and ours beyond it. */
 interface RecordConfigOptions {
   recordType?: 'audio' | 'video';
   recordName?: string;
   recordVideoQuality?: number | string;
   recordVideoFrame?: number;
-  layout?: 'grid';
+  layout?: LayoutName;
+  /** Whether names stand in the tiles. */
+  names?: boolean;
   codec?: 'vp8' | 'vp9' | 'av1';
   videoBitsPerSecond?: number;
 }
@@ -107,7 +136,8 @@ interface RecordOptions {
 interface RecordPlan extends PictureSize {
   recorder: RecorderKind;
   type: 'audio' | 'video';
-  layout: 'grid';
+  layout: LayoutName;
+  names: boolean;
   codec: string;
   mimeType: string;
   videoBitsPerSecond: number;
@@ -165,10 +195,8 @@ type ToSpool =
       frame_rate: number | null;
       clock: { offset: number; error: number };
     }
-  /** MediaRecorder was started or stopped; page time. */
-  | { type: 'started'; time: number }
-  | { type: 'stopped'; time: number }
-  | { type: 'ticks'; first: number; written: (number | null)[] }
+  | { type: 'recorder'; state: RecorderState; time: number }
+  | ({ type: 'ticks' } & TickLog)
   | { type: 'event'; event: RoomEvent }
   | { type: 'end'; chunks: number; bytes: number }
   | { type: 'download' }
@@ -184,25 +212,35 @@ type SyntheticMessage =
       marker: number;
       origin: number;
       clockOffset: number;
+      screen: boolean;
+      size: PictureSize;
     }
   | ({ type: 'fit' } & PictureSize)
   | { type: 'clock'; clockOffset: number };
 
 type ToVideoWorker =
-  | ({ type: 'start'; writable: WritableStream<VideoFrame> } & PictureSize)
+  | ({
+      type: 'start';
+      writable: WritableStream<VideoFrame>;
+      layout: LayoutName;
+      names: boolean;
+    } & PictureSize)
   | { type: 'add'; id: string; name: string; readable: ReadableStream<VideoFrame> | null }
   | { type: 'source'; id: string; readable: ReadableStream<VideoFrame> | null }
   | { type: 'remove'; id: string }
   | { type: 'show'; id: string; on: boolean }
+  | { type: 'speaker'; id: string | null }
   | { type: 'flush' }
+  | { type: 'nextTick' }
   | { type: 'stop' };
 
 type FromVideoWorker =
-  | { type: 'ticks'; first: number; written: (number | null)[] }
+  | ({ type: 'ticks' } & TickLog)
   | { type: 'layout'; time: number; tiles: ({ id: string } & TileRect)[] }
   | { type: 'picture'; time: number; id: string; on: boolean }
   | { type: 'delay'; id: string; delay: number }
   | { type: 'flushed' }
+  | { type: 'ticked' }
   | { type: 'failed'; message: string };
 
 // ---- what TypeScript's DOM library does not know yet ---------------------------------------------------------------

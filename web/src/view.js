@@ -1,10 +1,10 @@
 /** View: what people see. The lobby or the room, and beside it the recording. */
 
-import { pictureSize } from "./view/arrange.js";
-import { JoinForm } from "./view/join.js";
-import { find, say, words } from "./view/page.js";
-import { RecordingPanel } from "./view/recording.js";
-import { Tiles } from "./view/tiles.js";
+import { pictureSize } from './view/arrange.js';
+import { JoinForm } from './view/join.js';
+import { find, say } from './view/page.js';
+import { RecordingPanel } from './view/recording.js';
+import { Tiles } from './view/tiles.js';
 
 /** @typedef {import("./view/tiles.js").Person} Person */
 
@@ -36,37 +36,41 @@ export class View {
   constructor(document, client) {
     this.#document = document;
     this.#client = client;
-    this.#page = find(document, "page", HTMLElement);
-    this.#lobby = find(document, "lobby", HTMLElement);
-    this.#room = find(document, "room", HTMLElement);
-    this.#recording = find(document, "recording", HTMLElement);
-    this.#title = find(document, "room-title", HTMLElement);
-    this.#people = find(document, "room-people", HTMLElement);
-    this.#problem = find(document, "room-problem", HTMLElement);
-    this.#onAir = find(document, "room-recording", HTMLElement);
-    this.#onAirTime = find(document, "room-elapsed", HTMLElement);
-    this.#microphone = find(document, "microphone", HTMLButtonElement);
-    this.#camera = find(document, "camera", HTMLButtonElement);
-    this.#leave = find(document, "leave", HTMLButtonElement);
+    this.#page = find(document, 'page', HTMLElement);
+    this.#lobby = find(document, 'lobby', HTMLElement);
+    this.#room = find(document, 'room', HTMLElement);
+    this.#recording = find(document, 'recording', HTMLElement);
+    this.#title = find(document, 'room-title', HTMLElement);
+    this.#people = find(document, 'room-people', HTMLElement);
+    this.#problem = find(document, 'room-problem', HTMLElement);
+    this.#onAir = find(document, 'room-recording', HTMLElement);
+    this.#onAirTime = find(document, 'room-elapsed', HTMLElement);
+    this.#microphone = find(document, 'microphone', HTMLButtonElement);
+    this.#camera = find(document, 'camera', HTMLButtonElement);
+    this.#leave = find(document, 'leave', HTMLButtonElement);
     this.#join = new JoinForm(document, client);
     this.#panel = new RecordingPanel(document, client);
     this.#tiles = new Tiles(
-      find(document, "tiles", HTMLElement),
-      find(document, "tile", HTMLTemplateElement),
-      find(document, "stage", HTMLElement),
-      matchMedia("(min-width: 60rem)"),
+      find(document, 'tiles', HTMLElement),
+      find(document, 'tile', HTMLTemplateElement),
+      find(document, 'stage', HTMLElement),
+      matchMedia('(min-width: 60rem)'),
     );
   }
 
   /** Shows the page, and keeps it up to date from now on. */
   show() {
     const client = this.#client;
-    client.addEventListener("changed", () => this.#render());
-    this.#tiles.addEventListener("arranged", () => this.#watch());
-    this.#panel.addEventListener("state", () => this.#renderOnAir());
-    this.#microphone.addEventListener("click", () => client.setMicrophone(!client.microphone));
-    this.#camera.addEventListener("click", () => client.setCamera(!client.camera));
-    this.#leave.addEventListener("click", () => void this.#goOut());
+    client.addEventListener('changed', () => this.#render());
+    this.#join.addEventListener('done', (event) => {
+      say(this.#problem, /** @type {CustomEvent<string>} */ (event).detail);
+      this.#watch();
+    });
+    this.#tiles.addEventListener('arranged', () => this.#watch());
+    this.#panel.addEventListener('state', () => this.#renderOnAir());
+    this.#microphone.addEventListener('click', () => client.setMicrophone(!client.microphone));
+    this.#camera.addEventListener('click', () => client.setCamera(!client.camera));
+    this.#leave.addEventListener('click', () => void this.#goOut());
     this.#page.hidden = false;
     this.#render();
     this.#join.focus();
@@ -74,18 +78,19 @@ export class View {
 
   #render() {
     const client = this.#client;
-    const room = client.state === "joined" ? client.room : null;
+    const room = client.state === 'joined' ? client.room : null;
     this.#lobby.hidden = room !== null;
     this.#room.hidden = room === null;
-    this.#page.dataset["place"] = room ? "room" : "lobby";
+    this.#page.dataset['place'] = room ? 'room' : 'lobby';
     // A recording outlives the room: it can still be downloaded and cleaned.
-    this.#recording.hidden = !room && client.take?.state !== "stopped";
+    this.#recording.hidden = !room && client.take?.state !== 'stopped';
     if (room !== this.#shown) this.#move(room);
     this.#microphone.ariaPressed = String(client.microphone);
     this.#camera.ariaPressed = String(client.camera);
     const people = room ? [this.#self(room.id), ...[...room.members.values()].map(person)] : [];
     this.#tiles.update(people);
-    say(this.#people, people.length === 1 ? "Only you so far" : `${people.length} people`);
+    this.#watch();
+    say(this.#people, people.length === 1 ? 'Only you so far' : `${people.length} people`);
     this.#panel.render();
   }
 
@@ -93,49 +98,53 @@ export class View {
   #move(room) {
     this.#shown = room;
     this.#watched = 0;
-    say(this.#problem, "");
+    say(this.#problem, '');
     if (!room) {
       this.#join.focus();
       return;
     }
-    room.addEventListener("closed", () => {
-      if (this.#shown === room) say(this.#problem, "The server is gone. Leave, and join again when it is back.");
+    room.addEventListener('closed', () => {
+      if (this.#shown === room)
+        say(this.#problem, 'The server is gone. Leave, and join again when it is back.');
     });
     this.#title.focus({ preventScroll: true });
-    this.#watch();
   }
 
-  /** Asks for everybody's picture, as large as the tiles show it. */
+  /** Asks for everybody's picture, as large as the tiles show it; who just comes in is first received by the others. */
   #watch() {
-    if (!this.#shown) return;
+    if (!this.#shown || this.#join.busy) return;
     const size = pictureSize(this.#tiles.width, devicePixelRatio);
     if (size.height === this.#watched) return;
     this.#watched = size.height;
-    this.#client.watch({ "*": size });
+    this.#client.watch({ '*': size });
   }
 
   #renderOnAir() {
-    const recording = this.#panel.state === "recording";
+    const recording = this.#panel.state === 'recording';
     this.#onAir.hidden = !recording;
     say(this.#onAirTime, this.#panel.elapsed);
-    this.#document.title = recording ? "\u25cf Recording room" : "Recording room";
+    this.#document.title = recording ? '\u25cf Recording room' : 'Recording room';
   }
 
   async #goOut() {
     this.#leave.disabled = true;
-    try {
-      await this.#client.leave();
-    } catch (error) {
-      say(this.#problem, words(error));
-    } finally {
-      this.#leave.disabled = false;
-    }
+    const leave = () => this.#client.leave();
+    if (this.#panel.state === 'recording') await this.#panel.run('stopping', leave);
+    else await leave();
+    this.#leave.disabled = false;
   }
 
   /** @param {string} id @returns {Person} */
   #self(id) {
     const { name, media, microphone, camera } = this.#client;
-    return { id, name, self: true, audio: microphone, video: camera, tracks: media?.stream.getVideoTracks() ?? [] };
+    return {
+      id,
+      name,
+      self: true,
+      audio: microphone,
+      video: camera,
+      tracks: media?.stream.getVideoTracks() ?? [],
+    };
   }
 }
 

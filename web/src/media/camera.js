@@ -2,6 +2,8 @@
 
 import { HarnessError } from '../errors.js';
 
+const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
+
 /** @implements {LocalMedia} */
 export class CameraMedia {
   kind = /** @type {const} */ ('camera');
@@ -14,8 +16,7 @@ export class CameraMedia {
   /** Asks for the devices; fails with what the browser said. */
   static async open() {
     try {
-      const video = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
-      return new CameraMedia(await navigator.mediaDevices.getUserMedia({ audio: true, video }));
+      return new CameraMedia(await navigator.mediaDevices.getUserMedia({ audio: true, video: CAMERA }));
     } catch (error) {
       const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       throw new HarnessError('Error', `No camera or microphone could be opened (${reason}).`);
@@ -40,6 +41,40 @@ export class CameraMedia {
   fit({ width, height, frameRate }) {
     const wanted = { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: frameRate } };
     for (const track of this.stream.getVideoTracks()) track.applyConstraints(wanted).catch(() => undefined);
+  }
+
+  /** @param {boolean} on */
+  async share(on) {
+    const { mediaDevices } = navigator;
+    const stream = await (on
+      ? mediaDevices.getDisplayMedia({ video: true })
+      : mediaDevices.getUserMedia({ video: CAMERA }));
+    return this.#exchange('video', stream);
+  }
+
+  /** @param {'audio' | 'video'} kind */
+  async replace(kind) {
+    const devices = await navigator.mediaDevices.enumerateDevices();
+    const used = this.stream
+      .getTracks()
+      .find((track) => track.kind === kind)
+      ?.getSettings().deviceId;
+    const other = devices.find((device) => device.kind === `${kind}input` && device.deviceId !== used);
+    const wish = other ? { deviceId: { exact: other.deviceId } } : {};
+    const constraints = kind === 'video' ? { video: { ...CAMERA, ...wish } } : { audio: wish };
+    return this.#exchange(kind, await navigator.mediaDevices.getUserMedia(constraints));
+  }
+
+  /** @param {'audio' | 'video'} kind @param {MediaStream} fresh */
+  #exchange(kind, fresh) {
+    const track = /** @type {MediaStreamTrack} */ (fresh.getTracks()[0]);
+    for (const before of this.stream.getTracks()) {
+      if (before.kind !== kind) continue;
+      this.stream.removeTrack(before);
+      before.stop();
+    }
+    this.stream.addTrack(track);
+    return track;
   }
 
   close() {

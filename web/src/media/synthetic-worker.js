@@ -1,6 +1,5 @@
 /** Paints a synthetic participant's picture: a backdrop drawn once, a marker strip and a ball that moves. */
 
-import { pageNow } from '../clock.js';
 import { GREY, blit, fill, fromRgba, pictureAt, pictureBytes } from '../i420.js';
 import { BRIGHT, COLUMNS, COUNTS_PER_SECOND, DARK, ROWS, encode } from '../marker.js';
 import { Ticker } from '../ticker.js';
@@ -16,19 +15,22 @@ class Painter {
   #picture = pictureAt(0, 0);
   #ball = { x: 0, y: 0, width: 0, height: 0 };
   #cells = new Uint8Array(ROWS * COLUMNS);
-  clockOffset = 0;
-  frameRate = 30;
+  frameRate = COUNTS_PER_SECOND;
 
-  /**
-   * @param {string} name
-   * @param {number} marker
-   * @param {WritableStream<VideoFrame>} writable
-   */
-  constructor(name, marker, writable) {
+  /** @param {Extract<SyntheticMessage, { type: 'start' }>} options */
+  constructor({ name, marker, writable, clockOffset, screen, size }) {
     this.name = name;
     this.marker = marker;
+    this.screen = screen;
+    this.clockOffset = clockOffset;
     this.writer = writable.getWriter();
-    this.resize(1280, 720);
+    this.fit(size);
+  }
+
+  /** Makes pictures of this size and rate from now on. @param {PictureSize} size */
+  fit({ width, height, frameRate }) {
+    this.frameRate = frameRate > COUNTS_PER_SECOND / 2 ? COUNTS_PER_SECOND : COUNTS_PER_SECOND / 2;
+    this.resize(width, height);
   }
 
   /** Draws the backdrop anew. @param {number} width @param {number} height */
@@ -40,7 +42,7 @@ class Painter {
     const canvas = new OffscreenCanvas(width, height);
     const context = canvas.getContext('2d', { willReadFrequently: true });
     if (!context) throw new Error('no 2D canvas');
-    drawBackdrop(context, this.name, this.marker);
+    drawBackdrop(context, this.name, this.marker, this.screen);
     const { data } = context.getImageData(0, 0, width, height);
     fromRgba(data, width * 4, this.#memory, this.#backdrop);
     blit(this.#memory, this.#backdrop, this.#picture, 0, 0);
@@ -108,19 +110,17 @@ const even = (value) => 2 * Math.round(value / 2);
  * @param {OffscreenCanvasRenderingContext2D} context
  * @param {string} name
  * @param {number} marker
+ * @param {boolean} screen
  */
-function drawBackdrop(context, name, marker) {
+function drawBackdrop(context, name, marker, screen) {
   const { width, height } = context.canvas;
   const hue = (205 + marker * 137.5) % 360;
-  const light = context.createLinearGradient(0, 0, width, height);
-  light.addColorStop(0, `hsl(${hue} 45% 34%)`);
-  light.addColorStop(1, `hsl(${(hue + 35) % 360} 50% 18%)`);
-  context.fillStyle = light;
-  context.fillRect(0, 0, width, height);
+  if (screen) drawDesktop(context, hue);
+  else drawGradient(context, hue);
   // The strip is grey: only its luma carries the mark.
   context.fillStyle = 'black';
   context.fillRect(0, 0, width, Math.ceil(height / 9));
-  context.fillStyle = 'rgb(255 255 255 / 92%)';
+  context.fillStyle = screen ? `hsl(${hue} 45% 25%)` : 'rgb(255 255 255 / 92%)';
   context.textAlign = 'center';
   context.textBaseline = 'middle';
   context.font = `600 ${Math.round(height / 6)}px system-ui, sans-serif`;
@@ -129,23 +129,45 @@ function drawBackdrop(context, name, marker) {
   context.fillRect(width * 0.08, height * 0.72 + height / 9, width * 0.84, Math.max(2, height / 180));
 }
 
+/** @param {OffscreenCanvasRenderingContext2D} context @param {number} hue */
+function drawGradient(context, hue) {
+  const { width, height } = context.canvas;
+  const light = context.createLinearGradient(0, 0, width, height);
+  light.addColorStop(0, `hsl(${hue} 45% 34%)`);
+  light.addColorStop(1, `hsl(${(hue + 35) % 360} 50% 18%)`);
+  context.fillStyle = light;
+  context.fillRect(0, 0, width, height);
+}
+
+/** A window with lines of text, as a shared screen would have. @param {OffscreenCanvasRenderingContext2D} context @param {number} hue */
+function drawDesktop(context, hue) {
+  const { width, height } = context.canvas;
+  context.fillStyle = `hsl(${hue} 35% 78%)`;
+  context.fillRect(0, 0, width, height);
+  context.fillStyle = 'hsl(0 0% 97%)';
+  context.fillRect(width * 0.06, height * 0.17, width * 0.88, height * 0.75);
+  context.fillStyle = `hsl(${hue} 20% 70%)`;
+  for (let line = 0; line < 6; line += 1) {
+    const wide = 0.5 + 0.3 * Math.abs(Math.sin(line * 2.4));
+    context.fillRect(width * 0.1, height * (0.53 + line * 0.06), width * wide, height * 0.02);
+  }
+}
+
 /** @type {Painter | undefined} */
 let painter;
 
 self.addEventListener('message', (/** @type {MessageEvent<SyntheticMessage>} */ { data: message }) => {
   if (message.type === 'start') {
-    const made = new Painter(message.name, message.marker, message.writable);
+    const made = new Painter(message);
     painter = made;
-    made.clockOffset = message.clockOffset;
     const step = 1000 / COUNTS_PER_SECOND;
     const ticker = new Ticker(step, (tick, due) => {
       if (tick % (COUNTS_PER_SECOND / made.frameRate) === 0) made.paint(tick, due);
     });
-    // The origin lies a little ahead, so that sound and picture can both begin there.
-    setTimeout(() => void ticker.run(message.origin), Math.max(0, message.origin - pageNow()));
+    // The beat is the origin's, whenever the painter was made: a picture that replaces another goes on counting.
+    void ticker.run(message.origin);
   } else if (painter && message.type === 'fit') {
-    painter.frameRate = message.frameRate > COUNTS_PER_SECOND / 2 ? COUNTS_PER_SECOND : COUNTS_PER_SECOND / 2;
-    painter.resize(message.width, message.height);
+    painter.fit(message);
   } else if (painter && message.type === 'clock') {
     painter.clockOffset = message.clockOffset;
   }

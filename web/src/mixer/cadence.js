@@ -18,6 +18,11 @@ const CAP = 220;
 /** Ticks between two looks whether the offset could be smaller. */
 const RELAX_EVERY = 900;
 const QUEUE = 16;
+/** So many ms between two frames' latencies mean that the sender's clock was set, or begins anew. */
+const JUMP = 2000;
+/** How far the ratio of the frames' period and the ticks' may be from a whole number: when locking, and afterwards. */
+const NEAR = 0.02;
+const EXACT = 0.01;
 
 /** @param {number[]} values @param {number} share 0 to 1 */
 function percentile(values, share) {
@@ -75,6 +80,8 @@ export class Cadence {
    * @returns {T | null} what had to make room
    */
   push(item, time, now) {
+    const before = this.#latencies.at(-1);
+    if (before !== undefined && Math.abs(now - time - before) > JUMP) this.#restart();
     this.#smooth(time);
     const latency = now - this.#media;
     keep(this.#latencies, latency, LATENCIES);
@@ -105,6 +112,16 @@ export class Cadence {
   /** Empties the queue. @returns {T[]} what was in it */
   clear() {
     return this.#queue.splice(0).map(({ item }) => item);
+  }
+
+  /** Forgets what was measured on a clock that is no more; what is queued is due at once. */
+  #restart() {
+    this.#latencies = [];
+    this.#raw = Number.NaN;
+    this.#lockedAt = 0;
+    this.#frames = 0;
+    this.#late = 0;
+    for (const entry of this.#queue) entry.time = Number.NEGATIVE_INFINITY;
   }
 
   /** @param {number} index */
@@ -145,6 +162,8 @@ export class Cadence {
     }
     if (this.#late >= LATE_FRAMES || (this.#lockedAt < FIRM_LOCK && this.#frames >= FIRM_LOCK))
       this.#lock(due);
+    // The period becomes known better than it was at the lock.
+    else if (!this.#beat) this.#centre(due, EXACT);
     if (this.#ticks % RELAX_EVERY === 0) {
       this.#late = 0;
       const roomy = this.#offset - percentile(this.#latencies, 0.99) > this.#beat + 20;
@@ -164,10 +183,14 @@ export class Cadence {
     const recent = this.#latencies.slice(-30);
     const wanted = Math.max(percentile(recent, 0.98) + 10, percentile(recent, 0.5) + FLOOR);
     this.#offset = Math.min(wanted, Math.min(...recent) + CAP);
+    this.#centre(due, NEAR);
+  }
+
+  /** Sits in the middle of the interval between two frames, or two ticks, where their rates agree. */
+  #centre(/** @type {number} */ due, /** @type {number} */ tolerance) {
     const beat = Math.min(this.#period, this.#step);
     const ratio = Math.max(this.#period, this.#step) / beat;
-    this.#beat = Math.abs(ratio - Math.round(ratio)) < 0.02 ? beat : 0;
-    // Sit in the middle of the interval, farthest from both neighbours.
+    this.#beat = Math.abs(ratio - Math.round(ratio)) < tolerance ? beat : 0;
     if (this.#beat) {
       this.#offset += mod(mod(due - this.#offset - this.#media, this.#beat) - this.#beat / 2, this.#beat);
     }

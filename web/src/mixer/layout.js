@@ -26,6 +26,46 @@ export function grid(count, width, height) {
 }
 
 /**
+ * Returns one large tile above a strip of small ones: the first is the large one.
+ *
+ * @param {number} count
+ * @param {number} width of the picture, pixels
+ * @param {number} height of the picture, pixels
+ * @returns {TileRect[]}
+ */
+export function speaker(count, width, height) {
+  if (count < 2) return grid(count, width, height);
+  const strip = evenDown(height / 4);
+  const tile = { width: evenDown(Math.min(width / (count - 1), (strip * 16) / 9)), height: strip };
+  const left = evenDown((width - (count - 1) * tile.width) / 2);
+  const large = { x: 0, y: 0, width: evenDown(width), height: evenDown(height) - strip };
+  const small = Array.from({ length: count - 1 }, (_, index) => ({
+    x: left + index * tile.width,
+    y: large.height,
+    ...tile,
+  }));
+  return [large, ...small];
+}
+
+/**
+ * Returns everybody's tile by id.
+ *
+ * @param {LayoutName} layout
+ * @param {string[]} ids in the order of the tiles
+ * @param {string | null} first who stands large in the layout 'speaker'
+ * @param {{width: number, height: number}} picture
+ * @returns {Map<string, TileRect>}
+ */
+export function arrange(layout, ids, first, { width, height }) {
+  const order =
+    layout === 'speaker' && first !== null && ids.includes(first)
+      ? [first, ...ids.filter((id) => id !== first)]
+      : ids;
+  const tiles = (layout === 'speaker' ? speaker : grid)(ids.length, width, height);
+  return new Map(order.map((id, index) => [id, /** @type {TileRect} */ (tiles[index])]));
+}
+
+/**
  * Returns where a picture of the given size lies in a tile: as large as fits, centred, every edge even.
  *
  * @param {{width: number, height: number}} picture

@@ -1,4 +1,4 @@
-/** Mixer: owns the one steady stream. People come, go and change inside it; the recorder never notices. */
+/** Mixer: owns the one steady stream. People come, go and change inside it; the recorder never notices (Chrome facts 1, 2). */
 
 import { pageNow } from '../clock.js';
 import { recordingError, within } from '../errors.js';
@@ -7,6 +7,11 @@ import { AudioMixer } from './audio.js';
 /** How often the skew between a participant's picture and sound is read, in ms, and how many readings count. */
 const SKEW_EVERY = 1000;
 const SKEWS = 5;
+/** How often the loudest is looked for, in ms; how much louder than the speaker a newcomer must be, how many times. */
+const SPEAKER_EVERY = 250;
+const LOUDER = 1.5;
+const SURE = 4;
+const ANSWER_WITHIN = 5000;
 
 /**
  * @typedef {object} Source
@@ -16,13 +21,14 @@ const SKEWS = 5;
  * @property {MediaStreamTrack | null} audioTrack
  * @property {boolean} video whether the camera is on
  * @property {boolean} audio whether the microphone is on
+ * @property {boolean} screen whether the picture is a screen
  * @property {boolean} remote
  * @property {() => Promise<number | null>} skew how late the sound arrives after its picture, ms; null: unknown
  */
 
 /** @typedef {Source & {delay: number, skews: number[]}} Entry */
 
-/** Emits `ticks` with { first, written } and `event` with a RoomEvent, times being page times. */
+/** Emits `ticks` with { first, written } and `event` with a RoomEvent, times being page times; `speaker` with an id. */
 export class Mixer extends EventTarget {
   /** @type {Map<string, Entry>} */
   #entries = new Map();
@@ -31,7 +37,13 @@ export class Mixer extends EventTarget {
   #audio = new AudioMixer();
   /** @type {Worker | null} */
   #worker = null;
-  #timer;
+  /** Who was loudest last time, and how many times before. @type {string | null} */
+  #wished = null;
+  #wishes = 0;
+  /** @type {Record<string, ReturnType<typeof setInterval>>} */
+  #timer = {};
+  /** Who stands large in the layout 'speaker'. @type {string | null} */
+  speaker = null;
 
   /** @param {RecordPlan} plan */
   constructor(plan) {
@@ -44,13 +56,13 @@ export class Mixer extends EventTarget {
       this.#worker.addEventListener('message', (/** @type {MessageEvent<FromVideoWorker>} */ { data }) =>
         this.#onWorker(data),
       );
-      const { width, height, frameRate } = plan;
-      this.#post({ type: 'start', writable: generator.writable, width, height, frameRate }, [
-        generator.writable,
-      ]);
+      const { width, height, frameRate, layout, names } = plan;
+      const { writable } = generator;
+      this.#post({ type: 'start', writable, width, height, frameRate, layout, names }, [writable]);
+      if (layout === 'speaker') this.#timer.speaker = setInterval(() => this.#chooseSpeaker(), SPEAKER_EVERY);
     }
     this.stream.addTrack(this.#audio.track);
-    this.#timer = setInterval(() => void this.#readSkews(), SKEW_EVERY);
+    this.#timer.skews = setInterval(() => void this.#readSkews(), SKEW_EVERY);
   }
 
   /** Takes somebody in. @param {Source} source */
@@ -109,22 +121,32 @@ export class Mixer extends EventTarget {
 
   /** Resolves when every tick so far has been reported. */
   async flush() {
+    await this.#ask('flush', 'flushed');
+  }
+
+  /** Resolves just after a tick was written. */
+  async nextTick() {
+    await this.#ask('nextTick', 'ticked');
+  }
+
+  /** @param {'flush' | 'nextTick'} question @param {FromVideoWorker['type']} answer */
+  async #ask(question, answer) {
     const worker = this.#worker;
     if (!worker) return;
-    const flushed = new Promise((resolve) => {
+    const answered = new Promise((resolve) => {
       const once = (/** @type {MessageEvent<FromVideoWorker>} */ { data }) => {
-        if (data.type !== 'flushed') return;
+        if (data.type !== answer) return;
         worker.removeEventListener('message', once);
         resolve(undefined);
       };
       worker.addEventListener('message', once);
     });
-    this.#post({ type: 'flush' });
-    await within(flushed, 5000, () => 'The mixer did not answer within 5 s.');
+    this.#post({ type: question });
+    await within(answered, ANSWER_WITHIN, () => 'The mixer did not answer within 5 s.');
   }
 
   async close() {
-    clearInterval(this.#timer);
+    for (const timer of Object.values(this.#timer)) clearInterval(timer);
     this.#entries.clear();
     this.#post({ type: 'stop' });
     this.#worker?.terminate();
@@ -168,6 +190,23 @@ export class Mixer extends EventTarget {
     }
   }
 
+  /** Shows a shared screen large, else who is loudest; a newcomer must be so for a while. */
+  #chooseSpeaker() {
+    const entries = [...this.#entries.values()];
+    const screen = entries.find((entry) => entry.screen && entry.video);
+    const levels = new Map(entries.filter(({ audio }) => audio).map(({ id }) => [id, this.#audio.level(id)]));
+    const loudest = [...levels].toSorted(([, a], [, b]) => b - a)[0];
+    const current = levels.get(this.speaker ?? '') ?? 0;
+    const wanted = screen?.id ?? (loudest && loudest[1] > LOUDER * current ? loudest[0] : this.speaker);
+    this.#wishes = wanted === this.#wished ? this.#wishes + 1 : 0;
+    this.#wished = wanted;
+    const sure = screen || this.speaker === null || !this.#entries.has(this.speaker) || this.#wishes >= SURE;
+    if (!wanted || wanted === this.speaker || !sure) return;
+    this.speaker = wanted;
+    this.#post({ type: 'speaker', id: wanted });
+    this.dispatchEvent(new CustomEvent('speaker', { detail: wanted }));
+  }
+
   async #readSkews() {
     for (const entry of this.#entries.values()) {
       const skew = entry.remote ? await entry.skew() : 0;
@@ -205,7 +244,7 @@ export class Mixer extends EventTarget {
   }
 }
 
-/** The track's frames as a stream that a worker can take over. @param {MediaStreamTrack | null} track */
+/** The track's frames as a stream that a worker can take over (Chrome facts 11, 42). @param {MediaStreamTrack | null} track */
 function frames(track) {
   if (!track || track.readyState === 'ended') return null;
   return new MediaStreamTrackProcessor({

@@ -44,9 +44,10 @@ export class Arena {
   }
 }
 
-/** Copies frames; one scratch buffer serves the formats that must be converted. */
+/** Copies frames of several participants, side by side. */
 export class FrameReader {
-  #scratch = new Uint8Array(0);
+  /** Buffers for the formats that must be converted, as many as conversions ever ran at once. @type {Uint8Array[]} */
+  #spare = [];
   #arena;
 
   /** @param {Arena} arena */
@@ -92,44 +93,57 @@ export class FrameReader {
       return;
     }
     // The alpha plane has to go somewhere; what lies behind it shows through in no camera.
-    const scratch = this.#need(2 * pictureBytes(picture.width, picture.height));
     const own = pictureAt(picture.width, picture.height);
-    await frame.copyTo(scratch, { layout: [...own.layout, { offset: own.bytes, stride: picture.width }] });
-    for (let plane = 0; plane < 3; plane += 1) copyPlane(scratch, own, this.#arena.memory, picture, plane);
+    await this.#convert(2 * own.bytes, async (scratch) => {
+      await frame.copyTo(scratch, { layout: [...own.layout, { offset: own.bytes, stride: picture.width }] });
+      for (let plane = 0; plane < 3; plane += 1) copyPlane(scratch, own, this.#arena.memory, picture, plane);
+    });
   }
 
   /** NV12: luma as it is, U and V taken apart. @param {VideoFrame} frame @param {Picture} picture */
   async #interleaved(frame, picture) {
     const { width, height } = picture;
-    const scratch = this.#need(2 * pictureBytes(width, height));
     const pairs = { offset: pictureBytes(width, height), stride: 2 * chroma(width) };
-    await frame.copyTo(scratch, { layout: [{ offset: 0, stride: width }, pairs] });
     const { memory } = this.#arena;
     const [luma, u, v] = picture.layout;
-    memory.set(scratch.subarray(0, width * height), luma.offset);
-    for (let row = 0; row < chroma(height); row += 1) {
-      let read = pairs.offset + row * pairs.stride;
-      for (let x = 0; x < chroma(width); x += 1, read += 2) {
-        memory[u.offset + row * u.stride + x] = /** @type {number} */ (scratch[read]);
-        memory[v.offset + row * v.stride + x] = /** @type {number} */ (scratch[read + 1]);
+    await this.#convert(2 * pictureBytes(width, height), async (scratch) => {
+      await frame.copyTo(scratch, { layout: [{ offset: 0, stride: width }, pairs] });
+      memory.set(scratch.subarray(0, width * height), luma.offset);
+      for (let row = 0; row < chroma(height); row += 1) {
+        let read = pairs.offset + row * pairs.stride;
+        for (let x = 0; x < chroma(width); x += 1, read += 2) {
+          memory[u.offset + row * u.stride + x] = /** @type {number} */ (scratch[read]);
+          memory[v.offset + row * v.stride + x] = /** @type {number} */ (scratch[read + 1]);
+        }
       }
-    }
+    });
   }
 
-  /** RGBA, RGBX, BGRA, BGRX and, by Chrome's own conversion to RGBA, the rest. */
+  /** RGBA, RGBX, BGRA, BGRX and, by Chrome's own conversion to RGBA, the rest; none to I420 (Chrome fact 16). */
   async #packed(/** @type {VideoFrame} */ frame, /** @type {Picture} */ picture) {
     const { width, height } = picture;
     const bgra = frame.format?.startsWith('BGR') ?? false;
-    const scratch = this.#need(4 * width * height);
     const options = { format: bgra ? 'BGRA' : 'RGBA', layout: [{ offset: 0, stride: 4 * width }] };
-    await frame.copyTo(scratch, /** @type {VideoFrameCopyToOptions} */ (options));
-    fromRgba(scratch, 4 * width, this.#arena.memory, picture, bgra);
+    await this.#convert(4 * width * height, async (scratch) => {
+      await frame.copyTo(scratch, /** @type {VideoFrameCopyToOptions} */ (options));
+      fromRgba(scratch, 4 * width, this.#arena.memory, picture, bgra);
+    });
   }
 
-  /** @param {number} bytes */
-  #need(bytes) {
-    if (this.#scratch.length < bytes) this.#scratch = new Uint8Array(bytes);
-    return this.#scratch;
+  /**
+   * Lends a buffer that nobody else uses until the conversion is done: others may begin while this one waits.
+   *
+   * @param {number} bytes
+   * @param {(scratch: Uint8Array) => Promise<void>} conversion
+   */
+  async #convert(bytes, conversion) {
+    const spare = this.#spare.pop();
+    const scratch = spare && spare.length >= bytes ? spare : new Uint8Array(bytes);
+    try {
+      await conversion(scratch);
+    } finally {
+      this.#spare.push(scratch);
+    }
   }
 }
 

@@ -5,7 +5,8 @@ import { fill, pictureBytes } from '../i420.js';
 import { Ticker } from '../ticker.js';
 import { Cadence } from './cadence.js';
 import { drawCard, drawLabel } from './cards.js';
-import { contain, grid } from './layout.js';
+import { arrange, contain } from './layout.js';
+import { MediaClock } from './media-clock.js';
 import { Arena, FrameReader, place } from './planes.js';
 
 /** @typedef {import('../i420.js').Picture} Picture */
@@ -41,6 +42,7 @@ class Source {
     this.name = name;
     /** @type {Cadence<Picture>} */
     this.cadence = new Cadence(step);
+    this.clock = new MediaClock();
   }
 }
 
@@ -54,12 +56,20 @@ class VideoMixer {
   #ticker;
   #step;
   #relayout = true;
+  /** Who stands large. @type {string | null} */
+  #speaker = null;
+  #layout;
+  #names;
+  /** Who waits for the next tick to be written. */
+  #awaited = false;
   #first = 0;
   /** @type {(number | null)[]} */
   #written = [];
 
-  /** @param {PictureSize} size @param {WritableStream<VideoFrame>} writable */
-  constructor(size, writable) {
+  /** @param {Extract<ToVideoWorker, { type: 'start' }>} options */
+  constructor({ writable, layout, names, ...size }) {
+    this.#layout = layout;
+    this.#names = names;
     const largest = pictureBytes(Math.max(size.width, 1280), Math.max(size.height, 720));
     this.#arena = new Arena(PICTURES * largest);
     this.#frames = new FrameReader(this.#arena);
@@ -88,6 +98,7 @@ class VideoMixer {
     source.reader = readable?.getReader() ?? null;
     for (const picture of source.cadence.clear()) this.#arena.give(picture);
     source.cadence = new Cadence(this.#step);
+    source.clock = new MediaClock();
     if (source.reader) void this.#read(source, source.reader);
   }
 
@@ -110,6 +121,17 @@ class VideoMixer {
     if (source) source.wanted = on;
   }
 
+  /** @param {string | null} id */
+  setSpeaker(id) {
+    this.#speaker = id;
+    if (this.#layout === 'speaker') this.#relayout = true;
+  }
+
+  /** Says so when the next tick is written. */
+  awaitTick() {
+    this.#awaited = true;
+  }
+
   flush() {
     if (this.#written.length > 0) post({ type: 'ticks', first: this.#first, written: this.#written });
     this.#first += this.#written.length;
@@ -124,6 +146,7 @@ class VideoMixer {
 
   /** @param {Source} source @param {ReadableStreamDefaultReader<VideoFrame>} reader */
   async #read(source, reader) {
+    // Chrome fact 19: frames that are kept stall their track, so each is copied and closed at once.
     for (;;) {
       const { value: frame, done } = await reader.read();
       if (done) return;
@@ -136,7 +159,7 @@ class VideoMixer {
         }
         if (!picture) continue;
         source.lastFrame = now;
-        const crowded = source.cadence.push(picture, mediaTime(frame), now);
+        const crowded = source.cadence.push(picture, source.clock.read(frame), now);
         if (crowded) this.#arena.give(crowded);
       } finally {
         frame.close();
@@ -161,6 +184,8 @@ class VideoMixer {
     while (this.#first + this.#written.length < tick) this.#written.push(null);
     this.#written.push(pageNow());
     this.#writer.write(frame).catch(() => frame.close());
+    if (this.#awaited) post({ type: 'ticked' });
+    this.#awaited = false;
     if (tick % REPORT_EVERY === REPORT_EVERY - 1) this.flush();
   }
 
@@ -170,14 +195,14 @@ class VideoMixer {
     const { width, height } = this.#composite;
     const { memory } = this.#arena;
     fill(memory, this.#composite, { x: 0, y: 0, width, height }, BACKGROUND);
-    const tiles = grid(this.#sources.size, width, height);
-    [...this.#sources.values()].forEach((source, index) => {
-      source.tile = /** @type {TileRect} */ (tiles[index]);
+    const tiles = arrange(this.#layout, [...this.#sources.keys()], this.#speaker, { width, height });
+    for (const source of this.#sources.values()) {
+      source.tile = /** @type {TileRect} */ (tiles.get(source.id));
       if (source.label) this.#arena.give(source.label);
-      source.label = drawLabel(this.#arena, source.name, source.tile);
+      source.label = this.#names ? drawLabel(this.#arena, source.name, source.tile) : null;
       if (source.live && source.shown) this.#draw(source, source.shown);
       else drawCard(this.#arena, this.#composite, source.name, source.tile);
-    });
+    }
     const shown = [...this.#sources.values()].map(({ id, tile }) => ({ id, ...tile }));
     post({ type: 'layout', time: due, tiles: shown });
   }
@@ -223,12 +248,6 @@ class VideoMixer {
 /** @param {Picture} a @param {Picture} b */
 const sameSize = (a, b) => a.width === b.width && a.height === b.height;
 
-/** The sender's clock where the frame came over WebRTC, else the frame's own; in ms. @param {VideoFrame} frame */
-function mediaTime(frame) {
-  const { rtpTimestamp } = frame.metadata();
-  return rtpTimestamp === undefined ? frame.timestamp / 1000 : rtpTimestamp / 90;
-}
-
 /** @param {FromVideoWorker} message */
 const post = (message) => self.postMessage(message);
 
@@ -238,7 +257,7 @@ let mixer;
 self.addEventListener('message', (/** @type {MessageEvent<ToVideoWorker>} */ { data: message }) => {
   switch (message.type) {
     case 'start':
-      mixer = new VideoMixer(message, message.writable);
+      mixer = new VideoMixer(message);
       mixer.run().catch((/** @type {unknown} */ error) => post({ type: 'failed', message: String(error) }));
       break;
     case 'add':
@@ -252,6 +271,12 @@ self.addEventListener('message', (/** @type {MessageEvent<ToVideoWorker>} */ { d
       break;
     case 'show':
       mixer?.show(message.id, message.on);
+      break;
+    case 'speaker':
+      mixer?.setSpeaker(message.id);
+      break;
+    case 'nextTick':
+      mixer?.awaitTick();
       break;
     case 'flush':
       mixer?.flush();

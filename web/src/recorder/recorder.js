@@ -5,6 +5,7 @@ import { recordingError, within } from '../errors.js';
 
 /** How much may be lost to a crash, in ms; slices come a little later (Chrome fact 9). */
 const TIMESLICE = 250;
+/** The longest time between two key frames, in ms; left to itself Chrome makes few (Chrome fact 9). */
 const KEYFRAME_EVERY = 2000;
 const FIRST_BYTES_WITHIN = 15_000;
 const STOP_WITHIN = 10_000;
@@ -60,7 +61,7 @@ export class Recorder extends EventTarget {
       this.addEventListener('failed', (event) => reject(/** @type {CustomEvent<Error>} */ (event).detail));
     });
     this.startedAt = pageNow();
-    this.#spool.started(this.startedAt);
+    this.#spool.recorder('started', this.startedAt);
     this.#recorder.start(TIMESLICE);
     await within(
       safe,
@@ -70,13 +71,21 @@ export class Recorder extends EventTarget {
     );
   }
 
+  pause() {
+    this.#recorder.pause();
+  }
+
+  resume() {
+    this.#recorder.resume();
+  }
+
   /** Stops; resolves when the last chunk has been handed to the spool. */
   async stop() {
     if (this.#recorder.state === 'inactive') return;
     const stopped = new Promise((resolve) =>
       this.#recorder.addEventListener('stop', resolve, { once: true }),
     );
-    this.#spool.stopped(pageNow());
+    this.#spool.recorder('stopped', pageNow());
     this.#recorder.stop();
     await within(stopped, STOP_WITHIN, () => 'MediaRecorder did not stop within 10 s.');
   }

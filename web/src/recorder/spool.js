@@ -57,18 +57,14 @@ export class Spool extends EventTarget {
     header.setBigUint64(8, BigInt(this.bytes), true);
     this.#chunks += 1;
     this.bytes += blob.size;
-    // WebSocket.send keeps the order of blobs; reading them here would not (their promises resolve out of order).
+    // Chrome fact 18: WebSocket.send keeps the order of blobs; reading them here would not (their promises resolve
+    // out of order).
     this.#socket?.send(new Blob([header, blob]));
   }
 
-  /** MediaRecorder was started. @param {number} time page time */
-  started(time) {
-    this.#send({ type: 'started', time });
-  }
-
-  /** MediaRecorder was stopped. @param {number} time page time */
-  stopped(time) {
-    this.#send({ type: 'stopped', time });
+  /** MediaRecorder was started, stopped, paused or resumed. @param {RecorderState} state @param {number} time page time */
+  recorder(state, time) {
+    this.#send({ type: 'recorder', state, time });
   }
 
   /** @param {number} first @param {(number | null)[]} written page times, null for a tick that was given up */
@@ -108,17 +104,20 @@ export class Spool extends EventTarget {
     await cleaned;
   }
 
+  /** Ends the connection; who still waits for an answer is told that none will come. */
   close() {
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
+    for (const { answer } of this.#waiting.splice(0)) answer.reject(closed());
   }
 
   /** @param {FromSpool['type']} type */
   #expect(type) {
     /** @type {PromiseWithResolvers<FromSpool>} */
     const answer = Promise.withResolvers();
-    this.#waiting.push({ type, answer });
+    if (this.#socket && this.#socket.readyState <= WebSocket.OPEN) this.#waiting.push({ type, answer });
+    else answer.reject(closed());
     return answer.promise;
   }
 
@@ -137,8 +136,7 @@ export class Spool extends EventTarget {
   }
 
   #onClose() {
-    if (this.#socket)
-      this.#fail(cacheError('The server closed the spool; what it had acknowledged is kept there.'));
+    if (this.#socket) this.#fail(closed());
   }
 
   /** @param {Error} error */
@@ -154,3 +152,5 @@ export class Spool extends EventTarget {
     this.#socket.send(JSON.stringify(message));
   }
 }
+
+const closed = () => cacheError('The spool is closed; what the server had acknowledged is kept there.');

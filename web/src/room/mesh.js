@@ -104,7 +104,7 @@ class Peer {
     }
   }
 
-  /** One change at a time: Chrome refuses parameters that were read before another change. @type {Promise<void>} */
+  /** One change at a time: Chrome refuses parameters that were read before another change (fact 17). @type {Promise<void>} */
   #fitting = Promise.resolve();
 
   /** @param {RTCRtpSender} sender @param {PublishedSize} published */

@@ -135,9 +135,14 @@ export class Room extends EventTarget {
     }
   }
 
-  /** Tells everybody whether our microphone and camera are on. @param {boolean} audio @param {boolean} video */
-  announce(audio, video) {
-    this.#signaling.send({ type: 'state', audio, video });
+  /** Tells everybody whether our microphone and camera are on, and whether the picture is our screen. @param {{audio: boolean, video: boolean, screen: boolean}} state */
+  announce(state) {
+    this.#signaling.send({ type: 'state', ...state });
+  }
+
+  /** Sends another track in place of one. @param {MediaStreamTrack} old @param {MediaStreamTrack} fresh */
+  async replaceTrack(old, fresh) {
+    await this.#mesh?.replaceTrack(old, fresh);
   }
 
   /** The largest picture that somebody wants of us, or null. @returns {PictureSize | null} */
@@ -204,7 +209,8 @@ export class Room extends EventTarget {
       case 'state': {
         const member = this.members.get(message.id);
         if (!member) break;
-        Object.assign(member.info, { audio: message.audio, video: message.video });
+        const { audio, video, screen } = message;
+        Object.assign(member.info, { audio, video, screen });
         this.#emit('state', member);
         break;
       }

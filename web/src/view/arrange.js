@@ -7,23 +7,24 @@ const STEPS = [180, 360, 540, 720];
 const FRAME_RATE = 30;
 
 /**
- * Returns the width of `count` 16:9 tiles that fill an area best. Without a height the page scrolls: up to two tiles
- * stand below each other, more of them in pairs.
+ * Returns how many 16:9 tiles stand in a row, and their width, to fill an area best. Without a height the page
+ * scrolls: up to two tiles stand below each other, more of them in pairs.
  *
  * @param {number} count
  * @param {number} width CSS pixels
  * @param {number | null} height CSS pixels
  */
-export function tileWidth(count, width, height) {
-  if (height === null) return count > 2 ? (width - GAP) / 2 : width;
-  let best = 0;
+export function arrange(count, width, height) {
+  if (height === null) return count > 2 ? { columns: 2, width: (width - GAP) / 2 } : { columns: 1, width };
+  let best = { columns: 1, width: 0 };
   for (let columns = 1; columns <= count; columns += 1) {
     const rows = Math.ceil(count / columns);
     const wide = (width - GAP * (columns - 1)) / columns;
     const high = (height - GAP * (rows - 1)) / rows;
-    best = Math.max(best, Math.min(wide, (high * 16) / 9));
+    const tile = Math.floor(Math.min(wide, (high * 16) / 9));
+    if (tile > best.width) best = { columns, width: tile };
   }
-  return Math.floor(best);
+  return best;
 }
 
 /** Returns the picture that a tile needs, 1280x720 at most. @param {number} width CSS pixels @param {number} ratio device pixels per CSS pixel */

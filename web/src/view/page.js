@@ -28,8 +28,8 @@ export function clockTime(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   const hours = Math.floor(whole / 3600);
   const minutes = Math.floor(whole / 60) % 60;
-  const rest = String(whole % 60).padStart(2, "0");
-  return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+  const rest = String(whole % 60).padStart(2, '0');
+  return hours > 0 ? `${hours}:${String(minutes).padStart(2, '0')}:${rest}` : `${minutes}:${rest}`;
 }
 
 /** How long a finished file is; short ones to a tenth. @param {number} seconds */
@@ -38,7 +38,7 @@ export const length = (seconds) => (seconds < 60 ? `${seconds.toFixed(1)} s` : c
 /** 1234567 -> 1.2 MB. @param {number} bytes */
 export function fileSize(bytes) {
   if (bytes < 1000) return `${bytes} bytes`;
-  const units = ["kB", "MB", "GB", "TB"];
+  const units = ['kB', 'MB', 'GB', 'TB'];
   const power = Math.min(units.length, Math.floor(Math.log10(bytes) / 3));
   const value = bytes / 1000 ** power;
   return `${value.toFixed(value < 10 && power > 1 ? 1 : 0)} ${units[power - 1]}`;

@@ -1,7 +1,7 @@
 /** Tiles: one for each person in the room, kept as long as they are in it. */
 
-import { tileWidth } from "./arrange.js";
-import { say } from "./page.js";
+import { arrange } from './arrange.js';
+import { say } from './page.js';
 
 /**
  * @typedef {object} Person
@@ -27,11 +27,11 @@ class Tile {
   constructor(template) {
     const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
     this.element = /** @type {HTMLLIElement} */ (copy.firstElementChild);
-    this.#video = /** @type {HTMLVideoElement} */ (this.element.querySelector("video"));
-    this.#name = /** @type {HTMLElement} */ (this.element.querySelector(".name"));
-    this.#initial = /** @type {HTMLElement} */ (this.element.querySelector(".initial"));
-    this.#muted = /** @type {SVGElement} */ (this.element.querySelector(".icon"));
-    for (const type of ["resize", "loadeddata", "emptied"]) {
+    this.#video = /** @type {HTMLVideoElement} */ (this.element.querySelector('video'));
+    this.#name = /** @type {HTMLElement} */ (this.element.querySelector('.name'));
+    this.#initial = /** @type {HTMLElement} */ (this.element.querySelector('.initial'));
+    this.#muted = /** @type {SVGElement} */ (this.element.querySelector('.icon'));
+    for (const type of ['resize', 'loadeddata', 'emptied']) {
       this.#video.addEventListener(type, () => this.#uncover());
     }
   }
@@ -40,9 +40,9 @@ class Tile {
   show(person) {
     this.#person = person;
     say(this.#name, person.self ? `${person.name} (you)` : person.name);
-    say(this.#initial, (Array.from(person.name)[0] ?? "").toUpperCase());
-    this.#video.setAttribute("aria-label", person.name);
-    this.#muted.toggleAttribute("hidden", person.audio);
+    say(this.#initial, (Array.from(person.name)[0] ?? '').toUpperCase());
+    this.#video.setAttribute('aria-label', person.name);
+    this.#muted.toggleAttribute('hidden', person.audio);
     this.#video.muted = person.self;
     for (const track of this.#stream.getTracks()) {
       if (!person.tracks.includes(track)) this.#stream.removeTrack(track);
@@ -59,7 +59,7 @@ class Tile {
   }
 
   #uncover() {
-    this.element.classList.toggle("has-picture", Boolean(this.#person?.video) && this.#video.videoWidth > 0);
+    this.element.classList.toggle('has-picture', Boolean(this.#person?.video) && this.#video.videoWidth > 0);
   }
 }
 
@@ -111,10 +111,15 @@ export class Tiles extends EventTarget {
   #arrange() {
     const { clientWidth, clientHeight } = this.#stage;
     if (clientWidth === 0 || this.#tiles.size === 0) return;
-    const width = tileWidth(this.#tiles.size, clientWidth, this.#wide.matches ? clientHeight : null);
+    const { columns, width } = arrange(
+      this.#tiles.size,
+      clientWidth,
+      this.#wide.matches ? clientHeight : null,
+    );
+    this.#list.style.setProperty('--columns', String(columns));
     if (width === this.width) return;
     this.width = width;
-    this.#list.style.setProperty("--tile", `${width}px`);
-    this.dispatchEvent(new Event("arranged"));
+    this.#list.style.setProperty('--tile', `${width}px`);
+    this.dispatchEvent(new Event('arranged'));
   }
 }

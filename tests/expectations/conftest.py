@@ -1,0 +1,47 @@
+"""Where facts are tried: a page on loopback in the pytest plugin's Chrome, and in one without our switches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.expectations.site import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, BrowserType, Page
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    """Return the server of the facts."""
+    with Site() as site:
+        yield site
+
+
+@pytest.fixture
+def page(page: Page, site: Site) -> Page:
+    """Return pytest-playwright's page, in a context of its own, open at the page of the facts."""
+    page.goto(site.url)
+    return page
+
+
+@pytest.fixture(scope="session")
+def bare_chrome(browser_type: BrowserType, browser_type_launch_args: dict[str, Any]) -> Iterator[Browser]:
+    """Return a second Chrome that has fake devices and none of the harness's other switches."""
+    devices = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    browser = browser_type.launch(**{**browser_type_launch_args, "args": devices})
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def bare_page(bare_chrome: Browser, site: Site) -> Iterator[Page]:
+    """Return a page in the Chrome without the harness's switches, open at the page of the facts."""
+    context = bare_chrome.new_context()
+    page = context.new_page()
+    page.goto(site.url)
+    yield page
+    context.close()

@@ -1,0 +1,47 @@
+"""Facts, their tests and the workarounds that cite them stay together."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+CITATION = re.compile(r"\bfacts? (\d+(?:, \d+)*)")
+TEST = re.compile(r"^def test_fact_(\d+)_", re.MULTILINE)
+ROW = re.compile(r"^\| (\d+) \|.*\|(.*)\|$", re.MULTILINE)
+
+
+def cited(path: Path) -> set[int]:
+    """Return the numbers of the facts that a file cites."""
+    return {int(number) for found in CITATION.findall(path.read_text()) for number in found.split(", ")}
+
+
+def proven() -> set[int]:
+    """Return the numbers of the facts that have a test."""
+    return {int(number) for path in HERE.glob("test_*.py") for number in TEST.findall(path.read_text())}
+
+
+def test_every_cited_fact_has_a_test() -> None:
+    """A comment that says "Chrome fact 9" can be looked up, and fails when it is no longer true."""
+    sources = [*(ROOT / "harness").rglob("*.py"), *(ROOT / "web" / "src").rglob("*.js")]
+
+    untested = {str(path.relative_to(ROOT)): cited(path) - proven() for path in sources}
+
+    assert {} == {path: numbers for path, numbers in untested.items() if numbers}
+
+
+def test_the_readme_lists_every_fact_once() -> None:
+    """The table has one row for each fact with a test, in order."""
+    listed = [int(number) for number, _ in ROW.findall((HERE / "README.md").read_text())]
+
+    assert sorted(proven()) == listed
+
+
+def test_the_files_that_the_readme_names_cite_their_fact() -> None:
+    """Who reads the table finds the workaround."""
+    rows = ROW.findall((HERE / "README.md").read_text())
+
+    named = [(int(number), path) for number, cell in rows for path in re.findall(r"`([\w/.-]+\.(?:py|js))`", cell)]
+
+    assert [] == [(number, path) for number, path in named if number not in cited(ROOT / path)]

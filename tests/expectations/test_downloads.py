@@ -1,0 +1,83 @@
+"""Facts about downloads, as Python sees them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Error
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Download, Page
+
+CLICK = """([name, times]) => {
+    for (let time = 0; time < times; time += 1) {
+        const link = document.createElement("a");
+        link.href = URL.createObjectURL(new Blob(["a recording"]));
+        link.download = name;
+        link.click();
+    }
+}"""
+
+
+def downloaded(page: Page, name: str = "standup.webm") -> Download:
+    """Let the page download a few bytes under a name."""
+    with page.expect_download() as download:
+        page.evaluate(CLICK, [name, 1])
+    return download.value
+
+
+def test_fact_20_closing_the_context_deletes_its_downloads(page: Page, tmp_path: Path) -> None:
+    """Fact 20: a download that nobody saved before goes with the context."""
+    download = downloaded(page)
+    path = download.path()
+    there = path.exists()
+
+    page.context.close()
+
+    assert there
+    assert not path.exists()
+    with pytest.raises(Error):
+        download.save_as(tmp_path / "late.webm")
+
+
+def test_fact_20_save_as_overwrites_silently(page: Page, tmp_path: Path) -> None:
+    """Fact 20: what lay there before is gone, and nobody is told."""
+    precious = tmp_path / "precious.webm"
+    precious.write_text("an older recording")
+
+    downloaded(page).save_as(precious)
+
+    assert "a recording" == precious.read_text()
+
+
+def test_fact_20_the_eleventh_download_within_a_second_never_happens(page: Page) -> None:
+    """Fact 20: of eleven at once ten arrive; a later one comes again, and nothing tells of the one between."""
+    names: list[str] = []
+    page.on("download", lambda download: names.append(download.suggested_filename))
+
+    page.evaluate(CLICK, ["burst.webm", 11])
+    while "later.webm" not in names:
+        page.evaluate(CLICK, ["later.webm", 1])
+        page.wait_for_timeout(250)
+
+    assert 10 == names.count("burst.webm")
+
+
+def test_fact_21_a_suggested_name_is_only_half_safe(page: Page) -> None:
+    """Fact 21: separators, controls and bidi overrides become _; devices, options and 300 characters stay."""
+    suggested = {
+        'a/b\\c:d*e?f"g<h>i|j.webm': "a_b_c_d_e_f_g_h_i_j.webm",
+        "../../up.webm": "_.._up.webm",
+        "line\nbreak.webm": "line_break.webm",
+        "reversed\u202egpj.webm": "reversed_gpj.webm",
+        "CON.webm": "CON.webm",
+        "-rf.webm": "-rf.webm",
+        f"{'long' * 75}.webm": f"{'long' * 75}.webm",
+    }
+
+    found = {name: downloaded(page, name).suggested_filename for name in suggested}
+
+    assert suggested == found

@@ -1,0 +1,268 @@
+"""Facts about frames, sound and connections, on which the mixer and the mesh rest."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.expectations.site import Site
+
+
+def test_fact_06_remote_sound_is_silent_until_an_element_plays_it(page: Page) -> None:
+    """Fact 6: WebAudio hears nothing of a track whose packets arrive, until its stream plays in a muted element."""
+    before, after = page.evaluate(
+        """async () => {
+            const context = new AudioContext();
+            const { track, receiver } = await sent(soundOf(context, new OscillatorNode(context)));
+            const stream = new MediaStream([track]);
+            const meter = new AnalyserNode(context);
+            new MediaStreamAudioSourceNode(context, { mediaStream: stream }).connect(meter);
+            const samples = new Float32Array(meter.fftSize);
+            let peak = 0;
+            const listen = () => {
+                meter.getFloatTimeDomainData(samples);
+                peak = Math.max(peak, ...samples.map(Math.abs));
+                return peak;
+            };
+            await until(async () => {
+                listen();
+                const stats = [...(await receiver.getStats()).values()];
+                return stats.some(({ type, packetsReceived }) => type === "inbound-rtp" && packetsReceived >= 40);
+            });
+            const before = peak;
+            const element = new Audio();
+            element.muted = true;
+            element.srcObject = stream;
+            await element.play();
+            await until(() => listen() > 0.5);
+            return [before, peak];
+        }"""
+    )
+
+    assert 0 == before
+    assert after > 0.5
+
+
+def test_fact_06_an_audio_context_starts_suspended_without_our_switch(page: Page, bare_page: Page, site: Site) -> None:
+    """Fact 6: --autoplay-policy=no-user-gesture-required lets a context run that nobody clicked for."""
+    # What Python evaluates counts as a click, so the page has to make its context by itself.
+    listening = site.serve("/listening", "<!doctype html><script>var context = new AudioContext()</script>", {})
+    for one in (page, bare_page):
+        one.goto(listening)
+
+    page.wait_for_function("context.state === 'running'")
+    assert "suspended" == bare_page.evaluate("context.state")
+
+
+def test_fact_11_frames_are_processed_and_generated_in_windows_only(page: Page, site: Site) -> None:
+    """Fact 11: a worker has neither MediaStreamTrackProcessor nor -Generator, and VideoTrackGenerator is nowhere."""
+    names = "['MediaStreamTrackProcessor', 'MediaStreamTrackGenerator', 'VideoTrackGenerator']"
+    site.serve(
+        "/known.js",
+        f"postMessage({names}.filter((name) => name in self))",
+        {"Cross-Origin-Embedder-Policy": "require-corp"},
+    )
+
+    window = page.evaluate(f"{names}.filter((name) => name in self)")
+    worker = page.evaluate(
+        """() => new Promise((resolve) => {
+            new Worker("/known.js", { type: "module" }).addEventListener("message", ({ data }) => resolve(data));
+        })"""
+    )
+
+    assert ["MediaStreamTrackProcessor", "MediaStreamTrackGenerator"] == window
+    assert [] == worker
+
+
+def test_fact_11_tracks_stay_but_their_frames_can_move_to_a_worker(page: Page) -> None:
+    """Fact 11: a track is neither cloned nor transferred; a processor's readable and a generator's writable are."""
+    outcomes = page.evaluate(
+        """async () => {
+            const { track } = new Picture();
+            const { readable } = new MediaStreamTrackProcessor({ track });
+            const { writable } = new MediaStreamTrackGenerator({ kind: "video" });
+            const { port1 } = new MessageChannel();
+            return {
+                cloned: await outcome(() => port1.postMessage(track)),
+                transferred: await outcome(() => port1.postMessage(track, [track])),
+                readable: await outcome(() => port1.postMessage(readable, [readable])),
+                writable: await outcome(() => port1.postMessage(writable, [writable])),
+            };
+        }"""
+    )
+
+    assert {
+        "cloned": "DataCloneError",
+        "transferred": "DataCloneError",
+        "readable": "fine",
+        "writable": "fine",
+    } == outcomes
+
+
+def test_fact_12_copy_to_wants_whole_strides_within_the_buffer(page: Page) -> None:
+    """Fact 12: stride times rows must fit although the last row needs less, and planes never share their rows."""
+    outcomes = page.evaluate(
+        """async () => {
+            const size = { codedWidth: 64, codedHeight: 48 };
+            const frame = new VideoFrame(new Uint8Array(64 * 72), { format: "I420", ...size, timestamp: 0 });
+            const chroma = [{ offset: 0, stride: 32 }, { offset: 768, stride: 32 }];
+            const copy = (bytes, layout) => outcome(() => frame.copyTo(new Uint8Array(bytes), { layout }));
+            const wide = [{ offset: 1536, stride: 128 }, ...chroma];
+            const sideBySide = [{ offset: 0, stride: 64 }, { offset: 3072, stride: 64 }, { offset: 3104, stride: 64 }];
+            return {
+                tight: await copy(1536 + 64 * 48, [{ offset: 1536, stride: 64 }, ...chroma]),
+                lastRowCut: await copy(1536 + 128 * 47 + 64, wide),
+                lastRowWhole: await copy(1536 + 128 * 48, wide),
+                sideBySide: await copy(1_000_000, sideBySide),
+            };
+        }"""
+    )
+
+    assert {"tight": "fine", "lastRowCut": "TypeError", "lastRowWhole": "fine", "sideBySide": "TypeError"} == outcomes
+
+
+def test_fact_15_remote_frames_carry_the_senders_clock(page: Page) -> None:
+    """Fact 15: metadata().rtpTimestamp counts the sender's time by 90 a millisecond; local frames have none."""
+    remote, elapsed, local = page.evaluate(
+        """async () => {
+            const picture = new Picture();
+            const { track } = await sent(picture.track);
+            const property = (frame) => [frame.metadata().rtpTimestamp, performance.now()];
+            const remote = await picture.during(frames(track, 25, property));
+            const local = await picture.during(frames(picture.track, 1, (frame) => frame.metadata()));
+            return [remote.map(([stamp]) => stamp), remote.at(-1)[1] - remote[0][1], local];
+        }"""
+    )
+
+    # The count has 32 bits. Frames come unevenly on a busy machine; it is the unit that counts.
+    intervals = [(after - before) % 2**32 / 90 for before, after in itertools.pairwise(remote)]
+    assert all(0 < interval < 20_000 for interval in intervals)
+    assert elapsed == pytest.approx(sum(intervals), rel=0.5)
+    assert [{}] == local
+
+
+def test_fact_16_chrome_converts_pixels_to_rgb_alone(page: Page) -> None:
+    """Fact 16: copyTo refuses I420 and NV12 as its format, whatever the frame's own, but gives RGBA and BGRA of all."""
+    outcomes = page.evaluate(
+        """async () => {
+            const own = ["I420", "I420A", "NV12", "RGBA", "RGBX", "BGRA", "BGRX"];
+            const outcomes = { I420: [], NV12: [], RGBA: [], BGRA: [] };
+            for (const format of own) {
+                const size = { codedWidth: 64, codedHeight: 48 };
+                const frame = new VideoFrame(new Uint8Array(64 * 48 * 4), { format, ...size, timestamp: 0 });
+                for (const [wanted, found] of Object.entries(outcomes)) {
+                    const copy = () => frame.copyTo(new Uint8Array(64 * 48 * 4), { format: wanted });
+                    found.push(await outcome(copy));
+                }
+                frame.close();
+            }
+            return outcomes;
+        }"""
+    )
+
+    refused, fine = ["NotSupportedError"] * 7, ["fine"] * 7
+    assert {"I420": refused, "NV12": refused, "RGBA": fine, "BGRA": fine} == outcomes
+
+
+def test_fact_17_a_sender_takes_only_the_parameters_that_were_read_last(page: Page) -> None:
+    """Fact 17: what was read before another read, or before a change, is refused, and so are two changes at once."""
+    outcomes = page.evaluate(
+        """async () => {
+            const connection = new RTCPeerConnection();
+            const options = { sendEncodings: [{ maxBitrate: 1_000_000 }] };
+            const { sender } = connection.addTransceiver(new Picture().track, options);
+            const set = (parameters) => outcome(() => sender.setParameters(parameters));
+            const [first, second] = [sender.getParameters(), sender.getParameters()];
+            const beforeARead = await set(first);
+            const last = await set(second);
+            const beforeAChange = await set(second);
+            const atOnce = await Promise.all([sender.getParameters(), sender.getParameters()].map(set));
+            return { beforeARead, last, beforeAChange, atOnce };
+        }"""
+    )
+
+    assert {
+        "beforeARead": "InvalidModificationError",
+        "last": "fine",
+        "beforeAChange": "InvalidStateError",
+        "atOnce": ["InvalidModificationError", "fine"],
+    } == outcomes
+
+
+def test_fact_19_frames_that_are_kept_stall_their_camera(bare_page: Page) -> None:
+    """Fact 19: a few open frames and no more come, far fewer than were asked to be buffered; closed, they go on."""
+    kept = bare_page.evaluate(
+        """async () => {
+            const camera = await navigator.mediaDevices.getUserMedia({ video: true });
+            const [track] = camera.getVideoTracks();
+            const reader = new MediaStreamTrackProcessor({ track, maxBufferSize: 60 }).readable.getReader();
+            const kept = [];
+            const reading = (async () => {
+                while (kept.length < 30) kept.push((await reader.read()).value);
+            })();
+            await until(() => kept.length > 0);
+            // Time for 30 frames, of which a stalled camera delivers none.
+            await new Promise((resolve) => setTimeout(resolve, 1000));
+            const count = kept.length;
+            for (const frame of kept) frame.close();
+            await until(() => kept.length > count);
+            track.stop();
+            return count;
+        }"""
+    )
+
+    assert kept < 8
+
+
+def test_fact_24_without_our_switch_a_connection_ignores_loopback(page: Page, bare_page: Page) -> None:
+    """Fact 24: --allow-loopback-in-peer-connection makes 127.0.0.1 a candidate; without it there is none."""
+    script = """async () => {
+        const connection = new RTCPeerConnection();
+        connection.createDataChannel("any");
+        const addresses = [];
+        connection.addEventListener("icecandidate", ({ candidate }) => addresses.push(candidate?.address));
+        await connection.setLocalDescription();
+        await until(() => connection.iceGatheringState === "complete");
+        return addresses;
+    }"""
+    for one in (page, bare_page):
+        # Whoever may use the microphone sees addresses instead of names made up for the occasion.
+        one.context.grant_permissions(["microphone"])
+
+    assert "127.0.0.1" in page.evaluate(script)
+    assert "127.0.0.1" not in bare_page.evaluate(script)
+
+
+def test_fact_42_two_processors_on_one_track_both_get_its_frames(page: Page) -> None:
+    """Fact 42: a track can be mixed into two recordings at once; neither takes frames from the other."""
+    first, second = page.evaluate(
+        """async () => {
+            const picture = new Picture();
+            const read = () => frames(picture.track, 10, ({ timestamp }) => timestamp);
+            return picture.during(Promise.all([read(), read()]));
+        }"""
+    )
+
+    assert len(set(first) & set(second)) > 5
+
+
+def test_fact_43_a_generator_has_no_size_before_its_first_frame(page: Page) -> None:
+    """Fact 43: getSettings() of a MediaStreamTrackGenerator lacks width and height until somebody gets a frame."""
+    before, after = page.evaluate(
+        """async () => {
+            const picture = new Picture();
+            const size = ({ width, height }) => [width ?? null, height ?? null];
+            const before = size(picture.track.getSettings());
+            void picture.during(frames(picture.track, 1, () => null));
+            await until(() => picture.track.getSettings().width);
+            return [before, size(picture.track.getSettings())];
+        }"""
+    )
+
+    assert [None, None] == before
+    assert [160, 120] == after

@@ -1,0 +1,118 @@
+"""Facts about pages: how they are isolated, restricted and hidden, and how Python hears of them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import Error
+
+from tests.expectations.site import ISOLATED
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from tests.expectations.site import Site
+
+STRICT = {"Content-Security-Policy": "default-src 'none'; script-src 'self'; worker-src 'self'"}
+# Makes a module worker; resolves with its first message, or "refused".
+WORKER = """(address) => new Promise((resolve) => {
+    const worker = new Worker(address, { type: "module" });
+    worker.addEventListener("message", ({ data }) => resolve(data));
+    worker.addEventListener("error", () => resolve("refused"));
+})"""
+
+
+def test_fact_08_a_headless_page_in_the_background_runs_on(page: Page) -> None:
+    """Fact 8: with another page in front of it, Playwright's page counts as visible and goes on drawing."""
+    page.context.new_page().bring_to_front()
+
+    state = page.evaluate(
+        """async () => {
+            let frames = 0;
+            requestAnimationFrame(function draw() {
+                frames += 1;
+                requestAnimationFrame(draw);
+            });
+            await until(() => frames > 10);
+            return document.visibilityState;
+        }"""
+    )
+
+    assert "visible" == state
+
+
+@pytest.mark.parametrize(
+    ("thrown", "message"),
+    [
+        ("new DOMException('no such device', 'NotFoundError')", "NotFoundError: no such device"),
+        ("Object.assign(new Error('not in a room'), {name: 'InvalidStateError', code: 10454})", "not in a room"),
+    ],
+    ids=["DOMException", "error"],
+)
+def test_fact_22_an_exception_that_crosses_to_python_loses_its_name(page: Page, thrown: str, message: str) -> None:
+    """Fact 22: Playwright's error is called Error whatever was thrown, and of a code there is nothing."""
+    with pytest.raises(Error) as caught:
+        page.evaluate(f"() => {{ throw {thrown}; }}")
+
+    assert "Error" == caught.value.name
+    assert message in caught.value.message
+    assert "10454" not in caught.value.message
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Others than root can have a sandbox.")
+def test_fact_24_root_gets_no_sandbox(browser: Browser, browser_type_launch_args: dict[str, Any]) -> None:
+    """Fact 24: as root Chrome starts with --no-sandbox or not at all."""
+    with pytest.raises(Error, match="no-sandbox is not supported"):
+        browser.browser_type.launch(**{**browser_type_launch_args, "chromium_sandbox": True})
+
+
+def test_fact_25_a_crashed_page_is_not_closed(page: Page) -> None:
+    """Fact 25: Playwright tells of it by an event alone; is_closed() stays False, and calls fail."""
+    with page.expect_event("crash"), pytest.raises(Error):
+        page.goto("chrome://crash")
+
+    assert not page.is_closed()
+    with pytest.raises(Error, match="crashed"):
+        page.evaluate("1")
+
+
+def test_fact_28_a_csp_without_eval_breaks_wait_for_function(page: Page, site: Site) -> None:
+    """Fact 28: an expression that has to be asked twice is an EvalError; evaluate and functions pass."""
+    page.goto(site.serve("/strict", "<!doctype html>", STRICT))
+    # Not true at once: asking the first time is evaluate's work, and Playwright's evaluate passes every CSP.
+    later = "(window.asked = (window.asked ?? 0) + 1) > 1"
+
+    with pytest.raises(Error, match="EvalError"):
+        page.wait_for_function(later)
+
+    page.evaluate("window.asked = 0")
+    page.wait_for_function(f"() => {later}")
+
+
+def test_fact_29_a_module_worker_needs_its_own_origin_and_headers(page: Page, site: Site) -> None:
+    """Fact 29: under worker-src 'self' a blob is refused, and in an isolated page a script that isn't isolated, too."""
+    page.goto(site.serve("/strict", "<!doctype html>", ISOLATED | STRICT))
+    site.serve("/part.js", "export const answer = 'works';", ISOLATED)
+    module = "import { answer } from './part.js'; postMessage(answer);"
+    own = site.serve("/own.js", module, ISOLATED | STRICT)
+    bare = site.serve("/bare.js", module, STRICT)
+    blob = page.evaluate("URL.createObjectURL(new Blob(['postMessage(1)'], { type: 'text/javascript' }))")
+
+    answers = [page.evaluate(WORKER, address) for address in (own, bare, blob)]
+
+    assert ["works", "refused", "refused"] == answers
+
+
+def test_fact_32_shared_memory_wants_an_isolated_page(page: Page, site: Site) -> None:
+    """Fact 32: without COOP and COEP there is no SharedArrayBuffer, and so nothing for Atomics.waitAsync to wait on."""
+    shared = "typeof SharedArrayBuffer"
+    isolated = page.evaluate(shared)
+    waited = page.evaluate("Atomics.waitAsync(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1).value")
+
+    page.goto(site.serve("/open", "<!doctype html>", {}))
+
+    assert "function" == isolated
+    assert "timed-out" == waited
+    assert "undefined" == page.evaluate(shared)

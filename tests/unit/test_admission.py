@@ -1,0 +1,218 @@
+"""Admission: who may come in, by which token, from where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.server.admission import Admission, Grant
+
+if TYPE_CHECKING:
+    from harness.server.admission import Role
+
+ALICE = Grant(role="participant", room="daily", name="alice", subject="m1")
+
+
+class Clock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        """Return the time in seconds."""
+        return self.now
+
+
+def test_a_token_lets_in_once() -> None:
+    """What a token allows is given to the first who shows it, and to nobody after."""
+    admission = Admission()
+    token = admission.issue(ALICE)
+
+    first, second = admission.redeem(token, "participant"), admission.redeem(token, "participant")
+
+    assert (ALICE, None) == (first, second)
+
+
+def test_a_token_that_may_be_used_again_lets_in_again() -> None:
+    """A member's recorder token serves every recording of theirs."""
+    admission = Admission()
+    grant = Grant(role="recorder", room="daily", name="alice", subject="m1")
+    token = admission.issue(grant, single_use=False)
+
+    assert [grant] * 3 == [admission.redeem(token, "recorder") for _ in range(3)]
+
+
+@pytest.mark.parametrize(("after", "expected"), [(59.9, ALICE), (60.0, None), (1e6, None)])
+def test_a_token_is_good_for_its_time(after: float, expected: Grant | None) -> None:
+    """At the end of its seconds a token is worth nothing."""
+    clock = Clock()
+    admission = Admission(clock=clock)
+    token = admission.issue(ALICE, seconds=60)
+
+    clock.now += after
+
+    assert expected == admission.redeem(token, "participant")
+
+
+def test_tokens_that_are_too_old_are_forgotten() -> None:
+    """A server that runs for long does not collect them."""
+    clock = Clock()
+    admission = Admission(clock=clock)
+    for _ in range(100):
+        admission.issue(ALICE, seconds=60)
+
+    clock.now += 61
+    admission.issue(ALICE)
+
+    assert 1 == len(admission._tokens)
+
+
+@pytest.mark.parametrize("role", ["recorder", "download"])
+def test_a_token_is_good_for_its_role_alone(role: Role) -> None:
+    """Shown for something else it is refused, and stays good for what it was meant for."""
+    admission = Admission()
+    token = admission.issue(ALICE)
+
+    refused = admission.redeem(token, role)
+
+    assert refused is None
+    assert ALICE == admission.redeem(token, "participant")
+
+
+@pytest.mark.parametrize("token", [None, "", "guessed", "x" * 10_000, "\x00", "日本"])
+def test_an_unknown_token_is_refused(token: str | None) -> None:
+    """Whatever is shown, only what was issued counts."""
+    admission = Admission()
+    admission.issue(ALICE)
+
+    assert admission.redeem(token, "participant") is None
+
+
+def test_tokens_are_kept_as_digests_only() -> None:
+    """Who reads the server's memory finds no token in its tables."""
+    admission = Admission()
+
+    token = admission.issue(ALICE)
+
+    assert token.encode() not in admission._tokens
+    assert 32 == len(token)
+
+
+def test_the_tokens_of_one_who_is_gone_are_withdrawn() -> None:
+    """The others' stay good."""
+    admission = Admission()
+    bob = Grant(role="participant", room="daily", name="bob", subject="m2")
+    tokens = [admission.issue(ALICE), admission.issue(ALICE), admission.issue(bob)]
+
+    admission.revoke("daily", "m1")
+
+    assert [None, None, bob] == [admission.redeem(token, "participant") for token in tokens]
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [
+        ("127.0.0.1:8080", True),
+        ("localhost:8080", True),
+        ("127.0.0.1", False),
+        ("127.0.0.1:8081", False),
+        ("evil.example", False),
+        ("127.0.0.1:8080.evil.example", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_only_our_own_names_are_answered_to(host: str | None, *, allowed: bool) -> None:
+    """A request for another host may be DNS rebinding."""
+    admission = Admission()
+
+    admission.allow("http://127.0.0.1:8080", "http://localhost:8080")
+
+    assert allowed == admission.host_allowed(host)
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("http://localhost:8080", True),
+        ("https://127.0.0.1:8080", False),
+        ("http://127.0.0.1:8080/", False),
+        ("http://evil.example", False),
+        ("null", False),
+        (None, False),
+    ],
+)
+def test_only_our_own_pages_open_sockets(origin: str | None, *, allowed: bool) -> None:
+    """An origin is allowed as a whole: scheme, host and port."""
+    admission = Admission()
+
+    admission.allow("http://127.0.0.1:8080", "http://localhost:8080")
+
+    assert allowed == admission.origin_allowed(origin)
+
+
+def test_nobody_is_allowed_before_the_server_knows_its_address() -> None:
+    """A fresh server answers to no name and no page."""
+    admission = Admission()
+
+    assert (False, False) == (
+        admission.host_allowed("127.0.0.1:8080"),
+        admission.origin_allowed("http://127.0.0.1:8080"),
+    )
+
+
+def test_who_brings_a_token_has_the_name_that_it_says() -> None:
+    """A name told on the way in does not change it."""
+    admission = Admission()
+    token = admission.issue(ALICE)
+
+    assert ALICE == admission.enter(token, name="mallory", code=None)
+
+
+def test_a_token_without_a_name_takes_the_one_that_is_told() -> None:
+    """Who tells none either is a guest."""
+    admission = Admission()
+    tokens = [admission.issue(Grant(role="participant", room="daily")) for _ in range(2)]
+
+    grants = [admission.enter(token, name=name, code=None) for token, name in zip(tokens, ["bob", None], strict=True)]
+
+    assert ["bob", "guest"] == [grant.name for grant in grants if grant]
+
+
+def test_a_closed_door_needs_a_token() -> None:
+    """Without an open room, a name alone lets nobody in."""
+    assert Admission().enter(None, name="bob", code=None) is None
+
+
+def test_an_open_door_lets_everybody_in_to_its_room() -> None:
+    """A name is enough, and none is a guest."""
+    admission = Admission(open_room="daily")
+
+    grants = [admission.enter(None, name=name, code=None) for name in ("bob", None)]
+
+    assert [
+        Grant(role="participant", room="daily", name="bob"),
+        Grant(role="participant", room="daily", name="guest"),
+    ] == grants
+
+
+@pytest.mark.parametrize(
+    ("code", "admitted"), [("123456", True), ("123457", False), ("", False), (None, False), ("日本", False)]
+)
+def test_an_open_door_with_a_code_asks_for_it(code: str | None, *, admitted: bool) -> None:
+    """The right code lets in, anything else does not."""
+    admission = Admission(open_room="daily", join_code="123456")
+
+    grant = admission.enter(None, name="bob", code=code)
+
+    assert admitted == (grant is not None)
+
+
+def test_a_wrong_token_is_refused_at_an_open_door_too() -> None:
+    """Who shows a token means that token."""
+    admission = Admission(open_room="daily")
+
+    assert admission.enter("guessed", name="bob", code=None) is None

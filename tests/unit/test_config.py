@@ -1,0 +1,135 @@
+"""RecordConfig: every option there and back, every refusal in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import pytest
+
+from harness.errors import ConfigError
+from harness.recording.config import RecordConfig
+
+
+def test_defaults_are_nertcs() -> None:
+    """A video at 360p and 15 frames a second, everybody in a grid."""
+    config = RecordConfig()
+
+    assert ("video", None, "360p", 15) == (
+        config.record_type,
+        config.record_name,
+        config.record_video_quality,
+        config.record_video_frame,
+    )
+    assert ("grid", "vp8", None) == (config.layout, config.codec, config.video_bits_per_second)
+
+
+@pytest.mark.parametrize("given", ["720p", "720", 720])
+def test_a_quality_may_be_written_in_three_ways(given: Any) -> None:
+    """They mean the same, and compare equal."""
+    config = RecordConfig(record_video_quality=given)
+
+    assert RecordConfig(record_video_quality="720p") == config
+    assert "720p" == config.record_video_quality
+
+
+@pytest.mark.parametrize(("quality", "size"), [("360p", (640, 360)), ("480p", (640, 480)), ("720p", (1280, 720))])
+def test_a_quality_is_a_picture_size(quality: Any, size: tuple[int, int]) -> None:
+    """NERTC's three qualities, in pixels."""
+    assert size == RecordConfig(record_video_quality=quality).size
+
+
+def test_the_page_gets_nertcs_words() -> None:
+    """CamelCase, and the quality as a number."""
+    config = RecordConfig(
+        record_type="audio",
+        record_name="standup",
+        record_video_quality="480p",
+        record_video_frame=30,
+        codec="vp9",
+        video_bits_per_second=1_000_000,
+    )
+
+    assert {
+        "recordType": "audio",
+        "recordName": "standup",
+        "recordVideoQuality": 480,
+        "recordVideoFrame": 30,
+        "layout": "grid",
+        "codec": "vp9",
+        "videoBitsPerSecond": 1_000_000,
+    } == config.for_page()
+
+
+def test_what_is_not_set_is_left_to_the_page() -> None:
+    """None crosses in neither direction."""
+    options = RecordConfig().for_page()
+
+    assert {"recordName", "videoBitsPerSecond"}.isdisjoint(options)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        RecordConfig(),
+        RecordConfig(record_name="", record_video_quality="720p", record_video_frame=30),
+        RecordConfig(record_type="audio", codec="av1", video_bits_per_second=100_000),
+    ],
+)
+def test_a_configuration_survives_the_way_to_the_page_and_back(config: RecordConfig) -> None:
+    """What comes back is equal to what went."""
+    assert config == RecordConfig.from_page(config.for_page())
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "allowed"),
+    [
+        ("record_type", "picture", "'audio', 'video'"),
+        ("record_video_quality", "999p", "'360p', '480p', '720p'"),
+        ("record_video_quality", None, "'360p', '480p', '720p'"),
+        ("record_video_quality", 720.5, "'360p', '480p', '720p'"),
+        ("record_video_frame", 24, "15, 30"),
+        ("record_video_frame", "30", "15, 30"),
+        ("record_video_frame", True, "15, 30"),
+        ("record_video_frame", [], "15, 30"),
+        ("layout", "pile", "'grid'"),
+        ("codec", "h264", "'vp8', 'vp9', 'av1'"),
+        ("record_name", 7, "a text or None"),
+        ("video_bits_per_second", 99_999, "from 100000 to 50000000"),
+        ("video_bits_per_second", 50_000_001, "from 100000 to 50000000"),
+        ("video_bits_per_second", -1, "from 100000 to 50000000"),
+        ("video_bits_per_second", 1e6, "from 100000 to 50000000"),
+        ("video_bits_per_second", True, "from 100000 to 50000000"),
+        ("video_bits_per_second", "1M", "from 100000 to 50000000"),
+    ],
+)
+def test_a_refusal_names_the_option_and_what_is_allowed(option: str, given: Any, allowed: str) -> None:
+    """One line: the option, what was given, what can be chosen."""
+    with pytest.raises(ConfigError) as refusal:
+        RecordConfig(**{option: given})
+
+    message = str(refusal.value)
+    assert message.startswith(f"{option}: ")
+    assert str(given) in message
+    assert allowed in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("bits", [100_000, 50_000_000])
+def test_the_limits_of_the_bit_rate_are_allowed(bits: int) -> None:
+    """Both ends belong to the range."""
+    assert bits == RecordConfig(video_bits_per_second=bits).video_bits_per_second
+
+
+def test_an_option_that_the_page_made_up_is_refused() -> None:
+    """The message names it and the ones that exist."""
+    with pytest.raises(ConfigError, match=r"unknown option 'recordSize'; choose from codec, layout, recordName"):
+        RecordConfig.from_page({"recordSize": 1})
+
+
+def test_a_configuration_does_not_change() -> None:
+    """It is frozen, so a checked one stays checked."""
+    config = RecordConfig()
+
+    with pytest.raises(FrozenInstanceError):
+        config.codec = "vp9"  # type: ignore[misc]

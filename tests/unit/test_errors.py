@@ -1,0 +1,100 @@
+"""Errors: what the page answers becomes the Python error of the same name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness import errors
+from harness.errors import (
+    ConfigError,
+    HarnessError,
+    InvalidStateError,
+    NotSupportedError,
+    PageError,
+    RecordingError,
+    StepTimeout,
+    one_of,
+    page_error,
+)
+
+PAGE = Path(__file__).parents[2] / "web" / "src" / "errors.js"
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "expected"),
+    [
+        ("ConfigError", None, ConfigError),
+        ("StepTimeout", None, StepTimeout),
+        ("InvalidStateError", 10454, InvalidStateError),
+        ("NotSupportedError", 10450, NotSupportedError),
+        ("RecordingError", 10452, RecordingError),
+        ("RecordingError", 10453, RecordingError),
+        ("Error", None, PageError),
+        ("NotAllowedError", None, PageError),
+        ("TypeError", None, PageError),
+    ],
+)
+def test_every_error_of_the_page_has_its_class(name: str, code: int | None, expected: type[HarnessError]) -> None:
+    """The class is exactly the expected one, and the message is the page's."""
+    error = page_error(message="It is over.", code=code, name=name)
+
+    assert expected is type(error)
+    assert "It is over." == str(error)
+
+
+def test_the_page_knows_no_name_that_python_does_not() -> None:
+    """Each name of the page's own errors is an error class here, but for the plain Error."""
+    names = set(re.findall(r"'(\w+)'", re.search(r"@typedef \{(.+)\} ErrorName", PAGE.read_text())[1]))  # type: ignore[index]
+
+    classes = {kind for kind in names - {"Error"} if issubclass(getattr(errors, kind), HarnessError)}
+
+    assert {"ConfigError", "InvalidStateError", "NotSupportedError", "RecordingError", "StepTimeout"} == classes
+
+
+def test_an_error_of_the_page_keeps_code_name_and_log() -> None:
+    """What the page said last is there for whoever looks into it."""
+    error = page_error(message="No.", code=10454, name="InvalidStateError", page_log=["log: joined", "error: no"])
+
+    assert isinstance(error, PageError)
+    assert (10454, "InvalidStateError", ("log: joined", "error: no")) == (error.code, error.name, error.page_log)
+
+
+def test_every_error_is_a_harness_error() -> None:
+    """One except clause catches all that the harness raises on purpose."""
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and kind.__module__ == errors.__name__]
+
+    assert kinds
+    assert all(issubclass(kind, HarnessError) for kind in kinds)
+
+
+def test_the_tree_at_the_top_is_the_tree() -> None:
+    """The drawing names every class, indented below its parent."""
+    drawn = re.findall(r"^( *)(\w+Error|StepTimeout)\b", errors.__doc__ or "", re.MULTILINE)
+
+    parents: dict[int, str] = {}
+    for indent, name in drawn:
+        depth = len(indent)
+        parents[depth] = name
+        parent = getattr(errors, name).__mro__[1].__name__
+        assert parents.get(depth - 2, "Exception") == parent
+    kinds = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, HarnessError)}
+    assert kinds == {name for _, name in drawn}
+
+
+def test_a_recording_error_may_carry_what_was_saved() -> None:
+    """By default nothing was."""
+    assert RecordingError("It broke.").recording is None
+
+
+def test_a_refused_option_is_named_with_what_is_allowed() -> None:
+    """The message says which option, what was given and what can be chosen."""
+    with pytest.raises(ConfigError, match=r"^rate: 24 is not possible; choose one of 15, 30\.$"):
+        one_of("rate", 24, (15, 30))
+
+
+def test_an_allowed_option_passes_in_silence() -> None:
+    """Nothing is raised."""
+    one_of("rate", 15, (15, 30))

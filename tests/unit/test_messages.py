@@ -1,0 +1,141 @@
+"""What pages may say: the messages of types.d.ts and no others, each with its limits."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from harness.server import messages
+from harness.server.messages import SIGNAL, SPOOL
+
+TYPES = (Path(__file__).parents[2] / "web" / "src" / "types.d.ts").read_text()
+
+HELLO = {
+    "type": "hello",
+    "token": "t",
+    "recording": None,
+    "recorder": "all",
+    "config": {},
+    "mime_type": "video/webm;codecs=vp8,opus",
+    "width": 1280,
+    "height": 720,
+    "frame_rate": 30,
+    "clock": {"offset": -1.5e12, "error": 0.2},
+}
+TILE = {"participant": "alice", "x": 0, "y": 0, "width": 640, "height": 360}
+
+
+def declared(name: str) -> dict[str, set[str]]:
+    """Return the messages of a union in types.d.ts: the fields of each, by its type."""
+    body = re.split(r"\n(?=type |interface |//)", TYPES.split(f"type {name} =")[1])[0]
+    body = re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL)
+    found = {}
+    for message in re.split(r"\n  \| ", body):
+        flat = re.sub(r"(?<=[:<] )?\{[^{}]*\}(?=;|\[|\s*$)", "any", message.strip()[1:-1])
+        kind = re.search(r"type: '(\w+)'", message)
+        if kind:
+            found[kind[1]] = set(re.findall(r"(\w+)\??:", flat))
+    return found
+
+
+@pytest.mark.parametrize(("union", "name"), [("SignalMessage", "ToServer"), ("SpoolMessage", "ToSpool")])
+def test_both_ends_know_the_same_messages(union: str, name: str) -> None:
+    """Every message of the page is understood here, and none more, with the same fields."""
+    models: list[type[BaseModel]] = list(get_args(getattr(messages, union)))
+
+    ours = {get_args(model.model_fields["type"].annotation)[0]: set(model.model_fields) for model in models}
+
+    assert declared(name) == ours
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        HELLO,
+        HELLO | {"width": None, "height": None, "frame_rate": None},
+        {"type": "started", "time": 1.7e12},
+        {"type": "stopped", "time": 1.7e12},
+        {"type": "ticks", "first": 0, "written": [1.5, None, 2.5]},
+        {"type": "event", "event": {"time": 1, "event": "layout", "tiles": [TILE]}},
+        {"type": "event", "event": {"time": 1, "event": "picture", "participant": "alice", "on": False}},
+        {"type": "event", "event": {"time": 1, "event": "alarm", "message": "It stalled."}},
+        {"type": "end", "chunks": 4, "bytes": 100_000},
+        {"type": "download"},
+        {"type": "clean"},
+    ],
+)
+def test_what_a_recorder_says_is_understood(message: dict[str, Any]) -> None:
+    """Nothing is lost on the way."""
+    read = SPOOL.validate_json(json.dumps(message))
+
+    assert message["type"] == read.type
+    assert json.loads(read.model_dump_json(exclude_unset=True)) == message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"recorder": "everybody"},
+        {"width": 0},
+        {"width": 1e9},
+        {"frame_rate": 24},
+        {"token": "x" * 129},
+        {"mime_type": "x" * 129},
+        {"config": {str(number): 1 for number in range(17)}},
+        {"clock": {"offset": 1e14, "error": 0}},
+        {"clock": {"offset": None, "error": 0}},
+        {"path": "/etc/passwd"},
+    ],
+)
+def test_a_hello_that_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
+    """Fields are limited, and there are no others."""
+    with pytest.raises(ValidationError):
+        SPOOL.validate_json(json.dumps(HELLO | change))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "ticks", "first": -1, "written": []},
+        {"type": "ticks", "first": 0, "written": [0] * 4097},
+        {"type": "started", "time": "now"},
+        {"type": "started", "time": 1e14},
+        {"type": "end", "chunks": -1, "bytes": 0},
+        {"type": "event", "event": {"time": 1, "event": "join", "participant": "mallory"}},
+        {"type": "event", "event": {"time": 1, "event": "sound", "participant": "x" * 201, "on": True}},
+        {"type": "event", "event": {"time": 1, "event": "layout", "tiles": [TILE] * 65}},
+        {"type": "event", "event": {"time": 1, "event": "alarm", "message": "x" * 2001}},
+    ],
+)
+def test_what_no_recorder_says_is_refused(message: dict[str, Any]) -> None:
+    """Joins and leaves are the room's to tell, and lists and texts have an end."""
+    with pytest.raises(ValidationError):
+        SPOOL.validate_json(json.dumps(message))
+
+
+def test_a_hello_in_a_room_needs_nothing_but_its_type() -> None:
+    """At an open door a guest brings synthetic media and wants nobody's."""
+    hello = SIGNAL.validate_json('{"type": "hello"}')
+
+    expected = {"token": None, "room": None, "name": None, "code": None, "media": "synthetic", "wants": None}
+    assert {"type": "hello", **expected} == hello.model_dump()
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        {"width": 0, "height": 1, "frameRate": 1},
+        {"width": 1, "height": 8193, "frameRate": 1},
+        {"width": 1, "height": 1, "frameRate": 241},
+        {"width": 1, "height": 1},
+    ],
+)
+def test_a_picture_that_nobody_could_send_is_refused(size: dict[str, Any]) -> None:
+    """Sizes and rates have limits."""
+    with pytest.raises(ValidationError):
+        SIGNAL.validate_json(json.dumps({"type": "wants", "wants": {"*": size}}))

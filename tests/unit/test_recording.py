@@ -1,0 +1,168 @@
+"""Recordings and their manifests: written once, read back as they were, refused in one line when damaged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.errors import ConfigError
+from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of
+from harness.recording.timeline import Event, Member, Timeline
+
+
+def recording(path: Path) -> Recording:
+    """Return the facts of a recording at ``path``."""
+    return Recording(
+        id="r1",
+        path=path,
+        manifest=manifest_of(path),
+        participant="alice",
+        recorder="all",
+        type="video",
+        mime_type="video/webm;codecs=vp8,opus",
+        codec="vp8",
+        width=1280,
+        height=720,
+        frame_rate=30,
+        duration=10.033,
+        size=1_000_000,
+        sha256="0" * 64,
+        started_at="2026-11-22T12:00:00.000+00:00",
+    )
+
+
+def manifest(path: Path) -> Manifest:
+    """Return a manifest with something in every field."""
+    return Manifest(
+        recording=recording(path),
+        config={"recordVideoQuality": 720},
+        versions={"harness": "0.1.0"},
+        timeline=Timeline(
+            members=(Member(name="alice", marker=0),), events=(Event(at=0.5, event="join", participant="alice"),)
+        ),
+        ticks=301,
+        ticks_missed=2,
+        clock_error_ms=0.2,
+        alarms=("The picture stalled.",),
+    )
+
+
+def test_a_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
+    """Everything survives, and the schema's number is beside it."""
+    written = manifest(tmp_path / "standup.webm")
+    written.write(tmp_path / "standup.json")
+
+    read = Manifest.read(tmp_path / "standup.json")
+
+    assert written == read
+    assert 1 == json.loads((tmp_path / "standup.json").read_text())["schema"]
+
+
+def test_a_manifest_overwrites_nothing(tmp_path: Path) -> None:
+    """What lies there stays."""
+    (tmp_path / "standup.json").write_text("mine")
+
+    with pytest.raises(FileExistsError):
+        manifest(tmp_path / "standup.webm").write(tmp_path / "standup.json")
+    assert "mine" == (tmp_path / "standup.json").read_text()
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b"{}",
+        b"\xff\xfe\x00",
+        b"RIFF\x00\x00WEBM",
+        b'{"schema": 2}',
+        b"[" * 100_000,
+        b"line one\nline two\n",
+        b'{"two\\nlines": 1}',
+    ],
+    ids=range(11),
+)
+def test_a_damaged_manifest_is_refused_in_one_line(tmp_path: Path, damaged: bytes) -> None:
+    """The message names the file and what is wrong with it."""
+    path = tmp_path / "standup.json"
+    path.write_bytes(damaged)
+
+    with pytest.raises(ConfigError) as refusal:
+        Manifest.read(path)
+    assert str(path) in str(refusal.value)
+    assert 1 == len(str(refusal.value).splitlines())
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_changed_byte_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+    """No byte of a manifest makes reading it fail in any other way."""
+    content = bytearray(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True).encode())
+    content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "changed.json"
+    path.write_bytes(content)
+
+    try:
+        read = Manifest.read(path)
+    except ConfigError as refusal:
+        assert 1 == len(str(refusal).splitlines())  # noqa: PT017 - either is fine
+    else:
+        assert isinstance(read, Manifest)
+
+
+def test_a_manifest_of_another_version_says_so(tmp_path: Path) -> None:
+    """The message points at the schema."""
+    path = tmp_path / "standup.json"
+    content = json.loads(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True))
+    path.write_text(json.dumps(content | {"schema": 2}))
+
+    with pytest.raises(ConfigError, match="at schema:"):
+        Manifest.read(path)
+
+
+def test_a_file_too_large_for_a_manifest_is_not_read(tmp_path: Path) -> None:
+    """Who names the recording instead of its manifest gets an answer at once."""
+    path = tmp_path / "standup.webm"
+    with path.open("wb") as file:
+        file.truncate(64 * 1024 * 1024 + 1)
+
+    with pytest.raises(ConfigError, match="too large for a manifest"):
+        Manifest.read(path)
+
+
+def test_a_manifest_that_is_not_there_is_refused_in_one_line(tmp_path: Path) -> None:
+    """A missing file is no crash."""
+    with pytest.raises(ConfigError, match=r"standup\.json can't be read"):
+        Manifest.read(tmp_path / "standup.json")
+
+
+def test_a_manifest_lies_beside_its_recording() -> None:
+    """Only the suffix differs, dots in the name or not."""
+    assert Path("/r/v1.2.json") == manifest_of(Path("/r/v1.2.webm"))
+
+
+def test_a_recordings_json_has_the_keys_of_the_answers(tmp_path: Path) -> None:
+    """Paths are text, and what is unknown is null."""
+    answer = recording(tmp_path / "standup.webm").as_json()
+
+    assert {
+        *("id", "path", "manifest", "participant", "recorder", "type", "mime_type", "codec", "width", "height"),
+        *("frame_rate", "duration", "size", "sha256", "started_at", "stop_to_file_ms", "download_ms", "recovered"),
+    } == set(answer)
+    assert str(tmp_path / "standup.webm") == answer["path"]
+    assert answer["recovered"] is None
+
+
+def test_a_hash_is_the_files(tmp_path: Path) -> None:
+    """SHA-256 in hexadecimal, read in pieces."""
+    content = bytes(range(256)) * 10_000
+    (tmp_path / "file").write_bytes(content)
+
+    assert hashlib.sha256(content).hexdigest() == sha256_of(tmp_path / "file")

@@ -1,0 +1,427 @@
+"""Signalling: who hears what, and that nobody can hurt anybody else's room."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.server.admission import Admission, Grant, Limits
+from harness.server.signaling import Send, Signaling
+
+SMALL = {"width": 640.0, "height": 360.0, "frameRate": 15.0}
+
+
+@dataclass
+class Server:
+    """A signalling server without a network; ``sent`` holds what every connection was sent."""
+
+    limits: Limits = field(default_factory=Limits)
+    now: float = 5_000.0
+    admission: Admission = field(default_factory=Admission)
+    sent: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    closed: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.signaling = Signaling(self.admission, self.limits, lambda: self.now)
+
+    def say(self, connection: int, message: object) -> None:
+        """Let a connection send a message, as JSON unless it is text."""
+        text = message if isinstance(message, str) else json.dumps(message)
+        self._deliver(self.signaling.receive(connection, text))
+
+    def lose(self, connection: int) -> None:
+        """End a connection."""
+        self._deliver(self.signaling.disconnect(connection, "connection lost"))
+
+    def enter(self, connection: int, name: str, *, room: str = "daily", **hello: Any) -> dict[str, Any]:
+        """Let somebody in by token; return the answer."""
+        token = self.admission.issue(Grant(role="participant", room=room, name=name))
+        self.say(connection, {"type": "hello", "token": token, **hello})
+        return self.sent[connection][-1]
+
+    def heard(self, connection: int) -> list[dict[str, Any]]:
+        """Return, once, what a connection was sent."""
+        return self.sent.pop(connection, [])
+
+    def quiet(self) -> None:
+        """Forget what was sent so far."""
+        self.sent.clear()
+
+    def _deliver(self, sends: list[Send]) -> None:
+        for send in sends:
+            self.sent.setdefault(send.connection, []).append(json.loads(json.dumps(send.message)))
+            if send.close:
+                self.closed.add(send.connection)
+
+
+@pytest.fixture
+def server() -> Server:
+    """Return a server with nobody in it."""
+    return Server()
+
+
+def test_a_welcome_tells_the_newcomer_everything(server: Server) -> None:
+    """Who they are, where they are, who is there already, and how to record."""
+    server.enter(1, "alice", wants={"*": SMALL})
+
+    welcome = server.enter(2, "bob")
+
+    (alice,) = welcome["members"]
+    assert {"name": "alice", "marker": 0, "audio": True, "video": True, "wants": {"*": SMALL}} == {
+        key: value for key, value in alice.items() if key != "id"
+    }
+    assert ("welcome", "daily", "bob", 1, []) == (
+        welcome["type"],
+        welcome["room"],
+        welcome["name"],
+        welcome["marker"],
+        welcome["ice_servers"],
+    )
+    assert welcome["id"] not in {alice["id"], ""}
+
+
+def test_those_in_the_room_hear_of_a_newcomer(server: Server) -> None:
+    """Everybody but the newcomer is told who joined."""
+    server.enter(1, "alice")
+    server.quiet()
+
+    welcome = server.enter(2, "bob", media="camera")
+
+    (joined,) = server.heard(1)
+    assert "joined" == joined["type"]
+    assert (welcome["id"], "bob", None) == tuple(joined["member"][key] for key in ("id", "name", "marker"))
+    assert ["welcome"] == [message["type"] for message in server.heard(2)]
+
+
+def test_the_token_of_the_spool_is_the_members_own(server: Server) -> None:
+    """It lets record in this member's name, more than once, until they leave."""
+    welcome = server.enter(1, "alice")
+    token = welcome["spool_token"]
+
+    grants = [server.admission.redeem(token, "recorder") for _ in range(2)]
+    server.lose(1)
+
+    assert [Grant(role="recorder", room="daily", name="alice", subject=welcome["id"])] * 2 == grants
+    assert server.admission.redeem(token, "recorder") is None
+
+
+def test_who_is_not_admitted_is_told_and_hung_up_on(server: Server) -> None:
+    """A token works once; the second to show it is refused, and the first stays."""
+    token = server.admission.issue(Grant(role="participant", room="daily", name="alice"))
+    server.say(1, {"type": "hello", "token": token})
+
+    server.say(2, {"type": "hello", "token": token})
+
+    assert "error" == server.sent[2][-1]["type"]
+    assert {2} == server.closed
+    assert 1 == len(server.signaling.rooms["daily"].members)
+
+
+@pytest.mark.parametrize("message", [{"type": "ping", "sent": 1}, {"type": "bye"}, {"type": "wants", "wants": None}])
+def test_a_hello_comes_first(server: Server, message: dict[str, Any]) -> None:
+    """Anything else from a stranger closes the connection."""
+    server.say(1, message)
+
+    assert [("error", "Say hello first.")] == [(sent["type"], sent["message"]) for sent in server.heard(1)]
+    assert {1} == server.closed
+
+
+def test_a_second_hello_is_refused(server: Server) -> None:
+    """Who is in a room can't enter another one by the same connection."""
+    server.enter(1, "alice")
+
+    answer = server.enter(1, "bob", room="other")
+
+    assert "error" == answer["type"]
+    assert ["daily"] == list(server.signaling.rooms)
+
+
+def test_leaving_is_told_to_the_others_once(server: Server) -> None:
+    """A bye says that it was meant; the connection's end after it says nothing more."""
+    server.enter(1, "alice")
+    bob = server.enter(2, "bob")["id"]
+    server.quiet()
+
+    server.say(2, {"type": "bye"})
+    server.lose(2)
+
+    assert [{"type": "left", "id": bob, "reason": "left"}] == server.heard(1)
+    assert [] == server.heard(2)
+
+
+def test_a_lost_connection_is_told_as_such(server: Server) -> None:
+    """A page that vanished is told from one that left."""
+    server.enter(1, "alice")
+    bob = server.enter(2, "bob")["id"]
+    server.quiet()
+
+    server.lose(2)
+
+    assert [{"type": "left", "id": bob, "reason": "connection lost"}] == server.heard(1)
+
+
+def test_a_stranger_who_hangs_up_is_no_news(server: Server) -> None:
+    """Nobody is told of a connection that never said hello."""
+    server.enter(1, "alice")
+    server.quiet()
+
+    server.lose(99)
+
+    assert {} == server.sent
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            {"type": "state", "audio": False, "video": True},
+            {"type": "state", "audio": False, "video": True},
+        ),
+        (
+            {"type": "wants", "wants": {"*": SMALL}},
+            {"type": "wants", "wants": {"*": SMALL}},
+        ),
+        ({"type": "wants", "wants": None}, {"type": "wants", "wants": None}),
+    ],
+)
+def test_news_of_a_member_stays_in_the_room(server: Server, message: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Everybody else in the room hears it; the member and other rooms do not."""
+    alice = server.enter(1, "alice")["id"]
+    server.enter(2, "bob")
+    server.enter(3, "carol")
+    server.enter(4, "dave", room="other")
+    server.quiet()
+
+    server.say(1, message)
+
+    assert [expected | {"id": alice}] == server.heard(2) == server.heard(3)
+    assert {} == server.sent
+
+
+def test_newcomers_learn_what_changed_before_they_came(server: Server) -> None:
+    """A muted member is introduced as muted, with what they want to receive."""
+    server.enter(1, "alice")
+    server.say(1, {"type": "state", "audio": False, "video": False})
+    server.say(1, {"type": "wants", "wants": {"*": SMALL}})
+
+    (alice,) = server.enter(2, "bob")["members"]
+
+    assert (False, False, {"*": SMALL}) == (alice["audio"], alice["video"], alice["wants"])
+
+
+def test_a_signal_reaches_its_member_alone(server: Server) -> None:
+    """Descriptions and candidates arrive as they were sent, with the sender's id."""
+    alice = server.enter(1, "alice")["id"]
+    bob = server.enter(2, "bob")["id"]
+    server.enter(3, "carol")
+    server.quiet()
+    description = {"type": "offer", "sdp": "v=0\r\n"}
+    candidate = {"candidate": "candidate:1 1 udp 1 127.0.0.1 9 typ host", "sdpMid": None, "sdpMLineIndex": 0}
+
+    server.say(1, {"type": "signal", "to": bob, "data": {"description": description}})
+    server.say(1, {"type": "signal", "to": bob, "data": {"candidate": candidate}})
+
+    first, second = server.heard(2)
+    assert {"type": "signal", "from": alice, "data": {"description": description}} == first
+    assert {"type": "signal", "from": alice, "data": {"candidate": candidate}} == second
+    assert {} == server.sent
+
+
+def test_a_receipt_reaches_its_member_alone(server: Server) -> None:
+    """Who was received hears from whom."""
+    alice = server.enter(1, "alice")["id"]
+    bob = server.enter(2, "bob")["id"]
+    server.quiet()
+
+    server.say(2, {"type": "received", "member": alice})
+
+    assert [{"type": "received", "from": bob}] == server.heard(1)
+    assert {} == server.sent
+
+
+@pytest.mark.parametrize("kind", ["signal", "received"])
+def test_nothing_crosses_from_room_to_room(server: Server, kind: str) -> None:
+    """Who knows somebody's id in another room still can't reach them."""
+    server.enter(1, "alice")
+    bob = server.enter(2, "bob", room="other")["id"]
+    server.quiet()
+    messages = {"signal": {"type": "signal", "to": bob, "data": {}}, "received": {"type": "received", "member": bob}}
+
+    server.say(1, messages[kind])
+
+    assert {} == server.sent
+
+
+def test_a_ping_is_answered_with_the_rooms_time(server: Server) -> None:
+    """The page's own time comes back beside it."""
+    server.enter(1, "alice")
+    server.quiet()
+
+    server.say(1, {"type": "ping", "sent": 17.25})
+
+    assert [{"type": "pong", "sent": 17.25, "time": 5_000.0}] == server.heard(1)
+
+
+def test_names_are_made_unlike(server: Server) -> None:
+    """The second alice is alice 2, and a third takes the name that became free."""
+    names = [server.enter(connection, "alice")["name"] for connection in (1, 2, 3)]
+    server.lose(2)
+
+    again = server.enter(4, "alice")["name"]
+
+    assert ["alice", "alice 2", "alice 3", "alice 2"] == [*names, again]
+
+
+@pytest.mark.parametrize(
+    ("wished", "expected"),
+    [
+        ("  Ann   Lee ", "Ann Lee"),
+        ("会議", "会議"),
+        ("cafe\u0301", "caf\u00e9"),
+        ("ro\u202etcod\x00\n", "rotcod"),
+        ("\u200b", "guest"),
+        ("x" * 400, "x" * 64),
+    ],
+)
+def test_a_name_is_fit_to_be_shown(server: Server, wished: str, expected: str) -> None:
+    """No controls, no tricks with the direction of writing, no more than 64 characters."""
+    assert expected == server.enter(1, wished)["name"]
+
+
+def test_who_comes_back_keeps_the_marker(server: Server) -> None:
+    """One name in a recording has one marker, however often they leave."""
+    server.enter(1, "alice")
+    first = server.enter(2, "bob")["marker"]
+    server.lose(2)
+    other = server.enter(3, "carol")["marker"]
+
+    again = server.enter(4, "bob")["marker"]
+
+    assert (1, 2, 1) == (first, other, again)
+
+
+def test_two_in_the_room_never_have_the_same_marker(server: Server) -> None:
+    """After 256 visitors the count begins anew and leaves out those who are there."""
+    alice = server.enter(1, "alice")["marker"]
+    for number in range(255):
+        server.enter(2, f"visitor {number}")
+        server.lose(2)
+
+    bob = server.enter(3, "bob")["marker"]
+
+    assert alice != bob
+
+
+def test_the_room_keeps_a_record_of_everybody(server: Server) -> None:
+    """Joins and leaves with their times; cameras have no marker."""
+    server.enter(1, "alice")
+    server.now += 250
+    server.enter(2, "bob", media="camera")
+    room = server.signaling.rooms["daily"]
+    server.now += 250
+    server.lose(2)
+
+    assert [(5_000, "join", "alice"), (5_250, "join", "bob"), (5_500, "leave", "bob")] == [
+        (happened.time, happened.event, happened.participant) for happened in room.record
+    ]
+    assert {"alice": 0, "bob": None} == room.markers_by_name
+
+
+def test_an_empty_room_is_gone(server: Server) -> None:
+    """The next to come finds a new one."""
+    server.enter(1, "alice")
+
+    server.lose(1)
+
+    assert {} == server.signaling.rooms
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        "17",
+        '"hello"',
+        "{}",
+        '{"type": "unknown"}',
+        '{"type": "ping"}',
+        '{"type": "ping", "sent": NaN}',
+        '{"type": "ping", "sent": 1e999}',
+        '{"type": "ping", "sent": 1, "more": 2}',
+        '{"type": "state", "audio": 17, "video": true}',
+        '{"type": "wants", "wants": {"*": {"width": 0, "height": 1, "frameRate": 30}}}',
+        '{"type": "signal", "to": "x", "data": {"description": {"type": "offer", "sdp": 1}}}',
+        '{"type": "received", "member": "\\ud800"}',
+        "[" * 30_000,
+        '{"type": "signal", "to": "x", "data": ' + '{"candidate": ' * 5_000 + "1" + "}" * 5_001,
+    ],
+    ids=range(18),
+)
+def test_a_malformed_message_closes_its_own_connection_only(server: Server, text: str) -> None:
+    """The sender is told in one line; the others notice nothing but that they leave when the connection ends."""
+    server.enter(1, "alice")
+    server.enter(2, "bob")
+    server.quiet()
+
+    server.say(1, text)
+
+    (answer,) = server.heard(1)
+    assert "error" == answer["type"]
+    assert answer["message"].startswith("Malformed message: ")
+    assert "\n" not in answer["message"]
+    assert {1} == server.closed
+    assert {} == server.sent
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=20),
+    lambda inner: st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=50)
+@given(JSON)
+def test_whatever_is_said_is_answered_without_a_crash(message: object) -> None:
+    """No message raises anything."""
+    server = Server()
+    server.enter(1, "alice")
+
+    server.say(1, message)
+
+    assert "alice" in [member.name for member in server.signaling.rooms["daily"].members.values()]
+
+
+def test_a_full_room_takes_nobody_more() -> None:
+    """The one too many is told how many there may be; when somebody leaves there is room again."""
+    server = Server(limits=Limits(participants=2))
+    server.enter(1, "alice")
+    server.enter(2, "bob")
+
+    refused = server.enter(3, "carol")
+    server.lose(2)
+    admitted = server.enter(4, "carol")
+
+    assert ("error", "welcome") == (refused["type"], admitted["type"])
+    assert "2 participants" in refused["message"]
+    assert {3} == server.closed
+
+
+def test_a_full_server_opens_no_more_rooms() -> None:
+    """The rooms that are there still take people."""
+    server = Server(limits=Limits(rooms=1))
+    server.enter(1, "alice")
+
+    refused = server.enter(2, "bob", room="other")
+    admitted = server.enter(3, "bob")
+
+    assert ("error", "welcome") == (refused["type"], admitted["type"])
+    assert ["daily"] == list(server.signaling.rooms)

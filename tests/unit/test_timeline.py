@@ -1,0 +1,133 @@
+"""The timeline: when everybody is to be seen and heard in the file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from harness.recording.timeline import Event, Member, Tile, Timeline, timeline_from
+
+
+def layout(at: float, *names: str) -> dict[str, Any]:
+    """Return the record of a layout that shows these people side by side."""
+    tiles = [
+        {"participant": name, "x": 100 * index, "y": 0, "width": 100, "height": 90} for index, name in enumerate(names)
+    ]
+    return {"at": at, "event": "layout", "tiles": tiles}
+
+
+def picture(at: float, name: str, *, on: bool) -> dict[str, Any]:
+    """Return the record of a picture that comes or goes."""
+    return {"at": at, "event": "picture", "participant": name, "on": on}
+
+
+def sound(at: float, name: str, *, on: bool) -> dict[str, Any]:
+    """Return the record of a sound that comes or goes."""
+    return {"at": at, "event": "sound", "participant": name, "on": on}
+
+
+def test_who_is_tiled_and_live_is_seen() -> None:
+    """From the later of the two until the recording's end."""
+    timeline = timeline_from([layout(-0.5, "alice"), picture(0.25, "alice", on=True)], [])
+
+    assert [(0.25, 5.0)] == timeline.seen("alice", 5.0)
+
+
+def test_a_card_is_not_a_picture() -> None:
+    """While the camera is off nobody is seen, and again when it is back on."""
+    events = [layout(0, "alice"), picture(0, "alice", on=True)]
+    events += [picture(1, "alice", on=False), picture(2, "alice", on=True)]
+
+    assert [(0.0, 1.0), (2.0, 5.0)] == timeline_from(events, []).seen("alice", 5.0)
+
+
+def test_who_has_no_tile_is_not_seen() -> None:
+    """A layout without somebody ends their picture, whatever is said of it later."""
+    events = [layout(0, "alice", "bob"), picture(0, "bob", on=True), layout(3, "alice"), picture(3.1, "bob", on=False)]
+
+    assert [(0.0, 3.0)] == timeline_from(events, []).seen("bob", 5.0)
+
+
+def test_who_comes_back_is_seen_twice() -> None:
+    """Two stays are two intervals."""
+    events = [layout(0, "alice"), layout(1, "alice", "bob"), picture(1, "bob", on=True)]
+    events += [picture(2, "bob", on=False), layout(2, "alice"), layout(3, "alice", "bob"), picture(3.5, "bob", on=True)]
+
+    assert [(1.0, 2.0), (3.5, 5.0)] == timeline_from(events, []).seen("bob", 5.0)
+
+
+def test_what_lies_outside_the_file_does_not_count() -> None:
+    """Times before the first frame and after the last are cut off."""
+    events = [sound(-3, "alice", on=True), sound(-2, "alice", on=False), sound(-1, "alice", on=True)]
+    events += [sound(2, "alice", on=False), sound(6, "alice", on=True)]
+
+    assert [(0.0, 2.0)] == timeline_from(events, []).heard("alice", 5.0)
+
+
+def test_saying_the_same_twice_changes_nothing() -> None:
+    """On while on and off while off are heard once."""
+    events = [sound(at, "alice", on=on) for at, on in [(0, True), (1, True), (2, False), (3, False)]]
+
+    assert [(0.0, 2.0)] == timeline_from(events, []).heard("alice", 5.0)
+
+
+def test_who_never_sounds_is_not_heard() -> None:
+    """Another one's sound is not theirs."""
+    timeline = timeline_from([sound(0, "alice", on=True)], [])
+
+    assert [] == timeline.heard("bob", 5.0)
+
+
+def test_events_are_put_in_order() -> None:
+    """Records come from the page and from the room, each in its own order; those of one moment keep theirs."""
+    timeline = timeline_from([sound(2, "b", on=True), sound(1, "a", on=True), sound(1, "a", on=False)], [])
+
+    assert [(1.0, True), (1.0, False), (2.0, True)] == [(event.at, event.on) for event in timeline.events]
+
+
+def test_a_tile_is_the_one_of_the_layout_that_holds() -> None:
+    """Before the first layout, and without a place in it, there is none."""
+    timeline = timeline_from([layout(1, "alice", "bob"), layout(3, "bob")], [])
+
+    places = [timeline.tile("bob", at) for at in (0.5, 1, 2.9, 3)]
+
+    assert [None, 100, 100, 0] == [place.x if place else None for place in places]
+    assert timeline.tile("alice", 3) is None
+
+
+def test_a_timeline_survives_json() -> None:
+    """What is written says only what each event has, and reads back as it was."""
+    timeline = Timeline(
+        members=(Member(name="alice", marker=0), Member(name="bob")),
+        events=(
+            Event(at=-0.25, event="join", participant="alice"),
+            Event(at=0, event="layout", tiles=(Tile(participant="alice", x=0, y=0, width=2, height=2),)),
+            Event(at=1, event="alarm", message="The picture stalled."),
+        ),
+    )
+
+    written = timeline.model_dump_json()
+
+    assert timeline == Timeline.model_validate_json(written)
+    assert "null" not in written.replace('"marker":null', "")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"at": float("nan"), "event": "alarm"},
+        {"at": float("inf"), "event": "alarm"},
+        {"at": 0, "event": "party"},
+        {"at": 0, "event": "sound", "participant": "x" * 201},
+        {"at": 0, "event": "layout", "tiles": [{"participant": "a", "x": -1, "y": 0, "width": 1, "height": 1}]},
+        {"at": 0, "event": "layout", "tiles": [{"participant": "a", "x": 0, "y": 0, "width": 0, "height": 1}]},
+        {"at": 0, "event": "alarm", "message": "x" * 2001},
+        {"at": 0, "event": "sound", "colour": "red"},
+    ],
+)
+def test_an_event_that_makes_no_sense_is_refused(record: dict[str, Any]) -> None:
+    """A bad one never gets into a manifest."""
+    with pytest.raises(ValidationError):
+        timeline_from([record], [])

@@ -1,0 +1,21 @@
+/** Whether this browser can record a room at all. */
+
+const PARTS = ['MediaStreamTrackProcessor', 'MediaStreamTrackGenerator', 'MediaRecorder', 'AudioContext'];
+
+/**
+ * Returns why this browser can't record, or null where it can. What Chrome alone has decides, not the codecs: Firefox
+ * records WebM, too.
+ *
+ * @param {Record<string, unknown>} [scope]
+ * @param {{userAgentData?: {brands: {brand: string}[]}}} [agent]
+ */
+export function unsupported(
+  scope = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (globalThis)),
+  agent = /** @type {{userAgentData?: {brands: {brand: string}[]}}} */ (navigator),
+) {
+  const missing = PARTS.filter((part) => !(part in scope));
+  const chromium = agent.userAgentData?.brands.some(({ brand }) => brand === 'Chromium') ?? false;
+  if (missing.length === 0 && chromium) return null;
+  const lack = missing.length > 0 ? `it has no ${missing.join(', no ')}` : 'it is not built on Chromium';
+  return `This browser can't record a room: ${lack}. Use Chrome, Edge or Chromium.`;
+}

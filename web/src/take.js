@@ -1,0 +1,189 @@
+/** Take: one recording, from its first byte to its clean. The client owns it; the stages are handed in. */
+
+import { pageNow } from './clock.js';
+import { cacheError } from './errors.js';
+
+/** How long a recording waits for everybody's picture to run smoothly before it begins, in ms. */
+const SETTLE = 1500;
+/** After a tick a frame is on its way to the recorder for some ms; pausing there loses none. */
+const BETWEEN_TICKS = 10;
+
+/** @typedef {import('./mixer/mixer.js').Mixer} Mixer */
+/** @typedef {import('./mixer/mixer.js').Source} Source */
+/** @typedef {import('./recorder/spool.js').Spool} Spool */
+/** @typedef {import('./recorder/recorder.js').Recorder} Recorder */
+/** @typedef {FinishedRecording & {stopToFileMs: number}} Finished */
+
+/**
+ * @typedef {object} Stages
+ * @property {Mixer} mixer
+ * @property {Spool} spool
+ * @property {Recorder} recorder
+ */
+
+/** Emits `failed` with an Error when the recording breaks by itself. */
+export class Take extends EventTarget {
+  /** @type {'new' | 'recording' | 'paused' | 'stopped' | 'failed' | 'cleaned'} */
+  state = 'new';
+  downloaded = false;
+  /** @type {Finished | null} */
+  finished = null;
+  /** What broke the recording. @type {Error | null} */
+  error = null;
+  /** @type {string | null} */
+  alarm = null;
+  /** Page time at which the pause began, and ms paused before it. */
+  #pausedAt = 0;
+  #paused = 0;
+  #stoppedAt = 0;
+  #clock;
+  /** What happens before the server is ready is told as soon as it is. @type {(() => void)[]} */
+  #early = [];
+
+  /** @param {RecordPlan} plan @param {Stages} stages @param {RoomClockLike} clock */
+  constructor(plan, { mixer, spool, recorder }, clock) {
+    super();
+    this.plan = plan;
+    this.mixer = mixer;
+    this.spool = spool;
+    this.recorder = recorder;
+    this.#clock = clock;
+    mixer.addEventListener('ticks', (event) => {
+      const { first, written } = /** @type {CustomEvent<TickLog>} */ (event).detail;
+      this.#tell(() => spool.ticks(first, written));
+    });
+    mixer.addEventListener('event', (event) => {
+      const happened = /** @type {CustomEvent<RoomEvent>} */ (event).detail;
+      if (happened.event === 'alarm') this.alarm = happened.message ?? null;
+      this.#tell(() => spool.event({ ...happened, time: clock.room(happened.time) }));
+    });
+    for (const stage of [mixer, recorder]) {
+      stage.addEventListener('failed', (event) =>
+        this.#fail(/** @type {CustomEvent<Error>} */ (event).detail),
+      );
+    }
+  }
+
+  get id() {
+    return this.spool.recording;
+  }
+
+  /** Whether this recording goes on, paused or not. */
+  get running() {
+    return this.state === 'recording' || this.state === 'paused';
+  }
+
+  /** Recorded time so far, in ms, pauses cut out. */
+  get elapsed() {
+    if (!this.recorder.startedAt) return 0;
+    const end = this.#stoppedAt || this.#pausedAt || pageNow();
+    return end - this.recorder.startedAt - this.#paused;
+  }
+
+  /** Begins with these people in the mix; resolves when bytes of every track are safe. @param {Source[]} sources @param {string} token of the spool */
+  async begin(sources, token) {
+    const { plan, mixer, spool, recorder } = this;
+    for (const source of sources) mixer.add(source);
+    const video = plan.type === 'video';
+    try {
+      await Promise.all([
+        mixer.settled(SETTLE),
+        spool.open({
+          token,
+          recording: null,
+          recorder: plan.recorder,
+          config: plan.config,
+          mime_type: plan.mimeType,
+          width: video ? plan.width : null,
+          height: video ? plan.height : null,
+          frame_rate: video ? plan.frameRate : null,
+          clock: { offset: this.#clock.offset, error: this.#clock.error },
+        }),
+      ]);
+      for (const message of this.#early.splice(0)) message();
+      await recorder.start();
+      this.state = 'recording';
+    } catch (error) {
+      this.state = 'failed';
+      await mixer.close();
+      spool.close();
+      throw error;
+    }
+  }
+
+  /** Pauses between two ticks, so that what is cut out is a whole number of them. */
+  async pause() {
+    await this.#betweenTicks();
+    this.recorder.pause();
+    this.#pausedAt = pageNow();
+    this.spool.recorder('paused', this.#pausedAt);
+    this.state = 'paused';
+  }
+
+  async resume() {
+    await this.#betweenTicks();
+    this.recorder.resume();
+    const now = pageNow();
+    this.#paused += now - this.#pausedAt;
+    this.#pausedAt = 0;
+    this.spool.recorder('resumed', now);
+    this.state = 'recording';
+  }
+
+  /** Ends: the recorder, then the tick log, then the server's finishing. @returns {Promise<Finished>} */
+  async finish() {
+    if (this.error) throw this.error;
+    this.#stoppedAt = pageNow();
+    this.state = 'stopped';
+    try {
+      await this.recorder.stop();
+      await this.mixer.flush();
+      const finished = await this.spool.end();
+      this.finished = { ...finished, stopToFileMs: pageNow() - this.#stoppedAt };
+      return this.finished;
+    } finally {
+      await this.mixer.close();
+    }
+  }
+
+  /** Downloads through the browser; resolves when the last byte is sent. @param {(address: {url: string, name: string}) => void} download */
+  async fetch(download) {
+    if (!this.finished)
+      throw this.error ?? cacheError('The recording was not finished; there is nothing to download.');
+    const address = await this.spool.address();
+    const sent = this.spool.sent();
+    download(address);
+    await sent;
+    this.downloaded = true;
+    return this.finished;
+  }
+
+  /** Frees the page's and the server's copy. */
+  async free() {
+    if (this.state === 'cleaned') return;
+    const lost = this.state === 'failed';
+    this.state = 'cleaned';
+    if (!lost) await this.spool.clean();
+    this.spool.close();
+  }
+
+  async #betweenTicks() {
+    await this.mixer.nextTick();
+    await new Promise((resolve) => setTimeout(resolve, BETWEEN_TICKS));
+  }
+
+  /** @param {() => void} message */
+  #tell(message) {
+    if (this.spool.recording) message();
+    else this.#early.push(message);
+  }
+
+  /** @param {Error} error */
+  #fail(error) {
+    if (!this.running) return;
+    this.state = 'failed';
+    this.error = error;
+    void this.mixer.close();
+    this.dispatchEvent(new CustomEvent('failed', { detail: error }));
+  }
+}

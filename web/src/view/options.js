@@ -1,0 +1,54 @@
+/** RecordingOptions: what people chose to record, in the words of the start call. */
+
+import { find } from './page.js';
+
+/** Emits `submit` when Enter asks for a start. */
+export class RecordingOptions extends EventTarget {
+  #fields;
+  #recorder;
+  #type;
+  #quality;
+  #frameRate;
+  #name;
+
+  /** @param {Document} document */
+  constructor(document) {
+    super();
+    this.#fields = find(document, 'recording-fields', HTMLFieldSetElement);
+    this.#recorder = find(document, 'recorder', HTMLSelectElement);
+    this.#type = find(document, 'record-type', HTMLSelectElement);
+    this.#quality = find(document, 'quality', HTMLSelectElement);
+    this.#frameRate = find(document, 'frame-rate', HTMLSelectElement);
+    this.#name = find(document, 'record-name', HTMLInputElement);
+    this.#type.addEventListener('change', () => this.#fit());
+    find(document, 'recording-options', HTMLFormElement).addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.dispatchEvent(new Event('submit'));
+    });
+    // A browser that goes back to the page fills in what was chosen before.
+    this.#fit();
+  }
+
+  /** Whether the options can be changed now. @param {boolean} on */
+  allow(on) {
+    this.#fields.disabled = !on;
+  }
+
+  /** @returns {RecordOptions} */
+  get chosen() {
+    return {
+      recorder: this.#recorder.value === 'local' ? 'local' : 'all',
+      recordConfig: {
+        recordType: this.#type.value === 'audio' ? 'audio' : 'video',
+        recordName: this.#name.value.trim(),
+        recordVideoQuality: Number(this.#quality.value),
+        recordVideoFrame: Number(this.#frameRate.value),
+      },
+    };
+  }
+
+  /** Sound has no size and no rate. */
+  #fit() {
+    for (const select of [this.#quality, this.#frameRate]) select.disabled = this.#type.value === 'audio';
+  }
+}
