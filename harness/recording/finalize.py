@@ -13,7 +13,7 @@ from av.error import FFmpegError
 
 from harness.errors import RecordingError
 from harness.recording.grid import Grid
-from harness.recording.log import Log
+from harness.recording.log import Cut, Log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,12 +91,17 @@ class Tail:
 
 @dataclass(frozen=True)
 class Finished:
-    """What finalising found. Times are in seconds unless said otherwise; ``tracks`` as in the file."""
+    """What finalising found.
+
+    ``duration`` is in seconds, ``zero_on_page`` the file's zero in ms on the page's clock, ``cuts`` the pauses and
+    ``tracks`` what is in the file.
+    """
 
     duration: float
     ticks: int
     ticks_missed: int
     zero_on_page: float | None
+    cuts: tuple[Cut, ...]
     tracks: tuple[str, ...]
 
 
@@ -177,15 +182,17 @@ class _Copy:
 
     def finish(self) -> Finished:
         grid = self._grid
+        self._lines.read(grid)
         if grid:
-            self._lines.read(grid)
             self._write_video(grid, grid.end())
         self._write_audio()
+        zero_on_page = grid.zero_on_page if grid else self._lines.started
         return Finished(
             duration=self._end / 1000,
             ticks=grid.owed if grid else 0,
             ticks_missed=grid.owed - grid.placed if grid else 0,
-            zero_on_page=grid.zero_on_page if grid else None,
+            zero_on_page=zero_on_page,
+            cuts=self._lines.cuts(zero_on_page or 0.0),
             tracks=tuple(sorted(self._progress.tracks)),
         )
 

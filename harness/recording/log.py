@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from harness.recording.grid import Grid
 
 
+@dataclass(frozen=True)
+class Cut:
+    """Where a pause lies in the file, and how much it cuts out, both in seconds."""
+
+    at: float
+    seconds: float
+
+
 @dataclass
 class Pause:
     """A pause of the recorder, ``start`` to ``end`` in ms on the page's clock; it cuts out ``ticks`` ticks."""
@@ -25,18 +33,19 @@ class Pause:
 class Log:
     """Reads the log as it grows, and tells the grid; only whole lines count.
 
-    MediaRecorder's stamps stand still in a pause, so ticks written meanwhile are dropped, and later ones are counted
-    and timed as if the pause had not been.
+    ``step`` is in ms, 0 for sound alone. MediaRecorder's stamps stand still in a pause, so ticks written meanwhile are
+    dropped, and later ones are counted and timed as if the pause had not been.
     """
 
     def __init__(self, path: Path, step: float) -> None:
+        self.started: float | None = None
         self._pauses: list[Pause] = []
         self._file = path.open("rb")
         self._step = step
         self._rest = b""
 
-    def read(self, grid: Grid) -> None:
-        """Tell the grid what is new."""
+    def read(self, grid: Grid | None) -> None:
+        """Tell the grid, if there is one, what is new."""
         lines = (self._rest + self._file.read()).split(b"\n")
         self._rest = lines.pop()
         for line in lines:
@@ -46,6 +55,14 @@ class Log:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def cuts(self, zero_on_page: float) -> tuple[Cut, ...]:
+        """Return the pauses as cuts in the file, whose zero lies at ``zero_on_page`` on the page's clock."""
+        ended = [pause for pause in self._pauses if pause.end < inf]
+        return tuple(
+            Cut((self._without_pauses(pause.start)[0] - zero_on_page) / 1000, (pause.end - pause.start) / 1000)
+            for pause in ended
+        )
 
     def excess(self, stamp: float, zero_on_page: float) -> float:
         """Return how much more than whole ticks the pauses before a stamp cut out, in ms.
@@ -62,11 +79,13 @@ class Log:
             excess += pause.end - pause.start - pause.ticks * self._step
         return excess
 
-    def _take(self, line: dict[str, Any], grid: Grid) -> None:
+    def _take(self, line: dict[str, Any], grid: Grid | None) -> None:
         match line:
             case {"recorder": "started", "time": time}:
-                grid.recorder_started = time
-            case {"recorder": "stopped", "time": time}:
+                self.started = time
+                if grid:
+                    grid.recorder_started = time
+            case {"recorder": "stopped", "time": time} if grid:
                 last = self._pauses[-1] if self._pauses else None
                 grid.recorder_stopped = self._without_pauses(last.start if last and last.end == inf else time)[0]
             case {"recorder": "paused", "time": time}:
@@ -74,8 +93,8 @@ class Log:
             case {"recorder": "resumed", "time": time} if self._pauses:
                 pause = self._pauses[-1]
                 pause.end = time
-                pause.ticks = round((time - pause.start) / self._step)
-            case {"first": first, "written": written}:
+                pause.ticks = round((time - pause.start) / self._step) if self._step else 0
+            case {"first": first, "written": written} if grid:
                 self._ticks(first, written, grid)
 
     def _ticks(self, first: int, written: list[float | None], grid: Grid) -> None:

@@ -34,16 +34,18 @@ class Event(BaseModel):
     - ``layout``: from here on the picture holds exactly ``tiles``;
     - ``picture`` on, off: the participant's tile shows a live picture, or a card with the name;
     - ``sound`` on, off: the participant is part of the mixed sound, or silent;
+    - ``pause``: the recording was paused here, and ``seconds`` are cut out;
     - ``alarm``: something stalled; ``message`` says what.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     at: float = Field(allow_inf_nan=False)
-    event: Literal["join", "leave", "layout", "picture", "sound", "alarm"]
+    event: Literal["join", "leave", "layout", "picture", "sound", "pause", "alarm"]
     participant: Name | None = None
     on: bool | None = None
     tiles: tuple[Tile, ...] | None = None
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     message: Annotated[str, Field(max_length=2000)] | None = None
 
     @model_serializer(mode="wrap")
@@ -96,6 +98,10 @@ class Timeline(BaseModel):
             if event.event == "layout" and event.at <= at:
                 place = next((tile for tile in event.tiles or () if tile.participant == participant), None)
         return place
+
+    def cuts(self) -> list[tuple[float, float]]:
+        """Return the pauses: where each lies in the file, and what it cuts out, in seconds."""
+        return [(event.at, event.seconds or 0.0) for event in self.events if event.event == "pause"]
 
     def _switched(self, what: str, participant: str, duration: float) -> list[Interval]:
         changes = (

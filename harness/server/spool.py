@@ -62,7 +62,6 @@ class Take:
     growth: Growth = field(default_factory=Growth)
     progress: Progress = field(default_factory=Progress)
     events: list[MixerEvent] = field(default_factory=list)
-    recorder_started: float | None = None
     manifest: Manifest | None = None
     # Whether the file has been published outside the spool.
     kept: bool = False
@@ -118,8 +117,6 @@ class Take:
 
     def recorder(self, state: str, page_time: float) -> None:
         """MediaRecorder was started, stopped, paused or resumed, at a time in ms on the page's clock."""
-        if state == "started":
-            self.recorder_started = page_time
         self.log({"recorder": state, "time": page_time})
 
     def end(self, versions: Mapping[str, str], recovered: str | None = None) -> Manifest:
@@ -191,17 +188,15 @@ class Take:
 
     def _describe(self, result: Finished, versions: Mapping[str, str], recovered: str | None) -> Manifest:
         hello = self.hello
-        on_page = result.zero_on_page if result.zero_on_page is not None else self.recorder_started or 0.0
-        zero = on_page + hello.clock.offset
+        zero = (result.zero_on_page or 0.0) + hello.clock.offset
         room = self.room_record()
-        events = [
-            event.model_dump(exclude={"time"}, exclude_none=True) | {"at": (event.time - zero) / 1000}
-            for event in self.events
+        happened = [*(event.model_dump(exclude_none=True) for event in self.events), *room.events]
+        events: list[dict[str, Any]] = [
+            {key: value for key, value in event.items() if key != "time"}
+            | {"at": round(_in_file((event["time"] - zero) / 1000, result), 4)}
+            for event in happened
         ]
-        events += [{**event, "at": (event["time"] - zero) / 1000} for event in room.events]
-        for event in events:
-            event.pop("time", None)
-            event["at"] = round(event["at"], 4)
+        events += [{"at": round(cut.at, 4), "event": "pause", "seconds": round(cut.seconds, 4)} for cut in result.cuts]
         started = datetime.fromtimestamp(time.time() + zero / 1000 - time.monotonic(), tz=UTC)
         recording = Recording(
             id=self.id,
@@ -232,6 +227,14 @@ class Take:
             clock_error_ms=round(hello.clock.error, 3),
             alarms=tuple(event.message or "" for event in self.events if event.event == "alarm"),
         )
+
+
+def _in_file(at: float, finished: Finished) -> float:
+    """Return where in the file a moment lies, ``at`` seconds after its zero: pauses are cut out."""
+    for cut in finished.cuts:
+        if at > cut.at:
+            at = max(cut.at, at - cut.seconds)
+    return at
 
 
 class Spool:

@@ -24,6 +24,8 @@ _SLACK: Final = 0.7
 _WHOLE: Final = 0.03
 # A picture that comes back after this long, in seconds, begins anew instead of having been repeated or skipped.
 _ANEW: Final = 0.2
+# A cut lies between two pictures, and its time is good to one or two of them.
+_AROUND_A_CUT: Final = 0.15
 
 
 def frozen(sightings: Sightings, *, period: float) -> list[Interval]:
@@ -36,12 +38,14 @@ def frozen(sightings: Sightings, *, period: float) -> list[Interval]:
     return longer(runs, SHORTEST_FREEZE)
 
 
-def uneven(sightings: Sightings, *, period: float, apart: Sequence[Interval]) -> tuple[int, int]:
+def uneven(
+    sightings: Sightings, *, period: float, apart: Sequence[Interval], cuts: Sequence[float] = ()
+) -> tuple[int, int]:
     """Return how many of the sender's pictures were repeated and how many skipped, beyond exact conversion.
 
-    ``apart`` are frozen stretches, which count for themselves. Exact conversion keeps the counter within a band of
-    fixed width around the file's time; each time it leaves the band, something was repeated or skipped, and the
-    band moves along.
+    ``apart`` are frozen stretches, which count for themselves; at ``cuts`` the sender went on unrecorded. Exact
+    conversion keeps the counter within a band of fixed width around the file's time; each time it leaves the band,
+    something was repeated or skipped, and the band moves along.
     """
     step = _senders_step(sightings)
     width = _band(step, period * COUNTS_A_SECOND)
@@ -51,7 +55,11 @@ def uneven(sightings: Sightings, *, period: float, apart: Sequence[Interval]) ->
     for at, since, ahead in zip(
         sightings.times.tolist(), np.diff(sightings.times, prepend=0.0).tolist(), lead.tolist(), strict=True
     ):
-        anew = since > _ANEW or any(start < at <= end + period for start, end in apart)
+        anew = (
+            since > _ANEW
+            or any(start < at <= end + period for start, end in apart)
+            or any(abs(at - cut) < _AROUND_A_CUT for cut in cuts)
+        )
         if low is None or high is None or anew:
             low = high = ahead
         elif ahead - low - width > _SLACK:

@@ -69,7 +69,7 @@ class Tape:
     """What the watchers of one file found.
 
     ``hearing`` is None without sound, ``rate`` is in pictures a second and ``zero_ms`` the room's time at the file's
-    zero, where a manifest tells it.
+    zero, where a manifest tells it; ``cuts`` are the pauses: where in the file and how long, in seconds.
     """
 
     sightings: dict[int, Sightings]
@@ -77,6 +77,7 @@ class Tape:
     rate: float | None
     duration: float
     zero_ms: float | None = None
+    cuts: Sequence[tuple[float, float]] = ()
 
 
 def people(tape: Tape, timeline: Timeline) -> tuple[Person, ...]:
@@ -95,8 +96,8 @@ def people(tape: Tape, timeline: Timeline) -> tuple[Person, ...]:
 
 def _person(tape: Tape, marker: int, name: str, *, known: bool, own_voice: bool) -> Person:
     heard = _heard(tape.hearing, marker % VOICES)
-    sight = _sight(tape.sightings.get(marker), tape.rate)
-    offsets = _offsets(tape.sightings.get(marker), tape.hearing if own_voice else None)
+    sight = _sight(tape.sightings.get(marker), tape)
+    offsets = _offsets(tape.sightings.get(marker), tape.hearing if own_voice else None, tape.cuts)
     return Person(
         marker=marker,
         known=known,
@@ -107,7 +108,7 @@ def _person(tape: Tape, marker: int, name: str, *, known: bool, own_voice: bool)
             audio=_audio(heard, tape),
             av_offset_ms=_spread(offsets[:, 1] * 1000),
             drift_ppm=_drift(offsets),
-            delay_ms=_delay(tape.sightings.get(marker), tape.zero_ms),
+            delay_ms=_delay(tape.sightings.get(marker), tape),
         ),
         seen=sight.seen,
         home=sight.home,
@@ -128,7 +129,8 @@ class _Sight:
     uneven: int = 0
 
 
-def _sight(sightings: Sightings | None, rate: float | None) -> _Sight:
+def _sight(sightings: Sightings | None, tape: Tape) -> _Sight:
+    rate = tape.rate
     if rate is None:
         return _Sight(facts=None)
     if sightings is None:
@@ -136,7 +138,7 @@ def _sight(sightings: Sightings | None, rate: float | None) -> _Sight:
     period = 1 / rate
     seen = tuple(spans(sightings.times.tolist(), lasting=period, bridge=_BRIDGE))
     still = frozen(sightings, period=period)
-    repeated, skipped = uneven(sightings, period=period, apart=still)
+    repeated, skipped = uneven(sightings, period=period, apart=still, cuts=[at for at, _ in tape.cuts])
     count = sightings.times.size
     facts = Seen(
         frames_seen=count,
@@ -173,11 +175,14 @@ def _is_voice(hearing: Hearing | None, voice: int) -> bool:
     return bool((np.abs(np.diff(hearing.bursts[voice]) - _BURST_EVERY) < _BURST_SLACK).any())
 
 
-def _offsets(sightings: Sightings | None, hearing: Hearing | None) -> NDArray[np.float64]:
+def _offsets(
+    sightings: Sightings | None, hearing: Hearing | None, cuts: Sequence[tuple[float, float]]
+) -> NDArray[np.float64]:
     """Return (time of a burst, sound minus picture) for each burst, in seconds.
 
     The picture's time of a burst is when its counter, the nearest multiple of 30, is shown: between pictures, too,
-    and whatever single pictures came late. Offsets beyond half a second read as their rest from whole seconds.
+    and whatever single pictures came late; next to a cut nobody can tell. Offsets beyond half a second read as their
+    rest from whole seconds.
     """
     if sightings is None or hearing is None:
         return np.zeros((0, 2))
@@ -188,18 +193,20 @@ def _offsets(sightings: Sightings | None, hearing: Hearing | None) -> NDArray[np
     found = []
     for at in hearing.bursts[sightings.marker % VOICES]:
         first, last = np.searchsorted(shown, (at - _AROUND, at + _AROUND))
-        if last - first >= _FEWEST_PICTURES:
+        if last - first >= _FEWEST_PICTURES and all(abs(at - cut) > _AROUND for cut, _ in cuts):
             since = at - float(np.median(zero[first:last]))
             found.append((at, since - round(since)))
     return np.array(found).reshape(-1, 2)
 
 
-def _delay(sightings: Sightings | None, zero_ms: float | None) -> Spread | None:
+def _delay(sightings: Sightings | None, tape: Tape) -> Spread | None:
     """Return how long after its capture each picture is shown; captures count the room's ms modulo 2^22."""
-    if sightings is None or zero_ms is None:
+    if sightings is None or tape.zero_ms is None:
         return None
     fresh = np.append(True, np.diff(sightings.captures_ms) != 0)
-    shown = zero_ms + sightings.times[fresh] * 1000
+    shown = tape.zero_ms + sightings.times[fresh] * 1000
+    for at, seconds in tape.cuts:
+        shown[sightings.times[fresh] >= at] += seconds * 1000
     turn = float(1 << CAPTURE_BITS)
     late = (shown - sightings.captures_ms[fresh] + turn / 2) % turn - turn / 2
     return _spread(late)

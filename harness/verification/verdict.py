@@ -69,6 +69,7 @@ def _evidence(path: Path, beside: Path, asked: float | None) -> Evidence:
         rate=rate,
         duration=duration_of(streams, rate),
         zero_ms=manifest.zero_ms if manifest else None,
+        cuts=timeline.cuts(),
     )
     return Evidence(
         path=path,

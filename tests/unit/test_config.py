@@ -56,6 +56,7 @@ def test_the_page_gets_nertcs_words() -> None:
         "recordVideoQuality": 480,
         "recordVideoFrame": 30,
         "layout": "grid",
+        "names": True,
         "codec": "vp9",
         "videoBitsPerSecond": 1_000_000,
     } == config.for_page()
@@ -92,7 +93,8 @@ def test_a_configuration_survives_the_way_to_the_page_and_back(config: RecordCon
         ("record_video_frame", "30", "15, 30"),
         ("record_video_frame", True, "15, 30"),
         ("record_video_frame", [], "15, 30"),
-        ("layout", "pile", "'grid'"),
+        ("layout", "pile", "'grid', 'speaker'"),
+        ("names", 1, "True or False"),
         ("codec", "h264", "'vp8', 'vp9', 'av1'"),
         ("record_name", 7, "a text or None"),
         ("video_bits_per_second", 99_999, "from 100000 to 50000000"),
@@ -123,7 +125,7 @@ def test_the_limits_of_the_bit_rate_are_allowed(bits: int) -> None:
 
 def test_an_option_that_the_page_made_up_is_refused() -> None:
     """The message names it and the ones that exist."""
-    with pytest.raises(ConfigError, match=r"unknown option 'recordSize'; choose from codec, layout, recordName"):
+    with pytest.raises(ConfigError, match=r"unknown option 'recordSize'; choose from codec, layout, names, recordName"):
         RecordConfig.from_page({"recordSize": 1})
 
 

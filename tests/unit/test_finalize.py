@@ -371,13 +371,42 @@ def test_a_tick_that_the_mixer_gave_up_stays_a_gap(raw: Raw, tmp_path: Path) -> 
         return True
 
     data = edited(tmp_path, raw, move)
-    log = [json.dumps({"recorder_started": raw.started}), json.dumps({"first": 0, "written": later})]
+    log = [json.dumps({"recorder": "started", "time": raw.started}), json.dumps({"first": 0, "written": later})]
 
     finished = finish(tmp_path, data, log)
 
     pictures, _ = packets_of(tmp_path / "finished.webm")
     assert [round(number * STEP) for number in range(FRAMES + 1) if number != missing] == [at for at, _ in pictures]
     assert (FRAMES + 1, 1) == (finished.ticks, finished.ticks_missed)
+
+
+@pytest.mark.parametrize("length", [1000.0, 1010.0, 988.0])
+def test_a_pause_is_cut_out(raw: Raw, tmp_path: Path, length: float) -> None:
+    """The picture goes on at the next tick, with the sound that was made with it, however long the pause was."""
+    paused = raw.written[FIRST_TICK + 50] - 1
+    # The mixer's beat goes on: 30 ticks later it writes what would have been the next picture.
+    later = raw.written[: FIRST_TICK + 50]
+    later += [paused + 1 + number * STEP for number in range(30)]
+    later += [at + 30 * STEP for at in raw.written[FIRST_TICK + 50 :]]
+    states = [("started", raw.started), ("paused", paused), ("resumed", paused + length)]
+    log = [json.dumps({"recorder": state, "time": at}) for state, at in states]
+    log += [json.dumps({"first": at, "written": later[at : at + 8]}) for at in range(0, len(later), 8)]
+    # The recorder's stamps stand still for as long as it paused, to the millisecond.
+    shift = round(30 * STEP - length)
+
+    def resume(packet: AnyPacket, _: int) -> bool:
+        if (packet.pts or 0) >= raw.picture_stamps[50]:
+            packet.pts = packet.dts = (packet.pts or 0) + shift
+        return True
+
+    finished = finish(tmp_path, edited(tmp_path, raw, resume), log)
+
+    pictures, sounds = packets_of(tmp_path / "finished.webm")
+    assert [round(number * STEP) for number in range(FRAMES)] == [at for at, _ in pictures]
+    assert (FRAMES, 0) == (finished.ticks, finished.ticks_missed)
+    kept = {data: at for at, data in sounds}
+    shifts = [stamp - kept[data] for stamp, data in zip(raw.sound_stamps, raw.sounds, strict=True) if data in kept]
+    assert all(pytest.approx(RECORDER_SOUND_DELAY, abs=5) == shift for shift in shifts)
 
 
 def test_without_a_log_the_pictures_are_still_on_a_grid(raw: Raw, tmp_path: Path) -> None:

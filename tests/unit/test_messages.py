@@ -30,16 +30,25 @@ HELLO = {
 TILE = {"participant": "alice", "x": 0, "y": 0, "width": 640, "height": 360}
 
 
-def declared(name: str) -> dict[str, set[str]]:
+def declared(union: str) -> dict[str, set[str]]:
     """Return the messages of a union in types.d.ts: the fields of each, by its type."""
-    body = re.split(r"\n(?=type |interface |//)", TYPES.split(f"type {name} =")[1])[0]
-    body = re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL)
+    body = TYPES.split(f"type {union} =")[1].split(";\n\n")[0]
     found = {}
-    for message in re.split(r"\n  \| ", body):
-        flat = re.sub(r"(?<=[:<] )?\{[^{}]*\}(?=;|\[|\s*$)", "any", message.strip()[1:-1])
-        kind = re.search(r"type: '(\w+)'", message)
-        if kind:
-            found[kind[1]] = set(re.findall(r"(\w+)\??:", flat))
+    for message in re.split(r"\n  \| ", re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL))[1:]:
+        shared = [TYPES.split(f"interface {name} ")[1].split("\n}")[0] for name in re.findall(r"& (\w+)", message)]
+        (kind,) = re.findall(r"type: '(\w+)'", message)
+        found[kind] = set().union(*map(fields, [message, *shared]))
+    return found
+
+
+def fields(text: str) -> set[str]:
+    """Return the names in the outermost braces of a TypeScript type."""
+    depth = 0
+    found = set()
+    for token in re.finditer(r"[{}]|(\w+)\??:", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)):
+        depth += {"{": 1, "}": -1}.get(token[0], 0)
+        if token[1] and depth == 1:
+            found.add(token[1])
     return found
 
 
@@ -58,8 +67,8 @@ def test_both_ends_know_the_same_messages(union: str, name: str) -> None:
     [
         HELLO,
         HELLO | {"width": None, "height": None, "frame_rate": None},
-        {"type": "started", "time": 1.7e12},
-        {"type": "stopped", "time": 1.7e12},
+        {"type": "recorder", "state": "started", "time": 1.7e12},
+        {"type": "recorder", "state": "paused", "time": 1.7e12},
         {"type": "ticks", "first": 0, "written": [1.5, None, 2.5]},
         {"type": "event", "event": {"time": 1, "event": "layout", "tiles": [TILE]}},
         {"type": "event", "event": {"time": 1, "event": "picture", "participant": "alice", "on": False}},
@@ -103,8 +112,9 @@ def test_a_hello_that_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
     [
         {"type": "ticks", "first": -1, "written": []},
         {"type": "ticks", "first": 0, "written": [0] * 4097},
-        {"type": "started", "time": "now"},
-        {"type": "started", "time": 1e14},
+        {"type": "recorder", "state": "started", "time": "now"},
+        {"type": "recorder", "state": "started", "time": 1e14},
+        {"type": "recorder", "state": "broken", "time": 1},
         {"type": "end", "chunks": -1, "bytes": 0},
         {"type": "event", "event": {"time": 1, "event": "join", "participant": "mallory"}},
         {"type": "event", "event": {"time": 1, "event": "sound", "participant": "x" * 201, "on": True}},

@@ -72,7 +72,7 @@ def test_a_welcome_tells_the_newcomer_everything(server: Server) -> None:
     welcome = server.enter(2, "bob")
 
     (alice,) = welcome["members"]
-    assert {"name": "alice", "marker": 0, "audio": True, "video": True, "wants": {"*": SMALL}} == {
+    assert {"name": "alice", "marker": 0, "audio": True, "video": True, "screen": False, "wants": {"*": SMALL}} == {
         key: value for key, value in alice.items() if key != "id"
     }
     assert ("welcome", "daily", "bob", 1, []) == (
@@ -179,8 +179,8 @@ def test_a_stranger_who_hangs_up_is_no_news(server: Server) -> None:
     ("message", "expected"),
     [
         (
-            {"type": "state", "audio": False, "video": True},
-            {"type": "state", "audio": False, "video": True},
+            {"type": "state", "audio": False, "video": True, "screen": True},
+            {"type": "state", "audio": False, "video": True, "screen": True},
         ),
         (
             {"type": "wants", "wants": {"*": SMALL}},

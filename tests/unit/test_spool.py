@@ -74,7 +74,7 @@ def feed(take: Take, data: bytes, size: int = 1_000) -> None:
 def recorded(spool: Spool, sound: bytes, **config: Any) -> Take:
     """Return a recording that has all its bytes."""
     take = begin(spool, **config)
-    take.started(STARTED)
+    take.recorder("started", STARTED)
     feed(take, sound)
     return take
 
@@ -159,17 +159,17 @@ def test_the_log_has_a_line_for_everything_that_is_told(spool: Spool) -> None:
     """One JSON object each, on disk at once."""
     take = begin(spool)
 
-    take.started(STARTED)
+    take.recorder("started", STARTED)
     take.log({"first": 8, "written": [1.5, None]})
     take.event(MixerEvent(time=9_500, event="sound", participant="alice", on=True))
-    take.stopped(STARTED + 1_000)
+    take.recorder("stopped", STARTED + 1_000)
 
     lines = [json.loads(line) for line in (take.folder / "log.jsonl").read_text().splitlines()]
     assert [
-        {"recorder_started": STARTED},
+        {"recorder": "started", "time": STARTED},
         {"first": 8, "written": [1.5, None]},
         {"event": {"time": 9_500, "event": "sound", "participant": "alice", "on": True}},
-        {"recorder_stopped": STARTED + 1_000},
+        {"recorder": "stopped", "time": STARTED + 1_000},
     ] == lines
 
 
@@ -201,7 +201,7 @@ def test_an_ended_recording_is_a_complete_file_with_its_manifest(spool: Spool, s
 def test_what_happened_is_told_on_the_recordings_own_clock(spool: Spool, sound: bytes) -> None:
     """The recorder started when the room's clock showed 10 s: that is the zero of pages' and room's events."""
     take = begin(spool)
-    take.started(STARTED)
+    take.recorder("started", STARTED)
     take.event(MixerEvent(time=10_500, event="sound", participant="alice", on=True))
     take.event(MixerEvent(time=10_750, event="alarm", message="The sound stalled."))
     feed(take, sound)

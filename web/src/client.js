@@ -216,16 +216,19 @@ export class Client extends EventTarget {
     }
     joined.addEventListener('wanted', () => this.#fit());
     joined.addEventListener('closed', () => this.#emit('changed'));
-    const opened = await this.#parts.openMedia(media, {
-      name: joined.name,
-      marker: joined.marker,
-      clock: joined.clock,
+    const { name: known, marker, clock } = joined;
+    const opened = await this.#parts.openMedia(media, { name: known, marker, clock }).catch((error) => {
+      // Who has nothing to bring is not left behind in the room.
+      joined.leave();
+      throw error;
     });
     this.media = opened;
     for (const track of opened.stream.getTracks()) this.#follow(track);
     joined.addEventListener('clock', () => opened.setClock(joined.clock.offset));
     this.#fit();
     this.state = 'joined';
+    // What was off in the room before is off in this one.
+    if (!this.#microphone || !this.#camera) this.#announce();
     this.#emit('changed');
     this.#emit('joined');
     await joined.publish(opened);
@@ -416,14 +419,13 @@ export class Client extends EventTarget {
     const sizes =
       plan?.type === 'video' ? this.#parts.tileSizes(ids, plan, newest?.mixer.speaker ?? null) : {};
     this.#own = sizes[room.id] ?? null;
-    room.want(all ? { '*': SMALLEST, ...sizes } : this.#wants);
+    room.want(all ? atLeast({ '*': SMALLEST, ...sizes }, this.#wants) : this.#wants);
     this.#fit();
   }
 
   /** Makes our picture as large as the largest of those who show it, and no larger. */
   #fit() {
     const sizes = [this.#own, this.room?.wantedSize() ?? null].filter((size) => size !== null);
-    const pixels = (/** @type {PictureSize} */ size) => size.width * size.height * size.frameRate;
     const size = sizes.toSorted((a, b) => pixels(b) - pixels(a))[0];
     if (!size || !this.media) return;
     this.media.fit(size);
@@ -458,6 +460,19 @@ export class Client extends EventTarget {
     this.dispatchEvent(new CustomEvent(name, { detail }));
     if (name !== 'changed') this.dispatchEvent(new CustomEvent('changed'));
   }
+}
+
+/** @param {PictureSize} size */
+const pixels = (size) => size.width * size.height * size.frameRate;
+
+/** Returns what a recording needs of everybody, and no less than people watch. @param {Record<string, PictureSize>} needed @param {Wants} watched @returns {Wants} */
+function atLeast(needed, watched) {
+  const sizes = { ...needed };
+  for (const [id, size] of Object.entries(needed)) {
+    const seen = watched?.[id] ?? watched?.['*'];
+    if (seen && pixels(seen) > pixels(size)) sizes[id] = seen;
+  }
+  return sizes;
 }
 
 /** @param {Room} room @param {Member} member @returns {Source} */

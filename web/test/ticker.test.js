@@ -106,14 +106,14 @@ describe('a ticker', () => {
   test('whose work takes longer than a step still gives up no more than it must', async (context) => {
     const time = new FakeTime(context);
 
-    const { beats } = await run(time, 400, () => {
+    const { beats, origin } = await run(time, 400, () => {
       time.now += 12;
     });
 
-    const ticks = numbers(beats);
+    const ticks = numbers(beats.filter(({ at }) => at < origin + 400));
     assert.equal(ticks.length, new Set(ticks).size);
     // Of 40 steps 33 fit.
-    assert.ok(ticks.length >= 30 && ticks.length <= 35, `${ticks.length} ticks`);
+    assert.ok(ticks.length >= 30 && ticks.length <= 34, `${ticks.length} ticks`);
   });
 
   test('waits for its origin', async (context) => {

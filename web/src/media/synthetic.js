@@ -13,7 +13,7 @@ const SAMPLE_RATE = 48000;
 /** @typedef {{name: string, marker: number, clock: RoomClockLike}} Options */
 
 /**
- * Makes the picture in a worker and the sound in an AudioContext (Chrome facts 6, 61), both from one origin in time.
+ * Makes the picture in a worker and the sound in an AudioContext (Chrome fact 6), both from one origin in time.
  *
  * @implements {LocalMedia}
  */

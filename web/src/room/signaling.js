@@ -42,8 +42,9 @@ export class Signaling extends EventTarget {
     socket.addEventListener('message', (/** @type {MessageEvent<string>} */ { data }) => {
       const message = /** @type {FromServer} */ (parse(data));
       if (message.type === 'welcome') {
-        welcome.resolve(message);
         this.#ping();
+        // A welcome is worth little without the time: what happens is told on the room's clock.
+        this.addEventListener('clock', () => welcome.resolve(message), { once: true });
       } else if (message.type === 'pong') {
         if (this.clock.update(message.sent, message.time, pageNow())) this.dispatchEvent(new Event('clock'));
       } else {

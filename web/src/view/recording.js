@@ -24,13 +24,13 @@ const CALLS = {
 /** @type {Record<Exclude<TakeState, 'recording'> | Busy, string>} */
 const STATUS = {
   idle: 'Nothing is being recorded.',
-  starting: 'Waiting for everybody’s picture and sound.',
-  paused: 'Paused. The pause will not be in the file.',
+  starting: 'Waiting for picture and sound.',
+  paused: 'Paused.',
   stopping: 'Finishing the file.',
-  broken: 'The recording was not finished.',
-  stopped: 'Not downloaded yet. Clean would throw it away.',
+  broken: 'Not finished; nothing to download.',
+  stopped: 'Download it; Clean discards it.',
   downloading: 'Downloading.',
-  downloaded: 'Downloaded. Clean removes the server’s copy; yours stays.',
+  downloaded: 'Downloaded. Clean when you are done.',
   cleaning: 'Cleaning.',
 };
 
@@ -86,11 +86,11 @@ export class RecordingPanel extends EventTarget {
   render() {
     const { take } = this.#client;
     const calls = this.#calls();
-    const next = calls.find((call) => call !== 'clean');
+    const [next] = CALLS[stateOf(take)];
     this.state = this.#busy ?? stateOf(take);
     for (const [call, button] of Object.entries(this.#buttons)) {
       button.disabled = !calls.some((one) => one === call);
-      button.classList.toggle('strong', call === next);
+      button.classList.toggle('strong', call === next && !button.disabled);
     }
     this.#options.allow(calls.includes('start'));
     this.#tape.dataset['state'] = this.state;
@@ -166,5 +166,5 @@ function progress(take) {
   const whom = recorder === 'all' ? 'Everybody' : 'Only you';
   return type === 'audio'
     ? `${whom}, sound only.`
-    : `${whom}, ${config.recordVideoQuality}p, ${frameRate} frames a second.`;
+    : `${whom}, ${config.recordVideoQuality}p at ${frameRate} fps.`;
 }

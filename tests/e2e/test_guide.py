@@ -1,0 +1,175 @@
+"""The NERTC guide's own sample, word for word, and what surrounds the four calls in the page."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import RecordConfig, Room, verify
+
+# As the guide prints it, between the room that is joined before and the file that is there after.
+SAMPLE = """
+const data = {
+    recorder: 'all',
+    recordConfig: {
+        recordType: 'video',
+        recordName: '录制文件名称',
+        recordVideoQuality: NERTC.RECORD_VIDEO_QUALITY_360p,
+        recordVideoFrame: NERTC.RECORD_VIDEO_FRAME_RATE_15
+    }
+}
+//开始录制
+client.startMediaRecording(data);
+
+//停止录制
+client.stopMediaRecording();
+
+//生成录制文件
+client.downloadMediaRecording();
+
+//清除录制的音视频资源,释放内存空间
+client.cleanMediaRecording();
+"""
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_the_guides_sample_runs_word_for_word(
+    room: Room, tmp_path: Path, read_back: Callable[[Path], Any], *, awaited: bool
+) -> None:
+    """Pasted into the console, awaited or not, it downloads one WebM by the name that it gives."""
+    alice, _ = room.join_all("alice", "bob")
+    sample = SAMPLE.replace("client.", "await client.") if awaited else SAMPLE
+
+    with alice.page.expect_download() as download:
+        alice.page.evaluate(f"async () => {{ {sample} }}")
+
+    assert "录制文件名称.webm" == download.value.suggested_filename
+    download.value.save_as(tmp_path / "sample.webm")
+    tape = read_back(tmp_path / "sample.webm")
+    assert {"vp8", "opus"} == tape.codecs
+    assert {(640, 360)} == tape.sizes
+
+
+def test_the_constants_are_those_of_the_guide(room: Room) -> None:
+    """NERTC's names mean the sizes and rates that they say."""
+    page = room.join("alice").page
+
+    constants = page.evaluate("({...NERTC})")
+
+    assert 360 == constants["RECORD_VIDEO_QUALITY_360p"]
+    assert 480 == constants["RECORD_VIDEO_QUALITY_480p"]
+    assert 720 == constants["RECORD_VIDEO_QUALITY_720p"]
+    assert 15 == constants["RECORD_VIDEO_FRAME_RATE_15"]
+    assert 30 == constants["RECORD_VIDEO_FRAME_RATE_30"]
+
+
+def test_a_client_that_the_page_makes_joins_by_nertcs_names(room: Room) -> None:
+    """createClient, join with channelName, uid and token; once joined it is window.client."""
+    page = room.join("alice").page
+    token = room._server.token(room.name, "")
+
+    joined = page.evaluate(
+        """async (token) => {
+            const mine = NERTC.createClient();
+            const before = client === mine;
+            await mine.join({ channelName: 'room', uid: 7, token });
+            const after = client === mine;
+            await mine.leave();
+            return { before, after, name: mine.name };
+        }""",
+        token,
+    )
+
+    assert {"before": False, "after": True, "name": "7"} == joined
+
+
+def test_before_joining_every_call_is_refused(room: Room) -> None:
+    """A fresh client is in no room; the code is NERTC's 10454."""
+    page = room.join("alice").page
+
+    codes = page.evaluate(
+        """async () => {
+            const fresh = NERTC.createClient();
+            const code = (call) => call.then(() => null, (error) => error.code);
+            return [
+                await code(fresh.startMediaRecording({})),
+                await code(fresh.stopMediaRecording()),
+                await code(fresh.downloadMediaRecording()),
+                await code(fresh.cleanMediaRecording()),
+            ];
+        }"""
+    )
+
+    assert [10454, 10454, 10454, None] == codes
+
+
+def test_calls_without_await_run_in_order(room: Room) -> None:
+    """Two recordings, started and stopped in one breath, become two files in the order of the calls."""
+    alice = room.join("alice")
+
+    alice.page.evaluate(
+        """async () => {
+            const take = (recordName) => client.startMediaRecording({ recordConfig: { recordName } });
+            take('one');
+            client.stopMediaRecording();
+            client.downloadMediaRecording();
+            take('two');
+            await client.downloadMediaRecording();
+        }"""
+    )
+
+    names = [alice._page.next_download().suggested_filename for _ in range(2)]
+    assert ["one.webm", "two.webm"] == names
+
+
+def test_events_tell_what_happens_to_a_recording(room: Room) -> None:
+    """In the page by NERTC's on(), in Python by the same names."""
+    alice = room.join("alice")
+    heard: list[str] = []
+    for event in ("started", "paused", "resumed", "stopped", "downloaded", "cleaned"):
+        alice.on(f"recording-{event}", lambda _, event=event: heard.append(event))  # type: ignore[misc]
+    alice.page.evaluate("client.on('@media-recording-stopped', (file) => { window.stopped = file.name; })")
+
+    alice.start_media_recording(record_config=RecordConfig(record_name="events"))
+    alice.pause_media_recording()
+    alice.resume_media_recording()
+    alice.stop_media_recording()
+    alice.download_media_recording()
+    alice.clean_media_recording()
+
+    room.wait_for(lambda: len(heard) == 6, what="six events")
+    assert ["started", "paused", "resumed", "stopped", "downloaded", "cleaned"] == heard
+    assert "events.webm" == alice.page.evaluate("window.stopped")
+
+
+def test_the_status_counts_time_and_bytes(room: Room) -> None:
+    """get_media_recording answers at once: state, recorded seconds, bytes and how many of them are safe."""
+    alice = room.join("alice")
+    assert "none" == alice.get_media_recording().state
+    alice.start_media_recording()
+    room.wait(seconds=1)
+
+    status = alice.get_media_recording()
+
+    assert "recording" == status.state
+    assert status.elapsed == pytest.approx(1.5, abs=1)
+    assert 0 < status.bytes_acknowledged <= status.bytes
+    assert status.alarm is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["录制文件名称", "🎬 Aufnahme 👩‍👩‍👧", "", "a/b\\c:d*e?f", "..", "CON", "-rf", "x" * 300, "<img src=x onerror=1>"],
+)
+def test_any_name_becomes_a_safe_file(room: Room, recordings: Path, name: str) -> None:
+    """Chinese, emoji, empty, hostile: a file in the folder, of at most 255 bytes, that verify reads."""
+    alice = room.join("alice")
+    alice.start_media_recording(record_config=RecordConfig(record_name=name))
+
+    recording = alice.download_media_recording()
+
+    assert recordings == recording.path.parent
+    assert len(recording.path.name.encode()) <= 255
+    assert ".webm" == recording.path.suffix
+    assert verify(recording).media is not None

@@ -1,0 +1,229 @@
+"""The page, as people use it: by name, label and button, in a real Chrome."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from harness.browser.chrome import Chrome
+from harness.server.room_server import RoomServer
+
+Visit = Callable[[str], Page]
+
+
+@pytest.fixture(scope="module")
+def room_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoomServer]:
+    """Serve a room with an open door."""
+    with RoomServer(recordings=tmp_path_factory.mktemp("page"), versions={}, open_room="room") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Chrome]:
+    """Run one Chrome with a camera and a microphone of its own."""
+    with Chrome(fake_devices=True) as chrome:
+        yield chrome
+
+
+@pytest.fixture
+def visit(chrome: Chrome) -> Iterator[Visit]:
+    """Return a function that opens a page as somebody new; a page that complains fails the test."""
+    contexts = []
+    complaints: list[str] = []
+
+    def visit(url: str) -> Page:
+        contexts.append(chrome.new_context())
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(url)
+        return page
+
+    yield visit
+
+    for context in contexts:
+        context.close()
+    assert [] == complaints
+
+
+def join(page: Page, name: str, media: str = "Synthetic picture and sound") -> None:
+    """Fill in the form and wait until the room is there."""
+    page.get_by_label("Your name").fill(name)
+    page.get_by_label(media).check()
+    button(page, "Join").click()
+    expect(button(page, "Leave")).to_be_visible()
+
+
+def button(page: Page, name: str) -> Locator:
+    """Return the button with that name."""
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def tile(page: Page, name: str) -> Locator:
+    """Return somebody's tile."""
+    return page.get_by_role("listitem").filter(has_text=name)
+
+
+def plays(page: Page, name: str) -> None:
+    """Wait until somebody's picture is there and moves on by a quarter of a second."""
+    video = tile(page, name).locator("video").element_handle()
+    page.wait_for_function("video => video.videoWidth > 0", arg=video)
+    start = video.evaluate("video => video.currentTime")
+    page.wait_for_function("([video, start]) => video.currentTime > start + 0.25", arg=[video, start])
+
+
+def test_two_people_meet_and_one_takes_the_recording_home(
+    room_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    """They see each other; start, stop, download and clean lead to a file, each possible only in its turn."""
+    alice, bob = visit(room_server.url), visit(room_server.url)
+    calls = {name: button(alice, name) for name in ("Start", "Stop", "Download", "Clean")}
+
+    def only(*names: str) -> None:
+        for name, call in calls.items():
+            expect(call).to_be_enabled(enabled=name in names)
+
+    join(alice, "Alice", media="Camera and microphone")
+    join(bob, "Bob")
+    plays(alice, "Bob")
+    plays(bob, "Alice")
+    only("Start")
+
+    alice.get_by_label("File name").fill("standup")
+    calls["Start"].click()
+    expect(alice.get_by_role("timer")).to_have_text("0:02")
+    only("Stop")
+    calls["Stop"].click()
+    expect(alice.get_by_text("Download it")).to_be_visible()
+    only("Start", "Download", "Clean")
+    with alice.expect_download() as begun:
+        calls["Download"].click()
+    path = tmp_path / begun.value.suggested_filename
+    begun.value.save_as(path)
+    expect(alice.get_by_text("Downloaded.")).to_be_visible()
+    expect(alice.get_by_text("standup.webm")).to_be_visible()
+    calls["Clean"].click()
+    only("Start")
+    button(alice, "Leave").click()
+
+    tape = read_back(path)
+    assert "standup.webm" == path.name
+    assert {"vp8", "opus"} == tape.codecs
+    assert {(640, 360)} == tape.sizes
+    # The clock shows 0:02 from the second second on; stopping takes a moment on a busy machine.
+    assert 1.9 < tape.picture[-1] / 1000 < 5
+    expect(alice.get_by_label("Your name")).to_be_focused()
+    expect(tile(bob, "Alice")).to_have_count(0)
+
+
+def test_who_leaves_while_recording_can_still_download(room_server: RoomServer, visit: Visit) -> None:
+    """The recording ends with the leaving, and its file waits beside the form."""
+    page = visit(room_server.url)
+    join(page, "Alice")
+    button(page, "Start").click()
+    expect(button(page, "Stop")).to_be_enabled()
+
+    button(page, "Leave").click()
+
+    with page.expect_download() as begun:
+        button(page, "Download").click()
+    assert begun.value.suggested_filename.endswith(".webm")
+
+
+def test_the_others_are_heard_and_oneself_is_not(room_server: RoomServer, visit: Visit) -> None:
+    """Sound comes with the tiles of the others; one's own would come back as an echo."""
+    alice, bob = visit(room_server.url), visit(room_server.url)
+
+    join(alice, "Alice")
+    join(bob, "Bob")
+    plays(alice, "Bob")
+
+    sound = "video => [video.muted, video.srcObject.getAudioTracks().length]"
+    assert [False, 1] == tile(alice, "Bob").locator("video").evaluate(sound)
+    assert [True, 0] == tile(alice, "Alice").locator("video").evaluate(sound)
+
+
+def test_a_camera_off_leaves_a_card_with_the_initial(room_server: RoomServer, visit: Visit) -> None:
+    """Everybody sees the card and the crossed microphone, and the same video element when the camera is back."""
+    alice, bob = visit(room_server.url), visit(room_server.url)
+    join(alice, "Alice")
+    join(bob, "Bob")
+    plays(alice, "Bob")
+    video = tile(alice, "Bob").locator("video")
+    before = video.element_handle()
+
+    button(bob, "Camera").click()
+    button(bob, "Microphone").click()
+
+    expect(video).to_be_hidden()
+    expect(tile(alice, "Bob").get_by_text("B", exact=True)).to_be_visible()
+    expect(tile(alice, "Bob").get_by_label("microphone off")).to_be_visible()
+    expect(button(bob, "Camera")).to_have_attribute("aria-pressed", "false")
+
+    button(bob, "Camera").click()
+
+    expect(video).to_be_visible()
+    assert video.evaluate("(video, before) => video === before", before)
+
+
+def test_the_keyboard_is_enough(room_server: RoomServer, visit: Visit) -> None:
+    """The name has the focus at first, the buttons come by Tab, and the next call has the focus when one is done."""
+    page = visit(room_server.url)
+
+    page.keyboard.type("Alice")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", name="Recording room")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(button(page, "Microphone")).to_be_focused()
+    page.keyboard.press("Space")
+    expect(button(page, "Microphone")).to_have_attribute("aria-pressed", "false")
+    for _ in ("Camera", "Leave", "Start"):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(button(page, "Stop")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(button(page, "Download")).to_be_focused()
+
+
+def test_a_join_without_a_name_is_told_where_it_happened(room_server: RoomServer, visit: Visit) -> None:
+    """The field is marked, described and focused, and nobody has joined."""
+    page = visit(room_server.url)
+
+    button(page, "Join").click()
+
+    name = page.get_by_label("Your name")
+    expect(name).to_be_focused()
+    expect(name).to_have_attribute("aria-invalid", "true")
+    expect(name).to_have_accessible_description("Type your name first.")
+
+
+def test_a_room_with_a_code_asks_for_it(visit: Visit, tmp_path: Path) -> None:
+    """The field for the code appears with the first refusal; a wrong code is told, the right one opens the door."""
+    with RoomServer(recordings=tmp_path, versions={}, open_room="room", join_code="sesame") as server:
+        page = visit(server.url)
+        code = page.get_by_label("Join code")
+        page.get_by_label("Your name").fill("Alice")
+        page.get_by_label("Synthetic").check()
+        expect(code).to_be_hidden()
+
+        button(page, "Join").click()
+        expect(code).to_be_focused()
+        code.fill("open")
+        code.press("Enter")
+        expect(page.get_by_text("That is not the join code")).to_be_visible()
+        code.fill("sesame")
+        code.press("Enter")
+
+        expect(tile(page, "Alice (you)")).to_be_visible()
+
+
+def test_a_page_that_python_drives_shows_nothing(room_server: RoomServer, visit: Visit) -> None:
+    """What nobody watches is not drawn."""
+    page = visit(f"{room_server.url}/?view=off")
+
+    expect(page.get_by_role("main")).to_be_hidden()
