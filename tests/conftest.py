@@ -1,3 +1,25 @@
 """What every suite shares."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
 pytest_plugins = ["pytester"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name our own marker."""
+    config.addinivalue_line("markers", "own_thread: runs in a thread of its own, beside pytest-playwright's event loop")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that launches a Chrome itself where no other Playwright runs: one thread, one executor."""
+    if pyfuncitem.get_closest_marker("own_thread") is None:
+        return None
+    # The function's own fixtures, without those that only stand in the signature's neighbourhood.
+    names = pyfuncitem._fixtureinfo.argnames
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(pyfuncitem.obj, **arguments).result()
+    return True

@@ -13,6 +13,9 @@ import pytest
 
 from harness.browser.chrome import Chrome
 from harness.errors import SetupError
+from tests.processes import left_of
+
+pytestmark = pytest.mark.own_thread
 
 # Python handles the signals, says that it is ready, and goes on using the page for a while.
 A_PROGRAM_WITH_CHROME = """
@@ -82,7 +85,7 @@ def test_a_chrome_that_died_closes_in_silence() -> None:
 
         driver.children()[0].kill()
 
-    assert psutil.wait_procs(family, timeout=2)[1] == []
+    assert [] == left_of(family, within=2)
 
 
 def test_fake_devices_are_a_camera_and_a_microphone() -> None:
@@ -120,7 +123,7 @@ def test_a_signal_to_the_group_reaches_python_alone(number: signal.Signals) -> N
 
         assert process.communicate(timeout=30)[0] == f"closed {number.name}\n"
         assert process.returncode == 0
-        assert psutil.wait_procs(family, timeout=2)[1] == []
+        assert [] == left_of(family, within=2)
 
 
 def test_python_killed_leaves_no_chrome() -> None:
@@ -131,7 +134,7 @@ def test_python_killed_leaves_no_chrome() -> None:
         process.kill()
 
         assert len(family) > 2
-        assert psutil.wait_procs(family, timeout=2)[1] == []
+        assert [] == left_of(family, within=2)
 
 
 def test_a_browser_that_does_not_start_is_a_setup_error(tmp_path: Path) -> None:

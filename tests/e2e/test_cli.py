@@ -14,6 +14,8 @@ import av
 import psutil
 import pytest
 
+from tests.processes import left_of
+
 RECORDING = {
     "id",
     "path",
@@ -178,7 +180,7 @@ def test_an_interrupted_recording_is_kept(tmp_path: Path, number: signal.Signals
     assert 0 < recording["duration"] < 30
     with av.open(recording["path"]) as container:
         assert 2 == len(container.streams)
-    assert [] == psutil.wait_procs(family, timeout=5)[1]
+    assert [] == left_of(family, within=5)
 
 
 def test_a_killed_python_leaves_no_chrome(tmp_path: Path) -> None:
@@ -190,7 +192,7 @@ def test_a_killed_python_leaves_no_chrome(tmp_path: Path) -> None:
 
         process.kill()
 
-        assert [] == psutil.wait_procs(family, timeout=5)[1]
+        assert [] == left_of(family, within=5)
 
 
 def test_doctor_answers_in_json(tmp_path: Path) -> None:

@@ -4,9 +4,12 @@ import io
 import json
 from pathlib import Path
 
+import pytest
 import rich.console
 
 from harness.browser.doctor import Examination, examine
+
+pytestmark = pytest.mark.own_thread
 
 
 def shown(examination: Examination) -> str:

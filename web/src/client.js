@@ -127,8 +127,9 @@ export class Client extends EventTarget {
 
   /** Calls `handler` with the detail of every event `name` (NERTC's way). @param {string} name @param {(detail: unknown) => void} handler */
   on(name, handler) {
-    const listener = (/** @type {Event} */ event) =>
-      handler(/** @type {CustomEvent<unknown>} */ (event).detail);
+    const listener =
+      this.#handlers.get(handler) ??
+      ((/** @type {Event} */ event) => handler(/** @type {CustomEvent<unknown>} */ (event).detail));
     this.#handlers.set(handler, listener);
     this.addEventListener(name, listener);
   }
@@ -272,10 +273,8 @@ export class Client extends EventTarget {
     this.#subscribe(plan);
     try {
       if (plan.recorder === 'all') await room.allArrived();
-      const mixer = this.#parts.createMixer(plan);
-      const spool = this.#parts.createSpool();
-      const recorder = this.#parts.createRecorder(mixer.stream, spool, plan);
-      const take = new Take(plan, { mixer, spool, recorder }, room.clock);
+      const take = new Take(plan, await this.#stages(plan), room.clock);
+      const { mixer } = take;
       take.addEventListener('failed', (event) => {
         this.#live.delete(take);
         this.#emit('recording-failed', {
@@ -298,6 +297,18 @@ export class Client extends EventTarget {
       return take;
     } catch (error) {
       this.#subscribe();
+      throw error;
+    }
+  }
+
+  /** Builds what a recording is made of; nothing stays open where a part of it can't be had. @param {RecordPlan} plan */
+  async #stages(plan) {
+    const mixer = this.#parts.createMixer(plan);
+    try {
+      const spool = this.#parts.createSpool();
+      return { mixer, spool, recorder: this.#parts.createRecorder(mixer.stream, spool, plan) };
+    } catch (error) {
+      await mixer.close();
       throw error;
     }
   }

@@ -48,6 +48,8 @@ export class Room extends EventTarget {
   #mesh = null;
   #signaling;
   #createMesh;
+  /** @type {PromiseWithResolvers<void>} */
+  #entered = Promise.withResolvers();
   /** Who must receive us before our join is done. @type {Map<string, PromiseWithResolvers<void>>} */
   #awaited = new Map();
 
@@ -61,7 +63,8 @@ export class Room extends EventTarget {
     this.#createMesh = createMesh;
     signaling.addEventListener('message', (event) => {
       const { detail } = /** @type {CustomEvent<FromServer>} */ (event);
-      void this.#handle(detail);
+      // What is said while we enter is about the room that we find.
+      void this.#entered.promise.then(() => this.#handle(detail));
     });
     signaling.addEventListener('clock', () => this.dispatchEvent(new Event('clock')));
     signaling.addEventListener('closed', () => this.dispatchEvent(new Event('closed')));
@@ -93,6 +96,7 @@ export class Room extends EventTarget {
       this.members.set(info.id, new Member(info));
       if (sizeFor(info.wants, this.id)) this.#awaited.set(info.id, Promise.withResolvers());
     }
+    this.#entered.resolve();
     for (const member of this.members.values()) void this.#arrived(member);
   }
 
@@ -244,7 +248,8 @@ export class Room extends EventTarget {
   async #arrived(member) {
     while (!member.received && this.members.get(member.id) === member && sizeFor(this.#wants, member.id)) {
       const stats = await this.#mesh?.stats(member.id);
-      if (stats && flows(stats, member.info)) {
+      // Others may have waited for the same.
+      if (stats && !member.received && flows(stats, member.info)) {
         member.received = true;
         this.#signaling.send({ type: 'received', member: member.id });
         this.#emit('received', member);
