@@ -30,7 +30,7 @@ from harness.server.messages import (
     Ticks,
 )
 from harness.server.signaling import Send, Signaling
-from harness.server.spool import GONE, RoomRecord, Spool, Take, members_of
+from harness.server.spool import GONE, Spool, Take
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -90,7 +90,7 @@ class App:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        self.signaling = Signaling(self.admission, self.limits, room_time)
+        self.signaling = Signaling(self.admission, self.limits, room_time, self.spool.happened)
         self._connections: dict[int, web.WebSocketResponse] = {}
         self._numbers = itertools.count(1)
         self._addresses: dict[str, _Address] = {}
@@ -224,23 +224,14 @@ class App:
             message = "Not admitted: the spool's token is wrong or too old."
             raise RecordingError(message, code=10452)
         room = self.signaling.rooms.get(grant.room)
-
-        def record() -> RoomRecord:
-            if room is None:
-                return RoomRecord((), ())
-            events = tuple(
-                {"time": happened.time, "event": happened.event, "participant": happened.participant}
-                for happened in room.record
-            )
-            return RoomRecord(members_of(room.markers_by_name.items()), events)
-
-        return self.spool.begin(hello, participant=grant.name, room=grant.room, room_record=record)
+        happened = room.record if room else []
+        return self.spool.begin(hello, participant=grant.name, room=grant.room, happened=happened)
 
     async def _end(self, socket: web.WebSocketResponse, take: Take, total: int) -> None:
         recovered = None
         if total != take.bytes:
             recovered = f"{total - take.bytes} of {total} bytes never came"
-        manifest = await asyncio.to_thread(take.end, self.spool.versions, recovered)
+        manifest = await asyncio.to_thread(take.end, recovered)
         recording = manifest.recording
         finished = {
             "id": recording.id,
@@ -254,7 +245,7 @@ class App:
     async def _rescue(self, take: Take) -> None:
         """Finish a recording whose page is gone."""
         try:
-            await asyncio.to_thread(take.end, self.spool.versions, GONE)
+            await asyncio.to_thread(take.end, GONE)
         except HarnessError as error:
             log.warning("%s", error)
 
@@ -285,7 +276,7 @@ class App:
             raise web.HTTPNotFound(text="There is nothing here, or not any more.\n")
         path = address.take.path
         disposition = f"attachment; filename*=UTF-8''{quote(path.name)}"
-        mime_type = address.take.hello.mime_type.split(";")[0]
+        mime_type = address.take.facts.mime_type.split(";")[0]
         headers = {"Content-Disposition": disposition, "Content-Type": mime_type}
         return _Sent(path, headers=headers, sent=address.sent)
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import threading
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aiohttp import web
 
 from harness.errors import SetupError
+from harness.recording.recover import recover
+from harness.recording.spooled import FOLDER_MODE
 from harness.server.admission import Admission, Grant, Limits
 from harness.server.app import App
-from harness.server.spool import FOLDER_MODE, Spool
+from harness.server.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 
 LOOPBACK: Final = "127.0.0.1"
 
+_log = logging.getLogger(__name__)
+
 _T = TypeVar("_T")
 
 
@@ -33,6 +38,8 @@ class RoomServer:
 
     ``recordings`` is the folder below which the spool lies; ``port`` 0 takes a free one; ``open_room`` lets people
     join that room without a token, by ``join_code`` where one is set.
+
+    On entering, what an earlier crash left in that spool is finished, published and told in a warning.
 
     Raises SetupError on entering when the port or the folder can't be used.
     """
@@ -64,6 +71,8 @@ class RoomServer:
     def __enter__(self) -> Self:
         """Make the folder, and start to serve."""
         self._make_folder()
+        for recovery in recover(self._app.spool.root.parent):
+            _log.warning("%s", recovery)
         self._thread.start()
         try:
             self._run(self._start)
@@ -104,8 +113,8 @@ class RoomServer:
         return [
             recording
             for take in takes
-            if room in {None, take.room} and participant in {None, take.participant}
-            if (recording := take.keep(folder, self._app.spool.versions))
+            if room in {None, take.facts.room} and participant in {None, take.facts.participant}
+            if (recording := take.keep(folder))
         ]
 
     def take_at(self, url: str) -> Take | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 import unicodedata
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
+from harness.recording.timeline import Member as TimelineMember
 from harness.server.admission import Grant
 from harness.server.messages import (
     SIGNAL,
@@ -22,6 +23,7 @@ from harness.server.messages import (
     Wants,
     WantsMessage,
 )
+from harness.server.spool import Happened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,15 +73,6 @@ class Member:
         }
 
 
-@dataclass(frozen=True)
-class Happened:
-    """The room's own record of one join or leave; ``time`` is in ms on the room's clock."""
-
-    time: float
-    event: str
-    participant: str
-
-
 @dataclass
 class Room:
     """The members of a room, by id, and the record of everybody who ever was in it."""
@@ -92,12 +85,22 @@ class Room:
 
 
 class Signaling:
-    """Rooms and their members; every method returns what is to be sent."""
+    """Rooms and their members; every method returns what is to be sent.
 
-    def __init__(self, admission: Admission, limits: Limits, clock: Callable[[], float]) -> None:
+    ``clock`` is the room's, in ms; ``tell`` hears of each join and leave, with the room's name.
+    """
+
+    def __init__(
+        self,
+        admission: Admission,
+        limits: Limits,
+        clock: Callable[[], float],
+        tell: Callable[[str, Happened], None] = lambda _, __: None,
+    ) -> None:
         self._admission = admission
         self._limits = limits
         self._clock = clock
+        self._tell_of = tell
         self.rooms: dict[str, Room] = {}
         self._members: dict[int, Member] = {}
 
@@ -122,7 +125,7 @@ class Signaling:
         room = member.room
         del room.members[member.id]
         self._admission.revoke(room.name, member.id)
-        room.record.append(Happened(self._clock(), "leave", member.name))
+        self._record("leave", member)
         if not room.members:
             del self.rooms[room.name]
         return self._tell(room, {"type": "left", "id": member.id, "reason": reason})
@@ -149,7 +152,7 @@ class Signaling:
             wants=hello.wants,
         )
         room.markers_by_name[member.name] = member.marker if member.synthetic else None
-        room.record.append(Happened(self._clock(), "join", member.name))
+        self._record("join", member)
         others = [other.as_message() for other in room.members.values()]
         sends = self._tell(room, {"type": "joined", "member": member.as_message()})
         room.members[member.id] = member
@@ -205,6 +208,12 @@ class Signaling:
             room.markers += 1
         room.markers += 1
         return (room.markers - 1) % _MARKERS
+
+    def _record(self, event: Literal["join", "leave"], member: Member) -> None:
+        marker = member.marker if member.synthetic else None
+        happened = Happened(self._clock(), event, TimelineMember(name=member.name, marker=marker))
+        member.room.record.append(happened)
+        self._tell_of(member.room.name, happened)
 
     def _free_name(self, room: Room, wished: str) -> str:
         """Return the name without controls, cut to size, and unlike everybody else's."""

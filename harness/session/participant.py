@@ -247,7 +247,7 @@ class Participant:
             message = f"The download {download.suggested_filename} is no recording of this room's server."
             raise RecordingError(message, code=10453)
         # Chrome fact 20: saving overwrites silently, so the final name is not given here.
-        partial = take.folder / "download.part"
+        partial = take.folder.downloaded
         self._page.save(download, str(partial))
         recording = publish(
             take.manifest,

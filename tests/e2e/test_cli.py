@@ -195,6 +195,23 @@ def test_a_killed_python_leaves_no_chrome(tmp_path: Path) -> None:
         assert [] == left_of(family, within=5)
 
 
+def test_a_killed_recording_is_recovered(tmp_path: Path) -> None:
+    """What had reached the disk when the program was killed becomes a file; a second time there is nothing left."""
+    spool = tmp_path / "recordings" / ".spool"
+    with running("record", "alice", "--seconds", "60", "--name", "killed", folder=tmp_path) as process:
+        _until(lambda: any(raw.stat().st_size > 50_000 for raw in spool.glob("*/raw.webm")), process)
+        process.kill()
+
+    result = harness("recover", "--json", folder=tmp_path)
+
+    (recording,) = json.loads(result.stdout)["recordings"]
+    assert 0 == result.returncode, result.stderr
+    assert "killed.webm" == Path(recording["path"]).name
+    assert recording["recovered"]
+    assert 0 == harness("verify", recording["path"], folder=tmp_path).returncode
+    assert "Nothing to recover." in harness("recover", folder=tmp_path).stdout
+
+
 def test_doctor_answers_in_json(tmp_path: Path) -> None:
     """What is there and what is missing, for scripts."""
     result = harness("doctor", "--json", folder=tmp_path)

@@ -327,7 +327,7 @@ def test_the_room_keeps_a_record_of_everybody(server: Server) -> None:
     server.lose(2)
 
     assert [(5_000, "join", "alice"), (5_250, "join", "bob"), (5_500, "leave", "bob")] == [
-        (happened.time, happened.event, happened.participant) for happened in room.record
+        (happened.time, happened.event, happened.member.name) for happened in room.record
     ]
     assert {"alice": 0, "bob": None} == room.markers_by_name
 

@@ -13,7 +13,7 @@ from harness.errors import ConfigError, RecordingError
 from harness.recording.recording import Manifest, sha256_of
 from harness.recording.timeline import Member
 from harness.server.messages import Clock, MixerEvent, SpoolHello
-from harness.server.spool import GONE, RoomRecord, Spool, default_stem
+from harness.server.spool import GONE, Happened, Spool, default_stem
 from harness.verification.ebml import read_structure
 from tests.media import Take as Film
 from tests.media import cast, encode
@@ -59,10 +59,8 @@ def begin(spool: Spool, **config: Any) -> Take:
         frame_rate=None,
         clock=Clock(offset=OFFSET, error=0.25),
     )
-    record = RoomRecord(
-        (Member(name="alice", marker=0),), ({"time": 9_000.0, "event": "join", "participant": "alice"},)
-    )
-    return spool.begin(hello, participant="alice", room="daily", room_record=lambda: record)
+    happened = [Happened(9_000.0, "join", Member(name="alice", marker=0))]
+    return spool.begin(hello, participant="alice", room="daily", happened=happened)
 
 
 def feed(take: Take, data: bytes, size: int = 1_000) -> None:
@@ -83,8 +81,8 @@ def test_a_recording_has_a_folder_that_nobody_else_can_enter(spool: Spool) -> No
     """Faces and voices lie there until they are cleaned."""
     take = begin(spool)
 
-    assert spool.root == take.folder.parent
-    assert 0o700 == stat.S_IMODE(take.folder.stat().st_mode)
+    assert spool.root == take.folder.path.parent
+    assert 0o700 == stat.S_IMODE(take.folder.path.stat().st_mode)
 
 
 def test_two_recordings_do_not_share_a_folder(spool: Spool) -> None:
@@ -99,7 +97,7 @@ def test_a_recording_holds_its_lock_until_it_is_closed(spool: Spool) -> None:
     """Whoever recovers abandoned recordings can tell that this one is not."""
     take = begin(spool)
 
-    with (take.folder / "lock").open("rb") as lock:
+    with take.folder.lock.open("rb") as lock:
         with pytest.raises(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         take.close()
@@ -111,11 +109,11 @@ def test_what_lies_beside_the_bytes_tells_what_they_are(spool: Spool) -> None:
     """Enough to finish the recording without its page or its server, and no token."""
     take = begin(spool, recordName="standup")
 
-    text = (take.folder / "take.json").read_text()
+    text = take.folder.facts.read_text()
 
     facts = json.loads(text)
     assert (take.id, "alice", "daily", "standup") == tuple(facts[key] for key in ("id", "participant", "room", "stem"))
-    assert {"recordType": "audio", "recordName": "standup"} == facts["hello"]["config"]
+    assert {"recordType": "audio", "recordName": "standup"} == facts["config"]
     assert "secret-token" not in text
 
 
@@ -126,7 +124,7 @@ def test_chunks_are_written_as_they_come(spool: Spool, sound: bytes) -> None:
     take.chunk(0, 0, memoryview(sound)[:700])
     take.chunk(1, 700, memoryview(sound)[700:1000])
 
-    assert sound[:1000] == (take.folder / "raw.webm").read_bytes()
+    assert sound[:1000] == take.folder.raw.read_bytes()
     assert (2, 1000) == (take.chunks, take.bytes)
 
 
@@ -151,7 +149,7 @@ def test_a_chunk_that_is_not_the_next_one_is_refused(spool: Spool, sound: bytes,
         take.chunk(number, offset, memoryview(b"wrong"))
 
     assert 10452 == error.value.code
-    assert sound[:700] == (take.folder / "raw.webm").read_bytes()
+    assert sound[:700] == take.folder.raw.read_bytes()
     take.chunk(1, 700, memoryview(sound)[700:])
 
 
@@ -164,8 +162,10 @@ def test_the_log_has_a_line_for_everything_that_is_told(spool: Spool) -> None:
     take.event(MixerEvent(time=9_500, event="sound", participant="alice", on=True))
     take.recorder("stopped", STARTED + 1_000)
 
-    lines = [json.loads(line) for line in (take.folder / "log.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in take.folder.log.read_text().splitlines()]
     assert [
+        {"member": {"name": "alice", "marker": 0}},
+        {"event": {"time": 9_000.0, "event": "join", "participant": "alice"}},
         {"recorder": "started", "time": STARTED},
         {"first": 8, "written": [1.5, None]},
         {"event": {"time": 9_500, "event": "sound", "participant": "alice", "on": True}},
@@ -177,7 +177,7 @@ def test_an_ended_recording_is_a_complete_file_with_its_manifest(spool: Spool, s
     """The facts are those of the file on disk."""
     take = recorded(spool, sound, recordName="standup")
 
-    manifest = take.end(VERSIONS)
+    manifest = take.end()
 
     recording = manifest.recording
     assert "finished" == take.state
@@ -206,7 +206,7 @@ def test_what_happened_is_told_on_the_recordings_own_clock(spool: Spool, sound: 
     take.event(MixerEvent(time=10_750, event="alarm", message="The sound stalled."))
     feed(take, sound)
 
-    manifest = take.end(VERSIONS)
+    manifest = take.end()
 
     assert [(-1.0, "join"), (0.5, "sound"), (0.75, "alarm")] == [
         (event.at, event.event) for event in manifest.timeline.events
@@ -219,7 +219,7 @@ def test_ending_twice_is_ending_once(spool: Spool, sound: bytes) -> None:
     """The second answer is the first, and the reason for it, too."""
     take = recorded(spool, sound)
 
-    first, second = take.end(VERSIONS), take.end(VERSIONS, "its page went away")
+    first, second = take.end(), take.end("its page went away")
 
     assert first is second
     assert first.recording.recovered is None
@@ -229,7 +229,7 @@ def test_a_recording_that_nobody_stopped_says_why_it_ended(spool: Spool, sound: 
     """The reason is in the manifest."""
     take = recorded(spool, sound)
 
-    manifest = take.end(VERSIONS, GONE)
+    manifest = take.end(GONE)
 
     assert GONE == manifest.recording.recovered
 
@@ -237,7 +237,7 @@ def test_a_recording_that_nobody_stopped_says_why_it_ended(spool: Spool, sound: 
 def test_after_the_end_no_more_bytes_are_taken(spool: Spool, sound: bytes) -> None:
     """A late chunk is refused, and the file stays what it was."""
     take = recorded(spool, sound)
-    before = take.end(VERSIONS).recording.sha256
+    before = take.end().recording.sha256
 
     with pytest.raises(RecordingError, match="takes no more bytes; it is finished"):
         take.chunk(take.chunks, take.bytes, memoryview(b"late"))
@@ -250,11 +250,11 @@ def test_a_recording_without_a_byte_has_failed(spool: Spool) -> None:
 
     for _ in range(2):
         with pytest.raises(RecordingError) as error:
-            take.end(VERSIONS)
+            take.end()
         assert 10453 == error.value.code
     assert "failed" == take.state
     take.clean()
-    assert not take.folder.exists()
+    assert not take.folder.path.exists()
 
 
 @pytest.mark.parametrize("name", ["take", "raw", "finished", "log", "lock", "finished.part", "download.part"])
@@ -262,24 +262,24 @@ def test_no_name_gets_in_the_spools_own_way(spool: Spool, sound: bytes, name: st
     """People may call a recording as the spool calls its files."""
     take = recorded(spool, sound, recordName=name)
 
-    manifest = take.end(VERSIONS)
+    manifest = take.end()
 
     assert f"{name}.webm" == manifest.recording.path.name
-    assert sound == (take.folder / "raw.webm").read_bytes()
+    assert sound == take.folder.raw.read_bytes()
     assert manifest.recording.sha256 == sha256_of(take.path)
 
 
 def test_cleaning_frees_everything_and_twice_is_fine(spool: Spool, sound: bytes) -> None:
     """Folder, files and lock are gone, and late words change nothing."""
     take = recorded(spool, sound)
-    take.end(VERSIONS)
+    take.end()
 
     take.clean()
     take.clean()
     take.log({"first": 0, "written": []})
 
     assert "cleaned" == take.state
-    assert not take.folder.exists()
+    assert not take.folder.path.exists()
     with pytest.raises(RecordingError, match="it is cleaned"):
         take.chunk(take.chunks, take.bytes, memoryview(b"late"))
 
@@ -292,28 +292,28 @@ def test_cleaning_while_recording_ends_it(spool: Spool, sound: bytes) -> None:
 
     assert take._thread
     assert not take._thread.is_alive()
-    assert not take.folder.exists()
+    assert not take.folder.path.exists()
 
 
 def test_what_nobody_downloaded_is_kept(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """It moves to the recordings with its reason, and the spool is free of it."""
     take = recorded(spool, sound, recordName="standup")
 
-    kept = take.keep(tmp_path / "kept", VERSIONS)
-    again = take.keep(tmp_path / "kept", VERSIONS)
+    kept = take.keep(tmp_path / "kept")
+    again = take.keep(tmp_path / "kept")
 
     assert kept
     assert (tmp_path / "kept" / "standup.webm", GONE) == (kept.path, kept.recovered)
     assert kept == Manifest.read(kept.manifest).recording
     assert again is None
-    assert not take.folder.exists()
+    assert not take.folder.path.exists()
 
 
 def test_nothing_is_kept_of_a_recording_that_never_began(spool: Spool, tmp_path: Path) -> None:
     """A take without bytes leaves no file behind."""
     take = begin(spool)
 
-    kept = take.keep(tmp_path / "kept", VERSIONS)
+    kept = take.keep(tmp_path / "kept")
 
     assert kept is None
     assert not (tmp_path / "kept").exists()
@@ -334,7 +334,7 @@ def test_a_recordings_name_stays_in_its_folder(spool: Spool, name: str, expected
     take = begin(spool, recordName=name)
 
     assert f"{expected}.webm" == take.path.name
-    assert take.path.resolve().is_relative_to(take.folder.resolve())
+    assert take.path.resolve().is_relative_to(take.folder.path.resolve())
 
 
 def test_a_recording_without_a_name_is_named_after_its_owner_and_time() -> None:
@@ -350,8 +350,8 @@ def test_a_closed_spool_leaves_what_was_not_cleaned(tmp_path: Path, sound: bytes
 
     spool.close()
 
-    assert sound == (take.folder / "raw.webm").read_bytes()
-    with (take.folder / "lock").open("rb") as lock:
+    assert sound == take.folder.raw.read_bytes()
+    with take.folder.lock.open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 

@@ -23,8 +23,8 @@ const createClient = () =>
   new Client({
     unsupported,
     createRoom: () => new Room(new Signaling(socket('/signal')), (options) => new Mesh(options)),
-    openMedia: (kind, options) =>
-      kind === 'camera' ? CameraMedia.open() : Promise.resolve(new SyntheticMedia(options)),
+    openMedia: async (kind, options) =>
+      kind === 'camera' ? await CameraMedia.open() : new SyntheticMedia(options),
     createMixer: (plan) => new Mixer(plan),
     createSpool: () => new Spool(socket('/spool')),
     createRecorder: (stream, spool, plan) => new Recorder(stream, spool, plan),
@@ -53,4 +53,4 @@ const client = createOwn();
 page.NERTC = nertc(createOwn);
 page.harness = driven(client);
 // Python drives pages that nobody watches; those draw nothing and so cost nothing.
-if (new URLSearchParams(location.search).get('view') !== 'off') new View(document, client).show();
+if (new URLSearchParams(location.search).get('view') !== 'off') new View(document, client, unsupported()).show();

@@ -13,6 +13,9 @@ export function unsupported(
   scope = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (globalThis)),
   agent = /** @type {{userAgentData?: {brands: {brand: string}[]}}} */ (navigator),
 ) {
+  // Chrome itself hides its brand, cameras and worklets from such pages.
+  if (scope['isSecureContext'] === false)
+    return "This page can't record: it came over plain http from another machine. Open it over https, or on localhost.";
   const missing = PARTS.filter((part) => !(part in scope));
   const chromium = agent.userAgentData?.brands.some(({ brand }) => brand === 'Chromium') ?? false;
   if (missing.length === 0 && chromium) return null;

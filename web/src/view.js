@@ -32,8 +32,12 @@ export class View {
   /** The picture last asked for, in CSS pixels of height. */
   #watched = 0;
 
-  /** @param {Document} document @param {import("./client.js").Client} client */
-  constructor(document, client) {
+  /**
+   * @param {Document} document
+   * @param {import("./client.js").Client} client
+   * @param {string | null} unsupported why this browser can't record, or null
+   */
+  constructor(document, client, unsupported) {
     this.#document = document;
     this.#client = client;
     this.#page = find(document, 'page', HTMLElement);
@@ -56,6 +60,8 @@ export class View {
       find(document, 'stage', HTMLElement),
       matchMedia('(min-width: 60rem)'),
     );
+    // Who can't record can still meet the others; it is said before anybody joins.
+    say(find(document, 'unsupported', HTMLElement), unsupported ?? '');
   }
 
   /** Shows the page, and keeps it up to date from now on. */

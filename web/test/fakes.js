@@ -26,6 +26,11 @@ export function dice(seed) {
 /** Lets everything happen that waits for nothing but its turn. */
 export const settled = () => new Promise((resolve) => setImmediate(resolve));
 
+/** Lets whole chains of such things happen. */
+export async function allSettled() {
+  for (let turn = 0; turn < 10; turn += 1) await settled();
+}
+
 /**
  * Puts something in the place of a global for one test.
  *
@@ -129,7 +134,7 @@ export class FakeTime {
   async pass(ms) {
     const end = this.now + ms;
     for (;;) {
-      await settled();
+      await allSettled();
       const [next] = this.#timers.toSorted((a, b) => a.at - b.at);
       if (!next || next.at > end) break;
       this.now = Math.max(this.now, next.at);

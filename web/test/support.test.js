@@ -16,7 +16,7 @@ test('Chrome can record a room', () => {
 });
 
 test('a browser that lacks a part is told which', () => {
-  const { MediaStreamTrackProcessor: _, ...others } = PARTS;
+  const others = { MediaStreamTrackGenerator: 1, MediaRecorder: 1, AudioContext: 1 };
 
   const reason = unsupported(others, CHROME);
 
@@ -25,4 +25,8 @@ test('a browser that lacks a part is told which', () => {
 
 test('a browser of another make is refused although it has every part', () => {
   assert.match(String(unsupported(PARTS, {})), /not built on Chromium/);
+});
+
+test('over plain http the address is at fault, not the browser', () => {
+  assert.match(String(unsupported({ ...PARTS, isSecureContext: false }, {})), /plain http.*https/);
 });

@@ -1,6 +1,7 @@
 /** A synthetic participant: a moving picture and a tone, both with marks that `verify` finds in the finished file. */
 
 import { pageNow } from '../clock.js';
+import { notSupported } from '../errors.js';
 import { chirp, toneOf } from '../marker.js';
 
 /** How far ahead chirps are scheduled, and how often, in ms. */
@@ -28,6 +29,9 @@ export class SyntheticMedia {
 
   /** @param {Options} options `marker` is 0 to 255 */
   constructor(options) {
+    if (!('MediaStreamTrackGenerator' in globalThis)) {
+      throw notSupported("This browser can't make a synthetic picture; join with camera and microphone.");
+    }
     this.#options = options;
     this.#picture = new Picture(options, this.#origin, this.size, false);
     this.#sound = new Sound(options.marker, this.#origin);

@@ -60,7 +60,12 @@ export class Signaling extends EventTarget {
       welcome.reject(new HarnessError('Error', `The server at ${this.url} closed the connection.`));
       this.dispatchEvent(new Event('closed'));
     });
-    return within(welcome.promise, WELCOME_WITHIN, () => `No welcome from ${this.url} within 10 s.`);
+    try {
+      return await within(welcome.promise, WELCOME_WITHIN, () => `No welcome from ${this.url} within 10 s.`);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /** @param {ToServer} message */

@@ -1,0 +1,42 @@
+"""``harness recover``: finishes what an earlier crash left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import DebugOption, JsonOption, debugging, print_json, stdout
+from harness.recording.recover import recover as recover_all
+
+
+def recover(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for finished recordings.")] = Path("recordings"),
+    *,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Finish recordings that an earlier crash left, and say how much was saved.
+
+    Recordings that another process is still making are left alone.
+
+    Examples:
+        harness recover
+
+        harness recover recordings --json
+    """
+    if debug:
+        debugging(on=True)
+    recoveries = recover_all(folder.absolute())
+    lost = [one for one in recoveries if one.recording is None]
+    if json:
+        found = [one.recording.as_json() for one in recoveries if one.recording]
+        print_json({"ok": not lost, "recordings": found, "lost": [str(one) for one in lost]})
+    else:
+        for one in recoveries:
+            stdout().print(str(one), markup=False)
+        if not recoveries:
+            stdout().print("Nothing to recover.")
+    if lost:
+        raise typer.Exit(1)

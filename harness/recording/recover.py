@@ -1,0 +1,70 @@
+"""Recovery: finishes what a crash left in the spool, and never touches what another process still holds."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from harness.errors import RecordingError
+from harness.recording.finalize import Growth, finalize
+from harness.recording.publish import publish
+from harness.recording.recording import Manifest, manifest_of
+from harness.recording.spooled import FOLDER, Folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.recording.recording import Recording
+
+KILLED: Final = "the program that recorded it ended before it was stopped"
+NEVER_DOWNLOADED: Final = "it was finished, and never downloaded"
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What became of one abandoned folder: the recording, or why there is none."""
+
+    folder: Path
+    recording: Recording | None
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def recover(recordings: Path) -> list[Recovery]:
+    """Finish every abandoned recording below ``recordings`` and publish it there; return what became of each.
+
+    A folder in which nothing can be read stays where it is, and is told.
+    """
+    root = recordings / FOLDER
+    folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    return [recovery for path in folders if (recovery := _recover(Folder(path), recordings))]
+
+
+def _recover(folder: Folder, recordings: Path) -> Recovery | None:
+    try:
+        lock = folder.hold()
+    except BlockingIOError:
+        return None
+    with lock:
+        try:
+            if not folder.raw.exists() or folder.raw.stat().st_size == 0:
+                shutil.rmtree(folder.path)
+                return None
+            recording = _publish(folder, recordings)
+        except (RecordingError, OSError) as error:
+            return Recovery(folder.path, None, f"{folder.path.name} can't be recovered: {error}")
+        shutil.rmtree(folder.path)
+    message = f"Recovered {recording.path} ({recording.duration:.1f} s): {recording.recovered}."
+    return Recovery(folder.path, recording, message)
+
+
+def _publish(folder: Folder, recordings: Path) -> Recording:
+    facts = folder.read_facts()
+    path = folder.finished(facts.stem)
+    if manifest_of(path).exists():
+        return publish(Manifest.read(manifest_of(path)), path, recordings, recovered=NEVER_DOWNLOADED)
+    finished = finalize(folder.raw, folder.log, folder.partial, frame_rate=facts.frame_rate, growth=Growth(ended=True))
+    return publish(folder.complete(facts, finished, KILLED), path, recordings)

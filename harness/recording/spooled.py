@@ -1,0 +1,159 @@
+"""A recording's folder in the spool: what lies there, and how it becomes a file with its manifest.
+
+A folder holds a lock, ``take.json`` (the facts), ``raw.webm``, ``log.jsonl`` and, when it is finished, ``finished/``.
+What is on disk is all there is to know, so finishing a recording that just ended and one that somebody's crash left
+behind is the same.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import RecordingError
+from harness.recording.config import RecordConfig, Recorder
+from harness.recording.recording import SUFFIX, Manifest, Recording, manifest_of, sha256_of
+from harness.recording.timeline import Member, timeline_from
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.recording.finalize import Finished
+
+FOLDER: Final = ".spool"
+FOLDER_MODE: Final = 0o700
+
+
+class Facts(BaseModel):
+    """What is known of a recording when it begins.
+
+    ``clock_offset`` is room time minus page time and ``clock_error`` how far that may be wrong, ``wall_offset`` is
+    Unix time minus room time; all in ms. ``stem`` is the file's name, made safe.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    participant: str
+    room: str
+    stem: str
+    recorder: Recorder
+    config: dict[str, Any]
+    mime_type: str
+    width: int | None
+    height: int | None
+    frame_rate: Annotated[int, Field(gt=0)] | None
+    clock_offset: float
+    clock_error: float
+    wall_offset: float
+    versions: dict[str, str]
+
+
+class Folder:
+    """The paths in a recording's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = path / "lock"
+        self.facts = path / "take.json"
+        self.raw = path / "raw.webm"
+        self.log = path / "log.jsonl"
+        self.partial = path / "finished.part"
+        self.downloaded = path / "download.part"
+
+    def finished(self, stem: str) -> Path:
+        """Return where the finished file goes: apart, since people choose its name, even "take" or "raw"."""
+        return self.path / "finished" / f"{stem}{SUFFIX}"
+
+    def hold(self) -> BinaryIO:
+        """Take the lock until what is returned is closed; raises BlockingIOError when somebody else holds it."""
+        lock = self.lock.open("ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise
+        return lock
+
+    def read_facts(self) -> Facts:
+        """Return the facts; raises RecordingError when they are missing or damaged."""
+        try:
+            return Facts.model_validate_json(self.facts.read_bytes())
+        except (OSError, ValidationError) as error:
+            message = f"{self.facts} is missing or damaged; what lies beside it can't be finished."
+            raise RecordingError(message, code=10453) from error
+
+    def complete(self, facts: Facts, finished: Finished, recovered: str | None) -> Manifest:
+        """Give the finalised file its name and write its manifest; ``recovered`` says why nobody stopped it."""
+        path = self.finished(facts.stem)
+        path.parent.mkdir(exist_ok=True)
+        self.partial.rename(path)
+        manifest = self._describe(path, facts, finished, recovered)
+        manifest.write(manifest_of(path))
+        return manifest
+
+    def _describe(self, path: Path, facts: Facts, finished: Finished, recovered: str | None) -> Manifest:
+        zero = (finished.zero_on_page or 0.0) + facts.clock_offset
+        members: dict[str, Member] = {}
+        events: list[dict[str, Any]] = []
+        for line in read_log(self.log):
+            if "member" in line:
+                member = Member.model_validate(line["member"])
+                members[member.name] = member
+            elif "event" in line:
+                event = dict(line["event"])
+                at = _in_file((event.pop("time") - zero) / 1000, finished)
+                events.append(event | {"at": round(at, 4)})
+        pauses = [{"at": round(cut.at, 4), "event": "pause", "seconds": round(cut.seconds, 4)} for cut in finished.cuts]
+        config = RecordConfig.from_page(facts.config)
+        recording = Recording(
+            id=facts.id,
+            path=path,
+            manifest=manifest_of(path),
+            participant=facts.participant,
+            recorder=facts.recorder,
+            type=config.record_type,
+            mime_type=facts.mime_type,
+            codec=config.codec if facts.frame_rate else "opus",
+            width=facts.width,
+            height=facts.height,
+            frame_rate=facts.frame_rate,
+            duration=round(finished.duration, 3),
+            size=path.stat().st_size,
+            sha256=sha256_of(path),
+            started_at=_wall(zero + facts.wall_offset),
+            recovered=recovered,
+        )
+        return Manifest(
+            recording=recording,
+            config=facts.config,
+            versions=facts.versions,
+            timeline=timeline_from([*events, *pauses], members.values()),
+            ticks=finished.ticks,
+            ticks_missed=finished.ticks_missed,
+            zero_ms=round(zero, 3),
+            clock_error_ms=round(facts.clock_error, 3),
+            alarms=tuple(event.get("message", "") for event in events if event["event"] == "alarm"),
+        )
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a log; only whole lines count."""
+    whole = path.read_bytes().rpartition(b"\n")[0]
+    return [json.loads(line) for line in whole.split(b"\n") if line]
+
+
+def _in_file(at: float, finished: Finished) -> float:
+    """Return where in the file a moment lies, ``at`` seconds after its zero: pauses are cut out."""
+    for cut in finished.cuts:
+        if at > cut.at:
+            at = max(cut.at, at - cut.seconds)
+    return at
+
+
+def _wall(milliseconds: float) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, tz=UTC).isoformat(timespec="milliseconds")

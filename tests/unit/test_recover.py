@@ -1,0 +1,140 @@
+"""Recovery: what a crash left is finished, and what somebody still holds is left alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.recording.recording import Manifest
+from harness.recording.recover import KILLED, NEVER_DOWNLOADED, recover
+from harness.recording.timeline import Member
+from harness.server.messages import Clock, SpoolHello
+from harness.server.spool import Happened, Spool
+from harness.verification.ebml import read_structure
+from tests.media import Take as Film
+from tests.media import cast, encode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.server.spool import Take
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Return the raw bytes of a second of sound."""
+    path = tmp_path_factory.mktemp("raw") / "raw.webm"
+    encode(path, Film(people=cast("alice"), seconds=1.0, picture=False, live=True))
+    return path.read_bytes()
+
+
+def begun(folder: Path, sound: bytes, name: str = "standup") -> Take:
+    """Return a recording whose bytes have come and that nobody has ended."""
+    hello = SpoolHello(
+        type="hello",
+        token="t",  # noqa: S106 - a word
+        recorder="all",
+        config={"recordType": "audio", "recordName": name},
+        mime_type="audio/webm;codecs=opus",
+        width=None,
+        height=None,
+        frame_rate=None,
+        clock=Clock(offset=0, error=0.25),
+    )
+    happened = [Happened(9_000.0, "join", Member(name="alice", marker=0))]
+    take = Spool(folder, {"harness": "0"}).begin(hello, participant="alice", room="daily", happened=happened)
+    take.recorder("started", 10_000)
+    take.chunk(0, 0, memoryview(sound))
+    return take
+
+
+def abandon(take: Take) -> None:
+    """Let go of a recording as a killed program does: its lock is gone, its folder stays as it is."""
+    take.growth.end()
+    take.close()
+
+
+def test_an_abandoned_recording_is_finished_and_published(tmp_path: Path, sound: bytes) -> None:
+    """It is complete, says why nobody stopped it, and nothing stays in the spool."""
+    take = begun(tmp_path, sound)
+    abandon(take)
+
+    (recovery,) = recover(tmp_path)
+
+    recording = recovery.recording
+    assert recording is not None
+    assert tmp_path / "standup.webm" == recording.path
+    assert KILLED == recording.recovered
+    structure = read_structure(recording.path)
+    assert structure is not None
+    assert structure.complete
+    assert (Member(name="alice", marker=0),) == Manifest.read(recording.manifest).timeline.members
+    assert "Recovered" in str(recovery)
+    assert "1.0 s" in str(recovery)
+    assert not take.folder.path.exists()
+
+
+def test_a_recording_that_is_still_held_is_left_alone(tmp_path: Path, sound: bytes) -> None:
+    """Its owner may be another process at work."""
+    take = begun(tmp_path, sound)
+
+    recoveries = recover(tmp_path)
+
+    assert [] == recoveries
+    assert take.folder.raw.exists()
+    take.clean()
+
+
+def test_a_finished_recording_that_nobody_downloaded_is_published(tmp_path: Path, sound: bytes) -> None:
+    """It is published as it was finished."""
+    take = begun(tmp_path, sound)
+    manifest = take.end()
+    abandon(take)
+
+    (recovery,) = recover(tmp_path)
+
+    assert recovery.recording is not None
+    assert NEVER_DOWNLOADED == recovery.recording.recovered
+    assert manifest.recording.sha256 == recovery.recording.sha256
+
+
+def test_nothing_is_overwritten(tmp_path: Path, sound: bytes) -> None:
+    """A recording of the same name that is there already stays."""
+    (tmp_path / "standup.webm").write_text("somebody's")
+    abandon(begun(tmp_path, sound))
+
+    (recovery,) = recover(tmp_path)
+
+    assert recovery.recording is not None
+    assert "standup-2.webm" == recovery.recording.path.name
+    assert "somebody's" == (tmp_path / "standup.webm").read_text()
+
+
+def test_a_folder_without_a_byte_goes(tmp_path: Path, sound: bytes) -> None:
+    """There is nothing to save and nothing to tell."""
+    take = begun(tmp_path, sound)
+    abandon(take)
+    take.folder.raw.write_bytes(b"")
+
+    assert [] == recover(tmp_path)
+    assert not take.folder.path.exists()
+
+
+@pytest.mark.parametrize("damage", ["facts", "raw"])
+def test_what_can_not_be_read_stays_and_is_told(tmp_path: Path, sound: bytes, damage: str) -> None:
+    """Somebody may still make something of it."""
+    take = begun(tmp_path, sound)
+    abandon(take)
+    (take.folder.facts if damage == "facts" else take.folder.raw).write_bytes(b"\x00garbage" * 50)
+
+    (recovery,) = recover(tmp_path)
+
+    assert recovery.recording is None
+    assert "can't be recovered" in str(recovery)
+    assert take.folder.path.exists()
+
+
+def test_a_folder_where_nothing_was_recorded_has_nothing_to_recover(tmp_path: Path) -> None:
+    """No spool, no news."""
+    assert [] == recover(tmp_path / "nothing")

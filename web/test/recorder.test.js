@@ -1,0 +1,264 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+
+import { recordPlan } from '../src/record-config.js';
+import { Recorder } from '../src/recorder/recorder.js';
+import { FakeTime, replaceGlobal, settled } from './fakes.js';
+
+/** @typedef {import('../src/recorder/spool.js').Spool} Spool */
+
+/** Chrome's MediaRecorder, whose data come when the test says so. */
+class FakeMediaRecorder extends EventTarget {
+  /** @type {FakeMediaRecorder | null} */
+  static last = null;
+  state = 'inactive';
+  /** @type {unknown[]} */
+  calls = [];
+
+  /** @param {unknown} stream @param {Record<string, unknown>} options */
+  constructor(stream, options) {
+    super();
+    this.stream = stream;
+    this.options = options;
+    FakeMediaRecorder.last = this;
+  }
+
+  /** @param {number} timeslice */
+  start(timeslice) {
+    this.calls.push(['start', timeslice]);
+    this.state = 'recording';
+  }
+
+  pause() {
+    this.state = 'paused';
+  }
+
+  resume() {
+    this.state = 'recording';
+  }
+
+  stop() {
+    this.calls.push(['stop']);
+    this.state = 'inactive';
+  }
+
+  /** @param {string} content */
+  give(content) {
+    this.dispatchEvent(Object.assign(new Event('dataavailable'), { data: new Blob([content]) }));
+  }
+}
+
+/** The spool's end as the recorder knows it. */
+class FakeSpool extends EventTarget {
+  /** @type {unknown[]} */
+  calls = [];
+
+  /** @param {string} state @param {number} time */
+  recorder(state, time) {
+    this.calls.push(['recorder', state, time]);
+  }
+
+  /** @param {Blob} blob */
+  chunk(blob) {
+    this.calls.push(['chunk', blob.size]);
+  }
+
+  /** @param {string[]} tracks */
+  acknowledge(...tracks) {
+    this.dispatchEvent(new CustomEvent('ack', { detail: { bytes: 1, tracks } }));
+  }
+}
+
+/** @param {import('node:test').TestContext} context @param {'audio' | 'video'} [recordType] */
+function setUp(context, recordType = 'video') {
+  replaceGlobal(context, 'MediaRecorder', FakeMediaRecorder);
+  const spool = new FakeSpool();
+  const plan = recordPlan(
+    { recordConfig: { recordType, recordVideoQuality: 720, recordVideoFrame: 30 } },
+    () => true,
+  );
+  const stream = /** @type {MediaStream} */ (/** @type {unknown} */ ({ its: 'stream' }));
+  const recorder = new Recorder(stream, /** @type {Spool} */ (/** @type {unknown} */ (spool)), plan);
+  const media = FakeMediaRecorder.last ?? assert.fail();
+  /** @type {Error[]} */
+  const failures = [];
+  recorder.addEventListener('failed', (event) =>
+    failures.push(/** @type {CustomEvent<Error>} */ (event).detail),
+  );
+  return { recorder, media, spool, stream, failures };
+}
+
+describe('MediaRecorder', () => {
+  test('gets the stream, the type and the bits of the plan', (context) => {
+    const { media, stream } = setUp(context);
+
+    assert.equal(stream, media.stream);
+    assert.deepEqual(
+      {
+        mimeType: 'video/webm;codecs=vp8,opus',
+        audioBitsPerSecond: 128_000,
+        videoBitsPerSecond: 2_500_000,
+        videoKeyFrameIntervalDuration: 2000,
+      },
+      media.options,
+    );
+  });
+
+  test('hears nothing of pictures when sound alone is recorded', (context) => {
+    const { media } = setUp(context, 'audio');
+
+    assert.deepEqual({ mimeType: 'audio/webm;codecs=opus', audioBitsPerSecond: 128_000 }, media.options);
+  });
+});
+
+describe('starting', () => {
+  test('is done when bytes of both tracks are safe', async (context) => {
+    const { recorder, spool, media } = setUp(context);
+    let done = false;
+    const started = recorder.start().then(() => (done = true));
+
+    spool.acknowledge('audio');
+    await settled();
+    const early = done;
+    spool.acknowledge('audio', 'video');
+    await started;
+
+    assert.equal(false, early);
+    assert.deepEqual([['start', 250]], media.calls);
+    assert.deepEqual([['recorder', 'started', recorder.startedAt]], spool.calls);
+    assert.ok(recorder.startedAt > 0);
+  });
+
+  test('of sound alone waits for no picture', async (context) => {
+    const { recorder, spool } = setUp(context, 'audio');
+    const started = recorder.start();
+
+    spool.acknowledge('audio');
+
+    await started;
+  });
+
+  test('tells its time before the first bytes', async (context) => {
+    const { recorder, spool, media } = setUp(context);
+    const started = recorder.start();
+
+    media.give('abc');
+    media.give('');
+    spool.acknowledge('audio', 'video');
+    await started;
+
+    assert.deepEqual(
+      [
+        ['recorder', 'started', recorder.startedAt],
+        ['chunk', 3],
+      ],
+      spool.calls,
+    );
+  });
+
+  test('fails after 15 s and says what was missing', async (context) => {
+    const time = new FakeTime(context);
+    const { recorder, spool } = setUp(context);
+    const failed = assert.rejects(recorder.start(), {
+      name: 'StepTimeout',
+      message: 'The recording did not begin within 15 s: of audio and video there came audio.',
+    });
+
+    spool.acknowledge('audio');
+    await time.pass(15_001);
+
+    await failed;
+  });
+
+  test('fails when the recording breaks meanwhile', async (context) => {
+    const { recorder, media } = setUp(context);
+    const failed = assert.rejects(recorder.start(), {
+      name: 'RecordingError',
+      code: 10453,
+      message: /UnknownError/,
+    });
+
+    media.dispatchEvent(
+      Object.assign(new Event('error'), { error: new DOMException('encoder', 'UnknownError') }),
+    );
+
+    await failed;
+  });
+});
+
+describe('stopping', () => {
+  test('is done when the last chunk is with the spool', async (context) => {
+    const { recorder, media, spool } = setUp(context);
+    media.state = 'recording';
+    let done = false;
+    const stopped = recorder.stop().then(() => (done = true));
+
+    await settled();
+    media.give('last');
+    await settled();
+    const early = done;
+    media.dispatchEvent(new Event('stop'));
+    await stopped;
+
+    assert.equal(false, early);
+    assert.deepEqual([['stop']], media.calls);
+    assert.deepEqual(
+      ['recorder', 'chunk'],
+      spool.calls.map((call) => /** @type {unknown[]} */ (call)[0]),
+    );
+  });
+
+  test('what does not run is done at once', async (context) => {
+    const { recorder, media } = setUp(context);
+
+    await recorder.stop();
+
+    assert.deepEqual([], media.calls);
+  });
+
+  test('fails after 10 s', async (context) => {
+    const time = new FakeTime(context);
+    const { recorder, media } = setUp(context);
+    media.state = 'recording';
+    const failed = assert.rejects(recorder.stop(), { name: 'StepTimeout', message: /10 s/ });
+
+    await time.pass(10_001);
+
+    await failed;
+  });
+});
+
+test('pausing and resuming reach MediaRecorder', (context) => {
+  const { recorder, media } = setUp(context);
+  media.state = 'recording';
+
+  recorder.pause();
+  const paused = recorder.state;
+  recorder.resume();
+
+  assert.deepEqual(['paused', 'recording'], [paused, recorder.state]);
+});
+
+describe('a recording that breaks', () => {
+  test('says so, with NERTC’s code', (context) => {
+    const { media, failures } = setUp(context);
+
+    media.dispatchEvent(
+      Object.assign(new Event('error'), { error: new DOMException('encoder', 'UnknownError') }),
+    );
+
+    assert.deepEqual(
+      [['RecordingError', 10453]],
+      failures.map((error) => [error.name, /** @type {Error & {code?: number}} */ (error).code]),
+    );
+  });
+
+  test('with its spool says what the spool said', (context) => {
+    const { spool, failures } = setUp(context);
+    const error = new Error('The server is gone.');
+
+    spool.dispatchEvent(new CustomEvent('failed', { detail: error }));
+
+    assert.deepEqual([error], failures);
+  });
+});
