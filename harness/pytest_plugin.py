@@ -10,6 +10,7 @@ import pytest
 
 from harness.browser.chrome import launch_options
 from harness.browser.locate import locate
+from harness.browser.room_page import chrome_only
 from harness.launch import has_camera, versions
 from harness.server.room_server import RoomServer
 from harness.session.room import Room
@@ -64,8 +65,11 @@ def recordings(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
-def room_server(browser: Browser, recordings: Path) -> Iterator[RoomServer]:
+def room_server(browser_name: str, recordings: Path, request: pytest.FixtureRequest) -> Iterator[RoomServer]:
     """Return the server that serves the page and takes recordings in, one for the whole session."""
+    # Another browser than Chrome is refused before it is launched, which it may not even be able to.
+    chrome_only(browser_name)
+    browser: Browser = request.getfixturevalue("browser")
     with RoomServer(recordings=recordings, versions=versions(browser.version)) as server:
         yield server
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from harness.errors import PageError, StepTimeout, page_error
+from harness.errors import NotSupportedError, PageError, StepTimeout, page_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,15 +20,29 @@ _KEPT_LINES: Final = 50
 _BINDING: Final = "harnessEvent"
 
 
+def chrome_only(name: str) -> None:
+    """Raise NotSupportedError unless Playwright's browser type of that name can record a room: Chromium alone can."""
+    if name != "chromium":
+        message = (
+            f"{name} can't record a room: it has no MediaStreamTrackProcessor, which the mixer needs. "
+            "Use Chromium, Chrome or Edge: Playwright's browser type 'chromium', with pytest --browser chromium."
+        )
+        raise NotSupportedError(message, code=10450)
+
+
 class RoomPage:
     """One open page of a participant.
 
     Calls answer what the page answered; a refusal or failure there is raised as its Python error. ``log`` holds the
     last lines of the page's console, ``downloads`` what the browser has begun to download and nobody has collected.
     ``on_event`` is called with the name and the detail of each of the recording's events.
+
+    Raises NotSupportedError where the context is not Chromium's.
     """
 
     def __init__(self, context: BrowserContext, url: str, *, watched: bool = False) -> None:
+        if context.browser is not None:
+            chrome_only(context.browser.browser_type.name)
         self.on_event: Callable[[str, dict[str, Any]], None] = lambda _, __: None
         context.expose_binding(_BINDING, lambda _, name, detail: self.on_event(name, detail))
         self.page: Page = context.new_page()

@@ -12,10 +12,12 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Role = Literal["participant", "recorder", "download"]
+Role = Literal["participant", "recorder", "resume"]
 
 JOIN_WITHIN: Final = 300.0
 DOWNLOAD_WITHIN: Final = 60.0
+# The tokens of those who are in live as long as they are; this only bounds them.
+A_DAY: Final = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)

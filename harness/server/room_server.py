@@ -120,7 +120,7 @@ class RoomServer:
     def take_at(self, url: str) -> Take | None:
         """Return the recording that a download came from."""
         key = url.rpartition("/recordings/")[2].partition("/")[0]
-        return self._call(lambda: self._app.take_at(key))
+        return self._call(lambda: self._app.downloads.take_at(key))
 
     def _call(self, ask: Callable[[], _T]) -> _T:
         """Ask something in the server's own thread."""

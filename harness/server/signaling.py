@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ValidationError
 
 from harness.recording.timeline import Member as TimelineMember
-from harness.server.admission import Grant
+from harness.server.admission import A_DAY, Grant
 from harness.server.messages import (
     SIGNAL,
     Bye,
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     from harness.server.admission import Admission, Limits
 
-# Recorder tokens live as long as the member does; this only bounds them.
-_A_DAY = 86_400.0
 # Synthetic media carry their number in eight bits.
 _MARKERS = 256
 
@@ -165,7 +163,7 @@ class Signaling:
             "name": member.name,
             "marker": member.marker,
             "members": others,
-            "spool_token": self._admission.issue(recorder, seconds=_A_DAY, single_use=False),
+            "spool_token": self._admission.issue(recorder, seconds=A_DAY, single_use=False),
             "ice_servers": [],
         }
         return [Send(connection, welcome), *sends]

@@ -48,6 +48,8 @@ class Take:
     state: Literal["recording", "finished", "failed", "cleaned"] = "recording"
     bytes: int = 0
     chunks: int = 0
+    # Messages taken in order: chunks, ticks, events, states and the end.
+    taken: int = 0
     growth: Growth = field(default_factory=Growth)
     progress: Progress = field(default_factory=Progress)
     manifest: Manifest | None = None
@@ -94,6 +96,7 @@ class Take:
             data = data[self._raw.write(data) :]
         self.bytes = self._raw.tell()
         self.chunks += 1
+        self.taken += 1
         self.growth.grew()
 
     def log(self, line: Mapping[str, Any]) -> None:
@@ -101,12 +104,20 @@ class Take:
         if self._log is not None and not self._log.closed:
             self._log.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
 
+    def ticks(self, first: int, written: list[float | None]) -> None:
+        """Take the times at which the mixer wrote its ticks from number ``first`` on."""
+        self.taken += 1
+        self.log({"first": first, "written": written})
+        self.growth.grew()
+
     def event(self, event: MixerEvent) -> None:
         """Take something that happened in the mix."""
+        self.taken += 1
         self.log({"event": event.model_dump(exclude_none=True)})
 
     def recorder(self, state: str, page_time: float) -> None:
         """MediaRecorder was started, stopped, paused or resumed, at a time in ms on the page's clock."""
+        self.taken += 1
         self.log({"recorder": state, "time": page_time})
 
     def happened(self, happened: Happened) -> None:

@@ -223,7 +223,9 @@ class Participant:
         return self._page.alive
 
     def heard(self, event: str, detail: dict[str, Any]) -> None:
-        """Tell everybody who listens that something happened to the recording."""
+        """Tell everybody who listens that something happened to the recording; a stall is warned of in any case."""
+        if event == "recording-stalled":
+            _log.warning("%s: %s", self.name, detail.get("message"))
         for handler in self._handlers[event]:
             handler(detail)
 

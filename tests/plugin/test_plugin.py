@@ -65,3 +65,25 @@ def test_a_conftest_of_the_users_own_has_the_last_word_on_launch_arguments(pytes
     result = pytester.runpytest_subprocess(*QUIET)
 
     result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("browser", ["firefox", "webkit"])
+def test_another_browser_is_refused_before_it_is_launched(pytester: pytest.Pytester, browser: str) -> None:
+    """With --browser firefox a room is an error at setup, which says why and what to do."""
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.fixture(scope="session")
+        def launch_browser():
+            def launch(**_):
+                pytest.exit("launched")
+            return launch
+        """
+    )
+    pytester.makepyfile("def test_room(room): pass")
+
+    result = pytester.runpytest_subprocess(*QUIET, "--browser", browser)
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(f"*NotSupportedError: {browser} can't record a room: *--browser chromium.")

@@ -41,6 +41,8 @@ const SMALLEST = { width: 160, height: 90, frameRate: 15 };
 /**
  * Emits `changed` whenever something that people see is different, `joined`, and the recording's own events:
  * `recording-started`, `-paused`, `-resumed`, `-stopped`, `-downloaded`, `-cleaned`, `-stalled`, `-failed`.
+ *
+ * @implements {MediaRecordingCalls}
  */
 export class Client extends EventTarget {
   /** @type {'new' | 'joined' | 'left'} */
@@ -275,6 +277,12 @@ export class Client extends EventTarget {
       if (plan.recorder === 'all') await room.allArrived();
       const take = new Take(plan, await this.#stages(plan), room.clock);
       const { mixer } = take;
+      take.addEventListener('stalled', (event) => {
+        this.#emit('recording-stalled', {
+          id: take.id,
+          message: /** @type {CustomEvent<string>} */ (event).detail,
+        });
+      });
       take.addEventListener('failed', (event) => {
         this.#live.delete(take);
         this.#emit('recording-failed', {

@@ -55,7 +55,7 @@ export function driven(client) {
 function tell(name, detail) {
   const scope = /** @type {{harnessEvent?: (name: string, detail: unknown) => Promise<void>}} */ (globalThis);
   const { error, ...plain } = /** @type {{error?: unknown}} */ (detail);
-  const { message } = /** @type {{message?: string}} */ (error ?? {});
+  const { message } = /** @type {{message?: string}} */ (error ?? detail);
   // A page that closes meanwhile has nobody to tell.
   scope.harnessEvent?.(name, { ...plain, message }).catch(() => undefined);
 }

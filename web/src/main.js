@@ -53,4 +53,5 @@ const client = createOwn();
 page.NERTC = nertc(createOwn);
 page.harness = driven(client);
 // Python drives pages that nobody watches; those draw nothing and so cost nothing.
-if (new URLSearchParams(location.search).get('view') !== 'off') new View(document, client, unsupported()).show();
+if (new URLSearchParams(location.search).get('view') !== 'off')
+  new View(document, client, unsupported()).show();

@@ -21,7 +21,7 @@ const BETWEEN_TICKS = 10;
  * @property {Recorder} recorder
  */
 
-/** Emits `failed` with an Error when the recording breaks by itself. */
+/** Emits `stalled` with a message when something stands still, `failed` with an Error when the recording breaks by itself. */
 export class Take extends EventTarget {
   /** @type {'new' | 'recording' | 'paused' | 'stopped' | 'failed' | 'cleaned'} */
   state = 'new';
@@ -54,8 +54,11 @@ export class Take extends EventTarget {
     });
     mixer.addEventListener('event', (event) => {
       const happened = /** @type {CustomEvent<RoomEvent>} */ (event).detail;
-      if (happened.event === 'alarm') this.alarm = happened.message ?? null;
+      if (happened.event === 'alarm') this.#stalled(happened.message ?? '');
       this.#tell(() => spool.event({ ...happened, time: clock.room(happened.time) }));
+    });
+    spool.addEventListener('stalled', (event) => {
+      this.#alarm(/** @type {CustomEvent<string>} */ (event).detail);
     });
     for (const stage of [mixer, recorder]) {
       stage.addEventListener('failed', (event) =>
@@ -170,6 +173,18 @@ export class Take extends EventTarget {
   async #betweenTicks() {
     await this.mixer.nextTick();
     await new Promise((resolve) => setTimeout(resolve, BETWEEN_TICKS));
+  }
+
+  /** Notes in the recording's own record that something stalls, and says so. @param {string} message */
+  #alarm(message) {
+    this.spool.event({ time: this.#clock.room(pageNow()), event: 'alarm', message });
+    this.#stalled(message);
+  }
+
+  /** @param {string} message */
+  #stalled(message) {
+    this.alarm = message;
+    this.dispatchEvent(new CustomEvent('stalled', { detail: message }));
   }
 
   /** @param {() => void} message */

@@ -132,6 +132,19 @@ interface RecordOptions {
   recordConfig?: RecordConfigOptions;
 }
 
+/* eslint-disable @typescript-eslint/no-explicit-any -- NERTC's calls answer undefined, ours answer facts that its
+   programs never look at; no other type fits both. */
+
+/** The recording calls by NERTC's names, assignable to those of its SDK's own Client. */
+interface MediaRecordingCalls {
+  startMediaRecording(data?: RecordOptions): Promise<any>;
+  stopMediaRecording(): Promise<any>;
+  downloadMediaRecording(): Promise<any>;
+  cleanMediaRecording(): Promise<any>;
+}
+
+/* eslint-enable @typescript-eslint/no-explicit-any */
+
 /** What a RecordOptions means to this browser. */
 interface RecordPlan extends PictureSize {
   recorder: RecorderKind;
@@ -173,8 +186,9 @@ interface FinishedRecording {
 }
 
 type FromSpool =
-  | { type: 'ready'; recording: string; bytes: number }
-  | { type: 'ack'; bytes: number; tracks: string[] }
+  /** `taken`: messages that the server has, counted since the beginning; `resume`: the token for a reconnect. */
+  | { type: 'ready'; recording: string; resume: string; bytes: number; taken: number }
+  | { type: 'ack'; bytes: number; taken: number; tracks: string[] }
   | { type: 'finished'; recording: FinishedRecording }
   | { type: 'address'; url: string; name: string }
   | { type: 'sent'; bytes: number }

@@ -24,7 +24,7 @@ async function open(context) {
   const opened = spool.open(HELLO);
   const socket = FakeSocket.last;
   socket.accept();
-  socket.say({ type: 'ready', recording: 'r1', bytes: 0 });
+  socket.say({ type: 'ready', recording: 'r1', resume: 'again', bytes: 0, taken: 0 });
   await opened;
   socket.sent = [];
   /** @type {Error[]} */
@@ -55,7 +55,7 @@ describe('opening', () => {
     socket.accept();
     await settled();
     const waiting = done;
-    socket.say({ type: 'ready', recording: 'r1', bytes: 0 });
+    socket.say({ type: 'ready', recording: 'r1', resume: 'again', bytes: 0, taken: 0 });
     await opened;
 
     assert.equal('ws://127.0.0.1/spool', socket.url);
@@ -146,10 +146,10 @@ describe('chunks', () => {
     spool.addEventListener('ack', (event) => heard.push(/** @type {CustomEvent<unknown>} */ (event).detail));
     spool.chunk(new Blob(['abc']));
 
-    socket.say({ type: 'ack', bytes: 3, tracks: ['audio'] });
+    socket.say({ type: 'ack', bytes: 3, taken: 1, tracks: ['audio'] });
 
     assert.equal(3, spool.acknowledged);
-    assert.deepEqual([{ type: 'ack', bytes: 3, tracks: ['audio'] }], heard);
+    assert.deepEqual([{ type: 'ack', bytes: 3, taken: 1, tracks: ['audio'] }], heard);
   });
 });
 
@@ -187,7 +187,7 @@ describe('questions', () => {
     const sent = spool.sent();
     const second = spool.address();
     socket.say({ type: 'address', url: '/1', name: 'a' });
-    socket.say({ type: 'ack', bytes: 0, tracks: [] });
+    socket.say({ type: 'ack', bytes: 0, taken: 0, tracks: [] });
     socket.say({ type: 'address', url: '/2', name: 'a' });
     socket.say({ type: 'sent', bytes: 1 });
     socket.say({ type: 'sent', bytes: 1 });
@@ -204,25 +204,6 @@ describe('questions', () => {
 
     await assert.rejects(end, { name: 'RecordingError', code: 10453, message: 'Nothing can be read.' });
     assert.deepEqual([], failures);
-  });
-
-  test('fail when the server goes away before it answers', async (context) => {
-    const { spool, socket, failures } = await open(context);
-    const waiting = [spool.address(), spool.sent()];
-
-    socket.drop();
-
-    for (const each of waiting) await assert.rejects(each, { name: 'RecordingError', code: 10452 });
-    assert.deepEqual([], failures);
-  });
-
-  test('fail at once when the server is gone already', async (context) => {
-    const { spool, socket } = await open(context);
-    socket.drop();
-
-    for (const ask of [() => spool.end(), () => spool.address(), () => spool.sent(), () => spool.clean()]) {
-      await assert.rejects(ask(), { name: 'RecordingError', code: 10452 });
-    }
   });
 
   test('fail when we hang up ourselves', async (context) => {
@@ -250,25 +231,90 @@ describe('a failure that nobody waits for', () => {
     );
   });
 
-  test('is told when the connection is lost', async (context) => {
-    const { spool, socket, failures } = await open(context);
-
-    socket.drop();
-    spool.chunk(new Blob(['late']));
-    spool.ticks(0, [1]);
-
-    assert.deepEqual(
-      [10452],
-      failures.map((error) => /** @type {Error & {code?: number}} */ (error).code),
-    );
-    assert.deepEqual([], socket.sent);
-  });
-
   test('is none when we hang up', async (context) => {
     const { spool, failures } = await open(context);
 
     spool.close();
 
     assert.deepEqual([], failures);
+  });
+});
+
+describe('a lost connection', () => {
+  const RESUMED = { type: 'hello', ...HELLO, token: 'again', recording: 'r1' };
+
+  test('is taken up again, and what the server has not got is sent again in order', async (context) => {
+    const time = new FakeTime(context);
+    const { spool, socket, failures } = await open(context);
+    /** @type {string[]} */
+    const heard = [];
+    for (const type of ['stalled', 'resumed']) spool.addEventListener(type, () => heard.push(type));
+    spool.ticks(0, [1]);
+    spool.chunk(new Blob(['abc']));
+    spool.chunk(new Blob(['de']));
+    socket.say({ type: 'ack', bytes: 0, taken: 1, tracks: [] });
+
+    socket.drop();
+    spool.recorder('paused', 5);
+    await time.pass(250);
+    const again = FakeSocket.last;
+    again.accept();
+    again.say({ type: 'ready', recording: 'r1', resume: 'again', bytes: 3, taken: 2 });
+
+    const [hello, chunk, state, ...rest] = again.sent;
+    assert.notEqual(socket, again);
+    assert.deepEqual(RESUMED, hello);
+    assert.deepEqual([1, 0, 0, 0, 1, 0, 0, 0, 3], (await chunkOf(chunk)).header.slice(0, 9));
+    assert.deepEqual({ type: 'recorder', state: 'paused', time: 5 }, state);
+    assert.deepEqual([], rest);
+    assert.equal(3, spool.acknowledged);
+    assert.deepEqual(['stalled', 'resumed'], heard);
+    assert.deepEqual([], failures);
+  });
+
+  test('lets questions wait, and asks them again', async (context) => {
+    const time = new FakeTime(context);
+    const { spool, socket } = await open(context);
+    const address = spool.address();
+
+    socket.drop();
+    const clean = spool.clean();
+    await time.pass(250);
+    const again = FakeSocket.last;
+    again.accept();
+    again.say({ type: 'ready', recording: 'r1', resume: 'again', bytes: 0, taken: 0 });
+    again.say({ type: 'address', url: '/1', name: 'a' });
+    again.say({ type: 'cleaned' });
+
+    assert.deepEqual([RESUMED, { type: 'download' }, { type: 'clean' }], again.sent);
+    assert.equal('/1', (await address).url);
+    await clean;
+  });
+
+  test('is given up after half a minute', async (context) => {
+    const time = new FakeTime(context);
+    const { socket, failures } = await open(context);
+
+    socket.drop();
+    for (let tries = 0; tries < 130; tries += 1) {
+      await time.pass(250);
+      FakeSocket.last.drop();
+    }
+
+    assert.deepEqual(
+      [10452],
+      failures.map((error) => /** @type {Error & {code?: number}} */ (error).code),
+    );
+    assert.ok(time.now > 30_000);
+  });
+
+  test('is given up when too much waits for the server', async (context) => {
+    const { spool, failures } = await open(context);
+
+    for (let megabytes = 0; megabytes <= 64; megabytes += 8)
+      spool.chunk(new Blob([new Uint8Array(8 * 1024 * 1024)]));
+
+    assert.match(failures[0]?.message ?? '', /64 MB wait/);
+    assert.equal(FakeSocket.CLOSED, FakeSocket.last.readyState);
   });
 });

@@ -11,8 +11,19 @@ import { parse } from '../json.js';
 const READY_WITHIN = 10_000;
 const HEADER = 16;
 const CHUNK = 1;
+/** How long a lost connection is looked for again, and how often, in ms. */
+const RECONNECT_FOR = 30_000;
+const RECONNECT_EVERY = 250;
+/** Bytes that may wait for the server before the recording is given up; at 2.5 Mbps some three minutes. */
+const BACKLOG = 64 * 1024 * 1024;
 
-/** Emits `ack` with { bytes, tracks } and `failed` with an Error. */
+/**
+ * Emits `ack` with { bytes, tracks }, `stalled` with a message when the connection is lost, `resumed` when it is back, and
+ * `failed` with an Error.
+ *
+ * What is told in order (chunks, ticks, events, states, the end) is counted on both sides; after a reconnect the server
+ * says how many it has taken, and the rest is sent again. Questions are asked again.
+ */
 export class Spool extends EventTarget {
   /** The recording's id, '' before the server is ready. */
   recording = '';
@@ -22,7 +33,18 @@ export class Spool extends EventTarget {
   #chunks = 0;
   /** @type {WebSocket | null} */
   #socket = null;
-  /** Who waits for which answer, in order. @type {{type: FromSpool['type'], answer: PromiseWithResolvers<FromSpool>}[]} */
+  /** Whether the server has said that it is ready on this connection. */
+  #ready = false;
+  #hello = /** @type {Hello | null} */ (null);
+  /** With what a lost connection is taken up again. */
+  #resume = '';
+  /** What the server has not acknowledged yet, and how many messages it has. @type {(Blob | string)[]} */
+  #outbox = [];
+  #taken = 0;
+  #lostAt = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retry;
+  /** Who waits for which answer, in order. @type {{type: FromSpool['type'], answer: PromiseWithResolvers<FromSpool>, question: ToSpool | null}[]} */
   #waiting = [];
 
   /** @param {string} url of the spool socket */
@@ -31,18 +53,12 @@ export class Spool extends EventTarget {
     this.url = url;
   }
 
-  /** Announces a recording; resolves when the server is ready for its bytes. @param {Omit<Extract<ToSpool, { type: 'hello' }>, 'type'>} hello */
+  /** Announces a recording; resolves when the server is ready for its bytes. @param {Hello} hello */
   async open(hello) {
-    const socket = new WebSocket(this.url);
-    this.#socket = socket;
-    const ready = this.#expect('ready');
-    socket.addEventListener('open', () => this.#send({ type: 'hello', ...hello }));
-    socket.addEventListener('message', (/** @type {MessageEvent<string>} */ { data }) => {
-      this.#onMessage(/** @type {FromSpool} */ (parse(data)));
-    });
-    socket.addEventListener('close', () => this.#onClose());
+    this.#hello = hello;
+    this.#connect();
     const answer = await within(
-      ready,
+      this.#expect('ready', null),
       READY_WITHIN,
       () => `The spool at ${this.url} was not ready within 10 s.`,
     );
@@ -59,84 +75,137 @@ export class Spool extends EventTarget {
     this.bytes += blob.size;
     // Chrome fact 18: WebSocket.send keeps the order of blobs; reading them here would not (their promises resolve
     // out of order).
-    this.#socket?.send(new Blob([header, blob]));
+    this.#post(new Blob([header, blob]));
   }
 
   /** MediaRecorder was started, stopped, paused or resumed. @param {RecorderState} state @param {number} time page time */
   recorder(state, time) {
-    this.#send({ type: 'recorder', state, time });
+    this.#post(JSON.stringify({ type: 'recorder', state, time }));
   }
 
   /** @param {number} first @param {(number | null)[]} written page times, null for a tick that was given up */
   ticks(first, written) {
-    this.#send({ type: 'ticks', first, written });
+    this.#post(JSON.stringify({ type: 'ticks', first, written }));
   }
 
   /** @param {RoomEvent} event */
   event(event) {
-    this.#send({ type: 'event', event });
+    this.#post(JSON.stringify({ type: 'event', event }));
   }
 
   /** Ends the recording; resolves with the finished file's facts. */
   async end() {
-    const finished = this.#expect('finished');
-    this.#send({ type: 'end', chunks: this.#chunks, bytes: this.bytes });
+    const finished = this.#expect('finished', null);
+    this.#post(JSON.stringify({ type: 'end', chunks: this.#chunks, bytes: this.bytes }));
     const answer = await finished;
     return /** @type {Extract<FromSpool, { type: 'finished' }>} */ (answer).recording;
   }
 
   /** Asks for an address to download from, good for a minute. */
   async address() {
-    const address = this.#expect('address');
-    this.#send({ type: 'download' });
-    return /** @type {Extract<FromSpool, { type: 'address' }>} */ (await address);
+    const answer = await this.#expect('address', { type: 'download' });
+    return /** @type {Extract<FromSpool, { type: 'address' }>} */ (answer);
   }
 
   /** Resolves when the server has sent the last byte of a download. */
   async sent() {
-    await this.#expect('sent');
+    await this.#expect('sent', null);
   }
 
   /** Frees the server's copy. */
   async clean() {
-    const cleaned = this.#expect('cleaned');
-    this.#send({ type: 'clean' });
-    await cleaned;
+    await this.#expect('cleaned', { type: 'clean' });
   }
 
   /** Ends the connection; who still waits for an answer is told that none will come. */
   close() {
+    clearTimeout(this.#retry);
     const socket = this.#socket;
     this.#socket = null;
+    this.#outbox = [];
     socket?.close();
     for (const { answer } of this.#waiting.splice(0)) answer.reject(closed());
   }
 
-  /** @param {FromSpool['type']} type */
-  #expect(type) {
+  /** Waits for an answer, asking the question that it belongs to, if there is one. @param {FromSpool['type']} type @param {ToSpool | null} question */
+  #expect(type, question) {
     /** @type {PromiseWithResolvers<FromSpool>} */
     const answer = Promise.withResolvers();
-    if (this.#socket && this.#socket.readyState <= WebSocket.OPEN) this.#waiting.push({ type, answer });
-    else answer.reject(closed());
+    if (!this.#socket) {
+      answer.reject(closed());
+      return answer.promise;
+    }
+    this.#waiting.push({ type, answer, question });
+    if (question && this.#ready) this.#socket.send(JSON.stringify(question));
     return answer.promise;
+  }
+
+  #connect() {
+    const socket = new WebSocket(this.url);
+    this.#socket = socket;
+    this.#ready = false;
+    socket.addEventListener('open', () => {
+      const resume = this.recording ? { token: this.#resume, recording: this.recording } : {};
+      socket.send(JSON.stringify({ type: 'hello', ...this.#hello, ...resume }));
+    });
+    socket.addEventListener('message', (/** @type {MessageEvent<string>} */ { data }) => {
+      this.#onMessage(/** @type {FromSpool} */ (parse(data)));
+    });
+    socket.addEventListener('close', () => {
+      if (this.#socket === socket) this.#onLost();
+    });
   }
 
   /** @param {FromSpool} message */
   #onMessage(message) {
     if (message.type === 'ack') {
+      this.#onTaken(message.taken);
       this.acknowledged = message.bytes;
       this.dispatchEvent(new CustomEvent('ack', { detail: message }));
     } else if (message.type === 'error') {
       const name = /** @type {import('../errors.js').ErrorName} */ (message.name);
       this.#fail(new HarnessError(name, message.message, message.code));
     } else {
+      if (message.type === 'ready') this.#onReady(message);
       const index = this.#waiting.findIndex(({ type }) => type === message.type);
       if (index >= 0) this.#waiting.splice(index, 1)[0]?.answer.resolve(message);
     }
   }
 
-  #onClose() {
-    if (this.#socket) this.#fail(closed());
+  /** @param {Extract<FromSpool, { type: 'ready' }>} ready */
+  #onReady({ resume, taken, bytes }) {
+    this.#ready = true;
+    this.#resume = resume;
+    this.acknowledged = bytes;
+    this.#onTaken(taken);
+    for (const data of this.#outbox) this.#socket?.send(data);
+    for (const { question } of this.#waiting) if (question) this.#socket?.send(JSON.stringify(question));
+    if (this.#lostAt) this.dispatchEvent(new CustomEvent('resumed'));
+    this.#lostAt = 0;
+  }
+
+  /** Forgets what the server has. @param {number} taken messages, since the beginning */
+  #onTaken(taken) {
+    this.#outbox.splice(0, taken - this.#taken);
+    this.#taken = taken;
+  }
+
+  /** Looks for the server again, for a while; before it was ready there is nothing to go on with. */
+  #onLost() {
+    this.#ready = false;
+    if (!this.recording) {
+      this.#fail(closed());
+      return;
+    }
+    if (!this.#lostAt) {
+      this.#lostAt = performance.now();
+      this.dispatchEvent(new CustomEvent('stalled', { detail: 'The connection to the server is lost.' }));
+    }
+    if (performance.now() - this.#lostAt > RECONNECT_FOR) {
+      this.#fail(closed());
+      return;
+    }
+    this.#retry = setTimeout(() => this.#connect(), RECONNECT_EVERY);
   }
 
   /** @param {Error} error */
@@ -146,11 +215,20 @@ export class Spool extends EventTarget {
     if (waiting.length === 0) this.dispatchEvent(new CustomEvent('failed', { detail: error }));
   }
 
-  /** @param {ToSpool} message */
-  #send(message) {
-    if (this.#socket?.readyState !== WebSocket.OPEN) return;
-    this.#socket.send(JSON.stringify(message));
+  /** Sends in order, and keeps until the server has it. @param {Blob | string} data */
+  #post(data) {
+    if (!this.#socket) return;
+    this.#outbox.push(data);
+    if (this.#ready) this.#socket.send(data);
+    if (this.bytes - this.acknowledged > BACKLOG) {
+      this.#fail(
+        cacheError('The server takes no more: 64 MB wait for it. What it had acknowledged is kept there.'),
+      );
+      this.close();
+    }
   }
 }
+
+/** @typedef {Omit<Extract<ToSpool, { type: 'hello' }>, 'type'>} Hello */
 
 const closed = () => cacheError('The spool is closed; what the server had acknowledged is kept there.');

@@ -5,6 +5,15 @@ import { find, say, words } from './page.js';
 /** How the server refuses somebody without a token or with the wrong code. */
 const REFUSED = /^Not admitted/;
 
+/** What else keeps people out, in words that help them. */
+const PLAIN = /** @type {const} */ ([
+  [/^The server at|^No welcome/, 'The server does not answer. Is it still running?'],
+  [
+    /^No camera/,
+    'No camera or microphone could be opened. Allow them in the browser, or join with synthetic ones.',
+  ],
+]);
+
 /**
  * Makes a join of what people typed; what went wrong stands in the form. Emits `done` when people are in, with the
  * words for what went wrong all the same, or ''.
@@ -83,7 +92,8 @@ export class JoinForm extends EventTarget {
   /** @param {string} problem @param {string} code */
   #refused(problem, code) {
     if (!REFUSED.test(problem)) {
-      this.tell(problem);
+      const [, plain] = PLAIN.find(([pattern]) => pattern.test(problem)) ?? [];
+      this.tell(plain ?? problem);
       this.#button.focus();
       return;
     }

@@ -27,10 +27,10 @@ const STATUS = {
   starting: 'Waiting for picture and sound.',
   paused: 'Paused.',
   stopping: 'Finishing the file.',
-  broken: 'Not finished; nothing to download.',
+  broken: 'There is no finished file.',
   stopped: 'Download it; Clean discards it.',
   downloading: 'Downloading.',
-  downloaded: 'Downloaded. Clean when you are done.',
+  downloaded: 'Downloaded. Clean when done.',
   cleaning: 'Cleaning.',
 };
 

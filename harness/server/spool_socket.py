@@ -1,0 +1,231 @@
+"""The spool's WebSocket: a thin shell over the spool, with reconnects."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import struct
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import WSMsgType, web
+from pydantic import ValidationError
+
+from harness.errors import HarnessError, PageError, RecordingError
+from harness.server.admission import A_DAY, Grant
+from harness.server.messages import (
+    SPOOL,
+    Clean,
+    Download,
+    End,
+    EventMessage,
+    RecorderState,
+    SpoolHello,
+    SpoolMessage,
+    Ticks,
+)
+from harness.server.spool import GONE, Spool, Take
+
+if TYPE_CHECKING:
+    from harness.recording.recording import Manifest
+    from harness.server.admission import Admission, Limits
+    from harness.server.downloads import Downloads
+    from harness.server.signaling import Signaling
+
+_log = logging.getLogger(__name__)
+
+_CHUNK: Final = struct.Struct("<B3xIQ")
+# Close codes of a page that went away by itself (RFC 6455); anything else may be a lost connection.
+_WENT_AWAY: Final = (1000, 1001)
+# How long, in seconds, a lost connection may take to come back.
+_GRACE: Final = 10.0
+
+
+class SpoolSockets:
+    """Takes the pages' recordings in; one connection a recording, which may be lost and come back."""
+
+    def __init__(
+        self, spool: Spool, *, signaling: Signaling, admission: Admission, downloads: Downloads, limits: Limits
+    ) -> None:
+        self._spool = spool
+        self._signaling = signaling
+        self._admission = admission
+        self._downloads = downloads
+        self._limits = limits
+        self._open: set[web.WebSocketResponse] = set()
+        # By recording: the connection that it comes over, and the token with which a lost one is taken up again.
+        self._current: dict[str, web.WebSocketResponse] = {}
+        self._resumes: dict[str, str] = {}
+        # Who waits for a lost connection to come back.
+        self._back: dict[str, asyncio.Event] = {}
+        self._closing = False
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve one connection until it ends."""
+        socket = web.WebSocketResponse(max_msg_size=self._limits.spool_message, compress=False, heartbeat=20)
+        await socket.prepare(request)
+        self._open.add(socket)
+        take: Take | None = None
+        try:
+            async for message in socket:
+                if take is not None and self._current.get(take.id) is not socket:
+                    # The page has come back on another connection.
+                    break
+                if message.type is WSMsgType.BINARY and take is not None:
+                    _chunk(take, message.data)
+                    await send(socket, _ack(take))
+                elif message.type is WSMsgType.TEXT:
+                    take = await self._text(socket, take, message.data)
+                else:
+                    break
+        except (HarnessError, OSError) as error:
+            await send(socket, _failure(error))
+        finally:
+            self._open.discard(socket)
+            if take is not None and self._current.get(take.id) is socket:
+                del self._current[take.id]
+                await self._abandoned(take, went_away=socket.close_code in _WENT_AWAY)
+            await socket.close()
+        return socket
+
+    async def close(self) -> None:
+        """Close every connection; recordings are finished with what they have."""
+        self._closing = True
+        for back in self._back.values():
+            back.set()
+        for socket in list(self._open):
+            await socket.close()
+
+    async def _text(self, socket: web.WebSocketResponse, take: Take | None, text: str) -> Take:
+        try:
+            message = SPOOL.validate_json(text)
+        except ValidationError as malformed:
+            problem = f"Malformed message: {_first(malformed)}."
+            raise RecordingError(problem, code=10452) from malformed
+        if isinstance(message, SpoolHello):
+            return await self._hello(socket, message)
+        if take is None:
+            error = "Say hello first."
+            raise RecordingError(error, code=10452)
+        await self._obey(socket, take, message)
+        return take
+
+    async def _hello(self, socket: web.WebSocketResponse, hello: SpoolHello) -> Take:
+        take = self._begin(hello) if hello.recording is None else self._resume(hello)
+        self._current[take.id] = socket
+        if take.id in self._back:
+            self._back.pop(take.id).set()
+        if take.id not in self._resumes:
+            grant = Grant(role="resume", room=take.facts.room, name=take.facts.participant, subject=take.id)
+            self._resumes[take.id] = self._admission.issue(grant, seconds=A_DAY, single_use=False)
+        ready = {"type": "ready", "recording": take.id, "resume": self._resumes[take.id]}
+        await send(socket, {**ready, "bytes": take.bytes, "taken": take.taken})
+        if take.manifest is not None:
+            await send(socket, _finished(take.manifest))
+        return take
+
+    def _begin(self, hello: SpoolHello) -> Take:
+        grant = self._admission.redeem(hello.token, "recorder")
+        if grant is None:
+            message = "Not admitted: the spool's token is wrong or too old."
+            raise RecordingError(message, code=10452)
+        room = self._signaling.rooms.get(grant.room)
+        happened = room.record if room else []
+        return self._spool.begin(hello, participant=grant.name, room=grant.room, happened=happened)
+
+    def _resume(self, hello: SpoolHello) -> Take:
+        grant = self._admission.redeem(hello.token, "resume")
+        take = self._spool.takes.get(grant.subject) if grant else None
+        if take is None or take.id != hello.recording or take.state not in {"recording", "finished"}:
+            message = "Not admitted: there is no recording here that could go on."
+            raise RecordingError(message, code=10452)
+        return take
+
+    async def _obey(self, socket: web.WebSocketResponse, take: Take, message: SpoolMessage) -> None:
+        match message:
+            case End(bytes=total):
+                take.taken += 1
+                never = None if total == take.bytes else f"{total - take.bytes} of {total} bytes never came"
+                await send(socket, _finished(await asyncio.to_thread(take.end, never)))
+            case Download():
+                await send(socket, self._address(take))
+            case Clean():
+                await asyncio.to_thread(take.clean)
+                self._admission.revoke(take.facts.room, take.id)
+                await send(socket, {"type": "cleaned"})
+            case _:
+                _note(take, message)
+                await send(socket, _ack(take))
+
+    def _address(self, take: Take) -> dict[str, Any]:
+        async def sent(size: int) -> None:
+            socket = self._current.get(take.id)
+            if socket is not None:
+                await send(socket, {"type": "sent", "bytes": size})
+
+        return {"type": "address", "url": self._downloads.address(take, sent), "name": take.path.name}
+
+    async def _abandoned(self, take: Take, *, went_away: bool) -> None:
+        """Finish a recording whose page is gone; one whose connection was lost gets a while to come back."""
+        if not went_away and not self._closing:
+            back = self._back[take.id] = asyncio.Event()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(back.wait(), _GRACE)
+        if take.state != "recording" or take.id in self._current:
+            return
+        try:
+            await asyncio.to_thread(take.end, GONE)
+        except HarnessError as error:
+            _log.warning("%s", error)
+
+
+async def send(socket: web.WebSocketResponse, message: dict[str, Any]) -> None:
+    """Send a message; a connection that is lost is noticed where it is read."""
+    if not socket.closed:
+        try:
+            await socket.send_str(json.dumps(message))
+        except ConnectionError:
+            return
+
+
+def _chunk(take: Take, data: bytes) -> None:
+    if len(data) < _CHUNK.size:
+        message = f"A chunk of {len(data)} bytes is too short for its header."
+        raise RecordingError(message, code=10452)
+    _, number, offset = _CHUNK.unpack_from(data)
+    take.chunk(number, offset, memoryview(data)[_CHUNK.size :])
+
+
+def _note(take: Take, message: SpoolMessage) -> None:
+    """Take what is noted in the log."""
+    match message:
+        case RecorderState(state=state, time=at):
+            take.recorder(state, at)
+        case Ticks(first=first, written=written):
+            take.ticks(first, written)
+        case EventMessage(event=event):
+            take.event(event)
+
+
+def _ack(take: Take) -> dict[str, Any]:
+    return {"type": "ack", "bytes": take.bytes, "taken": take.taken, "tracks": sorted(take.progress.tracks)}
+
+
+def _finished(manifest: Manifest) -> dict[str, Any]:
+    recording = manifest.recording
+    facts = {"size": recording.size, "sha256": recording.sha256, "duration": recording.duration}
+    return {"type": "finished", "recording": {"id": recording.id, "name": recording.path.name, **facts}}
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    if isinstance(error, PageError):
+        return {"type": "error", "name": error.name, "code": error.code, "message": str(error)}
+    if isinstance(error, HarnessError):
+        return {"type": "error", "name": "ConfigError", "code": None, "message": str(error)}
+    return {"type": "error", "name": "RecordingError", "code": 10452, "message": f"The spool failed: {error}."}
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

@@ -1,0 +1,80 @@
+"""The network between the page and the server goes away for a while, or for good."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import BrowserContext
+
+from harness import RecordConfig, Room, verify
+from harness.recording.recording import Manifest
+from harness.server.room_server import RoomServer
+from tests.faults.proxy import Network
+
+
+class Beyond:
+    """A server as it is seen from beyond a network."""
+
+    def __init__(self, server: RoomServer, network: Network) -> None:
+        self._server = server
+        self.url = network.url
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._server, name)
+
+
+@pytest.fixture
+def network(room_server: RoomServer) -> Iterator[Network]:
+    """Return a network that lies before the server."""
+    with Network(urlsplit(room_server.url).port or 0) as network:
+        room_server._admission.allow(network.url)
+        yield network
+
+
+@pytest.fixture
+def far_room(
+    room_server: RoomServer, network: Network, new_context: Callable[..., BrowserContext], tmp_path: Path
+) -> Iterator[Room]:
+    """Return a room whose people reach the server through the network."""
+    server: RoomServer = Beyond(room_server, network)  # type: ignore[assignment]
+    with Room(server=server, new_context=new_context, recordings=tmp_path, name=network.url) as room:
+        yield room
+
+
+def test_a_cut_connection_comes_back_and_nothing_is_lost(far_room: Room, network: Network) -> None:
+    """What was recorded while the network was away is sent when it is back; an alarm tells of it."""
+    alice = far_room.join("alice")
+    heard: list[object] = []
+    alice.on("recording-stalled", heard.append)
+    alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="cut"))
+    far_room.wait(seconds=1)
+    network.cut()
+    far_room.wait(seconds=2)
+    network.mend()
+    far_room.wait(seconds=1.5)
+    alice.stop_media_recording()
+
+    recording = alice.download_media_recording()
+
+    verify(recording).raise_for_failures()
+    assert 4 < recording.duration < 7
+    assert recording.recovered is None
+    assert ("The connection to the server is lost.",) == Manifest.read(recording.manifest).alarms
+    assert 1 == len(heard)
+
+
+def test_a_connection_that_stays_away_leaves_what_had_arrived(far_room: Room, network: Network) -> None:
+    """The recording ends, and what the server held is a valid file that says why."""
+    alice = far_room.join("alice")
+    alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="away"))
+    far_room.wait(seconds=2)
+    network.cut()
+    alice.page.close()
+
+    alice.close()
+
+    (recording,) = alice.recordings
+    assert recording.recovered is not None
+    assert 1 < recording.duration < 4
+    verify(recording).raise_for_failures()

@@ -1,0 +1,123 @@
+"""The page's types against those of the real NERTC SDK: what was written for the one compiles for the other."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SDK = "nertc-web-sdk@5.8.34"
+TSC = ROOT / "node_modules" / ".bin" / "tsc"
+
+# A method's parameters may vary both ways in TypeScript, so the options are handed over in calls as well.
+PROGRAM = f"""
+import type {{ Client as SdkClient }} from 'nertc-web-sdk/types/client';
+import type {{ ClientMediaRecordingOptions, JoinOptions }} from 'nertc-web-sdk/types/types';
+import {{ Client }} from '{ROOT}/web/src/client.js';
+import {{ nertc }} from '{ROOT}/web/src/nertc.js';
+
+type Recording = Pick<
+  SdkClient,
+  'startMediaRecording' | 'stopMediaRecording' | 'downloadMediaRecording' | 'cleanMediaRecording'
+>;
+type Joining = Pick<SdkClient, 'join' | 'leave'>;
+declare const ours: Client;
+declare const calls: MediaRecordingCalls;
+declare const theirs: Recording;
+declare const options: ClientMediaRecordingOptions;
+declare const joining: JoinOptions;
+
+// Our client, seen by its calls, is one of the SDK's; a program that takes the SDK's takes ours.
+export const seen: MediaRecordingCalls = ours;
+export const recording: Recording = calls;
+export const member: Joining = ours;
+
+// What the SDK's programs hand over, ours take.
+void ours.startMediaRecording(options);
+void calls.startMediaRecording(options);
+void ours.join(joining);
+
+// The guide's sample, with our constants, is what either of them takes.
+const NERTC = nertc(() => ours);
+const data = {{
+  recorder: 'all' as const,
+  recordConfig: {{
+    recordType: 'video' as const,
+    recordName: '录制文件名称',
+    recordVideoQuality: NERTC.RECORD_VIDEO_QUALITY_360p,
+    recordVideoFrame: NERTC.RECORD_VIDEO_FRAME_RATE_15,
+  }},
+}};
+void theirs.startMediaRecording(data);
+void NERTC.createClient().startMediaRecording(data);
+"""
+
+# The global types come from their file; nothing of the scratch folder's own is picked up beside them.
+CONFIGURATION = {
+    "compilerOptions": {
+        "allowJs": True,
+        "noEmit": True,
+        "strict": True,
+        "target": "es2024",
+        "module": "nodenext",
+        "lib": ["es2024", "dom", "dom.iterable", "dom.asynciterable"],
+        "typeRoots": [str(ROOT / "node_modules" / "@types")],
+        "types": ["dom-mediacapture-transform"],
+        "skipLibCheck": True,
+    },
+    "files": ["program.ts", str(ROOT / "web" / "src" / "types.d.ts")],
+}
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder into which the SDK is installed."""
+    if not TSC.exists():
+        pytest.skip("The page's tooling is not installed; make setup does it.")
+    folder = tmp_path_factory.mktemp("sdk")
+    (folder / "package.json").write_text('{"private": true}')
+    (folder / "tsconfig.json").write_text(json.dumps(CONFIGURATION))
+    # What npm has in its cache is not asked for again; a registry that does not answer is not waited for.
+    quick = ("--prefer-offline", "--fetch-retries=0", "--fetch-timeout=30000")
+    silent = ("--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+    installed = with_node("npm", "install", *quick, *silent, SDK, folder=folder)
+    if installed.returncode:
+        pytest.skip(f"npm can't install {SDK}: {' '.join(installed.stderr.splitlines()[:2])}")
+    return folder
+
+
+def with_node(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command with the page's Node in a folder."""
+    return subprocess.run(
+        [ROOT / "scripts" / "with-node", *command], cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def complaints(scratch: Path, program: str) -> list[str]:
+    """Return what the compiler says against a program."""
+    (scratch / "program.ts").write_text(program)
+    return with_node(str(TSC), "--pretty", "false", folder=scratch).stdout.splitlines()
+
+
+def test_a_program_for_the_sdk_compiles_against_our_client(scratch: Path) -> None:
+    """The four calls, join and leave fit where the SDK's are expected, and take what they take."""
+    assert [] == complaints(scratch, PROGRAM)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("export const wrong: Recording = { ...calls, startMediaRecording: () => 1 };", "number"),
+        ("export const wrong: Recording = { ...calls, stopMediaRecording: undefined };", "undefined"),
+        ("void ours.startMediaRecording({ recorder: 'everybody' });", "everybody"),
+        ("void calls.startMediaRecording({ recordConfig: { recordType: 'picture' } });", "picture"),
+        ("void ours.join({ uid: true });", "true"),
+    ],
+)
+def test_what_does_not_fit_is_found(scratch: Path, wrong: str, says: str) -> None:
+    """The check can fail: a wrong answer, a missing call and wrong options are errors."""
+    first, *_ = complaints(scratch, PROGRAM + wrong)
+
+    assert "program.ts" in first
+    assert says in first

@@ -1,0 +1,25 @@
+"""RoomPage: which browser it takes."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.browser.room_page import RoomPage
+from harness.errors import NotSupportedError
+
+
+def context_of(name: str) -> Any:
+    """Return a browser context that has nothing but its browser's name."""
+    return SimpleNamespace(browser=SimpleNamespace(browser_type=SimpleNamespace(name=name)))
+
+
+@pytest.mark.parametrize("name", ["firefox", "webkit"])
+def test_a_browser_that_is_not_chromium_is_refused_before_a_page_opens(name: str) -> None:
+    """The message says which, why, and what to use; the code is NERTC's."""
+    with pytest.raises(NotSupportedError, match=f"^{name} can't record a room: .* Use Chromium") as refusal:
+        RoomPage(context_of(name), "http://127.0.0.1:1")
+
+    assert 10450 == refusal.value.code
