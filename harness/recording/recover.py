@@ -50,7 +50,7 @@ def _recover(folder: Folder, recordings: Path) -> Recovery | None:
         return None
     with lock:
         try:
-            if not folder.raw.exists() or folder.raw.stat().st_size == 0:
+            if folder.kept.exists() or not folder.raw.exists() or folder.raw.stat().st_size == 0:
                 shutil.rmtree(folder.path)
                 return None
             recording = _publish(folder, recordings)

@@ -64,6 +64,7 @@ class Folder:
         self.log = path / "log.jsonl"
         self.partial = path / "finished.part"
         self.downloaded = path / "download.part"
+        self.kept = path / "kept"
 
     def finished(self, stem: str) -> Path:
         """Return where the finished file goes: apart, since people choose its name, even "take" or "raw"."""

@@ -155,22 +155,27 @@ class Take:
                 except RecordingError:
                     return None
                 kept = publish(manifest, self.path, folder)
-                self.kept = True
             self.clean()
             return kept
+
+    def mark_kept(self) -> None:
+        """The file is safe outside the spool: neither the end of the server nor a recovery needs to publish it."""
+        self.kept = True
+        self.folder.kept.touch()
 
     def clean(self) -> None:
         """Free everything that the spool holds of the recording; twice is fine."""
         self.growth.end()
         with self._ending:
-            if self._thread is not None:
-                self._thread.join()
             self.state = "cleaned"
             self.close()
             shutil.rmtree(self.folder.path, ignore_errors=True)
 
     def close(self) -> None:
-        """Close the files and give the lock up; twice is fine."""
+        """Stop finalising, close the files and only then give the lock up; twice is fine."""
+        self.growth.end()
+        if self._thread is not None:
+            self._thread.join()
         for file in (self._raw, self._log, self._lock):
             if file is not None:
                 file.close()
@@ -237,7 +242,6 @@ class Spool:
     def close(self) -> None:
         """Close every recording's files; what is not cleaned stays on disk."""
         for take in self.takes.values():
-            take.growth.end()
             take.close()
         remove_empty(self.root)
 

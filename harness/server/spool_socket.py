@@ -160,6 +160,9 @@ class SpoolSockets:
 
     def _address(self, take: Take) -> dict[str, Any]:
         async def sent(size: int) -> None:
+            # Whoever came through the open door has the file now; what Python drives, Python collects and marks.
+            if self._admission.open_room == take.facts.room:
+                take.mark_kept()
             socket = self._current.get(take.id)
             if socket is not None:
                 await send(socket, {"type": "sent", "bytes": size})

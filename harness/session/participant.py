@@ -250,6 +250,8 @@ class Participant:
             raise RecordingError(message, code=10453)
         # Chrome fact 20: saving overwrites silently, so the final name is not given here.
         partial = take.folder.downloaded
+        # A page that cleans without waiting has freed the folder by now; the browser still has the file.
+        partial.parent.mkdir(exist_ok=True)
         self._page.save(download, str(partial))
         recording = publish(
             take.manifest,
@@ -258,6 +260,8 @@ class Participant:
             stop_to_file_ms=self._stop_to_file.get(take.id),
             download_ms=round((time.monotonic() - began) * 1000, 1),
         )
-        take.kept = True
+        take.mark_kept()
+        if take.state == "cleaned":
+            take.clean()
         self.recordings.append(recording)
         return recording

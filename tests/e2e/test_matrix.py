@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def test_every_combination_passes_its_checks(
     report = verify(recording)
     report.raise_for_failures()
     assert (recorder, kind) == (recording.recorder, recording.type)
-    assert (["alice", "bob"] if recorder == "all" else ["alice"]) == [one.name for one in report.participants]
+    assert ["alice", "bob"][: 2 if recorder == "all" else 1] == [one.name for one in report.participants if one.present]
     assert report.media is not None
     assert report.media.audio is not None
     assert "opus" == report.media.audio.codec
@@ -82,7 +83,7 @@ def test_fifty_restarts(people: tuple[Room, Participant, Participant]) -> None:
         verify(recording).raise_for_failures()
     seen = [sightings(recording, "bob") for recording in files]
     step = COUNTS_A_SECOND // 30
-    holes = [int(new.counters[0] - old.counters[-1]) for old, new in zip(seen, seen[1:], strict=False)]
+    holes = [int(new.counters[0] - old.counters[-1]) for old, new in pairwise(seen)]
     assert [] == [hole for hole in holes if hole > step]
 
 

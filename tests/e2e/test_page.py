@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from harness.browser.chrome import Chrome
 from harness.server.room_server import RoomServer
 
 Visit = Callable[[str], Page]
@@ -20,23 +19,17 @@ def room_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoomServer
         yield server
 
 
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Chrome]:
-    """Run one Chrome with a camera and a microphone of its own."""
-    with Chrome(fake_devices=True) as chrome:
-        yield chrome
-
-
 @pytest.fixture
-def visit(chrome: Chrome) -> Iterator[Visit]:
+def visit(new_context: Callable[[], BrowserContext]) -> Iterator[Visit]:
     """Return a function that opens a page as somebody new; a page that complains fails the test."""
-    contexts = []
+    contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
     def visit(url: str) -> Page:
-        contexts.append(chrome.new_context())
+        contexts.append(new_context())
         page = contexts[-1].new_page()
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(url)
         return page
 

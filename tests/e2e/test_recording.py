@@ -236,3 +236,22 @@ def test_nothing_of_a_cleaned_recording_stays_in_the_spool(room: Room, recording
     recording = recorded(room, "alice", seconds=0)
 
     assert not (recordings / ".spool" / recording.id).exists()
+
+
+def test_people_who_want_each_other_at_the_same_moment_meet(room: Room) -> None:
+    """Both sides offer at once, again and again, and both receive each other every time."""
+    wants = {"*": {"width": 320, "height": 180, "frameRate": 15}}
+    for number in range(4):
+        pair = [room._open(f"{name} {number}") for name in ("alice", "bob")]
+        room.participants.extend(pair)
+        joining = [
+            one.begin_join({"name": one.name, "token": room._server.token(room.name, one.name), "wants": wants})
+            for one in pair
+        ]
+        for joined in joining:
+            joined()
+
+        received = "() => [...client.room.members.values()].every((member) => member.received)"
+        for one in pair:
+            one.page.wait_for_function(received)
+            one.leave()

@@ -99,6 +99,17 @@ def test_a_finished_recording_that_nobody_downloaded_is_published(tmp_path: Path
     assert manifest.recording.sha256 == recovery.recording.sha256
 
 
+def test_a_recording_that_somebody_has_already_is_no_news(tmp_path: Path, sound: bytes) -> None:
+    """It was downloaded, and only never cleaned."""
+    take = begun(tmp_path, sound)
+    take.end()
+    take.mark_kept()
+    abandon(take)
+
+    assert [] == recover(tmp_path)
+    assert not take.folder.path.exists()
+
+
 def test_nothing_is_overwritten(tmp_path: Path, sound: bytes) -> None:
     """A recording of the same name that is there already stays."""
     (tmp_path / "standup.webm").write_text("somebody's")

@@ -58,6 +58,8 @@ export class Client extends EventTarget {
   #wants = null;
   /** The recordings that people come into and leave: the one that begins, too. @type {Set<Take>} */
   #live = new Set();
+  /** What the recording that is about to begin wants. @type {RecordPlan | null} */
+  #beginning = null;
   #microphone = true;
   #camera = true;
   #screen = false;
@@ -272,7 +274,8 @@ export class Client extends EventTarget {
 
   /** @param {RecordPlan} plan @param {Room} room */
   async #begin(plan, room) {
-    this.#subscribe(plan);
+    this.#beginning = plan;
+    this.#subscribe();
     try {
       if (plan.recorder === 'all') await room.allArrived();
       const take = new Take(plan, await this.#stages(plan), room.clock);
@@ -303,9 +306,9 @@ export class Client extends EventTarget {
         throw error;
       }
       return take;
-    } catch (error) {
+    } finally {
+      this.#beginning = null;
       this.#subscribe();
-      throw error;
     }
   }
 
@@ -427,12 +430,12 @@ export class Client extends EventTarget {
     this.#emit('changed');
   }
 
-  /** Receives whom the newest recording needs at the size of their tiles, or whom people watch, or nobody. @param {RecordPlan} [plan] */
-  #subscribe(plan) {
+  /** Receives whom the newest recording needs at the size of their tiles, or whom people watch, or nobody. */
+  #subscribe() {
     const { room } = this;
     if (!room) return;
     const newest = [...this.#live].at(-1);
-    plan ??= newest?.plan;
+    const plan = this.#beginning ?? newest?.plan;
     const all = plan?.recorder === 'all';
     const ids = [room.id, ...(all ? room.members.keys() : [])];
     const sizes =

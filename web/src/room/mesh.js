@@ -5,6 +5,15 @@ const BITS_PER_PIXEL = 0.16;
 const LEAST_BITS = 400_000;
 const AUDIO_BITS = 64_000;
 
+/** How long to wait for the first candidate before an offer is taken back, in ms. */
+const GATHERED_WITHIN = 1000;
+/** How often encodings are set anew when a negotiation came in between, and after how long, in ms. */
+const FITS = 20;
+const FIT_AGAIN = 50;
+
+/** @param {number} ms */
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
 /** How large the published picture is. @typedef {() => PictureSize} PublishedSize */
 
 /** One connection: perfect negotiation, our tracks where they are wanted, theirs as they come. */
@@ -13,6 +22,10 @@ class Peer {
   #polite;
   #offering = false;
   #ignoring = false;
+  /** @type {PromiseWithResolvers<void>} */
+  #gathered = Promise.withResolvers();
+  /** @type {Promise<void>} */
+  #handling = Promise.resolve();
   /** @type {RTCRtpSender[]} */
   #senders = [];
   /** @type {PictureSize | null} */
@@ -33,6 +46,7 @@ class Peer {
     this.#connection = connection;
     connection.addEventListener('negotiationneeded', () => void this.#offer());
     connection.addEventListener('icecandidate', ({ candidate }) => {
+      this.#gathered.resolve();
       if (candidate) send({ candidate: candidate.toJSON() });
     });
     connection.addEventListener('track', ({ track }) => onTrack(track));
@@ -53,13 +67,22 @@ class Peer {
     }
   }
 
-  /** Takes what the other side signalled. @param {SignalData} data */
-  async handle({ description, candidate }) {
+  /** Takes what the other side signalled, in order: an offer that overtook the answer before it would be ignored. @param {SignalData} data */
+  handle(data) {
+    const turn = this.#handling.then(() => this.#handle(data));
+    this.#handling = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** @param {SignalData} data */
+  async #handle({ description, candidate }) {
     if (description) {
       const collision =
         description.type === 'offer' && (this.#offering || this.#connection.signalingState !== 'stable');
       this.#ignoring = !this.#polite && collision;
       if (this.#ignoring) return;
+      // An offer taken back before its first candidate leaves Chrome without any candidate ever after.
+      if (collision) await Promise.race([this.#gathered.promise, pause(GATHERED_WITHIN)]);
       await this.#connection.setRemoteDescription(description);
       if (description.type === 'offer') {
         await this.#connection.setLocalDescription();
@@ -109,19 +132,28 @@ class Peer {
 
   /** @param {RTCRtpSender} sender @param {PublishedSize} published */
   #fit(sender, published) {
-    this.#fitting = this.#fitting.then(() => this.#setEncoding(sender, published));
-    return this.#fitting;
+    const turn = this.#fitting.then(() => this.#setEncoding(sender, published));
+    this.#fitting = turn.catch(() => undefined);
+    return turn;
   }
 
   /** @param {RTCRtpSender} sender @param {PublishedSize} published */
   async #setEncoding(sender, published) {
-    if (sender.track?.kind !== 'video' || !this.#wanted) return;
-    const parameters = sender.getParameters();
-    const [encoding] = parameters.encodings;
-    // Before the first negotiation ends there is nothing to change yet; what addTransceiver was given holds.
-    if (!encoding) return;
-    Object.assign(encoding, videoEncoding(this.#wanted, published()));
-    await sender.setParameters(parameters);
+    for (let tries = 1; sender.track?.kind === 'video' && this.#wanted; tries += 1) {
+      const parameters = sender.getParameters();
+      const [encoding] = parameters.encodings;
+      // Before the first negotiation ends there is nothing to change yet; what addTransceiver was given holds.
+      if (!encoding) return;
+      Object.assign(encoding, videoEncoding(this.#wanted, published()));
+      try {
+        await sender.setParameters(parameters);
+        return;
+      } catch (error) {
+        // A negotiation under way changed the parameters after they were read (fact 17).
+        if (tries === FITS) throw error;
+        await pause(FIT_AGAIN);
+      }
+    }
   }
 
   /** @param {MediaStreamTrack} old @param {MediaStreamTrack} fresh */
