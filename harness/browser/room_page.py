@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _KEPT_LINES: Final = 50
 # What the page calls when something happens to its recording (driven.js).
 _BINDING: Final = "harnessEvent"
+_CRASHED: Final = "the page crashed"
 
 
 def chrome_only(name: str) -> None:
@@ -52,7 +53,7 @@ class RoomPage:
         self.page.on("pageerror", lambda error: self.log.append(f"uncaught: {error}"))
         # A lambda: Playwright marks the handlers it is given, and a deque's method can't be marked.
         self.page.on("download", lambda download: self.downloads.append(download))  # noqa: PLW0108
-        self.page.on("crash", lambda _: self.log.append("the page crashed"))
+        self.page.on("crash", lambda _: self.log.append(_CRASHED))
         address = url if watched else f"{url}/?view=off"
         self._guard(lambda: self.page.goto(address, wait_until="commit"))
 
@@ -60,7 +61,13 @@ class RoomPage:
     def alive(self) -> bool:
         """Whether the page can still be called."""
         # Chrome fact 25: a page that crashed does not count as closed.
-        return not self.page.is_closed() and "the page crashed" not in self.log
+        return not self.page.is_closed() and _CRASHED not in self.log
+
+    @property
+    def crashed(self) -> bool:
+        """Whether the tab or the browser died, which nobody wanted."""
+        browser = self.page.context.browser
+        return "the page crashed" in self.log or (browser is not None and not browser.is_connected())
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
         """Start a call and return at once; what is returned waits for the answer and returns it.
@@ -113,6 +120,9 @@ class RoomPage:
         try:
             return step()
         except PlaywrightError as error:
+            # The call that fails may be quicker than the event.
+            if "crashed" in error.message:
+                self.log.append(_CRASHED)
             first = error.message.strip().splitlines()[0] if error.message.strip() else "no reason given"
             message = f"The page can't be reached any more: {first}"
             raise PageError(message, name=error.name or "Error", page_log=list(self.log)) from error

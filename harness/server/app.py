@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import WSMsgType, web
 
 from harness.server.admission import Admission, Limits
+from harness.server.clock import room_time
 from harness.server.downloads import Downloads
 from harness.server.signaling import Send, Signaling
 from harness.server.spool_socket import SpoolSockets
@@ -47,11 +47,6 @@ def web_folder() -> Path:
     package = Path(__file__).resolve().parent.parent
     packed = package / "_web"
     return packed if packed.is_dir() else package.parent / "web"
-
-
-def room_time() -> float:
-    """Return the room's time: the server's monotonic clock, in ms."""
-    return time.monotonic() * 1000
 
 
 @dataclass

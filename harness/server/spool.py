@@ -58,6 +58,7 @@ class Take:
     error: HarnessError | None = None
     # Ending comes from the page's socket and from Python, each in a thread of its own.
     _ending: threading.RLock = field(default_factory=threading.RLock)
+    _recording: bool = False
     _raw: BinaryIO | None = None
     _log: BinaryIO | None = None
     _lock: BinaryIO | None = None
@@ -118,7 +119,17 @@ class Take:
     def recorder(self, state: str, page_time: float) -> None:
         """MediaRecorder was started, stopped, paused or resumed, at a time in ms on the page's clock."""
         self.taken += 1
+        self._recording = state in {"started", "resumed"}
         self.log({"recorder": state, "time": page_time})
+
+    @property
+    def flows(self) -> bool:
+        """Whether bytes or ticks should be coming."""
+        return self.state == "recording" and self._recording
+
+    def alarm(self, time: float, message: str) -> None:
+        """Note that something stands still, at a time in ms on the room's clock."""
+        self.log({"event": {"time": time, "event": "alarm", "message": message}})
 
     def happened(self, happened: Happened) -> None:
         """Take a join or a leave of the room."""
@@ -159,7 +170,7 @@ class Take:
             return kept
 
     def mark_kept(self) -> None:
-        """The file is safe outside the spool: neither the end of the server nor a recovery needs to publish it."""
+        """Note that the file is safe outside the spool: nothing needs to publish it any more."""
         self.kept = True
         self.folder.kept.touch()
 

@@ -9,11 +9,12 @@ import logging
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
 from pydantic import ValidationError
 
 from harness.errors import HarnessError, PageError, RecordingError
 from harness.server.admission import A_DAY, Grant
+from harness.server.clock import room_time
 from harness.server.messages import (
     SPOOL,
     Clean,
@@ -40,6 +41,8 @@ _CHUNK: Final = struct.Struct("<B3xIQ")
 _WENT_AWAY: Final = (1000, 1001)
 # How long, in seconds, a lost connection may take to come back.
 _GRACE: Final = 10.0
+# How long, in seconds, a page that records may send nothing before it is an alarm; ticks come four times a second.
+STILL: Final = 1.5
 
 
 class SpoolSockets:
@@ -68,7 +71,8 @@ class SpoolSockets:
         self._open.add(socket)
         take: Take | None = None
         try:
-            async for message in socket:
+            while not socket.closed:
+                message = await self._next(socket, take)
                 if take is not None and self._current.get(take.id) is not socket:
                     # The page has come back on another connection.
                     break
@@ -89,6 +93,18 @@ class SpoolSockets:
             await socket.close()
         return socket
 
+    async def _next(self, socket: web.WebSocketResponse, take: Take | None) -> WSMessage:
+        """Return the next message; a recording from which nothing comes is an alarm."""
+        if take is None or not take.flows:
+            return await socket.receive()
+        try:
+            return await asyncio.wait_for(socket.receive(), STILL)
+        except TimeoutError:
+            if take.flows:
+                take.alarm(room_time(), "Nothing comes from the page.")
+                _log.warning("%s: nothing comes from the page that records it.", take.facts.stem)
+        return await socket.receive()
+
     async def close(self) -> None:
         """Close every connection; recordings are finished with what they have."""
         self._closing = True
@@ -104,6 +120,9 @@ class SpoolSockets:
             problem = f"Malformed message: {_first(malformed)}."
             raise RecordingError(problem, code=10452) from malformed
         if isinstance(message, SpoolHello):
+            if take is not None:
+                error = "This connection has its recording already."
+                raise RecordingError(error, code=10452)
             return await self._hello(socket, message)
         if take is None:
             error = "Say hello first."
@@ -147,7 +166,9 @@ class SpoolSockets:
             case End(bytes=total):
                 take.taken += 1
                 never = None if total == take.bytes else f"{total - take.bytes} of {total} bytes never came"
-                await send(socket, _finished(await asyncio.to_thread(take.end, never)))
+                finished = _finished(await asyncio.to_thread(take.end, never))
+                # The page may have come back on another connection meanwhile.
+                await send(self._current.get(take.id, socket), finished)
             case Download():
                 await send(socket, self._address(take))
             case Clean():

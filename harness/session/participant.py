@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
-from harness.errors import RecordingError, one_of
+from harness.errors import PageError, RecordingError, one_of
 from harness.recording.config import RecordConfig
 from harness.recording.publish import publish
 
@@ -230,14 +230,37 @@ class Participant:
             handler(detail)
 
     def _call(self, name: str, argument: object = None) -> Any:
-        """Make a call; what was saved of a recording that broke comes along with the error."""
+        """Make a call; what was saved of a recording that broke, or whose page is gone, comes along with the error."""
         try:
             return self._page.call(name, argument)
-        except RecordingError as error:
-            kept = self._server.keep(self._folder, room=self._room, participant=self.name)
-            self.recordings.extend(kept)
-            error.recording = kept[-1] if kept else None
+        except PageError as error:
+            if not isinstance(error, RecordingError) and self._page.alive:
+                raise
+            if isinstance(error, RecordingError):
+                error.recording = self._save()
+                raise
+            self._raise_saved(str(error), error)
             raise
+
+    def raise_if_lost(self) -> None:
+        """Raise RecordingError, with what was saved, when the tab or the browser died while it recorded."""
+        if self.state != "closed" and self._page.crashed:
+            self._raise_saved(f"{self.name}'s page crashed.", None)
+
+    def _raise_saved(self, message: str, cause: PageError | None) -> None:
+        saved = self._save()
+        if saved is None:
+            return
+        text = f"{message} What was recorded until then is {saved.path}."
+        broken = RecordingError(text, code=10453, page_log=list(self._page.log))
+        broken.recording = saved
+        raise broken from cause
+
+    def _save(self) -> Recording | None:
+        """Take over what the spool holds of this participant and nobody downloaded; return the last of it."""
+        kept = self._server.keep(self._folder, room=self._room, participant=self.name)
+        self.recordings.extend(kept)
+        return kept[-1] if kept else None
 
     def _keep(self, finished: dict[str, Any]) -> None:
         self._stop_to_file.setdefault(finished["id"], round(finished["stopToFileMs"], 1))

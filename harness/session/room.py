@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.browser.room_page import RoomPage
-from harness.errors import HarnessError, StepTimeout, one_of
+from harness.errors import HarnessError, PageError, StepTimeout, one_of
 from harness.session.participant import Media, Participant
 
 if TYPE_CHECKING:
@@ -95,7 +96,10 @@ class Room:
         return [recording for participant in self.participants for recording in participant.recordings]
 
     def wait(self, *, seconds: float) -> None:
-        """Let time pass, while pages and browsers are heard."""
+        """Let time pass, while pages and browsers are heard.
+
+        Raises RecordingError, which carries what was saved, when a page or the browser dies while it records.
+        """
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._pause(left)
@@ -131,4 +135,8 @@ class Room:
         if page is None:
             threading.Event().wait(seconds)
         else:
-            page.wait(seconds)
+            with contextlib.suppress(PageError):
+                # A page that dies meanwhile is told of below, if it recorded.
+                page.wait(seconds)
+        for participant in self.participants:
+            participant.raise_if_lost()

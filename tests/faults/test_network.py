@@ -60,8 +60,8 @@ def test_a_cut_connection_comes_back_and_nothing_is_lost(far_room: Room, network
     verify(recording).raise_for_failures()
     assert 4 < recording.duration < 7
     assert recording.recovered is None
-    assert ("The connection to the server is lost.",) == Manifest.read(recording.manifest).alarms
-    assert 1 == len(heard)
+    assert "The connection to the server is lost." in Manifest.read(recording.manifest).alarms
+    assert heard
 
 
 def test_a_connection_that_stays_away_leaves_what_had_arrived(far_room: Room, network: Network) -> None:

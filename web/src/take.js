@@ -2,11 +2,13 @@
 
 import { pageNow } from './clock.js';
 import { cacheError } from './errors.js';
+import { Watchdog } from './watchdog.js';
 
 /** How long a recording waits for everybody's picture to run smoothly before it begins, in ms. */
 const SETTLE = 1500;
 /** After a tick a frame is on its way to the recorder for some ms; pausing there loses none. */
 const BETWEEN_TICKS = 10;
+const WATCH_EVERY = 250;
 
 /** @typedef {import('./mixer/mixer.js').Mixer} Mixer */
 /** @typedef {import('./mixer/mixer.js').Source} Source */
@@ -37,6 +39,11 @@ export class Take extends EventTarget {
   #paused = 0;
   #stoppedAt = 0;
   #clock;
+  #chunks = new Watchdog();
+  #acknowledged = new Watchdog();
+  #seen = { bytes: 0, acknowledged: 0 };
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #watching;
   /** What happens before the server is ready is told as soon as it is. @type {(() => void)[]} */
   #early = [];
 
@@ -106,6 +113,7 @@ export class Take extends EventTarget {
       for (const message of this.#early.splice(0)) message();
       await recorder.start();
       this.state = 'recording';
+      this.#watching = setInterval(() => this.#watch(), WATCH_EVERY);
     } catch (error) {
       this.state = 'failed';
       await mixer.close();
@@ -133,9 +141,20 @@ export class Take extends EventTarget {
     this.state = 'recording';
   }
 
+  /** Looks whether bytes come from the recorder and are acknowledged by the server. */
+  #watch() {
+    const { bytes, acknowledged } = this.spool;
+    if (bytes > this.#seen.bytes || this.state !== 'recording') this.#chunks.moved();
+    if (acknowledged > this.#seen.acknowledged || acknowledged === bytes) this.#acknowledged.moved();
+    this.#seen = { bytes, acknowledged };
+    if (this.#chunks.barks()) this.#alarm('MediaRecorder gives no data.');
+    if (this.#acknowledged.barks()) this.#alarm('The server acknowledges nothing.');
+  }
+
   /** Ends: the recorder, then the tick log, then the server's finishing. @returns {Promise<Finished>} */
   async finish() {
     if (this.error) throw this.error;
+    clearInterval(this.#watching);
     this.#stoppedAt = pageNow();
     this.state = 'stopped';
     try {
@@ -196,6 +215,7 @@ export class Take extends EventTarget {
   /** @param {Error} error */
   #fail(error) {
     if (!this.running) return;
+    clearInterval(this.#watching);
     this.state = 'failed';
     this.error = error;
     void this.mixer.close();

@@ -253,6 +253,7 @@ type FromVideoWorker =
   | { type: 'layout'; time: number; tiles: ({ id: string } & TileRect)[] }
   | { type: 'picture'; time: number; id: string; on: boolean }
   | { type: 'delay'; id: string; delay: number }
+  | { type: 'alarm'; time: number; id: string; message: string }
   | { type: 'flushed' }
   | { type: 'ticked' }
   | { type: 'failed'; message: string };

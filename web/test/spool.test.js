@@ -308,6 +308,35 @@ describe('a lost connection', () => {
     assert.ok(time.now > 30_000);
   });
 
+  test('that was given up answers every later question at once', async (context) => {
+    const time = new FakeTime(context);
+    const { spool, socket } = await open(context);
+    const waiting = assert.rejects(spool.address(), { name: 'RecordingError', code: 10452 });
+    socket.drop();
+    for (let tries = 0; tries < 130; tries += 1) {
+      FakeSocket.last.drop();
+      await time.pass(250);
+    }
+
+    await waiting;
+    for (const answer of [spool.end(), spool.address(), spool.sent(), spool.clean()]) {
+      await assert.rejects(answer, { name: 'RecordingError', code: 10452 });
+    }
+  });
+
+  test('after an error of the server is not looked for again', async (context) => {
+    const time = new FakeTime(context);
+    const { spool, socket, failures } = await open(context);
+
+    socket.say({ type: 'error', name: 'RecordingError', code: 10452, message: 'The disk is full.' });
+    socket.drop();
+    await time.pass(60_000);
+
+    assert.equal(socket, FakeSocket.last);
+    assert.equal(1, failures.length);
+    await assert.rejects(spool.clean(), { name: 'RecordingError' });
+  });
+
   test('is given up when too much waits for the server', async (context) => {
     const { spool, failures } = await open(context);
 

@@ -68,6 +68,7 @@ export class AudioMixer {
   /** @type {Map<string, Strip>} */
   #strips = new Map();
   #samples = new Float32Array(METER);
+  #heardAt = -1;
   #context = new AudioContext({ sampleRate: 48000 });
   #destination = new MediaStreamAudioDestinationNode(this.#context);
 
@@ -106,6 +107,15 @@ export class AudioMixer {
   /** Delays a participant's sound. @param {string} id @param {number} ms of the picture @param {number} skew how late WebRTC let the sound come, ms */
   setDelay(id, ms, skew) {
     this.#strips.get(id)?.delay.set(ms - skew - OWN_DELAY);
+  }
+
+  /** Whether the sound system has moved on since it was last asked; one that is suspended is woken. */
+  moved() {
+    this.#resume();
+    const { currentTime } = this.#context;
+    const moved = currentTime > this.#heardAt;
+    this.#heardAt = currentTime;
+    return moved;
   }
 
   /** How loud a participant is now, 0 to 1. @param {string} id */

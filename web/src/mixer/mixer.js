@@ -2,6 +2,7 @@
 
 import { pageNow } from '../clock.js';
 import { recordingError, within } from '../errors.js';
+import { Watchdog } from '../watchdog.js';
 import { AudioMixer } from './audio.js';
 
 /** How often the skew between a participant's picture and sound is read, in ms, and how many readings count. */
@@ -12,6 +13,7 @@ const SPEAKER_EVERY = 250;
 const LOUDER = 1.5;
 const SURE = 4;
 const ANSWER_WITHIN = 5000;
+const WATCH_EVERY = 250;
 
 /**
  * @typedef {object} Source
@@ -26,7 +28,7 @@ const ANSWER_WITHIN = 5000;
  * @property {() => Promise<number | null>} skew how late the sound arrives after its picture, ms; null: unknown
  */
 
-/** @typedef {Source & {delay: number, skews: number[]}} Entry */
+/** @typedef {Source & {delay: number, skews: number[], sound: Watchdog}} Entry */
 
 /** Emits `ticks` with { first, written } and `event` with a RoomEvent, times being page times; `speaker` with an id. */
 export class Mixer extends EventTarget {
@@ -37,6 +39,8 @@ export class Mixer extends EventTarget {
   #audio = new AudioMixer();
   /** @type {Worker | null} */
   #worker = null;
+  /** Whether the sound system's clock moves. */
+  #clock = new Watchdog();
   /** Who was loudest last time, and how many times before. @type {string | null} */
   #wished = null;
   #wishes = 0;
@@ -62,12 +66,13 @@ export class Mixer extends EventTarget {
       if (layout === 'speaker') this.#timer.speaker = setInterval(() => this.#chooseSpeaker(), SPEAKER_EVERY);
     }
     this.stream.addTrack(this.#audio.track);
+    this.#timer.watch = setInterval(() => this.#watch(), WATCH_EVERY);
     this.#timer.skews = setInterval(() => void this.#readSkews(), SKEW_EVERY);
   }
 
   /** Takes somebody in. @param {Source} source */
   add(source) {
-    this.#entries.set(source.id, { ...source, delay: 0, skews: [] });
+    this.#entries.set(source.id, { ...source, delay: 0, skews: [], sound: new Watchdog() });
     this.#names.set(source.id, source.name);
     const readable = frames(source.videoTrack);
     this.#post({ type: 'add', id: source.id, name: source.name, readable }, readable ? [readable] : []);
@@ -174,6 +179,9 @@ export class Mixer extends EventTarget {
           on: message.on,
         });
         break;
+      case 'alarm':
+        this.#alarm(message.time, `${message.message} ${this.#name(message.id)}.`);
+        break;
       case 'delay': {
         const entry = this.#entries.get(message.id);
         if (!entry) break;
@@ -205,6 +213,22 @@ export class Mixer extends EventTarget {
     this.speaker = wanted;
     this.#post({ type: 'speaker', id: wanted });
     this.dispatchEvent(new CustomEvent('speaker', { detail: wanted }));
+  }
+
+  /** Looks whether everybody's sound, and the sound system itself, still moves. */
+  #watch() {
+    if (this.#audio.moved()) this.#clock.moved();
+    if (this.#clock.barks()) this.#alarm(pageNow(), 'The sound system stands still.');
+    for (const { id, name, audio, audioTrack, sound } of this.#entries.values()) {
+      // True silence is no quiet room, where something always hums: nothing arrives.
+      if (!audio || !audioTrack || this.#audio.level(id) > 0) sound.moved();
+      if (sound.barks()) this.#alarm(pageNow(), `No sound comes from ${name}.`);
+    }
+  }
+
+  /** @param {number} time @param {string} message */
+  #alarm(time, message) {
+    this.#event({ time, event: 'alarm', message });
   }
 
   async #readSkews() {

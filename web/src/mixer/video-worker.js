@@ -3,6 +3,7 @@
 import { pageNow } from '../clock.js';
 import { fill, pictureBytes } from '../i420.js';
 import { Ticker } from '../ticker.js';
+import { Watchdog } from '../watchdog.js';
 import { Cadence } from './cadence.js';
 import { drawCard, drawLabel } from './cards.js';
 import { arrange, contain } from './layout.js';
@@ -32,6 +33,7 @@ class Source {
   /** Whether the tile shows a live picture. */
   live = false;
   lastFrame = 0;
+  watchdog = new Watchdog();
   delay = 0;
   /** @type {Picture | null} */
   label = null;
@@ -159,6 +161,7 @@ class VideoMixer {
         }
         if (!picture) continue;
         source.lastFrame = now;
+        source.watchdog.moved();
         const crowded = source.cadence.push(picture, source.clock.read(frame), now);
         if (crowded) this.#arena.give(crowded);
       } finally {
@@ -221,6 +224,9 @@ class VideoMixer {
         if (!source.live) post({ type: 'picture', time: due, id: source.id, on: true });
         source.live = true;
       }
+    }
+    if (source.live && source.wanted && source.watchdog.barks()) {
+      post({ type: 'alarm', time: due, id: source.id, message: 'No picture comes from' });
     }
     if (source.live && (!source.wanted || pageNow() - source.lastFrame > STALE)) {
       source.live = false;

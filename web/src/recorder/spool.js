@@ -164,7 +164,8 @@ export class Spool extends EventTarget {
       this.dispatchEvent(new CustomEvent('ack', { detail: message }));
     } else if (message.type === 'error') {
       const name = /** @type {import('../errors.js').ErrorName} */ (message.name);
-      this.#fail(new HarnessError(name, message.message, message.code));
+      // The server hangs up after it.
+      this.#giveUp(new HarnessError(name, message.message, message.code));
     } else {
       if (message.type === 'ready') this.#onReady(message);
       const index = this.#waiting.findIndex(({ type }) => type === message.type);
@@ -194,7 +195,7 @@ export class Spool extends EventTarget {
   #onLost() {
     this.#ready = false;
     if (!this.recording) {
-      this.#fail(closed());
+      this.#giveUp(closed());
       return;
     }
     if (!this.#lostAt) {
@@ -202,15 +203,16 @@ export class Spool extends EventTarget {
       this.dispatchEvent(new CustomEvent('stalled', { detail: 'The connection to the server is lost.' }));
     }
     if (performance.now() - this.#lostAt > RECONNECT_FOR) {
-      this.#fail(closed());
+      this.#giveUp(closed());
       return;
     }
     this.#retry = setTimeout(() => this.#connect(), RECONNECT_EVERY);
   }
 
-  /** @param {Error} error */
-  #fail(error) {
+  /** Tells whoever waits, else everybody, and hangs up for good: later questions fail at once. @param {Error} error */
+  #giveUp(error) {
     const waiting = this.#waiting.splice(0);
+    this.close();
     for (const { answer } of waiting) answer.reject(error);
     if (waiting.length === 0) this.dispatchEvent(new CustomEvent('failed', { detail: error }));
   }
@@ -221,10 +223,9 @@ export class Spool extends EventTarget {
     this.#outbox.push(data);
     if (this.#ready) this.#socket.send(data);
     if (this.bytes - this.acknowledged > BACKLOG) {
-      this.#fail(
+      this.#giveUp(
         cacheError('The server takes no more: 64 MB wait for it. What it had acknowledged is kept there.'),
       );
-      this.close();
     }
   }
 }

@@ -1,0 +1,10 @@
+"""The room's clock."""
+
+from __future__ import annotations
+
+import time
+
+
+def room_time() -> float:
+    """Return the room's time: the server's monotonic clock, in ms."""
+    return time.monotonic() * 1000

@@ -1,0 +1,261 @@
+"""The calls in every order that people make them in: what the other tests of the calls leave out."""
+
+import contextlib
+from pathlib import Path
+
+import av
+import pytest
+from playwright.sync_api import Error as PlaywrightError
+
+from harness import InvalidStateError, PageError, RecordConfig, Room, verify
+from harness.recording.recording import Manifest
+
+
+def called(name: str) -> RecordConfig:
+    """Return a configuration with that name for the file."""
+    return RecordConfig(record_name=name)
+
+
+def test_a_join_returns_when_the_subscriber_has_picture_and_sound(room: Room) -> None:
+    """Alice watches; when Bob's join is done, decoded frames and sound of his have arrived with her."""
+    alice = room.join("alice", subscribe=True)
+
+    room.join("bob")
+
+    members = "[...client.room.members.values()].map((one) => [one.name, one.received])"
+    assert [["bob", True]] == alice.page.evaluate(members)
+
+
+def test_a_join_returns_at_once_where_nobody_subscribes(room: Room) -> None:
+    """Nobody watches and nobody records, so nothing is sent."""
+    alice = room.join("alice")
+
+    room.join("bob")
+
+    members = "[...client.room.members.values()].map((one) => [one.name, one.received, one.videoTrack])"
+    assert [["bob", False, None]] == alice.page.evaluate(members)
+
+
+def test_who_is_in_the_room_can_not_join_again(room: Room) -> None:
+    """The second join of one client is refused; the first holds."""
+    page = room.join("alice").page
+
+    refusal = page.evaluate("client.join({ name: 'alice' }).catch(({ code, message }) => [code, message])")
+
+    assert [10454, "alice is in a room already; leave it first."] == refusal
+    assert "joined" == page.evaluate("client.state")
+
+
+def test_one_client_records_one_file_at_a_time(room: Room) -> None:
+    """After a second start the first recording is over; only the second grows."""
+    alice = room.join("alice")
+    alice.start_media_recording(record_config=called("first"))
+    first = alice.get_media_recording().id
+    alice.start_media_recording(record_config=called("second"))
+
+    assert ["first.webm"] == [recording.path.name for recording in alice.recordings]
+    assert first == alice.recordings[0].id
+    assert first != alice.get_media_recording().id
+    assert "recording" == alice.get_media_recording().state
+
+
+def test_a_start_after_a_recording_that_nobody_downloaded_downloads_it(room: Room) -> None:
+    """What was stopped is not lost to the next start, and comes first."""
+    alice = room.join("alice")
+    alice.start_media_recording(record_config=called("stopped"))
+    alice.stop_media_recording()
+
+    alice.start_media_recording(record_config=called("next"))
+
+    assert ["stopped.webm"] == [recording.path.name for recording in alice.recordings]
+    verify(alice.recordings[0]).raise_for_failures()
+    assert "next.webm" == alice.download_media_recording().path.name
+
+
+def test_a_start_after_a_downloaded_one_downloads_nothing(room: Room) -> None:
+    """What is there already does not come twice."""
+    alice = room.join("alice")
+    alice.start_media_recording(record_config=called("one"))
+    alice.download_media_recording()
+
+    alice.start_media_recording(record_config=called("two"))
+
+    assert ["one.webm"] == [recording.path.name for recording in alice.recordings]
+
+
+def test_stop_resolves_when_the_file_is_complete(room: Room) -> None:
+    """What stop answers is what is downloaded afterwards, byte for byte; a second stop is refused."""
+    alice = room.join("alice")
+    alice.start_media_recording(record_config=called("complete"))
+
+    finished = alice.page.evaluate("client.stopMediaRecording()")
+
+    with pytest.raises(InvalidStateError, match="Nothing is being recorded"):
+        alice.stop_media_recording()
+    recording = alice.download_media_recording()
+    assert ("complete.webm", recording.size, recording.sha256) == (
+        finished["name"],
+        finished["size"],
+        finished["sha256"],
+    )
+
+
+def test_leaving_ends_a_recording_and_coming_back_records_anew(room: Room) -> None:
+    """The old file is complete, and the next recording has nothing of it."""
+    alice = room.join("alice")
+    alice.start_media_recording(record_config=called("before"))
+    alice.page.evaluate("client.leave()")
+    assert "stopped" == alice.get_media_recording().state
+    token = room._server.token(room.name, "alice")
+    alice.page.evaluate("(token) => client.join({ name: 'alice', token })", token)
+
+    alice.start_media_recording(record_config=called("after"))
+    alice.download_media_recording()
+
+    assert ["before.webm", "after.webm"] == [recording.path.name for recording in alice.recordings]
+    for recording in alice.recordings:
+        verify(recording).raise_for_failures()
+
+
+def test_a_tab_that_crashes_leaves_its_recording_behind(room: Room) -> None:
+    """The next call says that the page crashed; what was acknowledged is finished, and says why it ended."""
+    alice = room.join("alice")
+    alice.start_media_recording(record_config=called("crashed"))
+    room.wait(seconds=2)
+
+    with contextlib.suppress(PlaywrightError):
+        alice.page.goto("chrome://crash")
+    with pytest.raises(PageError, match="crashed"):
+        alice.stop_media_recording()
+    alice.close()
+
+    (recording,) = alice.recordings
+    assert recording.recovered is not None
+    assert recording.duration == pytest.approx(2, abs=1)
+    verify(recording).raise_for_failures()
+
+
+def test_clean_while_recording_stops_and_frees(room: Room, recordings: Path) -> None:
+    """Nothing was downloaded, nothing is left, and a new recording can start."""
+    alice = room.join("alice")
+    alice.start_media_recording(record_config=called("discarded"))
+    number = alice.get_media_recording().id
+
+    alice.clean_media_recording()
+
+    assert "cleaned" == alice.get_media_recording().state
+    assert [] == alice.recordings
+    assert not (recordings / ".spool" / str(number)).exists()
+    with pytest.raises(InvalidStateError, match="Nothing has been recorded"):
+        alice.download_media_recording()
+    alice.start_media_recording()
+
+
+def test_the_downloaded_file_survives_the_clean(room: Room) -> None:
+    """Clean frees the page's and the server's copy, not the user's."""
+    alice = room.join("alice")
+    alice.start_media_recording(record_config=called("mine"))
+    recording = alice.download_media_recording()
+
+    alice.clean_media_recording()
+
+    verify(recording).raise_for_failures()
+
+
+@pytest.mark.parametrize("call", ["start", "download"])
+def test_start_and_download_in_a_pause_are_as_while_recording(room: Room, call: str) -> None:
+    """The paused recording ends and is downloaded, complete."""
+    alice = room.join("alice")
+    alice.start_media_recording(record_config=called(f"paused {call}"))
+    room.wait(seconds=1)
+    alice.pause_media_recording()
+    room.wait(seconds=1)
+
+    if call == "start":
+        alice.start_media_recording(record_config=called("other"))
+    else:
+        alice.download_media_recording()
+
+    recording = alice.recordings[0]
+    assert f"paused {call}.webm" == recording.path.name
+    assert recording.duration == pytest.approx(1.5, abs=0.5)
+    assert recording.recovered is None
+    verify(recording).raise_for_failures()
+
+
+def test_a_pause_of_nothing_is_refused(room: Room) -> None:
+    """Neither can be paused what does not record, nor resumed what is not paused."""
+    alice = room.join("alice")
+
+    with pytest.raises(InvalidStateError, match="Nothing is being recorded"):
+        alice.pause_media_recording()
+    alice.start_media_recording()
+    with pytest.raises(InvalidStateError, match="No recording is paused"):
+        alice.resume_media_recording()
+
+
+def test_a_bad_option_starts_nothing_and_ends_nothing(room: Room) -> None:
+    """While recording, a start with a bad option is refused and the recording goes on."""
+    alice = room.join("alice")
+    alice.start_media_recording(record_config=called("unharmed"))
+
+    refusal = alice.page.evaluate(
+        "client.startMediaRecording({ recorder: 'everybody' }).catch(({ name, message }) => [name, message])"
+    )
+
+    assert ["ConfigError", 'recorder: "everybody" is not possible; choose one of "local", "all".'] == refusal
+    assert "recording" == alice.get_media_recording().state
+    assert "unharmed.webm" == alice.download_media_recording().path.name
+
+
+def test_the_defaults_are_nertcs(room: Room) -> None:
+    """Without any option everybody is recorded, picture and sound, 640 by 360 at 15."""
+    alice, _ = room.join_all("alice", "bob")
+    alice.page.evaluate("client.startMediaRecording()")
+
+    recording = alice.download_media_recording()
+
+    facts = (recording.recorder, recording.type, recording.width, recording.height, recording.frame_rate)
+    assert ("all", "video", 640, 360, 15) == facts
+    assert ["alice", "bob"] == [member.name for member in Manifest.read(recording.manifest).timeline.members]
+
+
+def test_chrome_plays_a_recording_and_seeks_in_it(room: Room) -> None:
+    """The file opens in a video element, knows its length at once, and goes to its middle."""
+    alice = room.join("alice")
+    alice.start_media_recording(record_config=called("played"))
+    room.wait(seconds=2)
+    recording = alice.download_media_recording()
+    player = alice.page.context.new_page()
+    player.set_content("<input type=file><video muted></video>")
+    player.set_input_files("input", recording.path)
+
+    duration, at, width = player.evaluate(
+        """async () => {
+            const video = document.querySelector('video');
+            const happens = (name) => new Promise((resolve) => video.addEventListener(name, resolve, { once: true }));
+            video.src = URL.createObjectURL(document.querySelector('input').files[0]);
+            await happens('loadedmetadata');
+            const { duration } = video;
+            video.currentTime = duration / 2;
+            await happens('seeked');
+            return [duration, video.currentTime, video.videoWidth];
+        }"""
+    )
+
+    assert recording.duration == pytest.approx(duration, abs=0.1)
+    assert duration / 2 == pytest.approx(at, abs=0.1)
+    assert 640 == width
+
+
+@pytest.mark.parametrize("names", [True, False])
+def test_names_stand_in_the_tiles_unless_they_are_turned_off(room: Room, *, names: bool) -> None:
+    """The corner where the name stands has bright letters, or nothing but the dark picture."""
+    alice = room.join("alice")
+    alice.start_media_recording(recorder="local", record_config=RecordConfig(names=names))
+
+    recording = alice.download_media_recording()
+
+    with av.open(recording.path) as media:
+        corner = next(media.decode(video=0)).to_ndarray(format="gray")[330:358, 4:64]
+    assert names is bool(corner.max() > 150)

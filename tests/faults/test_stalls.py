@@ -1,0 +1,62 @@
+"""Something stands still while the recording goes on: an alarm says so within two seconds, and the file stays valid."""
+
+import pytest
+
+from harness import RecordConfig, Room, verify
+from harness.recording.recording import Manifest
+
+# What happens to the page that is named, what the alarm says, and whether it comes back by itself.
+STALLS = [
+    ("bob", "client.media.fit = () => {}; client.media.close()", "comes from bob."),
+    (
+        "alice",
+        "{ const end = performance.now() + 2600; while (performance.now() < end); }",
+        "Nothing comes from the page.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("who", "stall", "alarm"), STALLS, ids=["frozen sender", "blocked main thread"])
+def test_a_stall_is_an_alarm(room: Room, who: str, stall: str, alarm: str) -> None:
+    """The alarm is in the manifest within two seconds of the stall, and the recording can be stopped as ever."""
+    people = {one.name: one for one in room.join_all("alice", "bob")}
+    alice = people["alice"]
+    alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="stall"))
+    room.wait(seconds=1.5)
+    before = alice.get_media_recording().elapsed
+    people[who].page.evaluate(f"() => {{ {stall} }}")
+    room.wait(seconds=2.5)
+    alice.stop_media_recording()
+
+    recording = alice.download_media_recording()
+
+    events = Manifest.read(recording.manifest).timeline.events
+    alarms = [event for event in events if event.event == "alarm" and alarm in (event.message or "")]
+    assert alarms, events
+    assert alarms[0].at < before + 2.2
+    assert verify(recording).media is not None
+
+
+def test_a_suspended_sound_system_is_woken(room: Room) -> None:
+    """An AudioContext that something suspends resumes by itself, and the sound goes on."""
+    alice = room.join("alice")
+    alice.page.evaluate(
+        """() => {
+            const Real = window.AudioContext;
+            window.contexts = [];
+            window.AudioContext = class extends Real {
+                constructor(...options) { super(...options); window.contexts.push(this); }
+            };
+        }"""
+    )
+    alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="woken"))
+    room.wait(seconds=1)
+    alice.page.evaluate("() => Promise.all(window.contexts.map((context) => context.suspend()))")
+    room.wait(seconds=2)
+    alice.stop_media_recording()
+
+    recording = alice.download_media_recording()
+
+    audio = verify(recording).participant("alice").audio
+    assert audio is not None
+    assert audio.heard[-1][1] > recording.duration - 0.6
