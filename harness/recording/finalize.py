@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import inf
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import av
@@ -107,9 +108,19 @@ class Finished:
 
 @dataclass
 class Progress:
-    """What a running finaliser has seen so far; read by the spool from its own thread."""
+    """What a running finaliser has seen so far: each track's last stamp, in ms; read by the spool's own thread."""
 
-    tracks: set[str] = field(default_factory=set)
+    stamps: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def tracks(self) -> tuple[str, ...]:
+        """The tracks that have come."""
+        return tuple(sorted(self.stamps))
+
+    @property
+    def lag(self) -> float:
+        """How far the picture is behind the sound, in ms: what waits in a busy encoder."""
+        return max(0.0, self.stamps.get("audio", 0.0) - self.stamps.get("video", inf))
 
 
 def finalize(
@@ -193,14 +204,14 @@ class _Copy:
             ticks_missed=grid.owed - grid.placed if grid else 0,
             zero_on_page=zero_on_page,
             cuts=self._lines.cuts(zero_on_page or 0.0),
-            tracks=tuple(sorted(self._progress.tracks)),
+            tracks=self._progress.tracks,
         )
 
     def _take(self, packet: Packet) -> None:
         if packet.pts is None or packet.size == 0 or packet.stream.index not in self._streams:
             return
         kind = packet.stream.type
-        self._progress.tracks.add(kind)
+        self._progress.stamps[kind] = _stamp(packet)
         if kind == "audio":
             self._audio.append(packet)
             if self._grid is None or self._grid.first is not None:

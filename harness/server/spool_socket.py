@@ -233,7 +233,9 @@ def _note(take: Take, message: SpoolMessage) -> None:
 
 
 def _ack(take: Take) -> dict[str, Any]:
-    return {"type": "ack", "bytes": take.bytes, "taken": take.taken, "tracks": sorted(take.progress.tracks)}
+    progress = take.progress
+    counts = {"bytes": take.bytes, "taken": take.taken}
+    return {"type": "ack", **counts, "tracks": list(progress.tracks), "lag": round(progress.lag)}
 
 
 def _finished(manifest: Manifest) -> dict[str, Any]:

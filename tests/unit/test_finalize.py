@@ -275,7 +275,7 @@ def test_bytes_are_taken_while_they_come(raw: Raw, tmp_path: Path) -> None:
             data.write(piece)
             data.flush()
             growth.grew()
-            if known_at is None and progress.tracks == {"audio", "video"}:
+            if known_at is None and progress.tracks == ("audio", "video"):
                 known_at = number
             threading.Event().wait(0.002)
     growth.end()

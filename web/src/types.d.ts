@@ -188,7 +188,8 @@ interface FinishedRecording {
 type FromSpool =
   /** `taken`: messages that the server has, counted since the beginning; `resume`: the token for a reconnect. */
   | { type: 'ready'; recording: string; resume: string; bytes: number; taken: number }
-  | { type: 'ack'; bytes: number; taken: number; tracks: string[] }
+  /** `lag`: how far the recorded picture is behind the recorded sound, ms. */
+  | { type: 'ack'; bytes: number; taken: number; tracks: string[]; lag: number }
   | { type: 'finished'; recording: FinishedRecording }
   | { type: 'address'; url: string; name: string }
   | { type: 'sent'; bytes: number }

@@ -192,6 +192,8 @@ function setUp(context) {
   for (const name of ['started', 'paused', 'resumed', 'stopped', 'downloaded', 'cleaned', 'failed']) {
     client.addEventListener(`recording-${name}`, () => events.push(name));
   }
+  // What still records keeps watching itself.
+  context.after(() => client.cleanMediaRecording().catch(() => undefined));
   return { client, room, media, stages, parts, log, events };
 }
 

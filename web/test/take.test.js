@@ -8,8 +8,8 @@ import { FakeMixer, FakeRecorder, FakeSpool, FakeTime, Log } from './fakes.js';
 
 /** @typedef {import('../src/take.js').Stages} Stages */
 
-/** @param {'audio' | 'video'} [recordType] */
-function setUp(recordType = 'video') {
+/** @param {import('node:test').TestContext} context @param {'audio' | 'video'} [recordType] */
+function setUp(context, recordType = 'video') {
   const log = new Log();
   const clock = new RoomClock();
   clock.update(0, -1000, 0);
@@ -23,6 +23,8 @@ function setUp(recordType = 'video') {
   /** @type {Error[]} */
   const failures = [];
   take.addEventListener('failed', (event) => failures.push(/** @type {CustomEvent<Error>} */ (event).detail));
+  // What still records keeps watching itself.
+  context.after(() => take.finish().catch(() => undefined));
   return { take, log, failures, ...stages };
 }
 
@@ -36,8 +38,8 @@ const person = (name) =>
   });
 
 describe('beginning', () => {
-  test('mixes first, then announces, then records', async () => {
-    const { take, log } = setUp();
+  test('mixes first, then announces, then records', async (context) => {
+    const { take, log } = setUp(context);
 
     await take.begin([person('alice'), person('bob')], 'token');
 
@@ -48,8 +50,8 @@ describe('beginning', () => {
     assert.deepEqual(['recording', true, 'id of spool'], [take.state, take.running, take.id]);
   });
 
-  test('tells the server what comes', async () => {
-    const { take, spool } = setUp();
+  test('tells the server what comes', async (context) => {
+    const { take, spool } = setUp(context);
 
     await take.begin([], 'token');
 
@@ -69,8 +71,8 @@ describe('beginning', () => {
     );
   });
 
-  test('of sound alone has neither size nor rate', async () => {
-    const { take, spool } = setUp('audio');
+  test('of sound alone has neither size nor rate', async (context) => {
+    const { take, spool } = setUp(context, 'audio');
 
     await take.begin([], 'token');
 
@@ -78,8 +80,8 @@ describe('beginning', () => {
     assert.deepEqual([null, null, null], [width, height, frame_rate]);
   });
 
-  test('keeps what happens before the server is ready, and tells it then', async () => {
-    const { take, mixer, log } = setUp();
+  test('keeps what happens before the server is ready, and tells it then', async (context) => {
+    const { take, mixer, log } = setUp(context);
 
     const begun = take.begin([], 'token');
     mixer.emit('ticks', { first: 0, written: [1] });
@@ -101,8 +103,8 @@ describe('beginning', () => {
     ['mixer', 'settled'],
     ['recorder', 'start'],
   ])) {
-    test(`that fails because ${stage} ${call} fails leaves nothing open`, async () => {
-      const made = setUp();
+    test(`that fails because ${stage} ${call} fails leaves nothing open`, async (context) => {
+      const made = setUp(context);
       made[stage].failing[call] = new Error('It broke.');
 
       await assert.rejects(made.take.begin([], 'token'), { message: 'It broke.' });
@@ -114,8 +116,8 @@ describe('beginning', () => {
 });
 
 describe('finishing', () => {
-  test('stops the recorder, then tells the last ticks, then ends', async () => {
-    const { take, log } = setUp();
+  test('stops the recorder, then tells the last ticks, then ends', async (context) => {
+    const { take, log } = setUp(context);
     await take.begin([], 'token');
     log.lines = [];
 
@@ -130,8 +132,8 @@ describe('finishing', () => {
     assert.ok(finished.stopToFileMs >= 0);
   });
 
-  test('that fails closes the mixer all the same, and there is nothing to download', async () => {
-    const { take, log, spool } = setUp();
+  test('that fails closes the mixer all the same, and there is nothing to download', async (context) => {
+    const { take, log, spool } = setUp(context);
     await take.begin([], 'token');
     spool.failing['end'] = new Error('Nothing can be read.');
 
@@ -145,8 +147,8 @@ describe('finishing', () => {
   });
 });
 
-test('a download is done when its last byte is sent', async () => {
-  const { take, log } = setUp();
+test('a download is done when its last byte is sent', async (context) => {
+  const { take, log } = setUp(context);
   await take.begin([], 'token');
   await take.finish();
   log.lines = [];
@@ -159,8 +161,8 @@ test('a download is done when its last byte is sent', async () => {
 });
 
 describe('freeing', () => {
-  test('frees the server’s copy and hangs up, once', async () => {
-    const { take, log } = setUp();
+  test('frees the server’s copy and hangs up, once', async (context) => {
+    const { take, log } = setUp(context);
     await take.begin([], 'token');
     await take.finish();
     log.lines = [];
@@ -172,8 +174,8 @@ describe('freeing', () => {
     assert.equal('cleaned', take.state);
   });
 
-  test('a recording that broke asks nothing of the server', async () => {
-    const { take, log, recorder } = setUp();
+  test('a recording that broke asks nothing of the server', async (context) => {
+    const { take, log, recorder } = setUp(context);
     await take.begin([], 'token');
     recorder.emit('failed', new Error('It broke.'));
     log.lines = [];
@@ -186,8 +188,8 @@ describe('freeing', () => {
 
 describe('a recording that breaks', () => {
   for (const stage of /** @type {const} */ (['mixer', 'recorder'])) {
-    test(`in the ${stage} says so once, and stops mixing`, async () => {
-      const made = setUp();
+    test(`in the ${stage} says so once, and stops mixing`, async (context) => {
+      const made = setUp(context);
       await made.take.begin([], 'token');
       const error = new Error('It broke.');
 
@@ -205,8 +207,8 @@ describe('a recording that breaks', () => {
     });
   }
 
-  test('after its end does not matter any more', async () => {
-    const { take, recorder, failures } = setUp();
+  test('after its end does not matter any more', async (context) => {
+    const { take, recorder, failures } = setUp(context);
     await take.begin([], 'token');
     await take.finish();
 
@@ -216,8 +218,8 @@ describe('a recording that breaks', () => {
     assert.equal('stopped', take.state);
   });
 
-  test('because it starved tells the alarm, and goes on', async () => {
-    const { take, mixer, log } = setUp();
+  test('because it starved tells the alarm, and goes on', async (context) => {
+    const { take, mixer, log } = setUp(context);
     await take.begin([], 'token');
 
     mixer.emit('event', { time: 2000, event: 'alarm', message: 'The picture stalled.' });
@@ -230,7 +232,7 @@ describe('a recording that breaks', () => {
 describe('pausing', () => {
   test('happens between two ticks, and is told to the server', async (context) => {
     const time = new FakeTime(context);
-    const { take, log } = setUp();
+    const { take, log } = setUp(context);
     await take.begin([], 'token');
     log.lines = [];
 
@@ -254,7 +256,7 @@ describe('pausing', () => {
 
   test('is cut out of the recorded time', async (context) => {
     const time = new FakeTime(context);
-    const { take } = setUp();
+    const { take } = setUp(context);
     assert.equal(0, take.elapsed);
     await take.begin([], 'token');
 

@@ -9,6 +9,9 @@ const TIMESLICE = 250;
 const KEYFRAME_EVERY = 2000;
 const FIRST_BYTES_WITHIN = 15_000;
 const STOP_WITHIN = 10_000;
+/** The picture's usual lag behind the sound, and how long a busy encoder may take to catch up at the end, in ms. */
+const USUAL_LAG = 150;
+const LONGEST_DRAIN = 2000;
 
 /** @typedef {import('./spool.js').Spool} Spool */
 
@@ -17,6 +20,8 @@ export class Recorder extends EventTarget {
   #recorder;
   #spool;
   #plan;
+  /** How far the recorded picture is behind the sound, in ms: a busy encoder. */
+  #lag = 0;
   /** Page time, ms. */
   startedAt = 0;
 
@@ -37,6 +42,9 @@ export class Recorder extends EventTarget {
     });
     this.#recorder.addEventListener('error', (event) => {
       this.#fail(`MediaRecorder failed: ${String(/** @type {{error?: unknown}} */ (event).error)}.`);
+    });
+    spool.addEventListener('ack', (event) => {
+      this.#lag = /** @type {CustomEvent<{lag: number}>} */ (event).detail.lag;
     });
     spool.addEventListener('failed', (event) => {
       this.dispatchEvent(
@@ -86,8 +94,17 @@ export class Recorder extends EventTarget {
       this.#recorder.addEventListener('stop', resolve, { once: true }),
     );
     this.#spool.recorder('stopped', pageNow());
+    await this.#drain();
     this.#recorder.stop();
     await within(stopped, STOP_WITHIN, () => 'MediaRecorder did not stop within 10 s.');
+  }
+
+  /** MediaRecorder drops what still waits for the encoder when it stops (Chrome fact 33); a pause lets it be encoded. */
+  async #drain() {
+    if (this.#lag <= USUAL_LAG || this.#recorder.state !== 'recording') return;
+    this.#recorder.pause();
+    const wait = Math.min(LONGEST_DRAIN, 2 * this.#lag);
+    await new Promise((resolve) => setTimeout(resolve, wait));
   }
 
   /** @param {string} message */
