@@ -40,7 +40,7 @@ _CHUNK: Final = struct.Struct("<B3xIQ")
 # Close codes of a page that went away by itself (RFC 6455); anything else may be a lost connection.
 _WENT_AWAY: Final = (1000, 1001)
 # How long, in seconds, a lost connection may take to come back.
-_GRACE: Final = 10.0
+_GRACE: Final = 30.0
 # How long, in seconds, a page that records may send nothing before it is an alarm; ticks come four times a second.
 STILL: Final = 1.5
 
@@ -70,6 +70,7 @@ class SpoolSockets:
         await socket.prepare(request)
         self._open.add(socket)
         take: Take | None = None
+        failed = False
         try:
             while not socket.closed:
                 message = await self._next(socket, take)
@@ -84,12 +85,13 @@ class SpoolSockets:
                 else:
                     break
         except (HarnessError, OSError) as error:
+            failed = True
             await send(socket, _failure(error))
         finally:
             self._open.discard(socket)
             if take is not None and self._current.get(take.id) is socket:
                 del self._current[take.id]
-                await self._abandoned(take, went_away=socket.close_code in _WENT_AWAY)
+                await self._abandoned(take, over=failed or socket.close_code in _WENT_AWAY)
             await socket.close()
         return socket
 
@@ -190,9 +192,9 @@ class SpoolSockets:
 
         return {"type": "address", "url": self._downloads.address(take, sent), "name": take.path.name}
 
-    async def _abandoned(self, take: Take, *, went_away: bool) -> None:
-        """Finish a recording whose page is gone; one whose connection was lost gets a while to come back."""
-        if not went_away and not self._closing:
+    async def _abandoned(self, take: Take, *, over: bool) -> None:
+        """Finish a recording that is over; one whose connection was only lost gets a while to come back."""
+        if not over and not self._closing:
             back = self._back[take.id] = asyncio.Event()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(back.wait(), _GRACE)

@@ -49,11 +49,11 @@ def test_who_is_in_the_room_can_not_join_again(room: Room) -> None:
 def test_one_client_records_one_file_at_a_time(room: Room) -> None:
     """After a second start the first recording is over; only the second grows."""
     alice = room.join("alice")
-    alice.start_media_recording(record_config=called("first"))
+    alice.start_media_recording(record_config=called("alone"))
     first = alice.get_media_recording().id
     alice.start_media_recording(record_config=called("second"))
 
-    assert ["first.webm"] == [recording.path.name for recording in alice.recordings]
+    assert ["alone.webm"] == [recording.path.name for recording in alice.recordings]
     assert first == alice.recordings[0].id
     assert first != alice.get_media_recording().id
     assert "recording" == alice.get_media_recording().state

@@ -102,6 +102,7 @@ def test_no_browser_at_all_says_how_to_get_one() -> None:
         locate()
 
 
+@pytest.mark.own_thread
 def test_installing_where_there_is_a_browser_is_silent(machine: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Nothing is downloaded and nothing said."""
     chrome = a_program(machine, "chromium")
@@ -112,6 +113,7 @@ def test_installing_where_there_is_a_browser_is_silent(machine: Path, capfd: pyt
     assert ("", "") == capfd.readouterr()
 
 
+@pytest.mark.own_thread
 def test_a_failed_installation_lists_everything_that_was_tried(
     machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -131,6 +133,7 @@ def test_a_failed_installation_lists_everything_that_was_tried(
     assert "CHROME_PATH" in str(failure.value)
 
 
+@pytest.mark.own_thread
 def test_the_package_chromium_of_ubuntu_is_not_tried(
     machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -147,6 +150,7 @@ def test_the_package_chromium_of_ubuntu_is_not_tried(
     assert "apt-get" not in str(failure.value)
 
 
+@pytest.mark.own_thread
 def test_an_installer_that_falls_silent_is_stopped(
     machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

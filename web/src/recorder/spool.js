@@ -11,8 +11,8 @@ import { parse } from '../json.js';
 const READY_WITHIN = 10_000;
 const HEADER = 16;
 const CHUNK = 1;
-/** How long a lost connection is looked for again, and how often, in ms. */
-const RECONNECT_FOR = 30_000;
+/** How long a lost connection is looked for again, and how often, in ms; the server waits 30 s for it. */
+const RECONNECT_FOR = 25_000;
 const RECONNECT_EVERY = 250;
 /** Bytes that may wait for the server before the recording is given up; at 2.5 Mbps some three minutes. */
 const BACKLOG = 64 * 1024 * 1024;
