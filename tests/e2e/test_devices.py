@@ -71,10 +71,10 @@ def test_many_toggles_of_the_microphone_leave_no_shift(
     for _ in range(10):
         bob.mute()
         alice.mute()
-        room.wait(seconds=0.15)
+        room.wait(seconds=0.1)
         bob.unmute()
         alice.unmute()
-        room.wait(seconds=0.35)
+        room.wait(seconds=0.25)
     room.wait(seconds=2)
 
     report = judged(alice)

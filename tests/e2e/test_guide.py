@@ -158,18 +158,26 @@ def test_the_status_counts_time_and_bytes(room: Room) -> None:
     assert status.alarm is None
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["录制文件名称", "🎬 Aufnahme 👩‍👩‍👧", "", "a/b\\c:d*e?f", "..", "CON", "-rf", "x" * 300, "<img src=x onerror=1>"],
-)
-def test_any_name_becomes_a_safe_file(room: Room, recordings: Path, name: str) -> None:
+def test_any_name_becomes_a_safe_file(room: Room, recordings: Path) -> None:
     """Chinese, emoji, empty, hostile: a file in the folder, of at most 255 bytes, that verify reads."""
     alice = room.join("alice")
-    alice.start_media_recording(record_config=RecordConfig(record_name=name))
+    names = [
+        "录制文件名称",
+        "🎬 Aufnahme 👩‍👩‍👧",
+        "",
+        "a/b\\c:d*e?f",
+        "..",
+        "CON",
+        "-rf",
+        "x" * 300,
+        "<img src=x onerror=1>",
+    ]
+    for name in names:
+        alice.start_media_recording(record_config=RecordConfig(record_name=name))
 
-    recording = alice.download_media_recording()
+        recording = alice.download_media_recording()
 
-    assert recordings == recording.path.parent
-    assert len(recording.path.name.encode()) <= 255
-    assert ".webm" == recording.path.suffix
-    assert verify(recording).media is not None
+        assert recordings == recording.path.parent, name
+        assert len(recording.path.name.encode()) <= 255, name
+        assert ".webm" == recording.path.suffix, name
+        assert verify(recording).media is not None, name

@@ -44,7 +44,7 @@ def test_a_recording_has_the_size_and_the_exact_grid_that_were_asked_for(
 
 def test_everybody_is_seen_and_heard_in_a_recording_of_all(room: Room) -> None:
     """Three people in, one file out, and the verdict finds each of them in picture and sound."""
-    recording = recorded(room, "alice", "bob", "carol", seconds=4, record_name="standup")
+    recording = recorded(room, "alice", "bob", "carol", seconds=3, record_name="standup")
 
     report = verify(recording)
     report.raise_for_failures()
@@ -57,7 +57,7 @@ def test_six_people_fit_into_one_room(room: Room) -> None:
     """A mesh of six delivers everybody's picture and sound to the one who records."""
     names = ("alice", "bob", "carol", "dave", "erin", "frank")
 
-    recording = recorded(room, *names, seconds=3)
+    recording = recorded(room, *names, seconds=2)
 
     report = verify(recording)
     assert names == tuple(one.name for one in report.participants)

@@ -6,7 +6,7 @@
  */
 
 /** Frames before the offset is set for the first time, and before it is set for good. */
-const FIRST_LOCK = 12;
+const FIRST_LOCK = 9;
 const FIRM_LOCK = 45;
 /** So many frames that came after their tick set the offset anew. */
 const LATE_FRAMES = 3;
