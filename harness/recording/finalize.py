@@ -6,7 +6,6 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import inf
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import av
@@ -116,11 +115,6 @@ class Progress:
     def tracks(self) -> tuple[str, ...]:
         """The tracks that have come."""
         return tuple(sorted(self.stamps))
-
-    @property
-    def lag(self) -> float:
-        """How far the picture is behind the sound, in ms: what waits in a busy encoder."""
-        return max(0.0, self.stamps.get("audio", 0.0) - self.stamps.get("video", inf))
 
 
 def finalize(

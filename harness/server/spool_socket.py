@@ -237,7 +237,7 @@ def _note(take: Take, message: SpoolMessage) -> None:
 def _ack(take: Take) -> dict[str, Any]:
     progress = take.progress
     counts = {"bytes": take.bytes, "taken": take.taken}
-    return {"type": "ack", **counts, "tracks": list(progress.tracks), "lag": round(progress.lag)}
+    return {"type": "ack", **counts, "tracks": list(progress.tracks), "picture": progress.stamps.get("video")}
 
 
 def _finished(manifest: Manifest) -> dict[str, Any]:

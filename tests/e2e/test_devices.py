@@ -165,6 +165,21 @@ def test_a_shared_screen_takes_the_cameras_place_and_gives_it_back(
     assert {(640, 360)} == read_back(report.path).sizes
 
 
+def test_a_camera_that_changes_its_resolution_leaves_the_recording_as_it_is(
+    room: Room, alice_and_bob: tuple[Participant, Participant], read_back: Callable[[Path], Any]
+) -> None:
+    """Smaller, larger and odd pictures, own and remote, fill the same tile; the file's size stays the same."""
+    alice, bob = alice_and_bob
+    for size in ("width: 240, height: 136", "width: 1280, height: 720", "width: 426, height: 240"):
+        for somebody in (alice, bob):
+            somebody.page.evaluate(f"client.media.fit({{ {size}, frameRate: 15 }})")
+        room.wait(seconds=0.8)
+
+    report = judged(alice)
+
+    assert {(640, 360)} == read_back(report.path).sizes
+
+
 def test_somebody_who_leaves_and_comes_back_is_the_same_person(
     room: Room, alice_and_bob: tuple[Participant, Participant]
 ) -> None:

@@ -48,7 +48,7 @@ def test_everybody_is_seen_and_heard_in_a_recording_of_all(room: Room) -> None:
 
     report = verify(recording)
     report.raise_for_failures()
-    assert ["alice", "bob", "carol"] == [one.name for one in report.participants]
+    assert {"alice", "bob", "carol"} == {one.name for one in report.participants}
     assert "standup.webm" == recording.path.name
     assert recording.recovered is None
 
@@ -60,7 +60,8 @@ def test_six_people_fit_into_one_room(room: Room) -> None:
     recording = recorded(room, *names, seconds=2)
 
     report = verify(recording)
-    assert names == tuple(one.name for one in report.participants)
+    # Side by side, whoever is quickest joins first.
+    assert set(names) == {one.name for one in report.participants}
     assert all(one.video and one.video.frames_seen > 15 for one in report.participants)
 
 

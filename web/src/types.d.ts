@@ -188,8 +188,8 @@ interface FinishedRecording {
 type FromSpool =
   /** `taken`: messages that the server has, counted since the beginning; `resume`: the token for a reconnect. */
   | { type: 'ready'; recording: string; resume: string; bytes: number; taken: number }
-  /** `lag`: how far the recorded picture is behind the recorded sound, ms. */
-  | { type: 'ack'; bytes: number; taken: number; tracks: string[]; lag: number }
+  /** `picture`: the stamp of the last picture that is safe, in ms of recorded time. */
+  | { type: 'ack'; bytes: number; taken: number; tracks: string[]; picture: number | null }
   | { type: 'finished'; recording: FinishedRecording }
   | { type: 'address'; url: string; name: string }
   | { type: 'sent'; bytes: number }

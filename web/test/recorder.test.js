@@ -216,6 +216,28 @@ describe('stopping', () => {
     assert.deepEqual([], media.calls);
   });
 
+  test('waits in a pause for a busy encoder until no more pictures come', async (context) => {
+    const time = new FakeTime(context);
+    const { recorder, media, spool } = setUp(context);
+    const safe = (/** @type {number} */ picture) =>
+      spool.dispatchEvent(new CustomEvent('ack', { detail: { tracks: [], picture } }));
+    media.state = 'recording';
+    recorder.startedAt = performance.timeOrigin + time.now - 3000;
+    safe(1000);
+
+    const stopped = recorder.stop();
+    await time.pass(300);
+    safe(2900);
+    await time.pass(600);
+    const meanwhile = [...media.calls];
+    await time.pass(200);
+    media.dispatchEvent(new Event('stop'));
+    await stopped;
+
+    assert.deepEqual([['pause']], meanwhile);
+    assert.deepEqual([['pause'], ['stop']], media.calls);
+  });
+
   test('fails after 10 s', async (context) => {
     const time = new FakeTime(context);
     const { recorder, media } = setUp(context);

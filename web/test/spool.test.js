@@ -146,10 +146,10 @@ describe('chunks', () => {
     spool.addEventListener('ack', (event) => heard.push(/** @type {CustomEvent<unknown>} */ (event).detail));
     spool.chunk(new Blob(['abc']));
 
-    socket.say({ type: 'ack', bytes: 3, taken: 1, tracks: ['audio'], lag: 0 });
+    socket.say({ type: 'ack', bytes: 3, taken: 1, tracks: ['audio'], picture: null });
 
     assert.equal(3, spool.acknowledged);
-    assert.deepEqual([{ type: 'ack', bytes: 3, taken: 1, tracks: ['audio'], lag: 0 }], heard);
+    assert.deepEqual([{ type: 'ack', bytes: 3, taken: 1, tracks: ['audio'], picture: null }], heard);
   });
 });
 
@@ -187,7 +187,7 @@ describe('questions', () => {
     const sent = spool.sent();
     const second = spool.address();
     socket.say({ type: 'address', url: '/1', name: 'a' });
-    socket.say({ type: 'ack', bytes: 0, taken: 0, tracks: [], lag: 0 });
+    socket.say({ type: 'ack', bytes: 0, taken: 0, tracks: [], picture: null });
     socket.say({ type: 'address', url: '/2', name: 'a' });
     socket.say({ type: 'sent', bytes: 1 });
     socket.say({ type: 'sent', bytes: 1 });
@@ -252,7 +252,7 @@ describe('a lost connection', () => {
     spool.ticks(0, [1]);
     spool.chunk(new Blob(['abc']));
     spool.chunk(new Blob(['de']));
-    socket.say({ type: 'ack', bytes: 0, taken: 1, tracks: [], lag: 0 });
+    socket.say({ type: 'ack', bytes: 0, taken: 1, tracks: [], picture: null });
 
     socket.drop();
     spool.recorder('paused', 5);

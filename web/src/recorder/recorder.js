@@ -9,9 +9,12 @@ const TIMESLICE = 250;
 const KEYFRAME_EVERY = 2000;
 const FIRST_BYTES_WITHIN = 15_000;
 const STOP_WITHIN = 10_000;
-/** The picture's usual lag behind the sound, and how long a busy encoder may take to catch up at the end, in ms. */
-const USUAL_LAG = 150;
-const LONGEST_DRAIN = 2000;
+/** How far, in ms, the last safe picture may be behind; slices and acknowledgements take up to 600. */
+const BUSY = 700;
+/** A busy encoder has come to the end when nothing more was placed for so long; and it is given no longer than that. */
+const NOTHING_MORE = 700;
+const LONGEST_DRAIN = 2500;
+const LOOK_EVERY = 50;
 
 /** @typedef {import('./spool.js').Spool} Spool */
 
@@ -20,8 +23,12 @@ export class Recorder extends EventTarget {
   #recorder;
   #spool;
   #plan;
-  /** How far the recorded picture is behind the sound, in ms: a busy encoder. */
-  #lag = 0;
+  /** The last picture that is safe, in ms of recorded time, and when it was heard of. */
+  #picture = 0;
+  #pictureAt = 0;
+  /** Recorded time that pauses cut out, in ms. */
+  #pauses = 0;
+  #pausedAt = 0;
   /** Page time, ms. */
   startedAt = 0;
 
@@ -44,7 +51,9 @@ export class Recorder extends EventTarget {
       this.#fail(`MediaRecorder failed: ${String(/** @type {{error?: unknown}} */ (event).error)}.`);
     });
     spool.addEventListener('ack', (event) => {
-      this.#lag = /** @type {CustomEvent<{lag: number}>} */ (event).detail.lag;
+      const { picture } = /** @type {CustomEvent<{picture: number | null}>} */ (event).detail;
+      if ((picture ?? 0) > this.#picture) this.#pictureAt = pageNow();
+      this.#picture = picture ?? 0;
     });
     spool.addEventListener('failed', (event) => {
       this.dispatchEvent(
@@ -81,10 +90,12 @@ export class Recorder extends EventTarget {
 
   pause() {
     this.#recorder.pause();
+    this.#pausedAt = pageNow();
   }
 
   resume() {
     this.#recorder.resume();
+    this.#pauses += pageNow() - this.#pausedAt;
   }
 
   /** Stops; resolves when the last chunk has been handed to the spool. */
@@ -101,10 +112,15 @@ export class Recorder extends EventTarget {
 
   /** MediaRecorder drops what still waits for the encoder when it stops (Chrome fact 33); a pause lets it be encoded. */
   async #drain() {
-    if (this.#lag <= USUAL_LAG || this.#recorder.state !== 'recording') return;
+    const now = pageNow();
+    const behind = now - this.startedAt - this.#pauses - this.#picture;
+    const records = this.startedAt > 0 && this.#recorder.state === 'recording';
+    if (!records || this.#plan.type !== 'video' || behind < BUSY) return;
     this.#recorder.pause();
-    const wait = Math.min(LONGEST_DRAIN, 2 * this.#lag);
-    await new Promise((resolve) => setTimeout(resolve, wait));
+    this.#pictureAt = now;
+    while (pageNow() - this.#pictureAt < NOTHING_MORE && pageNow() - now < LONGEST_DRAIN) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+    }
   }
 
   /** @param {string} message */
