@@ -229,13 +229,13 @@ describe('stopping', () => {
     await time.pass(300);
     safe(2900);
     await time.pass(600);
-    const meanwhile = [...media.calls];
+    const meanwhile = [media.state, ...media.calls];
     await time.pass(200);
     media.dispatchEvent(new Event('stop'));
     await stopped;
 
-    assert.deepEqual([['pause']], meanwhile);
-    assert.deepEqual([['pause'], ['stop']], media.calls);
+    assert.deepEqual(['paused'], meanwhile);
+    assert.deepEqual([['stop']], media.calls);
   });
 
   test('fails after 10 s', async (context) => {
