@@ -67,7 +67,7 @@ class RoomPage:
     def crashed(self) -> bool:
         """Whether the tab or the browser died, which nobody wanted."""
         browser = self.page.context.browser
-        return "the page crashed" in self.log or (browser is not None and not browser.is_connected())
+        return _CRASHED in self.log or (browser is not None and not browser.is_connected())
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
         """Start a call and return at once; what is returned waits for the answer and returns it.
