@@ -8,6 +8,7 @@ HarnessError
     InvalidStateError    right call, wrong moment
     NotSupportedError    this browser can't record that
     RecordingError       the recording broke by itself; .recording is what was saved
+      DiskFullError      no room left where it is written
   VerificationError      from Report.raise_for_failures()
 """
 
@@ -67,6 +68,10 @@ class RecordingError(PageError):
     recording: Recording | None = None
 
 
+class DiskFullError(RecordingError):
+    """The disk has no room left; nothing partial lies under a final name, and what was recorded waits in the spool."""
+
+
 class VerificationError(HarnessError):
     """A recording failed its checks; the message lists the findings."""
 
@@ -83,6 +88,7 @@ def page_error(
         "InvalidStateError": InvalidStateError,
         "NotSupportedError": NotSupportedError,
         "RecordingError": RecordingError,
+        "DiskFullError": DiskFullError,
     }
     return classes.get(name, PageError)(message, code=code, name=name, page_log=page_log)
 

@@ -33,6 +33,8 @@ _ARGUMENTS: Final = (
     # Chrome fact 24: connections ignore loopback, which is the only interface in many containers.
     "--allow-loopback-in-peer-connection",
     "--hide-crash-restore-bubble",
+    # Chrome fact 34: chunks that were sent stay in memory until garbage is collected, which the page asks for.
+    "--js-flags=--expose-gc",
     "--no-first-run",
 )
 _FAKE_DEVICES: Final = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -12,11 +12,12 @@ import av
 from av.error import FFmpegError
 
 from harness.errors import RecordingError
+from harness.recording.disk import room_for
 from harness.recording.grid import Grid
 from harness.recording.log import Cut, Log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from av.container import InputContainer, OutputContainer
@@ -93,8 +94,8 @@ class Tail:
 class Finished:
     """What finalising found.
 
-    ``duration`` is in seconds, ``zero_on_page`` the file's zero in ms on the page's clock, ``cuts`` the pauses and
-    ``tracks`` what is in the file.
+    ``duration`` is in seconds, ``zero_on_page`` the file's zero in ms on the page's clock, ``cuts`` the pauses,
+    ``tracks`` what is in the file and ``packets`` how many were written, by kind.
     """
 
     duration: float
@@ -103,6 +104,7 @@ class Finished:
     zero_on_page: float | None
     cuts: tuple[Cut, ...]
     tracks: tuple[str, ...]
+    packets: dict[str, int]
 
 
 @dataclass
@@ -137,8 +139,10 @@ def finalize(
             av.open(target, mode="w", format="webm") as output,
         ):
             copy = _Copy(container, output, Grid(step) if frame_rate else None, lines, progress or Progress())
-            copy.run()
-            finished = copy.finish()
+            with room_for("the finished file", target):
+                copy.run()
+                finished = copy.finish()
+                output.close()
     except (FFmpegError, EOFError) as error:
         message = f"The recording at {raw} holds nothing that can be read ({error})."
         raise RecordingError(message, code=10453) from error
@@ -175,15 +179,24 @@ class _Copy:
         self._video: deque[Packet] = deque()
         self._audio: deque[Packet] = deque()
         self._last: dict[str, int] = {}
+        self._packets_written: Counter[str] = Counter()
         self._end = 0.0
 
     def run(self) -> None:
-        try:
-            for packet in self._container.demux():
-                self._take(packet)
-        except FFmpegError:
-            # The file stops in the middle of a block: everything before it has been taken.
-            return
+        for packet in self._packets():
+            self._take(packet)
+
+    def _packets(self) -> Iterator[Packet]:
+        """Yield the packets; where the file stops in the middle of a block, those before it."""
+        packets = self._container.demux()
+        while True:
+            try:
+                packet = next(packets, None)
+            except FFmpegError:
+                return
+            if packet is None:
+                return
+            yield packet
 
     def finish(self) -> Finished:
         grid = self._grid
@@ -199,6 +212,7 @@ class _Copy:
             zero_on_page=zero_on_page,
             cuts=self._lines.cuts(zero_on_page or 0.0),
             tracks=self._progress.tracks,
+            packets=dict(self._packets_written),
         )
 
     def _take(self, packet: Packet) -> None:
@@ -245,6 +259,7 @@ class _Copy:
         self._end = max(self._end, at + duration)
         packet.stream = self._streams[stream.index]
         self._output.mux(packet)
+        self._packets_written[stream.type] += 1
 
 
 def _stamp(packet: Packet) -> float:

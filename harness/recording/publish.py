@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import RecordingError
+from harness.errors import DiskFullError, RecordingError
 from harness.recording.names import reserve
 from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of
 
@@ -18,14 +18,19 @@ def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> R
     ``manifest`` describes the file as the server finished it; ``facts`` are what has become known since. ``complete``
     lies on the same file system as ``folder``.
 
-    Raises RecordingError, and moves nothing, when ``complete`` is not the file that the server finished.
+    Raises RecordingError, and moves nothing, when ``complete`` is not the file that the server finished, and
+    DiskFullError when the manifest finds no room.
     """
     before = manifest.recording
     if sha256_of(complete) != before.sha256:
         message = f"{complete} is not what the server finished: its SHA-256 differs. It stays there."
         raise RecordingError(message, code=10453)
     path = reserve(folder, before.path.stem)
-    complete.replace(path)
     recording = before.model_copy(update={"path": path, "manifest": manifest_of(path), **facts})
-    manifest.model_copy(update={"recording": recording}).write(recording.manifest)
+    try:
+        manifest.model_copy(update={"recording": recording}).write(recording.manifest)
+    except DiskFullError:
+        path.unlink()
+        raise
+    complete.replace(path)
     return recording

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import ConfigError
 from harness.recording.config import Recorder, RecordType
+from harness.recording.disk import room_for
 from harness.recording.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -78,9 +79,15 @@ class Manifest(BaseModel):
     alarms: tuple[str, ...] = ()
 
     def write(self, path: Path) -> None:
-        """Write the manifest to ``path``, which must not exist yet; raises FileExistsError."""
-        with path.open("x", encoding="utf-8") as file:
-            file.write(self.model_dump_json(by_alias=True, indent=1) + "\n")
+        """Write the manifest to ``path``, which must not exist yet; raises FileExistsError, and DiskFullError."""
+        with room_for("the manifest", path), path.open("x", encoding="utf-8") as file:
+            try:
+                file.write(self.model_dump_json(by_alias=True, indent=1) + "\n")
+                file.flush()
+            except OSError:
+                # Half a manifest is none.
+                path.unlink()
+                raise
 
     @classmethod
     def read(cls, path: Path) -> Self:

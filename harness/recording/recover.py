@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from harness.errors import RecordingError
 from harness.recording.finalize import Growth, finalize
 from harness.recording.publish import publish
-from harness.recording.recording import Manifest, manifest_of
+from harness.recording.recording import SUFFIX, Manifest, manifest_of
 from harness.recording.spooled import FOLDER, Folder
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _recover(folder: Folder, recordings: Path) -> Recovery | None:
         return None
     with lock:
         try:
-            if folder.kept.exists() or not folder.raw.exists() or folder.raw.stat().st_size == 0:
+            if folder.kept.exists() or not _holds_anything(folder):
                 shutil.rmtree(folder.path)
                 return None
             recording = _publish(folder, recordings)
@@ -64,7 +65,20 @@ def _recover(folder: Folder, recordings: Path) -> Recovery | None:
 def _publish(folder: Folder, recordings: Path) -> Recording:
     facts = folder.read_facts()
     path = folder.finished(facts.stem)
-    if manifest_of(path).exists():
-        return publish(Manifest.read(manifest_of(path)), path, recordings, recovered=NEVER_DOWNLOADED)
+    described = manifest_of(path).exists()
+    reason = NEVER_DOWNLOADED if described else KILLED
+    if described and not folder.raw.exists():
+        return publish(Manifest.read(manifest_of(path)), path, recordings, recovered=reason)
+    # While the raw bytes are there, nobody has read the finished file back.
     finished = finalize(folder.raw, folder.log, folder.partial, frame_rate=facts.frame_rate, growth=Growth(ended=True))
-    return publish(folder.complete(facts, finished, KILLED), path, recordings)
+    folder.name(facts)
+    manifest = folder.describe(facts, finished, reason)
+    folder.settle(facts, finished, threading.Event())
+    return publish(manifest, path, recordings)
+
+
+def _holds_anything(folder: Folder) -> bool:
+    """Return whether bytes of a recording lie there, raw or finished."""
+    if folder.raw.exists():
+        return folder.raw.stat().st_size > 0
+    return any(folder.path.glob(f"finished/*{SUFFIX}"))

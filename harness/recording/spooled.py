@@ -1,6 +1,7 @@
 """A recording's folder in the spool: what lies there, and how it becomes a file with its manifest.
 
 A folder holds a lock, ``take.json`` (the facts), ``raw.webm``, ``log.jsonl`` and, when it is finished, ``finished/``.
+The raw bytes go when the finished file is safe on the disk and has been read back; until then they are what counts.
 What is on disk is all there is to know, so finishing a recording that just ended and one that somebody's crash left
 behind is the same.
 """
@@ -9,9 +10,12 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
+import av
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import RecordingError
@@ -20,6 +24,8 @@ from harness.recording.recording import SUFFIX, Manifest, Recording, manifest_of
 from harness.recording.timeline import Member, timeline_from
 
 if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator
     from pathlib import Path
 
     from harness.recording.finalize import Finished
@@ -88,16 +94,43 @@ class Folder:
             message = f"{self.facts} is missing or damaged; what lies beside it can't be finished."
             raise RecordingError(message, code=10453) from error
 
-    def complete(self, facts: Facts, finished: Finished, recovered: str | None) -> Manifest:
-        """Give the finalised file its name and write its manifest; ``recovered`` says why nobody stopped it."""
+    def name(self, facts: Facts) -> Path:
+        """Give the finalised file its name, and return where it is."""
         path = self.finished(facts.stem)
         path.parent.mkdir(exist_ok=True)
         self.partial.rename(path)
-        manifest = self._describe(path, facts, finished, recovered)
+        return path
+
+    def describe(self, facts: Facts, finished: Finished, recovered: str | None) -> Manifest:
+        """Write the manifest of the file that has its name; ``recovered`` says why nobody stopped it."""
+        path = self.finished(facts.stem)
+        manifest_of(path).unlink(missing_ok=True)
+        manifest = self._manifest(path, facts, finished, recovered)
         manifest.write(manifest_of(path))
         return manifest
 
-    def _describe(self, path: Path, facts: Facts, finished: Finished, recovered: str | None) -> Manifest:
+    def settle(self, facts: Facts, finished: Finished, cancelled: threading.Event) -> None:
+        """Make the finished file safe, read it back, and only then remove the raw bytes.
+
+        Raises RecordingError, and removes nothing, when what is read back is not what was written.
+        """
+        path = self.finished(facts.stem)
+        _sync(path)
+        _sync(manifest_of(path))
+        _sync(path.parent)
+        packets = Counter[str]()
+        with av.open(path) as media:
+            for packet in media.demux():
+                if cancelled.is_set():
+                    return
+                if packet.size:
+                    packets[packet.stream.type] += 1
+        if packets != Counter(finished.packets):
+            message = f"{path} was read back with {dict(packets)} packets where {finished.packets} were written."
+            raise RecordingError(f"{message} The raw bytes stay at {self.raw}.", code=10453)
+        self.raw.unlink()
+
+    def _manifest(self, path: Path, facts: Facts, finished: Finished, recovered: str | None) -> Manifest:
         zero = (finished.zero_on_page or 0.0) + facts.clock_offset
         members: dict[str, Member] = {}
         events: list[dict[str, Any]] = []
@@ -142,10 +175,21 @@ class Folder:
         )
 
 
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of a log; only whole lines count."""
-    whole = path.read_bytes().rpartition(b"\n")[0]
-    return [json.loads(line) for line in whole.split(b"\n") if line]
+def read_log(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a log; only whole lines count."""
+    with path.open("rb") as log:
+        for line in log:
+            if line.endswith(b"\n") and line.strip():
+                yield json.loads(line)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or a folder's list of files, is on the disk."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def _in_file(at: float, finished: Finished) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import shutil
 import threading
@@ -11,8 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
-from harness.errors import HarnessError, RecordingError
+from harness.errors import DiskFullError, HarnessError, RecordingError
 from harness.recording.config import RecordConfig
+from harness.recording.disk import Room, free_bytes, megabytes, room_for
 from harness.recording.finalize import Finished, Growth, Progress, finalize
 from harness.recording.names import safe_stem
 from harness.recording.publish import publish
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from harness.recording.recording import Manifest, Recording
     from harness.recording.timeline import Member
     from harness.server.messages import MixerEvent, SpoolHello
+
+_log = logging.getLogger(__name__)
 
 # Why a recording ended that nobody stopped.
 GONE: Final = "its page went away before it was stopped"
@@ -64,6 +68,14 @@ class Take:
     _lock: BinaryIO | None = None
     _result: Finished | None = None
     _thread: threading.Thread | None = None
+    # What follows the end: the manifest with the hash, then making safe and reading back.
+    _settling: threading.Thread | None = None
+    _described: threading.Event = field(default_factory=threading.Event)
+    _cancelled: threading.Event = field(default_factory=threading.Event)
+    # Whether it was told that the disk runs full.
+    _warned: bool = False
+    # Why it ended without being stopped, once that is known.
+    _reason: str | None = None
 
     @property
     def id(self) -> str:
@@ -93,8 +105,9 @@ class Take:
         if (number, offset) != (self.chunks, self.bytes):
             message = f"Chunk {number} at byte {offset} came where chunk {self.chunks} at byte {self.bytes} was due."
             raise RecordingError(message, code=10452)
-        while data:
-            data = data[self._raw.write(data) :]
+        with room_for("what is being recorded", self.folder.raw):
+            while data:
+                data = data[self._raw.write(data) :]
         self.bytes = self._raw.tell()
         self.chunks += 1
         self.taken += 1
@@ -103,7 +116,8 @@ class Take:
     def log(self, line: Mapping[str, Any]) -> None:
         """Append one line to the log."""
         if self._log is not None and not self._log.closed:
-            self._log.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+            with room_for("the log of a recording", self.folder.log):
+                self._log.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
 
     def ticks(self, first: int, written: list[float | None]) -> None:
         """Take the times at which the mixer wrote its ticks from number ``first`` on."""
@@ -137,10 +151,24 @@ class Take:
         event = {"time": happened.time, "event": happened.event, "participant": happened.member.name}
         self.log({"event": event})
 
-    def end(self, recovered: str | None = None) -> Manifest:
-        """Finish the file under its name; return its manifest. Blocks until it is complete.
+    def running_full(self, room: Room) -> str | None:
+        """Return, once, what to say when the disk has little room left; raises DiskFullError when it must end."""
+        left = room.left(self.folder.path, self.bytes)
+        if left == "none":
+            self._reason = "the disk was nearly full"
+            free = megabytes(free_bytes(self.folder.path))
+            message = f"Only {free} are left at {self.folder.path}; the recording was ended while it can be finished."
+            raise DiskFullError(message, code=10452)
+        if left == "enough" or self._warned:
+            return None
+        self._warned = True
+        free = megabytes(free_bytes(self.folder.path))
+        return f"Only {free} are left on the disk; the recording ends before it is full."
 
-        Raises RecordingError when nothing that was recorded can be read.
+    def finish(self, recovered: str | None = None) -> Finished:
+        """Finish the file under its name, and return when it is complete; its manifest and making it safe follow.
+
+        Raises RecordingError when nothing that was recorded can be read, DiskFullError when there is no room for it.
         """
         self.growth.end()
         with self._ending:
@@ -149,10 +177,23 @@ class Take:
             if self.error is not None or self._result is None:
                 self.state = "failed"
                 raise self.error or RecordingError(f"The recording {self.id} was not finalised.", code=10453)
-            if self.manifest is None:
-                self.manifest = self.folder.complete(self.facts, self._result, recovered)
+            if self.state == "recording":
+                self._reason = self._reason or recovered
+                self.folder.name(self.facts)
                 self.state = "finished"
-            return self.manifest
+                self._settling = threading.Thread(
+                    target=self._settle, args=(self._result,), name=f"settle {self.id}", daemon=True
+                )
+                self._settling.start()
+            return self._result
+
+    def end(self, recovered: str | None = None) -> Manifest:
+        """Finish the file, and return its manifest with the hash, which takes longer the longer the file."""
+        self.finish(recovered)
+        self._described.wait()
+        if self.manifest is None:
+            raise self.error or RecordingError(f"The recording {self.id} has no manifest.", code=10453)
+        return self.manifest
 
     def keep(self, folder: Path) -> Recording | None:
         """Publish the recording in ``folder`` unless it has been; free the spool of it; return what was published."""
@@ -165,6 +206,7 @@ class Take:
                     manifest = self.end(GONE)
                 except RecordingError:
                     return None
+                self._await_settling()
                 kept = publish(manifest, self.path, folder)
             self.clean()
             return kept
@@ -176,7 +218,7 @@ class Take:
 
     def clean(self) -> None:
         """Free everything that the spool holds of the recording; twice is fine."""
-        self.growth.end()
+        self._cancelled.set()
         with self._ending:
             self.state = "cleaned"
             self.close()
@@ -187,9 +229,26 @@ class Take:
         self.growth.end()
         if self._thread is not None:
             self._thread.join()
+        self._await_settling()
         for file in (self._raw, self._log, self._lock):
             if file is not None:
                 file.close()
+
+    def _await_settling(self) -> None:
+        if self._settling is not None:
+            self._settling.join()
+
+    def _settle(self, result: Finished) -> None:
+        """Describe the finished file, make it safe, read it back, and remove the raw bytes."""
+        try:
+            self.manifest = self.folder.describe(self.facts, result, self._reason)
+            self._described.set()
+            self.folder.settle(self.facts, result, self._cancelled)
+        except (HarnessError, OSError) as error:
+            self.error = error if isinstance(error, HarnessError) else RecordingError(str(error), code=10453)
+            _log.warning("%s", error)
+        finally:
+            self._described.set()
 
     def _finalize(self) -> None:
         try:
@@ -212,6 +271,7 @@ class Spool:
 
     def __init__(self, recordings: Path, versions: Mapping[str, str]) -> None:
         self.root = recordings / FOLDER
+        self.room = Room()
         self.versions = dict(versions)
         self.takes: dict[str, Take] = {}
 

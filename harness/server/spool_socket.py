@@ -29,7 +29,7 @@ from harness.server.messages import (
 from harness.server.spool import GONE, Spool, Take
 
 if TYPE_CHECKING:
-    from harness.recording.recording import Manifest
+    from harness.recording.finalize import Finished
     from harness.server.admission import Admission, Limits
     from harness.server.downloads import Downloads
     from harness.server.signaling import Signaling
@@ -43,6 +43,8 @@ _WENT_AWAY: Final = (1000, 1001)
 _GRACE: Final = 30.0
 # How long, in seconds, a page that records may send nothing before it is an alarm; ticks come four times a second.
 STILL: Final = 1.5
+# The largest file, in bytes, whose hash is part of the answer to the end; a gigabyte takes about a second.
+HASHED_AT_ONCE: Final = 32_000_000
 
 
 class SpoolSockets:
@@ -80,12 +82,15 @@ class SpoolSockets:
                 if message.type is WSMsgType.BINARY and take is not None:
                     _chunk(take, message.data)
                     await send(socket, _ack(take))
+                    await self._watch_disk(socket, take)
                 elif message.type is WSMsgType.TEXT:
                     take = await self._text(socket, take, message.data)
                 else:
                     break
-        except (HarnessError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever fails here, the page must hear of it, or it waits for ever
             failed = True
+            if not isinstance(error, HarnessError | OSError):
+                _log.exception("The spool failed.")
             await send(socket, _failure(error))
         finally:
             self._open.discard(socket)
@@ -142,9 +147,27 @@ class SpoolSockets:
             self._resumes[take.id] = self._admission.issue(grant, seconds=A_DAY, single_use=False)
         ready = {"type": "ready", "recording": take.id, "resume": self._resumes[take.id]}
         await send(socket, {**ready, "bytes": take.bytes, "taken": take.taken})
-        if take.manifest is not None:
-            await send(socket, _finished(take.manifest))
+        if take.state == "finished":
+            await self._tell_finished(socket, take, await asyncio.to_thread(take.finish))
         return take
+
+    async def _tell_finished(self, socket: web.WebSocketResponse, take: Take, finished: Finished) -> None:
+        """Say that the file is complete, at once; a large one's hash follows when it is known."""
+        size = take.path.stat().st_size
+        facts = {"id": take.id, "name": take.path.name, "size": size, "duration": round(finished.duration, 3)}
+        sha256 = (await asyncio.to_thread(take.end)).recording.sha256 if size <= HASHED_AT_ONCE else None
+        await send(socket, {"type": "finished", "recording": {**facts, "sha256": sha256}})
+        if sha256 is None:
+            manifest = await asyncio.to_thread(take.end)
+            await send(socket, {"type": "hashed", "sha256": manifest.recording.sha256})
+
+    async def _watch_disk(self, socket: web.WebSocketResponse, take: Take) -> None:
+        """Say when the disk runs full; a recording that would fill it is ended."""
+        told = take.running_full(self._spool.room)
+        if told:
+            take.alarm(room_time(), told)
+            _log.warning("%s: %s", take.facts.stem, told)
+            await send(socket, {"type": "alarm", "message": told})
 
     def _begin(self, hello: SpoolHello) -> Take:
         grant = self._admission.redeem(hello.token, "recorder")
@@ -168,9 +191,9 @@ class SpoolSockets:
             case End(bytes=total):
                 take.taken += 1
                 never = None if total == take.bytes else f"{total - take.bytes} of {total} bytes never came"
-                finished = _finished(await asyncio.to_thread(take.end, never))
+                finished = await asyncio.to_thread(take.finish, never)
                 # The page may have come back on another connection meanwhile.
-                await send(self._current.get(take.id, socket), finished)
+                await self._tell_finished(self._current.get(take.id, socket), take, finished)
             case Download():
                 await send(socket, self._address(take))
             case Clean():
@@ -238,12 +261,6 @@ def _ack(take: Take) -> dict[str, Any]:
     progress = take.progress
     counts = {"bytes": take.bytes, "taken": take.taken}
     return {"type": "ack", **counts, "tracks": list(progress.tracks), "picture": progress.stamps.get("video")}
-
-
-def _finished(manifest: Manifest) -> dict[str, Any]:
-    recording = manifest.recording
-    facts = {"size": recording.size, "sha256": recording.sha256, "duration": recording.duration}
-    return {"type": "finished", "recording": {"id": recording.id, "name": recording.path.name, **facts}}
 
 
 def _failure(error: Exception) -> dict[str, Any]:

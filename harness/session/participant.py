@@ -268,16 +268,17 @@ class Participant:
     def _collect(self, download: Download, began: float) -> Recording:
         """Save a download under its final name, beside its manifest."""
         take = self._server.take_at(download.url)
-        if take is None or take.manifest is None:
+        if take is None:
             message = f"The download {download.suggested_filename} is no recording of this room's server."
             raise RecordingError(message, code=10453)
+        manifest = take.end()
         # Chrome fact 20: saving overwrites silently, so the final name is not given here.
         partial = take.folder.downloaded
         # A page that cleans without waiting has freed the folder by now; the browser still has the file.
         partial.parent.mkdir(exist_ok=True)
         self._page.save(download, str(partial))
         recording = publish(
-            take.manifest,
+            manifest,
             partial,
             self._folder,
             stop_to_file_ms=self._stop_to_file.get(take.id),

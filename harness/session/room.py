@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from harness.server.room_server import RoomServer
 
 MEDIA: Final = ("synthetic", "camera")
+# How long, in seconds, until who wants a newcomer's picture and sound must have them.
+JOINED_WITHIN: Final = 20.0
 _LOOK_EVERY: Final = 0.05
 
 
@@ -59,25 +61,38 @@ class Room:
         """Close everybody's page; what was recorded is kept."""
         self.close()
 
-    def join(self, name: str, *, media: Media = "synthetic", subscribe: bool = False) -> Participant:
+    def join(
+        self, name: str, *, media: Media = "synthetic", subscribe: bool = False, timeout: float = JOINED_WITHIN
+    ) -> Participant:
         """Let somebody in; returns when every subscriber has the first frame and sound.
 
         ``media`` "synthetic" is a moving picture and a tone that ``verify`` recognises, "camera" the browser's
         devices. With ``subscribe`` the participant receives everybody from now on, not only while recording; a
         recording then starts sooner.
 
-        Raises StepTimeout when the picture does not arrive.
+        Raises StepTimeout, naming who did not receive them, after ``timeout`` seconds.
         """
-        return self.join_all(name, media=media, subscriber=name if subscribe else None)[0]
+        return self.join_all(name, media=media, subscriber=name if subscribe else None, timeout=timeout)[0]
 
-    def join_all(self, *names: str, media: Media = "synthetic", subscriber: str | None = None) -> list[Participant]:
+    def join_all(
+        self,
+        *names: str,
+        media: Media = "synthetic",
+        subscriber: str | None = None,
+        timeout: float = JOINED_WITHIN,
+    ) -> list[Participant]:
         """Let several people in side by side; ``subscriber`` is the one who receives everybody from now on."""
         one_of("media", media, MEDIA)
         begun = []
         for name in names:
             participant = self._open(name)
             self.participants.append(participant)
-            options: dict[str, Any] = {"name": name, "media": media, "token": self._server.token(self.name, name)}
+            options: dict[str, Any] = {
+                "name": name,
+                "media": media,
+                "token": self._server.token(self.name, name),
+                "timeout": timeout * 1000,
+            }
             if name == subscriber:
                 options["wants"] = {"*": {"width": 640, "height": 360, "frameRate": 30}}
             begun.append((participant, options))

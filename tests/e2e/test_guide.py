@@ -165,12 +165,9 @@ def test_any_name_becomes_a_safe_file(room: Room, recordings: Path) -> None:
         "录制文件名称",
         "🎬 Aufnahme 👩‍👩‍👧",
         "",
-        "a/b\\c:d*e?f",
         "..",
-        "CON",
-        "-rf",
         "x" * 300,
-        "<img src=x onerror=1>",
+        "<img src=x onerror=1>/a\\c:d*",
     ]
     for name in names:
         alice.start_media_recording(record_config=RecordConfig(record_name=name))

@@ -8,6 +8,7 @@ import pytest
 
 from harness import ConfigError, InvalidStateError, RecordConfig, Recording, Room, verify
 from harness.recording.recording import Manifest, sha256_of
+from tests.verdicts import whole
 
 
 def recorded(room: Room, *names: str, seconds: float = 2, recorder: Any = "all", **config: Any) -> Recording:
@@ -23,7 +24,7 @@ def recorded(room: Room, *names: str, seconds: float = 2, recorder: Any = "all",
 
 @pytest.mark.parametrize(
     ("quality", "frame_rate", "size"),
-    [("360p", 15, (640, 360)), ("480p", 30, (640, 480)), ("720p", 30, (1280, 720))],
+    [("360p", 15, (640, 360)), ("720p", 30, (1280, 720))],
 )
 def test_a_recording_has_the_size_and_the_exact_grid_that_were_asked_for(
     room: Room, read_back: Callable[[Path], Any], quality: Any, frame_rate: Any, size: tuple[int, int]
@@ -42,6 +43,7 @@ def test_a_recording_has_the_size_and_the_exact_grid_that_were_asked_for(
     assert (recording.width, recording.height, recording.frame_rate) == (*size, frame_rate)
 
 
+@pytest.mark.real_time
 def test_everybody_is_seen_and_heard_in_a_recording_of_all(room: Room) -> None:
     """Three people in, one file out, and the verdict finds each of them in picture and sound."""
     recording = recorded(room, "alice", "bob", "carol", seconds=3, record_name="standup")
@@ -57,7 +59,7 @@ def test_six_people_fit_into_one_room(room: Room) -> None:
     """A mesh of six delivers everybody's picture and sound to the one who records."""
     names = ("alice", "bob", "carol", "dave", "erin", "frank")
 
-    recording = recorded(room, *names, seconds=2)
+    recording = recorded(room, *names, seconds=1.5)
 
     report = verify(recording)
     # Side by side, whoever is quickest joins first.
@@ -69,8 +71,7 @@ def test_a_local_recording_holds_nobody_else(room: Room) -> None:
     """With recorder 'local' only the one who records is in the file, although others speak."""
     recording = recorded(room, "alice", "bob", seconds=3, recorder="local")
 
-    report = verify(recording)
-    report.raise_for_failures()
+    report = whole(recording)
     assert ["alice"] == [one.name for one in report.participants if one.present]
 
 
@@ -82,7 +83,7 @@ def test_a_recording_of_sound_alone_is_a_webm_with_opus_only(room: Room, read_ba
     assert {"opus"} == tape.codecs
     assert [] == tape.picture
     assert (tape.sound[-1] - tape.sound[0]) / 1000 == pytest.approx(3, abs=1)
-    verify(recording).raise_for_failures()
+    whole(recording)
 
 
 def test_start_and_stop_at_once_yield_a_valid_file(room: Room) -> None:
@@ -107,8 +108,7 @@ def test_somebody_who_comes_late_and_leaves_early_is_in_the_file_meanwhile(room:
 
     recording = alice.download_media_recording()
 
-    report = verify(recording)
-    report.raise_for_failures()
+    report = whole(recording)
     # From about 1 to 4 s; joining takes a moment of its own.
     assert 2 < sum(end - start for start, end in report.participant("bob").present) < recording.duration - 1
 
@@ -123,7 +123,7 @@ def test_a_camera_is_recorded_like_any_other_source(room: Room) -> None:
     recording = alice.download_media_recording()
 
     assert [None] == [member.marker for member in Manifest.read(recording.manifest).timeline.members]
-    verify(recording).raise_for_failures()
+    whole(recording)
 
 
 def test_downloading_again_overwrites_nothing(room: Room) -> None:
@@ -151,7 +151,7 @@ def test_a_second_start_keeps_the_first_recording(room: Room) -> None:
 
     assert ["first.webm", "second.webm"] == [recording.path.name for recording in alice.recordings]
     for recording in alice.recordings:
-        verify(recording).raise_for_failures()
+        whole(recording)
 
 
 def test_calls_at_the_wrong_moment_are_refused(room: Room) -> None:
@@ -179,7 +179,7 @@ def test_after_leaving_the_recording_can_still_be_downloaded(room: Room) -> None
     recording = alice.download_media_recording()
 
     alice.clean_media_recording()
-    verify(recording).raise_for_failures()
+    whole(recording)
 
 
 def test_the_page_refuses_what_it_does_not_know(room: Room) -> None:
@@ -205,7 +205,7 @@ def test_a_page_that_goes_away_leaves_its_recording_behind(room: Room) -> None:
     (recording,) = alice.recordings
     assert recording.recovered is not None
     assert recording.duration == pytest.approx(2, abs=1)
-    verify(recording).raise_for_failures()
+    whole(recording)
 
 
 def test_an_exception_inside_the_room_keeps_the_recording(room: Room) -> None:
@@ -242,7 +242,7 @@ def test_nothing_of_a_cleaned_recording_stays_in_the_spool(room: Room, recording
 def test_people_who_want_each_other_at_the_same_moment_meet(room: Room) -> None:
     """Both sides offer at once, again and again, and both receive each other every time."""
     wants = {"*": {"width": 320, "height": 180, "frameRate": 15}}
-    for number in range(4):
+    for number in range(2):
         pair = [room._open(f"{name} {number}") for name in ("alice", "bob")]
         room.participants.extend(pair)
         joining = [

@@ -1,14 +1,17 @@
 """The calls in every order that people make them in: what the other tests of the calls leave out."""
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 import av
 import pytest
+from playwright.sync_api import BrowserContext
 from playwright.sync_api import Error as PlaywrightError
 
-from harness import InvalidStateError, PageError, RecordConfig, Room, verify
+from harness import InvalidStateError, PageError, RecordConfig, Room, StepTimeout
 from harness.recording.recording import Manifest
+from tests.verdicts import whole
 
 
 def called(name: str) -> RecordConfig:
@@ -34,6 +37,31 @@ def test_a_join_returns_at_once_where_nobody_subscribes(room: Room) -> None:
 
     members = "[...client.room.members.values()].map((one) => [one.name, one.received, one.videoTrack])"
     assert [["bob", False, None]] == alice.page.evaluate(members)
+
+
+def test_a_join_that_nobody_receives_ends_in_a_step_timeout(
+    room: Room, new_context: Callable[..., BrowserContext]
+) -> None:
+    """Bob has no way to reach anybody; who waits for him in vain is named, and the room goes on without him."""
+
+    def unreachable() -> BrowserContext:
+        context = new_context()
+        # A page that may only speak through a relay, where there is none, finds no way to anybody.
+        context.add_init_script(
+            """window.RTCPeerConnection = class extends RTCPeerConnection {
+                constructor(options) { super({ ...options, iceTransportPolicy: 'relay' }); }
+            };"""
+        )
+        return context
+
+    alice = room.join("alice", subscribe=True)
+    room._new_context = unreachable
+
+    with pytest.raises(StepTimeout, match="alice did not receive our first frame and sound within 2 s"):
+        room.join("bob", timeout=2)
+
+    alice.start_media_recording(recorder="local")
+    alice.stop_media_recording()
 
 
 def test_who_is_in_the_room_can_not_join_again(room: Room) -> None:
@@ -68,7 +96,7 @@ def test_a_start_after_a_recording_that_nobody_downloaded_downloads_it(room: Roo
     alice.start_media_recording(record_config=called("next"))
 
     assert ["stopped.webm"] == [recording.path.name for recording in alice.recordings]
-    verify(alice.recordings[0]).raise_for_failures()
+    whole(alice.recordings[0])
     assert "next.webm" == alice.download_media_recording().path.name
 
 
@@ -114,7 +142,7 @@ def test_leaving_ends_a_recording_and_coming_back_records_anew(room: Room) -> No
 
     assert ["before.webm", "after.webm"] == [recording.path.name for recording in alice.recordings]
     for recording in alice.recordings:
-        verify(recording).raise_for_failures()
+        whole(recording)
 
 
 def test_a_tab_that_crashes_leaves_its_recording_behind(room: Room) -> None:
@@ -132,7 +160,7 @@ def test_a_tab_that_crashes_leaves_its_recording_behind(room: Room) -> None:
     (recording,) = alice.recordings
     assert recording.recovered is not None
     assert recording.duration == pytest.approx(2, abs=1)
-    verify(recording).raise_for_failures()
+    whole(recording)
 
 
 def test_clean_while_recording_stops_and_frees(room: Room, recordings: Path) -> None:
@@ -159,7 +187,7 @@ def test_the_downloaded_file_survives_the_clean(room: Room) -> None:
 
     alice.clean_media_recording()
 
-    verify(recording).raise_for_failures()
+    whole(recording)
 
 
 @pytest.mark.parametrize("call", ["start", "download"])
@@ -180,7 +208,7 @@ def test_start_and_download_in_a_pause_are_as_while_recording(room: Room, call: 
     assert f"paused {call}.webm" == recording.path.name
     assert recording.duration == pytest.approx(1.5, abs=0.5)
     assert recording.recovered is None
-    verify(recording).raise_for_failures()
+    whole(recording)
 
 
 def test_a_pause_of_nothing_is_refused(room: Room) -> None:

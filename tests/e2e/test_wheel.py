@@ -16,12 +16,13 @@ def test_the_wheel_installed_into_an_empty_environment_records(tmp_path: Path) -
         capture_output=True,
     )
     (wheel,) = tmp_path.glob("*.whl")
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     program = tmp_path / "venv" / "bin"
-    subprocess.run([program / "pip", "install", "--quiet", wheel], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", program.parent], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", program / "python"]
+    subprocess.run([*pip, "install", "--quiet", "--no-compile", wheel], check=True, capture_output=True)
 
     result = subprocess.run(
-        [program / "harness", "record", "alice", "bob", "--seconds", "2", "--json"],
+        [program / "harness", "record", "alice", "--recorder", "local", "--seconds", "2", "--json"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -105,6 +105,23 @@ def test_fact_29_a_module_worker_needs_its_own_origin_and_headers(page: Page, si
     assert ["works", "refused", "refused"] == answers
 
 
+def test_fact_34_blobs_stay_until_garbage_is_collected(page: Page) -> None:
+    """Fact 34: small wrappers of many bytes give Chrome no cause to collect; our switch lets the page ask for it."""
+    left = page.evaluate(
+        """async () => {
+            const blobs = Array.from({ length: 40 }, () => new WeakRef(new Blob([new Uint8Array(1_000_000)])));
+            const alive = () => blobs.filter((blob) => blob.deref()).length;
+            await new Promise((resolve) => setTimeout(resolve, 500));
+            const before = alive();
+            await new Promise((resolve) => setTimeout(resolve));
+            await gc({ type: 'major', execution: 'async' });
+            return [before, alive()];
+        }"""
+    )
+
+    assert [40, 0] == left
+
+
 def test_fact_32_shared_memory_wants_an_isolated_page(page: Page, site: Site) -> None:
     """Fact 32: without COOP and COEP there is no SharedArrayBuffer, and so nothing for Atomics.waitAsync to wait on."""
     shared = "typeof SharedArrayBuffer"

@@ -7,7 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness import PageError, RecordConfig, RecordingError, Room, open_room, verify
+from harness import PageError, RecordConfig, RecordingError, Room, open_room
+from tests.verdicts import whole
 
 
 def renderers() -> list[psutil.Process]:
@@ -39,7 +40,7 @@ def test_a_crashed_tab_leaves_its_recording_with_the_error(room: Room) -> None:
     assert recording is not None
     assert recording.recovered is not None
     assert 1 < recording.duration < 4
-    verify(recording).raise_for_failures()
+    whole(recording)
     with pytest.raises(PageError):
         alice.stop_media_recording()
 
@@ -63,4 +64,4 @@ def test_a_killed_browser_leaves_its_recording_with_the_error(tmp_path: Path) ->
     recording = error.value.recording
     assert recording is not None
     assert elapsed - 1.5 < recording.duration < elapsed + 1
-    verify(recording).raise_for_failures()
+    whole(recording)

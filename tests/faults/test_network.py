@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import BrowserContext
 
-from harness import RecordConfig, Room, verify
+from harness import RecordConfig, Room
 from harness.recording.recording import Manifest
 from harness.server.room_server import RoomServer
 from tests.faults.proxy import Network
+from tests.verdicts import whole
 
 
 class Beyond:
@@ -57,7 +58,7 @@ def test_a_cut_connection_comes_back_and_nothing_is_lost(far_room: Room, network
 
     recording = alice.download_media_recording()
 
-    verify(recording).raise_for_failures()
+    whole(recording)
     assert 4 < recording.duration < 7
     assert recording.recovered is None
     assert "The connection to the server is lost." in Manifest.read(recording.manifest).alarms
@@ -77,4 +78,4 @@ def test_a_connection_that_stays_away_leaves_what_had_arrived(far_room: Room, ne
     (recording,) = alice.recordings
     assert recording.recovered is not None
     assert 1 < recording.duration < 4
-    verify(recording).raise_for_failures()
+    whole(recording)

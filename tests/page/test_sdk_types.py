@@ -105,19 +105,21 @@ def test_a_program_for_the_sdk_compiles_against_our_client(scratch: Path) -> Non
     assert [] == complaints(scratch, PROGRAM)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        ("export const wrong: Recording = { ...calls, startMediaRecording: () => 1 };", "number"),
-        ("export const wrong: Recording = { ...calls, stopMediaRecording: undefined };", "undefined"),
-        ("void ours.startMediaRecording({ recorder: 'everybody' });", "everybody"),
-        ("void calls.startMediaRecording({ recordConfig: { recordType: 'picture' } });", "picture"),
-        ("void ours.join({ uid: true });", "true"),
-    ],
-)
-def test_what_does_not_fit_is_found(scratch: Path, wrong: str, says: str) -> None:
-    """The check can fail: a wrong answer, a missing call and wrong options are errors."""
-    first, *_ = complaints(scratch, PROGRAM + wrong)
+# What does not fit, and what the compiler names in it.
+WRONG = {
+    "export const answer: Recording = { ...calls, startMediaRecording: () => 1 };": "number",
+    "export const missing: Recording = { ...calls, stopMediaRecording: undefined };": "undefined",
+    "void ours.startMediaRecording({ recorder: 'everybody' });": "everybody",
+    "void calls.startMediaRecording({ recordConfig: { recordType: 'picture' } });": "picture",
+    "void ours.join({ uid: true });": "true",
+}
 
-    assert "program.ts" in first
-    assert says in first
+
+def test_what_does_not_fit_is_found(scratch: Path) -> None:
+    """The check can fail: a wrong answer, a missing call and wrong options are errors, each in its own line."""
+    before = len(PROGRAM.splitlines())
+
+    said = complaints(scratch, PROGRAM + "\n".join(WRONG))
+
+    for line, says in enumerate(WRONG.values(), before + 1):
+        assert any(one.startswith(f"program.ts({line},") and says in one for one in said), said

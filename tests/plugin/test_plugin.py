@@ -11,6 +11,7 @@ README = Path(__file__).parents[2] / "README.md"
 QUIET = ("-p", "no:cacheprovider")
 
 
+@pytest.mark.real_time
 def test_the_example_in_the_readme_runs_as_written(pytester: pytest.Pytester) -> None:
     """The first Python block that is a test passes, and leaves its recording in the folder 'recordings'."""
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
@@ -67,9 +68,8 @@ def test_a_conftest_of_the_users_own_has_the_last_word_on_launch_arguments(pytes
     result.assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize("browser", ["firefox", "webkit"])
-def test_another_browser_is_refused_before_it_is_launched(pytester: pytest.Pytester, browser: str) -> None:
-    """With --browser firefox a room is an error at setup, which says why and what to do."""
+def test_another_browser_is_refused_before_it_is_launched(pytester: pytest.Pytester) -> None:
+    """With --browser firefox or webkit a room is an error at setup, which says why and what to do."""
     pytester.makeconftest(
         """
         import pytest
@@ -83,7 +83,8 @@ def test_another_browser_is_refused_before_it_is_launched(pytester: pytest.Pytes
     )
     pytester.makepyfile("def test_room(room): pass")
 
-    result = pytester.runpytest_subprocess(*QUIET, "--browser", browser)
+    result = pytester.runpytest_subprocess(*QUIET, "--browser", "firefox", "--browser", "webkit")
 
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(f"*NotSupportedError: {browser} can't record a room: *--browser chromium.")
+    result.assert_outcomes(errors=2)
+    for browser in ("firefox", "webkit"):
+        result.stdout.fnmatch_lines(f"*NotSupportedError: {browser} can't record a room: *--browser chromium.")

@@ -33,6 +33,7 @@ import { Take } from './take.js';
  * @property {string} [code] the join code of an open door
  * @property {'synthetic' | 'camera'} [media]
  * @property {Wants} [wants] whom to receive from the start; nobody by default
+ * @property {number} [timeout] ms until who wants us must have received us; 20 s by default
  */
 
 /** Sound alone still needs a subscription; the smallest picture costs least. */
@@ -200,7 +201,7 @@ export class Client extends EventTarget {
   }
 
   /** @param {JoinOptions} options */
-  async #join({ name, uid, token, room, channelName, code, media = 'synthetic', wants = null }) {
+  async #join({ name, uid, token, room, channelName, code, media = 'synthetic', wants = null, timeout }) {
     if (this.state === 'joined') throw invalidState(`${this.name} is in a room already; leave it first.`);
     const joined = this.#parts.createRoom();
     await joined.join({
@@ -236,7 +237,7 @@ export class Client extends EventTarget {
     if (!this.#microphone || !this.#camera) this.#announce();
     this.#emit('changed');
     this.#emit('joined');
-    await joined.publish(opened);
+    await joined.publish(opened, timeout);
     return { id: joined.id, marker: joined.marker, name: joined.name };
   }
 

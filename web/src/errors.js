@@ -1,6 +1,6 @@
 /** The errors that cross to users and to Python, by NERTC's names and codes. */
 
-/** @typedef {'ConfigError' | 'InvalidStateError' | 'NotSupportedError' | 'RecordingError' | 'StepTimeout' | 'Error'} ErrorName */
+/** @typedef {'ConfigError' | 'InvalidStateError' | 'NotSupportedError' | 'RecordingError' | 'DiskFullError' | 'StepTimeout' | 'Error'} ErrorName */
 
 /** An error with a name that Python maps to a class, and NERTC's code where it has one. */
 export class HarnessError extends Error {

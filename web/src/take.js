@@ -67,6 +67,13 @@ export class Take extends EventTarget {
     spool.addEventListener('stalled', (event) => {
       this.#alarm(/** @type {CustomEvent<string>} */ (event).detail);
     });
+    spool.addEventListener('alarm', (event) => {
+      this.#stalled(/** @type {CustomEvent<{message: string}>} */ (event).detail.message);
+    });
+    spool.addEventListener('hashed', (event) => {
+      const { sha256 } = /** @type {CustomEvent<{sha256: string}>} */ (event).detail;
+      if (this.finished) this.finished.sha256 = sha256;
+    });
     for (const stage of [mixer, recorder]) {
       stage.addEventListener('failed', (event) =>
         this.#fail(/** @type {CustomEvent<Error>} */ (event).detail),

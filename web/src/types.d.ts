@@ -181,7 +181,8 @@ interface FinishedRecording {
   id: string;
   name: string;
   size: number;
-  sha256: string;
+  /** null for a moment after the stop of a large file: its hash follows, and is there before a download. */
+  sha256: string | null;
   duration: number;
 }
 
@@ -191,6 +192,10 @@ type FromSpool =
   /** `picture`: the stamp of the last picture that is safe, in ms of recorded time. */
   | { type: 'ack'; bytes: number; taken: number; tracks: string[]; picture: number | null }
   | { type: 'finished'; recording: FinishedRecording }
+  /** Follows where the file was too large to be hashed at once. */
+  | { type: 'hashed'; sha256: string }
+  /** Something that the server noticed and has noted already. */
+  | { type: 'alarm'; message: string }
   | { type: 'address'; url: string; name: string }
   | { type: 'sent'; bytes: number }
   | { type: 'cleaned' }

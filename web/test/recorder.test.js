@@ -124,7 +124,7 @@ describe('starting', () => {
     await started;
 
     assert.equal(false, early);
-    assert.deepEqual([['start', 250]], media.calls);
+    assert.deepEqual([['start', 100]], media.calls);
     assert.deepEqual([['recorder', 'started', recorder.startedAt]], spool.calls);
     assert.ok(recorder.startedAt > 0);
   });

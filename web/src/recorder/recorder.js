@@ -4,7 +4,7 @@ import { pageNow } from '../clock.js';
 import { recordingError, within } from '../errors.js';
 
 /** How much may be lost to a crash, in ms; slices come a little later (Chrome fact 9). */
-const TIMESLICE = 250;
+const TIMESLICE = 100;
 /** The longest time between two key frames, in ms; left to itself Chrome makes few (Chrome fact 9). */
 const KEYFRAME_EVERY = 2000;
 const FIRST_BYTES_WITHIN = 15_000;

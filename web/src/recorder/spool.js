@@ -16,10 +16,16 @@ const RECONNECT_FOR = 25_000;
 const RECONNECT_EVERY = 250;
 /** Bytes that may wait for the server before the recording is given up; at 2.5 Mbps some three minutes. */
 const BACKLOG = 64 * 1024 * 1024;
+/** Bytes after which garbage is collected, where Chrome lets the page do that. */
+const COLLECT_EVERY = 8 * 1024 * 1024;
+/** There where Chrome was launched with --js-flags=--expose-gc. */
+const { gc } = /** @type {{gc?: (options: {type: 'major', execution: 'async'}) => Promise<void>}} */ (
+  globalThis
+);
 
 /**
- * Emits `ack` with { bytes, tracks }, `stalled` with a message when the connection is lost, `resumed` when it is back, and
- * `failed` with an Error.
+ * Emits `ack`, `alarm` and `hashed` with the server's messages, `stalled` with a message when the connection is lost,
+ * `resumed` when it is back, and `failed` with an Error.
  *
  * What is told in order (chunks, ticks, events, states, the end) is counted on both sides; after a reconnect the server
  * says how many it has taken, and the rest is sent again. Questions are asked again.
@@ -42,6 +48,8 @@ export class Spool extends EventTarget {
   #outbox = [];
   #taken = 0;
   #lostAt = 0;
+  /** How many bytes had been acknowledged when garbage was collected last. */
+  #collectedAt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retry;
   /** Who waits for which answer, in order. @type {{type: FromSpool['type'], answer: PromiseWithResolvers<FromSpool>, question: ToSpool | null}[]} */
@@ -162,6 +170,8 @@ export class Spool extends EventTarget {
       this.#onTaken(message.taken);
       this.acknowledged = message.bytes;
       this.dispatchEvent(new CustomEvent('ack', { detail: message }));
+    } else if (message.type === 'alarm' || message.type === 'hashed') {
+      this.dispatchEvent(new CustomEvent(message.type, { detail: message }));
     } else if (message.type === 'error') {
       const name = /** @type {import('../errors.js').ErrorName} */ (message.name);
       // The server hangs up after it.
@@ -189,6 +199,10 @@ export class Spool extends EventTarget {
   #onTaken(taken) {
     this.#outbox.splice(0, taken - this.#taken);
     this.#taken = taken;
+    if (this.acknowledged - this.#collectedAt < COLLECT_EVERY) return;
+    this.#collectedAt = this.acknowledged;
+    // Chrome fact 34: blobs keep their bytes until they are collected, and their small wrappers give no cause to.
+    void gc?.({ type: 'major', execution: 'async' });
   }
 
   /** Looks for the server again, for a while; before it was ready there is nothing to go on with. */

@@ -100,15 +100,21 @@ export class Room extends EventTarget {
     for (const member of this.members.values()) void this.#arrived(member);
   }
 
-  /** Sends the media to everybody who wants them; resolves when they have our first frame and sound. @param {LocalMedia} media */
-  async publish(media) {
+  /**
+   * Sends the media to everybody who wants them; resolves when they have our first frame and sound.
+   *
+   * @param {LocalMedia} media
+   * @param {number} [timeout] how long that may take, in ms; then a StepTimeout names who did not receive us
+   */
+  async publish(media, timeout = RECEIVED_WITHIN) {
     for (const member of this.members.values()) await this.#serve(member);
     await this.#mesh?.publish(media.stream, () => media.size);
     const waiting = [...this.#awaited].map(([id, { promise }]) =>
       within(
         promise,
-        RECEIVED_WITHIN,
-        () => `${this.members.get(id)?.name ?? id} did not receive our first frame and sound within 20 s.`,
+        timeout,
+        () =>
+          `${this.members.get(id)?.name ?? id} did not receive our first frame and sound within ${timeout / 1000} s.`,
       ),
     );
     await Promise.all(waiting);

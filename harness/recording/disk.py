@@ -1,0 +1,59 @@
+"""The disk that recordings are written to: whether there is room, and what is said when there is none."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from harness.errors import DiskFullError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
+_MB: Final = 1_000_000
+
+
+@dataclass(frozen=True)
+class Room:
+    """How many bytes must stay free beside a recording's download: ``low`` is an alarm, at ``least`` it ends."""
+
+    low: int = 250 * _MB
+    least: int = 50 * _MB
+
+    def left(self, folder: Path, size: int) -> Literal["enough", "low", "none"]:
+        """Return how much room there is below ``folder`` for a recording that has ``size`` bytes so far."""
+        # The download is one more copy of what the spool holds.
+        free = free_bytes(folder) - size
+        if free < self.least:
+            return "none"
+        return "low" if free < self.low else "enough"
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how many bytes can still be written below ``folder``."""
+    return shutil.disk_usage(folder).free
+
+
+def megabytes(size: int) -> str:
+    """Return a size as people read it."""
+    return f"{size / _MB:.0f} MB"
+
+
+@contextmanager
+def room_for(what: str, where: Path) -> Iterator[None]:
+    """Say DiskFullError, naming what could not be written and where, in place of an OSError that means it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        message = (
+            f"No room for {what} at {where}: the disk is full. Make room there; "
+            "what was recorded is kept in its spool, and harness recover finishes it."
+        )
+        raise DiskFullError(message, code=10452) from error

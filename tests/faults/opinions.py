@@ -1,0 +1,109 @@
+"""Second opinions on a file: ffprobe, MediaInfo and mkvinfo, side by side with our own probe."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+from pymediainfo import MediaInfo
+
+from harness.verification.ebml import read_structure
+from harness.verification.probe import probe
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What a program says of a file: seconds, packets of each kind (None: it does not count them), and the index."""
+
+    program: str
+    duration: float
+    video: int | None
+    audio: int | None
+    duration_present: bool = True
+    cues: bool | None = None
+
+
+def opinions(path: Path) -> list[Opinion]:
+    """Return what every program that is installed says of a file, our own probe first."""
+    asked = [_ours(path), _media_info(path)]
+    for program, ask in (("ffprobe", _ffprobe), ("mkvinfo", _mkvinfo)):
+        if shutil.which(program):
+            asked.append(ask(path))
+    return asked
+
+
+def disagreements(path: Path) -> list[str]:
+    """Return in what the others differ from our probe: 50 ms of length, a packet, an index that is not there."""
+    ours, *others = opinions(path)
+    found = [] if ours.cues and ours.duration_present else [f"{path.name}: our probe misses Duration or Cues"]
+    for other in others:
+        if abs(other.duration - ours.duration) > 0.05:
+            found.append(f"{path.name}: {other.program} says {other.duration:.3f} s, ours {ours.duration:.3f} s")
+        for kind in ("video", "audio"):
+            theirs, mine = getattr(other, kind), getattr(ours, kind)
+            if theirs is not None and theirs != mine:
+                found.append(f"{path.name}: {other.program} counts {theirs} {kind} packets, ours {mine}")
+        if other.cues is False or not other.duration_present:
+            found.append(f"{path.name}: {other.program} misses Duration or Cues")
+    return found
+
+
+def _ours(path: Path) -> Opinion:
+    packets: Counter[str] = Counter()
+    with av.open(path) as media:
+        packets.update(packet.stream.type for packet in media.demux() if packet.size)
+    structure = read_structure(path)
+    assert structure is not None
+    return Opinion(
+        "probe",
+        probe(path).duration or 0.0,
+        packets["video"],
+        packets["audio"],
+        duration_present=structure.duration is not None,
+        cues=structure.cues,
+    )
+
+
+def _ffprobe(path: Path) -> Opinion:
+    wanted = ["-count_packets", "-show_entries", "format=duration:stream=codec_type,nb_read_packets", "-of", "json"]
+    answer = json.loads(_said("ffprobe", "-v", "error", *wanted, str(path)))
+    packets = {stream["codec_type"]: int(stream["nb_read_packets"]) for stream in answer["streams"]}
+    duration = answer["format"].get("duration")
+    return Opinion(
+        "ffprobe",
+        float(duration or 0),
+        packets.get("video", 0),
+        packets.get("audio", 0),
+        duration_present=duration is not None,
+    )
+
+
+def _media_info(path: Path) -> Opinion:
+    general = next(track for track in MediaInfo.parse(path).tracks if track.track_type == "General")
+    # Its number of frames is length times rate, which is no count.
+    return Opinion("MediaInfo", float(general.duration or 0) / 1000, None, None)
+
+
+def _mkvinfo(path: Path) -> Opinion:
+    said = _said("mkvinfo", "--ui-language", "en_US", "-t", str(path))
+    kinds = dict(re.findall(r"Track number: (\d+) .*?Track type: (\w+)", said, flags=re.DOTALL))
+    counts = re.findall(r"track number (\d+): number of blocks: (\d+)", said)
+    blocks = {kinds[track]: int(count) for track, count in counts}
+    length = re.search(r"\+ Duration: (\d+):(\d+):([\d.]+)", said)
+    hours, minutes, seconds = length.groups() if length else (0, 0, 0)
+    return Opinion(
+        "mkvinfo",
+        int(hours) * 3600 + int(minutes) * 60 + float(seconds),
+        blocks.get("video", 0),
+        blocks.get("audio", 0),
+        duration_present=length is not None,
+        cues="|+ Cues" in said,
+    )
+
+
+def _said(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
