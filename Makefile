@@ -20,8 +20,7 @@ record: setup ## Record three people for ten seconds, and judge the file
 
 test: setup ## Run every suite in quick form
 	@python=0; page=0; \
-	$(BIN)/pytest -n 2 --dist worksteal -m "not real_time" || python=$$?; \
-	$(BIN)/pytest -m real_time || python=$$?; \
+	$(BIN)/pytest || python=$$?; \
 	scripts/with-node node --test --test-force-exit --test-reporter=spec web/test/*.test.js || page=$$?; \
 	echo "make test: pytest exit code $$python, node --test exit code $$page"; \
 	test $$python -eq 0 && test $$page -eq 0

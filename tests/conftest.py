@@ -8,9 +8,8 @@ pytest_plugins = ["pytester"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name our own markers."""
+    """Name our own marker."""
     config.addinivalue_line("markers", "own_thread: runs in a thread of its own, beside pytest-playwright's event loop")
-    config.addinivalue_line("markers", "real_time: asks how smoothly or how soon; nothing else runs beside it")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,4 +1,4 @@
-"""Processes that should be gone."""
+"""Processes that tests look for, and those that should be gone."""
 
 import contextlib
 from collections.abc import Iterable
@@ -15,3 +15,20 @@ def left_of(family: Iterable[psutil.Process], *, within: float) -> list[psutil.P
             if process.status() != psutil.STATUS_ZOMBIE:
                 running.append(process)
     return running
+
+
+def chrome(kind: str, *, besides: Iterable[psutil.Process] = ()) -> list[psutil.Process]:
+    """Return Chrome's processes of a kind below this one, but for those ``besides``; the youngest last.
+
+    ``kind`` is what stands in the command line: ``--type=renderer``, ``network.mojom.NetworkService``; "browser" is
+    the one that started the others and has no type.
+    """
+    left_out = {process.pid for process in besides}
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            line = " ".join(process.cmdline())
+            is_browser = process.name().startswith("chrom") and "--type=" not in line
+            if process.pid not in left_out and (is_browser if kind == "browser" else kind in line):
+                found.append(process)
+    return sorted(found, key=lambda process: process.create_time())

@@ -1,10 +1,10 @@
-"""What the tests of the calls ask of a recording, when another test may run beside them on the same machine."""
+"""What the tests of the calls ask of a recording, on whatever machine they run."""
 
 from pathlib import Path
 
 from harness import Recording, Report, verify
 
-# How smoothly it ran is asked by the tests that have the machine to themselves (marker real_time).
+# How smoothly it ran depends on the machine; tests that are about it ask for the whole verdict.
 SMOOTHNESS = {"repeat", "av-offset"}
 
 

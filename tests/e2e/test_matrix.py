@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from harness import Participant, RecordConfig, Recording, Room
+from harness import Participant, RecordConfig, Recording, Report, Room, verify
 from harness.recording.recording import Manifest
 from harness.server.room_server import RoomServer
 from harness.verification.markers import COUNTS_A_SECOND
@@ -59,7 +59,7 @@ def test_every_combination_passes_its_checks(
     recording = alice.download_media_recording()
     alice.clean_media_recording()
 
-    report = whole(recording)
+    report = passed(recording)
     assert (recorder, kind) == (recording.recorder, recording.type)
     assert ["alice", "bob"][: 2 if recorder == "all" else 1] == [one.name for one in report.participants if one.present]
     assert report.media is not None
@@ -90,11 +90,20 @@ def test_fifty_restarts(people: tuple[Room, Participant, Participant]) -> None:
     files = alice.recordings[before:]
     assert RESTARTS + 1 == len({recording.path for recording in files})
     for recording in files:
-        whole(recording)
+        passed(recording)
     seen = [sightings(recording, "bob") for recording in files]
     step = COUNTS_A_SECOND // 30
     holes = [int(new.counters[0] - old.counters[-1]) for old, new in pairwise(seen)]
     assert [] == [hole for hole in holes if hole > step]
+
+
+def passed(recording: Recording) -> Report:
+    """Judge a recording; the full form, which has the machine to itself, asks for the whole verdict."""
+    if not FULL:
+        return whole(recording)
+    report = verify(recording)
+    report.raise_for_failures()
+    return report
 
 
 def sightings(recording: Recording, name: str) -> Sightings:

@@ -43,7 +43,6 @@ def test_a_recording_has_the_size_and_the_exact_grid_that_were_asked_for(
     assert (recording.width, recording.height, recording.frame_rate) == (*size, frame_rate)
 
 
-@pytest.mark.real_time
 def test_everybody_is_seen_and_heard_in_a_recording_of_all(room: Room) -> None:
     """Three people in, one file out, and the verdict finds each of them in picture and sound."""
     recording = recorded(room, "alice", "bob", "carol", seconds=3, record_name="standup")

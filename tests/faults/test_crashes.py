@@ -1,67 +1,127 @@
-"""Tabs, browsers and Python die while the recording goes on; what had arrived is a valid file."""
+"""Tabs and browsers die while the recording goes on; what had arrived is a valid file, and little is missing."""
 
-import os
-import signal
+import random
+from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
+from playwright.sync_api import Browser
 
-from harness import PageError, RecordConfig, RecordingError, Room, open_room
-from tests.verdicts import whole
+from harness import PageError, RecordConfig, Recording, RecordingError, Report, Room, open_room
+from harness.recording.recording import Manifest
+from harness.server.clock import room_time
+from harness.server.room_server import RoomServer
+from tests.faults.goals import FULL, Goals, percentile
+from tests.processes import chrome
+
+KILLS = 50 if FULL else 2
+CRASHES = 10 if FULL else 1
+CLOSES = 30 if FULL else 2
+# The same moments every time.
+DICE = random.Random(7)  # noqa: S311 - dice, not secrets
+
+Judge = Callable[[Recording], Report]
 
 
-def renderers() -> list[psutil.Process]:
-    """Return the browser's renderer processes, the youngest last."""
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        try:
-            if "--type=renderer" in process.cmdline():
-                found.append(process)
-        except (psutil.NoSuchProcess, psutil.ZombieProcess):
-            continue
-    return sorted(found, key=lambda process: process.create_time())
+def lost(recording: Recording, at: float) -> float:
+    """Return how many seconds lie between the end of a file and a moment, in ms of the room's time."""
+    zero = Manifest.read(recording.manifest).zero_ms
+    assert zero is not None
+    return (at - zero) / 1000 - recording.duration
 
 
-def test_a_crashed_tab_leaves_its_recording_with_the_error(room: Room) -> None:
-    """Whoever waits, or calls next, is told what happened and gets what was saved."""
-    before = {process.pid for process in renderers()}
-    alice = room.join("alice")
-    mine = [process for process in renderers() if process.pid not in before]
-    alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="crashed"))
-    room.wait(seconds=2)
-    for process in mine:
-        os.kill(process.pid, signal.SIGKILL)
-
-    with pytest.raises(RecordingError, match="crashed") as error:
-        room.wait(seconds=10)
-
-    recording = error.value.recording
-    assert recording is not None
-    assert recording.recovered is not None
-    assert 1 < recording.duration < 4
-    whole(recording)
-    with pytest.raises(PageError):
-        alice.stop_media_recording()
+def spread(losses: list[float]) -> str:
+    """Return the median, the 95th percentile and the worst."""
+    return f"p50 {percentile(losses, 0.5):.2f}, p95 {percentile(losses, 0.95):.2f}, max {max(losses):.2f} s"
 
 
 @pytest.mark.own_thread
-def test_a_killed_browser_leaves_its_recording_with_the_error(tmp_path: Path) -> None:
-    """The same when the whole browser is killed: the file holds all but the last moment."""
-    others = set(psutil.Process().children(recursive=True))
-    with open_room(recordings=tmp_path) as room:
-        alice = room.join("alice")
-        alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="killed"))
-        room.wait(seconds=2)
-        elapsed = alice.elapsed
-        for process in set(psutil.Process().children(recursive=True)) - others:
-            if process.is_running() and "chrom" in process.name():
-                process.kill()
+def test_a_browser_killed_at_any_moment_leaves_all_but_the_last(tmp_path: Path, goals: Goals, judged: Judge) -> None:
+    """Kill -9: whoever waits is told, with the file, and the file is whole."""
+    losses = []
+    for number in range(KILLS):
+        others = chrome("browser")
+        with open_room(recordings=tmp_path) as room:
+            alice = room.join("alice")
+            (browser,) = chrome("browser", besides=others)
+            config = RecordConfig(record_name=f"killed {number}")
+            alice.start_media_recording(recorder="local", record_config=config)
+            room.wait(seconds=DICE.uniform(0.3, 3))
+            at = room_time()
+            browser.kill()
+
+            with pytest.raises(RecordingError, match="crashed") as error:
+                room.wait(seconds=10)
+
+        recording = error.value.recording
+        assert recording is not None
+        assert recording.recovered is not None
+        judged(recording)
+        losses.append(lost(recording, at))
+
+    goals.measured(
+        f"kill -9 of the browser, {KILLS} times: lost",
+        bar="<= 0.5 s at p95",
+        figure=spread(losses),
+        met=percentile(losses, 0.95) <= 0.5,
+    )
+
+
+def test_a_crashed_tab_leaves_its_recording_with_the_error(room: Room, goals: Goals, judged: Judge) -> None:
+    """Whoever waits, or calls next, is told what happened and gets what was saved."""
+    losses = []
+    for number in range(CRASHES):
+        before = chrome("--type=renderer")
+        alice = room.join(f"alice {number}")
+        mine = chrome("--type=renderer", besides=before)
+        config = RecordConfig(record_name=f"crashed {number}")
+        alice.start_media_recording(recorder="local", record_config=config)
+        room.wait(seconds=DICE.uniform(0.5, 2))
+        at = room_time()
+        for process in mine:
+            process.kill()
 
         with pytest.raises(RecordingError, match="crashed") as error:
             room.wait(seconds=10)
 
-    recording = error.value.recording
-    assert recording is not None
-    assert elapsed - 1.5 < recording.duration < elapsed + 1
-    whole(recording)
+        recording = error.value.recording
+        assert recording is not None
+        assert recording.recovered is not None
+        judged(recording)
+        losses.append(lost(recording, at))
+        with pytest.raises(PageError):
+            alice.stop_media_recording()
+        alice.close()
+
+    goals.measured(
+        f"tab killed, {CRASHES} times: told with the file; lost",
+        bar="no silent stall",
+        figure=spread(losses),
+        met=True,
+    )
+
+
+def test_a_closed_context_leaves_its_recording(
+    room_server: RoomServer, browser: Browser, tmp_path: Path, goals: Goals, judged: Judge
+) -> None:
+    """Somebody closes the window, or a test its context, without a stop."""
+    losses = []
+    for number in range(CLOSES):
+        with Room(server=room_server, new_context=browser.new_context, recordings=tmp_path, name=f"c{number}") as room:
+            alice = room.join("alice")
+            alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name=f"closed {number}"))
+            room.wait(seconds=DICE.uniform(0.3, 2))
+            at = room_time()
+            alice.page.context.close()
+
+        (recording,) = alice.recordings
+        assert recording.recovered is not None
+        judged(recording)
+        losses.append(lost(recording, at))
+
+    goals.measured(
+        f"context closed without stop, {CLOSES} times: lost",
+        bar="<= 0.5 s",
+        figure=spread(losses),
+        met=max(losses) <= 0.5,
+    )

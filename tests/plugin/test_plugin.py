@@ -11,7 +11,6 @@ README = Path(__file__).parents[2] / "README.md"
 QUIET = ("-p", "no:cacheprovider")
 
 
-@pytest.mark.real_time
 def test_the_example_in_the_readme_runs_as_written(pytester: pytest.Pytester) -> None:
     """The first Python block that is a test passes, and leaves its recording in the folder 'recordings'."""
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)

@@ -51,7 +51,8 @@ def test_the_page_knows_no_name_that_python_does_not() -> None:
 
     classes = {kind for kind in names - {"Error"} if issubclass(getattr(errors, kind), HarnessError)}
 
-    assert {"ConfigError", "InvalidStateError", "NotSupportedError", "RecordingError", "StepTimeout"} == classes
+    refusals = {"ConfigError", "InvalidStateError", "NotSupportedError", "StepTimeout"}
+    assert refusals | {"RecordingError", "DiskFullError"} == classes
 
 
 def test_an_error_of_the_page_keeps_code_name_and_log() -> None:

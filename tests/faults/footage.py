@@ -1,0 +1,110 @@
+"""Hours of what Chrome's MediaRecorder sends in slices, made in seconds: real packets, over and over, newly stamped."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import av
+
+from harness.server.messages import Clock, SpoolHello
+from tests.media import Take as Film
+from tests.media import cast, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from harness.server.spool import Spool, Take
+
+# EBML: Cluster of unknown size, its Timestamp in eight bytes, SimpleBlock (RFC 9559).
+_CLUSTER: Final = b"\x1f\x43\xb6\x75\x01\xff\xff\xff\xff\xff\xff\xff\xe7\x88"
+_SIMPLE_BLOCK: Final = b"\xa3"
+_KEY: Final = 0x80
+SOUND_STEP: Final = 60
+KEYFRAME_EVERY: Final = 2.0
+CLUSTER_EVERY: Final = 10.0
+SLICE: Final = 0.1
+# Page time, in ms, of the first tick, and how long a frame takes from there to its stamp.
+STARTED: Final = 1_000_000.0
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What leaves the page at once: bytes, and when the mixer wrote its ticks from number ``first`` on."""
+
+    data: bytes
+    first: int
+    written: list[float | None]
+
+
+class Footage:
+    """A recording of ``rate`` frames a second with frames of at least ``frame_bytes``."""
+
+    def __init__(self, folder: Path, *, rate: int, frame_bytes: int = 0) -> None:
+        self.rate = rate
+        path = folder / "clip.webm"
+        encode(path, Film(people=cast("alice"), rate=rate, seconds=0.5, live=True))
+        data = path.read_bytes()
+        self._header = data[: data.index(b"\x1f\x43\xb6\x75")]
+        packets: dict[str, list[bytes]] = {"video": [], "audio": []}
+        with av.open(str(path)) as clip:
+            self._tracks = {stream.type: stream.index + 1 for stream in clip.streams}
+            for packet in clip.demux():
+                if packet.size:
+                    packets[packet.stream.type].append(bytes(packet))
+        key, delta = packets["video"][:2]
+        # What follows a frame's own bytes is not looked at where nothing is decoded.
+        self._key, self._delta = (frame + bytes(max(0, frame_bytes - len(frame))) for frame in (key, delta))
+        self._sound = packets["audio"][2]
+
+    def slices(self, seconds: float) -> Iterator[Slice]:
+        """Yield so many seconds of it."""
+        step = 1000 / self.rate
+        frame = sound = 0
+        cluster = -CLUSTER_EVERY * 1000
+        begun = 0.0
+        for number in range(round(seconds / SLICE)):
+            end = (number + 1) * SLICE * 1000
+            parts = [] if number else [self._header]
+            first, written = frame, []
+            while (at := round(frame * step)) < end or sound * SOUND_STEP < end:
+                if at <= sound * SOUND_STEP and at < end:
+                    is_key = frame * step >= begun
+                    begun += KEYFRAME_EVERY * 1000 if is_key else 0
+                    if at - cluster >= CLUSTER_EVERY * 1000:
+                        cluster = at
+                        parts.append(_CLUSTER + struct.pack(">Q", at))
+                    parts.append(self._block("video", self._key if is_key else self._delta, at - cluster, key=is_key))
+                    written.append(STARTED + frame * step)
+                    frame += 1
+                elif sound * SOUND_STEP < end:
+                    parts.append(self._block("audio", self._sound, sound * SOUND_STEP - round(cluster), key=True))
+                    sound += 1
+                else:
+                    break
+            yield Slice(b"".join(parts), first, [*written])
+
+    def _block(self, kind: str, data: bytes, at: float, *, key: bool) -> bytes:
+        body = struct.pack(">BhB", 0x80 | self._tracks[kind], round(at), _KEY if key else 0) + data
+        return _SIMPLE_BLOCK + (0x10000000 | len(body)).to_bytes(4) + body
+
+
+def begin(spool: Spool, footage: Footage, name: str) -> Take:
+    """Begin a recording of such footage."""
+    config: dict[str, Any] = {"recordName": name, "recordVideoFrame": footage.rate}
+    hello = SpoolHello(
+        type="hello",
+        token="a word",  # noqa: S106 - nobody asks for it here
+        recorder="all",
+        config=config,
+        mime_type="video/webm;codecs=vp8,opus",
+        width=320,
+        height=180,
+        frame_rate=footage.rate,
+        clock=Clock(offset=0.0, error=0.0),
+    )
+    take = spool.begin(hello, participant="alice", room="room", happened=())
+    take.recorder("started", STARTED)
+    return take

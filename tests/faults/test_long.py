@@ -1,0 +1,107 @@
+"""Hours of recording through spool and finaliser, accelerated: what grows, and how soon the file is there."""
+
+import gc
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import psutil
+import pytest
+
+from harness.recording.recording import Manifest
+from harness.server.spool import Spool, Take
+from harness.verification.ebml import read_structure
+from tests.faults.footage import KEYFRAME_EVERY, Footage, begin
+from tests.faults.goals import FULL, Goals
+
+LONG = 8 * 3600 if FULL else 300
+MB = 1_000_000
+# How far, in recorded ms, the bytes may run ahead of the finaliser; in real time it is never behind.
+AHEAD = 20_000
+_BREATH = threading.Event()
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    """Return an empty spool."""
+    spool = Spool(tmp_path, {})
+    yield spool
+    spool.close()
+
+
+def feed(take: Take, footage: Footage, seconds: float) -> Iterator[float]:
+    """Hand the recording its slices, as fast as they are finalised; yield how much of it was recorded, in seconds."""
+    for number, one in enumerate(footage.slices(seconds)):
+        take.chunk(number, take.bytes, memoryview(one.data))
+        take.ticks(one.first, one.written)
+        at = number * 100
+        while number > 50 and take.state == "recording" and at - take.progress.stamps.get("video", 0) > AHEAD:
+            assert take.error is None, take.error
+            _BREATH.wait(0.001)
+        if number % 100 == 0:
+            yield at / 1000
+
+
+def finished_in(take: Take, seconds: float) -> float:
+    """Return after how many ms a recording whose bytes have all been read is complete under its name."""
+    while take.progress.stamps.get("video", 0) < seconds * 1000 - 500:
+        _BREATH.wait(0.001)
+    began = time.perf_counter()
+    take.finish()
+    return (time.perf_counter() - began) * 1000
+
+
+def test_hours_cost_no_memory_and_leave_a_right_index(spool: Spool, tmp_path: Path, goals: Goals) -> None:
+    """The process grows by little, whatever the length; length, packets and every seek are right."""
+    footage = Footage(tmp_path, rate=15)
+    take = begin(spool, footage, "hours")
+    me = psutil.Process()
+    sizes = [me.memory_info().rss / MB for at in feed(take, footage, LONG) if at > 60]
+    manifest = take.end()
+    gc.collect()
+    grown = max(sizes) - sizes[0]
+
+    path = take.path
+    structure = read_structure(path)
+    assert structure is not None
+    assert structure.cues
+    assert structure.duration == pytest.approx(LONG, abs=0.2)
+    assert 0 == manifest.ticks_missed
+    assert manifest == Manifest.read(path.with_suffix(".json"))
+    with av.open(path) as media:
+        for share in (0.0, 0.1, 0.5, 0.9, 0.9999):
+            target = share * LONG
+            media.seek(round(target * av.time_base))
+            landed = next(packet for packet in media.demux(video=0) if packet.pts is not None)
+            assert landed.is_keyframe
+            assert target - KEYFRAME_EVERY - 0.1 <= float(landed.pts * landed.time_base) <= target + 0.1
+    goals.measured(
+        f"{LONG / 3600:g} hours through spool and finaliser",
+        bar="grows <= 150 MB; index right",
+        figure=f"grew {grown:.0f} MB; right",
+        met=grown <= 150,
+    )
+
+
+def test_a_file_is_there_as_soon_after_ten_minutes_as_after_ten_seconds(
+    spool: Spool, tmp_path: Path, goals: Goals
+) -> None:
+    """At 2.5 Mbps: what is left to do at the end does not depend on the length."""
+    footage = Footage(tmp_path, rate=30, frame_bytes=9_700)
+    took = {}
+    for seconds in (10, 600):
+        take = begin(spool, footage, f"{seconds} s")
+        for _ in feed(take, footage, seconds):
+            pass
+        took[seconds] = finished_in(take, seconds)
+        assert take.end().recording.duration == pytest.approx(seconds, abs=0.2)
+        take.clean()
+
+    goals.measured(
+        "last byte to complete file, after 10 s and 10 min",
+        bar="<= 150 ms both",
+        figure=f"{took[10]:.0f} ms and {took[600]:.0f} ms",
+        met=max(took.values()) <= 150,
+    )
