@@ -2,6 +2,7 @@
 
 from harness.errors import (
     ConfigError,
+    DiskFullError,
     HarnessError,
     InvalidStateError,
     NotSupportedError,
@@ -20,6 +21,7 @@ from harness.verification import Report, verify
 
 __all__ = [
     "ConfigError",
+    "DiskFullError",
     "HarnessError",
     "InvalidStateError",
     "NotSupportedError",

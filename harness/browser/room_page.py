@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from harness.errors import NotSupportedError, PageError, StepTimeout, page_error
+from harness.errors import DiskFullError, NotSupportedError, PageError, StepTimeout, page_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -95,8 +95,14 @@ class RoomPage:
         return self.downloads.popleft()
 
     def save(self, download: Download, path: str) -> None:
-        """Write what was downloaded to ``path``, waiting for its end."""
-        self._guard(lambda: download.save_as(path))
+        """Write what was downloaded to ``path``, waiting for its end; raises DiskFullError when it finds no room."""
+        try:
+            self._guard(lambda: download.save_as(path))
+        except PageError as error:
+            if "ENOSPC" not in str(error):
+                raise
+            message = f"No room for the download at {path}: the disk is full. Make room there, and download again."
+            raise DiskFullError(message, code=10452) from error
 
     def wait(self, seconds: float) -> None:
         """Let time pass while the page's events are heard."""

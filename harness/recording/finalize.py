@@ -128,21 +128,21 @@ def finalize(
     ``log`` holds the mixer's ticks, one JSON object a line (see docs/protocol.md). ``frame_rate`` is None for sound
     alone. Where ``raw`` stops in the middle of a block, what is whole is kept.
 
-    Raises RecordingError when ``raw`` holds no packet at all. Source: Matroska, WebM.
+    Raises RecordingError when ``raw`` holds no packet at all, DiskFullError when there is no room.
+    Source: Matroska, WebM.
     """
     tail = Tail(raw, growth)
     step = 1000 / frame_rate if frame_rate else 0.0
     lines = Log(log, step)
     try:
         with (
+            room_for("the finished file", target),
             av.open(tail, mode="r", format="matroska", options=_PROMPT) as container,
             av.open(target, mode="w", format="webm") as output,
         ):
             copy = _Copy(container, output, Grid(step) if frame_rate else None, lines, progress or Progress())
-            with room_for("the finished file", target):
-                copy.run()
-                finished = copy.finish()
-                output.close()
+            copy.run()
+            finished = copy.finish()
     except (FFmpegError, EOFError) as error:
         message = f"The recording at {raw} holds nothing that can be read ({error})."
         raise RecordingError(message, code=10453) from error

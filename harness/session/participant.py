@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
-from harness.errors import PageError, RecordingError, one_of
+from harness.errors import PageError, RecordingError, one_of, page_error
 from harness.recording.config import RecordConfig
 from harness.recording.publish import publish
 
@@ -66,6 +66,9 @@ class Participant:
         self._folder = recordings
         self._stop_to_file: dict[str, float] = {}
         self._started = 0.0
+        # What the page told of a recording that broke by itself, until somebody is told; and what was saved then.
+        self._broken: dict[str, Any] | None = None
+        self._saved: Recording | None = None
 
     @property
     def page(self) -> Page:
@@ -226,6 +229,8 @@ class Participant:
         """Tell everybody who listens that something happened to the recording; a stall is warned of in any case."""
         if event == "recording-stalled":
             _log.warning("%s: %s", self.name, detail.get("message"))
+        elif event == "recording-failed":
+            self._broken = detail
         for handler in self._handlers[event]:
             handler(detail)
 
@@ -237,15 +242,25 @@ class Participant:
             if not isinstance(error, RecordingError) and self._page.alive:
                 raise
             if isinstance(error, RecordingError):
-                error.recording = self._save()
+                error.recording = self._save() or self._saved
                 raise
             self._raise_saved(str(error), error)
             raise
 
     def raise_if_lost(self) -> None:
-        """Raise RecordingError, with what was saved, when the tab or the browser died while it recorded."""
-        if self.state != "closed" and self._page.crashed:
+        """Raise RecordingError, with what was saved, when the recording broke or its page died; once."""
+        if self.state == "closed":
+            return
+        if self._page.crashed:
             self._raise_saved(f"{self.name}'s page crashed.", None)
+        if self._broken:
+            detail, self._broken = self._broken, None
+            error = page_error(
+                message=detail["message"], code=detail["code"], name=detail["name"], page_log=list(self._page.log)
+            )
+            if isinstance(error, RecordingError):
+                error.recording = self._save()
+            raise error
 
     def _raise_saved(self, message: str, cause: PageError | None) -> None:
         saved = self._save()
@@ -260,6 +275,8 @@ class Participant:
         """Take over what the spool holds of this participant and nobody downloaded; return the last of it."""
         kept = self._server.keep(self._folder, room=self._room, participant=self.name)
         self.recordings.extend(kept)
+        if kept:
+            self._saved = kept[-1]
         return kept[-1] if kept else None
 
     def _keep(self, finished: dict[str, Any]) -> None:

@@ -56,8 +56,10 @@ function tell(name, detail) {
   const scope = /** @type {{harnessEvent?: (name: string, detail: unknown) => Promise<void>}} */ (globalThis);
   const { error, ...plain } = /** @type {{error?: unknown}} */ (detail);
   const { message } = /** @type {{message?: string}} */ (error ?? detail);
+  const kind = /** @type {{name?: string, code?: number} | undefined} */ (error);
+  const broken = kind ? { name: kind.name, code: kind.code } : {};
   // A page that closes meanwhile has nobody to tell.
-  scope.harnessEvent?.(name, { ...plain, message }).catch(() => undefined);
+  scope.harnessEvent?.(name, { ...plain, message, ...broken }).catch(() => undefined);
 }
 
 /**

@@ -127,13 +127,15 @@ describe("a recording's events", () => {
 
     client.dispatchEvent(new CustomEvent('recording-started', { detail: { id: 'r1' } }));
     client.dispatchEvent(
-      new CustomEvent('recording-failed', { detail: { id: 'r1', error: new Error('It broke.') } }),
+      new CustomEvent('recording-failed', {
+        detail: { id: 'r1', error: new HarnessError('RecordingError', 'It broke.', 10452) },
+      }),
     );
 
     assert.deepEqual(
       [
         ['recording-started', { id: 'r1', message: undefined }],
-        ['recording-failed', { id: 'r1', message: 'It broke.' }],
+        ['recording-failed', { id: 'r1', message: 'It broke.', name: 'RecordingError', code: 10452 }],
       ],
       heard,
     );

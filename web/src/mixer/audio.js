@@ -62,6 +62,13 @@ function fade(gain, from, to, now) {
   gain.linearRampToValueAtTime(to, now + FADE);
 }
 
+/** @param {HTMLAudioElement} element @param {MediaProvider | null} stream */
+function play(element, stream) {
+  element.srcObject = null;
+  element.srcObject = stream;
+  element.play().catch(() => undefined);
+}
+
 /** @typedef {{source: MediaStreamAudioSourceNode, delay: Delay, meter: AnalyserNode, element: HTMLAudioElement | null}} Strip */
 
 export class AudioMixer {
@@ -94,8 +101,7 @@ export class AudioMixer {
     const element = remote ? new Audio() : null;
     if (element) {
       element.muted = true;
-      element.srcObject = stream;
-      element.play().catch(() => undefined);
+      play(element, stream);
     }
     const source = new MediaStreamAudioSourceNode(this.#context, { mediaStream: stream });
     const delay = new Delay(this.#context, source, this.#destination);
@@ -141,7 +147,14 @@ export class AudioMixer {
     if (this.#context.state !== 'closed') await this.#context.close();
   }
 
+  /** Wakes a sound system that stands; the remote players died with it (Chrome fact 6), and begin anew. */
   #resume() {
-    if (this.#context.state === 'suspended') this.#context.resume().catch(() => undefined);
+    if (this.#context.state !== 'suspended') return;
+    this.#context.resume().then(
+      () => {
+        for (const { element } of this.#strips.values()) if (element) play(element, element.srcObject);
+      },
+      () => undefined,
+    );
   }
 }

@@ -1,0 +1,125 @@
+"""The disk runs full: that is said before it hurts, and has a name when it does; nothing half-written is left."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext
+
+from harness import DiskFullError, RecordConfig, Room
+from harness.recording.disk import Room as DiskRoom
+from harness.recording.disk import free_bytes
+from harness.recording.recover import recover
+from harness.server.room_server import RoomServer
+from harness.server.spool import Spool
+from tests.faults.footage import Footage, begin
+from tests.faults.goals import Goals
+from tests.verdicts import whole
+
+MB = 1_000_000
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder on a disk of 64 MB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64M", "harness-test", folder], check=False, capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"A disk of its own needs root: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(folder: Path, *, leave: int) -> Path:
+    """Fill a disk with one file, but for so many bytes."""
+    filler = folder / "filler"
+    with filler.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, free_bytes(folder) - leave)
+    return filler
+
+
+def test_a_disk_that_runs_full_is_an_alarm_and_then_a_clean_end(
+    small_disk: Path, new_context: Callable[..., BrowserContext], goals: Goals
+) -> None:
+    """First it is said, then the recording ends by itself, and whoever records gets the file with the error."""
+    with RoomServer(recordings=small_disk, versions={}) as server:
+        server._app.spool.room = DiskRoom(low=40 * MB, least=20 * MB)
+        with Room(server=server, new_context=new_context, recordings=small_disk) as room:
+            alice = room.join("alice")
+            alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="full"))
+            room.wait(seconds=1)
+            filler = fill(small_disk, leave=30 * MB)
+            room.wait_for(lambda: alice.get_media_recording().alarm, what="the alarm")
+            assert "left on the disk" in str(alice.get_media_recording().alarm)
+            room.wait(seconds=1)
+            filler.unlink()
+            fill(small_disk, leave=10 * MB)
+
+            with pytest.raises(DiskFullError, match="MB are left at") as error:
+                room.wait(seconds=10)
+
+    recording = error.value.recording
+    assert recording is not None
+    assert "the disk was nearly full" == recording.recovered
+    assert recording.duration > 1.5
+    whole(recording)
+    goals.measured("a disk that runs full", bar="alarm, then a valid file", figure="alarm, then a valid file", met=True)
+
+
+def test_a_full_disk_is_a_named_error_and_leaves_nothing_partial(
+    small_disk: Path, tmp_path: Path, goals: Goals
+) -> None:
+    """Whatever of a recording finds no room: no file has a final name, and with room again it is recovered."""
+    spool = Spool(small_disk, {})
+    footage = Footage(tmp_path, rate=30, frame_bytes=20_000)
+    take = begin(spool, footage, "full")
+    fill(small_disk, leave=6 * MB)
+
+    def record() -> None:
+        for number, one in enumerate(footage.slices(60)):
+            take.chunk(number, take.bytes, memoryview(one.data))
+            take.ticks(one.first, one.written)
+
+    with pytest.raises(DiskFullError, match="the disk is full"):
+        record()
+    with pytest.raises(DiskFullError, match="No room for"):
+        take.end()
+    assert take.keep(small_disk) is None
+    spool.close()
+
+    assert [] == [*small_disk.glob("*.webm"), *small_disk.glob("*.json")]
+    (small_disk / "filler").unlink()
+    (recovery,) = recover(small_disk)
+    assert recovery.recording is not None, recovery.message
+    assert recovery.recording.duration > 3
+    assert small_disk / "full.webm" == recovery.recording.path
+    goals.measured("a full disk", bar="a named error, nothing partial", figure="DiskFullError, nothing", met=True)
+
+
+def test_a_download_that_finds_no_room_is_named_and_leaves_nothing(
+    small_disk: Path, new_context: Callable[..., BrowserContext]
+) -> None:
+    """The file stays in the spool, and can be downloaded when there is room again."""
+    with RoomServer(recordings=small_disk, versions={}) as server:
+        server._app.spool.room = DiskRoom(low=0, least=0)
+        with Room(server=server, new_context=new_context, recordings=small_disk) as room:
+            alice = room.join("alice")
+            alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="late"))
+            room.wait(seconds=1.5)
+            alice.stop_media_recording()
+            filler = fill(small_disk, leave=8_000)
+
+            with pytest.raises(DiskFullError, match="No room for the download"):
+                alice.download_media_recording()
+
+            assert [] == [*small_disk.glob("*.webm"), *small_disk.glob("*.json")]
+            filler.unlink()
+            recording = alice.download_media_recording()
+
+    assert "late.webm" == recording.path.name
+    whole(recording)
