@@ -8,10 +8,10 @@ BROWSER_READY := .venv/.browser-ready
 PAGE_READY := node_modules/.page-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup record test check clean
+.PHONY: help setup record test test-faults soak check clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-11s %s\n", $$1, $$2}' Makefile
 
 setup: $(PYTHON_READY) $(BROWSER_READY) $(PAGE_READY) ## Make .venv, install the package, the page's tooling and a Chrome
 
@@ -24,6 +24,15 @@ test: setup ## Run every suite in quick form
 	scripts/with-node node --test --test-force-exit --test-reporter=spec web/test/*.test.js || page=$$?; \
 	echo "make test: pytest exit code $$python, node --test exit code $$page"; \
 	test $$python -eq 0 && test $$page -eq 0
+
+test-faults: setup ## Kill, cut, fill and stall, as often as it is promised; prints figure beside bar (some 25 minutes)
+	HARNESS_FULL=1 $(BIN)/pytest tests/faults tests/e2e/test_matrix.py
+
+# How long make soak records.
+MINUTES ?= 30
+
+soak: setup ## Record three people for MINUTES=30; prints drift, order of stamps and memory beside their bars
+	$(BIN)/python -m tests.faults.soak $(MINUTES)
 
 check: setup ## Check format, lint, types and layers of Python and page
 	scripts/check

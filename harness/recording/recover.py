@@ -47,7 +47,8 @@ def recover(recordings: Path) -> list[Recovery]:
 def _recover(folder: Folder, recordings: Path) -> Recovery | None:
     try:
         lock = folder.hold()
-    except BlockingIOError:
+    except (BlockingIOError, FileNotFoundError):
+        # Somebody records there, or has recovered it just now.
         return None
     with lock:
         try:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
@@ -24,7 +25,6 @@ from harness.recording.recording import SUFFIX, Manifest, Recording, manifest_of
 from harness.recording.timeline import Member, timeline_from
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 FOLDER: Final = ".spool"
 FOLDER_MODE: Final = 0o700
+_TRIES: Final = 100
+_BETWEEN_TRIES: Final = 0.01
+_BREATH: Final = threading.Event()
 
 
 class Facts(BaseModel):
@@ -77,14 +80,31 @@ class Folder:
         return self.path / "finished" / f"{stem}{SUFFIX}"
 
     def hold(self) -> BinaryIO:
-        """Take the lock until what is returned is closed; raises BlockingIOError when somebody else holds it."""
+        """Take the lock until what is returned is closed.
+
+        Raises BlockingIOError when somebody else holds it, FileNotFoundError when the folder is gone.
+        """
         lock = self.lock.open("ab")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            # Whoever held it may have removed the folder before giving the lock up.
+            self.lock.stat()
+        except OSError:
             lock.close()
             raise
         return lock
+
+    def make(self) -> BinaryIO:
+        """Make the folder and return its lock."""
+        for _ in range(_TRIES):
+            self.path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            try:
+                return self.hold()
+            except (BlockingIOError, FileNotFoundError):
+                # Somebody who recovers looks into it just now, finds nothing, and removes it.
+                _BREATH.wait(_BETWEEN_TRIES)
+        message = f"{self.path} can't be made: another program removes it again and again."
+        raise RecordingError(message, code=10452)
 
     def read_facts(self) -> Facts:
         """Return the facts; raises RecordingError when they are missing or damaged."""

@@ -18,7 +18,7 @@ from harness.recording.disk import Room, free_bytes, megabytes, room_for
 from harness.recording.finalize import Finished, Growth, Progress, finalize
 from harness.recording.names import safe_stem
 from harness.recording.publish import publish
-from harness.recording.spooled import FOLDER, FOLDER_MODE, Facts, Folder
+from harness.recording.spooled import FOLDER, Facts, Folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -89,8 +89,7 @@ class Take:
 
     def open(self) -> None:
         """Make the folder, lock it, and begin to finalise what will come."""
-        self.folder.path.mkdir(mode=FOLDER_MODE, parents=True)
-        self._lock = self.folder.hold()
+        self._lock = self.folder.make()
         self.folder.facts.write_text(self.facts.model_dump_json(), encoding="utf-8")
         self._raw = self.folder.raw.open("wb", buffering=0)
         self._log = self.folder.log.open("wb", buffering=0)

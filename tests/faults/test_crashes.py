@@ -14,9 +14,9 @@ from harness.server.room_server import RoomServer
 from tests.faults.goals import FULL, Goals, percentile
 from tests.processes import chrome
 
-KILLS = 50 if FULL else 2
+KILLS = 50 if FULL else 1
 CRASHES = 10 if FULL else 1
-CLOSES = 30 if FULL else 2
+CLOSES = 30 if FULL else 1
 # The same moments every time.
 DICE = random.Random(7)  # noqa: S311 - dice, not secrets
 

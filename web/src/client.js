@@ -13,7 +13,7 @@ import { Take } from './take.js';
  * @property {() => import('./recorder/spool.js').Spool} createSpool
  * @property {(stream: MediaStream, spool: Spool, plan: RecordPlan) => import('./recorder/recorder.js').Recorder} createRecorder
  * @property {(ids: string[], plan: RecordPlan, speaker: string | null) => Record<string, PictureSize>} tileSizes
- * @property {(address: {url: string, name: string}) => void} download
+ * @property {(address: {url: string, name: string}) => Promise<void>} download
  */
 
 /** @typedef {import('./recorder/spool.js').Spool} Spool */

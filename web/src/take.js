@@ -175,14 +175,13 @@ export class Take extends EventTarget {
     }
   }
 
-  /** Downloads through the browser; resolves when the last byte is sent. @param {(address: {url: string, name: string}) => void} download */
+  /** Downloads through the browser; resolves when the last byte is sent. @param {(address: {url: string, name: string}) => Promise<void>} download */
   async fetch(download) {
     if (!this.finished)
       throw this.error ?? cacheError('The recording was not finished; there is nothing to download.');
     const address = await this.spool.address();
     const sent = this.spool.sent();
-    download(address);
-    await sent;
+    await Promise.all([download(address), sent]);
     this.downloaded = true;
     return this.finished;
   }

@@ -153,7 +153,10 @@ test('a download is done when its last byte is sent', async (context) => {
   await take.finish();
   log.lines = [];
 
-  const finished = await take.fetch(({ url }) => log.lines.push(`download ${url}`));
+  const finished = await take.fetch(({ url }) => {
+    log.lines.push(`download ${url}`);
+    return Promise.resolve();
+  });
 
   // The server's word is awaited before the browser can have asked for the file.
   assert.deepEqual(['spool address', 'spool sent', 'download /recordings/spool'], log.lines);

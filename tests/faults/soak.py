@@ -1,0 +1,115 @@
+"""A long recording in real time: ``python -m tests.faults.soak [MINUTES]``; exit 1 where a bar is missed.
+
+Three people at 720p30, or what --quality and --frame-rate say. Memory is the proportional set size of Chrome's
+processes, in MB, sampled every few seconds; its slope is fitted over the samples after the first fifth.
+"""
+
+import argparse
+import logging
+import sys
+import tempfile
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import psutil
+
+from harness import Participant, RecordConfig, Recording, Room, open_room, verify
+from harness.server.clock import room_time
+from tests.faults.goals import Goals
+from tests.faults.opinions import disagreements
+
+SAMPLE_EVERY = 5.0
+MB = 1_000_000
+
+
+def memory() -> tuple[float, float]:
+    """Return the memory of Chrome and its driver, and of this process, in MB."""
+    me = psutil.Process()
+    chrome = 0
+    for process in me.children(recursive=True):
+        try:
+            chrome += process.memory_full_info().pss
+        except (psutil.NoSuchProcess, psutil.ZombieProcess):
+            continue
+    return chrome / MB, me.memory_full_info().pss / MB
+
+
+def record(room: Room, people: list[Participant], minutes: float, config: RecordConfig) -> tuple[Recording, np.ndarray]:
+    """Record; return the file, and the samples: minutes, MB of Chrome, MB of Python."""
+    alice = people[0]
+    alice.start_media_recording(recorder="all", record_config=config)
+    began = room_time()
+    samples = []
+    while (elapsed := (room_time() - began) / 60_000) < minutes:
+        samples.append((elapsed, *memory()))
+        sys.stderr.write(f"\r{elapsed:5.1f} of {minutes:g} min, Chrome {samples[-1][1]:.0f} MB")
+        room.wait(seconds=min(SAMPLE_EVERY, max(0.0, minutes * 60 - elapsed * 60) + 0.05))
+    sys.stderr.write("\n")
+    return alice.download_media_recording(), np.array(samples)
+
+
+def slope(samples: np.ndarray, column: int) -> float:
+    """Return how fast memory grows, in MB a minute."""
+    settled = samples[samples[:, 0] > samples[-1, 0] / 5]
+    return float(np.polyfit(settled[:, 0], settled[:, column], 1)[0])
+
+
+def backward(path: Path) -> int:
+    """Return how many stamps are not after the one before in their track."""
+    stamps: dict[int, list[int]] = {}
+    with av.open(path) as media:
+        for packet in media.demux():
+            if packet.pts is not None:
+                stamps.setdefault(packet.stream.index, []).append(packet.pts)
+    return sum(after <= before for track in stamps.values() for before, after in pairwise(track))
+
+
+def main() -> int:
+    """Record, judge, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("minutes", nargs="?", type=float, default=30.0)
+    parser.add_argument("--quality", default="720p", choices=["360p", "480p", "720p"])
+    parser.add_argument("--frame-rate", default=30, type=int, choices=[15, 30])
+    asked = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    config = RecordConfig(record_name="soak", record_video_quality=asked.quality, record_video_frame=asked.frame_rate)
+    goals = Goals(strict=False)
+    with tempfile.TemporaryDirectory() as folder:
+        with open_room(recordings=folder) as room:
+            people = room.join_all("alice", "bob", "carol")
+            recording, samples = record(room, people, asked.minutes, config)
+        report = verify(recording)
+        drifts = {one.name: abs(one.drift_ppm or 0.0) * recording.duration / 1000 for one in report.participants}
+        worst = max(drifts, key=lambda name: drifts[name])
+        goals.measured(
+            f"{asked.minutes:g} min: drift of sound against picture",
+            bar="<= 40 ms",
+            figure=f"{drifts[worst]:.0f} ms ({worst})",
+            met=drifts[worst] <= 40,
+        )
+        wrong = backward(recording.path)
+        goals.measured("backward timestamps", bar="0", figure=str(wrong), met=wrong == 0)
+        for column, name in ((1, "Chrome"), (2, "Python")):
+            grows = slope(samples, column)
+            figure = f"{grows:.2f} MB/min, {samples[0, column]:.0f} to {samples[-1, column]:.0f} MB"
+            goals.measured(f"memory of {name}", bar="<= 0.5 MB/min", figure=figure, met=grows <= 0.5)
+        missed = report.media.video.missed if report.media and report.media.video else -1
+        ticks = recording.duration * asked.frame_rate
+        share = 100 * (1 - missed / ticks)
+        goals.measured("ticks delivered", bar=">= 99.9 %", figure=f"{share:.3f} %", met=share >= 99.9)
+        soon = recording.stop_to_file_ms or 0.0
+        goals.measured("stop to file", bar="<= 150 ms", figure=f"{soon:.0f} ms", met=soon <= 150)
+        differ = disagreements(recording.path)
+        goals.measured("ffprobe, MediaInfo, mkvinfo", bar="agree", figure="; ".join(differ) or "agree", met=not differ)
+        for finding in report.findings:
+            if not finding.ok or finding.warning:
+                kind = "warning" if finding.warning else "failed"
+                sys.stdout.write(f"{kind}: {finding.check}: {finding.message}\n")
+    sys.stdout.write("\n".join([*goals.table(), ""]))
+    return 0 if all(row.met for row in goals.rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""Much of everything in one recording, and many recordings: short ones, toggles, joins, downloads."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import av
+
+from harness import RecordConfig, Recording, Report, Room, verify
+from harness.recording.recording import Manifest, sha256_of
+from tests.faults.goals import FULL, Goals
+
+Judge = Callable[[Recording], Report]
+
+LENGTHS = (0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0) if FULL else (0.3, 1.0)
+TOGGLES = 100 if FULL else 10
+CHANGES = 10 if FULL else 2
+JOINS = 200 if FULL else 4
+DOWNLOADS = 100 if FULL else 12
+
+
+def test_short_recordings_are_valid_files(room: Room, goals: Goals, judged: Judge) -> None:
+    """From 0.3 s on, picture and sound and an index, as other programs see it, too."""
+    alice = room.join("alice")
+    for seconds in LENGTHS:
+        alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name=f"{seconds} s"))
+        # Start resolves after a moment that counts; what is left of the length is waited for.
+        room.wait(seconds=max(0.0, seconds - alice.elapsed))
+        report = judged(alice.download_media_recording())
+        assert report.media is not None
+        assert report.media.seekable
+
+    figure = f"{len(LENGTHS)} of {len(LENGTHS)} valid"
+    goals.measured("recordings of 0.3 s to 5 s", bar="all valid", figure=figure, met=True)
+
+
+def test_toggles_and_device_changes_leave_no_hole(room: Room, goals: Goals, judged: Judge) -> None:
+    """The microphone goes off and on and devices change; sound goes on in the file and stays with its picture."""
+    alice, bob = room.join_all("alice", "bob")
+    alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="toggles"))
+    for number in range(TOGGLES):
+        for somebody in (alice, bob):
+            somebody.mute()
+        room.wait(seconds=0.05)
+        for somebody in (alice, bob):
+            somebody.unmute()
+        if number < CHANGES:
+            bob.replace_device("audio")
+            alice.replace_device("video")
+    room.wait(seconds=2.5)
+    at_the_end = alice.elapsed
+    recording = alice.download_media_recording()
+
+    report = judged(recording)
+    hole = longest_hole(recording)
+    shifted = abs(recording.duration - at_the_end) * 1000
+    offsets = [abs(one.av_offset_ms.median) for one in report.participants if one.av_offset_ms]
+    goals.measured(
+        f"{TOGGLES} toggles, {CHANGES} device changes: hole; length",
+        bar="no hole over 60 ms; within 50 ms",
+        figure=f"{hole:.0f} ms; {shifted:.0f} ms (sound {max(offsets):.0f} ms off)",
+        met=hole <= 60 and shifted <= 50,
+    )
+
+
+def longest_hole(recording: Recording) -> float:
+    """Return the longest time, in ms, between the end of a packet of sound and the next one's beginning."""
+    with av.open(recording.path) as media:
+        packets = [packet for packet in media.demux(audio=0) if packet.size]
+    starts = [float((packet.pts or 0) * packet.time_base) * 1000 for packet in packets]
+    return max(after - before - 60 for before, after in pairwise(starts))
+
+
+def test_people_come_and_go_and_the_recorder_never_notices(room: Room, goals: Goals) -> None:
+    """One size, one recorder, whatever the number of people."""
+    alice = room.join("alice")
+    alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="joins"))
+    errors: list[object] = []
+    alice.on("recording-failed", errors.append)
+    for number in range(JOINS // 2):
+        room.join(f"guest {number}", timeout=60).close()
+    recording = alice.download_media_recording()
+
+    report = verify(recording)
+    with av.open(recording.path) as media:
+        sizes = {(frame.width, frame.height) for frame in media.decode(video=0)}
+    joined = sum(event.event == "join" for event in Manifest.read(recording.manifest).timeline.events)
+    assert report.media is not None
+    assert report.media.seekable
+    assert joined == JOINS // 2 + 1
+    goals.measured(
+        f"{JOINS} joins and leaves in one recording",
+        bar="no recorder error, size constant",
+        figure=f"{len(errors)} errors, sizes {sizes}",
+        met=not errors and sizes == {(640, 360)},
+    )
+
+
+def test_downloads_back_to_back_all_arrive(room: Room, goals: Goals) -> None:
+    """Each is a file of its own with the same bytes; none is lost, none overwritten."""
+    alice = room.join("alice")
+    alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="again and again"))
+    room.wait(seconds=0.5)
+    alice.stop_media_recording()
+    files = [alice.download_media_recording() for _ in range(DOWNLOADS)]
+
+    arrived = {one.path for one in files if sha256_of(one.path) == files[0].sha256}
+    goals.measured(
+        f"{DOWNLOADS} downloads back to back",
+        bar=f"{DOWNLOADS} of {DOWNLOADS}",
+        figure=f"{len(arrived)} of {DOWNLOADS}",
+        met=len(arrived) == DOWNLOADS,
+    )
+    assert DOWNLOADS == len(arrived)

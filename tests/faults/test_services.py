@@ -1,0 +1,64 @@
+"""Chrome's own helpers die while the recording goes on: nothing stands still without an alarm."""
+
+from pathlib import Path
+
+import pytest
+
+from harness import RecordConfig, Recording, Report, open_room, verify
+from harness.recording.recording import Manifest
+from tests.faults.goals import FULL, Goals
+from tests.faults.opinions import disagreements
+from tests.processes import chrome
+
+KILLS = 10 if FULL else 1
+# An alarm must come so soon, in seconds; what stands still for less is over before anybody could be told.
+WITHIN = 2.0
+SERVICES = {"GPU": "--type=gpu-process", "audio": "audio.mojom.AudioService", "network": "network.mojom.NetworkService"}
+
+
+def silent_stalls(report: Report, recording: Recording) -> list[str]:
+    """Return what stood still for longer than that with no alarm in time, who and when."""
+    events = Manifest.read(recording.manifest).timeline.events
+    alarms = [event.at for event in events if event.event == "alarm"]
+    stalls = []
+    for one in report.participants:
+        still = [*(one.video.frozen if one.video else ()), *(one.audio.silent if one.audio else ())]
+        stalls += [(one.name, start, end) for start, end in still if end - start > WITHIN]
+    # The recording's clock and the file's are some frames apart.
+    return [
+        f"{name} from {start:.2f} to {end:.2f} s"
+        for name, start, end in stalls
+        if not any(start - 0.2 <= alarm <= start + WITHIN for alarm in alarms)
+    ]
+
+
+@pytest.mark.own_thread
+@pytest.mark.parametrize("service", SERVICES if FULL else ["audio"])
+def test_a_killed_service_stalls_nothing_in_silence(tmp_path: Path, goals: Goals, service: str) -> None:
+    """The recording goes on and ends as ever; who can't be seen or heard any more is told of within two seconds."""
+    silent: list[str] = []
+    for number in range(KILLS):
+        others = chrome(SERVICES[service])
+        with open_room(recordings=tmp_path) as room:
+            alice, _ = room.join_all("alice", "bob")
+            config = RecordConfig(record_name=f"{service} {number}")
+            alice.start_media_recording(recorder="all", record_config=config)
+            room.wait(seconds=1)
+            for process in chrome(SERVICES[service], besides=others):
+                process.kill()
+            room.wait(seconds=3.5)
+            recording = alice.download_media_recording()
+
+        report = verify(recording)
+        assert report.media is not None
+        assert report.media.seekable
+        assert recording.duration > 4
+        assert [] == disagreements(recording.path)
+        silent += silent_stalls(report, recording)
+
+    goals.measured(
+        f"{service} process killed, {KILLS} times: silent stalls",
+        bar="0; alarm within 2 s",
+        figure=f"{len(silent)} {'; '.join(silent)}".strip(),
+        met=not silent,
+    )

@@ -1,0 +1,75 @@
+"""Several programs on one folder: nobody touches what another one still records."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.recording.recover import recover
+from harness.server.spool import Spool
+from tests.faults.footage import Footage, Slice, begin
+from tests.faults.goals import FULL, Goals
+
+ABANDONED = 24 if FULL else 6
+WORKERS = 4
+A_WORKER = """
+import sys
+from pathlib import Path
+from harness.recording.recover import recover
+
+for one in recover(Path(sys.argv[1])):
+    print(one.recording.path.name if one.recording else one)
+"""
+
+
+@pytest.fixture(scope="module")
+def slices(tmp_path_factory: pytest.TempPathFactory) -> list[Slice]:
+    """Return two seconds of a recording."""
+    return list(Footage(tmp_path_factory.mktemp("clip"), rate=15).slices(2))
+
+
+@pytest.fixture
+def live(tmp_path: Path, slices: list[Slice]) -> Iterator[Spool]:
+    """Return the spool of a program that records there, one recording under way."""
+    spool = Spool(tmp_path, {})
+    footage = Footage(tmp_path / "..", rate=15)
+    take = begin(spool, footage, "live")
+    for number, one in enumerate(slices):
+        take.chunk(number, take.bytes, memoryview(one.data))
+        take.ticks(one.first, one.written)
+    yield spool
+    spool.close()
+
+
+def test_parallel_workers_recover_each_recording_once_and_none_that_is_held(
+    tmp_path: Path, live: Spool, slices: list[Slice], goals: Goals
+) -> None:
+    """Four programs begin at once; what is abandoned is published once, what another one records stays its own."""
+    crashed = Spool(tmp_path, {})
+    for number in range(ABANDONED):
+        take = begin(crashed, Footage(tmp_path / "..", rate=15), f"abandoned {number}")
+        for index, one in enumerate(slices):
+            take.chunk(index, take.bytes, memoryview(one.data))
+            take.ticks(one.first, one.written)
+    # As after a crash: nothing is finished, and the locks are free.
+    crashed.close()
+
+    workers = [
+        subprocess.Popen([sys.executable, "-c", A_WORKER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        for _ in range(WORKERS)
+    ]
+    recovered = [name for worker in workers for name in worker.communicate(timeout=60)[0].splitlines() if name]
+
+    assert sorted(f"abandoned {number}.webm" for number in range(ABANDONED)) == sorted(recovered)
+    (take,) = live.takes.values()
+    assert take.folder.raw.exists()
+    assert take.end().recording.duration == pytest.approx(2, abs=0.2)
+    assert [] == recover(tmp_path)
+    goals.measured(
+        f"{WORKERS} programs on one folder",
+        bar="each recovered once, none that is held",
+        figure=f"{len(recovered)} of {ABANDONED} once, the held one untouched",
+        met=True,
+    )
