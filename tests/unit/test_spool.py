@@ -363,3 +363,48 @@ def test_a_closed_spool_with_nothing_in_it_is_gone(tmp_path: Path) -> None:
     spool.close()
 
     assert not spool.root.exists()
+
+
+def settled(take: Take) -> None:
+    """Wait until what follows the end is done."""
+    assert take._settling is not None
+    take._settling.join()
+
+
+def test_raw_bytes_go_when_the_finished_file_was_read_back(spool: Spool, sound: bytes) -> None:
+    """Once it is safe, one copy is enough; the file and its manifest are there."""
+    take = recorded(spool, sound)
+    manifest = take.end()
+
+    settled(take)
+
+    assert not take.folder.raw.exists()
+    assert sha256_of(take.path) == manifest.recording.sha256
+
+
+def test_raw_bytes_stay_when_the_finished_file_is_not_what_was_written(
+    spool: Spool, sound: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that lost packets on its way to the disk is told, and what it was made from is kept."""
+    take = recorded(spool, sound)
+    take.growth.end()
+    assert take._thread is not None
+    take._thread.join()
+    assert take._result is not None
+    take._result.packets["audio"] += 1
+    take.finish()
+
+    settled(take)
+
+    assert take.folder.raw.exists()
+    assert "The raw bytes stay at" in caplog.text
+
+
+def test_a_clean_does_not_wait_for_the_reading_back(spool: Spool, sound: bytes) -> None:
+    """Whoever has the file wants the room."""
+    take = recorded(spool, sound)
+    take.finish()
+
+    take.clean()
+
+    assert not take.folder.path.exists()

@@ -1,0 +1,50 @@
+"""Room on the disk: when it is low, when it must end, and which errors mean that there is none."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from harness.errors import DiskFullError
+from harness.recording.disk import Room, free_bytes, megabytes, room_for
+
+
+def test_enough_room_is_enough(tmp_path: Path) -> None:
+    """Nothing is said of a disk that has more than what is low."""
+    assert "enough" == Room(low=1, least=0).left(tmp_path, 0)
+
+
+def test_room_is_low_before_there_is_none(tmp_path: Path) -> None:
+    """Between the two bounds it is an alarm."""
+    free = free_bytes(tmp_path)
+
+    assert "low" == Room(low=free * 2, least=0).left(tmp_path, 0)
+    assert "none" == Room(low=free * 2, least=free * 2).left(tmp_path, 0)
+
+
+def test_the_download_needs_room_as_well(tmp_path: Path) -> None:
+    """A recording as large as half of what is free leaves half of it, once it is downloaded."""
+    free = free_bytes(tmp_path)
+
+    assert "none" == Room(low=0, least=free * 3 // 4).left(tmp_path, free // 2)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_and_a_used_up_quota_have_a_name(number: int, tmp_path: Path) -> None:
+    """The message says what found no room, where, and what to do."""
+    with (
+        pytest.raises(DiskFullError, match=f"No room for the file at {tmp_path}.*harness recover"),
+        room_for("the file", tmp_path),
+    ):
+        raise OSError(number, "no")
+
+
+def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
+    """A file that is not there is no full disk."""
+    with pytest.raises(FileNotFoundError), room_for("the file", tmp_path):
+        (tmp_path / "nothing").read_bytes()
+
+
+def test_sizes_are_told_in_megabytes() -> None:
+    """As people read them."""
+    assert "250 MB" == megabytes(250_000_000)
