@@ -1,13 +1,10 @@
 """The command line as people and scripts use it: answers, exit codes, interruptions."""
 
-import contextlib
 import json
 import os
 import signal
 import socket
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -16,6 +13,7 @@ import pytest
 
 from harness.cli import main
 from tests.processes import left_of
+from tests.program import harness, running, until
 
 RECORDING = {
     "id",
@@ -38,31 +36,6 @@ RECORDING = {
     "recovered",
 }
 REPORT = {"ok", "path", "media", "participants", "findings"}
-PROGRAM = [sys.executable, "-m", "harness"]
-
-
-def harness(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the program to its end in a folder."""
-    return subprocess.run([*PROGRAM, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
-
-
-@contextlib.contextmanager
-def running(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run the program in a process group of its own, and leave nothing of it behind."""
-    process = subprocess.Popen(
-        [*PROGRAM, *arguments],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
 
 
 def test_record_prints_one_json_object(tmp_path: Path) -> None:
@@ -182,7 +155,7 @@ def test_an_interrupted_recording_is_kept(tmp_path: Path, number: signal.Signals
     arguments = ["record", "alice", "bob", "--seconds", "60", "--name", "cut", "--json"]
     spool = tmp_path / "recordings" / ".spool"
     with running(*arguments, folder=tmp_path) as process:
-        _until(lambda: any(raw.stat().st_size > 50_000 for raw in spool.glob("*/raw.webm")), process)
+        until(lambda: any(raw.stat().st_size > 50_000 for raw in spool.glob("*/raw.webm")), process)
         family = psutil.Process(process.pid).children(recursive=True)
 
         os.killpg(process.pid, number)
@@ -196,27 +169,6 @@ def test_an_interrupted_recording_is_kept(tmp_path: Path, number: signal.Signals
     assert [] == left_of(family, within=5)
 
 
-def test_a_killed_recording_leaves_no_chrome_and_is_recovered(tmp_path: Path) -> None:
-    """What had reached the disk when the program was killed becomes a file; a second time there is nothing left."""
-    spool = tmp_path / "recordings" / ".spool"
-    with running("record", "alice", "--seconds", "60", "--name", "killed", folder=tmp_path) as process:
-        _until(lambda: any(raw.stat().st_size > 50_000 for raw in spool.glob("*/raw.webm")), process)
-        family = psutil.Process(process.pid).children(recursive=True)
-
-        process.kill()
-
-        assert [] == left_of(family, within=5)
-
-    result = harness("recover", "--json", folder=tmp_path)
-
-    (recording,) = json.loads(result.stdout)["recordings"]
-    assert 0 == result.returncode, result.stderr
-    assert "killed.webm" == Path(recording["path"]).name
-    assert recording["recovered"]
-    assert 0 == harness("verify", recording["path"], folder=tmp_path).returncode
-    assert "Nothing to recover." in harness("recover", folder=tmp_path).stdout
-
-
 def test_doctor_answers_in_json(tmp_path: Path) -> None:
     """What is there and what is missing, for scripts."""
     result = harness("doctor", "--json", folder=tmp_path)
@@ -225,12 +177,3 @@ def test_doctor_answers_in_json(tmp_path: Path) -> None:
     assert 0 == result.returncode
     assert [] == answer["missing"]
     assert answer["codecs"]["vp8"]
-
-
-def _until(condition: object, process: subprocess.Popen[str]) -> None:
-    """Wait until something is so, while the process lives."""
-    assert callable(condition)
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.05)

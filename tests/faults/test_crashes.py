@@ -1,9 +1,11 @@
 """Tabs and browsers die while the recording goes on; what had arrived is a valid file, and little is missing."""
 
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from playwright.sync_api import Browser
 
@@ -12,11 +14,15 @@ from harness.recording.recording import Manifest
 from harness.server.clock import room_time
 from harness.server.room_server import RoomServer
 from tests.faults.goals import FULL, Goals, percentile
-from tests.processes import chrome
+from tests.faults.opinions import disagreements
+from tests.processes import chrome, left_of
+from tests.program import harness, running, until
+from tests.verdicts import whole
 
 KILLS = 50 if FULL else 1
 CRASHES = 10 if FULL else 1
 CLOSES = 30 if FULL else 1
+PROGRAMS = 10 if FULL else 1
 # The same moments every time.
 DICE = random.Random(7)  # noqa: S311 - dice, not secrets
 
@@ -28,6 +34,11 @@ def lost(recording: Recording, at: float) -> float:
     zero = Manifest.read(recording.manifest).zero_ms
     assert zero is not None
     return (at - zero) / 1000 - recording.duration
+
+
+def recorded_bytes(folder: Path) -> int:
+    """Return how many bytes lie in spools somewhere below a folder."""
+    return sum(raw.stat().st_size for raw in folder.rglob("raw.webm"))
 
 
 def spread(losses: list[float]) -> str:
@@ -124,4 +135,37 @@ def test_a_closed_context_leaves_its_recording(
         bar="<= 0.5 s",
         figure=spread(losses),
         met=max(losses) <= 0.5,
+    )
+
+
+def test_a_killed_program_leaves_no_process_and_its_recording(tmp_path: Path, goals: Goals) -> None:
+    """Kill -9 of Python: Chrome goes with it, ``harness recover`` finishes the file, and then there is nothing left."""
+    losses, orphans = [], 0
+    for number in range(PROGRAMS):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with running("record", "alice", "--seconds", "60", "--name", "killed", folder=folder) as process:
+            until(lambda: recorded_bytes(tmp_path) > 50_000, process)
+            family = psutil.Process(process.pid).children(recursive=True)
+            at = room_time()
+            process.kill()
+            orphans += len(left_of(family, within=2))
+
+        result = harness("recover", "--json", folder=folder)
+
+        (recording,) = json.loads(result.stdout)["recordings"]
+        path = Path(recording["path"])
+        assert 0 == result.returncode, result.stderr
+        assert "killed.webm" == path.name
+        assert recording["recovered"]
+        assert [] == disagreements(path)
+        whole(path)
+        losses.append(lost(Manifest.read(path.with_suffix(".json")).recording, at))
+    assert "Nothing to recover." in harness("recover", folder=folder).stdout
+
+    goals.measured(
+        f"Python killed, {PROGRAMS} times: orphans after 2 s; lost",
+        bar="none; all but 1 s",
+        figure=f"{orphans}; {spread(losses)}",
+        met=orphans == 0 and max(losses) <= 1,
     )
