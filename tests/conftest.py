@@ -1,6 +1,7 @@
 """What every suite shares."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -23,3 +24,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     with ThreadPoolExecutor(max_workers=1) as thread:
         thread.submit(pyfuncitem.obj, **arguments).result()
     return True
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for recordings that goes with the tests."""
+    return tmp_path_factory.mktemp("recordings")

@@ -41,9 +41,3 @@ def _read(path: Path) -> Tape:
 def read_back() -> Callable[[Path], Tape]:
     """Return a function that reads a finished file, every packet and every picture of it."""
     return _read
-
-
-@pytest.fixture(scope="session")
-def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder for recordings that goes with the tests."""
-    return tmp_path_factory.mktemp("recordings")

@@ -43,7 +43,7 @@ def test_toggles_and_device_changes_leave_no_hole(room: Room, goals: Goals, judg
         room.wait(seconds=0.05)
         for somebody in (alice, bob):
             somebody.unmute()
-        if number < CHANGES:
+        if number % (TOGGLES // CHANGES) == 0:
             bob.replace_device("audio")
             alice.replace_device("video")
     room.wait(seconds=2.5)
