@@ -87,8 +87,9 @@ class Folder:
         lock = self.lock.open("ab")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever held it may have removed the folder before giving the lock up.
-            self.lock.stat()
+            # Whoever held it may have removed the folder, and its owner made it again, before the lock was given up.
+            if not os.path.samestat(os.fstat(lock.fileno()), self.lock.stat()):
+                raise FileNotFoundError(self.lock)
         except OSError:
             lock.close()
             raise

@@ -14,6 +14,7 @@ import pytest
 from harness.cli import main
 from tests.processes import left_of
 from tests.program import harness, running, until
+from tests.verdicts import SMOOTHNESS
 
 RECORDING = {
     "id",
@@ -46,8 +47,11 @@ def test_record_prints_one_json_object(tmp_path: Path) -> None:
 
     answer = json.loads(result.stdout)
     (recording,) = answer["recordings"]
-    assert 0 == result.returncode, result.stderr
     assert {"ok", "recordings", "reports"} == set(answer)
+    findings = [finding for report in answer["reports"] for finding in report["findings"]]
+    assert [] == [one for one in findings if not one["ok"] and one["check"] not in SMOOTHNESS], result.stderr
+    # On a machine that is too busy to be smooth the verdict says so, and the exit code with it.
+    assert (0 if answer["ok"] else 1) == result.returncode
     assert set(recording) == RECORDING
     assert REPORT == set(answer["reports"][0])
     assert str(tmp_path / "recordings" / "demo.webm") == recording["path"]
