@@ -19,7 +19,7 @@ _MB: Final = 1_000_000
 
 
 @dataclass(frozen=True)
-class Room:
+class Headroom:
     """How many bytes must stay free beside a recording's download: ``low`` is an alarm, at ``least`` it ends."""
 
     low: int = 250 * _MB

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
 from harness.errors import DiskFullError, HarnessError, RecordingError
 from harness.recording.config import RecordConfig
-from harness.recording.disk import Room, free_bytes, megabytes, room_for
+from harness.recording.disk import Headroom, free_bytes, megabytes, room_for
 from harness.recording.finalize import Finished, Growth, Progress, finalize
 from harness.recording.names import safe_stem
 from harness.recording.publish import publish
@@ -150,18 +150,17 @@ class Take:
         event = {"time": happened.time, "event": happened.event, "participant": happened.member.name}
         self.log({"event": event})
 
-    def running_full(self, room: Room) -> str | None:
+    def running_full(self, headroom: Headroom) -> str | None:
         """Return, once, what to say when the disk has little room left; raises DiskFullError when it must end."""
-        left = room.left(self.folder.path, self.bytes)
+        left = headroom.left(self.folder.path, self.bytes)
+        if left == "enough" or (left == "low" and self._warned):
+            return None
+        free = megabytes(free_bytes(self.folder.path))
         if left == "none":
             self._reason = "the disk was nearly full"
-            free = megabytes(free_bytes(self.folder.path))
             message = f"Only {free} are left at {self.folder.path}; the recording was ended while it can be finished."
             raise DiskFullError(message, code=10452)
-        if left == "enough" or self._warned:
-            return None
         self._warned = True
-        free = megabytes(free_bytes(self.folder.path))
         return f"Only {free} are left on the disk; the recording ends before it is full."
 
     def finish(self, recovered: str | None = None) -> Finished:
@@ -270,7 +269,7 @@ class Spool:
 
     def __init__(self, recordings: Path, versions: Mapping[str, str]) -> None:
         self.root = recordings / FOLDER
-        self.room = Room()
+        self.headroom = Headroom()
         self.versions = dict(versions)
         self.takes: dict[str, Take] = {}
 

@@ -163,7 +163,7 @@ class SpoolSockets:
 
     async def _watch_disk(self, socket: web.WebSocketResponse, take: Take) -> None:
         """Say when the disk runs full; a recording that would fill it is ended."""
-        told = take.running_full(self._spool.room)
+        told = take.running_full(self._spool.headroom)
         if told:
             take.alarm(room_time(), told)
             _log.warning("%s: %s", take.facts.stem, told)

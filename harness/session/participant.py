@@ -242,6 +242,8 @@ class Participant:
             if not isinstance(error, RecordingError) and self._page.alive:
                 raise
             if isinstance(error, RecordingError):
+                # Who is told here is not told again while waiting.
+                self._broken = None
                 error.recording = self._save() or self._saved
                 raise
             self._raise_saved(str(error), error)

@@ -46,6 +46,16 @@ def spread(losses: list[float]) -> str:
     return f"p50 {percentile(losses, 0.5):.2f}, p95 {percentile(losses, 0.95):.2f}, max {max(losses):.2f} s"
 
 
+def rescued(room: Room) -> Recording:
+    """Wait for the crash, and return the file that comes with the error."""
+    with pytest.raises(RecordingError, match="crashed") as error:
+        room.wait(seconds=10)
+    recording = error.value.recording
+    assert recording is not None
+    assert recording.recovered is not None
+    return recording
+
+
 @pytest.mark.own_thread
 def test_a_browser_killed_at_any_moment_leaves_all_but_the_last(tmp_path: Path, goals: Goals, judged: Judge) -> None:
     """Kill -9: whoever waits is told, with the file, and the file is whole."""
@@ -61,12 +71,8 @@ def test_a_browser_killed_at_any_moment_leaves_all_but_the_last(tmp_path: Path, 
             at = room_time()
             browser.kill()
 
-            with pytest.raises(RecordingError, match="crashed") as error:
-                room.wait(seconds=10)
+            recording = rescued(room)
 
-        recording = error.value.recording
-        assert recording is not None
-        assert recording.recovered is not None
         judged(recording)
         losses.append(lost(recording, at))
 
@@ -92,12 +98,8 @@ def test_a_crashed_tab_leaves_its_recording_with_the_error(room: Room, goals: Go
         for process in mine:
             process.kill()
 
-        with pytest.raises(RecordingError, match="crashed") as error:
-            room.wait(seconds=10)
+        recording = rescued(room)
 
-        recording = error.value.recording
-        assert recording is not None
-        assert recording.recovered is not None
         judged(recording)
         losses.append(lost(recording, at))
         with pytest.raises(PageError):

@@ -9,8 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from harness import DiskFullError, RecordConfig, Room
-from harness.recording.disk import Room as DiskRoom
-from harness.recording.disk import free_bytes
+from harness.recording.disk import Headroom, free_bytes
 from harness.recording.recover import recover
 from harness.server.room_server import RoomServer
 from harness.server.spool import Spool
@@ -48,7 +47,7 @@ def test_a_disk_that_runs_full_is_an_alarm_and_then_a_clean_end(
 ) -> None:
     """First it is said, then the recording ends by itself, and whoever records gets the file with the error."""
     with RoomServer(recordings=small_disk, versions={}) as server:
-        server._app.spool.room = DiskRoom(low=40 * MB, least=20 * MB)
+        server._app.spool.headroom = Headroom(low=40 * MB, least=20 * MB)
         with Room(server=server, new_context=new_context, recordings=small_disk) as room:
             alice = room.join("alice")
             alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="full"))
@@ -106,7 +105,7 @@ def test_a_download_that_finds_no_room_is_named_and_leaves_nothing(
 ) -> None:
     """The file stays in the spool, and can be downloaded when there is room again."""
     with RoomServer(recordings=small_disk, versions={}) as server:
-        server._app.spool.room = DiskRoom(low=0, least=0)
+        server._app.spool.headroom = Headroom(low=0, least=0)
         with Room(server=server, new_context=new_context, recordings=small_disk) as room:
             alice = room.join("alice")
             alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="late"))

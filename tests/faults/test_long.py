@@ -1,6 +1,5 @@
 """Hours of recording through spool and finaliser, accelerated: what grows, and how soon the file is there."""
 
-import gc
 import threading
 import time
 from collections.abc import Iterator
@@ -54,13 +53,12 @@ def finished_in(take: Take, seconds: float) -> float:
 
 
 def test_hours_cost_no_memory_and_leave_a_right_index(spool: Spool, tmp_path: Path, goals: Goals) -> None:
-    """The process grows by little, whatever the length; length, packets and every seek are right."""
+    """The process grows by little, whatever the length; length, ticks and every seek are right."""
     footage = Footage(tmp_path, rate=15)
     take = begin(spool, footage, "hours")
     me = psutil.Process()
     sizes = [me.memory_info().rss / MB for at in feed(take, footage, LONG) if at > 60]
     manifest = take.end()
-    gc.collect()
     grown = max(sizes) - sizes[0]
 
     path = take.path

@@ -6,27 +6,27 @@ from pathlib import Path
 import pytest
 
 from harness.errors import DiskFullError
-from harness.recording.disk import Room, free_bytes, megabytes, room_for
+from harness.recording.disk import Headroom, free_bytes, megabytes, room_for
 
 
 def test_enough_room_is_enough(tmp_path: Path) -> None:
     """Nothing is said of a disk that has more than what is low."""
-    assert "enough" == Room(low=1, least=0).left(tmp_path, 0)
+    assert "enough" == Headroom(low=1, least=0).left(tmp_path, 0)
 
 
 def test_room_is_low_before_there_is_none(tmp_path: Path) -> None:
     """Between the two bounds it is an alarm."""
     free = free_bytes(tmp_path)
 
-    assert "low" == Room(low=free * 2, least=0).left(tmp_path, 0)
-    assert "none" == Room(low=free * 2, least=free * 2).left(tmp_path, 0)
+    assert "low" == Headroom(low=free * 2, least=0).left(tmp_path, 0)
+    assert "none" == Headroom(low=free * 2, least=free * 2).left(tmp_path, 0)
 
 
 def test_the_download_needs_room_as_well(tmp_path: Path) -> None:
     """A recording as large as half of what is free leaves half of it, once it is downloaded."""
     free = free_bytes(tmp_path)
 
-    assert "none" == Room(low=0, least=free * 3 // 4).left(tmp_path, free // 2)
+    assert "none" == Headroom(low=0, least=free * 3 // 4).left(tmp_path, free // 2)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
