@@ -92,7 +92,7 @@ class Grid:
 
     def _settle(self) -> list[tuple[float, int]]:
         if self._lag is None and self._waiting and (self.ended or self._told_enough()):
-            self._lag = self._find_lag(self._waiting)
+            self._lag = self._find_lag(self._waiting[:SETTLED])
         if self._lag is None:
             return []
         placed: list[tuple[float, int]] = []
@@ -130,10 +130,13 @@ class Grid:
         return self._numbers[nearer]
 
     def _told_enough(self) -> bool:
-        """Tell whether there are packets enough, and ticks for all of them whichever the first one shows."""
+        """Tell whether there are packets enough, and ticks for those whichever the first one shows.
+
+        Only so many packets are asked about: later ones may run ahead of the log for as long as the recording lasts.
+        """
         if len(self._waiting) < SETTLED or not self._times:
             return False
-        latest = self._times[self._candidates()[-1]] + self._waiting[-1] - self._waiting[0]
+        latest = self._times[self._candidates()[-1]] + self._waiting[SETTLED - 1] - self._waiting[0]
         return self._times[-1] > latest + self.step
 
     def _candidates(self) -> range:

@@ -155,6 +155,20 @@ def test_packets_wait_for_their_ticks() -> None:
     assert [SETTLED + 25, SETTLED + 26] == [tick for _, tick in late]
 
 
+def test_packets_are_placed_although_the_log_stays_behind_them() -> None:
+    """The log comes a few times a second, packets at once: the newest is ahead of the log from beginning to end."""
+    grid = Grid(step=100, recorder_started=0)
+    placed = []
+    for number in range(3 * SETTLED):
+        if number % 8 == 7:
+            for told in range(max(0, number - 15), number - 7):
+                grid.tick(told, told * 100)
+        placed += grid.place(number * 100)
+
+    assert list(range(len(placed))) == [tick for _, tick in placed]
+    assert 2 * SETTLED < len(placed)
+
+
 def test_the_beat_goes_on_past_the_end_of_the_log() -> None:
     """Packets whose ticks were never told, for the page was gone, lie on the beat all the same."""
     grid = Grid(step=100, recorder_started=0)
