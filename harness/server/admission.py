@@ -22,7 +22,10 @@ A_DAY: Final = 86_400.0
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one server bears. Sizes are in bytes."""
+    """What one server bears. Sizes are in bytes, times in seconds.
+
+    ``comes_back`` is how long somebody whose connection was lost stays in the room.
+    """
 
     signal_message: int = 64 * 1024
     # aiohttp drops the connection at 4 MiB; a chunk of 250 ms at 50 Mbps is 1.6 MB.
@@ -30,6 +33,7 @@ class Limits:
     rooms: int = 64
     participants: int = 64
     name: int = 64
+    comes_back: float = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)

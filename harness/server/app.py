@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
 import logging
 from dataclasses import dataclass, field
@@ -14,11 +16,12 @@ from harness.server.admission import Admission, Limits
 from harness.server.clock import room_time
 from harness.server.downloads import Downloads
 from harness.server.signaling import Send, Signaling
-from harness.server.spool_socket import SpoolSockets
+from harness.server.spool_socket import WENT_AWAY, SpoolSockets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from harness.server.signaling import Member
     from harness.server.spool import Spool
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -61,6 +64,7 @@ class App:
         self.signaling = Signaling(self.admission, self.limits, room_time, self.spool.happened)
         self._connections: dict[int, web.WebSocketResponse] = {}
         self._numbers = itertools.count(1)
+        self._closing = asyncio.Event()
         self.downloads = Downloads()
         self._spool_sockets = SpoolSockets(
             self.spool,
@@ -96,6 +100,7 @@ class App:
         return await handler(request)
 
     async def _hang_up(self, _: web.Application) -> None:
+        self._closing.set()
         for socket in list(self._connections.values()):
             await socket.close()
         await self._spool_sockets.close()
@@ -115,8 +120,24 @@ class App:
                     break
         finally:
             del self._connections[number]
-            await self._deliver(self.signaling.disconnect(number, "connection lost"))
+            if socket.close_code in WENT_AWAY or self._closing.is_set():
+                await self._deliver(self.signaling.disconnect(number, "left"))
+            else:
+                await self._wait_for(self.signaling.lose(number))
         return socket
+
+    async def _wait_for(self, member: Member | None) -> None:
+        """Give somebody whose connection was lost a while to come back."""
+        if member is None:
+            return
+        lost_at = member.lost_at
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), self.limits.comes_back)
+        await self._deliver(self.signaling.give_up(member, lost_at))
+
+    async def expel(self, room: str, member: str) -> None:
+        """Take somebody out whose page is known to be gone, by id."""
+        await self._deliver(self.signaling.expel(room, member))
 
     async def _deliver(self, sends: list[Send]) -> None:
         for send in sends:
@@ -124,7 +145,7 @@ class App:
             if socket is None or socket.closed:
                 continue
             try:
-                await socket.send_json(send.message)
+                await socket.send_str(send.text)
                 if send.close:
                     await socket.close()
             except ConnectionError:

@@ -12,6 +12,7 @@ from harness.recording.timeline import Name, Tile
 Short = Annotated[str, Field(max_length=128)]
 Text = Annotated[str, Field(max_length=400)]
 # Times are in ms on some clock; no clock here counts further than three centuries.
+Count = Annotated[int, Field(ge=0)]
 Number = Annotated[float, Field(ge=-1e13, le=1e13, allow_inf_nan=False)]
 
 
@@ -33,9 +34,14 @@ Wants = Annotated[dict[Short, PictureSize], Field(max_length=256)] | None
 
 
 class Hello(Message):
-    """The first message: who comes, by which token or code, with which media."""
+    """The first message: who comes, by which token or code, with which media.
+
+    Who takes a lost connection up again says ``resume``, the token for it, and how many messages were ``heard``.
+    """
 
     type: Literal["hello"]
+    resume: Short | None = None
+    heard: Count = 0
     token: Short | None = None
     room: Short | None = None
     name: Text | None = None
@@ -45,10 +51,11 @@ class Hello(Message):
 
 
 class Ping(Message):
-    """Asks for the room's time."""
+    """Asks for the room's time, and says how many messages were heard since the welcome."""
 
     type: Literal["ping"]
     sent: Number
+    heard: Count = 0
 
 
 class Description(Message):

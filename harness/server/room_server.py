@@ -117,6 +117,10 @@ class RoomServer:
             if (recording := take.keep(folder))
         ]
 
+    def expel(self, room: str, member: str) -> None:
+        """Take somebody out of a room, by id, whose page is known to be gone: nobody waits for its connection."""
+        self._run(lambda: self._app.expel(room, member))
+
     def take_at(self, url: str) -> Take | None:
         """Return the recording that a download came from."""
         key = url.rpartition("/recordings/")[2].partition("/")[0]

@@ -1,9 +1,15 @@
-"""Signalling as a pure state machine: messages in, messages out, no I/O."""
+"""Signalling as a pure state machine: messages in, messages out, no I/O.
+
+A connection that is lost is waited for a while. Both sides count what they say in the room (all but hello, welcome,
+ping, pong and error), keep it until the other has heard it, and say the rest again when the connection is back.
+"""
 
 from __future__ import annotations
 
+import json
 import secrets
 import unicodedata
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,37 +32,51 @@ from harness.server.messages import (
 from harness.server.spool import Happened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from harness.server.admission import Admission, Limits
 
 # Synthetic media carry their number in eight bits.
 _MARKERS = 256
+# What is kept for a member who hears nothing; pages say every five seconds what they have heard.
+_MOST_KEPT = 1000
+_MOST_BYTES_KEPT = 1_000_000
 
 
 @dataclass(frozen=True)
 class Send:
-    """A message for one connection; ``close`` closes it afterwards."""
+    """A message for one connection, as JSON; ``close`` closes it afterwards."""
 
     connection: int
-    message: dict[str, Any]
+    text: str
     close: bool = False
 
 
 @dataclass
 class Member:
-    """Somebody in a room."""
+    """Somebody in a room; ``connection`` is None while it is lost, since ``lost_at`` (ms, the room's clock)."""
 
     id: str
     name: str
     room: Room
-    connection: int
+    connection: int | None
     marker: int
     synthetic: bool
+    lost_at: float | None = None
+    # What was said to the member and not heard yet, how many were heard, and how many were taken from the member.
+    unheard: deque[str] = field(default_factory=deque)
+    heard: int = 0
+    taken: int = 0
     audio: bool = True
     video: bool = True
     screen: bool = False
     wants: Wants = None
+
+    def hear(self, count: int) -> None:
+        """Forget what the member has heard: ``count`` messages since the welcome."""
+        while self.heard < count and self.unheard:
+            self.unheard.popleft()
+            self.heard += 1
 
     def as_message(self) -> dict[str, Any]:
         """Return what others are told of the member (MemberInfo)."""
@@ -111,19 +131,44 @@ class Signaling:
         member = self._members.get(connection)
         if member is None:
             if isinstance(message, Hello):
-                return self._enter(connection, message)
+                return self._resume(connection, message) if message.resume else self._enter(connection, message)
             return [_refusal(connection, "Say hello first.")]
+        if not isinstance(message, Ping):
+            member.taken += 1
         return self._obey(member, message)
 
     def disconnect(self, connection: int, reason: str) -> list[Send]:
-        """Take a member out whose connection is gone."""
+        """Take out the member whose connection has ended for good."""
+        member = self._members.get(connection)
+        return [] if member is None else self._remove(member, reason)
+
+    def lose(self, connection: int) -> Member | None:
+        """Note that a connection is lost; return whose it was, to be waited for, or None."""
         member = self._members.pop(connection, None)
-        if member is None:
+        if member is not None:
+            member.connection = None
+            member.lost_at = self._clock()
+        return member
+
+    def give_up(self, member: Member, lost_at: float | None) -> list[Send]:
+        """Take a member out who has not come back since ``lost_at``; nobody hears of one who has."""
+        if member.connection is not None or member.lost_at != lost_at:
             return []
+        return self._remove(member, "connection lost")
+
+    def expel(self, room: str, member_id: str) -> list[Send]:
+        """Take out a member whose page is known to be gone; one who has left already is fine."""
+        member = self.rooms[room].members.get(member_id) if room in self.rooms else None
+        return [] if member is None else self._remove(member, "page gone")
+
+    def _remove(self, member: Member, reason: str) -> list[Send]:
         room = member.room
-        del room.members[member.id]
+        if room.members.pop(member.id, None) is None:
+            return []
+        if member.connection is not None:
+            del self._members[member.connection]
         self._admission.revoke(room.name, member.id)
-        self._record("leave", member)
+        self._record("leave", member, member.lost_at)
         if not room.members:
             del self.rooms[room.name]
         return self._tell(room, {"type": "left", "id": member.id, "reason": reason})
@@ -156,6 +201,7 @@ class Signaling:
         room.members[member.id] = member
         self._members[connection] = member
         recorder = Grant(role="recorder", room=room.name, name=member.name, subject=member.id)
+        resume = Grant(role="resume", room=room.name, name=member.name, subject=member.id)
         welcome = {
             "type": "welcome",
             "id": member.id,
@@ -164,14 +210,33 @@ class Signaling:
             "marker": member.marker,
             "members": others,
             "spool_token": self._admission.issue(recorder, seconds=A_DAY, single_use=False),
+            "resume": self._admission.issue(resume, seconds=A_DAY, single_use=False),
             "ice_servers": [],
         }
-        return [Send(connection, welcome), *sends]
+        return [Send(connection, json.dumps(welcome)), *sends]
+
+    def _resume(self, connection: int, hello: Hello) -> list[Send]:
+        """Let a member go on whose connection was lost, or is not known to be lost yet, on this one."""
+        grant = self._admission.redeem(hello.resume, "resume")
+        room = self.rooms.get(grant.room) if grant else None
+        member = room.members.get(grant.subject) if room and grant else None
+        if member is None or _too_much(member.unheard):
+            return [_refusal(connection, "Not admitted: there is no membership here that could go on.")]
+        if member.connection is not None:
+            del self._members[member.connection]
+        member.connection = connection
+        member.lost_at = None
+        self._members[connection] = member
+        member.hear(hello.heard)
+        resumed = Send(connection, json.dumps({"type": "resumed", "taken": member.taken}))
+        return [resumed, *(Send(connection, text) for text in member.unheard)]
 
     def _obey(self, member: Member, message: SignalMessage) -> list[Send]:  # noqa: PLR0911 - one a message
         match message:
-            case Ping(sent=sent):
-                return [Send(member.connection, {"type": "pong", "sent": sent, "time": self._clock()})]
+            case Ping(sent=sent, heard=heard):
+                member.hear(heard)
+                pong = {"type": "pong", "sent": sent, "time": self._clock(), "taken": member.taken}
+                return [Send(member.connection, json.dumps(pong))] if member.connection is not None else []
             case Signal(to=to, data=data):
                 content = {"type": "signal", "from": member.id, "data": data.model_dump(exclude_none=True)}
                 return self._to_one(member, to, content)
@@ -185,16 +250,17 @@ class Signaling:
                 member.wants = wants
                 return self._tell(member.room, {"type": "wants", "id": member.id, "wants": _plain(wants)}, but=member)
             case Bye():
-                return self.disconnect(member.connection, "left")
+                return self._remove(member, "left")
             case Hello():
-                return [_refusal(member.connection, "You are in the room already.")]
+                refused = "You are in the room already."
+                return [_refusal(member.connection, refused)] if member.connection is not None else []
 
     def _to_one(self, member: Member, to: str, content: dict[str, Any]) -> list[Send]:
         other = member.room.members.get(to)
-        return [Send(other.connection, content)] if other else []
+        return _say([other], content) if other else []
 
     def _tell(self, room: Room, message: dict[str, Any], *, but: Member | None = None) -> list[Send]:
-        return [Send(member.connection, message) for member in room.members.values() if member is not but]
+        return _say([member for member in room.members.values() if member is not but], message)
 
     def _free_marker(self, room: Room, name: str) -> int:
         """Return a number unlike everybody else's; who comes back keeps theirs, so that a recorded name has one."""
@@ -207,9 +273,10 @@ class Signaling:
         room.markers += 1
         return (room.markers - 1) % _MARKERS
 
-    def _record(self, event: Literal["join", "leave"], member: Member) -> None:
+    def _record(self, event: Literal["join", "leave"], member: Member, at: float | None = None) -> None:
         marker = member.marker if member.synthetic else None
-        happened = Happened(self._clock(), event, TimelineMember(name=member.name, marker=marker))
+        time = self._clock() if at is None else at
+        happened = Happened(time, event, TimelineMember(name=member.name, marker=marker))
         member.room.record.append(happened)
         self._tell_of(member.room.name, happened)
 
@@ -226,10 +293,26 @@ class Signaling:
         return free
 
 
+def _say(members: Iterable[Member], message: dict[str, Any]) -> list[Send]:
+    """Say something to members, and keep it until they have heard it."""
+    text = json.dumps(message)
+    sends = []
+    for member in members:
+        if not _too_much(member.unheard):
+            member.unheard.append(text)
+        if member.connection is not None:
+            sends.append(Send(member.connection, text))
+    return sends
+
+
+def _too_much(unheard: deque[str]) -> bool:
+    """Tell whether so much is kept for a member that the connection can't be taken up again when it is lost."""
+    return len(unheard) > _MOST_KEPT or sum(map(len, unheard)) > _MOST_BYTES_KEPT
+
+
 def _refusal(connection: int, message: str) -> Send:
-    return Send(
-        connection, {"type": "error", "name": "InvalidStateError", "code": None, "message": message}, close=True
-    )
+    refusal = {"type": "error", "name": "InvalidStateError", "code": None, "message": message}
+    return Send(connection, json.dumps(refusal), close=True)
 
 
 def _plain(wants: Wants) -> dict[str, Any] | None:

@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 _CHUNK: Final = struct.Struct("<B3xIQ")
 # Close codes of a page that went away by itself (RFC 6455); anything else may be a lost connection.
-_WENT_AWAY: Final = (1000, 1001)
+WENT_AWAY: Final = (1000, 1001)
 # How long, in seconds, a lost connection may take to come back.
 _GRACE: Final = 30.0
 # How long, in seconds, a page that records may send nothing before it is an alarm; ticks come four times a second.
@@ -96,7 +96,7 @@ class SpoolSockets:
             self._open.discard(socket)
             if take is not None and self._current.get(take.id) is socket:
                 del self._current[take.id]
-                await self._abandoned(take, over=failed or socket.close_code in _WENT_AWAY)
+                await self._abandoned(take, over=failed or socket.close_code in WENT_AWAY)
             await socket.close()
         return socket
 

@@ -59,6 +59,8 @@ class Participant:
         self.recordings: list[Recording] = []
         self.state: Literal["joining", "joined", "left", "closed"] = "joining"
         self._room = room
+        # Ours in the room while we are in it.
+        self._member = ""
         self._page = page
         page.on_event = self.heard
         self._handlers: defaultdict[str, list[Callable[[dict[str, Any]], None]]] = defaultdict(list)
@@ -85,7 +87,9 @@ class Participant:
         finish = self._page.begin("join", options)
 
         def done() -> None:
-            self.name = finish()["name"]
+            joined = finish()
+            self.name = joined["name"]
+            self._member = joined["id"]
             self.state = "joined"
 
         return done
@@ -211,6 +215,7 @@ class Participant:
         finally:
             self.state = "closed"
             self._page.close()
+            self._expel()
             kept = self._server.keep(self._folder, room=self._room, participant=self.name)
             self.recordings.extend(kept)
             for recording in kept:
@@ -254,6 +259,7 @@ class Participant:
         if self.state == "closed":
             return
         if self._page.crashed:
+            self._expel()
             self._raise_saved(f"{self.name}'s page crashed.", None)
         if self._broken:
             detail, self._broken = self._broken, None
@@ -263,6 +269,12 @@ class Participant:
             if isinstance(error, RecordingError):
                 error.recording = self._save()
             raise error
+
+    def _expel(self) -> None:
+        """Leave the room in the place of the page, which is gone."""
+        if self._member:
+            self._server.expel(self._room, self._member)
+            self._member = ""
 
     def _raise_saved(self, message: str, cause: PageError | None) -> None:
         saved = self._save()

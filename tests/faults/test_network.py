@@ -44,14 +44,16 @@ def far_room(
 
 
 def test_a_cut_connection_comes_back_and_nothing_is_lost(far_room: Room, network: Network) -> None:
-    """What was recorded while the network was away is sent when it is back; an alarm tells of it."""
-    alice = far_room.join("alice")
+    """What was recorded and said while the network was away arrives when it is back; nobody has left meanwhile."""
+    alice, bob = far_room.join_all("alice", "bob")
     heard: list[object] = []
     alice.on("recording-stalled", heard.append)
-    alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="cut"))
+    alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="cut"))
     far_room.wait(seconds=1)
     network.cut()
-    far_room.wait(seconds=2)
+    far_room.wait(seconds=1)
+    bob.turn_camera_off()
+    far_room.wait(seconds=1)
     network.mend()
     far_room.wait(seconds=1.5)
     alice.stop_media_recording()
@@ -59,10 +61,15 @@ def test_a_cut_connection_comes_back_and_nothing_is_lost(far_room: Room, network
     recording = alice.download_media_recording()
 
     whole(recording)
+    manifest = Manifest.read(recording.manifest)
     assert 4 < recording.duration < 7
     assert recording.recovered is None
-    assert "The connection to the server is lost." in Manifest.read(recording.manifest).alarms
+    assert "The connection to the server is lost." in manifest.alarms
     assert heard
+    happened = [(event.event, event.participant) for event in manifest.timeline.events]
+    assert ("leave", "bob") not in happened
+    (off,) = (event.at for event in manifest.timeline.events if event.event == "picture" and not event.on)
+    assert off > 2.5
 
 
 def test_a_connection_that_stays_away_leaves_what_had_arrived(far_room: Room, network: Network) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.server.admission import Admission, Grant, Limits
-from harness.server.signaling import Send, Signaling
+from harness.server.signaling import Member, Send, Signaling
 
 SMALL = {"width": 640.0, "height": 360.0, "frameRate": 15.0}
 
@@ -35,7 +35,7 @@ class Server:
         self._deliver(self.signaling.receive(connection, text))
 
     def lose(self, connection: int) -> None:
-        """End a connection."""
+        """End a connection for good."""
         self._deliver(self.signaling.disconnect(connection, "connection lost"))
 
     def enter(self, connection: int, name: str, *, room: str = "daily", **hello: Any) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class Server:
 
     def _deliver(self, sends: list[Send]) -> None:
         for send in sends:
-            self.sent.setdefault(send.connection, []).append(json.loads(json.dumps(send.message)))
+            self.sent.setdefault(send.connection, []).append(json.loads(send.text))
             if send.close:
                 self.closed.add(send.connection)
 
@@ -264,7 +264,7 @@ def test_a_ping_is_answered_with_the_rooms_time(server: Server) -> None:
 
     server.say(1, {"type": "ping", "sent": 17.25})
 
-    assert [{"type": "pong", "sent": 17.25, "time": 5_000.0}] == server.heard(1)
+    assert [{"type": "pong", "sent": 17.25, "time": 5_000.0, "taken": 0}] == server.heard(1)
 
 
 def test_names_are_made_unlike(server: Server) -> None:
@@ -425,3 +425,128 @@ def test_a_full_server_opens_no_more_rooms() -> None:
 
     assert ("error", "welcome") == (refused["type"], admitted["type"])
     assert ["daily"] == list(server.signaling.rooms)
+
+
+def _drop(server: Server, connection: int) -> Member:
+    member = server.signaling.lose(connection)
+    assert member is not None
+    return member
+
+
+def test_a_lost_connection_is_taken_up_again_and_nothing_is_missed(server: Server) -> None:
+    """Who comes back hears what was said meanwhile, once; nobody else hears that they were away."""
+    alice, bob = server.enter(1, "alice"), server.enter(2, "bob")
+    server.quiet()
+    server.say(1, {"type": "wants", "wants": None})
+    server.say(2, {"type": "received", "member": alice["id"]})
+
+    _drop(server, 2)
+    server.say(1, {"type": "received", "member": bob["id"]})
+    server.say(1, {"type": "state", "audio": False, "video": True})
+    server.say(3, {"type": "hello", "resume": bob["resume"], "heard": 1})
+
+    assert [{"type": "resumed", "taken": 1}, "received", "state"] == [
+        message if message["type"] == "resumed" else message["type"] for message in server.heard(3)
+    ]
+    assert ["received"] == [message["type"] for message in server.heard(1)]
+
+
+def test_what_was_heard_is_not_kept(server: Server) -> None:
+    """A ping says how much was heard; only the rest is said again."""
+    server.enter(1, "alice")
+    bob = server.enter(2, "bob")
+    for audio in (True, False):
+        server.say(1, {"type": "state", "audio": audio, "video": True})
+    server.say(2, {"type": "ping", "sent": 1, "heard": 2})
+
+    member = _drop(server, 2)
+    server.quiet()
+    server.say(3, {"type": "hello", "resume": bob["resume"], "heard": 2})
+
+    assert ["resumed"] == [message["type"] for message in server.heard(3)]
+    assert 0 == len(member.unheard)
+
+
+def test_a_connection_that_is_not_known_to_be_lost_can_be_taken_up_on_another_one(server: Server) -> None:
+    """The page notices before the server does; the old connection's end then changes nothing."""
+    server.enter(1, "alice")
+    bob = server.enter(2, "bob")
+    server.quiet()
+
+    server.say(3, {"type": "hello", "resume": bob["resume"], "heard": 0})
+    gone = server.signaling.lose(2)
+
+    assert gone is None
+    assert {"alice", "bob"} == {member.name for member in server.signaling.rooms["daily"].members.values()}
+    assert [] == server.heard(1)
+
+
+def test_who_does_not_come_back_has_left_when_the_connection_was_lost(server: Server) -> None:
+    """The others hear it when nobody waits any more; the record says when it was."""
+    server.enter(1, "alice")
+    server.enter(2, "bob")
+    member = _drop(server, 2)
+    lost_at = server.now
+    server.quiet()
+
+    server.now += 10_000
+    sends = server.signaling.give_up(member, member.lost_at)
+
+    assert [("left", "connection lost")] == [
+        (message["type"], message["reason"]) for message in (json.loads(send.text) for send in sends)
+    ]
+    left = server.signaling.rooms["daily"].record[-1]
+    assert ("leave", lost_at) == (left.event, left.time)
+
+
+def test_who_came_back_and_was_lost_again_is_waited_for_anew(server: Server) -> None:
+    """The first wait's end takes nobody out."""
+    bob = server.enter(2, "bob")
+    member = _drop(server, 2)
+    first = member.lost_at
+    server.say(3, {"type": "hello", "resume": bob["resume"], "heard": 0})
+    server.now += 5_000
+    _drop(server, 3)
+
+    assert [] == server.signaling.give_up(member, first)
+    assert "daily" in server.signaling.rooms
+
+
+def test_who_left_can_not_come_back(server: Server) -> None:
+    """The token for it is worth nothing after a bye."""
+    server.enter(1, "alice")
+    bob = server.enter(2, "bob")
+    server.say(2, {"type": "bye"})
+
+    server.say(3, {"type": "hello", "resume": bob["resume"], "heard": 0})
+
+    assert {3} == server.closed
+
+
+def test_who_hears_nothing_for_too_long_can_not_come_back(server: Server) -> None:
+    """What is kept for somebody is bounded; past it the connection can't be taken up again."""
+    alice = server.enter(1, "alice")
+    bob = server.enter(2, "bob")
+    member = _drop(server, 2)
+    sdp = {"description": {"type": "offer", "sdp": "v" * 60_000}}
+    for _ in range(100):
+        server.say(1, {"type": "signal", "to": bob["id"], "data": sdp})
+
+    server.say(3, {"type": "hello", "resume": bob["resume"], "heard": 0})
+
+    assert {3} == server.closed
+    assert 2_000_000 > sum(map(len, member.unheard))
+    assert alice["id"] in server.signaling.rooms["daily"].members
+
+
+def test_whose_page_is_gone_is_not_waited_for(server: Server) -> None:
+    """Python knows of a crash before the connection's end is sure."""
+    server.enter(1, "alice")
+    bob = server.enter(2, "bob")
+    _drop(server, 2)
+
+    sends = server.signaling.expel("daily", bob["id"])
+
+    assert [1] == [send.connection for send in sends]
+    assert [] == server.signaling.expel("daily", bob["id"])
+    assert [] == server.signaling.expel("nowhere", bob["id"])

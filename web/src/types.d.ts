@@ -61,15 +61,19 @@ type FromServer =
       marker: number;
       members: MemberInfo[];
       spool_token: string;
+      /** With what a lost connection is taken up again. */
+      resume: string;
       ice_servers: RTCIceServer[];
     }
+  /** The connection goes on; the server has taken so many of our messages. */
+  | { type: 'resumed'; taken: number }
   | { type: 'joined'; member: MemberInfo }
   | { type: 'state'; id: string; audio: boolean; video: boolean; screen: boolean }
   | { type: 'wants'; id: string; wants: Wants }
   | { type: 'left'; id: string; reason: string }
   | { type: 'signal'; from: string; data: SignalData }
   | { type: 'received'; from: string }
-  | { type: 'pong'; sent: number; time: number }
+  | { type: 'pong'; sent: number; time: number; taken: number }
   | { type: 'error'; name: string; code: number | null; message: string };
 
 type ToServer =
@@ -81,8 +85,11 @@ type ToServer =
       code: string | null;
       media: string;
       wants: Wants;
+      resume?: string;
+      /** How many of the server's messages we heard. */
+      heard?: number;
     }
-  | { type: 'ping'; sent: number }
+  | { type: 'ping'; sent: number; heard: number }
   | { type: 'signal'; to: string; data: SignalData }
   | { type: 'state'; audio: boolean; video: boolean; screen: boolean }
   | { type: 'wants'; wants: Wants }

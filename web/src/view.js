@@ -109,10 +109,16 @@ export class View {
       this.#join.focus();
       return;
     }
-    room.addEventListener('closed', () => {
-      if (this.#shown === room)
-        say(this.#problem, 'The server is gone. Leave, and join again when it is back.');
-    });
+    const told = {
+      lost: 'The connection to the server is lost; trying again. Pictures and sound go on without it.',
+      resumed: '',
+      closed: 'The server is gone. Leave, and join again when it is back.',
+    };
+    for (const [type, text] of Object.entries(told)) {
+      room.addEventListener(type, () => {
+        if (this.#shown === room) say(this.#problem, text);
+      });
+    }
     this.#title.focus({ preventScroll: true });
   }
 

@@ -85,7 +85,7 @@ export class FakeSocket extends EventTarget {
   }
 
   close() {
-    this.drop();
+    this.drop(1000);
   }
 
   /** The server accepts. */
@@ -99,11 +99,11 @@ export class FakeSocket extends EventTarget {
     this.dispatchEvent(new MessageEvent('message', { data: JSON.stringify(message) }));
   }
 
-  /** The connection ends. */
-  drop() {
+  /** The connection ends; 1006 is one that nobody closed. @param {number} [code] */
+  drop(code = 1006) {
     if (this.readyState === FakeSocket.CLOSED) return;
     this.readyState = FakeSocket.CLOSED;
-    this.dispatchEvent(new Event('close'));
+    this.dispatchEvent(Object.assign(new Event('close'), { code }));
   }
 }
 

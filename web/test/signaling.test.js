@@ -15,6 +15,7 @@ const WELCOME = {
   marker: 0,
   members: [],
   spool_token: 's',
+  resume: 'r',
   ice_servers: [],
 };
 
@@ -31,7 +32,7 @@ function setUp(context) {
     heard.push(/** @type {CustomEvent<FromServer>} */ (event).detail.type);
   });
   signaling.addEventListener('clock', () => heard.push('clock'));
-  signaling.addEventListener('closed', () => heard.push('closed'));
+  for (const type of ['lost', 'resumed', 'closed']) signaling.addEventListener(type, () => heard.push(type));
   return { time, signaling, welcome, socket, heard };
 }
 
@@ -42,7 +43,8 @@ const pings = (socket) =>
   );
 
 /** Answers the last ping: the room's clock shows 1000. @param {FakeSocket} socket */
-const pong = (socket) => socket.say({ type: 'pong', sent: Number(pings(socket).at(-1)), time: 1000 });
+const pong = (socket) =>
+  socket.say({ type: 'pong', sent: Number(pings(socket).at(-1)), time: 1000, taken: 0 });
 
 describe('entering', () => {
   test('says hello, and is done when the time is known', async (context) => {
@@ -150,5 +152,89 @@ describe('in the room', () => {
 
     assert.equal(length, socket.sent.length);
     assert.equal(FakeSocket.CLOSED, socket.readyState);
+  });
+});
+
+describe('a lost connection', () => {
+  /** @param {import('node:test').TestContext} context */
+  async function inTheRoom(context) {
+    const parts = setUp(context);
+    parts.socket.accept();
+    parts.socket.say(WELCOME);
+    pong(parts.socket);
+    await parts.welcome;
+    parts.heard.length = 0;
+    return parts;
+  }
+
+  test('is taken up again, and what the other side has not heard is said again', async (context) => {
+    const { time, signaling, socket, heard } = await inTheRoom(context);
+    signaling.send({ type: 'received', member: 'm2' });
+    signaling.send({ type: 'received', member: 'm3' });
+    socket.say({ type: 'left', id: 'm4', reason: 'left' });
+
+    socket.drop();
+    signaling.send({ type: 'received', member: 'm5' });
+    await time.pass(300);
+    FakeSocket.last.accept();
+    FakeSocket.last.say({ type: 'resumed', taken: 1 });
+
+    const [hello, ...rest] = /** @type {ToServer[]} */ (FakeSocket.last.sent);
+    assert.deepEqual(['hello', 'r', 1], hello?.type === 'hello' && [hello.type, hello.resume, hello.heard]);
+    assert.deepEqual(
+      ['m3', 'm5'],
+      rest.flatMap((message) => (message.type === 'received' ? [message.member] : [])),
+    );
+    assert.deepEqual(['left', 'lost', 'resumed'], heard);
+  });
+
+  test('is looked for until it is back', async (context) => {
+    const { time, socket, heard } = await inTheRoom(context);
+
+    socket.drop();
+    for (let tries = 0; tries < 5; tries += 1) {
+      await time.pass(300);
+      FakeSocket.last.drop();
+    }
+
+    assert.deepEqual(['lost'], heard);
+  });
+
+  test('is given up after nine seconds', async (context) => {
+    const { time, signaling, socket, heard } = await inTheRoom(context);
+
+    socket.drop();
+    for (let tries = 0; tries < 40; tries += 1) {
+      await time.pass(300);
+      FakeSocket.last.drop();
+    }
+    const { length } = FakeSocket.all;
+    signaling.send({ type: 'received', member: 'm2' });
+    await time.pass(60_000);
+
+    assert.deepEqual(['lost', 'closed'], heard);
+    assert.equal(length, FakeSocket.all.length);
+  });
+
+  test('that the server closed stays closed', async (context) => {
+    const { time, socket, heard } = await inTheRoom(context);
+
+    socket.drop(1000);
+    await time.pass(60_000);
+
+    assert.deepEqual(['closed'], heard);
+    assert.equal(1, FakeSocket.all.length);
+  });
+
+  test('whose membership is over ends for good', async (context) => {
+    const { time, socket, heard } = await inTheRoom(context);
+
+    socket.drop();
+    await time.pass(300);
+    FakeSocket.last.accept();
+    FakeSocket.last.say({ type: 'error', name: 'InvalidStateError', code: null, message: 'Not admitted.' });
+    FakeSocket.last.drop(1000);
+
+    assert.deepEqual(['lost', 'closed'], heard);
   });
 });

@@ -31,7 +31,8 @@ export class Member {
 
 /**
  * Emits `joined`, `left`, `track` and `state` with the Member as detail, `wanted` when somebody wants our picture in
- * another size, `clock` when the room's clock is known better, `closed` when the server is gone.
+ * another size, `clock` when the room's clock is known better, `lost` and `resumed` when the connection to the server is
+ * gone and back, `closed` when it is gone for good.
  */
 export class Room extends EventTarget {
   /** @type {Map<string, Member>} */
@@ -66,8 +67,8 @@ export class Room extends EventTarget {
       // What is said while we enter is about the room that we find.
       void this.#entered.promise.then(() => this.#handle(detail));
     });
-    signaling.addEventListener('clock', () => this.dispatchEvent(new Event('clock')));
-    signaling.addEventListener('closed', () => this.dispatchEvent(new Event('closed')));
+    for (const type of ['clock', 'lost', 'resumed', 'closed'])
+      signaling.addEventListener(type, () => this.dispatchEvent(new Event(type)));
   }
 
   get clock() {

@@ -1,4 +1,9 @@
-/** The page's end of the signalling socket: hello, welcome, messages, and the pings that estimate the room's clock. */
+/**
+ * The page's end of the signalling socket: hello, welcome, messages, and the pings that estimate the room's clock.
+ *
+ * A connection that is lost is taken up again. What is said in the room (all but hello, welcome, ping, pong and error)
+ * is counted on both sides and kept until the other has heard it; the rest is said again.
+ */
 
 import { RoomClock, pageNow } from '../clock.js';
 import { HarnessError, within } from '../errors.js';
@@ -9,17 +14,41 @@ const QUICK_PINGS = 8;
 const QUICK_MS = 40;
 const CALM_MS = 5000;
 const WELCOME_WITHIN = 10_000;
+/** How long a lost connection is looked for again, and how often, in ms; the server waits 10 s for it. */
+const RECONNECT_FOR = 9000;
+const RECONNECT_EVERY = 250;
+/** The close code of a connection that nobody closed (RFC 6455). */
+const LOST = 1006;
 
 /** @typedef {Extract<FromServer, { type: 'welcome' }>} Welcome */
 
-/** Emits `message` with each message of the server after the welcome, `clock` when the estimate improves, `closed`. */
+/** Who takes a connection up again is known by the token for it alone. */
+const NOBODY = { token: null, room: null, name: null, code: null, media: 'synthetic', wants: null };
+
+/**
+ * Emits `message` with each message of the server after the welcome, `clock` when the estimate improves, `lost` when
+ * the connection is, `resumed` when it is back, and `closed` when it ended for good.
+ */
 export class Signaling extends EventTarget {
   clock = new RoomClock();
   /** @type {WebSocket | null} */
   #socket = null;
+  /** Whether the room is open on this connection: the server has heard of us and we of it. */
+  #open = false;
+  /** With what a lost connection is taken up again. */
+  #resume = '';
+  /** Messages that the server has not taken yet, how many it has, and how many of its own we heard. @type {ToServer[]} */
+  #outbox = [];
+  #taken = 0;
+  #heard = 0;
+  #lostAt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retry;
   #pings = 0;
+  /** @type {PromiseWithResolvers<Welcome>} */
+  #welcome = Promise.withResolvers();
 
   /** @param {string} url of the signalling socket */
   constructor(url) {
@@ -34,53 +63,114 @@ export class Signaling extends EventTarget {
    * @returns {Promise<Welcome>}
    */
   async open(hello) {
-    const socket = new WebSocket(this.url);
-    this.#socket = socket;
-    /** @type {PromiseWithResolvers<Welcome>} */
-    const welcome = Promise.withResolvers();
-    socket.addEventListener('open', () => this.send({ type: 'hello', ...hello }));
-    socket.addEventListener('message', (/** @type {MessageEvent<string>} */ { data }) => {
-      const message = /** @type {FromServer} */ (parse(data));
-      if (message.type === 'welcome') {
-        this.#ping();
-        // A welcome is worth little without the time: what happens is told on the room's clock.
-        this.addEventListener('clock', () => welcome.resolve(message), { once: true });
-      } else if (message.type === 'pong') {
-        if (this.clock.update(message.sent, message.time, pageNow())) this.dispatchEvent(new Event('clock'));
-      } else {
-        if (message.type === 'error') {
-          const name = /** @type {import('../errors.js').ErrorName} */ (message.name);
-          welcome.reject(new HarnessError(name, message.message, message.code));
-        }
-        this.dispatchEvent(new CustomEvent('message', { detail: message }));
-      }
-    });
-    socket.addEventListener('close', () => {
-      clearTimeout(this.#timer);
-      welcome.reject(new HarnessError('Error', `The server at ${this.url} closed the connection.`));
-      this.dispatchEvent(new Event('closed'));
-    });
+    this.#connect(hello);
     try {
-      return await within(welcome.promise, WELCOME_WITHIN, () => `No welcome from ${this.url} within 10 s.`);
+      return await within(
+        this.#welcome.promise,
+        WELCOME_WITHIN,
+        () => `No welcome from ${this.url} within 10 s.`,
+      );
     } catch (error) {
       this.close();
       throw error;
     }
   }
 
-  /** @param {ToServer} message */
+  /** Says something in the room; while the connection is lost, when it is back. @param {ToServer} message */
   send(message) {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+    if (!this.#socket) return;
+    this.#outbox.push(message);
+    if (this.#open) this.#say(message);
   }
 
   close() {
     clearTimeout(this.#timer);
-    this.#socket?.close();
+    clearTimeout(this.#retry);
+    const socket = this.#socket;
     this.#socket = null;
+    this.#outbox = [];
+    socket?.close();
+  }
+
+  /** @param {Omit<Extract<ToServer, { type: 'hello' }>, 'type'>} hello */
+  #connect(hello) {
+    const socket = new WebSocket(this.url);
+    this.#socket = socket;
+    this.#open = false;
+    socket.addEventListener('open', () => this.#say({ type: 'hello', ...hello }));
+    socket.addEventListener('message', (/** @type {MessageEvent<string>} */ { data }) => {
+      if (this.#socket === socket) this.#onMessage(/** @type {FromServer} */ (parse(data)));
+    });
+    socket.addEventListener('close', ({ code }) => {
+      if (this.#socket === socket || !this.#socket) this.#onClose(code);
+    });
+  }
+
+  /** @param {FromServer} message */
+  #onMessage(message) {
+    if (message.type === 'welcome') {
+      this.#resume = message.resume;
+      this.#onOpen(0);
+      // A welcome is worth little without the time: what happens is told on the room's clock.
+      this.addEventListener('clock', () => this.#welcome.resolve(message), { once: true });
+    } else if (message.type === 'resumed') {
+      this.#onOpen(message.taken);
+      this.#lostAt = 0;
+      this.dispatchEvent(new Event('resumed'));
+    } else if (message.type === 'pong') {
+      this.#onTaken(message.taken);
+      if (this.clock.update(message.sent, message.time, pageNow())) this.dispatchEvent(new Event('clock'));
+    } else if (message.type === 'error') {
+      const name = /** @type {import('../errors.js').ErrorName} */ (message.name);
+      this.#welcome.reject(new HarnessError(name, message.message, message.code));
+    } else {
+      this.#heard += 1;
+      this.dispatchEvent(new CustomEvent('message', { detail: message }));
+    }
+  }
+
+  /** @param {number} taken messages that the server has of us */
+  #onOpen(taken) {
+    this.#open = true;
+    this.#onTaken(taken);
+    for (const message of this.#outbox) this.#say(message);
+    clearTimeout(this.#timer);
+    this.#ping();
+  }
+
+  /** @param {number} taken */
+  #onTaken(taken) {
+    this.#outbox.splice(0, taken - this.#taken);
+    this.#taken = taken;
+  }
+
+  /** @param {number} code */
+  #onClose(code) {
+    clearTimeout(this.#timer);
+    this.#open = false;
+    this.#welcome.reject(new HarnessError('Error', `The server at ${this.url} closed the connection.`));
+    const lost = code === LOST && this.#socket !== null && this.#resume !== '';
+    if (lost && !this.#lostAt) {
+      this.#lostAt = performance.now();
+      this.dispatchEvent(new Event('lost'));
+    }
+    if (!lost || performance.now() - this.#lostAt > RECONNECT_FOR) {
+      this.#socket = null;
+      this.dispatchEvent(new Event('closed'));
+      return;
+    }
+    this.#retry = setTimeout(() => {
+      this.#connect({ ...NOBODY, resume: this.#resume, heard: this.#heard });
+    }, RECONNECT_EVERY);
+  }
+
+  /** @param {ToServer} message */
+  #say(message) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
   }
 
   #ping() {
-    this.send({ type: 'ping', sent: pageNow() });
+    this.#say({ type: 'ping', sent: pageNow(), heard: this.#heard });
     this.#pings += 1;
     this.#timer = setTimeout(() => this.#ping(), this.#pings < QUICK_PINGS ? QUICK_MS : CALM_MS);
   }
