@@ -152,6 +152,7 @@ async function enter(members, wants = null) {
     marker: 4,
     members,
     spool_token: 's',
+    resume: 'r',
     ice_servers: [{ urls: 'stun:x' }],
   });
   await joined;
@@ -202,6 +203,7 @@ describe('entering', () => {
       marker: 0,
       members: [member('bob')],
       spool_token: 's',
+      resume: 'r',
       ice_servers: [],
     });
     await joined;
