@@ -17,13 +17,15 @@ from harness.recording.config import RecordConfig
 from harness.recording.recording import Recording
 from harness.session.participant import Participant
 from harness.session.room import Room
-from harness.verification import Report, verify
+from harness.verification import Expectation, Limits, Report, verify
 
 __all__ = [
     "ConfigError",
     "DiskFullError",
+    "Expectation",
     "HarnessError",
     "InvalidStateError",
+    "Limits",
     "NotSupportedError",
     "PageError",
     "Participant",

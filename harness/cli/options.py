@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+
+from harness.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 JsonOption = Annotated[
     bool, typer.Option("--json", envvar="HARNESS_JSON", help="Print exactly one JSON object on stdout.")
@@ -21,6 +27,10 @@ ExecutableOption = Annotated[
 ]
 DebugOption = Annotated[
     bool, typer.Option("--debug", envvar="HARNESS_DEBUG", help="Show tracebacks.", show_envvar=False)
+]
+HtmlOption = Annotated[
+    Path | None,
+    typer.Option("--html", envvar="HARNESS_HTML", help="Write the report as a page with plots.", metavar="FILE"),
 ]
 
 _debug = False
@@ -38,6 +48,16 @@ def stdout() -> Console:
     console = Console(highlight=False)
     console.soft_wrap = not console.is_terminal
     return console
+
+
+@contextlib.contextmanager
+def writable() -> Iterator[None]:
+    """Say which file can't be written, and why."""
+    try:
+        yield
+    except OSError as error:
+        message = f"{error.filename} can't be written: {error.strerror}."
+        raise ConfigError(message) from error
 
 
 def print_json(answer: dict[str, Any]) -> None:

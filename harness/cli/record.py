@@ -14,11 +14,13 @@ from harness.cli.interrupt import Interruption, interruptible
 from harness.cli.options import (
     DebugOption,
     ExecutableOption,
+    HtmlOption,
     JsonOption,
     RecordingsOption,
     debugging,
     print_json,
     stdout,
+    writable,
 )
 from harness.errors import ConfigError
 from harness.launch import open_room
@@ -69,6 +71,7 @@ def record(
     ] = "synthetic",
     headed: Annotated[bool, typer.Option("--headed", envvar="HARNESS_HEADED", help="Show the windows.")] = False,
     executable: ExecutableOption = None,
+    html: HtmlOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -106,6 +109,9 @@ def record(
             finally:
                 kept = room.recordings
         reports = [verify(recording) for recording in kept]
+    if html and reports:
+        with writable():
+            reports[-1].write_html(html)
     _answer(kept, reports, json=json)
     if interruption:
         raise typer.Exit(interruption.exit_code or 0)

@@ -7,8 +7,11 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import DebugOption, JsonOption, debugging, print_json, stdout
+from harness.cli.options import DebugOption, HtmlOption, JsonOption, debugging, print_json, stdout, writable
+from harness.errors import ConfigError
 from harness.verification import verify as judge
+from harness.verification.expectations import Expected, read_expected
+from harness.verification.junit import write_junit
 
 
 def verify(
@@ -16,6 +19,14 @@ def verify(
     *,
     duration: Annotated[
         float | None, typer.Option(envvar="HARNESS_DURATION", help="How long each should last, seconds.", metavar="S")
+    ] = None,
+    expect: Annotated[
+        Path | None,
+        typer.Option(envvar="HARNESS_EXPECT", help="Limits, and who is seen and heard when: TOML.", metavar="FILE"),
+    ] = None,
+    html: HtmlOption = None,
+    junit: Annotated[
+        Path | None, typer.Option(envvar="HARNESS_JUNIT", help="Write the findings as JUnit XML.", metavar="FILE")
     ] = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -27,11 +38,25 @@ def verify(
     Examples:
         harness verify recordings/standup.webm
 
-        harness verify recordings/*.webm --json
+        harness verify recordings/standup.webm --html report.html
+
+        harness verify recordings/*.webm --expect expect.toml --junit results.xml
     """
     if debug:
         debugging(on=True)
-    reports = [judge(file, duration=duration) for file in files]
+    if html and len(files) > 1:
+        message = f"--html takes one recording, and {len(files)} were given; for several there are --junit and --json."
+        raise ConfigError(message)
+    expected = read_expected(expect) if expect else Expected()
+    if duration is None:
+        duration = expected.duration
+    reports = [judge(file, duration=duration, limits=expected.limits, expect=expected.expect) for file in files]
+    with writable():
+        for report in reports:
+            if html:
+                report.write_html(html)
+        if junit:
+            write_junit(reports, junit)
     ok = all(report.ok for report in reports)
     if json:
         print_json({"ok": ok, "reports": [report.as_json() for report in reports]})

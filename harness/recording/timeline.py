@@ -75,6 +75,15 @@ class Timeline(BaseModel):
     members: tuple[Member, ...] = ()
     events: tuple[Event, ...] = ()
 
+    def present(self, participant: str, duration: float) -> list[Interval]:
+        """Return when the participant was in the room: intervals in seconds, within 0 to ``duration``."""
+        changes = (
+            (event.at, event.event == "join")
+            for event in self.events
+            if event.event in {"join", "leave"} and event.participant == participant
+        )
+        return _spans(changes, duration)
+
     def seen(self, participant: str, duration: float) -> list[Interval]:
         """Return when the participant's live picture is in the file: intervals in seconds, up to ``duration``."""
         tiled = _spans(

@@ -33,7 +33,7 @@ CHECKS: Final = (
     Check("silent", "Is there sound as long as somebody should be heard?", flow_checks.silent),
     Check(
         "presence",
-        "Is everybody seen in place, and heard, when the manifest says, and only then?",
+        "Is everybody seen in place, and heard, when manifest and caller say, and only then?",
         person_checks.presence,
     ),
     Check("freeze", "Does everybody's picture move?", person_checks.freeze),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from harness.recording.recording import Manifest
     from harness.recording.timeline import Interval
+    from harness.verification.expectations import Expectation
     from harness.verification.measures import Person
     from harness.verification.probe import Streams
     from harness.verification.sightings import PlainWatch
@@ -32,15 +34,17 @@ _NEAR_GRID: Final = 0.05
 class Evidence:
     """What the checks judge.
 
-    ``asked_duration`` is what the caller expects, in seconds. ``unreadable`` says why the manifest beside the file
-    can't be used, where it can't; ``sha256`` is only taken where a manifest tells what it should be. ``black`` and
-    ``silent`` are when the whole picture is black and the whole mix silent, ``holes`` where no picture is written.
+    ``asked_duration`` (seconds) and ``expectations`` are what the caller expects. ``unreadable`` says why the manifest
+    beside the file can't be used, where it can't; ``sha256`` is only taken where a manifest tells what it should be.
+    ``black`` and ``silent`` are when the whole picture is black and the whole mix silent, ``holes`` where no picture is
+    written.
     """
 
     path: Path
     manifest: Manifest | None
     unreadable: str | None
     asked_duration: float | None
+    expectations: tuple[Expectation, ...]
     sha256: str | None
     streams: Streams
     media: Media
@@ -142,4 +146,7 @@ def _audio(sound: SoundFacts) -> Audio:
         channels=sound.channels,
         duration=round(sound.duration, 3),
         gaps=len(sound.holes),
+        loudness=sound.loudness,
+        peak_dbfs=round(20 * math.log10(sound.peak), 1) if sound.peak else None,
+        clipped=sound.clipped,
     )

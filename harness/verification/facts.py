@@ -39,7 +39,11 @@ class Video(Value):
 
 
 class Audio(Value):
-    """The sound of a file; ``sample_rate`` in hertz, ``gaps`` the number of holes, ``loudness`` not measured yet."""
+    """The sound of a file.
+
+    ``sample_rate`` is in hertz, ``gaps`` the number of holes. ``loudness`` is integrated over the file, in LUFS (EBU
+    R 128), and None of silence; ``peak_dbfs`` is the loudest sample, ``clipped`` how many lie at full scale.
+    """
 
     codec: str
     sample_rate: int
@@ -47,6 +51,8 @@ class Audio(Value):
     duration: float
     gaps: int
     loudness: float | None = None
+    peak_dbfs: float | None = None
+    clipped: int = 0
 
 
 class Media(Value):

@@ -55,8 +55,14 @@ class Person:
     home: tuple[Interval, ...]
     heard: tuple[Interval, ...]
     uneven: int
-    offset_span: float
+    offsets: NDArray[np.float64]
+    delays: NDArray[np.float64]
     own_voice: bool
+
+    @property
+    def offset_span(self) -> float:
+        """Over how many seconds the sound's offset was followed."""
+        return float(np.ptp(self.offsets[:, 0])) if len(self.offsets) else 0.0
 
     @property
     def name(self) -> str:
@@ -98,6 +104,7 @@ def _person(tape: Tape, marker: int, name: str, *, known: bool, own_voice: bool)
     heard = _heard(tape.hearing, marker % VOICES)
     sight = _sight(tape.sightings.get(marker), tape)
     offsets = _offsets(tape.sightings.get(marker), tape.hearing if own_voice else None, tape.cuts)
+    delays = _delays(tape.sightings.get(marker), tape)
     return Person(
         marker=marker,
         known=known,
@@ -108,13 +115,14 @@ def _person(tape: Tape, marker: int, name: str, *, known: bool, own_voice: bool)
             audio=_audio(heard, tape),
             av_offset_ms=_spread(offsets[:, 1] * 1000),
             drift_ppm=_drift(offsets),
-            delay_ms=_delay(tape.sightings.get(marker), tape),
+            delay_ms=_spread(delays[:, 1]),
         ),
         seen=sight.seen,
         home=sight.home,
         heard=tuple(heard),
         uneven=sight.uneven,
-        offset_span=float(np.ptp(offsets[:, 0])) if len(offsets) else 0.0,
+        offsets=offsets,
+        delays=delays,
         own_voice=own_voice,
     )
 
@@ -199,17 +207,17 @@ def _offsets(
     return np.array(found).reshape(-1, 2)
 
 
-def _delay(sightings: Sightings | None, tape: Tape) -> Spread | None:
-    """Return how long after its capture each picture is shown; captures count the room's ms modulo 2^22."""
+def _delays(sightings: Sightings | None, tape: Tape) -> NDArray[np.float64]:
+    """Return (when in the file, how many ms after its capture) of each picture; captures count ms modulo 2^22."""
     if sightings is None or tape.zero_ms is None:
-        return None
+        return np.zeros((0, 2))
     fresh = np.append(True, np.diff(sightings.captures_ms) != 0)
     shown = tape.zero_ms + sightings.times[fresh] * 1000
     for at, seconds in tape.cuts:
         shown[sightings.times[fresh] >= at] += seconds * 1000
     turn = float(1 << CAPTURE_BITS)
     late = (shown - sightings.captures_ms[fresh] + turn / 2) % turn - turn / 2
-    return _spread(late)
+    return np.stack((sightings.times[fresh], late), axis=1)
 
 
 def _spread(values: NDArray[np.float64]) -> Spread | None:

@@ -20,7 +20,13 @@ _UNMEASURED: Final = 3.0
 
 
 def presence(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Judge whether everybody is seen in place and heard when the manifest says, and only then."""
+    """Judge whether everybody is seen in place and heard when the manifest and the caller say."""
+    yield from _as_told(evidence, limits)
+    yield from _as_expected(evidence, limits)
+
+
+def _as_told(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Judge whether everybody is there when the manifest says, and only then."""
     manifest = evidence.manifest
     if manifest is None:
         return
@@ -35,11 +41,39 @@ def presence(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             wanted = manifest.timeline.heard(person.name, duration)
             holes = evidence.streams.sound.holes if evidence.streams.sound else ()
             missing = _missing(wanted, person.heard, _excused(evidence.silent, holes), limits)
-            wrong += [_stretch(person, at, "heard", "not heard") for at in missing]
+            wrong += [_stretch(person.name, at, "heard", "not heard") for at in missing]
             wrong += _unwanted(person, "heard", person.heard, wanted, limits)
         yield from stretches(wrong)
         if not wrong:
             yield Finding(check="presence", ok=True, participant=person.name, message=_summary(person, evidence))
+
+
+def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Judge what the caller expects: that somebody is, or is not, seen or heard for a while."""
+    people = {person.name: person for person in evidence.people}
+    for asked in evidence.expectations:
+        end = evidence.media.duration if asked.end is None else asked.end
+        # The edges are where things change; a short while keeps its middle.
+        edge = min(limits.edge, (end - asked.start) / 4)
+        while_ = [(asked.start + edge, end - edge)]
+        person = people.get(asked.participant)
+        if person is None and (asked.seen or asked.heard):
+            known = ", ".join(people) or "nobody"
+            text = f"{asked.participant} is nowhere in the recording; there is {known}."
+            yield Finding(check="presence", ok=False, participant=asked.participant, message=text)
+            continue
+        for sense, wanted in (("seen", asked.seen), ("heard", asked.heard)):
+            if wanted is None:
+                continue
+            found: Iterable[Interval] = getattr(person, sense) if person else ()
+            off = subtract(while_, found) if wanted else shared(while_, found)
+            wrong = longer(off, limits.hole)
+            said = (sense, f"not {sense}") if wanted else (f"not {sense}", sense)
+            for at in wrong:
+                yield _stretch(asked.participant, at, *said)
+            if not wrong:
+                text = f"{said[0]} {span((asked.start, end))}, as expected"
+                yield Finding(check="presence", ok=True, participant=asked.participant, message=text)
 
 
 def _absent(person: Person, wanted: list[Interval], excused: list[Interval], limits: Limits) -> Iterator[Finding]:
@@ -47,9 +81,9 @@ def _absent(person: Person, wanted: list[Interval], excused: list[Interval], lim
     missing = _missing(wanted, person.home, excused, limits)
     astray = longer(shared(missing, grown(person.seen, limits.hole / 2)), limits.hole)
     for at in astray:
-        yield _stretch(person, at, "seen in its own tile", "seen elsewhere in the picture")
+        yield _stretch(person.name, at, "seen in its own tile", "seen elsewhere in the picture")
     for at in longer(subtract(missing, astray), limits.hole):
-        yield _stretch(person, at, "seen", "not seen")
+        yield _stretch(person.name, at, "seen", "not seen")
 
 
 def _missing(
@@ -64,18 +98,18 @@ def _unwanted(
 ) -> Iterator[Finding]:
     """Yield when somebody is seen or heard who should not be then: muted, or gone."""
     for at in longer(subtract(found, grown(wanted, limits.edge)), limits.hole):
-        yield _stretch(person, at, f"not {sense}", sense)
+        yield _stretch(person.name, at, f"not {sense}", sense)
 
 
-def _stretch(person: Person, at: Interval, expected: str, got: str) -> Finding:
+def _stretch(name: str, at: Interval, expected: str, got: str) -> Finding:
     return Finding(
         check="presence",
         ok=False,
-        participant=person.name,
+        participant=name,
         at=milliseconds(at),
         expected=expected,
         got=got,
-        message=f"{person.name} is {got} {span(at)}.",
+        message=f"{name} is {got} {span(at)}.",
     )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path  # noqa: TC003 (pydantic reads it at run time)
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import computed_field
+from pydantic import Field, InstanceOf, computed_field
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
 from harness.errors import ConfigError, VerificationError
+from harness.verification.curves import Curves  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.facts import Media, Participant, Value
 from harness.verification.findings import Finding  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.intervals import total
@@ -32,12 +33,14 @@ class Report(Value):
     """What ``verify`` found out about the file at ``path``.
 
     ``media`` is None where nothing could be read. ``findings`` holds those that are well, too: what was checked.
+    ``curves`` is what ``html`` plots; it is in no JSON.
     """
 
     path: Path
     media: Media | None
     participants: tuple[Participant, ...] = ()
     findings: tuple[Finding, ...]
+    curves: InstanceOf[Curves] | None = Field(default=None, exclude=True, repr=False)
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -71,6 +74,20 @@ class Report(Value):
             message = "\n".join((f"{self.path} failed {_count(self.failures)}:", *lines))
             raise VerificationError(message)
 
+    def write_html(self, path: Path | str) -> Path:
+        """Write the report as one offline HTML page, which plays the recording from where it lies; return its path."""
+        from harness.verification.html_report import write_html
+
+        write_html(self, target := Path(path).absolute())
+        return target
+
+    def write_junit(self, path: Path | str) -> Path:
+        """Write the findings as JUnit XML; return its path."""
+        from harness.verification.junit import write_junit
+
+        write_junit([self], target := Path(path).absolute())
+        return target
+
     def as_json(self) -> dict[str, Any]:
         """Return the REPORT object of the command line's answers."""
         values = self.model_dump(mode="json")
@@ -85,7 +102,7 @@ class Report(Value):
         """Return the verdict, a line about the file, a row for each participant, and what failed."""
         if self.media is None:
             return Group(*(Text.assemble(("✗ ", "bold red"), finding.message) for finding in self.failures))
-        parts: list[RenderableType] = [self._verdict(), Text(f"  {_described(self.media)}", style="dim")]
+        parts: list[RenderableType] = [self._verdict(), Text(f"  {described(self.media)}", style="dim")]
         if self.participants:
             parts.append(self._people())
         if self.failures or self.warnings:
@@ -131,7 +148,8 @@ def _row(one: Participant) -> tuple[str, ...]:
     )
 
 
-def _described(media: Media) -> str:
+def described(media: Media) -> str:
+    """Return the file's facts in one line."""
     parts = [
         media.container,
         f"{media.duration:.2f} s",

@@ -11,6 +11,8 @@ import av
 import av.error
 import numpy as np
 
+from harness.verification.loudness import LoudnessMeter
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,6 +28,8 @@ _LUMA_FIRST: Final = frozenset(
 )
 # Opus packets of 60 ms are stamped when they arrive, several milliseconds off; a lost one leaves 60 ms.
 _SOUND_HOLE: Final = 0.045
+# A decoder may overshoot a little; what a mixer cut off lies at full scale or just below it.
+_FULL_SCALE: Final = 0.999
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,11 @@ class PictureFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class SoundFacts:
-    """The facts of a sound track; times in seconds, ``holes`` where no samples are."""
+    """The facts of a sound track; times in seconds, ``holes`` where no samples are.
+
+    ``loudness`` is in LUFS, None of silence; ``peak`` the loudest sample of any channel, full scale 1; ``clipped``
+    counts the samples at full scale.
+    """
 
     codec: str
     sample_rate: int
@@ -76,6 +84,9 @@ class SoundFacts:
     holes: tuple[Interval, ...]
     backward: int
     broken: int
+    loudness: float | None = None
+    peak: float = 0.0
+    clipped: int = 0
 
 
 class PictureTrack:
@@ -144,6 +155,9 @@ class SoundTrack:
         self._holes: list[Interval] = []
         self._packets = array("d")
         self._broken = 0
+        self._meter = LoudnessMeter()
+        self._peak = 0.0
+        self._clipped = 0
 
     def take(self, packet: av.Packet[av.AudioStream]) -> Iterator[Sound]:
         """Yield the pieces of sound that a packet completes."""
@@ -172,6 +186,9 @@ class SoundTrack:
             holes=tuple(self._holes),
             backward=sum(later <= earlier for earlier, later in pairwise(self._packets)),
             broken=self._broken,
+            loudness=self._meter.loudness(),
+            peak=self._peak,
+            clipped=self._clipped,
         )
 
     def _at_rate(self, frame: av.AudioFrame) -> list[av.AudioFrame]:
@@ -188,7 +205,12 @@ class SoundTrack:
         elif at - self._end > _SOUND_HOLE:
             self._holes.append((self._end, at))
         self._end = max(self._end, at + frame.samples / SAMPLE_RATE)
-        return Sound(at, frame.to_ndarray().mean(axis=0))
+        self._meter.take(frame)
+        samples = frame.to_ndarray()
+        size = np.abs(samples)
+        self._peak = max(self._peak, float(size.max(initial=0.0)))
+        self._clipped += int(np.count_nonzero(size >= _FULL_SCALE))
+        return Sound(at, samples.mean(axis=0))
 
 
 def _codec(stream: av.VideoStream | av.AudioStream) -> str:

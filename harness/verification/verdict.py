@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.errors import ConfigError
 from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of
 from harness.recording.timeline import Timeline
 from harness.verification.checks import judged
+from harness.verification.curves import curves_of
 from harness.verification.evidence import (
     Evidence,
     black_of,
@@ -25,23 +27,36 @@ from harness.verification.report import Report
 from harness.verification.sightings import PlainWatch, StripWatch
 from harness.verification.sound import SoundWatch
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def verify(recording: Recording | Path | str, *, duration: float | None = None, limits: Limits | None = None) -> Report:
+    from harness.verification.expectations import Expectation
+    from harness.verification.sound import Hearing
+
+
+def verify(
+    recording: Recording | Path | str,
+    *,
+    duration: float | None = None,
+    limits: Limits | None = None,
+    expect: Sequence[Expectation] = (),
+) -> Report:
     """Return the verdict on a recording, by what is in the file and in the manifest beside it, if there is one.
 
-    ``duration`` is how long it should last, in seconds. Bad media gives a report that says so. Raises ConfigError
-    where there is no file to read, or a duration that can't be.
+    ``duration`` is how long it should last, in seconds, and ``expect`` who should be seen or heard when. Bad media
+    gives a report that says so. Raises ConfigError where there is no file to read, or a duration that can't be.
     """
     if duration is not None and not 0 <= duration < float("inf"):
         message = f"duration: {duration!r} is not possible; give seconds from 0 up."
         raise ConfigError(message)
+    limits = limits or Limits()
     path = (recording.path if isinstance(recording, Recording) else Path(recording)).absolute()
     beside = recording.manifest if isinstance(recording, Recording) else manifest_of(path)
     if not path.is_file():
         message = f"{path} is {'no file' if path.exists() else 'not there'}; give the path of a recording."
         raise ConfigError(message)
     try:
-        evidence = _evidence(path, beside, duration)
+        evidence, hearing = _evidence(path, beside, duration, tuple(expect))
     except UnreadableError as error:
         return Report(path=path, media=None, findings=(Finding(check="container", ok=False, message=str(error)),))
     except OSError as error:
@@ -51,12 +66,15 @@ def verify(recording: Recording | Path | str, *, duration: float | None = None, 
         path=path,
         media=evidence.media,
         participants=tuple(person.facts for person in evidence.people),
-        findings=judged(evidence, limits or Limits()),
+        findings=judged(evidence, limits),
+        curves=curves_of(evidence, hearing, limits),
     )
 
 
-def _evidence(path: Path, beside: Path, asked: float | None) -> Evidence:
-    """Return all that is known about the file; raises UnreadableError, OSError."""
+def _evidence(
+    path: Path, beside: Path, asked: float | None, expect: tuple[Expectation, ...]
+) -> tuple[Evidence, Hearing | None]:
+    """Return all that is known about the file, and what was heard; raises UnreadableError, OSError."""
     manifest, unreadable = _manifest(beside)
     timeline = manifest.timeline if manifest else Timeline()
     plain, strips, ear = PlainWatch(), StripWatch(timeline, _size(manifest)), SoundWatch()
@@ -71,11 +89,12 @@ def _evidence(path: Path, beside: Path, asked: float | None) -> Evidence:
         zero_ms=manifest.zero_ms if manifest else None,
         cuts=timeline.cuts(),
     )
-    return Evidence(
+    evidence = Evidence(
         path=path,
         manifest=manifest,
         unreadable=unreadable,
         asked_duration=asked,
+        expectations=expect,
         sha256=sha256_of(path) if manifest else None,
         streams=streams,
         media=media_of(streams, size=path.stat().st_size, rate=rate, watch=plain),
@@ -85,6 +104,7 @@ def _evidence(path: Path, beside: Path, asked: float | None) -> Evidence:
         holes=holes_of(streams.picture, rate),
         rate=rate,
     )
+    return evidence, hearing
 
 
 def _size(manifest: Manifest | None) -> tuple[int, int] | None:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import av
 import numpy as np
@@ -24,30 +25,47 @@ SAMPLE_EVERY = 5.0
 MB = 1_000_000
 
 
-def memory() -> tuple[float, float]:
-    """Return the memory of Chrome and its driver, and of this process, in MB."""
+def memory() -> dict[str, float]:
+    """Return the memory of each of Chrome's processes and of its driver, and of this process as Python, in MB."""
     me = psutil.Process()
-    chrome = 0
+    found = {"Python": me.memory_full_info().pss / MB}
     for process in me.children(recursive=True):
         try:
-            chrome += process.memory_full_info().pss
+            kind = next((word for word in reversed(process.cmdline()) if "type=" in word), process.name())
+            found[f"{kind.rpartition('=')[2]} {process.pid}"] = process.memory_full_info().pss / MB
         except (psutil.NoSuchProcess, psutil.ZombieProcess):
             continue
-    return chrome / MB, me.memory_full_info().pss / MB
+    return found
 
 
-def record(room: Room, people: list[Participant], minutes: float, config: RecordConfig) -> tuple[Recording, np.ndarray]:
-    """Record; return the file, and the samples: minutes, MB of Chrome, MB of Python."""
+def grown(samples: list[dict[str, float]]) -> str:
+    """Return which processes grew most between the first fifth of the samples and the last, in MB."""
+    fifth = max(1, len(samples) // 5)
+    before, after = (
+        {name: median(one.get(name, 0.0) for one in part) for name in samples[-1]}
+        for part in (samples[fifth : 2 * fifth], samples[-fifth:])
+    )
+    most = sorted(after, key=lambda name: before[name] - after[name])[:3]
+    return ", ".join(f"{name} {after[name] - before[name]:+.1f}" for name in most)
+
+
+def record(
+    room: Room, people: list[Participant], minutes: float, config: RecordConfig
+) -> tuple[Recording, np.ndarray, str]:
+    """Record; return the file, the samples (minutes, MB of Chrome, MB of Python), and which processes grew most."""
     alice = people[0]
     alice.start_media_recording(recorder="all", record_config=config)
     began = room_time()
     samples = []
+    parts = []
     while (elapsed := (room_time() - began) / 60_000) < minutes:
-        samples.append((elapsed, *memory()))
+        parts.append(memory())
+        python = parts[-1]["Python"]
+        samples.append((elapsed, sum(parts[-1].values()) - python, python))
         sys.stderr.write(f"\r{elapsed:5.1f} of {minutes:g} min, Chrome {samples[-1][1]:.0f} MB")
         room.wait(seconds=min(SAMPLE_EVERY, max(0.0, minutes * 60 - elapsed * 60) + 0.05))
     sys.stderr.write("\n")
-    return alice.download_media_recording(), np.array(samples)
+    return alice.download_media_recording(), np.array(samples), grown(parts)
 
 
 def slope(samples: np.ndarray, column: int) -> float:
@@ -79,7 +97,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         with open_room(recordings=folder) as room:
             people = room.join_all("alice", "bob", "carol")
-            recording, samples = record(room, people, asked.minutes, config)
+            recording, samples, most = record(room, people, asked.minutes, config)
         report = verify(recording)
         drifts = {one.name: abs(one.drift_ppm or 0.0) * recording.duration / 1000 for one in report.participants}
         worst = max(drifts, key=lambda name: drifts[name])
@@ -107,7 +125,7 @@ def main() -> int:
             if not finding.ok or finding.warning:
                 kind = "warning" if finding.warning else "failed"
                 sys.stdout.write(f"{kind}: {finding.check}: {finding.message}\n")
-    sys.stdout.write("\n".join([*goals.table(), ""]))
+    sys.stdout.write("\n".join([*goals.table(), f"grew most, in MB: {most}", ""]))
     return 0 if all(row.met for row in goals.rows) else 1
 
 

@@ -39,7 +39,16 @@ def test_json_has_the_keys_of_the_contract(good: Report) -> None:
         *("codec", "width", "height", "frames", "frame_rate", "gap_ms", "missed", "repeated")
     ]
     assert list(report["media"]["video"]["gap_ms"]) == ["p50", "p95", "max"]
-    assert list(report["media"]["audio"]) == ["codec", "sample_rate", "channels", "duration", "gaps", "loudness"]
+    assert list(report["media"]["audio"]) == [
+        "codec",
+        "sample_rate",
+        "channels",
+        "duration",
+        "gaps",
+        "loudness",
+        "peak_dbfs",
+        "clipped",
+    ]
     alice = report["participants"][0]
     assert list(alice) == ["name", "present", "video", "audio", "av_offset_ms", "drift_ppm", "delay_ms"]
     assert list(alice["video"]) == ["frames_seen", "frame_rate", "repeated_percent", "skipped_percent", "frozen"]

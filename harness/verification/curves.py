@@ -1,0 +1,101 @@
+"""What a file did over time, thinned to what a plot can show: level, gaps, each participant's offset and delay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from harness.recording.recording import Manifest
+    from harness.recording.timeline import Interval
+    from harness.verification.evidence import Evidence
+    from harness.verification.limits import Limits
+    from harness.verification.sound import Hearing
+
+# A plot is some 1,000 pixels wide; more points than half of that show nothing more.
+_POINTS: Final = 500
+_QUIETEST: Final = -60.0
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Values over time: ``times`` in seconds of the file, rising, as many as ``values``."""
+
+    times: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Curves:
+    """The plots of one file, and the limits by which it was judged.
+
+    ``level`` is the whole mix in dB of full scale, ``gaps`` the ms from each picture to the next; ``offsets`` (sound
+    minus picture) and ``delays`` (capture to file) are in ms, by participant; ``seen`` is when their pictures are in
+    it, in seconds.
+    """
+
+    manifest: Manifest | None
+    limits: Limits
+    duration: float
+    rate: float | None
+    level: Curve
+    gaps: Curve
+    seen: Mapping[str, Sequence[Interval]] = field(default_factory=dict)
+    offsets: Mapping[str, Curve] = field(default_factory=dict)
+    delays: Mapping[str, Curve] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        """Return true: reports are compared by what they say, and these are the same measurements, drawn."""
+        return isinstance(other, Curves)
+
+    __hash__ = object.__hash__
+
+
+def curves_of(evidence: Evidence, hearing: Hearing | None, limits: Limits) -> Curves:
+    """Return the curves of a file; of many values the most telling stay."""
+    picture = evidence.streams.picture
+    times = picture.times if picture else np.zeros(0)
+    return Curves(
+        manifest=evidence.manifest,
+        limits=limits,
+        duration=evidence.media.duration,
+        rate=evidence.rate,
+        level=_level(hearing),
+        gaps=_thinned(times[:-1], np.diff(times) * 1000, largest=True),
+        seen={person.name: person.seen for person in evidence.people},
+        offsets={
+            person.name: _thinned(person.offsets[:, 0], person.offsets[:, 1] * 1000)
+            for person in evidence.people
+            if len(person.offsets)
+        },
+        delays={
+            person.name: _thinned(person.delays[:, 0], person.delays[:, 1])
+            for person in evidence.people
+            if len(person.delays)
+        },
+    )
+
+
+def _level(hearing: Hearing | None) -> Curve:
+    if hearing is None or not hearing.levels.size:
+        return Curve(np.zeros(0), np.zeros(0))
+    decibels = 20 * np.log10(np.maximum(hearing.levels.astype(np.float64), 10 ** (_QUIETEST / 20)))
+    return _thinned(hearing.steps[:, 0], decibels, largest=True)
+
+
+def _thinned(times: NDArray[np.float64], values: NDArray[np.float64], *, largest: bool = False) -> Curve:
+    """Return at most 500 points: of each stretch the median, or what stands out most."""
+    if times.size <= _POINTS:
+        return Curve(times, values)
+    edges = np.linspace(0, times.size, _POINTS + 1).astype(int)
+    pick = np.max if largest else np.median
+    pairs = [(times[start], pick(values[start:end])) for start, end in pairwise(edges)]
+    thinned = np.array(pairs)
+    return Curve(thinned[:, 0], thinned[:, 1])

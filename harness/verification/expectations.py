@@ -1,0 +1,81 @@
+"""What somebody expects of a recording beyond its manifest: who is seen and heard when, and how much is allowed."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Annotated, Self
+
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from harness.errors import ConfigError
+from harness.verification.facts import Value
+from harness.verification.limits import Limits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Expectation(Value):
+    """Somebody is, or is not, seen or heard for a while.
+
+    ``start`` and ``end`` are seconds of the file, in a file of expectations ``from`` and ``to``; without ``end`` it
+    holds to the end of the recording. What ``seen`` or ``heard`` leaves as None is not asked for.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    participant: str
+    seen: bool | None = None
+    heard: bool | None = None
+    start: Seconds = Field(default=0.0, alias="from")
+    end: Seconds | None = Field(default=None, alias="to")
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if self.seen is None and self.heard is None:
+            message = "say whether the participant is seen or heard"
+            raise ValueError(message)
+        if self.end is not None and self.end <= self.start:
+            message = f"'to' ({self.end:g}) must come after 'from' ({self.start:g})"
+            raise ValueError(message)
+        return self
+
+
+class Expected(Value):
+    """What a file of expectations says: a length in seconds, limits, and who is seen and heard when."""
+
+    duration: Seconds | None = None
+    limits: Limits = Limits()
+    expect: tuple[Expectation, ...] = ()
+
+
+def read_expected(path: Path) -> Expected:
+    """Return the expectations at ``path``, a TOML file.
+
+    Raises ConfigError, which names the place and the reason, where it can't be read or says what can't be.
+    """
+    try:
+        return Expected.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        message = f"{path} can't be read: {error.strerror}."
+        raise ConfigError(message) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        message = f"{path} is no TOML file: {error}."
+        raise ConfigError(message) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the top"
+        message = f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}{_allowed(first['loc'])}."
+        raise ConfigError(message) from error
+
+
+def _allowed(where: tuple[int | str, ...]) -> str:
+    """Return what may stand at a place, where somebody may have mistyped its name."""
+    models: dict[str, type[Value]] = {"limits": Limits, "expect": Expectation}
+    if len(where) == 1 and where[0] not in models:
+        return f"; there are {', '.join(Expected.model_fields)}"
+    model = models.get(str(where[0])) if where else None
+    known = [field.alias or name for name, field in model.model_fields.items()] if model else []
+    return f"; there are {', '.join(known)}" if known and where[-1] not in known else ""

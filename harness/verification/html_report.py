@@ -1,0 +1,299 @@
+"""The report as one offline HTML file: verdict, film, what happened when, and the curves."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+import av
+import av.error
+import jinja2
+import numpy as np
+
+from harness.verification.intervals import longer, subtract
+from harness.verification.report import described
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from harness.recording.recording import Manifest
+    from harness.recording.timeline import Interval
+    from harness.verification.curves import Curve, Curves
+    from harness.verification.facts import Participant
+    from harness.verification.report import Report
+
+# Plots are drawn in these units and stretched to the page's width; heights are in pixels.
+WIDTH: Final = 1000
+_HEIGHT: Final = 120
+_THUMBNAILS: Final = 12
+_THUMBNAIL_HEIGHT: Final = 90
+_MOST_TICKS: Final = 10
+_LAST_TICK: Final = 0.97
+_NICE: Final = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
+_HOUR: Final = 3600
+# Stretches shorter than this, in seconds, are edges of what lies beside them.
+_SHORTEST: Final = 0.1
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A stretch in a lane: where it begins and how wide it is, in plot units, how it looks, and what it says."""
+
+    x: float
+    width: float
+    kind: str
+    says: str
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What one participant did over time."""
+
+    name: str
+    colour: int
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve, as the points of an SVG polyline."""
+
+    name: str
+    colour: int
+    points: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot over the file's time; ``marks`` are (height, label) of its horizontal lines."""
+
+    title: str
+    unit: str
+    note: str
+    lines: tuple[Line, ...]
+    marks: tuple[tuple[float, str], ...]
+    height: int = _HEIGHT
+
+
+def write_html(report: Report, target: Path) -> None:
+    """Write the report to ``target``; the recording is played from where it lies, by a relative address."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("harness.verification", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    page = environment.get_template("report.html.j2").render(_content(report, target))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page, encoding="utf-8")
+
+
+def _content(report: Report, target: Path) -> dict[str, Any]:
+    curves = report.curves
+    duration = curves.duration if curves else 0.0
+    names = {one.name: number for number, one in enumerate(report.participants)}
+    return {
+        "report": report,
+        "described": described(report.media) if report.media else "",
+        "film": quote(os.path.relpath(report.path, target.absolute().parent)),
+        "width": WIDTH,
+        "duration": duration,
+        "clock": clock,
+        "ticks": [(_x(at, duration), clock(at)) for at in _ticks(duration)],
+        "thumbnails": _filmstrip(report.path, duration) if report.media and report.media.video else [],
+        "lanes": [_lane(one, names[one.name], curves) for one in report.participants],
+        "events": _events(curves),
+        "plots": list(_plots(curves, names)) if curves else [],
+        "manifest": curves.manifest if curves else None,
+        "facts": _facts(report, curves.manifest if curves else None),
+        "passed": [finding for finding in report.findings if finding.ok and not finding.warning],
+    }
+
+
+def clock(seconds: float) -> str:
+    """Return a time in a file as people read it: 0:07.2, 12:30.0, 1:02:03.0."""
+    minutes, rest = divmod(round(max(0.0, seconds), 1), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
+
+
+# ---- the lanes ------------------------------------------------------------------------------------------------------
+
+
+def _lane(one: Participant, colour: int, curves: Curves | None) -> Lane:
+    """Return what a participant did: seen above, heard below, and what was wrong on top."""
+    duration = curves.duration if curves else 0.0
+    bars: list[Bar] = []
+    if curves and curves.manifest:
+        timeline = curves.manifest.timeline
+        present = timeline.present(one.name, duration)
+        bars += [_bar(at, duration, "present", "in the room") for at in present]
+        muted = longer(subtract(present, timeline.heard(one.name, duration)), _SHORTEST)
+        bars += [_bar(at, duration, "muted", "not in the sound, as the manifest says,") for at in muted]
+    if one.video:
+        seen = curves.seen.get(one.name, ()) if curves else ()
+        bars += [_bar(at, duration, "seen", "seen") for at in seen]
+        bars += [_bar(at, duration, "frozen", "frozen") for at in one.video.frozen]
+    if one.audio:
+        bars += [_bar(at, duration, "heard", "heard") for at in one.audio.heard]
+    return Lane(one.name, colour, tuple(bars))
+
+
+def _bar(at: Interval, duration: float, kind: str, says: str) -> Bar:
+    start, end = _x(at[0], duration), _x(at[1], duration)
+    return Bar(start, max(1.5, end - start), kind, f"{says} from {clock(at[0])} to {clock(at[1])}")
+
+
+def _events(curves: Curves | None) -> Sequence[tuple[float, float, str, str]]:
+    """Return what else happened: where in the plot, when, which kind, and in words."""
+    if curves is None or curves.manifest is None:
+        return []
+    words = {"join": "{} joins", "leave": "{} leaves", "pause": "paused for {:.1f} s, cut out", "alarm": "{}"}
+    found = []
+    for event in curves.manifest.timeline.events:
+        if event.event not in words or not 0 <= event.at <= curves.duration:
+            continue
+        about = {"pause": event.seconds or 0.0, "alarm": event.message}.get(event.event, event.participant)
+        found.append((_x(event.at, curves.duration), event.at, event.event, words[event.event].format(about)))
+    return found
+
+
+# ---- the plots ------------------------------------------------------------------------------------------------------
+
+
+def _plots(curves: Curves, names: Mapping[str, int]) -> Iterable[Plot]:
+    """Yield the plots that the file gives cause for."""
+
+    def plot(title: str, unit: str, note: str, values: Mapping[str, Curve], reach: tuple[float, float]) -> Plot:
+        return Plot(title, unit, note, _lines(values, names, reach, curves.duration), _marks(reach))
+
+    if curves.level.times.size:
+        yield plot("Sound level", "dBFS", "the whole mix", {"mix": curves.level}, (-60.0, 0.0))
+    if curves.offsets:
+        reach = _reach(curves.offsets.values(), least=50.0)
+        allowed = f"allowed: {curves.limits.av_offset_ms:g} ms either way"
+        yield plot("Sound against picture", "ms", allowed, curves.offsets, (-reach, reach))
+    if curves.delays:
+        most = _reach(curves.delays.values(), least=100.0)
+        yield plot("Delay from capture to file", "ms", "", curves.delays, (0.0, most))
+    if curves.gaps.times.size and curves.rate:
+        most = max(100.0, float(curves.gaps.values.max()) * 1.1)
+        yield plot(
+            "From picture to picture",
+            "ms",
+            f"on the grid: {1000 / curves.rate:.1f} ms",
+            {"gap": curves.gaps},
+            (0.0, most),
+        )
+
+
+def _lines(
+    curves: Mapping[str, Curve], names: Mapping[str, int], reach: tuple[float, float], duration: float
+) -> tuple[Line, ...]:
+    return tuple(Line(name, names.get(name, -1), _points(curve, reach, duration)) for name, curve in curves.items())
+
+
+def _marks(reach: tuple[float, float]) -> tuple[tuple[float, str], ...]:
+    low, high = reach
+    return tuple((_y(value, reach), f"{value:.0f}") for value in (low, (low + high) / 2, high))
+
+
+def _points(curve: Curve, reach: tuple[float, float], duration: float) -> str:
+    return " ".join(
+        f"{_x(at, duration):.1f},{_y(value, reach):.1f}"
+        for at, value in zip(curve.times.tolist(), curve.values.tolist(), strict=True)
+    )
+
+
+def _reach(curves: Iterable[Curve], *, least: float) -> float:
+    """Return how far a plot must reach so that nearly everything is in it."""
+    furthest = max(float(np.percentile(np.abs(curve.values), 99)) for curve in curves)
+    return max(least, 10 * math.ceil(furthest * 1.2 / 10))
+
+
+def _x(at: float, duration: float) -> float:
+    return round(min(max(at / duration, 0.0), 1.0) * WIDTH, 2) if duration else 0.0
+
+
+def _y(value: float, reach: tuple[float, float]) -> float:
+    low, high = reach
+    share = min(max((value - low) / (high - low), 0.0), 1.0)
+    return (1 - share) * (_HEIGHT - 8) + 4
+
+
+def _ticks(duration: float) -> list[float]:
+    """Return the moments that the time axis names: round ones, ten at most."""
+    step = next((step for step in _NICE if duration / step <= _MOST_TICKS), _HOUR * np.ceil(duration / _HOUR / 10))
+    # The last one would stand over the edge.
+    return [float(at) for at in np.arange(0, duration, step) if at <= _LAST_TICK * duration]
+
+
+# ---- the film -------------------------------------------------------------------------------------------------------
+
+
+def _filmstrip(path: Path, duration: float) -> list[str]:
+    """Return some pictures of the file, evenly spread, as data addresses; fewer where they can't be decoded."""
+    pictures = []
+    try:
+        with av.open(str(path)) as media:
+            stream = media.streams.video[0]
+            for number in range(_THUMBNAILS):
+                at = (number + 0.5) * duration / _THUMBNAILS
+                media.seek(round(at * av.time_base), backward=True)
+                frame = next((frame for frame in media.decode(stream) if (frame.time or 0.0) >= at - 0.05), None)
+                if frame is not None:
+                    pictures.append(_jpeg(frame))
+    except (av.error.FFmpegError, ValueError, IndexError):
+        return pictures
+    return pictures
+
+
+def _jpeg(frame: av.VideoFrame) -> str:
+    width = 2 * round(frame.width * _THUMBNAIL_HEIGHT / frame.height / 2)
+    small = frame.reformat(width=width, height=_THUMBNAIL_HEIGHT, format="yuvj420p")
+    small.pts = 0
+    file = io.BytesIO()
+    with av.open(file, "w", format="mjpeg") as output:
+        stream = output.add_stream("mjpeg", rate=1, options={"qscale": "4"})
+        stream.width, stream.height, stream.pix_fmt = width, _THUMBNAIL_HEIGHT, "yuvj420p"
+        output.mux(stream.encode(small))
+        output.mux(stream.encode(None))
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+# ---- the facts ------------------------------------------------------------------------------------------------------
+
+
+def _facts(report: Report, manifest: Manifest | None) -> list[tuple[str, str]]:
+    """Return what is known of the file, for a table."""
+    facts: list[tuple[str, str]] = []
+    if media := report.media:
+        facts += [
+            ("Container", f"{media.container}, {'seekable' if media.seekable else 'not seekable'}"),
+            ("Length", f"{media.duration:.3f} s"),
+            ("Size", f"{media.size / 1e6:.2f} MB, {media.bitrate / 1e3:.0f} kbps"),
+        ]
+        if video := media.video:
+            facts.append(("Picture", f"{video.codec}, {video.width} x {video.height}, {video.frame_rate:.2f} a second"))
+            facts.append(("Pictures", f"{video.frames}, {video.missed} missed, {video.repeated} like the one before"))
+        if audio := media.audio:
+            loudness = "silent" if audio.loudness is None else f"{audio.loudness:.1f} LUFS"
+            facts.append(("Sound", f"{audio.codec}, {audio.sample_rate / 1000:g} kHz, {audio.channels} channels"))
+            facts.append(("Loudness", f"{loudness}, peak {audio.peak_dbfs} dBFS, {audio.clipped} samples clipped"))
+    if manifest:
+        told = manifest.recording
+        facts += [
+            ("Recorded", f"{told.started_at} by {told.participant}, {told.recorder}"),
+            ("SHA-256", told.sha256),
+            *((name, version) for name, version in manifest.versions.items()),
+        ]
+        if told.recovered:
+            facts.append(("Recovered", told.recovered))
+    return facts
