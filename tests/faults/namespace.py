@@ -1,0 +1,44 @@
+"""Records in a network namespace whose only network goes away for a while.
+
+Run as ``unshare --net python -m tests.faults.namespace FOLDER``.
+Both sockets to the server and everybody's media cross the loopback of that namespace. Prints the recording as JSON.
+"""
+
+import fcntl
+import json
+import socket
+import struct
+import sys
+
+from harness import RecordConfig, open_room
+
+GET_FLAGS, SET_FLAGS = 0x8913, 0x8914
+UP = 0x1
+
+
+def loopback(*, up: bool) -> None:
+    """Turn the loopback on or off (netdevice(7))."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        request = struct.pack("16sH14s", b"lo", 0, b"")
+        _, flags, _ = struct.unpack("16sH14s", fcntl.ioctl(control, GET_FLAGS, request))
+        flags = flags | UP if up else flags & ~UP
+        fcntl.ioctl(control, SET_FLAGS, struct.pack("16sH14s", b"lo", flags, b""))
+
+
+def main(folder: str) -> None:
+    """Record alice and bob for some seconds, without a network for two of them."""
+    loopback(up=True)
+    with open_room(recordings=folder) as room:
+        alice, _ = room.join_all("alice", "bob")
+        alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="down"))
+        room.wait(seconds=1.5)
+        loopback(up=False)
+        room.wait(seconds=2)
+        loopback(up=True)
+        room.wait(seconds=4)
+        recording = alice.download_media_recording()
+    json.dump(recording.as_json(), sys.stdout)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
