@@ -26,6 +26,8 @@ MEDIA: Final = ("synthetic", "camera")
 # How long, in seconds, until who wants a newcomer's picture and sound must have them.
 JOINED_WITHIN: Final = 20.0
 _LOOK_EVERY: Final = 0.05
+# Who waits hears within so many seconds that a recording broke.
+_NOTICED_WITHIN: Final = 0.25
 
 
 class Room:
@@ -113,11 +115,11 @@ class Room:
     def wait(self, *, seconds: float) -> None:
         """Let time pass, while pages and browsers are heard.
 
-        Raises RecordingError, which carries what was saved, when a page or the browser dies while it records.
+        Raises RecordingError, which carries what was saved, as soon as a page or the browser dies while it records.
         """
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            self._pause(left)
+            self._pause(min(left, _NOTICED_WITHIN))
 
     def wait_for(
         self,

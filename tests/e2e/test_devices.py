@@ -58,10 +58,10 @@ def call(browser: Browser, room_server: RoomServer, recordings: Path) -> Report:
             people[name].turn_camera_on()
         _replace(people["erin"])
         people["frank"].stop_sharing_screen()
-        room.join("grace")
         for name in ("alice", "dave"):
             _replace(people[name])
         room.wait(seconds=1)
+        room.join("grace")
         _unplug(alice)
         room.wait(seconds=1)
         _replace(alice)
@@ -151,9 +151,6 @@ def test_a_camera_that_is_off_shows_the_card_and_comes_back(call: Report) -> Non
     assert [True, False, True] == events(call, "picture", "carol")
     assert [True, False, True, False, True] == events(call, "picture", "alice")
     for name in ("alice", "carol"):
-        video = call.participant(name).video
-        assert video is not None
-        assert () == video.frozen
         assert [] == wrong(call, name)
 
 

@@ -53,18 +53,6 @@ def test_everybody_is_seen_and_heard_in_a_recording_of_all(room: Room) -> None:
     assert recording.recovered is None
 
 
-def test_six_people_fit_into_one_room(room: Room) -> None:
-    """A mesh of six delivers everybody's picture and sound to the one who records."""
-    names = ("alice", "bob", "carol", "dave", "erin", "frank")
-
-    recording = recorded(room, *names, seconds=1.5)
-
-    report = verify(recording)
-    # Side by side, whoever is quickest joins first.
-    assert set(names) == {one.name for one in report.participants}
-    assert all(one.video and one.video.frames_seen > 15 for one in report.participants)
-
-
 def test_a_local_recording_holds_nobody_else(room: Room) -> None:
     """With recorder 'local' only the one who records is in the file, although others speak."""
     recording = recorded(room, "alice", "bob", seconds=3, recorder="local")
@@ -99,7 +87,7 @@ def test_somebody_who_comes_late_and_leaves_early_is_in_the_file_meanwhile(room:
     alice.start_media_recording(recorder="all", record_config=RecordConfig(record_video_frame=30))
     room.wait(seconds=1)
     bob = room.join("bob")
-    room.wait(seconds=3)
+    room.wait(seconds=2)
     bob.leave()
     room.wait(seconds=1)
     alice.stop_media_recording()
@@ -107,7 +95,7 @@ def test_somebody_who_comes_late_and_leaves_early_is_in_the_file_meanwhile(room:
     recording = alice.download_media_recording()
 
     report = whole(recording)
-    # From about 1 to 4 s; joining takes a moment of its own.
+    # From about 1 to 3 s; joining takes a moment of its own.
     assert 2 < sum(end - start for start, end in report.participant("bob").present) < recording.duration - 1
 
 
