@@ -19,7 +19,11 @@ record: setup ## Record three people for ten seconds, and judge the file
 	$(BIN)/harness record alice bob carol --recorder all --quality 720p --frame-rate 30 --seconds 10 --name standup
 
 test: setup ## Run every suite in quick form
-	@scripts/test
+	@python=0; page=0; \
+	$(BIN)/pytest || python=$$?; \
+	scripts/with-node node --test --test-force-exit --test-reporter=spec web/test/*.test.js || page=$$?; \
+	echo "make test: pytest exit code $$python, node --test exit code $$page"; \
+	test $$python -eq 0 && test $$page -eq 0
 
 test-faults: setup ## Kill, cut, fill and stall, as often as it is promised; prints figure beside bar (some 25 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/faults tests/e2e/test_matrix.py

@@ -11,15 +11,6 @@ pytest_plugins = ["pytester"]
 def pytest_configure(config: pytest.Config) -> None:
     """Name our own marker."""
     config.addinivalue_line("markers", "own_thread: runs in a thread of its own, beside pytest-playwright's event loop")
-    config.addinivalue_line("markers", "real_time: wants the processors to itself; the others may run beside it")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever records in a room of the fixtures does so in real time."""
-    for item in items:
-        if isinstance(item, pytest.Function) and "room_server" in item.fixturenames:
-            item.add_marker(pytest.mark.real_time)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -39,7 +39,6 @@ RECORDING = {
 REPORT = {"ok", "path", "media", "participants", "findings"}
 
 
-@pytest.mark.real_time
 def test_record_prints_one_json_object(tmp_path: Path) -> None:
     """Stdout holds exactly one object with the keys of the contract, and the file that it names is there."""
     arguments = "record alice bob --recorder all --quality 360p --frame-rate 15 --seconds 2 --name demo --json"

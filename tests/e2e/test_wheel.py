@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import av
-
 ROOT = Path(__file__).parents[2]
 
 
@@ -31,9 +29,6 @@ def test_the_wheel_installed_into_an_empty_environment_records(tmp_path: Path) -
         check=False,
     )
 
-    # What the verdict says is for other tests: this one shares the machine with them.
-    assert result.returncode in {0, 1}, result.stderr
-    path = Path(json.loads(result.stdout)["recordings"][0]["path"])
-    assert tmp_path / "recordings" == path.parent
-    with av.open(path) as container:
-        assert ["opus", "vp8"] == sorted(stream.codec_context.name for stream in container.streams)
+    answer = json.loads(result.stdout)
+    assert 0 == result.returncode, result.stderr
+    assert tmp_path / "recordings" == Path(answer["recordings"][0]["path"]).parent

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-pytestmark = pytest.mark.real_time
-
 # A Cluster's identifier, and the size that stands for an unknown one.
 CLUSTER_OF_UNKNOWN_SIZE = bytes.fromhex("1f43b675 01ffffffffffffff")
 

@@ -57,7 +57,6 @@ def rescued(room: Room) -> Recording:
 
 
 @pytest.mark.own_thread
-@pytest.mark.real_time
 def test_a_browser_killed_at_any_moment_leaves_all_but_the_last(tmp_path: Path, goals: Goals, judged: Judge) -> None:
     """Kill -9: whoever waits is told, with the file, and the file is whole."""
     losses = []
@@ -141,7 +140,6 @@ def test_a_closed_context_leaves_its_recording(
     )
 
 
-@pytest.mark.real_time
 def test_a_killed_program_leaves_no_process_and_its_recording(tmp_path: Path, goals: Goals) -> None:
     """Kill -9 of Python: Chrome goes with it, ``harness recover`` finishes the file, and then there is nothing left."""
     losses, orphans = [], 0

@@ -33,7 +33,6 @@ def silent_stalls(report: Report, recording: Recording) -> list[str]:
 
 
 @pytest.mark.own_thread
-@pytest.mark.real_time
 @pytest.mark.parametrize("service", SERVICES if FULL else ["audio"])
 def test_a_killed_service_stalls_nothing_in_silence(tmp_path: Path, goals: Goals, service: str) -> None:
     """The recording goes on and ends as ever; who can't be seen or heard any more is told of within two seconds."""

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.real_time
-
 README = Path(__file__).parents[2] / "README.md"
 
 # pytest-playwright 0.10 trips pytest 9.2's own warning; it is not ours to fix, nor to fail on.
