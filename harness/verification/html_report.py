@@ -285,7 +285,7 @@ def _facts(report: Report, manifest: Manifest | None) -> list[tuple[str, str]]:
             facts.append(("Pictures", f"{video.frames}, {video.missed} missed, {video.repeated} like the one before"))
         if audio := media.audio:
             loudness = "silent" if audio.loudness is None else f"{audio.loudness:.1f} LUFS"
-            facts.append(("Sound", f"{audio.codec}, {audio.sample_rate / 1000:g} kHz, {audio.channels} channels"))
+            facts.append(("Sound", f"{audio.codec}, {audio.sample_rate / 1000:g} kHz, channels: {audio.channels}"))
             facts.append(("Loudness", f"{loudness}, peak {audio.peak_dbfs} dBFS, {audio.clipped} samples clipped"))
     if manifest:
         told = manifest.recording
