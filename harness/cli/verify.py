@@ -52,9 +52,8 @@ def verify(
         duration = expected.duration
     reports = [judge(file, duration=duration, limits=expected.limits, expect=expected.expect) for file in files]
     with writable():
-        for report in reports:
-            if html:
-                report.write_html(html)
+        if html:
+            reports[0].write_html(html)
         if junit:
             write_junit(reports, junit)
     ok = all(report.ok for report in reports)

@@ -67,6 +67,8 @@ class Member:
     unheard: deque[str] = field(default_factory=deque)
     heard: int = 0
     taken: int = 0
+    # Whether something was not kept, so that the connection can't be taken up again.
+    missed: bool = False
     audio: bool = True
     video: bool = True
     screen: bool = False
@@ -220,7 +222,7 @@ class Signaling:
         grant = self._admission.redeem(hello.resume, "resume")
         room = self.rooms.get(grant.room) if grant else None
         member = room.members.get(grant.subject) if room and grant else None
-        if member is None or _too_much(member.unheard):
+        if member is None or member.missed:
             return [_refusal(connection, "Not admitted: there is no membership here that could go on.")]
         if member.connection is not None:
             del self._members[member.connection]
@@ -298,15 +300,18 @@ def _say(members: Iterable[Member], message: dict[str, Any]) -> list[Send]:
     text = json.dumps(message)
     sends = []
     for member in members:
-        if not _too_much(member.unheard):
+        if not member.missed:
             member.unheard.append(text)
+            if _too_much(member.unheard):
+                member.missed = True
+                member.unheard.clear()
         if member.connection is not None:
             sends.append(Send(member.connection, text))
     return sends
 
 
 def _too_much(unheard: deque[str]) -> bool:
-    """Tell whether so much is kept for a member that the connection can't be taken up again when it is lost."""
+    """Tell whether more waits for a member than is kept for anybody."""
     return len(unheard) > _MOST_KEPT or sum(map(len, unheard)) > _MOST_BYTES_KEPT
 
 

@@ -539,6 +539,22 @@ def test_who_hears_nothing_for_too_long_can_not_come_back(server: Server) -> Non
     assert alice["id"] in server.signaling.rooms["daily"].members
 
 
+def test_who_was_once_kept_too_little_for_can_not_come_back_later(server: Server) -> None:
+    """Hearing the newest messages does not bring back those that were never kept."""
+    alice = server.enter(1, "alice")
+    bob = server.enter(2, "bob")
+    for _ in range(1_100):
+        server.say(1, {"type": "received", "member": bob["id"]})
+    server.say(2, {"type": "ping", "sent": 1, "heard": 1_100})
+    server.say(1, {"type": "received", "member": bob["id"]})
+    _drop(server, 2)
+
+    server.say(3, {"type": "hello", "resume": bob["resume"], "heard": 1_100})
+
+    assert {3} == server.closed
+    assert alice["id"] in server.signaling.rooms["daily"].members
+
+
 def test_whose_page_is_gone_is_not_waited_for(server: Server) -> None:
     """Python knows of a crash before the connection's end is sure."""
     server.enter(1, "alice")
