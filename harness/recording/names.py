@@ -9,7 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from harness.errors import SetupError
-from harness.recording.recording import SUFFIX, manifest_of
+from harness.recording.recording import SUFFIX, manifest_of, statistics_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,8 +45,8 @@ def reserve(folder: Path, stem: str) -> Path:
     """Create an empty recording in ``folder`` under the first free name, and return its absolute path.
 
     The name is the stem, else ``stem-2``, ``stem-3`` and so on; it is free when there is neither a recording nor a
-    manifest by it, not even as a dangling link. The folder is made where it is missing. Nothing is overwritten,
-    whoever else is reserving names there.
+    manifest nor statistics by it, not even as a dangling link. The folder is made where it is missing. Nothing is
+    overwritten, whoever else is reserving names there.
 
     Raises SetupError when the folder can't be written.
     """
@@ -56,10 +56,15 @@ def reserve(folder: Path, stem: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         names = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
         paths = (folder / f"{name}{SUFFIX}" for name in names)
-        return next(path for path in paths if not os.path.lexists(manifest_of(path)) and _create(path))
+        return next(path for path in paths if not _taken(path) and _create(path))
     except OSError as error:
         message = f"{folder} can't take recordings: {error.strerror}. Make room there, or choose another --recordings."
         raise SetupError(message) from error
+
+
+def _taken(path: Path) -> bool:
+    """Return whether what belongs to a recording lies beside where it would."""
+    return any(os.path.lexists(beside(path)) for beside in (manifest_of, statistics_of))
 
 
 def _create(path: Path) -> bool:

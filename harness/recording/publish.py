@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import DiskFullError, RecordingError
+from harness.recording.disk import room_for
 from harness.recording.names import reserve
-from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of
+from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of, statistics_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> Recording:
-    """Move ``complete`` into ``folder`` under the first free name, write its manifest beside it, return the recording.
+    """Move ``complete`` into ``folder`` under the first free name, its manifest and statistics beside it; return it.
 
     ``manifest`` describes the file as the server finished it; ``facts`` are what has become known since. ``complete``
     lies on the same file system as ``folder``.
@@ -27,10 +30,15 @@ def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> R
         raise RecordingError(message, code=10453)
     path = reserve(folder, before.path.stem)
     recording = before.model_copy(update={"path": path, "manifest": manifest_of(path), **facts})
+    statistics = statistics_of(path)
     try:
+        # A page that cleans without waiting has freed them by now.
+        with contextlib.suppress(FileNotFoundError), room_for("the statistics", statistics):
+            shutil.copyfile(statistics_of(before.path), statistics)
         manifest.model_copy(update={"recording": recording}).write(recording.manifest)
     except DiskFullError:
         path.unlink()
+        statistics.unlink(missing_ok=True)
         raise
     complete.replace(path)
     return recording

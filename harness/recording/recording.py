@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SCHEMA: Final = 1
 SUFFIX: Final = ".webm"
 MANIFEST_SUFFIX: Final = ".json"
+STATISTICS_SUFFIX: Final = ".stats.jsonl"
 _LARGEST_MANIFEST: Final = 64 * 1024 * 1024
 
 
@@ -110,6 +111,11 @@ class Manifest(BaseModel):
 def manifest_of(path: Path) -> Path:
     """Return where the manifest of the recording at ``path`` lies."""
     return path.with_suffix(MANIFEST_SUFFIX)
+
+
+def statistics_of(path: Path) -> Path:
+    """Return where WebRTC's statistics of the recording at ``path`` lie, a line of JSON each, if there are any."""
+    return path.with_suffix(STATISTICS_SUFFIX)
 
 
 def sha256_of(path: Path) -> str:

@@ -1,6 +1,7 @@
 """A recording's folder in the spool: what lies there, and how it becomes a file with its manifest.
 
-A folder holds a lock, ``take.json`` (the facts), ``raw.webm``, ``log.jsonl`` and, when it is finished, ``finished/``.
+A folder holds a lock, ``take.json`` (the facts), ``raw.webm``, ``log.jsonl``, ``stats.jsonl`` and, when it is
+finished, ``finished/``.
 The raw bytes go when the finished file is safe on the disk and has been read back; until then they are what counts.
 What is on disk is all there is to know, so finishing a recording that just ended and one that somebody's crash left
 behind is the same.
@@ -21,7 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import RecordingError
 from harness.recording.config import RecordConfig, Recorder
-from harness.recording.recording import SUFFIX, Manifest, Recording, manifest_of, sha256_of
+from harness.recording.disk import room_for
+from harness.recording.recording import SUFFIX, Manifest, Recording, manifest_of, sha256_of, statistics_of
 from harness.recording.timeline import Member, timeline_from
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class Folder:
         self.facts = path / "take.json"
         self.raw = path / "raw.webm"
         self.log = path / "log.jsonl"
+        self.statistics = path / "stats.jsonl"
         self.partial = path / "finished.part"
         self.downloaded = path / "download.part"
         self.kept = path / "kept"
@@ -127,8 +130,18 @@ class Folder:
         path = self.finished(facts.stem)
         manifest_of(path).unlink(missing_ok=True)
         manifest = self._manifest(path, facts, finished, recovered)
+        self._write_statistics(statistics_of(path), manifest.zero_ms or 0.0, finished)
         manifest.write(manifest_of(path))
         return manifest
+
+    def _write_statistics(self, target: Path, zero_ms: float, finished: Finished) -> None:
+        """Write WebRTC's statistics with their times in the file, where there are any."""
+        if not self.statistics.exists() or not self.statistics.stat().st_size:
+            return
+        with room_for("the statistics", target), target.open("w", encoding="utf-8") as file:
+            for line in read_log(self.statistics):
+                at = _in_file((line.pop("time") - zero_ms) / 1000, finished)
+                file.write(json.dumps({"at": round(at, 4), **line}, separators=(",", ":")) + "\n")
 
     def settle(self, facts: Facts, finished: Finished, cancelled: threading.Event) -> None:
         """Make the finished file safe, read it back, and only then remove the raw bytes.

@@ -165,6 +165,18 @@ class EventMessage(Message):
     event: MixerEvent
 
 
+class Statistics(Message):
+    """What WebRTC said of the connection to a participant at ``time``, in ms on the room's clock.
+
+    Each entry of ``report`` is one of its statistics, by the names and in the units of the W3C's webrtc-stats.
+    """
+
+    type: Literal["stats"]
+    time: Number
+    participant: Name
+    report: Annotated[list[Annotated[dict[Short, bool | Number | Short], Field(max_length=64)]], Field(max_length=64)]
+
+
 class End(Message):
     """The recording has ended; so many chunks and bytes were sent."""
 
@@ -186,7 +198,7 @@ class Clean(Message):
 
 
 SignalMessage = Hello | Ping | Signal | State | WantsMessage | Received | Bye
-SpoolMessage = SpoolHello | RecorderState | Ticks | EventMessage | End | Download | Clean
+SpoolMessage = SpoolHello | RecorderState | Ticks | EventMessage | Statistics | End | Download | Clean
 
 SIGNAL: TypeAdapter[SignalMessage] = TypeAdapter(Annotated[SignalMessage, Field(discriminator="type")])
 SPOOL: TypeAdapter[SpoolMessage] = TypeAdapter(Annotated[SpoolMessage, Field(discriminator="type")])

@@ -10,6 +10,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
 from harness.errors import DiskFullError, HarnessError, RecordingError
@@ -22,11 +23,10 @@ from harness.recording.spooled import FOLDER, Facts, Folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from harness.recording.recording import Manifest, Recording
     from harness.recording.timeline import Member
-    from harness.server.messages import MixerEvent, SpoolHello
+    from harness.server.messages import MixerEvent, SpoolHello, Statistics
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +65,7 @@ class Take:
     _recording: bool = False
     _raw: BinaryIO | None = None
     _log: BinaryIO | None = None
+    _statistics: BinaryIO | None = None
     _lock: BinaryIO | None = None
     _result: Finished | None = None
     _thread: threading.Thread | None = None
@@ -93,6 +94,7 @@ class Take:
         self.folder.facts.write_text(self.facts.model_dump_json(), encoding="utf-8")
         self._raw = self.folder.raw.open("wb", buffering=0)
         self._log = self.folder.log.open("wb", buffering=0)
+        self._statistics = self.folder.statistics.open("wb", buffering=0)
         self._thread = threading.Thread(target=self._finalize, name=f"finalize {self.id}", daemon=True)
         self._thread.start()
 
@@ -114,9 +116,7 @@ class Take:
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Append one line to the log."""
-        if self._log is not None and not self._log.closed:
-            with room_for("the log of a recording", self.folder.log):
-                self._log.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        _append(self._log, line)
 
     def ticks(self, first: int, written: list[float | None]) -> None:
         """Take the times at which the mixer wrote its ticks from number ``first`` on."""
@@ -128,6 +128,11 @@ class Take:
         """Take something that happened in the mix."""
         self.taken += 1
         self.log({"event": event.model_dump(exclude_none=True)})
+
+    def statistics(self, statistics: Statistics) -> None:
+        """Take what WebRTC says of a connection."""
+        self.taken += 1
+        _append(self._statistics, statistics.model_dump(exclude={"type"}))
 
     def recorder(self, state: str, page_time: float) -> None:
         """MediaRecorder was started, stopped, paused or resumed, at a time in ms on the page's clock."""
@@ -228,7 +233,7 @@ class Take:
         if self._thread is not None:
             self._thread.join()
         self._await_settling()
-        for file in (self._raw, self._log, self._lock):
+        for file in (self._raw, self._log, self._statistics, self._lock):
             if file is not None:
                 file.close()
 
@@ -313,6 +318,13 @@ class Spool:
         for take in self.takes.values():
             take.close()
         remove_empty(self.root)
+
+
+def _append(log: BinaryIO | None, line: Mapping[str, Any]) -> None:
+    """Append one line to a log, if it is still open."""
+    if log is not None and not log.closed:
+        with room_for("the log of a recording", Path(log.name)):
+            log.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
 
 
 def default_stem(participant: str) -> str:

@@ -24,6 +24,7 @@ from harness.server.messages import (
     RecorderState,
     SpoolHello,
     SpoolMessage,
+    Statistics,
     Ticks,
 )
 from harness.server.spool import GONE, Spool, Take
@@ -255,6 +256,8 @@ def _note(take: Take, message: SpoolMessage) -> None:
             take.ticks(first, written)
         case EventMessage(event=event):
             take.event(event)
+        case Statistics():
+            take.statistics(message)
 
 
 def _ack(take: Take) -> dict[str, Any]:

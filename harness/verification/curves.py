@@ -38,7 +38,7 @@ class Curves:
 
     ``level`` is the whole mix in dB of full scale, ``gaps`` the ms from each picture to the next; ``offsets`` (sound
     minus picture) and ``delays`` (capture to file) are in ms, by participant; ``seen`` is when their pictures are in
-    it, in seconds.
+    it, in seconds. ``travelled`` is what WebRTC said of the connections (``statistics.travelled``).
     """
 
     manifest: Manifest | None
@@ -50,6 +50,7 @@ class Curves:
     seen: Mapping[str, Sequence[Interval]] = field(default_factory=dict)
     offsets: Mapping[str, Curve] = field(default_factory=dict)
     delays: Mapping[str, Curve] = field(default_factory=dict)
+    travelled: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
         """Return true: reports are compared by what they say, and these are the same measurements, drawn."""
@@ -68,15 +69,15 @@ def curves_of(evidence: Evidence, hearing: Hearing | None, limits: Limits) -> Cu
         duration=evidence.media.duration,
         rate=evidence.rate,
         level=_level(hearing),
-        gaps=_thinned(times[:-1], np.diff(times) * 1000, largest=True),
+        gaps=thinned(times[:-1], np.diff(times) * 1000, largest=True),
         seen={person.name: person.seen for person in evidence.people},
         offsets={
-            person.name: _thinned(person.offsets[:, 0], person.offsets[:, 1] * 1000)
+            person.name: thinned(person.offsets[:, 0], person.offsets[:, 1] * 1000)
             for person in evidence.people
             if len(person.offsets)
         },
         delays={
-            person.name: _thinned(person.delays[:, 0], person.delays[:, 1])
+            person.name: thinned(person.delays[:, 0], person.delays[:, 1])
             for person in evidence.people
             if len(person.delays)
         },
@@ -87,10 +88,10 @@ def _level(hearing: Hearing | None) -> Curve:
     if hearing is None or not hearing.levels.size:
         return Curve(np.zeros(0), np.zeros(0))
     decibels = 20 * np.log10(np.maximum(hearing.levels.astype(np.float64), 10 ** (_QUIETEST / 20)))
-    return _thinned(hearing.steps[:, 0], decibels, largest=True)
+    return thinned(hearing.steps[:, 0], decibels, largest=True)
 
 
-def _thinned(times: NDArray[np.float64], values: NDArray[np.float64], *, largest: bool = False) -> Curve:
+def thinned(times: NDArray[np.float64], values: NDArray[np.float64], *, largest: bool = False) -> Curve:
     """Return at most 500 points: of each stretch the median, or what stands out most."""
     if times.size <= _POINTS:
         return Curve(times, values)

@@ -40,6 +40,13 @@ _HOUR: Final = 3600
 # Stretches shorter than this, in seconds, are edges of what lies beside them.
 _SHORTEST: Final = 0.1
 
+# What WebRTC said of the connections: curve, title, unit, note, and how far the plot reaches at least.
+TRAVEL: Final = (
+    ("bitrate", "Received over WebRTC", "kbps", "picture and sound", 500.0),
+    ("lost", "Packets lost on the way", "a second", "WebRTC asks for most of them again", 10.0),
+    ("round_trip", "Round trip", "ms", "", 10.0),
+)
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -183,6 +190,9 @@ def _plots(curves: Curves, names: Mapping[str, int]) -> Iterable[Plot]:
     if curves.delays:
         most = _reach(curves.delays.values(), least=100.0)
         yield plot("Delay from capture to file", "ms", "", curves.delays, (0.0, most))
+    for key, title, unit, note, least in TRAVEL:
+        if found := curves.travelled.get(key):
+            yield plot(title, unit, note, found, (0.0, _reach(found.values(), least=least)))
     if curves.gaps.times.size and curves.rate:
         most = max(100.0, float(curves.gaps.values.max()) * 1.1)
         yield plot(

@@ -49,11 +49,6 @@ class Limits(Value):
         default=200.0, ge=0, description="First form: WebRTC's own skew begins at 167 to 221 ms and falls within 20 s."
     )
     drift_ppm: float = Field(default=100.0, ge=0, description="Clocks stay within 20; 100 is 0.36 s in an hour.")
-    drift_span: float = Field(
-        default=60.0,
-        ge=0,
-        description="Seconds that the offset is followed; over less, its start weighs more than its drift.",
-    )
     duration: float = Field(
         default=0.2, ge=0, description="Seconds; picture ends on a tick of up to 67 ms, sound on a packet of up to 60."
     )

@@ -35,7 +35,8 @@ _BURST_SLACK: Final = 0.02
 # The picture's time of a burst is the middle of what the pictures around it say.
 _AROUND: Final = 0.6
 _FEWEST_PICTURES: Final = 4
-_FEWEST_BURSTS: Final = 10
+# Over less, how WebRTC's skew settles weighs more than any drift.
+_SHORTEST_DRIFT: Final = 60.0
 _MOST_BURSTS: Final = 300
 
 
@@ -44,7 +45,7 @@ class Person:
     """A synthetic participant, with what the checks need beyond the report's ``facts``.
 
     ``known`` says whether the manifest names the marker, ``home`` when the picture is seen in its own tile, ``uneven``
-    how many pictures were repeated or skipped, ``offset_span`` over how many seconds the sound's offset was followed.
+    how many pictures were repeated or skipped.
     ``own_voice`` is false where another marker shares the voice (there are 16): then nobody can tell who is heard.
     """
 
@@ -58,11 +59,6 @@ class Person:
     offsets: NDArray[np.float64]
     delays: NDArray[np.float64]
     own_voice: bool
-
-    @property
-    def offset_span(self) -> float:
-        """Over how many seconds the sound's offset was followed."""
-        return float(np.ptp(self.offsets[:, 0])) if len(self.offsets) else 0.0
 
     @property
     def name(self) -> str:
@@ -226,11 +222,14 @@ def _spread(values: NDArray[np.float64]) -> Spread | None:
     return Spread(median=round(float(np.median(values)), 2), p95=round(float(np.percentile(np.abs(values), 95)), 2))
 
 
-def _drift(offsets: Sequence[Sequence[float]] | NDArray[np.float64]) -> float | None:
-    """Return the offset's slope in ppm: the median slope of all pairs (Theil and Sen), which ignores outliers."""
-    if len(offsets) < _FEWEST_BURSTS:
+def _drift(offsets: NDArray[np.float64]) -> float | None:
+    """Return the offset's slope in ppm: the median slope of all pairs (Theil and Sen), which ignores outliers.
+
+    None where the offset was followed for less than a minute.
+    """
+    if not len(offsets) or np.ptp(offsets[:, 0]) < _SHORTEST_DRIFT:
         return None
-    thinned = np.asarray(offsets)[:: 1 + len(offsets) // _MOST_BURSTS]
+    thinned = offsets[:: 1 + len(offsets) // _MOST_BURSTS]
     earlier, later = np.triu_indices(len(thinned), 1)
     run, rise = (thinned[later] - thinned[earlier]).T
     return round(float(np.median(rise / run)) * 1e6, 1)

@@ -192,10 +192,10 @@ def av_offset(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def drift(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Judge how fast everybody's sound moves away from the picture, where it was followed for long enough."""
+    """Judge how fast everybody's sound moves away from the picture, where it was followed for a minute."""
     for person in _seen(evidence):
         ppm = person.facts.drift_ppm
-        if ppm is None or person.offset_span < limits.drift_span:
+        if ppm is None:
             continue
         ok = abs(ppm) <= limits.drift_ppm
         yield Finding(

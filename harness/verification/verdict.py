@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import ConfigError
-from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of
+from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of, statistics_of
 from harness.recording.timeline import Timeline
 from harness.verification.checks import judged
 from harness.verification.curves import curves_of
@@ -26,6 +27,7 @@ from harness.verification.probe import UnreadableError, probe
 from harness.verification.report import Report
 from harness.verification.sightings import PlainWatch, StripWatch
 from harness.verification.sound import SoundWatch
+from harness.verification.statistics import travelled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +69,7 @@ def verify(
         media=evidence.media,
         participants=tuple(person.facts for person in evidence.people),
         findings=judged(evidence, limits),
-        curves=curves_of(evidence, hearing, limits),
+        curves=replace(curves_of(evidence, hearing, limits), travelled=travelled(statistics_of(path))),
     )
 
 

@@ -1,11 +1,16 @@
 """What the end-to-end tests share: reading a finished file back without the harness's own reader."""
 
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import pytest
+from playwright.sync_api import Browser
+
+from harness import Participant, Room
+from harness.server.room_server import RoomServer
 
 
 @dataclass(frozen=True)
@@ -41,3 +46,41 @@ def _read(path: Path) -> Tape:
 def read_back() -> Callable[[Path], Tape]:
     """Return a function that reads a finished file, every packet and every picture of it."""
     return _read
+
+
+@pytest.fixture(scope="module")
+def _open_rooms(browser: Browser, room_server: RoomServer, recordings: Path) -> Iterator[Callable[..., Room]]:
+    """Return a function that lets people into a room which lasts as long as the tests of a file."""
+    rooms: dict[tuple[str, ...], Room] = {}
+
+    def room_with(*names: str) -> Room:
+        if names not in rooms:
+            rooms[names] = Room(
+                server=room_server, new_context=browser.new_context, recordings=recordings, name=secrets.token_hex(8)
+            )
+            rooms[names].join_all(*names)
+        return rooms[names]
+
+    yield room_with
+    for room in rooms.values():
+        room.close()
+
+
+def _at_rest(room: Room) -> Iterator[Participant]:
+    """Give a test the room's first participant, who records nothing before it and nothing after it."""
+    first = room.participants[0]
+    first.recordings.clear()
+    yield first
+    first.clean_media_recording()
+
+
+@pytest.fixture
+def alice(_open_rooms: Callable[..., Room]) -> Iterator[Participant]:
+    """Give a test alice, alone in a room; she stays for the next test."""
+    yield from _at_rest(_open_rooms("alice"))
+
+
+@pytest.fixture
+def alice_beside_bob(_open_rooms: Callable[..., Room]) -> Iterator[Participant]:
+    """Give a test alice in a room with bob; both stay for the next test."""
+    yield from _at_rest(_open_rooms("alice", "bob"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness import RecordConfig, Room, verify
+from harness import Participant, RecordConfig, Room, verify
 
 # As the guide prints it, between the room that is joined before and the file that is there after.
 SAMPLE = """
@@ -51,9 +51,9 @@ def test_the_guides_sample_runs_word_for_word(
     assert {(640, 360)} == tape.sizes
 
 
-def test_the_constants_are_those_of_the_guide(room: Room) -> None:
+def test_the_constants_are_those_of_the_guide(alice: Participant) -> None:
     """NERTC's names mean the sizes and rates that they say."""
-    page = room.join("alice").page
+    page = alice.page
 
     constants = page.evaluate("({...NERTC})")
 
@@ -84,9 +84,9 @@ def test_a_client_that_the_page_makes_joins_by_nertcs_names(room: Room) -> None:
     assert {"before": False, "after": True, "name": "7"} == joined
 
 
-def test_before_joining_every_call_is_refused(room: Room) -> None:
+def test_before_joining_every_call_is_refused(alice: Participant) -> None:
     """A fresh client is in no room; the code is NERTC's 10454."""
-    page = room.join("alice").page
+    page = alice.page
 
     codes = page.evaluate(
         """async () => {
@@ -104,10 +104,8 @@ def test_before_joining_every_call_is_refused(room: Room) -> None:
     assert [10454, 10454, 10454, None] == codes
 
 
-def test_calls_without_await_run_in_order(room: Room) -> None:
+def test_calls_without_await_run_in_order(alice: Participant) -> None:
     """Two recordings, started and stopped in one breath, become two files in the order of the calls."""
-    alice = room.join("alice")
-
     alice.page.evaluate(
         """async () => {
             const take = (recordName) => client.startMediaRecording({ recordConfig: { recordName } });
@@ -123,9 +121,8 @@ def test_calls_without_await_run_in_order(room: Room) -> None:
     assert ["one.webm", "two.webm"] == names
 
 
-def test_events_tell_what_happens_to_a_recording(room: Room) -> None:
+def test_events_tell_what_happens_to_a_recording(alice: Participant) -> None:
     """In the page by NERTC's on(), in Python by the same names."""
-    alice = room.join("alice")
     heard: list[str] = []
     for event in ("started", "paused", "resumed", "stopped", "downloaded", "cleaned"):
         alice.on(f"recording-{event}", lambda _, event=event: heard.append(event))  # type: ignore[misc]
@@ -138,7 +135,8 @@ def test_events_tell_what_happens_to_a_recording(room: Room) -> None:
     alice.download_media_recording()
     alice.clean_media_recording()
 
-    room.wait_for(lambda: len(heard) == 6, what="six events")
+    while len(heard) < 6:
+        alice.wait(0.05)
     assert ["started", "paused", "resumed", "stopped", "downloaded", "cleaned"] == heard
     assert "events.webm" == alice.page.evaluate("window.stopped")
 
@@ -158,9 +156,8 @@ def test_the_status_counts_time_and_bytes(room: Room) -> None:
     assert status.alarm is None
 
 
-def test_any_name_becomes_a_safe_file(room: Room, recordings: Path) -> None:
+def test_any_name_becomes_a_safe_file(alice: Participant, recordings: Path) -> None:
     """Chinese, emoji, empty, hostile: a file in the folder, of at most 255 bytes, that verify reads."""
-    alice = room.join("alice")
     names = [
         "录制文件名称",
         "🎬 Aufnahme 👩‍👩‍👧",

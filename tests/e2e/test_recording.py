@@ -6,19 +6,18 @@ from typing import Any
 
 import pytest
 
-from harness import ConfigError, InvalidStateError, RecordConfig, Recording, Room, verify
+from harness import ConfigError, InvalidStateError, Participant, RecordConfig, Recording, Room, verify
 from harness.recording.recording import Manifest, sha256_of
 from tests.verdicts import whole
 
 
-def recorded(room: Room, *names: str, seconds: float = 2, recorder: Any = "all", **config: Any) -> Recording:
-    """Let people in, have the first one record, and return the download."""
-    first = room.join_all(*names)[0]
-    first.start_media_recording(recorder=recorder, record_config=RecordConfig(**config))
-    room.wait(seconds=seconds)
-    first.stop_media_recording()
-    recording = first.download_media_recording()
-    first.clean_media_recording()
+def recorded(somebody: Participant, *, seconds: float = 2, recorder: Any = "all", **config: Any) -> Recording:
+    """Have somebody record for a while, and return the download."""
+    somebody.start_media_recording(recorder=recorder, record_config=RecordConfig(**config))
+    somebody.wait(seconds)
+    somebody.stop_media_recording()
+    recording = somebody.download_media_recording()
+    somebody.clean_media_recording()
     return recording
 
 
@@ -27,10 +26,14 @@ def recorded(room: Room, *names: str, seconds: float = 2, recorder: Any = "all",
     [("360p", 15, (640, 360)), ("720p", 30, (1280, 720))],
 )
 def test_a_recording_has_the_size_and_the_exact_grid_that_were_asked_for(
-    room: Room, read_back: Callable[[Path], Any], quality: Any, frame_rate: Any, size: tuple[int, int]
+    alice_beside_bob: Participant,
+    read_back: Callable[[Path], Any],
+    quality: Any,
+    frame_rate: Any,
+    size: tuple[int, int],
 ) -> None:
     """Every picture lies on its tick; a tick without a picture is counted in the manifest."""
-    recording = recorded(room, "alice", "bob", record_video_quality=quality, record_video_frame=frame_rate)
+    recording = recorded(alice_beside_bob, record_video_quality=quality, record_video_frame=frame_rate)
 
     tape = read_back(recording.path)
     step = 1000 / frame_rate
@@ -45,7 +48,7 @@ def test_a_recording_has_the_size_and_the_exact_grid_that_were_asked_for(
 
 def test_everybody_is_seen_and_heard_in_a_recording_of_all(room: Room) -> None:
     """Three people in, one file out, and the verdict finds each of them in picture and sound."""
-    recording = recorded(room, "alice", "bob", "carol", seconds=3, record_name="standup")
+    recording = recorded(room.join_all("alice", "bob", "carol")[0], seconds=3, record_name="standup")
 
     report = whole(recording)
     assert {"alice", "bob", "carol"} == {one.name for one in report.participants}
@@ -53,17 +56,19 @@ def test_everybody_is_seen_and_heard_in_a_recording_of_all(room: Room) -> None:
     assert recording.recovered is None
 
 
-def test_a_local_recording_holds_nobody_else(room: Room) -> None:
+def test_a_local_recording_holds_nobody_else(alice_beside_bob: Participant) -> None:
     """With recorder 'local' only the one who records is in the file, although others speak."""
-    recording = recorded(room, "alice", "bob", seconds=3, recorder="local")
+    recording = recorded(alice_beside_bob, seconds=3, recorder="local")
 
     report = whole(recording)
     assert ["alice"] == [one.name for one in report.participants if one.present]
 
 
-def test_a_recording_of_sound_alone_is_a_webm_with_opus_only(room: Room, read_back: Callable[[Path], Any]) -> None:
+def test_a_recording_of_sound_alone_is_a_webm_with_opus_only(
+    alice_beside_bob: Participant, read_back: Callable[[Path], Any]
+) -> None:
     """RecordType 'audio' leaves the picture out."""
-    recording = recorded(room, "alice", "bob", seconds=3, record_type="audio")
+    recording = recorded(alice_beside_bob, seconds=3, record_type="audio")
 
     tape = read_back(recording.path)
     assert {"opus"} == tape.codecs
@@ -72,9 +77,9 @@ def test_a_recording_of_sound_alone_is_a_webm_with_opus_only(room: Room, read_ba
     whole(recording)
 
 
-def test_start_and_stop_at_once_yield_a_valid_file(room: Room) -> None:
+def test_start_and_stop_at_once_yield_a_valid_file(alice: Participant) -> None:
     """Start resolves when both tracks are safe, so there is always something to stop."""
-    recording = recorded(room, "alice", seconds=0)
+    recording = recorded(alice, seconds=0)
 
     report = verify(recording)
     assert report.media is not None
@@ -112,9 +117,8 @@ def test_a_camera_is_recorded_like_any_other_source(room: Room) -> None:
     whole(recording)
 
 
-def test_downloading_again_overwrites_nothing(room: Room) -> None:
+def test_downloading_again_overwrites_nothing(alice: Participant) -> None:
     """Each download is a file of its own with the same bytes."""
-    alice = room.join("alice")
     alice.start_media_recording(record_config=RecordConfig(record_name="again"))
     alice.stop_media_recording()
 
@@ -125,13 +129,12 @@ def test_downloading_again_overwrites_nothing(room: Room) -> None:
     assert first.sha256 == second.sha256 == sha256_of(second.path)
 
 
-def test_a_second_start_keeps_the_first_recording(room: Room) -> None:
+def test_a_second_start_keeps_the_first_recording(alice: Participant) -> None:
     """The new recording starts, then the old one stops and downloads by itself."""
-    alice = room.join("alice")
     alice.start_media_recording(record_config=RecordConfig(record_name="first"))
-    room.wait(seconds=1)
+    alice.wait(1)
     alice.start_media_recording(record_config=RecordConfig(record_name="second"))
-    room.wait(seconds=1)
+    alice.wait(1)
 
     alice.download_media_recording()
 
@@ -168,9 +171,9 @@ def test_after_leaving_the_recording_can_still_be_downloaded(room: Room) -> None
     whole(recording)
 
 
-def test_the_page_refuses_what_it_does_not_know(room: Room) -> None:
+def test_the_page_refuses_what_it_does_not_know(alice: Participant) -> None:
     """A bad option from the page's own console names the option, what was given and what is allowed."""
-    page = room.join("alice").page
+    page = alice.page
 
     message = page.evaluate(
         "client.startMediaRecording({recordConfig: {recordVideoFrame: 24}}).catch((e) => e.message)"
@@ -218,9 +221,9 @@ def test_a_bad_option_is_refused_before_anything_starts() -> None:
         RecordConfig(record_video_quality="999p")  # type: ignore[arg-type]
 
 
-def test_nothing_of_a_cleaned_recording_stays_in_the_spool(room: Room, recordings: Path) -> None:
+def test_nothing_of_a_cleaned_recording_stays_in_the_spool(alice: Participant, recordings: Path) -> None:
     """After clean only the download is left."""
-    recording = recorded(room, "alice", seconds=0)
+    recording = recorded(alice, seconds=0)
 
     assert not (recordings / ".spool" / recording.id).exists()
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext
 from playwright.sync_api import Error as PlaywrightError
 
-from harness import InvalidStateError, PageError, RecordConfig, Room, StepTimeout
+from harness import InvalidStateError, PageError, Participant, RecordConfig, Room, StepTimeout
 from harness.recording.recording import Manifest
 from tests.verdicts import whole
 
@@ -64,9 +64,9 @@ def test_a_join_that_nobody_receives_ends_in_a_step_timeout(
     alice.stop_media_recording()
 
 
-def test_who_is_in_the_room_can_not_join_again(room: Room) -> None:
+def test_who_is_in_the_room_can_not_join_again(alice: Participant) -> None:
     """The second join of one client is refused; the first holds."""
-    page = room.join("alice").page
+    page = alice.page
 
     refusal = page.evaluate("client.join({ name: 'alice' }).catch(({ code, message }) => [code, message])")
 
@@ -74,9 +74,8 @@ def test_who_is_in_the_room_can_not_join_again(room: Room) -> None:
     assert "joined" == page.evaluate("client.state")
 
 
-def test_one_client_records_one_file_at_a_time(room: Room) -> None:
+def test_one_client_records_one_file_at_a_time(alice: Participant) -> None:
     """After a second start the first recording is over; only the second grows."""
-    alice = room.join("alice")
     alice.start_media_recording(record_config=called("alone"))
     first = alice.get_media_recording().id
     alice.start_media_recording(record_config=called("second"))
@@ -87,9 +86,8 @@ def test_one_client_records_one_file_at_a_time(room: Room) -> None:
     assert "recording" == alice.get_media_recording().state
 
 
-def test_a_start_after_a_recording_that_nobody_downloaded_downloads_it(room: Room) -> None:
+def test_a_start_after_a_recording_that_nobody_downloaded_downloads_it(alice: Participant) -> None:
     """What was stopped is not lost to the next start, and comes first."""
-    alice = room.join("alice")
     alice.start_media_recording(record_config=called("stopped"))
     alice.stop_media_recording()
 
@@ -100,9 +98,8 @@ def test_a_start_after_a_recording_that_nobody_downloaded_downloads_it(room: Roo
     assert "next.webm" == alice.download_media_recording().path.name
 
 
-def test_a_start_after_a_downloaded_one_downloads_nothing(room: Room) -> None:
+def test_a_start_after_a_downloaded_one_downloads_nothing(alice: Participant) -> None:
     """What is there already does not come twice."""
-    alice = room.join("alice")
     alice.start_media_recording(record_config=called("one"))
     alice.download_media_recording()
 
@@ -111,9 +108,8 @@ def test_a_start_after_a_downloaded_one_downloads_nothing(room: Room) -> None:
     assert ["one.webm"] == [recording.path.name for recording in alice.recordings]
 
 
-def test_stop_resolves_when_the_file_is_complete(room: Room) -> None:
+def test_stop_resolves_when_the_file_is_complete(alice: Participant) -> None:
     """What stop answers is what is downloaded afterwards, byte for byte; a second stop is refused."""
-    alice = room.join("alice")
     alice.start_media_recording(record_config=called("complete"))
 
     finished = alice.page.evaluate("client.stopMediaRecording()")
@@ -163,9 +159,8 @@ def test_a_tab_that_crashes_leaves_its_recording_behind(room: Room) -> None:
     whole(recording)
 
 
-def test_clean_while_recording_stops_and_frees(room: Room, recordings: Path) -> None:
+def test_clean_while_recording_stops_and_frees(alice: Participant, recordings: Path) -> None:
     """Nothing was downloaded, nothing is left, and a new recording can start."""
-    alice = room.join("alice")
     alice.start_media_recording(record_config=called("discarded"))
     number = alice.get_media_recording().id
 
@@ -179,9 +174,8 @@ def test_clean_while_recording_stops_and_frees(room: Room, recordings: Path) -> 
     alice.start_media_recording()
 
 
-def test_the_downloaded_file_survives_the_clean(room: Room) -> None:
+def test_the_downloaded_file_survives_the_clean(alice: Participant) -> None:
     """Clean frees the page's and the server's copy, not the user's."""
-    alice = room.join("alice")
     alice.start_media_recording(record_config=called("mine"))
     recording = alice.download_media_recording()
 
@@ -191,13 +185,12 @@ def test_the_downloaded_file_survives_the_clean(room: Room) -> None:
 
 
 @pytest.mark.parametrize("call", ["start", "download"])
-def test_start_and_download_in_a_pause_are_as_while_recording(room: Room, call: str) -> None:
+def test_start_and_download_in_a_pause_are_as_while_recording(alice: Participant, call: str) -> None:
     """The paused recording ends and is downloaded, complete."""
-    alice = room.join("alice")
     alice.start_media_recording(record_config=called(f"paused {call}"))
-    room.wait(seconds=1)
+    alice.wait(1)
     alice.pause_media_recording()
-    room.wait(seconds=1)
+    alice.wait(1)
 
     if call == "start":
         alice.start_media_recording(record_config=called("other"))
@@ -211,10 +204,8 @@ def test_start_and_download_in_a_pause_are_as_while_recording(room: Room, call: 
     whole(recording)
 
 
-def test_a_pause_of_nothing_is_refused(room: Room) -> None:
+def test_a_pause_of_nothing_is_refused(alice: Participant) -> None:
     """Neither can be paused what does not record, nor resumed what is not paused."""
-    alice = room.join("alice")
-
     with pytest.raises(InvalidStateError, match="Nothing is being recorded"):
         alice.pause_media_recording()
     alice.start_media_recording()
@@ -222,9 +213,8 @@ def test_a_pause_of_nothing_is_refused(room: Room) -> None:
         alice.resume_media_recording()
 
 
-def test_a_bad_option_starts_nothing_and_ends_nothing(room: Room) -> None:
+def test_a_bad_option_starts_nothing_and_ends_nothing(alice: Participant) -> None:
     """While recording, a start with a bad option is refused and the recording goes on."""
-    alice = room.join("alice")
     alice.start_media_recording(record_config=called("unharmed"))
 
     refusal = alice.page.evaluate(
@@ -236,23 +226,21 @@ def test_a_bad_option_starts_nothing_and_ends_nothing(room: Room) -> None:
     assert "unharmed.webm" == alice.download_media_recording().path.name
 
 
-def test_the_defaults_are_nertcs(room: Room) -> None:
+def test_the_defaults_are_nertcs(alice_beside_bob: Participant) -> None:
     """Without any option everybody is recorded, picture and sound, 640 by 360 at 15."""
-    alice, _ = room.join_all("alice", "bob")
-    alice.page.evaluate("client.startMediaRecording()")
+    alice_beside_bob.page.evaluate("client.startMediaRecording()")
 
-    recording = alice.download_media_recording()
+    recording = alice_beside_bob.download_media_recording()
 
     facts = (recording.recorder, recording.type, recording.width, recording.height, recording.frame_rate)
     assert ("all", "video", 640, 360, 15) == facts
     assert ["alice", "bob"] == [member.name for member in Manifest.read(recording.manifest).timeline.members]
 
 
-def test_chrome_plays_a_recording_and_seeks_in_it(room: Room) -> None:
+def test_chrome_plays_a_recording_and_seeks_in_it(alice: Participant) -> None:
     """The file opens in a video element, knows its length at once, and goes to its middle."""
-    alice = room.join("alice")
     alice.start_media_recording(record_config=called("played"))
-    room.wait(seconds=2)
+    alice.wait(2)
     recording = alice.download_media_recording()
     player = alice.page.context.new_page()
     player.set_content("<input type=file><video muted></video>")
@@ -277,9 +265,8 @@ def test_chrome_plays_a_recording_and_seeks_in_it(room: Room) -> None:
 
 
 @pytest.mark.parametrize("names", [True, False])
-def test_names_stand_in_the_tiles_unless_they_are_turned_off(room: Room, *, names: bool) -> None:
+def test_names_stand_in_the_tiles_unless_they_are_turned_off(alice: Participant, *, names: bool) -> None:
     """The corner where the name stands has bright letters, or nothing but the dark picture."""
-    alice = room.join("alice")
     alice.start_media_recording(recorder="local", record_config=RecordConfig(names=names))
 
     recording = alice.download_media_recording()

@@ -1,11 +1,13 @@
 """The report as a page and as JUnit: one offline file, safe whatever people call themselves."""
 
+import json
 import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from harness.recording.recording import statistics_of
 from harness.verification import Report, verify
 from harness.verification.html_report import clock
 from harness.verification.junit import write_junit
@@ -61,6 +63,28 @@ def test_each_participant_has_a_lane_and_curves(page: str) -> None:
     )
     assert 2 <= page.count('class="seen"')
     assert 2 <= page.count('class="heard"')
+
+
+def test_what_webrtc_said_is_plotted_beside_it(tmp_path: Path) -> None:
+    """From the statistics beside the recording; lines that can't be read are passed over."""
+    recording = film(tmp_path / "take.webm", TAKE)
+    lines = [
+        {"at": at, "participant": "alice", "report": [
+            {"type": "inbound-rtp", "kind": "video", "bytesReceived": at * 125_000, "packetsLost": 3 * at},
+            {"type": "candidate-pair", "currentRoundTripTime": 0.004},
+        ]}
+        for at in range(3)
+    ]  # fmt: skip
+    text = "\n".join(["{", *map(json.dumps, lines), '{"at": "never"}', ""])
+    statistics_of(recording.path).write_text(text)
+
+    report = verify(recording)
+
+    assert report.curves is not None
+    values = {name: people["alice"].values.tolist() for name, people in report.curves.travelled.items()}
+    assert {"bitrate": [1000, 1000], "lost": [3, 3], "round_trip": [4, 4, 4]} == values
+    page = report.write_html(tmp_path / "report.html").read_text()
+    assert "Received over WebRTC" in page
 
 
 def test_the_filmstrip_shows_the_film(page: str) -> None:

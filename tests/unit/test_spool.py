@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import ConfigError, RecordingError
-from harness.recording.recording import Manifest, sha256_of
+from harness.recording.recording import Manifest, sha256_of, statistics_of
 from harness.recording.timeline import Member
-from harness.server.messages import Clock, MixerEvent, SpoolHello
+from harness.server.messages import Clock, MixerEvent, SpoolHello, Statistics
 from harness.server.spool import GONE, Happened, Spool, default_stem
 from harness.verification.ebml import read_structure
 from tests.media import Take as Film
@@ -151,6 +151,20 @@ def test_a_chunk_that_is_not_the_next_one_is_refused(spool: Spool, sound: bytes,
     assert 10452 == error.value.code
     assert sound[:700] == take.folder.raw.read_bytes()
     take.chunk(1, 700, memoryview(sound)[700:])
+
+
+def test_what_webrtc_says_lies_beside_the_recording(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+    """A line for each connection and second, by the W3C's names, with its time in the file; it is published along."""
+    take = recorded(spool, sound)
+    report = [{"type": "inbound-rtp", "kind": "audio", "packetsLost": 1}]
+    take.statistics(Statistics(type="stats", time=STARTED + OFFSET + 500, participant="bob", report=report))
+
+    kept = take.keep(tmp_path / "kept")
+
+    assert kept is not None
+    (line,) = statistics_of(kept.path).read_text().splitlines()
+    assert {"participant": "bob", "report": report} == {k: v for k, v in json.loads(line).items() if k != "at"}
+    assert json.loads(line)["at"] == pytest.approx(0.5, abs=0.1)
 
 
 def test_the_log_has_a_line_for_everything_that_is_told(spool: Spool) -> None:

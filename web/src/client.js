@@ -301,6 +301,7 @@ export class Client extends EventTarget {
         await take.begin(
           [this.#self(room), ...others.map((member) => source(room, member))],
           room.spoolToken,
+          () => room.statistics(),
         );
       } catch (error) {
         this.#live.delete(take);

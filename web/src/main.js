@@ -1,6 +1,7 @@
 /** The root of our own page: builds the parts, gives them to a Client, and hands that to people, NERTC code and Python. */
 
 import { Client } from './client.js';
+import { keepCollecting } from './garbage.js';
 import { CameraMedia } from './media/camera.js';
 import { SyntheticMedia } from './media/synthetic.js';
 import { arrange } from './mixer/layout.js';
@@ -49,6 +50,7 @@ const createOwn = () => {
   return made;
 };
 
+keepCollecting();
 const client = createOwn();
 page.NERTC = nertc(createOwn);
 page.harness = driven(client);

@@ -9,6 +9,8 @@ const SETTLE = 1500;
 /** After a tick a frame is on its way to the recorder for some ms; pausing there loses none. */
 const BETWEEN_TICKS = 10;
 const WATCH_EVERY = 250;
+/** How often WebRTC is asked for its statistics, in ms. */
+const STATISTICS_EVERY = 1000;
 
 /** @typedef {import('./mixer/mixer.js').Mixer} Mixer */
 /** @typedef {import('./mixer/mixer.js').Source} Source */
@@ -22,6 +24,11 @@ const WATCH_EVERY = 250;
  * @property {Spool} spool
  * @property {Recorder} recorder
  */
+
+/** Asks WebRTC for what it says of each connection. @typedef {() => Promise<Omit<ConnectionStatistics, 'time'>[]>} AskStatistics */
+
+/** @type {AskStatistics} */
+const unconnected = () => Promise.resolve([]);
 
 /** Emits `stalled` with a message when something stands still, `failed` with an Error when the recording breaks by itself. */
 export class Take extends EventTarget {
@@ -42,8 +49,8 @@ export class Take extends EventTarget {
   #chunks = new Watchdog();
   #acknowledged = new Watchdog();
   #seen = { bytes: 0, acknowledged: 0 };
-  /** @type {ReturnType<typeof setInterval> | undefined} */
-  #watching;
+  /** @type {ReturnType<typeof setInterval>[]} */
+  #watching = [];
   /** What happens before the server is ready is told as soon as it is. @type {(() => void)[]} */
   #early = [];
 
@@ -97,8 +104,8 @@ export class Take extends EventTarget {
     return end - this.recorder.startedAt - this.#paused;
   }
 
-  /** Begins with these people in the mix; resolves when bytes of every track are safe. @param {Source[]} sources @param {string} token of the spool */
-  async begin(sources, token) {
+  /** Begins with these people in the mix; resolves when bytes of every track are safe. @param {Source[]} sources @param {string} token of the spool @param {AskStatistics} [statistics] */
+  async begin(sources, token, statistics = unconnected) {
     const { plan, mixer, spool, recorder } = this;
     for (const source of sources) mixer.add(source);
     const video = plan.type === 'video';
@@ -120,7 +127,11 @@ export class Take extends EventTarget {
       for (const message of this.#early.splice(0)) message();
       await recorder.start();
       this.state = 'recording';
-      this.#watching = setInterval(() => this.#watch(), WATCH_EVERY);
+      this.#watching = [
+        setInterval(() => this.#watch(), WATCH_EVERY),
+        setInterval(() => void this.#note(statistics), STATISTICS_EVERY),
+      ];
+      void this.#note(statistics);
     } catch (error) {
       this.state = 'failed';
       await mixer.close();
@@ -158,10 +169,20 @@ export class Take extends EventTarget {
     if (this.#acknowledged.barks()) this.#alarm('The server acknowledges nothing.');
   }
 
+  /** Notes how picture and sound travel, beside the recording. @param {AskStatistics} statistics */
+  async #note(statistics) {
+    const time = this.#clock.room(pageNow());
+    for (const one of await statistics()) if (this.running) this.spool.statistics({ time, ...one });
+  }
+
+  #watchNoMore() {
+    for (const timer of this.#watching) clearInterval(timer);
+  }
+
   /** Ends: the recorder, then the tick log, then the server's finishing. @returns {Promise<Finished>} */
   async finish() {
     if (this.error) throw this.error;
-    clearInterval(this.#watching);
+    this.#watchNoMore();
     this.#stoppedAt = pageNow();
     this.state = 'stopped';
     try {
@@ -221,7 +242,7 @@ export class Take extends EventTarget {
   /** @param {Error} error */
   #fail(error) {
     if (!this.running) return;
-    clearInterval(this.#watching);
+    this.#watchNoMore();
     this.state = 'failed';
     this.error = error;
     void this.mixer.close();

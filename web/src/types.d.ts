@@ -183,6 +183,16 @@ interface RoomEvent {
   message?: string;
 }
 
+/** One of WebRTC's statistics, by the W3C's names. */
+type Statistic = Record<string, string | number | boolean>;
+
+/** What WebRTC says of the connection to a participant; `time` is in ms on the room's clock. */
+interface ConnectionStatistics {
+  time: number;
+  participant: string;
+  report: Statistic[];
+}
+
 /** A finished recording, as the server describes it. */
 interface FinishedRecording {
   id: string;
@@ -225,6 +235,7 @@ type ToSpool =
   | { type: 'recorder'; state: RecorderState; time: number }
   | ({ type: 'ticks' } & TickLog)
   | { type: 'event'; event: RoomEvent }
+  | ({ type: 'stats' } & ConnectionStatistics)
   | { type: 'end'; chunks: number; bytes: number }
   | { type: 'download' }
   | { type: 'clean' };

@@ -139,6 +139,10 @@ class FakeRoom extends EventTarget {
     return Promise.resolve(0);
   }
 
+  statistics() {
+    return Promise.resolve([]);
+  }
+
   leave() {
     this.left = true;
   }

@@ -350,6 +350,11 @@ export class FakeSpool extends Stage {
     this.note('event', `${event.event} ${event.time}`);
   }
 
+  /** @param {ConnectionStatistics} statistics */
+  statistics({ participant, time }) {
+    this.note('statistics', `${participant} ${Math.sign(time)}`);
+  }
+
   async end() {
     await this.ask('end');
     return this.finished;

@@ -98,6 +98,10 @@ class FakeMesh extends EventTarget {
     this.calls.push(['refit']);
   }
 
+  revive() {
+    this.calls.push(['revive']);
+  }
+
   /** @param {string} id */
   async stats(id) {
     await settled();
@@ -454,6 +458,37 @@ describe('the skew of a member', () => {
 
     assert.deepEqual([null, null], [await room.skew('id of bob'), await room.skew('a stranger')]);
   });
+});
+
+test('the statistics are the W3C’s, of everybody there is a connection to', async () => {
+  const { room, mesh } = await enter([member('bob'), member('carol')]);
+  mesh.reports.set('id of bob', [
+    { id: 'I1', type: 'inbound-rtp', kind: 'video', framesDecoded: 30, decoderImplementation: 'libvpx' },
+    { id: 'P1', type: 'candidate-pair', nominated: true, currentRoundTripTime: 0.002 },
+    { id: 'P2', type: 'candidate-pair', nominated: false, currentRoundTripTime: 9 },
+    { id: 'C1', type: 'codec' },
+  ]);
+
+  assert.deepEqual(
+    [
+      {
+        participant: 'bob',
+        report: [
+          { type: 'inbound-rtp', kind: 'video', framesDecoded: 30 },
+          { type: 'candidate-pair', currentRoundTripTime: 0.002 },
+        ],
+      },
+    ],
+    await room.statistics(),
+  );
+});
+
+test('a connection to the server that is back looks for new ways to the others', async () => {
+  const { mesh, signaling } = await enter([member('bob')]);
+
+  signaling.dispatchEvent(new Event('resumed'));
+
+  assert.deepEqual(['revive'], mesh.calls.at(-1));
 });
 
 test('the largest wish is the size that is wanted of us', async () => {

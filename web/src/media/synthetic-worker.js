@@ -1,5 +1,6 @@
 /** Paints a synthetic participant's picture: a backdrop drawn once, a marker strip and a ball that moves. */
 
+import { keepCollecting } from '../garbage.js';
 import { GREY, blit, fill, fromRgba, pictureAt, pictureBytes } from '../i420.js';
 import { BRIGHT, COLUMNS, COUNTS_PER_SECOND, DARK, ROWS, encode } from '../marker.js';
 import { Ticker } from '../ticker.js';
@@ -155,6 +156,8 @@ function drawDesktop(context, hue) {
 
 /** @type {Painter | undefined} */
 let painter;
+
+keepCollecting();
 
 self.addEventListener('message', (/** @type {MessageEvent<SyntheticMessage>} */ { data: message }) => {
   if (message.type === 'start') {

@@ -1,6 +1,7 @@
 /** The one steady picture: each tick takes everybody's due frame, copies it into its tile and writes one I420 frame. */
 
 import { pageNow } from '../clock.js';
+import { keepCollecting } from '../garbage.js';
 import { fill, pictureBytes } from '../i420.js';
 import { Ticker } from '../ticker.js';
 import { Watchdog } from '../watchdog.js';
@@ -259,6 +260,8 @@ const post = (message) => self.postMessage(message);
 
 /** @type {VideoMixer | undefined} */
 let mixer;
+
+keepCollecting();
 
 self.addEventListener('message', (/** @type {MessageEvent<ToVideoWorker>} */ { data: message }) => {
   switch (message.type) {

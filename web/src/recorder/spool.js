@@ -6,6 +6,7 @@
  */
 
 import { HarnessError, cacheError, within } from '../errors.js';
+import { collectGarbage } from '../garbage.js';
 import { parse } from '../json.js';
 
 const READY_WITHIN = 10_000;
@@ -16,18 +17,14 @@ const RECONNECT_FOR = 25_000;
 const RECONNECT_EVERY = 250;
 /** Bytes that may wait for the server before the recording is given up; at 2.5 Mbps some three minutes. */
 const BACKLOG = 64 * 1024 * 1024;
-/** Bytes after which garbage is collected, where Chrome lets the page do that. */
+/** Acknowledged bytes after which garbage is collected. */
 const COLLECT_EVERY = 8 * 1024 * 1024;
-/** There where Chrome was launched with --js-flags=--expose-gc. */
-const { gc } = /** @type {{gc?: (options: {type: 'major', execution: 'async'}) => Promise<void>}} */ (
-  globalThis
-);
 
 /**
  * Emits `ack`, `alarm` and `hashed` with the server's messages, `stalled` with a message when the connection is lost,
  * `resumed` when it is back, and `failed` with an Error.
  *
- * What is told in order (chunks, ticks, events, states, the end) is counted on both sides; after a reconnect the server
+ * What is told in order (chunks, ticks, events, states, statistics, the end) is counted on both sides; after a reconnect the server
  * says how many it has taken, and the rest is sent again. Questions are asked again.
  */
 export class Spool extends EventTarget {
@@ -99,6 +96,11 @@ export class Spool extends EventTarget {
   /** @param {RoomEvent} event */
   event(event) {
     this.#post(JSON.stringify({ type: 'event', event }));
+  }
+
+  /** @param {ConnectionStatistics} statistics */
+  statistics(statistics) {
+    this.#post(JSON.stringify({ type: 'stats', ...statistics }));
   }
 
   /** Ends the recording; resolves with the finished file's facts. */
@@ -202,7 +204,7 @@ export class Spool extends EventTarget {
     if (this.acknowledged - this.#collectedAt < COLLECT_EVERY) return;
     this.#collectedAt = this.acknowledged;
     // Chrome fact 34: blobs keep their bytes until they are collected, and their small wrappers give no cause to.
-    void gc?.({ type: 'major', execution: 'async' });
+    collectGarbage();
   }
 
   /** Looks for the server again, for a while; before it was ready there is nothing to go on with. */

@@ -166,6 +166,11 @@ class Peer {
     return this.#connection.getStats();
   }
 
+  /** Looks for another way at once where the one there was is gone: WebRTC itself waits for some 15 s. */
+  revive() {
+    if (this.#connection.connectionState === 'disconnected') this.#connection.restartIce();
+  }
+
   close() {
     this.#connection.close();
   }
@@ -245,6 +250,11 @@ export class Mesh extends EventTarget {
   /** Returns the statistics of the connection to a member. @param {string} id */
   async stats(id) {
     return (await this.#peers.get(id)?.stats()) ?? null;
+  }
+
+  /** Takes connections up again that a cut of the network broke. */
+  revive() {
+    for (const peer of this.#peers.values()) peer.revive();
   }
 
   close() {

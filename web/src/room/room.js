@@ -1,6 +1,7 @@
 /** The room as one page sees it: who is in, whose tracks arrive, who wants ours. */
 
 import { stepTimeout, within } from '../errors.js';
+import { kept } from './statistics.js';
 
 /** How often we look whether a member's first frame and sound have come, in ms. */
 const LOOK_EVERY = 40;
@@ -69,6 +70,8 @@ export class Room extends EventTarget {
     });
     for (const type of ['clock', 'lost', 'resumed', 'closed'])
       signaling.addEventListener(type, () => this.dispatchEvent(new Event(type)));
+    // What cut us off from the server probably cut us off from the others, too.
+    signaling.addEventListener('resumed', () => this.#mesh?.revive());
   }
 
   get clock() {
@@ -181,6 +184,17 @@ export class Room extends EventTarget {
     }
     const { video, audio } = playout;
     return video === undefined || audio === undefined ? null : video - audio;
+  }
+
+  /** What WebRTC says of the connection to each member that there is one to. */
+  async statistics() {
+    const found = await Promise.all(
+      [...this.members.values()].map(async ({ id, name }) => ({
+        participant: name,
+        report: kept(await this.#mesh?.stats(id)),
+      })),
+    );
+    return found.filter(({ report }) => report.length);
   }
 
   leave() {
