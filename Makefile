@@ -8,7 +8,7 @@ BROWSER_READY := .venv/.browser-ready
 PAGE_READY := node_modules/.page-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup record test test-faults soak check clean
+.PHONY: help setup record test test-faults test-truth soak check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-11s %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,9 @@ test: setup ## Run every suite in quick form
 
 test-faults: setup ## Kill, cut, fill and stall, as often as it is promised; prints figure beside bar (some 25 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/faults tests/e2e/test_matrix.py
+
+test-truth: setup ## Plant every fault into real recordings; prints what was planted and what was found (some 20 minutes)
+	HARNESS_FULL=1 $(BIN)/pytest tests/truth
 
 # How long make soak records.
 MINUTES ?= 30

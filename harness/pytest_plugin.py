@@ -14,11 +14,18 @@ from harness.browser.room_page import chrome_only
 from harness.launch import has_camera, versions
 from harness.server.room_server import RoomServer
 from harness.session.room import Room
+from harness.verification.expectations import Expected, read_expected
+from harness.verification.verdict import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from playwright.sync_api import Browser, BrowserContext, Playwright
+
+    from harness.recording.recording import Recording
+    from harness.verification.expectations import Expectation
+    from harness.verification.limits import Limits
+    from harness.verification.report import Report
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,6 +36,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         default=None,
         help="Folder for finished recordings; 'recordings' in the root directory by default.",
+    )
+    group.addoption(
+        "--recordings-expect",
+        metavar="FILE",
+        default=None,
+        help="What the fixture verify_recording asks of every recording: a TOML file as for 'harness verify --expect'.",
     )
 
 
@@ -62,6 +75,29 @@ def recordings(pytestconfig: pytest.Config) -> Path:
     """Return the folder for finished recordings; it survives pytest-playwright's ``--output``."""
     chosen: str | None = pytestconfig.getoption("--recordings")
     return Path(chosen).absolute() if chosen else pytestconfig.rootpath / "recordings"
+
+
+@pytest.fixture(scope="session")
+def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
+    """Return ``verify`` with the limits and expectations of ``--recordings-expect``; what a test says itself wins."""
+    chosen: str | None = pytestconfig.getoption("--recordings-expect")
+    expected = read_expected(Path(chosen)) if chosen else Expected()
+
+    def judge(
+        recording: Recording | Path | str,
+        *,
+        duration: float | None = None,
+        limits: Limits | None = None,
+        expect: Sequence[Expectation] = (),
+    ) -> Report:
+        return verify(
+            recording,
+            duration=expected.duration if duration is None else duration,
+            limits=limits or expected.limits,
+            expect=(*expected.expect, *expect),
+        )
+
+    return judge
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.goals import Goals
+
 pytest_plugins = ["pytester"]
+GOALS = Goals()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -24,6 +27,20 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     with ThreadPoolExecutor(max_workers=1) as thread:
         thread.submit(pyfuncitem.obj, **arguments).result()
     return True
+
+
+@pytest.fixture(scope="session")
+def goals() -> Goals:
+    """Return the table of what is promised, which is printed at the end."""
+    return GOALS
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table, as far as it was measured."""
+    if GOALS.rows:
+        terminalreporter.section("what is promised, and what was measured")
+        for line in GOALS.table():
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

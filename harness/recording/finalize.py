@@ -109,9 +109,13 @@ class Finished:
 
 @dataclass
 class Progress:
-    """What a running finaliser has seen so far: each track's last stamp, in ms; read by the spool's own thread."""
+    """What a running finaliser has seen so far: each track's last stamp, in ms; read by the spool's own thread.
+
+    ``came`` is called, in the finaliser's thread, when the first packet of a track was seen.
+    """
 
     stamps: dict[str, float] = field(default_factory=dict)
+    came: Callable[[], object] | None = None
 
     @property
     def tracks(self) -> tuple[str, ...]:
@@ -219,7 +223,10 @@ class _Copy:
         if packet.pts is None or packet.size == 0 or packet.stream.index not in self._streams:
             return
         kind = packet.stream.type
+        new = kind not in self._progress.stamps
         self._progress.stamps[kind] = _stamp(packet)
+        if new and self._progress.came:
+            self._progress.came()
         if kind == "audio":
             self._audio.append(packet)
             if self._grid is None or self._grid.first is not None:

@@ -63,7 +63,8 @@ class Manifest(BaseModel):
 
     ``ticks`` counts the frames that the mixer owed, ``ticks_missed`` those that are not in the file.
     ``zero_ms`` is the room's time at the file's zero, ``clock_error_ms`` bounds how far the page's clock, by which it
-    was taken, may be from the room's.
+    was taken, may be from the room's. ``wall_seconds`` is how long MediaRecorder ran by that clock, pauses cut out;
+    None where nobody stopped it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -77,6 +78,7 @@ class Manifest(BaseModel):
     ticks_missed: int = 0
     zero_ms: float | None = None
     clock_error_ms: float | None = None
+    wall_seconds: float | None = None
     alarms: tuple[str, ...] = ()
 
     def write(self, path: Path) -> None:

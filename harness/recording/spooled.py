@@ -168,10 +168,13 @@ class Folder:
         zero = (finished.zero_on_page or 0.0) + facts.clock_offset
         members: dict[str, Member] = {}
         events: list[dict[str, Any]] = []
+        states: list[tuple[str, float]] = []
         for line in read_log(self.log):
             if "member" in line:
                 member = Member.model_validate(line["member"])
                 members[member.name] = member
+            elif "recorder" in line:
+                states.append((line["recorder"], line["time"]))
             elif "event" in line:
                 event = dict(line["event"])
                 at = _in_file((event.pop("time") - zero) / 1000, finished)
@@ -205,6 +208,7 @@ class Folder:
             ticks_missed=finished.ticks_missed,
             zero_ms=round(zero, 3),
             clock_error_ms=round(facts.clock_error, 3),
+            wall_seconds=_wall_seconds(states),
             alarms=tuple(event.get("message", "") for event in events if event["event"] == "alarm"),
         )
 
@@ -232,6 +236,18 @@ def _in_file(at: float, finished: Finished) -> float:
         if at > cut.at:
             at = max(cut.at, at - cut.seconds)
     return at
+
+
+def _wall_seconds(states: list[tuple[str, float]]) -> float | None:
+    """Return how long MediaRecorder ran, by (state, page time in ms); None where nobody stopped it."""
+    if not states or states[-1][0] != "stopped":
+        return None
+    running, ran = 0.0, 0.0
+    for state, at in states:
+        if running:
+            ran += at - running
+        running = at if state in {"started", "resumed"} else 0.0
+    return round(ran / 1000, 3)
 
 
 def _wall(milliseconds: float) -> str:

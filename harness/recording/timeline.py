@@ -34,6 +34,7 @@ class Event(BaseModel):
     - ``layout``: from here on the picture holds exactly ``tiles``;
     - ``picture`` on, off: the participant's tile shows a live picture, or a card with the name;
     - ``sound`` on, off: the participant is part of the mixed sound, or silent;
+    - ``network`` off, on: the connection to the participant broke, and is back;
     - ``pause``: the recording was paused here, and ``seconds`` are cut out;
     - ``alarm``: something stalled; ``message`` says what.
     """
@@ -41,7 +42,7 @@ class Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     at: float = Field(allow_inf_nan=False)
-    event: Literal["join", "leave", "layout", "picture", "sound", "pause", "alarm"]
+    event: Literal["join", "leave", "layout", "picture", "sound", "network", "pause", "alarm"]
     participant: Name | None = None
     on: bool | None = None
     tiles: tuple[Tile, ...] | None = None

@@ -151,7 +151,7 @@ class MixerEvent(Message):
     """Something that happened in the mix at ``time``, in ms on the room's clock."""
 
     time: Number
-    event: Literal["layout", "picture", "sound", "alarm"]
+    event: Literal["layout", "picture", "sound", "network", "alarm"]
     participant: Name | None = None
     on: bool | None = None
     tiles: Annotated[tuple[Tile, ...], Field(max_length=64)] | None = None

@@ -65,6 +65,7 @@ class SpoolSockets:
         self._resumes: dict[str, str] = {}
         # Who waits for a lost connection to come back.
         self._back: dict[str, asyncio.Event] = {}
+        self._telling: set[asyncio.Future[None]] = set()
         self._closing = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -177,7 +178,23 @@ class SpoolSockets:
             raise RecordingError(message, code=10452)
         room = self._signaling.rooms.get(grant.room)
         happened = room.record if room else []
-        return self._spool.begin(hello, participant=grant.name, room=grant.room, happened=happened)
+        take = self._spool.begin(hello, participant=grant.name, room=grant.room, happened=happened)
+        loop = asyncio.get_running_loop()
+        # A start resolves when every track is safe: whoever waits for that need not wait for the next chunk, too.
+
+        def came() -> None:
+            # The finaliser's thread may outlive the server.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._came, take)
+
+        take.progress.came = came
+        return take
+
+    def _came(self, take: Take) -> None:
+        if socket := self._current.get(take.id):
+            telling = asyncio.ensure_future(send(socket, _ack(take)))
+            self._telling.add(telling)
+            telling.add_done_callback(self._telling.discard)
 
     def _resume(self, hello: SpoolHello) -> Take:
         grant = self._admission.redeem(hello.token, "resume")

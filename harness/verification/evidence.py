@@ -131,7 +131,13 @@ def _video(picture: PictureFacts, rate: float, watch: PlainWatch) -> Video:
         else None,
         missed=missed(picture, rate),
         repeated=watch.repeated,
+        keyframe_gap=round(_keyframe_gap(picture, rate), 3),
     )
+
+
+def _keyframe_gap(picture: PictureFacts, rate: float) -> float:
+    """Return the longest way from a keyframe to the next or to the end, in seconds."""
+    return float(np.diff(np.append(picture.keyframes, picture_end(picture, rate))).max(initial=0.0))
 
 
 def missed(picture: PictureFacts, rate: float) -> int:

@@ -25,7 +25,8 @@ class Video(Value):
     """The picture of a file.
 
     ``frame_rate`` is in pictures a second. ``missed`` counts the pictures that the grid of that rate lacks, and
-    ``repeated`` those that look the same as the one before, all over.
+    ``repeated`` those that look the same as the one before, all over. ``keyframe_gap`` is the longest way from one
+    keyframe to the next or to the end, in seconds.
     """
 
     codec: str
@@ -36,6 +37,7 @@ class Video(Value):
     gap_ms: Gaps | None
     missed: int
     repeated: int
+    keyframe_gap: float
 
 
 class Audio(Value):

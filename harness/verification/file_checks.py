@@ -71,6 +71,9 @@ def _damage(evidence: Evidence, limits: Limits) -> Iterator[tuple[str, str, str]
             yield "0", str(track.broken), f"{track.broken} packets of the {what} don't decode."
         if track and track.backward:
             yield "0", str(track.backward), f"{track.backward} times of the {what} go backward or stand still."
+    if evidence.media.video and evidence.media.video.keyframe_gap > limits.keyframe:
+        far = evidence.media.video.keyframe_gap
+        yield f"{limits.keyframe:g} s", f"{far:.1f} s", f"For {far:.1f} s there is no keyframe: players jump slowly."
     starts = {
         "picture": float(streams.picture.times[0]) if streams.picture and streams.picture.times.size else 0.0,
         "sound": streams.sound.start if streams.sound else 0.0,
@@ -126,6 +129,7 @@ def duration(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         "asked for": evidence.asked_duration,
         "in the manifest": evidence.manifest.recording.duration if evidence.manifest else None,
         "in the container": streams.duration,
+        "by the clock of the page": evidence.manifest.wall_seconds if evidence.manifest else None,
     }
     ends = {"picture": picture_end(streams.picture, evidence.rate), "sound": streams.sound.end if streams.sound else 0}
     wrong = [

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.recording.recording import Manifest
-    from harness.recording.timeline import Interval
+    from harness.recording.timeline import Event, Interval
     from harness.verification.curves import Curve, Curves
     from harness.verification.facts import Participant
     from harness.verification.report import Report
@@ -162,14 +162,24 @@ def _events(curves: Curves | None) -> Sequence[tuple[float, float, str, str]]:
     """Return what else happened: where in the plot, when, which kind, and in words."""
     if curves is None or curves.manifest is None:
         return []
-    words = {"join": "{} joins", "leave": "{} leaves", "pause": "paused for {:.1f} s, cut out", "alarm": "{}"}
-    found = []
-    for event in curves.manifest.timeline.events:
-        if event.event not in words or not 0 <= event.at <= curves.duration:
-            continue
-        about = {"pause": event.seconds or 0.0, "alarm": event.message}.get(event.event, event.participant)
-        found.append((_x(event.at, curves.duration), event.at, event.event, words[event.event].format(about)))
-    return found
+    told = ((event, _said(event)) for event in curves.manifest.timeline.events if 0 <= event.at <= curves.duration)
+    return [(_x(event.at, curves.duration), event.at, event.event, said) for event, said in told if said]
+
+
+def _said(event: Event) -> str | None:
+    """Return an event in words; None for what the lanes show."""
+    who = event.participant
+    match event.event:
+        case "join" | "leave":
+            return f"{who} {event.event}s"
+        case "network":
+            return f"the connection to {who} {'is back' if event.on else 'is broken'}"
+        case "pause":
+            return f"paused for {event.seconds or 0.0:.1f} s, cut out"
+        case "alarm":
+            return event.message
+        case _:
+            return None
 
 
 # ---- the plots ------------------------------------------------------------------------------------------------------

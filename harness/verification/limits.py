@@ -13,6 +13,9 @@ class Limits(Value):
     start: float = Field(
         default=0.2, ge=0, description="Seconds until the first picture and sound; players show nothing before."
     )
+    keyframe: float = Field(
+        default=10.0, gt=0, description="Seconds; a jump decodes from the keyframe before, at ten times the speed."
+    )
     frame_rate_percent: float = Field(
         default=1.0, ge=0, description="Clocks differ by far less; 30.3 for 30, as some mixers have it, is found."
     )
@@ -47,6 +50,9 @@ class Limits(Value):
     )
     av_offset_ms: float = Field(
         default=200.0, ge=0, description="First form: WebRTC's own skew begins at 167 to 221 ms and falls within 20 s."
+    )
+    own_av_offset_ms: float = Field(
+        default=60.0, ge=0, description="Whoever records is in the page itself: no network comes in between."
     )
     drift_ppm: float = Field(default=100.0, ge=0, description="Clocks stay within 20; 100 is 0.36 s in an hour.")
     duration: float = Field(

@@ -177,18 +177,23 @@ def av_offset(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
                 text = f"{person.name} is seen and heard, but no burst was found to measure by."
                 yield Finding(check="av-offset", ok=True, warning=True, participant=person.name, message=text)
             continue
-        ok = abs(spread.median) <= limits.av_offset_ms
+        limit = limits.own_av_offset_ms if _records(person, evidence) else limits.av_offset_ms
+        ok = abs(spread.median) <= limit
         side = "late" if spread.median > 0 else "early"
         yield Finding(
             check="av-offset",
             ok=ok,
             participant=person.name,
-            expected=limits.av_offset_ms,
+            expected=limit,
             got=spread.median,
             message=f"sound {abs(spread.median):.0f} ms {side}"
             if ok
             else f"{person.name}'s sound is {abs(spread.median):.0f} ms {side}.",
         )
+
+
+def _records(person: Person, evidence: Evidence) -> bool:
+    return evidence.manifest is not None and evidence.manifest.recording.participant == person.name
 
 
 def drift(evidence: Evidence, limits: Limits) -> Iterator[Finding]:

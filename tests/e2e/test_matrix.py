@@ -15,6 +15,7 @@ from harness.server.room_server import RoomServer
 from harness.verification.markers import COUNTS_A_SECOND
 from harness.verification.probe import probe
 from harness.verification.sightings import Sightings, StripWatch
+from tests.goals import Goals
 from tests.verdicts import whole
 
 SIZES = {"360p": (640, 360), "480p": (640, 480), "720p": (1280, 720)}
@@ -74,7 +75,7 @@ def test_every_combination_passes_its_checks(
         assert frame_rate == pytest.approx(report.media.video.frame_rate, rel=0.15)
 
 
-def test_fifty_restarts(people: tuple[Room, Participant, Participant]) -> None:
+def test_fifty_restarts(people: tuple[Room, Participant, Participant], goals: Goals) -> None:
     """A start while recording leaves no hole: each file's first picture of Bob is no later than the next one due."""
     room, alice, _ = people
     config = RecordConfig(record_name="restart", record_video_frame=30)
@@ -93,8 +94,11 @@ def test_fifty_restarts(people: tuple[Room, Participant, Participant]) -> None:
         passed(recording)
     seen = [sightings(recording, "bob") for recording in files]
     step = COUNTS_A_SECOND // 30
-    holes = [int(new.counters[0] - old.counters[-1]) for old, new in pairwise(seen)]
-    assert [] == [hole for hole in holes if hole > step]
+    steps = [int(new.counters[0] - old.counters[-1]) for old, new in pairwise(seen)]
+    holes = [one for one in steps if one > step]
+    figure = f"{len(holes)} gaps; {len(files)} files"
+    goals.measured(f"{RESTARTS} restarts", bar=f"no gap; {RESTARTS + 1} files", figure=figure, met=not holes)
+    assert [] == holes
 
 
 def passed(recording: Recording) -> Report:

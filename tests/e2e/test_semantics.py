@@ -1,15 +1,13 @@
 """The calls in every order that people make them in: what the other tests of the calls leave out."""
 
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
 import av
 import pytest
 from playwright.sync_api import BrowserContext
-from playwright.sync_api import Error as PlaywrightError
 
-from harness import InvalidStateError, PageError, Participant, RecordConfig, Room, StepTimeout
+from harness import InvalidStateError, Participant, RecordConfig, Room, StepTimeout
 from harness.recording.recording import Manifest
 from tests.verdicts import whole
 
@@ -74,18 +72,6 @@ def test_who_is_in_the_room_can_not_join_again(alice: Participant) -> None:
     assert "joined" == page.evaluate("client.state")
 
 
-def test_one_client_records_one_file_at_a_time(alice: Participant) -> None:
-    """After a second start the first recording is over; only the second grows."""
-    alice.start_media_recording(record_config=called("alone"))
-    first = alice.get_media_recording().id
-    alice.start_media_recording(record_config=called("second"))
-
-    assert ["alone.webm"] == [recording.path.name for recording in alice.recordings]
-    assert first == alice.recordings[0].id
-    assert first != alice.get_media_recording().id
-    assert "recording" == alice.get_media_recording().state
-
-
 def test_a_start_after_a_recording_that_nobody_downloaded_downloads_it(alice: Participant) -> None:
     """What was stopped is not lost to the next start, and comes first."""
     alice.start_media_recording(record_config=called("stopped"))
@@ -141,24 +127,6 @@ def test_leaving_ends_a_recording_and_coming_back_records_anew(room: Room) -> No
         whole(recording)
 
 
-def test_a_tab_that_crashes_leaves_its_recording_behind(room: Room) -> None:
-    """The next call says that the page crashed; what was acknowledged is finished, and says why it ended."""
-    alice = room.join("alice")
-    alice.start_media_recording(record_config=called("crashed"))
-    room.wait(seconds=2)
-
-    with contextlib.suppress(PlaywrightError):
-        alice.page.goto("chrome://crash")
-    with pytest.raises(PageError, match="crashed"):
-        alice.stop_media_recording()
-    alice.close()
-
-    (recording,) = alice.recordings
-    assert recording.recovered is not None
-    assert recording.duration == pytest.approx(2, abs=1)
-    whole(recording)
-
-
 def test_clean_while_recording_stops_and_frees(alice: Participant, recordings: Path) -> None:
     """Nothing was downloaded, nothing is left, and a new recording can start."""
     alice.start_media_recording(record_config=called("discarded"))
@@ -188,9 +156,9 @@ def test_the_downloaded_file_survives_the_clean(alice: Participant) -> None:
 def test_start_and_download_in_a_pause_are_as_while_recording(alice: Participant, call: str) -> None:
     """The paused recording ends and is downloaded, complete."""
     alice.start_media_recording(record_config=called(f"paused {call}"))
-    alice.wait(1)
+    alice.wait(0.7)
     alice.pause_media_recording()
-    alice.wait(1)
+    alice.wait(0.7)
 
     if call == "start":
         alice.start_media_recording(record_config=called("other"))
@@ -199,7 +167,7 @@ def test_start_and_download_in_a_pause_are_as_while_recording(alice: Participant
 
     recording = alice.recordings[0]
     assert f"paused {call}.webm" == recording.path.name
-    assert recording.duration == pytest.approx(1.5, abs=0.5)
+    assert recording.duration == pytest.approx(1, abs=0.5)
     assert recording.recovered is None
     whole(recording)
 

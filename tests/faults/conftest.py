@@ -6,20 +6,13 @@ from pathlib import Path
 import pytest
 
 from harness import Recording, Report
-from tests.faults.goals import Goals, Row
 from tests.faults.opinions import disagreements
+from tests.goals import Goals, Row
 from tests.verdicts import whole
 
-GOALS = Goals()
 # Every file that was judged, and what the other programs said against our probe.
 JUDGED: list[Path] = []
 DISAGREED: list[str] = []
-
-
-@pytest.fixture(scope="session")
-def goals() -> Goals:
-    """Return the table, which is printed at the end."""
-    return GOALS
 
 
 @pytest.fixture
@@ -36,12 +29,10 @@ def judged() -> Iterator[Callable[[Recording], Report]]:
     assert [] == DISAGREED[before:]
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table of the promise, as far as it was measured."""
+@pytest.fixture(scope="session", autouse=True)
+def _opinions(goals: Goals) -> Iterator[None]:
+    """Note at the end what the other programs said of all these files."""
+    yield
     if JUDGED:
         figure = f"{len(JUDGED)} files, {len(DISAGREED)} differences"
-        GOALS.rows.append(Row("ffprobe, MediaInfo, mkvinfo on these", "agree", figure, met=not DISAGREED))
-    if GOALS.rows:
-        terminalreporter.section("what is promised, and what was measured")
-        for line in GOALS.table():
-            terminalreporter.write_line(line)
+        goals.rows.append(Row("ffprobe, MediaInfo, mkvinfo on these", "agree", figure, met=not DISAGREED))

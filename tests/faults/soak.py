@@ -18,8 +18,8 @@ import psutil
 
 from harness import Participant, RecordConfig, Recording, Room, open_room, verify
 from harness.server.clock import room_time
-from tests.faults.goals import Goals
 from tests.faults.opinions import disagreements
+from tests.goals import Goals
 
 SAMPLE_EVERY = 5.0
 MB = 1_000_000

@@ -13,8 +13,8 @@ from harness import PageError, RecordConfig, Recording, RecordingError, Report, 
 from harness.recording.recording import Manifest
 from harness.server.clock import room_time
 from harness.server.room_server import RoomServer
-from tests.faults.goals import FULL, Goals, percentile
 from tests.faults.opinions import disagreements
+from tests.goals import FULL, Goals, percentile
 from tests.processes import chrome, left_of
 from tests.program import harness, running, until
 from tests.verdicts import whole

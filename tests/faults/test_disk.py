@@ -14,7 +14,7 @@ from harness.recording.recover import recover
 from harness.server.room_server import RoomServer
 from harness.server.spool import Spool
 from tests.faults.footage import Footage, begin
-from tests.faults.goals import Goals
+from tests.goals import Goals
 from tests.verdicts import whole
 
 MB = 1_000_000

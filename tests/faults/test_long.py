@@ -13,7 +13,7 @@ from harness.recording.recording import Manifest
 from harness.server.spool import Spool, Take
 from harness.verification.ebml import read_structure
 from tests.faults.footage import KEYFRAME_EVERY, Footage, begin
-from tests.faults.goals import FULL, Goals
+from tests.goals import FULL, Goals
 
 LONG = 8 * 3600 if FULL else 300
 MB = 1_000_000

@@ -7,7 +7,7 @@ import av
 
 from harness import RecordConfig, Recording, Report, Room, verify
 from harness.recording.recording import Manifest, sha256_of
-from tests.faults.goals import FULL, Goals
+from tests.goals import FULL, Goals
 
 Judge = Callable[[Recording], Report]
 
@@ -46,7 +46,7 @@ def test_toggles_and_device_changes_leave_no_hole(room: Room, goals: Goals, judg
         if number % (TOGGLES // CHANGES) == 0:
             bob.replace_device("audio")
             alice.replace_device("video")
-    room.wait(seconds=2.5)
+    room.wait(seconds=1.5)
     at_the_end = alice.elapsed
     recording = alice.download_media_recording()
 
@@ -105,8 +105,8 @@ def test_downloads_back_to_back_all_arrive(room: Room, goals: Goals) -> None:
 
     arrived = {one.path for one in files if sha256_of(one.path) == files[0].sha256}
     goals.measured(
-        f"{DOWNLOADS} downloads back to back",
-        bar=f"{DOWNLOADS} of {DOWNLOADS}",
+        f"{DOWNLOADS} downloads of one name back to back",
+        bar=f"{DOWNLOADS} of {DOWNLOADS}; nothing overwritten",
         figure=f"{len(arrived)} of {DOWNLOADS}",
         met=len(arrived) == DOWNLOADS,
     )

@@ -6,8 +6,8 @@ import pytest
 
 from harness import RecordConfig, Recording, Report, open_room, verify
 from harness.recording.recording import Manifest
-from tests.faults.goals import FULL, Goals
 from tests.faults.opinions import disagreements
+from tests.goals import FULL, Goals
 from tests.processes import chrome
 
 KILLS = 10 if FULL else 1

@@ -1,26 +1,11 @@
 """The pytest plugin, used as a stranger would use it."""
 
-import re
-from pathlib import Path
-
 import pytest
 
-README = Path(__file__).parents[2] / "README.md"
+from tests.media import Take, cast, changed, film
 
 # pytest-playwright 0.10 trips pytest 9.2's own warning; it is not ours to fix, nor to fail on.
 QUIET = ("-p", "no:cacheprovider")
-
-
-def test_the_example_in_the_readme_runs_as_written(pytester: pytest.Pytester) -> None:
-    """The first Python block that is a test passes, and leaves its recording in the folder 'recordings'."""
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
-    pytester.makepyfile(test_standup=next(block for block in blocks if "def test_" in block))
-
-    result = pytester.runpytest_subprocess(*QUIET)
-
-    result.assert_outcomes(passed=1)
-    assert (pytester.path / "recordings" / "standup.webm").stat().st_size > 0
-    assert (pytester.path / "recordings" / "standup.json").exists()
 
 
 def test_a_recording_that_nobody_downloaded_is_kept_when_the_test_fails(pytester: pytest.Pytester) -> None:
@@ -40,6 +25,28 @@ def test_a_recording_that_nobody_downloaded_is_kept_when_the_test_fails(pytester
 
     result.assert_outcomes(failed=1)
     assert (pytester.path / "evidence" / "evidence.webm").stat().st_size > 0
+
+
+def test_limits_can_be_given_for_a_whole_run(pytester: pytest.Pytester) -> None:
+    """What --recordings-expect names holds for every recording that the fixture verify_recording judges."""
+    film(pytester.path / "take.webm", changed(Take(people=cast("alice", "bob")), "bob", sound_late=0.08))
+    (pytester.path / "strict.toml").write_text("duration = 3\n[limits]\nav_offset_ms = 50\n")
+    pytester.makepyfile(
+        """
+        from harness import Limits
+
+        def test_the_run_is_strict(verify_recording):
+            report = verify_recording("take.webm")
+            assert ["av-offset"] == [finding.check for finding in report.failures]
+
+        def test_a_test_may_be_lenient(verify_recording):
+            verify_recording("take.webm", limits=Limits()).raise_for_failures()
+        """
+    )
+
+    result = pytester.runpytest_subprocess(*QUIET, "--recordings-expect", "strict.toml")
+
+    result.assert_outcomes(passed=2)
 
 
 def test_a_conftest_of_the_users_own_has_the_last_word_on_launch_arguments(pytester: pytest.Pytester) -> None:

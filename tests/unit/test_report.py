@@ -36,7 +36,7 @@ def test_json_has_the_keys_of_the_contract(good: Report) -> None:
     assert list(report) == ["ok", "path", "media", "participants", "findings"]
     assert list(report["media"]) == ["container", "duration", "seekable", "size", "bitrate", "video", "audio"]
     assert list(report["media"]["video"]) == [
-        *("codec", "width", "height", "frames", "frame_rate", "gap_ms", "missed", "repeated")
+        *("codec", "width", "height", "frames", "frame_rate", "gap_ms", "missed", "repeated", "keyframe_gap")
     ]
     assert list(report["media"]["video"]["gap_ms"]) == ["p50", "p95", "max"]
     assert list(report["media"]["audio"]) == [
@@ -73,6 +73,7 @@ def test_json_tells_what_was_measured(good: Report) -> None:
         "gap_ms": None,
         "missed": 0,
         "repeated": 0,
+        "keyframe_gap": 3.0,
     }
     assert report["media"]["video"]["gap_ms"] == {"p50": 33, "p95": 34, "max": 34}
     assert [one["name"] for one in report["participants"]] == ["alice", "bob"]

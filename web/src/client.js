@@ -221,6 +221,15 @@ export class Client extends EventTarget {
       });
     }
     joined.addEventListener('wanted', () => this.#fit());
+    for (const [type, on] of /** @type {const} */ ([
+      ['cut', false],
+      ['mended', true],
+    ])) {
+      joined.addEventListener(type, (event) => {
+        const { name: participant } = /** @type {CustomEvent<Member>} */ (event).detail;
+        for (const take of this.#live) take.note({ event: 'network', participant, on });
+      });
+    }
     joined.addEventListener('closed', () => this.#emit('changed'));
     const { name: known, marker, clock } = joined;
     const opened = await this.#parts.openMedia(media, { name: known, marker, clock }).catch((error) => {

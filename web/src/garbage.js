@@ -5,7 +5,7 @@
  * --js-flags=--expose-gc, as the harness does; elsewhere nothing happens.
  */
 
-const EVERY = 20_000;
+const EVERY = 10_000;
 const { gc } = /** @type {{gc?: (options: {type: 'major', execution: 'async'}) => Promise<void>}} */ (
   globalThis
 );
@@ -14,7 +14,7 @@ export function collectGarbage() {
   void gc?.({ type: 'major', execution: 'async' });
 }
 
-/** Collects the garbage of the thread that it is called in, every 20 s from now on. */
+/** Collects the garbage of the thread that it is called in, every 10 s from now on. */
 export function keepCollecting() {
   if (gc) setInterval(collectGarbage, EVERY);
 }

@@ -129,9 +129,9 @@ export class Take extends EventTarget {
       this.state = 'recording';
       this.#watching = [
         setInterval(() => this.#watch(), WATCH_EVERY),
-        setInterval(() => void this.#note(statistics), STATISTICS_EVERY),
+        setInterval(() => void this.#measure(statistics), STATISTICS_EVERY),
       ];
-      void this.#note(statistics);
+      void this.#measure(statistics);
     } catch (error) {
       this.state = 'failed';
       await mixer.close();
@@ -170,7 +170,7 @@ export class Take extends EventTarget {
   }
 
   /** Notes how picture and sound travel, beside the recording. @param {AskStatistics} statistics */
-  async #note(statistics) {
+  async #measure(statistics) {
     const time = this.#clock.room(pageNow());
     for (const one of await statistics()) if (this.running) this.spool.statistics({ time, ...one });
   }
@@ -221,9 +221,15 @@ export class Take extends EventTarget {
     await new Promise((resolve) => setTimeout(resolve, BETWEEN_TICKS));
   }
 
-  /** Notes in the recording's own record that something stalls, and says so. @param {string} message */
+  /** Notes in the recording's own record that something happens now. @param {Omit<RoomEvent, 'time'>} event */
+  note(event) {
+    const time = this.#clock.room(pageNow());
+    this.#tell(() => this.spool.event({ time, ...event }));
+  }
+
+  /** Notes that something stalls, and says so. @param {string} message */
   #alarm(message) {
-    this.spool.event({ time: this.#clock.room(pageNow()), event: 'alarm', message });
+    this.note({ event: 'alarm', message });
     this.#stalled(message);
   }
 

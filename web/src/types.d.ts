@@ -176,7 +176,7 @@ interface TileRect {
 /** One thing that happened while recording; `time` is in ms on the room's clock. */
 interface RoomEvent {
   time: number;
-  event: 'layout' | 'picture' | 'sound' | 'alarm';
+  event: 'layout' | 'picture' | 'sound' | 'network' | 'alarm';
   participant?: string;
   on?: boolean;
   tiles?: ({ participant: string } & TileRect)[];
@@ -263,7 +263,7 @@ type ToVideoWorker =
       layout: LayoutName;
       names: boolean;
     } & PictureSize)
-  | { type: 'add'; id: string; name: string; readable: ReadableStream<VideoFrame> | null }
+  | { type: 'add'; id: string; name: string; remote: boolean; readable: ReadableStream<VideoFrame> | null }
   | { type: 'source'; id: string; readable: ReadableStream<VideoFrame> | null }
   | { type: 'remove'; id: string }
   | { type: 'show'; id: string; on: boolean }

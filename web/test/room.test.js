@@ -141,7 +141,7 @@ async function enter(members, wants = null) {
   });
   /** @type {string[]} */
   const events = [];
-  for (const type of ['joined', 'left', 'track', 'state', 'received']) {
+  for (const type of ['joined', 'left', 'track', 'state', 'received', 'cut', 'mended']) {
     room.addEventListener(type, (event) => {
       events.push(`${type} ${/** @type {CustomEvent<{name: string}>} */ (event).detail.name}`);
     });
@@ -481,6 +481,15 @@ test('the statistics are the W3C’s, of everybody there is a connection to', as
     ],
     await room.statistics(),
   );
+});
+
+test('a connection that breaks and comes back is told once each', async () => {
+  const { mesh, events } = await enter([member('bob')]);
+
+  for (const state of ['connecting', 'connected', 'disconnected', 'failed', 'connecting', 'connected'])
+    mesh.dispatchEvent(new CustomEvent('state', { detail: { id: 'id of bob', state } }));
+
+  assert.deepEqual(['cut bob', 'mended bob'], events);
 });
 
 test('a connection to the server that is back looks for new ways to the others', async () => {

@@ -5,7 +5,8 @@
  * smoothed media time, and one playout offset, frozen while it serves, decides at which tick it is due.
  */
 
-/** Frames before the offset is set for the first time, and before it is set for good. */
+/** Frames before the offset is set for the first time, from the page itself and over a network, and before it is set for good. */
+const NEAR_LOCK = 5;
 const FIRST_LOCK = 9;
 const FIRM_LOCK = 45;
 /** So many frames that came after their tick set the offset anew. */
@@ -61,9 +62,12 @@ export class Cadence {
   #beat = 0;
   #step;
 
-  /** @param {number} step ms between two ticks */
-  constructor(step) {
+  #firstLock;
+
+  /** @param {number} step ms between two ticks @param {boolean} remote whether the frames come over a network */
+  constructor(step, remote = true) {
     this.#step = step;
+    this.#firstLock = remote ? FIRST_LOCK : NEAR_LOCK;
   }
 
   /** How long a frame waits from arrival to its tick, in ms; 0 before the first lock. */
@@ -140,7 +144,7 @@ export class Cadence {
     if (interval < 1000) keep(this.#intervals, interval, INTERVALS);
     if (!this.#period) {
       this.#media = time;
-      if (this.#intervals.length >= 8) this.#period = percentile(this.#intervals, 0.5);
+      if (this.#intervals.length >= this.#firstLock - 1) this.#period = percentile(this.#intervals, 0.5);
       return;
     }
     const count = Math.max(1, Math.round((time - this.#media) / this.#period));
@@ -157,7 +161,7 @@ export class Cadence {
   /** Sets, corrects and relaxes the offset. @param {number} due */
   #steer(/** @type {number} */ due) {
     if (!this.#lockedAt) {
-      if (this.#frames >= FIRST_LOCK && this.#period) this.#lock(due);
+      if (this.#frames >= this.#firstLock && this.#period) this.#lock(due);
       return;
     }
     if (this.#late >= LATE_FRAMES || (this.#lockedAt < FIRM_LOCK && this.#frames >= FIRM_LOCK))

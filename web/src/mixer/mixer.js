@@ -75,7 +75,8 @@ export class Mixer extends EventTarget {
     this.#entries.set(source.id, { ...source, delay: 0, skews: [], sound: new Watchdog() });
     this.#names.set(source.id, source.name);
     const readable = frames(source.videoTrack);
-    this.#post({ type: 'add', id: source.id, name: source.name, readable }, readable ? [readable] : []);
+    const { id, name, remote } = source;
+    this.#post({ type: 'add', id, name, remote, readable }, readable ? [readable] : []);
     this.#post({ type: 'show', id: source.id, on: source.video });
     if (source.audioTrack) {
       this.#audio.set(source.id, source.audioTrack, source.remote);

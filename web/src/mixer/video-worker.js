@@ -39,12 +39,13 @@ class Source {
   /** @type {Picture | null} */
   label = null;
 
-  /** @param {string} id @param {string} name @param {number} step */
-  constructor(id, name, step) {
+  /** @param {string} id @param {string} name @param {boolean} remote @param {number} step */
+  constructor(id, name, remote, step) {
     this.id = id;
     this.name = name;
+    this.remote = remote;
     /** @type {Cadence<Picture>} */
-    this.cadence = new Cadence(step);
+    this.cadence = new Cadence(step, remote);
     this.clock = new MediaClock();
   }
 }
@@ -86,9 +87,9 @@ class VideoMixer {
     return this.#ticker.run();
   }
 
-  /** @param {string} id @param {string} name @param {ReadableStream<VideoFrame> | null} readable */
-  add(id, name, readable) {
-    this.#sources.set(id, new Source(id, name, this.#step));
+  /** @param {string} id @param {string} name @param {boolean} remote @param {ReadableStream<VideoFrame> | null} readable */
+  add(id, name, remote, readable) {
+    this.#sources.set(id, new Source(id, name, remote, this.#step));
     this.#relayout = true;
     this.setReadable(id, readable);
   }
@@ -100,7 +101,7 @@ class VideoMixer {
     source.reader?.cancel().catch(() => undefined);
     source.reader = readable?.getReader() ?? null;
     for (const picture of source.cadence.clear()) this.#arena.give(picture);
-    source.cadence = new Cadence(this.#step);
+    source.cadence = new Cadence(this.#step, source.remote);
     source.clock = new MediaClock();
     if (source.reader) void this.#read(source, source.reader);
   }
@@ -270,7 +271,7 @@ self.addEventListener('message', (/** @type {MessageEvent<ToVideoWorker>} */ { d
       mixer.run().catch((/** @type {unknown} */ error) => post({ type: 'failed', message: String(error) }));
       break;
     case 'add':
-      mixer?.add(message.id, message.name, message.readable);
+      mixer?.add(message.id, message.name, message.remote, message.readable);
       break;
     case 'source':
       mixer?.setReadable(message.id, message.readable);

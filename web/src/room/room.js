@@ -15,6 +15,8 @@ export class Member {
   audioTrack = null;
   /** Whether a decoded frame and sound of theirs have arrived here. */
   received = false;
+  /** Whether the connection to them is broken. */
+  cut = false;
 
   /** @param {MemberInfo} info */
   constructor(info) {
@@ -32,7 +34,7 @@ export class Member {
 
 /**
  * Emits `joined`, `left`, `track` and `state` with the Member as detail, `wanted` when somebody wants our picture in
- * another size, `clock` when the room's clock is known better, `lost` and `resumed` when the connection to the server is
+ * another size, `cut` and `mended` when the connection to a member breaks and is back, `clock` when the room's clock is known better, `lost` and `resumed` when the connection to the server is
  * gone and back, `closed` when it is gone for good.
  */
 export class Room extends EventTarget {
@@ -96,6 +98,11 @@ export class Room extends EventTarget {
       const { id, track } = /** @type {CustomEvent<{id: string, track: MediaStreamTrack}>} */ (event).detail;
       this.#onTrack(id, track);
     });
+    mesh.addEventListener('state', (event) => {
+      const { id, state } = /** @type {CustomEvent<{id: string, state: RTCPeerConnectionState}>} */ (event)
+        .detail;
+      this.#onConnection(id, state);
+    });
     for (const info of welcome.members) {
       this.members.set(info.id, new Member(info));
       if (sizeFor(info.wants, this.id)) this.#awaited.set(info.id, Promise.withResolvers());
@@ -157,6 +164,15 @@ export class Room extends EventTarget {
   /** Sends another track in place of one. @param {MediaStreamTrack} old @param {MediaStreamTrack} fresh */
   async replaceTrack(old, fresh) {
     await this.#mesh?.replaceTrack(old, fresh);
+  }
+
+  /** @param {string} id @param {RTCPeerConnectionState} state */
+  #onConnection(id, state) {
+    const member = this.members.get(id);
+    const broken = state === 'disconnected' || state === 'failed';
+    if (!member || broken === member.cut || !(broken || state === 'connected')) return;
+    member.cut = broken;
+    this.#emit(broken ? 'cut' : 'mended', member);
   }
 
   /** The largest picture that somebody wants of us, or null. @returns {PictureSize | null} */

@@ -1,0 +1,124 @@
+"""Files are read in a process of its own, so that a hostile one can neither hang nor crash whoever asks.
+
+The process is kept for the next question, and ends with us: whatever ends us ends the connection.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import subprocess
+import sys
+import threading
+import time
+from multiprocessing import Pipe
+from typing import TYPE_CHECKING, Final
+
+from harness.verification.judge import unreadable
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from harness.verification.judge import Question
+    from harness.verification.report import Report
+
+# How long reading may take, in seconds: for the beginning, and more for every second of the file that was read. Reading
+# is ten times faster than playing; a busy machine is slower.
+_AT_LEAST: Final = 10.0
+_PER_SECOND: Final = 0.5
+# What claims to be longer than its bytes can tell is not: fewer bytes a second are not even silence.
+_FEWEST_BYTES: Final = 500
+# The whole file is hashed, too, which a disk may make slow.
+_BYTES_PER_SECOND: Final = 20e6
+_START: Final = "import sys; sys.path[:] = {path!r}; from harness.verification.worker import main; main()"
+
+
+class _Worker:
+    """A process that reads files."""
+
+    def __init__(self) -> None:
+        self.connection, theirs = Pipe()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _START.format(path=sys.path), str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def end(self) -> None:
+        """End the process, whatever it does; it holds nothing."""
+        self.connection.close()
+        self._process.kill()
+        self._process.wait()
+
+
+class _Workers:
+    """The processes that wait for a question; each question has one of its own."""
+
+    def __init__(self) -> None:
+        self._idle: list[_Worker] = []
+        self._lock = threading.Lock()
+        # A fork has its parent's list, not its processes.
+        self._owner = os.getpid()
+
+    def take(self) -> _Worker:
+        with self._lock:
+            if self._owner != os.getpid():
+                self._idle, self._owner = [], os.getpid()
+            return self._idle.pop() if self._idle else _Worker()
+
+    def give_back(self, worker: _Worker) -> None:
+        with self._lock:
+            self._idle.append(worker)
+
+    def end(self) -> None:
+        if self._owner == os.getpid():
+            for worker in self._idle:
+                worker.end()
+            self._idle.clear()
+
+
+_WORKERS: Final = _Workers()
+atexit.register(_WORKERS.end)
+
+
+def judge_apart(question: Question) -> Report:
+    """Return the verdict on a file; one that hangs or crashes its reader gets a report that says so.
+
+    Raises OSError where the file can't be read.
+    """
+    worker = _WORKERS.take()
+    try:
+        worker.connection.send(question)
+        answer = _answer(worker.connection, question)
+    except (EOFError, ConnectionError):
+        worker.end()
+        return unreadable(question.path, f"{question.path.name} crashes the decoder that reads it.")
+    except TimeoutError as error:
+        worker.end()
+        return unreadable(question.path, str(error))
+    except BaseException:
+        worker.end()
+        raise
+    _WORKERS.give_back(worker)
+    if isinstance(answer, OSError):
+        raise answer
+    return answer
+
+
+def _answer(connection: Connection, question: Question) -> Report | OSError:
+    """Return the answer; raises TimeoutError, which says so, when it takes longer than such a file may."""
+    size = question.path.stat().st_size
+    began = time.monotonic()
+    allowed = _AT_LEAST + size / _BYTES_PER_SECOND
+    end = began + allowed
+    while connection.poll(max(0.0, end - time.monotonic())):
+        answer: Report | OSError | float = connection.recv()
+        if not isinstance(answer, float):
+            return answer
+        # A file that tells ever later times earns no more than its bytes allow.
+        end = began + allowed + _PER_SECOND * min(answer, size / _FEWEST_BYTES)
+    message = f"{question.path.name} could not be read within {time.monotonic() - began:.0f} s."
+    raise TimeoutError(message)

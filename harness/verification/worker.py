@@ -1,0 +1,45 @@
+"""The process in which files are read: it answers one question after the other, within its limits, until asked no more.
+
+Run by ``apart.py``; not for people.
+"""
+
+from __future__ import annotations
+
+import resource
+import signal
+import sys
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Final
+
+from harness.verification.judge import judge, unreadable
+
+if TYPE_CHECKING:
+    from harness.verification.judge import Question
+    from harness.verification.report import Report
+
+# What a file may make us allocate, in bytes, beyond code; recordings take some 200 MB.
+MEMORY: Final = 1_500_000_000
+
+
+def main() -> None:
+    """Answer the questions that come through the connection whose number is the first argument."""
+    # Ctrl-C is for whoever asks; the end of the connection ends us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with Connection(int(sys.argv[1])) as asker:
+        try:
+            while True:
+                question: Question = asker.recv()
+                asker.send(_answer(question, asker))
+        except (EOFError, ConnectionError):
+            return
+
+
+def _answer(question: Question, asker: Connection) -> Report | OSError:
+    try:
+        return judge(question, asker.send)
+    except MemoryError:
+        return unreadable(question.path, f"{question.path.name} needs more than {MEMORY / 1e9:g} GB to be read.")
+    except OSError as error:
+        return error

@@ -1,0 +1,229 @@
+"""The truth of the verdict: every planted fault is found by its own check and by no other, and clean files pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from harness import RecordConfig, Recording, Report, Room, verify
+from harness.recording.recording import Manifest
+from tests.goals import FULL, Goals
+from tests.truth import plant
+from tests.verdicts import whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+    from harness.server.room_server import RoomServer
+    from tests.truth.plant import Film
+
+SECONDS: Final = 10 if FULL else 4
+CLEAN: Final = 100
+LONG: Final = 110
+FORM: Final[dict[str, Any]] = (
+    {"record_video_quality": "720p", "record_video_frame": 30}
+    if FULL
+    else {"record_video_quality": "360p", "record_video_frame": 30}
+)
+
+
+@dataclass(frozen=True)
+class Base:
+    """A real recording of three people, its verdict, and what is in it."""
+
+    recording: Recording
+    report: Report
+    film: Film
+
+    @property
+    def marker(self) -> int:
+        """Bob's marker."""
+        members = Manifest.read(self.recording.manifest).timeline.members
+        return next(member.marker for member in members if member.name == "bob" and member.marker is not None)
+
+
+@pytest.fixture(scope="module")
+def base(browser: Browser, room_server: RoomServer, recordings: Path) -> Base:
+    """Record three people for some seconds."""
+    with Room(server=room_server, new_context=browser.new_context, recordings=recordings, name="truth") as room:
+        alice, *_ = room.join_all("alice", "bob", "carol")
+        alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="base", **FORM))
+        room.wait(seconds=SECONDS)
+        alice.stop_media_recording()
+        recording = alice.download_media_recording()
+    return Base(recording, whole(recording), plant.decoded(recording))
+
+
+AT = (2.0, 2.5)
+LONGER = (2.0, 3.0)
+
+
+def _painted(change: Callable[[Base], Film], **form: Any) -> Callable[[Base, Path], Recording]:
+    def write(base: Base, path: Path) -> Recording:
+        plant.encoded(change(base), path, **form)
+        return plant.told(base.recording, path)
+
+    return write
+
+
+def _late(seconds: float) -> Callable[[Base, Path], Recording]:
+    def write(base: Base, path: Path) -> Recording:
+        plant.remuxed(base.recording.path, path, sound=lambda at: at + seconds)
+        return plant.told(base.recording, path)
+
+    return write
+
+
+def _cut(base: Base, path: Path) -> Recording:
+    plant.remuxed(base.recording.path, path, until=base.recording.duration - 1)
+    return plant.told(base.recording, path)
+
+
+def _local(base: Base, path: Path) -> Recording:
+    plant.remuxed(base.recording.path, path)
+    return plant.told(base.recording, path, recorder="local")
+
+
+# What is planted, how, and which checks find it.
+FAULTS: Final[dict[str, tuple[Callable[[Base, Path], Recording], set[str]]]] = {
+    "sound 80 ms late": (_late(0.08), {"av-offset"}),
+    "sound 80 ms early": (_late(-0.08), {"av-offset"}),
+    "bob missing for 1 s": (
+        _painted(lambda base: plant.covered(base.film, base.recording, "bob", LONGER)),
+        {"presence"},
+    ),
+    "bob frozen for 0.5 s": (_painted(lambda base: plant.frozen(base.film, base.recording, "bob", AT)), {"freeze"}),
+    "bob silent for 0.5 s": (_painted(lambda base: plant.hushed(base.film, base.marker, AT)), {"presence"}),
+    "all silent for 0.5 s": (_painted(lambda base: plant.silenced(base.film, AT)), {"silent"}),
+    "1 % of pictures dropped": (_painted(lambda base: plant.dropped(base.film, 100)), {"gap"}),
+    "10 % of pictures doubled": (_painted(lambda base: plant.doubled(base.film, 10)), {"repeat"}),
+    "wrong size": (_painted(lambda base: plant.smaller(base.film, 480, 270)), {"size"}),
+    "wrong rate": (_painted(lambda base: plant.at_half_rate(base.film)), {"frame-rate"}),
+    "black for 0.5 s": (_painted(lambda base: plant.blackened(base.film, AT)), {"black"}),
+    "cut tail": (_cut, {"duration"}),
+    "bob and carol swapped": (
+        _painted(lambda base: plant.swapped(base.film, base.recording, "bob", "carol")),
+        {"presence"},
+    ),
+    "others in a local recording": (_local, {"intruder"}),
+    "MP4 named .webm": (_painted(lambda base: base.film, codec="libvpx-vp9", container="mp4"), {"container"}),
+}
+
+
+def test_encoding_anew_plants_nothing(base: Base, tmp_path: Path) -> None:
+    """What decoding, encoding and copying do to a recording raises no finding of its own."""
+    for number, write in enumerate((_painted(lambda base: base.film), _late(0.0))):
+        recording = write(base, tmp_path / f"{number}.webm")
+
+        assert failed(verify(recording)) <= failed(base.report)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_found_by_its_own_check_and_no_other(
+    base: Base, goals: Goals, tmp_path: Path, fault: str
+) -> None:
+    """In a real recording; what the machine did to its smoothness before is not counted."""
+    write, checks = FAULTS[fault]
+
+    report = verify(write(base, tmp_path / "planted.webm"))
+
+    found = failed(report) - (failed(base.report) - checks)
+    messages = [finding.message for finding in report.failures if finding.check in checks]
+    goals.measured(
+        f"planted: {fault}",
+        bar=f"{' and '.join(sorted(checks))}, nothing else",
+        figure=f"{', '.join(sorted(found)) or 'nothing'}: {(messages or ['-'])[0]}",
+        met=found == checks,
+    )
+    assert checks == found, [finding.message for finding in report.failures]
+
+
+def failed(report: Report) -> set[str]:
+    """Return the names of the checks that failed."""
+    return {finding.check for finding in report.failures}
+
+
+@pytest.mark.parametrize("late", [-120, -80, 80, 120] if FULL else [-80, 80])
+def test_an_offset_is_right_to_ten_milliseconds(base: Base, goals: Goals, tmp_path: Path, late: int) -> None:
+    """Of everybody, against the same recording before its sound was moved."""
+    report = verify(_late(late / 1000)(base, tmp_path / "late.webm"))
+
+    errors = {}
+    for one in report.participants:
+        before, after = base.report.participant(one.name).av_offset_ms, one.av_offset_ms
+        assert before is not None
+        assert after is not None
+        errors[one.name] = after.median - before.median - late
+    worst = max(errors.values(), key=abs)
+    goals.measured(f"offset of {late:+d} ms", bar="right to 10 ms", figure=f"{worst:+.1f} ms", met=abs(worst) <= 10)
+    assert abs(worst) <= 10
+
+
+@pytest.mark.skipif(not FULL, reason="Takes two minutes: HARNESS_FULL=1; tests/unit/test_checks.py has a drawn one.")
+@pytest.mark.parametrize("ppm", [200, -200])
+def test_a_drift_is_right_to_twenty_ppm(long: tuple[Recording, Report], goals: Goals, tmp_path: Path, ppm: int) -> None:
+    """Over 110 s, against the same recording before its sound was stretched."""
+    recording, before = long
+    plant.remuxed(recording.path, tmp_path / "drift.webm", sound=lambda at: at * (1 + ppm / 1e6))
+
+    report = verify(plant.told(recording, tmp_path / "drift.webm"))
+
+    own, was = report.participant("alice").drift_ppm, before.participant("alice").drift_ppm
+    assert own is not None
+    assert was is not None
+    error = own - was - ppm
+    found = failed(report) - failed(before)
+    figure = f"{error:+.1f} ppm, found by {', '.join(found)}"
+    goals.measured(f"drift of {ppm:+d} ppm in {LONG} s", bar="right to 20 ppm, drift", figure=figure, met=True)
+    assert abs(error) <= 20
+    assert {"drift"} == found
+
+
+@pytest.fixture(scope="module")
+def long(browser: Browser, room_server: RoomServer, recordings: Path) -> tuple[Recording, Report]:
+    """Record two people for almost two minutes."""
+    with Room(server=room_server, new_context=browser.new_context, recordings=recordings, name="long") as room:
+        alice, _ = room.join_all("alice", "bob")
+        alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="long"))
+        room.wait(seconds=LONG)
+        alice.stop_media_recording()
+        recording = alice.download_media_recording()
+    return recording, verify(recording)
+
+
+@pytest.mark.skipif(not FULL, reason="Takes ten minutes: HARNESS_FULL=1; the tests of the calls judge clean ones.")
+def test_a_hundred_clean_recordings_raise_nothing(
+    browser: Browser, room_server: RoomServer, recordings: Path, goals: Goals
+) -> None:
+    """In every form and company."""
+    forms = [
+        {"record_video_quality": quality, "record_video_frame": rate, "record_type": kind}
+        for kind in ("video", "video", "audio")
+        for quality in ("360p", "480p", "720p")
+        for rate in (15, 30)
+    ]
+    alarms: list[str] = []
+    with Room(server=room_server, new_context=browser.new_context, recordings=recordings, name="clean") as room:
+        alice, *_ = room.join_all("alice", "bob", "carol")
+        for number in range(CLEAN):
+            form: dict[str, Any] = forms[number % len(forms)]
+            recorder: Any = "local" if number % 4 == 3 else "all"
+            config = RecordConfig(record_name=f"clean {number}", **form)
+            alice.start_media_recording(recorder=recorder, record_config=config)
+            room.wait(seconds=3)
+            alice.stop_media_recording()
+            recording = alice.download_media_recording()
+            alice.clean_media_recording()
+            alarms += [
+                f"{recorder} {tuple(form.values())}: {finding.check}: {finding.message}"
+                for finding in verify(recording).failures
+            ]
+    goals.measured(
+        f"{CLEAN} clean recordings: false alarms", bar="0", figure=f"{len(alarms)} {'; '.join(alarms)}", met=not alarms
+    )
+    assert [] == alarms

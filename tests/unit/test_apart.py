@@ -1,0 +1,164 @@
+"""Files are read in a process of its own: hostile ones are told of in time, and nothing is left behind."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import psutil
+import pytest
+
+from harness.errors import ConfigError
+from harness.verification import apart, verify
+from tests.media import Take, cast, encode, film
+
+TAKE = Take(people=cast("alice"), seconds=1.0)
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    """Begin and end without a process that waits for a question."""
+    apart._WORKERS.end()
+    yield
+    apart._WORKERS.end()
+
+
+def readers() -> list[psutil.Process]:
+    """Return the processes of ours that read files."""
+    return [one for one in psutil.Process().children() if "verification.worker" in " ".join(one.cmdline())]
+
+
+def test_one_process_answers_one_question_after_the_other(tmp_path: Path) -> None:
+    """The same report each time, and the second comes without a new process."""
+    recording = film(tmp_path / "take.webm", TAKE)
+
+    reports = [verify(recording)]
+    (first,) = readers()
+    reports.append(verify(recording))
+
+    assert reports[0] == reports[1]
+    assert reports[0].ok
+    assert [first] == readers()
+
+
+def test_questions_at_the_same_moment_have_a_process_each(tmp_path: Path) -> None:
+    """Threads do not wait for each other, nor take each other's answers."""
+    recordings = [film(tmp_path / f"{number}.webm", TAKE) for number in range(3)]
+    reports = {}
+
+    def ask(number: int) -> None:
+        reports[number] = verify(recordings[number])
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [recording.path for recording in recordings] == [reports[number].path for number in range(3)]
+
+
+def bomb(path: Path, *, side: int, pictures: int) -> None:
+    """Write a small file whose pictures are huge: one of them, shown again and again."""
+    with av.open(str(path), "w", format="webm") as media:
+        stream = media.add_stream("libvpx", rate=30)
+        stream.width = stream.height = side
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"deadline": "realtime", "cpu-used": "16"}
+        frame = av.VideoFrame.from_ndarray(np.full((side * 3 // 2, side), 128, np.uint8), format="yuv420p")
+        frame.pts = 0
+        (packet,) = [*stream.encode(frame), *stream.encode(None)]
+        data = bytes(packet)
+        for number in range(pictures):
+            again = av.Packet(data)
+            again.stream = stream
+            # A millisecond apart.
+            again.pts = again.dts = number
+            again.time_base = Fraction(1, 1000)
+            again.is_keyframe = True
+            media.mux(again)
+
+
+def test_a_file_that_takes_too_long_is_told_of_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second that would decode for ten ends in a report, and the process that hung is gone."""
+    monkeypatch.setattr(apart, "_AT_LEAST", 1.0)
+    bomb(tmp_path / "bomb.webm", side=4096, pictures=1_000)
+
+    report = verify(tmp_path / "bomb.webm")
+
+    assert not report.ok
+    assert report.media is None
+    (finding,) = report.findings
+    assert finding.message.startswith("bomb.webm could not be read within ")
+    assert [] == readers()
+
+
+def test_a_file_that_needs_too_much_memory_is_told_of(tmp_path: Path) -> None:
+    """A picture of 16383 by 16383 claims 400 MB each time that a decoder keeps it."""
+    encode(tmp_path / "huge.webm", TAKE)
+    data = (tmp_path / "huge.webm").read_bytes()
+    small, huge = ((size).to_bytes(2, "little") for size in (TAKE.width, 16383))
+    key = b"\x9d\x01\x2a"
+    assert key + small in data
+    height = TAKE.height.to_bytes(2, "little")
+    (tmp_path / "huge.webm").write_bytes(data.replace(key + small + height, key + huge + huge))
+
+    report = verify(tmp_path / "huge.webm")
+
+    assert not report.ok
+    for process in readers():
+        assert process.memory_info().rss < 1.5e9
+
+
+def test_a_reader_that_dies_is_told_of_and_the_next_file_is_read(tmp_path: Path) -> None:
+    """A crash of the decoder is a finding about the file, not the end of the program."""
+    long = film(tmp_path / "long.webm", Take(people=cast("alice"), seconds=20.0))
+    short = film(tmp_path / "short.webm", TAKE)
+    verify(short)
+    (reader,) = readers()
+    killer = threading.Timer(0.1, reader.kill)
+    killer.start()
+
+    report = verify(long)
+
+    assert not report.ok
+    assert "long.webm crashes the decoder that reads it." == report.findings[0].message
+    assert verify(short).ok
+
+
+def test_a_file_that_can_not_be_read_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the operating system says comes back over to whoever asked."""
+    recording = film(tmp_path / "take.webm", TAKE)
+    monkeypatch.setattr(Path, "is_file", lambda _: True)
+    recording.path.unlink()
+    recording.path.mkdir()
+
+    with pytest.raises(ConfigError, match=r"take\.webm can't be read: "):
+        verify(recording)
+
+
+@pytest.mark.parametrize("end", ["pass", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
+def test_no_process_outlives_whoever_asked(tmp_path: Path, end: str) -> None:
+    """Neither after a normal end nor after a kill."""
+    recording = film(tmp_path / "take.webm", TAKE)
+    program = f"""
+import psutil
+from harness import verify
+verify({str(recording.path)!r})
+print(*(one.pid for one in psutil.Process().children()), flush=True)
+{end}
+"""
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env={**os.environ}
+    )
+
+    left = [psutil.Process(int(pid)) for pid in ended.stdout.split() if psutil.pid_exists(int(pid))]
+    assert ended.stdout.split()
+    _, alive = psutil.wait_procs(left, timeout=5)
+    assert [] == alive
