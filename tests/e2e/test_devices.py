@@ -213,14 +213,15 @@ def test_a_paused_recording_leaves_the_pause_out(room: Room, read_back: Callable
         assert "paused" == alice.get_media_recording().state
         room.wait(seconds=1)
         alice.resume_media_recording()
-    room.wait(seconds=1.5)
+    # Next to a cut nobody can tell how far sound is from picture.
+    room.wait(seconds=2)
 
     report = judged(alice)
 
     manifest = Manifest.read(report.path.with_suffix(".json"))
     tape = read_back(report.path)
     step = 1000 / 15
-    assert length(report) == pytest.approx(4, abs=1)
+    assert length(report) == pytest.approx(4.5, abs=1)
     assert all(abs(gap - round(gap / step) * step) < 1 for gap in tape.gaps)
     assert manifest.ticks_missed == sum(round(gap / step) - 1 for gap in tape.gaps)
     assert together(report, "alice")

@@ -164,8 +164,12 @@ self.addEventListener('message', (/** @type {MessageEvent<SyntheticMessage>} */ 
     const made = new Painter(message);
     painter = made;
     const step = 1000 / COUNTS_PER_SECOND;
+    let painted = false;
     const ticker = new Ticker(step, (tick, due) => {
-      if (tick % (COUNTS_PER_SECOND / made.frameRate) === 0) made.paint(tick, due);
+      if (tick % (COUNTS_PER_SECOND / made.frameRate)) return;
+      made.paint(tick, due);
+      if (!painted) self.postMessage('painted');
+      painted = true;
     });
     // The beat is the origin's, whenever the painter was made: a picture that replaces another goes on counting.
     void ticker.run(message.origin);

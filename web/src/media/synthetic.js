@@ -1,7 +1,7 @@
 /** A synthetic participant: a moving picture and a tone, both with marks that `verify` finds in the finished file. */
 
 import { pageNow } from '../clock.js';
-import { notSupported } from '../errors.js';
+import { notSupported, within } from '../errors.js';
 import { chirp, toneOf } from '../marker.js';
 
 /** How far ahead chirps are scheduled, and how often, in ms. */
@@ -10,6 +10,8 @@ const SCHEDULE_EVERY = 250;
 /** Loudness of the tone, of 1. */
 const TONE = 0.04;
 const SAMPLE_RATE = 48000;
+/** How long another picture may take to begin; the one before stays as long. */
+const PAINTED_WITHIN = 10_000;
 
 /** @typedef {{name: string, marker: number, clock: RoomClockLike}} Options */
 
@@ -52,12 +54,12 @@ export class SyntheticMedia {
 
   /** @param {boolean} on */
   share(on) {
-    return Promise.resolve(this.#change(on));
+    return this.#change(on);
   }
 
   /** @param {'audio' | 'video'} kind */
   replace(kind) {
-    if (kind === 'video') return Promise.resolve(this.#change(this.#picture.screen));
+    if (kind === 'video') return this.#change(this.#picture.screen);
     const before = this.#sound.track;
     const track = this.#sound.renew();
     this.#exchange(before, track);
@@ -70,13 +72,21 @@ export class SyntheticMedia {
     await this.#sound.close();
   }
 
-  /** @param {boolean} screen */
-  #change(screen) {
+  /** Takes another picture in place of this one as soon as it is there. @param {boolean} screen */
+  async #change(screen) {
     const before = this.#picture;
-    this.#picture = new Picture(this.#options, this.#origin, this.size, screen);
-    this.#exchange(before.track, this.#picture.track);
+    const fresh = new Picture(this.#options, this.#origin, this.size, screen);
+    try {
+      await within(fresh.painted, PAINTED_WITHIN, () => 'The synthetic picture did not begin within 10 s.');
+    } catch (error) {
+      fresh.close();
+      throw error;
+    }
+    fresh.post({ type: 'fit', ...this.size });
+    this.#picture = fresh;
+    this.#exchange(before.track, fresh.track);
     before.close();
-    return this.#picture.track;
+    return fresh.track;
   }
 
   /** @param {MediaStreamTrack} before @param {MediaStreamTrack} track */
@@ -96,6 +106,10 @@ class Picture {
     generator.contentHint = screen ? 'detail' : 'motion';
     this.track = generator;
     this.screen = screen;
+    /** Resolves when the first frame is painted. */
+    this.painted = new Promise((resolve) =>
+      this.#worker.addEventListener('message', resolve, { once: true }),
+    );
     const { writable } = generator;
     const { offset: clockOffset } = clock;
     this.#worker.postMessage(
