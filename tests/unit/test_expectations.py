@@ -79,7 +79,10 @@ def test_a_file_says_length_limits_and_who(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("[limits]\nfreze = 1", "limits.freze: Extra inputs are not permitted; there are start, keyframe, frame_rate_percent"),
+        (
+            "[limits]\nfreze = 1",
+            "limits.freze: Extra inputs are not permitted; there are start, keyframe, frame_rate_percent",
+        ),
         ("lenght = 8", "lenght: Extra inputs are not permitted; there are duration, limits, expect"),
         ('[[expect]]\nparticipant = "bob"', "expect.0: say whether the participant is seen or heard"),
         ('[[expect]]\nparticipant = "bob"\nseen = true\nfrom = 5\nto = 2', "expect.0: 'to' (2) must come after 'from'"),
