@@ -55,8 +55,8 @@ def test_a_join_that_nobody_receives_ends_in_a_step_timeout(
     alice = room.join("alice", subscribe=True)
     room._new_context = unreachable
 
-    with pytest.raises(StepTimeout, match="alice did not receive our first frame and sound within 2 s"):
-        room.join("bob", timeout=2)
+    with pytest.raises(StepTimeout, match="alice did not receive our first frame and sound within 1 s"):
+        room.join("bob", timeout=1)
 
     alice.start_media_recording(recorder="local")
     alice.stop_media_recording()
