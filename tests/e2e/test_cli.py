@@ -1,5 +1,6 @@
 """The command line as people and scripts use it: answers, exit codes, interruptions."""
 
+import contextlib
 import json
 import os
 import signal
@@ -155,24 +156,31 @@ def test_an_unwritable_folder_exits_3(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_recording_is_kept(tmp_path: Path, number: signal.Signals, code: int) -> None:
+def test_an_interrupted_recording_is_kept(tmp_path: Path) -> None:
     """The signal reaches the whole group; the file is finished, named and whole, and no process is left."""
     arguments = ["record", "alice", "bob", "--seconds", "60", "--name", "cut", "--json"]
-    spool = tmp_path / "recordings" / ".spool"
-    with running(*arguments, folder=tmp_path) as process:
-        until(lambda: any(raw.stat().st_size > 10_000 for raw in spool.glob("*/raw.webm")), process)
-        family = psutil.Process(process.pid).children(recursive=True)
+    codes = {signal.SIGINT: 130, signal.SIGTERM: 143}
+    with contextlib.ExitStack() as stack:
+        programs = {}
+        for number in codes:
+            (folder := tmp_path / number.name).mkdir()
+            programs[number] = stack.enter_context(running(*arguments, folder=folder))
+        for number, process in programs.items():
+            spool = tmp_path / number.name / "recordings" / ".spool"
+            until(lambda spool=spool: any(raw.stat().st_size > 10_000 for raw in spool.glob("*/raw.webm")), process)
+        families = [psutil.Process(process.pid).children(recursive=True) for process in programs.values()]
 
-        os.killpg(process.pid, number)
-        stdout, stderr = process.communicate(timeout=30)
+        for number, process in programs.items():
+            os.killpg(process.pid, number)
+        answers = {number: process.communicate(timeout=30) for number, process in programs.items()}
 
-    assert code == process.returncode, stderr
-    (recording,) = json.loads(stdout)["recordings"]
-    assert 0 < recording["duration"] < 30
-    with av.open(recording["path"]) as container:
-        assert 2 == len(container.streams)
-    assert [] == left_of(family, within=5)
+    for number, (stdout, stderr) in answers.items():
+        assert codes[number] == programs[number].returncode, stderr
+        (recording,) = json.loads(stdout)["recordings"]
+        assert 0 < recording["duration"] < 30
+        with av.open(recording["path"]) as container:
+            assert 2 == len(container.streams)
+    assert [] == [one for family in families for one in left_of(family, within=5)]
 
 
 def test_doctor_answers_in_json(tmp_path: Path) -> None:
