@@ -211,7 +211,7 @@ def test_a_paused_recording_leaves_the_pause_out(room: Room, read_back: Callable
         room.wait(seconds=1)
         alice.pause_media_recording()
         assert "paused" == alice.get_media_recording().state
-        room.wait(seconds=0.5)
+        room.wait(seconds=1)
         alice.resume_media_recording()
     # Next to a cut nobody can tell how far sound is from picture.
     room.wait(seconds=2)
