@@ -18,10 +18,14 @@ setup: $(PYTHON_READY) $(BROWSER_READY) $(PAGE_READY) ## Make .venv, install the
 record: setup ## Record three people for ten seconds, and judge the file
 	$(BIN)/harness record alice bob carol --recorder all --quality 720p --frame-rate 30 --seconds 10 --name standup
 
+# The page's own tests take seconds, beside Python's first ones; what they say is printed last.
 test: setup ## Run every suite in quick form
-	@python=0; page=0; \
+	@said=$$(mktemp); \
+	scripts/with-node node --test --test-force-exit --test-reporter=spec web/test/*.test.js >$$said 2>&1 & \
+	python=0; page=0; \
 	$(BIN)/pytest || python=$$?; \
-	scripts/with-node node --test --test-force-exit --test-reporter=spec web/test/*.test.js || page=$$?; \
+	wait $$! || page=$$?; \
+	cat $$said; rm -f $$said; \
 	echo "make test: pytest exit code $$python, node --test exit code $$page"; \
 	test $$python -eq 0 && test $$page -eq 0
 

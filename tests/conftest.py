@@ -16,6 +16,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "own_thread: runs in a thread of its own, beside pytest-playwright's event loop")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put first what needs no browser: it is soon told, and runs faster while no Chrome is open."""
+    items.sort(key=lambda item: "unit" not in item.path.parts or "browser" in getattr(item, "fixturenames", ()))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run a test that launches a Chrome itself where no other Playwright runs: one thread, one executor."""

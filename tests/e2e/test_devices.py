@@ -247,7 +247,7 @@ def test_a_speaker_layout_shows_one_large_above_a_strip(room: Room) -> None:
     alice.start_media_recording(recorder="all", record_config=config)
     room.wait(seconds=1)
     bob.share_screen()
-    room.wait(seconds=2)
+    room.wait(seconds=1.2)
 
     report = judged(alice)
 

@@ -153,7 +153,7 @@ def test_somebody_in_firefox_is_recorded_by_a_chrome(firefox: Firefox, browser: 
         firefox.ask(server.url, JOIN)
 
         alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="fox"))
-        room.wait(seconds=3)
+        room.wait(seconds=2)
         recording = alice.download_media_recording()
 
     whole(recording)

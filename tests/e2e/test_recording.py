@@ -11,7 +11,7 @@ from harness.recording.recording import Manifest, sha256_of
 from tests.verdicts import whole
 
 
-def recorded(somebody: Participant, *, seconds: float = 2, recorder: Any = "all", **config: Any) -> Recording:
+def recorded(somebody: Participant, *, seconds: float = 1.5, recorder: Any = "all", **config: Any) -> Recording:
     """Have somebody record for a while, and return the download."""
     somebody.start_media_recording(recorder=recorder, record_config=RecordConfig(**config))
     somebody.wait(seconds)
@@ -55,7 +55,7 @@ def test_a_recording_of_sound_alone_is_a_webm_with_opus_only(
     tape = read_back(recording.path)
     assert {"opus"} == tape.codecs
     assert [] == tape.picture
-    assert (tape.sound[-1] - tape.sound[0]) / 1000 == pytest.approx(2, abs=1)
+    assert (tape.sound[-1] - tape.sound[0]) / 1000 == pytest.approx(1.5, abs=1)
     whole(recording)
 
 
@@ -178,14 +178,14 @@ def test_a_page_that_goes_away_leaves_its_recording_behind(room: Room) -> None:
     """Nothing that was acknowledged is lost when the tab closes; the recording says why it ended."""
     alice = room.join("alice")
     alice.start_media_recording(record_config=RecordConfig(record_name="gone"))
-    room.wait(seconds=2)
+    room.wait(seconds=1)
     alice.page.close()
 
     alice.close()
 
     (recording,) = alice.recordings
     assert recording.recovered is not None
-    assert recording.duration == pytest.approx(2, abs=1)
+    assert recording.duration == pytest.approx(1.2, abs=0.7)
     whole(recording)
 
 

@@ -208,7 +208,7 @@ def test_the_defaults_are_nertcs(alice_beside_bob: Participant) -> None:
 def test_chrome_plays_a_recording_and_seeks_in_it(alice: Participant) -> None:
     """The file opens in a video element, knows its length at once, and goes to its middle."""
     alice.start_media_recording(record_config=called("played"))
-    alice.wait(2)
+    alice.wait(1)
     recording = alice.download_media_recording()
     player = alice.page.context.new_page()
     player.set_content("<input type=file><video muted></video>")

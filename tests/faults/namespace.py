@@ -35,7 +35,7 @@ def main(folder: str) -> None:
         loopback(up=False)
         room.wait(seconds=2)
         loopback(up=True)
-        room.wait(seconds=4)
+        room.wait(seconds=3)
         recording = alice.download_media_recording()
     json.dump(recording.as_json(), sys.stdout)
 

@@ -5,9 +5,14 @@
  * smoothed media time, and one playout offset, frozen while it serves, decides at which tick it is due.
  */
 
-/** Frames before the offset is set for the first time, from the page itself and over a network, and before it is set for good. */
-const NEAR_LOCK = 5;
-const FIRST_LOCK = 9;
+/**
+ * What has to be seen before the offset is set for the first time, in ms of media time: of frames that the page itself
+ * makes, and of those that come over a network.
+ */
+const NEAR_LOCK = 120;
+const FAR_LOCK = 250;
+/** Frames without which no period is known, and frames before the offset is set for good. */
+const LEAST_FRAMES = 3;
 const FIRM_LOCK = 45;
 /** So many frames that came after their tick set the offset anew. */
 const LATE_FRAMES = 3;
@@ -62,12 +67,14 @@ export class Cadence {
   #beat = 0;
   #step;
 
+  /** Ms of media time before the first lock, and those seen so far. */
   #firstLock;
+  #seen = 0;
 
   /** @param {number} step ms between two ticks @param {boolean} remote whether the frames come over a network */
   constructor(step, remote = true) {
     this.#step = step;
-    this.#firstLock = remote ? FIRST_LOCK : NEAR_LOCK;
+    this.#firstLock = remote ? FAR_LOCK : NEAR_LOCK;
   }
 
   /** How long a frame waits from arrival to its tick, in ms; 0 before the first lock. */
@@ -122,6 +129,7 @@ export class Cadence {
   #restart() {
     this.#latencies = [];
     this.#raw = Number.NaN;
+    this.#seen = 0;
     this.#lockedAt = 0;
     this.#frames = 0;
     this.#late = 0;
@@ -141,10 +149,15 @@ export class Cadence {
       this.#media = time;
       return;
     }
-    if (interval < 1000) keep(this.#intervals, interval, INTERVALS);
+    if (interval < 1000) {
+      keep(this.#intervals, interval, INTERVALS);
+      this.#seen += interval;
+    }
     if (!this.#period) {
       this.#media = time;
-      if (this.#intervals.length >= this.#firstLock - 1) this.#period = percentile(this.#intervals, 0.5);
+      if (this.#seen >= this.#firstLock && this.#intervals.length >= LEAST_FRAMES - 1) {
+        this.#period = percentile(this.#intervals, 0.5);
+      }
       return;
     }
     const count = Math.max(1, Math.round((time - this.#media) / this.#period));
@@ -161,7 +174,7 @@ export class Cadence {
   /** Sets, corrects and relaxes the offset. @param {number} due */
   #steer(/** @type {number} */ due) {
     if (!this.#lockedAt) {
-      if (this.#frames >= this.#firstLock && this.#period) this.#lock(due);
+      if (this.#period && this.#seen >= this.#firstLock) this.#lock(due);
       return;
     }
     if (this.#late >= LATE_FRAMES || (this.#lockedAt < FIRM_LOCK && this.#frames >= FIRM_LOCK))
