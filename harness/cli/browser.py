@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typer
 
-from harness.browser.install import install as install_browser
 from harness.cli.options import DebugOption, debugging
 
 app = typer.Typer(help="Get a Chrome to record with.", no_args_is_help=True)
@@ -24,5 +23,7 @@ def install(*, debug: DebugOption = False) -> None:
     """
     if debug:
         debugging(on=True)
+    from harness.browser.install import install as install_browser
+
     found = install_browser()
     typer.echo(f"{found.executable} {found.version} ({found.how_found})", err=True)

@@ -7,7 +7,6 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from harness.browser.doctor import examine
 from harness.cli.options import DebugOption, ExecutableOption, JsonOption, RecordingsOption, debugging, print_json
 
 
@@ -27,6 +26,8 @@ def doctor(
     """
     if debug:
         debugging(on=True)
+    from harness.browser.doctor import examine
+
     examination = examine(executable, recordings=recordings)
     if json:
         print_json(examination.as_json())

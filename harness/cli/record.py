@@ -23,11 +23,9 @@ from harness.cli.options import (
     writable,
 )
 from harness.errors import ConfigError
-from harness.launch import open_room
 from harness.recording.config import Codec, FrameRate, Layout, Quality, RecordConfig, Recorder, RecordType
 from harness.recording.names import safe_stem
 from harness.session.participant import Media
-from harness.verification import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,6 +96,9 @@ def record(
         raise ConfigError(message)
     if name is not None and safe_stem(name) != name:
         _say(f"The file's name becomes {safe_stem(name)!r}; {name[:60]!r} would not be safe on every system.")
+
+    from harness.launch import open_room
+    from harness.verification import verify
 
     kept: list[Recording] = []
     with interruptible() as interruption:

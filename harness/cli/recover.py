@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import DebugOption, JsonOption, debugging, print_json, stdout
-from harness.recording.recover import recover as recover_all
 
 
 def recover(
@@ -28,6 +27,8 @@ def recover(
     """
     if debug:
         debugging(on=True)
+    from harness.recording.recover import recover as recover_all
+
     recoveries = recover_all(folder.absolute())
     lost = [one for one in recoveries if one.recording is None]
     if json:

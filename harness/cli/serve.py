@@ -12,8 +12,6 @@ from rich.console import Console
 from harness.cli.interrupt import interruptible
 from harness.cli.options import DebugOption, RecordingsOption, debugging
 from harness.errors import ConfigError
-from harness.launch import versions
-from harness.server.room_server import RoomServer
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost")
 _LOOK_EVERY: Final = 0.2
@@ -40,6 +38,9 @@ def serve(
     if host not in _LOOPBACK:
         message = f"--host: {host!r} is not possible; this server answers on loopback only: {', '.join(_LOOPBACK)}."
         raise ConfigError(message)
+    from harness.launch import versions
+    from harness.server.room_server import RoomServer
+
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     folder = recordings.absolute()
     with (

@@ -9,9 +9,6 @@ import typer
 
 from harness.cli.options import DebugOption, HtmlOption, JsonOption, debugging, print_json, stdout, writable
 from harness.errors import ConfigError
-from harness.verification import verify as judge
-from harness.verification.expectations import Expected, read_expected
-from harness.verification.junit import write_junit
 
 
 def verify(
@@ -47,6 +44,10 @@ def verify(
     if html and len(files) > 1:
         message = f"--html takes one recording, and {len(files)} were given; for several there are --junit and --json."
         raise ConfigError(message)
+    from harness.verification import verify as judge
+    from harness.verification.expectations import Expected, read_expected
+    from harness.verification.junit import write_junit
+
     expected = read_expected(expect) if expect else Expected()
     if duration is None:
         duration = expected.duration

@@ -46,7 +46,7 @@ def test_toggles_and_device_changes_leave_no_hole(room: Room, goals: Goals, judg
         if number % (TOGGLES // CHANGES) == 0:
             bob.replace_device("audio")
             alice.replace_device("video")
-    room.wait(seconds=1.5)
+    room.wait(seconds=1)
     at_the_end = alice.elapsed
     recording = alice.download_media_recording()
 

@@ -55,7 +55,7 @@ def test_a_suspended_sound_system_is_woken(room: Room) -> None:
         }"""
     )
     alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="woken"))
-    room.wait(seconds=1)
+    room.wait(seconds=0.5)
     alice.page.evaluate("() => Promise.all(window.contexts.map((context) => context.suspend()))")
     room.wait(seconds=2)
     alice.stop_media_recording()

@@ -1,0 +1,42 @@
+# The public names, and where each lives: __init__.py imports one when it is first asked for.
+
+from .errors import (
+    ConfigError,
+    DiskFullError,
+    HarnessError,
+    InvalidStateError,
+    NotSupportedError,
+    PageError,
+    RecordingError,
+    SetupError,
+    StepTimeout,
+    VerificationError,
+)
+from .launch import open_room
+from .recording.config import RecordConfig
+from .recording.recording import Recording
+from .session.participant import Participant
+from .session.room import Room
+from .verification import Expectation, Limits, Report, verify
+
+__all__ = [
+    "ConfigError",
+    "DiskFullError",
+    "Expectation",
+    "HarnessError",
+    "InvalidStateError",
+    "Limits",
+    "NotSupportedError",
+    "PageError",
+    "Participant",
+    "RecordConfig",
+    "Recording",
+    "RecordingError",
+    "Report",
+    "Room",
+    "SetupError",
+    "StepTimeout",
+    "VerificationError",
+    "open_room",
+    "verify",
+]
