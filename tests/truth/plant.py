@@ -120,12 +120,16 @@ def remuxed(source: Path, path: Path, *, sound: Callable[[float], float] = float
                 target.mux(packet)
 
 
-def told(recording: Recording, path: Path, **changes: Any) -> Recording:
-    """Write beside a planted file the manifest of the recording that it was made from, as if it were that very file."""
+def told(recording: Recording, path: Path, *, ticks_missed: int | None = None, **changes: Any) -> Recording:
+    """Write beside a planted file the manifest of the recording that it was made from, as if it were that very file.
+
+    A film has a picture at every tick: whoever paints one says that its recorder missed none.
+    """
     manifest = Manifest.read(recording.manifest)
     facts = {"path": path, "manifest": manifest_of(path), "sha256": sha256_of(path), "size": path.stat().st_size}
     copied = manifest.recording.model_copy(update=facts | changes)
-    manifest.model_copy(update={"recording": copied}).write(copied.manifest)
+    missed = manifest.ticks_missed if ticks_missed is None else ticks_missed
+    manifest.model_copy(update={"recording": copied, "ticks_missed": missed}).write(copied.manifest)
     return copied
 
 

@@ -66,7 +66,7 @@ LONGER = (2.0, 3.0)
 def _painted(change: Callable[[Base], Film], **form: Any) -> Callable[[Base, Path], Recording]:
     def write(base: Base, path: Path) -> Recording:
         plant.encoded(change(base), path, **form)
-        return plant.told(base.recording, path)
+        return plant.told(base.recording, path, ticks_missed=0)
 
     return write
 
