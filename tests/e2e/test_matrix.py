@@ -55,7 +55,7 @@ def test_every_combination_passes_its_checks(
     config = RecordConfig(record_type=kind, record_video_quality=quality, record_video_frame=frame_rate)
 
     alice.start_media_recording(recorder=recorder, record_config=config)
-    room.wait(seconds=1.2)
+    room.wait(seconds=0.9)
     alice.stop_media_recording()
     recording = alice.download_media_recording()
     alice.clean_media_recording()
