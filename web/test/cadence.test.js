@@ -148,6 +148,24 @@ describe('before the lock', () => {
     assert.ok(shown.slice(0, 3).some((frame) => frame >= 0));
   });
 
+  test('frames that had waited for us leave no mark: the delay is right from the first lock, and stays', () => {
+    for (let seed = 0; seed < 20; seed += 1) {
+      const jitter = seed % 2 ? 20 : 0;
+      const { shown, delays } = simulate({
+        fps: 30,
+        rate: 30,
+        jitter,
+        seconds: 5,
+        seed,
+        way: (_, time) => Math.max(time, 200),
+      });
+
+      const from = 24;
+      assert.deepEqual([], unsteady(shown, from), `seed ${seed}`);
+      assert.ok(delays.slice(from).every((delay) => delay > 0 && delay < 60 + 33.4 + 20 + jitter));
+    }
+  });
+
   test('there is no delay to match', () => {
     const cadence = new Cadence(1000 / 30);
 

@@ -14,6 +14,8 @@ const FAR_LOCK = 250;
 /** Frames without which no period is known, and frames before the offset is set for good. */
 const LEAST_FRAMES = 3;
 const FIRM_LOCK = 45;
+/** So many of the first frames can have waited for us in the track's own buffer. */
+const WAITED = 8;
 /** So many frames that came after their tick set the offset anew. */
 const LATE_FRAMES = 3;
 const LATENCIES = 90;
@@ -26,7 +28,11 @@ const RELAX_EVERY = 900;
 const QUEUE = 16;
 /** So many ms between two frames' latencies mean that the sender's clock was set, or begins anew. */
 const JUMP = 2000;
-/** How far the ratio of the frames' period and the ticks' may be from a whole number: when locking, and afterwards. */
+/**
+ * How far the ratio of the frames' period and the ticks' may be from a whole number: when locking on few frames, when
+ * locking on many, and afterwards.
+ */
+const ROUGH = 0.06;
 const NEAR = 0.02;
 const EXACT = 0.01;
 
@@ -54,6 +60,8 @@ export class Cadence {
   /** The last frame's raw and smoothed media time, in ms on the sender's clock. */
   #raw = Number.NaN;
   #media = 0;
+  /** When the last frame came, page time, ms. */
+  #arrived = Number.NaN;
   /** @type {number[]} */
   #intervals = [];
   /** Arrival minus media time of the last frames, in ms. @type {number[]} */
@@ -93,6 +101,9 @@ export class Cadence {
   push(item, time, now) {
     const before = this.#latencies.at(-1);
     if (before !== undefined && Math.abs(now - time - before) > JUMP) this.#restart();
+    // Whom a frame follows sooner than it was taken had waited for us: how late it came says nothing of the sender.
+    if (this.#frames < WAITED && now - this.#arrived < (time - this.#raw) / 2) this.#latencies = [];
+    this.#arrived = now;
     this.#smooth(time);
     const latency = now - this.#media;
     keep(this.#latencies, latency, LATENCIES);
@@ -129,6 +140,7 @@ export class Cadence {
   #restart() {
     this.#latencies = [];
     this.#raw = Number.NaN;
+    this.#arrived = Number.NaN;
     this.#seen = 0;
     this.#lockedAt = 0;
     this.#frames = 0;
@@ -174,11 +186,13 @@ export class Cadence {
   /** Sets, corrects and relaxes the offset. @param {number} due */
   #steer(/** @type {number} */ due) {
     if (!this.#lockedAt) {
-      if (this.#period && this.#seen >= this.#firstLock) this.#lock(due);
+      if (this.#period && this.#seen >= this.#firstLock && this.#latencies.length >= LEAST_FRAMES) {
+        this.#lock(due);
+      }
       return;
     }
-    if (this.#late >= LATE_FRAMES || (this.#lockedAt < FIRM_LOCK && this.#frames >= FIRM_LOCK))
-      this.#lock(due);
+    if (this.#late >= LATE_FRAMES) this.#lock(due);
+    else if (this.#lockedAt < FIRM_LOCK && this.#frames >= FIRM_LOCK) this.#confirm(due);
     // The period becomes known better than it was at the lock.
     else if (!this.#beat) this.#centre(due, EXACT);
     if (this.#ticks % RELAX_EVERY === 0) {
@@ -197,19 +211,37 @@ export class Cadence {
   #lock(/** @type {number} */ due) {
     this.#late = 0;
     this.#lockedAt = this.#frames;
+    this.#offset = this.#wanted();
+    this.#centre(due, this.#frames < FIRM_LOCK ? ROUGH : NEAR);
+  }
+
+  /** Now that more is known: keeps the offset where a new one would be about the same, for each change costs frames. */
+  #confirm(/** @type {number} */ due) {
+    const more = this.#offset - this.#wanted();
+    const right = this.#beat > 0 && this.#agreed(NEAR) > 0;
+    if (right && more >= 0 && more < 2 * this.#beat) this.#lockedAt = this.#frames;
+    else this.#lock(due);
+  }
+
+  /** The least offset with which the last frames would have been in time. */
+  #wanted() {
     const recent = this.#latencies.slice(-30);
     const wanted = Math.max(percentile(recent, 0.98) + 10, percentile(recent, 0.5) + FLOOR);
-    this.#offset = Math.min(wanted, Math.min(...recent) + CAP);
-    this.#centre(due, NEAR);
+    return Math.min(wanted, Math.min(...recent) + CAP);
   }
 
   /** Sits in the middle of the interval between two frames, or two ticks, where their rates agree. */
   #centre(/** @type {number} */ due, /** @type {number} */ tolerance) {
-    const beat = Math.min(this.#period, this.#step);
-    const ratio = Math.max(this.#period, this.#step) / beat;
-    this.#beat = Math.abs(ratio - Math.round(ratio)) < tolerance ? beat : 0;
+    this.#beat = this.#agreed(tolerance);
     if (this.#beat) {
       this.#offset += mod(mod(due - this.#offset - this.#media, this.#beat) - this.#beat / 2, this.#beat);
     }
+  }
+
+  /** The ticks' or the frames' period, the shorter one, if the other is a multiple of it; else 0. @param {number} tolerance */
+  #agreed(tolerance) {
+    const beat = Math.min(this.#period, this.#step);
+    const ratio = Math.max(this.#period, this.#step) / beat;
+    return Math.abs(ratio - Math.round(ratio)) < tolerance ? beat : 0;
   }
 }
