@@ -8,7 +8,7 @@ BROWSER_READY := .venv/.browser-ready
 PAGE_READY := node_modules/.page-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup record test test-faults test-truth soak check clean
+.PHONY: help setup record test test-faults test-truth soak bench check clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-11s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,9 @@ MINUTES ?= 30
 
 soak: setup ## Record three people for MINUTES=30; prints drift, order of stamps and memory beside their bars
 	$(BIN)/python -m tests.faults.soak $(MINUTES)
+
+bench: setup ## Measure speed and cost beside NERTC's and RecordRTC's own code, in one run (an hour; QUICK=1: three minutes)
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 check: setup ## Check format, lint, types and layers of Python and page
 	scripts/check

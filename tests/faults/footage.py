@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +30,9 @@ CLUSTER_EVERY: Final = 10.0
 SLICE: Final = 0.1
 # Page time, in ms, of the first tick, and how long a frame takes from there to its stamp.
 STARTED: Final = 1_000_000.0
+# How far, in recorded ms, the bytes may run ahead of the finaliser; in real time it is never behind.
+_AHEAD: Final = 20_000
+_BREATH: Final = threading.Event()
 
 
 @dataclass(frozen=True)
@@ -108,3 +113,25 @@ def begin(spool: Spool, footage: Footage, name: str) -> Take:
     take = spool.begin(hello, participant="alice", room="room", happened=())
     take.recorder("started", STARTED)
     return take
+
+
+def feed(take: Take, footage: Footage, seconds: float) -> Iterator[float]:
+    """Hand the recording its slices, as fast as they are finalised; yield how much of it was recorded, in seconds."""
+    for number, one in enumerate(footage.slices(seconds)):
+        take.chunk(number, take.bytes, memoryview(one.data))
+        take.ticks(one.first, one.written)
+        at = number * 100
+        while number > 50 and take.state == "recording" and at - take.progress.stamps.get("video", 0) > _AHEAD:
+            assert take.error is None, take.error
+            _BREATH.wait(0.001)
+        if number % 100 == 0:
+            yield at / 1000
+
+
+def finished_in(take: Take, seconds: float) -> float:
+    """Return after how many ms a recording whose bytes have all been read is complete under its name."""
+    while take.progress.stamps.get("video", 0) < seconds * 1000 - 500:
+        _BREATH.wait(0.001)
+    began = time.perf_counter()
+    take.finish()
+    return (time.perf_counter() - began) * 1000

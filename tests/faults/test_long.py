@@ -1,7 +1,5 @@
 """Hours of recording through spool and finaliser, accelerated: what grows, and how soon the file is there."""
 
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,16 +8,13 @@ import psutil
 import pytest
 
 from harness.recording.recording import Manifest
-from harness.server.spool import Spool, Take
+from harness.server.spool import Spool
 from harness.verification.ebml import read_structure
-from tests.faults.footage import KEYFRAME_EVERY, Footage, begin
+from tests.faults.footage import KEYFRAME_EVERY, Footage, begin, feed, finished_in
 from tests.goals import FULL, Goals
 
 LONG = 8 * 3600 if FULL else 300
 MB = 1_000_000
-# How far, in recorded ms, the bytes may run ahead of the finaliser; in real time it is never behind.
-AHEAD = 20_000
-_BREATH = threading.Event()
 
 
 @pytest.fixture
@@ -28,28 +23,6 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
     spool = Spool(tmp_path, {})
     yield spool
     spool.close()
-
-
-def feed(take: Take, footage: Footage, seconds: float) -> Iterator[float]:
-    """Hand the recording its slices, as fast as they are finalised; yield how much of it was recorded, in seconds."""
-    for number, one in enumerate(footage.slices(seconds)):
-        take.chunk(number, take.bytes, memoryview(one.data))
-        take.ticks(one.first, one.written)
-        at = number * 100
-        while number > 50 and take.state == "recording" and at - take.progress.stamps.get("video", 0) > AHEAD:
-            assert take.error is None, take.error
-            _BREATH.wait(0.001)
-        if number % 100 == 0:
-            yield at / 1000
-
-
-def finished_in(take: Take, seconds: float) -> float:
-    """Return after how many ms a recording whose bytes have all been read is complete under its name."""
-    while take.progress.stamps.get("video", 0) < seconds * 1000 - 500:
-        _BREATH.wait(0.001)
-    began = time.perf_counter()
-    take.finish()
-    return (time.perf_counter() - began) * 1000
 
 
 def test_hours_cost_no_memory_and_leave_a_right_index(spool: Spool, tmp_path: Path, goals: Goals) -> None:

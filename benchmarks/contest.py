@@ -1,0 +1,184 @@
+"""The comparison: our mixer, a recorder without a mixer, NERTC's and RecordRTC's, one after the other in one run."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from benchmarks.meter import Meter
+from harness import verify
+from harness.launch import versions
+from harness.server.room_server import RoomServer
+from harness.session.room import Room
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness import Participant, Report
+    from harness.browser.chrome import Chrome
+
+Scene = Literal["local", "webrtc"]
+
+ROOT: Final = Path(__file__).parents[1]
+PEERS: Final = ("nertc-web-sdk@5.8.34", "recordrtc@5.6.2")
+# The file of each package that a page loads, and what is said after it.
+_SCRIPTS: Final = {
+    "nertc-web-sdk/NERTC.js": "window.NERTCSDK = window.NERTC;",
+    "recordrtc/RecordRTC.js": "",
+}
+_LOADS: Final = {
+    "nertc-shipped": "nertc-web-sdk/NERTC.js",
+    "nertc-webm": "nertc-web-sdk/NERTC.js",
+    "recordrtc": "recordrtc/RecordRTC.js",
+}
+# So many seconds of a recording go by before it is measured.
+_WARM: Final = 1.5
+SIZES: Final = {"360p": (640, 360), "480p": (640, 480), "720p": (1280, 720)}
+NAMES: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """What is recorded: ``people`` at once, made in the recording page or sent to it, in a size and a rate."""
+
+    scene: Scene = "local"
+    people: int = 4
+    quality: str = "720p"
+    frame_rate: int = 30
+    bitrate: int | None = None
+
+    @property
+    def label(self) -> str:
+        """The form in a few words."""
+        where = "in the page" if self.scene == "local" else "over WebRTC"
+        return f"{self.people} people {where}, {self.quality} at {self.frame_rate}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One recording by one contestant: what it cost, and what ``verify`` found in its file.
+
+    ``repeated`` and ``skipped`` are the largest of anybody's, in per cent; None where nobody carries a mark.
+    """
+
+    contestant: str
+    form: Form
+    cores: float
+    foreign: float
+    memory: float
+    frame_rate: float
+    gap_p50: float
+    gap_max: float
+    repeated: float | None
+    skipped: float | None
+    av_offset: float | None
+    kilobits: float
+    stop_to_file_ms: float | None
+    container: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the run as plain data."""
+        return asdict(self)
+
+
+@contextmanager
+def peers() -> Iterator[Path]:
+    """Install the other contestants into a scratch folder; what is yielded is its node_modules."""
+    with tempfile.TemporaryDirectory(prefix="peers-") as folder:
+        install = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", *PEERS]
+        subprocess.run([str(ROOT / "scripts" / "with-node"), *install], cwd=folder, check=True, capture_output=True)
+        yield Path(folder) / "node_modules"
+
+
+class Arena:
+    """A Chrome and a server in which contestants record, each in a room of its own."""
+
+    def __init__(self, chrome: Chrome, modules: Path | None, folder: Path) -> None:
+        self._chrome = chrome
+        self._modules = modules
+        self._folder = folder
+        self._rooms = 0
+
+    def run(self, contestant: str, form: Form, *, seconds: float) -> Run:
+        """Let one contestant record for a while; raises HarnessError where that goes wrong."""
+        self._rooms += 1
+        with (
+            RoomServer(recordings=self._folder, versions=versions(self._chrome.version)) as server,
+            Room(
+                server=server,
+                new_context=lambda: self._chrome.new_context(accept_downloads=True, bypass_csp=True),
+                recordings=self._folder,
+                name=f"arena-{self._rooms}",
+            ) as room,
+        ):
+            remote = form.people - 1 if form.scene == "webrtc" else 0
+            alice = room.join_all(*NAMES[: 1 + remote])[0]
+            page = alice.page
+            self._load(alice, contestant)
+            page.evaluate("(options) => contest.open(options)", self._opening(form))
+            page.evaluate("(options) => contest.begin(options)", self._beginning(contestant, form))
+            room.wait(seconds=_WARM)
+            meter = Meter()
+            room.wait(seconds=seconds)
+            cost = meter.read()
+            path = self._folder / f"{self._rooms}-{contestant}.webm"
+            if contestant == "nobody":
+                return _run(contestant, form, cost, None, None)
+            with page.expect_download() as download:
+                ended = page.evaluate("() => contest.end()")
+            download.value.save_as(path)
+        report = verify(path)
+        run = _run(contestant, form, cost, report, ended["stopToFileMs"])
+        path.unlink()
+        return run
+
+    def _load(self, alice: Participant, contestant: str) -> None:
+        if self._modules is not None and (script := _LOADS.get(contestant)) is not None:
+            alice.page.add_script_tag(content=(self._modules / script).read_text() + ";" + _SCRIPTS[script])
+        # A module that is added to the page runs before the tag's own promise is kept.
+        alice.page.add_script_tag(content=(ROOT / "benchmarks" / "contest.js").read_text(), type="module")
+        alice.page.wait_for_function("() => window.contest !== undefined")
+
+    def _opening(self, form: Form) -> dict[str, Any]:
+        columns = -(-(form.people**0.5) // 1)
+        width, height = SIZES[form.quality]
+        tile = {"width": int(width // columns), "height": int(height // columns), "frameRate": form.frame_rate}
+        return {"others": form.people - 1, "size": tile, "scene": form.scene}
+
+    def _beginning(self, contestant: str, form: Form) -> dict[str, Any]:
+        config = {
+            "recordName": "arena",
+            "recordVideoQuality": form.quality,
+            "recordVideoFrame": form.frame_rate,
+            "names": False,
+        }
+        if form.bitrate is not None:
+            config["videoBitsPerSecond"] = form.bitrate
+        return {"contestant": contestant, "scene": form.scene, "recordConfig": config}
+
+
+def _run(contestant: str, form: Form, cost: Any, report: Report | None, stop_to_file_ms: float | None) -> Run:
+    media = report.media if report else None
+    video = media.video if media else None
+    people = [one.video for one in report.participants if one.video] if report else []
+    offsets = [one.av_offset_ms.median for one in report.participants if one.av_offset_ms] if report else []
+    return Run(
+        contestant=contestant,
+        form=form,
+        cores=round(cost.cores, 4),
+        foreign=round(cost.foreign, 4),
+        memory=round(cost.memory, 1),
+        frame_rate=video.frame_rate if video else 0.0,
+        gap_p50=video.gap_ms.p50 if video and video.gap_ms else 0.0,
+        gap_max=video.gap_ms.max if video and video.gap_ms else 0.0,
+        repeated=max((one.repeat_percent for one in people), default=None),
+        skipped=max((one.skip_percent for one in people), default=None),
+        av_offset=max(offsets, key=abs, default=None),
+        kilobits=round(media.bitrate / 1000) if media and media.bitrate else 0.0,
+        stop_to_file_ms=None if stop_to_file_ms is None else round(stop_to_file_ms, 1),
+        container=media.container if media else "",
+    )

@@ -1,0 +1,75 @@
+"""What a stretch of time costs: processor seconds and memory of this process and all below it, and what others used."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import psutil
+
+MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class Cost:
+    """``cores`` and ``foreign`` are processor seconds a second, ours and everybody else's; ``memory`` is PSS in MB."""
+
+    seconds: float
+    cores: float
+    foreign: float
+    memory: float
+
+
+class Meter:
+    """Measures from its making until ``read``: Python, Playwright's driver and every process of Chrome."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._ours = _family()
+        self._all = _busy()
+
+    def read(self) -> Cost:
+        """Return what it cost so far."""
+        seconds = time.monotonic() - self._began
+        now = _family()
+        ours = sum(spent - self._ours.get(process, 0.0) for process, spent in now.items())
+        whole = _busy() - self._all
+        return Cost(
+            seconds=seconds,
+            cores=ours / seconds,
+            foreign=max(0.0, whole - ours) / seconds,
+            memory=memory(),
+        )
+
+
+def memory() -> float:
+    """Return the proportional set size of this process and all below it, in MB."""
+    total = 0.0
+    for process in _processes():
+        try:
+            total += process.memory_full_info().pss
+        except psutil.Error:
+            continue
+    return total / MB
+
+
+def _processes() -> list[psutil.Process]:
+    me = psutil.Process()
+    return [me, *me.children(recursive=True)]
+
+
+def _family() -> dict[int, float]:
+    """Return the processor seconds of each process by its number."""
+    spent = {}
+    for process in _processes():
+        try:
+            times = process.cpu_times()
+        except psutil.Error:
+            continue
+        spent[process.pid] = times.user + times.system
+    return spent
+
+
+def _busy() -> float:
+    times = psutil.cpu_times()
+    return times.user + times.system + times.nice + times.irq + times.softirq

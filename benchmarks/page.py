@@ -1,0 +1,62 @@
+"""The results as one offline page: the promises at the top, then what every contestant cost, with plots."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+_PAGE: Final = Path(__file__).parent / "results" / "latest.html"
+_TITLES: Final = {
+    "floor": "one unmixed track",
+    "ours": "this mixer",
+    "nertc-shipped": "NERTC as shipped (MP4)",
+    "nertc-webm": "NERTC forced to WebM",
+    "recordrtc": "RecordRTC",
+    "nobody": "nobody records",
+}
+
+
+def write_page(results: dict[str, Any]) -> Path:
+    """Write the page and return where it lies."""
+    forms: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+    for run in results["runs"]:
+        form = run["form"]
+        where = "in the page" if form["scene"] == "local" else "over WebRTC"
+        label = f"{form['people']} people {where}, {form['quality']} at {form['frame_rate']}"
+        forms[label][run["contestant"]].append(run)
+    scenes = []
+    for label, contestants in forms.items():
+        most = max(run["cores"] for runs in contestants.values() for run in runs) * 1.05
+        rows = [_row(name, runs, most) for name, runs in contestants.items()]
+        scenes.append({"label": label, "rows": sorted(rows, key=lambda row: row["cores"])})
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    text = environment.get_template("page.html.j2").render(
+        machine=results["machine"], bars=results["bars"], scenes=scenes
+    )
+    _PAGE.write_text(text, encoding="utf-8")
+    return _PAGE
+
+
+def _row(name: str, runs: list[dict[str, Any]], most: float) -> dict[str, Any]:
+    cores = [run["cores"] for run in runs]
+    repeated = [max(run["repeated"] or 0, run["skipped"] or 0) for run in runs if run["repeated"] is not None]
+    return {
+        "title": _TITLES.get(name, name),
+        "own": name == "ours",
+        "cores": median(cores),
+        "bar": 100 * median(cores) / most,
+        "least": 100 * min(cores) / most,
+        "most": 100 * max(cores) / most,
+        "frame_rate": median(run["frame_rate"] for run in runs),
+        "gap": median(run["gap_max"] for run in runs),
+        "repeated": median(repeated) if repeated else None,
+        "memory": median(run["memory"] for run in runs),
+        "kilobits": median(run["kilobits"] for run in runs),
+        "runs": len(runs),
+    }

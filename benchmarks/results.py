@@ -1,0 +1,108 @@
+"""What came out: ratios of paired runs, the figures beside their bars, and the file that holds them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from benchmarks.contest import Form, Run
+
+LATEST: Final = Path(__file__).parent / "results" / "latest.json"
+_RESAMPLES: Final = 4000
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """What one contestant costs over another in the same repeat: the median, its 95 % bound, the extremes."""
+
+    median: float
+    bound: float
+    least: float
+    most: float
+    pairs: int
+
+    def __str__(self) -> str:
+        """Return it in one line."""
+        return f"{self.median:.2f} (95 % <= {self.bound:.2f}; {self.least:.2f} to {self.most:.2f}, {self.pairs} pairs)"
+
+
+def ratio(runs: Sequence[Run], form: Form, over: str, under: str = "ours") -> Ratio | None:
+    """Return what ``under`` costs over ``over``; None where they did not run side by side."""
+    cores = {who: [one.cores for one in runs if one.contestant == who and one.form == form] for who in (under, over)}
+    pairs = [one / other for one, other in zip(cores[under], cores[over], strict=False) if other]
+    if not pairs:
+        return None
+    chance = np.random.default_rng(1)
+    medians = np.median(chance.choice(pairs, (_RESAMPLES, len(pairs))), axis=1)
+    return Ratio(
+        median=round(median(pairs), 3),
+        bound=round(float(np.quantile(medians, 0.95)), 3),
+        least=round(min(pairs), 3),
+        most=round(max(pairs), 3),
+        pairs=len(pairs),
+    )
+
+
+def middle(runs: Sequence[Run], form: Form, contestant: str, value: Callable[[Run], float | None]) -> float | None:
+    """Return the median of a value over one contestant's runs; None where there is none."""
+    found = [value(one) for one in runs if one.contestant == contestant and one.form == form]
+    known = [one for one in found if one is not None]
+    return round(median(known), 3) if known else None
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One line of the table: what is promised, and what was measured; ``met`` is None where nothing was."""
+
+    what: str
+    bar: str
+    figure: str
+    met: bool | None
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures were measured on."""
+    model = next(
+        (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
+        platform.processor() or platform.machine(),
+    )
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "processor": model,
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def write(results: dict[str, Any]) -> Path:
+    """Write the results where the page and the README's table look for them."""
+    LATEST.parent.mkdir(exist_ok=True)
+    LATEST.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    return LATEST
+
+
+def table(bars: Sequence[Bar]) -> list[str]:
+    """Return the table's lines for a terminal."""
+    rows = [("what", "bar", "measured", "")]
+    rows += [(one.what, one.bar, one.figure, {True: "ok", False: "MISSED", None: "-"}[one.met]) for one in bars]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return ["  ".join([*(row[at].ljust(widths[at]) for at in range(3)), row[3]]).rstrip() for row in rows]
