@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from rich.markup import escape
 from rich.table import Table
 
+from harness.browser.capacity import capacity
 from harness.browser.chrome import Chrome
 from harness.browser.locate import sandbox_works
 from harness.errors import SetupError
@@ -31,6 +32,8 @@ _CODECS: Final = {
 }
 _NEEDED_CODECS: Final = ("vp8", "opus")
 _MIXER_PARTS: Final = ("MediaStreamTrackProcessor", "MediaStreamTrackGenerator")
+# What encodes faster by so much has time left for the rest: mixing, and whoever sends.
+_COMFORTABLE: Final = 1.5
 _FREE_DISK_BYTES: Final = 1_000_000_000
 _FREE_MEMORY_BYTES: Final = 1_000_000_000
 _MEMORY_INFO: Final = Path("/proc/meminfo")
@@ -53,8 +56,9 @@ class Examination(BaseModel):
     """What the doctor found.
 
     ``codecs`` says which of vp8, vp9, av1 and opus the browser's MediaRecorder offers, ``mixer`` which of the parts
-    that the mixer needs are there. ``memory_free`` and ``disk_free`` are in bytes, the latter where recordings go;
-    None stands for what could not be found out.
+    that the mixer needs are there. ``capacity`` is how many times over each codec can encode 1280x720 at 30 pictures
+    a second with nothing else to do; below 1 pictures are lost. ``memory_free`` and ``disk_free`` are in bytes, the
+    latter where recordings go; None stands for what could not be found out.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,6 +70,7 @@ class Examination(BaseModel):
     sandbox: bool | None
     codecs: dict[str, bool]
     mixer: dict[str, bool]
+    capacity: dict[str, float]
     processors: int
     memory_free: int | None
     disk_free: int | None
@@ -91,6 +96,8 @@ class Examination(BaseModel):
         table.add_row("sandbox", {True: "on", False: "off: it can't start here", None: "unknown"}[self.sandbox])
         table.add_row("codecs", _listed(self.codecs))
         table.add_row("mixer", _listed(self.mixer))
+        if self.capacity:
+            table.add_row("720p at 30/s", ", ".join(_speed(*one) for one in self.capacity.items()))
         table.add_row("processors", str(self.processors))
         table.add_row("memory free", _in_gigabytes(self.memory_free))
         table.add_row("disk free", _in_gigabytes(self.disk_free))
@@ -103,17 +110,21 @@ class Examination(BaseModel):
 
 
 def examine(
-    executable: str | os.PathLike[str] | None = None, *, recordings: str | os.PathLike[str] = "recordings"
+    executable: str | os.PathLike[str] | None = None,
+    *,
+    recordings: str | os.PathLike[str] = "recordings",
+    measure: bool = False,
 ) -> Examination:
     """Return what this machine has, asking a real browser what it can record.
 
-    ``executable`` is a browser to ask instead of the usual one; ``recordings`` is the folder whose disk counts. What
-    is missing is told, never raised.
+    ``executable`` is a browser to ask instead of the usual one; ``recordings`` is the folder whose disk counts;
+    ``measure`` tries how fast each codec is, which takes some seconds. What is missing is told, never raised.
     """
     missing: list[Lack] = []
     browser: dict[str, Any] = dict.fromkeys(("executable", "channel", "how_found", "version", "sandbox"))
     codecs: dict[str, bool] = {}
     mixer: dict[str, bool] = {}
+    speeds: dict[str, float] = {}
     try:
         with Chrome(executable) as chrome:
             found = chrome.found
@@ -124,7 +135,14 @@ def examine(
                 "version": chrome.version,
                 "sandbox": sandbox_works(found.executable),
             }
-            codecs, mixer = _ask(chrome.new_context().new_page())
+            page = chrome.new_context().new_page()
+            codecs, mixer = _ask(page)
+            if measure and all(mixer.values()):
+                speeds = {
+                    name: capacity(page, kind)
+                    for name, kind in _CODECS.items()
+                    if codecs[name] and kind.startswith("video")
+                }
     except SetupError as error:
         missing.append(Lack(what="a browser", remedy=str(error)))
     else:
@@ -141,6 +159,7 @@ def examine(
         **browser,
         codecs=codecs,
         mixer=mixer,
+        capacity=speeds,
         processors=os.cpu_count() or 1,
         memory_free=memory_free,
         disk_free=disk_free,
@@ -198,6 +217,12 @@ def _node() -> str | None:
 
 def _listed(things: dict[str, bool]) -> str:
     return ", ".join(name if there else f"[red]no {name}[/]" for name, there in things.items()) or "unknown"
+
+
+def _speed(codec: str, times: float) -> str:
+    if times < 1:
+        return f"[red]{codec} {times:g}x: too slow, take a smaller size or 15/s[/]"
+    return f"{codec} {times:g}x" if times >= _COMFORTABLE else f"[yellow]{codec} {times:g}x: barely[/]"
 
 
 def _in_gigabytes(size: int | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -14,10 +15,11 @@ def doctor(
     *,
     executable: ExecutableOption = None,
     recordings: RecordingsOption = Path("recordings"),
+    quick: Annotated[bool, typer.Option("--quick", help="Do not try how fast each codec is.")] = False,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Say which Chrome there is, what it can record, what is missing and how to get it.
+    """Say which Chrome there is, what it can record and how fast, what is missing and how to get it.
 
     Examples:
         harness doctor
@@ -28,7 +30,7 @@ def doctor(
         debugging(on=True)
     from harness.browser.doctor import examine
 
-    examination = examine(executable, recordings=recordings)
+    examination = examine(executable, recordings=recordings, measure=not quick)
     if json:
         print_json(examination.as_json())
     else:

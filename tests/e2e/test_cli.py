@@ -185,7 +185,7 @@ def test_an_interrupted_recording_is_kept(tmp_path: Path) -> None:
 
 def test_doctor_answers_in_json(tmp_path: Path) -> None:
     """What is there and what is missing, for scripts."""
-    result = harness("doctor", "--json", folder=tmp_path)
+    result = harness("doctor", "--quick", "--json", folder=tmp_path)
 
     answer = json.loads(result.stdout)
     assert 0 == result.returncode

@@ -39,6 +39,15 @@ def test_the_answer_is_json(tmp_path: Path) -> None:
     assert answer["versions"].keys() >= {"harness", "playwright", "aiohttp", "av"}
 
 
+def test_each_codec_is_tried(tmp_path: Path) -> None:
+    """How many times over this machine encodes 720p at 30 is a number for each codec that the browser offers."""
+    examination = examine(recordings=tmp_path, measure=True)
+
+    assert set(examination.capacity) == {name for name, there in examination.codecs.items() if there} - {"opus"}
+    assert all(times > 0 for times in examination.capacity.values())
+    assert "720p at 30/s" in shown(examination)
+
+
 def test_a_missing_browser_is_told_and_not_raised(tmp_path: Path) -> None:
     """The remedy names the program that was given."""
     nothing = tmp_path / "[nothing]"

@@ -188,6 +188,24 @@ describe('placing a picture', () => {
     }
   });
 
+  test('at a quarter of the size or less loses no fine line', () => {
+    for (const size of /** @type {[number, number][]} */ ([
+      [256, 192],
+      [320, 240],
+      [515, 387],
+    ])) {
+      // One column in eight is bright: samples without their neighbours would be all or nothing.
+      const { from, to, memory } = scene(size, (x) => (x % 8 ? 0 : 240));
+
+      place(memory, from, to, { x: 0, y: 0, width: 64, height: 48 });
+
+      const luma = plane(memory, to, 0).flat();
+      const mean = luma.reduce((sum, one) => sum + one, 0) / luma.length;
+      assert.ok(Math.abs(mean - 30) < 2, `${size.join('x')}: ${mean}`);
+      assert.ok(Math.max(...luma) < 150, `${size.join('x')}: ${Math.max(...luma)}`);
+    }
+  });
+
   test('of one pixel fills its rectangle', () => {
     const { from, to, memory } = scene([1, 1], (_x, _y, index) => 50 + index);
 

@@ -156,7 +156,8 @@ function copyPlane(from, source, to, target, plane) {
 }
 
 /**
- * Puts a picture into a rectangle of another one: copied where the sizes agree, else scaled bilinearly.
+ * Puts a picture into a rectangle of another one: copied where the sizes agree, else scaled. What is twice as large or
+ * more is averaged down first, so that nothing small gets lost between two samples.
  *
  * @param {Uint8Array} memory holds both
  * @param {Picture} from
@@ -171,17 +172,14 @@ export function place(memory, from, to, rect) {
   for (let plane = 0; plane < 3; plane += 1) {
     const half = plane > 0;
     const size = half ? chroma : (/** @type {number} */ pixels) => pixels;
+    const source = /** @type {PlaneLayout} */ (from.layout[plane]);
     const target = /** @type {PlaneLayout} */ (to.layout[plane]);
     const x = half ? rect.x >> 1 : rect.x;
     const y = half ? rect.y >> 1 : rect.y;
-    scalePlane(
-      memory,
+    scale(
+      { data: memory, ...source, width: size(from.width), height: size(from.height) },
       {
-        .../** @type {PlaneLayout} */ (from.layout[plane]),
-        width: size(from.width),
-        height: size(from.height),
-      },
-      {
+        data: memory,
         offset: target.offset + y * target.stride + x,
         stride: target.stride,
         width: size(rect.width),
@@ -191,38 +189,102 @@ export function place(memory, from, to, rect) {
   }
 }
 
-/** @typedef {PlaneLayout & {width: number, height: number}} Plane */
+/** @typedef {PlaneLayout & {data: Uint8Array, width: number, height: number}} Plane */
 
-/** @param {Uint8Array} memory @param {Plane} from @param {Plane} to */
-function scalePlane(memory, from, to) {
-  const columns = new Int32Array(to.width);
-  const weights = new Int32Array(to.width);
-  for (let x = 0; x < to.width; x += 1) [columns[x], weights[x]] = sample(x, to.width, from.width);
+/** Where a plane is averaged down that is not there yet. */
+let scratch = new Uint8Array(0);
+
+/** @param {Plane} from @param {Plane} to */
+function scale(from, to) {
+  let source = from;
+  // What the plane spans of the source at each size: an odd line that no pair takes in counts, though it is gone.
+  let wide = from.width;
+  let high = from.height;
+  while (source.width >= 2 * to.width && source.height >= 2 * to.height) {
+    const width = source.width >> 1;
+    const height = source.height >> 1;
+    wide /= 2;
+    high /= 2;
+    if (wide === to.width && high === to.height) {
+      halve(source, to);
+      return;
+    }
+    if (scratch.length < width * height) scratch = new Uint8Array(width * height);
+    // From the second time on in place: what is written lies before what is still to be read.
+    const smaller = { data: scratch, offset: 0, stride: width, width, height };
+    halve(source, smaller);
+    source = smaller;
+  }
+  interpolate(source, to, wide, high);
+}
+
+/** Averages two by two. @param {Plane} from @param {Plane} to half as wide and high */
+function halve(from, to) {
+  const { data, stride } = from;
   for (let y = 0; y < to.height; y += 1) {
-    const [row, down] = sample(y, to.height, from.height);
-    const above = from.offset + row * from.stride;
-    const below = down ? above + from.stride : above;
-    const write = to.offset + y * to.stride;
-    for (let x = 0; x < to.width; x += 1) {
-      const column = /** @type {number} */ (columns[x]);
-      const right = /** @type {number} */ (weights[x]);
-      const next = right ? column + 1 : column;
-      const top = value(memory, above + column) * (256 - right) + value(memory, above + next) * right;
-      const bottom = value(memory, below + column) * (256 - right) + value(memory, below + next) * right;
-      memory[write + x] = (top * (256 - down) + bottom * down + 32768) >> 16;
+    let read = from.offset + 2 * y * stride;
+    const start = to.offset + y * to.stride;
+    for (let write = start; write < start + to.width; write += 1, read += 2) {
+      to.data[write] =
+        (value(data, read) +
+          value(data, read + 1) +
+          value(data, read + stride) +
+          value(data, read + stride + 1) +
+          2) >>
+        2;
     }
   }
 }
 
-/** Where a target pixel's middle falls in the source: the pixel before it, and the next one's share of 256. */
-function sample(/** @type {number} */ at, /** @type {number} */ to, /** @type {number} */ from) {
-  const middle = Math.max(0, ((at + 0.5) * from) / to - 0.5);
-  const before = Math.min(from - 1, Math.floor(middle));
-  return /** @type {[number, number]} */ ([
-    before,
-    before < from - 1 ? Math.round((middle - before) * 256) : 0,
-  ]);
+/** Bilinear. @param {Plane} from @param {Plane} to @param {number} wide @param {number} high what `from` spans, pixels */
+function interpolate(from, to, wide, high) {
+  const { data } = from;
+  const across = samples(to.width, wide, from.width);
+  const down = samples(to.height, high, from.height);
+  for (let y = 0; y < to.height; y += 1) {
+    const below = value(down, 2 * y + 1);
+    const above = from.offset + value(down, 2 * y) * from.stride;
+    const next = below ? above + from.stride : above;
+    const write = to.offset + y * to.stride;
+    for (let x = 0; x < to.width; x += 1) {
+      const column = value(across, 2 * x);
+      const right = value(across, 2 * x + 1);
+      const beside = right ? column + 1 : column;
+      const top = value(data, above + column) * (256 - right) + value(data, above + beside) * right;
+      const bottom = value(data, next + column) * (256 - right) + value(data, next + beside) * right;
+      to.data[write + x] = (top * (256 - below) + bottom * below + 32768) >> 16;
+    }
+  }
 }
 
-/** @param {Uint8Array} memory @param {number} index */
-const value = (memory, index) => /** @type {number} */ (memory[index]);
+/** So many pairs of sizes are remembered. */
+const REMEMBERED = 64;
+/** @type {Map<string, Int32Array>} */
+const remembered = new Map();
+
+/**
+ * Where each of `to` pixels' middles falls in `count` pixels that span `from`: the pixel before it, and the next one's
+ * share of 256, in turns.
+ *
+ * @param {number} to
+ * @param {number} from
+ * @param {number} count
+ */
+function samples(to, from, count) {
+  const key = `${to} of ${from} in ${count}`;
+  const known = remembered.get(key);
+  if (known) return known;
+  const table = new Int32Array(2 * to);
+  for (let at = 0; at < to; at += 1) {
+    const middle = Math.max(0, ((at + 0.5) * from) / to - 0.5);
+    const before = Math.min(count - 1, Math.floor(middle));
+    table[2 * at] = before;
+    table[2 * at + 1] = before < count - 1 ? Math.round((middle - before) * 256) : 0;
+  }
+  if (remembered.size === REMEMBERED) remembered.clear();
+  remembered.set(key, table);
+  return table;
+}
+
+/** @param {Uint8Array | Int32Array} values @param {number} index */
+const value = (values, index) => /** @type {number} */ (values[index]);

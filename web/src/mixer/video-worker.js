@@ -177,7 +177,7 @@ class VideoMixer {
     if (this.#relayout) this.#arrange(due);
     for (const source of this.#sources.values()) this.#update(source, due);
     const { memory } = this.#arena;
-    const { width, height, layout } = this.#composite;
+    const { width, height, layout } = this.#direct() ?? this.#composite;
     const frame = new VideoFrame(memory, {
       format: 'I420',
       codedWidth: width,
@@ -222,9 +222,9 @@ class VideoMixer {
       source.shown = next.item;
       if (source.wanted) {
         if (changed || !source.live) fill(this.#arena.memory, this.#composite, source.tile, BACKGROUND);
-        this.#draw(source, next.item);
         if (!source.live) post({ type: 'picture', time: due, id: source.id, on: true });
         source.live = true;
+        if (!this.#direct()) this.#draw(source, next.item);
       }
     }
     if (source.live && source.wanted && source.watchdog.barks()) {
@@ -240,6 +240,13 @@ class VideoMixer {
       source.delay = delay;
       post({ type: 'delay', id: source.id, delay });
     }
+  }
+
+  /** The picture that is the whole frame as it is: nobody else is there, and nothing is written on it. */
+  #direct() {
+    const [only] = this.#sources.values();
+    const shown = only?.live && !only.label ? only.shown : null;
+    return this.#sources.size === 1 && shown && sameSize(shown, this.#composite) ? shown : null;
   }
 
   /** @param {Source} source @param {Picture} picture */
