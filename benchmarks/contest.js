@@ -218,6 +218,24 @@ async function finishPlainly({ recorder, blobs }) {
   return { stopToFileMs };
 }
 
+/** The brightness of a track's next frame, row by row, as base64. @param {MediaStreamTrack} track */
+async function brightness(track) {
+  const own = track.clone();
+  const reader = new MediaStreamTrackProcessor({ track: own }).readable.getReader();
+  const { value: frame } = await reader.read();
+  const { codedWidth: width, codedHeight: height } = frame;
+  const planes = new Uint8Array(frame.allocationSize());
+  const [layout] = await frame.copyTo(planes);
+  frame.close();
+  own.stop();
+  let text = '';
+  for (let y = 0; y < height; y += 1) {
+    const row = layout.offset + y * layout.stride;
+    text += String.fromCharCode(...planes.subarray(row, row + width));
+  }
+  return { width, height, luma: btoa(text) };
+}
+
 const CONTESTANTS = {
   nobody: () => new Nobody(),
   floor: () => new Floor(),
@@ -236,5 +254,13 @@ window.contest = {
     running = CONTESTANTS[contestant]();
     await running.begin(recordPlan({ recorder: 'all', recordConfig }), scene);
   },
+  /** What the recorded pictures should look like, in the order of the tiles. */
+  sources: () =>
+    Promise.all(
+      (running.source
+        ? running.source.stream.getVideoTracks()
+        : people.map(({ videoTrack }) => videoTrack)
+      ).map(brightness),
+    ),
   end: () => running.end(),
 };

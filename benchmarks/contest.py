@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from benchmarks.meter import Meter
+from benchmarks.quality import psnr
 from harness import verify
 from harness.launch import versions
 from harness.server.room_server import RoomServer
@@ -62,7 +63,8 @@ class Form:
 class Run:
     """One recording by one contestant: what it cost, and what ``verify`` found in its file.
 
-    ``repeated`` and ``skipped`` are the largest of anybody's, in per cent; None where nobody carries a mark.
+    ``repeated`` and ``skipped`` are the largest of anybody's, in per cent; None where nobody carries a mark. ``psnr``
+    compares the recorded pictures with what they were made of, in dB.
     """
 
     contestant: str
@@ -79,6 +81,7 @@ class Run:
     kilobits: float
     stop_to_file_ms: float | None
     container: str
+    psnr: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the run as plain data."""
@@ -101,40 +104,80 @@ class Arena:
         self._chrome = chrome
         self._modules = modules
         self._folder = folder
-        self._rooms = 0
+        self._files = 0
 
     def run(self, contestant: str, form: Form, *, seconds: float) -> Run:
         """Let one contestant record for a while; raises HarnessError where that goes wrong."""
-        self._rooms += 1
-        with (
-            RoomServer(recordings=self._folder, versions=versions(self._chrome.version)) as server,
-            Room(
-                server=server,
-                new_context=lambda: self._chrome.new_context(accept_downloads=True, bypass_csp=True),
-                recordings=self._folder,
-                name=f"arena-{self._rooms}",
-            ) as room,
-        ):
-            remote = form.people - 1 if form.scene == "webrtc" else 0
-            alice = room.join_all(*NAMES[: 1 + remote])[0]
-            page = alice.page
-            self._load(alice, contestant)
-            page.evaluate("(options) => contest.open(options)", self._opening(form))
-            page.evaluate("(options) => contest.begin(options)", self._beginning(contestant, form))
+        with self._rooms(1, form) as (room,):
+            alice = self._prepare(room, contestant, form)
+            self._begin(alice, contestant, form)
             room.wait(seconds=_WARM)
             meter = Meter()
             room.wait(seconds=seconds)
             cost = meter.read()
-            path = self._folder / f"{self._rooms}-{contestant}.webm"
             if contestant == "nobody":
                 return _run(contestant, form, cost, None, None)
-            with page.expect_download() as download:
-                ended = page.evaluate("() => contest.end()")
-            download.value.save_as(path)
+            sources = alice.page.evaluate("() => contest.sources()")
+            path, stop_to_file_ms = self._end(alice, contestant)
         report = verify(path)
-        run = _run(contestant, form, cost, report, ended["stopToFileMs"])
+        run = replace(_run(contestant, form, cost, report, stop_to_file_ms), psnr=psnr(path, sources))
         path.unlink()
         return run
+
+    def lowest_rate(self, contestant: str, form: Form, *, rooms: int, seconds: float) -> float:
+        """Return the pictures a second of the slowest of so many rooms that one contestant records side by side."""
+        rates = []
+        with self._rooms(rooms, form) as opened:
+            people = [self._prepare(room, contestant, form) for room in opened]
+            for alice in people:
+                self._begin(alice, contestant, form)
+            opened[0].wait(seconds=seconds)
+            paths = [self._end(alice, contestant)[0] for alice in people]
+        for path in paths:
+            media = verify(path).media
+            rates.append(media.video.frame_rate if media and media.video else 0.0)
+            path.unlink()
+        return min(rates)
+
+    @contextmanager
+    def _rooms(self, count: int, form: Form) -> Iterator[list[Room]]:
+        """Open rooms with everybody in them who does not come from the recording page itself."""
+        with (
+            RoomServer(recordings=self._folder, versions=versions(self._chrome.version)) as server,
+            ExitStack() as stack,
+        ):
+            rooms = [
+                stack.enter_context(
+                    Room(
+                        server=server,
+                        new_context=lambda: self._chrome.new_context(accept_downloads=True, bypass_csp=True),
+                        recordings=self._folder,
+                        name=f"arena-{number}",
+                    )
+                )
+                for number in range(count)
+            ]
+            for room in rooms:
+                room.join_all(*NAMES[: form.people if form.scene == "webrtc" else 1])
+            yield rooms
+
+    def _prepare(self, room: Room, contestant: str, form: Form) -> Participant:
+        alice = room.participants[0]
+        self._load(alice, contestant)
+        alice.page.evaluate("(options) => contest.open(options)", _opening(form))
+        return alice
+
+    def _begin(self, alice: Participant, contestant: str, form: Form) -> None:
+        alice.page.evaluate("(options) => contest.begin(options)", _beginning(contestant, form))
+
+    def _end(self, alice: Participant, contestant: str) -> tuple[Path, float]:
+        """Stop and download; return the file, and how many ms it took to be complete."""
+        self._files += 1
+        path = self._folder / f"{self._files}-{contestant}.webm"
+        with alice.page.expect_download() as download:
+            ended = alice.page.evaluate("() => contest.end()")
+        download.value.save_as(path)
+        return path, ended["stopToFileMs"]
 
     def _load(self, alice: Participant, contestant: str) -> None:
         if self._modules is not None and (script := _LOADS.get(contestant)) is not None:
@@ -143,22 +186,24 @@ class Arena:
         alice.page.add_script_tag(content=(ROOT / "benchmarks" / "contest.js").read_text(), type="module")
         alice.page.wait_for_function("() => window.contest !== undefined")
 
-    def _opening(self, form: Form) -> dict[str, Any]:
-        columns = -(-(form.people**0.5) // 1)
-        width, height = SIZES[form.quality]
-        tile = {"width": int(width // columns), "height": int(height // columns), "frameRate": form.frame_rate}
-        return {"others": form.people - 1, "size": tile, "scene": form.scene}
 
-    def _beginning(self, contestant: str, form: Form) -> dict[str, Any]:
-        config = {
-            "recordName": "arena",
-            "recordVideoQuality": form.quality,
-            "recordVideoFrame": form.frame_rate,
-            "names": False,
-        }
-        if form.bitrate is not None:
-            config["videoBitsPerSecond"] = form.bitrate
-        return {"contestant": contestant, "scene": form.scene, "recordConfig": config}
+def _opening(form: Form) -> dict[str, Any]:
+    columns = -(-(form.people**0.5) // 1)
+    width, height = SIZES[form.quality]
+    tile = {"width": int(width // columns), "height": int(height // columns), "frameRate": form.frame_rate}
+    return {"others": form.people - 1, "size": tile, "scene": form.scene}
+
+
+def _beginning(contestant: str, form: Form) -> dict[str, Any]:
+    config = {
+        "recordName": "arena",
+        "recordVideoQuality": form.quality,
+        "recordVideoFrame": form.frame_rate,
+        "names": False,
+    }
+    if form.bitrate is not None:
+        config["videoBitsPerSecond"] = form.bitrate
+    return {"contestant": contestant, "scene": form.scene, "recordConfig": config}
 
 
 def _run(contestant: str, form: Form, cost: Any, report: Report | None, stop_to_file_ms: float | None) -> Run:
@@ -175,8 +220,8 @@ def _run(contestant: str, form: Form, cost: Any, report: Report | None, stop_to_
         frame_rate=video.frame_rate if video else 0.0,
         gap_p50=video.gap_ms.p50 if video and video.gap_ms else 0.0,
         gap_max=video.gap_ms.max if video and video.gap_ms else 0.0,
-        repeated=max((one.repeat_percent for one in people), default=None),
-        skipped=max((one.skip_percent for one in people), default=None),
+        repeated=max((one.repeated_percent for one in people), default=None),
+        skipped=max((one.skipped_percent for one in people), default=None),
         av_offset=max(offsets, key=abs, default=None),
         kilobits=round(media.bitrate / 1000) if media and media.bitrate else 0.0,
         stop_to_file_ms=None if stop_to_file_ms is None else round(stop_to_file_ms, 1),

@@ -10,7 +10,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 _PAGE: Final = Path(__file__).parent / "results" / "latest.html"
-_TITLES: Final = {
+TITLES: Final = {
     "floor": "one unmixed track",
     "ours": "this mixer",
     "nertc-shipped": "NERTC as shipped (MP4)",
@@ -22,6 +22,18 @@ _TITLES: Final = {
 
 def write_page(results: dict[str, Any]) -> Path:
     """Write the page and return where it lies."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    text = environment.get_template("page.html.j2").render(
+        machine=results["machine"], bars=results["bars"], scenes=scenes_of(results)
+    )
+    _PAGE.write_text(text, encoding="utf-8")
+    return _PAGE
+
+
+def scenes_of(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return each form that was recorded, with what every contestant cost in it, the cheapest first."""
     forms: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for run in results["runs"]:
         form = run["form"]
@@ -33,21 +45,14 @@ def write_page(results: dict[str, Any]) -> Path:
         most = max(run["cores"] for runs in contestants.values() for run in runs) * 1.05
         rows = [_row(name, runs, most) for name, runs in contestants.items()]
         scenes.append({"label": label, "rows": sorted(rows, key=lambda row: row["cores"])})
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    text = environment.get_template("page.html.j2").render(
-        machine=results["machine"], bars=results["bars"], scenes=scenes
-    )
-    _PAGE.write_text(text, encoding="utf-8")
-    return _PAGE
+    return scenes
 
 
 def _row(name: str, runs: list[dict[str, Any]], most: float) -> dict[str, Any]:
     cores = [run["cores"] for run in runs]
     repeated = [max(run["repeated"] or 0, run["skipped"] or 0) for run in runs if run["repeated"] is not None]
     return {
-        "title": _TITLES.get(name, name),
+        "title": TITLES.get(name, name),
         "own": name == "ours",
         "cores": median(cores),
         "bar": 100 * median(cores) / most,
@@ -56,6 +61,7 @@ def _row(name: str, runs: list[dict[str, Any]], most: float) -> dict[str, Any]:
         "frame_rate": median(run["frame_rate"] for run in runs),
         "gap": median(run["gap_max"] for run in runs),
         "repeated": median(repeated) if repeated else None,
+        "psnr": median([run["psnr"] for run in runs if run.get("psnr") is not None] or [0.0]),
         "memory": median(run["memory"] for run in runs),
         "kilobits": median(run["kilobits"] for run in runs),
         "runs": len(runs),

@@ -63,11 +63,18 @@ class FakeMesh extends EventTarget {
   calls = [];
   /** Statistics by member. @type {Map<string, Record<string, unknown>[]>} */
   reports = new Map();
+  /** How long pictures and sound travel, by member. @type {Map<string, {video?: number, audio?: number}>} */
+  travels = new Map();
 
   /** @param {{id: string, iceServers: RTCIceServer[], send: (to: string, data: SignalData) => void}} options */
   constructor(options) {
     super();
     this.options = options;
+  }
+
+  /** @param {string} id */
+  travel(id) {
+    return this.travels.get(id) ?? {};
   }
 
   /** @param {string} id @param {PictureSize | null} size */
@@ -441,7 +448,18 @@ test('tracks that arrive belong to their member', async () => {
 });
 
 describe('the skew of a member', () => {
-  test('is how much later their picture plays than their sound', async () => {
+  test('is how much longer their sound travels than their picture', async () => {
+    const { room, mesh } = await enter([member('bob')]);
+    mesh.travels.set('id of bob', { video: 1011, audio: 1062 });
+    mesh.reports.set('id of bob', [
+      { type: 'inbound-rtp', kind: 'video', estimatedPlayoutTimestamp: 5200 },
+      { type: 'inbound-rtp', kind: 'audio', estimatedPlayoutTimestamp: 5000 },
+    ]);
+
+    assert.equal(51, await room.skew('id of bob'));
+  });
+
+  test('without capture times is how much later their picture is estimated to play', async () => {
     const { room, mesh } = await enter([member('bob')]);
     mesh.reports.set('id of bob', [
       { type: 'inbound-rtp', kind: 'video', estimatedPlayoutTimestamp: 5200 },
@@ -454,6 +472,7 @@ describe('the skew of a member', () => {
 
   test('is unknown while one of them is', async () => {
     const { room, mesh } = await enter([member('bob')]);
+    mesh.travels.set('id of bob', { audio: 1062 });
     mesh.reports.set('id of bob', [{ type: 'inbound-rtp', kind: 'video', estimatedPlayoutTimestamp: 5200 }]);
 
     assert.deepEqual([null, null], [await room.skew('id of bob'), await room.skew('a stranger')]);

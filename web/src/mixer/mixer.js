@@ -6,8 +6,8 @@ import { Watchdog } from '../watchdog.js';
 import { AudioMixer } from './audio.js';
 
 /** How often the skew between a participant's picture and sound is read, in ms, and how many readings count. */
-const SKEW_EVERY = 1000;
-const SKEWS = 5;
+const SKEW_EVERY = 200;
+const SKEWS = 7;
 /** How often the loudest is looked for, in ms; how much louder than the speaker a newcomer must be, how many times. */
 const SPEAKER_EVERY = 250;
 const LOUDER = 1.5;

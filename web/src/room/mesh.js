@@ -11,6 +11,11 @@ const GATHERED_WITHIN = 1000;
 const FITS = 20;
 const FIT_AGAIN = 50;
 
+/** With it every packet says when its picture or sound was taken (a Chrome extension, off unless asked for). */
+const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
+/** Milliseconds from the beginning of 1900, NTP's, to that of 1970, Unix's. */
+const NTP_EPOCH = 2_208_988_800_000;
+
 /** @param {number} ms */
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -85,6 +90,7 @@ class Peer {
       if (collision) await Promise.race([this.#gathered.promise, pause(GATHERED_WITHIN)]);
       await this.#connection.setRemoteDescription(description);
       if (description.type === 'offer') {
+        for (const transceiver of this.#connection.getTransceivers()) wantCaptureTime(transceiver);
         await this.#connection.setLocalDescription();
         const answer = this.#connection.localDescription;
         if (answer) this.send({ description: answer.toJSON() });
@@ -120,7 +126,9 @@ class Peer {
           streams: [stream],
           sendEncodings: [encoding],
         };
-        this.#senders.push(this.#connection.addTransceiver(track, options).sender);
+        const transceiver = this.#connection.addTransceiver(track, options);
+        wantCaptureTime(transceiver);
+        this.#senders.push(transceiver.sender);
       }
     } else {
       await Promise.all(this.#senders.map((sender) => this.#fit(sender, published)));
@@ -162,6 +170,20 @@ class Peer {
     await sender?.replaceTrack(fresh);
   }
 
+  /** How long the last picture and sound took from their capture into their track, ms; none where nothing says so. */
+  travel() {
+    /** @type {Partial<Record<string, number>>} */
+    const took = {};
+    for (const receiver of this.#connection.getReceivers()) {
+      const [source] = /** @type {(RTCRtpSynchronizationSource & {captureTimestamp?: number})[]} */ (
+        receiver.getSynchronizationSources()
+      );
+      if (source?.captureTimestamp === undefined || receiver.track.readyState === 'ended') continue;
+      took[receiver.track.kind] = source.timestamp - (source.captureTimestamp - NTP_EPOCH);
+    }
+    return took;
+  }
+
   stats() {
     return this.#connection.getStats();
   }
@@ -174,6 +196,20 @@ class Peer {
   close() {
     this.#connection.close();
   }
+}
+
+/**
+ * Asks for the capture time in every packet of a transceiver, before it is negotiated; other browsers can't.
+ *
+ * @param {RTCRtpTransceiver & {
+ *   getHeaderExtensionsToNegotiate?: () => {uri: string, direction: string}[],
+ *   setHeaderExtensionsToNegotiate?: (extensions: {uri: string, direction: string}[]) => void,
+ * }} transceiver
+ */
+function wantCaptureTime(transceiver) {
+  const extensions = transceiver.getHeaderExtensionsToNegotiate?.() ?? [];
+  for (const extension of extensions) if (extension.uri === CAPTURE_TIME) extension.direction = 'sendrecv';
+  if (extensions.length) transceiver.setHeaderExtensionsToNegotiate?.(extensions);
 }
 
 /** @param {PictureSize} wanted @param {PictureSize} published @returns {RTCRtpEncodingParameters} */
@@ -245,6 +281,11 @@ export class Mesh extends EventTarget {
     this.#peers.get(id)?.close();
     this.#peers.delete(id);
     this.#wanted.delete(id);
+  }
+
+  /** How long a member's picture and sound travel, in ms by kind; on the sender's clock against ours, so only their difference counts. @param {string} id */
+  travel(id) {
+    return this.#peers.get(id)?.travel() ?? {};
   }
 
   /** Returns the statistics of the connection to a member. @param {string} id */

@@ -1,0 +1,56 @@
+"""``python -m benchmarks.readme``: puts the latest results into the README, with their date and machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmarks.contest import ROOT
+from benchmarks.page import TITLES, scenes_of
+from benchmarks.results import LATEST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BEGIN: Final = "<!-- benchmarks: begin -->"
+_END: Final = "<!-- benchmarks: end -->"
+# Few machines are alike, few readers want every form: the two that the promises are about.
+_SHOWN: Final = 2
+
+
+def main() -> int:
+    """Write the table between its two marks; exit 1 where there is nothing to write or no place for it."""
+    if not LATEST.exists():
+        sys.stderr.write("There are no results yet: run make bench first.\n")
+        return 1
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not begin or not end:
+        sys.stderr.write(f"README.md has no place for the table: {_BEGIN} and {_END}.\n")
+        return 1
+    table = "\n".join(_lines(json.loads(LATEST.read_text(encoding="utf-8"))))
+    readme.write_text(f"{before}{_BEGIN}\n{table}\n{_END}{after}", encoding="utf-8")
+    return 0
+
+
+def _lines(results: dict[str, Any]) -> Iterator[str]:
+    machine = results["machine"]
+    yield f"Measured on {machine['date']}: {machine['processor']}, {machine['cores']} cores, {machine['system']}."
+    for scene in scenes_of(results)[:_SHOWN]:
+        yield ""
+        yield f"| {scene['label']} | cores | pictures a second | longest gap | repeated or skipped | memory |"
+        yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+        for row in scene["rows"]:
+            title = f"**{row['title']}**" if row["title"] == TITLES["ours"] else row["title"]
+            repeated = "-" if row["repeated"] is None else f"{row['repeated']:.2f} %"
+            yield (
+                f"| {title} | {row['cores']:.3f} | {row['frame_rate']:.2f} | {row['gap']:.0f} ms | {repeated} "
+                f"| {row['memory']:.0f} MB |"
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
