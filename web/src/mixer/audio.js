@@ -2,8 +2,9 @@
 
 /** The longest delay a participant's sound can get, in seconds. */
 const MOST_DELAY = 1;
-/** What WebAudio itself takes from a remote track to the mix, in ms (measured). */
+/** What WebAudio itself takes from a track to the mix, in ms (measured): from this page's own, and from a remote one. */
 const OWN_DELAY = 15;
+const REMOTE_DELAY = 45;
 /** A delay that is off by less, in ms, stays as it is. */
 const TOLERANCE = 6;
 /** Samples over which loudness is measured. */
@@ -112,7 +113,8 @@ export class AudioMixer {
 
   /** Delays a participant's sound. @param {string} id @param {number} ms of the picture @param {number} skew how late WebRTC let the sound come, ms */
   setDelay(id, ms, skew) {
-    this.#strips.get(id)?.delay.set(ms - skew - OWN_DELAY);
+    const strip = this.#strips.get(id);
+    strip?.delay.set(ms - skew - (strip.element ? REMOTE_DELAY : OWN_DELAY));
   }
 
   /** Whether the sound system has moved on since it was last asked; one that is suspended is woken. */

@@ -5,9 +5,14 @@ import { recordingError, within } from '../errors.js';
 import { Watchdog } from '../watchdog.js';
 import { AudioMixer } from './audio.js';
 
-/** How often the skew between a participant's picture and sound is read, in ms, and how many readings count. */
-const SKEW_EVERY = 200;
-const SKEWS = 7;
+/**
+ * How often the skew between a participant's picture and sound is read, in ms, and how many readings count; or only the
+ * last ones, while they differ from the rest by more than so many ms: WebRTC catches up, at the start or after a cut.
+ */
+const SKEW_EVERY = 100;
+const SKEWS = 25;
+const LAST_SKEWS = 3;
+const MOVING = 25;
 /** How often the loudest is looked for, in ms; how much louder than the speaker a newcomer must be, how many times. */
 const SPEAKER_EVERY = 250;
 const LOUDER = 1.5;
@@ -244,8 +249,9 @@ export class Mixer extends EventTarget {
 
   /** Delays the sound as the picture is delayed, less what WebRTC let the sound come late. @param {Entry} entry */
   #align({ id, delay, skews }) {
-    const sorted = skews.toSorted((a, b) => a - b);
-    this.#audio.setDelay(id, delay, sorted[sorted.length >> 1] ?? 0);
+    const settled = middle(skews);
+    const last = middle(skews.slice(-LAST_SKEWS));
+    this.#audio.setDelay(id, delay, Math.abs(last - settled) > MOVING ? last : settled);
   }
 
   /** @param {string} name @param {boolean} on */
@@ -267,6 +273,12 @@ export class Mixer extends EventTarget {
   #post(message, transfer = []) {
     this.#worker?.postMessage(message, transfer);
   }
+}
+
+/** The median, 0 of none. @param {number[]} values */
+function middle(values) {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[sorted.length >> 1] ?? 0;
 }
 
 /** The track's frames as a stream that a worker can take over (Chrome facts 11, 42). @param {MediaStreamTrack | null} track */
