@@ -81,6 +81,10 @@ export default defineConfig(
     },
   },
   { files: ['eslint.config.js'], extends: [tseslint.configs.disableTypeChecked] },
+  {
+    files: ['web/src/**/*-worklet.js'],
+    languageOptions: { globals: globals.audioWorklet },
+  },
   // It runs inside the harness's page, whose modules it names by their address there.
   {
     files: ['benchmarks/**/*.js'],

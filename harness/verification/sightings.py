@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 # A layout counts this long before and after its time, in seconds: the picture changes a tick or two off it.
 _LAYOUT_SLACK: Final = 0.25
-# One wrong strip in 65,536 passes its checksum; two that fit each other within a second don't happen.
+# One wrong strip in 65,536 passes its checksum, which happens in every long file. Two that fit each other within a
+# second, by counter and by capture time, are right, or the same wrong one read twice: that one does not move on.
 _CONFIRMED_WITHIN: Final = 1.0
+_CONFIRMED_MS: Final = 200
 _FEWEST: Final = 3
 # Video black is 16. A picture is black when less than one pixel in a hundred is brighter than this.
 _BLACK: Final = 32
@@ -94,7 +96,11 @@ class StripWatch:
     def sightings(self) -> dict[int, Sightings]:
         """Return what was seen by marker, without strips that were read by chance."""
         confirmed = (_confirmed(marker, *found) for marker, found in sorted(self._found.items()))
-        return {found.marker: found for found in confirmed if found.times.size >= _FEWEST}
+        return {
+            found.marker: found
+            for found in confirmed
+            if found.times.size >= _FEWEST and (found.marker in self._names or _moves(found))
+        }
 
     def _places(self, first: int, last: int, picture: Picture) -> Sampler:
         """Return the sampler for the layouts from ``first`` up to ``last``; tiles come before guesses."""
@@ -137,15 +143,29 @@ class PlainWatch:
 def _confirmed(marker: int, times: array[float], values: array[int]) -> Sightings:
     at = np.array(times)
     counters, captures, home = np.array(values).reshape(-1, 3).T
-    counters = np.unwrap(counters, period=1 << COUNTER_BITS)
     elapsed = np.diff(at)
-    ahead = np.diff(counters) - elapsed * COUNTS_A_SECOND
-    fits = (elapsed <= _CONFIRMED_WITHIN) & (np.abs(ahead) <= COUNTS_A_SECOND)
+    counted = _steps(counters, COUNTER_BITS)
+    captured = _steps(captures, CAPTURE_BITS)
+    fits = (
+        (elapsed <= _CONFIRMED_WITHIN)
+        & (np.abs(counted - elapsed * COUNTS_A_SECOND) <= COUNTS_A_SECOND)
+        & (np.abs(captured - counted * 1000 / COUNTS_A_SECOND) <= _CONFIRMED_MS)
+    )
     kept = np.append(fits, False) | np.insert(fits, 0, False)
     return Sightings(
         marker=marker,
         times=at[kept],
-        counters=counters[kept],
-        captures_ms=np.unwrap(captures, period=1 << CAPTURE_BITS)[kept],
+        counters=np.unwrap(counters[kept], period=1 << COUNTER_BITS),
+        captures_ms=np.unwrap(captures[kept], period=1 << CAPTURE_BITS),
         home=home[kept].astype(bool),
     )
+
+
+def _steps(values: NDArray[np.int64], bits: int) -> NDArray[np.int64]:
+    """Return from each value to the next, of values that wrap around after so many bits."""
+    half = 1 << (bits - 1)
+    return (np.diff(values) + half) % (2 * half) - half
+
+
+def _moves(found: Sightings) -> bool:
+    return bool((np.diff(found.counters) > 0).any())

@@ -125,12 +125,20 @@ def test_a_tile_that_is_no_grid_is_read_by_the_layout(tmp_path: Path) -> None:
     assert [False, False] == [bool(astray[marker].home.any()) for marker in (1, 2)]
 
 
-def test_a_lone_strip_read_by_chance_is_nobody() -> None:
-    """A mark that no other confirms within a second is dropped."""
+@pytest.mark.parametrize(
+    "strips_read",
+    [
+        pytest.param([(0.0, 100, 100), (0.5, 9000, 9000), (1.0, 77, 77), (5.0, 250, 250)], id="none confirms another"),
+        pytest.param([(at / 30, 4711, 815) for at in range(3)], id="the same wrong one three times"),
+        pytest.param([(0.0, 100, 900), (0.1, 103, 700_000), (0.2, 106, 3)], id="capture times that do not fit"),
+    ],
+)
+def test_strips_read_by_chance_are_nobody(strips_read: list[tuple[float, int, int]]) -> None:
+    """In an hour of pictures some strip passes its checksum where there is none; that is no intruder."""
     picture = np.full((180, 320), 128, np.uint8)
     strips = StripWatch(Timeline(), None)
-    for at, counter in ((0.0, 100), (0.5, 9000), (1.0, 77), (5.0, 250)):
-        bits = strip(Mark(9, counter, counter)).reshape(2, 32)
+    for at, counter, capture in strips_read:
+        bits = strip(Mark(9, counter, capture)).reshape(2, 32)
         picture[:20] = np.where(bits, BRIGHT, DARK)[np.arange(20) // 10][:, np.arange(320) // 10]
         strips.see(Picture(at, picture, 320, 180))
 

@@ -1,10 +1,12 @@
 /** The one steady sound: everybody's, each delayed as their picture is. */
 
+import { Ring } from './ring.js';
+
 /** The longest delay a participant's sound can get, in seconds. */
 const MOST_DELAY = 1;
-/** What WebAudio itself takes from a track to the mix, in ms (measured): from this page's own, and from a remote one. */
+/** What a sound takes from its track to the mix beside its delay, in ms (measured): of this page's own, and of a remote one. */
 const OWN_DELAY = 15;
-const REMOTE_DELAY = 45;
+const REMOTE_DELAY = 15;
 /** A delay that is off by less, in ms, stays as it is. */
 const TOLERANCE = 6;
 /** Samples over which loudness is measured. */
@@ -70,7 +72,84 @@ function play(element, stream) {
   element.play().catch(() => undefined);
 }
 
-/** @typedef {{source: MediaStreamAudioSourceNode, delay: Delay, meter: AnalyserNode, element: HTMLAudioElement | null}} Strip */
+/** A track of this page's own: Chrome's node takes it at any rate, and its buffer is small and always the same. */
+class OwnSound {
+  #delay;
+
+  /** @param {AudioContext} context @param {MediaStreamTrack} track @param {AudioNode} destination */
+  constructor(context, track, destination) {
+    this.node = new MediaStreamAudioSourceNode(context, { mediaStream: new MediaStream([track]) });
+    this.#delay = new Delay(context, this.node, destination);
+  }
+
+  /** @param {number} ms */
+  set(ms) {
+    this.#delay.set(ms - OWN_DELAY);
+  }
+
+  close() {
+    this.node.disconnect();
+    this.#delay.disconnect();
+  }
+}
+
+/** A remote track: read in a worker, played at a fixed distance behind its arrival (player.js). */
+class RemoteSound {
+  #worker;
+  #id;
+  /** @type {AudioWorkletNode | null} */
+  #player = null;
+  #delay = Number.NaN;
+  #closed = false;
+
+  /**
+   * @param {AudioContext} context
+   * @param {MediaStreamTrack} track
+   * @param {AudioNode} destination
+   * @param {{worker: Worker, id: string, ready: Promise<void>}} reading who reads it, under which name, and when a player can be had
+   */
+  constructor(context, track, destination, { worker, id, ready }) {
+    this.#worker = worker;
+    this.#id = id;
+    this.node = new GainNode(context);
+    this.node.connect(destination);
+    const { buffer } = new Ring();
+    const { readable } = new MediaStreamTrackProcessor({
+      track: /** @type {MediaStreamAudioTrack} */ (track),
+    });
+    worker.postMessage({ type: 'read', id, readable, buffer }, [readable]);
+    void ready.then(() => this.#play(context, buffer));
+  }
+
+  /** @param {number} ms */
+  set(ms) {
+    if (Math.abs(ms - this.#delay) < TOLERANCE) return;
+    this.#delay = ms;
+    this.#player?.port.postMessage({ delay: ms - REMOTE_DELAY });
+  }
+
+  close() {
+    this.#closed = true;
+    this.node.disconnect();
+    this.#player?.disconnect();
+    this.#player?.port.postMessage('stop');
+    this.#worker.postMessage({ type: 'stop', id: this.#id });
+  }
+
+  /** @param {AudioContext} context @param {SharedArrayBuffer} buffer */
+  #play(context, buffer) {
+    if (this.#closed) return;
+    this.#player = new AudioWorkletNode(context, 'ring-player', {
+      numberOfInputs: 0,
+      outputChannelCount: [2],
+      processorOptions: { buffer },
+    });
+    this.#player.connect(this.node);
+    if (!Number.isNaN(this.#delay)) this.#player.port.postMessage({ delay: this.#delay - REMOTE_DELAY });
+  }
+}
+
+/** @typedef {{sound: OwnSound | RemoteSound, meter: AnalyserNode, element: HTMLAudioElement | null}} Strip */
 
 export class AudioMixer {
   /** @type {Map<string, Strip>} */
@@ -79,6 +158,8 @@ export class AudioMixer {
   #heardAt = -1;
   #context = new AudioContext({ sampleRate: 48000 });
   #destination = new MediaStreamAudioDestinationNode(this.#context);
+  #reader = new Worker(new URL('./sound-worker.js', import.meta.url), { type: 'module' });
+  #ready = this.#context.audioWorklet.addModule(new URL('./ring-worklet.js', import.meta.url));
 
   constructor() {
     // Chrome fact 4: a destination without input yields no bytes; a constant of 0 keeps it alive.
@@ -97,24 +178,24 @@ export class AudioMixer {
   /** Takes a participant's track in, or another one in its place. @param {string} id @param {MediaStreamTrack} track @param {boolean} remote */
   set(id, track, remote) {
     this.remove(id);
-    const stream = new MediaStream([track]);
-    // Chrome fact 6: remote sound is silent in WebAudio until its stream also plays in a media element.
+    // Chrome fact 6: remote sound is silent until its stream also plays in a media element.
     const element = remote ? new Audio() : null;
     if (element) {
       element.muted = true;
-      play(element, stream);
+      play(element, new MediaStream([track]));
     }
-    const source = new MediaStreamAudioSourceNode(this.#context, { mediaStream: stream });
-    const delay = new Delay(this.#context, source, this.#destination);
+    const reading = { worker: this.#reader, id, ready: this.#ready };
+    const sound = remote
+      ? new RemoteSound(this.#context, track, this.#destination, reading)
+      : new OwnSound(this.#context, track, this.#destination);
     const meter = new AnalyserNode(this.#context, { fftSize: METER });
-    source.connect(meter);
-    this.#strips.set(id, { source, delay, meter, element });
+    sound.node.connect(meter);
+    this.#strips.set(id, { sound, meter, element });
   }
 
   /** Delays a participant's sound. @param {string} id @param {number} ms of the picture @param {number} skew how late WebRTC let the sound come, ms */
   setDelay(id, ms, skew) {
-    const strip = this.#strips.get(id);
-    strip?.delay.set(ms - skew - (strip.element ? REMOTE_DELAY : OWN_DELAY));
+    this.#strips.get(id)?.sound.set(ms - skew);
   }
 
   /** Whether the sound system has moved on since it was last asked; one that is suspended is woken. */
@@ -138,14 +219,14 @@ export class AudioMixer {
   remove(id) {
     const strip = this.#strips.get(id);
     if (!strip) return;
-    strip.source.disconnect();
-    strip.delay.disconnect();
+    strip.sound.close();
     if (strip.element) strip.element.srcObject = null;
     this.#strips.delete(id);
   }
 
   async close() {
     for (const id of [...this.#strips.keys()]) this.remove(id);
+    this.#reader.terminate();
     if (this.#context.state !== 'closed') await this.#context.close();
   }
 

@@ -77,14 +77,15 @@ export class Mixer extends EventTarget {
 
   /** Takes somebody in. @param {Source} source */
   add(source) {
-    this.#entries.set(source.id, { ...source, delay: 0, skews: [], sound: new Watchdog() });
+    const entry = { ...source, delay: 0, skews: [], sound: new Watchdog() };
+    this.#entries.set(source.id, entry);
     this.#names.set(source.id, source.name);
     const readable = frames(source.videoTrack);
     const { id, name, remote } = source;
     this.#post({ type: 'add', id, name, remote, readable }, readable ? [readable] : []);
     this.#post({ type: 'show', id: source.id, on: source.video });
     if (source.audioTrack) {
-      this.#audio.set(source.id, source.audioTrack, source.remote);
+      this.#hear(entry, source.audioTrack);
       if (source.audio) this.#sound(source.name, true);
     }
     void this.#readSkews();
@@ -102,7 +103,7 @@ export class Mixer extends EventTarget {
     }
     if (source.video !== before.video) this.#post({ type: 'show', id: source.id, on: source.video });
     if (source.audioTrack !== before.audioTrack) {
-      if (source.audioTrack) this.#audio.set(source.id, source.audioTrack, source.remote);
+      if (source.audioTrack) this.#hear(entry, source.audioTrack);
       else this.#audio.remove(source.id);
     }
     const sounded = before.audio && before.audioTrack !== null;
@@ -239,12 +240,18 @@ export class Mixer extends EventTarget {
 
   async #readSkews() {
     for (const entry of this.#entries.values()) {
-      const skew = entry.remote ? await entry.skew() : 0;
+      const skew = entry.remote ? await entry.skew() : null;
       if (skew === null) continue;
       entry.skews.push(skew);
       if (entry.skews.length > SKEWS) entry.skews.shift();
       this.#align(entry);
     }
+  }
+
+  /** @param {Entry} entry @param {MediaStreamTrack} track */
+  #hear(entry, track) {
+    this.#audio.set(entry.id, track, entry.remote);
+    this.#align(entry);
   }
 
   /** Delays the sound as the picture is delayed, less what WebRTC let the sound come late. @param {Entry} entry */

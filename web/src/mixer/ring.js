@@ -1,0 +1,45 @@
+/** Sound on its way from the worker that reads a track to the sound system's own thread: one second, in shared memory. */
+
+export const SAMPLE_RATE = 48_000;
+/** Frames that a ring holds; a power of two, so that the count of frames may wrap around. */
+const FRAMES = 65_536;
+const CHANNELS = 2;
+const HEADER = 8;
+
+/** A ring of stereo sound. One thread writes; who reads does so at a place of its own, counted like `written`. */
+export class Ring {
+  #written;
+  #channels;
+
+  /** @param {SharedArrayBuffer} [buffer] of another thread's ring; a new one by default */
+  constructor(buffer = new SharedArrayBuffer(HEADER + CHANNELS * FRAMES * 4)) {
+    this.buffer = buffer;
+    this.#written = new Int32Array(buffer, 0, 1);
+    this.#channels = [0, 1].map((channel) => new Float32Array(buffer, HEADER + channel * FRAMES * 4, FRAMES));
+  }
+
+  /** How many frames were ever written, modulo 2^32 with a sign: compare by `(a - b) | 0`. */
+  get written() {
+    return Atomics.load(this.#written, 0);
+  }
+
+  /** Adds frames; of sound in one channel both get the same. @param {Float32Array} left @param {Float32Array} right */
+  write(left, right) {
+    const at = this.written;
+    for (const [channel, samples] of [left, right].entries()) {
+      const target = /** @type {Float32Array} */ (this.#channels[channel]);
+      const start = at & (FRAMES - 1);
+      const fits = Math.min(samples.length, FRAMES - start);
+      target.set(samples.subarray(0, fits), start);
+      target.set(samples.subarray(fits), 0);
+    }
+    Atomics.store(this.#written, 0, (at + left.length) | 0);
+  }
+
+  /** The sample at a place, 0 where nothing is yet or any more. @param {number} channel @param {number} at @param {number} written as it was when the reading began */
+  sample(channel, at, written) {
+    const behind = (written - at) | 0;
+    if (behind <= 0 || behind > FRAMES) return 0;
+    return /** @type {number} */ (/** @type {Float32Array} */ (this.#channels[channel])[at & (FRAMES - 1)]);
+  }
+}
