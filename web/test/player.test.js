@@ -110,6 +110,20 @@ describe('a player', () => {
     assert.deepEqual([], breaks(heard, 2.1));
   });
 
+  test('is heard again soon after the track fell behind for good, whatever the delay does meanwhile', () => {
+    // From piece 200 on everything arrives 100 ms later, more than the delay; somebody asks for another one all the time.
+    const heard = play({
+      seconds: 6,
+      delay: 25,
+      late: (piece) => (piece >= 200 ? 4800 : 0),
+      meanwhile: (frame, player) => player.setDelay(frame % 1280 ? 25 : 24),
+    });
+
+    const silent = heard.slice(2 * SAMPLE_RATE).filter((sample) => sample === 0).length;
+    assert.ok(silent < 0.4 * SAMPLE_RATE, `${silent}`);
+    assert.ok(Math.abs(median(delays(heard, 5)) - 125) < 8, `${median(delays(heard, 5))}`);
+  });
+
   test('sets right what has been off for a second', () => {
     // From piece 300 on everything arrives 30 ms later, or a piece is lost: the distance is another one.
     const heard = play({ seconds: 12, late: (piece) => (piece >= 300 ? 1440 : 0) });

@@ -13,6 +13,9 @@ const LEAST = 25;
 /** How far the mean distance may be off, in ms, before it is set right; and how long it is watched between, in s. */
 const TOLERANCE = 5;
 const WATCHED = 2;
+/** A distance that is off by so much, in ms, is set right at once, and one that leaves nothing to play for so long. */
+const LOST = 250;
+const STARVED = 150;
 /** Nothing written for so long, in s, says nothing of the distance. */
 const PAUSED = 0.1;
 /** How long the fade from one place to another takes, in frames. */
@@ -34,7 +37,9 @@ export class Player {
   #mean = 0;
   #written = 0;
   #unmoved = 0;
-  /** Frames played since the place was set. */
+  /** For how many frames there was nothing to play. */
+  #starved = 0;
+  /** Frames played since the distance was set right. */
   #since = 0;
 
   /** @param {Ring} ring */
@@ -47,7 +52,7 @@ export class Player {
     const wanted = Math.round((Math.max(LEAST, ms) * SAMPLE_RATE) / 1000);
     const change = wanted - this.#wanted;
     this.#wanted = wanted;
-    if (this.#started) this.#move(-change);
+    if (this.#started && change) this.#move(-change);
   }
 
   /** Plays the next frames into both channels. @param {Float32Array} left @param {Float32Array} right of the same length */
@@ -86,12 +91,27 @@ export class Player {
     this.#unmoved = written === this.#written ? this.#unmoved + count : 0;
     this.#written = written;
     if (this.#unmoved > PAUSED * SAMPLE_RATE) return;
+    const distance = (written - this.#at) | 0;
+    this.#starved = distance < 0 ? this.#starved + count : 0;
+    const lost = Math.abs(distance - this.#wanted) > (LOST * SAMPLE_RATE) / 1000;
+    if (lost || this.#starved > (STARVED * SAMPLE_RATE) / 1000) {
+      this.#mean = distance;
+      this.#correct(distance - this.#wanted);
+      return;
+    }
     const share = count / (WATCHED * SAMPLE_RATE);
-    this.#mean += (((written - this.#at) | 0) - this.#mean) * share;
+    this.#mean += (distance - this.#mean) * share;
     const off = this.#mean - this.#wanted;
     if (this.#since > WATCHED * SAMPLE_RATE && Math.abs(off) > (TOLERANCE * SAMPLE_RATE) / 1000) {
-      this.#move(Math.round(off));
+      this.#correct(Math.round(off));
     }
+  }
+
+  /** @param {number} frames */
+  #correct(frames) {
+    this.#move(frames);
+    this.#since = 0;
+    this.#starved = 0;
   }
 
   /** Goes on so many frames further, or back. @param {number} frames */
@@ -100,6 +120,5 @@ export class Player {
     this.#fading = FADE;
     this.#at = (this.#at + frames) | 0;
     this.#mean -= frames;
-    this.#since = 0;
   }
 }
