@@ -72,6 +72,18 @@ function play(element, stream) {
   element.play().catch(() => undefined);
 }
 
+/**
+ * Lets go of what an element plays, at once: without load() it keeps its player until garbage is collected, and after
+ * some twenty of them remote sound stays away for ten seconds.
+ *
+ * @param {HTMLAudioElement} element
+ */
+function silence(element) {
+  element.pause();
+  element.srcObject = null;
+  element.load();
+}
+
 /** A track of this page's own: Chrome's node takes it at any rate, and its buffer is small and always the same. */
 class OwnSound {
   #delay;
@@ -220,13 +232,14 @@ export class AudioMixer {
     const strip = this.#strips.get(id);
     if (!strip) return;
     strip.sound.close();
-    if (strip.element) strip.element.srcObject = null;
+    if (strip.element) silence(strip.element);
     this.#strips.delete(id);
   }
 
   async close() {
     for (const id of [...this.#strips.keys()]) this.remove(id);
-    this.#reader.terminate();
+    // It ends by itself when it has let go of its tracks: one that is cut off leaves them with a reader that never reads.
+    this.#reader.postMessage({ type: 'end' });
     if (this.#context.state !== 'closed') await this.#context.close();
   }
 

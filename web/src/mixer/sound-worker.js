@@ -4,7 +4,7 @@ import { keepCollecting } from '../garbage.js';
 import { Ring } from './ring.js';
 
 /** @typedef {{type: 'read', id: string, readable: ReadableStream<AudioData>, buffer: SharedArrayBuffer}} ReadMessage */
-/** @typedef {{type: 'stop', id: string}} StopMessage */
+/** @typedef {{type: 'stop', id: string} | {type: 'end'}} StopMessage */
 
 /** @type {Map<string, ReadableStreamDefaultReader<AudioData>>} */
 const readers = new Map();
@@ -12,6 +12,10 @@ const readers = new Map();
 keepCollecting();
 
 self.addEventListener('message', (/** @type {MessageEvent<ReadMessage | StopMessage>} */ { data }) => {
+  if (data.type === 'end') {
+    void Promise.allSettled([...readers.values()].map((reader) => reader.cancel())).then(() => self.close());
+    return;
+  }
   readers
     .get(data.id)
     ?.cancel()
