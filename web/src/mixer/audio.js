@@ -74,7 +74,7 @@ function play(element, stream) {
 
 /**
  * Lets go of what an element plays, at once: without load() it keeps its player until garbage is collected, and after
- * some twenty of them remote sound stays away for ten seconds.
+ * some twenty of them remote sound was seen to stay away for ten seconds.
  *
  * @param {HTMLAudioElement} element
  */
