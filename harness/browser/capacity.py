@@ -10,9 +10,9 @@ from harness.recording.pictures import count_pictures
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-WIDTH: Final = 1280
-HEIGHT: Final = 720
-FRAME_RATE: Final = 30
+_WIDTH: Final = 1280
+_HEIGHT: Final = 720
+_FRAME_RATE: Final = 30
 _BITS_PER_SECOND: Final = 2_500_000
 _SECONDS: Final = 1.2
 # A room's picture: a quarter of it moves, the rest stands and hums. Whoever is asked for more than they can do drops or
@@ -68,11 +68,11 @@ def capacity(page: Page, mime_type: str) -> float:
     """Return how many times over the machine can encode 1280x720 at 30 pictures a second; below 1 it can't keep up."""
     options = {
         "mimeType": mime_type,
-        "width": WIDTH,
-        "height": HEIGHT,
+        "width": _WIDTH,
+        "height": _HEIGHT,
         "bits": _BITS_PER_SECOND,
         "seconds": _SECONDS,
     }
     answer = page.evaluate(_RECORD, options)
     took: float = answer["took"]
-    return round(count_pictures(base64.b64decode(answer["data"])) / took / FRAME_RATE, 1)
+    return round(count_pictures(base64.b64decode(answer["data"])) / took / _FRAME_RATE, 1)

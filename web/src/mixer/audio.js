@@ -170,8 +170,8 @@ export class AudioMixer {
   #heardAt = -1;
   #context = new AudioContext({ sampleRate: 48000 });
   #destination = new MediaStreamAudioDestinationNode(this.#context);
-  #reader = new Worker(new URL('./sound-worker.js', import.meta.url), { type: 'module' });
-  #ready = this.#context.audioWorklet.addModule(new URL('./ring-worklet.js', import.meta.url));
+  /** Who reads remote tracks and plays them, once there is one. @type {{worker: Worker, ready: Promise<void>} | null} */
+  #reading = null;
 
   constructor() {
     // Chrome fact 4: a destination without input yields no bytes; a constant of 0 keeps it alive.
@@ -196,9 +196,8 @@ export class AudioMixer {
       element.muted = true;
       play(element, new MediaStream([track]));
     }
-    const reading = { worker: this.#reader, id, ready: this.#ready };
     const sound = remote
-      ? new RemoteSound(this.#context, track, this.#destination, reading)
+      ? new RemoteSound(this.#context, track, this.#destination, { id, ...this.#read() })
       : new OwnSound(this.#context, track, this.#destination);
     const meter = new AnalyserNode(this.#context, { fftSize: METER });
     sound.node.connect(meter);
@@ -239,8 +238,16 @@ export class AudioMixer {
   async close() {
     for (const id of [...this.#strips.keys()]) this.remove(id);
     // It ends by itself when it has let go of its tracks: one that is cut off leaves them with a reader that never reads.
-    this.#reader.postMessage({ type: 'end' });
+    this.#reading?.worker.postMessage({ type: 'end' });
     if (this.#context.state !== 'closed') await this.#context.close();
+  }
+
+  #read() {
+    this.#reading ??= {
+      worker: new Worker(new URL('./sound-worker.js', import.meta.url), { type: 'module' }),
+      ready: this.#context.audioWorklet.addModule(new URL('./ring-worklet.js', import.meta.url)),
+    };
+    return this.#reading;
   }
 
   /** Wakes a sound system that stands; the remote players died with it (Chrome fact 6), and begin anew. */

@@ -5,6 +5,8 @@
  * smoothed media time, and one playout offset, frozen while it serves, decides at which tick it is due.
  */
 
+import { percentile } from './percentile.js';
+
 /**
  * What has to be seen before the offset is set for the first time, in ms of media time: of frames that the page itself
  * makes, and of those that come over a network.
@@ -35,12 +37,6 @@ const JUMP = 2000;
 const ROUGH = 0.06;
 const NEAR = 0.02;
 const EXACT = 0.01;
-
-/** @param {number[]} values @param {number} share 0 to 1 */
-function percentile(values, share) {
-  const sorted = values.toSorted((a, b) => a - b);
-  return /** @type {number} */ (sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]);
-}
 
 /** @param {number} value @param {number} modulus */
 const mod = (value, modulus) => ((value % modulus) + modulus) % modulus;

@@ -4,6 +4,7 @@ import { pageNow } from '../clock.js';
 import { recordingError, within } from '../errors.js';
 import { Watchdog } from '../watchdog.js';
 import { AudioMixer } from './audio.js';
+import { percentile } from './percentile.js';
 
 /**
  * How often the skew between a participant's picture and sound is read, in ms, and how many readings count; or only the
@@ -256,8 +257,8 @@ export class Mixer extends EventTarget {
 
   /** Delays the sound as the picture is delayed, less what WebRTC let the sound come late. @param {Entry} entry */
   #align({ id, delay, skews }) {
-    const settled = middle(skews);
-    const last = middle(skews.slice(-LAST_SKEWS));
+    const settled = percentile(skews, 0.5);
+    const last = percentile(skews.slice(-LAST_SKEWS), 0.5);
     this.#audio.setDelay(id, delay, Math.abs(last - settled) > MOVING ? last : settled);
   }
 
@@ -280,12 +281,6 @@ export class Mixer extends EventTarget {
   #post(message, transfer = []) {
     this.#worker?.postMessage(message, transfer);
   }
-}
-
-/** The median, 0 of none. @param {number[]} values */
-function middle(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? 0;
 }
 
 /** The track's frames as a stream that a worker can take over (Chrome facts 11, 42). @param {MediaStreamTrack | null} track */

@@ -4,7 +4,7 @@ import { keepCollecting } from '../garbage.js';
 import { Ring } from './ring.js';
 
 /** @typedef {{type: 'read', id: string, readable: ReadableStream<AudioData>, buffer: SharedArrayBuffer}} ReadMessage */
-/** @typedef {{type: 'stop', id: string} | {type: 'end'}} StopMessage */
+/** @typedef {{type: 'stop', id: string} | {type: 'end'}} StopMessage one track, or all; each has been stopped before the end */
 
 /** @type {Map<string, ReadableStreamDefaultReader<AudioData>>} */
 const readers = new Map();
@@ -13,7 +13,7 @@ keepCollecting();
 
 self.addEventListener('message', (/** @type {MessageEvent<ReadMessage | StopMessage>} */ { data }) => {
   if (data.type === 'end') {
-    void Promise.allSettled([...readers.values()].map((reader) => reader.cancel())).then(() => self.close());
+    self.close();
     return;
   }
   readers
