@@ -9,16 +9,13 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import suites
-from benchmarks.contest import Arena, Form, Run, peers
+from benchmarks.contest import Arena, Form, Run, open_arena
 from benchmarks.page import write_page
 from benchmarks.results import Bar, machine, middle, ratio, table, write
 from harness import HarnessError
-from harness.browser.chrome import Chrome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,14 +41,14 @@ def main() -> int:
     repeats = asked.repeats or (2 if asked.quick else 9)
     seconds = asked.seconds or (4 if asked.quick else 6)
     results: dict[str, Any] = {"machine": machine(), "quick": asked.quick}
-    runs = mixing(asked.quick, repeats, seconds)
-    results["ratios"] = ratios(runs)
+    with open_arena() as arena:
+        runs = mixing(arena, asked.quick, repeats, seconds)
+        results["ratios"] = ratios(runs) | ({} if asked.quick else rooms(arena))
     results |= of_the_files(runs)
     results["first_frame_ms"] = first = suites.first_frame(2 if asked.quick else 7)
     tell(f"first frame: {first} ms")
     if not asked.quick:
         results["stop_to_file_ms"] = suites.stop_to_file(3)
-        results["ratios"] |= rooms()
         results["verify_times_real_time"] = suites.verifying(20)
         results["memory_mb_per_hour"] = {
             f"{rate / 1e6:g} Mbps": suites.growth(6, bitrate=rate, tell=tell) for rate in (2_500_000, 20_000_000)
@@ -68,7 +65,7 @@ def tell(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
-def mixing(quick: bool, repeats: int, seconds: float) -> list[Run]:  # noqa: FBT001
+def mixing(arena: Arena, quick: bool, repeats: int, seconds: float) -> list[Run]:  # noqa: FBT001
     """Let the contestants record in turns, in every form; a contestant that fails is told of and left out."""
     plan = [(MAIN, ("floor", "ours", "nertc-shipped") if quick else EVERYBODY, repeats)]
     plan += [(REMOTE, ("ours", "nertc-shipped") if quick else EVERYBODY, 1 if quick else repeats)]
@@ -77,35 +74,31 @@ def mixing(quick: bool, repeats: int, seconds: float) -> list[Run]:  # noqa: FBT
         plan += [(SMALL, EVERYBODY, few), (SMALL_REMOTE, EVERYBODY, few)]
         plan += [(form, ("floor", "ours"), few) for form in GROWTH]
     runs: list[Run] = []
-    with peers() as modules, tempfile.TemporaryDirectory() as folder, Chrome(fake_devices=True) as chrome:
-        arena = Arena(chrome, modules, Path(folder))
-        for form, contestants, times in plan:
-            for repeat in range(times):
-                shift = repeat % len(contestants)
-                for contestant in contestants[shift:] + contestants[:shift]:
-                    try:
-                        run = arena.run(contestant, form, seconds=seconds)
-                    except HarnessError as error:
-                        tell(f"{form.label}: {contestant} failed: {error}")
-                        continue
-                    runs.append(run)
-                    tell(
-                        f"{form.label} {repeat + 1}/{times}: {contestant:14} {run.cores:.3f} cores "
-                        f"(others {run.foreign:.2f}), {run.frame_rate:.2f}/s, gaps to {run.gap_max:g} ms, "
-                        f"repeated {run.repeated} %, {run.psnr} dB, {run.memory:.0f} MB"
-                    )
+    for form, contestants, times in plan:
+        for repeat in range(times):
+            shift = repeat % len(contestants)
+            for contestant in contestants[shift:] + contestants[:shift]:
+                try:
+                    run = arena.run(contestant, form, repeat=repeat, seconds=seconds)
+                except HarnessError as error:
+                    tell(f"{form.label}: {contestant} failed: {error}")
+                    continue
+                runs.append(run)
+                tell(
+                    f"{form.label} {repeat + 1}/{times}: {contestant:14} {run.cores:.3f} cores "
+                    f"(others {run.foreign:.2f}), {run.frame_rate:.2f}/s, gaps to {run.gap_max:g} ms, "
+                    f"repeated {run.repeated} %, {run.psnr} dB, {run.memory:.0f} MB"
+                )
     return runs
 
 
-def rooms() -> dict[str, float]:
+def rooms(arena: Arena) -> dict[str, float | None]:
     """Return how many rooms of three at 360p15 we record at full rate over how many NERTC's code does."""
-    found = {}
-    with peers() as modules, tempfile.TemporaryDirectory() as folder, Chrome(fake_devices=True) as chrome:
-        arena = Arena(chrome, modules, Path(folder))
-        for suffix, scene in (("", "local"), ("_webrtc", "webrtc")):
-            form = Form(scene=scene, people=3, quality="360p", frame_rate=15)
-            held = {who: _held(arena, who, form) for who in ("ours", "nertc-shipped")}
-            found[f"rooms_over_nertc{suffix}"] = round(held["ours"] / max(1, held["nertc-shipped"]), 2)
+    found: dict[str, float | None] = {}
+    for suffix, scene in (("", "local"), ("_webrtc", "webrtc")):
+        form = Form(scene=scene, people=3, quality="360p", frame_rate=15)
+        held = {who: _held(arena, who, form) for who in ("ours", "nertc-shipped")}
+        found[f"rooms_over_nertc{suffix}"] = round(held["ours"] / max(1, held["nertc-shipped"]), 2)
     return found
 
 

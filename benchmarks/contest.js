@@ -188,12 +188,6 @@ class RecordRtc {
   }
 }
 
-/** Nobody records: what the people alone cost. */
-class Nobody {
-  begin = () => Promise.resolve();
-  end = () => Promise.resolve({ stopToFileMs: null });
-}
-
 async function recordPlainly(contestant, stream, { mimeType, videoBitsPerSecond, audioBitsPerSecond }) {
   const recorder = new MediaRecorder(stream, { mimeType, videoBitsPerSecond, audioBitsPerSecond });
   Object.assign(contestant, { recorder, blobs: [] });
@@ -237,7 +231,6 @@ async function brightness(track) {
 }
 
 const CONTESTANTS = {
-  nobody: () => new Nobody(),
   floor: () => new Floor(),
   ours: () => new Ours(),
   'nertc-shipped': () => new Nertc({ webm: false }),

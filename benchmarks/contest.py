@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from benchmarks.meter import Meter
 from benchmarks.quality import psnr
 from harness import verify
+from harness.browser.chrome import Chrome
 from harness.launch import versions
 from harness.server.room_server import RoomServer
 from harness.session.room import Room
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness import Participant, Report
-    from harness.browser.chrome import Chrome
 
 Scene = Literal["local", "webrtc"]
 
@@ -50,7 +50,6 @@ class Form:
     people: int = 4
     quality: str = "720p"
     frame_rate: int = 30
-    bitrate: int | None = None
 
     @property
     def label(self) -> str:
@@ -63,12 +62,13 @@ class Form:
 class Run:
     """One recording by one contestant: what it cost, and what ``verify`` found in its file.
 
-    ``repeated`` and ``skipped`` are the largest of anybody's, in per cent; None where nobody carries a mark. ``psnr``
-    compares the recorded pictures with what they were made of, in dB.
+    Runs of one ``repeat`` stand next to each other in time. ``repeated`` and ``skipped`` are the largest of anybody's,
+    in per cent; None where nobody carries a mark. ``psnr`` compares the recorded pictures with their sources, in dB.
     """
 
     contestant: str
     form: Form
+    repeat: int
     cores: float
     foreign: float
     memory: float
@@ -79,9 +79,9 @@ class Run:
     skipped: float | None
     av_offset: float | None
     kilobits: float
-    stop_to_file_ms: float | None
+    stop_to_file_ms: float
     container: str
-    psnr: float | None = None
+    psnr: float | None
 
     def as_json(self) -> dict[str, Any]:
         """Return the run as plain data."""
@@ -89,24 +89,24 @@ class Run:
 
 
 @contextmanager
-def peers() -> Iterator[Path]:
-    """Install the other contestants into a scratch folder; what is yielded is its node_modules."""
+def open_arena() -> Iterator[Arena]:
+    """Install the other contestants into a scratch folder, and open a Chrome for all of them."""
     with tempfile.TemporaryDirectory(prefix="peers-") as folder:
         install = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", *PEERS]
         subprocess.run([str(ROOT / "scripts" / "with-node"), *install], cwd=folder, check=True, capture_output=True)
-        yield Path(folder) / "node_modules"
+        with Chrome(fake_devices=True) as chrome:
+            yield Arena(chrome, Path(folder))
 
 
 class Arena:
     """A Chrome and a server in which contestants record, each in a room of its own."""
 
-    def __init__(self, chrome: Chrome, modules: Path | None, folder: Path) -> None:
+    def __init__(self, chrome: Chrome, folder: Path) -> None:
         self._chrome = chrome
-        self._modules = modules
         self._folder = folder
         self._files = 0
 
-    def run(self, contestant: str, form: Form, *, seconds: float) -> Run:
+    def run(self, contestant: str, form: Form, *, repeat: int, seconds: float) -> Run:
         """Let one contestant record for a while; raises HarnessError where that goes wrong."""
         with self._rooms(1, form) as (room,):
             alice = self._prepare(room, contestant, form)
@@ -115,12 +115,20 @@ class Arena:
             meter = Meter()
             room.wait(seconds=seconds)
             cost = meter.read()
-            if contestant == "nobody":
-                return _run(contestant, form, cost, None, None)
             sources = alice.page.evaluate("() => contest.sources()")
             path, stop_to_file_ms = self._end(alice, contestant)
         report = verify(path)
-        run = replace(_run(contestant, form, cost, report, stop_to_file_ms), psnr=psnr(path, sources))
+        run = Run(
+            contestant=contestant,
+            form=form,
+            repeat=repeat,
+            cores=round(cost.cores, 4),
+            foreign=round(cost.foreign, 4),
+            memory=round(cost.memory, 1),
+            stop_to_file_ms=round(stop_to_file_ms, 1),
+            psnr=psnr(path, sources),
+            **_found(report),
+        )
         path.unlink()
         return run
 
@@ -180,8 +188,10 @@ class Arena:
         return path, ended["stopToFileMs"]
 
     def _load(self, alice: Participant, contestant: str) -> None:
-        if self._modules is not None and (script := _LOADS.get(contestant)) is not None:
-            alice.page.add_script_tag(content=(self._modules / script).read_text() + ";" + _SCRIPTS[script])
+        if (script := _LOADS.get(contestant)) is not None:
+            alice.page.add_script_tag(
+                content=(self._folder / "node_modules" / script).read_text() + ";" + _SCRIPTS[script]
+            )
         # A module that is added to the page runs before the tag's own promise is kept.
         alice.page.add_script_tag(content=(ROOT / "benchmarks" / "contest.js").read_text(), type="module")
         alice.page.wait_for_function("() => window.contest !== undefined")
@@ -201,29 +211,22 @@ def _beginning(contestant: str, form: Form) -> dict[str, Any]:
         "recordVideoFrame": form.frame_rate,
         "names": False,
     }
-    if form.bitrate is not None:
-        config["videoBitsPerSecond"] = form.bitrate
     return {"contestant": contestant, "scene": form.scene, "recordConfig": config}
 
 
-def _run(contestant: str, form: Form, cost: Any, report: Report | None, stop_to_file_ms: float | None) -> Run:
-    media = report.media if report else None
+def _found(report: Report) -> dict[str, Any]:
+    """Return what the verdict says of a file."""
+    media = report.media
     video = media.video if media else None
-    people = [one.video for one in report.participants if one.video] if report else []
-    offsets = [one.av_offset_ms.median for one in report.participants if one.av_offset_ms] if report else []
-    return Run(
-        contestant=contestant,
-        form=form,
-        cores=round(cost.cores, 4),
-        foreign=round(cost.foreign, 4),
-        memory=round(cost.memory, 1),
-        frame_rate=video.frame_rate if video else 0.0,
-        gap_p50=video.gap_ms.p50 if video and video.gap_ms else 0.0,
-        gap_max=video.gap_ms.max if video and video.gap_ms else 0.0,
-        repeated=max((one.repeated_percent for one in people), default=None),
-        skipped=max((one.skipped_percent for one in people), default=None),
-        av_offset=max(offsets, key=abs, default=None),
-        kilobits=round(media.bitrate / 1000) if media and media.bitrate else 0.0,
-        stop_to_file_ms=None if stop_to_file_ms is None else round(stop_to_file_ms, 1),
-        container=media.container if media else "",
-    )
+    people = [one.video for one in report.participants if one.video]
+    offsets = [one.av_offset_ms.median for one in report.participants if one.av_offset_ms]
+    return {
+        "frame_rate": video.frame_rate if video else 0.0,
+        "gap_p50": video.gap_ms.p50 if video and video.gap_ms else 0.0,
+        "gap_max": video.gap_ms.max if video and video.gap_ms else 0.0,
+        "repeated": max((one.repeated_percent for one in people), default=None),
+        "skipped": max((one.skipped_percent for one in people), default=None),
+        "av_offset": max(offsets, key=abs, default=None),
+        "kilobits": round(media.bitrate / 1000) if media and media.bitrate else 0.0,
+        "container": media.container if media else "",
+    }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import psutil
 
-MB = 1_000_000
+from tests.processes import memory
 
 
 @dataclass(frozen=True)
@@ -38,30 +38,15 @@ class Meter:
             seconds=seconds,
             cores=ours / seconds,
             foreign=max(0.0, whole - ours) / seconds,
-            memory=memory(),
+            memory=sum(memory().values()),
         )
-
-
-def memory() -> float:
-    """Return the proportional set size of this process and all below it, in MB."""
-    total = 0.0
-    for process in _processes():
-        try:
-            total += process.memory_full_info().pss
-        except psutil.Error:
-            continue
-    return total / MB
-
-
-def _processes() -> list[psutil.Process]:
-    me = psutil.Process()
-    return [me, *me.children(recursive=True)]
 
 
 def _family() -> dict[int, float]:
     """Return the processor seconds of each process by its number."""
     spent = {}
-    for process in _processes():
+    me = psutil.Process()
+    for process in [me, *me.children(recursive=True)]:
         try:
             times = process.cpu_times()
         except psutil.Error:

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from benchmarks.contest import Form
+
 _PAGE: Final = Path(__file__).parent / "results" / "latest.html"
 TITLES: Final = {
     "floor": "one unmixed track",
@@ -16,7 +18,6 @@ TITLES: Final = {
     "nertc-shipped": "NERTC as shipped (MP4)",
     "nertc-webm": "NERTC forced to WebM",
     "recordrtc": "RecordRTC",
-    "nobody": "nobody records",
 }
 
 
@@ -36,10 +37,7 @@ def scenes_of(results: dict[str, Any]) -> list[dict[str, Any]]:
     """Return each form that was recorded, with what every contestant cost in it, the cheapest first."""
     forms: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for run in results["runs"]:
-        form = run["form"]
-        where = "in the page" if form["scene"] == "local" else "over WebRTC"
-        label = f"{form['people']} people {where}, {form['quality']} at {form['frame_rate']}"
-        forms[label][run["contestant"]].append(run)
+        forms[Form(**run["form"]).label][run["contestant"]].append(run)
     scenes = []
     for label, contestants in forms.items():
         most = max(run["cores"] for runs in contestants.values() for run in runs) * 1.05

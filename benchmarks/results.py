@@ -39,8 +39,11 @@ class Ratio:
 
 def ratio(runs: Sequence[Run], form: Form, over: str, under: str = "ours") -> Ratio | None:
     """Return what ``under`` costs over ``over``; None where they did not run side by side."""
-    cores = {who: [one.cores for one in runs if one.contestant == who and one.form == form] for who in (under, over)}
-    pairs = [one / other for one, other in zip(cores[under], cores[over], strict=False) if other]
+    cores = {
+        who: {one.repeat: one.cores for one in runs if one.contestant == who and one.form == form}
+        for who in (under, over)
+    }
+    pairs = [cost / cores[over][repeat] for repeat, cost in cores[under].items() if cores[over].get(repeat)]
     if not pairs:
         return None
     chance = np.random.default_rng(1)

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.meter import memory
 from harness import RecordConfig, open_room, verify
 from harness.server.spool import Spool
 from tests.faults.footage import Footage, begin, feed, finished_in
+from tests.faults.soak import slope
+from tests.processes import memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,8 +96,7 @@ def growth(minutes: float, *, bitrate: int, tell: Callable[[str], None]) -> floa
         alice.start_media_recording(recorder="all", record_config=config)
         began = time.monotonic()
         while (elapsed := time.monotonic() - began) < minutes * 60:
-            samples.append((elapsed / 3600, memory()))
+            samples.append((elapsed / 3600, sum(memory().values())))
             tell(f"memory at {bitrate / 1e6:g} Mbps: {elapsed / 60:.1f} of {minutes:g} min, {samples[-1][1]:.0f} MB")
             room.wait(seconds=5)
-    settled = np.array([one for one in samples if one[0] > samples[-1][0] / 5])
-    return round(float(np.polyfit(settled[:, 0], settled[:, 1], 1)[0]), 1)
+    return round(slope(np.array(samples), 1), 1)

@@ -1,9 +1,11 @@
-"""Processes that tests look for, and those that should be gone."""
+"""Processes that tests look for, what they take, and those that should be gone."""
 
 import contextlib
 from collections.abc import Iterable
 
 import psutil
+
+MB = 1_000_000
 
 
 def left_of(family: Iterable[psutil.Process], *, within: float) -> list[psutil.Process]:
@@ -32,3 +34,16 @@ def chrome(kind: str, *, besides: Iterable[psutil.Process] = ()) -> list[psutil.
             if process.pid not in left_out and (is_browser if kind == "browser" else kind in line):
                 found.append(process)
     return sorted(found, key=lambda process: process.create_time())
+
+
+def memory() -> dict[str, float]:
+    """Return the memory of each of Chrome's processes and of its driver, and of this process as Python, in MB."""
+    me = psutil.Process()
+    found = {"Python": me.memory_full_info().pss / MB}
+    for process in me.children(recursive=True):
+        try:
+            kind = next((word for word in reversed(process.cmdline()) if "type=" in word), process.name())
+            found[f"{kind.rpartition('=')[2]} {process.pid}"] = process.memory_full_info().pss / MB
+        except (psutil.NoSuchProcess, psutil.ZombieProcess):
+            continue
+    return found

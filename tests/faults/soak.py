@@ -14,28 +14,14 @@ from statistics import median
 
 import av
 import numpy as np
-import psutil
 
 from harness import Participant, RecordConfig, Recording, Room, open_room, verify
 from harness.server.clock import room_time
 from tests.faults.opinions import disagreements
 from tests.goals import Goals
+from tests.processes import memory
 
 SAMPLE_EVERY = 5.0
-MB = 1_000_000
-
-
-def memory() -> dict[str, float]:
-    """Return the memory of each of Chrome's processes and of its driver, and of this process as Python, in MB."""
-    me = psutil.Process()
-    found = {"Python": me.memory_full_info().pss / MB}
-    for process in me.children(recursive=True):
-        try:
-            kind = next((word for word in reversed(process.cmdline()) if "type=" in word), process.name())
-            found[f"{kind.rpartition('=')[2]} {process.pid}"] = process.memory_full_info().pss / MB
-        except (psutil.NoSuchProcess, psutil.ZombieProcess):
-            continue
-    return found
 
 
 def grown(samples: list[dict[str, float]]) -> str:
@@ -69,7 +55,7 @@ def record(
 
 
 def slope(samples: np.ndarray, column: int) -> float:
-    """Return how fast memory grows, in MB a minute."""
+    """Return how fast memory grows, in MB for each unit of time that the first column counts."""
     settled = samples[samples[:, 0] > samples[-1, 0] / 5]
     return float(np.polyfit(settled[:, 0], settled[:, column], 1)[0])
 
