@@ -237,3 +237,30 @@ def test_people_who_want_each_other_at_the_same_moment_meet(room: Room) -> None:
         for one in pair:
             one.page.wait_for_function(received)
             one.leave()
+
+
+def test_recordings_one_after_the_other_share_one_connection(room: Room) -> None:
+    """The next recording takes the senders of the one before, which rest in between."""
+    alice = room.join("alice")
+    bob = room._open("bob")
+    room.participants.append(bob)
+    bob.page.evaluate("""() => {
+        const Plain = RTCPeerConnection;
+        globalThis.connections = [];
+        globalThis.RTCPeerConnection = class extends Plain {
+            constructor(options) {
+                super(options);
+                connections.push(this);
+            }
+        };
+    }""")
+    bob.begin_join({"name": "bob", "token": room._server.token(room.name, "bob")})()
+    sending = "connections.flatMap((one) => one.getSenders()).map(({ track }) => track?.kind ?? null)"
+
+    for _ in range(2):
+        alice.start_media_recording(recorder="all")
+        assert bob.page.evaluate(sending) == ["audio", "video"]
+        alice.clean_media_recording()
+        bob.page.wait_for_function(f"() => {sending}.every((kind) => kind === null)")
+
+    assert bob.page.evaluate(sending) == [None, None]

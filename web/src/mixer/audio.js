@@ -72,18 +72,6 @@ function play(element, stream) {
   element.play().catch(() => undefined);
 }
 
-/**
- * Lets go of what an element plays, at once: without load() it keeps its player until garbage is collected, and after
- * some twenty of them remote sound was seen to stay away for ten seconds.
- *
- * @param {HTMLAudioElement} element
- */
-function silence(element) {
-  element.pause();
-  element.srcObject = null;
-  element.load();
-}
-
 /** A track of this page's own: Chrome's node takes it at any rate, and its buffer is small and always the same. */
 class OwnSound {
   #delay;
@@ -231,7 +219,7 @@ export class AudioMixer {
     const strip = this.#strips.get(id);
     if (!strip) return;
     strip.sound.close();
-    if (strip.element) silence(strip.element);
+    if (strip.element) strip.element.srcObject = null;
     this.#strips.delete(id);
   }
 

@@ -13,6 +13,8 @@ const FIT_AGAIN = 50;
 
 /** With it every packet says when its picture or sound was taken (a Chrome extension, off unless asked for). */
 const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
+/** How old the capture time of the last packet may be, in ms: what is older is of an earlier subscription. */
+const FRESH = 500;
 /** Milliseconds from the beginning of 1900, NTP's, to that of 1970, Unix's. */
 const NTP_EPOCH = 2_208_988_800_000;
 
@@ -31,8 +33,8 @@ class Peer {
   #gathered = Promise.withResolvers();
   /** @type {Promise<void>} */
   #handling = Promise.resolve();
-  /** @type {RTCRtpSender[]} */
-  #senders = [];
+  /** Who sends our sound and our picture, by kind: one each, since each more stays in the connection for good. @type {Map<string, RTCRtpSender>} */
+  #senders = new Map();
   /** @type {PictureSize | null} */
   #wanted = null;
 
@@ -105,43 +107,48 @@ class Peer {
   }
 
   /**
-   * Sends the stream at the wanted size; null sends nothing.
+   * Sends the stream at the wanted size; null sends nothing, over a connection that stays as it is.
    *
    * @param {MediaStream} stream
    * @param {PictureSize | null} wanted
    * @param {PublishedSize} published
    */
-  async publish(stream, wanted, published) {
+  publish(stream, wanted, published) {
     this.#wanted = wanted;
-    if (!wanted) {
-      for (const sender of this.#senders.splice(0)) this.#connection.removeTrack(sender);
-      return;
-    }
-    if (this.#senders.length === 0) {
-      for (const track of stream.getTracks()) {
-        const encoding =
-          track.kind === 'video' ? videoEncoding(wanted, published()) : { maxBitrate: AUDIO_BITS };
-        const options = {
-          direction: /** @type {const} */ ('sendonly'),
-          streams: [stream],
-          sendEncodings: [encoding],
-        };
-        const transceiver = this.#connection.addTransceiver(track, options);
-        wantCaptureTime(transceiver);
-        this.#senders.push(transceiver.sender);
+    return this.#inTurn(async () => {
+      for (const kind of ['audio', 'video']) {
+        const track = stream.getTracks().find((one) => one.kind === kind) ?? null;
+        const sender = this.#senders.get(kind);
+        if (sender) {
+          const sent = this.#wanted && track;
+          if (sender.track !== sent) await sender.replaceTrack(sent);
+          await this.#setEncoding(sender, published);
+        } else if (track && this.#wanted) {
+          this.#senders.set(kind, this.#add(track, stream, this.#wanted, published));
+        }
       }
-    } else {
-      await Promise.all(this.#senders.map((sender) => this.#fit(sender, published)));
-    }
+    });
   }
 
-  /** One change at a time: Chrome refuses parameters that were read before another change (fact 17). @type {Promise<void>} */
-  #fitting = Promise.resolve();
+  /** @param {MediaStreamTrack} track @param {MediaStream} stream @param {PictureSize} wanted @param {PublishedSize} published */
+  #add(track, stream, wanted, published) {
+    const encoding = track.kind === 'video' ? videoEncoding(wanted, published()) : { maxBitrate: AUDIO_BITS };
+    const transceiver = this.#connection.addTransceiver(track, {
+      direction: 'sendonly',
+      streams: [stream],
+      sendEncodings: [encoding],
+    });
+    wantCaptureTime(transceiver);
+    return transceiver.sender;
+  }
 
-  /** @param {RTCRtpSender} sender @param {PublishedSize} published */
-  #fit(sender, published) {
-    const turn = this.#fitting.then(() => this.#setEncoding(sender, published));
-    this.#fitting = turn.catch(() => undefined);
+  /** One change of the senders at a time: Chrome refuses parameters that were read before another change (fact 17). @type {Promise<void>} */
+  #changing = Promise.resolve();
+
+  /** @param {() => Promise<void>} change */
+  #inTurn(change) {
+    const turn = this.#changing.then(change);
+    this.#changing = turn.catch(() => undefined);
     return turn;
   }
 
@@ -165,20 +172,23 @@ class Peer {
   }
 
   /** @param {MediaStreamTrack} old @param {MediaStreamTrack} fresh */
-  async replace(old, fresh) {
-    const sender = this.#senders.find(({ track }) => track === old);
-    await sender?.replaceTrack(fresh);
+  replace(old, fresh) {
+    return this.#inTurn(async () => {
+      const sender = this.#senders.get(fresh.kind);
+      if (sender?.track === old) await sender.replaceTrack(fresh);
+    });
   }
 
-  /** How long the last picture and sound took from their capture into their track, ms; none where nothing says so. */
+  /** How long the last picture and sound took from their capture into their track, ms; none where nothing says so, or nothing comes. */
   travel() {
     /** @type {Partial<Record<string, number>>} */
     const took = {};
+    const now = performance.timeOrigin + performance.now();
     for (const receiver of this.#connection.getReceivers()) {
       const [source] = /** @type {(RTCRtpSynchronizationSource & {captureTimestamp?: number})[]} */ (
         receiver.getSynchronizationSources()
       );
-      if (source?.captureTimestamp === undefined || receiver.track.readyState === 'ended') continue;
+      if (source?.captureTimestamp === undefined || now - source.timestamp > FRESH) continue;
       took[receiver.track.kind] = source.timestamp - (source.captureTimestamp - NTP_EPOCH);
     }
     return took;
