@@ -240,7 +240,7 @@ def test_people_who_want_each_other_at_the_same_moment_meet(room: Room) -> None:
 
 
 def test_recordings_one_after_the_other_share_one_connection(room: Room) -> None:
-    """The next recording takes the senders of the one before, which rest in between."""
+    """The next recording takes what carried the one before, which rests in between."""
     alice = room.join("alice")
     bob = room._open("bob")
     room.participants.append(bob)

@@ -33,8 +33,8 @@ class Peer {
   #gathered = Promise.withResolvers();
   /** @type {Promise<void>} */
   #handling = Promise.resolve();
-  /** Who sends our sound and our picture, by kind: one each, since each more stays in the connection for good. @type {Map<string, RTCRtpSender>} */
-  #senders = new Map();
+  /** What carries our sound and our picture, by kind: one each, since each more stays in the connection for good. @type {Map<string, RTCRtpTransceiver>} */
+  #transceivers = new Map();
   /** @type {PictureSize | null} */
   #wanted = null;
 
@@ -118,13 +118,14 @@ class Peer {
     return this.#inTurn(async () => {
       for (const kind of ['audio', 'video']) {
         const track = stream.getTracks().find((one) => one.kind === kind) ?? null;
-        const sender = this.#senders.get(kind);
-        if (sender) {
+        const known = this.#transceivers.get(kind);
+        if (known) {
           const sent = this.#wanted && track;
-          if (sender.track !== sent) await sender.replaceTrack(sent);
-          await this.#setEncoding(sender, published);
+          if (known.sender.track !== sent) await known.sender.replaceTrack(sent);
+          known.direction = sent ? 'sendonly' : 'inactive';
+          await this.#setEncoding(known.sender, published);
         } else if (track && this.#wanted) {
-          this.#senders.set(kind, this.#add(track, stream, this.#wanted, published));
+          this.#transceivers.set(kind, this.#add(track, stream, this.#wanted, published));
         }
       }
     });
@@ -139,7 +140,7 @@ class Peer {
       sendEncodings: [encoding],
     });
     wantCaptureTime(transceiver);
-    return transceiver.sender;
+    return transceiver;
   }
 
   /** One change of the senders at a time: Chrome refuses parameters that were read before another change (fact 17). @type {Promise<void>} */
@@ -174,7 +175,7 @@ class Peer {
   /** @param {MediaStreamTrack} old @param {MediaStreamTrack} fresh */
   replace(old, fresh) {
     return this.#inTurn(async () => {
-      const sender = this.#senders.get(fresh.kind);
+      const sender = this.#transceivers.get(fresh.kind)?.sender;
       if (sender?.track === old) await sender.replaceTrack(fresh);
     });
   }
