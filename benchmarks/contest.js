@@ -93,6 +93,7 @@ class Ours {
       screen: false,
       remote: scene === 'webrtc' && one.id !== client.room.id,
       skew: () => Promise.resolve(0),
+      rouse: () => undefined,
     }));
     await this.take.begin(sources, client.room.spoolToken);
   }

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from harness.verification import Report
 
 DEFAULT_NAMES: Final = ("alice", "bob", "carol")
-_STEP: Final = 0.1
+_STEP: Final = 0.25
 
 
 def record(

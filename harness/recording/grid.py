@@ -43,6 +43,8 @@ class Grid:
         self._lag: float | None = None
         self._waiting: list[float] = []
         self._differences: list[float] = []
+        # The stamp of tick 0, and how many differences say so.
+        self._phase_of = (0, 0.0)
         self._last = -1
         self.first: int | None = None
         self.placed = 0
@@ -66,7 +68,10 @@ class Grid:
 
     @property
     def _phase(self) -> float:
-        return median(self._differences)
+        known = len(self._differences)
+        if self._phase_of[0] != known:
+            self._phase_of = (known, median(self._differences))
+        return self._phase_of[1]
 
     def tick(self, number: int, written: float) -> None:
         """Take one entry of the mixer's log; numbers rise."""

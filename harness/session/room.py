@@ -27,7 +27,7 @@ MEDIA: Final = ("synthetic", "camera")
 JOINED_WITHIN: Final = 20.0
 _LOOK_EVERY: Final = 0.05
 # Who waits hears within so many seconds that a recording broke.
-_NOTICED_WITHIN: Final = 0.25
+_NOTICED_WITHIN: Final = 0.5
 
 
 class Room:

@@ -478,6 +478,7 @@ export class Client extends EventTarget {
       screen: this.#screen,
       remote: false,
       skew: () => Promise.resolve(0),
+      rouse: () => undefined,
     };
   }
 
@@ -519,4 +520,5 @@ const source = (room, member) => ({
   screen: member.info.screen,
   remote: true,
   skew: () => room.skew(member.id),
+  rouse: () => room.rouse(member.id),
 });

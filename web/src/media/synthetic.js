@@ -4,9 +4,11 @@ import { pageNow } from '../clock.js';
 import { notSupported, within } from '../errors.js';
 import { chirp, toneOf } from '../marker.js';
 
-/** How far ahead chirps are scheduled, and how often, in ms. */
-const AHEAD = 1500;
-const SCHEDULE_EVERY = 250;
+/** How far ahead chirps are scheduled, in ms: a sound system that stands still meanwhile makes them late. */
+const AHEAD = 600;
+/** How often the sound system's clock is read, in ms, and how many readings count: what it lost is soon known. */
+const READ_EVERY = 100;
+const READINGS = 12;
 /** Loudness of the tone, of 1. */
 const TONE = 0.04;
 const SAMPLE_RATE = 48000;
@@ -160,7 +162,7 @@ class Sound {
     const samples = chirp(marker, SAMPLE_RATE);
     this.#chirp = new AudioBuffer({ length: samples.length, sampleRate: SAMPLE_RATE });
     this.#chirp.copyToChannel(samples, 0);
-    this.#timer = setInterval(() => this.#schedule(), SCHEDULE_EVERY);
+    this.#timer = setInterval(() => this.#schedule(), READ_EVERY);
     this.#schedule();
   }
 
@@ -194,7 +196,7 @@ class Sound {
     const context = this.#context.currentTime * 1000;
     if (context === 0) return;
     this.#readings.push(pageNow() - context);
-    if (this.#readings.length > 20) this.#readings.shift();
+    if (this.#readings.length > READINGS) this.#readings.shift();
     const offset = Math.min(...this.#readings);
     while (this.#nextBurst < pageNow() + AHEAD) {
       const when = (this.#nextBurst - offset) / 1000;

@@ -65,13 +65,6 @@ function fade(gain, from, to, now) {
   gain.linearRampToValueAtTime(to, now + FADE);
 }
 
-/** @param {HTMLAudioElement} element @param {MediaProvider | null} stream */
-function play(element, stream) {
-  element.srcObject = null;
-  element.srcObject = stream;
-  element.play().catch(() => undefined);
-}
-
 /** A track of this page's own: Chrome's node takes it at any rate, and its buffer is small and always the same. */
 class OwnSound {
   #delay;
@@ -149,7 +142,7 @@ class RemoteSound {
   }
 }
 
-/** @typedef {{sound: OwnSound | RemoteSound, meter: AnalyserNode, element: HTMLAudioElement | null}} Strip */
+/** @typedef {{sound: OwnSound | RemoteSound, meter: AnalyserNode}} Strip */
 
 export class AudioMixer {
   /** @type {Map<string, Strip>} */
@@ -161,7 +154,11 @@ export class AudioMixer {
   /** Who reads remote tracks and plays them, once there is one. @type {{worker: Worker, ready: Promise<void>} | null} */
   #reading = null;
 
-  constructor() {
+  #revived;
+
+  /** @param {() => void} revived called when the sound system goes on after it stood still */
+  constructor(revived) {
+    this.#revived = revived;
     // Chrome fact 4: a destination without input yields no bytes; a constant of 0 keeps it alive.
     const silence = new ConstantSourceNode(this.#context, { offset: 0 });
     silence.connect(this.#destination);
@@ -178,18 +175,12 @@ export class AudioMixer {
   /** Takes a participant's track in, or another one in its place. @param {string} id @param {MediaStreamTrack} track @param {boolean} remote */
   set(id, track, remote) {
     this.remove(id);
-    // Chrome fact 6: remote sound is silent until its stream also plays in a media element.
-    const element = remote ? new Audio() : null;
-    if (element) {
-      element.muted = true;
-      play(element, new MediaStream([track]));
-    }
     const sound = remote
       ? new RemoteSound(this.#context, track, this.#destination, { id, ...this.#read() })
       : new OwnSound(this.#context, track, this.#destination);
     const meter = new AnalyserNode(this.#context, { fftSize: METER });
     sound.node.connect(meter);
-    this.#strips.set(id, { sound, meter, element });
+    this.#strips.set(id, { sound, meter });
   }
 
   /** Delays a participant's sound. @param {string} id @param {number} ms of the picture @param {number} skew how late WebRTC let the sound come, ms */
@@ -208,10 +199,21 @@ export class AudioMixer {
 
   /** How loud a participant is now, 0 to 1. @param {string} id */
   level(id) {
+    const samples = this.#latest(id);
+    return Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0) / METER);
+  }
+
+  /** Whether anything at all comes from a participant now. @param {string} id */
+  sounds(id) {
+    return this.#latest(id).some((sample) => sample !== 0);
+  }
+
+  /** @param {string} id @returns {Float32Array} */
+  #latest(id) {
     const strip = this.#strips.get(id);
-    if (!strip) return 0;
-    strip.meter.getFloatTimeDomainData(this.#samples);
-    return Math.sqrt(this.#samples.reduce((sum, sample) => sum + sample * sample, 0) / METER);
+    if (strip) strip.meter.getFloatTimeDomainData(this.#samples);
+    else this.#samples.fill(0);
+    return this.#samples;
   }
 
   /** @param {string} id */
@@ -219,7 +221,6 @@ export class AudioMixer {
     const strip = this.#strips.get(id);
     if (!strip) return;
     strip.sound.close();
-    if (strip.element) strip.element.srcObject = null;
     this.#strips.delete(id);
   }
 
@@ -238,14 +239,8 @@ export class AudioMixer {
     return this.#reading;
   }
 
-  /** Wakes a sound system that stands; the remote players died with it (Chrome fact 6), and begin anew. */
+  /** Wakes a sound system that stands; remote sound died with it (Chrome fact 6), and begins anew. */
   #resume() {
-    if (this.#context.state !== 'suspended') return;
-    this.#context.resume().then(
-      () => {
-        for (const { element } of this.#strips.values()) if (element) play(element, element.srcObject);
-      },
-      () => undefined,
-    );
+    if (this.#context.state === 'suspended') this.#context.resume().then(this.#revived, () => undefined);
   }
 }

@@ -32,6 +32,7 @@ const WATCH_EVERY = 250;
  * @property {boolean} screen whether the picture is a screen
  * @property {boolean} remote
  * @property {() => Promise<number | null>} skew how late the sound arrives after its picture, ms; null: unknown
+ * @property {() => void} rouse makes the sound flow again after the sound system stood still
  */
 
 /** @typedef {Source & {delay: number, skews: number[], sound: Watchdog}} Entry */
@@ -42,7 +43,9 @@ export class Mixer extends EventTarget {
   #entries = new Map();
   /** Everybody's name, also of those who left: the worker's last word on them comes later. @type {Map<string, string>} */
   #names = new Map();
-  #audio = new AudioMixer();
+  #audio = new AudioMixer(() => {
+    for (const entry of this.#entries.values()) entry.rouse();
+  });
   /** @type {Worker | null} */
   #worker = null;
   /** Whether the sound system's clock moves. */
@@ -229,7 +232,7 @@ export class Mixer extends EventTarget {
     if (this.#clock.barks()) this.#alarm(pageNow(), 'The sound system stands still.');
     for (const { id, name, audio, audioTrack, sound } of this.#entries.values()) {
       // True silence is no quiet room, where something always hums: nothing arrives.
-      if (!audio || !audioTrack || this.#audio.level(id) > 0) sound.moved();
+      if (!audio || !audioTrack || this.#audio.sounds(id)) sound.moved();
       if (sound.barks()) this.#alarm(pageNow(), `No sound comes from ${name}.`);
     }
   }

@@ -37,6 +37,8 @@ class Peer {
   #transceivers = new Map();
   /** @type {PictureSize | null} */
   #wanted = null;
+  /** Chrome fact 6: remote sound comes only while a media element plays it, and be it muted. */
+  #playing = new Audio();
 
   /**
    * @param {object} options
@@ -56,11 +58,28 @@ class Peer {
       this.#gathered.resolve();
       if (candidate) send({ candidate: candidate.toJSON() });
     });
-    connection.addEventListener('track', ({ track }) => onTrack(track));
+    this.#playing.muted = true;
+    connection.addEventListener('track', ({ track }) => {
+      if (track.kind === 'audio') this.#play(track);
+      onTrack(track);
+    });
     connection.addEventListener('connectionstatechange', () => {
       if (connection.connectionState === 'failed') connection.restartIce();
       onState(connection.connectionState);
     });
+  }
+
+  /** Plays a sound from its first packet on: WebRTC keeps what comes before that, and catches up for seconds. @param {MediaStreamTrack} track */
+  #play(track) {
+    this.#playing.srcObject = new MediaStream([track]);
+    this.rouse();
+    track.addEventListener('mute', () => (this.#playing.srcObject = null), { once: true });
+  }
+
+  /** Plays again what stopped together with the sound system. */
+  rouse() {
+    this.#playing.load();
+    this.#playing.play().catch(() => undefined);
   }
 
   async #offer() {
@@ -205,6 +224,7 @@ class Peer {
   }
 
   close() {
+    this.#playing.srcObject = null;
     this.#connection.close();
   }
 }
@@ -297,6 +317,11 @@ export class Mesh extends EventTarget {
   /** How long a member's picture and sound travel, in ms by kind; on the sender's clock against ours, so only their difference counts. @param {string} id */
   travel(id) {
     return this.#peers.get(id)?.travel() ?? {};
+  }
+
+  /** Plays what comes from a member again, after the sound system stood still. @param {string} id */
+  rouse(id) {
+    this.#peers.get(id)?.rouse();
   }
 
   /** Returns the statistics of the connection to a member. @param {string} id */

@@ -210,6 +210,11 @@ export class Room extends EventTarget {
     return video === undefined || audio === undefined ? null : video - audio;
   }
 
+  /** Makes a member's sound flow again, after the sound system stood still. @param {string} id */
+  rouse(id) {
+    this.#mesh?.rouse(id);
+  }
+
   /** What WebRTC says of the connection to each member that there is one to. */
   async statistics() {
     const found = await Promise.all(
