@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# The most that V8's young generation may take: two halves of so many MB. By itself it grows to 32 MB, and holds no more.
+# The most, in MB, that each half of V8's young generation may take; left alone it grows to 16, and holds no more.
 _YOUNG: Final = "--max-semi-space-size=2"
 _ARGUMENTS: Final = (
     # Chrome fact 6: an AudioContext that nobody clicked for starts suspended, and the recording stays empty.
