@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -47,18 +47,23 @@ def recover(recordings: Path) -> list[Recovery]:
 def _recover(folder: Folder, recordings: Path) -> Recovery | None:
     try:
         lock = folder.hold()
-    except (BlockingIOError, FileNotFoundError):
-        # Somebody records there, or has recovered it just now.
+    except BlockingIOError:
+        # Somebody records there.
+        return None
+    except FileNotFoundError:
+        # Somebody removes it just now, or a crash came before its lock: then it is empty.
+        with contextlib.suppress(OSError):
+            folder.path.rmdir()
         return None
     with lock:
         try:
             if folder.kept.exists() or not _holds_anything(folder):
-                shutil.rmtree(folder.path)
+                folder.remove()
                 return None
             recording = _publish(folder, recordings)
         except (RecordingError, OSError) as error:
             return Recovery(folder.path, None, f"{folder.path.name} can't be recovered: {error}")
-        shutil.rmtree(folder.path)
+        folder.remove()
     message = f"Recovered {recording.path} ({recording.duration:.1f} s): {recording.recovered}."
     return Recovery(folder.path, recording, message)
 

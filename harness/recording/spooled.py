@@ -9,9 +9,11 @@ behind is the same.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+import shutil
 import threading
 from collections import Counter
 from datetime import UTC, datetime
@@ -82,12 +84,12 @@ class Folder:
         """Return where the finished file goes: apart, since people choose its name, even "take" or "raw"."""
         return self.path / "finished" / f"{stem}{SUFFIX}"
 
-    def hold(self) -> BinaryIO:
-        """Take the lock until what is returned is closed.
+    def hold(self, *, new: bool = False) -> BinaryIO:
+        """Take the lock until what is returned is closed; ``new`` makes it where there is none.
 
-        Raises BlockingIOError when somebody else holds it, FileNotFoundError when the folder is gone.
+        Raises BlockingIOError when somebody else holds it, FileNotFoundError when it, or the folder, is gone.
         """
-        lock = self.lock.open("ab")
+        lock = self.lock.open("ab" if new else "r+b")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever held it may have removed the folder, and its owner made it again, before the lock was given up.
@@ -103,12 +105,24 @@ class Folder:
         for _ in range(_TRIES):
             self.path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             try:
-                return self.hold()
+                return self.hold(new=True)
             except (BlockingIOError, FileNotFoundError):
                 # Somebody who recovers looks into it just now, finds nothing, and removes it.
                 _BREATH.wait(_BETWEEN_TRIES)
         message = f"{self.path} can't be made: another program removes it again and again."
         raise RecordingError(message, code=10452)
+
+    def remove(self) -> None:
+        """Remove the folder, whose lock is held; the lock goes last, so that nobody takes up what is half gone."""
+        for path in self.path.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path != self.lock:
+                path.unlink()
+        self.lock.unlink()
+        with contextlib.suppress(OSError):
+            # Its owner, who had only just made it, may be making it anew.
+            self.path.rmdir()
 
     def read_facts(self) -> Facts:
         """Return the facts; raises RecordingError when they are missing or damaged."""

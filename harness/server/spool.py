@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import secrets
-import shutil
 import threading
 import time
 from dataclasses import dataclass, field
@@ -224,16 +224,25 @@ class Take:
         self._cancelled.set()
         with self._ending:
             self.state = "cleaned"
-            self.close()
-            shutil.rmtree(self.folder.path, ignore_errors=True)
+            self._rest()
+            if self._lock is not None and not self._lock.closed:
+                # What can't be removed is left for the next recovery.
+                with contextlib.suppress(OSError):
+                    self.folder.remove()
+                self._lock.close()
 
     def close(self) -> None:
         """Stop finalising, close the files and only then give the lock up; twice is fine."""
+        self._rest()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _rest(self) -> None:
         self.growth.end()
         if self._thread is not None:
             self._thread.join()
         self._await_settling()
-        for file in (self._raw, self._log, self._statistics, self._lock):
+        for file in (self._raw, self._log, self._statistics):
             if file is not None:
                 file.close()
 
