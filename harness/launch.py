@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import platform
 import sys
-from importlib import metadata
+import threading
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.browser.chrome import Chrome
-from harness.server.room_server import RoomServer
 from harness.session.room import Room
 
 if TYPE_CHECKING:
@@ -35,18 +35,24 @@ def open_room(
     Raises SetupError where Chrome, the port or the folder can't be used.
     """
     folder = Path(recordings).absolute()
-    with (
-        Chrome(executable, headed=headed, fake_devices=not has_camera()) as chrome,
-        RoomServer(recordings=folder, versions=versions(chrome.version), port=port) as server,
-        Room(
-            server=server,
-            new_context=lambda: chrome.new_context(accept_downloads=True),
-            recordings=folder,
-            name=name,
-            watched=headed,
-        ) as room,
-    ):
-        yield room
+    # While the browser starts Python has nothing to do, and the server's libraries take long to import.
+    importing = threading.Thread(target=import_module, args=("harness.server.room_server",), name="import the server")
+    importing.start()
+    with Chrome(executable, headed=headed, fake_devices=not has_camera()) as chrome:
+        importing.join()
+        from harness.server.room_server import RoomServer
+
+        with (
+            RoomServer(recordings=folder, versions=versions(chrome.version), port=port) as server,
+            Room(
+                server=server,
+                new_context=lambda: chrome.new_context(accept_downloads=True),
+                recordings=folder,
+                name=name,
+                watched=headed,
+            ) as room,
+        ):
+            yield room
 
 
 def versions(chrome: str) -> dict[str, str]:

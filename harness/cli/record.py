@@ -98,7 +98,6 @@ def record(
         _say(f"The file's name becomes {safe_stem(name)!r}; {name[:60]!r} would not be safe on every system.")
 
     from harness.launch import open_room
-    from harness.verification import verify
 
     kept: list[Recording] = []
     with interruptible() as interruption:
@@ -109,6 +108,9 @@ def record(
                     take.run(recorder, config, seconds)
             finally:
                 kept = room.recordings
+        # Imported when there is something to judge: it takes as long as a page takes to open.
+        from harness.verification import verify
+
         reports = [verify(recording) for recording in kept]
     if html and reports:
         with writable():

@@ -42,7 +42,7 @@ _CHUNK: Final = struct.Struct("<B3xIQ")
 WENT_AWAY: Final = (1000, 1001)
 # How long, in seconds, a lost connection may take to come back.
 _GRACE: Final = 30.0
-# How long, in seconds, a page that records may send nothing before it is an alarm; ticks come four times a second.
+# How long, in seconds, a page that records may send nothing before it is an alarm; ticks come twice a second.
 STILL: Final = 1.5
 # The largest file, in bytes, whose hash is part of the answer to the end; a gigabyte takes about a second.
 HASHED_AT_ONCE: Final = 32_000_000

@@ -50,7 +50,7 @@ class FakeMediaRecorder extends EventTarget {
 
 /** The spool's end as the recorder knows it. */
 class FakeSpool extends EventTarget {
-  /** @type {unknown[]} */
+  /** @type {unknown[][]} */
   calls = [];
 
   /** @param {string} state @param {number} time */
@@ -186,6 +186,44 @@ describe('starting', () => {
   });
 });
 
+describe('slices', () => {
+  /** Chunks that were handed on, by size. @param {FakeSpool} spool */
+  const sizes = (spool) => spool.calls.filter(([what]) => what === 'chunk').map(([, size]) => size);
+
+  test('go on at once until every track is safe, then two together', async (context) => {
+    const { recorder, spool, media } = setUp(context);
+    const started = recorder.start();
+    media.give('a');
+    media.give('bc');
+    spool.acknowledge('audio', 'video');
+    await started;
+
+    media.give('def');
+    const waiting = sizes(spool);
+    media.give('ghij');
+
+    assert.deepEqual([1, 2], waiting);
+    assert.deepEqual([1, 2, 7], sizes(spool));
+  });
+
+  test('do not wait in a pause, nor at the end', async (context) => {
+    const { recorder, spool, media } = setUp(context);
+    const started = recorder.start();
+    spool.acknowledge('audio', 'video');
+    await started;
+
+    media.give('a');
+    recorder.pause();
+    media.give('bc');
+    recorder.resume();
+    media.give('def');
+    media.stop();
+    media.give('ghij');
+
+    assert.deepEqual([1, 2, 7], sizes(spool));
+  });
+});
+
 describe('stopping', () => {
   test('is done when the last chunk is with the spool', async (context) => {
     const { recorder, media, spool } = setUp(context);
@@ -204,7 +242,7 @@ describe('stopping', () => {
     assert.deepEqual([['stop']], media.calls);
     assert.deepEqual(
       ['recorder', 'chunk'],
-      spool.calls.map((call) => /** @type {unknown[]} */ (call)[0]),
+      spool.calls.map(([what]) => what),
     );
   });
 

@@ -16,8 +16,8 @@ import { Arena, FrameReader, place } from './planes.js';
 const BACKGROUND = /** @type {const} */ ([24, 130, 126]);
 /** A picture from which nothing came for so long, in ms, gives way to the card with the name. */
 const STALE = 2000;
-/** Ticks between two reports of written ticks. */
-const REPORT_EVERY = 8;
+/** How often written ticks are reported, in ms. */
+const REPORT_EVERY = 500;
 /** Pictures that the memory can hold: the queues' and some. */
 const PICTURES = 48;
 
@@ -191,7 +191,7 @@ class VideoMixer {
     this.#writer.write(frame).catch(() => frame.close());
     if (this.#awaited) post({ type: 'ticked' });
     this.#awaited = false;
-    if (tick % REPORT_EVERY === REPORT_EVERY - 1) this.flush();
+    if (this.#written.length * this.#step >= REPORT_EVERY) this.flush();
   }
 
   /** Gives everybody a tile, and draws what is known of them into it. @param {number} due */

@@ -3,14 +3,16 @@
 import { pageNow } from '../clock.js';
 import { recordingError, within } from '../errors.js';
 
-/** How much may be lost to a crash, in ms; slices come a little later (Chrome fact 9). */
+/** How long MediaRecorder's slices are, in ms; they come a little later (Chrome fact 9). */
 const TIMESLICE = 100;
+/** So many go together once the recording has begun: more would be lost to a crash, and each message costs four processes. */
+const TOGETHER = 2;
 /** The longest time between two key frames, in ms; left to itself Chrome makes few (Chrome fact 9). */
 const KEYFRAME_EVERY = 2000;
 const FIRST_BYTES_WITHIN = 15_000;
 const STOP_WITHIN = 10_000;
-/** How far, in ms, the last safe picture may be behind; slices and acknowledgements take up to 600. */
-const BUSY = 700;
+/** How far, in ms, the last safe picture may be behind; slices and acknowledgements take up to 700. */
+const BUSY = 850;
 /** A busy encoder has come to the end when nothing more was placed for so long; and it is given no longer than that. */
 const NOTHING_MORE = 700;
 const LONGEST_DRAIN = 2500;
@@ -29,6 +31,10 @@ export class Recorder extends EventTarget {
   /** Recorded time that pauses cut out, in ms. */
   #pauses = 0;
   #pausedAt = 0;
+  /** Slices that wait for the next one. @type {Blob[]} */
+  #slices = [];
+  /** Whether every track is safe. */
+  #begun = false;
   /** Page time, ms. */
   startedAt = 0;
 
@@ -45,7 +51,9 @@ export class Recorder extends EventTarget {
     }
     this.#recorder = new MediaRecorder(stream, options);
     this.#recorder.addEventListener('dataavailable', ({ data }) => {
-      if (data.size > 0) this.#spool.chunk(data);
+      if (data.size > 0) this.#slices.push(data);
+      const more = this.#begun && this.#recorder.state === 'recording';
+      if (this.#slices.length >= (more ? TOGETHER : 1)) this.#handOn();
     });
     this.#recorder.addEventListener('error', (event) => {
       this.#fail(`MediaRecorder failed: ${String(/** @type {{error?: unknown}} */ (event).error)}.`);
@@ -86,10 +94,12 @@ export class Recorder extends EventTarget {
       () =>
         `The recording did not begin within 15 s: of ${wanted.join(' and ')} there came ${tracks.join(', ') || 'nothing'}.`,
     );
+    this.#begun = true;
   }
 
   pause() {
     this.#recorder.pause();
+    this.#handOn();
     this.#pausedAt = pageNow();
   }
 
@@ -110,6 +120,11 @@ export class Recorder extends EventTarget {
     await within(stopped, STOP_WITHIN, () => 'MediaRecorder did not stop within 10 s.');
   }
 
+  #handOn() {
+    if (this.#slices.length > 0) this.#spool.chunk(new Blob(this.#slices));
+    this.#slices = [];
+  }
+
   /** MediaRecorder drops what still waits for the encoder when it stops (Chrome fact 33); a pause lets it be encoded. */
   async #drain() {
     const now = pageNow();
@@ -117,6 +132,7 @@ export class Recorder extends EventTarget {
     const records = this.startedAt > 0 && this.#recorder.state === 'recording';
     if (!records || this.#plan.type !== 'video' || behind < BUSY) return;
     this.#recorder.pause();
+    this.#handOn();
     this.#pictureAt = now;
     while (pageNow() - this.#pictureAt < NOTHING_MORE && pageNow() - now < LONGEST_DRAIN) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
