@@ -29,6 +29,27 @@ _log = logging.getLogger(__name__)
 
 # The most, in MB, that each half of V8's young generation may take; left alone it grows to 16, and holds no more.
 _YOUNG: Final = "--max-semi-space-size=2"
+# Chrome heeds the last --disable-features alone, so what Playwright turns off has to be turned off here, too.
+_PLAYWRIGHTS: Final = (
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsUpgrades",
+    "HttpsFirstBalancedModeAutoEnable",
+    "LensOverlay",
+    "MediaRouter",
+    "PaintHolding",
+    "ThirdPartyStoragePartitioning",
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "TcpPortRandomizationWin",
+    "OptimizationHints",
+    "NetworkTimeServiceQuerying",
+    "AimEnabled",
+    "PreconnectToSearch",
+    "msForceBrowserSignIn",
+    "msEdgeUpdateLaunchServicesPreferredVersion",
+)
+# The popups of the address bar are pages in a process of their own, for each context, which nobody sees.
+_POPUPS: Final = ("WebUIOmniboxAimPopup", "WebUIOmniboxPopup")
 _ARGUMENTS: Final = (
     # Chrome fact 6: an AudioContext that nobody clicked for starts suspended, and the recording stays empty.
     "--autoplay-policy=no-user-gesture-required",
@@ -38,6 +59,7 @@ _ARGUMENTS: Final = (
     # Chrome fact 34: chunks that were sent stay in memory until garbage is collected, which the page asks for.
     f"--js-flags=--expose-gc {_YOUNG}",
     "--no-first-run",
+    f"--disable-features={','.join([*_PLAYWRIGHTS, *_POPUPS])}",
 )
 _FAKE_DEVICES: Final = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 

@@ -13,6 +13,7 @@ import pytest
 
 from harness.browser.chrome import Chrome
 from harness.errors import SetupError
+from tests import processes
 from tests.processes import left_of
 
 pytestmark = pytest.mark.own_thread
@@ -67,6 +68,28 @@ def test_chrome_opens_a_page_and_knows_its_version() -> None:
 
         assert f"Chrome/{chrome.version.partition('.')[0]}." in agent
         assert chrome.found.version == chrome.version
+
+
+def test_what_playwright_turns_off_stays_off() -> None:
+    """Of two --disable-features Chrome heeds the last, which is ours: it names all of Playwright's."""
+    with Chrome():
+        line = processes.chrome("browser")[-1].cmdline()
+        first, last = (
+            set(argument.partition("=")[2].split(",")) for argument in line if argument.startswith("--disable-features=")
+        )
+
+        assert first < last
+
+
+def test_a_context_costs_one_process() -> None:
+    """Beside its page no context has a process for what nobody sees."""
+    with Chrome() as browser:
+        browser.new_context().new_page()
+        before = len(processes.chrome("--type=renderer"))
+
+        browser.new_context().new_page()
+
+        assert len(processes.chrome("--type=renderer")) == before + 1
 
 
 def test_closing_twice_is_fine() -> None:
