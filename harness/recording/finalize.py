@@ -176,7 +176,8 @@ class _Copy:
         self._progress = progress
         self._grid = grid
         self._streams: dict[int, Stream] = {
-            stream.index: output.add_stream_from_template(stream)
+            # Opaque: as it is. Else the encoder of its codec is asked for, which AV1 has not.
+            stream.index: output.add_stream_from_template(stream, opaque=True)
             for stream in container.streams
             if stream.type in {"audio", "video"}
         }

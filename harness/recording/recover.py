@@ -7,7 +7,6 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from harness.errors import RecordingError
 from harness.recording.finalize import Growth, finalize
 from harness.recording.publish import publish
 from harness.recording.recording import SUFFIX, Manifest, manifest_of
@@ -61,7 +60,7 @@ def _recover(folder: Folder, recordings: Path) -> Recovery | None:
                 folder.remove()
                 return None
             recording = _publish(folder, recordings)
-        except (RecordingError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one folder, the others and the program go on
             return Recovery(folder.path, None, f"{folder.path.name} can't be recovered: {error}")
         folder.remove()
     message = f"Recovered {recording.path} ({recording.duration:.1f} s): {recording.recovered}."

@@ -75,7 +75,9 @@ def test_what_playwright_turns_off_stays_off() -> None:
     with Chrome():
         line = processes.chrome("browser")[-1].cmdline()
         first, last = (
-            set(argument.partition("=")[2].split(",")) for argument in line if argument.startswith("--disable-features=")
+            set(argument.partition("=")[2].split(","))
+            for argument in line
+            if argument.startswith("--disable-features=")
         )
 
         assert first < last

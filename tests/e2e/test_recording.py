@@ -46,6 +46,19 @@ def test_a_recording_has_the_size_and_the_exact_grid_that_were_asked_for(
     assert (recording.width, recording.height, recording.frame_rate) == (*size, frame_rate)
 
 
+@pytest.mark.parametrize("codec", ["vp9", "av1"])
+def test_the_other_codecs_are_recorded_as_well(
+    alice_beside_bob: Participant, read_back: Callable[[Path], Any], codec: Any
+) -> None:
+    """The file holds what was asked for, complete, and every picture of it can be decoded."""
+    recording = recorded(alice_beside_bob, codec=codec)
+
+    tape = read_back(recording.path)
+    assert {"opus", {"vp9": "vp9", "av1": "libdav1d"}[codec]} == tape.codecs
+    assert {(640, 360)} == tape.sizes
+    whole(recording)
+
+
 def test_a_recording_of_sound_alone_is_a_webm_with_opus_only(
     alice_beside_bob: Participant, read_back: Callable[[Path], Any]
 ) -> None:

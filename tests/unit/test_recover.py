@@ -132,12 +132,14 @@ def test_a_folder_without_a_byte_goes(tmp_path: Path, sound: bytes) -> None:
     assert not take.folder.path.exists()
 
 
-@pytest.mark.parametrize("damage", ["facts", "raw"])
+@pytest.mark.parametrize("damage", ["facts", "raw", "log"])
 def test_what_can_not_be_read_stays_and_is_told(tmp_path: Path, sound: bytes, damage: str) -> None:
     """Somebody may still make something of it."""
     take = begun(tmp_path, sound)
     abandon(take)
-    (take.folder.facts if damage == "facts" else take.folder.raw).write_bytes(b"\x00garbage" * 50)
+    {"facts": take.folder.facts, "raw": take.folder.raw, "log": take.folder.log}[damage].write_bytes(
+        b"\x00garbage\n" * 50
+    )
 
     (recovery,) = recover(tmp_path)
 
