@@ -52,8 +52,10 @@ def _picture_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     if lost > counted:
         yield _worst_gap(picture, gaps, expected, f"{lost} pictures are missing, and the manifest counts {counted}")
     elif lost:
-        text = f"{lost} pictures are missing: the machine was too busy, and the manifest says so"
-        yield _worst_gap(picture, gaps, expected, text).model_copy(update={"ok": True, "warning": True})
+        percent = 100 * lost / (lost + picture.times.size)
+        few = percent <= limits.missed_percent
+        text = f"{lost} pictures ({percent:.1f} %) are missing: the machine was too busy, and the manifest says so"
+        yield _worst_gap(picture, gaps, expected, text).model_copy(update={"ok": few, "warning": few})
 
 
 def _worst_gap(picture: PictureFacts, gaps: Iterable[float], expected: str, text: str) -> Finding:

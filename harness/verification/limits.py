@@ -24,6 +24,11 @@ class Limits(Value):
         gt=0,
         description="Times in WebM are whole milliseconds: exact pictures are 33 or 34 ms apart, or 66 or 67.",
     )
+    missed_percent: float = Field(
+        default=5.0,
+        ge=0,
+        description="Of the pictures a busy machine may miss so many, and is told; more is seen as jerking.",
+    )
     sound_hole: float = Field(
         default=0.06, ge=0, description="Seconds; one lost Opus packet of MediaRecorder is 60 ms."
     )

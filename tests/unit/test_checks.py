@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.recording.recording import Manifest
-from harness.verification import Limits, verify
+from harness.verification import Limits, Report, verify
 from harness.verification.checks import CHECKS
 from tests.media import Someone, Take, cast, changed, film
 
@@ -92,18 +92,33 @@ def test_a_finding_says_who_and_when(tmp_path: Path, filmed: Take, check: str, a
     assert finding.message.startswith("bob is ")
 
 
-def test_a_tick_that_the_manifest_counts_is_a_warning(tmp_path: Path) -> None:
-    """The machine was busy, and the recording is honest about it: ok stays true."""
-    recording = film(tmp_path / "take.webm", replace(CLEAN, dropped=frozenset({30, 60})), told=CLEAN)
+def missing(folder: Path, dropped: frozenset[int]) -> Report:
+    """Judge a recording whose manifest counts the pictures that it lacks."""
+    recording = film(folder / "take.webm", replace(CLEAN, dropped=dropped), told=CLEAN)
     manifest = Manifest.read(recording.manifest)
     recording.manifest.unlink()
-    manifest.model_copy(update={"ticks_missed": 2}).write(recording.manifest)
+    manifest.model_copy(update={"ticks_missed": len(dropped)}).write(recording.manifest)
+    return verify(recording)
 
-    report = verify(recording)
+
+def test_a_tick_that_the_manifest_counts_is_a_warning(tmp_path: Path) -> None:
+    """The machine was busy, and the recording is honest about it: ok stays true."""
+    report = missing(tmp_path, frozenset({30, 60}))
 
     assert report.ok
     assert ["gap"] == [finding.check for finding in report.warnings]
-    assert report.warnings[0].message.startswith("2 pictures are missing")
+    assert report.warnings[0].message.startswith("2 pictures (2.2 %) are missing")
+
+
+@pytest.mark.parametrize("kept", [2, 3])
+def test_too_many_missed_ticks_are_a_fault_although_the_manifest_counts_them(tmp_path: Path, kept: int) -> None:
+    """Where every second or third picture is left the rate is still as told, and the recording jerks."""
+    dropped = frozenset(tick for tick in range(1, CLEAN.ticks - 1) if tick % kept)
+
+    report = missing(tmp_path, dropped)
+
+    assert ["gap"] == [finding.check for finding in report.failures]
+    assert f"{len(dropped)} pictures" in report.failures[0].message
 
 
 def test_nobody_else_may_be_in_a_local_recording(tmp_path: Path) -> None:
