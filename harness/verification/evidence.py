@@ -59,12 +59,12 @@ def frame_rate(picture: PictureFacts | None, manifest: Manifest | None) -> float
     """Return the rate of the grid that the pictures should stand on, in pictures a second; None without pictures."""
     if picture is None or not picture.times.size:
         return None
+    told = manifest.recording.frame_rate if manifest else None
+    if manifest and told and 0 < missed(picture, told) <= manifest.ticks_missed:
+        # Where half of the pictures or more were missed, what is usual is no longer the grid.
+        return float(told)
     usual = 1 / max(float(np.median(np.diff(picture.times))), 0.001) if picture.times.size > 1 else 0.0
     grid = next((float(rate) for rate in GRIDS if abs(usual - rate) <= _NEAR_GRID * rate), usual)
-    told = manifest.recording.frame_rate if manifest else None
-    # Where half of the pictures or more were missed, what is usual is no longer the grid.
-    if manifest and told and 0 < missed(picture, told) <= manifest.ticks_missed:
-        return float(told)
     # What the file does comes first: a wrong rate is for the check of that name, not for every gap.
     return grid or float(told or GRIDS[0])
 

@@ -14,7 +14,6 @@ import pytest
 from harness.browser.chrome import Chrome
 from harness.errors import SetupError
 from tests import processes
-from tests.processes import left_of
 
 pytestmark = pytest.mark.own_thread
 
@@ -110,7 +109,7 @@ def test_a_chrome_that_died_closes_in_silence() -> None:
 
         driver.children()[0].kill()
 
-    assert [] == left_of(family, within=2)
+    assert [] == processes.left_of(family, within=2)
 
 
 def test_fake_devices_are_a_camera_and_a_microphone() -> None:
@@ -149,7 +148,7 @@ def test_signals_to_the_group_reach_python_alone() -> None:
         closed, *caught = process.communicate(timeout=30)[0].split()
         assert ("closed", {"SIGINT", "SIGTERM", "SIGHUP"}) == (closed, set(caught))
         assert process.returncode == 0
-        assert [] == left_of(family, within=2)
+        assert [] == processes.left_of(family, within=2)
 
 
 def test_python_killed_leaves_no_chrome() -> None:
@@ -160,7 +159,7 @@ def test_python_killed_leaves_no_chrome() -> None:
         process.kill()
 
         assert len(family) > 2
-        assert [] == left_of(family, within=2)
+        assert [] == processes.left_of(family, within=2)
 
 
 def test_a_browser_that_does_not_start_is_a_setup_error(tmp_path: Path) -> None:

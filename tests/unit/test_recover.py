@@ -137,9 +137,8 @@ def test_what_can_not_be_read_stays_and_is_told(tmp_path: Path, sound: bytes, da
     """Somebody may still make something of it."""
     take = begun(tmp_path, sound)
     abandon(take)
-    {"facts": take.folder.facts, "raw": take.folder.raw, "log": take.folder.log}[damage].write_bytes(
-        b"\x00garbage\n" * 50
-    )
+    damaged: Path = getattr(take.folder, damage)
+    damaged.write_bytes(b"\x00garbage\n" * 50)
 
     (recovery,) = recover(tmp_path)
 

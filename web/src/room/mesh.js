@@ -126,7 +126,7 @@ class Peer {
   }
 
   /**
-   * Sends the stream at the wanted size; null sends nothing, over a connection that stays as it is.
+   * Sends the stream at the wanted size; null sends nothing, and what carried it rests until it is wanted again.
    *
    * @param {MediaStream} stream
    * @param {PictureSize | null} wanted
