@@ -223,7 +223,9 @@ def test_a_paused_recording_leaves_the_pause_out(room: Room, read_back: Callable
     step = 1000 / 15
     assert length(report) == pytest.approx(4.5, abs=1)
     assert all(abs(gap - round(gap / step) * step) < 1 for gap in tape.gaps)
-    assert manifest.ticks_missed == sum(round(gap / step) - 1 for gap in tape.gaps)
+    # A tick that was still in the encoder when it was stopped is missed as well, and leaves no gap.
+    assert manifest.ticks_missed >= sum(round(gap / step) - 1 for gap in tape.gaps)
+    assert manifest.ticks - manifest.ticks_missed == len(tape.gaps) + 1
     assert together(report, "alice")
     assert together(report, "bob")
 
