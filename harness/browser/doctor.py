@@ -30,7 +30,7 @@ _CODECS: Final = {
     "av1": "video/webm;codecs=av1",
     "opus": "audio/webm;codecs=opus",
 }
-_NEEDED_CODECS: Final = ("vp8", "opus")
+_NEEDED_CODECS: Final = ("vp9", "opus")
 _MIXER_PARTS: Final = ("MediaStreamTrackProcessor", "MediaStreamTrackGenerator")
 # What encodes faster by so much has time left for the rest: mixing, and whoever sends.
 _COMFORTABLE: Final = 1.5

@@ -59,9 +59,10 @@ def record(
         str | None, typer.Option(envvar="HARNESS_NAME", help="Name of the file; by default who and when.")
     ] = None,
     recordings: RecordingsOption = Path("recordings"),
-    codec: Annotated[Codec, typer.Option(envvar="HARNESS_CODEC", help="Codec of the picture.")] = "vp8",
+    codec: Annotated[Codec, typer.Option(envvar="HARNESS_CODEC", help="Codec of the picture.")] = "vp9",
     bitrate: Annotated[
-        int | None, typer.Option(envvar="HARNESS_BITRATE", help="Of the picture; by size and rate.", metavar="KBPS")
+        int | None,
+        typer.Option(envvar="HARNESS_BITRATE", help="Of the picture; by size, rate and codec.", metavar="KBPS"),
     ] = None,
     layout: Annotated[Layout, typer.Option(envvar="HARNESS_LAYOUT", help="How tiles are arranged.")] = "grid",
     media: Annotated[

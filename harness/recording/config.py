@@ -38,7 +38,7 @@ class RecordConfig:
     mean "720p". ``record_video_frame`` is in frames a second. ``record_name`` becomes the file's name, made safe;
     None names it after the participant and the time. ``layout`` "speaker" shows the shared screen, or who speaks
     loudest, large and the others in a strip; ``names`` says whether names stand in the tiles.
-    ``video_bits_per_second`` defaults by size and rate.
+    ``video_bits_per_second`` defaults by size, rate and codec.
 
     Raises ConfigError for a value that can't work.
     """
@@ -49,7 +49,7 @@ class RecordConfig:
     record_video_frame: FrameRate = 15
     layout: Layout = "grid"
     names: bool = True
-    codec: Codec = "vp8"
+    codec: Codec = "vp9"
     video_bits_per_second: int | None = None
 
     def __post_init__(self) -> None:

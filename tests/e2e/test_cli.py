@@ -190,4 +190,4 @@ def test_doctor_answers_in_json(tmp_path: Path) -> None:
     answer = json.loads(result.stdout)
     assert 0 == result.returncode
     assert [] == answer["missing"]
-    assert answer["codecs"]["vp8"]
+    assert answer["codecs"]["vp9"]

@@ -24,7 +24,7 @@ def test_a_machine_that_can_record_lacks_nothing(tmp_path: Path) -> None:
     examination = examine(recordings=tmp_path / "not" / "yet" / "there")
 
     assert examination.ok, examination.missing
-    assert examination.codecs["vp8"]
+    assert examination.codecs["vp9"]
     assert examination.codecs["opus"]
     assert all(examination.mixer.values())
     assert examination.disk_free is not None

@@ -111,7 +111,7 @@ def test_two_people_meet_and_one_takes_the_recording_home(
 
     tape = read_back(path)
     assert "standup.webm" == path.name
-    assert {"vp8", "opus"} == tape.codecs
+    assert {"vp9", "opus"} == tape.codecs
     assert {(640, 360)} == tape.sizes
     # The clock shows 0:02 from the second second on; stopping takes a moment on a busy machine.
     assert 1.9 < tape.picture[-1] / 1000 < 5

@@ -21,7 +21,7 @@ def test_defaults_are_nertcs() -> None:
         config.record_video_quality,
         config.record_video_frame,
     )
-    assert ("grid", "vp8", None) == (config.layout, config.codec, config.video_bits_per_second)
+    assert ("grid", "vp9", None) == (config.layout, config.codec, config.video_bits_per_second)
 
 
 @pytest.mark.parametrize("given", ["720p", "720", 720])

@@ -319,7 +319,7 @@ describe('starting', () => {
 
     const { id, mimeType, elapsed, downloaded } = await client.startMediaRecording();
 
-    assert.deepEqual(['id of spool1', 'video/webm;codecs=vp8,opus', []], [id, mimeType, downloaded]);
+    assert.deepEqual(['id of spool1', 'video/webm;codecs=vp9,opus', []], [id, mimeType, downloaded]);
     assert.ok(elapsed >= 0);
   });
 

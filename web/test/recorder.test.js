@@ -95,9 +95,9 @@ describe('MediaRecorder', () => {
     assert.equal(stream, media.stream);
     assert.deepEqual(
       {
-        mimeType: 'video/webm;codecs=vp8,opus',
+        mimeType: 'video/webm;codecs=vp9,opus',
         audioBitsPerSecond: 128_000,
-        videoBitsPerSecond: 2_500_000,
+        videoBitsPerSecond: 1_500_000,
         videoKeyFrameIntervalDuration: 2000,
       },
       media.options,

@@ -61,7 +61,7 @@ describe('beginning', () => {
         recording: null,
         recorder: 'all',
         config: take.plan.config,
-        mime_type: 'video/webm;codecs=vp8,opus',
+        mime_type: 'video/webm;codecs=vp9,opus',
         width: 640,
         height: 480,
         frame_rate: 15,
