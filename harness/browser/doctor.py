@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import psutil
 from pydantic import BaseModel, ConfigDict
 from rich.markup import escape
 from rich.table import Table
@@ -36,7 +37,6 @@ _MIXER_PARTS: Final = ("MediaStreamTrackProcessor", "MediaStreamTrackGenerator")
 _COMFORTABLE: Final = 1.5
 _FREE_DISK_BYTES: Final = 1_000_000_000
 _FREE_MEMORY_BYTES: Final = 1_000_000_000
-_MEMORY_INFO: Final = Path("/proc/meminfo")
 _ASK_THE_PAGE: Final = """([types, names]) => ({
     types: types.map((type) => MediaRecorder.isTypeSupported(type)),
     names: names.map((name) => name in globalThis),
@@ -72,7 +72,7 @@ class Examination(BaseModel):
     mixer: dict[str, bool]
     capacity: dict[str, float]
     processors: int
-    memory_free: int | None
+    memory_free: int
     disk_free: int | None
     node: str | None
     python: str
@@ -150,8 +150,8 @@ def examine(
         remedy = "this browser can't record; take a current Chrome or Chromium ('harness browser install')"
         missing += [Lack(what=name, remedy=remedy) for name in absent]
 
-    memory_free, disk_free = _memory_free(), _disk_free(Path(recordings))
-    if memory_free is not None and memory_free < _FREE_MEMORY_BYTES:
+    memory_free, disk_free = psutil.virtual_memory().available, _disk_free(Path(recordings))
+    if memory_free < _FREE_MEMORY_BYTES:
         missing.append(Lack(what="memory", remedy="a room of three takes 1 GB: close what is not needed"))
     if disk_free is not None and disk_free < _FREE_DISK_BYTES:
         missing.append(Lack(what="disk space", remedy="make room, or record elsewhere with --recordings DIR"))
@@ -186,16 +186,6 @@ def _versions() -> dict[str, str]:
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(distribution)
     return versions
-
-
-def _memory_free() -> int | None:
-    """Return how many bytes programs can still have; None where the system does not say so in a file."""
-    try:
-        lines = _MEMORY_INFO.read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    sizes = (line.split() for line in lines if line.startswith("MemAvailable:"))
-    return next((int(kibibytes) * 1024 for _, kibibytes, *_ in sizes), None)
 
 
 def _disk_free(folder: Path) -> int | None:

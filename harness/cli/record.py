@@ -98,14 +98,20 @@ def record(
     if name is not None and safe_stem(name) != name:
         _say(f"The file's name becomes {safe_stem(name)!r}; {name[:60]!r} would not be safe on every system.")
 
+    from harness.browser.load import Load
     from harness.launch import open_room
 
     kept: list[Recording] = []
+    load = Load()
     with interruptible() as interruption:
         with open_room(recordings=recordings, executable=executable, headed=headed) as room:
+            everybody = tuple(names or DEFAULT_NAMES)
+            # Who is not recorded sends nothing, and costs next to nothing.
+            if shortage := load.shortage(len(everybody) if recorder == "all" else 1, config):
+                _say(shortage)
             try:
                 with _progress() as progress:
-                    take = _Take(room, tuple(names or DEFAULT_NAMES), media, progress, interruption)
+                    take = _Take(room, everybody, media, progress, interruption)
                     take.run(recorder, config, seconds)
             finally:
                 kept = room.recordings
@@ -127,7 +133,12 @@ class _Take:
     """One recording from join to clean, told on stderr; an interruption ends it early and properly."""
 
     def __init__(
-        self, room: Room, names: tuple[str, ...], media: Media, progress: Progress, interruption: Interruption
+        self,
+        room: Room,
+        names: tuple[str, ...],
+        media: Media,
+        progress: Progress,
+        interruption: Interruption,
     ) -> None:
         self._room = room
         self._names = names

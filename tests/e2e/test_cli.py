@@ -183,6 +183,22 @@ def test_an_interrupted_recording_is_kept(tmp_path: Path) -> None:
     assert [] == [one for family in families for one in left_of(family, within=5)]
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Only Linux gives a program fewer processors.")
+def test_a_machine_that_is_too_slow_is_told_before_anybody_joins(tmp_path: Path) -> None:
+    """Sixteen people at 720p are too many for one processor."""
+    whole = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(whole)})
+    try:
+        with running("record", *"abcdefghijklmnop", "--quality", "720p", folder=tmp_path) as program:
+            assert program.stderr is not None
+            said = next(line for line in program.stderr if "too slow" in line)
+    finally:
+        os.sched_setaffinity(0, whole)
+
+    assert "16 people at 1280x720 and 15/s take about" in said
+    assert "and it has 1." in said
+
+
 def test_doctor_answers_in_json(tmp_path: Path) -> None:
     """What is there and what is missing, for scripts."""
     result = harness("doctor", "--quick", "--json", folder=tmp_path)
