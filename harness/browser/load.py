@@ -14,8 +14,8 @@ import psutil
 if TYPE_CHECKING:
     from harness.recording.config import RecordConfig
 
-# Processors that a recording takes, browsers and all: fitted to recordings of one to nine people, from 360p at 15 frames
-# a second to 720p at 30 (docs/decisions.md, 46).
+# Processors that a recording takes, browsers and all: fitted to recordings of one to nine people, from 360p at 15
+# frames a second to 720p at 30 (docs/decisions.md, 46).
 _FOR_ITSELF: Final = 0.03
 _PER_PERSON: Final = 0.13
 _PER_MEGAPIXEL: Final = 0.0124
