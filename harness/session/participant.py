@@ -54,7 +54,16 @@ class Participant:
     Rooms make participants; nobody else does.
     """
 
-    def __init__(self, name: str, *, room: str, page: RoomPage, server: RoomServer, recordings: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        room: str,
+        page: RoomPage,
+        server: RoomServer,
+        recordings: Path,
+        before_recording: Callable[[], None],
+    ) -> None:
         self.name = name
         self.recordings: list[Recording] = []
         self.state: Literal["joining", "joined", "left", "closed"] = "joining"
@@ -66,6 +75,7 @@ class Participant:
         self._handlers: defaultdict[str, list[Callable[[dict[str, Any]], None]]] = defaultdict(list)
         self._server = server
         self._folder = recordings
+        self._before_recording = before_recording
         self._stop_to_file: dict[str, float] = {}
         self._started = 0.0
         # What the page told of a recording that broke by itself, until somebody is told; and what was saved then.
@@ -105,6 +115,7 @@ class Participant:
         """
         one_of("recorder", recorder, RECORDERS)
         config = record_config or RecordConfig()
+        self._before_recording()
         answer = self._call("startMediaRecording", {"recorder": recorder, "recordConfig": config.for_page()})
         self._started = time.monotonic() - answer["elapsed"] / 1000
         for finished in answer["downloaded"]:

@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from harness.browser.renderers import Renderers
 from harness.browser.room_page import RoomPage
 from harness.errors import HarnessError, PageError, StepTimeout, one_of
 from harness.session.participant import Media, Participant
@@ -52,6 +53,8 @@ class Room:
         self._new_context = new_context
         self._recordings = recordings
         self._watched = watched
+        self._renderers = Renderers()
+        self._renderers_of: dict[Participant, frozenset[int]] = {}
 
     def __enter__(self) -> Self:
         """Return the room, open."""
@@ -105,7 +108,22 @@ class Room:
     def _open(self, name: str) -> Participant:
         """Open a page for somebody, in a browser context of its own."""
         page = RoomPage(self._new_context(), self._server.url, watched=self._watched)
-        return Participant(name, room=self.name, page=page, server=self._server, recordings=self._recordings)
+        participant = Participant(
+            name,
+            room=self.name,
+            page=page,
+            server=self._server,
+            recordings=self._recordings,
+            before_recording=lambda: self._give_way(participant),
+        )
+        self._renderers_of[participant] = self._renderers.appeared()
+        return participant
+
+    def _give_way(self, recording: Participant) -> None:
+        """Let the pages of all others give way to the one that records: what comes late there is lost here."""
+        for participant, renderers in self._renderers_of.items():
+            if participant is not recording:
+                self._renderers.yield_to_others(renderers)
 
     @property
     def recordings(self) -> list[Recording]:

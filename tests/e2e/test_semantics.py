@@ -1,9 +1,11 @@
 """The calls in every order that people make them in: what the other tests of the calls leave out."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import av
+import psutil
 import pytest
 from playwright.sync_api import BrowserContext
 
@@ -242,3 +244,31 @@ def test_names_stand_in_the_tiles_unless_they_are_turned_off(alice: Participant,
     with av.open(recording.path) as media:
         corner = next(media.decode(video=0)).to_ndarray(format="gray")[330:358, 4:64]
     assert names is bool(corner.max() > 150)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere threads have no nice values of their own.")
+def test_who_only_sends_gives_way_to_who_records(room: Room) -> None:
+    """Where the processors don't suffice what the recorder misses is lost; so it comes first."""
+    alice, bob = room.join_all("alice", "bob")
+    assert [0, 0] == [nicer(busiest(one)) for one in (alice, bob)]
+
+    alice.start_media_recording(record_config=called("first"))
+
+    assert [0, 10] == [nicer(busiest(one)) for one in (alice, bob)]
+    alice.stop_media_recording()
+
+
+def busiest(participant: Participant) -> psutil.Process:
+    """Return the process in which the participant's page computes."""
+    processes = psutil.Process().children(recursive=True)
+    alive = [one for one in processes if one.status() != psutil.STATUS_ZOMBIE]
+    renderers = [one for one in alive if "--type=renderer" in one.cmdline()]
+    before = [one.cpu_times().user for one in renderers]
+    participant.page.evaluate("() => { const end = performance.now() + 600; while (performance.now() < end); }")
+    spent = [one.cpu_times().user - was for one, was in zip(renderers, before, strict=True)]
+    return renderers[spent.index(max(spent))]
+
+
+def nicer(process: psutil.Process) -> int:
+    """Return by how much a process gives way to this one."""
+    return int(process.nice()) - int(psutil.Process().nice())
