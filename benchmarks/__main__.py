@@ -12,17 +12,16 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import suites
+from benchmarks.bars import MAIN, REMOTE, bars
 from benchmarks.contest import Arena, Form, Run, open_arena
 from benchmarks.page import write_page
-from benchmarks.results import Bar, machine, middle, ratio, table, write
+from benchmarks.results import machine, middle, ratio, table, write
 from harness import HarnessError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 EVERYBODY: Final = ("floor", "ours", "nertc-shipped", "nertc-webm", "recordrtc")
-MAIN: Final = Form()
-REMOTE: Final = Form(scene="webrtc")
 SMALL: Final = Form(quality="360p", frame_rate=15)
 SMALL_REMOTE: Final = Form(scene="webrtc", quality="360p", frame_rate=15)
 FEW_ROOMS: Final = 4
@@ -50,6 +49,12 @@ def main() -> int:
     if not asked.quick:
         results["stop_to_file_ms"] = suites.stop_to_file(3)
         results["verify_times_real_time"] = suites.verifying(20)
+        results["senders_cores"] = suites.senders(5)
+        tell(f"senders: {results['senders_cores']}")
+        results["busy_percent"] = suites.beside_a_busy_program(5)
+        tell(f"beside a busy program: {results['busy_percent']}")
+        results["av_offset_ms"] = suites.sound_against_picture(4)
+        tell(f"sound against picture: {results['av_offset_ms']}")
         results["memory_mb_per_hour"] = {
             f"{rate / 1e6:g} Mbps": suites.growth(6, bitrate=rate, tell=tell) for rate in (2_500_000, 20_000_000)
         }
@@ -70,7 +75,7 @@ def mixing(arena: Arena, quick: bool, repeats: int, seconds: float) -> list[Run]
     plan = [(MAIN, ("floor", "ours", "nertc-shipped") if quick else EVERYBODY, repeats)]
     plan += [(REMOTE, ("ours", "nertc-shipped") if quick else EVERYBODY, 1 if quick else repeats)]
     if not quick:
-        few = max(1, repeats // 3)
+        few = max(1, repeats // 4)
         plan += [(SMALL, EVERYBODY, few), (SMALL_REMOTE, EVERYBODY, few)]
         plan += [(form, ("floor", "ours"), few) for form in GROWTH]
     runs: list[Run] = []
@@ -136,44 +141,6 @@ def of_the_files(runs: list[Run]) -> dict[str, Any]:
             "webrtc": middle(runs, REMOTE, "ours", worst),
         },
     }
-
-
-def bars(runs: list[Run], results: dict[str, Any]) -> list[Bar]:
-    """Return every promise with what was measured of it."""
-    found: list[Bar] = []
-
-    def compare(what: str, form: Form, over: str, most: float, bound: float | None = None) -> None:
-        one = ratio(runs, form, over)
-        text = f"<= {most:g}" + (f", 95 % bound <= {bound:g}" if bound else "")
-        met = None if one is None else one.median <= most and (bound is None or one.bound <= bound)
-        found.append(Bar(what, text, str(one) if one else "not measured", met))
-
-    def below(what: str, bar: str, value: float | None, most: float, unit: str) -> None:
-        figure = "not measured" if value is None else f"{value:g} {unit}".strip()
-        found.append(Bar(what, bar, figure, None if value is None else value <= most))
-
-    compare("CPU over one unmixed track, 4 people at 720p30", MAIN, "floor", 1.05, 1.10)
-    compare("CPU over NERTC as shipped, local", MAIN, "nertc-shipped", 0.50)
-    compare("CPU over NERTC as shipped, over WebRTC", REMOTE, "nertc-shipped", 0.65)
-    for suffix, where, least in (("", "local", 2.2), ("_webrtc", "over WebRTC", 1.5)):
-        if (times := results["ratios"].get(f"rooms_over_nertc{suffix}")) is not None:
-            what = f"rooms of three at 360p15 over NERTC's, {where}"
-            found.append(Bar(what, f">= {least:g}", f"{times:g}", times >= least))
-    rate = results["frame_rate"]
-    missed = None if rate is None else 100 * (1 - min(1.0, rate / 30))
-    below("pictures a second that are missing", "<= 0.1 %", missed, 0.1, "%")
-    below("longest gap in the file", "34 ms", results["gap_ms"], 34, "ms")
-    for scene, label in (("local", "local"), ("webrtc", "over WebRTC")):
-        below(f"repeated or skipped, {label}", "<= 0.1 %", results["repeated_percent"][scene], 0.1, "%")
-    starts = sorted(results["first_frame_ms"])
-    below("from harness record to the first frame", "<= 2500 ms", starts[len(starts) // 2], 2500, "ms")
-    for length, value in results.get("stop_to_file_ms", {}).items():
-        below(f"stop to file after {length}", "<= 150 ms", value, 150, "ms")
-    for bitrate, value in results.get("memory_mb_per_hour", {}).items():
-        below(f"memory at {bitrate}", "<= 30 MB an hour", value, 30, "MB an hour")
-    if (times := results.get("verify_times_real_time")) is not None:
-        found.append(Bar("verifying at 720p30", ">= 10 x real time", f"{times:g} x", times >= 10))  # noqa: PLR2004
-    return found
 
 
 if __name__ == "__main__":

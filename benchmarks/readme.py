@@ -41,15 +41,21 @@ def _lines(results: dict[str, Any]) -> Iterator[str]:
     yield f"Measured on {machine['date']}: {machine['processor']}, {machine['cores']} cores, {machine['system']}."
     for scene in scenes_of(results)[:_SHOWN]:
         yield ""
-        yield f"| {scene['label']} | cores | pictures a second | longest gap | repeated or skipped | memory |"
-        yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+        yield f"| {scene['label']} | cores | PSNR | pictures a second | longest gap | repeated or skipped | memory |"
+        yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
         for row in scene["rows"]:
             title = f"**{row['title']}**" if row["title"] == TITLES["ours"] else row["title"]
             repeated = "-" if row["repeated"] is None else f"{row['repeated']:.2f} %"
-            yield (
-                f"| {title} | {row['cores']:.3f} | {row['frame_rate']:.2f} | {row['gap']:.0f} ms | {repeated} "
-                f"| {row['memory']:.0f} MB |"
+            columns = (
+                title,
+                f"{row['cores']:.3f}",
+                f"{row['psnr']:.0f} dB" if row["psnr"] else "-",
+                f"{row['frame_rate']:.2f}",
+                f"{row['gap']:.0f} ms",
+                repeated,
+                f"{row['memory']:.0f} MB",
             )
+            yield f"| {' | '.join(columns)} |"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""What is measured beside the mixer: how soon a file begins, is complete and is judged, and what an hour costs."""
+"""What is measured beside the mixer, in rooms of the harness's own.
+
+How soon a file begins, is complete and is judged; what an hour costs; what senders save; what another program does to a
+recording; how far sound is from picture.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.meter import Meter
 from harness import RecordConfig, open_room, verify
+from harness.recording.recording import Manifest
 from harness.server.spool import Spool
 from tests.faults.footage import Footage, begin, feed, finished_in
 from tests.faults.soak import slope
@@ -23,7 +29,7 @@ from tests.processes import memory
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness import Recording
+    from harness import Recording, Report
 
 
 def record(folder: Path, *, seconds: float, quality: Any, frame_rate: Any = 30) -> Recording:
@@ -100,3 +106,65 @@ def growth(minutes: float, *, bitrate: int, tell: Callable[[str], None]) -> floa
             tell(f"memory at {bitrate / 1e6:g} Mbps: {elapsed / 60:.1f} of {minutes:g} min, {samples[-1][1]:.0f} MB")
             room.wait(seconds=5)
     return round(slope(np.array(samples), 1), 1)
+
+
+def senders(repeats: int) -> dict[str, float]:
+    """Return the cores that four people at 720p30 take when each sends its tile's size, and when all send 720p."""
+    config = RecordConfig(record_name="senders", record_video_quality="720p", record_video_frame=30)
+    cores: dict[str, list[float]] = {"tiles": [], "whole": []}
+    for _ in range(repeats):
+        for size, found in cores.items():
+            with tempfile.TemporaryDirectory() as folder, open_room(recordings=Path(folder)) as room:
+                alice = room.join_all("alice", "bob", "carol", "dave")[0]
+                if size == "whole":
+                    alice.page.evaluate("client.watch({ '*': { width: 1280, height: 720, frameRate: 30 } })")
+                alice.start_media_recording(recorder="all", record_config=config)
+                room.wait(seconds=2)
+                meter = Meter()
+                room.wait(seconds=5)
+                found.append(meter.read().cores)
+    share = median(tile / whole for tile, whole in zip(cores["tiles"], cores["whole"], strict=True))
+    return {size: round(median(found), 3) for size, found in cores.items()} | {"share": round(share, 3)}
+
+
+def beside_a_busy_program(repeats: int) -> dict[str, float]:
+    """Return what three people at 720p30 lose while another program keeps one core busy, in per cent, the worst of all.
+
+    ``lost`` are pictures that are not in the file, ``untold`` those of them that its manifest does not count,
+    ``repeated`` somebody's pictures that repeat or are skipped.
+    """
+    lost, untold, repeated = [], [], []
+    for _ in range(repeats):
+        busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                recording = record(Path(folder), seconds=10, quality="720p")
+                manifest, report = Manifest.read(recording.manifest), verify(recording)
+        finally:
+            busy.kill()
+            busy.wait()
+        video = report.media.video if report.media else None
+        missed = video.missed if video else manifest.ticks
+        lost.append(100 * missed / manifest.ticks)
+        untold.append(100 * max(0, missed - manifest.ticks_missed) / manifest.ticks)
+        repeated.append(_most_repeated(report))
+    return {name: round(max(found), 2) for name, found in (("lost", lost), ("untold", untold), ("repeated", repeated))}
+
+
+def sound_against_picture(repeats: int) -> dict[str, float]:
+    """Return the largest median and the largest 95th percentile of anybody's sound against picture, in ms."""
+    spreads = []
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(repeats):
+            report = verify(record(Path(folder), seconds=25, quality="720p"))
+            spreads += [one.av_offset_ms for one in report.participants if one.av_offset_ms]
+    return {
+        "median": round(max(abs(one.median) for one in spreads), 1),
+        "typical": round(median(abs(one.median) for one in spreads), 1),
+        "p95": round(max(one.p95 for one in spreads), 1),
+    }
+
+
+def _most_repeated(report: Report) -> float:
+    people = [one.video for one in report.participants if one.video]
+    return max((max(one.repeated_percent, one.skipped_percent) for one in people), default=100.0)

@@ -1,0 +1,88 @@
+"""What is promised about speed and cost: each bar beside what was measured of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmarks.contest import Form
+from benchmarks.results import Bar, ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.contest import Run
+
+MAIN: Final = Form()
+REMOTE: Final = Form(scene="webrtc")
+
+
+@dataclass(frozen=True)
+class Promise:
+    """One figure of the results, found by its keys, that is to be no more (or no less) than ``bar``."""
+
+    what: str
+    keys: tuple[str, ...]
+    bar: float
+    unit: str
+    at_least: bool = False
+
+    def beside(self, results: dict[str, Any]) -> Bar | None:
+        """Return it beside what was measured; None where this run left that out."""
+        found: Any = results
+        for key in self.keys:
+            found = found.get(key) if found else None
+        if isinstance(found, list):
+            found = median(found)
+        if found is None:
+            return None
+        met = found >= self.bar if self.at_least else found <= self.bar
+        sign = ">=" if self.at_least else "<="
+        return Bar(self.what, f"{sign} {self.bar:g} {self.unit}".strip(), f"{found:g} {self.unit}".strip(), met)
+
+
+_RATIOS: Final = (
+    ("CPU over one unmixed track, 4 people at 720p30", MAIN, "floor", 1.05, 1.10),
+    ("CPU over NERTC as shipped, local", MAIN, "nertc-shipped", 0.50, None),
+    ("CPU over NERTC as shipped, over WebRTC", REMOTE, "nertc-shipped", 0.65, None),
+)
+_PROMISES: Final = (
+    Promise("rooms of three at 360p15 over NERTC's, local", ("ratios", "rooms_over_nertc"), 2.2, "", at_least=True),
+    Promise(
+        "rooms of three at 360p15 over NERTC's, over WebRTC",
+        ("ratios", "rooms_over_nertc_webrtc"),
+        1.5,
+        "",
+        at_least=True,
+    ),
+    Promise("pictures a second at 30", ("frame_rate",), 29.97, "", at_least=True),
+    Promise("longest gap in the file", ("gap_ms",), 34, "ms"),
+    Promise("repeated or skipped, local", ("repeated_percent", "local"), 0.1, "%"),
+    Promise("repeated or skipped, over WebRTC", ("repeated_percent", "webrtc"), 0.1, "%"),
+    Promise("from harness record to the first frame", ("first_frame_ms",), 2500, "ms"),
+    Promise("stop to file after 10 s", ("stop_to_file_ms", "10s"), 150, "ms"),
+    Promise("stop to file after 10 min", ("stop_to_file_ms", "600s"), 150, "ms"),
+    Promise("pictures lost beside a busy program, worst", ("busy_percent", "lost"), 1, "%"),
+    Promise("of these untold", ("busy_percent", "untold"), 0, "%"),
+    Promise("repeated or skipped beside it, worst", ("busy_percent", "repeated"), 0.3, "%"),
+    Promise("sound against picture over WebRTC, worst median", ("av_offset_ms", "median"), 20, "ms"),
+    Promise("and worst 95th percentile", ("av_offset_ms", "p95"), 80, "ms"),
+    Promise("CPU with senders at their tile's size, over all at 720p", ("senders_cores", "share"), 0.8, ""),
+    Promise("memory at 2.5 Mbps", ("memory_mb_per_hour", "2.5 Mbps"), 30, "MB an hour"),
+    Promise("memory at 20 Mbps", ("memory_mb_per_hour", "20 Mbps"), 30, "MB an hour"),
+    Promise("verifying at 720p30", ("verify_times_real_time",), 10, "x real time", at_least=True),
+)
+
+
+def bars(runs: list[Run], results: dict[str, Any]) -> list[Bar]:
+    """Return every promise with what was measured of it."""
+    return [*_compared(runs), *(found for promise in _PROMISES if (found := promise.beside(results)))]
+
+
+def _compared(runs: list[Run]) -> Iterator[Bar]:
+    for what, form, over, most, bound in _RATIOS:
+        one = ratio(runs, form, over)
+        text = f"<= {most:g}" + (f", 95 % bound <= {bound:g}" if bound else "")
+        met = None if one is None else one.median <= most and (bound is None or one.bound <= bound)
+        yield Bar(what, text, str(one) if one else "not measured", met)
