@@ -11,6 +11,8 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from playwright.sync_api import Error as PlaywrightError
+
 from benchmarks import suites
 from benchmarks.bars import MAIN, REMOTE, bars
 from benchmarks.contest import Arena, Form, Run, open_arena
@@ -85,7 +87,7 @@ def mixing(arena: Arena, quick: bool, repeats: int, seconds: float) -> list[Run]
             for contestant in contestants[shift:] + contestants[:shift]:
                 try:
                     run = arena.run(contestant, form, repeat=repeat, seconds=seconds)
-                except HarnessError as error:
+                except (HarnessError, PlaywrightError) as error:
                     tell(f"{form.label}: {contestant} failed: {error}")
                     continue
                 runs.append(run)
@@ -112,7 +114,12 @@ def _held(arena: Arena, contestant: str, form: Form) -> int:
     held = 0
     while True:
         count = held + (1 if held < FEW_ROOMS else 2)
-        rate = arena.lowest_rate(contestant, form, rooms=count, seconds=6)
+        try:
+            rate = arena.lowest_rate(contestant, form, rooms=count, seconds=6)
+        except (HarnessError, PlaywrightError) as error:
+            # So many do not even begin in time.
+            tell(f"{count} rooms of {form.label}: {contestant} failed: {str(error).partition(chr(10))[0]}")
+            return held
         tell(f"{count} rooms of {form.label}: {contestant} at {rate:.2f}/s")
         if rate < 0.99 * form.frame_rate or count >= MOST_ROOMS:
             return count if rate >= 0.99 * form.frame_rate else held

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from playwright.sync_api import Error as PlaywrightError
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, ConsoleMessage, Download, Page
 
 _KEPT_LINES: Final = 50
+_KEPT_CONSOLE: Final = 2000
 # What the page calls when something happens to its recording (driven.js).
 _BINDING: Final = "harnessEvent"
 _CRASHED: Final = "the page crashed"
@@ -31,12 +34,22 @@ def chrome_only(name: str) -> None:
         raise NotSupportedError(message, code=10450)
 
 
+@dataclass(frozen=True)
+class ConsoleLine:
+    """A line of a page's console: ``time`` in seconds since 1970, ``kind`` (log, warning, error ...), ``text``."""
+
+    time: float
+    kind: str
+    text: str
+
+
 class RoomPage:
     """One open page of a participant.
 
     Calls answer what the page answered; a refusal or failure there is raised as its Python error. ``log`` holds the
-    last lines of the page's console, ``downloads`` what the browser has begun to download and nobody has collected.
-    ``on_event`` is called with the name and the detail of each of the recording's events.
+    last lines of the page's console, ``console`` more of them with their times, ``downloads`` what the browser has
+    begun to download and nobody has collected. ``on_event`` is called with the name and the detail of each of the
+    recording's events.
 
     Raises NotSupportedError where the context is not Chromium's.
     """
@@ -48,9 +61,10 @@ class RoomPage:
         context.expose_binding(_BINDING, lambda _, name, detail: self.on_event(name, detail))
         self.page: Page = context.new_page()
         self.log: deque[str] = deque(maxlen=_KEPT_LINES)
+        self.console: deque[ConsoleLine] = deque(maxlen=_KEPT_CONSOLE)
         self.downloads: deque[Download] = deque()
         self.page.on("console", self._on_console)
-        self.page.on("pageerror", lambda error: self.log.append(f"uncaught: {error}"))
+        self.page.on("pageerror", self._on_error)
         # A lambda: Playwright marks the handlers it is given, and a deque's method can't be marked.
         self.page.on("download", lambda download: self.downloads.append(download))  # noqa: PLW0108
         self.page.on("crash", lambda _: self.log.append(_CRASHED))
@@ -115,6 +129,11 @@ class RoomPage:
 
     def _on_console(self, message: ConsoleMessage) -> None:
         self.log.append(f"{message.type}: {message.text}")
+        self.console.append(ConsoleLine(time.time(), message.type, message.text))
+
+    def _on_error(self, error: PlaywrightError) -> None:
+        self.log.append(f"uncaught: {error}")
+        self.console.append(ConsoleLine(time.time(), "uncaught", str(error)))
 
     def _answer(self, answer: Mapping[str, Any]) -> Any:
         if answer["ok"]:

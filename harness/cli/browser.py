@@ -18,8 +18,9 @@ def browser() -> None:
 def install(*, debug: DebugOption = False) -> None:
     """Install a Chrome, unless there is one: Playwright's own, else Debian's.
 
-    Example:
-        harness browser install
+    For example:
+
+    - harness browser install
     """
     if debug:
         debugging(on=True)

@@ -21,10 +21,10 @@ def doctor(
 ) -> None:
     """Say which Chrome there is, what it can record and how fast, what is missing and how to get it.
 
-    Examples:
-        harness doctor
+    For example:
 
-        harness doctor --json
+    - harness doctor
+    - harness doctor --json
     """
     if debug:
         debugging(on=True)

@@ -15,6 +15,8 @@ from harness.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rich.progress import Progress
+
 JsonOption = Annotated[
     bool, typer.Option("--json", envvar="HARNESS_JSON", help="Print exactly one JSON object on stdout.")
 ]
@@ -48,6 +50,17 @@ def stdout() -> Console:
     console = Console(highlight=False)
     console.soft_wrap = not console.is_terminal
     return console
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Progress]:
+    """Show progress on stderr, where that is a terminal."""
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+        yield shown
 
 
 @contextlib.contextmanager

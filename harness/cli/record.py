@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, cast
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from harness.cli.interrupt import Interruption, interruptible
 from harness.cli.options import (
@@ -19,6 +17,7 @@ from harness.cli.options import (
     RecordingsOption,
     debugging,
     print_json,
+    progress,
     stdout,
     writable,
 )
@@ -28,7 +27,7 @@ from harness.recording.names import safe_stem
 from harness.session.participant import Media
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from rich.progress import Progress
 
     from harness.recording.recording import Recording
     from harness.session.participant import Participant
@@ -76,10 +75,10 @@ def record(
 ) -> None:
     """Record a room: everybody joins, the first one records, and the file is judged.
 
-    Examples:
-        harness record
+    For example:
 
-        harness record alice bob --quality 720p --frame-rate 30 --seconds 10 --name standup
+    - harness record
+    - harness record alice bob --quality 720p --frame-rate 30 --seconds 10 --name standup
     """
     if debug:
         debugging(on=True)
@@ -110,8 +109,8 @@ def record(
             if shortage := load.shortage(len(everybody) if recorder == "all" else 1, config):
                 _say(shortage)
             try:
-                with _progress() as progress:
-                    take = _Take(room, everybody, media, progress, interruption)
+                with progress() as shown:
+                    take = _Take(room, everybody, media, shown, interruption)
                     take.run(recorder, config, seconds)
             finally:
                 kept = room.recordings
@@ -137,15 +136,15 @@ class _Take:
         room: Room,
         names: tuple[str, ...],
         media: Media,
-        progress: Progress,
+        shown: Progress,
         interruption: Interruption,
     ) -> None:
         self._room = room
         self._names = names
         self._media = media
-        self._progress = progress
+        self._shown = shown
         self._interruption = interruption
-        self._task = progress.add_task("Joining", total=None)
+        self._task = shown.add_task("Joining", total=None)
 
     def run(self, recorder: Recorder, config: RecordConfig, seconds: float) -> None:
         first = self._names[0]
@@ -164,23 +163,14 @@ class _Take:
         recording.clean_media_recording()
 
     def _wait(self, participant: Participant, seconds: float) -> None:
-        self._progress.update(self._task, description=f"{participant.name} records", total=seconds)
+        self._shown.update(self._task, description=f"{participant.name} records", total=seconds)
         while not self._interruption and (left := seconds - participant.elapsed) > 0:
-            self._progress.update(self._task, completed=participant.elapsed)
+            self._shown.update(self._task, completed=participant.elapsed)
             self._room.wait(seconds=min(left, _STEP))
-        self._progress.update(self._task, completed=seconds)
+        self._shown.update(self._task, completed=seconds)
 
     def _tell(self, what: str) -> None:
-        self._progress.update(self._task, description=what)
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Progress]:
-    """Show progress on stderr, where that is a terminal."""
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield progress
+        self._shown.update(self._task, description=what)
 
 
 def _say(what: str) -> None:

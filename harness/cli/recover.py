@@ -20,10 +20,10 @@ def recover(
 
     Recordings that another process is still making are left alone.
 
-    Examples:
-        harness recover
+    For example:
 
-        harness recover recordings --json
+    - harness recover
+    - harness recover recordings --json
     """
     if debug:
         debugging(on=True)

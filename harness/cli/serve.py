@@ -28,10 +28,10 @@ def serve(
 
     A recording whose page goes away before it was downloaded is kept in the recordings folder.
 
-    Examples:
-        harness serve
+    For example:
 
-        harness serve --port 0
+    - harness serve
+    - harness serve --port 0
     """
     if debug:
         debugging(on=True)

@@ -32,12 +32,11 @@ def verify(
 
     What the manifest beside a file says is compared with what is in the file.
 
-    Examples:
-        harness verify recordings/standup.webm
+    For example:
 
-        harness verify recordings/standup.webm --html report.html
-
-        harness verify recordings/*.webm --expect expect.toml --junit results.xml
+    - harness verify recordings/standup.webm
+    - harness verify recordings/standup.webm --html report.html
+    - harness verify recordings/*.webm --expect expect.toml --junit results.xml
     """
     if debug:
         debugging(on=True)

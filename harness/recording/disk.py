@@ -44,13 +44,18 @@ def megabytes(size: int) -> str:
     return f"{size / _MB:.0f} MB"
 
 
+def is_full(error: OSError) -> bool:
+    """Return whether an error means that the disk, or somebody's share of it, is full."""
+    return error.errno in _FULL
+
+
 @contextmanager
 def room_for(what: str, where: Path) -> Iterator[None]:
     """Say DiskFullError, naming what could not be written and where, in place of an OSError that means it."""
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
+        if not is_full(error):
             raise
         message = (
             f"No room for {what} at {where}: the disk is full. Make room there; "

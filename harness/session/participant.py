@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Download, Page
 
-    from harness.browser.room_page import RoomPage
+    from harness.browser.room_page import ConsoleLine, RoomPage
     from harness.recording.config import Recorder
     from harness.recording.recording import Recording
     from harness.server.room_server import RoomServer
@@ -62,6 +62,7 @@ class Participant:
         page: RoomPage,
         server: RoomServer,
         recordings: Path,
+        record_config: RecordConfig | None,
         before_recording: Callable[[], None],
     ) -> None:
         self.name = name
@@ -75,6 +76,7 @@ class Participant:
         self._handlers: defaultdict[str, list[Callable[[dict[str, Any]], None]]] = defaultdict(list)
         self._server = server
         self._folder = recordings
+        self._record_config = record_config
         self._before_recording = before_recording
         self._stop_to_file: dict[str, float] = {}
         self._started = 0.0
@@ -86,6 +88,11 @@ class Participant:
     def page(self) -> Page:
         """The Playwright page, for whatever else a test wants of it."""
         return self._page.page
+
+    @property
+    def console(self) -> list[ConsoleLine]:
+        """What the page's console said, the oldest first; of very much, the last lines."""
+        return list(self._page.console)
 
     @property
     def elapsed(self) -> float:
@@ -114,7 +121,7 @@ class Participant:
         browser can't record that.
         """
         one_of("recorder", recorder, RECORDERS)
-        config = record_config or RecordConfig()
+        config = record_config or self._record_config or RecordConfig()
         self._before_recording()
         answer = self._call("startMediaRecording", {"recorder": recorder, "recordConfig": config.for_page()})
         self._started = time.monotonic() - answer["elapsed"] / 1000

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import BrowserContext
 
+    from harness.recording.config import RecordConfig
     from harness.recording.recording import Recording
     from harness.server.room_server import RoomServer
 
@@ -34,8 +35,9 @@ _NOTICED_WITHIN: Final = 0.5
 class Room:
     """A room with participants, each a page in a browser context of its own.
 
-    ``server`` serves the page, ``new_context`` makes browser contexts and ``recordings`` is where recordings go. The
-    room closes whom it let in, not what it was given.
+    ``server`` serves the page, ``new_context`` makes browser contexts and ``recordings`` is where recordings go;
+    ``record_config`` is how they are made where a call does not say. The room closes whom it let in, not what it was
+    given.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Room:
         recordings: Path,
         name: str = "room",
         watched: bool = False,
+        record_config: RecordConfig | None = None,
     ) -> None:
         self.name = name
         self.participants: list[Participant] = []
@@ -53,6 +56,7 @@ class Room:
         self._new_context = new_context
         self._recordings = recordings
         self._watched = watched
+        self._record_config = record_config
         self._renderers = Renderers()
         self._renderers_of: dict[Participant, frozenset[int]] = {}
 
@@ -114,6 +118,7 @@ class Room:
             page=page,
             server=self._server,
             recordings=self._recordings,
+            record_config=self._record_config,
             before_recording=lambda: self._give_way(participant),
         )
         self._renderers_of[participant] = self._renderers.appeared()

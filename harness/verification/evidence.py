@@ -54,6 +54,11 @@ class Evidence:
     holes: tuple[Interval, ...]
     rate: float | None
 
+    @property
+    def converted(self) -> bool:
+        """Whether the file is a conversion of the recording that its manifest tells of: other bytes, same content."""
+        return self.manifest is not None and self.manifest.recording.path.suffix != self.path.suffix
+
 
 def frame_rate(picture: PictureFacts | None, manifest: Manifest | None) -> float | None:
     """Return the rate of the grid that the pictures should stand on, in pictures a second; None without pictures."""

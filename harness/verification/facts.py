@@ -5,6 +5,10 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from harness.recording.timeline import Interval
+from harness.verification.intervals import grown, subtract
+
+# Sound is measured in steps of some hundredths of a second.
+_EDGE = 0.05
 
 
 class Value(BaseModel):
@@ -116,3 +120,7 @@ class Participant(Value):
     av_offset_ms: Spread | None
     drift_ppm: float | None
     delay_ms: Spread | None
+
+    def heard(self, start: float, end: float) -> bool:
+        """Return whether the sound is there all the time from ``start`` to ``end``, in seconds, to 0.05."""
+        return self.audio is not None and not subtract([(start, end)], grown(self.audio.heard, _EDGE))

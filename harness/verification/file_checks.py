@@ -52,13 +52,14 @@ def _tracks(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
     if evidence.manifest is None:
         return
     told = evidence.manifest.recording
-    if told.type == "video" and video is None:
+    sound_alone = evidence.converted and evidence.path.suffix.lower() == ".wav"
+    if told.type == "video" and video is None and not sound_alone:
         yield "picture", "none", "There is no picture in it."
     if told.type == "audio" and video is not None:
         yield "sound alone", "picture", "There is a picture in a recording of sound."
     if audio is None:
         yield "sound", "none", "There is no sound in it."
-    if codecs and told.codec not in codecs:
+    if codecs and told.codec not in codecs and not evidence.converted:
         yield told.codec, codecs[0], f"It holds {codecs[0]}, and {told.codec} was recorded."
 
 

@@ -116,7 +116,7 @@ def _evidence(question: Question, pulse: Pulse) -> tuple[Evidence, Hearing | Non
         unreadable=damaged,
         asked_duration=question.duration,
         expectations=question.expect,
-        sha256=sha256_of(path) if manifest else None,
+        sha256=sha256_of(path) if manifest and manifest.recording.path.suffix == path.suffix else None,
         streams=streams,
         media=media_of(streams, size=path.stat().st_size, rate=rate, watch=plain),
         people=people(tape, timeline),

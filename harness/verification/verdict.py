@@ -21,21 +21,25 @@ if TYPE_CHECKING:
 def verify(
     recording: Recording | Path | str,
     *,
+    manifest: Path | str | None = None,
     duration: float | None = None,
     limits: Limits | None = None,
     expect: Sequence[Expectation] = (),
 ) -> Report:
     """Return the verdict on a recording, by what is in the file and in the manifest beside it, if there is one.
 
-    ``duration`` is how long it should last, in seconds, and ``expect`` who should be seen or heard when. Bad media
-    gives a report that says so: it is read in a process of its own, with limits on memory and time. Raises
-    ConfigError where there is no file to read, or a duration that can't be.
+    ``manifest`` is where that lies, if not beside the file by its name. ``duration`` is how long it should last, in
+    seconds, and ``expect`` who should be seen or heard when. Bad media gives a report that says so: it is read in a
+    process of its own, with limits on memory and time. Raises ConfigError where there is no file to read, or a
+    duration that can't be.
     """
     if duration is not None and not 0 <= duration < float("inf"):
         message = f"duration: {duration!r} is not possible; give seconds from 0 up."
         raise ConfigError(message)
     path = (recording.path if isinstance(recording, Recording) else Path(recording)).absolute()
     beside = recording.manifest if isinstance(recording, Recording) else manifest_of(path)
+    if manifest is not None:
+        beside = Path(manifest).absolute()
     if not path.is_file():
         message = f"{path} is {'no file' if path.exists() else 'not there'}; give the path of a recording."
         raise ConfigError(message)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -196,7 +197,7 @@ def test_a_machine_that_is_too_slow_is_told_before_anybody_joins(tmp_path: Path)
         os.sched_setaffinity(0, whole)
 
     assert "16 people at 1280x720 and 15/s take about" in said
-    assert "and it has 1." in said
+    assert re.search(r"and (it has|other programs use [\d.]+ of) 1\. ", said)
 
 
 def test_doctor_answers_in_json(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,14 +10,19 @@ import pytest
 from harness.browser.chrome import launch_options
 from harness.browser.locate import locate
 from harness.browser.room_page import chrome_only
+from harness.errors import ConfigError
 from harness.launch import has_camera, versions
+from harness.pytest_plugin.bundle import Bundle
+from harness.pytest_plugin.left import FAILED, bundles_of, finish, leave
+from harness.pytest_plugin.options import MARKER, Asked, add_options, chosen, keep, path_of
 from harness.server.room_server import RoomServer
 from harness.session.room import Room
 from harness.verification.expectations import Expected, read_expected
 from harness.verification.verdict import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
+    from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Playwright
 
@@ -30,29 +34,47 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the harness's options."""
-    group = parser.getgroup("recording-harness", "Recording rooms")
-    group.addoption(
-        "--recordings",
-        metavar="DIR",
-        default=None,
-        help="Folder for finished recordings; 'recordings' in the root directory by default.",
-    )
-    group.addoption(
-        "--recordings-expect",
-        metavar="FILE",
-        default=None,
-        help="What the fixture verify_recording asks of every recording: a TOML file as for 'harness verify --expect'.",
-    )
+    add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Lay our launch arguments over pytest-playwright's, whichever plugin was loaded first."""
+    config.addinivalue_line("markers", MARKER)
+    keep(config)
     # A fixture of the plugin that registers last wins; a test's own conftest still wins over both.
     config.pluginmanager.register(LaunchLayer(), "recording-harness-launch")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note how the test went for its fixtures, and give the report what the test left."""
+    report = yield
+    if report.when == "setup":
+        item.stash[FAILED] = False
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    if report.when == "teardown":
+        finish(item, report)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say where the recordings and all else of each failed test are."""
+    bundles = bundles_of(terminalreporter)
+    if bundles:
+        terminalreporter.section("recordings of failed tests")
+        for test, folder in bundles:
+            terminalreporter.write_line(f"{test}: {folder}")
+
+
 class LaunchLayer:
     """How the browser is launched: Chrome where it is found, with what a recording needs."""
+
+    @pytest.fixture(scope="session")
+    @staticmethod
+    def connect_options(connect_options: dict[str, Any] | None, pytestconfig: pytest.Config) -> dict[str, Any] | None:
+        """Return where the browser is, if not on this machine; it sees our loopback, where the room is served."""
+        address = chosen(pytestconfig, "room-connect")
+        return {"ws_endpoint": address, "expose_network": "<loopback>"} if address else connect_options
 
     @pytest.fixture(scope="session")
     @staticmethod
@@ -73,15 +95,14 @@ class LaunchLayer:
 @pytest.fixture(scope="session")
 def recordings(pytestconfig: pytest.Config) -> Path:
     """Return the folder for finished recordings; it survives pytest-playwright's ``--output``."""
-    chosen: str | None = pytestconfig.getoption("--recordings")
-    return Path(chosen).absolute() if chosen else pytestconfig.rootpath / "recordings"
+    return path_of(pytestconfig, "recordings") or pytestconfig.rootpath / "recordings"
 
 
 @pytest.fixture(scope="session")
 def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
     """Return ``verify`` with the limits and expectations of ``--recordings-expect``; what a test says itself wins."""
-    chosen: str | None = pytestconfig.getoption("--recordings-expect")
-    expected = read_expected(Path(chosen)) if chosen else Expected()
+    path = path_of(pytestconfig, "recordings-expect")
+    expected = read_expected(path) if path else Expected()
 
     def judge(
         recording: Recording | Path | str,
@@ -111,8 +132,42 @@ def room_server(browser_name: str, recordings: Path, request: pytest.FixtureRequ
 
 
 @pytest.fixture
-def room(room_server: RoomServer, new_context: Callable[..., BrowserContext], recordings: Path) -> Iterator[Room]:
-    """Return a room of this test's own, empty; everybody is out when the test ends, and what they recorded is kept."""
-    name = secrets.token_urlsafe(16)
-    with Room(server=room_server, new_context=new_context, recordings=recordings, name=name) as room:
-        yield room
+def room(
+    room_server: RoomServer,
+    new_context: Callable[..., BrowserContext],
+    recordings: Path,
+    request: pytest.FixtureRequest,
+) -> Iterator[Room]:
+    """Return a room of this test's own, with whom its marker ``room`` lets in; all are out when the test ends.
+
+    What they recorded is kept, as ``--recordings-keep`` says. Where the test fails a folder of its own holds that
+    together with reports, screenshots, consoles and a timeline.
+    """
+    try:
+        asked = Asked.of(request.node)
+    except ConfigError as error:
+        pytest.fail(str(error), pytrace=False)
+    opened = Room(
+        server=room_server,
+        new_context=new_context,
+        recordings=recordings,
+        name=secrets.token_urlsafe(16),
+        record_config=asked.config,
+    )
+    bundle = None
+    try:
+        with opened:
+            try:
+                if asked.names:
+                    opened.join_all(*asked.names, media=asked.media)
+                yield opened
+            except BaseException:
+                # Nobody came, or not all: that is a failure before the test.
+                request.node.stash[FAILED] = True
+                raise
+            finally:
+                if request.node.stash.get(FAILED, False):
+                    bundle = Bundle(recordings, request.node.nodeid)
+                    bundle.look(opened)
+    finally:
+        leave(request.node, opened.recordings, bundle)

@@ -1,0 +1,55 @@
+"""``harness convert``: a recording as MP4, Matroska or WAV, judged again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import DebugOption, JsonOption, debugging, print_json, progress, stdout
+from harness.recording.config import Target
+
+
+def convert(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording to convert; it stays as it is.")],
+    *,
+    to: Annotated[
+        Target, typer.Option(envvar="HARNESS_TO", help="H.264 and AAC; the same packets in Matroska; the sound alone.")
+    ] = "mp4",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="HARNESS_OUTPUT", help="Name of the new file; by default it lies beside FILE.", metavar="FILE"
+        ),
+    ] = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Convert a recording to MP4, Matroska or WAV, and judge what came out.
+
+    For example:
+
+    - harness convert recordings/standup.webm
+    - harness convert recordings/standup.webm --to mkv
+    - harness convert recordings/standup.webm --to wav --output standup-sound.wav
+    """
+    if debug:
+        debugging(on=True)
+    from harness.recording.convert import convert as write
+    from harness.recording.convert import length
+    from harness.recording.recording import manifest_of
+    from harness.verification import verify
+
+    with progress() as shown:
+        task = shown.add_task(f"Converting to {to}", total=length(file))
+        path = write(file, to, output, tell=lambda seconds: shown.update(task, completed=seconds))
+    report = verify(path, manifest=manifest_of(file))
+    if json:
+        print_json({"ok": report.ok, "path": str(path), "report": report.as_json()})
+    else:
+        console = stdout()
+        console.print(str(path), soft_wrap=True, markup=False)
+        console.print(report)
+    if not report.ok:
+        raise typer.Exit(1)

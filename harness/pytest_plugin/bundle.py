@@ -1,0 +1,145 @@
+"""What a failed test leaves in one folder: recordings and their reports, screenshots, consoles, and one timeline."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+from playwright.sync_api import Error as PlaywrightError
+
+from harness.errors import HarnessError
+from harness.recording.names import safe_stem
+from harness.recording.recording import Manifest, statistics_of
+from harness.verification.statistics import read_statistics
+from harness.verification.verdict import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from harness.recording.recording import Recording
+    from harness.session.room import Room
+
+FOLDER: Final = "failures"
+_STATISTICS: Final = "rtc-statistics"
+
+
+class Bundle:
+    """The folder of one failed test, ``failures/TEST`` below the recordings; an older one by that name stays.
+
+    ``timeline.jsonl`` tells everything in the order in which it happened, on the clock of the world (UTC): a line a
+    happening, ``time`` and ``source`` and what it was.
+    """
+
+    def __init__(self, recordings: Path, test: str) -> None:
+        stem = safe_stem(test.replace("::", " ").replace("/", " "))
+        names = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
+        self.folder = next(path for name in names if _made(path := recordings / FOLDER / name))
+        self._happened: list[dict[str, Any]] = []
+
+    def look(self, room: Room) -> None:
+        """Keep what everybody's page shows and has said; pages are open still."""
+        for participant in room.participants:
+            name = safe_stem(participant.name)
+            if participant.alive:
+                with contextlib.suppress(PlaywrightError):
+                    participant.page.screenshot(path=self.folder / f"{name}.png")
+            lines = [(line.time, f"{line.kind}: {line.text}") for line in participant.console]
+            (self.folder / f"{name}.console.txt").write_text(
+                "".join(f"{_written(time)} {text}\n" for time, text in lines), encoding="utf-8"
+            )
+            self._happened += [
+                {"time": _written(time), "source": f"console of {participant.name}", "message": text}
+                for time, text in lines
+            ]
+
+    def keep(self, recording: Recording) -> None:
+        """Put a recording, its manifest and statistics there, and the verdict on it as a page and as JSON."""
+        copy = self.folder / recording.path.name
+        for path in (recording.path, recording.manifest, statistics_of(recording.path)):
+            if path.exists():
+                _link(path, self.folder / path.name)
+        with contextlib.suppress(HarnessError):
+            report = verify(copy)
+            report.write_html(copy.with_suffix(".html"))
+            text = json.dumps(report.as_json(), indent=2, ensure_ascii=False)
+            copy.with_name(f"{copy.stem}.report.json").write_text(text + "\n", encoding="utf-8")
+            manifest = Manifest.read(recording.manifest)
+            clock = _Clock(manifest)
+            self._happened += _events(manifest, clock)
+            self._happened += [
+                {
+                    "time": clock.at(finding.at[0] if finding.at else 0.0),
+                    "source": f"verdict on {recording.path.name}",
+                    "message": f"{finding.check}: {finding.message}",
+                }
+                for finding in report.failures
+            ]
+
+    def add(self, path: Path) -> None:
+        """Put another file there: a trace, for example."""
+        if path.is_file():
+            _link(path, self.folder / path.name)
+
+    def close(self) -> None:
+        """Write the timeline."""
+        lines = sorted(self._happened, key=lambda one: str(one["time"]))
+        text = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
+        (self.folder / "timeline.jsonl").write_text(text, encoding="utf-8")
+
+
+def _made(path: Path) -> bool:
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _link(source: Path, target: Path) -> None:
+    """Put a file there a second time; copy it where the disk has no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+class _Clock:
+    """Tells the time of the world at a time of the file; pauses are not in the file."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._start = datetime.fromisoformat(manifest.recording.started_at)
+        self._cuts = manifest.timeline.cuts()
+
+    def at(self, seconds: float) -> str:
+        out = sum(length for where, length in self._cuts if where < seconds)
+        return (self._start + timedelta(seconds=seconds + out)).isoformat(timespec="milliseconds")
+
+
+def _events(manifest: Manifest, clock: _Clock) -> Iterator[dict[str, Any]]:
+    """Yield what happened while it was recorded, and what WebRTC said then."""
+    recording = manifest.recording
+    source = recording.path.name
+    yield {"time": clock.at(0), "source": source, "event": "first picture"}
+    for event in manifest.timeline.events:
+        happened = event.model_dump(mode="json", exclude_none=True)
+        yield {"time": clock.at(happened.pop("at")), "source": source, **happened}
+    for line in read_statistics(statistics_of(recording.path)):
+        yield {
+            "time": clock.at(line.at),
+            "source": source,
+            "event": _STATISTICS,
+            "participant": line.participant,
+            "bytes_received": line.sum("inbound-rtp", "bytesReceived"),
+            "packets_lost": line.sum("inbound-rtp", "packetsLost"),
+        }
+    yield {"time": clock.at(recording.duration), "source": source, "event": "last picture"}
+
+
+def _written(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds")

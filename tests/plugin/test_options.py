@@ -1,0 +1,237 @@
+"""The plugin's options and its marker, in runs of their own."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+QUIET = ("-p", "no:cacheprovider")
+ONE_PASSES_ONE_FAILS = """
+    from harness import RecordConfig
+
+    def record(room, name):
+        alice = room.join("alice")
+        alice.start_media_recording(record_config=RecordConfig(record_name=name))
+        room.wait(seconds=0.3)
+        alice.stop_media_recording()
+        alice.download_media_recording()
+        alice.clean_media_recording()
+
+    def test_that_passes(room):
+        record(room, "passed")
+
+    def test_that_fails(room):
+        record(room, "failed")
+        print("it fails now")
+        assert False
+"""
+
+
+def films(folder: Path) -> set[str]:
+    """Return the names of the recordings in a folder, and of what belongs to them."""
+    return {path.name.partition(".")[0] for path in folder.glob("*.*")}
+
+
+@pytest.mark.parametrize(("keep", "left"), [("retain-on-failure", {"failed"}), ("off", set())])
+def test_recordings_stay_as_recordings_keep_says(pytester: pytest.Pytester, keep: str, left: set[str]) -> None:
+    """Those of passed tests, those of failed ones, or none; the folder of a failure stays in any case."""
+    pytester.makepyfile(ONE_PASSES_ONE_FAILS)
+
+    result = pytester.runpytest_subprocess(*QUIET, "--recordings", "films", "--recordings-keep", keep)
+
+    result.assert_outcomes(passed=1, failed=1)
+    assert left == films(pytester.path / "films")
+    result.stdout.fnmatch_lines(["*recordings of failed tests*", "*::test_that_fails*: */films/failures/*"])
+    (bundle,) = (pytester.path / "films" / "failures").iterdir()
+    assert (bundle / "failed.webm").stat().st_size > 0
+
+
+def test_a_failed_test_has_everything_in_one_folder(pytester: pytest.Pytester) -> None:
+    """Recording, manifest, statistics, report, screenshots, consoles, Playwright's trace, and one timeline."""
+    pytester.makepyfile(
+        """
+        from harness import RecordConfig
+
+        def test_that_fails(room):
+            alice, bob = room.join_all("alice", "bob")
+            alice.start_media_recording(record_config=RecordConfig(record_name="take"))
+            bob.page.evaluate("console.warn('bob is odd')")
+            room.wait(seconds=1.2)
+            bob.mute()
+            room.wait(seconds=0.3)
+            assert False
+        """
+    )
+
+    result = pytester.runpytest_subprocess(*QUIET, "--tracing", "retain-on-failure")
+
+    result.assert_outcomes(failed=1)
+    (bundle,) = (pytester.path / "recordings" / "failures").iterdir()
+    assert "test_that_fails" in bundle.name
+    kept = {path.name for path in bundle.iterdir()}
+    assert kept >= {
+        *("take.webm", "take.json", "take.stats.jsonl", "take.html", "take.report.json"),
+        *("alice.png", "bob.png", "alice.console.txt", "bob.console.txt", "timeline.jsonl"),
+    }
+    assert any(name.startswith("trace") and name.endswith(".zip") for name in kept)
+    assert "warning: bob is odd" in (bundle / "bob.console.txt").read_text()
+    happened = [json.loads(line) for line in (bundle / "timeline.jsonl").read_text().splitlines()]
+    assert sorted(one["time"] for one in happened) == [one["time"] for one in happened]
+    said = next(at for at, one in enumerate(happened) if one.get("message") == "warning: bob is odd")
+    muted = next(at for at, one in enumerate(happened) if one.get("event") == "sound" and one.get("on") is False)
+    assert said < muted
+    assert any(one.get("event") == "rtc-statistics" and one["participant"] == "bob" for one in happened)
+
+
+def test_options_may_stand_in_the_configuration(pytester: pytest.Pytester) -> None:
+    """Each option has a line of the same name; the command line wins."""
+    pytester.makeini(
+        "[pytest]\nrecordings = films\nrecordings_keep = retain-on-failure\nrecordings_expect = limits.toml"
+    )
+    (pytester.path / "limits.toml").write_text("[limits]\nav_offset_ms = 50\n")
+    pytester.makepyfile(
+        """
+        def test_folder(recordings, verify_recording, pytestconfig):
+            assert recordings == pytestconfig.rootpath / "films"
+        """
+    )
+
+    pytester.runpytest_subprocess(*QUIET).assert_outcomes(passed=1)
+
+    chosen = pytester.runpytest_subprocess(*QUIET, "--recordings", "others")
+    chosen.assert_outcomes(failed=1)
+
+
+def test_a_word_that_recordings_keep_does_not_know_is_refused_in_one_line(pytester: pytest.Pytester) -> None:
+    """Before any test runs."""
+    pytester.makepyfile("def test_nothing(): pass")
+
+    result = pytester.runpytest_subprocess(*QUIET, "--recordings-keep", "maybe")
+
+    assert pytest.ExitCode.USAGE_ERROR == result.ret
+    result.stderr.fnmatch_lines(["*'maybe' is not possible; choose one of on, off, retain-on-failure."])
+
+
+def test_the_marker_fills_the_room(pytester: pytest.Pytester) -> None:
+    """Who is in it when the test begins, and what its recordings are where a call does not say."""
+    pytester.makepyfile(
+        """
+        import pytest
+        from harness import RecordConfig
+
+        @pytest.mark.room(participants=3, layout="speaker", record_video_quality="480p", record_name="marked")
+        def test_three_people(room):
+            assert ["alice", "bob", "carol"] == [one.name for one in room.participants]
+            alice = room.participants[0]
+            alice.start_media_recording()
+            alice.stop_media_recording()
+            recording = alice.download_media_recording()
+            assert ("marked.webm", 640, 480) == (recording.path.name, recording.width, recording.height)
+
+        @pytest.mark.room(participants=["ann", "ben"])
+        def test_names(room):
+            assert ["ann", "ben"] == [one.name for one in room.participants]
+
+        def test_nobody(room):
+            assert [] == room.participants
+        """
+    )
+
+    pytester.runpytest_subprocess(*QUIET, "--strict-markers").assert_outcomes(passed=3)
+
+
+def test_a_marker_that_cannot_be_is_an_error_that_says_why(pytester: pytest.Pytester) -> None:
+    """What, where and what to do, in one line."""
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.room(participants=0)
+        def test_too_few(room): pass
+
+        @pytest.mark.room(colour="red")
+        def test_unknown(room): pass
+
+        @pytest.mark.room(layout="heap")
+        def test_layout(room): pass
+
+        @pytest.mark.room(3)
+        def test_unnamed(room): pass
+        """
+    )
+
+    result = pytester.runpytest_subprocess(*QUIET)
+
+    result.assert_outcomes(errors=4)
+    result.stdout.fnmatch_lines(
+        [
+            "*participants: 0 is not possible; give a number from 1 to 16, or names.",
+            "*@pytest.mark.room: unknown option 'colour'; choose from participants, media, record_type*",
+            "*layout: 'heap' is not possible; choose one of 'grid', 'speaker'.",
+            "*@pytest.mark.room takes names only: participants=3.",
+        ]
+    )
+
+
+def test_reporters_are_told_where_recordings_are(pytester: pytest.Pytester) -> None:
+    """JUnit XML has them as properties of their test, pytest-html and Allure the films and the reports on them."""
+    pytester.makepyfile(ONE_PASSES_ONE_FAILS)
+
+    reporters = ("--junit-xml", "results.xml", "--html", "site/all.html", "--alluredir", "allure")
+    pytester.runpytest_subprocess(*QUIET, *reporters).assert_outcomes(passed=1, failed=1)
+
+    assert {"passed", "failed"} == films(pytester.path / "recordings")
+    junit = (pytester.path / "results.xml").read_text()
+    assert f'name="recording" value="{pytester.path}/recordings/passed.webm"' in junit
+    assert f'name="recording_bundle" value="{pytester.path}/recordings/failures/' in junit
+    html = (pytester.path / "site" / "all.html").read_text()
+    assert "../recordings/passed.webm" in html
+    assert "../recordings/passed.html" in html
+    assert (pytester.path / "recordings" / "passed.html").stat().st_size > 0
+    allure = "".join(path.read_text() for path in (pytester.path / "allure").glob("*.json"))
+    assert '"passed.webm"' in allure
+    assert '"Report on failed.webm"' in allure
+
+
+def test_workers_record_side_by_side(pytester: pytest.Pytester) -> None:
+    """With pytest-xdist each process has its own browser and server, and all record into one folder."""
+    pytester.makepyfile(
+        """
+        import pytest
+        from harness import RecordConfig, verify
+
+        @pytest.mark.parametrize("number", range(2))
+        def test_a_room(room, number):
+            alice, bob = room.join_all("alice", "bob")
+            alice.start_media_recording(record_config=RecordConfig(record_name="same"))
+            room.wait(seconds=1.5)
+            alice.stop_media_recording()
+            recording = alice.download_media_recording()
+            alice.clean_media_recording()
+            verify(recording).raise_for_failures()
+        """
+    )
+
+    result = pytester.runpytest_subprocess(*QUIET, "-n", "2")
+
+    result.assert_outcomes(passed=2)
+    assert {"same.webm", "same-2.webm"} == {path.name for path in (pytester.path / "recordings").glob("*.webm")}
+
+
+def test_somebody_who_cannot_join_leaves_a_folder_as_well(pytester: pytest.Pytester) -> None:
+    """What fails before the test begins is a failure, too."""
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.room(participants=["alice", 500 * "x"])
+        def test_nobody_has_such_a_name(room):
+            pass
+        """
+    )
+
+    result = pytester.runpytest_subprocess(*QUIET)
+
+    result.assert_outcomes(errors=1)
+    (bundle,) = (pytester.path / "recordings" / "failures").iterdir()
+    assert (bundle / "alice.png").stat().st_size > 0
