@@ -74,7 +74,7 @@ class LaunchLayer:
     def connect_options(connect_options: dict[str, Any] | None, pytestconfig: pytest.Config) -> dict[str, Any] | None:
         """Return where the browser is, if not on this machine; it sees our loopback, where the room is served."""
         address = chosen(pytestconfig, "room-connect")
-        return {"ws_endpoint": address, "expose_network": "<loopback>"} if address else connect_options
+        return {"endpoint": address, "expose_network": "<loopback>"} if address else connect_options
 
     @pytest.fixture(scope="session")
     @staticmethod

@@ -38,7 +38,7 @@ _OPTIONS: Final = {
     ),
     "room-connect": (
         "WS",
-        "Playwright server whose browser is used, as 'playwright run-server' prints it: ws://127.0.0.1:3000/.",
+        "Address of a browser that runs elsewhere, as 'playwright launch-server' or 'run-server' prints it.",
     ),
 }
 

@@ -1,9 +1,18 @@
 """The plugin's options and its marker, in runs of their own."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Playwright
+
+from harness.browser.chrome import launch_options
+from harness.browser.locate import locate
 
 QUIET = ("-p", "no:cacheprovider")
 ONE_PASSES_ONE_FAILS = """
@@ -235,3 +244,44 @@ def test_somebody_who_cannot_join_leaves_a_folder_as_well(pytester: pytest.Pytes
     result.assert_outcomes(errors=1)
     (bundle,) = (pytester.path / "recordings" / "failures").iterdir()
     assert (bundle / "alice.png").stat().st_size > 0
+
+
+def test_a_browser_elsewhere_records_as_well(pytester: pytest.Pytester, browser_elsewhere: str) -> None:
+    """--room-connect takes one that Playwright serves; the recording comes back to where the test runs."""
+    pytester.makepyfile(
+        """
+        from harness import RecordConfig, verify
+
+        def test_a_call(room):
+            alice, bob = room.join_all("alice", "bob")
+            alice.start_media_recording(record_config=RecordConfig(record_name="far"))
+            room.wait(seconds=1.5)
+            alice.stop_media_recording()
+            recording = alice.download_media_recording()
+            alice.clean_media_recording()
+            verify(recording).raise_for_failures()
+        """
+    )
+
+    result = pytester.runpytest_subprocess(*QUIET, "--room-connect", browser_elsewhere)
+
+    result.assert_outcomes(passed=1)
+    assert (pytester.path / "recordings" / "far.webm").stat().st_size > 0
+
+
+@pytest.fixture
+def browser_elsewhere(tmp_path: Path, playwright: Playwright) -> Iterator[str]:
+    """Serve a browser by Playwright's own program, and return its address."""
+    found = locate(None, bundled=playwright.chromium.executable_path)
+    options = launch_options(found, fake_devices=True)
+    words = {name: name.split("_") for name in options}
+    served = {first + "".join(map(str.title, rest)): options[name] for name, (first, *rest) in words.items()}
+    (tmp_path / "launch.json").write_text(json.dumps(served, default=str))
+    command = [sys.executable, "-m", "playwright", "launch-server", "--browser", "chromium"]
+    server = subprocess.Popen(
+        [*command, "--config", tmp_path / "launch.json"], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert server.stdout is not None
+    yield server.stdout.readline().strip()
+    os.killpg(server.pid, signal.SIGTERM)
+    server.communicate(timeout=20)
