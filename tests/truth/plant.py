@@ -77,7 +77,7 @@ def _joined(pieces: list[tuple[int, NDArray[np.float32]]]) -> NDArray[np.float32
     return np.concatenate(joined, axis=1)
 
 
-def encoded(film: Film, path: Path, *, codec: str = "libvpx", container: str = "webm") -> None:
+def encoded(film: Film, path: Path, *, codec: str = "libvpx-vp9", container: str = "webm") -> None:
     """Write a film: None in place of a picture leaves its tick empty."""
     height, width = next((one.shape[0] * 2 // 3, one.shape[1]) for one in film.pictures if one is not None)
     with av.open(str(path), "w", format=container) as media:
