@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmarks.contest import Form
 
-_PAGE: Final = Path(__file__).parent / "results" / "latest.html"
+PAGE: Final = Path(__file__).parent / "results" / "latest.html"
 TITLES: Final = {
     "floor": "one unmixed track",
     "ours": "this mixer",
@@ -29,8 +29,8 @@ def write_page(results: dict[str, Any]) -> Path:
     text = environment.get_template("page.html.j2").render(
         machine=results["machine"], bars=results["bars"], scenes=scenes_of(results)
     )
-    _PAGE.write_text(text, encoding="utf-8")
-    return _PAGE
+    PAGE.write_text(text, encoding="utf-8")
+    return PAGE
 
 
 def scenes_of(results: dict[str, Any]) -> list[dict[str, Any]]:
