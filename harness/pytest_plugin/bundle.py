@@ -23,10 +23,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.recording.recording import Recording
+    from harness.session.participant import Participant
     from harness.session.room import Room
 
 FOLDER: Final = "failures"
 _STATISTICS: Final = "rtc-statistics"
+# A page that begins to draw has the others' pictures a moment later.
+_SHOWN: Final = "() => [...document.querySelectorAll('video')].every((video) => video.readyState >= 2)"
+_SHOWN_WITHIN: Final = 2000
 
 
 class Bundle:
@@ -44,11 +48,13 @@ class Bundle:
 
     def look(self, room: Room) -> None:
         """Keep what everybody's page shows and has said; pages are open still."""
+        alive = [participant for participant in room.participants if participant.alive]
+        for step in (_show, self._take_picture):
+            for participant in alive:
+                with contextlib.suppress(PlaywrightError):
+                    step(participant)
         for participant in room.participants:
             name = safe_stem(participant.name)
-            if participant.alive:
-                with contextlib.suppress(PlaywrightError):
-                    participant.page.screenshot(path=self.folder / f"{name}.png")
             lines = [(line.time, f"{line.kind}: {line.text}") for line in participant.console]
             (self.folder / f"{name}.console.txt").write_text(
                 "".join(f"{_written(time)} {text}\n" for time, text in lines), encoding="utf-8"
@@ -57,6 +63,12 @@ class Bundle:
                 {"time": _written(time), "source": f"console of {participant.name}", "message": text}
                 for time, text in lines
             ]
+
+    def _take_picture(self, participant: Participant) -> None:
+        # Who has nothing to show, as their camera is off, is not waited for.
+        with contextlib.suppress(PlaywrightError):
+            participant.page.wait_for_function(_SHOWN, timeout=_SHOWN_WITHIN)
+        participant.page.screenshot(path=self.folder / f"{safe_stem(participant.name)}.png")
 
     def keep(self, recording: Recording) -> None:
         """Put a recording, its manifest and statistics there, and the verdict on it as a page and as JSON."""
@@ -91,6 +103,11 @@ class Bundle:
         lines = sorted(self._happened, key=lambda one: str(one["time"]))
         text = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
         (self.folder / "timeline.jsonl").write_text(text, encoding="utf-8")
+
+
+def _show(participant: Participant) -> None:
+    """Let a page that nobody watched so far draw what it would show."""
+    participant.page.evaluate("() => window.harness.show()")
 
 
 def _made(path: Path) -> bool:

@@ -83,6 +83,8 @@ def test_a_failed_test_has_everything_in_one_folder(pytester: pytest.Pytester) -
         *("alice.png", "bob.png", "alice.console.txt", "bob.console.txt", "timeline.jsonl"),
     }
     assert any(name.startswith("trace") and name.endswith(".zip") for name in kept)
+    # A blank page has 4 kB; this one shows everybody.
+    assert all((bundle / f"{name}.png").stat().st_size > 40_000 for name in ("alice", "bob"))
     assert "warning: bob is odd" in (bundle / "bob.console.txt").read_text()
     happened = [json.loads(line) for line in (bundle / "timeline.jsonl").read_text().splitlines()]
     assert sorted(one["time"] for one in happened) == [one["time"] for one in happened]

@@ -53,7 +53,11 @@ const createOwn = () => {
 keepCollecting();
 const client = createOwn();
 page.NERTC = nertc(createOwn);
-page.harness = driven(client);
-// Python drives pages that nobody watches; those draw nothing and so cost nothing.
-if (new URLSearchParams(location.search).get('view') !== 'off')
-  new View(document, client, unsupported()).show();
+let shown = false;
+const show = () => {
+  if (!shown) new View(document, client, unsupported()).show();
+  shown = true;
+};
+page.harness = { ...driven(client), show };
+// Python drives pages that nobody watches; those draw nothing and so cost nothing, until somebody wants to see one.
+if (new URLSearchParams(location.search).get('view') !== 'off') show();
