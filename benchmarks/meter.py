@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-import psutil
-
+from harness.browser.load import busy, family
 from tests.processes import memory
 
 
@@ -26,14 +25,14 @@ class Meter:
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._ours = _family()
-        self._all = _busy()
+        self._all = busy()
 
     def read(self) -> Cost:
         """Return what it cost so far."""
         seconds = time.monotonic() - self._began
         now = _family()
         ours = sum(spent - self._ours.get(process, 0.0) for process, spent in now.items())
-        whole = _busy() - self._all
+        whole = busy() - self._all
         return Cost(
             seconds=seconds,
             cores=ours / seconds,
@@ -44,17 +43,4 @@ class Meter:
 
 def _family() -> dict[int, float]:
     """Return the processor seconds of each process by its number."""
-    spent = {}
-    me = psutil.Process()
-    for process in [me, *me.children(recursive=True)]:
-        try:
-            times = process.cpu_times()
-        except psutil.Error:
-            continue
-        spent[process.pid] = times.user + times.system
-    return spent
-
-
-def _busy() -> float:
-    times = psutil.cpu_times()
-    return times.user + times.system + times.nice + times.irq + times.softirq
+    return {number: times.user + times.system for number, times in family()}

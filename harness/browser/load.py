@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import time
 import zlib
 from statistics import median
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from harness.recording.config import RecordConfig
 
 # Processors that a recording takes, browsers and all: fitted to recordings of one to nine people, from 360p at 15
@@ -33,14 +36,14 @@ class Load:
 
     def __init__(self) -> None:
         self._began = time.monotonic()
-        self._all = _busy()
+        self._all = busy()
         self._ours = _of_ours()
 
     def foreign(self) -> float:
         """Return how many processors others used since this was made, on average."""
         seconds = time.monotonic() - self._began
         ours = _of_ours() - self._ours
-        return max(0.0, _busy() - self._all - ours) / max(seconds, 1e-3)
+        return max(0.0, busy() - self._all - ours) / max(seconds, 1e-3)
 
     def shortage(self, people: int, config: RecordConfig) -> str | None:
         """Return a sentence where so many senders can't be recorded in time, with what to do; None where they can."""
@@ -84,23 +87,22 @@ def _processors() -> int:
         return os.cpu_count() or 1
 
 
-def _busy() -> float:
+def busy() -> float:
     """Return the seconds that all processors together have worked since the machine started."""
     times = psutil.cpu_times()
     return sum(float(getattr(times, kind, 0.0)) for kind in ("user", "system", "nice", "irq", "softirq"))
 
 
-def _of_ours() -> float:
-    """Return the processor seconds of this process and all below it."""
-    spent = 0.0
+def family() -> Iterator[tuple[int, Any]]:
+    """Yield the number and psutil's ``cpu_times`` of this process and of all below it that are there."""
     me = psutil.Process()
     for process in [me, *me.children(recursive=True)]:
-        try:
-            times = process.cpu_times()
-        except psutil.Error:
-            continue
-        # Those of children that have ended count with their parents.
-        spent += (
-            times.user + times.system + getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
-        )
-    return spent
+        with contextlib.suppress(psutil.Error):
+            yield process.pid, process.cpu_times()
+
+
+def _of_ours() -> float:
+    """Return the processor seconds of this process and all below it."""
+    # Those of children that have ended count with their parents.
+    kinds = ("user", "system", "children_user", "children_system")
+    return sum(float(getattr(times, kind, 0.0)) for _, times in family() for kind in kinds)

@@ -7,13 +7,12 @@ import json
 import os
 import shutil
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from playwright.sync_api import Error as PlaywrightError
 
 from harness.errors import HarnessError
-from harness.recording.names import safe_stem
+from harness.recording.names import numbered, safe_stem
 from harness.recording.recording import Manifest, statistics_of
 from harness.verification.statistics import read_statistics
 from harness.verification.verdict import verify
@@ -42,8 +41,7 @@ class Bundle:
 
     def __init__(self, recordings: Path, test: str) -> None:
         stem = safe_stem(test.replace("::", " ").replace("/", " "))
-        names = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
-        self.folder = next(path for name in names if _made(path := recordings / FOLDER / name))
+        self.folder = next(path for name in numbered(stem) if _made(path := recordings / FOLDER / name))
         self._happened: list[dict[str, Any]] = []
 
     def look(self, room: Room) -> None:
@@ -73,7 +71,7 @@ class Bundle:
     def keep(self, recording: Recording) -> None:
         """Put a recording, its manifest and statistics there, and the verdict on it as a page and as JSON."""
         copy = self.folder / recording.path.name
-        for path in (recording.path, recording.manifest, statistics_of(recording.path)):
+        for path in recording.files:
             if path.exists():
                 _link(path, self.folder / path.name)
         with contextlib.suppress(HarnessError):

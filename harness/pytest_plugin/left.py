@@ -11,7 +11,6 @@ from urllib.parse import quote
 import pytest
 
 from harness.pytest_plugin.options import keep
-from harness.recording.recording import statistics_of
 from harness.verification.verdict import verify
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def leave(item: pytest.Item, recordings: Sequence[Recording], bundle: Bundle | N
     word = keep(item.config)
     if word == "off" or (word == "retain-on-failure" and not failed):
         for recording in recordings:
-            for path in (recording.path, recording.manifest, statistics_of(recording.path)):
+            for path in recording.files:
                 path.unlink(missing_ok=True)
         recordings = ()
     item.stash[_LEFT] = Left(tuple(recordings), bundle)

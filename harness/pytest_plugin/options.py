@@ -59,11 +59,10 @@ def chosen(config: pytest.Config, name: str) -> str | None:
 
 def path_of(config: pytest.Config, name: str) -> Path | None:
     """Return an option's path: on the command line from where pytest runs, in its configuration from where that is."""
+    if on_the_line := config.getoption(f"--{name}"):
+        return Path(on_the_line).absolute()
     said = chosen(config, name)
-    if said is None:
-        return None
-    from_the_line = config.getoption(f"--{name}")
-    return Path(said).absolute() if from_the_line else config.rootpath / said
+    return config.rootpath / said if said else None
 
 
 def keep(config: pytest.Config) -> Keep:

@@ -12,6 +12,7 @@ from harness.errors import SetupError
 from harness.recording.recording import SUFFIX, manifest_of, statistics_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 FALLBACK: Final = "recording"
@@ -54,12 +55,17 @@ def reserve(folder: Path, stem: str) -> Path:
     folder = folder.absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        names = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
-        paths = (folder / f"{name}{SUFFIX}" for name in names)
+        paths = (folder / f"{name}{SUFFIX}" for name in numbered(stem))
         return next(path for path in paths if not _taken(path) and _create(path))
     except OSError as error:
         message = f"{folder} can't take recordings: {error.strerror}. Make room there, or choose another --recordings."
         raise SetupError(message) from error
+
+
+def numbered(stem: str) -> Iterator[str]:
+    """Yield the names to try for something: the stem, then ``stem-2``, ``stem-3`` and so on."""
+    yield stem
+    yield from (f"{stem}-{number}" for number in count(2))
 
 
 def _taken(path: Path) -> bool:

@@ -53,6 +53,11 @@ class Recording(BaseModel):
     download_ms: float | None = None
     recovered: str | None = None
 
+    @property
+    def files(self) -> tuple[Path, Path, Path]:
+        """What belongs to it on the disk: film, manifest and, where WebRTC was asked, its statistics."""
+        return self.path, self.manifest, statistics_of(self.path)
+
     def as_json(self) -> dict[str, Any]:
         """Return the RECORDING object of the command line's answers."""
         return self.model_dump(mode="json")

@@ -35,6 +35,21 @@ ONE_PASSES_ONE_FAILS = """
         assert False
 """
 
+A_CALL_AND_ANOTHER = """
+    import pytest
+    from harness import RecordConfig, verify
+
+    @pytest.mark.parametrize("number", range(2))
+    def test_a_room(room, number):
+        alice, bob = room.join_all("alice", "bob")
+        alice.start_media_recording(record_config=RecordConfig(record_name="same"))
+        room.wait(seconds=1.5)
+        alice.stop_media_recording()
+        recording = alice.download_media_recording()
+        alice.clean_media_recording()
+        verify(recording).raise_for_failures()
+"""
+
 
 def films(folder: Path) -> set[str]:
     """Return the names of the recordings in a folder, and of what belongs to them."""
@@ -206,22 +221,7 @@ def test_reporters_are_told_where_recordings_are(pytester: pytest.Pytester) -> N
 
 def test_workers_record_side_by_side(pytester: pytest.Pytester) -> None:
     """With pytest-xdist each process has its own browser and server, and all record into one folder."""
-    pytester.makepyfile(
-        """
-        import pytest
-        from harness import RecordConfig, verify
-
-        @pytest.mark.parametrize("number", range(2))
-        def test_a_room(room, number):
-            alice, bob = room.join_all("alice", "bob")
-            alice.start_media_recording(record_config=RecordConfig(record_name="same"))
-            room.wait(seconds=1.5)
-            alice.stop_media_recording()
-            recording = alice.download_media_recording()
-            alice.clean_media_recording()
-            verify(recording).raise_for_failures()
-        """
-    )
+    pytester.makepyfile(A_CALL_AND_ANOTHER)
 
     result = pytester.runpytest_subprocess(*QUIET, "-n", "2")
 
@@ -250,25 +250,12 @@ def test_somebody_who_cannot_join_leaves_a_folder_as_well(pytester: pytest.Pytes
 
 def test_a_browser_elsewhere_records_as_well(pytester: pytest.Pytester, browser_elsewhere: str) -> None:
     """--room-connect takes one that Playwright serves; the recording comes back to where the test runs."""
-    pytester.makepyfile(
-        """
-        from harness import RecordConfig, verify
-
-        def test_a_call(room):
-            alice, bob = room.join_all("alice", "bob")
-            alice.start_media_recording(record_config=RecordConfig(record_name="far"))
-            room.wait(seconds=1.5)
-            alice.stop_media_recording()
-            recording = alice.download_media_recording()
-            alice.clean_media_recording()
-            verify(recording).raise_for_failures()
-        """
-    )
+    pytester.makepyfile(A_CALL_AND_ANOTHER)
 
     result = pytester.runpytest_subprocess(*QUIET, "--room-connect", browser_elsewhere)
 
-    result.assert_outcomes(passed=1)
-    assert (pytester.path / "recordings" / "far.webm").stat().st_size > 0
+    result.assert_outcomes(passed=2)
+    assert (pytester.path / "recordings" / "same.webm").stat().st_size > 0
 
 
 @pytest.fixture
