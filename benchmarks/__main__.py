@@ -92,7 +92,7 @@ def tell(line: str) -> None:
 def mixing(arena: Arena, quick: bool, repeats: int, seconds: float) -> list[Run]:  # noqa: FBT001
     """Let the contestants record in turns, in every form; a contestant that fails is told of and left out."""
     plan = [(MAIN, ("floor", "ours", "nertc-shipped") if quick else EVERYBODY, repeats)]
-    plan += [(REMOTE, ("ours", "nertc-shipped") if quick else EVERYBODY, 1 if quick else repeats)]
+    plan += [(REMOTE, ("ours", "nertc-shipped") if quick else (*EVERYBODY, "nertc-whole"), 1 if quick else repeats)]
     if not quick:
         few = max(1, repeats // 4)
         plan += [(SMALL, EVERYBODY, few), (SMALL_REMOTE, EVERYBODY, few)]
@@ -145,12 +145,11 @@ def _held(arena: Arena, contestant: str, form: Form) -> int:
 
 def ratios(runs: list[Run]) -> dict[str, float | None]:
     """Return the medians of what we cost over each of the others, four people at 720p30."""
-    others = {"floor": "floor", "nertc_shipped": "nertc-shipped", "nertc_webm": "nertc-webm", "recordrtc": "recordrtc"}
     found = {}
     for suffix, form in (("", MAIN), ("_webrtc", REMOTE)):
-        for name, contestant in others.items():
+        for contestant in ("floor", "nertc-shipped", "nertc-webm", "nertc-whole", "recordrtc"):
             if one := ratio(runs, form, contestant):
-                found[f"mixer_over_{name}{suffix}"] = one.median
+                found[f"mixer_over_{contestant.replace('-', '_')}{suffix}"] = one.median
     return found
 
 

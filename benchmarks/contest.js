@@ -236,6 +236,7 @@ const CONTESTANTS = {
   ours: () => new Ours(),
   'nertc-shipped': () => new Nertc({ webm: false }),
   'nertc-webm': () => new Nertc({ webm: true }),
+  'nertc-whole': () => new Nertc({ webm: false }),
   recordrtc: () => new RecordRtc(),
 };
 

@@ -34,8 +34,11 @@ _SCRIPTS: Final = {
 _LOADS: Final = {
     "nertc-shipped": "nertc-web-sdk/NERTC.js",
     "nertc-webm": "nertc-web-sdk/NERTC.js",
+    "nertc-whole": "nertc-web-sdk/NERTC.js",
     "recordrtc": "recordrtc/RecordRTC.js",
 }
+# Who lets everybody send the whole size: NERTC's SDK tells no sender how large its tile is. The others get tiles.
+_WHOLE: Final = ("nertc-whole",)
 # So many seconds of a recording go by before it is measured.
 _WARM: Final = 1.5
 SIZES: Final = {"360p": (640, 360), "480p": (640, 480), "720p": (1280, 720)}
@@ -172,7 +175,7 @@ class Arena:
     def _prepare(self, room: Room, contestant: str, form: Form) -> Participant:
         alice = room.participants[0]
         self._load(alice, contestant)
-        alice.page.evaluate("(options) => contest.open(options)", _opening(form))
+        alice.page.evaluate("(options) => contest.open(options)", _opening(contestant, form))
         return alice
 
     def _begin(self, alice: Participant, contestant: str, form: Form) -> None:
@@ -197,8 +200,8 @@ class Arena:
         alice.page.wait_for_function("() => window.contest !== undefined")
 
 
-def _opening(form: Form) -> dict[str, Any]:
-    columns = -(-(form.people**0.5) // 1)
+def _opening(contestant: str, form: Form) -> dict[str, Any]:
+    columns = 1 if contestant in _WHOLE else -(-(form.people**0.5) // 1)
     width, height = SIZES[form.quality]
     tile = {"width": int(width // columns), "height": int(height // columns), "frameRate": form.frame_rate}
     return {"others": form.people - 1, "size": tile, "scene": form.scene}

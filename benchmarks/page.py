@@ -17,6 +17,7 @@ TITLES: Final = {
     "ours": "this mixer",
     "nertc-shipped": "NERTC as shipped (MP4)",
     "nertc-webm": "NERTC forced to WebM",
+    "nertc-whole": "NERTC as shipped, everybody sending the whole size",
     "recordrtc": "RecordRTC",
 }
 

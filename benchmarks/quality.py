@@ -27,7 +27,7 @@ _FULL_SCALE: Final = 255
 def psnr(path: Path, sources: list[dict[str, Any]]) -> float | None:
     """Return the median PSNR, in dB, of the pictures of a file against the brightness of what they show.
 
-    ``sources`` are in the order of the tiles. None where the file holds no pictures of that size.
+    ``sources`` are in the order of the tiles. None where no tile has its source's size.
     """
     originals = [_luma(one) for one in sources]
     found = []
@@ -37,12 +37,12 @@ def psnr(path: Path, sources: list[dict[str, Any]]) -> float | None:
                 continue
             picture = frame.to_ndarray(format="gray" if frame.format.name == "gray" else "yuv420p")[: frame.height]
             errors = [
-                _error(picture, original, place.x, place.y)
+                _error(picture[round(place.y) :, round(place.x) :], original)
                 for original, place in zip(originals, grid(len(originals), frame.width, frame.height), strict=True)
+                if original.shape == (round(place.height), round(place.width))
             ]
-            known = [one for one in errors if one is not None]
-            if known:
-                found.append(10 * math.log10(_FULL_SCALE**2 / max(1e-6, float(np.mean(known)))))
+            if errors:
+                found.append(10 * math.log10(_FULL_SCALE**2 / max(1e-6, float(np.mean(errors)))))
     return round(median(found), 2) if found else None
 
 
@@ -51,11 +51,8 @@ def _luma(source: dict[str, Any]) -> NDArray[np.uint8]:
     return pixels.reshape(source["height"], source["width"])
 
 
-def _error(picture: NDArray[np.uint8], original: NDArray[np.uint8], x: float, y: float) -> float | None:
-    """Return the mean squared error of what stands still in one tile; None where the tile has another size."""
+def _error(tile: NDArray[np.uint8], original: NDArray[np.uint8]) -> float:
+    """Return the mean squared error of what stands still in a tile, whose top left corner is the array's."""
     height, width = original.shape
-    tile = picture[round(y) : round(y) + height, round(x) : round(x) + width]
-    if tile.shape != original.shape:
-        return None
     rows = slice(round(height * _TOP), round(height * _BOTTOM))
-    return float(np.mean((tile[rows].astype(float) - original[rows]) ** 2))
+    return float(np.mean((tile[rows, :width].astype(float) - original[rows]) ** 2))
