@@ -41,6 +41,10 @@ function simulate({ fps, rate, jitter = 0, shake = 0, drift = 0, seconds = 40, s
   /** @type {number[]} */
   const shown = [];
   const delays = [];
+  /** How long each frame that was shown had been there. @type {number[]} */
+  const waits = [];
+  /** @type {Map<number, number>} */
+  const arrivals = new Map();
   let number = 0;
   let arrival = 0;
   let arrivedLast = 0;
@@ -51,6 +55,7 @@ function simulate({ fps, rate, jitter = 0, shake = 0, drift = 0, seconds = 40, s
   for (let due = phase; due < seconds * 1000; due += step) {
     for (; arrival <= due; number += 1, next()) {
       arrivedLast = arrival;
+      arrivals.set(number, arrival);
       if (lost(number)) continue;
       const time = media(number, 5_000_000 + (number * 1000) / fps + (roll() - 0.5) * shake);
       const crowded = cadence.push(number, time, arrival);
@@ -58,10 +63,11 @@ function simulate({ fps, rate, jitter = 0, shake = 0, drift = 0, seconds = 40, s
     }
     const ready = cadence.tick(due);
     if (ready) skipped.push(...ready.skipped);
+    if (ready) waits.push(due - Number(arrivals.get(ready.item)));
     shown.push(ready?.item ?? shown.at(-1) ?? -1);
     delays.push(cadence.delay);
   }
-  return { shown, skipped, dropped, delays, cadence, pushed: number };
+  return { shown, skipped, dropped, delays, waits, cadence, pushed: number };
 }
 
 /** How many frames each tick went on, from tick `from` on. @param {number[]} shown @param {number} from @param {number} [to] */
@@ -163,6 +169,29 @@ describe('before the lock', () => {
       const from = 24;
       assert.deepEqual([], unsteady(shown, from), `seed ${seed}`);
       assert.ok(delays.slice(from).every((delay) => delay > 0 && delay < 60 + 33.4 + 20 + jitter));
+    }
+  });
+
+  test('sound is told the mean time that frames wait, at equal rates and at others', () => {
+    for (const [fps, rate] of [
+      [30, 30],
+      [15, 15],
+      [25, 30],
+      [24, 30],
+      [15, 30],
+      [60, 30],
+      [30, 15],
+      [25, 15],
+      [24, 15],
+      [10, 15],
+    ]) {
+      const { waits, delays } = simulate({ fps: Number(fps), rate: Number(rate), drift: 3e-5, seed: 11 });
+      const late = waits.slice(waits.length >> 1);
+      const mean = late.reduce((sum, wait) => sum + wait, 0) / late.length;
+      assert.ok(
+        Math.abs(mean - Number(delays.at(-1))) < 100 / Number(rate),
+        `${fps} to ${rate}: ${mean} waited, ${delays.at(-1)} told`,
+      );
     }
   });
 

@@ -81,9 +81,13 @@ export class Cadence {
     this.#firstLock = remote ? FAR_LOCK : NEAR_LOCK;
   }
 
-  /** How long a frame waits from arrival to its tick, in ms; 0 before the first lock. */
+  /**
+   * How long a frame waits from arrival to its tick on average, in ms; 0 before the first lock. From when it is due it
+   * waits for the tick: in the middle between two where the rates agree, anywhere between them where they don't.
+   */
   get delay() {
-    return this.#lockedAt ? this.#offset + this.#beat / 2 - percentile(this.#latencies, 0.5) : 0;
+    if (!this.#lockedAt) return 0;
+    return this.#offset + Math.min(this.#period, this.#step) / 2 - percentile(this.#latencies, 0.5);
   }
 
   /**
