@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final
+
 from pydantic import BaseModel, ConfigDict
 
 from harness.recording.timeline import Interval
 from harness.verification.intervals import grown, subtract
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # Sound is measured in steps of some hundredths of a second.
-_EDGE = 0.05
+_EDGE: Final = 0.05
+# pytest shows some 240 characters of a value that a failed assertion names.
+_SHOWN: Final = 3
 
 
 class Value(BaseModel):
@@ -124,3 +131,22 @@ class Participant(Value):
     def heard(self, start: float, end: float) -> bool:
         """Return whether the sound is there all the time from ``start`` to ``end``, in seconds, to 0.05."""
         return self.audio is not None and not subtract([(start, end)], grown(self.audio.heard, _EDGE))
+
+    def __repr__(self) -> str:
+        """Return what a failed assertion should show of it, in one line."""
+        said = [f"present {_during(self.present)}"]
+        if self.audio:
+            said.append(f"heard {_during(self.audio.heard)}")
+        if self.video:
+            said.append(f"{self.video.repeated_percent:g} % repeated, {self.video.skipped_percent:g} % skipped")
+            said += [f"frozen {_during(self.video.frozen)}"] if self.video.frozen else []
+        if self.av_offset_ms:
+            said.append(f"sound {self.av_offset_ms.median:+.0f} ms (p95 {self.av_offset_ms.p95:.0f})")
+        return f"<{self.name}: {', '.join(said)}>"
+
+
+def _during(intervals: Sequence[Interval]) -> str:
+    """Return intervals in words, the first few."""
+    shown = " and ".join(f"{start:.2f}-{end:.2f}" for start, end in intervals[:_SHOWN])
+    more = f" and {len(intervals) - _SHOWN} more" if len(intervals) > _SHOWN else ""
+    return f"{shown} s{more}" if shown else "never"

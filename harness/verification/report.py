@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _NOTHING = "-"
 _COLUMNS = ("present", "frames", "rate", "repeat", "skip", "frozen", "heard", "sound")
 _PLAIN_WIDTH = 120
+_COMPLAINTS = 3
 
 
 class Report(Value):
@@ -92,6 +93,11 @@ class Report(Value):
         """Return the REPORT object of the command line's answers."""
         values = self.model_dump(mode="json")
         return {key: values[key] for key in ("ok", "path", "media", "participants", "findings")}
+
+    def __repr__(self) -> str:
+        """Return what a failed assertion should show of it, in one line."""
+        failed = "; ".join(finding.message for finding in self.failures[:_COMPLAINTS])
+        return f"<report on {self.path.name}: {f'failed {_count(self.failures)}: {failed}' if failed else 'all well'}>"
 
     def __str__(self) -> str:
         plain = Console(file=io.StringIO(), width=_PLAIN_WIDTH, color_system=None)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,27 @@ def test_a_bad_report_raises_each_finding_on_its_own_line(bad: Report) -> None:
     assert head.endswith("bad.webm failed 2 checks:")
     assert seen == "  presence: bob is not seen from 1.00 to 2.00 s."
     assert heard.startswith("  presence: bob is not heard from 1.0")
+
+
+def test_an_assertion_that_fails_says_what_there_is_instead(bad: Report) -> None:
+    """What pytest tells of the values in it fits into a line each."""
+    with pytest.raises(AssertionError) as error:
+        assert bad.participant("bob").heard(0.5, 2.5)
+
+    said = str(error.value).splitlines()
+    assert any(
+        re.search(r"<bob: present 0\.\d\d-.* heard 0\.\d\d-1\.\d\d and .*0 % repeated.*>\.heard", line) for line in said
+    ), said
+    assert any("<report on bad.webm: failed 2 checks: bob is not seen from 1.00 to 2.00 s.;" in line for line in said)
+    assert all(len(line) < 300 for line in said)
+
+
+def test_an_assertion_on_a_good_report_shows_it_in_a_few_words(good: Report) -> None:
+    """And one on a measure shows the measure."""
+    with pytest.raises(AssertionError, match=r"<report on good\.webm: all well>\.failures"):
+        assert good.failures
+    with pytest.raises(AssertionError, match=r"Spread\(median=.*p95=.*\)\.p95"):
+        assert good.participant("alice").av_offset_ms.p95 > 1000
 
 
 def test_a_participant_is_found_by_name(bad: Report) -> None:
