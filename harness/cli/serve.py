@@ -47,11 +47,25 @@ def serve(
         interruptible() as interruption,
         RoomServer(recordings=folder, versions=versions("unknown"), host=host, port=port, open_room="room") as server,
     ):
-        console.print(f"The room is at {server.url}. Who can open it: everybody on this machine. Ctrl-C ends it.")
+        console.print(_invitation(server.url, folder), markup=False)
         never = threading.Event()
         while not interruption:
             never.wait(_LOOK_EVERY)
-        server.close()
+        server.stop()
         for recording in server.keep(folder):
             console.print(f"Kept {recording.path}", markup=False)
     raise typer.Exit(interruption.exit_code or 0)
+
+
+def _invitation(url: str, folder: Path) -> str:
+    """Return who can come in, how, and where recordings go."""
+    return "\n".join(
+        (
+            f"The room is at {url}",
+            "  who can open it  everybody on this machine, and nobody else",
+            "  to join          open it in Chrome, give a name; once more in another window for a second person",
+            "  to record        press Start beside the tiles, later Stop and Download",
+            f"  if a page dies   its recording is kept in {folder}",
+            "  to end it        Ctrl-C",
+        )
+    )

@@ -92,12 +92,19 @@ class RoomServer:
         """Stop serving."""
         self.close()
 
+    def stop(self) -> None:
+        """Hang up on everybody; their recordings are finished with what there is, and can be kept. Twice is fine."""
+        if self.state in {"stopped", "closed"}:
+            return
+        self.state = "stopped"
+        self._run(self._stop)
+
     def close(self) -> None:
         """Stop serving; recordings that are not cleaned stay on disk. Twice is fine."""
         if self.state == "closed":
             return
+        self.stop()
         self.state = "closed"
-        self._run(self._stop)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

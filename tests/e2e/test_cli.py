@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import av
 import psutil
@@ -144,6 +145,27 @@ def test_a_port_in_use_exits_3_with_the_remedy(tmp_path: Path) -> None:
 
     assert 3 == result.returncode
     assert "in use; choose another one" in result.stderr
+
+
+def test_serve_says_who_can_come_in_and_how_until_it_is_interrupted(tmp_path: Path) -> None:
+    """The address that it names answers with the page."""
+    with running("serve", "--port", "0", folder=tmp_path) as program:
+        assert program.stderr is not None
+        said = []
+        for line in program.stderr:
+            said.append(line.strip())
+            if "Ctrl-C" in line:
+                break
+        (address,) = re.findall(r"The room is at (http://127\.0\.0\.1:\d+)$", said[0])
+        with urlopen(address) as answer:  # noqa: S310 - the program's own server
+            page = answer.read().decode()
+        os.killpg(program.pid, signal.SIGINT)
+        assert 130 == program.wait(10)
+
+    assert "<title>Recording room</title>" in page
+    assert any(re.match("who can open it +everybody on this machine", line) for line in said)
+    assert any(re.match("to join +open it in Chrome", line) for line in said)
+    assert any(str(tmp_path / "recordings") in line for line in said)
 
 
 def test_an_unwritable_folder_exits_3(tmp_path: Path) -> None:

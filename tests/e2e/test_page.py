@@ -1,5 +1,8 @@
 """The page, as people use it: by name, label and button, in a real Chrome."""
 
+import os
+import re
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from harness.server.room_server import RoomServer
+from tests.program import running
 
 Visit = Callable[[str], Page]
 
@@ -215,3 +219,24 @@ def test_a_page_that_python_drives_shows_nothing(room_server: RoomServer, visit:
     page = visit(f"{room_server.url}/?view=off")
 
     expect(page.get_by_role("main")).to_be_hidden()
+
+
+def test_a_server_that_is_ended_keeps_what_is_being_recorded(
+    new_context: Callable[[], BrowserContext], read_back: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    """Ctrl-C at harness serve: the recording that runs is finished, named and whole."""
+    with running("serve", "--port", "0", folder=tmp_path) as program:
+        assert program.stderr is not None
+        url = program.stderr.readline().split()[-1]
+        page = new_context().new_page()
+        page.goto(url)
+        join(page, "Alice")
+        button(page, "Start").click()
+        expect(page.get_by_role("timer")).to_have_text("0:02")
+
+        os.killpg(program.pid, signal.SIGINT)
+        assert 130 == program.wait(20)
+        said = program.stderr.read()
+
+    (path,) = re.findall(r"^Kept (.*\.webm)$", said, flags=re.MULTILINE)
+    assert 1.5 < read_back(Path(path)).picture[-1] / 1000 < 5
