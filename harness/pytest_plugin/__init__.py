@@ -40,6 +40,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Lay our launch arguments over pytest-playwright's, whichever plugin was loaded first."""
     config.addinivalue_line("markers", MARKER)
+    # pytest-playwright 0.10 brings its base_url fixture along as a method of a plugin object; it is nobody's test.
+    config.addinivalue_line(
+        "filterwarnings",
+        "ignore:Session-scoped fixtures defined as instance methods are deprecated:pytest.PytestRemovedIn10Warning",
+    )
     keep(config)
     # A fixture of the plugin that registers last wins; a test's own conftest still wins over both.
     config.pluginmanager.register(LaunchLayer(), "recording-harness-launch")

@@ -100,7 +100,8 @@ class Report(Value):
         return f"<report on {self.path.name}: {f'failed {_count(self.failures)}: {failed}' if failed else 'all well'}>"
 
     def __str__(self) -> str:
-        plain = Console(file=io.StringIO(), width=_PLAIN_WIDTH, color_system=None)
+        # Rich would rather draw into a notebook than into a file.
+        plain = Console(file=io.StringIO(), width=_PLAIN_WIDTH, color_system=None, force_jupyter=False)
         plain.print(self, soft_wrap=True)
         return str(plain.file.getvalue()).rstrip()  # type: ignore[attr-defined]
 

@@ -1,26 +1,60 @@
-"""The documents: every block of Python in them runs as it stands."""
+"""The documents: what stands in a block runs as it stands there."""
 
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
-# The README's test is run from the wheel: tests/e2e/test_wheel.py.
-ELSEWHERE = {("README.md", 0)}
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+STEPS = "first-steps.md"
+# By document and language: what is not run here, and why.
+ELSEWHERE = {
+    ("README.md", "console"): "CI runs both `make` lines; `harness record` is among the first steps",
+    (STEPS, "python"): "walked in order, below",
+    (STEPS, "console"): "walked in order, below",
+    ("scenarios.md", "toml"): "tests/unit/test_scenario.py reads it",
+    (
+        "scenarios.md",
+        "sh",
+    ): "tests/e2e/test_scenarios.py plays the examples, and `harness run` with each of these options",
+    (STEPS, "sh"): "`make setup` and tests/e2e/test_wheel.py install",
+    ("cli.md", "text"): "tests/unit/test_help.py compares it with the program's help",
+}
+# The README's first test is run from the wheel: tests/e2e/test_wheel.py.
+FROM_THE_WHEEL = ("README.md", "python", 0)
+# What this says is about the machine.
+OF_THE_MACHINE = "harness doctor"
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
-BLOCKS = [
-    pytest.param(text, id=f"{path.name}-{number}")
-    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
-    for number, text in enumerate(BLOCK.findall(path.read_text(encoding="utf-8")))
-    if (path.name, number) not in ELSEWHERE
+
+def blocks(document: Path) -> list[tuple[str, str]]:
+    """Return the language and the text of every block that says what it is."""
+    return BLOCK.findall(document.read_text(encoding="utf-8"))
+
+
+PYTHON = [
+    pytest.param(text, id=f"{document.name}-{number}")
+    for document in DOCUMENTS
+    for number, text in enumerate(text for language, text in blocks(document) if language == "python")
+    if (document.name, "python") not in ELSEWHERE and (document.name, "python", number) != FROM_THE_WHEEL
 ]
 
 
-@pytest.mark.parametrize("text", BLOCKS)
+def test_no_block_is_of_a_kind_that_nobody_runs() -> None:
+    """Each is Python, is walked, or is told of above."""
+    found = {(document.name, language) for document in DOCUMENTS for language, _ in blocks(document)}
+
+    assert [] == [one for one in sorted(found) if one[1] != "python" and one not in ELSEWHERE]
+
+
+@pytest.mark.parametrize("text", PYTHON)
 def test_a_block_of_python_runs_as_it_stands(text: str, tmp_path: Path) -> None:
     """Pasted into a file of its own: a test under pytest, all else as a program."""
     is_test = "def test_" in text
@@ -32,3 +66,53 @@ def test_a_block_of_python_runs_as_it_stands(text: str, tmp_path: Path) -> None:
 
     assert 0 == ran.returncode, ran.stdout + ran.stderr
     assert list((tmp_path / "recordings").glob("*.webm"))
+
+
+def test_the_first_steps_go_as_they_are_written(tmp_path: Path) -> None:
+    """Each command in order, in one folder: it ends as the document says, and says what is shown there."""
+    text = (ROOT / "docs" / STEPS).read_text(encoding="utf-8")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for block in BLOCK.finditer(text):
+        language, lines = block.groups()
+        if language == "python":
+            name = re.findall(r"Save this as `(test_\w+\.py)`", text[: block.start()])[-1]
+            (tmp_path / name).write_text(lines, encoding="utf-8")
+        if language != "console":
+            continue
+        for command, shown in steps(lines):
+            ran = subprocess.run(
+                ["bash", "-c", command],
+                cwd=tmp_path,
+                env=os.environ | {"PATH": path},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            assert (1 if "1 failed" in shown else 0) == ran.returncode, f"{command}\n{ran.stdout}"
+            if command != OF_THE_MACHINE:
+                expected = words(shown.replace("/home/you", str(tmp_path)))
+                assert set() == expected - words(ran.stdout), f"{command}\n{ran.stdout}"
+
+
+def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path) -> None:
+    """In a kernel of its own, whose thread runs an event loop; it ends with the recording, to be played."""
+    notebook = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
+
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+
+    printed, shown = (cell["outputs"] for cell in notebook.cells[-2:])
+    assert "notebook.webm" in "".join(output["text"] for output in printed)
+    assert "video/webm" in shown[-1]["data"]["text/html"]
+
+
+def steps(block: str) -> Iterator[tuple[str, str]]:
+    """Yield every command of a console block with what is shown below it."""
+    for step in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, _, shown = step.partition("\n")
+        yield command, shown
+
+
+def words(text: str) -> set[str]:
+    """Return what is no figure: those are another run's."""
+    return set(re.findall(r"[A-Za-z][A-Za-z_./-]+", text))
