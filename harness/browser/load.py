@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from harness.recording.config import RecordConfig
 
@@ -59,6 +59,12 @@ class Load:
             f"This machine may be too slow: {people} people at {what} take about {need:.1f} processors, and {others}. "
             "Pictures may be lost; record fewer people, a smaller quality or frame rate, or end other programs."
         )
+
+
+def holds(recordings: Iterable[tuple[int, RecordConfig]]) -> bool:
+    """Return whether the processors suffice for so many people each, recorded side by side."""
+    need = sum(needed(people, config) for people, config in recordings) * _slowness()
+    return need <= _OF_A_FREE_ONE * _processors()
 
 
 def needed(people: int, config: RecordConfig) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -10,18 +11,20 @@ from typing import TYPE_CHECKING, Any, Final
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from harness.errors import DiskFullError, NotSupportedError, PageError, StepTimeout, page_error
+from harness.errors import ConfigError, DiskFullError, NotSupportedError, PageError, StepTimeout, page_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from playwright.sync_api import BrowserContext, ConsoleMessage, Download, Page
+    from playwright.sync_api import BrowserContext, CDPSession, ConsoleMessage, Download, Page
 
 _KEPT_LINES: Final = 50
 _KEPT_CONSOLE: Final = 2000
 # What the page calls when something happens to its recording (driven.js).
 _BINDING: Final = "harnessEvent"
 _CRASHED: Final = "the page crashed"
+# Milliseconds.
+_CRASH_WITHIN: Final = 5000
 
 
 def chrome_only(name: str) -> None:
@@ -54,7 +57,7 @@ class RoomPage:
     Raises NotSupportedError where the context is not Chromium's.
     """
 
-    def __init__(self, context: BrowserContext, url: str, *, watched: bool = False) -> None:
+    def __init__(self, context: BrowserContext, url: str, *, watched: bool = False, shaped: bool = False) -> None:
         if context.browser is not None:
             chrome_only(context.browser.browser_type.name)
         self.on_event: Callable[[str, dict[str, Any]], None] = lambda _, __: None
@@ -68,6 +71,10 @@ class RoomPage:
         # A lambda: Playwright marks the handlers it is given, and a deque's method can't be marked.
         self.page.on("download", lambda download: self.downloads.append(download))  # noqa: PLW0108
         self.page.on("crash", lambda _: self.log.append(_CRASHED))
+        # Chrome takes rules for WebRTC's network before the first connection is made; they can be changed then.
+        self._network: CDPSession | None = context.new_cdp_session(self.page) if shaped else None
+        if shaped:
+            self.shape_network()
         address = url if watched else f"{url}/?view=off"
         self._guard(lambda: self.page.goto(address, wait_until="commit"))
 
@@ -121,6 +128,32 @@ class RoomPage:
     def wait(self, seconds: float) -> None:
         """Let time pass while the page's events are heard."""
         self._guard(lambda: self.page.wait_for_timeout(seconds * 1000))
+
+    def shape_network(self, *, loss_percent: float = 0.0, latency_ms: float = 0.0, kbps: float | None = None) -> None:
+        """Set how much WebRTC's packets are lost, late and few; raises ConfigError for a page that is not shaped."""
+        if self._network is None:
+            message = "Only who joined with shaped=True can have another network: say so when joining."
+            raise ConfigError(message)
+        # Throughput is in bytes a second, -1 for no limit.
+        throughput = -1 if kbps is None else kbps * 1000 / 8
+        rule = {
+            "urlPattern": "",
+            "latency": latency_ms,
+            "downloadThroughput": throughput,
+            "uploadThroughput": throughput,
+            "packetLoss": loss_percent,
+            "packetQueueLength": 0,
+            "packetReordering": False,
+        }
+        command = "Network.emulateNetworkConditionsByRule"
+        network = self._network
+        self._guard(lambda: network.send(command, {"offline": False, "matchedNetworkConditions": [rule]}))
+
+    def crash(self) -> None:
+        """Let the page's process die."""
+        # Chrome's own address for it, which no page is ever at: the renderer that is asked dies, and the call fails.
+        with contextlib.suppress(PlaywrightError):
+            self.page.goto("chrome://crash", timeout=_CRASH_WITHIN)
 
     def close(self) -> None:
         """Close the page and its context; twice is fine."""

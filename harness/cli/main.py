@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from harness.cli import browser, convert, doctor, record, recover, serve, verify
+from harness.cli import browser, convert, doctor, record, recover, run, serve, verify
 from harness.cli.options import DebugOption, debugging
 from harness.errors import ConfigError, HarnessError, NotSupportedError, SetupError
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 app.command("record")(record.record)
 app.command("verify")(verify.verify)
+app.command("run")(run.run)
 app.command("convert")(convert.convert)
 app.command("serve")(serve.serve)
 app.command("recover")(recover.recover)

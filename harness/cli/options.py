@@ -34,6 +34,10 @@ HtmlOption = Annotated[
     Path | None,
     typer.Option("--html", envvar="HARNESS_HTML", help="Write the report as a page with plots.", metavar="FILE"),
 ]
+JunitOption = Annotated[
+    Path | None,
+    typer.Option("--junit", envvar="HARNESS_JUNIT", help="Write the findings as JUnit XML.", metavar="FILE"),
+]
 
 _debug = False
 
@@ -50,6 +54,11 @@ def stdout() -> Console:
     console = Console(highlight=False)
     console.soft_wrap = not console.is_terminal
     return console
+
+
+def say(what: str) -> None:
+    """Say something on stderr, in one line."""
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"harness: {what}", markup=False)
 
 
 @contextlib.contextmanager

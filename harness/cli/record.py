@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, cast
 
 import typer
-from rich.console import Console
 
 from harness.cli.interrupt import Interruption, interruptible
 from harness.cli.options import (
@@ -18,6 +17,7 @@ from harness.cli.options import (
     debugging,
     print_json,
     progress,
+    say,
     stdout,
     writable,
 )
@@ -95,7 +95,7 @@ def record(
         message = f"--seconds: {seconds:g} is not possible; give a number above 0."
         raise ConfigError(message)
     if name is not None and safe_stem(name) != name:
-        _say(f"The file's name becomes {safe_stem(name)!r}; {name[:60]!r} would not be safe on every system.")
+        say(f"The file's name becomes {safe_stem(name)!r}; {name[:60]!r} would not be safe on every system.")
 
     from harness.browser.load import Load
     from harness.launch import open_room
@@ -107,7 +107,7 @@ def record(
             everybody = tuple(names or DEFAULT_NAMES)
             # Who is not recorded sends nothing, and costs next to nothing.
             if shortage := load.shortage(len(everybody) if recorder == "all" else 1, config):
-                _say(shortage)
+                say(shortage)
             try:
                 with progress() as shown:
                     take = _Take(room, everybody, media, shown, interruption)
@@ -173,10 +173,6 @@ class _Take:
         self._shown.update(self._task, description=what)
 
 
-def _say(what: str) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"harness: {what}", markup=False)
-
-
 def _answer(recordings: list[Recording], reports: list[Report], *, json: bool) -> None:
     """Print what was recorded and the verdicts."""
     if json:
@@ -194,4 +190,4 @@ def _answer(recordings: list[Recording], reports: list[Report], *, json: bool) -
         console.print(str(recording.path), soft_wrap=True, markup=False)
         console.print(report)
     if not recordings:
-        _say("Nothing was recorded.")
+        say("Nothing was recorded.")

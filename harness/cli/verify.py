@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import DebugOption, HtmlOption, JsonOption, debugging, print_json, stdout, writable
+from harness.cli.options import (
+    DebugOption,
+    HtmlOption,
+    JsonOption,
+    JunitOption,
+    debugging,
+    print_json,
+    stdout,
+    writable,
+)
 from harness.errors import ConfigError
 
 
@@ -22,9 +31,7 @@ def verify(
         typer.Option(envvar="HARNESS_EXPECT", help="Limits, and who is seen and heard when: TOML.", metavar="FILE"),
     ] = None,
     html: HtmlOption = None,
-    junit: Annotated[
-        Path | None, typer.Option(envvar="HARNESS_JUNIT", help="Write the findings as JUnit XML.", metavar="FILE")
-    ] = None,
+    junit: JunitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:

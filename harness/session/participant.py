@@ -213,6 +213,26 @@ class Participant:
         one_of("kind", kind, get_args(Device))
         self._call("unplugDevice", kind)
 
+    def raise_voice(self) -> None:
+        """Speak at twice the loudness; a camera's microphone can't be told to."""
+        self._call("raiseVoice", True)  # noqa: FBT003 - the page's argument
+
+    def lower_voice(self) -> None:
+        """Speak as loud as before."""
+        self._call("raiseVoice", False)  # noqa: FBT003 - the page's argument
+
+    def shape_network(self, *, loss_percent: float = 0.0, latency_ms: float = 0.0, kbps: float | None = None) -> None:
+        """Make the network of the calls worse, each way; without arguments it is as good as it is.
+
+        Signalling and the recording's own connection are not touched. Raises ConfigError where the participant did not
+        join among ``join_all(..., shaped=...)``.
+        """
+        self._page.shape_network(loss_percent=loss_percent, latency_ms=latency_ms, kbps=kbps)
+
+    def crash(self) -> None:
+        """Let the page die, as a tab does that runs out of memory; who waits is told, and given what was saved."""
+        self._page.crash()
+
     def clean_media_recording(self) -> None:
         """Free the page's and the spool's copy (NERTC ``cleanMediaRecording``); what was downloaded stays."""
         self._call("cleanMediaRecording")

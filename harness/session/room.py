@@ -13,7 +13,7 @@ from harness.errors import HarnessError, PageError, StepTimeout, one_of
 from harness.session.participant import Media, Participant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -88,13 +88,17 @@ class Room:
         *names: str,
         media: Media = "synthetic",
         subscriber: str | None = None,
+        shaped: Collection[str] = (),
         timeout: float = JOINED_WITHIN,
     ) -> list[Participant]:
-        """Let several people in side by side; ``subscriber`` is the one who receives everybody from now on."""
+        """Let several people in side by side; ``subscriber`` is the one who receives everybody from now on.
+
+        Who is among ``shaped`` can have a worse network later: ``shape_network``.
+        """
         one_of("media", media, MEDIA)
         begun = []
         for name in names:
-            participant = self._open(name)
+            participant = self._open(name, shaped=name in shaped)
             self.participants.append(participant)
             options: dict[str, Any] = {
                 "name": name,
@@ -109,9 +113,9 @@ class Room:
             finish()
         return [participant for participant, _ in begun]
 
-    def _open(self, name: str) -> Participant:
+    def _open(self, name: str, *, shaped: bool) -> Participant:
         """Open a page for somebody, in a browser context of its own."""
-        page = RoomPage(self._new_context(), self._server.url, watched=self._watched)
+        page = RoomPage(self._new_context(), self._server.url, watched=self._watched, shaped=shaped)
         participant = Participant(
             name,
             room=self.name,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from harness.verification.findings import Finding
@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 _IMPOSSIBLE: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write_junit(reports: Sequence[Report], target: Path) -> None:
-    """Write the findings of all reports to ``target``."""
-    suites = ET.Element("testsuites", name="harness verify")
+def write_junit(reports: Sequence[Report], target: Path, *, broken: Mapping[str, str] | None = None) -> None:
+    """Write the findings of all reports to ``target``; ``broken`` names what came to no report, and why."""
+    suites = ET.Element("testsuites", name="harness")
     for report in reports:
         suites.append(_suite(report))
-    for count in ("tests", "failures"):
+    for name, reason in (broken or {}).items():
+        suite = ET.SubElement(suites, "testsuite", name=_text(name), tests="1", failures="0", errors="1")
+        case = ET.SubElement(suite, "testcase", classname=_text(name), name="steps")
+        ET.SubElement(case, "error", message=_text(reason), type="steps").text = _text(reason)
+    for count in ("tests", "failures", "errors"):
         suites.set(count, str(sum(int(suite.get(count, "0")) for suite in suites)))
     ET.indent(suites)
     target.parent.mkdir(parents=True, exist_ok=True)

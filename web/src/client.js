@@ -194,6 +194,11 @@ export class Client extends EventTarget {
     }
   }
 
+  /** Speaks louder, or as before; only synthetic media can. @param {boolean} on */
+  raiseVoice(on) {
+    this.media?.raiseVoice(on);
+  }
+
   /** Whom to receive although nothing is recorded: people want to see each other. @param {Wants} wants */
   watch(wants) {
     this.#wants = wants;

@@ -18,6 +18,7 @@ const CALLS = /** @type {const} */ ([
   'shareScreen',
   'replaceDevice',
   'unplugDevice',
+  'raiseVoice',
 ]);
 
 /** What Python hears of, where it listens: the binding harnessEvent. */

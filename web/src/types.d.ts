@@ -26,6 +26,8 @@ interface LocalMedia {
   share(on: boolean): Promise<MediaStreamTrack>;
   /** Takes another device; the fresh track is in `stream`, the old one is not. */
   replace(kind: 'audio' | 'video'): Promise<MediaStreamTrack>;
+  /** Speaks louder, or as before; fails where that is not ours to do. */
+  raiseVoice(on: boolean): void;
   close(): Promise<void>;
 }
 

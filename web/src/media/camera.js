@@ -1,6 +1,6 @@
 /** A participant's real (or Chrome's fake) camera and microphone. */
 
-import { HarnessError } from '../errors.js';
+import { HarnessError, invalidState } from '../errors.js';
 
 const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
 
@@ -75,6 +75,10 @@ export class CameraMedia {
     }
     this.stream.addTrack(track);
     return track;
+  }
+
+  raiseVoice() {
+    throw invalidState('Only a synthetic participant can raise the voice; turn a microphone up where it is.');
   }
 
   close() {

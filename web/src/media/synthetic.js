@@ -11,6 +11,8 @@ const READ_EVERY = 100;
 const READINGS = 12;
 /** Loudness of the tone, of 1. */
 const TONE = 0.04;
+/** How many times as loud a raised voice is. */
+const RAISED = 2;
 const SAMPLE_RATE = 48000;
 /** How long another picture may take to begin; the one before stays as long. */
 const PAINTED_WITHIN = 10_000;
@@ -66,6 +68,11 @@ export class SyntheticMedia {
     const track = this.#sound.renew();
     this.#exchange(before, track);
     return Promise.resolve(track);
+  }
+
+  /** @param {boolean} on */
+  raiseVoice(on) {
+    this.#sound.raise(on);
   }
 
   /** @returns {Promise<void>} */
@@ -168,6 +175,11 @@ class Sound {
 
   get track() {
     return /** @type {MediaStreamTrack} */ (this.#destination.stream.getAudioTracks()[0]);
+  }
+
+  /** @param {boolean} on */
+  raise(on) {
+    this.#voice.gain.setTargetAtTime(on ? RAISED : 1, this.#context.currentTime, 0.01);
   }
 
   /** Goes on in another track, as another microphone would. */

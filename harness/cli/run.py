@@ -1,0 +1,202 @@
+"""``harness run``: plays scenarios, several at a time where the machine can, and judges what they recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from harness.cli.interrupt import interruptible
+from harness.cli.options import (
+    DebugOption,
+    ExecutableOption,
+    JsonOption,
+    JunitOption,
+    RecordingsOption,
+    debugging,
+    print_json,
+    say,
+    stdout,
+    writable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.scenario import Outcome, Progress
+
+
+def run(
+    scenarios: Annotated[list[Path], typer.Argument(metavar="SCENARIO...", help="What happens: .toml or .yaml files.")],
+    *,
+    workers: Annotated[
+        int, typer.Option(envvar="HARNESS_WORKERS", help="So many side by side, if the machine can.", min=1)
+    ] = 1,
+    overcommit: Annotated[
+        bool, typer.Option("--overcommit", envvar="HARNESS_OVERCOMMIT", help="Insist on --workers all the same.")
+    ] = False,
+    repeat: Annotated[int, typer.Option(envvar="HARNESS_REPEAT", help="Play each so often.", min=1)] = 1,
+    longest_wait: Annotated[
+        float | None,
+        typer.Option(envvar="HARNESS_LONGEST_WAIT", help="Cut every wait down to this, to try it.", metavar="S", min=2),
+    ] = None,
+    recordings: RecordingsOption = Path("recordings"),
+    html: Annotated[
+        Path | None,
+        typer.Option(envvar="HARNESS_HTML", help="Folder for a page with plots for each recording.", metavar="DIR"),
+    ] = None,
+    junit: JunitOption = None,
+    headed: Annotated[bool, typer.Option("--headed", envvar="HARNESS_HEADED", help="Show the windows.")] = False,
+    executable: ExecutableOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Play scenarios: people come, act and leave as the files say, and every recording is judged.
+
+    For example:
+
+    - harness run examples/late-joiner.toml
+    - harness run examples/*.toml --workers 2 --junit results.xml --html reports
+    - harness run examples/second-start.toml --repeat 10
+    """
+    if debug:
+        debugging(on=True)
+    from harness.batch import Order, admitted, run_batch
+    from harness.scenario import read_scenario
+
+    # All are read before any is played: a mistake in the last one is told at once.
+    read = [read_scenario(path) for path in scenarios] * repeat
+    if longest_wait:
+        read = [one.hurried(longest_wait) for one in read]
+    orders = [
+        Order(number=number, scenario=one, recordings=recordings.absolute(), executable=executable, headed=headed)
+        for number, one in enumerate(read)
+    ]
+    at_once = min(workers, len(orders))
+    if not overcommit and (fits := admitted(read, at_once)) < at_once:
+        say(f"This machine holds {fits} of these at a time, not {at_once}; --overcommit insists.")
+        at_once = fits
+    console = Console(stderr=True)
+    board = Board([one.title or "" for one in read])
+    shown = Live(board, console=console, refresh_per_second=4) if console.is_terminal else None
+    with interruptible() as interruption:
+        if shown:
+            shown.start()
+        try:
+            outcomes = run_batch(
+                orders, workers=at_once, tell=board.tell, done=board.done, interrupted=lambda: bool(interruption)
+            )
+        finally:
+            if shown:
+                shown.stop()
+    with writable():
+        _write(outcomes, html, junit)
+    _answer(outcomes, json=json)
+    if interruption:
+        raise typer.Exit(interruption.exit_code or 0)
+    if not all(outcome.ok for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+@dataclass
+class _Row:
+    title: str
+    progress: Progress | None = None
+    outcome: Outcome | None = None
+
+
+@dataclass
+class Board:
+    """The table that shows how far everything is."""
+
+    titles: Sequence[str]
+    rows: list[_Row] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rows = [_Row(title) for title in self.titles]
+
+    def tell(self, number: int, progress: Progress) -> None:
+        """Show a step."""
+        self.rows[number].progress = progress
+
+    def done(self, number: int, outcome: Outcome) -> None:
+        """Show what came of it."""
+        self.rows[number].outcome = outcome
+
+    def __rich__(self) -> Table:
+        """Return the table as it is now."""
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+        for heading in ("scenario", "step", "", "recordings", "verdict"):
+            table.add_column(heading, no_wrap=True)
+        for row in self.rows:
+            table.add_row(Text(row.title), *_state(row))
+        return table
+
+
+def _state(row: _Row) -> tuple[Text, ...]:
+    if row.outcome:
+        count = Text(str(len(row.outcome.recordings)))
+        well = Text("✓ all well", "green") if row.outcome.ok else Text("✗ failed", "red")
+        return Text("done", "dim"), Text(f"{row.outcome.seconds:.0f} s", "dim"), count, well
+    if row.progress:
+        return Text(f"{row.progress.step}/{row.progress.steps}"), Text(row.progress.text), Text(), Text()
+    return Text("waits", "dim"), Text(), Text(), Text()
+
+
+def _write(outcomes: Sequence[Outcome], html: Path | None, junit: Path | None) -> None:
+    reports = [report for outcome in outcomes for report in outcome.reports]
+    if html:
+        html.mkdir(parents=True, exist_ok=True)
+        for report in reports:
+            report.write_html(html / f"{report.path.stem}.html")
+    if junit:
+        from harness.verification.junit import write_junit
+
+        broken = {
+            f"{outcome.title} ({number})": outcome.error
+            for number, outcome in enumerate(outcomes, start=1)
+            if outcome.error
+        }
+        write_junit(reports, junit, broken=broken)
+
+
+def _answer(outcomes: Sequence[Outcome], *, json: bool) -> None:
+    if json:
+        print_json(
+            {
+                "ok": bool(outcomes) and all(outcome.ok for outcome in outcomes),
+                "recordings": [recording.as_json() for outcome in outcomes for recording in outcome.recordings],
+                "reports": [report.as_json() for outcome in outcomes for report in outcome.reports],
+                "scenarios": [
+                    {
+                        "title": outcome.title,
+                        "ok": outcome.ok,
+                        "error": outcome.error,
+                        "seconds": outcome.seconds,
+                        "recordings": [recording.id for recording in outcome.recordings],
+                    }
+                    for outcome in outcomes
+                ],
+            }
+        )
+        return
+    console = stdout()
+    for outcome in outcomes:
+        sign = Text.assemble(("✓ ", "bold green") if outcome.ok else ("✗ ", "bold red"), (outcome.title, "bold"))
+        console.print(sign)
+        if outcome.error:
+            console.print(f"  {outcome.error}", markup=False, style="red")
+        for recording, report in zip(outcome.recordings, outcome.reports, strict=True):
+            console.print(str(recording.path), soft_wrap=True, markup=False)
+            console.print(report)
+        if not outcome.recordings:
+            console.print("  Nothing was recorded.", markup=False)
+    if len(outcomes) > 1:
+        well = sum(outcome.ok for outcome in outcomes)
+        console.print(f"{well} of {len(outcomes)} scenarios are all well.", markup=False)

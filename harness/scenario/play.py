@@ -1,0 +1,295 @@
+"""Plays a scenario: a room, its steps in order, and the verdict on every recording that came of it."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.errors import ConfigError, HarnessError, RecordingError
+from harness.launch import open_room
+from harness.scenario.steps import (
+    EDGE,
+    Camera,
+    Clean,
+    Crash,
+    Download,
+    Join,
+    Leave,
+    Mute,
+    Network,
+    Pause,
+    Resume,
+    ShareScreen,
+    Speak,
+    Start,
+    Stop,
+    Unmute,
+    Wait,
+    WaitFor,
+)
+from harness.verification import Expectation, verify
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from harness.recording.recording import Recording
+    from harness.scenario.steps import Scenario, Step
+    from harness.session.participant import Participant
+    from harness.session.room import Room
+    from harness.verification import Limits, Report
+
+# How often, in seconds, who waits looks whether it is to end.
+_LOOK_EVERY: Final = 0.25
+_CRASHED_WITHIN: Final = 10.0
+_EVENTS: Final = ("stalled", "failed", "stopped", "downloaded")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a scenario is: ``step`` of ``steps``, from 1 on, and what it is in words; 0 before the first."""
+
+    step: int
+    steps: int
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a scenario: its recordings with a report each, oldest first.
+
+    ``error`` says which step failed, and why. ``seconds`` is how long it took. ``interrupted`` says that somebody
+    ended it early.
+    """
+
+    title: str
+    recordings: tuple[Recording, ...]
+    reports: tuple[Report, ...]
+    error: str | None
+    seconds: float
+    interrupted: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether every step went, something was recorded, and all of it is well."""
+        return self.error is None and bool(self.reports) and all(report.ok for report in self.reports)
+
+
+@dataclass
+class _Asked:
+    """What is asked of one recording."""
+
+    expect: list[Expectation] = field(default_factory=list)
+    duration: float | None = None
+    limits: Limits | None = None
+
+
+def play(
+    scenario: Scenario,
+    *,
+    recordings: str | os.PathLike[str] = "recordings",
+    executable: str | os.PathLike[str] | None = None,
+    headed: bool = False,
+    tell: Callable[[Progress], None] = lambda _: None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Play a scenario in a room of its own, and judge what was recorded.
+
+    ``tell`` is called before each step. Once ``interrupted()`` is true no step begins any more: what is being recorded
+    is stopped and downloaded.
+
+    Raises SetupError where Chrome, the port or the folder can't be used; a step that fails is told in the outcome.
+    """
+    began = time.monotonic()
+    error = None
+    with open_room(recordings=recordings, executable=executable, headed=headed) as room:
+        stage = _Stage(scenario, room, tell, interrupted)
+        try:
+            stage.run()
+        except HarnessError as failure:
+            error = f"{stage.at}: {failure}"
+    tell(Progress(len(scenario.steps), len(scenario.steps), "judging"))
+    reports = []
+    for recording in room.recordings:
+        asked = stage.asked[recording.id]
+        reports.append(verify(recording, duration=asked.duration, limits=asked.limits, expect=asked.expect))
+    return Outcome(
+        title=scenario.title or "scenario",
+        recordings=tuple(room.recordings),
+        reports=tuple(reports),
+        error=error,
+        seconds=round(time.monotonic() - began, 1),
+        interrupted=stage.interrupted,
+    )
+
+
+class _Stage:
+    """Carries the steps out, and notes what is expected of which recording."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        room: Room,
+        tell: Callable[[Progress], None],
+        interrupted: Callable[[], bool],
+    ) -> None:
+        self.asked: defaultdict[str, _Asked] = defaultdict(_Asked)
+        self.at = "the first step"
+        self.interrupted = False
+        self._scenario = scenario
+        self._room = room
+        self._tell = tell
+        self._asks = interrupted
+        self._people: dict[str, Participant] = {}
+        # Who records, and who is in that recording: everybody, or the one alone.
+        self._recording: dict[str, str] = {}
+        self._events: dict[str, set[str]] = {}
+        self._loud: Participant | None = None
+        steps = scenario.steps
+        self._shaped = {name for step in steps if isinstance(step, Network) for name in step.actors}
+
+    def run(self) -> None:
+        """Carry out every step; at the end, or when it is interrupted, what still runs is stopped and downloaded."""
+        steps = self._scenario.steps
+        for number, step in enumerate(steps, start=1):
+            if self._ends():
+                break
+            self.at = f"step {number} ({step})"
+            self._tell(Progress(number, len(steps), str(step)))
+            self._do(step)
+        self.at = "the end"
+        for name in list(self._recording):
+            self._people[name].stop_media_recording()
+            self._people[name].download_media_recording()
+            self._people[name].clean_media_recording()
+
+    def _do(self, step: Step) -> None:
+        match step:
+            case Join():
+                shaped = self._shaped & set(step.actors)
+                for one in self._room.join_all(*step.actors, media=step.media, shaped=shaped):
+                    self._people[one.name] = one
+            case Wait():
+                self._wait(step)
+            case WaitFor():
+                self._wait_for(step)
+            case Start():
+                self._start(step)
+            case Speak():
+                if self._loud:
+                    self._loud.lower_voice()
+                self._loud = self._people[step.speak]
+                self._loud.raise_voice()
+            case _:
+                for name in step.actors:
+                    self._act(self._people[name], step)
+
+    def _act(self, one: Participant, step: Step) -> None:  # noqa: C901, PLR0912 - a line for each kind of step
+        match step:
+            case Leave():
+                one.leave()
+                self._recording.pop(one.name, None)
+            case Mute():
+                one.mute()
+            case Unmute():
+                one.unmute()
+            case Camera(on=True):
+                one.turn_camera_on()
+            case Camera():
+                one.turn_camera_off()
+            case ShareScreen(on=True):
+                one.share_screen()
+            case ShareScreen():
+                one.stop_sharing_screen()
+            case Pause():
+                one.pause_media_recording()
+            case Resume():
+                one.resume_media_recording()
+            case Stop():
+                one.stop_media_recording()
+                self._recording.pop(one.name, None)
+            case Download():
+                self._download(one, step)
+            case Clean():
+                one.clean_media_recording()
+            case Network():
+                one.shape_network(loss_percent=step.loss_percent, latency_ms=step.latency_ms, kbps=step.kbps)
+            case Crash():
+                self._crash(one)
+            case _:
+                message = f"Nobody knows how to {step.verb}."
+                raise ConfigError(message)
+
+    def _start(self, step: Start) -> None:
+        one = self._people[step.start]
+        if one.name not in self._events:
+            self._events[one.name] = set()
+            for event in _EVENTS:
+                one.on(f"recording-{event}", partial(self._hear, one.name, event))
+        self._events[one.name].clear()
+        one.start_media_recording(recorder=step.recorder, record_config=step.over(self._scenario.record))
+        self._recording[one.name] = step.recorder
+
+    def _hear(self, name: str, event: str, _: dict[str, Any]) -> None:
+        self._events[name].add(event)
+
+    def _download(self, one: Participant, step: Download) -> None:
+        recording = one.download_media_recording()
+        self._recording.pop(one.name, None)
+        asked = self.asked[recording.id]
+        asked.duration, asked.limits = step.duration, step.limits
+        asked.expect += step.expect
+
+    def _crash(self, one: Participant) -> None:
+        self._recording.pop(one.name, None)
+        one.crash()
+        try:
+            self._room.wait_for(lambda: not one.alive, timeout=_CRASHED_WITHIN, what=f"{one.name}'s page to die")
+            one.raise_if_lost()
+        except RecordingError as lost:
+            # As the scenario wants it; what was saved is among the recordings.
+            if lost.recording is None:
+                raise
+
+    def _wait(self, step: Wait) -> None:
+        before = self._elapsed() if step.expect else {}
+        end = time.monotonic() + step.wait
+        while not self._ends() and (left := end - time.monotonic()) > 0:
+            self._room.wait(seconds=min(left, _LOOK_EVERY))
+        if self.interrupted:
+            return
+        for name, (recording, start) in before.items():
+            _, stop = self._elapsed()[name]
+            for one in step.expect:
+                if self._recording[name] == "all" or one.participant == name:
+                    asked = one.model_dump() | {"from": round(start + EDGE, 2), "to": round(stop - EDGE, 2)}
+                    self.asked[recording].expect.append(Expectation.model_validate(asked))
+
+    def _elapsed(self) -> dict[str, tuple[str, float]]:
+        """Return the recording of each who records now and is not paused, and how many seconds it has."""
+        found = {}
+        for name in self._recording:
+            status = self._people[name].get_media_recording()
+            if status.state == "recording" and status.id:
+                found[name] = (status.id, status.elapsed)
+        return found
+
+    def _wait_for(self, step: WaitFor) -> None:
+        one = self._people[step.wait_for]
+
+        def there() -> bool:
+            if self._ends():
+                return True
+            if step.event:
+                return step.event in self._events[one.name]
+            status = one.get_media_recording()
+            return status.elapsed >= step.elapsed if step.elapsed else status.state == step.state
+
+        self._room.wait_for(there, timeout=step.timeout, what=str(step).removeprefix("wait for "))
+
+    def _ends(self) -> bool:
+        self.interrupted = self.interrupted or self._asks()
+        return self.interrupted

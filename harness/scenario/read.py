@@ -1,0 +1,120 @@
+"""From a TOML or YAML file to a scenario, or to the line that can't be, and why."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from harness.errors import ConfigError
+from harness.scenario.course import problems
+from harness.scenario.lines import toml_lines, yaml_lines
+from harness.scenario.steps import KINDS, VERBS, Scenario
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+    from harness.scenario.lines import Lines
+
+_KIND: Final = {kind.verb: kind for kind in KINDS}
+
+
+def read_scenario(path: Path) -> Scenario:
+    """Return the scenario at ``path``, a .toml, .yaml or .yml file; its title is the file's name where it has none.
+
+    Raises ConfigError, which names file, line, step and reason, where it can't be read or can't be played.
+    """
+    data, lines = _parsed(path)
+    try:
+        # Strict, but for lists, which are what JSON has for tuples.
+        scenario = Scenario.model_validate_json(json.dumps(data, default=str), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = _without_tags(first["loc"])
+        raise ConfigError(f"{_place(path, lines, where)}: {_reason(first, where, data)}.") from error
+    for number, reason in problems(scenario):
+        raise ConfigError(f"{_place(path, lines, ('steps', number))}: step {number + 1}: {reason}.")
+    return scenario if scenario.title else scenario.model_copy(update={"title": path.stem})
+
+
+def _parsed(path: Path) -> tuple[dict[str, Any], Lines]:
+    if path.suffix not in {".toml", ".yaml", ".yml"}:
+        raise ConfigError(f"{path}: a scenario is a .toml, .yaml or .yml file.")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is no text in UTF-8: {error}.") from error
+    if path.suffix == ".toml":
+        try:
+            return tomllib.loads(text), toml_lines(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{path} is no TOML: {error}.") from error
+    try:
+        # Its values know their lines; in YAML 1.2 "on" is a word.
+        data = YAML(typ="rt").load(text)
+    except MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{path}{line} is no YAML: {error.problem or error.context}.") from error
+    except YAMLError as error:
+        raise ConfigError(f"{path} is no YAML: {error}.") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}:1: a scenario has steps; begin with 'steps:'.")
+    return data, yaml_lines(data)
+
+
+def _without_tags(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Return where an error is in the file: pydantic puts the step's kind between its number and its keys."""
+    if len(loc) > 2 and loc[0] == "steps" and loc[2] in VERBS:  # noqa: PLR2004 - steps, number, kind
+        loc = loc[:2] + loc[3:]
+    # What may be one or several is told as str or tuple.
+    return tuple(part for part in loc if part not in {"constrained-str", "tuple[constrained-str, ...]"})
+
+
+def _place(path: Path, lines: Lines, where: tuple[int | str, ...]) -> str:
+    """Return file and line of a value, or of what it would be in."""
+    known = (where[:length] for length in range(len(where), 0, -1))
+    return f"{path}:{next((lines[one] for one in known if one in lines), 1)}"
+
+
+def _reason(error: ErrorDetails, where: tuple[int | str, ...], data: dict[str, Any]) -> str:
+    step = f"step {int(where[1]) + 1}: " if len(where) > 1 and where[0] == "steps" else ""
+    key = str(where[-1]) if where else ""
+    if error["type"] == "extra_forbidden":
+        return f"{step}there is no {key!r} here{_meant(key, _known(where[:-1], data))}"
+    if error["type"] == "missing":
+        return f"{step}{key!r} is missing"
+    if error["type"] == "verb":
+        said = error["input"] if isinstance(error["input"], dict) else {}
+        close = [verb for word in said for verb in difflib.get_close_matches(str(word), VERBS, 1)]
+        return f"{step}{error['msg']}" + (f"; did you mean {close[0]!r}" if close else "")
+    inner = ".".join(str(part) for part in (where[2:] if step else where))
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"{step}{f'{inner} ' if inner and message.startswith('should') else f'{inner}: ' if inner else ''}{message}"
+
+
+def _known(where: tuple[int | str, ...], data: dict[str, Any]) -> list[str]:
+    """Return the keys that a place can have: the top, a step, the recording's."""
+    if not where:
+        return list(Scenario.model_fields)
+    if where == ("record",):
+        return list(Scenario.model_fields["record"].default.__class__.model_fields)
+    if len(where) == 2 and where[0] == "steps":  # noqa: PLR2004 - steps, number
+        verb = next(verb for verb in VERBS if verb in data["steps"][where[1]])
+        return list(_KIND[verb].model_fields)
+    return []
+
+
+def _meant(key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(key, known, 1)
+    if close:
+        return f"; did you mean {close[0]!r}"
+    return f"; there are {', '.join(known)}" if known else ""

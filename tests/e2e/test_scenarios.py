@@ -1,0 +1,114 @@
+"""Scenarios, played: what people do in a file happens in the room, and the recordings say so."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from harness.scenario import Progress, play, read_scenario
+from tests.program import harness, running, until
+from tests.verdicts import SMOOTHNESS
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in {".toml", ".yaml"})
+# How many recordings come of an example, where it is not one.
+RECORDINGS = {"second-start.toml": 2, "crashed-tab.toml": 2}
+
+
+@pytest.mark.own_thread
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_plays_to_its_end_and_is_as_it_says(path: Path, tmp_path: Path) -> None:
+    """In quick form: long waits are cut down."""
+    steps: list[Progress] = []
+
+    outcome = play(read_scenario(path).hurried(4), recordings=tmp_path, tell=steps.append)
+
+    assert outcome.error is None
+    assert RECORDINGS.get(path.name, 1) == len(outcome.recordings)
+    failures = [finding for report in outcome.reports for finding in report.failures]
+    assert [] == [finding for finding in failures if finding.check not in SMOOTHNESS]
+    assert [*range(1, len(read_scenario(path).steps) + 1)] == [step.step for step in steps[:-1]]
+
+
+@pytest.mark.own_thread
+def test_an_expectation_that_is_not_met_fails_the_scenario(tmp_path: Path) -> None:
+    """It is told with who, what and when."""
+    file = tmp_path / "hopeful.toml"
+    file.write_text(
+        'steps = [ { join = ["alice", "bob"] }, { start = "alice" }, { mute = "bob" }, '
+        '{ wait = 3, expect = [{ participant = "bob", heard = true }] } ]'
+    )
+
+    outcome = play(read_scenario(file), recordings=tmp_path)
+
+    assert not outcome.ok
+    (report,) = outcome.reports
+    (failure,) = [finding for finding in report.failures if finding.check not in SMOOTHNESS]
+    assert ("presence", "bob") == (failure.check, failure.participant)
+
+
+@pytest.mark.own_thread
+def test_a_step_that_fails_is_named_and_what_was_recorded_is_judged(tmp_path: Path) -> None:
+    """Nothing is lost."""
+    file = tmp_path / "vain.toml"
+    file.write_text(
+        'steps = [ { join = "alice" }, { start = "alice", record_name = "kept" }, { wait = 2 }, '
+        '{ wait_for = "alice", event = "failed", timeout = 1 } ]'
+    )
+
+    outcome = play(read_scenario(file), recordings=tmp_path)
+
+    assert outcome.error is not None
+    assert outcome.error.startswith("step 4 (wait for alice: failed): Waited 1 s for alice: failed, in vain.")
+    assert ["kept.webm"] == [recording.path.name for recording in outcome.recordings]
+    assert 1 == len(outcome.reports)
+
+
+def test_run_plays_several_side_by_side_and_answers_for_all(tmp_path: Path) -> None:
+    """Two workers, each with a browser of its own; one answer, one JUnit file, a page for each recording."""
+    files = [str(ROOT / "examples" / name) for name in ("late-joiner.toml", "second-start.toml")]
+    options = ["--workers", "2", "--overcommit", "--longest-wait", "2", "--json"]
+    written = ["--junit", "results.xml", "--html", "pages"]
+
+    ran = harness("run", *files, *options, *written, folder=tmp_path)
+
+    answer = json.loads(ran.stdout)
+    assert ["late joiner", "second start"] == [one["title"] for one in answer["scenarios"]]
+    assert [None, None] == [one["error"] for one in answer["scenarios"]]
+    assert 3 == len(answer["recordings"]) == len(answer["reports"])
+    failed = {finding["check"] for report in answer["reports"] for finding in report["findings"] if not finding["ok"]}
+    assert failed <= SMOOTHNESS
+    assert (0 if answer["ok"] else 1) == ran.returncode
+    assert "<testsuites" in (tmp_path / "results.xml").read_text()
+    assert {"first.html", "late-joiner.html", "second.html"} == {page.name for page in (tmp_path / "pages").iterdir()}
+
+
+def test_a_scenario_with_a_mistake_exits_2_before_anything_is_played(tmp_path: Path) -> None:
+    """Even where it is the last one."""
+    (tmp_path / "bad.toml").write_text('steps = [ { join = "alice" },\n { strat = "alice" } ]\n')
+
+    ran = harness("run", str(ROOT / "examples" / "late-joiner.toml"), "bad.toml", folder=tmp_path)
+
+    assert 2 == ran.returncode
+    assert "bad.toml:2: step 2: a step has exactly one of" in ran.stderr
+    assert "did you mean 'start'" in ran.stderr
+    assert not (tmp_path / "recordings").exists()
+
+
+def test_an_interrupted_run_keeps_what_was_recorded(tmp_path: Path) -> None:
+    """The signal reaches everybody; the recording is finished, judged and named."""
+    file = tmp_path / "long.toml"
+    file.write_text('steps = [ { join = "alice" }, { start = "alice", record_name = "cut" }, { wait = 60 } ]')
+    with running("run", str(file), "--json", folder=tmp_path) as program:
+        spool = tmp_path / "recordings" / ".spool"
+        until(lambda: any(raw.stat().st_size > 10_000 for raw in spool.glob("*/raw.webm")), program)
+
+        os.killpg(program.pid, signal.SIGINT)
+        stdout, stderr = program.communicate(timeout=40)
+
+    assert 130 == program.returncode, stderr
+    (recording,) = json.loads(stdout)["recordings"]
+    assert recording["path"].endswith("cut.webm")
+    assert 0 < recording["duration"] < 30

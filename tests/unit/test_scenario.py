@@ -1,0 +1,196 @@
+"""Scenarios: from a file to steps, or to the line that can't be, and why."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ConfigError
+from harness.scenario import Scenario, read_scenario
+from harness.scenario.lines import toml_lines
+from harness.scenario.steps import KINDS, VERBS, Start, Wait
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in {".toml", ".yaml"})
+GOOD = """
+title = "two people"
+
+[record]
+record_video_quality = "480p"
+
+[[steps]]
+join = ["alice", "bob"]
+
+[[steps]]
+start = "alice"
+record_video_frame = 30
+
+[[steps]]
+wait = 2.5
+expect = [{ participant = "bob", heard = true }]
+
+[[steps]]
+download = "alice"
+expect = [{ participant = "bob", seen = true, from = 1 }]
+"""
+
+
+def write(folder: Path, text: str, name: str = "scenario.toml") -> Path:
+    """Write a scenario and return its path."""
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refused(path: Path) -> str:
+    """Return what is said of a scenario that can't be."""
+    with pytest.raises(ConfigError) as error:
+        read_scenario(path)
+    message = str(error.value)
+    assert "\n" not in message
+    return message.removeprefix(f"{path}")
+
+
+def test_a_toml_file_becomes_steps_in_order(tmp_path: Path) -> None:
+    """With the scenario's own record beneath what a step says."""
+    scenario = read_scenario(write(tmp_path, GOOD))
+
+    assert ["join", "start", "wait", "download"] == [step.verb for step in scenario.steps]
+    start = scenario.steps[1]
+    assert isinstance(start, Start)
+    config = start.over(scenario.record)
+    assert ((640, 480), 30) == (config.size, config.record_video_frame)
+    assert 2 == scenario.people
+    assert config == scenario.largest
+
+
+def test_yaml_says_the_same(tmp_path: Path) -> None:
+    """There "on" is a word, as in YAML 1.2."""
+    text = """
+    steps:
+      - join: [alice, bob]
+      - camera: bob
+        on: false
+      - start: alice
+      - wait: 2
+    """
+    scenario = read_scenario(write(tmp_path, text, "short.yaml"))
+
+    assert ["join", "camera", "start", "wait"] == [step.verb for step in scenario.steps]
+    assert "short" == scenario.title
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "said"),
+    [
+        ('join = ["alice", "bob"]', 'jion = ["alice", "bob"]', ":7: step 1: a step has exactly one of join, "),
+        ('join = ["alice", "bob"]', 'jion = ["alice", "bob"]', "did you mean 'join'"),
+        ("wait = 2.5", 'wait = "long"', ":15: step 3: wait should be a valid number"),
+        ("wait = 2.5", "wait = -1", ":15: step 3: wait should be greater than 0"),
+        ("wait = 2.5", "wait = 1", ":14: step 3: a wait with something expected must last longer than 1.4 s"),
+        ("record_video_frame = 30", "record_video_frame = 25", ":12: step 2: record_video_frame should be 15 or 30"),
+        ("record_video_frame = 30", "record_video_rate = 30", "did you mean 'record_video_frame'"),
+        ('start = "alice"', 'start = "dave"', ":10: step 2: dave has not joined before; there is alice, bob"),
+        ('participant = "bob", heard', 'participant = "carol", heard', ":14: step 3: carol has not joined before"),
+        ('title = "two people"', 'titel = "two people"', ":2: there is no 'titel' here; did you mean 'title'"),
+        ('start = "alice"', 'mute = "alice"\nstart = "alice"', ":10: step 2: a step has exactly one of"),
+        ("wait = 2.5", "wait = ", "is no TOML: "),
+        (
+            'record_video_quality = "480p"',
+            'record_video_quality = "1080p"',
+            ":5: record.record_video_quality should be",
+        ),
+    ],
+)
+def test_what_can_t_be_is_told_with_its_line(tmp_path: Path, was: str, becomes: str, said: str) -> None:
+    """File, line, step and reason, in one line."""
+    assert GOOD.count(was) == 1
+
+    message = refused(write(tmp_path, GOOD.replace(was, becomes)))
+
+    assert said in message
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ('{ join = "a" }, { pause = "a" }', "step 2: a records nothing then"),
+        ('{ join = "a" }, { start = "a" }, { pause = "a" }, { pause = "a" }', "a's recording is paused already"),
+        ('{ join = "a" }, { start = "a" }, { resume = "a" }', "a's recording is not paused"),
+        ('{ join = "a" }, { start = "a" }, { leave = "a" }, { mute = "a" }', "a is not in the room any more"),
+        ('{ join = "a" }, { download = "a" }', "a has recorded nothing before"),
+        ('{ join = "a" }, { join = "a" }', "a has joined before"),
+        ('{ join = "a" }, { wait = 1 }', "nobody records anything"),
+        ('{ join = "a" }, { start = "a" }, { wait_for = "a" }', "say one of 'elapsed', 'state' and 'event'"),
+        ('{ join = "a" }, { wait = 2, expect = [{ participant = "a", seen = true }] }', "and nobody records"),
+    ],
+)
+def test_steps_that_can_t_follow_each_other_are_told(tmp_path: Path, steps: str, said: str) -> None:
+    """Before anybody joins."""
+    assert said in refused(write(tmp_path, f"steps = [ {steps} ]"))
+
+
+def test_a_yaml_error_has_its_line(tmp_path: Path) -> None:
+    """One of syntax, and one of meaning."""
+    assert refused(write(tmp_path, "steps:\n  - join: [a\n", "a.yaml")).startswith(":3 is no YAML")
+    assert refused(write(tmp_path, "steps:\n  - join: a\n  - start: b\n", "b.yaml")).startswith(":3: step 2: b has not")
+    assert "a scenario has steps" in refused(write(tmp_path, "- join: a\n", "c.yml"))
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    """By name, or because they are not there."""
+    assert "a scenario is a .toml, .yaml or .yml file" in refused(write(tmp_path, "{}", "a.json"))
+    assert "can't be read" in refused(tmp_path / "gone.toml")
+
+
+def test_every_value_of_a_toml_file_has_its_line() -> None:
+    """Tables, arrays of tables, inline ones, dotted and quoted keys."""
+    text = 'a = 1\n[b]\nc.d = 2\n[[e]]\nf = [\n  1,\n  { g = 2 },\n]\n[[e]]\n"h i" = 3\n[[e.j]]\nk = 4\n'
+
+    lines = toml_lines(text)
+
+    assert lines["a",] == 1
+    assert lines["b", "c", "d"] == 3
+    assert lines["e", 0, "f", 1, "g"] == 7
+    assert lines["e", 1, "h i"] == 10
+    assert lines["e", 1, "j", 0, "k"] == 12
+
+
+def test_a_hurried_scenario_waits_no_longer_than_told(tmp_path: Path) -> None:
+    """What else is in it stays."""
+    scenario = read_scenario(write(tmp_path, GOOD)).hurried(2)
+
+    assert [2] == [step.wait for step in scenario.steps if isinstance(step, Wait)]
+    assert 4 == len(scenario.steps)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_every_example_can_be_played(path: Path) -> None:
+    """And says what it is about."""
+    assert read_scenario(path).description
+
+
+def test_the_scenario_in_the_guide_can_be_played(tmp_path: Path) -> None:
+    """As it stands there."""
+    (text,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "scenarios.md").read_text("utf-8"), flags=re.DOTALL)
+
+    assert "mute in the middle" == read_scenario(write(tmp_path, text)).title
+
+
+def test_the_published_schema_is_what_the_program_takes() -> None:
+    """Made by scripts/scenario_schema.py."""
+    said = subprocess.run(
+        [sys.executable, "scripts/scenario_schema.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert 0 == said.returncode, said.stderr
+
+
+def test_the_schema_knows_every_step() -> None:
+    """By its verb."""
+    schema = Scenario.model_json_schema()
+
+    assert {kind.__name__ for kind in KINDS} <= set(schema["$defs"])
+    assert len(VERBS) == len(schema["properties"]["steps"]["items"]["oneOf"])
