@@ -9,6 +9,7 @@ import threading
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from logging.handlers import QueueHandler
 from multiprocessing import get_context
 from queue import Empty
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from multiprocessing import Queue
     from multiprocessing.synchronize import Event
+
+    # What a worker says: the number of an order and how far it is, or a warning.
+    Said = tuple[int, Progress] | logging.LogRecord
     from pathlib import Path
 
 _LOOK_EVERY: Final = 0.1
@@ -71,7 +75,7 @@ def run_batch(
     Raises HarnessError where a scenario could not even begin, as without a Chrome.
     """
     context = get_context("spawn")
-    said: Queue[tuple[int, Progress]] = context.Queue()
+    said: Queue[Said] = context.Queue()
     ending = context.Event()
     outcomes: dict[int, Outcome] = {}
     waiting = list(orders)
@@ -98,33 +102,37 @@ def run_batch(
     return [outcomes[order.number] for order in orders if order.number in outcomes]
 
 
-def _hear(said: Queue[tuple[int, Progress]], tell: Callable[[int, Progress], None]) -> None:
+def _hear(said: Queue[Said], tell: Callable[[int, Progress], None]) -> None:
+    """Pass on what workers said meanwhile: steps, and warnings, which are told here as if they came from here."""
     while True:
         try:
-            number, progress = said.get_nowait()
+            one = said.get_nowait()
         except Empty:
             return
-        tell(number, progress)
+        if isinstance(one, logging.LogRecord):
+            logging.getLogger(one.name).handle(one)
+        else:
+            tell(*one)
 
 
 @dataclass
 class _Worker:
     """What a worker process shares with its parent: where steps are told, and whether to end."""
 
-    said: Queue[tuple[int, Progress]]
+    said: Queue[Said]
     ending: Event
 
 
 _worker: _Worker
 
 
-def _prepare(said: Queue[tuple[int, Progress]], ending: Event) -> None:
+def _prepare(said: Queue[Said], ending: Event) -> None:
     """Make a process a worker: Ctrl-C is the parent's, which lets recordings be finished; without parent it ends."""
     global _worker  # noqa: PLW0603 - a pool's worker has no other place
     _worker = _Worker(said, ending)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    logging.basicConfig(format="harness: %(message)s", level=logging.WARNING)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, handlers=[QueueHandler(said)])
     parent = os.getppid()
 
     def watch() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,7 +29,7 @@ from harness.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from harness.scenario import Outcome, Progress
 
@@ -85,16 +87,10 @@ def run(
     console = Console(stderr=True)
     board = Board([one.title or "" for one in read])
     shown = Live(board, console=console, refresh_per_second=4) if console.is_terminal else None
-    with interruptible() as interruption:
-        if shown:
-            shown.start()
-        try:
-            outcomes = run_batch(
-                orders, workers=at_once, tell=board.tell, done=board.done, interrupted=lambda: bool(interruption)
-            )
-        finally:
-            if shown:
-                shown.stop()
+    with interruptible() as interruption, _warnings_above(console), shown or contextlib.nullcontext():
+        outcomes = run_batch(
+            orders, workers=at_once, tell=board.tell, done=board.done, interrupted=lambda: bool(interruption)
+        )
     with writable():
         _write(outcomes, html, junit)
     _answer(outcomes, json=json)
@@ -102,6 +98,22 @@ def run(
         raise typer.Exit(interruption.exit_code or 0)
     if not all(outcome.ok for outcome in outcomes):
         raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def _warnings_above(console: Console) -> Iterator[None]:
+    """Let warnings go through the console, which puts them above the table that it keeps up to date."""
+
+    class Above(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            console.print(f"harness: {record.getMessage()}", markup=False, highlight=False, soft_wrap=True)
+
+    root = logging.getLogger()
+    before, root.handlers = root.handlers, [Above(logging.WARNING)]
+    try:
+        yield
+    finally:
+        root.handlers = before
 
 
 @dataclass

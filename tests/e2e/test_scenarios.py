@@ -66,6 +66,29 @@ def test_a_step_that_fails_is_named_and_what_was_recorded_is_judged(tmp_path: Pa
     assert 1 == len(outcome.reports)
 
 
+@pytest.mark.own_thread
+def test_a_worse_network_is_felt_until_it_is_good_again(tmp_path: Path) -> None:
+    """By WebRTC's own round trips: 150 ms each way."""
+    file = tmp_path / "far.toml"
+    file.write_text(
+        'steps = [ { join = ["alice", "bob"] }, { start = "alice" }, { network = "bob", latency_ms = 150 }, '
+        '{ wait = 5 }, { network = "bob" }, { wait = 5 } ]'
+    )
+
+    outcome = play(read_scenario(file), recordings=tmp_path)
+
+    assert outcome.error is None
+    (recording,) = outcome.recordings
+    trips = [
+        pair["currentRoundTripTime"]
+        for line in recording.path.with_suffix(".stats.jsonl").read_text().splitlines()
+        for pair in json.loads(line)["report"]
+        if pair.get("type") == "candidate-pair" and "currentRoundTripTime" in pair
+    ]
+    assert max(trips) > 0.14
+    assert trips[-1] < 0.1
+
+
 def test_run_plays_several_side_by_side_and_answers_for_all(tmp_path: Path) -> None:
     """Two workers, each with a browser of its own; one answer, one JUnit file, a page for each recording."""
     files = [str(ROOT / "examples" / name) for name in ("late-joiner.toml", "second-start.toml")]
