@@ -41,7 +41,7 @@ MINUTES ?= 30
 soak: setup ## Record three people for MINUTES=30; prints drift, order of stamps and memory beside their bars
 	$(BIN)/python -m tests.faults.soak $(MINUTES)
 
-bench: setup ## Measure speed and cost beside NERTC's and RecordRTC's own code, in one run (an hour; QUICK=1: three minutes)
+bench: setup ## Measure speed and cost beside NERTC's and RecordRTC's own code, in one run (an hour and a quarter; QUICK=1: three minutes)
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 check: setup ## Check format, lint, types and layers of Python and page

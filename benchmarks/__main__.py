@@ -78,7 +78,7 @@ def beside(quick: bool) -> list[tuple[str, Callable[[], Any]]]:  # noqa: FBT001
         (
             "memory_mb_per_hour",
             lambda: {
-                f"{rate / 1e6:g} Mbps": suites.growth(6, bitrate=rate, tell=tell) for rate in (2_500_000, 20_000_000)
+                f"{rate / 1e6:g} Mbps": suites.growth(12, bitrate=rate, tell=tell) for rate in (2_500_000, 20_000_000)
             },
         ),
     ]

@@ -14,7 +14,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness import Recording, Report
+
+# So many minutes of a recording memory takes to fill what it will keep.
+_SETTLED: Final = 5.0
 
 
 def record(folder: Path, *, seconds: float, quality: Any, frame_rate: Any = 30) -> Recording:
@@ -92,7 +95,10 @@ def verifying(seconds: float) -> float:
 
 
 def growth(minutes: float, *, bitrate: int, tell: Callable[[str], None]) -> float:
-    """Return by how many MB an hour the memory of Chrome and Python grows while three people are recorded."""
+    """Return by how many MB an hour the memory of Chrome and Python grows while three people are recorded.
+
+    The first minutes do not count: caches and pools fill, and stay as they are then.
+    """
     config = RecordConfig(
         record_name="hour", record_video_quality="720p", record_video_frame=30, video_bits_per_second=bitrate
     )
@@ -105,7 +111,8 @@ def growth(minutes: float, *, bitrate: int, tell: Callable[[str], None]) -> floa
             samples.append((elapsed / 3600, sum(memory().values())))
             tell(f"memory at {bitrate / 1e6:g} Mbps: {elapsed / 60:.1f} of {minutes:g} min, {samples[-1][1]:.0f} MB")
             room.wait(seconds=5)
-    return round(slope(np.array(samples), 1), 1)
+    settled = [sample for sample in samples if sample[0] * 60 > _SETTLED]
+    return round(slope(np.array(settled), 1), 1)
 
 
 def senders(repeats: int) -> dict[str, float]:

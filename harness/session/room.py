@@ -113,7 +113,7 @@ class Room:
             finish()
         return [participant for participant, _ in begun]
 
-    def _open(self, name: str, *, shaped: bool) -> Participant:
+    def _open(self, name: str, *, shaped: bool = False) -> Participant:
         """Open a page for somebody, in a browser context of its own."""
         page = RoomPage(self._new_context(), self._server.url, watched=self._watched, shaped=shaped)
         participant = Participant(
