@@ -25,6 +25,8 @@ const INTERVALS = 25;
 /** Least delay over the median latency, and most over the smallest, in ms. */
 const FLOOR = 60;
 const CAP = 220;
+/** So much longer than needed, in ms, frames may wait after the firm lock: less would skip some; it relaxes slowly. */
+const SPARE = 150;
 /** Ticks between two looks whether the offset could be smaller. */
 const RELAX_EVERY = 900;
 const QUEUE = 16;
@@ -215,11 +217,11 @@ export class Cadence {
     this.#centre(due, this.#frames < FIRM_LOCK ? ROUGH : NEAR);
   }
 
-  /** Now that more is known: keeps the offset where a new one would be about the same, for each change costs frames. */
+  /** Now that more is known: keeps the offset unless a new one would be much better, for each change costs frames. */
   #confirm(/** @type {number} */ due) {
     const more = this.#offset - this.#wanted();
     const right = this.#beat > 0 && this.#agreed(NEAR) > 0;
-    if (right && more >= 0 && more < 2 * this.#beat) this.#lockedAt = this.#frames;
+    if (right && more >= 0 && more < Math.max(2 * this.#beat, SPARE)) this.#lockedAt = this.#frames;
     else this.#lock(due);
   }
 
