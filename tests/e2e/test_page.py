@@ -5,7 +5,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
@@ -14,6 +14,8 @@ from harness.server.room_server import RoomServer
 from tests.program import running
 
 Visit = Callable[[str], Page]
+
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +162,63 @@ def test_a_camera_off_leaves_a_card_with_the_initial(room_server: RoomServer, vi
     assert video.evaluate("(video, before) => video === before", before)
 
 
+def test_what_is_chosen_on_the_page_is_what_is_recorded(
+    room_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    """Size and codec are the file's; meanwhile the screen is shared, and the camera comes back, by one button."""
+    alice = visit(room_server.url)
+    join(alice, "Alice")
+    alice.get_by_label("Layout").select_option("Speaker large")
+    alice.get_by_label("Quality").select_option("720p")
+    alice.get_by_label("Codec").select_option("VP8")
+    alice.get_by_label("Names in the picture").uncheck()
+
+    button(alice, "Start").click()
+    expect(button(alice, "Stop")).to_be_enabled()
+    button(alice, "Share screen").click()
+    expect(button(alice, "Share screen")).to_have_attribute("aria-pressed", "true")
+    expect(button(alice, "Share screen")).to_be_enabled()
+    button(alice, "Share screen").click()
+    expect(button(alice, "Share screen")).to_have_attribute("aria-pressed", "false")
+    button(alice, "Stop").click()
+    with alice.expect_download() as begun:
+        button(alice, "Download").click()
+    begun.value.save_as(tmp_path / "screen.webm")
+
+    tape = read_back(tmp_path / "screen.webm")
+    assert {"vp8", "opus"} == tape.codecs
+    assert {(1280, 720)} == tape.sizes
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["desktop", "phone"])
+def test_nothing_on_the_page_breaks_a_rule_of_accessibility(
+    room_server: RoomServer, visit: Visit, scheme: Literal["light", "dark"], size: tuple[int, int]
+) -> None:
+    """By axe-core's rules, best practices among them: the lobby, a room, a recording, a finished file."""
+    page = visit(room_server.url)
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.emulate_media(color_scheme=scheme)
+    session = page.context.new_cdp_session(page)
+
+    def violations() -> list[str]:
+        # Through the protocol: the page's own rules let nobody add a script.
+        session.send("Runtime.evaluate", {"expression": AXE.read_text(encoding="utf-8")})
+        found = page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
+        return [f"{one['id']}: {one['help']}: {node['html']}" for one in found["violations"] for node in one["nodes"]]
+
+    assert [] == violations()
+    join(page, "Alice")
+    plays(page, "Alice")
+    assert [] == violations()
+    button(page, "Start").click()
+    expect(button(page, "Stop")).to_be_enabled()
+    assert [] == violations()
+    button(page, "Stop").click()
+    expect(button(page, "Download")).to_be_enabled()
+    assert [] == violations()
+
+
 def test_the_keyboard_is_enough(room_server: RoomServer, visit: Visit) -> None:
     """The name has the focus at first, the buttons come by Tab, and the next call has the focus when one is done."""
     page = visit(room_server.url)
@@ -174,7 +233,7 @@ def test_the_keyboard_is_enough(room_server: RoomServer, visit: Visit) -> None:
     expect(button(page, "Microphone")).to_be_focused()
     page.keyboard.press("Space")
     expect(button(page, "Microphone")).to_have_attribute("aria-pressed", "false")
-    for _ in ("Camera", "Leave", "Start"):
+    for _ in ("Camera", "Share screen", "Leave", "Start"):
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(button(page, "Stop")).to_be_focused()

@@ -152,6 +152,10 @@ export class Client extends EventTarget {
     return this.#camera;
   }
 
+  get screen() {
+    return this.#screen;
+  }
+
   /** @param {boolean} on */
   setMicrophone(on) {
     this.#microphone = on;
@@ -418,11 +422,17 @@ export class Client extends EventTarget {
     this.#emit('changed');
   }
 
-  /** A device that ends by itself leaves silence, or the card with the name. @param {MediaStreamTrack} track */
+  /**
+   * A device that ends by itself leaves silence, or the card with the name; a screen, which people end with the
+   * browser's own button, gives way to the camera.
+   *
+   * @param {MediaStreamTrack} track
+   */
   #follow(track) {
     track.addEventListener('ended', () => {
       if (!this.media?.stream.getTracks().includes(track)) return;
       if (track.kind === 'audio') this.setMicrophone(false);
+      else if (this.#screen) this.shareScreen(false).catch(() => this.setCamera(false));
       else this.setCamera(false);
     });
   }

@@ -2,7 +2,7 @@
 
 import { pictureSize } from './view/arrange.js';
 import { JoinForm } from './view/join.js';
-import { find, say } from './view/page.js';
+import { find, say, words } from './view/page.js';
 import { RecordingPanel } from './view/recording.js';
 import { Tiles } from './view/tiles.js';
 
@@ -23,6 +23,7 @@ export class View {
   #onAirTime;
   #microphone;
   #camera;
+  #screen;
   #leave;
   #join;
   #panel;
@@ -51,6 +52,7 @@ export class View {
     this.#onAirTime = find(document, 'room-elapsed', HTMLElement);
     this.#microphone = find(document, 'microphone', HTMLButtonElement);
     this.#camera = find(document, 'camera', HTMLButtonElement);
+    this.#screen = find(document, 'screen', HTMLButtonElement);
     this.#leave = find(document, 'leave', HTMLButtonElement);
     this.#join = new JoinForm(document, client);
     this.#panel = new RecordingPanel(document, client);
@@ -76,6 +78,7 @@ export class View {
     this.#panel.addEventListener('state', () => this.#renderOnAir());
     this.#microphone.addEventListener('click', () => client.setMicrophone(!client.microphone));
     this.#camera.addEventListener('click', () => client.setCamera(!client.camera));
+    this.#screen.addEventListener('click', () => void this.#share());
     this.#leave.addEventListener('click', () => void this.#goOut());
     this.#page.hidden = false;
     this.#render();
@@ -93,6 +96,7 @@ export class View {
     if (room !== this.#shown) this.#move(room);
     this.#microphone.ariaPressed = String(client.microphone);
     this.#camera.ariaPressed = String(client.camera);
+    this.#screen.ariaPressed = String(client.screen);
     const people = room ? [this.#self(room.id), ...[...room.members.values()].map(person)] : [];
     this.#tiles.update(people);
     this.#watch();
@@ -136,6 +140,20 @@ export class View {
     this.#onAir.hidden = !recording;
     say(this.#onAirTime, this.#panel.elapsed);
     this.#document.title = recording ? '\u25cf Recording room' : 'Recording room';
+  }
+
+  /** Shares the screen, or the camera again; who changes their mind in the browser's own question shares nothing. */
+  async #share() {
+    this.#screen.disabled = true;
+    say(this.#problem, '');
+    try {
+      await this.#client.shareScreen(!this.#client.screen);
+    } catch (error) {
+      const refused = error instanceof Error && error.name === 'NotAllowedError';
+      if (!refused) say(this.#problem, words(error));
+    }
+    this.#screen.disabled = false;
+    this.#screen.focus();
   }
 
   async #goOut() {

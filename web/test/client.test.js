@@ -768,6 +768,31 @@ describe('devices', () => {
   });
 });
 
+describe('a shared screen that ends by itself', () => {
+  test('gives way to the camera', async (context) => {
+    const { client, room, media } = await joined(context);
+    await client.shareScreen(true);
+
+    media.stream.getVideoTracks()[0]?.dispatchEvent(new Event('ended'));
+    await allSettled();
+
+    assert.deepEqual([false, true], [client.screen, client.camera]);
+    assert.equal('camera', media.stream.getVideoTracks()[0]?.label);
+    assert.deepEqual({ audio: true, video: true, screen: false }, room.announced.at(-1));
+  });
+
+  test('leaves the card where the camera is gone, too', async (context) => {
+    const { client, media } = await joined(context);
+    await client.shareScreen(true);
+    media.share = () => Promise.reject(new Error('The camera is gone.'));
+
+    media.stream.getVideoTracks()[0]?.dispatchEvent(new Event('ended'));
+    await allSettled();
+
+    assert.equal(false, client.camera);
+  });
+});
+
 describe('a recording that breaks by itself', () => {
   test('is told, and stopping it says why', async (context) => {
     const { client, room, stages, events } = await joined(context);

@@ -9,6 +9,9 @@ export class RecordingOptions extends EventTarget {
   #type;
   #quality;
   #frameRate;
+  #layout;
+  #codec;
+  #names;
   #name;
 
   /** @param {Document} document */
@@ -19,6 +22,9 @@ export class RecordingOptions extends EventTarget {
     this.#type = find(document, 'record-type', HTMLSelectElement);
     this.#quality = find(document, 'quality', HTMLSelectElement);
     this.#frameRate = find(document, 'frame-rate', HTMLSelectElement);
+    this.#layout = find(document, 'layout', HTMLSelectElement);
+    this.#codec = find(document, 'codec', HTMLSelectElement);
+    this.#names = find(document, 'names', HTMLInputElement);
     this.#name = find(document, 'record-name', HTMLInputElement);
     this.#type.addEventListener('change', () => this.#fit());
     find(document, 'recording-options', HTMLFormElement).addEventListener('submit', (event) => {
@@ -43,12 +49,16 @@ export class RecordingOptions extends EventTarget {
         recordName: this.#name.value.trim(),
         recordVideoQuality: Number(this.#quality.value),
         recordVideoFrame: Number(this.#frameRate.value),
+        layout: this.#layout.value === 'speaker' ? 'speaker' : 'grid',
+        names: this.#names.checked,
+        codec: this.#codec.value,
       },
     };
   }
 
-  /** Sound has no size and no rate. */
+  /** Sound has no picture. */
   #fit() {
-    for (const select of [this.#quality, this.#frameRate]) select.disabled = this.#type.value === 'audio';
+    const ofPictures = [this.#quality, this.#frameRate, this.#layout, this.#codec, this.#names];
+    for (const input of ofPictures) input.disabled = this.#type.value === 'audio';
   }
 }
