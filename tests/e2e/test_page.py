@@ -175,11 +175,11 @@ def test_what_is_chosen_on_the_page_is_what_is_recorded(
 
     button(alice, "Start").click()
     expect(button(alice, "Stop")).to_be_enabled()
-    button(alice, "Share screen").click()
-    expect(button(alice, "Share screen")).to_have_attribute("aria-pressed", "true")
-    expect(button(alice, "Share screen")).to_be_enabled()
-    button(alice, "Share screen").click()
-    expect(button(alice, "Share screen")).to_have_attribute("aria-pressed", "false")
+    button(alice, "Screen").click()
+    expect(button(alice, "Screen")).to_have_attribute("aria-pressed", "true")
+    expect(button(alice, "Screen")).to_be_enabled()
+    button(alice, "Screen").click()
+    expect(button(alice, "Screen")).to_have_attribute("aria-pressed", "false")
     button(alice, "Stop").click()
     with alice.expect_download() as begun:
         button(alice, "Download").click()
@@ -233,7 +233,7 @@ def test_the_keyboard_is_enough(room_server: RoomServer, visit: Visit) -> None:
     expect(button(page, "Microphone")).to_be_focused()
     page.keyboard.press("Space")
     expect(button(page, "Microphone")).to_have_attribute("aria-pressed", "false")
-    for _ in ("Camera", "Share screen", "Leave", "Start"):
+    for _ in ("Camera", "Screen", "Leave", "Start"):
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(button(page, "Stop")).to_be_focused()

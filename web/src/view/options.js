@@ -2,6 +2,8 @@
 
 import { find } from './page.js';
 
+const CODECS = /** @type {const} */ (['vp9', 'vp8', 'av1']);
+
 /** Emits `submit` when Enter asks for a start. */
 export class RecordingOptions extends EventTarget {
   #fields;
@@ -51,7 +53,7 @@ export class RecordingOptions extends EventTarget {
         recordVideoFrame: Number(this.#frameRate.value),
         layout: this.#layout.value === 'speaker' ? 'speaker' : 'grid',
         names: this.#names.checked,
-        codec: this.#codec.value,
+        codec: CODECS.find((codec) => codec === this.#codec.value) ?? 'vp9',
       },
     };
   }
