@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from logging.handlers import QueueHandler
 from multiprocessing import get_context
 from queue import Empty
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from harness.browser.load import holds
+from harness.browser.load import fitting
 from harness.errors import HarnessError
 from harness.scenario import Outcome, Progress, Scenario, play
 
@@ -46,17 +46,8 @@ class Order:
 
 def admitted(scenarios: Sequence[Scenario], workers: int) -> int:
     """Return how many of these scenarios, the most expensive ones, this machine can play side by side, at least one."""
-    costs = sorted(((scenario.people, scenario.largest) for scenario in scenarios), key=_pixels, reverse=True)
-    side_by_side = 1
-    while side_by_side < min(workers, len(costs)) and holds(costs[: side_by_side + 1]):
-        side_by_side += 1
-    return side_by_side
-
-
-def _pixels(cost: tuple[int, Any]) -> float:
-    people, config = cost
-    width, height = config.size
-    return float(people + width * height * config.record_video_frame / 1e7)
+    needs = sorted((scenario.needs for scenario in scenarios), reverse=True)
+    return max(1, fitting(needs[:workers]))
 
 
 def run_batch(

@@ -7,6 +7,7 @@ import os
 import random
 import time
 import zlib
+from itertools import accumulate
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,10 +62,10 @@ class Load:
         )
 
 
-def holds(recordings: Iterable[tuple[int, RecordConfig]]) -> bool:
-    """Return whether the processors suffice for so many people each, recorded side by side."""
-    need = sum(needed(people, config) for people, config in recordings) * _slowness()
-    return need <= _OF_A_FREE_ONE * _processors()
+def fitting(needs: Iterable[float]) -> int:
+    """Return for how many recordings, the first of those that need so much each, the processors suffice at a time."""
+    there = _OF_A_FREE_ONE * _processors() / _slowness()
+    return sum(together <= there for together in accumulate(needs))
 
 
 def needed(people: int, config: RecordConfig) -> float:

@@ -13,9 +13,12 @@ from rich.console import Console
 from harness.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rich.progress import Progress
+
+    from harness.recording.recording import Recording
+    from harness.verification import Report
 
 JsonOption = Annotated[
     bool, typer.Option("--json", envvar="HARNESS_JSON", help="Print exactly one JSON object on stdout.")
@@ -80,6 +83,13 @@ def writable() -> Iterator[None]:
     except OSError as error:
         message = f"{error.filename} can't be written: {error.strerror}."
         raise ConfigError(message) from error
+
+
+def print_verdicts(console: Console, recordings: Sequence[Recording], reports: Sequence[Report]) -> None:
+    """Print each recording's path, for others to take up, and the verdict on it."""
+    for recording, report in zip(recordings, reports, strict=True):
+        console.print(str(recording.path), soft_wrap=True, markup=False)
+        console.print(report)
 
 
 def print_json(answer: dict[str, Any]) -> None:

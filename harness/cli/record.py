@@ -16,6 +16,7 @@ from harness.cli.options import (
     RecordingsOption,
     debugging,
     print_json,
+    print_verdicts,
     progress,
     say,
     stdout,
@@ -185,9 +186,6 @@ def _answer(recordings: list[Recording], reports: list[Report], *, json: bool) -
             }
         )
         return
-    console = stdout()
-    for recording, report in zip(recordings, reports, strict=True):
-        console.print(str(recording.path), soft_wrap=True, markup=False)
-        console.print(report)
+    print_verdicts(stdout(), recordings, reports)
     if not recordings:
         say("Nothing was recorded.")

@@ -23,6 +23,7 @@ from harness.cli.options import (
     RecordingsOption,
     debugging,
     print_json,
+    print_verdicts,
     say,
     stdout,
     writable,
@@ -204,9 +205,7 @@ def _answer(outcomes: Sequence[Outcome], *, json: bool) -> None:
         console.print(sign)
         if outcome.error:
             console.print(f"  {outcome.error}", markup=False, style="red")
-        for recording, report in zip(outcome.recordings, outcome.reports, strict=True):
-            console.print(str(recording.path), soft_wrap=True, markup=False)
-            console.print(report)
+        print_verdicts(console, outcome.recordings, outcome.reports)
         if not outcome.recordings:
             console.print("  Nothing was recorded.", markup=False)
     if len(outcomes) > 1:

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from harness.errors import ConfigError, HarnessError, RecordingError
 from harness.launch import open_room
@@ -26,6 +26,7 @@ from harness.scenario.steps import (
     Speak,
     Start,
     Stop,
+    Told,
     Unmute,
     Wait,
     WaitFor,
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 # How often, in seconds, who waits looks whether it is to end.
 _LOOK_EVERY: Final = 0.25
 _CRASHED_WITHIN: Final = 10.0
-_EVENTS: Final = ("stalled", "failed", "stopped", "downloaded")
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ class _Stage:
         one = self._people[step.start]
         if one.name not in self._events:
             self._events[one.name] = set()
-            for event in _EVENTS:
+            for event in get_args(Told):
                 one.on(f"recording-{event}", partial(self._hear, one.name, event))
         self._events[one.name].clear()
         one.start_media_recording(recorder=step.recorder, record_config=step.over(self._scenario.record))
@@ -261,8 +261,9 @@ class _Stage:
             self._room.wait(seconds=min(left, _LOOK_EVERY))
         if self.interrupted:
             return
+        after = self._elapsed() if before else {}
         for name, (recording, start) in before.items():
-            _, stop = self._elapsed()[name]
+            _, stop = after[name]
             for one in step.expect:
                 if self._recording[name] == "all" or one.participant == name:
                     asked = one.model_dump() | {"from": round(start + EDGE, 2), "to": round(stop - EDGE, 2)}

@@ -14,7 +14,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from harness.errors import ConfigError
 from harness.scenario.course import problems
 from harness.scenario.lines import toml_lines, yaml_lines
-from harness.scenario.steps import KINDS, VERBS, Scenario
+from harness.scenario.steps import KINDS, VERBS, Recorded, Scenario
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,7 +106,7 @@ def _known(where: tuple[int | str, ...], data: dict[str, Any]) -> list[str]:
     if not where:
         return list(Scenario.model_fields)
     if where == ("record",):
-        return list(Scenario.model_fields["record"].default.__class__.model_fields)
+        return list(Recorded.model_fields)
     if len(where) == 2 and where[0] == "steps":  # noqa: PLR2004 - steps, number
         verb = next(verb for verb in VERBS if verb in data["steps"][where[1]])
         return list(_KIND[verb].model_fields)

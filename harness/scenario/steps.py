@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from harness.browser.load import needed
 from harness.errors import ConfigError
-from harness.recording.config import RecordConfig, Recorder
+from harness.recording.config import Codec, FrameRate, Layout, Quality, RecordConfig, Recorder, RecordType
 from harness.session.participant import Media  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification import Limits  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.expectations import Expectation, Seconds  # noqa: TC001 (pydantic reads it at run time)
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Names = Annotated[Name | Annotated[tuple[Name, ...], Field(min_length=1)], Field(description="One name, or several.")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# What a recording tells by itself.
+Told = Literal["stalled", "failed", "stopped", "downloaded"]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 # How much of a wait, in seconds, at both ends says nothing of what is expected in it: connections begin and end, and
@@ -131,9 +134,7 @@ class WaitFor(Step):
     wait_for: Name = Field(description="Who records.")
     elapsed: Positive | None = Field(default=None, description="Recorded seconds.")
     state: Literal["recording", "paused", "stopped", "failed", "cleaned"] | None = None
-    event: Literal["stalled", "failed", "stopped", "downloaded"] | None = Field(
-        default=None, description="What the recording tells, since it was started."
-    )
+    event: Told | None = Field(default=None, description="What the recording tells, since it was started.")
     timeout: Positive = Field(default=30.0, description="Seconds.")
 
     @model_validator(mode="after")
@@ -152,13 +153,13 @@ class WaitFor(Step):
 class Recorded(Value):
     """How to record, by RecordConfig's names; what is left out is as the scenario's ``record`` says, or the default."""
 
-    record_type: Literal["audio", "video"] | None = None
+    record_type: RecordType | None = None
     record_name: str | None = None
-    record_video_quality: Literal["360p", "480p", "720p"] | None = None
-    record_video_frame: Literal[15, 30] | None = None
-    layout: Literal["grid", "speaker"] | None = None
+    record_video_quality: Quality | None = None
+    record_video_frame: FrameRate | None = None
+    layout: Layout | None = None
     names: bool | None = None
-    codec: Literal["vp8", "vp9", "av1"] | None = None
+    codec: Codec | None = None
     video_bits_per_second: int | None = None
 
     @model_validator(mode="after")
@@ -315,14 +316,7 @@ class Scenario(Value):
         return most
 
     @property
-    def largest(self) -> RecordConfig:
-        """The configuration that takes most pictures and pixels of all that are recorded."""
+    def needs(self) -> float:
+        """How many processors of the reference machine its most expensive recording takes, with everybody in it."""
         configs = [step.over(self.record) for step in self.steps if isinstance(step, Start)] or [self.record.over(None)]
-        return max(
-            configs,
-            key=lambda config: (
-                config.record_type == "video",
-                config.size[0] * config.size[1],
-                config.record_video_frame,
-            ),
-        )
+        return max(needed(self.people, config) for config in configs)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.scenario import Progress, play, read_scenario
+from harness.scenario import Outcome, Progress, play, read_scenario
 from tests.program import harness, running, until
 from tests.verdicts import SMOOTHNESS
 
@@ -17,6 +17,13 @@ EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix 
 RECORDINGS = {"second-start.toml": 2, "crashed-tab.toml": 2}
 # More people than small machines have processors for: pictures may stand still for a moment while all begin.
 CROWDED = {"sixteen-people.toml": {"freeze", "gap"}}
+
+
+def played(folder: Path, scenario: str) -> Outcome:
+    """Write a scenario and play it."""
+    file = folder / "scenario.toml"
+    file.write_text(scenario)
+    return play(read_scenario(file), recordings=folder)
 
 
 @pytest.mark.own_thread
@@ -37,13 +44,11 @@ def test_an_example_plays_to_its_end_and_is_as_it_says(path: Path, tmp_path: Pat
 @pytest.mark.own_thread
 def test_an_expectation_that_is_not_met_fails_the_scenario(tmp_path: Path) -> None:
     """It is told with who, what and when."""
-    file = tmp_path / "hopeful.toml"
-    file.write_text(
+    outcome = played(
+        tmp_path,
         'steps = [ { join = ["alice", "bob"] }, { start = "alice" }, { mute = "bob" }, '
-        '{ wait = 3, expect = [{ participant = "bob", heard = true }] } ]'
+        '{ wait = 3, expect = [{ participant = "bob", heard = true }] } ]',
     )
-
-    outcome = play(read_scenario(file), recordings=tmp_path)
 
     assert not outcome.ok
     (report,) = outcome.reports
@@ -54,13 +59,11 @@ def test_an_expectation_that_is_not_met_fails_the_scenario(tmp_path: Path) -> No
 @pytest.mark.own_thread
 def test_a_step_that_fails_is_named_and_what_was_recorded_is_judged(tmp_path: Path) -> None:
     """Nothing is lost."""
-    file = tmp_path / "vain.toml"
-    file.write_text(
+    outcome = played(
+        tmp_path,
         'steps = [ { join = "alice" }, { start = "alice", record_name = "kept" }, { wait = 2 }, '
-        '{ wait_for = "alice", event = "failed", timeout = 1 } ]'
+        '{ wait_for = "alice", event = "failed", timeout = 1 } ]',
     )
-
-    outcome = play(read_scenario(file), recordings=tmp_path)
 
     assert outcome.error is not None
     assert outcome.error.startswith("step 4 (wait for alice: failed): Waited 1 s for alice: failed, in vain.")
@@ -71,13 +74,11 @@ def test_a_step_that_fails_is_named_and_what_was_recorded_is_judged(tmp_path: Pa
 @pytest.mark.own_thread
 def test_a_worse_network_is_felt_until_it_is_good_again(tmp_path: Path) -> None:
     """By WebRTC's own round trips: 150 ms each way."""
-    file = tmp_path / "far.toml"
-    file.write_text(
+    outcome = played(
+        tmp_path,
         'steps = [ { join = ["alice", "bob"] }, { start = "alice" }, { network = "bob", latency_ms = 150 }, '
-        '{ wait = 5 }, { network = "bob" }, { wait = 5 } ]'
+        '{ wait = 5 }, { network = "bob" }, { wait = 5 } ]',
     )
-
-    outcome = play(read_scenario(file), recordings=tmp_path)
 
     assert outcome.error is None
     (recording,) = outcome.recordings

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.browser.load import needed
 from harness.errors import ConfigError
 from harness.scenario import Scenario, read_scenario
 from harness.scenario.lines import toml_lines
@@ -63,7 +64,7 @@ def test_a_toml_file_becomes_steps_in_order(tmp_path: Path) -> None:
     config = start.over(scenario.record)
     assert ((640, 480), 30) == (config.size, config.record_video_frame)
     assert 2 == scenario.people
-    assert config == scenario.largest
+    assert needed(2, config) == scenario.needs
 
 
 def test_yaml_says_the_same(tmp_path: Path) -> None:
