@@ -15,7 +15,14 @@ from harness.session.room import Room
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from harness.recording.recording import Recording
+    from harness.server.library import Verdict
+    from harness.server.room_server import RoomServer
+
+# The room of people who come by themselves.
+_OPEN_ROOM = "room"
 
 
 @contextlib.contextmanager
@@ -53,6 +60,45 @@ def open_room(
             ) as room,
         ):
             yield room
+
+
+@contextlib.contextmanager
+def open_door(
+    *, recordings: Path, kept: Callable[[Recording], None], host: str = "127.0.0.1", port: int = 0
+) -> Iterator[RoomServer]:
+    """Serve a room that people come into by themselves; what they record is kept in ``recordings``, and ``kept`` told.
+
+    Raises SetupError where the port or the folder can't be used.
+    """
+    from harness.server.library import Library
+    from harness.server.room_server import RoomServer
+
+    library = Library(_OPEN_ROOM, recordings, _judge, kept)
+    with RoomServer(
+        recordings=recordings,
+        versions=versions("unknown"),
+        host=host,
+        port=port,
+        open_room=_OPEN_ROOM,
+        library=library,
+    ) as server:
+        yield server
+
+
+def _judge(path: Path) -> Verdict:
+    """Return the verdict on a recording as the page shows it."""
+    from harness.server.library import Verdict
+    from harness.verification import verify
+    from harness.verification.html_report import as_html
+
+    report = verify(path)
+    told = [*report.failures, *report.warnings]
+    return Verdict(
+        ok=report.ok,
+        findings=[{**finding.model_dump(mode="json"), "warning": finding.warning} for finding in told],
+        passed=len(report.findings) - len(told),
+        html=as_html(report, path.with_suffix(".html")),
+    )
 
 
 def versions(chrome: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
@@ -12,6 +12,9 @@ from rich.console import Console
 from harness.cli.interrupt import interruptible
 from harness.cli.options import DebugOption, RecordingsOption, debugging
 from harness.errors import ConfigError
+
+if TYPE_CHECKING:
+    from harness.recording.recording import Recording
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost")
 _LOOK_EVERY: Final = 0.2
@@ -26,7 +29,7 @@ def serve(
 ) -> None:
     """Serve the room to people on this machine, until Ctrl-C.
 
-    A recording whose page goes away before it was downloaded is kept in the recordings folder.
+    Every recording is kept in the recordings folder, and listed on the page: to play, judge, download and delete.
 
     For example:
 
@@ -38,22 +41,21 @@ def serve(
     if host not in _LOOPBACK:
         message = f"--host: {host!r} is not possible; this server answers on loopback only: {', '.join(_LOOPBACK)}."
         raise ConfigError(message)
-    from harness.launch import versions
-    from harness.server.room_server import RoomServer
+    from harness.launch import open_door
 
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     folder = recordings.absolute()
-    with (
-        interruptible() as interruption,
-        RoomServer(recordings=folder, versions=versions("unknown"), host=host, port=port, open_room="room") as server,
-    ):
+
+    def kept(recording: Recording) -> None:
+        console.print(f"Kept {recording.path}", markup=False)
+
+    with interruptible() as interruption, open_door(recordings=folder, kept=kept, host=host, port=port) as server:
         console.print(_invitation(server.url, folder), markup=False)
         never = threading.Event()
         while not interruption:
             never.wait(_LOOK_EVERY)
         server.stop()
-        for recording in server.keep(folder):
-            console.print(f"Kept {recording.path}", markup=False)
+        server.keep(folder)
     raise typer.Exit(interruption.exit_code or 0)
 
 
@@ -64,8 +66,8 @@ def _invitation(url: str, folder: Path) -> str:
             f"The room is at {url}",
             "  who can open it  everybody on this machine, and nobody else",
             "  to join          open it in Chrome, give a name; once more in another window for a second person",
-            "  to record        press Start beside the tiles, later Stop and Download",
-            f"  if a page dies   its recording is kept in {folder}",
+            "  to record        press Start beside the tiles, later Stop",
+            f"  what is recorded lies in {folder}, and is listed on the page, with its verdict",
             "  to end it        Ctrl-C",
         )
     )

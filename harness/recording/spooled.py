@@ -78,6 +78,7 @@ class Folder:
         self.statistics = path / "stats.jsonl"
         self.partial = path / "finished.part"
         self.downloaded = path / "download.part"
+        self.copied = path / "copy.part"
         self.kept = path / "kept"
 
     def finished(self, stem: str) -> Path:
@@ -123,6 +124,16 @@ class Folder:
         with contextlib.suppress(OSError):
             # Its owner, who had only just made it, may be making it anew.
             self.path.rmdir()
+
+    def copy(self, finished: Path) -> Path:
+        """Return a second name of the finished file, or where the disk knows no such thing, a copy of it."""
+        self.copied.unlink(missing_ok=True)
+        try:
+            self.copied.hardlink_to(finished)
+        except OSError:
+            with room_for("a copy of the recording", self.copied):
+                shutil.copyfile(finished, self.copied)
+        return self.copied
 
     def read_facts(self) -> Facts:
         """Return the facts; raises RecordingError when they are missing or damaged."""

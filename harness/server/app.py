@@ -8,7 +8,7 @@ import itertools
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import WSMsgType, web
 
@@ -21,6 +21,7 @@ from harness.server.spool_socket import WENT_AWAY, SpoolSockets
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from harness.server.library import Library
     from harness.server.signaling import Member
     from harness.server.spool import Spool
 
@@ -59,9 +60,10 @@ class App:
     admission: Admission
     spool: Spool
     limits: Limits = field(default_factory=Limits)
+    library: Library | None = None
 
     def __post_init__(self) -> None:
-        self.signaling = Signaling(self.admission, self.limits, room_time, self.spool.happened)
+        self.signaling = Signaling(self.admission, self.limits, room_time, self.spool.happened, self._recordings)
         self._connections: dict[int, web.WebSocketResponse] = {}
         self._numbers = itertools.count(1)
         self._closing = asyncio.Event()
@@ -72,6 +74,7 @@ class App:
             admission=self.admission,
             downloads=self.downloads,
             limits=self.limits,
+            begun=self.library.begin if self.library else lambda _: None,
         )
 
     def build(self) -> web.Application:
@@ -87,6 +90,8 @@ class App:
         app.router.add_get("/signal", self._signal)
         app.router.add_get("/spool", self._spool_sockets.handle)
         app.router.add_get("/recordings/{key}/{name}", self.downloads.handle)
+        if self.library:
+            app.add_routes(self.library.open(self.admission, self.downloads, self._announce_recordings))
         return app
 
     @web.middleware
@@ -138,6 +143,14 @@ class App:
     async def expel(self, room: str, member: str) -> None:
         """Take somebody out whose page is known to be gone, by id."""
         await self._deliver(self.signaling.expel(room, member))
+
+    def _recordings(self, room: str) -> list[dict[str, Any]] | None:
+        return self.library.listed() if self.library and self.library.room == room else None
+
+    async def _announce_recordings(self, recordings: list[dict[str, Any]]) -> None:
+        if self.library:
+            message = {"type": "recordings", "recordings": recordings}
+            await self._deliver(self.signaling.announce(self.library.room, message))
 
     async def _deliver(self, sends: list[Send]) -> None:
         for send in sends:

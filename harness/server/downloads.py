@@ -1,11 +1,14 @@
-"""Downloads: finished files at random addresses that are good for a minute."""
+"""Downloads: finished files at random addresses that are good for a while."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 import secrets
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from aiohttp import web
@@ -22,11 +25,24 @@ if TYPE_CHECKING:
     from harness.server.spool import Take
 
 
+# A report is one page with its styles and its one script inside; it fetches nothing but the film beside it.
+_REPORT_RULES: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src {scripts}; img-src data:; media-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_SCRIPT: Final = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+
+
 @dataclass(frozen=True)
 class _Address:
-    take: Take
+    path: Path
+    mime_type: str
     until: float
-    sent: Callable[[int], Awaitable[None]]
+    # Set for a download: whose it is, and who hears of its last byte.
+    take: Take | None = None
+    sent: Callable[[int], Awaitable[None]] | None = None
+    # The report that lies beside the film.
+    report: str | None = None
 
 
 class Downloads:
@@ -43,11 +59,15 @@ class Downloads:
         if take.state != "finished":
             message = f"The recording {take.id} can't be downloaded; it is {take.state}."
             raise RecordingError(message, code=10452)
-        now = time.monotonic()
-        self._addresses = {key: address for key, address in self._addresses.items() if address.until > now}
-        key = secrets.token_urlsafe(24)
-        self._addresses[key] = _Address(take, now + DOWNLOAD_WITHIN, sent)
-        return f"/recordings/{key}/{quote(take.path.name)}"
+        until = time.monotonic() + DOWNLOAD_WITHIN
+        address = _Address(take.path, take.facts.mime_type, until, take, sent)
+        return f"/recordings/{self._issue(address)}/{quote(take.path.name)}"
+
+    def watch(self, path: Path, mime_type: str, report: str | None, seconds: float) -> tuple[str, str | None]:
+        """Return where a film can be watched for so long, and its report beside it, if there is one."""
+        key = self._issue(_Address(path, mime_type, time.monotonic() + seconds, report=report))
+        folder = f"/recordings/{key}"
+        return f"{folder}/{quote(path.name)}", f"{folder}/report.html" if report is not None else None
 
     def take_at(self, key: str) -> Take | None:
         """Return the recording that an address names."""
@@ -55,26 +75,50 @@ class Downloads:
         return address.take if address else None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Serve a file; what is unknown, too old or cleaned looks the same."""
+        """Serve a file; what is unknown, too old or gone looks the same."""
         address = self._addresses.get(request.match_info["key"])
-        if address is None or address.until <= time.monotonic() or address.take.state != "finished":
-            raise web.HTTPNotFound(text="There is nothing here, or not any more.\n")
-        path = address.take.path
+        if address is None or address.until <= time.monotonic():
+            raise _nothing()
+        name = request.match_info["name"]
+        if address.report is not None and name == "report.html":
+            return web.Response(text=address.report, content_type="text/html", headers=_report_headers(address.report))
+        path = address.path
+        if name != path.name or not path.is_file() or (address.take and address.take.state != "finished"):
+            raise _nothing()
         headers = {
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(path.name)}",
-            "Content-Type": address.take.facts.mime_type.split(";")[0],
+            "Content-Type": address.mime_type.split(";")[0],
         }
         return _Sent(path, headers=headers, sent=address.sent)
 
+    def _issue(self, address: _Address) -> str:
+        now = time.monotonic()
+        self._addresses = {key: address for key, address in self._addresses.items() if address.until > now}
+        key = secrets.token_urlsafe(24)
+        self._addresses[key] = address
+        return key
+
+
+def _nothing() -> web.HTTPNotFound:
+    return web.HTTPNotFound(text="There is nothing here, or not any more.\n")
+
+
+def _report_headers(report: str) -> dict[str, str]:
+    """Return the rules of a report: it runs its own script, and none that a name in it may bring."""
+    digests = (hashlib.sha256(script.encode()).digest() for script in _SCRIPT.findall(report))
+    scripts = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+    return {"Content-Security-Policy": _REPORT_RULES.format(scripts=scripts or "'none'")}
+
 
 class _Sent(web.FileResponse):
-    """A file that tells when its last byte is sent."""
+    """A file that tells, if anybody wants to hear it, when its last byte is sent."""
 
-    def __init__(self, path: Path, *, headers: dict[str, str], sent: Callable[[int], Awaitable[None]]) -> None:
+    def __init__(self, path: Path, *, headers: dict[str, str], sent: Callable[[int], Awaitable[None]] | None) -> None:
         super().__init__(path, headers=headers)
         self._tell = sent
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         writer = await super().prepare(request)
-        await self._tell(self.content_length or 0)
+        if self._tell:
+            await self._tell(self.content_length or 0)
         return writer

@@ -107,7 +107,8 @@ class Room:
 class Signaling:
     """Rooms and their members; every method returns what is to be sent.
 
-    ``clock`` is the room's, in ms; ``tell`` hears of each join and leave, with the room's name.
+    ``clock`` is the room's, in ms; ``tell`` hears of each join and leave, with the room's name; ``recordings`` gives
+    what was recorded in a room, or None where nobody keeps a list.
     """
 
     def __init__(
@@ -116,11 +117,13 @@ class Signaling:
         limits: Limits,
         clock: Callable[[], float],
         tell: Callable[[str, Happened], None] = lambda _, __: None,
+        recordings: Callable[[str], list[dict[str, Any]] | None] = lambda _: None,
     ) -> None:
         self._admission = admission
         self._limits = limits
         self._clock = clock
         self._tell_of = tell
+        self._recordings = recordings
         self.rooms: dict[str, Room] = {}
         self._members: dict[int, Member] = {}
 
@@ -162,6 +165,10 @@ class Signaling:
         """Take out a member whose page is known to be gone; one who has left already is fine."""
         member = self.rooms[room].members.get(member_id) if room in self.rooms else None
         return [] if member is None else self._remove(member, "page gone")
+
+    def announce(self, room: str, message: dict[str, Any]) -> list[Send]:
+        """Say something to everybody in a room, if anybody is."""
+        return _say(self.rooms[room].members.values(), message) if room in self.rooms else []
 
     def _remove(self, member: Member, reason: str) -> list[Send]:
         room = member.room
@@ -214,6 +221,7 @@ class Signaling:
             "spool_token": self._admission.issue(recorder, seconds=A_DAY, single_use=False),
             "resume": self._admission.issue(resume, seconds=A_DAY, single_use=False),
             "ice_servers": [],
+            "recordings": self._recordings(room.name),
         }
         return [Send(connection, json.dumps(welcome)), *sends]
 

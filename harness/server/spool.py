@@ -22,7 +22,7 @@ from harness.recording.publish import publish
 from harness.recording.spooled import FOLDER, Facts, Folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from harness.recording.recording import Manifest, Recording
     from harness.recording.timeline import Member
@@ -60,6 +60,8 @@ class Take:
     # Whether the file has been published outside the spool.
     kept: bool = False
     error: HarnessError | None = None
+    # Called, in the spool's own thread, once the file is finished and safe, and where there will be none.
+    ended: Callable[[], None] = lambda: None
     # Ending comes from the page's socket and from Python, each in a thread of its own.
     _ending: threading.RLock = field(default_factory=threading.RLock)
     _recording: bool = False
@@ -178,7 +180,9 @@ class Take:
             if self._thread is not None:
                 self._thread.join()
             if self.error is not None or self._result is None:
-                self.state = "failed"
+                told, self.state = self.state == "failed", "failed"
+                if not told:
+                    self.ended()
                 raise self.error or RecordingError(f"The recording {self.id} was not finalised.", code=10453)
             if self.state == "recording":
                 self._reason = self._reason or recovered
@@ -203,16 +207,26 @@ class Take:
         with self._ending:
             if self.state == "cleaned":
                 return None
-            kept = None
-            if not self.kept:
-                try:
-                    manifest = self.end(GONE)
-                except RecordingError:
-                    return None
-                self._await_settling()
-                kept = publish(manifest, self.path, folder)
+            try:
+                manifest = None if self.kept else self.end(GONE)
+            except RecordingError:
+                return None
+            self._await_settling()
+            # Whoever hears of the end may have kept it by now.
+            kept = publish(manifest, self.path, folder) if manifest and not self.kept else None
             self.clean()
             return kept
+
+    def keep_copy(self, folder: Path) -> Recording | None:
+        """Publish the finished recording in ``folder``, and leave the spool's own to whoever still downloads it.
+
+        Returns None where there is no finished recording.
+        """
+        if self.manifest is None:
+            return None
+        recording = publish(self.manifest, self.folder.copy(self.path), folder)
+        self.mark_kept()
+        return recording
 
     def mark_kept(self) -> None:
         """Note that the file is safe outside the spool: nothing needs to publish it any more."""
@@ -261,6 +275,7 @@ class Take:
             _log.warning("%s", error)
         finally:
             self._described.set()
+            self.ended()
 
     def _finalize(self) -> None:
         try:

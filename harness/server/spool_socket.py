@@ -30,6 +30,8 @@ from harness.server.messages import (
 from harness.server.spool import GONE, Spool, Take
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.recording.finalize import Finished
     from harness.server.admission import Admission, Limits
     from harness.server.downloads import Downloads
@@ -52,13 +54,21 @@ class SpoolSockets:
     """Takes the pages' recordings in; one connection a recording, which may be lost and come back."""
 
     def __init__(
-        self, spool: Spool, *, signaling: Signaling, admission: Admission, downloads: Downloads, limits: Limits
+        self,
+        spool: Spool,
+        *,
+        signaling: Signaling,
+        admission: Admission,
+        downloads: Downloads,
+        limits: Limits,
+        begun: Callable[[Take], None],
     ) -> None:
         self._spool = spool
         self._signaling = signaling
         self._admission = admission
         self._downloads = downloads
         self._limits = limits
+        self._begun = begun
         self._open: set[web.WebSocketResponse] = set()
         # By recording: the connection that it comes over, and the token with which a lost one is taken up again.
         self._current: dict[str, web.WebSocketResponse] = {}
@@ -188,6 +198,7 @@ class SpoolSockets:
                 loop.call_soon_threadsafe(self._came, take)
 
         take.progress.came = came
+        self._begun(take)
         return take
 
     def _came(self, take: Take) -> None:

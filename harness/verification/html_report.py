@@ -90,6 +90,13 @@ class Plot:
 
 def write_html(report: Report, target: Path) -> None:
     """Write the report to ``target``; the recording is played from where it lies, by a relative address."""
+    page = as_html(report, target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page, encoding="utf-8")
+
+
+def as_html(report: Report, target: Path) -> str:
+    """Return the report as it would stand at ``target``."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("harness.verification", "."),
         autoescape=True,
@@ -97,9 +104,7 @@ def write_html(report: Report, target: Path) -> None:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    page = environment.get_template("report.html.j2").render(_content(report, target))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page, encoding="utf-8")
+    return environment.get_template("report.html.j2").render(_content(report, target))
 
 
 def _content(report: Report, target: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import { Take } from './take.js';
  * @typedef {object} Parts what a client is made of; the roots build them
  * @property {() => string | null} unsupported why this browser can't record, or null
  * @property {() => import('./room/room.js').Room} createRoom
- * @property {(kind: string, options: {name: string, marker: number, clock: RoomClockLike}) => Promise<LocalMedia>} openMedia
+ * @property {(kind: string, options: {name: string, marker: number, clock: RoomClockLike, devices: DeviceIds}) => Promise<LocalMedia>} openMedia
  * @property {(plan: RecordPlan) => import('./mixer/mixer.js').Mixer} createMixer
  * @property {() => import('./recorder/spool.js').Spool} createSpool
  * @property {(stream: MediaStream, spool: Spool, plan: RecordPlan) => import('./recorder/recorder.js').Recorder} createRecorder
@@ -32,6 +32,7 @@ import { Take } from './take.js';
  * @property {string} [channelName]
  * @property {string} [code] the join code of an open door
  * @property {'synthetic' | 'camera'} [media]
+ * @property {DeviceIds} [devices] which camera and microphone
  * @property {Wants} [wants] whom to receive from the start; nobody by default
  * @property {number} [timeout] ms until who wants us must have received us; 20 s by default
  */
@@ -179,12 +180,12 @@ export class Client extends EventTarget {
     });
   }
 
-  /** Takes another microphone or camera in place of the one in use. @param {'audio' | 'video'} kind */
-  replaceDevice(kind) {
+  /** Takes another microphone or camera in place of the one in use. @param {'audio' | 'video'} kind @param {string} [deviceId] */
+  replaceDevice(kind, deviceId) {
     return this.#inTurn(async () => {
       if (!this.media) return;
       const before = this.media.stream.getTracks().find((track) => track.kind === kind);
-      await this.#swap(before, await this.media.replace(kind));
+      await this.#swap(before, await this.media.replace(kind, deviceId));
     });
   }
 
@@ -210,7 +211,18 @@ export class Client extends EventTarget {
   }
 
   /** @param {JoinOptions} options */
-  async #join({ name, uid, token, room, channelName, code, media = 'synthetic', wants = null, timeout }) {
+  async #join({
+    name,
+    uid,
+    token,
+    room,
+    channelName,
+    code,
+    media = 'synthetic',
+    devices = {},
+    wants = null,
+    timeout,
+  }) {
     if (this.state === 'joined') throw invalidState(`${this.name} is in a room already; leave it first.`);
     const joined = this.#parts.createRoom();
     await joined.join({
@@ -241,11 +253,13 @@ export class Client extends EventTarget {
     }
     joined.addEventListener('closed', () => this.#emit('changed'));
     const { name: known, marker, clock } = joined;
-    const opened = await this.#parts.openMedia(media, { name: known, marker, clock }).catch((error) => {
-      // Who has nothing to bring is not left behind in the room.
-      joined.leave();
-      throw error;
-    });
+    const opened = await this.#parts
+      .openMedia(media, { name: known, marker, clock, devices })
+      .catch((error) => {
+        // Who has nothing to bring is not left behind in the room.
+        joined.leave();
+        throw error;
+      });
     this.media = opened;
     for (const track of opened.stream.getTracks()) this.#follow(track);
     joined.addEventListener('clock', () => opened.setClock(joined.clock.offset));

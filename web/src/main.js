@@ -2,6 +2,7 @@
 
 import { Client } from './client.js';
 import { keepCollecting } from './garbage.js';
+import { Library } from './library.js';
 import { CameraMedia } from './media/camera.js';
 import { SyntheticMedia } from './media/synthetic.js';
 import { arrange } from './mixer/layout.js';
@@ -16,6 +17,7 @@ import { Room } from './room/room.js';
 import { Signaling } from './room/signaling.js';
 import { driven } from './driven.js';
 import { View } from './view.js';
+import { Language } from './view/language.js';
 
 /** @param {string} path */
 const socket = (path) => new URL(path, location.href.replace(/^http/, 'ws')).href;
@@ -25,7 +27,7 @@ const createClient = () =>
     unsupported,
     createRoom: () => new Room(new Signaling(socket('/signal')), (options) => new Mesh(options)),
     openMedia: async (kind, options) =>
-      kind === 'camera' ? await CameraMedia.open() : new SyntheticMedia(options),
+      kind === 'camera' ? await CameraMedia.open(options.devices) : new SyntheticMedia(options),
     createMixer: (plan) => new Mixer(plan),
     createSpool: () => new Spool(socket('/spool')),
     createRecorder: (stream, spool, plan) => new Recorder(stream, spool, plan),
@@ -55,8 +57,11 @@ const client = createOwn();
 page.NERTC = nertc(createOwn);
 let shown = false;
 const show = () => {
-  if (!shown) new View(document, client, unsupported()).show();
+  if (shown) return;
   shown = true;
+  const library = new Library(() => client.room?.spoolToken ?? '', download);
+  const language = new Language(document, navigator.languages, localStorage);
+  new View(document, client, library, language, unsupported()).show();
 };
 page.harness = { ...driven(client), show };
 // Python drives pages that nobody watches; those draw nothing and so cost nothing, until somebody wants to see one.

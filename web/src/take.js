@@ -2,6 +2,7 @@
 
 import { pageNow } from './clock.js';
 import { cacheError } from './errors.js';
+import { Health } from './health.js';
 import { Watchdog } from './watchdog.js';
 
 /** How long a recording waits for everybody's picture to run smoothly before it begins, in ms. */
@@ -41,6 +42,9 @@ export class Take extends EventTarget {
   error = null;
   /** @type {string | null} */
   alarm = null;
+  /** Every alarm, and the recorded time in ms at which it was raised. @type {{elapsed: number, message: string}[]} */
+  alarms = [];
+  health = new Health();
   /** Page time at which the pause began, and ms paused before it. */
   #pausedAt = 0;
   #paused = 0;
@@ -64,6 +68,7 @@ export class Take extends EventTarget {
     this.#clock = clock;
     mixer.addEventListener('ticks', (event) => {
       const { first, written } = /** @type {CustomEvent<TickLog>} */ (event).detail;
+      this.health.ticks(written);
       this.#tell(() => spool.ticks(first, written));
     });
     mixer.addEventListener('event', (event) => {
@@ -165,6 +170,7 @@ export class Take extends EventTarget {
     if (bytes > this.#seen.bytes || this.state !== 'recording') this.#chunks.moved();
     if (acknowledged > this.#seen.acknowledged || acknowledged === bytes) this.#acknowledged.moved();
     this.#seen = { bytes, acknowledged };
+    this.health.acknowledged(acknowledged);
     if (this.#chunks.barks()) this.#alarm('MediaRecorder gives no data.');
     if (this.#acknowledged.barks()) this.#alarm('The server acknowledges nothing.');
   }
@@ -236,6 +242,7 @@ export class Take extends EventTarget {
   /** @param {string} message */
   #stalled(message) {
     this.alarm = message;
+    this.alarms.push({ elapsed: this.elapsed, message });
     this.dispatchEvent(new CustomEvent('stalled', { detail: message }));
   }
 

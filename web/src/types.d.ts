@@ -14,6 +14,12 @@ interface RoomClockLike {
   room(page?: number): number;
 }
 
+/** Which camera and microphone, by deviceId; the browser's choice where one is left out. */
+interface DeviceIds {
+  audio?: string | undefined;
+  video?: string | undefined;
+}
+
 /** What a participant brings to the room. */
 interface LocalMedia {
   readonly kind: 'synthetic' | 'camera';
@@ -24,8 +30,8 @@ interface LocalMedia {
   fit(size: PictureSize): void;
   /** Puts the screen, or the camera again, in the picture's place; the fresh track is in `stream`. */
   share(on: boolean): Promise<MediaStreamTrack>;
-  /** Takes another device; the fresh track is in `stream`, the old one is not. */
-  replace(kind: 'audio' | 'video'): Promise<MediaStreamTrack>;
+  /** Takes another device, by its id if one is given; the fresh track is in `stream`, the old one is not. */
+  replace(kind: 'audio' | 'video', deviceId?: string): Promise<MediaStreamTrack>;
   /** Speaks louder, or as before; fails where that is not ours to do. */
   raiseVoice(on: boolean): void;
   close(): Promise<void>;
@@ -66,7 +72,10 @@ type FromServer =
       /** With what a lost connection is taken up again. */
       resume: string;
       ice_servers: RTCIceServer[];
+      /** What was recorded in the room, the newest first; null where the server keeps no list. */
+      recordings: LibraryItem[] | null;
     }
+  | { type: 'recordings'; recordings: LibraryItem[] }
   /** The connection goes on; the server has taken so many of our messages. */
   | { type: 'resumed'; taken: number }
   | { type: 'joined'; member: MemberInfo }
@@ -203,6 +212,38 @@ interface FinishedRecording {
   /** null for a moment after the stop of a large file: its hash follows, and is there before a download. */
   sha256: string | null;
   duration: number;
+}
+
+/** A recording that the server keeps for the people in the room. */
+interface LibraryItem {
+  id: string;
+  name: string;
+  /** Who recorded it. */
+  participant: string;
+  recorder: RecorderKind;
+  state: 'recording' | 'kept' | 'failed';
+  /** Seconds, bytes and pixels; null before it is kept. */
+  duration: number | null;
+  size: number | null;
+  height: number | null;
+  verdict: 'judging' | 'passed' | 'failed' | null;
+}
+
+interface VerdictFinding {
+  check: string;
+  ok: boolean;
+  participant: string | null;
+  /** Seconds of the file. */
+  at: [number, number] | null;
+  message: string;
+  warning: boolean;
+}
+
+/** What the judge says: what failed or is worth reading, and how many checks passed without a word. */
+interface VerdictReport {
+  ok: boolean;
+  findings: VerdictFinding[];
+  passed: number;
 }
 
 type FromSpool =

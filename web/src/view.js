@@ -1,9 +1,13 @@
 /** View: what people see. The lobby or the room, and beside it the recording. */
 
 import { pictureSize } from './view/arrange.js';
+import { DeviceDialog } from './view/device-dialog.js';
 import { JoinForm } from './view/join.js';
-import { find, say, words } from './view/page.js';
+import { Levels } from './view/levels.js';
+import { find, say } from './view/page.js';
+import { Player } from './view/player.js';
 import { RecordingPanel } from './view/recording.js';
+import { Recordings } from './view/recordings.js';
 import { Tiles } from './view/tiles.js';
 
 /** @typedef {import("./view/tiles.js").Person} Person */
@@ -28,6 +32,13 @@ export class View {
   #join;
   #panel;
   #tiles;
+  #levels = new Levels();
+  #devices;
+  #recordings;
+  #player;
+  #language;
+  /** Ends the attempts to come back into a room that is gone. @type {AbortController | null} */
+  #comingBack = null;
   /** The room that is on the screen. @type {import("./client.js").Client["room"]} */
   #shown = null;
   /** The picture last asked for, in CSS pixels of height. */
@@ -36,11 +47,14 @@ export class View {
   /**
    * @param {Document} document
    * @param {import("./client.js").Client} client
+   * @param {import('./library.js').Library} library
+   * @param {import('./view/language.js').Language} language
    * @param {string | null} unsupported why this browser can't record, or null
    */
-  constructor(document, client, unsupported) {
+  constructor(document, client, library, language, unsupported) {
     this.#document = document;
     this.#client = client;
+    this.#language = language;
     this.#page = find(document, 'page', HTMLElement);
     this.#lobby = find(document, 'lobby', HTMLElement);
     this.#room = find(document, 'room', HTMLElement);
@@ -54,28 +68,42 @@ export class View {
     this.#camera = find(document, 'camera', HTMLButtonElement);
     this.#screen = find(document, 'screen', HTMLButtonElement);
     this.#leave = find(document, 'leave', HTMLButtonElement);
-    this.#join = new JoinForm(document, client);
-    this.#panel = new RecordingPanel(document, client);
+    this.#join = new JoinForm(document, client, language);
+    this.#panel = new RecordingPanel(document, client, language);
     this.#tiles = new Tiles(
       find(document, 'tiles', HTMLElement),
       find(document, 'tile', HTMLTemplateElement),
       find(document, 'stage', HTMLElement),
       matchMedia('(min-width: 60rem)'),
+      language.t,
     );
+    this.#devices = new DeviceDialog(document, client, language, (speaker) => this.#tiles.playAt(speaker));
+    this.#recordings = new Recordings(document, language);
+    this.#player = new Player(document, library, language);
+    const select = find(document, 'language', HTMLSelectElement);
+    select.value = language.code;
+    select.addEventListener('change', () => language.choose(select.value));
     // Who can't record can still meet the others; it is said before anybody joins.
-    say(find(document, 'unsupported', HTMLElement), unsupported ?? '');
+    say(find(document, 'unsupported', HTMLElement), language.said(unsupported ?? ''));
   }
 
   /** Shows the page, and keeps it up to date from now on. */
   show() {
     const client = this.#client;
     client.addEventListener('changed', () => this.#render());
+    this.#language.addEventListener('changed', () => this.#render());
     this.#join.addEventListener('done', (event) => {
       say(this.#problem, /** @type {CustomEvent<string>} */ (event).detail);
       this.#watch();
     });
     this.#tiles.addEventListener('arranged', () => this.#watch());
     this.#panel.addEventListener('state', () => this.#renderOnAir());
+    this.#levels.addEventListener('heard', (event) => {
+      this.#tiles.hear(/** @type {CustomEvent<Map<string, number>>} */ (event).detail);
+    });
+    this.#recordings.addEventListener('opened', (event) => {
+      this.#player.open(/** @type {CustomEvent<LibraryItem>} */ (event).detail);
+    });
     this.#microphone.addEventListener('click', () => client.setMicrophone(!client.microphone));
     this.#camera.addEventListener('click', () => client.setCamera(!client.camera));
     this.#screen.addEventListener('click', () => void this.#share());
@@ -99,31 +127,56 @@ export class View {
     this.#screen.ariaPressed = String(client.screen);
     const people = room ? [this.#self(room.id), ...[...room.members.values()].map(person)] : [];
     this.#tiles.update(people);
+    this.#levels.follow(sounds(people));
     this.#watch();
-    say(this.#people, people.length === 1 ? 'Only you so far' : `${people.length} people`);
+    const { t } = this.#language;
+    say(
+      this.#people,
+      people.length === 1 ? t('Only you so far') : t('{count} people', { count: people.length }),
+    );
     this.#panel.render();
+    this.#renderRecordings();
+  }
+
+  #renderRecordings() {
+    const recordings = this.#shown?.recordings ?? null;
+    this.#recordings.render(recordings);
+    this.#player.render(recordings ?? []);
   }
 
   /** Goes over to a room, or back to the lobby. @param {import("./client.js").Client["room"]} room */
   #move(room) {
     this.#shown = room;
     this.#watched = 0;
+    this.#comingBack?.abort();
     say(this.#problem, '');
     if (!room) {
+      this.#devices.close();
+      this.#player.close();
       this.#join.focus();
       return;
     }
-    const told = {
-      lost: 'The connection to the server is lost; trying again. Pictures and sound go on without it.',
-      resumed: '',
-      closed: 'The server is gone. Leave, and join again when it is back.',
-    };
-    for (const [type, text] of Object.entries(told)) {
+    /** @param {string} type @param {() => void} hear */
+    const on = (type, hear) =>
       room.addEventListener(type, () => {
-        if (this.#shown === room) say(this.#problem, text);
+        if (this.#shown === room) hear();
       });
-    }
+    const { t } = this.#language;
+    on('lost', () => {
+      const told = 'The connection to the server is lost; trying again. Pictures and sound go on without it.';
+      say(this.#problem, t(told));
+    });
+    on('resumed', () => say(this.#problem, ''));
+    on('closed', () => void this.#comeBack());
+    on('recordings', () => this.#renderRecordings());
     this.#title.focus({ preventScroll: true });
+  }
+
+  /** Joins again when the server is back; who would rather not leaves. */
+  async #comeBack() {
+    say(this.#problem, this.#language.t('The server is gone; you will be back in as soon as it is.'));
+    this.#comingBack = new AbortController();
+    await this.#join.again(this.#comingBack.signal);
   }
 
   /** Asks for everybody's picture, as large as the tiles show it; who just comes in is first received by the others. */
@@ -139,7 +192,8 @@ export class View {
     const recording = this.#panel.state === 'recording';
     this.#onAir.hidden = !recording;
     say(this.#onAirTime, this.#panel.elapsed);
-    this.#document.title = recording ? '\u25cf Recording room' : 'Recording room';
+    const title = this.#language.t('Recording room');
+    this.#document.title = recording ? `\u25cf ${title}` : title;
   }
 
   /** Shares the screen, or the camera again; who changes their mind in the browser's own question shares nothing. */
@@ -150,7 +204,7 @@ export class View {
       await this.#client.shareScreen(!this.#client.screen);
     } catch (error) {
       const refused = error instanceof Error && error.name === 'NotAllowedError';
-      if (!refused) say(this.#problem, words(error));
+      if (!refused) say(this.#problem, this.#language.error(error));
     }
     this.#screen.disabled = false;
     this.#screen.focus();
@@ -174,6 +228,7 @@ export class View {
       audio: microphone,
       video: camera,
       tracks: media?.stream.getVideoTracks() ?? [],
+      sound: media?.stream.getAudioTracks()[0] ?? null,
     };
   }
 }
@@ -186,4 +241,13 @@ const person = ({ id, name, info, videoTrack, audioTrack }) => ({
   audio: info.audio,
   video: info.video,
   tracks: [videoTrack, audioTrack].filter((track) => track !== null),
+  sound: audioTrack,
 });
+
+/** @param {Person[]} people */
+function sounds(people) {
+  /** @type {Map<string, MediaStreamTrack>} */
+  const found = new Map();
+  for (const { id, audio, sound } of people) if (audio && sound) found.set(id, sound);
+  return found;
+}

@@ -164,6 +164,7 @@ async function enter(members, wants = null) {
     members,
     spool_token: 's',
     resume: 'r',
+    recordings: null,
     ice_servers: [{ urls: 'stun:x' }],
   });
   await joined;
@@ -216,6 +217,7 @@ describe('entering', () => {
       spool_token: 's',
       resume: 'r',
       ice_servers: [],
+      recordings: null,
     });
     await joined;
     await settled();

@@ -17,6 +17,7 @@ const WELCOME = {
   spool_token: 's',
   resume: 'r',
   ice_servers: [],
+  recordings: null,
 };
 
 /** @param {import('node:test').TestContext} context */

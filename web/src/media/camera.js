@@ -4,19 +4,31 @@ import { HarnessError, invalidState } from '../errors.js';
 
 const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
 
+/** What is asked of a device. @param {'audio' | 'video'} kind @param {string | undefined} deviceId @returns {MediaTrackConstraints} */
+const wish = (kind, deviceId) => ({
+  ...(kind === 'video' && CAMERA),
+  ...(deviceId && { deviceId: { exact: deviceId } }),
+});
+
 /** @implements {LocalMedia} */
 export class CameraMedia {
   kind = /** @type {const} */ ('camera');
+  #devices;
 
-  /** @param {MediaStream} stream */
-  constructor(stream) {
+  /** @param {MediaStream} stream @param {DeviceIds} [devices] the ones that were chosen */
+  constructor(stream, devices = {}) {
     this.stream = stream;
+    this.#devices = { ...devices };
   }
 
-  /** Asks for the devices; fails with what the browser said. */
-  static async open() {
+  /** Asks for the devices; fails with what the browser said. @param {DeviceIds} [devices] */
+  static async open(devices = {}) {
     try {
-      return new CameraMedia(await navigator.mediaDevices.getUserMedia({ audio: true, video: CAMERA }));
+      const stream = await navigator.mediaDevices.getUserMedia({
+        audio: wish('audio', devices.audio),
+        video: wish('video', devices.video),
+      });
+      return new CameraMedia(stream, devices);
     } catch (error) {
       const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       throw new HarnessError('Error', `No camera or microphone could be opened (${reason}).`);
@@ -48,21 +60,24 @@ export class CameraMedia {
     const { mediaDevices } = navigator;
     const stream = await (on
       ? mediaDevices.getDisplayMedia({ video: true })
-      : mediaDevices.getUserMedia({ video: CAMERA }));
+      : mediaDevices.getUserMedia({ video: wish('video', this.#devices.video) }));
     return this.#exchange('video', stream);
   }
 
+  /** @param {'audio' | 'video'} kind @param {string} [deviceId] of the device; any other than the one in use by default */
+  async replace(kind, deviceId) {
+    const chosen = deviceId ?? (await this.#other(kind));
+    const fresh = await navigator.mediaDevices.getUserMedia({ [kind]: wish(kind, chosen) });
+    this.#devices[kind] = chosen;
+    return this.#exchange(kind, fresh);
+  }
+
   /** @param {'audio' | 'video'} kind */
-  async replace(kind) {
+  async #other(kind) {
     const devices = await navigator.mediaDevices.enumerateDevices();
-    const used = this.stream
-      .getTracks()
-      .find((track) => track.kind === kind)
-      ?.getSettings().deviceId;
-    const other = devices.find((device) => device.kind === `${kind}input` && device.deviceId !== used);
-    const wish = other ? { deviceId: { exact: other.deviceId } } : {};
-    const constraints = kind === 'video' ? { video: { ...CAMERA, ...wish } } : { audio: wish };
-    return this.#exchange(kind, await navigator.mediaDevices.getUserMedia(constraints));
+    const used = this.stream.getTracks().find((track) => track.kind === kind);
+    const { deviceId } = used?.getSettings() ?? {};
+    return devices.find((device) => device.kind === `${kind}input` && device.deviceId !== deviceId)?.deviceId;
   }
 
   /** @param {'audio' | 'video'} kind @param {MediaStream} fresh */

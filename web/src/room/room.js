@@ -34,7 +34,7 @@ export class Member {
 
 /**
  * Emits `joined`, `left`, `track` and `state` with the Member as detail, `wanted` when somebody wants our picture in
- * another size, `cut` and `mended` when the connection to a member breaks and is back, `clock` when the room's clock is known better, `lost` and `resumed` when the connection to the server is
+ * another size, `cut` and `mended` when the connection to a member breaks and is back, `clock` when the room's clock is known better, `recordings` when their list is another one, `lost` and `resumed` when the connection to the server is
  * gone and back, `closed` when it is gone for good.
  */
 export class Room extends EventTarget {
@@ -46,6 +46,8 @@ export class Room extends EventTarget {
   /** The number that our synthetic media carry. */
   marker = 0;
   spoolToken = '';
+  /** What was recorded here, the newest first; null where the server keeps no list. @type {LibraryItem[] | null} */
+  recordings = null;
   /** @type {Wants} */
   #wants = null;
   /** @type {Mesh | null} */
@@ -87,6 +89,7 @@ export class Room extends EventTarget {
     this.name = welcome.name;
     this.marker = welcome.marker;
     this.spoolToken = welcome.spool_token;
+    this.recordings = welcome.recordings;
     this.#wants = hello.wants;
     const mesh = this.#createMesh({
       id: welcome.id,
@@ -273,6 +276,10 @@ export class Room extends EventTarget {
         break;
       case 'received':
         this.#awaited.get(message.from)?.resolve();
+        break;
+      case 'recordings':
+        this.recordings = message.recordings;
+        this.dispatchEvent(new Event('recordings'));
         break;
       default:
     }

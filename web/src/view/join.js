@@ -1,42 +1,62 @@
 /** JoinForm: name, media, and the join code where the server asks for one. */
 
-import { find, say, words } from './page.js';
+import { DeviceChoice } from './devices.js';
+import { find, say } from './page.js';
+
+/** How often a server that is gone is asked whether it is back, in ms. */
+const AGAIN_EVERY = 1000;
 
 /** How the server refuses somebody without a token or with the wrong code. */
 const REFUSED = /^Not admitted/;
 
+const REFUSED_DEVICES =
+  'No camera or microphone could be opened. Allow them in the browser, or join with synthetic ones.';
+
 /** What else keeps people out, in words that help them. */
 const PLAIN = /** @type {const} */ ([
   [/^The server at|^No welcome/, 'The server does not answer. Is it still running?'],
-  [
-    /^No camera/,
-    'No camera or microphone could be opened. Allow them in the browser, or join with synthetic ones.',
-  ],
+  [/^No camera/, REFUSED_DEVICES],
 ]);
+
+/** @typedef {import('../client.js').JoinOptions} JoinOptions */
 
 /**
  * Makes a join of what people typed; what went wrong stands in the form. Emits `done` when people are in, with the
  * words for what went wrong all the same, or ''.
  */
 export class JoinForm extends EventTarget {
+  /** How we joined last. @type {JoinOptions | null} */
+  #last = null;
   #client;
+  #language;
   #form;
   #name;
   #codeField;
   #code;
   #problem;
   #button;
+  #devices;
+  #choice;
 
-  /** @param {Document} document @param {import("../client.js").Client} client */
-  constructor(document, client) {
+  /**
+   * @param {Document} document
+   * @param {import("../client.js").Client} client
+   * @param {import('./language.js').Language} language
+   */
+  constructor(document, client, language) {
     super();
     this.#client = client;
+    this.#language = language;
     this.#form = find(document, 'join', HTMLFormElement);
     this.#name = find(document, 'join-name', HTMLInputElement);
     this.#codeField = find(document, 'join-code-field', HTMLElement);
     this.#code = find(document, 'join-code', HTMLInputElement);
     this.#problem = find(document, 'join-problem', HTMLElement);
     this.#button = find(document, 'join-button', HTMLButtonElement);
+    this.#devices = find(document, 'join-devices', HTMLDetailsElement);
+    this.#choice = new DeviceChoice(document, 'join', ['camera', 'microphone'], language);
+    this.#devices.addEventListener('toggle', () => void this.#listDevices());
+    this.#form.addEventListener('change', () => this.#render());
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       void this.#join();
@@ -44,6 +64,8 @@ export class JoinForm extends EventTarget {
     for (const input of [this.#name, this.#code]) {
       input.addEventListener('input', () => input.removeAttribute('aria-invalid'));
     }
+    language.addEventListener('changed', () => this.#render());
+    this.#render();
   }
 
   /** Whether a join is under way. */
@@ -64,44 +86,98 @@ export class JoinForm extends EventTarget {
     input.select();
   }
 
+  /**
+   * Joins again as before, as soon as the server answers; ends when we are in, when the server refuses us, or when
+   * people ask for it.
+   *
+   * @param {AbortSignal} signal
+   */
+  async again(signal) {
+    const options = this.#last;
+    while (options && !signal.aborted) {
+      const there = await fetch('/healthz').then(
+        ({ ok }) => ok,
+        () => false,
+      );
+      if (there && !signal.aborted) {
+        await this.#client.leave();
+        await this.#enter(options);
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_EVERY));
+    }
+  }
+
+  get #media() {
+    return new FormData(this.#form).get('media') === 'synthetic' ? 'synthetic' : 'camera';
+  }
+
+  #render() {
+    this.#devices.hidden = this.#media === 'synthetic';
+    say(this.#button, this.#language.t(this.busy ? 'Joining' : 'Join'));
+  }
+
+  /** Names the devices, which the browser does once people have allowed them. */
+  async #listDevices() {
+    if (!this.#devices.open) return;
+    try {
+      await this.#choice.list({ ask: true });
+    } catch {
+      this.tell(this.#language.t(REFUSED_DEVICES));
+    }
+  }
+
   async #join() {
     if (this.busy) return;
+    const { t } = this.#language;
     const name = this.#name.value.trim();
     if (!name) {
-      this.tell('Type your name first.', this.#name);
+      this.tell(t('Type your name first.'), this.#name);
       return;
     }
-    const media = new FormData(this.#form).get('media') === 'synthetic' ? 'synthetic' : 'camera';
     const asked = !this.#codeField.hidden;
     const code = asked ? this.#code.value.trim() : '';
+    const devices = {
+      audio: this.#choice.chosen('microphone') || undefined,
+      video: this.#choice.chosen('camera') || undefined,
+    };
+    await this.#enter({ name, media: this.#media, devices, ...(code && { code }) });
+  }
+
+  /** @param {JoinOptions} options */
+  async #enter(options) {
+    this.#last = options;
     this.tell('');
     this.#button.disabled = true;
-    say(this.#button, 'Joining');
+    this.#render();
     let problem = '';
     try {
-      await this.#client.join({ name, media, ...(code && { code }) });
+      await this.#client.join(options);
     } catch (error) {
-      problem = words(error);
+      problem = error instanceof Error ? error.message : String(error);
     }
     this.#button.disabled = false;
-    say(this.#button, 'Join');
-    if (this.#client.state === 'joined') this.dispatchEvent(new CustomEvent('done', { detail: problem }));
-    else this.#refused(problem, code);
+    this.#render();
+    if (this.#client.state === 'joined') {
+      const detail = this.#language.said(problem);
+      this.dispatchEvent(new CustomEvent('done', { detail }));
+    } else this.#refused(problem, options.code ?? '');
   }
 
   /** @param {string} problem @param {string} code */
   #refused(problem, code) {
     if (!REFUSED.test(problem)) {
       const [, plain] = PLAIN.find(([pattern]) => pattern.test(problem)) ?? [];
-      this.tell(plain ?? problem);
+      this.tell(this.#language.said(plain ?? problem));
       this.#button.focus();
       return;
     }
     this.#codeField.hidden = false;
+    const { t } = this.#language;
     this.tell(
       code
-        ? 'That is not the join code of this room.'
-        : 'This room has a join code. Ask whoever runs the server for it.',
+        ? t('That is not the join code of this room.')
+        : t('This room has a join code. Ask whoever runs the server for it.'),
       this.#code,
     );
   }

@@ -1,4 +1,4 @@
-/** What the parts of the view share: finding elements, and saying things in plain words. */
+/** What the parts of the view share: finding elements, saying things, and numbers as people read them. */
 
 /**
  * Returns the element with that id, of that kind.
@@ -20,9 +20,6 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** @param {unknown} error */
-export const words = (error) => (error instanceof Error ? error.message : String(error));
-
 /** 75 -> 1:15, 3675 -> 1:01:15. @param {number} seconds */
 export function clockTime(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
@@ -32,12 +29,13 @@ export function clockTime(seconds) {
   return hours > 0 ? `${hours}:${String(minutes).padStart(2, '0')}:${rest}` : `${minutes}:${rest}`;
 }
 
-/** How long a finished file is; short ones to a tenth. @param {number} seconds */
-export const length = (seconds) => (seconds < 60 ? `${seconds.toFixed(1)} s` : clockTime(seconds));
+/** How long a finished file is; short ones to a tenth. @param {number} seconds @param {import('./language.js').Translate} t */
+export const length = (seconds, t) =>
+  seconds < 60 ? t('{seconds} s', { seconds: seconds.toFixed(1) }) : clockTime(seconds);
 
 /** 1234567 -> 1.2 MB. @param {number} bytes */
 export function fileSize(bytes) {
-  if (bytes < 1000) return `${bytes} bytes`;
+  if (bytes < 1000) return `${bytes} B`;
   const units = ['kB', 'MB', 'GB', 'TB'];
   const power = Math.min(units.length, Math.floor(Math.log10(bytes) / 3));
   const value = bytes / 1000 ** power;

@@ -1,10 +1,13 @@
 /** RecordingPanel: the four calls, each where it makes sense, and how the recording is doing. */
 
 import { RecordingOptions } from './options.js';
-import { clockTime, fileSize, find, length, say, words } from './page.js';
+import { clockTime, fileSize, find, length, say } from './page.js';
 
 /** How often the time and size are looked at while recording, in ms. */
 const LOOK_EVERY = 250;
+/** What is worth a second look: pictures a second, of those wanted; bytes that wait for the server. */
+const FEW_PICTURES = 0.95;
+const LARGE_BACKLOG = 1_000_000;
 
 /** @typedef {import('../client.js').Client['take']} Take */
 /** @typedef {'idle' | 'recording' | 'paused' | 'broken' | 'stopped' | 'downloaded'} TakeState */
@@ -34,6 +37,9 @@ const STATUS = {
   cleaning: 'Cleaning.',
 };
 
+/** Where the server keeps every recording. */
+const LISTED = 'It stays in the list of this room; Download takes a copy home.';
+
 /** Emits `state` when the state or the elapsed time is another one. */
 export class RecordingPanel extends EventTarget {
   /** @type {TakeState | Busy} */
@@ -52,12 +58,20 @@ export class RecordingPanel extends EventTarget {
   #fileFacts;
   #status;
   #problem;
+  #health;
+  #alarms;
   #buttons;
+  #language;
 
-  /** @param {Document} document @param {import('../client.js').Client} client */
-  constructor(document, client) {
+  /**
+   * @param {Document} document
+   * @param {import('../client.js').Client} client
+   * @param {import('./language.js').Language} language
+   */
+  constructor(document, client, language) {
     super();
     this.#client = client;
+    this.#language = language;
     this.#options = new RecordingOptions(document);
     this.#tape = find(document, 'tape', HTMLElement);
     this.#elapsed = find(document, 'elapsed', HTMLElement);
@@ -66,6 +80,13 @@ export class RecordingPanel extends EventTarget {
     this.#fileFacts = find(document, 'file-facts', HTMLElement);
     this.#status = find(document, 'recording-status', HTMLElement);
     this.#problem = find(document, 'recording-problem', HTMLElement);
+    this.#health = {
+      all: find(document, 'health', HTMLElement),
+      pictures: find(document, 'health-pictures', HTMLElement),
+      data: find(document, 'health-data', HTMLElement),
+      backlog: find(document, 'health-backlog', HTMLElement),
+    };
+    this.#alarms = find(document, 'alarms', HTMLElement);
     this.#buttons = {
       start: find(document, 'start', HTMLButtonElement),
       stop: find(document, 'stop', HTMLButtonElement),
@@ -78,7 +99,7 @@ export class RecordingPanel extends EventTarget {
     this.#on('clean', 'cleaning', () => client.cleanMediaRecording());
     this.#options.addEventListener('submit', () => this.#buttons.start.click());
     client.addEventListener('recording-failed', (event) => {
-      say(this.#problem, words(/** @type {CustomEvent<{error: Error}>} */ (event).detail.error));
+      say(this.#problem, language.error(/** @type {CustomEvent<{error: Error}>} */ (event).detail.error));
     });
   }
 
@@ -94,11 +115,13 @@ export class RecordingPanel extends EventTarget {
     }
     this.#options.allow(calls.includes('start'));
     this.#tape.dataset['state'] = this.state;
-    say(this.#status, this.state === 'recording' ? progress(take) : STATUS[this.state]);
+    const { t } = this.#language;
+    say(this.#status, this.state === 'recording' ? this.#progress(take) : t(this.#word()));
+    this.#renderAlarms(take);
     const finished = take?.state === 'stopped' ? take.finished : null;
     this.#tape.classList.toggle('has-file', finished !== null);
     say(this.#fileName, finished?.name ?? '');
-    say(this.#fileFacts, finished ? `${length(finished.duration)}, ${fileSize(finished.size)}` : '');
+    say(this.#fileFacts, finished ? `${length(finished.duration, t)}, ${fileSize(finished.size)}` : '');
     clearInterval(this.#timer);
     if (this.state === 'recording') this.#timer = setInterval(() => this.#tick(), LOOK_EVERY);
     this.#tick();
@@ -117,7 +140,7 @@ export class RecordingPanel extends EventTarget {
     try {
       await call();
     } catch (error) {
-      say(this.#problem, words(error));
+      say(this.#problem, this.#language.error(error));
     }
     this.#busy = null;
     this.render();
@@ -146,9 +169,72 @@ export class RecordingPanel extends EventTarget {
     this.elapsed = clockTime(take && running ? take.elapsed / 1000 : 0);
     say(this.#elapsed, this.elapsed);
     say(this.#received, take && running ? fileSize(take.spool.acknowledged) : '');
+    this.#renderHealth(take);
     this.dispatchEvent(new Event('state'));
   }
+
+  /** How many pictures are mixed, how much reaches the server, how much waits for it. @param {Take} take */
+  #renderHealth(take) {
+    this.#health.all.hidden = this.state !== 'recording' || !take;
+    if (this.state !== 'recording' || !take) return;
+    const { t } = this.#language;
+    const { health, plan, spool } = take;
+    const { frameRate, bitsPerSecond } = health;
+    const backlog = spool.bytes - spool.acknowledged;
+    const sound = plan.type === 'audio';
+    const { pictures, data } = this.#health;
+    say(
+      pictures,
+      sound ? t('none') : frameRate === null ? '–' : t('{rate}/s', { rate: frameRate.toFixed(1) }),
+    );
+    pictures.toggleAttribute(
+      'data-bad',
+      !sound && frameRate !== null && frameRate < FEW_PICTURES * plan.frameRate,
+    );
+    say(data, bitsPerSecond === null ? '–' : bitRate(bitsPerSecond));
+    say(this.#health.backlog, fileSize(backlog));
+    this.#health.backlog.toggleAttribute('data-bad', backlog > LARGE_BACKLOG);
+  }
+
+  /** Every alarm of this recording, and when it was raised. @param {Take} take */
+  #renderAlarms(take) {
+    const alarms = take && take.state !== 'cleaned' ? take.alarms : [];
+    const { children } = this.#alarms;
+    if (children.length > alarms.length) this.#alarms.replaceChildren();
+    for (const { elapsed, message } of alarms.slice(children.length)) {
+      const line = this.#alarms.ownerDocument.createElement('li');
+      say(line, `${clockTime(elapsed / 1000)} ${this.#language.said(message)}`);
+      this.#alarms.append(line);
+    }
+  }
+
+  /** How things stand. */
+  #word() {
+    const { state } = this;
+    if (state === 'recording') return '';
+    const listed = this.#client.room?.recordings !== null;
+    return state === 'stopped' && listed ? LISTED : STATUS[state];
+  }
+
+  /** What is being recorded. @param {Take} take */
+  #progress(take) {
+    if (!take) return '';
+    const { t } = this.#language;
+    const { recorder, type, config, frameRate } = take.plan;
+    const whom = recorder === 'all' ? t('Everybody') : t('Only you');
+    return type === 'audio'
+      ? t('{whom}, sound only.', { whom })
+      : t('{whom}, {height}p at {rate} fps.', {
+          whom,
+          height: String(config.recordVideoQuality),
+          rate: frameRate,
+        });
+  }
 }
+
+/** 1234567 -> 1.2 Mbps. @param {number} bits a second */
+const bitRate = (bits) =>
+  bits < 1e6 ? `${Math.round(bits / 1000)} kbps` : `${(bits / 1e6).toFixed(1)} Mbps`;
 
 /** @param {Take} take @returns {TakeState} */
 function stateOf(take) {
@@ -156,15 +242,4 @@ function stateOf(take) {
   if (take.state === 'recording' || take.state === 'paused') return take.state;
   if (!take.finished) return 'broken';
   return take.downloaded ? 'downloaded' : 'stopped';
-}
-
-/** What is being recorded, or what is wrong with it. @param {Take} take */
-function progress(take) {
-  if (!take) return '';
-  if (take.alarm) return take.alarm;
-  const { recorder, type, config, frameRate } = take.plan;
-  const whom = recorder === 'all' ? 'Everybody' : 'Only you';
-  return type === 'audio'
-    ? `${whom}, sound only.`
-    : `${whom}, ${config.recordVideoQuality}p at ${frameRate} fps.`;
 }

@@ -11,6 +11,7 @@ import { say } from './page.js';
  * @property {boolean} audio whether the microphone is on
  * @property {boolean} video whether the camera is on
  * @property {MediaStreamTrack[]} tracks what to play; one's own sound is left out
+ * @property {MediaStreamTrack | null} sound what their loudness is told by
  */
 
 /** Somebody's picture, or a card with the initial where there is none. */
@@ -20,17 +21,21 @@ class Tile {
   #name;
   #initial;
   #muted;
+  #level;
+  #t;
   /** @type {Person | null} */
   #person = null;
 
-  /** @param {HTMLTemplateElement} template */
-  constructor(template) {
+  /** @param {HTMLTemplateElement} template @param {import('./language.js').Translate} t */
+  constructor(template, t) {
+    this.#t = t;
     const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
     this.element = /** @type {HTMLLIElement} */ (copy.firstElementChild);
     this.#video = /** @type {HTMLVideoElement} */ (this.element.querySelector('video'));
     this.#name = /** @type {HTMLElement} */ (this.element.querySelector('.name'));
     this.#initial = /** @type {HTMLElement} */ (this.element.querySelector('.initial'));
     this.#muted = /** @type {SVGElement} */ (this.element.querySelector('.icon'));
+    this.#level = /** @type {HTMLElement} */ (this.element.querySelector('.level'));
     for (const type of ['resize', 'loadeddata', 'emptied']) {
       this.#video.addEventListener(type, () => this.#uncover());
     }
@@ -39,10 +44,12 @@ class Tile {
   /** @param {Person} person */
   show(person) {
     this.#person = person;
-    say(this.#name, person.self ? `${person.name} (you)` : person.name);
+    say(this.#name, person.self ? this.#t('{name} (you)', { name: person.name }) : person.name);
     say(this.#initial, (Array.from(person.name)[0] ?? '').toUpperCase());
     this.#video.setAttribute('aria-label', person.name);
     this.#muted.toggleAttribute('hidden', person.audio);
+    this.#muted.setAttribute('aria-label', this.#t('microphone off'));
+    this.#level.hidden = !person.audio;
     this.#video.muted = person.self;
     for (const track of this.#stream.getTracks()) {
       if (!person.tracks.includes(track)) this.#stream.removeTrack(track);
@@ -51,6 +58,16 @@ class Tile {
     for (const track of person.tracks) this.#stream.addTrack(track);
     if (!this.#video.srcObject && person.tracks.length > 0) this.#video.srcObject = this.#stream;
     this.#uncover();
+  }
+
+  /** @param {number} loudness 0 to 1 */
+  hear(loudness) {
+    this.#level.style.setProperty('--level', loudness.toFixed(2));
+  }
+
+  /** @param {string} speaker the deviceId of a loudspeaker */
+  async playAt(speaker) {
+    await this.#video.setSinkId(speaker);
   }
 
   close() {
@@ -73,15 +90,19 @@ export class Tiles extends EventTarget {
   #template;
   #stage;
   #wide;
+  #t;
+  #speaker = '';
 
   /**
    * @param {HTMLElement} list
    * @param {HTMLTemplateElement} template
    * @param {HTMLElement} stage where the tiles stand
    * @param {MediaQueryList} wide matches where the tiles fill the window's height; elsewhere the page scrolls
+   * @param {import('./language.js').Translate} t
    */
-  constructor(list, template, stage, wide) {
+  constructor(list, template, stage, wide, t) {
     super();
+    this.#t = t;
     this.#list = list;
     this.#template = template;
     this.#stage = stage;
@@ -99,13 +120,25 @@ export class Tiles extends EventTarget {
     }
     for (const person of people) {
       const known = this.#tiles.get(person.id);
-      const tile = known ?? new Tile(this.#template);
+      const tile = known ?? new Tile(this.#template, this.#t);
       tile.show(person);
       if (known) continue;
       this.#tiles.set(person.id, tile);
+      if (this.#speaker) tile.playAt(this.#speaker).catch(() => undefined);
       this.#list.append(tile.element);
     }
     this.#arrange();
+  }
+
+  /** @param {Map<string, number>} loudness by id, 0 to 1 */
+  hear(loudness) {
+    for (const [id, tile] of this.#tiles) tile.hear(loudness.get(id) ?? 0);
+  }
+
+  /** Plays everybody at another loudspeaker. @param {string} speaker its deviceId */
+  async playAt(speaker) {
+    this.#speaker = speaker;
+    await Promise.all([...this.#tiles.values()].map((tile) => tile.playAt(speaker)));
   }
 
   #arrange() {

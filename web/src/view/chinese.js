@@ -1,0 +1,157 @@
+/** The page in Chinese, by what it says in English. `{braces}` stand for what is filled in. */
+
+/** @type {Record<string, string>} */
+export const CHINESE = {
+  // The lobby.
+  'The room needs JavaScript, and a Chrome to record in.': '本页需要 JavaScript，录制需要 Chrome。',
+  'Recording room': '录制房间',
+  Language: '语言',
+  'Meet by name. Anybody inside can record everybody into one WebM file.':
+    '输入名字即可加入。房间里的任何人都可以把所有人录制成一个 WebM 文件。',
+  'Your name': '你的名字',
+  'Join with': '加入方式',
+  'Camera and microphone': '摄像头和麦克风',
+  'Synthetic picture and sound': '合成的画面和声音',
+  'Choose camera and microphone': '选择摄像头和麦克风',
+  'Join code': '入会码',
+  Join: '加入',
+  Joining: '正在加入',
+  'Type your name first.': '请先输入名字。',
+  'That is not the join code of this room.': '入会码不正确。',
+  'This room has a join code. Ask whoever runs the server for it.':
+    '这个房间需要入会码，请向服务器的管理者索取。',
+  'The server does not answer. Is it still running?': '服务器没有响应。它还在运行吗？',
+  'No camera or microphone could be opened. Allow them in the browser, or join with synthetic ones.':
+    '无法打开摄像头或麦克风。请在浏览器中允许使用，或改用合成的画面和声音。',
+
+  // The room.
+  'People in the room': '房间里的人',
+  'You in the room': '你在房间里',
+  'Only you so far': '目前只有你',
+  '{count} people': '{count} 人',
+  '{name} (you)': '{name}（你）',
+  'microphone off': '麦克风已关闭',
+  Microphone: '麦克风',
+  Camera: '摄像头',
+  Screen: '屏幕',
+  Devices: '设备',
+  Leave: '离开',
+  'The connection to the server is lost; trying again. Pictures and sound go on without it.':
+    '与服务器的连接已断开，正在重连。画面和声音不受影响。',
+  'The server is gone; you will be back in as soon as it is.': '服务器已停止；它恢复后你会自动回到房间。',
+
+  // Devices.
+  Close: '关闭',
+  Loudspeaker: '扬声器',
+  Default: '默认',
+  'Camera {number}': '摄像头 {number}',
+  'Microphone {number}': '麦克风 {number}',
+  'Speaker {number}': '扬声器 {number}',
+  'You joined with synthetic picture and sound.': '你是以合成的画面和声音加入的。',
+  'The camera can be chosen again when the screen is no longer shared.': '停止共享屏幕后才能重新选择摄像头。',
+
+  // The recording.
+  Recording: '录制',
+  'Recorded time': '已录制时长',
+  'How the recording is doing': '录制状况',
+  Pictures: '画面',
+  Data: '码率',
+  Waiting: '待传',
+  none: '无',
+  '{rate}/s': '{rate}/秒',
+  '{seconds} s': '{seconds} 秒',
+  Alarms: '告警',
+  Start: '开始',
+  Stop: '停止',
+  Download: '下载',
+  Clean: '清除',
+  'What the recording holds': '录制内容',
+  People: '录制谁',
+  Everybody: '所有人',
+  'Only me': '只录我',
+  'Only you': '只录你',
+  Type: '类型',
+  Video: '视频',
+  'Sound only': '仅声音',
+  Quality: '清晰度',
+  'Frame rate': '帧率',
+  '15 fps': '15 帧/秒',
+  '30 fps': '30 帧/秒',
+  Layout: '布局',
+  Grid: '宫格',
+  'Speaker large': '突出发言者',
+  Codec: '编码',
+  'Names in the picture': '在画面中显示名字',
+  'File name': '文件名',
+  '(optional)': '（可不填）',
+  standup: '例会',
+  '{whom}, sound only.': '{whom}，仅声音。',
+  '{whom}, {height}p at {rate} fps.': '{whom}，{height}p，{rate} 帧/秒。',
+  'Nothing is being recorded.': '没有在录制。',
+  'Waiting for picture and sound.': '正在等待画面和声音。',
+  'Paused.': '已暂停。',
+  'Finishing the file.': '正在完成文件。',
+  'There is no finished file.': '没有录制完成的文件。',
+  'Download it; Clean discards it.': '可以下载；清除则丢弃。',
+  'It stays in the list of this room; Download takes a copy home.':
+    '已留在本房间的列表里；下载可保存一份到本机。',
+  'Downloading.': '正在下载。',
+  'Downloaded. Clean when done.': '已下载。用完后可清除。',
+  'Cleaning.': '正在清除。',
+
+  // What was recorded.
+  'Recordings of this room': '本房间的录制',
+  'None yet.': '还没有。',
+  'being recorded': '正在录制',
+  failed: '录制失败',
+  'being judged': '正在检验',
+  passed: '检验通过',
+  'a check failed': '有检查未通过',
+  'The recording': '录制的影片',
+  'This recording': '这个录制',
+  'by {name}': '{name} 录制',
+  Verdict: '检验',
+  'Reading every picture and sound of it.': '正在逐帧读取画面和声音。',
+  '✓ Passed: {count} checks': '✓ 通过：{count} 项检查',
+  '✗ Failed: {failed} of {count} checks': '✗ 未通过：{count} 项检查中有 {failed} 项',
+  'Play from {time}': '从 {time} 播放',
+  'The whole report': '完整报告',
+  Delete: '删除',
+  'It will be gone for everybody.': '所有人都将无法再看到它。',
+  'Keep it': '保留',
+  'Delete it': '删除',
+
+  // What the client and the server say.
+  'The connection to the server is lost.': '与服务器的连接已断开。',
+  'MediaRecorder gives no data.': 'MediaRecorder 没有输出数据。',
+  'The server acknowledges nothing.': '服务器没有确认收到数据。',
+  'The sound system stands still.': '声音系统停滞。',
+  'The recording was not finished; there is nothing to download.': '录制没有完成，没有可下载的文件。',
+  'The spool is closed; what the server had acknowledged is kept there.':
+    '与服务器的录制连接已关闭；服务器已确认的部分保留在那里。',
+  'The server takes no more: 64 MB wait for it. What it had acknowledged is kept there.':
+    '服务器不再接收：已有 64 MB 在等待。服务器已确认的部分保留在那里。',
+  'There is no such recording, or not any more.': '没有这个录制，或它已被删除。',
+};
+
+/** What is said with something filled in. @type {[RegExp, string][]} */
+export const CHINESE_PATTERNS = [
+  [/^No sound comes from (.+)\.$/, '$1 没有声音。'],
+  [/^No picture comes from (.+)\.$/, '$1 没有画面。'],
+  [/^No picture or sound of (.+) arrived within 20 s\.$/, '20 秒内没有收到 $1 的画面或声音。'],
+  [
+    /^(.+) did not receive our first frame and sound within (.+) s\.$/,
+    '$1 在 $2 秒内没有收到你的画面和声音。',
+  ],
+  [
+    /^Only (.+) are left on the disk; the recording ends before it is full\.$/,
+    '磁盘只剩 $1；写满之前录制会结束。',
+  ],
+  [/^The server is full: (\d+) rooms\.$/, '服务器已满：$1 个房间。'],
+  [/^The room is full: (\d+) participants\.$/, '房间已满：$1 人。'],
+  [/^This browser can't record a room: .+$/, '此浏览器无法录制房间，请使用 Chrome、Edge 或 Chromium。'],
+  [
+    /^This page can't record: .+$/,
+    '此页面无法录制：它经普通 http 从另一台机器打开。请用 https 或在 localhost 打开。',
+  ],
+];
