@@ -70,10 +70,15 @@ class RoomServer:
         """The page's address."""
         return f"http://{self._host}:{self._port}"
 
+    @property
+    def recordings(self) -> Path:
+        """The folder below which the spool lies."""
+        return self._app.spool.root.parent
+
     def __enter__(self) -> Self:
         """Make the folder, and start to serve."""
         self._make_folder()
-        for recovery in recover(self._app.spool.root.parent):
+        for recovery in recover(self.recordings):
             _log.warning("%s", recovery)
         self._thread.start()
         try:

@@ -4,13 +4,16 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from harness import Participant, Room
+from harness.launch import open_door
 from harness.server.room_server import RoomServer
+from tests.e2e.people import Visit
 
 
 @dataclass(frozen=True)
@@ -84,3 +87,35 @@ def alice(_open_rooms: Callable[..., Room]) -> Iterator[Participant]:
 def alice_beside_bob(_open_rooms: Callable[..., Room]) -> Iterator[Participant]:
     """Give a test alice in a room with bob; both stay for the next test."""
     yield from _at_rest(_open_rooms("alice", "bob"))
+
+
+@pytest.fixture(scope="module")
+def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoomServer]:
+    """Serve a room that people come into by themselves."""
+    with open_door(recordings=tmp_path_factory.mktemp("page"), kept=lambda _: None) as server:
+        yield server
+
+
+@pytest.fixture
+def visit(new_context: Callable[..., BrowserContext]) -> Iterator[Visit]:
+    """Return a function that opens a page as somebody new; one that complains, ``unless`` of that, fails the test."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def visit(url: str, *, unless: str | None = None, **options: Any) -> Page:
+        def complain(text: str) -> None:
+            if unless is None or unless not in text:
+                complaints.append(text)
+
+        contexts.append(new_context(**options))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: complain(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complain(str(error)))
+        page.goto(url)
+        return page
+
+    yield visit
+
+    for context in contexts:
+        context.close()
+    assert [] == complaints

@@ -3,86 +3,25 @@
 import os
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, expect
 
 from harness.server.room_server import RoomServer
+from tests.e2e.people import Visit, button, heard, join, plays, tile
 from tests.program import running
-
-Visit = Callable[[str], Page]
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
 
-@pytest.fixture(scope="module")
-def room_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoomServer]:
-    """Serve a room with an open door."""
-    with RoomServer(recordings=tmp_path_factory.mktemp("page"), versions={}, open_room="room") as server:
-        yield server
-
-
-@pytest.fixture
-def visit(new_context: Callable[[], BrowserContext]) -> Iterator[Visit]:
-    """Return a function that opens a page as somebody new; a page that complains fails the test."""
-    contexts: list[BrowserContext] = []
-    complaints: list[str] = []
-
-    def visit(url: str) -> Page:
-        contexts.append(new_context())
-        page = contexts[-1].new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(url)
-        return page
-
-    yield visit
-
-    for context in contexts:
-        context.close()
-    assert [] == complaints
-
-
-def join(page: Page, name: str, media: str = "Synthetic picture and sound") -> None:
-    """Fill in the form and wait until the room is there."""
-    page.get_by_label("Your name").fill(name)
-    page.get_by_label(media).check()
-    button(page, "Join").click()
-    expect(button(page, "Leave")).to_be_visible()
-
-
-def button(page: Page, name: str) -> Locator:
-    """Return the button with that name."""
-    return page.get_by_role("button", name=name, exact=True)
-
-
-def tile(page: Page, name: str) -> Locator:
-    """Return somebody's tile."""
-    return page.get_by_role("listitem").filter(has_text=name)
-
-
-def plays(page: Page, name: str) -> None:
-    """Wait until somebody's picture is there and moves on by a quarter of a second."""
-    video = tile(page, name).locator("video").element_handle()
-    page.wait_for_function("video => video.videoWidth > 0", arg=video)
-    start = video.evaluate("video => video.currentTime")
-    page.wait_for_function("([video, start]) => video.currentTime > start + 0.25", arg=[video, start])
-
-
-def heard(page: Page, name: str) -> bool:
-    """Tell whether somebody's sound is played."""
-    video = tile(page, name).locator("video")
-    return bool(video.evaluate("video => !video.muted && video.srcObject.getAudioTracks().length > 0"))
-
-
 def test_two_people_meet_and_one_takes_the_recording_home(
-    room_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any], tmp_path: Path
+    open_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any], tmp_path: Path
 ) -> None:
     """They see and hear each other; start, stop, download and clean lead to a file, each possible only in its turn."""
-    alice, bob = visit(room_server.url), visit(room_server.url)
+    alice, bob = visit(open_server.url), visit(open_server.url)
     calls = {name: button(alice, name) for name in ("Start", "Stop", "Download", "Clean")}
 
     def only(*names: str) -> None:
@@ -103,14 +42,14 @@ def test_two_people_meet_and_one_takes_the_recording_home(
     expect(alice.get_by_role("timer")).to_have_text("0:02")
     only("Stop")
     calls["Stop"].click()
-    expect(alice.get_by_text("Download it")).to_be_visible()
+    expect(alice.get_by_text("It stays in the list")).to_be_visible()
     only("Start", "Download", "Clean")
     with alice.expect_download() as begun:
         calls["Download"].click()
     path = tmp_path / begun.value.suggested_filename
     begun.value.save_as(path)
     expect(alice.get_by_text("Downloaded.")).to_be_visible()
-    expect(alice.get_by_text("standup.webm")).to_be_visible()
+    expect(alice.locator("#file").get_by_text("standup.webm")).to_be_visible()
     calls["Clean"].click()
     only("Start")
     button(alice, "Leave").click()
@@ -125,9 +64,9 @@ def test_two_people_meet_and_one_takes_the_recording_home(
     expect(tile(bob, "Alice")).to_have_count(0)
 
 
-def test_who_leaves_while_recording_can_still_download(room_server: RoomServer, visit: Visit) -> None:
+def test_who_leaves_while_recording_can_still_download(open_server: RoomServer, visit: Visit) -> None:
     """The recording ends with the leaving, and its file waits beside the form."""
-    page = visit(room_server.url)
+    page = visit(open_server.url)
     join(page, "Alice")
     button(page, "Start").click()
     expect(button(page, "Stop")).to_be_enabled()
@@ -139,9 +78,9 @@ def test_who_leaves_while_recording_can_still_download(room_server: RoomServer, 
     assert begun.value.suggested_filename.endswith(".webm")
 
 
-def test_a_camera_off_leaves_a_card_with_the_initial(room_server: RoomServer, visit: Visit) -> None:
+def test_a_camera_off_leaves_a_card_with_the_initial(open_server: RoomServer, visit: Visit) -> None:
     """Everybody sees the card and the crossed microphone, and the same video element when the camera is back."""
-    alice, bob = visit(room_server.url), visit(room_server.url)
+    alice, bob = visit(open_server.url), visit(open_server.url)
     join(alice, "Alice")
     join(bob, "Bob")
     plays(alice, "Bob")
@@ -163,10 +102,10 @@ def test_a_camera_off_leaves_a_card_with_the_initial(room_server: RoomServer, vi
 
 
 def test_what_is_chosen_on_the_page_is_what_is_recorded(
-    room_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any], tmp_path: Path
+    open_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any], tmp_path: Path
 ) -> None:
     """Size and codec are the file's; meanwhile the screen is shared, and the camera comes back, by one button."""
-    alice = visit(room_server.url)
+    alice = visit(open_server.url)
     join(alice, "Alice")
     alice.get_by_label("Layout").select_option("Speaker large")
     alice.get_by_label("Quality").select_option("720p")
@@ -190,38 +129,56 @@ def test_what_is_chosen_on_the_page_is_what_is_recorded(
     assert {(1280, 720)} == tape.sizes
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [(1280, 800), (390, 844)], ids=["desktop", "phone"])
+@pytest.mark.parametrize(
+    ("size", "scheme", "locale"),
+    [((1280, 800), "light", "en-GB"), ((1280, 800), "dark", "zh-CN"), ((390, 844), "dark", "en-GB")],
+    ids=["desktop", "desktop, dark, Chinese", "phone, dark"],
+)
 def test_nothing_on_the_page_breaks_a_rule_of_accessibility(
-    room_server: RoomServer, visit: Visit, scheme: Literal["light", "dark"], size: tuple[int, int]
+    open_server: RoomServer, visit: Visit, size: tuple[int, int], scheme: Literal["light", "dark"], locale: str
 ) -> None:
-    """By axe-core's rules, best practices among them: the lobby, a room, a recording, a finished file."""
-    page = visit(room_server.url)
+    """By axe-core's rules, best practices among them, in every state that people see."""
+    page = visit(open_server.url, color_scheme=scheme, locale=locale)
     page.set_viewport_size({"width": size[0], "height": size[1]})
-    page.emulate_media(color_scheme=scheme)
     session = page.context.new_cdp_session(page)
+    # The ids: what things are called is another test's.
+    on = page.locator
 
-    def violations() -> list[str]:
+    def check(state: str) -> None:
         # Through the protocol: the page's own rules let nobody add a script.
         session.send("Runtime.evaluate", {"expression": AXE.read_text(encoding="utf-8")})
-        found = page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
-        return [f"{one['id']}: {one['help']}: {node['html']}" for one in found["violations"] for node in one["nodes"]]
+        found = page.evaluate("() => axe.run({ resultTypes: ['violations', 'passes'] })")
+        violations = [f"{one['id']}: {node['html']}" for one in found["violations"] for node in one["nodes"]]
+        assert [] == violations, state
+        assert len(found["passes"]) > 20, state
 
-    assert [] == violations()
-    join(page, "Alice")
+    on("#join-devices summary").click()
+    expect(on("#join-camera option")).to_have_text(["fake_device_0"])
+    check("the lobby")
+    on("#join-name").fill("Alice")
+    on("input[value=synthetic]").check()
+    on("#join-button").click()
     plays(page, "Alice")
-    assert [] == violations()
-    button(page, "Start").click()
-    expect(button(page, "Stop")).to_be_enabled()
-    assert [] == violations()
-    button(page, "Stop").click()
-    expect(button(page, "Download")).to_be_enabled()
-    assert [] == violations()
+    check("the room")
+    on("#devices").click()
+    check("the devices")
+    on("#device-close").click()
+    on("#start").click()
+    expect(on("#health-pictures")).to_contain_text("15.0", timeout=10_000)
+    check("a recording")
+    on("#stop").click()
+    expect(on("#download")).to_be_enabled()
+    on(".entry").first.click()
+    on("#player-judge").click()
+    expect(on("#verdict-report")).to_be_visible(timeout=30_000)
+    check("a verdict")
+    on("#player-delete").click()
+    check("whether to delete")
 
 
-def test_the_keyboard_is_enough(room_server: RoomServer, visit: Visit) -> None:
+def test_the_keyboard_is_enough(open_server: RoomServer, visit: Visit) -> None:
     """The name has the focus at first, the buttons come by Tab, and the next call has the focus when one is done."""
-    page = visit(room_server.url)
+    page = visit(open_server.url)
 
     page.keyboard.type("Alice")
     page.keyboard.press("Tab")
@@ -233,7 +190,7 @@ def test_the_keyboard_is_enough(room_server: RoomServer, visit: Visit) -> None:
     expect(button(page, "Microphone")).to_be_focused()
     page.keyboard.press("Space")
     expect(button(page, "Microphone")).to_have_attribute("aria-pressed", "false")
-    for _ in ("Camera", "Screen", "Leave", "Start"):
+    for _ in ("Camera", "Screen", "Devices", "Leave", "Start"):
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(button(page, "Stop")).to_be_focused()
@@ -241,9 +198,9 @@ def test_the_keyboard_is_enough(room_server: RoomServer, visit: Visit) -> None:
     expect(button(page, "Download")).to_be_focused()
 
 
-def test_a_join_without_a_name_is_told_where_it_happened(room_server: RoomServer, visit: Visit) -> None:
+def test_a_join_without_a_name_is_told_where_it_happened(open_server: RoomServer, visit: Visit) -> None:
     """The field is marked, described and focused, and nobody has joined."""
-    page = visit(room_server.url)
+    page = visit(open_server.url)
 
     button(page, "Join").click()
 
@@ -273,9 +230,9 @@ def test_a_room_with_a_code_asks_for_it(visit: Visit, tmp_path: Path) -> None:
         expect(tile(page, "Alice (you)")).to_be_visible()
 
 
-def test_a_page_that_python_drives_shows_nothing(room_server: RoomServer, visit: Visit) -> None:
+def test_a_page_that_python_drives_shows_nothing(open_server: RoomServer, visit: Visit) -> None:
     """What nobody watches is not drawn."""
-    page = visit(f"{room_server.url}/?view=off")
+    page = visit(f"{open_server.url}/?view=off")
 
     expect(page.get_by_role("main")).to_be_hidden()
 

@@ -202,7 +202,7 @@ export class RecordingPanel extends EventTarget {
     const { children } = this.#alarms;
     if (children.length > alarms.length) this.#alarms.replaceChildren();
     for (const { elapsed, message } of alarms.slice(children.length)) {
-      const line = this.#alarms.ownerDocument.createElement('li');
+      const line = this.#alarms.ownerDocument.createElement('p');
       say(line, `${clockTime(elapsed / 1000)} ${this.#language.said(message)}`);
       this.#alarms.append(line);
     }

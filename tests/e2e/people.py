@@ -1,0 +1,39 @@
+"""People at the page: they find things by name, label and button."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import Locator, Page, expect
+
+Visit = Callable[..., Page]
+
+
+def join(page: Page, name: str, media: str = "Synthetic picture and sound") -> None:
+    """Fill in the form and wait until the room is there."""
+    page.get_by_label("Your name").fill(name)
+    page.get_by_label(media).check()
+    button(page, "Join").click()
+    expect(button(page, "Leave")).to_be_visible()
+
+
+def button(page: Page, name: str) -> Locator:
+    """Return the button with that name."""
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def tile(page: Page, name: str) -> Locator:
+    """Return somebody's tile."""
+    return page.locator("#tiles").get_by_role("listitem").filter(has_text=name)
+
+
+def plays(page: Page, name: str) -> None:
+    """Wait until somebody's picture is there and moves on by a quarter of a second."""
+    video = tile(page, name).locator("video").element_handle()
+    page.wait_for_function("video => video.videoWidth > 0", arg=video)
+    start = video.evaluate("video => video.currentTime")
+    page.wait_for_function("([video, start]) => video.currentTime > start + 0.25", arg=[video, start])
+
+
+def heard(page: Page, name: str) -> bool:
+    """Tell whether somebody's sound is played."""
+    video = tile(page, name).locator("video")
+    return bool(video.evaluate("video => !video.muted && video.srcObject.getAudioTracks().length > 0"))

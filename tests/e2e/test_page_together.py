@@ -1,0 +1,226 @@
+"""Several people at one page: what is recorded is everybody's, to play, judge, download and delete."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+from harness.launch import open_door
+from harness.server.room_server import RoomServer
+from tests.e2e.people import Visit, button, join, plays, tile
+
+
+def entry(page: Page, name: str) -> Locator:
+    """Return the line of a recording in the list."""
+    return page.get_by_role("region", name="Recordings of this room").get_by_role("button", name=name)
+
+
+def record(page: Page, name: str) -> None:
+    """Record until there are two seconds of it."""
+    page.get_by_label("File name").fill(name)
+    button(page, "Start").click()
+    expect(page.get_by_role("timer")).to_have_text("0:02")
+    button(page, "Stop").click()
+    expect(button(page, "Download")).to_be_enabled()
+
+
+def test_two_people_drive_it_at_once(open_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any]) -> None:
+    """Both record at the same time; each sees both, judges what the other recorded, and one delete is everybody's."""
+    alice, bob = visit(open_server.url), visit(open_server.url)
+    join(alice, "Alice")
+    join(bob, "Bob")
+    plays(alice, "Bob")
+    plays(bob, "Alice")
+
+    alice.get_by_label("File name").fill("of alice")
+    bob.get_by_label("File name").fill("of bob")
+    button(alice, "Start").click()
+    button(bob, "Start").click()
+    for page in (alice, bob):
+        for name in ("of alice", "of bob"):
+            expect(entry(page, name).get_by_label("being recorded")).to_be_visible()
+    expect(alice.get_by_role("timer")).to_have_text("0:03")
+    button(bob, "Stop").click()
+    button(alice, "Stop").click()
+    for page in (alice, bob):
+        for name in ("of alice", "of bob"):
+            expect(entry(page, name).get_by_label("being recorded")).to_have_count(0)
+            expect(entry(page, name)).to_contain_text("360p")
+
+    assert {(640, 360)} == read_back(open_server.recordings / "of alice.webm").sizes
+    assert {(640, 360)} == read_back(open_server.recordings / "of bob.webm").sizes
+
+    entry(alice, "of bob").click()
+    button(alice, "Verdict").click()
+    expect(alice.get_by_role("dialog").get_by_text("✓ Passed")).to_be_visible(timeout=30_000)
+    expect(entry(bob, "of bob").get_by_label("passed")).to_be_visible()
+
+    entry(bob, "of bob").click()
+    expect(bob.get_by_role("dialog").get_by_text("✓ Passed")).to_be_visible()
+    button(bob, "Delete").click()
+    button(bob, "Delete it").click()
+    for page in (alice, bob):
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(entry(page, "of bob")).to_have_count(0)
+        expect(entry(page, "of alice")).to_be_visible()
+    assert [] == list(open_server.recordings.glob("of bob*"))
+
+
+def test_a_recording_is_played_and_sought_in_the_page(open_server: RoomServer, visit: Visit, tmp_path: Path) -> None:
+    """It plays from where it is sought; its download is the file itself; its whole report opens beside it."""
+    page = visit(open_server.url)
+    join(page, "Alice")
+    record(page, "to play")
+
+    entry(page, "to play").click()
+    dialog = page.get_by_role("dialog", name="to play.webm")
+    film = dialog.locator("video")
+    page.wait_for_function("film => film.readyState >= 2", arg=film.element_handle())
+    film.evaluate("film => { film.currentTime = 1; return film.play(); }")
+    page.wait_for_function("film => film.currentTime > 1.2 && film.videoWidth === 640", arg=film.element_handle())
+    with page.expect_download() as begun:
+        dialog.get_by_role("button", name="Download").click()
+    begun.value.save_as(tmp_path / "home.webm")
+    assert (open_server.recordings / "to play.webm").read_bytes() == (tmp_path / "home.webm").read_bytes()
+
+    dialog.get_by_role("button", name="Verdict").click()
+    with page.expect_popup() as opened:
+        dialog.get_by_role("link", name="The whole report").click(timeout=30_000)
+    report = opened.value
+    expect(report.get_by_role("heading", name="to play.webm")).to_be_visible()
+    report.wait_for_function("() => document.querySelector('video').videoWidth === 640")
+    # Its one script is let in by its hash: a moment of the film is marked where it is pressed.
+    expect(report.locator("#times")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(entry(page, "to play")).to_be_focused()
+
+
+def test_what_is_wrong_with_a_recording_can_be_jumped_to(open_server: RoomServer, visit: Visit) -> None:
+    """A verdict that failed names its findings, each with a button to the moment in the film."""
+    alice, bob = visit(open_server.url), visit(open_server.url)
+    join(alice, "Alice")
+    join(bob, "Bob")
+    plays(alice, "Bob")
+    # He is heard no more, and nobody says that his microphone is off.
+    alice.get_by_label("File name").fill("bad sound")
+    button(alice, "Start").click()
+    expect(alice.get_by_role("timer")).to_have_text("0:02")
+    bob.evaluate("() => { for (const track of client.media.stream.getAudioTracks()) track.enabled = false; }")
+    expect(alice.get_by_role("log", name="Alarms")).to_contain_text("No sound comes from Bob.", timeout=10_000)
+    button(alice, "Stop").click()
+
+    entry(alice, "bad sound").click()
+    button(alice, "Verdict").click()
+
+    dialog = alice.get_by_role("dialog")
+    expect(dialog.get_by_text("✗ Failed")).to_be_visible(timeout=30_000)
+    finding = dialog.get_by_role("listitem").filter(has_text="Bob").first
+    finding.get_by_role("button", name="Play from").click()
+    alice.wait_for_function("() => document.querySelector('#player-film').currentTime > 1")
+    expect(entry(alice, "bad sound").get_by_label("a check failed")).to_be_attached()
+
+
+def test_who_is_not_in_the_room_learns_nothing_of_its_recordings(open_server: RoomServer, visit: Visit) -> None:
+    """Without the room's own token everything is refused alike, known or not; with it what is gone is not there."""
+    page = visit(open_server.url)
+    join(page, "Alice")
+    record(page, "secret")
+    known = page.evaluate("() => client.room.recordings.find(({ name }) => name === 'secret.webm').id")
+    token = page.evaluate("() => client.room.spoolToken")
+    ask = page.request
+    refused = {
+        (answer.status, answer.text())
+        for one in (known, "unknown")
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": token})
+        for answer in (
+            ask.post(f"{open_server.url}/library/{one}/address", headers=headers),
+            ask.post(f"{open_server.url}/library/{one}/verdict", headers=headers),
+            ask.delete(f"{open_server.url}/library/{one}", headers=headers),
+        )
+    }
+
+    assert {(403, "Not admitted: join the room first.\n")} == refused
+    inside = {"Authorization": f"Bearer {token}"}
+    assert 404 == ask.post(f"{open_server.url}/library/unknown/address", headers=inside).status
+    address = json.loads(ask.post(f"{open_server.url}/library/{known}/address", headers=inside).text())["url"]
+    assert 206 == ask.get(open_server.url + address, headers={"Range": "bytes=100-199"}).status
+    beside = address.rpartition("/")[0]
+    assert 404 == ask.get(f"{open_server.url}{beside}/secret.json").status
+    assert 404 == ask.get(f"{open_server.url}{beside}/report.html").status
+    assert 204 == ask.delete(f"{open_server.url}/library/{known}", headers=inside).status
+    assert 404 == ask.get(open_server.url + address).status
+
+
+def test_the_recording_tells_how_it_is_doing(open_server: RoomServer, visit: Visit) -> None:
+    """Its pictures a second, what reaches the server and what waits for it; and everybody's level moves."""
+    page = visit(open_server.url)
+    join(page, "Alice")
+
+    button(page, "Start").click()
+
+    expect(page.locator("#health-pictures")).to_have_text("15.0/s", timeout=10_000)
+    expect(page.locator("#health-data")).to_contain_text("bps")
+    expect(page.locator("#health-backlog")).to_contain_text("B")
+    level = tile(page, "Alice").locator(".level").element_handle()
+    page.wait_for_function("bar => Number(bar.style.getPropertyValue('--level')) > 0.2", arg=level)
+    button(page, "Microphone").click()
+    expect(tile(page, "Alice").locator(".level")).to_be_hidden()
+
+
+def test_another_microphone_is_taken_in_the_room(open_server: RoomServer, visit: Visit) -> None:
+    """The lobby's choice is what people join with, and the dialog's what they go on with."""
+    page = visit(open_server.url)
+    page.get_by_text("Choose camera and microphone").click()
+    page.get_by_role("main").get_by_label("Microphone", exact=True).select_option("Fake Audio Input 1")
+    label = "() => client.media.stream.getAudioTracks()[0].label"
+
+    join(page, "Alice", media="Camera and microphone")
+
+    assert "Fake Audio Input 1" == page.evaluate(label)
+    button(page, "Devices").click()
+    dialog = page.get_by_role("dialog", name="Devices")
+    expect(dialog.get_by_label("Microphone").locator("option:checked")).to_have_text("Fake Audio Input 1")
+    dialog.get_by_label("Microphone").select_option("Fake Audio Input 2")
+    page.wait_for_function(f"() => ({label})() === 'Fake Audio Input 2'")
+    button(page, "Close").click()
+    plays(page, "Alice")
+
+
+def test_people_are_back_in_when_the_server_is(visit: Visit, tmp_path: Path) -> None:
+    """The page says that the server is gone, and joins again by itself at the same address."""
+    with open_door(recordings=tmp_path, kept=lambda _: None) as server:
+        page = visit(server.url, unless="ERR_CONNECTION_REFUSED")
+        join(page, "Alice")
+    expect(page.get_by_text("The server is gone")).to_be_visible(timeout=15_000)
+
+    with open_door(recordings=tmp_path, kept=lambda _: None, port=int(server.url.rpartition(":")[2])):
+        expect(page.get_by_text("The server is gone")).to_be_hidden(timeout=15_000)
+
+        plays(page, "Alice (you)")
+        expect(page.get_by_text("Only you so far")).to_be_visible()
+
+
+def test_the_page_speaks_chinese_to_whoever_reads_it(open_server: RoomServer, visit: Visit) -> None:
+    """The browser's language decides, a choice is remembered, and English is one choice away."""
+    page = visit(open_server.url, locale="zh-CN")
+    expect(page.get_by_role("heading", name="录制房间")).to_be_visible()
+    expect(page).to_have_title("录制房间")
+    page.get_by_label("你的名字").fill("小红")
+    page.get_by_label("合成的画面和声音").check()
+    button(page, "加入").click()
+    expect(page.get_by_text("小红（你）")).to_be_visible()
+    button(page, "开始").click()
+    expect(button(page, "停止")).to_be_enabled()
+    expect(page.get_by_text("所有人，360p，15 帧/秒。")).to_be_visible()
+    button(page, "停止").click()
+    expect(button(page, "下载")).to_be_enabled()
+    button(page, "离开").click()
+
+    page.get_by_label("语言").select_option("en")
+
+    expect(page.get_by_role("heading", name="Recording room")).to_be_visible()
+    page.reload()
+    expect(page.get_by_label("Your name")).to_be_visible()
+    assert "en" == page.evaluate("() => document.documentElement.lang")
