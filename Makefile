@@ -8,7 +8,7 @@ BROWSER_READY := .venv/.browser-ready
 PAGE_READY := node_modules/.page-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup record test test-faults test-truth soak bench check clean
+.PHONY: help setup record test test-faults test-truth soak bench check docs gallery clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-11s %s\n", $$1, $$2}' Makefile
@@ -18,12 +18,15 @@ setup: $(PYTHON_READY) $(BROWSER_READY) $(PAGE_READY) ## Make .venv, install the
 record: setup ## Record three people for ten seconds, and judge the file
 	$(BIN)/harness record alice bob carol --recorder all --quality 720p --frame-rate 30 --seconds 10 --name standup
 
+# More for pytest: make test TESTS="--basetemp=build/pytest -k page".
+TESTS ?=
+
 # The page's own tests take seconds, beside Python's first ones; what they say is printed last.
 test: setup ## Run every suite in quick form
 	@said=$$(mktemp); \
 	scripts/with-node node --test --test-force-exit --test-reporter=spec web/test/*.test.js >$$said 2>&1 & \
 	python=0; page=0; \
-	$(BIN)/pytest || python=$$?; \
+	$(BIN)/pytest $(TESTS) || python=$$?; \
 	wait $$! || page=$$?; \
 	cat $$said; rm -f $$said; \
 	echo "make test: pytest exit code $$python, node --test exit code $$page"; \
@@ -46,6 +49,12 @@ bench: setup ## Measure speed and cost beside NERTC's and RecordRTC's own code, 
 
 check: setup ## Check format, lint, types and layers of Python and page
 	scripts/check
+
+docs: setup ## Build the documents as a site: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+gallery: setup ## Make the pictures of docs/gallery.md anew
+	$(BIN)/python scripts/gallery.py
 
 clean: ## Remove what setup and the tools made; recordings stay
 	rm -rf .venv node_modules build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -54,7 +54,8 @@ def _picture_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     elif lost:
         percent = 100 * lost / (lost + picture.times.size)
         few = percent <= limits.missed_percent
-        text = f"{lost} pictures ({percent:.1f} %) are missing: the machine was too busy, and the manifest says so"
+        noun, verb = ("picture", "is") if lost == 1 else ("pictures", "are")
+        text = f"{lost} {noun} ({percent:.1f} %) {verb} missing: the machine was too busy, and the manifest says so"
         yield _worst_gap(picture, gaps, expected, text).model_copy(update={"ok": few, "warning": few})
 
 

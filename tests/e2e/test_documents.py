@@ -26,6 +26,12 @@ ELSEWHERE = {
     ): "tests/e2e/test_scenarios.py plays the examples, and `harness run` with each of these options",
     (STEPS, "sh"): "`make setup` and tests/e2e/test_wheel.py install",
     ("cli.md", "text"): "tests/unit/test_help.py compares it with the program's help",
+    ("index.md", "python"): "the first test of the first steps; tests/unit/test_docs.py compares them",
+    ("page.md", "console"): "tests/unit/test_docs.py compares it with what the program says",
+    ("pytest.md", "toml"): "tests/unit/test_docs.py reads it",
+    ("ci.md", "yaml"): "tests/unit/test_docs.py reads it; its commands are checked there, too",
+    ("ci.md", "sh"): "tests/unit/test_docs.py knows the options",
+    ("docker.md", "sh"): "no Docker here; tests/unit/test_docs.py checks what the Dockerfile takes along",
 }
 # The README's first test is run from the wheel: tests/e2e/test_wheel.py.
 FROM_THE_WHEEL = ("README.md", "python", 0)

@@ -1,14 +1,25 @@
-"""The documents: every test that they name is there."""
+"""The documents: what they name is there, and says what they say that it says."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+import tomllib
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
+
+from harness.cli.serve import _invitation
+from harness.verification.expectations import read_expected
 
 ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+CLI = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 # tests/e2e/test_guide.py::test_something, or web/test/room.test.js::its title.
 CITATION = re.compile(r"`((?:tests|web/test)/[\w./]+)::([^`]+)`")
 
@@ -39,3 +50,125 @@ def test_the_guide_is_told_with_proofs() -> None:
     assert len(rows) > 50
     # Converting is up to the user, says the guide.
     assert [] == [row for row in rows if not CITATION.search(row) and "需要您自行完成" not in row]
+
+
+# ---- what stands in blocks ------------------------------------------------------------------------------------------
+
+
+def test_the_front_page_shows_the_first_test_of_the_first_steps() -> None:
+    """That one is run."""
+    first = next(text for language, text in blocks("first-steps.md") if language == "python")
+
+    assert ("python", first) in blocks("index.md")
+
+
+def test_the_page_is_told_of_in_the_programs_own_words() -> None:
+    """What harness serve says when it begins."""
+    ((_, shown),) = blocks("page.md")
+
+    expected = _invitation("http://127.0.0.1:8080", Path("/home/you/recordings"))
+
+    assert f"$ harness serve\n{expected}\n" == shown
+
+
+def test_the_configuration_of_pytest_is_what_the_plugin_reads(pytestconfig: pytest.Config, tmp_path: Path) -> None:
+    """Each line of it is known, and the file of expectations can be read."""
+    configuration, expected = (text for language, text in blocks("pytest.md") if language == "toml")
+    (tmp_path / "expect.toml").write_text(expected, encoding="utf-8")
+
+    lines = tomllib.loads(configuration)["tool"]["pytest"]["ini_options"]
+
+    assert [] == [name for name in lines if name not in pytestconfig._parser._inidict]
+    assert 120 == read_expected(tmp_path / "expect.toml").limits.av_offset_ms
+
+
+@pytest.mark.parametrize("document", [*sorted(path.name for path in (ROOT / "docs").glob("*.md")), "../README.md"])
+def test_no_document_names_an_option_that_a_command_lacks(document: str) -> None:
+    """In blocks and in lines: harness COMMAND --option."""
+    text = (ROOT / "docs" / document).read_text(encoding="utf-8")
+    helps = dict(re.findall(r"^## `harness ([\w ]+)`\n(.*?)(?=^## |\Z)", CLI, flags=re.DOTALL | re.MULTILINE))
+    said = re.findall(r"\bharness (record|verify|run|serve|convert|recover|doctor)\b([^`|\n]*)", text)
+
+    lacking = [
+        f"harness {command} {option}"
+        for command, rest in said
+        for option in re.findall(r"--[a-z][a-z-]+", rest)
+        if option not in helps[command]
+    ]
+
+    assert [] == lacking
+
+
+def test_the_workflow_for_projects_can_be_read_and_uploads_failures() -> None:
+    """It runs pytest with options that there are."""
+    ((_, text),) = [block for block in blocks("ci.md") if block[0] == "yaml"]
+    steps = YAML(typ="safe").load(text)["jobs"]["record"]["steps"]
+
+    commands = "\n".join(step["run"] for step in steps if "run" in step)
+
+    assert "--recordings-keep=retain-on-failure" in commands
+    assert ["failure()"] == [step["if"] for step in steps if "upload-artifact" in step.get("uses", "")]
+
+
+def test_our_own_workflow_runs_what_the_readme_promises_and_uploads_failures() -> None:
+    """On Ubuntu 24.04 and on a bare Debian: make record, make test, and what a failed test leaves."""
+    workflow = YAML(typ="safe").load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+
+    for name in ("ubuntu", "debian"):
+        job = workflow["jobs"][name]
+        commands = [step["run"].split(" #")[0] for step in job["steps"] if "run" in step]
+        assert "ubuntu-24.04" == job["runs-on"]
+        assert "make record" in commands
+        assert any(command.startswith("make test") for command in commands)
+        assert ["failure()"] == [step["if"] for step in job["steps"] if "upload-artifact" in step.get("uses", "")]
+
+
+def test_the_image_takes_along_what_the_package_is_built_of() -> None:
+    """And is of the version of Playwright that the package asks for."""
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    let_in = set(re.findall(r"^!(\S+)", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+    copied = {name for line in re.findall(r"^COPY (.*) \S+$", dockerfile, re.MULTILINE) for name in line.split()}
+
+    assert {"pyproject.toml", "README.md", "LICENSE", "harness", "web"} == copied == let_in
+    (asked,) = [one for one in project["project"]["dependencies"] if one.startswith("playwright")]
+    (version,) = re.findall(r"^ARG PLAYWRIGHT=(\S+)$", dockerfile, re.MULTILINE)
+    assert asked == f"playwright>={version.rpartition('.')[0]}"
+
+
+def test_troubleshooting_quotes_what_is_said() -> None:
+    """Each line of its first tables stands in the sources, word for word."""
+    text = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"^\| `([^`]+)` \|", text.partition("## The recording is there")[0], re.MULTILINE)
+    sources = "".join(
+        path.read_text(encoding="utf-8")
+        for folder, kind in (("harness", "*.py"), ("web/src", "*.js"))
+        for path in (ROOT / folder).rglob(kind)
+    )
+
+    assert len(quoted) > 8
+    assert [] == [one for one in quoted if one not in sources]
+
+
+@pytest.mark.skipif(
+    find_spec("mkdocs") is None, reason="the documents' tools are not installed: pip install -e '.[docs]'"
+)
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    """A link that leads nowhere, a page that no menu has, a name that the reference can't find: each is one."""
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)],
+        cwd=ROOT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert 0 == built.returncode, built.stderr
+    assert "start_media_recording" in (tmp_path / "reference.html").read_text(encoding="utf-8")
+
+
+def blocks(document: str) -> list[tuple[str, str]]:
+    """Return the language and the text of every block of a document that says what it is."""
+    return BLOCK.findall((ROOT / "docs" / document).read_text(encoding="utf-8"))

@@ -1,0 +1,20 @@
+# The harness on Playwright's Python image, whose Chromium it records with: docs/docker.md.
+ARG PLAYWRIGHT=1.65.0
+FROM mcr.microsoft.com/playwright/python:v${PLAYWRIGHT}-noble
+
+# The image brings the Chromium of one version of Playwright, so the package must be that version.
+ARG PLAYWRIGHT
+WORKDIR /opt/recording-harness
+COPY pyproject.toml README.md LICENSE ./
+COPY harness harness
+COPY web web
+RUN pip install --no-cache-dir . "playwright==${PLAYWRIGHT}"
+
+# Whoever runs it has no home of their own here, and Chrome wants one.
+ENV HOME=/tmp HARNESS_RECORDINGS=/recordings PYTHONUNBUFFERED=1
+RUN mkdir --mode=1777 /recordings
+WORKDIR /tmp
+VOLUME /recordings
+
+ENTRYPOINT ["harness"]
+CMD ["doctor"]

@@ -1,0 +1,108 @@
+"""Makes the pictures of docs/gallery.md: the page, a verdict and a report of a recording in which something is wrong.
+
+Real people's pages in a real Chrome; one of them falls silent without saying so, and the judge finds it.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playwright.sync_api import Page, expect
+from rich.console import Console
+
+from harness import verify
+from harness.browser.chrome import Chrome
+from harness.launch import open_door
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "gallery"
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light", "locale": "en-GB"}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "locale": "zh-CN"}
+_QUALITY = 82
+
+
+def main() -> int:
+    """Make every picture anew."""
+    FOLDER.mkdir(exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as temporary,
+        Chrome(fake_devices=True) as chrome,
+        open_door(recordings=Path(temporary), kept=lambda _: None) as server,
+    ):
+
+        def visit(name: str, options: dict[str, Any]) -> Page:
+            page = chrome.new_context(**options).new_page()
+            page.goto(server.url)
+            page.locator("#join-name").fill(name)
+            page.locator("input[value=synthetic]").check()
+            if name == "Alice":
+                _take(page, "lobby")
+            page.locator("#join-button").click()
+            expect(page.locator("#room")).to_be_visible()
+            return page
+
+        alice, bob, carol = visit("Alice", DESKTOP), visit("Bob", DESKTOP), visit("小红", PHONE)
+        _record(alice, bob, lambda: _take(alice, "room"), lambda: _take(carol, "phone"))
+        _judge(alice)
+        _take(alice, "verdict")
+        with alice.expect_popup() as opened:
+            alice.locator("#verdict-report").click()
+        _report(opened.value)
+        _terminal(Path(temporary) / "standup.webm")
+    return 0
+
+
+def _take(page: Page, name: str, **options: Any) -> None:
+    page.screenshot(path=FOLDER / f"{name}.jpg", type="jpeg", quality=_QUALITY, **options)
+
+
+def _record(page: Page, silent: Page, *pictures: Callable[[], None]) -> None:
+    """Record ten seconds, in which somebody is silent for two, and take pictures meanwhile."""
+    page.locator("#record-name").fill("standup")
+    page.locator("#quality").select_option("720")
+    page.locator("#start").click()
+    for at, enabled in ((4, False), (6, True)):
+        expect(page.locator("#elapsed")).to_have_text(f"0:0{at}", timeout=15_000)
+        silent.evaluate(
+            "on => { for (const track of client.media.stream.getAudioTracks()) track.enabled = on; }", enabled
+        )
+    for picture in pictures:
+        picture()
+    expect(page.locator("#elapsed")).to_have_text("0:10", timeout=15_000)
+    page.locator("#stop").click()
+    expect(page.locator("#download")).to_be_enabled()
+
+
+def _judge(page: Page) -> None:
+    page.locator(".entry").first.click()
+    page.locator("#player-judge").click()
+    expect(page.locator("#verdict-report")).to_be_visible(timeout=60_000)
+    page.locator("#verdict-findings .jump").first.click()
+    film = "document.querySelector('#player-film')"
+    page.wait_for_function(f"() => {film}.currentTime > 1 && {film}.readyState >= 2")
+    page.evaluate(f"() => {film}.pause()")
+    page.mouse.move(0, 0)
+
+
+def _report(page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 1250})
+    page.wait_for_function("() => document.querySelector('video').readyState >= 2")
+    _take(page, "report")
+
+
+def _terminal(recording: Path) -> None:
+    """Write what ``harness verify`` prints, as a picture."""
+    with Path("/dev/null").open("w", encoding="utf-8") as nowhere:
+        console = Console(record=True, file=nowhere, width=104, force_terminal=True)
+        console.print(f"$ harness verify recordings/{recording.name}", style="bold", highlight=False)
+        console.print(verify(recording))
+        console.save_svg(str(FOLDER / "terminal.svg"), title="harness verify")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
