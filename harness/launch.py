@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import platform
+import secrets
 import sys
 import threading
 from importlib import import_module, metadata
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from harness.server.room_server import RoomServer
 
 # The room of people who come by themselves.
-_OPEN_ROOM = "room"
+_OPEN_ROOM = "open room"
 
 
 @contextlib.contextmanager
@@ -76,7 +77,7 @@ def open_door(
     library = Library(_OPEN_ROOM, recordings, _judge, kept)
     with RoomServer(
         recordings=recordings,
-        versions=versions("unknown"),
+        versions=versions(),
         host=host,
         port=port,
         open_room=_OPEN_ROOM,
@@ -87,25 +88,27 @@ def open_door(
 
 def _judge(path: Path) -> Verdict:
     """Return the verdict on a recording as the page shows it."""
+    from harness.server.downloads import Page
     from harness.server.library import Verdict
     from harness.verification import verify
     from harness.verification.html_report import as_html
 
     report = verify(path)
     told = [*report.failures, *report.warnings]
+    nonce = secrets.token_urlsafe(16)
     return Verdict(
         ok=report.ok,
+        checks=len({finding.check for finding in report.findings}),
         findings=[{**finding.model_dump(mode="json"), "warning": finding.warning} for finding in told],
-        passed=len(report.findings) - len(told),
-        html=as_html(report, path.with_suffix(".html")),
+        page=Page(as_html(report, path.with_suffix(".html"), nonce=nonce), nonce),
     )
 
 
-def versions(chrome: str) -> dict[str, str]:
-    """Return what a manifest says of the programs that made a recording."""
+def versions(chrome: str | None = None) -> dict[str, str]:
+    """Return what a manifest says of the programs that made a recording; people bring a Chrome that nobody knows."""
     return {
         "harness": metadata.version("recording-harness"),
-        "chrome": chrome,
+        **({"chrome": chrome} if chrome else {}),
         "playwright": metadata.version("playwright"),
         "python": platform.python_version(),
         "platform": platform.platform(),

@@ -55,7 +55,8 @@ def serve(
         while not interruption:
             never.wait(_LOOK_EVERY)
         server.stop()
-        server.keep(folder)
+        for recording in server.keep(folder):
+            kept(recording)
     raise typer.Exit(interruption.exit_code or 0)
 
 

@@ -22,8 +22,10 @@ _LONGEST: Final = 200
 _SEPARATORS_AND_WILDCARDS: Final = frozenset('/\\:*?"<>|')
 # Controls, invisible formatting (which can reverse a name to look like another), lone surrogates, line breaks.
 _UNFIT_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+# Emoji, Persian and Indian scripts are spelt with them.
 _NON_JOINER: Final = "\u200c"
 _JOINER: Final = "\u200d"
+JOINERS: Final = frozenset({_JOINER, _NON_JOINER})
 _WINDOWS_DEVICES: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
 
 
@@ -84,8 +86,7 @@ def _create(path: Path) -> bool:
 
 
 def _is_unfit(character: str) -> bool:
-    if character in (_JOINER, _NON_JOINER):
-        # Emoji, Persian and Indian scripts are spelt with them.
+    if character in JOINERS:
         return False
     return character in _SEPARATORS_AND_WILDCARDS or unicodedata.category(character) in _UNFIT_CATEGORIES
 

@@ -76,6 +76,7 @@ class Manifest(BaseModel):
 
     schema_version: Annotated[Literal[1], Field(alias="schema")] = SCHEMA
     recording: Recording
+    room: str | None = None
     config: dict[str, Any]
     versions: dict[str, str]
     timeline: Timeline

@@ -131,8 +131,12 @@ class Folder:
         try:
             self.copied.hardlink_to(finished)
         except OSError:
-            with room_for("a copy of the recording", self.copied):
-                shutil.copyfile(finished, self.copied)
+            try:
+                with room_for("a copy of the recording", self.copied):
+                    shutil.copyfile(finished, self.copied)
+            except BaseException:
+                self.copied.unlink(missing_ok=True)
+                raise
         return self.copied
 
     def read_facts(self) -> Facts:
@@ -226,6 +230,7 @@ class Folder:
         )
         return Manifest(
             recording=recording,
+            room=facts.room,
             config=facts.config,
             versions=facts.versions,
             timeline=timeline_from([*events, *pauses], members.values()),

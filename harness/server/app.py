@@ -74,7 +74,7 @@ class App:
             admission=self.admission,
             downloads=self.downloads,
             limits=self.limits,
-            begun=self.library.begin if self.library else lambda _: None,
+            library=self.library,
         )
 
     def build(self) -> web.Application:
@@ -109,6 +109,8 @@ class App:
         for socket in list(self._connections.values()):
             await socket.close()
         await self._spool_sockets.close()
+        if self.library:
+            self.library.close()
 
     # ---- signalling ---------------------------------------------------------------------------------------------
 

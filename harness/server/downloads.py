@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 import secrets
 import time
 from dataclasses import dataclass
@@ -25,24 +22,33 @@ if TYPE_CHECKING:
     from harness.server.spool import Take
 
 
-# A report is one page with its styles and its one script inside; it fetches nothing but the film beside it.
+# A report is one page with its styles and its one script inside, which a name in it can't be, since it does not know
+# the nonce; it fetches nothing but the film beside it.
 _REPORT_RULES: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src {scripts}; img-src data:; media-src 'self'; "
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; img-src data:; media-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_SCRIPT: Final = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A report as a page; ``nonce`` is what its own script carries."""
+
+    html: str
+    nonce: str
 
 
 @dataclass(frozen=True)
 class _Address:
     path: Path
+    name: str
     mime_type: str
     until: float
     # Set for a download: whose it is, and who hears of its last byte.
     take: Take | None = None
     sent: Callable[[int], Awaitable[None]] | None = None
     # The report that lies beside the film.
-    report: str | None = None
+    report: Page | None = None
 
 
 class Downloads:
@@ -60,14 +66,18 @@ class Downloads:
             message = f"The recording {take.id} can't be downloaded; it is {take.state}."
             raise RecordingError(message, code=10452)
         until = time.monotonic() + DOWNLOAD_WITHIN
-        address = _Address(take.path, take.facts.mime_type, until, take, sent)
-        return f"/recordings/{self._issue(address)}/{quote(take.path.name)}"
+        address = _Address(take.path, take.name, take.facts.mime_type, until, take, sent)
+        return f"/recordings/{self._issue(address)}/{quote(take.name)}"
 
-    def watch(self, path: Path, mime_type: str, report: str | None, seconds: float) -> tuple[str, str | None]:
+    def watch(self, path: Path, mime_type: str, report: Page | None, seconds: float) -> tuple[str, str | None]:
         """Return where a film can be watched for so long, and its report beside it, if there is one."""
-        key = self._issue(_Address(path, mime_type, time.monotonic() + seconds, report=report))
+        key = self._issue(_Address(path, path.name, mime_type, time.monotonic() + seconds, report=report))
         folder = f"/recordings/{key}"
         return f"{folder}/{quote(path.name)}", f"{folder}/report.html" if report is not None else None
+
+    def revoke(self, path: Path) -> None:
+        """Withdraw every address of a file that is gone: another may come by its name."""
+        self._addresses = {key: address for key, address in self._addresses.items() if address.path != path}
 
     def take_at(self, key: str) -> Take | None:
         """Return the recording that an address names."""
@@ -79,14 +89,16 @@ class Downloads:
         address = self._addresses.get(request.match_info["key"])
         if address is None or address.until <= time.monotonic():
             raise _nothing()
-        name = request.match_info["name"]
+        name, path = request.match_info["name"], address.path
+        if not path.is_file() or (address.take and address.take.state != "finished"):
+            raise _nothing()
         if address.report is not None and name == "report.html":
-            return web.Response(text=address.report, content_type="text/html", headers=_report_headers(address.report))
-        path = address.path
-        if name != path.name or not path.is_file() or (address.take and address.take.state != "finished"):
+            rules = {"Content-Security-Policy": _REPORT_RULES.format(nonce=address.report.nonce)}
+            return web.Response(text=address.report.html, content_type="text/html", headers=rules)
+        if name != address.name:
             raise _nothing()
         headers = {
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(path.name)}",
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
             "Content-Type": address.mime_type.split(";")[0],
         }
         return _Sent(path, headers=headers, sent=address.sent)
@@ -101,13 +113,6 @@ class Downloads:
 
 def _nothing() -> web.HTTPNotFound:
     return web.HTTPNotFound(text="There is nothing here, or not any more.\n")
-
-
-def _report_headers(report: str) -> dict[str, str]:
-    """Return the rules of a report: it runs its own script, and none that a name in it may bring."""
-    digests = (hashlib.sha256(script.encode()).digest() for script in _SCRIPT.findall(report))
-    scripts = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
-    return {"Content-Security-Policy": _REPORT_RULES.format(scripts=scripts or "'none'")}
 
 
 class _Sent(web.FileResponse):

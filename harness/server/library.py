@@ -1,8 +1,8 @@
 """The library: what was recorded in an open room, for the people in it: listed, played, judged and deleted.
 
-A recording is kept in the server's folder as soon as it is finished and safe, whatever its page does afterwards, and
-stays there until somebody deletes it. Who is in the room knows what is in the library; films and reports are fetched
-at random addresses.
+A recording is kept in the server's folder as soon as it is finished and has been read back, whatever its page does
+afterwards, and stays there until somebody deletes it. Who is in the room knows what is in the library; films and
+reports are fetched at random addresses.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from harness.errors import HarnessError
+from harness.errors import ConfigError, HarnessError, RecordingError
+from harness.recording.recording import MANIFEST_SUFFIX, SUFFIX, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,52 +25,49 @@ if TYPE_CHECKING:
 
     from harness.recording.recording import Recording
     from harness.server.admission import Admission
-    from harness.server.downloads import Downloads
+    from harness.server.downloads import Downloads, Page
     from harness.server.spool import Take
 
 _log = logging.getLogger(__name__)
 
 # How long, in seconds, a film or a report can be looked at by the address that was given out.
 WATCHED_WITHIN: Final = 3600.0
-# The list goes to everybody with every change: the oldest are no longer in it.
+# The list goes to everybody with every change: the oldest are not in it.
 _MOST: Final = 200
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the judge says of a recording: what failed or is worth reading, how much passed, and the report as a page.
-
-    The page stands beside the film.
-    """
+    """What the judge says of a recording: how many checks there were, what failed or is worth reading, the report."""
 
     ok: bool
+    checks: int
     findings: list[dict[str, Any]]
-    passed: int
-    html: str
+    page: Page
 
     def as_message(self) -> dict[str, Any]:
         """Return what the page shows of it (VerdictReport)."""
-        return {"ok": self.ok, "findings": self.findings, "passed": self.passed}
+        return {"ok": self.ok, "checks": self.checks, "findings": self.findings}
 
 
 @dataclass
 class Item:
-    """One recording in the library."""
+    """One recording in the library: as it is recorded, as it was kept, or why it could not be."""
 
     id: str
     name: str
     participant: str
     recorder: str
-    # None while it is being recorded, and where that failed.
+    take: Take | None = None
     recording: Recording | None = None
-    failed: bool = False
-    judging: asyncio.Task[Verdict] | None = None
+    failed: str | None = None
+    judging: asyncio.Future[Verdict] | None = None
 
     @property
     def verdict(self) -> Verdict | None:
         """What the judge said, if it was asked and has answered."""
-        done = self.judging is not None and self.judging.done() and not self.judging.cancelled()
-        return self.judging.result() if self.judging and done and not self.judging.exception() else None
+        asked = self.judging
+        return asked.result() if asked and asked.done() and not asked.cancelled() and not asked.exception() else None
 
     def as_message(self) -> dict[str, Any]:
         """Return what the page shows of it (LibraryItem)."""
@@ -79,6 +78,7 @@ class Item:
             "participant": self.participant,
             "recorder": self.recorder,
             "state": "kept" if told else "failed" if self.failed else "recording",
+            "reason": self.failed,
             "duration": told.duration if told else None,
             "size": told.size if told else None,
             "height": told.height if told else None,
@@ -86,9 +86,7 @@ class Item:
         }
 
     def _verdict_word(self) -> str | None:
-        if self.judging is None:
-            return None
-        if not self.judging.done():
+        if self.judging is not None and not self.judging.done():
             return "judging"
         return None if self.verdict is None else "passed" if self.verdict.ok else "failed"
 
@@ -108,8 +106,25 @@ class Library:
         self._judge = judge
         self._kept = kept
         self._items: dict[str, Item] = {}
+        self._telling: set[asyncio.Future[None]] = set()
         # One verdict at a time: each takes a processor from what is being recorded.
         self._turn = asyncio.Lock()
+        self._admission: Admission
+        self._downloads: Downloads
+        self._changed: Callable[[list[dict[str, Any]]], Awaitable[None]]
+
+    def read(self) -> None:
+        """Take in what was recorded in this room before, as far as its manifest still lies beside it."""
+        found = []
+        for path in self._folder.glob(f"*{MANIFEST_SUFFIX}"):
+            with contextlib.suppress(ConfigError):
+                manifest = Manifest.read(path)
+                film = path.with_suffix(SUFFIX)
+                if manifest.room == self.room and film.is_file():
+                    # The folder may have been moved meanwhile.
+                    found.append(manifest.recording.model_copy(update={"path": film, "manifest": path}))
+        for told in sorted(found, key=lambda one: one.started_at):
+            self._items[told.id] = Item(told.id, told.path.name, told.participant, told.recorder, recording=told)
 
     def open(
         self, admission: Admission, downloads: Downloads, changed: Callable[[list[dict[str, Any]]], Awaitable[None]]
@@ -124,6 +139,12 @@ class Library:
             web.delete("/library/{id}", self._delete),
         ]
 
+    def close(self) -> None:
+        """Let nobody wait for a verdict any more; twice is fine."""
+        for item in self._items.values():
+            if item.judging is not None:
+                item.judging.cancel()
+
     def listed(self) -> list[dict[str, Any]]:
         """Return what the page shows, the newest first."""
         return [item.as_message() for item in reversed(list(self._items.values())[-_MOST:])]
@@ -132,46 +153,65 @@ class Library:
         """Take in a recording that begins in the room."""
         if take.facts.room != self.room:
             return
-        item = Item(take.id, f"{take.facts.stem}.webm", take.facts.participant, take.facts.recorder)
+        item = Item(take.id, f"{take.facts.stem}{SUFFIX}", take.facts.participant, take.facts.recorder, take)
         self._items[item.id] = item
         loop = asyncio.get_running_loop()
 
         def ended() -> None:
-            recording = self._keep(take)
+            reason = None
+            try:
+                self._keep(item, take)
+            except (HarnessError, OSError) as error:
+                reason = str(error)
+                _log.warning("%s", reason)
             # The spool's thread may outlive the server.
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._ended, item, recording)
+                loop.call_soon_threadsafe(self._ended, item, reason)
 
         take.ended = ended
         self._tell()
 
-    def _keep(self, take: Take) -> Recording | None:
-        try:
-            recording = take.keep_copy(self._folder)
-        except (HarnessError, OSError) as error:
-            _log.warning("%s", error)
-            return None
-        if recording is not None:
-            self._kept(recording)
-        return recording
+    def keep(self, take: Take) -> None:
+        """Keep a finished recording before the spool's own is freed; does nothing for one that is kept already.
 
-    def _ended(self, item: Item, recording: Recording | None) -> None:
-        item.recording = recording
-        item.failed = recording is None
+        Raises RecordingError when it can't be kept: then nothing may be freed.
+        """
+        item = self._items.get(take.id)
+        if item is None or item.recording is not None or take.state != "finished":
+            return
+        take.wait_until_safe()
+        try:
+            self._keep(item, take)
+        except OSError as error:
+            message = f"{take.name} can't be kept in {self._folder}: {error.strerror}. It stays where it is."
+            raise RecordingError(message, code=10453) from error
+        if item.recording is None and not take.kept:
+            raise take.error or RecordingError(f"{take.name} could not be read back; it stays where it is.", code=10453)
+
+    def _keep(self, item: Item, take: Take) -> None:
+        recording = take.keep_copy(self._folder)
         if recording is not None:
+            item.recording = recording
             item.name = recording.path.name
+            self._kept(recording)
+
+    def _ended(self, item: Item, reason: str | None) -> None:
+        if item.recording is None:
+            error = item.take.error if item.take else None
+            item.failed = reason or (str(error) if error else "It was freed before it was finished.")
         self._tell()
 
     def _tell(self) -> None:
-        self._telling = asyncio.ensure_future(self._changed(self.listed()))
+        telling = asyncio.ensure_future(self._changed(self.listed()))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
 
     # ---- what the page asks for -------------------------------------------------------------------------------------
 
     async def _give_address(self, request: web.Request) -> web.Response:
         """Answer with where the film can be fetched for a while, and the report, where there is one."""
-        _, recording = self._asked(request)
-        item = self._items[recording.id]
-        report = item.verdict.html if item.verdict else None
+        item, recording = self._asked(request)
+        report = item.verdict.page if item.verdict else None
         film, beside = self._downloads.watch(recording.path, recording.mime_type, report, WATCHED_WITHIN)
         return web.json_response({"url": film, "name": recording.path.name, "report": beside})
 
@@ -179,7 +219,7 @@ class Library:
         """Answer with the report, once the judge has come to it; whoever asks meanwhile waits for the same."""
         item, recording = self._asked(request)
         if item.judging is None or (item.judging.done() and item.verdict is None):
-            item.judging = asyncio.create_task(self._judged(recording.path))
+            item.judging = asyncio.ensure_future(self._judged(recording.path))
             item.judging.add_done_callback(lambda _: self._tell())
             self._tell()
         try:
@@ -191,25 +231,72 @@ class Library:
 
     async def _judged(self, path: Path) -> Verdict:
         async with self._turn:
-            return await asyncio.to_thread(self._judge, path)
+            return await _apart(lambda: self._judge(path))
 
     async def _delete(self, request: web.Request) -> web.Response:
-        """Delete the recording with all that belongs to it."""
-        item, recording = self._asked(request)
-        del self._items[item.id]
-        for path in recording.files:
-            await asyncio.to_thread(path.unlink, missing_ok=True)
-        _log.info("%s was deleted from the page.", recording.path)
+        """Delete the recording with all that belongs to it, also what its page could still download."""
+        item = self._item(request)
+        if item.recording is None and not item.failed:
+            raise web.HTTPConflict(text="It is still being recorded; stop it first.\n")
+        if item.recording is not None:
+            try:
+                for path in item.recording.files:
+                    await asyncio.to_thread(path.unlink, missing_ok=True)
+            except OSError as error:
+                raise web.HTTPConflict(text=f"It can't be deleted: {error.strerror}.\n") from error
+            self._downloads.revoke(item.recording.path)
+            _log.info("%s was deleted from the page.", item.recording.path)
+            if item.take is not None:
+                await asyncio.to_thread(item.take.clean)
+        self._items.pop(item.id, None)
+        if item.judging is not None:
+            item.judging.cancel()
         self._tell()
         return web.Response(status=204)
 
     def _asked(self, request: web.Request) -> tuple[Item, Recording]:
+        """Return what is asked about and is kept, and still there."""
+        item = self._item(request)
+        if item.recording is None:
+            raise _unknown()
+        if not item.recording.path.is_file():
+            raise web.HTTPNotFound(text="The file is not in the recordings folder any more.\n")
+        return item, item.recording
+
+    def _item(self, request: web.Request) -> Item:
         """Return what is asked about; who is not in the room learns nothing, not even what there is."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         grant = self._admission.redeem(token, "recorder") if scheme == "Bearer" else None
         if grant is None or grant.room != self.room:
             raise web.HTTPForbidden(text="Not admitted: join the room first.\n")
         item = self._items.get(request.match_info["id"])
-        if item is None or item.recording is None:
-            raise web.HTTPNotFound(text="There is no such recording, or not any more.\n")
-        return item, item.recording
+        if item is None:
+            raise _unknown()
+        return item
+
+
+def _unknown() -> web.HTTPNotFound:
+    return web.HTTPNotFound(text="There is no such recording, or not any more.\n")
+
+
+async def _apart(judge: Callable[[], Verdict]) -> Verdict:
+    """Ask the judge in a thread that a program which ends does not wait for."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Verdict] = loop.create_future()
+
+    def tell(set_it: Callable[[], None]) -> None:
+        # Nobody may be there any more to be told.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(lambda: None if answer.done() else set_it())
+
+    def ask() -> None:
+        try:
+            verdict = judge()
+        except Exception as error:  # noqa: BLE001 - it is whoever asked who hears of it
+            failure = error
+            tell(lambda: answer.set_exception(failure))
+        else:
+            tell(lambda: answer.set_result(verdict))
+
+    threading.Thread(target=ask, name="judge", daemon=True).start()
+    return await answer

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 LOOPBACK: Final = "127.0.0.1"
 
+# How long, in seconds, those who still fetch something may go on when the server ends.
+_LAST_ANSWERS_WITHIN: Final = 1.0
+
 _log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
@@ -56,6 +59,7 @@ class RoomServer:
         join_code: str | None = None,
         library: Library | None = None,
     ) -> None:
+        self._library = library
         self._host = host
         self._port = port
         self._admission = Admission(open_room=open_room, join_code=join_code)
@@ -80,6 +84,8 @@ class RoomServer:
         self._make_folder()
         for recovery in recover(self.recordings):
             _log.warning("%s", recovery)
+        if self._library:
+            self._library.read()
         self._thread.start()
         try:
             self._run(self._start)
@@ -160,7 +166,7 @@ class RoomServer:
             raise SetupError(message) from error
 
     async def _start(self) -> None:
-        self._runner = web.AppRunner(self._app.build(), access_log=None)
+        self._runner = web.AppRunner(self._app.build(), access_log=None, shutdown_timeout=_LAST_ANSWERS_WITHIN)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port, reuse_address=True)
         await site.start()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
+from harness.recording.names import JOINERS
 from harness.recording.timeline import Member as TimelineMember
 from harness.server.admission import A_DAY, Grant
 from harness.server.messages import (
@@ -292,7 +293,8 @@ class Signaling:
 
     def _free_name(self, room: Room, wished: str) -> str:
         """Return the name without controls, cut to size, and unlike everybody else's."""
-        printable = "".join(sign for sign in unicodedata.normalize("NFC", wished) if sign.isprintable())
+        composed = unicodedata.normalize("NFC", wished)
+        printable = "".join(sign for sign in composed if sign.isprintable() or sign in JOINERS)
         name = " ".join(printable.split())[: self._limits.name] or "guest"
         taken = {member.name for member in room.members.values()}
         number = 2

@@ -57,10 +57,11 @@ class Take:
     growth: Growth = field(default_factory=Growth)
     progress: Progress = field(default_factory=Progress)
     manifest: Manifest | None = None
-    # Whether the file has been published outside the spool.
+    # Whether the file has been published outside the spool, and under which name.
     kept: bool = False
+    kept_as: str | None = None
     error: HarnessError | None = None
-    # Called, in the spool's own thread, once the file is finished and safe, and where there will be none.
+    # Called once, in whatever thread: when the file is finished and safe, or it is known that there will be none.
     ended: Callable[[], None] = lambda: None
     # Ending comes from the page's socket and from Python, each in a thread of its own.
     _ending: threading.RLock = field(default_factory=threading.RLock)
@@ -79,6 +80,9 @@ class Take:
     _warned: bool = False
     # Why it ended without being stopped, once that is known.
     _reason: str | None = None
+    # Whether the finished file was made safe and read back, and whether its end was told.
+    _safe: bool = False
+    _told: bool = False
 
     @property
     def id(self) -> str:
@@ -89,6 +93,11 @@ class Take:
     def path(self) -> Path:
         """The finished file in the spool."""
         return self.folder.finished(self.facts.stem)
+
+    @property
+    def name(self) -> str:
+        """What the finished file is called where people see it."""
+        return self.kept_as or self.path.name
 
     def open(self) -> None:
         """Make the folder, lock it, and begin to finalise what will come."""
@@ -180,9 +189,8 @@ class Take:
             if self._thread is not None:
                 self._thread.join()
             if self.error is not None or self._result is None:
-                told, self.state = self.state == "failed", "failed"
-                if not told:
-                    self.ended()
+                self.state = "failed"
+                self._tell_ended()
                 raise self.error or RecordingError(f"The recording {self.id} was not finalised.", code=10453)
             if self.state == "recording":
                 self._reason = self._reason or recovered
@@ -220,13 +228,18 @@ class Take:
     def keep_copy(self, folder: Path) -> Recording | None:
         """Publish the finished recording in ``folder``, and leave the spool's own to whoever still downloads it.
 
-        Returns None where there is no finished recording.
+        Returns None where it is kept already, or was not read back: then what the spool has is what counts.
         """
-        if self.manifest is None:
+        if self.kept or self.manifest is None or not self._safe:
             return None
         recording = publish(self.manifest, self.folder.copy(self.path), folder)
+        self.kept_as = recording.path.name
         self.mark_kept()
         return recording
+
+    def wait_until_safe(self) -> None:
+        """Return when the finished file has been read back, or could not be."""
+        self._await_settling()
 
     def mark_kept(self) -> None:
         """Note that the file is safe outside the spool: nothing needs to publish it any more."""
@@ -239,6 +252,7 @@ class Take:
         with self._ending:
             self.state = "cleaned"
             self._rest()
+            self._tell_ended()
             if self._lock is not None and not self._lock.closed:
                 # What can't be removed is left for the next recovery.
                 with contextlib.suppress(OSError):
@@ -270,11 +284,20 @@ class Take:
             self.manifest = self.folder.describe(self.facts, result, self._reason)
             self._described.set()
             self.folder.settle(self.facts, result, self._cancelled)
+            self._safe = not self._cancelled.is_set()
         except (HarnessError, OSError) as error:
             self.error = error if isinstance(error, HarnessError) else RecordingError(str(error), code=10453)
             _log.warning("%s", error)
         finally:
             self._described.set()
+            self._tell_ended()
+
+    def _tell_ended(self) -> None:
+        if self._settling is not None and self._settling is not threading.current_thread():
+            # The settling thread tells it, when it has read back what was written.
+            self._settling.join()
+        if not self._told:
+            self._told = True
             self.ended()
 
     def _finalize(self) -> None:
@@ -326,7 +349,7 @@ class Spool:
         )
         take = Take(facts, Folder(self.root / facts.id))
         take.open()
-        for one in happened:
+        for one in _still_here(happened):
             take.happened(one)
         self.takes[take.id] = take
         return take
@@ -342,6 +365,12 @@ class Spool:
         for take in self.takes.values():
             take.close()
         remove_empty(self.root)
+
+
+def _still_here(happened: Iterable[Happened]) -> list[Happened]:
+    """Return the last join of everybody who is in the room: who has left before is no part of a recording."""
+    last = {one.member.name: one for one in happened}
+    return [one for one in last.values() if one.event == "join"]
 
 
 def _append(log: BinaryIO | None, line: Mapping[str, Any]) -> None:

@@ -30,11 +30,10 @@ from harness.server.messages import (
 from harness.server.spool import GONE, Spool, Take
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from harness.recording.finalize import Finished
     from harness.server.admission import Admission, Limits
     from harness.server.downloads import Downloads
+    from harness.server.library import Library
     from harness.server.signaling import Signaling
 
 _log = logging.getLogger(__name__)
@@ -61,14 +60,14 @@ class SpoolSockets:
         admission: Admission,
         downloads: Downloads,
         limits: Limits,
-        begun: Callable[[Take], None],
+        library: Library | None,
     ) -> None:
         self._spool = spool
         self._signaling = signaling
         self._admission = admission
         self._downloads = downloads
         self._limits = limits
-        self._begun = begun
+        self._library = library
         self._open: set[web.WebSocketResponse] = set()
         # By recording: the connection that it comes over, and the token with which a lost one is taken up again.
         self._current: dict[str, web.WebSocketResponse] = {}
@@ -198,7 +197,8 @@ class SpoolSockets:
                 loop.call_soon_threadsafe(self._came, take)
 
         take.progress.came = came
-        self._begun(take)
+        if self._library:
+            self._library.begin(take)
         return take
 
     def _came(self, take: Take) -> None:
@@ -226,6 +226,8 @@ class SpoolSockets:
             case Download():
                 await send(socket, self._address(take))
             case Clean():
+                if self._library:
+                    await asyncio.to_thread(self._library.keep, take)
                 await asyncio.to_thread(take.clean)
                 self._admission.revoke(take.facts.room, take.id)
                 await send(socket, {"type": "cleaned"})
@@ -242,7 +244,7 @@ class SpoolSockets:
             if socket is not None:
                 await send(socket, {"type": "sent", "bytes": size})
 
-        return {"type": "address", "url": self._downloads.address(take, sent), "name": take.path.name}
+        return {"type": "address", "url": self._downloads.address(take, sent), "name": take.name}
 
     async def _abandoned(self, take: Take, *, over: bool) -> None:
         """Finish a recording that is over; one whose connection was only lost gets a while to come back."""

@@ -59,6 +59,7 @@ class _Workers:
 
     def __init__(self) -> None:
         self._idle: list[_Worker] = []
+        self._busy: set[_Worker] = set()
         self._lock = threading.Lock()
         # A fork has its parent's list, not its processes.
         self._owner = os.getpid()
@@ -66,18 +67,28 @@ class _Workers:
     def take(self) -> _Worker:
         with self._lock:
             if self._owner != os.getpid():
-                self._idle, self._owner = [], os.getpid()
-            return self._idle.pop() if self._idle else _Worker()
+                self._idle, self._busy, self._owner = [], set(), os.getpid()
+            worker = self._idle.pop() if self._idle else _Worker()
+            self._busy.add(worker)
+            return worker
 
     def give_back(self, worker: _Worker) -> None:
         with self._lock:
+            self._busy.discard(worker)
             self._idle.append(worker)
 
+    def drop(self, worker: _Worker) -> None:
+        with self._lock:
+            self._busy.discard(worker)
+        worker.end()
+
     def end(self) -> None:
+        """End every process, also one that still reads: nobody waits for its answer any more."""
         if self._owner == os.getpid():
-            for worker in self._idle:
+            for worker in (*self._idle, *self._busy):
                 worker.end()
             self._idle.clear()
+            self._busy.clear()
 
 
 _WORKERS: Final = _Workers()
@@ -94,13 +105,13 @@ def judge_apart(question: Question) -> Report:
         worker.connection.send(question)
         answer = _answer(worker.connection, question)
     except (EOFError, ConnectionError):
-        worker.end()
+        _WORKERS.drop(worker)
         return unreadable(question.path, f"{question.path.name} crashes the decoder that reads it.")
     except TimeoutError as error:
-        worker.end()
+        _WORKERS.drop(worker)
         return unreadable(question.path, str(error))
     except BaseException:
-        worker.end()
+        _WORKERS.drop(worker)
         raise
     _WORKERS.give_back(worker)
     if isinstance(answer, OSError):

@@ -95,8 +95,8 @@ def write_html(report: Report, target: Path) -> None:
     target.write_text(page, encoding="utf-8")
 
 
-def as_html(report: Report, target: Path) -> str:
-    """Return the report as it would stand at ``target``."""
+def as_html(report: Report, target: Path, *, nonce: str | None = None) -> str:
+    """Return the report as it would stand at ``target``; ``nonce`` lets its own script run where others may not."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("harness.verification", "."),
         autoescape=True,
@@ -104,7 +104,7 @@ def as_html(report: Report, target: Path) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    return environment.get_template("report.html.j2").render(_content(report, target))
+    return environment.get_template("report.html.j2").render(_content(report, target) | {"nonce": nonce})
 
 
 def _content(report: Report, target: Path) -> dict[str, Any]:

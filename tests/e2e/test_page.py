@@ -153,7 +153,7 @@ def test_nothing_on_the_page_breaks_a_rule_of_accessibility(
         assert len(found["passes"]) > 20, state
 
     on("#join-devices summary").click()
-    expect(on("#join-camera option")).to_have_text(["fake_device_0"])
+    expect(on("#join-camera option")).to_have_count(2)
     check("the lobby")
     on("#join-name").fill("Alice")
     on("input[value=synthetic]").check()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from harness.launch import open_door
@@ -41,6 +42,7 @@ def test_two_people_drive_it_at_once(open_server: RoomServer, visit: Visit, read
     for page in (alice, bob):
         for name in ("of alice", "of bob"):
             expect(entry(page, name).get_by_label("being recorded")).to_be_visible()
+    expect(alice.get_by_text("2 people · recorded by Bob, Alice")).to_be_visible()
     expect(alice.get_by_role("timer")).to_have_text("0:03")
     button(bob, "Stop").click()
     button(alice, "Stop").click()
@@ -56,11 +58,23 @@ def test_two_people_drive_it_at_once(open_server: RoomServer, visit: Visit, read
     button(alice, "Verdict").click()
     expect(alice.get_by_role("dialog").get_by_text("✓ Passed")).to_be_visible(timeout=30_000)
     expect(entry(bob, "of bob").get_by_label("passed")).to_be_visible()
+    alice.keyboard.press("Escape")
 
-    entry(bob, "of bob").click()
-    expect(bob.get_by_role("dialog").get_by_text("✓ Passed")).to_be_visible()
-    button(bob, "Delete").click()
-    button(bob, "Delete it").click()
+    entry(bob, "of alice").click()
+    bob.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).dblclick()
+    # Whoever presses twice keeps it.
+    expect(bob.get_by_role("dialog").get_by_role("button", name="Delete", exact=True)).to_be_focused()
+    bob.keyboard.press("Escape")
+    expect(entry(bob, "of alice")).to_be_focused()
+
+    entry(alice, "of bob").click()
+    expect(alice.get_by_role("dialog").get_by_text("✓ Passed")).to_be_visible()
+    button(alice, "Delete").click()
+    alice.wait_for_timeout(700)
+    button(alice, "Delete it").click()
+    # For him who recorded it, too.
+    expect(button(bob, "Download")).to_be_disabled()
+    expect(entry(alice, "of alice")).to_be_focused()
     for page in (alice, bob):
         expect(page.get_by_role("dialog")).to_have_count(0)
         expect(entry(page, "of bob")).to_have_count(0)
@@ -91,8 +105,9 @@ def test_a_recording_is_played_and_sought_in_the_page(open_server: RoomServer, v
     report = opened.value
     expect(report.get_by_role("heading", name="to play.webm")).to_be_visible()
     report.wait_for_function("() => document.querySelector('video').videoWidth === 640")
-    # Its one script is let in by its hash: a moment of the film is marked where it is pressed.
-    expect(report.locator("#times")).to_be_visible()
+    # Its one script is let in: pressing in the middle of the timeline plays from there.
+    report.locator("#times .lane").first.click()
+    report.wait_for_function("() => document.querySelector('video').currentTime > 0.5")
     page.keyboard.press("Escape")
     expect(entry(page, "to play")).to_be_focused()
 
@@ -188,11 +203,18 @@ def test_another_microphone_is_taken_in_the_room(open_server: RoomServer, visit:
     plays(page, "Alice")
 
 
-def test_people_are_back_in_when_the_server_is(visit: Visit, tmp_path: Path) -> None:
-    """The page says that the server is gone, and joins again by itself at the same address."""
+@pytest.mark.parametrize("recording", [False, True], ids=["", "while recording"])
+def test_people_are_back_in_when_the_server_is(visit: Visit, tmp_path: Path, *, recording: bool) -> None:
+    """The page says that the server is gone, and joins again by itself at the same address; a recording is kept."""
     with open_door(recordings=tmp_path, kept=lambda _: None) as server:
         page = visit(server.url, unless="ERR_CONNECTION_REFUSED")
         join(page, "Alice")
+        if recording:
+            page.get_by_label("File name").fill("cut off")
+            button(page, "Start").click()
+            expect(page.get_by_role("timer")).to_have_text("0:02")
+        server.stop()
+        server.keep(tmp_path)
     expect(page.get_by_text("The server is gone")).to_be_visible(timeout=15_000)
 
     with open_door(recordings=tmp_path, kept=lambda _: None, port=int(server.url.rpartition(":")[2])):
@@ -200,6 +222,39 @@ def test_people_are_back_in_when_the_server_is(visit: Visit, tmp_path: Path) -> 
 
         plays(page, "Alice (you)")
         expect(page.get_by_text("Only you so far")).to_be_visible()
+        if recording:
+            expect(page.get_by_text("The server was away for too long")).to_be_visible()
+            expect(entry(page, "cut off")).to_contain_text("360p")
+            button(page, "Start").click()
+            expect(button(page, "Stop")).to_be_enabled()
+
+
+def test_what_was_off_stays_off(open_server: RoomServer, visit: Visit) -> None:
+    """Another microphone does not switch it on, a screen that is shown no more not the camera; a new room has none."""
+    page = visit(open_server.url)
+    join(page, "Alice", media="Camera and microphone")
+    button(page, "Microphone").click()
+    button(page, "Camera").click()
+
+    button(page, "Devices").click()
+    page.get_by_role("dialog").get_by_label("Microphone").select_option("Fake Audio Input 2")
+    page.wait_for_function("() => client.media.stream.getAudioTracks()[0].label === 'Fake Audio Input 2'")
+    button(page, "Close").click()
+    expect(button(page, "Microphone")).to_have_attribute("aria-pressed", "false")
+
+    button(page, "Screen").click()
+    expect(button(page, "Camera")).to_have_attribute("aria-pressed", "true")
+    button(page, "Screen").click()
+    expect(button(page, "Screen")).to_have_attribute("aria-pressed", "false")
+    expect(button(page, "Camera")).to_have_attribute("aria-pressed", "false")
+    assert not page.evaluate("() => client.media.stream.getVideoTracks()[0].enabled")
+
+    button(page, "Screen").click()
+    expect(button(page, "Screen")).to_have_attribute("aria-pressed", "true")
+    button(page, "Leave").click()
+    join(page, "Alice", media="Camera and microphone")
+    expect(button(page, "Screen")).to_have_attribute("aria-pressed", "false")
+    expect(button(page, "Camera")).to_have_attribute("aria-pressed", "false")
 
 
 def test_the_page_speaks_chinese_to_whoever_reads_it(open_server: RoomServer, visit: Visit) -> None:

@@ -5,76 +5,22 @@ from __future__ import annotations
 import fcntl
 import json
 import stat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.errors import ConfigError, RecordingError
 from harness.recording.recording import Manifest, sha256_of, statistics_of
 from harness.recording.timeline import Member
-from harness.server.messages import Clock, MixerEvent, SpoolHello, Statistics
-from harness.server.spool import GONE, Happened, Spool, default_stem
+from harness.server.messages import MixerEvent, Statistics
+from harness.server.spool import GONE, Spool, default_stem
 from harness.verification.ebml import read_structure
-from tests.media import Take as Film
-from tests.media import cast, encode
+from tests.spooling import OFFSET, STARTED, VERSIONS, begin, feed, recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from harness.server.spool import Take
-
-VERSIONS = {"harness": "0.1.0"}
-# The room's clock shows 990 s less than the page's.
-OFFSET = -990_000.0
-STARTED = 1_000_000.0
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Return the raw bytes of a second of sound."""
-    path = tmp_path_factory.mktemp("raw") / "raw.webm"
-    encode(path, Film(people=cast("alice"), seconds=1.0, picture=False, live=True))
-    return path.read_bytes()
-
-
-@pytest.fixture
-def spool(tmp_path: Path) -> Iterator[Spool]:
-    """Return an empty spool."""
-    spool = Spool(tmp_path, VERSIONS)
-    yield spool
-    spool.close()
-
-
-def begin(spool: Spool, **config: Any) -> Take:
-    """Begin a recording of sound."""
-    hello = SpoolHello(
-        type="hello",
-        token="secret-token",  # noqa: S106 - a word to look for
-        recorder="all",
-        config={"recordType": "audio", **config},
-        mime_type="audio/webm;codecs=opus",
-        width=None,
-        height=None,
-        frame_rate=None,
-        clock=Clock(offset=OFFSET, error=0.25),
-    )
-    happened = [Happened(9_000.0, "join", Member(name="alice", marker=0))]
-    return spool.begin(hello, participant="alice", room="daily", happened=happened)
-
-
-def feed(take: Take, data: bytes, size: int = 1_000) -> None:
-    """Hand a recording its bytes in chunks."""
-    for number, at in enumerate(range(0, len(data), size)):
-        take.chunk(number, at, memoryview(data)[at : at + size])
-
-
-def recorded(spool: Spool, sound: bytes, **config: Any) -> Take:
-    """Return a recording that has all its bytes."""
-    take = begin(spool, **config)
-    take.recorder("started", STARTED)
-    feed(take, sound)
-    return take
 
 
 def test_a_recording_has_a_folder_that_nobody_else_can_enter(spool: Spool) -> None:

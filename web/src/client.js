@@ -65,6 +65,8 @@ export class Client extends EventTarget {
   #microphone = true;
   #camera = true;
   #screen = false;
+  /** Whether the camera was on before the screen was shown. */
+  #cameraBefore = true;
   /** The size at which our own recording shows us. @type {PictureSize | null} */
   #own = null;
   /** @type {Promise<unknown>} */
@@ -176,8 +178,17 @@ export class Client extends EventTarget {
       const [before] = this.media.stream.getVideoTracks();
       const track = await this.media.share(on);
       this.#screen = on;
+      // A screen is shown, whether or not the camera was; afterwards the camera is as it was.
+      if (on) this.#cameraBefore = this.#camera;
+      this.#camera = on || this.#cameraBefore;
       await this.#swap(before, track);
     });
+  }
+
+  /** Who has no such device has it switched off. @param {string} kind */
+  #lack(kind) {
+    if (kind === 'audio') this.#microphone = false;
+    else this.#camera = false;
   }
 
   /** Takes another microphone or camera in place of the one in use. @param {'audio' | 'video'} kind @param {string} [deviceId] */
@@ -185,7 +196,12 @@ export class Client extends EventTarget {
     return this.#inTurn(async () => {
       if (!this.media) return;
       const before = this.media.stream.getTracks().find((track) => track.kind === kind);
-      await this.#swap(before, await this.media.replace(kind, deviceId));
+      const ended = before?.readyState !== 'live';
+      const fresh = await this.media.replace(kind, deviceId);
+      // One that was pulled out is back; one that somebody switched off stays off.
+      if (ended && kind === 'audio') this.#microphone = true;
+      else if (ended) this.#camera = true;
+      await this.#swap(before, fresh);
     });
   }
 
@@ -265,6 +281,8 @@ export class Client extends EventTarget {
     joined.addEventListener('clock', () => opened.setClock(joined.clock.offset));
     this.#fit();
     this.state = 'joined';
+    for (const kind of ['audio', 'video'])
+      if (!opened.stream.getTracks().some((one) => one.kind === kind)) this.#lack(kind);
     // What was off in the room before is off in this one.
     if (!this.#microphone || !this.#camera) this.#announce();
     this.#emit('changed');
@@ -275,12 +293,18 @@ export class Client extends EventTarget {
 
   async #leave() {
     if (this.state !== 'joined') return;
-    if (this.take?.running) await this.#finish(this.take);
-    this.state = 'left';
-    this.room?.leave();
-    await this.media?.close();
-    this.media = null;
-    this.#emit('changed');
+    try {
+      if (this.take?.running) await this.#finish(this.take);
+    } finally {
+      // Who can't finish a recording, since its server is gone, leaves all the same.
+      this.state = 'left';
+      this.room?.leave();
+      await this.media?.close();
+      this.media = null;
+      if (this.#screen) this.#camera = this.#cameraBefore;
+      this.#screen = false;
+      this.#emit('changed');
+    }
   }
 
   /** @param {RecordOptions} [data] */
@@ -293,7 +317,9 @@ export class Client extends EventTarget {
     const old = this.take;
     /** What was downloaded by itself. @type {(FinishedRecording | null)[]} */
     const downloaded = [];
-    if (old?.state === 'stopped' && !old.downloaded) downloaded.push(await this.#fetch(old));
+    // What its server lost can't be downloaded; it has it, or will recover it.
+    if (old?.state === 'stopped' && !old.downloaded && !old.spool.closed)
+      downloaded.push(await this.#fetch(old));
     const take = await this.#begin(plan, room);
     this.take = take;
     if (old?.running) {
@@ -455,8 +481,7 @@ export class Client extends EventTarget {
   async #swap(before, fresh) {
     this.#follow(fresh);
     if (before) await this.room?.replaceTrack(before, fresh);
-    if (fresh.kind === 'audio') this.#microphone = true;
-    else this.#camera = true;
+    else if (this.media) await this.room?.publish(this.media);
     this.#announce();
     this.#fit();
   }

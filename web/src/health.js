@@ -8,8 +8,6 @@ const TOLD_WITHIN = 700;
 
 /** Pictures and bytes of the last seconds. */
 export class Health {
-  /** Ticks that the mixer had no time for, since the beginning. */
-  missed = 0;
   /** Page times of what the mixer wrote. @type {number[]} */
   #written = [];
   /** How many bytes the server had, and when. @type {{at: number, bytes: number}[]} */
@@ -17,10 +15,7 @@ export class Health {
 
   /** @param {(number | null)[]} written page times, null for a tick that was given up */
   ticks(written) {
-    for (const at of written) {
-      if (at === null) this.missed += 1;
-      else this.#written.push(at);
-    }
+    for (const at of written) if (at !== null) this.#written.push(at);
     const end = this.#written.at(-1) ?? 0;
     this.#written = this.#written.filter((at) => at > end - WINDOW);
   }

@@ -23,9 +23,9 @@ export class Library {
     return /** @type {Watch} */ (parse(await this.#ask('POST', id, '/address')));
   }
 
-  /** Resolves when the file has been read, which takes a tenth of its length or so. @param {string} id @returns {Promise<VerdictReport>} */
-  async verdict(id) {
-    return /** @type {VerdictReport} */ (parse(await this.#ask('POST', id, '/verdict')));
+  /** Resolves when the file has been read, which takes a tenth of its length or so. @param {string} id @param {AbortSignal} signal @returns {Promise<VerdictReport>} */
+  async verdict(id, signal) {
+    return /** @type {VerdictReport} */ (parse(await this.#ask('POST', id, '/verdict', signal)));
   }
 
   /** @param {string} id */
@@ -38,10 +38,10 @@ export class Library {
     await this.#ask('DELETE', id);
   }
 
-  /** @param {string} method @param {string} id @param {string} [what] */
-  async #ask(method, id, what = '') {
+  /** @param {string} method @param {string} id @param {string} [what] @param {AbortSignal | null} [signal] */
+  async #ask(method, id, what = '', signal = null) {
     const headers = { Authorization: `Bearer ${this.#token()}` };
-    const answer = await fetch(`/library/${encodeURIComponent(id)}${what}`, { method, headers });
+    const answer = await fetch(`/library/${encodeURIComponent(id)}${what}`, { method, headers, signal });
     const text = await answer.text();
     if (!answer.ok) throw new HarnessError('Error', text.trim());
     return text;

@@ -52,6 +52,17 @@ const createOwn = () => {
   return made;
 };
 
+/** Where the page remembers; where the browser lets it remember nothing, until it is closed. @returns {Pick<Storage, 'getItem' | 'setItem'>} */
+function memory() {
+  try {
+    return localStorage;
+  } catch {
+    /** @type {Map<string, string>} */
+    const kept = new Map();
+    return { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => void kept.set(key, value) };
+  }
+}
+
 keepCollecting();
 const client = createOwn();
 page.NERTC = nertc(createOwn);
@@ -60,7 +71,7 @@ const show = () => {
   if (shown) return;
   shown = true;
   const library = new Library(() => client.room?.spoolToken ?? '', download);
-  const language = new Language(document, navigator.languages, localStorage);
+  const language = new Language(document, navigator.languages, memory());
   new View(document, client, library, language, unsupported()).show();
 };
 page.harness = { ...driven(client), show };

@@ -216,7 +216,7 @@ export class Take extends EventTarget {
   /** Frees the page's and the server's copy. */
   async free() {
     if (this.state === 'cleaned') return;
-    const lost = this.state === 'failed';
+    const lost = this.state === 'failed' || this.spool.closed;
     this.state = 'cleaned';
     if (!lost) await this.spool.clean();
     this.spool.close();
@@ -241,6 +241,8 @@ export class Take extends EventTarget {
 
   /** @param {string} message */
   #stalled(message) {
+    // What is finished waits for nothing.
+    if (this.finished) return;
     this.alarm = message;
     this.alarms.push({ elapsed: this.elapsed, message });
     this.dispatchEvent(new CustomEvent('stalled', { detail: message }));

@@ -222,6 +222,8 @@ interface LibraryItem {
   participant: string;
   recorder: RecorderKind;
   state: 'recording' | 'kept' | 'failed';
+  /** Why there will be no file. */
+  reason: string | null;
   /** Seconds, bytes and pixels; null before it is kept. */
   duration: number | null;
   size: number | null;
@@ -239,11 +241,11 @@ interface VerdictFinding {
   warning: boolean;
 }
 
-/** What the judge says: what failed or is worth reading, and how many checks passed without a word. */
+/** What the judge says: of how many checks, and what failed or is worth reading. */
 interface VerdictReport {
   ok: boolean;
+  checks: number;
   findings: VerdictFinding[];
-  passed: number;
 }
 
 type FromSpool =

@@ -37,6 +37,9 @@ export class View {
   #recordings;
   #player;
   #language;
+  /** The recording that stood in the list, if it is ours. */
+  #listed = '';
+  #unsupported;
   /** Ends the attempts to come back into a room that is gone. @type {AbortController | null} */
   #comingBack = null;
   /** The room that is on the screen. @type {import("./client.js").Client["room"]} */
@@ -84,7 +87,7 @@ export class View {
     select.value = language.code;
     select.addEventListener('change', () => language.choose(select.value));
     // Who can't record can still meet the others; it is said before anybody joins.
-    say(find(document, 'unsupported', HTMLElement), language.said(unsupported ?? ''));
+    this.#unsupported = unsupported ?? '';
   }
 
   /** Shows the page, and keeps it up to date from now on. */
@@ -104,8 +107,8 @@ export class View {
     this.#recordings.addEventListener('opened', (event) => {
       this.#player.open(/** @type {CustomEvent<LibraryItem>} */ (event).detail);
     });
-    this.#microphone.addEventListener('click', () => client.setMicrophone(!client.microphone));
-    this.#camera.addEventListener('click', () => client.setCamera(!client.camera));
+    this.#microphone.addEventListener('click', () => this.#switch('audio'));
+    this.#camera.addEventListener('click', () => this.#switch('video'));
     this.#screen.addEventListener('click', () => void this.#share());
     this.#leave.addEventListener('click', () => void this.#goOut());
     this.#page.hidden = false;
@@ -115,12 +118,14 @@ export class View {
 
   #render() {
     const client = this.#client;
+    say(find(this.#document, 'unsupported', HTMLElement), this.#language.said(this.#unsupported));
     const room = client.state === 'joined' ? client.room : null;
     this.#lobby.hidden = room !== null;
     this.#room.hidden = room === null;
     this.#page.dataset['place'] = room ? 'room' : 'lobby';
     // A recording outlives the room: it can still be downloaded and cleaned.
     this.#recording.hidden = !room && client.take?.state !== 'stopped';
+    if (!room && this.#document.activeElement === this.#document.body) this.#join.focus();
     if (room !== this.#shown) this.#move(room);
     this.#microphone.ariaPressed = String(client.microphone);
     this.#camera.ariaPressed = String(client.camera);
@@ -130,18 +135,42 @@ export class View {
     this.#levels.follow(sounds(people));
     this.#watch();
     const { t } = this.#language;
-    say(
-      this.#people,
-      people.length === 1 ? t('Only you so far') : t('{count} people', { count: people.length }),
-    );
+    const many = people.length === 1 ? t('Only you so far') : t('{count} people', { count: people.length });
+    const by = [...new Set((room?.recordings ?? []).filter(records).map(({ participant }) => participant))];
+    say(this.#people, by.length ? `${many} · ${t('recorded by {names}', { names: by.join(', ') })}` : many);
     this.#panel.render();
     this.#renderRecordings();
   }
 
   #renderRecordings() {
     const recordings = this.#shown?.recordings ?? null;
-    this.#recordings.render(recordings);
+    // First the player, which gives the focus back to the list.
     this.#player.render(recordings ?? []);
+    this.#recordings.render(recordings);
+    if (recordings) this.#followOwn(recordings);
+  }
+
+  /** What somebody deleted from the list is gone for its owner, too. @param {LibraryItem[]} recordings */
+  #followOwn(recordings) {
+    const { take } = this.#client;
+    const there = recordings.some(({ id }) => id === take?.id);
+    if (!there && take?.state === 'stopped' && this.#listed === take.id)
+      void this.#panel.run('cleaning', () => this.#client.cleanMediaRecording());
+    this.#listed = there ? (take?.id ?? '') : '';
+  }
+
+  /** Switches the microphone or the camera; one that was pulled out is looked for again. @param {'audio' | 'video'} kind */
+  #switch(kind) {
+    const client = this.#client;
+    const on = kind === 'audio' ? client.microphone : client.camera;
+    const track = client.media?.stream.getTracks().find((one) => one.kind === kind);
+    if (!on && track?.readyState !== 'live') {
+      say(this.#problem, '');
+      client.replaceDevice(kind).catch((/** @type {unknown} */ error) => {
+        say(this.#problem, this.#language.error(error));
+      });
+    } else if (kind === 'audio') client.setMicrophone(!on);
+    else client.setCamera(!on);
   }
 
   /** Goes over to a room, or back to the lobby. @param {import("./client.js").Client["room"]} room */
@@ -168,7 +197,7 @@ export class View {
     });
     on('resumed', () => say(this.#problem, ''));
     on('closed', () => void this.#comeBack());
-    on('recordings', () => this.#renderRecordings());
+    on('recordings', () => this.#render());
     this.#title.focus({ preventScroll: true });
   }
 
@@ -243,6 +272,9 @@ const person = ({ id, name, info, videoTrack, audioTrack }) => ({
   tracks: [videoTrack, audioTrack].filter((track) => track !== null),
   sound: audioTrack,
 });
+
+/** @param {LibraryItem} item */
+const records = ({ state }) => state === 'recording';
 
 /** @param {Person[]} people */
 function sounds(people) {

@@ -26,10 +26,14 @@ function said() {
   const sources = files
     .filter((name) => !name.endsWith('chinese.js'))
     .map((name) => readFileSync(new URL(name, SOURCE), 'utf8').replaceAll(/\/\*[^]*?\*\/|\/\/.*$/gm, ''));
-  const asked = sources.flatMap((source) => [...source.matchAll(/\bt\(\s*'([^'\n]+)'/g)]);
-  const literals = sources.flatMap((source) => [...source.matchAll(/'([^'\n]*)'|"[^"\n]*"|`[^`]*`/g)]);
-  const sentences = literals.filter(([, text = '']) => /[A-Za-z}] [A-Za-z{]/.test(text));
-  return [...asked, ...sentences].map(([, text = '']) => text).filter((text) => !NO_WORDS.has(text));
+  const asked = sources.flatMap((source) =>
+    [...source.matchAll(/\bt\(\s*(['"])(.+?)\1/g)].map(([, , text = '']) => text),
+  );
+  const literals = sources
+    .flatMap((source) => [...source.matchAll(/'([^'\n]*)'|"([^"\n]*)"|`[^`]*`/g)])
+    .map(([, single, double]) => single ?? double ?? '');
+  const sentences = literals.filter((text) => /[A-Za-z}] [A-Za-z{]/.test(text));
+  return [...asked, ...sentences].filter((text) => text && !NO_WORDS.has(text));
 }
 
 /** @param {string} text */
@@ -63,7 +67,7 @@ describe('Chinese', () => {
     const sources = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.js') && !name.endsWith('chinese.js'))
       .map((name) => readFileSync(new URL(name, SOURCE), 'utf8'));
-    const server = ['library.py', 'signaling.py'].map((name) =>
+    const server = ['library.py', 'signaling.py', 'spool_socket.py'].map((name) =>
       readFileSync(new URL(`../../harness/server/${name}`, import.meta.url), 'utf8'),
     );
     const everything = [...sources, ...server, ...written()].join('\n');

@@ -10,6 +10,17 @@ const wish = (kind, deviceId) => ({
   ...(deviceId && { deviceId: { exact: deviceId } }),
 });
 
+/** Asks for both, or for the one that there is where the other is missing. @param {{audio: MediaTrackConstraints, video: MediaTrackConstraints}} wishes */
+async function ask({ audio, video }) {
+  const { mediaDevices } = navigator;
+  try {
+    return await mediaDevices.getUserMedia({ audio, video });
+  } catch (error) {
+    if (!(error instanceof Error && error.name === 'NotFoundError')) throw error;
+    return mediaDevices.getUserMedia({ audio }).catch(() => mediaDevices.getUserMedia({ video }));
+  }
+}
+
 /** @implements {LocalMedia} */
 export class CameraMedia {
   kind = /** @type {const} */ ('camera');
@@ -23,12 +34,9 @@ export class CameraMedia {
 
   /** Asks for the devices; fails with what the browser said. @param {DeviceIds} [devices] */
   static async open(devices = {}) {
+    const wishes = { audio: wish('audio', devices.audio), video: wish('video', devices.video) };
     try {
-      const stream = await navigator.mediaDevices.getUserMedia({
-        audio: wish('audio', devices.audio),
-        video: wish('video', devices.video),
-      });
-      return new CameraMedia(stream, devices);
+      return new CameraMedia(await ask(wishes), devices);
     } catch (error) {
       const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       throw new HarnessError('Error', `No camera or microphone could be opened (${reason}).`);

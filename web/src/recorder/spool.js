@@ -58,6 +58,11 @@ export class Spool extends EventTarget {
     this.url = url;
   }
 
+  /** Whether the connection has ended for good. */
+  get closed() {
+    return this.recording !== '' && this.#socket === null;
+  }
+
   /** Announces a recording; resolves when the server is ready for its bytes. @param {Hello} hello */
   async open(hello) {
     this.#hello = hello;

@@ -135,6 +135,8 @@ class Peer {
   publish(stream, wanted, published) {
     this.#wanted = wanted;
     return this.#inTurn(async () => {
+      // Whoever left meanwhile wants nothing any more.
+      if (this.#connection.signalingState === 'closed') return;
       for (const kind of ['audio', 'video']) {
         const track = stream.getTracks().find((one) => one.kind === kind) ?? null;
         const known = this.#transceivers.get(kind);

@@ -13,6 +13,7 @@ export class DeviceDialog {
   #problem;
   #choice;
   #playAt;
+  #speaker = 'default';
 
   /**
    * @param {Document} document
@@ -58,19 +59,28 @@ export class DeviceDialog {
     this.#choice.allow('microphone', real);
     this.#dialog.showModal();
     await this.#choice.list();
-    for (const track of media?.stream.getTracks() ?? []) {
+    this.#show();
+  }
+
+  /** Marks what is in use. */
+  #show() {
+    for (const track of this.#client.media?.stream.getTracks() ?? []) {
       this.#choice.use(track.kind === 'video' ? 'camera' : 'microphone', track.getSettings().deviceId);
     }
+    this.#choice.use('speaker', this.#speaker);
   }
 
   /** @param {string} device @param {string} deviceId */
   async #use(device, deviceId) {
     say(this.#problem, '');
     try {
-      if (device === 'speaker') await this.#playAt(deviceId);
-      else await this.#client.replaceDevice(device === 'camera' ? 'video' : 'audio', deviceId);
+      if (device === 'speaker') {
+        await this.#playAt(deviceId);
+        this.#speaker = deviceId;
+      } else await this.#client.replaceDevice(device === 'camera' ? 'video' : 'audio', deviceId);
     } catch (error) {
       say(this.#problem, this.#language.error(error));
+      this.#show();
     }
   }
 }

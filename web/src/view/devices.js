@@ -81,11 +81,12 @@ export class DeviceChoice extends EventTarget {
   #fill(device, select, found) {
     const { t } = this.#language;
     const before = select.value;
-    const options = found.map(
+    const named = found.map(
       ({ deviceId, label }, number) =>
         new Option(label || t(UNNAMED[device], { number: number + 1 }), deviceId),
     );
-    select.replaceChildren(...(options.length > 0 ? options : [new Option(t('Default'), '')]));
+    const open = select.querySelector('option[value=""]') !== null || named.length === 0;
+    select.replaceChildren(...(open ? [new Option(t('Default'), '')] : []), ...named);
     this.use(device, before);
   }
 }

@@ -1,6 +1,7 @@
 /** JoinForm: name, media, and the join code where the server asks for one. */
 
 import { DeviceChoice } from './devices.js';
+import { NO_ANSWER } from './language.js';
 import { find, say } from './page.js';
 
 /** How often a server that is gone is asked whether it is back, in ms. */
@@ -9,12 +10,13 @@ const AGAIN_EVERY = 1000;
 /** How the server refuses somebody without a token or with the wrong code. */
 const REFUSED = /^Not admitted/;
 
+const ENDED = 'The server was away for too long: the recording ended, and what it has of it is kept.';
 const REFUSED_DEVICES =
   'No camera or microphone could be opened. Allow them in the browser, or join with synthetic ones.';
 
 /** What else keeps people out, in words that help them. */
 const PLAIN = /** @type {const} */ ([
-  [/^The server at|^No welcome/, 'The server does not answer. Is it still running?'],
+  [/^The server at|^No welcome/, NO_ANSWER],
   [/^No camera/, REFUSED_DEVICES],
 ]);
 
@@ -56,7 +58,10 @@ export class JoinForm extends EventTarget {
     this.#devices = find(document, 'join-devices', HTMLDetailsElement);
     this.#choice = new DeviceChoice(document, 'join', ['camera', 'microphone'], language);
     this.#devices.addEventListener('toggle', () => void this.#listDevices());
-    this.#form.addEventListener('change', () => this.#render());
+    this.#form.addEventListener('change', () => {
+      this.tell('');
+      this.#render();
+    });
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       void this.#join();
@@ -64,7 +69,11 @@ export class JoinForm extends EventTarget {
     for (const input of [this.#name, this.#code]) {
       input.addEventListener('input', () => input.removeAttribute('aria-invalid'));
     }
-    language.addEventListener('changed', () => this.#render());
+    language.addEventListener('changed', () => {
+      // It was said in the other language.
+      this.tell('');
+      this.#render();
+    });
     this.#render();
   }
 
@@ -94,14 +103,16 @@ export class JoinForm extends EventTarget {
    */
   async again(signal) {
     const options = this.#last;
+    const recorded = this.#client.take?.running ?? false;
     while (options && !signal.aborted) {
       const there = await fetch('/healthz').then(
         ({ ok }) => ok,
         () => false,
       );
       if (there && !signal.aborted) {
-        await this.#client.leave();
-        await this.#enter(options);
+        // A recording ends here: with a file, where its connection is back, too; else its server keeps what it has.
+        await this.#client.leave().catch(() => undefined);
+        await this.#enter(options, recorded ? ENDED : '');
         return;
       }
       await new Promise((resolve) => setTimeout(resolve, AGAIN_EVERY));
@@ -144,13 +155,13 @@ export class JoinForm extends EventTarget {
     await this.#enter({ name, media: this.#media, devices, ...(code && { code }) });
   }
 
-  /** @param {JoinOptions} options */
-  async #enter(options) {
+  /** @param {JoinOptions} options @param {string} [told] what to say when we are in */
+  async #enter(options, told = '') {
     this.#last = options;
     this.tell('');
     this.#button.disabled = true;
     this.#render();
-    let problem = '';
+    let problem = told;
     try {
       await this.#client.join(options);
     } catch (error) {

@@ -17,6 +17,10 @@ const DICTIONARIES = /** @type {const} */ ({
   zh: { words: CHINESE, patterns: CHINESE_PATTERNS },
 });
 
+export const NO_ANSWER = 'The server does not answer. Is it still running?';
+/** What browsers say, without words, of a device that can't be had. */
+const DEVICE_TROUBLE = ['OverconstrainedError', 'NotReadableError', 'AbortError', 'NotFoundError'];
+
 /** Attributes that people read or hear. */
 const SPOKEN = ['aria-label', 'placeholder'];
 
@@ -32,7 +36,7 @@ export class Language extends EventTarget {
   /**
    * @param {Document} document
    * @param {readonly string[]} preferred as the browser has them, the best first
-   * @param {Storage} storage
+   * @param {Pick<Storage, 'getItem' | 'setItem'>} storage
    */
   constructor(document, preferred, storage) {
     super();
@@ -73,9 +77,13 @@ export class Language extends EventTarget {
     return english;
   }
 
-  /** @param {unknown} error */
+  /** Returns what went wrong, in words that help where the browser has none. @param {unknown} error */
   error(error) {
-    return this.said(error instanceof Error ? error.message : String(error));
+    if (!(error instanceof Error)) return this.said(String(error));
+    if (error instanceof TypeError && /fetch/i.test(error.message)) return this.t(NO_ANSWER);
+    if (DEVICE_TROUBLE.includes(error.name))
+      return this.t("The device can't be used; another program may have it.");
+    return this.said(error.message || error.name);
   }
 
   /** @param {Code} code */

@@ -2,11 +2,22 @@
 
 import { clockTime, fileSize, find, length, say } from './page.js';
 
+/** How long an address of a film is good for, in ms, less a moment. */
+const GOOD_FOR = 3_550_000;
+/** A double-click on Delete is no answer to the question that it asks, in ms. */
+const CONSIDERED = 600;
+
 /** @typedef {import('../library.js').Library} Library */
 
 export class Player {
   /** What is shown. @type {LibraryItem | null} */
   #item = null;
+  /** Ends what was asked for it. */
+  #open = new AbortController();
+  /** When the film's address was given out, and when the question was asked whether to delete it; page times. */
+  #addressedAt = 0;
+  #askedAt = 0;
+  #judging = false;
   #library;
   #language;
   #dialog;
@@ -21,6 +32,7 @@ export class Player {
   #calls;
   #sure;
   #judge;
+  #download;
   #delete;
   #keep;
 
@@ -40,37 +52,42 @@ export class Player {
     this.#calls = find(document, 'player-calls', HTMLElement);
     this.#sure = find(document, 'player-sure', HTMLElement);
     this.#judge = find(document, 'player-judge', HTMLButtonElement);
+    this.#download = find(document, 'player-download', HTMLButtonElement);
     this.#delete = find(document, 'player-delete', HTMLButtonElement);
     this.#keep = find(document, 'player-keep', HTMLButtonElement);
-    const download = find(document, 'player-download', HTMLButtonElement);
     const really = find(document, 'player-really', HTMLButtonElement);
     find(document, 'player-close', HTMLButtonElement).addEventListener('click', () => this.close());
     this.#dialog.addEventListener('close', () => this.#rest());
     this.#judge.addEventListener('click', () => this.#try((item) => this.#ask(item)));
-    download.addEventListener('click', () => this.#try(({ id }) => this.#library.download(id)));
+    this.#download.addEventListener('click', () => this.#try(({ id }) => this.#library.download(id)));
     this.#delete.addEventListener('click', () => this.#askWhetherSure(true));
     this.#keep.addEventListener('click', () => this.#askWhetherSure(false));
-    really.addEventListener('click', () => this.#try((item) => this.#remove(item)));
-    // An address is good for an hour; who comes back later gets another, and goes on where they were.
-    this.#film.addEventListener('error', () => {
-      if (this.#item && this.#film.currentTime > 0)
-        this.#try((item) => this.#load(item, this.#film.currentTime));
+    really.addEventListener('click', () => {
+      if (performance.now() - this.#askedAt > CONSIDERED) this.#try((item) => this.#remove(item));
     });
+    this.#film.addEventListener('error', () => this.#onBroken());
   }
 
   /** @param {LibraryItem} item */
   open(item) {
     this.#item = item;
+    this.#open = new AbortController();
     const { t } = this.#language;
+    const kept = item.state === 'kept';
     say(this.#title, item.name);
     const parts = [t('by {name}', { name: item.participant })];
     if (item.duration !== null) parts.push(length(item.duration, t));
     if (item.size !== null) parts.push(fileSize(item.size));
     say(this.#facts, parts.join(' · '));
-    say(this.#problem, '');
+    say(this.#problem, item.reason ? this.#language.said(item.reason) : '');
+    this.#film.hidden = !kept;
+    this.#film.toggleAttribute('data-sound', item.height === null);
+    this.#download.hidden = !kept;
     this.#forgetVerdict();
+    this.#judge.hidden = !kept;
     this.#askWhetherSure(false);
     this.#dialog.showModal();
+    if (!kept) return;
     this.#try(async () => {
       await this.#load(item, 0);
       if (item.verdict) await this.#ask(item);
@@ -81,13 +98,19 @@ export class Player {
     this.#dialog.close();
   }
 
-  /** Closes where what is shown has been deleted. @param {LibraryItem[]} items */
+  /** Follows what the others do: closes where what is shown was deleted, shows a verdict that they asked for. @param {LibraryItem[]} items */
   render(items) {
-    if (this.#item && !items.some(({ id }) => id === this.#item?.id)) this.close();
+    const shown = this.#item;
+    if (!shown) return;
+    const item = items.find(({ id }) => id === shown.id);
+    if (!item) this.close();
+    else if (item.verdict && !this.#judging && !this.#word.dataset['verdict'])
+      this.#try(() => this.#ask(shown));
   }
 
   #rest() {
     this.#item = null;
+    this.#open.abort();
     this.#film.removeAttribute('src');
     this.#film.load();
   }
@@ -96,8 +119,21 @@ export class Player {
   async #load(item, at) {
     const { url } = await this.#library.address(item.id);
     if (this.#item !== item) return;
+    this.#addressedAt = performance.now();
     this.#film.src = url;
     if (at > 0) this.#film.currentTime = at;
+  }
+
+  /** An address is good for a while: who comes back later gets another, and goes on where they were. */
+  #onBroken() {
+    if (!this.#item || !this.#film.getAttribute('src')) return;
+    const { currentTime } = this.#film;
+    if (performance.now() - this.#addressedAt > GOOD_FOR) this.#try((item) => this.#load(item, currentTime));
+    else
+      say(
+        this.#problem,
+        this.#language.t("This can't be played here; the verdict says what is wrong with it."),
+      );
   }
 
   #forgetVerdict() {
@@ -105,44 +141,48 @@ export class Player {
     this.#word.dataset['verdict'] = '';
     this.#findings.replaceChildren();
     this.#report.hidden = true;
-    this.#judge.disabled = false;
+    this.#judge.ariaDisabled = 'false';
     this.#judge.hidden = false;
   }
 
   /** Asks for the verdict, and shows it. @param {LibraryItem} item */
   async #ask(item) {
-    const { t } = this.#language;
-    this.#judge.disabled = true;
-    say(this.#word, t('Reading every picture and sound of it.'));
+    if (this.#judging) return;
+    const { signal } = this.#open;
+    this.#judging = true;
+    this.#judge.ariaDisabled = 'true';
+    say(this.#word, this.#language.t('Reading every picture and sound of it.'));
     try {
-      const report = await this.#library.verdict(item.id);
+      const report = await this.#library.verdict(item.id, signal);
       const { report: address } = await this.#library.address(item.id);
-      if (this.#item === item) this.#show(report, address);
+      if (!signal.aborted) this.#show(report, address);
     } catch (error) {
-      if (this.#item === item) this.#forgetVerdict();
+      if (signal.aborted) return;
+      this.#forgetVerdict();
       throw error;
+    } finally {
+      this.#judging = false;
     }
   }
 
   /** @param {VerdictReport} report @param {string | null} address of the whole report */
-  #show({ ok, findings, passed }, address) {
+  #show({ ok, checks, findings }, address) {
     const { t } = this.#language;
+    const failed = new Set(findings.filter((finding) => !finding.ok).map(({ check }) => check)).size;
     this.#word.dataset['verdict'] = ok ? 'passed' : 'failed';
     say(
       this.#word,
       ok
-        ? t('✓ Passed: {count} checks', { count: passed })
-        : t('✗ Failed: {failed} of {count} checks', {
-            failed: findings.filter((finding) => !finding.ok).length,
-            count: passed + findings.length,
-          }),
+        ? t('✓ Passed: {count} checks', { count: checks })
+        : t('✗ Failed: {failed} of {count} checks', { failed, count: checks }),
     );
     this.#findings.replaceChildren(...findings.map((finding) => this.#line(finding)));
     this.#report.hidden = address === null;
     this.#report.href = address ?? '';
-    // There is nothing more to ask: the keyboard goes on from the report.
-    if (this.#judge.ownerDocument.activeElement === this.#judge || this.#judge.disabled) this.#report.focus();
+    // There is nothing more to ask: whoever asked goes on from the report.
+    const asked = this.#judge.ownerDocument.activeElement === this.#judge;
     this.#judge.hidden = true;
+    if (asked) this.#report.focus();
   }
 
   /** @param {VerdictFinding} finding */
@@ -151,7 +191,7 @@ export class Player {
     const line = /** @type {HTMLLIElement} */ (copy.firstElementChild);
     const jump = /** @type {HTMLButtonElement} */ (line.querySelector('button'));
     line.dataset['ok'] = String(ok);
-    say(/** @type {HTMLElement} */ (line.querySelector('.finding-words')), message);
+    say(/** @type {HTMLElement} */ (line.querySelector('.finding-words')), `${ok ? '!' : '✗'} ${message}`);
     jump.hidden = at === null;
     if (at) {
       const [start] = at;
@@ -170,6 +210,7 @@ export class Player {
     const before = this.#sure.hidden;
     this.#sure.hidden = !on;
     this.#calls.hidden = on;
+    this.#askedAt = performance.now();
     if (on) this.#keep.focus();
     else if (!before) this.#delete.focus();
   }
@@ -177,7 +218,7 @@ export class Player {
   /** @param {LibraryItem} item */
   async #remove(item) {
     await this.#library.remove(item.id);
-    this.close();
+    if (this.#item === item) this.close();
   }
 
   /** Does something with what is shown, and says what went wrong. @param {(item: LibraryItem) => Promise<void>} call */

@@ -26,7 +26,7 @@ const CALLS = {
 
 /** @type {Record<Exclude<TakeState, 'recording'> | Busy, string>} */
 const STATUS = {
-  idle: 'Nothing is being recorded.',
+  idle: 'You are not recording.',
   starting: 'Waiting for picture and sound.',
   paused: 'Paused.',
   stopping: 'Finishing the file.',
@@ -38,6 +38,7 @@ const STATUS = {
 };
 
 /** Where the server keeps every recording. */
+const CUT_OFF = 'It ended early; what there is of it is in the list of this room.';
 const LISTED = 'It stays in the list of this room; Download takes a copy home.';
 
 /** Emits `state` when the state or the elapsed time is another one. */
@@ -60,6 +61,8 @@ export class RecordingPanel extends EventTarget {
   #problem;
   #health;
   #alarms;
+  /** @type {Take} */
+  #alarmsOf = null;
   #buttons;
   #language;
 
@@ -120,7 +123,7 @@ export class RecordingPanel extends EventTarget {
     this.#renderAlarms(take);
     const finished = take?.state === 'stopped' ? take.finished : null;
     this.#tape.classList.toggle('has-file', finished !== null);
-    say(this.#fileName, finished?.name ?? '');
+    say(this.#fileName, this.#listed()?.name ?? finished?.name ?? '');
     say(this.#fileFacts, finished ? `${length(finished.duration, t)}, ${fileSize(finished.size)}` : '');
     clearInterval(this.#timer);
     if (this.state === 'recording') this.#timer = setInterval(() => this.#tick(), LOOK_EVERY);
@@ -200,7 +203,8 @@ export class RecordingPanel extends EventTarget {
   #renderAlarms(take) {
     const alarms = take && take.state !== 'cleaned' ? take.alarms : [];
     const { children } = this.#alarms;
-    if (children.length > alarms.length) this.#alarms.replaceChildren();
+    if (this.#alarmsOf !== take || children.length > alarms.length) this.#alarms.replaceChildren();
+    this.#alarmsOf = take;
     for (const { elapsed, message } of alarms.slice(children.length)) {
       const line = this.#alarms.ownerDocument.createElement('p');
       say(line, `${clockTime(elapsed / 1000)} ${this.#language.said(message)}`);
@@ -212,8 +216,14 @@ export class RecordingPanel extends EventTarget {
   #word() {
     const { state } = this;
     if (state === 'recording') return '';
-    const listed = this.#client.room?.recordings !== null;
-    return state === 'stopped' && listed ? LISTED : STATUS[state];
+    if (!this.#listed()) return STATUS[state];
+    return state === 'stopped' ? LISTED : state === 'broken' ? CUT_OFF : STATUS[state];
+  }
+
+  /** What the server keeps of this recording, if it does. */
+  #listed() {
+    const { take, room } = this.#client;
+    return room?.recordings?.find(({ id, state }) => id === take?.id && state === 'kept') ?? null;
   }
 
   /** What is being recorded. @param {Take} take */

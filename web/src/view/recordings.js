@@ -1,6 +1,6 @@
 /** Recordings: the list of what was recorded in this room, each with its state and verdict. */
 
-import { clockTime, fileSize, find, say } from './page.js';
+import { fileSize, find, length, say } from './page.js';
 
 /** What stands at the end of a line. @type {Record<string, [sign: string, words: string]>} */
 const BADGES = {
@@ -15,6 +15,7 @@ const BADGES = {
 export class Recordings extends EventTarget {
   #language;
   #section;
+  #title;
   #empty;
   #list;
   #template;
@@ -28,6 +29,7 @@ export class Recordings extends EventTarget {
     super();
     this.#language = language;
     this.#section = find(document, 'library', HTMLElement);
+    this.#title = find(document, 'library-title', HTMLElement);
     this.#empty = find(document, 'library-empty', HTMLElement);
     this.#list = find(document, 'library-list', HTMLElement);
     this.#template = find(document, 'library-item', HTMLTemplateElement);
@@ -41,8 +43,12 @@ export class Recordings extends EventTarget {
     const ids = new Set(this.#items.map(({ id }) => id));
     for (const [id, row] of this.#rows) {
       if (ids.has(id)) continue;
+      // Whoever was on it goes on from the next one, or from the title.
+      const next = row.nextElementSibling ?? row.previousElementSibling;
+      const focused = row.contains(row.ownerDocument.activeElement);
       row.remove();
       this.#rows.delete(id);
+      if (focused) (next?.querySelector('button') ?? this.#title).focus();
     }
     // Rows stay where they are: who is on one with the keyboard stays there, too.
     let after = /** @type {Element | null} */ (null);
@@ -64,7 +70,7 @@ export class Recordings extends EventTarget {
     this.#rows.set(id, row);
     row.querySelector('button')?.addEventListener('click', () => {
       const detail = this.#items.find((item) => item.id === id);
-      if (detail?.state === 'kept') this.dispatchEvent(new CustomEvent('opened', { detail }));
+      if (detail && detail.state !== 'recording') this.dispatchEvent(new CustomEvent('opened', { detail }));
     });
     return row;
   }
@@ -80,21 +86,22 @@ export class Recordings extends EventTarget {
     const state = item.state === 'kept' ? judged : item.state;
     const [sign, words] = BADGES[state] ?? ['', ''];
     // A button that can't be pressed can't be focused either, and so would not be heard of.
-    button.ariaDisabled = String(item.state !== 'kept');
+    button.ariaDisabled = String(item.state === 'recording');
     row.dataset['state'] = state || 'kept';
     say(name, item.name);
-    say(facts, described(item));
+    say(facts, described(item, t));
     say(badge, sign);
+    const told = words && (item.reason ? `${t(words)}: ${this.#language.said(item.reason)}` : t(words));
     badge.role = words ? 'img' : null;
-    badge.ariaLabel = words ? t(words) : null;
-    badge.title = words ? t(words) : '';
+    badge.ariaLabel = told || null;
+    badge.title = told;
   }
 }
 
-/** @param {LibraryItem} item */
-function described({ participant, duration, size, height }) {
+/** @param {LibraryItem} item @param {import('./language.js').Translate} t */
+function described({ participant, duration, size, height }, t) {
   const parts = [participant];
-  if (duration !== null) parts.push(clockTime(duration));
+  if (duration !== null) parts.push(length(duration, t));
   if (height !== null) parts.push(`${height}p`);
   if (size !== null) parts.push(fileSize(size));
   return parts.join(' · ');

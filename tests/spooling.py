@@ -1,0 +1,48 @@
+"""Recordings in a spool, without a browser: begun, fed and ended as a page would."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.recording.timeline import Member
+from harness.server.messages import Clock, SpoolHello
+from harness.server.spool import Happened
+
+if TYPE_CHECKING:
+    from harness.server.spool import Spool, Take
+
+VERSIONS = {"harness": "0.1.0"}
+# The room's clock shows 990 s less than the page's.
+OFFSET = -990_000.0
+STARTED = 1_000_000.0
+
+
+def begin(spool: Spool, **config: Any) -> Take:
+    """Begin a recording of sound."""
+    hello = SpoolHello(
+        type="hello",
+        token="secret-token",  # noqa: S106 - a word to look for
+        recorder="all",
+        config={"recordType": "audio", **config},
+        mime_type="audio/webm;codecs=opus",
+        width=None,
+        height=None,
+        frame_rate=None,
+        clock=Clock(offset=OFFSET, error=0.25),
+    )
+    happened = [Happened(9_000.0, "join", Member(name="alice", marker=0))]
+    return spool.begin(hello, participant="alice", room="daily", happened=happened)
+
+
+def feed(take: Take, data: bytes, size: int = 1_000) -> None:
+    """Hand a recording its bytes in chunks."""
+    for number, at in enumerate(range(0, len(data), size)):
+        take.chunk(number, at, memoryview(data)[at : at + size])
+
+
+def recorded(spool: Spool, sound: bytes, **config: Any) -> Take:
+    """Return a recording that has all its bytes."""
+    take = begin(spool, **config)
+    take.recorder("started", STARTED)
+    feed(take, sound)
+    return take

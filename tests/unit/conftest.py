@@ -1,0 +1,32 @@
+"""What the tests without a browser share: a spool, and something to put into it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.server.spool import Spool
+from tests.media import Take as Film
+from tests.media import cast, encode
+from tests.spooling import VERSIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Return the raw bytes of a second of sound."""
+    path = tmp_path_factory.mktemp("raw") / "raw.webm"
+    encode(path, Film(people=cast("alice"), seconds=1.0, picture=False, live=True))
+    return path.read_bytes()
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    """Return an empty spool."""
+    spool = Spool(tmp_path, VERSIONS)
+    yield spool
+    spool.close()

@@ -1,0 +1,125 @@
+"""The library: a finished recording is kept once, and what is not kept is not freed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.recording.recording import Manifest
+from harness.recording.spooled import Folder
+from harness.server.library import Library
+from tests.spooling import begin, recorded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.recording.recording import Recording
+    from harness.server.library import Verdict
+    from harness.server.spool import Spool, Take
+
+
+def nobody_judges(_: Path) -> Verdict:
+    """Answer no question: nobody asks one here."""
+    raise NotImplementedError
+
+
+def watched(library: Library, take: Take, until: str) -> str:
+    """Let a library watch a recording to its end; return the state in which it lists it."""
+
+    async def watch() -> str:
+        ended = asyncio.Event()
+
+        async def changed(listed: list[dict[str, object]]) -> None:
+            if listed and listed[0]["state"] != "recording":
+                ended.set()
+
+        library.open(None, None, changed)  # type: ignore[arg-type] - nobody asks it for anything here
+        library.begin(take)
+        await asyncio.to_thread(take.clean if until == "clean" else take.end)
+        await asyncio.wait_for(ended.wait(), 10)
+        return str(library.listed()[0]["state"])
+
+    return asyncio.run(watch())
+
+
+def test_a_recording_is_kept_as_soon_as_it_is_safe(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+    """Under its name, with its manifest, and told once; its page can still download it."""
+    kept: list[Recording] = []
+    library = Library("daily", tmp_path / "kept", nobody_judges, kept.append)
+    take = recorded(spool, sound, recordName="standup")
+
+    state = watched(library, take, until="end")
+
+    assert "kept" == state
+    assert [tmp_path / "kept" / "standup.webm"] == [one.path for one in kept]
+    assert kept[0] == Manifest.read(kept[0].manifest).recording
+    assert take.path.read_bytes() == kept[0].path.read_bytes()
+    library.keep(take)
+    take.clean()
+    assert 1 == len(kept)
+    assert kept[0].path.is_file()
+
+
+def test_what_was_kept_before_is_listed_again(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+    """By a server that begins anew in the same folder; other rooms' recordings there are not."""
+    folder = tmp_path / "kept"
+    watched(Library("daily", folder, nobody_judges, lambda _: None), recorded(spool, sound, recordName="mine"), "end")
+    watched(Library("daily", folder, nobody_judges, lambda _: None), recorded(spool, sound, recordName="gone"), "end")
+    (folder / "gone.webm").unlink()
+    again, other = (Library(room, folder, nobody_judges, lambda _: None) for room in ("daily", "weekly"))
+
+    again.read()
+    other.read()
+
+    assert [("mine.webm", "kept")] == [(one["name"], one["state"]) for one in again.listed()]
+    assert [] == other.listed()
+
+
+def test_a_recording_that_can_not_be_kept_is_not_freed(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+    """The list says why; whoever would free it hears so, and the spool has it still."""
+    (tmp_path / "file").touch()
+    library = Library("daily", tmp_path / "file" / "kept", nobody_judges, lambda _: None)
+    take = recorded(spool, sound)
+
+    state = watched(library, take, until="end")
+
+    assert "failed" == state
+    assert "can't take recordings" in str(library.listed()[0]["reason"])
+    with pytest.raises(HarnessError, match="can't take recordings"):
+        library.keep(take)
+    assert take.path.is_file()
+
+
+def test_a_recording_that_can_not_be_read_back_is_not_kept(
+    spool: Spool, sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The raw bytes are what counts, and stay."""
+
+    def fail(*_: object) -> None:
+        message = "read back with other packets"
+        raise OSError(message)
+
+    monkeypatch.setattr(Folder, "settle", fail)
+    library = Library("daily", tmp_path / "kept", nobody_judges, lambda _: None)
+    take = recorded(spool, sound)
+
+    state = watched(library, take, until="end")
+
+    assert "failed" == state
+    assert not (tmp_path / "kept").exists()
+    assert take.folder.raw.is_file()
+    with pytest.raises(HarnessError, match="read back"):
+        library.keep(take)
+
+
+def test_a_recording_that_is_freed_before_its_end_is_listed_as_failed(spool: Spool, tmp_path: Path) -> None:
+    """It does not stay as one that is being recorded."""
+    library = Library("daily", tmp_path / "kept", nobody_judges, lambda _: None)
+
+    state = watched(library, begin(spool), until="clean")
+
+    assert "failed" == state
+    assert [] == list(tmp_path.glob("kept/*"))
