@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import http.client
+import threading
+import time
+import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +15,9 @@ import pytest
 from harness.errors import HarnessError
 from harness.recording.recording import Manifest
 from harness.recording.spooled import Folder
+from harness.server.admission import Grant
 from harness.server.library import Library
+from harness.server.room_server import RoomServer
 from tests.spooling import begin, recorded
 
 if TYPE_CHECKING:
@@ -113,6 +120,42 @@ def test_a_recording_that_can_not_be_read_back_is_not_kept(
     assert take.folder.raw.is_file()
     with pytest.raises(HarnessError, match="read back"):
         library.keep(take)
+
+
+def test_a_server_that_ends_waits_for_no_verdict(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+    """Whoever asked gets none, within moments, and the program is not held up by the judge."""
+    asked, never = threading.Event(), threading.Event()
+    folder = tmp_path / "kept"
+    take = recorded(spool, sound)
+    watched(Library("daily", folder, nobody_judges, lambda _: None), take, until="end")
+
+    def judge(_: Path) -> Verdict:
+        asked.set()
+        never.wait()
+        raise NotImplementedError
+
+    library = Library("daily", folder, judge, lambda _: None)
+    with RoomServer(recordings=folder, versions={}, open_room="daily", library=library) as server:
+        token = server._admission.issue(Grant(role="recorder", room="daily"))
+        request = urllib.request.Request(  # noqa: S310 - our own server
+            f"{server.url}/library/{take.id}/verdict", method="POST", headers={"Authorization": f"Bearer {token}"}
+        )
+
+        def ask() -> None:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                urllib.request.urlopen(request, timeout=60)  # noqa: S310 - our own server
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        assert asked.wait(10)
+        began = time.monotonic()
+        server.stop()
+        took = time.monotonic() - began
+    asking.join(10)
+    never.set()
+
+    assert took < 10
+    assert not asking.is_alive()
 
 
 def test_a_recording_that_is_freed_before_its_end_is_listed_as_failed(spool: Spool, tmp_path: Path) -> None:
