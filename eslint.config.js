@@ -4,7 +4,7 @@ import { defineConfig } from 'eslint/config';
 import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
-const STAGES = ['room', 'media', 'mixer', 'recorder'];
+const STAGES = ['room', 'media', 'mixer', 'recorder', 'app'];
 
 // A stage never imports a stage; client.js strings them together and the two roots build them.
 const stagesStayApart = STAGES.map((stage) => ({
@@ -36,7 +36,7 @@ export default defineConfig(
     languageOptions: {
       globals: { ...globals.browser, ...globals.worker },
       parserOptions: {
-        projectService: { allowDefaultProject: ['eslint.config.js', 'benchmarks/*.js'] },
+        projectService: { allowDefaultProject: ['eslint.config.js', 'benchmarks/*.js', 'tests/apps/*.js'] },
         tsconfigRootDir: import.meta.dirname,
       },
     },
@@ -81,6 +81,16 @@ export default defineConfig(
     },
   },
   { files: ['eslint.config.js'], extends: [tseslint.configs.disableTypeChecked] },
+  // A classic script, before which Python writes its options.
+  {
+    files: ['web/src/app/hooks.js'],
+    languageOptions: { sourceType: 'script', globals: { HARNESS: 'readonly' } },
+  },
+  // Other people's applications, for tests: plain scripts of pages.
+  {
+    files: ['tests/apps/**/*.js'],
+    ...tseslint.configs.disableTypeChecked,
+  },
   {
     files: ['web/src/**/*-worklet.js'],
     languageOptions: { globals: globals.audioWorklet },

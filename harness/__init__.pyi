@@ -1,5 +1,6 @@
 # The public names, and where each lives: __init__.py imports one when it is first asked for.
 
+from .browser.nertc_app import NertcApp
 from .errors import (
     ConfigError,
     DiskFullError,
@@ -12,7 +13,7 @@ from .errors import (
     StepTimeout,
     VerificationError,
 )
-from .launch import open_room
+from .launch import attach, open_room
 from .recording.config import RecordConfig
 from .recording.recording import Recording
 from .session.participant import Participant
@@ -26,6 +27,7 @@ __all__ = [
     "HarnessError",
     "InvalidStateError",
     "Limits",
+    "NertcApp",
     "NotSupportedError",
     "PageError",
     "Participant",
@@ -37,6 +39,7 @@ __all__ = [
     "SetupError",
     "StepTimeout",
     "VerificationError",
+    "attach",
     "open_room",
     "verify",
 ]

@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
 
+    from playwright.sync_api import BrowserContext, Page
+
     from harness.recording.recording import Recording
     from harness.server.library import Verdict
     from harness.server.room_server import RoomServer
+    from harness.session.participant import Participant
+    from harness.session.room import AppMedia
 
 # The room of people who come by themselves.
 _OPEN_ROOM = "open room"
@@ -54,13 +58,45 @@ def open_room(
             RoomServer(recordings=folder, versions=versions(chrome.version), port=port) as server,
             Room(
                 server=server,
-                new_context=lambda: chrome.new_context(accept_downloads=True),
+                new_context=lambda **options: chrome.new_context(accept_downloads=True, **options),
                 recordings=folder,
                 name=name,
                 watched=headed,
             ) as room,
         ):
             yield room
+
+
+@contextlib.contextmanager
+def attach(
+    page: Page,
+    name: str = "recorder",
+    *,
+    media: AppMedia = "own",
+    recordings: str | os.PathLike[str] = "recordings",
+) -> Iterator[Participant]:
+    """Follow somebody else's page, before it loads, and give whoever is in its call there the recording calls.
+
+    ``page`` is Playwright's, of a Chrome with the harness's own switches or not; it stays its owner's, and open.
+    ``media`` "synthetic" answers its wish for a camera and a microphone with what ``verify`` recognises. Several people
+    in one call are a room: ``open_room`` and ``Room.attach``.
+
+    Raises ConfigError for a page that has loaded something already, SetupError where the folder can't be used.
+    """
+    from harness.server.room_server import RoomServer
+
+    folder = Path(recordings).absolute()
+    browser = page.context.browser
+    with (
+        RoomServer(recordings=folder, versions=versions(browser.version if browser else None)) as server,
+        Room(server=server, new_context=_no_context, recordings=folder, name=secrets.token_urlsafe(16)) as room,
+    ):
+        yield room.attach(page, name, media=media)
+
+
+def _no_context(**_: object) -> BrowserContext:
+    """Make no context: who is attached has a page."""
+    raise NotImplementedError
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.recording.timeline import Member
 from harness.server.messages import Clock, SpoolHello
@@ -17,7 +17,7 @@ OFFSET = -990_000.0
 STARTED = 1_000_000.0
 
 
-def begin(spool: Spool, **config: Any) -> Take:
+def begin(spool: Spool, presence: Literal["server", "page"] = "server", **config: Any) -> Take:
     """Begin a recording of sound."""
     hello = SpoolHello(
         type="hello",
@@ -29,6 +29,7 @@ def begin(spool: Spool, **config: Any) -> Take:
         height=None,
         frame_rate=None,
         clock=Clock(offset=OFFSET, error=0.25),
+        presence=presence,
     )
     happened = [Happened(9_000.0, "join", Member(name="alice", marker=0))]
     return spool.begin(hello, participant="alice", room="daily", happened=happened)

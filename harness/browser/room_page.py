@@ -1,186 +1,31 @@
-"""RoomPage: the page object of our own page. One method a call; plain data in, plain data out."""
+"""RoomPage: the page object of our own page."""
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-from playwright.sync_api import Error as PlaywrightError
-from playwright.sync_api import TimeoutError as PlaywrightTimeout
-
-from harness.errors import ConfigError, DiskFullError, NotSupportedError, PageError, StepTimeout, page_error
+from harness.browser.driven_page import DrivenPage, chrome_only
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from playwright.sync_api import BrowserContext, CDPSession, ConsoleMessage, Download, Page
-
-_KEPT_LINES: Final = 50
-_KEPT_CONSOLE: Final = 2000
-# What the page calls when something happens to its recording (driven.js).
-_BINDING: Final = "harnessEvent"
-_CRASHED: Final = "the page crashed"
-# Milliseconds.
-_CRASH_WITHIN: Final = 5000
+    from playwright.sync_api import BrowserContext
 
 
-def chrome_only(name: str) -> None:
-    """Raise NotSupportedError unless Playwright's browser type of that name can record a room: Chromium alone can."""
-    if name != "chromium":
-        message = (
-            f"{name} can't record a room: it has no MediaStreamTrackProcessor, which the mixer needs. "
-            "Use Chromium, Chrome or Edge: Playwright's browser type 'chromium', with pytest --browser chromium."
-        )
-        raise NotSupportedError(message, code=10450)
+class RoomPage(DrivenPage):
+    """Our own page, opened in a context for a participant, and closed with it.
 
-
-@dataclass(frozen=True)
-class ConsoleLine:
-    """A line of a page's console: ``time`` in seconds since 1970, ``kind`` (log, warning, error ...), ``text``."""
-
-    time: float
-    kind: str
-    text: str
-
-
-class RoomPage:
-    """One open page of a participant.
-
-    Calls answer what the page answered; a refusal or failure there is raised as its Python error. ``log`` holds the
-    last lines of the page's console, ``console`` more of them with their times, ``downloads`` what the browser has
-    begun to download and nobody has collected. ``on_event`` is called with the name and the detail of each of the
-    recording's events.
-
-    Raises NotSupportedError where the context is not Chromium's.
+    ``watched`` draws it for people; ``shaped`` lets its network be made worse later.
     """
 
     def __init__(self, context: BrowserContext, url: str, *, watched: bool = False, shaped: bool = False) -> None:
         if context.browser is not None:
             chrome_only(context.browser.browser_type.name)
-        self.on_event: Callable[[str, dict[str, Any]], None] = lambda _, __: None
-        context.expose_binding(_BINDING, lambda _, name, detail: self.on_event(name, detail))
-        self.page: Page = context.new_page()
-        self.log: deque[str] = deque(maxlen=_KEPT_LINES)
-        self.console: deque[ConsoleLine] = deque(maxlen=_KEPT_CONSOLE)
-        self.downloads: deque[Download] = deque()
-        self.page.on("console", self._on_console)
-        self.page.on("pageerror", self._on_error)
-        # A lambda: Playwright marks the handlers it is given, and a deque's method can't be marked.
-        self.page.on("download", lambda download: self.downloads.append(download))  # noqa: PLW0108
-        self.page.on("crash", lambda _: self.log.append(_CRASHED))
-        # Chrome takes rules for WebRTC's network before the first connection is made; they can be changed then.
-        self._network: CDPSession | None = context.new_cdp_session(self.page) if shaped else None
+        super().__init__(context.new_page())
         if shaped:
-            self.shape_network()
+            self._take_network()
         address = url if watched else f"{url}/?view=off"
         self._guard(lambda: self.page.goto(address, wait_until="commit"))
-
-    @property
-    def alive(self) -> bool:
-        """Whether the page can still be called."""
-        # Chrome fact 25: a page that crashed does not count as closed.
-        return not self.page.is_closed() and _CRASHED not in self.log
-
-    @property
-    def crashed(self) -> bool:
-        """Whether the tab or the browser died, which nobody wanted."""
-        browser = self.page.context.browser
-        return _CRASHED in self.log or (browser is not None and not browser.is_connected())
-
-    def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
-        """Start a call and return at once; what is returned waits for the answer and returns it.
-
-        Calls begun on several pages run side by side.
-        """
-        script = "([name, argument]) => window.harness.begin(name, argument)"
-        # The page's modules have run when its DOM is ready; they are deferred.
-        self._guard(lambda: self.page.wait_for_load_state("domcontentloaded"))
-        number = self._guard(lambda: self.page.evaluate(script, [name, argument]))
-        return lambda: self._answer(self._guard(lambda: self.page.evaluate("(n) => window.harness.finish(n)", number)))
-
-    def call(self, name: str, argument: object = None) -> Any:
-        """Make a call and return its answer."""
-        return self.begin(name, argument)()
-
-    def next_download(self, *, seconds: float = 30.0) -> Download:
-        """Return the oldest download that nobody has collected, waiting for one if need be."""
-        if not self.downloads:
-            try:
-                self.page.wait_for_event("download", timeout=seconds * 1000)
-            except PlaywrightTimeout:
-                message = f"No download began within {seconds:g} s, although the page asked the browser for one."
-                raise StepTimeout(message) from None
-        return self.downloads.popleft()
-
-    def save(self, download: Download, path: str) -> None:
-        """Write what was downloaded to ``path``, waiting for its end; raises DiskFullError when it finds no room."""
-        try:
-            self._guard(lambda: download.save_as(path))
-        except PageError as error:
-            if "ENOSPC" not in str(error):
-                raise
-            message = f"No room for the download at {path}: the disk is full. Make room there, and download again."
-            raise DiskFullError(message, code=10452) from error
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass while the page's events are heard."""
-        self._guard(lambda: self.page.wait_for_timeout(seconds * 1000))
-
-    def shape_network(self, *, loss_percent: float = 0.0, latency_ms: float = 0.0, kbps: float | None = None) -> None:
-        """Set how much WebRTC's packets are lost, late and few; raises ConfigError for a page that is not shaped."""
-        if self._network is None:
-            message = "Only who joined with shaped=True can have another network: say so when joining."
-            raise ConfigError(message)
-        # Throughput is in bytes a second, -1 for no limit.
-        throughput = -1 if kbps is None else kbps * 1000 / 8
-        rule = {
-            "urlPattern": "",
-            "latency": latency_ms,
-            "downloadThroughput": throughput,
-            "uploadThroughput": throughput,
-            "packetLoss": loss_percent,
-            "packetQueueLength": 0,
-            "packetReordering": False,
-        }
-        command = "Network.emulateNetworkConditionsByRule"
-        network = self._network
-        self._guard(lambda: network.send(command, {"offline": False, "matchedNetworkConditions": [rule]}))
-
-    def crash(self) -> None:
-        """Let the page's process die."""
-        # Chrome's own address for it, which no page is ever at: the renderer that is asked dies, and the call fails.
-        with contextlib.suppress(PlaywrightError):
-            self.page.goto("chrome://crash", timeout=_CRASH_WITHIN)
 
     def close(self) -> None:
         """Close the page and its context; twice is fine."""
         if not self.page.is_closed():
             self._guard(self.page.context.close)
-
-    def _on_console(self, message: ConsoleMessage) -> None:
-        self.log.append(f"{message.type}: {message.text}")
-        self.console.append(ConsoleLine(time.time(), message.type, message.text))
-
-    def _on_error(self, error: PlaywrightError) -> None:
-        self.log.append(f"uncaught: {error}")
-        self.console.append(ConsoleLine(time.time(), "uncaught", str(error)))
-
-    def _answer(self, answer: Mapping[str, Any]) -> Any:
-        if answer["ok"]:
-            return answer["value"]
-        error = answer["error"]
-        raise page_error(message=error["message"], code=error["code"], name=error["name"], page_log=list(self.log))
-
-    def _guard(self, step: Callable[[], Any]) -> Any:
-        try:
-            return step()
-        except PlaywrightError as error:
-            # The call that fails may be quicker than the event.
-            if "crashed" in error.message:
-                self.log.append(_CRASHED)
-            first = error.message.strip().splitlines()[0] if error.message.strip() else "no reason given"
-            message = f"The page can't be reached any more: {first}"
-            raise PageError(message, name=error.name or "Error", page_log=list(self.log)) from error

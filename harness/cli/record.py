@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, cast
 
 import typer
 
+from harness.cli import app_call
 from harness.cli.interrupt import Interruption, interruptible
 from harness.cli.options import (
     DebugOption,
@@ -30,6 +31,7 @@ from harness.session.participant import Media
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from harness.cli.app_call import AppCall
     from harness.recording.recording import Recording
     from harness.session.participant import Participant
     from harness.session.room import Room
@@ -68,6 +70,28 @@ def record(
     media: Annotated[
         Media, typer.Option(envvar="HARNESS_MEDIA", help="Made pictures and tones, or camera and microphone.")
     ] = "synthetic",
+    url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HARNESS_URL", help="Somebody else's web application, in place of our room.", metavar="URL"
+        ),
+    ] = None,
+    script: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="HARNESS_SCRIPT",
+            help="Python file: join(page, name) gets a page at --url into the call.",
+            metavar="FILE",
+        ),
+    ] = None,
+    storage_state: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="HARNESS_STORAGE_STATE",
+            help="Playwright's cookies and storage, for pages behind a login.",
+            metavar="FILE",
+        ),
+    ] = None,
     headed: Annotated[bool, typer.Option("--headed", envvar="HARNESS_HEADED", help="Show the windows.")] = False,
     executable: ExecutableOption = None,
     html: HtmlOption = None,
@@ -76,9 +100,13 @@ def record(
 ) -> None:
     """Record a room: everybody joins, the first one records, and the file is judged.
 
+    With --url it is the call of a web application that uses WebRTC, which need not know of it: everybody opens the
+    address in a page of their own, with a made picture and tone for a camera and a microphone.
+
     For example:
 
     - harness record
+    - harness record alice bob --url https://localhost:8443/room/1 --script join.py
     - harness record alice bob --quality 720p --frame-rate 30 --seconds 10 --name standup
     """
     if debug:
@@ -95,6 +123,7 @@ def record(
     if not 0 < seconds < float("inf"):
         message = f"--seconds: {seconds:g} is not possible; give a number above 0."
         raise ConfigError(message)
+    call = app_call.asked(url, script, storage_state)
     if name is not None and safe_stem(name) != name:
         say(f"The file's name becomes {safe_stem(name)!r}; {name[:60]!r} would not be safe on every system.")
 
@@ -112,6 +141,7 @@ def record(
             try:
                 with progress() as shown:
                     take = _Take(room, everybody, media, shown, interruption)
+                    take.join(recorder, call)
                     take.run(recorder, config, seconds)
             finally:
                 kept = room.recordings
@@ -147,12 +177,18 @@ class _Take:
         self._interruption = interruption
         self._task = shown.add_task("Joining", total=None)
 
-    def run(self, recorder: Recorder, config: RecordConfig, seconds: float) -> None:
+    def join(self, recorder: Recorder, call: AppCall | None) -> None:
         first = self._names[0]
         others = ", ".join(self._names[1:])
         self._tell(f"{first} joins" + (f" with {others}" if others else ""))
+        if call is not None:
+            call.enter(self._room, self._names, self._media)
+            return
         subscriber = first if recorder == "all" else None
-        recording = self._room.join_all(*self._names, media=self._media, subscriber=subscriber)[0]
+        self._room.join_all(*self._names, media=self._media, subscriber=subscriber)
+
+    def run(self, recorder: Recorder, config: RecordConfig, seconds: float) -> None:
+        recording = self._room.participants[0]
         if self._interruption:
             return
         self._tell("Starting to record")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.browser.chrome import launch_options
+from harness.browser.driven_page import chrome_only
 from harness.browser.locate import locate
-from harness.browser.room_page import chrome_only
 from harness.errors import ConfigError
 from harness.launch import has_camera, versions
 from harness.pytest_plugin.bundle import Bundle
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Playwright
 
     from harness.recording.recording import Recording
+    from harness.session.participant import Participant
     from harness.verification.expectations import Expectation
     from harness.verification.limits import Limits
     from harness.verification.report import Report
@@ -134,6 +135,12 @@ def room_server(browser_name: str, recordings: Path, request: pytest.FixtureRequ
     browser: Browser = request.getfixturevalue("browser")
     with RoomServer(recordings=recordings, versions=versions(browser.version)) as server:
         yield server
+
+
+@pytest.fixture
+def attach(room: Room) -> Callable[..., Participant]:
+    """Return a function that follows somebody else's page, before it loads: ``attach(page, "alice")``."""
+    return room.attach
 
 
 @pytest.fixture

@@ -208,6 +208,9 @@ class Folder:
                 event = dict(line["event"])
                 at = _in_file((event.pop("time") - zero) / 1000, finished)
                 events.append(event | {"at": round(at, 4)})
+        # Whoever only the page saw has no marks, and is a member all the same.
+        present = {event.get("participant", "") for event in events if event["event"] == "join"}
+        members = {name: members.get(name, Member(name=name)) for name in sorted(present)}
         pauses = [{"at": round(cut.at, 4), "event": "pause", "seconds": round(cut.seconds, 4)} for cut in finished.cuts]
         config = RecordConfig.from_page(facts.config)
         recording = Recording(

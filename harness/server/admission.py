@@ -71,6 +71,8 @@ class Admission:
         self.join_code = join_code
         self._clock = clock
         self._tokens: dict[bytes, _Issued] = {}
+        # What opens a socket from a page of another origin, which Python prepared; None while there is no such page.
+        self.app_key: str | None = None
         self._hosts: frozenset[str] = frozenset()
         self._origins: frozenset[str] = frozenset()
 
@@ -86,6 +88,17 @@ class Admission:
     def origin_allowed(self, origin: str | None) -> bool:
         """Tell whether a socket was opened by one of our pages."""
         return origin in self._origins
+
+    def admit_apps(self) -> str:
+        """Return the key by which pages of other origins may open sockets: those that Python prepared hold it."""
+        self.app_key = self.app_key or secrets.token_urlsafe(24)
+        return self.app_key
+
+    def key_fits(self, protocols: str | None) -> bool:
+        """Tell whether a socket offers the key among its protocols (RFC 6455), which no address and no log holds."""
+        offered = [name.strip().encode() for name in (protocols or "").split(",")]
+        key = self.app_key
+        return key is not None and any(secrets.compare_digest(one, key.encode()) for one in offered)
 
     def issue(self, grant: Grant, *, seconds: float = JOIN_WITHIN, single_use: bool = True) -> str:
         """Return a new token for the grant, good for ``seconds``."""

@@ -16,7 +16,7 @@ from harness.server.admission import Admission, Limits
 from harness.server.clock import room_time
 from harness.server.downloads import Downloads
 from harness.server.signaling import Send, Signaling
-from harness.server.spool_socket import WENT_AWAY, SpoolSockets
+from harness.server.spool_socket import PROTOCOLS, WENT_AWAY, SpoolSockets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -44,6 +44,8 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+
+_FOR_APPS: Final = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
 
 def web_folder() -> Path:
@@ -81,7 +83,7 @@ class App:
         """Return the application, ready to be run."""
         app = web.Application(middlewares=[self._guard], client_max_size=self.limits.signal_message)
         app.on_shutdown.append(self._hang_up)
-        app.on_response_prepare.append(_add_headers)
+        app.on_response_prepare.append(self._add_headers)
         page = web_folder()
         app.router.add_get("/", _file(page / "index.html"))
         app.router.add_get("/style.css", _file(page / "style.css"))
@@ -94,13 +96,21 @@ class App:
             app.add_routes(self.library.open(self.admission, self.downloads, self._announce_recordings))
         return app
 
+    async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        if self.admission.app_key and request.path.startswith("/src/"):
+            # Pages of other origins import our modules, which hold nothing secret.
+            response.headers.update(_FOR_APPS)
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Refuse foreign hosts, and sockets that foreign pages opened."""
         socket = request.headers.get("Upgrade", "").lower() == "websocket"
         if not self.admission.host_allowed(request.headers.get("Host")):
             raise web.HTTPMisdirectedRequest(text="This server does not answer to that name.\n")
-        if socket and not self.admission.origin_allowed(request.headers.get("Origin")):
+        prepared = self.admission.key_fits(request.headers.get("Sec-WebSocket-Protocol"))
+        if socket and not prepared and not self.admission.origin_allowed(request.headers.get("Origin")):
             raise web.HTTPForbidden(text="This server takes sockets from its own pages only.\n")
         return await handler(request)
 
@@ -115,7 +125,9 @@ class App:
     # ---- signalling ---------------------------------------------------------------------------------------------
 
     async def _signal(self, request: web.Request) -> web.StreamResponse:
-        socket = web.WebSocketResponse(max_msg_size=self.limits.signal_message, compress=False, heartbeat=20)
+        socket = web.WebSocketResponse(
+            protocols=PROTOCOLS, max_msg_size=self.limits.signal_message, compress=False, heartbeat=20
+        )
         await socket.prepare(request)
         number = next(self._numbers)
         self._connections[number] = socket
@@ -177,8 +189,3 @@ def _file(path: Path) -> Handler:
 
 async def _healthz(_: web.Request) -> web.StreamResponse:
     return web.json_response({"ok": True})
-
-
-async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)

@@ -129,6 +129,7 @@ class SpoolHello(Message):
     height: Annotated[int, Field(gt=0, le=8192)] | None
     frame_rate: Literal[15, 30] | None
     clock: Clock
+    presence: Literal["server", "page"] = "server"
 
 
 class RecorderState(Message):
@@ -151,7 +152,7 @@ class MixerEvent(Message):
     """Something that happened in the mix at ``time``, in ms on the room's clock."""
 
     time: Number
-    event: Literal["layout", "picture", "sound", "network", "alarm"]
+    event: Literal["layout", "picture", "sound", "network", "alarm", "join", "leave"]
     participant: Name | None = None
     on: bool | None = None
     tiles: Annotated[tuple[Tile, ...], Field(max_length=64)] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import logging
 import threading
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -13,8 +14,8 @@ from aiohttp import web
 from harness.errors import SetupError
 from harness.recording.recover import recover
 from harness.recording.spooled import FOLDER_MODE
-from harness.server.admission import Admission, Grant, Limits
-from harness.server.app import App
+from harness.server.admission import A_DAY, Admission, Grant, Limits
+from harness.server.app import App, web_folder
 from harness.server.spool import Spool
 
 if TYPE_CHECKING:
@@ -126,6 +127,21 @@ class RoomServer:
     def token(self, room: str, name: str) -> str:
         """Return a token with which ``name`` can join ``room``: once, within five minutes."""
         return self._call(lambda: self._admission.issue(Grant(role="participant", room=room, name=name)))
+
+    def attach(self, room: str, name: str, media: str) -> str:
+        """Return the script that comes first in every frame of somebody else's page, so that its call can be recorded.
+
+        It holds what ``name`` may join ``room`` with, as often as the page loads anew, for a day.
+        """
+
+        def prepare() -> dict[str, str]:
+            grant = Grant(role="participant", room=room, name=name)
+            token = self._admission.issue(grant, seconds=A_DAY, single_use=False)
+            return {"url": self.url, "key": self._admission.admit_apps(), "token": token, "media": media}
+
+        options = json.dumps(self._call(prepare))
+        hooks = (web_folder() / "src" / "app" / "hooks.js").read_text(encoding="utf-8")
+        return f"(() => {{ const HARNESS = {options};\n{hooks}\n}})();"
 
     def keep(self, folder: Path, *, room: str | None = None, participant: str | None = None) -> list[Recording]:
         """Publish in ``folder`` what nobody downloaded, of a participant of a room or of everybody; free the spool."""

@@ -49,6 +49,8 @@ class Take:
 
     facts: Facts
     folder: Folder
+    # Whether the room tells who is there; else the page does, which sees somebody else's call.
+    told_by_room: bool = True
     state: Literal["recording", "finished", "failed", "cleaned"] = "recording"
     bytes: int = 0
     chunks: int = 0
@@ -136,7 +138,10 @@ class Take:
         self.growth.grew()
 
     def event(self, event: MixerEvent) -> None:
-        """Take something that happened in the mix."""
+        """Take something that happened in the mix; raises RecordingError for what is the room's to tell."""
+        if self.told_by_room and event.event in {"join", "leave"}:
+            message = f"Who is in {self.facts.room!r} is told by the room, not by a page."
+            raise RecordingError(message, code=10452)
         self.taken += 1
         self.log({"event": event.model_dump(exclude_none=True)})
 
@@ -163,6 +168,8 @@ class Take:
     def happened(self, happened: Happened) -> None:
         """Take a join or a leave of the room."""
         self.log({"member": happened.member.model_dump()})
+        if not self.told_by_room:
+            return
         event = {"time": happened.time, "event": happened.event, "participant": happened.member.name}
         self.log({"event": event})
 
@@ -347,7 +354,7 @@ class Spool:
             wall_offset=(time.time() - time.monotonic()) * 1000,
             versions=self.versions,
         )
-        take = Take(facts, Folder(self.root / facts.id))
+        take = Take(facts, Folder(self.root / facts.id), told_by_room=hello.presence == "server")
         take.open()
         for one in _still_here(happened):
             take.happened(one)

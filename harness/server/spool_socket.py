@@ -41,6 +41,8 @@ _log = logging.getLogger(__name__)
 _CHUNK: Final = struct.Struct("<B3xIQ")
 # Close codes of a page that went away by itself (RFC 6455); anything else may be a lost connection.
 WENT_AWAY: Final = (1000, 1001)
+# What pages of other origins offer beside their key; a browser wants one of its offers answered.
+PROTOCOLS: Final = ("recording-harness",)
 # How long, in seconds, a lost connection may take to come back.
 _GRACE: Final = 30.0
 # How long, in seconds, a page that records may send nothing before it is an alarm; ticks come twice a second.
@@ -79,7 +81,9 @@ class SpoolSockets:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection until it ends."""
-        socket = web.WebSocketResponse(max_msg_size=self._limits.spool_message, compress=False, heartbeat=20)
+        socket = web.WebSocketResponse(
+            protocols=PROTOCOLS, max_msg_size=self._limits.spool_message, compress=False, heartbeat=20
+        )
         await socket.prepare(request)
         self._open.add(socket)
         take: Take | None = None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Download, Page
 
-    from harness.browser.room_page import ConsoleLine, RoomPage
+    from harness.browser.driven_page import ConsoleLine, DrivenPage
     from harness.recording.config import Recorder
     from harness.recording.recording import Recording
     from harness.server.room_server import RoomServer
@@ -59,7 +59,7 @@ class Participant:
         name: str,
         *,
         room: str,
-        page: RoomPage,
+        page: DrivenPage,
         server: RoomServer,
         recordings: Path,
         record_config: RecordConfig | None,
@@ -98,6 +98,11 @@ class Participant:
     def elapsed(self) -> float:
         """Seconds recorded so far in the recording that was started last."""
         return time.monotonic() - self._started
+
+    @property
+    def others(self) -> list[str]:
+        """Names of the others in the call, as this participant's page sees it; who can't be made out is a guest."""
+        return [str(name) for name in self._call("getPeople")]
 
     def begin_join(self, options: dict[str, Any]) -> Callable[[], None]:
         """Start to join; what is returned waits until every subscriber has this participant's picture and sound."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
+from harness.browser.app_page import AppPage
 from harness.browser.renderers import Renderers
 from harness.browser.room_page import RoomPage
 from harness.errors import HarnessError, PageError, StepTimeout, one_of
@@ -18,13 +19,15 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from playwright.sync_api import BrowserContext
+    from playwright.sync_api import BrowserContext, Page
 
     from harness.recording.config import RecordConfig
     from harness.recording.recording import Recording
     from harness.server.room_server import RoomServer
 
 MEDIA: Final = ("synthetic", "camera")
+# Whose camera and microphone an application gets: ours, or the browser's.
+AppMedia = Literal["synthetic", "own"]
 # How long, in seconds, until who wants a newcomer's picture and sound must have them.
 JOINED_WITHIN: Final = 20.0
 _LOOK_EVERY: Final = 0.05
@@ -44,7 +47,7 @@ class Room:
         self,
         *,
         server: RoomServer,
-        new_context: Callable[[], BrowserContext],
+        new_context: Callable[..., BrowserContext],
         recordings: Path,
         name: str = "room",
         watched: bool = False,
@@ -112,6 +115,41 @@ class Room:
         for finish in [participant.begin_join(options) for participant, options in begun]:
             finish()
         return [participant for participant, _ in begun]
+
+    def attach(self, page: Page, name: str = "recorder", *, media: AppMedia = "synthetic") -> Participant:
+        """Follow somebody else's page, before it loads, and return who is in its call there.
+
+        The application is not changed. What it sends and receives over WebRTC can be recorded by the usual calls, as
+        soon as it is in a call. ``media`` "synthetic" answers its wish for a camera and a microphone with a picture and
+        a sound that ``verify`` recognises; "own" leaves it the browser's. The page stays its owner's, and open.
+
+        Raises ConfigError for a page that has loaded something already, NotSupportedError for another browser.
+        """
+        return self._attach(page, name, media, owned=False)
+
+    def enter(self, name: str, *, media: AppMedia = "synthetic", **options: Any) -> Participant:
+        """Return somebody with an empty page of their own, for somebody else's application: ``page.goto`` is next.
+
+        ``options`` are Playwright's for the page's context (``storage_state``, ``ignore_https_errors`` ...). Whatever
+        ``attach`` says of calls and media holds; the page is closed with the room.
+        """
+        page = self._new_context(**options).new_page()
+        return self._attach(page, name, media, owned=True)
+
+    def _attach(self, page: Page, name: str, media: AppMedia, *, owned: bool) -> Participant:
+        one_of("media", media, get_args(AppMedia))
+        participant = Participant(
+            name,
+            room=self.name,
+            page=AppPage(page, self._server.attach(self.name, name, media), owned=owned),
+            server=self._server,
+            recordings=self._recordings,
+            record_config=self._record_config,
+            before_recording=lambda: None,
+        )
+        participant.state = "joined"
+        self.participants.append(participant)
+        return participant
 
     def _open(self, name: str, *, shaped: bool = False) -> Participant:
         """Open a page for somebody, in a browser context of its own."""

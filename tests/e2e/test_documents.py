@@ -31,6 +31,8 @@ ELSEWHERE = {
     ("pytest.md", "toml"): "tests/unit/test_docs.py reads it",
     ("ci.md", "yaml"): "tests/unit/test_docs.py reads it; its commands are checked there, too",
     ("ci.md", "sh"): "tests/unit/test_docs.py knows the options",
+    ("applications.md", "python"): "tests/attach does the same with applications that are there",
+    ("applications.md", "sh"): "tests/attach/test_record_url.py",
     ("docker.md", "sh"): "no Docker here; tests/unit/test_docs.py checks what the Dockerfile takes along",
 }
 # The README's first test is run from the wheel: tests/e2e/test_wheel.py.

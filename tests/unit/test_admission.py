@@ -216,3 +216,16 @@ def test_a_wrong_token_is_refused_at_an_open_door_too() -> None:
     admission = Admission(open_room="daily")
 
     assert admission.enter("guessed", name="bob", code=None) is None
+
+
+def test_a_page_of_another_origin_comes_in_by_the_key_alone() -> None:
+    """Which there is only once such a page was prepared; any other protocol opens nothing."""
+    admission = Admission()
+
+    before = admission.key_fits("recording-harness, anything")
+    key = admission.admit_apps()
+
+    assert not before
+    assert key == admission.admit_apps()
+    assert admission.key_fits(f"recording-harness, {key}")
+    assert not any(admission.key_fits(offered) for offered in (None, "", "recording-harness", f"{key}x", key[:-1]))

@@ -116,14 +116,14 @@ def test_a_hello_that_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
         {"type": "recorder", "state": "started", "time": 1e14},
         {"type": "recorder", "state": "broken", "time": 1},
         {"type": "end", "chunks": -1, "bytes": 0},
-        {"type": "event", "event": {"time": 1, "event": "join", "participant": "mallory"}},
+        {"type": "event", "event": {"time": 1, "event": "pause", "participant": "mallory"}},
         {"type": "event", "event": {"time": 1, "event": "sound", "participant": "x" * 201, "on": True}},
         {"type": "event", "event": {"time": 1, "event": "layout", "tiles": [TILE] * 65}},
         {"type": "event", "event": {"time": 1, "event": "alarm", "message": "x" * 2001}},
     ],
 )
 def test_what_no_recorder_says_is_refused(message: dict[str, Any]) -> None:
-    """Joins and leaves are the room's to tell, and lists and texts have an end."""
+    """Pauses are cut out by the server, and lists and texts have an end."""
     with pytest.raises(ValidationError):
         SPOOL.validate_json(json.dumps(message))
 

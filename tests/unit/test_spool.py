@@ -175,6 +175,28 @@ def test_what_happened_is_told_on_the_recordings_own_clock(spool: Spool, sound: 
     assert (("The sound stalled.",), 0.25) == (manifest.alarms, manifest.clock_error_ms)
 
 
+def test_who_is_in_a_room_is_the_rooms_to_tell(spool: Spool, sound: bytes) -> None:
+    """A page that says that somebody joined is refused."""
+    take = recorded(spool, sound)
+
+    with pytest.raises(RecordingError, match="told by the room"):
+        take.event(MixerEvent(time=STARTED, event="join", participant="mallory"))
+
+
+def test_who_is_in_somebody_elses_call_is_the_pages_to_tell(spool: Spool, sound: bytes) -> None:
+    """What the room knows of its members are their marks; a guest has none."""
+    take = begin(spool, presence="page")
+    take.recorder("started", STARTED)
+    for name in ("alice", "guest 1"):
+        take.event(MixerEvent(time=STARTED + OFFSET, event="join", participant=name))
+    feed(take, sound)
+
+    timeline = take.end().timeline
+
+    assert (Member(name="alice", marker=0), Member(name="guest 1")) == timeline.members
+    assert ["alice", "guest 1"] == [event.participant for event in timeline.events if event.event == "join"]
+
+
 def test_ending_twice_is_ending_once(spool: Spool, sound: bytes) -> None:
     """The second answer is the first, and the reason for it, too."""
     take = recorded(spool, sound)

@@ -7,7 +7,7 @@ import { Take } from './take.js';
 /**
  * @typedef {object} Parts what a client is made of; the roots build them
  * @property {() => string | null} unsupported why this browser can't record, or null
- * @property {() => import('./room/room.js').Room} createRoom
+ * @property {() => RoomLike} createRoom
  * @property {(kind: string, options: {name: string, marker: number, clock: RoomClockLike, devices: DeviceIds}) => Promise<LocalMedia>} openMedia
  * @property {(plan: RecordPlan) => import('./mixer/mixer.js').Mixer} createMixer
  * @property {() => import('./recorder/spool.js').Spool} createSpool
@@ -17,7 +17,8 @@ import { Take } from './take.js';
  */
 
 /** @typedef {import('./recorder/spool.js').Spool} Spool */
-/** @typedef {import('./room/room.js').Room} Room */
+/** A call: our own room, or somebody else's seen from its page. @typedef {import('./room/room.js').Room | import('./app/room.js').AppRoom} RoomLike */
+/** @typedef {RoomLike} Room */
 /** @typedef {import('./room/room.js').Member} Member */
 /** @typedef {import('./mixer/mixer.js').Source} Source */
 
@@ -31,7 +32,7 @@ import { Take } from './take.js';
  * @property {string} [room]
  * @property {string} [channelName]
  * @property {string} [code] the join code of an open door
- * @property {'synthetic' | 'camera'} [media]
+ * @property {'synthetic' | 'camera' | 'app'} [media]
  * @property {DeviceIds} [devices] which camera and microphone
  * @property {Wants} [wants] whom to receive from the start; nobody by default
  * @property {number} [timeout] ms until who wants us must have received us; 20 s by default
@@ -133,6 +134,11 @@ export class Client extends EventTarget {
     };
   }
 
+  /** Returns the names of the others in the call. */
+  getPeople() {
+    return [...(this.room?.members.values() ?? [])].map(({ name }) => name);
+  }
+
   /** Calls `handler` with the detail of every event `name` (NERTC's way). @param {string} name @param {(detail: unknown) => void} handler */
   on(name, handler) {
     const listener =
@@ -161,12 +167,14 @@ export class Client extends EventTarget {
 
   /** @param {boolean} on */
   setMicrophone(on) {
+    this.#ours();
     this.#microphone = on;
     this.#announce();
   }
 
   /** @param {boolean} on */
   setCamera(on) {
+    this.#ours();
     this.#camera = on;
     this.#announce();
   }
@@ -277,7 +285,8 @@ export class Client extends EventTarget {
         throw error;
       });
     this.media = opened;
-    for (const track of opened.stream.getTracks()) this.#follow(track);
+    if (opened.kind === 'app') this.#followApp(/** @type {import('./app/media.js').AppMedia} */ (opened));
+    else for (const track of opened.stream.getTracks()) this.#follow(track);
     joined.addEventListener('clock', () => opened.setClock(joined.clock.offset));
     this.#fit();
     this.state = 'joined';
@@ -314,6 +323,7 @@ export class Client extends EventTarget {
     const plan = recordPlan(data);
     const { room } = this;
     if (this.state !== 'joined' || !room) throw invalidState('Not in a room; join one before recording.');
+    room.check();
     const old = this.take;
     /** What was downloaded by itself. @type {(FinishedRecording | null)[]} */
     const downloaded = [];
@@ -356,10 +366,13 @@ export class Client extends EventTarget {
       const others = plan.recorder === 'all' ? [...room.members.values()] : [];
       this.#live.add(take);
       try {
+        const sources = [this.#self(room), ...others.map((member) => source(room, member))];
+        if (room.ownPresence) for (const { name } of sources) take.note({ event: 'join', participant: name });
         await take.begin(
-          [this.#self(room), ...others.map((member) => source(room, member))],
+          sources,
           room.spoolToken,
           () => room.statistics(),
+          room.ownPresence ? 'page' : 'server',
         );
       } catch (error) {
         this.#live.delete(take);
@@ -452,8 +465,11 @@ export class Client extends EventTarget {
   /** @param {string} type @param {Member} member */
   #onMember(type, member) {
     const { room } = this;
-    for (const { plan, mixer } of this.#live) {
+    for (const take of this.#live) {
+      const { plan, mixer } = take;
       if (plan.recorder !== 'all' || !room) continue;
+      if (room.ownPresence && type === 'joined') take.note({ event: 'join', participant: member.name });
+      if (room.ownPresence && type === 'left') take.note({ event: 'leave', participant: member.name });
       if (type === 'left') mixer.remove(member.id);
       else if (type === 'joined') mixer.add(source(room, member));
       else mixer.update(source(room, member));
@@ -477,6 +493,24 @@ export class Client extends EventTarget {
     });
   }
 
+  /** Follows what an application sends, and whether it is switched on. @param {import('./app/media.js').AppMedia} media */
+  #followApp(media) {
+    const look = () => {
+      this.#microphone = media.sends('audio');
+      this.#camera = media.sends('video');
+      this.#announce();
+    };
+    media.addEventListener('changed', look);
+    look();
+  }
+
+  /** Fails where microphone and camera are an application's. */
+  #ours() {
+    if (this.media?.kind === 'app') {
+      throw invalidState("Microphone and camera are the application's own: switch them in its page.");
+    }
+  }
+
   /** Sends and records another track from here on. @param {MediaStreamTrack | undefined} before @param {MediaStreamTrack} fresh */
   async #swap(before, fresh) {
     this.#follow(fresh);
@@ -488,8 +522,10 @@ export class Client extends EventTarget {
 
   #announce() {
     const { room, media } = this;
-    for (const track of media?.stream.getAudioTracks() ?? []) track.enabled = this.#microphone;
-    for (const track of media?.stream.getVideoTracks() ?? []) track.enabled = this.#camera;
+    if (media?.kind !== 'app') {
+      for (const track of media?.stream.getAudioTracks() ?? []) track.enabled = this.#microphone;
+      for (const track of media?.stream.getVideoTracks() ?? []) track.enabled = this.#camera;
+    }
     room?.announce({ audio: this.#microphone, video: this.#camera, screen: this.#screen });
     for (const take of this.#live) if (room) take.mixer.update(this.#self(room));
     this.#emit('changed');

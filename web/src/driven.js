@@ -19,6 +19,7 @@ const CALLS = /** @type {const} */ ([
   'replaceDevice',
   'unplugDevice',
   'raiseVoice',
+  'getPeople',
 ]);
 
 /** What Python hears of, where it listens: the binding harnessEvent. */

@@ -5,7 +5,7 @@ import { keepCollecting } from './garbage.js';
 import { Library } from './library.js';
 import { CameraMedia } from './media/camera.js';
 import { SyntheticMedia } from './media/synthetic.js';
-import { arrange } from './mixer/layout.js';
+import { tileSizes } from './mixer/layout.js';
 import { Mixer } from './mixer/mixer.js';
 import { nertc } from './nertc.js';
 import { download } from './recorder/download.js';
@@ -31,13 +31,7 @@ const createClient = () =>
     createMixer: (plan) => new Mixer(plan),
     createSpool: () => new Spool(socket('/spool')),
     createRecorder: (stream, spool, plan) => new Recorder(stream, spool, plan),
-    tileSizes: (ids, plan, speaker) =>
-      Object.fromEntries(
-        [...arrange(plan.layout, ids, speaker, plan)].map(([id, { width, height }]) => [
-          id,
-          { width, height, frameRate: plan.frameRate },
-        ]),
-      ),
+    tileSizes,
     download,
   });
 

@@ -48,6 +48,16 @@ export function encode(marker, counter, time, cells) {
   put(crc, 16, false);
 }
 
+/** Returns the number in a strip, null where its sum is wrong. @param {Uint8Array} cells 64, 1 for bright */
+export function decode(cells) {
+  const bits = (/** @type {number} */ from, /** @type {number} */ count) =>
+    cells.subarray(from, from + count).reduce((value, bit) => value * 2 + bit, 0);
+  const [marker, counter, time] = [bits(0, 8), bits(8, 18), bits(26, 22)];
+  const again = new Uint8Array(ROWS * COLUMNS);
+  encode(marker, counter, time, again);
+  return again.every((bit, index) => bit === cells[index]) ? marker : null;
+}
+
 /**
  * Returns the chirp's samples, mono.
  *

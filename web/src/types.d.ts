@@ -22,7 +22,7 @@ interface DeviceIds {
 
 /** What a participant brings to the room. */
 interface LocalMedia {
-  readonly kind: 'synthetic' | 'camera';
+  readonly kind: 'synthetic' | 'camera' | 'app';
   readonly stream: MediaStream;
   /** The size of the picture as it is made now. */
   readonly size: PictureSize;
@@ -187,7 +187,7 @@ interface TileRect {
 /** One thing that happened while recording; `time` is in ms on the room's clock. */
 interface RoomEvent {
   time: number;
-  event: 'layout' | 'picture' | 'sound' | 'network' | 'alarm';
+  event: 'layout' | 'picture' | 'sound' | 'network' | 'alarm' | 'join' | 'leave';
   participant?: string;
   on?: boolean;
   tiles?: ({ participant: string } & TileRect)[];
@@ -276,6 +276,8 @@ type ToSpool =
       height: number | null;
       frame_rate: number | null;
       clock: { offset: number; error: number };
+      /** Who tells who is in the recording when: the server's rooms, or a page that sees somebody else's. */
+      presence: 'server' | 'page';
     }
   | { type: 'recorder'; state: RecorderState; time: number }
   | ({ type: 'ticks' } & TickLog)
@@ -284,6 +286,41 @@ type ToSpool =
   | { type: 'end'; chunks: number; bytes: number }
   | { type: 'download' }
   | { type: 'clean' };
+
+// ---- somebody else's page ------------------------------------------------------------------------------------------
+
+/** What Python writes before hooks.js. */
+interface AttachOptions {
+  /** Our server's address, a secret that opens its sockets from here, and the token to join with. */
+  url: string;
+  key: string;
+  token: string;
+  /** Whether the page's cameras are ours, or the browser's. */
+  media: 'synthetic' | 'own';
+}
+declare const HARNESS: AttachOptions;
+
+/** Answers in the place of navigator.mediaDevices. */
+interface AppCamera {
+  open(constraints?: MediaStreamConstraints): MediaStream;
+  devices(): MediaDeviceInfo[];
+  share(): Promise<MediaStream>;
+}
+
+/** What hooks.js leaves on the page, by Symbol.for('recording-harness'). */
+interface AppHooks extends EventTarget {
+  connections: Set<RTCPeerConnection>;
+  camera: AppCamera | null;
+  wake(): Promise<AttachedPage>;
+}
+
+/** What Python drives; `name` is ours as the room knows it. */
+interface AttachedPage {
+  name: string;
+  begin(name: string, argument: unknown): number;
+  finish(number: number): Promise<unknown>;
+  call(name: string, argument: unknown): Promise<unknown>;
+}
 
 // ---- workers ----------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { CHIRP, COLUMNS, ROWS, bandOf, chirp, encode, toneOf } from '../src/marker.js';
+import { CHIRP, COLUMNS, ROWS, bandOf, chirp, decode as markerOf, encode, toneOf } from '../src/marker.js';
 import { dice } from './fakes.js';
 
 /** CRC-16/CCITT-FALSE by its definition: polynomial 0x1021, initially all ones. @param {number[]} bits */
@@ -37,6 +37,16 @@ function strip(marker, counter, time) {
 }
 
 describe('a strip', () => {
+  test('tells whose it is, and nothing where a single bit is wrong', () => {
+    const cells = strip(137, 98_765, 1_234_567);
+
+    assert.equal(137, markerOf(cells));
+    for (let bit = 0; bit < cells.length; bit += 1) {
+      const spoilt = Uint8Array.from(cells, (cell, index) => (index === bit ? 1 - cell : cell));
+      assert.equal(null, markerOf(spoilt));
+    }
+  });
+
   test('is checked with the algorithm that it names', () => {
     // The check value of the catalogue of CRC algorithms, for the text "123456789".
     const bits = [...'123456789'].flatMap((sign) =>

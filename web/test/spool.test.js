@@ -13,6 +13,7 @@ const HELLO = /** @type {const} */ ({
   width: 640,
   height: 360,
   frame_rate: 15,
+  presence: 'server',
   clock: { offset: -5, error: 0.5 },
 });
 const FINISHED = { id: 'r1', name: 'standup.webm', size: 10, sha256: 'abc', duration: 1.5 };

@@ -58,6 +58,7 @@ describe('beginning', () => {
     assert.deepEqual(
       {
         token: 'token',
+        presence: 'server',
         recording: null,
         recorder: 'all',
         config: take.plan.config,

@@ -3,6 +3,7 @@
 import { pageNow } from '../clock.js';
 import { notSupported, within } from '../errors.js';
 import { chirp, toneOf } from '../marker.js';
+import { startWorker } from '../worker.js';
 
 /** How far ahead chirps are scheduled, in ms: a sound system that stands still meanwhile makes them late. */
 const AHEAD = 600;
@@ -107,7 +108,7 @@ export class SyntheticMedia {
 
 /** A painter in a worker, and the track that its frames come out of. */
 class Picture {
-  #worker = new Worker(new URL('./synthetic-worker.js', import.meta.url), { type: 'module' });
+  #worker = startWorker(new URL('./synthetic-worker.js', import.meta.url));
 
   /** @param {Options} options @param {number} origin @param {PictureSize} size @param {boolean} screen */
   constructor({ name, marker, clock }, origin, size, screen) {

@@ -1,5 +1,6 @@
 /** The one steady sound: everybody's, each delayed as their picture is. */
 
+import { startWorker } from '../worker.js';
 import { Ring } from './ring.js';
 
 /** The longest delay a participant's sound can get, in seconds. */
@@ -233,7 +234,7 @@ export class AudioMixer {
 
   #read() {
     this.#reading ??= {
-      worker: new Worker(new URL('./sound-worker.js', import.meta.url), { type: 'module' }),
+      worker: startWorker(new URL('./sound-worker.js', import.meta.url)),
       ready: this.#context.audioWorklet.addModule(new URL('./ring-worklet.js', import.meta.url)),
     };
     return this.#reading;

@@ -83,3 +83,18 @@ export function contain(picture, tile) {
     height,
   };
 }
+
+/**
+ * Returns how large each picture has to come, by who it is of.
+ *
+ * @param {string[]} ids
+ * @param {RecordPlan} plan
+ * @param {string | null} speaker
+ * @returns {Record<string, PictureSize>}
+ */
+export function tileSizes(ids, plan, speaker) {
+  const tiles = [...arrange(plan.layout, ids, speaker, plan)];
+  return Object.fromEntries(
+    tiles.map(([id, { width, height }]) => [id, { width, height, frameRate: plan.frameRate }]),
+  );
+}

@@ -3,6 +3,7 @@
 import { pageNow } from '../clock.js';
 import { recordingError, within } from '../errors.js';
 import { Watchdog } from '../watchdog.js';
+import { startWorker } from '../worker.js';
 import { AudioMixer } from './audio.js';
 import { percentile } from './percentile.js';
 
@@ -65,7 +66,7 @@ export class Mixer extends EventTarget {
     if (plan.type === 'video') {
       const generator = new MediaStreamTrackGenerator({ kind: 'video' });
       this.stream.addTrack(generator);
-      this.#worker = new Worker(new URL('./video-worker.js', import.meta.url), { type: 'module' });
+      this.#worker = startWorker(new URL('./video-worker.js', import.meta.url));
       this.#worker.addEventListener('message', (/** @type {MessageEvent<FromVideoWorker>} */ { data }) =>
         this.#onWorker(data),
       );

@@ -52,10 +52,11 @@ export class Spool extends EventTarget {
   /** Who waits for which answer, in order. @type {{type: FromSpool['type'], answer: PromiseWithResolvers<FromSpool>, question: ToSpool | null}[]} */
   #waiting = [];
 
-  /** @param {string} url of the spool socket */
-  constructor(url) {
+  /** @param {string} url of the spool socket @param {string[]} [protocols] */
+  constructor(url, protocols = []) {
     super();
     this.url = url;
+    this.protocols = protocols;
   }
 
   /** Whether the connection has ended for good. */
@@ -156,7 +157,7 @@ export class Spool extends EventTarget {
   }
 
   #connect() {
-    const socket = new WebSocket(this.url);
+    const socket = new WebSocket(this.url, this.protocols);
     this.#socket = socket;
     this.#ready = false;
     socket.addEventListener('open', () => {

@@ -50,10 +50,11 @@ export class Signaling extends EventTarget {
   /** @type {PromiseWithResolvers<Welcome>} */
   #welcome = Promise.withResolvers();
 
-  /** @param {string} url of the signalling socket */
-  constructor(url) {
+  /** @param {string} url of the signalling socket @param {string[]} [protocols] */
+  constructor(url, protocols = []) {
     super();
     this.url = url;
+    this.protocols = protocols;
   }
 
   /**
@@ -94,7 +95,7 @@ export class Signaling extends EventTarget {
 
   /** @param {Omit<Extract<ToServer, { type: 'hello' }>, 'type'>} hello */
   #connect(hello) {
-    const socket = new WebSocket(this.url);
+    const socket = new WebSocket(this.url, this.protocols);
     this.#socket = socket;
     this.#open = false;
     socket.addEventListener('open', () => this.#say({ type: 'hello', ...hello }));

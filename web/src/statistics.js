@@ -51,3 +51,31 @@ export function kept(stats) {
   }
   return found;
 }
+
+/** How much later sound arrives than its picture, in ms; null where WebRTC does not know. @param {RTCStatsReport} stats */
+export function skewOf(stats) {
+  /** @type {Record<string, number>} */
+  const playout = {};
+  for (const report of entries(stats)) {
+    const at = report['estimatedPlayoutTimestamp'];
+    if (report['type'] === 'inbound-rtp' && typeof at === 'number') playout[String(report['kind'])] = at;
+  }
+  const { video, audio } = playout;
+  return video === undefined || audio === undefined ? null : video - audio;
+}
+
+/** Whether what somebody sends has been decoded here. @param {RTCStatsReport} stats @param {{audio: boolean, video: boolean}} sent */
+export function flows(stats, sent) {
+  let picture = !sent.video;
+  let sound = !sent.audio;
+  for (const report of entries(stats)) {
+    if (report['type'] !== 'inbound-rtp') continue;
+    if (report['kind'] === 'video' && Number(report['framesDecoded']) > 0) picture = true;
+    if (report['kind'] === 'audio' && Number(report['packetsReceived']) > 0) sound = true;
+  }
+  return picture && sound;
+}
+
+/** @param {RTCStatsReport} stats */
+const entries = (stats) =>
+  /** @type {Map<string, Record<string, unknown>>} */ (/** @type {unknown} */ (stats)).values();

@@ -1,0 +1,100 @@
+"""NertcApp: an application built on NERTC's SDK, whose own recorder is driven and whose file is collected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
+from harness.errors import StepTimeout, one_of, page_error
+from harness.recording.config import RecordConfig
+from harness.recording.names import reserve
+
+if TYPE_CHECKING:
+    import os
+
+    from playwright.sync_api import Page
+
+    from harness.recording.config import Recorder
+
+# NERTC's codes, by what they mean: the SDK throws plain errors.
+_NAMES: Final = {
+    10450: "NotSupportedError",
+    10451: "InvalidStateError",
+    10452: "RecordingError",
+    10453: "RecordingError",
+    10454: "InvalidStateError",
+}
+_RECORDERS: Final = ("local", "all")
+_DOWNLOAD_WITHIN: Final = 30_000
+# Chrome fact 22: an exception that crosses to Python loses its name, so the answer carries it.
+_CALL: Final = """async ([name, argument]) => {{
+  try {{
+    return {{ ok: true, value: (await ({client})[name](argument)) ?? null }};
+  }} catch (error) {{
+    const {{ name: kind, message, code }} = error ?? {{}};
+    const said = String(message ?? error);
+    return {{ ok: false, name: String(kind ?? 'Error'), message: said, code: Number(code) || null }};
+  }}
+}}"""
+
+
+class NertcApp:
+    """The four recording calls of NERTC's own SDK, in an application that is built on it.
+
+    ``client`` is how the page names the SDK's client, a JavaScript expression. Downloads go to ``recordings``, under
+    the name that the SDK gives them, made safe; nothing is overwritten. What the SDK refuses is raised as the error
+    that its code means.
+    """
+
+    def __init__(
+        self, page: Page, *, client: str = "window.rtc.client", recordings: str | os.PathLike[str] = "recordings"
+    ) -> None:
+        self.page = page
+        self._script = _CALL.format(client=client)
+        self._folder = Path(recordings).absolute()
+
+    def join(self, **options: Any) -> None:
+        """Join by the SDK's own call (``channelName``, ``uid``, ``token`` ...), for people who have an app key."""
+        self._call("join", options)
+
+    def start_media_recording(self, *, recorder: Recorder = "all", record_config: RecordConfig | None = None) -> None:
+        """NERTC ``startMediaRecording``, with the options that the SDK knows."""
+        one_of("recorder", recorder, _RECORDERS)
+        config = (record_config or RecordConfig()).for_page()
+        known = ("recordType", "recordName", "recordVideoQuality", "recordVideoFrame")
+        options = {name: config[name] for name in known if config.get(name) is not None}
+        self._call("startMediaRecording", {"recorder": recorder, "recordConfig": options})
+
+    def stop_media_recording(self) -> None:
+        """NERTC ``stopMediaRecording``."""
+        self._call("stopMediaRecording")
+
+    def download_media_recording(self) -> Path:
+        """NERTC ``downloadMediaRecording``; returns the file, as the browser downloaded it."""
+        try:
+            with self.page.expect_download(timeout=_DOWNLOAD_WITHIN) as begun:
+                self._call("downloadMediaRecording")
+        except PlaywrightTimeout:
+            message = f"No download began within {_DOWNLOAD_WITHIN // 1000} s of downloadMediaRecording."
+            raise StepTimeout(message) from None
+        path = reserve(self._folder, Path(begun.value.suggested_filename).stem)
+        begun.value.save_as(path)
+        return path
+
+    def clean_media_recording(self) -> None:
+        """NERTC ``cleanMediaRecording``."""
+        self._call("cleanMediaRecording")
+
+    def _call(self, name: str, argument: object = None) -> Any:
+        try:
+            answer = self.page.evaluate(self._script, [name, argument])
+        except PlaywrightError as error:
+            raise page_error(message=error.message.splitlines()[0], code=None, name="Error", page_log=[]) from error
+        if not answer["ok"]:
+            code = answer["code"]
+            name = _NAMES.get(code, answer["name"])
+            raise page_error(message=answer["message"], code=code, name=name, page_log=[])
+        return answer["value"]

@@ -1,0 +1,9 @@
+/* global NERTC */
+// NERTC's own client and stream, without its cloud: its recorder needs no more than a stream that plays.
+const client = NERTC.createClient({ appkey: 'a'.repeat(32), debug: false });
+const stream = NERTC.createStream({ uid: 1, audio: true, video: true, client });
+await stream.init();
+await stream.play(document.querySelector('#me'));
+client.bindLocalStream(stream);
+window.rtc = { client, stream };
+document.querySelector('#state').textContent = 'ready';

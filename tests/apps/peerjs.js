@@ -1,0 +1,44 @@
+/* global peerjs */
+// A call between two by PeerJS and its own server, whose port the address names: who has a ?call= calls them.
+const { searchParams } = new URL(location.href);
+const state = document.querySelector('#state');
+const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 640, height: 360 } });
+const peer = new peerjs.Peer(searchParams.get('me'), {
+  host: 'localhost',
+  port: Number(searchParams.get('port')),
+  path: '/peers',
+  secure: false,
+  config: { iceServers: [] },
+});
+
+function show(call) {
+  call.on('stream', (theirs) => {
+    const video = document.createElement('video');
+    Object.assign(video, { srcObject: theirs, autoplay: true, muted: true, width: 320 });
+    document.body.append(video);
+    state.textContent = 'talking';
+  });
+  call.on('close', () => (state.textContent = 'over'));
+  document.querySelector('#hang-up').addEventListener('click', () => call.close());
+  // The camera is switched by another track in its place, as applications do that save power.
+  document.querySelector('#camera').addEventListener('click', async () => {
+    const fresh = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360 } });
+    const sender = call.peerConnection.getSenders().find(({ track }) => track?.kind === 'video');
+    sender.track.stop();
+    await sender.replaceTrack(fresh.getVideoTracks()[0]);
+    state.textContent = 'another camera';
+  });
+}
+
+peer.on('call', (call) => {
+  call.answer(stream);
+  show(call);
+});
+peer.on('open', () => {
+  state.textContent = 'ready';
+  const other = searchParams.get('call');
+  if (other) show(peer.call(other, stream));
+});
+document.querySelector('#mute').addEventListener('click', () => {
+  for (const track of stream.getAudioTracks()) track.enabled = !track.enabled;
+});

@@ -1,0 +1,58 @@
+"""Applications that know nothing of the harness, each with the pages of those who are in its call."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.apps.site import NODE_MODULES, Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import BrowserContext
+
+    from harness import Participant, Room
+
+# Opens a page of an application for somebody, who is followed from then on.
+Enter = "Callable[..., Participant]"
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    """Serve the applications, over https and with every rule that one can set."""
+    if not (NODE_MODULES / "simple-peer").is_dir():
+        pytest.skip("the applications' libraries are not installed: make setup")
+    with Site() as site:
+        yield site
+
+
+@pytest.fixture
+def enter(room: Room, new_context: Callable[..., BrowserContext]) -> Callable[..., Participant]:
+    """Return a function that lets somebody into an application, and follows them there."""
+
+    def enter(url: str, name: str, **options: Any) -> Participant:
+        page = new_context(ignore_https_errors=True).new_page()
+        participant = room.attach(page, name, **options)
+        page.goto(url)
+        return participant
+
+    return enter
+
+
+@pytest.fixture(scope="session")
+def peer_server() -> Iterator[int]:
+    """Run PeerJS's own server, and return its port."""
+    script = """
+      const { PeerServer } = require('peer');
+      const server = PeerServer({ port: 0, host: '127.0.0.1', path: '/peers' }, (http) =>
+        console.log(http.address().port));
+    """
+    with subprocess.Popen(
+        ["node", "-e", script], cwd=NODE_MODULES.parent, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+        process.terminate()

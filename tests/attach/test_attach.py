@@ -1,0 +1,201 @@
+"""Somebody else's application, recorded in its own page: who is in the call, how they are, and what breaks."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness import ConfigError, InvalidStateError, NotSupportedError, Participant, RecordConfig, RecordingError, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import BrowserContext, Page
+
+    from harness import Recording, Room
+    from harness.recording.config import Recorder
+    from tests.apps.site import Site
+
+    Enter = Callable[..., Participant]
+
+SMALL = RecordConfig(record_name="call")
+
+
+def meet(room: Room, *people: Participant) -> None:
+    """Wait until everybody sees everybody."""
+    names = {one.name for one in people}
+    for one in people:
+        room.wait_for(
+            lambda one=one: set(one.others) == names - {one.name}, what=f"everybody in {one.name}'s page", timeout=20
+        )
+
+
+def recorded(room: Room, who: Participant, seconds: float = 3.0, recorder: Recorder = "all") -> Recording:
+    """Record for a while."""
+    who.start_media_recording(recorder=recorder, record_config=SMALL)
+    room.wait(seconds=seconds)
+    who.stop_media_recording()
+    return who.download_media_recording()
+
+
+def test_three_people_in_a_strict_application_are_recorded_and_judged(room: Room, enter: Enter, site: Site) -> None:
+    """Over https, isolated, with content policy and trusted types: everybody is known by their marks."""
+    alice, bob, carol = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob", "carol"))
+    meet(room, alice, bob, carol)
+
+    report = verify(recorded(room, alice))
+
+    report.raise_for_failures()
+    assert ["alice", "bob", "carol"] == [one.name for one in report.participants]
+    for name in ("alice", "bob", "carol"):
+        assert report.participant(name).heard(0.5, 2.5)
+
+
+def test_local_holds_only_what_the_page_sends(room: Room, enter: Enter, site: Site) -> None:
+    """Although somebody else is in the call."""
+    alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
+    meet(room, alice, bob)
+
+    report = verify(recorded(room, alice, recorder="local"))
+
+    report.raise_for_failures()
+    assert ["alice"] == [one.name for one in report.participants]
+
+
+def test_who_comes_mutes_and_hangs_up_does_so_in_the_recording(room: Room, enter: Enter, site: Site) -> None:
+    """By the application's own buttons; the verdict knows when."""
+    alice = enter(f"{site.url}/simple-peer.html", "alice")
+    bob = enter(f"{site.url}/simple-peer.html", "bob")
+    meet(room, alice, bob)
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=2)
+    bob.page.get_by_role("button", name="Mute").click()
+    room.wait(seconds=2)
+    bob.page.get_by_role("button", name="Mute").click()
+    carol = enter(f"{site.url}/simple-peer.html", "carol")
+    meet(room, alice, bob, carol)
+    came = alice.get_media_recording().elapsed
+    room.wait(seconds=2)
+    bob.page.get_by_role("button", name="Hang up").click()
+    room.wait_for(lambda: alice.others == ["carol"], what="bob to be gone")
+    left = alice.get_media_recording().elapsed
+    room.wait(seconds=2)
+    alice.stop_media_recording()
+
+    report = verify(alice.download_media_recording())
+
+    report.raise_for_failures()
+    bob_was, carol_was = report.participant("bob"), report.participant("carol")
+    assert not bob_was.heard(2.7, 3.8)
+    assert bob_was.heard(came + 0.3, left - 1)
+    assert carol_was.heard(came + 0.5, left + 1)
+    assert bob_was.present[-1][1] == pytest.approx(left, abs=1)
+
+
+def test_another_track_in_the_cameras_place_is_followed(room: Room, enter: Enter, site: Site, peer_server: int) -> None:
+    """PeerJS by its own server, two people; one takes another camera in the middle, and then hangs up."""
+    bob = enter(f"{site.url}/peerjs.html?me=bob&port={peer_server}", "bob")
+    bob.page.get_by_text("ready").wait_for()
+    alice = enter(f"{site.url}/peerjs.html?me=alice&call=bob&port={peer_server}", "alice")
+    meet(room, alice, bob)
+
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=2)
+    bob.page.get_by_role("button", name="Camera").click()
+    alice.page.get_by_role("button", name="Camera").click()
+    alice.page.get_by_text("another camera").wait_for()
+    room.wait(seconds=2)
+    alice.stop_media_recording()
+    report = verify(alice.download_media_recording())
+
+    report.raise_for_failures()
+    assert report.participant("bob").heard(0.5, 3.5)
+    bob.page.get_by_role("button", name="Hang up").click()
+    room.wait_for(lambda: alice.others == [], what="bob to be gone", timeout=20)
+
+
+def test_a_page_that_crashes_leaves_its_recording(room: Room, enter: Enter, site: Site) -> None:
+    """Whoever waits hears of it, with what was saved."""
+    alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
+    meet(room, alice, bob)
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=2)
+
+    alice.crash()
+
+    with pytest.raises(RecordingError, match="crashed") as told:
+        room.wait(seconds=5)
+    assert told.value.recording is not None
+    assert told.value.recording.duration > 1
+    room.wait_for(lambda: bob.others == [], what="alice to be gone", timeout=20)
+
+
+def test_a_page_that_loads_anew_leaves_its_recording_and_can_record_again(room: Room, enter: Enter, site: Site) -> None:
+    """The first recording ends with the page and is kept; the page's next call is followed as the first was."""
+    alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
+    meet(room, alice, bob)
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=2)
+
+    alice.page.reload()
+    room.wait_for(lambda: alice.others == ["bob"], what="bob in the page that was loaded anew", timeout=20)
+    report = verify(recorded(room, alice))
+
+    report.raise_for_failures()
+    assert report.participant("bob").heard(0.5, 2.5)
+
+
+def test_a_page_over_plain_http_is_refused_with_the_reason(room: Room, page: Page) -> None:
+    """There Chrome hides what a recording is made of."""
+    alice = room.attach(page, "alice")
+    alice.page.route("http://application.test/", lambda route: route.fulfill(body="<h1>An application</h1>"))
+    alice.page.goto("http://application.test/")
+
+    with pytest.raises(NotSupportedError, match="https or from localhost"):
+        alice.start_media_recording()
+
+
+def test_a_page_that_is_somewhere_already_is_refused(room: Room, page: Page) -> None:
+    """What its scripts have done by then nobody can follow any more."""
+    page.goto("data:text/html,<h1>An application</h1>")
+
+    with pytest.raises(ConfigError, match="attach before it goes anywhere"):
+        room.attach(page, "alice")
+
+
+def test_a_call_in_a_frame_of_the_page_is_recorded(room: Room, enter: Enter, site: Site) -> None:
+    """The calls go to the frame that has the connections."""
+    alice, bob = enter(f"{site.url}/frames.html", "alice"), enter(f"{site.url}/frames.html", "bob")
+    meet(room, alice, bob)
+
+    report = verify(recorded(room, alice))
+
+    report.raise_for_failures()
+    assert report.participant("bob").heard(0.5, 2.5)
+
+
+def test_a_page_without_a_call_is_refused(enter: Enter, site: Site) -> None:
+    """Nobody records nothing: a film that is played, encrypted or not, is no call."""
+    alice = enter(f"{site.url}/empty.html", "alice")
+
+    with pytest.raises(InvalidStateError, match="in no call"):
+        alice.start_media_recording()
+
+
+def test_somebody_who_is_none_of_ours_is_a_guest(
+    room: Room, enter: Enter, site: Site, new_context: Callable[..., BrowserContext]
+) -> None:
+    """Seen, heard and listed, by what the page knows; without marks there is no more to say."""
+    alice = enter(f"{site.url}/simple-peer.html", "alice")
+    stranger = new_context(ignore_https_errors=True).new_page()
+    stranger.goto(f"{site.url}/simple-peer.html")
+    room.wait_for(lambda: alice.others == ["guest 1"], what="the guest", timeout=20)
+
+    recording = recorded(room, alice)
+    report = verify(recording)
+
+    report.raise_for_failures()
+    told = json.loads(recording.manifest.read_text(encoding="utf-8"))
+    assert [{"name": "alice", "marker": 0}, {"name": "guest 1", "marker": None}] == told["timeline"]["members"]

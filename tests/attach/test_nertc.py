@@ -1,0 +1,86 @@
+"""NERTC's own recorder, driven in a page that is built on its SDK, and what the verdict says of its file today."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness import InvalidStateError, NertcApp, RecordConfig, verify
+from tests.apps.site import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import BrowserContext, Page
+
+    from harness import Room
+
+ROOT = Path(__file__).parents[2]
+SDK = "nertc-web-sdk@5.8.34"
+
+
+@pytest.fixture(scope="module")
+def sdk_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Install the SDK into a scratch folder, and serve a page that is built on it."""
+    folder = tmp_path_factory.mktemp("sdk")
+    quick = ("--prefer-offline", "--fetch-retries=0", "--fetch-timeout=30000")
+    command = ["npm", "install", *quick, "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", SDK]
+    installed = subprocess.run(
+        [str(ROOT / "scripts" / "with-node"), *command], cwd=folder, check=False, capture_output=True, text=True
+    )
+    if installed.returncode:
+        pytest.skip(f"{SDK} can't be installed: {installed.stderr.strip().splitlines()[-1:]}")
+    with Site(sdk=folder / "node_modules", strict=False) as site:
+        yield site
+
+
+@pytest.fixture
+def page_of_sdk(sdk_site: Site, room: Room, new_context: Callable[..., BrowserContext]) -> Page:
+    """Return a page of the application, whose camera is alice's: the SDK does not know that it is a made one."""
+    page = new_context(ignore_https_errors=True).new_page()
+    room.attach(page, "alice")
+    page.goto(f"{sdk_site.url}/nertc.html")
+    page.get_by_text("ready").wait_for()
+    return page
+
+
+def test_nertcs_own_recording_is_collected_and_judged(page_of_sdk: Page, tmp_path: Path) -> None:
+    """MP4 by the name of WebM; a second start, which it refuses, makes its picture smaller all the same."""
+    app = NertcApp(page_of_sdk, recordings=tmp_path)
+    large = RecordConfig(record_name="sdk", record_video_quality="720p", record_video_frame=30)
+
+    app.start_media_recording(recorder="local", record_config=large)
+    page_of_sdk.wait_for_timeout(2000)
+    with pytest.raises(InvalidStateError, match="REPEAT_RECORDING_ERROR") as refused:
+        app.start_media_recording(recorder="local", record_config=RecordConfig(record_video_quality="360p"))
+    page_of_sdk.wait_for_timeout(2000)
+    app.stop_media_recording()
+    path = app.download_media_recording()
+    app.clean_media_recording()
+    report = verify(path)
+
+    assert 10451 == refused.value.code
+    assert re.fullmatch(r"sdk_\d+\.webm", path.name)
+    assert report.media is not None
+    assert "mp4" == report.media.container
+    said = {finding.check: finding.message for finding in report.failures}
+    assert "is mp4, not webm" in said["container"]
+    assert "640x360 instead of 1280x720" in said["size"]
+    # Whoever was in front of the camera is known by her mark.
+    (alice,) = report.participants
+    assert alice.heard(0.5, 3)
+
+
+@pytest.mark.parametrize("call", ["stop_media_recording", "download_media_recording", "clean_media_recording"])
+def test_what_the_sdk_refuses_is_an_error_by_its_code(page_of_sdk: Page, tmp_path: Path, call: str) -> None:
+    """Nothing was started."""
+    app = NertcApp(page_of_sdk, recordings=tmp_path)
+
+    with pytest.raises(InvalidStateError, match="RECORDING_NOT_START_ERROR") as refused:
+        getattr(app, call)()
+
+    assert 10454 == refused.value.code

@@ -1,0 +1,46 @@
+"""harness record --url: the call of an application that knows nothing of the harness, from a shell."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING
+
+from tests.program import harness
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.apps.site import Site
+
+
+def test_a_call_is_recorded_from_a_shell(site: Site, tmp_path: Path) -> None:
+    """Two people open the address, a script gets them in, and the answer has the file and a verdict by their marks."""
+    (tmp_path / "join.py").write_text(
+        "def join(page, name):\n    page.get_by_role('heading', name='A call with simple-peer').wait_for()\n"
+    )
+
+    ran = harness(
+        *("record", "alice", "bob", "--url", f"{site.url}/simple-peer.html?room=shell", "--script", "join.py"),
+        *("--seconds", "3", "--name", "theirs", "--json"),
+        folder=tmp_path,
+    )
+
+    assert 0 == ran.returncode, ran.stderr
+    answer = json.loads(ran.stdout)
+    assert answer["ok"]
+    assert str(tmp_path / "recordings" / "theirs.webm") == answer["recordings"][0]["path"]
+    assert ["alice", "bob"] == [one["name"] for one in answer["reports"][0]["participants"]]
+
+
+def test_an_address_where_nobody_answers_is_told(tmp_path: Path) -> None:
+    """In one line, and nothing is left behind."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"https://localhost:{nobody.getsockname()[1]}/"
+
+        ran = harness("record", "alice", "--url", url, folder=tmp_path)
+
+    assert 2 == ran.returncode
+    assert f"--url: {url} can't be opened: net::ERR_CONNECTION_REFUSED" in ran.stderr
+    assert "Traceback" not in ran.stderr

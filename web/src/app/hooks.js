@@ -1,0 +1,143 @@
+/**
+ * What comes first in every frame of somebody else's page: it notes each peer connection and what is sent, and answers
+ * for the camera where it is asked to. A classic script, since it has to be there before the page's own; Python puts
+ * `HARNESS` before it. It changes nothing that the page can tell, and wakes the rest (attach.js) when there is cause.
+ */
+(() => {
+  const KEY = Symbol.for('recording-harness');
+  if (KEY in globalThis || typeof RTCPeerConnection !== 'function') return;
+
+  /** Emits `connection` and `closed` with an RTCPeerConnection, `sending` when what is sent may be another. */
+  class Hooks extends EventTarget {
+    /** @type {Set<RTCPeerConnection>} */
+    connections = new Set();
+    /** Answers for getUserMedia, once somebody is there to. @type {AppCamera | null} */
+    camera = null;
+    /** @type {Promise<AttachedPage> | null} */
+    #awake = null;
+
+    get isAwake() {
+      return this.#awake !== null;
+    }
+
+    /** Brings the rest into the page. @returns {Promise<AttachedPage>} */
+    wake() {
+      this.#awake ??= this.#wake().catch((error) => {
+        // Whoever asks again, tries again.
+        this.#awake = null;
+        throw error;
+      });
+      return this.#awake;
+    }
+
+    async #wake() {
+      const url = `${HARNESS.url}/src/attach.js`;
+      const load = (/** @type {string} */ address) =>
+        /** @type {Promise<typeof import('../attach.js')>} */ (import(address));
+      // A frame that is just being made may lose its first import.
+      const module = await load(url).catch(() => load(`${url}?again`));
+      return module.attach(this, HARNESS);
+    }
+
+    /** @param {string} type @param {unknown} [detail] */
+    tell(type, detail) {
+      this.dispatchEvent(new CustomEvent(type, { detail }));
+    }
+  }
+
+  const hooks = new Hooks();
+  Object.defineProperty(globalThis, KEY, { value: hooks });
+
+  // What a frame of ours wants to download; see attach.js.
+  addEventListener(
+    'message',
+    (/** @type {MessageEvent<{recordingHarness?: string, url: string, name: string}>} */ { data }) => {
+      if (window !== window.top || data?.recordingHarness !== HARNESS.key) return;
+      const link = Object.assign(document.createElement('a'), { href: data.url, download: data.name });
+      document.body.append(link);
+      link.click();
+      link.remove();
+    },
+  );
+
+  const Native = RTCPeerConnection;
+  const Followed = new Proxy(Native, {
+    construct(target, args, newTarget) {
+      const made = /** @type {unknown} */ (Reflect.construct(target, args, newTarget));
+      const connection = /** @type {RTCPeerConnection} */ (made);
+      hooks.connections.add(connection);
+      hooks.tell('connection', connection);
+      connection.addEventListener('signalingstatechange', () => hooks.tell('sending'));
+      void hooks.wake().catch(() => undefined);
+      return connection;
+    },
+  });
+  for (const name of ['RTCPeerConnection', 'webkitRTCPeerConnection']) {
+    if (name in globalThis)
+      Object.defineProperty(globalThis, name, { value: Followed, writable: true, configurable: true });
+  }
+  Native.prototype.constructor = Followed;
+
+  /**
+   * Calls `then` after each call of a method, as if nobody did.
+   *
+   * @param {object} prototype
+   * @param {string} name
+   * @param {(self: unknown) => void} then
+   */
+  function after(prototype, name, then) {
+    const methods = /** @type {Record<string, Function | undefined>} */ (prototype);
+    const native = methods[name];
+    if (!native) return;
+    methods[name] = new Proxy(native, {
+      apply(target, self, args) {
+        const answer = /** @type {unknown} */ (Reflect.apply(target, self, args));
+        if (answer instanceof Promise)
+          answer.then(
+            () => then(self),
+            () => undefined,
+          );
+        else then(self);
+        return answer;
+      },
+    });
+  }
+
+  const sending = () => hooks.tell('sending');
+  for (const name of ['addTrack', 'addTransceiver', 'removeTrack', 'addStream', 'removeStream'])
+    after(Native.prototype, name, sending);
+  after(RTCRtpSender.prototype, 'replaceTrack', sending);
+  after(MediaStreamTrack.prototype, 'stop', sending);
+  after(Native.prototype, 'close', (connection) => {
+    hooks.connections.delete(/** @type {RTCPeerConnection} */ (connection));
+    hooks.tell('closed', connection);
+    sending();
+  });
+
+  const enabled = Object.getOwnPropertyDescriptor(MediaStreamTrack.prototype, 'enabled') ?? {};
+  Object.defineProperty(MediaStreamTrack.prototype, 'enabled', {
+    ...enabled,
+    /** @param {boolean} on */
+    set(on) {
+      enabled.set?.call(this, on);
+      sending();
+    },
+  });
+
+  const { mediaDevices } = navigator;
+  if (HARNESS.media !== 'synthetic' || !mediaDevices) return;
+  /** @param {string} name @param {(camera: AppCamera, argument: MediaStreamConstraints | undefined) => unknown} answer */
+  const instead = (name, answer) => {
+    const methods = /** @type {Record<string, Function>} */ (/** @type {unknown} */ (MediaDevices.prototype));
+    methods[name] = new Proxy(/** @type {Function} */ (methods[name]), {
+      async apply(_, __, /** @type {[MediaStreamConstraints | undefined]} */ [argument]) {
+        await hooks.wake();
+        if (!hooks.camera) throw new DOMException('The synthetic camera is not there.', 'NotReadableError');
+        return answer(hooks.camera, argument);
+      },
+    });
+  };
+  instead('getUserMedia', (camera, constraints) => camera.open(constraints));
+  instead('enumerateDevices', (camera) => camera.devices());
+  instead('getDisplayMedia', (camera) => camera.share());
+})();

@@ -1,0 +1,227 @@
+/** People: whoever is at the other end of an application's own peer connections, put together from their tracks. */
+
+/** How often tracks that went without a word are looked for, in ms. */
+const LOOK_EVERY = 250;
+/** How long a connection may be cut before its people have gone, in ms; it takes WebRTC some 6 s to notice. */
+const CUT_FOR = 4000;
+
+/** Chrome fact 6: remote sound comes only while a media element plays it, and be it muted. */
+class Playing {
+  #element = new Audio();
+
+  /** @param {MediaStreamTrack} track */
+  constructor(track) {
+    this.#element.muted = true;
+    this.#element.srcObject = new MediaStream([track]);
+    this.rouse();
+  }
+
+  rouse() {
+    this.#element.load();
+    this.#element.play().catch(() => undefined);
+  }
+
+  close() {
+    this.#element.srcObject = null;
+  }
+}
+
+/** Somebody's tracks that belong together: one stream of one connection. */
+export class Person {
+  /** @type {Map<'audio' | 'video', RTCRtpReceiver>} */
+  receivers = new Map();
+  /** @type {Playing | null} */
+  #playing = null;
+
+  /** @param {RTCPeerConnection} connection @param {string} key of the stream in the connection */
+  constructor(connection, key) {
+    this.connection = connection;
+    this.key = key;
+  }
+
+  /** @param {'audio' | 'video'} kind */
+  track(kind) {
+    return this.receivers.get(kind)?.track ?? null;
+  }
+
+  /** @param {RTCRtpReceiver} receiver */
+  take(receiver) {
+    const kind = /** @type {'audio' | 'video'} */ (receiver.track.kind);
+    this.receivers.set(kind, receiver);
+    if (kind !== 'audio') return;
+    this.#playing?.close();
+    this.#playing = new Playing(receiver.track);
+  }
+
+  /** @param {'audio' | 'video'} kind */
+  drop(kind) {
+    this.receivers.delete(kind);
+    if (kind === 'audio') this.close();
+  }
+
+  rouse() {
+    this.#playing?.rouse();
+  }
+
+  /** What WebRTC says of their tracks. */
+  async stats() {
+    const reports = await Promise.all([...this.receivers.values()].map((receiver) => receiver.getStats()));
+    return /** @type {RTCStatsReport} */ (
+      /** @type {unknown} */ (new Map(reports.flatMap((report) => [...report.entries()])))
+    );
+  }
+
+  close() {
+    this.#playing?.close();
+    this.#playing = null;
+  }
+}
+
+/** Emits `came`, `changed` and `gone` with a Person, `cut` and `mended` with those whose connection breaks and is back. */
+export class People extends EventTarget {
+  /** @type {Map<RTCPeerConnection, Map<string, Person>>} */
+  #people = new Map();
+  /** When a connection was cut. @type {Map<RTCPeerConnection, number>} */
+  #cut = new Map();
+  #timer;
+
+  /** @param {AppHooks} hooks */
+  constructor(hooks) {
+    super();
+    for (const connection of hooks.connections) this.#follow(connection);
+    hooks.addEventListener('connection', (event) => this.#follow(detailOf(event)));
+    hooks.addEventListener('closed', (event) => this.#forget(detailOf(event)));
+    this.#timer = setInterval(() => this.#look(), LOOK_EVERY);
+  }
+
+  /** Everybody who is there. */
+  get all() {
+    return [...this.#people.values()].flatMap((people) => [...people.values()]);
+  }
+
+  close() {
+    clearInterval(this.#timer);
+    for (const person of this.all) person.close();
+    this.#people.clear();
+  }
+
+  /** @param {RTCPeerConnection} connection */
+  #follow(connection) {
+    this.#people.set(connection, new Map());
+    connection.addEventListener('track', ({ receiver, streams }) =>
+      this.#onTrack(connection, receiver, streams),
+    );
+    connection.addEventListener('connectionstatechange', () => this.#onState(connection));
+    // Who came before we did.
+    for (const { receiver, currentDirection } of connection.getTransceivers())
+      if (receives(currentDirection)) this.#onTrack(connection, receiver, []);
+  }
+
+  /** @param {RTCPeerConnection} connection @param {RTCRtpReceiver} receiver @param {readonly MediaStream[]} streams */
+  #onTrack(connection, receiver, streams) {
+    const people = this.#people.get(connection);
+    if (!people) return;
+    const key = keyOf(streams[0]?.id);
+    const known = people.get(key);
+    const { kind } = receiver.track;
+    // A second picture in one stream is a screen: somebody beside them.
+    const beside = known?.track(/** @type {'audio' | 'video'} */ (kind));
+    if (
+      beside &&
+      beside !== receiver.track &&
+      beside.readyState === 'live' &&
+      kind === 'video' &&
+      this.#flows(known)
+    ) {
+      this.#come(connection, people, `${key} beside ${receiver.track.id}`, receiver);
+    } else {
+      this.#come(connection, people, key, receiver);
+    }
+  }
+
+  /** @param {RTCPeerConnection} connection @param {Map<string, Person>} people @param {string} key @param {RTCRtpReceiver} receiver */
+  #come(connection, people, key, receiver) {
+    const known = people.get(key);
+    const person = known ?? new Person(connection, key);
+    if (person.track(/** @type {'audio' | 'video'} */ (receiver.track.kind)) === receiver.track) return;
+    person.take(receiver);
+    people.set(key, person);
+    this.#emit(known ? 'changed' : 'came', person);
+  }
+
+  /** Whether somebody's picture still belongs to a transceiver that receives. @param {Person | undefined} person */
+  #flows(person) {
+    const receiver = person?.receivers.get('video');
+    return person?.connection
+      .getTransceivers()
+      .some((one) => one.receiver === receiver && receives(one.currentDirection));
+  }
+
+  /** Finds what went without an event: tracks that ended, transceivers that receive no more, connections that stay cut. */
+  #look() {
+    for (const [connection, people] of this.#people) {
+      if (performance.now() - (this.#cut.get(connection) ?? Infinity) > CUT_FOR) {
+        this.#forget(connection);
+        continue;
+      }
+      const transceivers = connection.getTransceivers();
+      for (const person of people.values()) {
+        for (const [kind, receiver] of person.receivers) {
+          const direction = transceivers.find((one) => one.receiver === receiver)?.currentDirection;
+          // Before the first answer there is no direction, and what is to come may come.
+          const over = direction !== undefined && direction !== null && !receives(direction);
+          if (receiver.track.readyState === 'live' && !over) continue;
+          person.drop(kind);
+          this.#emit('changed', person);
+        }
+        if (person.receivers.size === 0) this.#go(people, person);
+      }
+    }
+  }
+
+  /** @param {RTCPeerConnection} connection */
+  #onState(connection) {
+    const { connectionState } = connection;
+    if (connectionState === 'failed' || connectionState === 'closed') this.#forget(connection);
+    const broken = connectionState === 'disconnected';
+    if (broken === this.#cut.has(connection)) return;
+    if (broken) this.#cut.set(connection, performance.now());
+    else this.#cut.delete(connection);
+    for (const person of this.#people.get(connection)?.values() ?? [])
+      this.#emit(broken ? 'cut' : 'mended', person);
+  }
+
+  /** @param {RTCPeerConnection} connection */
+  #forget(connection) {
+    const people = this.#people.get(connection);
+    this.#cut.delete(connection);
+    for (const person of people?.values() ?? []) this.#go(people, person);
+    // One that failed may be mended by its application: ICE restarts.
+    if (connection.signalingState === 'closed') this.#people.delete(connection);
+  }
+
+  /** @param {Map<string, Person> | undefined} people @param {Person} person */
+  #go(people, person) {
+    if (!people?.delete(person.key)) return;
+    person.close();
+    this.#emit('gone', person);
+  }
+
+  /** @param {string} type @param {Person} person */
+  #emit(type, person) {
+    this.dispatchEvent(new CustomEvent(type, { detail: person }));
+  }
+}
+
+/** @param {Event} event */
+const detailOf = (event) => /** @type {CustomEvent<RTCPeerConnection>} */ (event).detail;
+
+/** @param {RTCRtpTransceiverDirection | null} direction */
+const receives = (direction) => direction === 'recvonly' || direction === 'sendrecv';
+
+/**
+ * Streams of one person begin alike in LiveKit: PARTICIPANT|TRACK. Without a stream everything is one person's.
+ *
+ * @param {string | undefined} stream
+ */
+const keyOf = (stream) => (stream ?? '-').split('|')[0] ?? '-';
