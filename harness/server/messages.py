@@ -81,12 +81,16 @@ class Signal(Message):
 
 
 class State(Message):
-    """Whether the member's microphone and camera are on, and whether the picture is the screen."""
+    """Whether the member's microphone and camera are on, and whether the picture is the screen.
+
+    ``connected`` is false for whoever hung up in an application that is recorded in its own pages.
+    """
 
     type: Literal["state"]
     audio: bool
     video: bool
     screen: bool = False
+    connected: bool = True
 
 
 class WantsMessage(Message):

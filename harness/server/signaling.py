@@ -255,8 +255,7 @@ class Signaling:
                 return self._to_one(member, other, {"type": "received", "from": member.id})
             case State(audio=audio, video=video, screen=screen):
                 member.audio, member.video, member.screen = audio, video, screen
-                state = {"type": "state", "id": member.id, "audio": audio, "video": video, "screen": screen}
-                return self._tell(member.room, state, but=member)
+                return self._tell(member.room, {**message.model_dump(), "id": member.id}, but=member)
             case WantsMessage(wants=wants):
                 member.wants = wants
                 return self._tell(member.room, {"type": "wants", "id": member.id, "wants": _plain(wants)}, but=member)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 import trustme
 from aiohttp import WSMsgType, web
 
+from tests.apps.livekit_server import LiveKit
+
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
@@ -56,6 +58,7 @@ class Site:
     async def _start(self) -> None:
         app = web.Application()
         app.router.add_get("/relay/{room}", self._relay)
+        app.router.add_get("/livekit/rtc", LiveKit().handle)
         app.router.add_static("/lib", NODE_MODULES, follow_symlinks=True)
         if self._sdk:
             app.router.add_static("/sdk", self._sdk)

@@ -6,11 +6,23 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
-from harness import ConfigError, InvalidStateError, NotSupportedError, Participant, RecordConfig, RecordingError, verify
+from harness import (
+    ConfigError,
+    InvalidStateError,
+    Limits,
+    NotSupportedError,
+    Participant,
+    RecordConfig,
+    RecordingError,
+    attach,
+    verify,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from playwright.sync_api import BrowserContext, Page
 
@@ -116,6 +128,35 @@ def test_another_track_in_the_cameras_place_is_followed(room: Room, enter: Enter
     room.wait_for(lambda: alice.others == [], what="bob to be gone", timeout=20)
 
 
+def test_a_call_by_livekits_own_client_is_recorded_and_goes_on(room: Room, enter: Enter, site: Site) -> None:
+    """Everybody by one connection from a server; who leaves is gone, and a download is no reason to hang up."""
+    alice, bob = (enter(f"{site.url}/livekit.html?me={name}", name) for name in ("alice", "bob"))
+    meet(room, alice, bob)
+    recording = recorded(room, alice)
+    # A page that is left hangs up, says its client; this one is not.
+    assert ["bob"] == alice.others
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=2)
+    bob.page.get_by_role("button", name="Mute").click()
+    room.wait(seconds=2)
+    bob.page.get_by_role("button", name="Leave").click()
+    room.wait_for(lambda: alice.others == [], what="bob to be gone", timeout=5)
+    left = alice.get_media_recording().elapsed
+    room.wait(seconds=1)
+    alice.stop_media_recording()
+
+    # The server decodes and encodes everybody in Python, beside the browsers.
+    busy = Limits(own_av_offset_ms=250, av_offset_ms=400, repeat_percent=30)
+    report = verify(recording, limits=busy)
+    again = verify(alice.download_media_recording(), limits=busy)
+
+    report.raise_for_failures()
+    again.raise_for_failures()
+    assert report.participant("bob").heard(0.7, 2.5)
+    assert not again.participant("bob").heard(3, 3.8)
+    assert again.participant("bob").present[-1][1] == pytest.approx(left, abs=1)
+
+
 def test_a_page_that_crashes_leaves_its_recording(room: Room, enter: Enter, site: Site) -> None:
     """Whoever waits hears of it, with what was saved."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
@@ -199,3 +240,31 @@ def test_somebody_who_is_none_of_ours_is_a_guest(
     report.raise_for_failures()
     told = json.loads(recording.manifest.read_text(encoding="utf-8"))
     assert [{"name": "alice", "marker": 0}, {"name": "guest 1", "marker": None}] == told["timeline"]["members"]
+
+
+def test_a_call_in_a_sandboxed_frame_is_refused(enter: Enter, site: Site) -> None:
+    """It may use neither camera nor connections of its site, so there is no call."""
+    alice = enter(f"{site.url}/sandboxed.html", "alice")
+
+    with pytest.raises(InvalidStateError, match="in no call"):
+        alice.start_media_recording()
+
+
+def test_one_page_is_attached_without_a_room(
+    new_context: Callable[..., BrowserContext], site: Site, tmp_path: Path
+) -> None:
+    """Whoever has a page of their own attaches it; it stays open, and goes on with its call."""
+    page, other = (new_context(ignore_https_errors=True).new_page() for _ in range(2))
+    with attach(page, "alice", media="synthetic", recordings=tmp_path) as alice:
+        for one in (page, other):
+            one.goto(f"{site.url}/simple-peer.html?room=alone")
+        page.get_by_text("with 1").wait_for()
+        alice.start_media_recording(recorder="local", record_config=SMALL)
+        alice.wait(2)
+        alice.stop_media_recording()
+
+        recording = alice.download_media_recording()
+
+    verify(recording).raise_for_failures()
+    assert tmp_path / "call.webm" == recording.path
+    expect(page.get_by_text("with 1")).to_be_visible()

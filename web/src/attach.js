@@ -8,21 +8,23 @@ import { keepCollecting } from './garbage.js';
 import { SyntheticMedia } from './media/synthetic.js';
 import { tileSizes } from './mixer/layout.js';
 import { Mixer } from './mixer/mixer.js';
-import { download } from './recorder/download.js';
 import { Recorder } from './recorder/recorder.js';
 import { Spool } from './recorder/spool.js';
 import { Signaling } from './room/signaling.js';
 import { unsupported } from './support.js';
 
 /**
- * A frame that goes to another address loses its call, even where that is a download: the page around it goes instead.
+ * A real browser download, without a word to the application: a page that follows a link is told that it is left,
+ * whatever comes of it, and may hang up; and its content policy may allow no frame. A window of its own, which closes
+ * when the download begins, disturbs nobody.
  *
  * @param {{url: string, name: string}} address
- * @param {string} key by which the page's hooks know us
  */
-function fetched(address, key) {
-  if (window === window.top) return download(address);
-  window.top?.postMessage({ recordingHarness: key, ...address }, '*');
+function download({ url, name }) {
+  const link = Object.assign(document.createElement('a'), { href: url, download: name, target: '_blank' });
+  document.body.append(link);
+  link.click();
+  link.remove();
   return Promise.resolve();
 }
 
@@ -43,7 +45,7 @@ export async function attach(hooks, { url, key, token, media }) {
     createSpool: () => new Spool(socket('/spool'), protocols),
     createRecorder: (stream, spool, plan) => new Recorder(stream, spool, plan),
     tileSizes,
-    download: ({ url: path, name }) => fetched({ url: new URL(path, url).href, name }, key),
+    download: ({ url: path, name }) => download({ url: new URL(path, url).href, name }),
   });
   keepCollecting();
   await client.join({ token, media: media === 'synthetic' ? 'synthetic' : 'app' });

@@ -79,7 +79,7 @@ type FromServer =
   /** The connection goes on; the server has taken so many of our messages. */
   | { type: 'resumed'; taken: number }
   | { type: 'joined'; member: MemberInfo }
-  | { type: 'state'; id: string; audio: boolean; video: boolean; screen: boolean }
+  | { type: 'state'; id: string; audio: boolean; video: boolean; screen: boolean; connected: boolean }
   | { type: 'wants'; id: string; wants: Wants }
   | { type: 'left'; id: string; reason: string }
   | { type: 'signal'; from: string; data: SignalData }
@@ -102,7 +102,7 @@ type ToServer =
     }
   | { type: 'ping'; sent: number; heard: number }
   | { type: 'signal'; to: string; data: SignalData }
-  | { type: 'state'; audio: boolean; video: boolean; screen: boolean }
+  | { type: 'state'; audio: boolean; video: boolean; screen: boolean; connected?: boolean }
   | { type: 'wants'; wants: Wants }
   | { type: 'received'; member: string }
   | { type: 'bye' };

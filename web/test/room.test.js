@@ -402,8 +402,22 @@ describe('what the server tells', () => {
   test('of microphone, camera and screen is passed on', async () => {
     const { room, signaling, events } = await enter([member('bob')]);
 
-    await signaling.say({ type: 'state', id: 'id of bob', audio: false, video: true, screen: true });
-    await signaling.say({ type: 'state', id: 'a stranger', audio: false, video: true, screen: true });
+    await signaling.say({
+      type: 'state',
+      id: 'id of bob',
+      audio: false,
+      video: true,
+      screen: true,
+      connected: true,
+    });
+    await signaling.say({
+      type: 'state',
+      id: 'a stranger',
+      audio: false,
+      video: true,
+      screen: true,
+      connected: true,
+    });
 
     const { audio, video, screen } = room.members.get('id of bob')?.info ?? assert.fail();
     assert.deepEqual([false, true, true], [audio, video, screen]);

@@ -48,18 +48,6 @@
   const hooks = new Hooks();
   Object.defineProperty(globalThis, KEY, { value: hooks });
 
-  // What a frame of ours wants to download; see attach.js.
-  addEventListener(
-    'message',
-    (/** @type {MessageEvent<{recordingHarness?: string, url: string, name: string}>} */ { data }) => {
-      if (window !== window.top || data?.recordingHarness !== HARNESS.key) return;
-      const link = Object.assign(document.createElement('a'), { href: data.url, download: data.name });
-      document.body.append(link);
-      link.click();
-      link.remove();
-    },
-  );
-
   const Native = RTCPeerConnection;
   const Followed = new Proxy(Native, {
     construct(target, args, newTarget) {

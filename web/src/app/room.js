@@ -152,7 +152,8 @@ export class AppRoom extends EventTarget {
 
   /** @param {{audio: boolean, video: boolean, screen: boolean}} state */
   announce(state) {
-    this.#signaling.send({ type: 'state', ...state });
+    // Who hangs up says so: the others' connections may take long to notice, and a server need not tell them.
+    this.#signaling.send({ type: 'state', ...state, connected: this.#hooks.connections.size > 0 });
   }
 
   /** How much later a member's sound arrives than their picture, in ms; null where WebRTC does not know. @param {string} id */
@@ -200,10 +201,11 @@ export class AppRoom extends EventTarget {
       }
       case 'state': {
         const info = this.#known.get(message.id);
-        const { audio, video, screen } = message;
+        const { audio, video, screen, connected } = message;
         if (info) Object.assign(info, { audio, video, screen });
         const member = this.members.get(message.id);
-        if (member) this.#emit('state', member);
+        if (member && !connected) this.#onGone(member.person);
+        else if (member) this.#emit('state', member);
         break;
       }
       default:
@@ -267,7 +269,9 @@ export class AppRoom extends EventTarget {
 
   /** @param {Person} person */
   #onChanged(person) {
-    this.#emitOf('track', person);
+    // Whoever hung up and is back has another track in the place of theirs.
+    if (this.#memberOf.has(person)) this.#emitOf('track', person);
+    else void this.#meet(person);
   }
 
   /** @param {Person} person */
