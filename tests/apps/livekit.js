@@ -13,7 +13,10 @@ room.on(RoomEvent.TrackSubscribed, (track) => {
   state.textContent = `with ${room.remoteParticipants.size}`;
 });
 room.on(RoomEvent.TrackUnsubscribed, (track) => track.detach().forEach((element) => element.remove()));
-room.on(RoomEvent.ParticipantDisconnected, () => (state.textContent = `with ${room.remoteParticipants.size}`));
+room.on(
+  RoomEvent.ParticipantDisconnected,
+  () => (state.textContent = `with ${room.remoteParticipants.size}`),
+);
 await room.connect(`${location.origin.replace('http', 'ws')}/livekit`, searchParams.get('me'));
 await room.localParticipant.enableCameraAndMicrophone();
 document.querySelector('#mute').addEventListener('click', () => {
