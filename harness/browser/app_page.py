@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from playwright.sync_api import Error as PlaywrightError
 
 from harness.browser.driven_page import DrivenPage
-from harness.errors import ConfigError, NotSupportedError
+from harness.errors import ConfigError, NotSupportedError, PageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,8 @@ _LOOK: Final = """() => {
   return hooks ? { connections: hooks.connections.size, awake: hooks.isAwake } : null;
 }"""
 _PERMISSION: Final = "local-network-access"
+# How Chrome says that a page could not import a module.
+_NO_MODULE: Final = "dynamically imported module"
 
 
 class AppPage(DrivenPage):
@@ -54,7 +56,16 @@ class AppPage(DrivenPage):
         """Start a call in the frame that the call is in; whoever never was in one has nothing to leave."""
         if name == "leave" and not any(state["awake"] for state, _ in self._frames()):
             return lambda: None
-        return super().begin(name, argument)
+        try:
+            return super().begin(name, argument)
+        except PageError as error:
+            if _NO_MODULE not in str(error):
+                raise
+            message = (
+                f"{self.page.url} can't reach the harness's server on 127.0.0.1: give its context the permission "
+                f"{_PERMISSION!r} and bypass_csp=True, or let Room.enter make it."
+            )
+            raise NotSupportedError(message, code=10450, page_log=list(self.log)) from error
 
     def close(self) -> None:
         """Let go of the page; twice is fine."""

@@ -56,7 +56,7 @@ _ARGUMENTS: Final = (
     # Chrome fact 24: connections ignore loopback, which is the only interface in many containers.
     "--allow-loopback-in-peer-connection",
     "--hide-crash-restore-bubble",
-    # Memory that threads share, also on somebody else's page: only isolated pages, as ours is, have it otherwise.
+    # Chrome fact 32: only isolated pages, as ours is, have memory that threads share; here somebody else's has it, too.
     "--enable-blink-features=UnrestrictedSharedArrayBuffer",
     # Chrome fact 34: chunks that were sent stay in memory until garbage is collected, which the page asks for.
     f"--js-flags=--expose-gc {_YOUNG}",

@@ -133,7 +133,8 @@ class Room:
         ``options`` are Playwright's for the page's context (``storage_state``, ``ignore_https_errors`` ...). Whatever
         ``attach`` says of calls and media holds; the page is closed with the room.
         """
-        page = self._new_context(**options).new_page()
+        # Also in frames from elsewhere, which a page's own session does not reach.
+        page = self._new_context(**{"bypass_csp": True, **options}).new_page()
         return self._attach(page, name, media, owned=True)
 
     def _attach(self, page: Page, name: str, media: AppMedia, *, owned: bool) -> Participant:

@@ -23,10 +23,12 @@ NODE_MODULES: Final = Path(__file__).parents[2] / "node_modules"
 STRICT: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self'; "
-        "worker-src 'none'; frame-src 'self'; require-trusted-types-for 'script'"
+        "worker-src 'none'; frame-src 'self' https://127.0.0.1:*; require-trusted-types-for 'script'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
+    # One application is embedded into another site.
+    "Cross-Origin-Resource-Policy": "cross-origin",
 }
 
 

@@ -19,6 +19,7 @@ from harness import (
     attach,
     verify,
 )
+from harness.browser.app_page import AppPage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -215,6 +216,45 @@ def test_a_call_in_a_frame_of_the_page_is_recorded(room: Room, enter: Enter, sit
 
     report.raise_for_failures()
     assert report.participant("bob").heard(0.5, 2.5)
+
+
+def test_a_call_in_a_frame_from_another_site_is_recorded(room: Room, site: Site) -> None:
+    """In a process of its own, with a content policy of its own: contexts that the room makes bypass that one, too."""
+    alice, bob = (room.enter(name, ignore_https_errors=True) for name in ("alice", "bob"))
+    for one in (alice, bob):
+        one.page.goto(f"{site.url}/elsewhere.html")
+    meet(room, alice, bob)
+
+    report = verify(recorded(room, alice))
+
+    report.raise_for_failures()
+    assert report.participant("bob").heard(0.5, 2.5)
+
+
+def test_a_page_that_can_not_reach_us_is_told_what_it_lacks(
+    room: Room, new_context: Callable[..., BrowserContext], site: Site
+) -> None:
+    """Where Chrome keeps it from the local network, or nobody is there: there is no second way in."""
+    script = room._server.attach(room.name, "alice", "synthetic").replace(room._server.url, "http://127.0.0.1:9")
+    page = AppPage(new_context(ignore_https_errors=True).new_page(), script)
+    page.page.goto(f"{site.url}/empty.html")
+
+    with pytest.raises(NotSupportedError, match="can't reach the harness's server"):
+        page.call("getPeople")
+
+
+def test_an_applications_own_navigation_leaves_its_call_alone(room: Room, enter: Enter, site: Site) -> None:
+    """An address that changes without a page being loaded, as in applications of a single page."""
+    alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
+    meet(room, alice, bob)
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=1)
+
+    alice.page.evaluate("() => history.pushState({}, '', '/another/address')")
+    room.wait(seconds=1)
+    alice.stop_media_recording()
+
+    verify(alice.download_media_recording()).raise_for_failures()
 
 
 def test_a_page_without_a_call_is_refused(enter: Enter, site: Site) -> None:

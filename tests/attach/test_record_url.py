@@ -17,11 +17,17 @@ if TYPE_CHECKING:
 def test_a_call_is_recorded_from_a_shell(site: Site, tmp_path: Path) -> None:
     """Two people open the address, a script gets them in, and the answer has the file and a verdict by their marks."""
     (tmp_path / "join.py").write_text(
-        "def join(page, name):\n    page.get_by_role('heading', name='A call with simple-peer').wait_for()\n"
+        "def join(page, name):\n"
+        "    page.get_by_role('heading', name='A call with simple-peer').wait_for()\n"
+        "    assert 'somebody' == page.evaluate('() => localStorage.getItem(\"logged in\")')\n"
     )
+    logged_in = [{"name": "logged in", "value": "somebody"}]
+    state = {"cookies": [], "origins": [{"origin": site.url, "localStorage": logged_in}]}
+    (tmp_path / "state.json").write_text(json.dumps(state))
 
     ran = harness(
         *("record", "alice", "bob", "--url", f"{site.url}/simple-peer.html?room=shell", "--script", "join.py"),
+        *("--storage-state", "state.json"),
         *("--seconds", "3", "--name", "theirs", "--json"),
         folder=tmp_path,
     )

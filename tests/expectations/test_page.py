@@ -6,8 +6,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Error
+from playwright.sync_api import Error, sync_playwright
 
+from harness.browser.chrome import launch_options
+from harness.browser.locate import locate
 from tests.expectations.site import ISOLATED
 
 if TYPE_CHECKING:
@@ -122,14 +124,42 @@ def test_fact_34_blobs_stay_until_garbage_is_collected(page: Page) -> None:
     assert [40, 0] == left
 
 
-def test_fact_32_shared_memory_wants_an_isolated_page(page: Page, site: Site) -> None:
-    """Fact 32: without COOP and COEP there is no SharedArrayBuffer, and so nothing for Atomics.waitAsync to wait on."""
+@pytest.mark.own_thread
+def test_fact_32_shared_memory_wants_an_isolated_page_or_a_switch(site: Site) -> None:
+    """Fact 32: without COOP and COEP there is no SharedArrayBuffer for Atomics.waitAsync, unless a switch gives it."""
     shared = "typeof SharedArrayBuffer"
-    isolated = page.evaluate(shared)
-    waited = page.evaluate("Atomics.waitAsync(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1).value")
+    isolated = site.serve("/isolated", "<!doctype html>", ISOLATED)
+    anywhere = site.serve("/open", "<!doctype html>", {})
+    with sync_playwright() as playwright:
+        options = launch_options(locate(bundled=playwright.chromium.executable_path))
+        found = []
+        for without in ("--no-such-switch", "--enable-blink-features"):
+            kept = [argument for argument in options["args"] if not argument.startswith(without)]
+            browser = playwright.chromium.launch(**{**options, "args": kept})
+            page = browser.new_page()
+            for url in (isolated, anywhere):
+                page.goto(url)
+                found.append((page.evaluate(shared), page.evaluate("crossOriginIsolated")))
+            browser.close()
 
-    page.goto(site.serve("/open", "<!doctype html>", {}))
+    assert [("function", True), ("function", False), ("function", True), ("undefined", False)] == found
 
-    assert "function" == isolated
-    assert "timed-out" == waited
-    assert "undefined" == page.evaluate(shared)
+
+def test_fact_40_a_link_to_a_download_tells_the_page_that_it_is_left(page: Page, site: Site) -> None:
+    """Fact 40: applications hang up then, whatever comes of it; a link that opens a window of its own says nothing."""
+    page.goto(site.serve("/left", "<!doctype html>", {}))
+    address = site.serve("/file", "bytes", {"Content-Disposition": "attachment"}).replace("127.0.0.1", "localhost")
+    script = """([href, target]) => new Promise((resolve) => {
+      addEventListener('beforeunload', () => resolve('left'), { once: true });
+      const link = Object.assign(document.createElement('a'), { href, target, download: 'file' });
+      document.body.append(link);
+      link.click();
+      setTimeout(() => resolve('here'), 1000);
+    })"""
+
+    told = []
+    for target in ("", "_blank"):
+        with page.expect_download():
+            told.append(page.evaluate(script, [address, target]))
+
+    assert ["left", "here"] == told

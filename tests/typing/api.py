@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from harness import Participant, RecordConfig, Recording, Report, Room, open_room, verify
+from playwright.sync_api import Page
+
+from harness import NertcApp, Participant, RecordConfig, Recording, Report, Room, attach, open_room, verify
 from harness.errors import RecordingError
 
 
@@ -43,3 +45,20 @@ def rescued(error: RecordingError) -> Recording | None:
 def empty(room: Room) -> int:
     """Count people."""
     return len(room.participants)
+
+
+def elsewhere(room: Room, page: Page) -> Path:
+    """Record somebody else's application, and let NERTC's own recorder do it."""
+    alice: Participant = room.attach(page, "alice", media="synthetic")
+    bob: Participant = room.enter("bob", media="own", ignore_https_errors=True)
+    others: list[str] = alice.others
+    with attach(page, "alice", recordings="recordings") as recorder:
+        recorder.start_media_recording(recorder="local")
+    app = NertcApp(page, client="window.rtc.client", recordings="recordings")
+    app.join(channelName="room", uid=1)
+    app.start_media_recording(recorder="all", record_config=RecordConfig(record_name="theirs"))
+    app.stop_media_recording()
+    path: Path = app.download_media_recording()
+    app.clean_media_recording()
+    del bob, others
+    return path

@@ -180,7 +180,7 @@ def test_a_stranger_who_hangs_up_is_no_news(server: Server) -> None:
     [
         (
             {"type": "state", "audio": False, "video": True, "screen": True},
-            {"type": "state", "audio": False, "video": True, "screen": True},
+            {"type": "state", "audio": False, "video": True, "screen": True, "connected": True},
         ),
         (
             {"type": "wants", "wants": {"*": SMALL}},

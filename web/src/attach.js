@@ -14,7 +14,7 @@ import { Signaling } from './room/signaling.js';
 import { unsupported } from './support.js';
 
 /**
- * A real browser download, without a word to the application: a page that follows a link is told that it is left,
+ * A real browser download, without a word to the application (Chrome fact 40): a page that follows a link is told that it is left,
  * whatever comes of it, and may hang up; and its content policy may allow no frame. A window of its own, which closes
  * when the download begins, disturbs nobody.
  *

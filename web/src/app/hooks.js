@@ -118,10 +118,12 @@
   const instead = (name, answer) => {
     const methods = /** @type {Record<string, Function>} */ (/** @type {unknown} */ (MediaDevices.prototype));
     methods[name] = new Proxy(/** @type {Function} */ (methods[name]), {
-      async apply(_, __, /** @type {[MediaStreamConstraints | undefined]} */ [argument]) {
-        await hooks.wake();
-        if (!hooks.camera) throw new DOMException('The synthetic camera is not there.', 'NotReadableError');
-        return answer(hooks.camera, argument);
+      async apply(native, self, /** @type {[MediaStreamConstraints | undefined]} */ args) {
+        // Where the rest can't be had, the page goes on as it would without us; Python is told why when it asks.
+        await hooks.wake().catch(() => undefined);
+        if (hooks.camera) return answer(hooks.camera, args[0]);
+        const answered = /** @type {unknown} */ (Reflect.apply(native, self, args));
+        return answered;
       },
     });
   };
