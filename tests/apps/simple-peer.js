@@ -1,5 +1,5 @@
 /* global SimplePeer */
-// A mesh by simple-peer: who comes says hello, and whoever is there calls.
+// A mesh by simple-peer: who comes says hello; of two the one with the greater id calls, so that never both do.
 const { searchParams } = new URL(location.href);
 const me = crypto.randomUUID();
 const peers = new Map();
@@ -33,9 +33,10 @@ function call(other, initiator) {
 
 relay.addEventListener('open', () => say({ hello: true }));
 relay.addEventListener('message', ({ data }) => {
-  const { from, to, hello, signal } = JSON.parse(data);
-  if (hello) call(from, true);
-  else if (to === me) (peers.get(from) ?? call(from, false)).signal(signal);
+  const { from, to, hello, welcome, signal } = JSON.parse(data);
+  if (hello && me < from) say({ to: from, welcome: true });
+  else if ((hello || (welcome && to === me)) && !peers.has(from)) call(from, true);
+  else if (signal && to === me) (peers.get(from) ?? call(from, false)).signal(signal);
 });
 document.querySelector('#mute').addEventListener('click', () => {
   for (const track of stream.getAudioTracks()) track.enabled = !track.enabled;

@@ -8,25 +8,11 @@ import { keepCollecting } from './garbage.js';
 import { SyntheticMedia } from './media/synthetic.js';
 import { tileSizes } from './mixer/layout.js';
 import { Mixer } from './mixer/mixer.js';
+import { download } from './recorder/download.js';
 import { Recorder } from './recorder/recorder.js';
 import { Spool } from './recorder/spool.js';
 import { Signaling } from './room/signaling.js';
 import { unsupported } from './support.js';
-
-/**
- * A real browser download, without a word to the application (Chrome fact 40): a page that follows a link is told that it is left,
- * whatever comes of it, and may hang up; and its content policy may allow no frame. A window of its own, which closes
- * when the download begins, disturbs nobody.
- *
- * @param {{url: string, name: string}} address
- */
-function download({ url, name }) {
-  const link = Object.assign(document.createElement('a'), { href: url, download: name, target: '_blank' });
-  document.body.append(link);
-  link.click();
-  link.remove();
-  return Promise.resolve();
-}
 
 /**
  * @param {AppHooks} hooks
@@ -45,7 +31,9 @@ export async function attach(hooks, { url, key, token, media }) {
     createSpool: () => new Spool(socket('/spool'), protocols),
     createRecorder: (stream, spool, plan) => new Recorder(stream, spool, plan),
     tileSizes,
-    download: ({ url: path, name }) => download({ url: new URL(path, url).href, name }),
+    // Chrome fact 40: a page that follows a link is told that it is left, and may hang up; its content policy may allow
+    // no frame either. A window of its own, which closes when the download begins, disturbs nobody.
+    download: ({ url: path, name }) => download({ url: new URL(path, url).href, name }, '_blank'),
   });
   keepCollecting();
   await client.join({ token, media: media === 'synthetic' ? 'synthetic' : 'app' });

@@ -106,6 +106,13 @@ class FakeRoom extends EventTarget {
     return settled();
   }
 
+  /** Why nothing can be recorded here now, as in somebody else's page without a call. @type {Error | null} */
+  refusal = null;
+
+  check() {
+    if (this.refusal) throw this.refusal;
+  }
+
   async allArrived() {
     await settled();
     if (this.arrival) throw this.arrival;
@@ -327,6 +334,14 @@ describe('starting', () => {
     const { client, stages } = setUp(context);
 
     await assert.rejects(client.startMediaRecording(), { name: 'InvalidStateError', code: 10454 });
+    assert.deepEqual([], stages);
+  });
+
+  test('where there is no call is refused, and nothing is made', async (context) => {
+    const { client, room, stages } = await joined(context);
+    room.refusal = new Error('This page is in no call.');
+
+    await assert.rejects(client.startMediaRecording(), /in no call/);
     assert.deepEqual([], stages);
   });
 

@@ -7,14 +7,15 @@ const APART = 120;
 
 let next = 0;
 
-/** Resolves when the browser has been asked. @param {{url: string, name: string}} address */
-export async function download({ url, name }) {
+/** Resolves when the browser has been asked. @param {{url: string, name: string}} address @param {string} [target] of the link */
+export async function download({ url, name }, target = '') {
   const wait = next - pageNow();
   next = Math.max(next, pageNow()) + APART;
   if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
   const link = document.createElement('a');
   link.href = url;
   link.download = name;
+  link.target = target;
   link.hidden = true;
   document.body.append(link);
   link.click();
