@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import Page
 
     from harness.recording.recording import Recording
     from harness.server.library import Verdict
@@ -89,14 +89,12 @@ def attach(
     browser = page.context.browser
     with (
         RoomServer(recordings=folder, versions=versions(browser.version if browser else None)) as server,
-        Room(server=server, new_context=_no_context, recordings=folder, name=secrets.token_urlsafe(16)) as room,
+        # One page is all that there is: nobody else is let in.
+        Room(
+            server=server, new_context=lambda **_: page.context, recordings=folder, name=secrets.token_urlsafe(16)
+        ) as room,
     ):
         yield room.attach(page, name, media=media)
-
-
-def _no_context(**_: object) -> BrowserContext:
-    """Make no context: who is attached has a page."""
-    raise NotImplementedError
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from playwright.sync_api import Error as PlaywrightError
 
-from harness.browser.driven_page import DrivenPage
+from harness.browser.driven_page import DrivenPage, chromes_only
 from harness.errors import ConfigError, NotSupportedError, PageError
 
 if TYPE_CHECKING:
@@ -31,12 +31,13 @@ class AppPage(DrivenPage):
     One that is ``owned`` is closed then, with its context. ``script`` is what comes first in each of its frames. The
     page's content policy is bypassed, and it may reach the local network, which our server is in.
 
-    Raises ConfigError for a page that has loaded something already.
+    Raises ConfigError for a page that has loaded something already, NotSupportedError where it is not Chromium's.
     """
 
     _driven = "await window[Symbol.for('recording-harness')].wake()"
 
     def __init__(self, page: Page, script: str, *, owned: bool = False) -> None:
+        chromes_only(page.context)
         if page.url != "about:blank":
             message = f"The page is at {page.url} already: attach before it goes anywhere, so that nothing is missed."
             raise ConfigError(message)

@@ -16,7 +16,7 @@ from harness.errors import ConfigError, DiskFullError, NotSupportedError, PageEr
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from playwright.sync_api import CDPSession, ConsoleMessage, Download, Frame, Page
+    from playwright.sync_api import BrowserContext, CDPSession, ConsoleMessage, Download, Frame, Page
 
 _KEPT_LINES: Final = 50
 _KEPT_CONSOLE: Final = 2000
@@ -25,6 +25,12 @@ _BINDING: Final = "harnessEvent"
 _CRASHED: Final = "the page crashed"
 # Milliseconds.
 _CRASH_WITHIN: Final = 5000
+
+
+def chromes_only(context: BrowserContext) -> None:
+    """Raise NotSupportedError unless the context is Chromium's."""
+    if context.browser is not None:
+        chrome_only(context.browser.browser_type.name)
 
 
 def chrome_only(name: str) -> None:
@@ -54,13 +60,12 @@ class DrivenPage:
     begun to download and nobody has collected. ``on_event`` is called with the name and the detail of each of the
     recording's events.
 
-    Raises NotSupportedError where the page is not Chromium's.
     """
 
+    # Where driven.js stands in the page, as an expression.
+    _driven = "window.harness"
+
     def __init__(self, page: Page) -> None:
-        browser = page.context.browser
-        if browser is not None:
-            chrome_only(browser.browser_type.name)
         self.page = page
         self.on_event: Callable[[str, dict[str, Any]], None] = lambda _, __: None
         page.expose_binding(_BINDING, lambda _, name, detail: self.on_event(name, detail))
@@ -100,9 +105,6 @@ class DrivenPage:
         return lambda: self._answer(
             self._guard(lambda: frame.evaluate(f"async (number) => ({self._driven}).finish(number)", number))
         )
-
-    # Where driven.js stands in the page, as an expression.
-    _driven = "window.harness"
 
     def _ready(self) -> Frame:
         """Return the frame to call, once it can be."""

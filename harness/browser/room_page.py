@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.browser.driven_page import DrivenPage, chrome_only
+from harness.browser.driven_page import DrivenPage, chromes_only
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
@@ -14,11 +14,12 @@ class RoomPage(DrivenPage):
     """Our own page, opened in a context for a participant, and closed with it.
 
     ``watched`` draws it for people; ``shaped`` lets its network be made worse later.
+
+    Raises NotSupportedError where the context is not Chromium's.
     """
 
     def __init__(self, context: BrowserContext, url: str, *, watched: bool = False, shaped: bool = False) -> None:
-        if context.browser is not None:
-            chrome_only(context.browser.browser_type.name)
+        chromes_only(context)
         super().__init__(context.new_page())
         if shaped:
             self._take_network()

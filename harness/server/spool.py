@@ -226,7 +226,7 @@ class Take:
                 manifest = None if self.kept else self.end(GONE)
             except RecordingError:
                 return None
-            self._await_settling()
+            self.wait_until_safe()
             # Whoever hears of the end may have kept it by now.
             kept = publish(manifest, self.path, folder) if manifest and not self.kept else None
             self.clean()
@@ -243,10 +243,6 @@ class Take:
         self.kept_as = recording.path.name
         self.mark_kept()
         return recording
-
-    def wait_until_safe(self) -> None:
-        """Return when the finished file has been read back, or could not be."""
-        self._await_settling()
 
     def mark_kept(self) -> None:
         """Note that the file is safe outside the spool: nothing needs to publish it any more."""
@@ -276,12 +272,13 @@ class Take:
         self.growth.end()
         if self._thread is not None:
             self._thread.join()
-        self._await_settling()
+        self.wait_until_safe()
         for file in (self._raw, self._log, self._statistics):
             if file is not None:
                 file.close()
 
-    def _await_settling(self) -> None:
+    def wait_until_safe(self) -> None:
+        """Return when the finished file has been read back, or could not be."""
         if self._settling is not None:
             self._settling.join()
 

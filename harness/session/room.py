@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import BrowserContext, Page
 
+    from harness.browser.driven_page import DrivenPage
     from harness.recording.config import RecordConfig
     from harness.recording.recording import Recording
     from harness.server.room_server import RoomServer
@@ -139,15 +140,8 @@ class Room:
 
     def _attach(self, page: Page, name: str, media: AppMedia, *, owned: bool) -> Participant:
         one_of("media", media, get_args(AppMedia))
-        participant = Participant(
-            name,
-            room=self.name,
-            page=AppPage(page, self._server.attach(self.name, name, media), owned=owned),
-            server=self._server,
-            recordings=self._recordings,
-            record_config=self._record_config,
-            before_recording=lambda: None,
-        )
+        script = self._server.attach(self.name, name, media)
+        participant = self._participant(name, AppPage(page, script, owned=owned), lambda: None)
         participant.state = "joined"
         self.participants.append(participant)
         return participant
@@ -155,17 +149,20 @@ class Room:
     def _open(self, name: str, *, shaped: bool = False) -> Participant:
         """Open a page for somebody, in a browser context of its own."""
         page = RoomPage(self._new_context(), self._server.url, watched=self._watched, shaped=shaped)
-        participant = Participant(
+        participant = self._participant(name, page, lambda: self._give_way(participant))
+        self._renderers_of[participant] = self._renderers.appeared()
+        return participant
+
+    def _participant(self, name: str, page: DrivenPage, before_recording: Callable[[], None]) -> Participant:
+        return Participant(
             name,
             room=self.name,
             page=page,
             server=self._server,
             recordings=self._recordings,
             record_config=self._record_config,
-            before_recording=lambda: self._give_way(participant),
+            before_recording=before_recording,
         )
-        self._renderers_of[participant] = self._renderers.appeared()
-        return participant
 
     def _give_way(self, recording: Participant) -> None:
         """Let the pages of all others give way to the one that records: what comes late there is lost here."""

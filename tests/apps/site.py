@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import trustme
 from aiohttp import WSMsgType, web
 
 from tests.apps.livekit_server import LiveKit
-
-if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
+from tests.serving import Served
 
 HERE: Final = Path(__file__).parent
 NODE_MODULES: Final = Path(__file__).parents[2] / "node_modules"
@@ -32,32 +28,18 @@ STRICT: Final = {
 }
 
 
-class Site:
-    """A site in a thread of its own; ``url`` is its address. ``sdk`` is a folder with more packages, at /sdk."""
+class Site(Served):
+    """The applications' site, over https at localhost. ``sdk`` is a folder with more packages, at /sdk."""
 
     def __init__(self, *, sdk: Path | None = None, strict: bool = True) -> None:
+        super().__init__(host="localhost", certificate=_certificate())
         self._sdk = sdk
         self._strict = strict
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="application", daemon=True)
         # By room: the sockets of those who are in it.
         self._rooms: dict[str, set[web.WebSocketResponse]] = {}
-        self.url = ""
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    async def _start(self) -> None:
+    def build(self) -> web.Application:
+        """Return the applications, their libraries, and what passes between their pages."""
         app = web.Application()
         app.router.add_get("/relay/{room}", self._relay)
         app.router.add_get("/livekit/rtc", LiveKit().handle)
@@ -67,16 +49,12 @@ class Site:
         app.router.add_static("/", HERE)
         if self._strict:
             app.on_response_prepare.append(_strictly)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=_certificate())
-        await site.start()
-        self.url = f"https://localhost:{self._runner.addresses[0][1]}"
+        return app
 
     async def _stop(self) -> None:
         for socket in [socket for room in self._rooms.values() for socket in room]:
             await socket.close()
-        await self._runner.cleanup()
+        await super()._stop()
         # What TLS still has to say when it hangs up takes a turn or two of the loop.
         await asyncio.sleep(0.25)
 

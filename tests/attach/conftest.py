@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from harness import Participant, Room
 
-# Opens a page of an application for somebody, who is followed from then on.
-Enter = "Callable[..., Participant]"
-
 
 @pytest.fixture(scope="session")
 def site() -> Iterator[Site]:

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import re
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from harness import InvalidStateError, NertcApp, RecordConfig, verify
 from tests.apps.site import Site
+from tests.nertc_sdk import install_sdk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from playwright.sync_api import BrowserContext, Page
 
     from harness import Room
-
-ROOT = Path(__file__).parents[2]
-SDK = "nertc-web-sdk@5.8.34"
 
 
 @pytest.fixture(scope="module")
 def sdk_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Install the SDK into a scratch folder, and serve a page that is built on it."""
     folder = tmp_path_factory.mktemp("sdk")
-    quick = ("--prefer-offline", "--fetch-retries=0", "--fetch-timeout=30000")
-    command = ["npm", "install", *quick, "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", SDK]
-    installed = subprocess.run(
-        [str(ROOT / "scripts" / "with-node"), *command], cwd=folder, check=False, capture_output=True, text=True
-    )
-    if installed.returncode:
-        pytest.skip(f"{SDK} can't be installed: {installed.stderr.strip().splitlines()[-1:]}")
+    install_sdk(folder)
     with Site(sdk=folder / "node_modules", strict=False) as site:
         yield site
 

@@ -1,13 +1,12 @@
 """The page's types against those of the real NERTC SDK: what was written for the one compiles for the other."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-SDK = "nertc-web-sdk@5.8.34"
+from tests.nertc_sdk import ROOT, install_sdk, with_node
+
 TSC = ROOT / "node_modules" / ".bin" / "tsc"
 
 # A method's parameters may vary both ways in TypeScript, so the options are handed over in calls as well.
@@ -76,22 +75,9 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not TSC.exists():
         pytest.skip("The page's tooling is not installed; make setup does it.")
     folder = tmp_path_factory.mktemp("sdk")
-    (folder / "package.json").write_text('{"private": true}')
     (folder / "tsconfig.json").write_text(json.dumps(CONFIGURATION))
-    # What npm has in its cache is not asked for again; a registry that does not answer is not waited for.
-    quick = ("--prefer-offline", "--fetch-retries=0", "--fetch-timeout=30000")
-    silent = ("--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-    installed = with_node("npm", "install", *quick, *silent, SDK, folder=folder)
-    if installed.returncode:
-        pytest.skip(f"npm can't install {SDK}: {' '.join(installed.stderr.splitlines()[:2])}")
+    install_sdk(folder)
     return folder
-
-
-def with_node(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command with the page's Node in a folder."""
-    return subprocess.run(
-        [ROOT / "scripts" / "with-node", *command], cwd=folder, capture_output=True, text=True, check=False, timeout=120
-    )
 
 
 def complaints(scratch: Path, program: str) -> list[str]:

@@ -12,21 +12,11 @@ from harness.recording.timeline import Member
 from harness.server.messages import Clock, SpoolHello
 from harness.server.spool import Happened, Spool
 from harness.verification.ebml import read_structure
-from tests.media import Take as Film
-from tests.media import cast, encode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.server.spool import Take
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Return the raw bytes of a second of sound."""
-    path = tmp_path_factory.mktemp("raw") / "raw.webm"
-    encode(path, Film(people=cast("alice"), seconds=1.0, picture=False, live=True))
-    return path.read_bytes()
 
 
 def begun(folder: Path, sound: bytes, name: str = "standup") -> Take:

@@ -37,5 +37,5 @@ export async function attach(hooks, { url, key, token, media }) {
   });
   keepCollecting();
   await client.join({ token, media: media === 'synthetic' ? 'synthetic' : 'app' });
-  return { ...driven(client), name: client.name };
+  return driven(client);
 }

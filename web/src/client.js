@@ -7,7 +7,7 @@ import { Take } from './take.js';
 /**
  * @typedef {object} Parts what a client is made of; the roots build them
  * @property {() => string | null} unsupported why this browser can't record, or null
- * @property {() => RoomLike} createRoom
+ * @property {() => Room} createRoom
  * @property {(kind: string, options: {name: string, marker: number, clock: RoomClockLike, devices: DeviceIds}) => Promise<LocalMedia>} openMedia
  * @property {(plan: RecordPlan) => import('./mixer/mixer.js').Mixer} createMixer
  * @property {() => import('./recorder/spool.js').Spool} createSpool
@@ -17,8 +17,7 @@ import { Take } from './take.js';
  */
 
 /** @typedef {import('./recorder/spool.js').Spool} Spool */
-/** A call: our own room, or somebody else's seen from its page. @typedef {import('./room/room.js').Room | import('./app/room.js').AppRoom} RoomLike */
-/** @typedef {RoomLike} Room */
+/** Our own room, or somebody else's call seen from its page. @typedef {import('./room/room.js').Room | import('./app/room.js').AppRoom} Room */
 /** @typedef {import('./room/room.js').Member} Member */
 /** @typedef {import('./mixer/mixer.js').Source} Source */
 
@@ -193,12 +192,6 @@ export class Client extends EventTarget {
     });
   }
 
-  /** Who has no such device has it switched off. @param {string} kind */
-  #lack(kind) {
-    if (kind === 'audio') this.#microphone = false;
-    else this.#camera = false;
-  }
-
   /** Takes another microphone or camera in place of the one in use. @param {'audio' | 'video'} kind @param {string} [deviceId] */
   replaceDevice(kind, deviceId) {
     return this.#inTurn(async () => {
@@ -290,8 +283,9 @@ export class Client extends EventTarget {
     joined.addEventListener('clock', () => opened.setClock(joined.clock.offset));
     this.#fit();
     this.state = 'joined';
-    for (const kind of ['audio', 'video'])
-      if (!opened.stream.getTracks().some((one) => one.kind === kind)) this.#lack(kind);
+    // Who has no such device has it switched off.
+    this.#microphone &&= opened.stream.getAudioTracks().length > 0;
+    this.#camera &&= opened.stream.getVideoTracks().length > 0;
     // What was off in the room before is off in this one.
     if (!this.#microphone || !this.#camera) this.#announce();
     this.#emit('changed');

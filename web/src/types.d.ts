@@ -314,9 +314,8 @@ interface AppHooks extends EventTarget {
   wake(): Promise<AttachedPage>;
 }
 
-/** What Python drives; `name` is ours as the room knows it. */
+/** What Python drives (driven.js). */
 interface AttachedPage {
-  name: string;
   begin(name: string, argument: unknown): number;
   finish(number: number): Promise<unknown>;
   call(name: string, argument: unknown): Promise<unknown>;

@@ -39,6 +39,7 @@ export class View {
   #language;
   /** The recording that stood in the list, if it is ours. */
   #listed = '';
+  #warning;
   #unsupported;
   /** Ends the attempts to come back into a room that is gone. @type {AbortController | null} */
   #comingBack = null;
@@ -86,7 +87,7 @@ export class View {
     const select = find(document, 'language', HTMLSelectElement);
     select.value = language.code;
     select.addEventListener('change', () => language.choose(select.value));
-    // Who can't record can still meet the others; it is said before anybody joins.
+    this.#warning = find(document, 'unsupported', HTMLElement);
     this.#unsupported = unsupported ?? '';
   }
 
@@ -118,7 +119,8 @@ export class View {
 
   #render() {
     const client = this.#client;
-    say(find(this.#document, 'unsupported', HTMLElement), this.#language.said(this.#unsupported));
+    // Who can't record can still meet the others; it is said before anybody joins.
+    say(this.#warning, this.#language.said(this.#unsupported));
     const room = client.state === 'joined' ? client.room : null;
     this.#lobby.hidden = room !== null;
     this.#room.hidden = room === null;

@@ -65,10 +65,6 @@ export class AppMedia extends EventTarget {
     return Promise.reject(applications());
   }
 
-  enable() {
-    // The application switches its microphone and camera.
-  }
-
   /** @param {boolean} on */
   raiseVoice(on) {
     if (!this.#synthetic) throw invalidState('Only a synthetic participant can raise the voice.');
@@ -117,7 +113,7 @@ class SyntheticCamera {
     return new MediaStream(tracks);
   }
 
-  async share() {
+  share() {
     // A screen of its own would want a second painter: the same picture, by another name.
     const [track] = this.#media.stream.getVideoTracks();
     return Promise.resolve(new MediaStream(track ? [this.#disguised(track, {}, 'screen')] : []));

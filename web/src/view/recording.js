@@ -37,7 +37,7 @@ const STATUS = {
   cleaning: 'Cleaning.',
 };
 
-/** Where the server keeps every recording. */
+/** How one stands that the server keeps: it broke, or it was stopped. */
 const CUT_OFF = 'It ended early; what there is of it is in the list of this room.';
 const LISTED = 'It stays in the list of this room; Download takes a copy home.';
 
