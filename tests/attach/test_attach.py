@@ -75,6 +75,9 @@ def test_local_holds_only_what_the_page_sends(room: Room, enter: Enter, site: Si
 
     report.raise_for_failures()
     assert ["alice"] == [one.name for one in report.participants]
+    # What is sent is the application's to switch.
+    with pytest.raises(InvalidStateError, match="the application's own"):
+        bob.mute()
 
 
 def test_who_comes_mutes_and_hangs_up_does_so_in_the_recording(room: Room, enter: Enter, site: Site) -> None:
