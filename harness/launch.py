@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from harness.recording.recording import Recording
     from harness.server.library import Verdict
     from harness.server.room_server import RoomServer
+    from harness.session.media import Media
     from harness.session.participant import Participant
-    from harness.session.room import AppMedia
 
 # The room of people who come by themselves.
 _OPEN_ROOM = "open room"
@@ -72,7 +72,7 @@ def attach(
     page: Page,
     name: str = "recorder",
     *,
-    media: AppMedia = "own",
+    media: Media = "own",
     recordings: str | os.PathLike[str] = "recordings",
 ) -> Iterator[Participant]:
     """Follow somebody else's page, before it loads, and give whoever is in its call there the recording calls.

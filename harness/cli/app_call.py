@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-    from harness.session.participant import Media
     from harness.session.room import Room
 
     Enter = Callable[[Page, str], Any]
@@ -35,7 +34,7 @@ class AppCall:
     script: Enter | None
     storage_state: Path | None
 
-    def enter(self, room: Room, names: tuple[str, ...], media: Media) -> None:
+    def enter(self, room: Room, names: tuple[str, ...], media: str | Path) -> None:
         """Let everybody in; return once the first one sees all the others."""
         from playwright.sync_api import Error as PlaywrightError
 
@@ -43,7 +42,7 @@ class AppCall:
         if self.storage_state is not None:
             options["storage_state"] = str(self.storage_state)
         for name in names:
-            participant = room.enter(name, media="synthetic" if media == "synthetic" else "own", **options)
+            participant = room.enter(name, media="own" if media == "camera" else media, **options)
             try:
                 participant.page.goto(self.url)
             except PlaywrightError as error:

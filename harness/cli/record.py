@@ -26,7 +26,7 @@ from harness.cli.options import (
 from harness.errors import ConfigError
 from harness.recording.config import Codec, FrameRate, Layout, Quality, RecordConfig, Recorder, RecordType
 from harness.recording.names import safe_stem
-from harness.session.participant import Media
+from harness.session.media import MEDIA, media_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -68,7 +68,12 @@ def record(
     ] = None,
     layout: Annotated[Layout, typer.Option(envvar="HARNESS_LAYOUT", help="How tiles are arranged.")] = "grid",
     media: Annotated[
-        Media, typer.Option(envvar="HARNESS_MEDIA", help="Made pictures and tones, or camera and microphone.")
+        str,
+        typer.Option(
+            envvar="HARNESS_MEDIA",
+            help="Made pictures and tones (synthetic), the browser's devices (camera), or a film by its path.",
+            metavar="synthetic|camera|FILE",
+        ),
     ] = "synthetic",
     url: Annotated[
         str | None,
@@ -123,6 +128,7 @@ def record(
     if not 0 < seconds < float("inf"):
         message = f"--seconds: {seconds:g} is not possible; give a number above 0."
         raise ConfigError(message)
+    brought = media_of(media, MEDIA, option="--media")
     call = app_call.asked(url, script, storage_state)
     if name is not None and safe_stem(name) != name:
         say(f"The file's name becomes {safe_stem(name)!r}; {name[:60]!r} would not be safe on every system.")
@@ -140,7 +146,7 @@ def record(
                 say(shortage)
             try:
                 with progress() as shown:
-                    take = _Take(room, everybody, media, shown, interruption)
+                    take = _Take(room, everybody, brought, shown, interruption)
                     take.join(recorder, call)
                     take.run(recorder, config, seconds)
             finally:
@@ -166,7 +172,7 @@ class _Take:
         self,
         room: Room,
         names: tuple[str, ...],
-        media: Media,
+        media: str | Path,
         shown: Progress,
         interruption: Interruption,
     ) -> None:

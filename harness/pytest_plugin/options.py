@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 import pytest
 
-from harness.errors import ConfigError, one_of
+from harness.errors import ConfigError
 from harness.recording.config import RecordConfig
-from harness.session.participant import Media
+from harness.session.media import MEDIA, media_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,7 @@ class Asked:
     """What a test's marker ``room`` asks for."""
 
     names: tuple[str, ...] = ()
-    media: Media = "synthetic"
+    media: str | Path = "synthetic"
     config: RecordConfig = field(default_factory=RecordConfig)
 
     @classmethod
@@ -94,13 +94,14 @@ class Asked:
         options = dict(marker.kwargs)
         names = _names(options.pop("participants", None))
         media = options.pop("media", "synthetic")
-        one_of("media", media, get_args(Media))
+        # A film lies beside the test, as far as its path goes.
+        brought = media_of(media, MEDIA, folder=node.path.parent)
         known = [one.name for one in fields(RecordConfig)]
         if unknown := sorted(set(options) - set(known)):
             everything = ", ".join(("participants", "media", *known))
             message = f"@pytest.mark.room: unknown option {unknown[0]!r}; choose from {everything}."
             raise ConfigError(message)
-        return cls(names=names, media=media, config=RecordConfig(**options))
+        return cls(names=names, media=brought, config=RecordConfig(**options))
 
 
 def _names(participants: int | Sequence[str] | Any) -> tuple[str, ...]:

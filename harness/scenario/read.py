@@ -34,7 +34,9 @@ def read_scenario(path: Path) -> Scenario:
     data, lines = _parsed(path)
     try:
         # Strict, but for lists, which are what JSON has for tuples.
-        scenario = Scenario.model_validate_json(json.dumps(data, default=str), strict=True)
+        scenario = Scenario.model_validate_json(
+            json.dumps(data, default=str), strict=True, context={"folder": path.parent}
+        )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = _without_tags(first["loc"])

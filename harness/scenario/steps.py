@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, model_validator
 
 from harness.browser.load import needed
 from harness.errors import ConfigError
 from harness.recording.config import Codec, FrameRate, Layout, Quality, RecordConfig, Recorder, RecordType
-from harness.session.participant import Media  # noqa: TC001 (pydantic reads it at run time)
+from harness.session.media import MEDIA, media_of
 from harness.verification import Limits  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.expectations import Expectation, Seconds  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.facts import Value
@@ -27,6 +27,14 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 # How much of a wait, in seconds, at both ends says nothing of what is expected in it: connections begin and end, and
 # the file lags behind the clock.
 EDGE: Final = 0.7
+
+
+def _media(given: str, info: ValidationInfo) -> str:
+    """Take a film's path as it is seen from the scenario's file."""
+    try:
+        return str(media_of(given, MEDIA, folder=(info.context or {}).get("folder")))
+    except ConfigError as error:
+        raise ValueError(str(error).removeprefix("media: ").removesuffix(".")) from error
 
 
 class Step(Value):
@@ -53,7 +61,10 @@ class Join(Step):
 
     verb = "join"
     join: Names
-    media: Media = Field(default="synthetic", description="Made pictures and tones, or the browser's devices.")
+    media: Annotated[str, AfterValidator(_media)] = Field(
+        default="synthetic",
+        description="synthetic (made pictures and tones), camera (the browser's devices), or a film's path from here.",
+    )
 
 
 class Leave(Step):

@@ -92,6 +92,7 @@ class App:
         app.router.add_get("/signal", self._signal)
         app.router.add_get("/spool", self._spool_sockets.handle)
         app.router.add_get("/recordings/{key}/{name}", self.downloads.handle)
+        app.router.add_get("/films/{key}/{name}", self.downloads.play)
         if self.library:
             app.add_routes(self.library.open(self.admission, self.downloads, self._announce_recordings))
         return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ class _Address:
     sent: Callable[[int], Awaitable[None]] | None = None
     # The report that lies beside the film.
     report: Page | None = None
+    # Whether pages of any origin may read it.
+    shared: bool = False
 
 
 class Downloads:
@@ -75,6 +78,11 @@ class Downloads:
         folder = f"/recordings/{key}"
         return f"{folder}/{quote(path.name)}", f"{folder}/report.html" if report is not None else None
 
+    def share(self, path: Path) -> str:
+        """Return where pages of any origin can play a film, as long as the server runs."""
+        address = _Address(path, path.name, "application/octet-stream", math.inf, shared=True)
+        return f"/films/{self._issue(address)}/{quote(path.name)}"
+
     def revoke(self, path: Path) -> None:
         """Withdraw every address of a file that is gone: another may come by its name."""
         self._addresses = {key: address for key, address in self._addresses.items() if address.path != path}
@@ -87,7 +95,7 @@ class Downloads:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve a file; what is unknown, too old or gone looks the same."""
         address = self._addresses.get(request.match_info["key"])
-        if address is None or address.until <= time.monotonic():
+        if address is None or address.shared or address.until <= time.monotonic():
             raise _nothing()
         name, path = request.match_info["name"], address.path
         if not path.is_file() or (address.take and address.take.state != "finished"):
@@ -102,6 +110,18 @@ class Downloads:
             "Content-Type": address.mime_type.split(";")[0],
         }
         return _Sent(path, headers=headers, sent=address.sent)
+
+    async def play(self, request: web.Request) -> web.StreamResponse:
+        """Serve a film that is shared."""
+        address = self._addresses.get(request.match_info["key"])
+        if address is None or not address.shared or request.match_info["name"] != address.name:
+            raise _nothing()
+        if not address.path.is_file():
+            raise _nothing()
+        return web.FileResponse(
+            address.path,
+            headers={"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"},
+        )
 
     def _issue(self, address: _Address) -> str:
         now = time.monotonic()

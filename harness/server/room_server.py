@@ -128,16 +128,28 @@ class RoomServer:
         """Return a token with which ``name`` can join ``room``: once, within five minutes."""
         return self._call(lambda: self._admission.issue(Grant(role="participant", room=room, name=name)))
 
-    def attach(self, room: str, name: str, media: str) -> str:
+    def film(self, path: Path) -> str:
+        """Return where pages can play a film, below the server's address, while it runs."""
+        return self._call(lambda: self._app.downloads.share(path))
+
+    def attach(self, room: str, name: str, media: str | Path) -> str:
         """Return the script that comes first in every frame of somebody else's page, so that its call can be recorded.
 
-        It holds what ``name`` may join ``room`` with, as often as the page loads anew, for a day.
+        It holds what ``name`` may join ``room`` with, as often as the page loads anew, for a day; ``media`` is
+        "synthetic", "own" or the path of a film.
         """
+        film = None if isinstance(media, str) else self.film(media)
 
-        def prepare() -> dict[str, str]:
+        def prepare() -> dict[str, str | None]:
             grant = Grant(role="participant", room=room, name=name)
             token = self._admission.issue(grant, seconds=A_DAY, single_use=False)
-            return {"url": self.url, "key": self._admission.admit_apps(), "token": token, "media": media}
+            return {
+                "url": self.url,
+                "key": self._admission.admit_apps(),
+                "token": token,
+                "media": "clip" if film else str(media),
+                "film": film,
+            }
 
         options = json.dumps(self._call(prepare))
         hooks = (web_folder() / "src" / "app" / "hooks.js").read_text(encoding="utf-8")

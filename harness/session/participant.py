@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from harness.recording.recording import Recording
     from harness.server.room_server import RoomServer
 
-Media = Literal["synthetic", "camera"]
 Device = Literal["audio", "video"]
 RECORDERS: Final = ("local", "all")
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.browser.app_page import AppPage
 from harness.browser.renderers import Renderers
 from harness.browser.room_page import RoomPage
-from harness.errors import HarnessError, PageError, StepTimeout, one_of
-from harness.session.participant import Media, Participant
+from harness.errors import HarnessError, PageError, StepTimeout
+from harness.session.media import APP_MEDIA, MEDIA, media_of
+from harness.session.participant import Participant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -25,10 +26,8 @@ if TYPE_CHECKING:
     from harness.recording.config import RecordConfig
     from harness.recording.recording import Recording
     from harness.server.room_server import RoomServer
+    from harness.session.media import Media
 
-MEDIA: Final = ("synthetic", "camera")
-# Whose camera and microphone an application gets: ours, or the browser's.
-AppMedia = Literal["synthetic", "own"]
 # How long, in seconds, until who wants a newcomer's picture and sound must have them.
 JOINED_WITHIN: Final = 20.0
 _LOOK_EVERY: Final = 0.05
@@ -79,11 +78,11 @@ class Room:
     ) -> Participant:
         """Let somebody in; returns when every subscriber has the first frame and sound.
 
-        ``media`` "synthetic" is a moving picture and a tone that ``verify`` recognises, "camera" the browser's
-        devices. With ``subscribe`` the participant receives everybody from now on, not only while recording; a
-        recording then starts sooner.
+        ``media`` "synthetic" is a moving picture and a tone that ``verify`` recognises, "camera" the browser's devices,
+        a path a film: WebM, or what else Chrome plays. With ``subscribe`` the participant receives everybody from now
+        on, not only while recording; a recording then starts sooner.
 
-        Raises StepTimeout, naming who did not receive them, after ``timeout`` seconds.
+        Raises StepTimeout, naming who did not receive them, after ``timeout`` seconds; ConfigError for other media.
         """
         return self.join_all(name, media=media, subscriber=name if subscribe else None, timeout=timeout)[0]
 
@@ -99,14 +98,16 @@ class Room:
 
         Who is among ``shaped`` can have a worse network later: ``shape_network``.
         """
-        one_of("media", media, MEDIA)
+        brought = media_of(media, MEDIA)
+        film = None if isinstance(brought, str) else self._server.film(brought)
         begun = []
         for name in names:
             participant = self._open(name, shaped=name in shaped)
             self.participants.append(participant)
             options: dict[str, Any] = {
                 "name": name,
-                "media": media,
+                "media": "clip" if film else brought,
+                "film": film,
                 "token": self._server.token(self.name, name),
                 "timeout": timeout * 1000,
             }
@@ -117,18 +118,19 @@ class Room:
             finish()
         return [participant for participant, _ in begun]
 
-    def attach(self, page: Page, name: str = "recorder", *, media: AppMedia = "synthetic") -> Participant:
+    def attach(self, page: Page, name: str = "recorder", *, media: Media = "synthetic") -> Participant:
         """Follow somebody else's page, before it loads, and return who is in its call there.
 
         The application is not changed. What it sends and receives over WebRTC can be recorded by the usual calls, as
         soon as it is in a call. ``media`` "synthetic" answers its wish for a camera and a microphone with a picture and
-        a sound that ``verify`` recognises; "own" leaves it the browser's. The page stays its owner's, and open.
+        a sound that ``verify`` recognises, a path with a film; "own" leaves it the browser's. The page stays its
+        owner's, and open.
 
         Raises ConfigError for a page that has loaded something already, NotSupportedError for another browser.
         """
         return self._attach(page, name, media, owned=False)
 
-    def enter(self, name: str, *, media: AppMedia = "synthetic", **options: Any) -> Participant:
+    def enter(self, name: str, *, media: Media = "synthetic", **options: Any) -> Participant:
         """Return somebody with an empty page of their own, for somebody else's application: ``page.goto`` is next.
 
         ``options`` are Playwright's for the page's context (``storage_state``, ``ignore_https_errors`` ...). Whatever
@@ -138,9 +140,9 @@ class Room:
         page = self._new_context(**{"bypass_csp": True, **options}).new_page()
         return self._attach(page, name, media, owned=True)
 
-    def _attach(self, page: Page, name: str, media: AppMedia, *, owned: bool) -> Participant:
-        one_of("media", media, get_args(AppMedia))
-        script = self._server.attach(self.name, name, media)
+    def _attach(self, page: Page, name: str, media: Media, *, owned: bool) -> Participant:
+        brought = media_of(media, APP_MEDIA)
+        script = self._server.attach(self.name, name, brought)
         participant = self._participant(name, AppPage(page, script, owned=owned), lambda: None)
         participant.state = "joined"
         self.participants.append(participant)

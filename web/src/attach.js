@@ -5,6 +5,7 @@ import { AppRoom } from './app/room.js';
 import { Client } from './client.js';
 import { driven } from './driven.js';
 import { keepCollecting } from './garbage.js';
+import { ClipMedia } from './media/clip.js';
 import { SyntheticMedia } from './media/synthetic.js';
 import { tileSizes } from './mixer/layout.js';
 import { Mixer } from './mixer/mixer.js';
@@ -18,15 +19,17 @@ import { unsupported } from './support.js';
  * @param {AppHooks} hooks
  * @param {AttachOptions} options
  */
-export async function attach(hooks, { url, key, token, media }) {
+export async function attach(hooks, { url, key, token, media, film }) {
   const socket = (/** @type {string} */ path) => new URL(path, url.replace(/^http/, 'ws')).href;
   // Who may open a socket from another origin is known by the key, which no address holds.
   const protocols = ['recording-harness', key];
   const client = new Client({
     unsupported,
     createRoom: () => new AppRoom(new Signaling(socket('/signal'), protocols), hooks),
-    openMedia: (_, options) =>
-      Promise.resolve(new AppMedia(hooks, media === 'synthetic' ? new SyntheticMedia(options) : null)),
+    openMedia: async (_, options) => {
+      if (film) return new AppMedia(hooks, await ClipMedia.open(new URL(film, url).href));
+      return new AppMedia(hooks, media === 'synthetic' ? new SyntheticMedia(options) : null);
+    },
     createMixer: (plan) => new Mixer(plan),
     createSpool: () => new Spool(socket('/spool'), protocols),
     createRecorder: (stream, spool, plan) => new Recorder(stream, spool, plan),

@@ -8,7 +8,7 @@ import { Take } from './take.js';
  * @typedef {object} Parts what a client is made of; the roots build them
  * @property {() => string | null} unsupported why this browser can't record, or null
  * @property {() => Room} createRoom
- * @property {(kind: string, options: {name: string, marker: number, clock: RoomClockLike, devices: DeviceIds}) => Promise<LocalMedia>} openMedia
+ * @property {(kind: string, options: {name: string, marker: number, clock: RoomClockLike, devices: DeviceIds, film: string | null}) => Promise<LocalMedia>} openMedia
  * @property {(plan: RecordPlan) => import('./mixer/mixer.js').Mixer} createMixer
  * @property {() => import('./recorder/spool.js').Spool} createSpool
  * @property {(stream: MediaStream, spool: Spool, plan: RecordPlan) => import('./recorder/recorder.js').Recorder} createRecorder
@@ -31,7 +31,8 @@ import { Take } from './take.js';
  * @property {string} [room]
  * @property {string} [channelName]
  * @property {string} [code] the join code of an open door
- * @property {'synthetic' | 'camera' | 'app'} [media]
+ * @property {'synthetic' | 'camera' | 'clip' | 'app'} [media]
+ * @property {string | null} [film] where a clip is, on the server
  * @property {DeviceIds} [devices] which camera and microphone
  * @property {Wants} [wants] whom to receive from the start; nobody by default
  * @property {number} [timeout] ms until who wants us must have received us; 20 s by default
@@ -236,6 +237,7 @@ export class Client extends EventTarget {
     channelName,
     code,
     media = 'synthetic',
+    film = null,
     devices = {},
     wants = null,
     timeout,
@@ -271,7 +273,7 @@ export class Client extends EventTarget {
     joined.addEventListener('closed', () => this.#emit('changed'));
     const { name: known, marker, clock } = joined;
     const opened = await this.#parts
-      .openMedia(media, { name: known, marker, clock, devices })
+      .openMedia(media, { name: known, marker, clock, devices, film })
       .catch((error) => {
         // Who has nothing to bring is not left behind in the room.
         joined.leave();

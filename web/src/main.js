@@ -4,6 +4,7 @@ import { Client } from './client.js';
 import { keepCollecting } from './garbage.js';
 import { Library } from './library.js';
 import { CameraMedia } from './media/camera.js';
+import { ClipMedia } from './media/clip.js';
 import { SyntheticMedia } from './media/synthetic.js';
 import { tileSizes } from './mixer/layout.js';
 import { Mixer } from './mixer/mixer.js';
@@ -26,8 +27,10 @@ const createClient = () =>
   new Client({
     unsupported,
     createRoom: () => new Room(new Signaling(socket('/signal')), (options) => new Mesh(options)),
-    openMedia: async (kind, options) =>
-      kind === 'camera' ? await CameraMedia.open(options.devices) : new SyntheticMedia(options),
+    openMedia: async (kind, options) => {
+      if (kind === 'camera') return CameraMedia.open(options.devices);
+      return options.film ? ClipMedia.open(options.film) : new SyntheticMedia(options);
+    },
     createMixer: (plan) => new Mixer(plan),
     createSpool: () => new Spool(socket('/spool')),
     createRecorder: (stream, spool, plan) => new Recorder(stream, spool, plan),

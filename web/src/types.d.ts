@@ -22,7 +22,7 @@ interface DeviceIds {
 
 /** What a participant brings to the room. */
 interface LocalMedia {
-  readonly kind: 'synthetic' | 'camera' | 'app';
+  readonly kind: 'synthetic' | 'camera' | 'clip' | 'app';
   readonly stream: MediaStream;
   /** The size of the picture as it is made now. */
   readonly size: PictureSize;
@@ -295,8 +295,10 @@ interface AttachOptions {
   url: string;
   key: string;
   token: string;
-  /** Whether the page's cameras are ours, or the browser's. */
-  media: 'synthetic' | 'own';
+  /** Whether the page's cameras are ours, a film, or the browser's. */
+  media: 'synthetic' | 'clip' | 'own';
+  /** Where the film is, on our server. */
+  film: string | null;
 }
 declare const HARNESS: AttachOptions;
 

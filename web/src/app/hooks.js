@@ -113,7 +113,7 @@
   });
 
   const { mediaDevices } = navigator;
-  if (HARNESS.media !== 'synthetic' || !mediaDevices) return;
+  if (HARNESS.media === 'own' || !mediaDevices) return;
   /** @param {string} name @param {(camera: AppCamera, argument: MediaStreamConstraints | undefined) => unknown} answer */
   const instead = (name, answer) => {
     const methods = /** @type {Record<string, Function>} */ (/** @type {unknown} */ (MediaDevices.prototype));

@@ -1,4 +1,4 @@
-/** AppMedia: what an application sends of its own accord; and the synthetic camera that it may be given for it. */
+/** AppMedia: what an application sends of its own accord; and the camera that it may be given for it. */
 
 import { invalidState } from '../errors.js';
 
@@ -16,18 +16,18 @@ export class AppMedia extends EventTarget {
   /** What is sent now: at most one picture and one sound. */
   stream = new MediaStream();
   #hooks;
-  #synthetic;
+  #given;
   #hear = () => this.#look();
 
   /**
    * @param {AppHooks} hooks
-   * @param {import('../media/synthetic.js').SyntheticMedia | null} synthetic
+   * @param {LocalMedia | null} given what answers for its camera and microphone; null: its own
    */
-  constructor(hooks, synthetic) {
+  constructor(hooks, given) {
     super();
     this.#hooks = hooks;
-    this.#synthetic = synthetic;
-    hooks.camera = synthetic && new SyntheticCamera(synthetic);
+    this.#given = given;
+    hooks.camera = given && new GivenCamera(given);
     hooks.addEventListener('sending', this.#hear);
     this.#look();
   }
@@ -48,7 +48,7 @@ export class AppMedia extends EventTarget {
 
   /** @param {number} offset */
   setClock(offset) {
-    this.#synthetic?.setClock(offset);
+    this.#given?.setClock(offset);
   }
 
   fit() {
@@ -67,14 +67,14 @@ export class AppMedia extends EventTarget {
 
   /** @param {boolean} on */
   raiseVoice(on) {
-    if (!this.#synthetic) throw invalidState('Only a synthetic participant can raise the voice.');
-    this.#synthetic.raiseVoice(on);
+    if (!this.#given) throw invalidState('Only a synthetic participant can raise the voice.');
+    this.#given.raiseVoice(on);
   }
 
   async close() {
     this.#hooks.removeEventListener('sending', this.#hear);
     this.#hooks.camera = null;
-    await this.#synthetic?.close();
+    await this.#given?.close();
   }
 
   #look() {
@@ -93,11 +93,11 @@ export class AppMedia extends EventTarget {
   }
 }
 
-/** A camera and a microphone as a browser has them, that give the synthetic picture and sound. */
-class SyntheticCamera {
+/** A camera and a microphone as a browser has them, that give a made picture and sound, or a film. */
+class GivenCamera {
   #media;
 
-  /** @param {import('../media/synthetic.js').SyntheticMedia} media */
+  /** @param {LocalMedia} media */
   constructor(media) {
     this.#media = media;
   }
@@ -121,10 +121,15 @@ class SyntheticCamera {
 
   devices() {
     return [
-      device('audioinput', MICROPHONE_ID, 'Synthetic microphone'),
-      device('videoinput', CAMERA_ID, 'Synthetic camera'),
+      device('audioinput', MICROPHONE_ID, this.#label('microphone')),
+      device('videoinput', CAMERA_ID, this.#label('camera')),
       device('audiooutput', 'default', 'Default'),
     ];
+  }
+
+  /** @param {'camera' | 'microphone'} device */
+  #label(device) {
+    return `${this.#media.kind === 'clip' ? 'Film' : 'Synthetic'} ${device}`;
   }
 
   /**
@@ -166,27 +171,28 @@ class SyntheticCamera {
       return Promise.resolve();
     };
     void apply(constraints);
-    const name = label ?? (video ? 'Synthetic camera' : 'Synthetic microphone');
+    const name = label ?? this.#label(video ? 'camera' : 'microphone');
     Object.defineProperty(copy, 'label', { value: name });
     return Object.assign(copy, {
       getSettings: settings,
       getConstraints: () => asked,
-      getCapabilities: () => (video ? VIDEO_CAPABILITIES : AUDIO_CAPABILITIES),
+      getCapabilities: () => (video ? videoCapabilities(media.size) : AUDIO_CAPABILITIES),
       applyConstraints: apply,
       clone: () => this.#disguised(track, asked, label),
     });
   }
 }
 
-const VIDEO_CAPABILITIES = {
+/** @param {PictureSize} size */
+const videoCapabilities = ({ width, height }) => ({
   deviceId: CAMERA_ID,
   groupId: GROUP,
-  width: { min: 2, max: 1280 },
-  height: { min: 2, max: 720 },
+  width: { min: 2, max: Math.max(width, 1280) },
+  height: { min: 2, max: Math.max(height, 720) },
   frameRate: { min: 15, max: 30 },
-  aspectRatio: { min: 1, max: 16 / 9 },
+  aspectRatio: { min: 1, max: width / height },
   facingMode: [],
-};
+});
 const AUDIO_CAPABILITIES = { deviceId: MICROPHONE_ID, groupId: GROUP, channelCount: { min: 1, max: 1 } };
 
 /** @param {MediaStreamConstraints} constraints @param {string} kind @returns {MediaTrackConstraints} */

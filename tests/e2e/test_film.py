@@ -1,0 +1,124 @@
+"""A film in the place of camera and microphone: a marked one, so that what became of it can be read back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness import InvalidStateError, PageError, RecordConfig, verify
+from tests.media import Someone, Take, encode
+from tests.program import harness
+from tests.verdicts import SMOOTHNESS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness import Report, Room
+
+CONFIG = RecordConfig(record_video_quality="360p", record_video_frame=30, record_name="film")
+# What the marks in the film call who is in it: the room knows nobody by them.
+ACTOR = "participant 9"
+
+
+def film(folder: Path, *, seconds: float, picture: bool = True, sound: bool = True) -> Path:
+    """Make a film with somebody in it who carries marks."""
+    path = folder / "film.webm"
+    encode(
+        path,
+        Take(
+            people=(Someone(name="actor", marker=9),),
+            width=640,
+            height=360,
+            seconds=seconds,
+            picture=picture,
+            sound=sound,
+        ),
+    )
+    return path
+
+
+def recorded(room: Room, name: str, seconds: float) -> Report:
+    """Let somebody record, and return the verdict, in which the film's own marks are the only thing wrong."""
+    alice = next(one for one in room.participants if one.name == name)
+    alice.start_media_recording(recorder="all", record_config=CONFIG)
+    room.wait(seconds=seconds)
+    alice.stop_media_recording()
+    report = verify(alice.download_media_recording())
+    wrong = {finding.check for finding in report.findings if not finding.ok}
+    assert wrong - SMOOTHNESS == {"intruder"}
+    return report
+
+
+def test_a_film_is_sent_with_its_sound_beside_its_picture(room: Room, tmp_path: Path) -> None:
+    """To others over WebRTC, and mixed by who brings it: smooth, and in sync."""
+    room.join("alice", media=film(tmp_path, seconds=8))
+    room.join("bob")
+
+    for recording in ("alice", "bob"):
+        report = recorded(room, recording, 4)
+
+        actor = report.participant(ACTOR)
+        assert actor.av_offset_ms is not None
+        assert abs(actor.av_offset_ms.median) < 120
+        assert actor.heard(0.5, 3)
+        assert report.participant("bob").heard(0.5, 3)
+
+
+def test_a_film_that_is_over_begins_anew(room: Room, tmp_path: Path) -> None:
+    """A film of two seconds is enough for a recording of six."""
+    room.join("alice", media=str(film(tmp_path, seconds=2)))
+
+    report = recorded(room, "alice", 6)
+
+    # A seam of a picture or two is no absence.
+    assert sum(end - start for start, end in report.participant(ACTOR).present) > 5.5
+
+
+def test_a_silent_film_is_somebody_without_a_microphone(room: Room, tmp_path: Path) -> None:
+    """And nobody waits for sound of theirs."""
+    room.join("alice", media=film(tmp_path, seconds=3, sound=False))
+    bob = room.join("bob")
+
+    report = recorded(room, "bob", 2)
+
+    assert bob.others == ["alice"]
+    assert report.participant(ACTOR).present
+
+
+def test_what_a_film_can_not_do_is_told(room: Room, tmp_path: Path) -> None:
+    """It has no screen, no other camera, and is as loud as it is."""
+    alice = room.join("alice", media=film(tmp_path, seconds=2))
+
+    for refused in (alice.share_screen, lambda: alice.replace_device("video"), alice.raise_voice):
+        with pytest.raises(InvalidStateError, match="Who brings a film"):
+            refused()
+
+
+def test_what_chrome_can_not_play_is_told_and_nobody_stays_behind(room: Room, tmp_path: Path) -> None:
+    """With what would be played, and how to get it."""
+    (tmp_path / "film.webm").write_bytes(b"no film at all" * 100)
+    bob = room.join("bob")
+
+    with pytest.raises(PageError, match=r"film\.webm can't be played here .*ffmpeg -i"):
+        room.join("alice", media=tmp_path / "film.webm")
+
+    room.wait_for(lambda: bob.others == [], what="nobody but bob")
+
+
+def test_a_film_is_named_in_a_shell(tmp_path: Path) -> None:
+    """Everybody brings the film of that name."""
+    film(tmp_path, seconds=4)
+
+    ran = harness("record", "alice", "--media", "film.webm", "--seconds", "2", "--json", folder=tmp_path)
+
+    assert ran.returncode == 1, ran.stderr
+    assert ACTOR in ran.stdout
+
+
+def test_neither_a_film_nor_a_kind_is_told(tmp_path: Path) -> None:
+    """In one line, before anything starts."""
+    ran = harness("record", "alice", "--media", "flim.webm", folder=tmp_path)
+
+    assert ran.returncode == 2
+    assert "--media: 'flim.webm' is not possible; choose one of 'synthetic', 'camera', or give the path" in ran.stderr
