@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import expect
@@ -20,6 +21,7 @@ from harness import (
     verify,
 )
 from harness.browser.app_page import AppPage
+from tests.media import Someone, Take, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from harness import Recording, Room
     from harness.recording.config import Recorder
     from tests.apps.site import Site
+    from tests.janus import Janus
 
     Enter = Callable[..., Participant]
 
@@ -161,6 +164,46 @@ def test_a_call_by_livekits_own_client_is_recorded_and_goes_on(room: Room, enter
     assert again.participant("bob").present[-1][1] == pytest.approx(left, abs=1)
 
 
+# Of what size a picture of somebody else comes, among all connections of a page.
+WIDTHS = """async () => {
+  const { connections } = window[Symbol.for('recording-harness')];
+  const reports = await Promise.all([...connections].map((connection) => connection.getStats()));
+  return reports.flatMap((report) => [...report.values()])
+    .filter(({ type, kind }) => type === 'inbound-rtp' && kind === 'video')
+    .map(({ frameWidth }) => frameWidth);
+}"""
+
+
+def test_a_call_by_janus_with_simulcast_is_recorded(room: Room, enter: Enter, site: Site, janus: Janus) -> None:
+    """Everybody in one connection and one stream; a picture's size changes in the middle, and somebody leaves."""
+    server = urlencode({"room": "call", "server": janus.url, "token": janus.token()})
+    alice, bob, carol = (enter(f"{site.url}/janus.html?me={name}&{server}", name) for name in ("alice", "bob", "carol"))
+    meet(room, alice, bob, carol)
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=1)
+    for size, width in ((0, 320), (1, 640)):
+        alice.page.evaluate("(size) => choose(size)", size)
+        room.wait_for(lambda width=width: width in alice.page.evaluate(WIDTHS), what=f"a picture {width} wide")
+        room.wait(seconds=1)
+    bob.page.get_by_role("button", name="Mute").click()
+    muted = alice.get_media_recording().elapsed
+    room.wait(seconds=2)
+    carol.page.get_by_role("button", name="Leave").click()
+    room.wait_for(lambda: alice.others == ["bob"], what="carol to be gone", timeout=5)
+    left = alice.get_media_recording().elapsed
+    room.wait(seconds=1)
+    alice.stop_media_recording()
+
+    report = verify(alice.download_media_recording())
+
+    report.raise_for_failures()
+    bob_was, carol_was = report.participant("bob"), report.participant("carol")
+    assert bob_was.heard(0.5, muted - 0.5)
+    assert not bob_was.heard(muted + 0.7, left)
+    assert carol_was.heard(0.5, left - 1)
+    assert carol_was.present[-1][1] == pytest.approx(left, abs=1)
+
+
 def test_a_page_that_crashes_leaves_its_recording(room: Room, enter: Enter, site: Site) -> None:
     """Whoever waits hears of it, with what was saved."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
@@ -283,6 +326,38 @@ def test_somebody_who_is_none_of_ours_is_a_guest(
     report.raise_for_failures()
     told = json.loads(recording.manifest.read_text(encoding="utf-8"))
     assert [{"name": "alice", "marker": 0}, {"name": "guest 1", "marker": None}] == told["timeline"]["members"]
+
+
+def test_a_window_that_the_page_opens_is_another_page(room: Room, enter: Enter, site: Site) -> None:
+    """Its call is not the page's, and it has loaded before anybody could attach it."""
+    alice = enter(f"{site.url}/empty.html", "alice")
+    with alice.page.expect_popup() as opened:
+        alice.page.evaluate("(url) => void window.open(url)", f"{site.url}/simple-peer.html?room=window")
+    opened.value.wait_for_load_state()
+
+    with pytest.raises(InvalidStateError, match="in no call"):
+        alice.start_media_recording()
+    with pytest.raises(ConfigError, match="attach before it goes anywhere"):
+        room.attach(opened.value, "bob")
+
+
+def test_a_film_is_the_applications_camera(room: Room, enter: Enter, site: Site, tmp_path: Path) -> None:
+    """Sent by the application, and recorded at the other end: its marks are in the recording, nobody's by name."""
+    film = tmp_path / "film.webm"
+    encode(film, Take(people=(Someone(name="actor", marker=9),), width=640, height=360, seconds=8))
+    alice = enter(f"{site.url}/simple-peer.html", "alice")
+    bob = enter(f"{site.url}/simple-peer.html", "bob", media=film)
+    alice.page.get_by_text("with 1").wait_for()
+    room.wait_for(lambda: alice.others == ["guest 1"], what="the guest", timeout=20)
+
+    report = verify(recorded(room, alice))
+
+    wrong = {finding.check for finding in report.findings if not finding.ok}
+    assert wrong == {"intruder"}
+    assert report.participant("participant 9").heard(0.5, 2.5)
+    assert "Film camera" in bob.page.evaluate(
+        "async () => (await navigator.mediaDevices.enumerateDevices()).map(({ label }) => label)"
+    )
 
 
 def test_a_call_in_a_sandboxed_frame_is_refused(enter: Enter, site: Site) -> None:

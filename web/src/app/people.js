@@ -117,44 +117,36 @@ export class People extends EventTarget {
       if (receives(currentDirection)) this.#onTrack(connection, receiver, []);
   }
 
-  /** @param {RTCPeerConnection} connection @param {RTCRtpReceiver} receiver @param {readonly MediaStream[]} streams */
+  /**
+   * One stream is one person; but a screen is a second picture in it, and a server may put everybody into one stream.
+   *
+   * @param {RTCPeerConnection} connection
+   * @param {RTCRtpReceiver} receiver
+   * @param {readonly MediaStream[]} streams
+   */
   #onTrack(connection, receiver, streams) {
     const people = this.#people.get(connection);
     if (!people) return;
-    const key = keyOf(streams[0]?.id);
-    const known = people.get(key);
-    const { kind } = receiver.track;
-    // A second picture in one stream is a screen: somebody beside them.
-    const beside = known?.track(/** @type {'audio' | 'video'} */ (kind));
-    if (
-      beside &&
-      beside !== receiver.track &&
-      beside.readyState === 'live' &&
-      kind === 'video' &&
-      this.#flows(known)
-    ) {
-      this.#come(connection, people, `${key} beside ${receiver.track.id}`, receiver);
-    } else {
-      this.#come(connection, people, key, receiver);
-    }
-  }
-
-  /** @param {RTCPeerConnection} connection @param {Map<string, Person>} people @param {string} key @param {RTCRtpReceiver} receiver */
-  #come(connection, people, key, receiver) {
-    const known = people.get(key);
+    const kind = /** @type {'audio' | 'video'} */ (receiver.track.kind);
+    const stream = keyOf(streams[0]?.id);
+    const theirs = [...people.values()].filter(
+      ({ key }) => key === stream || key.startsWith(`${stream} beside `),
+    );
+    if (theirs.some((person) => person.track(kind) === receiver.track)) return;
+    const known = theirs.find((person) => !this.#flows(person, kind));
+    const key = theirs.length ? `${stream} beside ${receiver.track.id}` : stream;
     const person = known ?? new Person(connection, key);
-    if (person.track(/** @type {'audio' | 'video'} */ (receiver.track.kind)) === receiver.track) return;
     person.take(receiver);
-    people.set(key, person);
+    people.set(person.key, person);
     this.#emit(known ? 'changed' : 'came', person);
   }
 
-  /** Whether somebody's picture still belongs to a transceiver that receives. @param {Person | undefined} person */
-  #flows(person) {
-    const receiver = person?.receivers.get('video');
-    return person?.connection
-      .getTransceivers()
-      .some((one) => one.receiver === receiver && receives(one.currentDirection));
+  /** Whether somebody has such a track, and it comes or may yet come. @param {Person} person @param {'audio' | 'video'} kind */
+  #flows({ connection, receivers }, kind) {
+    const receiver = receivers.get(kind);
+    if (receiver?.track.readyState !== 'live') return false;
+    const transceiver = connection.getTransceivers().find((one) => one.receiver === receiver);
+    return transceiver !== undefined && !isOver(transceiver);
   }
 
   /** Finds what went without an event: tracks that ended, transceivers that receive no more, connections that stay cut. */
@@ -167,9 +159,8 @@ export class People extends EventTarget {
       const transceivers = connection.getTransceivers();
       for (const person of people.values()) {
         for (const [kind, receiver] of person.receivers) {
-          const direction = transceivers.find((one) => one.receiver === receiver)?.currentDirection;
-          // Before the first answer there is no direction, and what is to come may come.
-          const over = direction !== undefined && direction !== null && !receives(direction);
+          const transceiver = transceivers.find((one) => one.receiver === receiver);
+          const over = transceiver !== undefined && isOver(transceiver);
           if (receiver.track.readyState === 'live' && !over) continue;
           person.drop(kind);
           this.#emit('changed', person);
@@ -218,6 +209,9 @@ const detailOf = (event) => /** @type {CustomEvent<RTCPeerConnection>} */ (event
 
 /** @param {RTCRtpTransceiverDirection | null} direction */
 const receives = (direction) => direction === 'recvonly' || direction === 'sendrecv';
+
+/** Before the first answer there is no direction, and what is to come may come. @param {RTCRtpTransceiver} transceiver */
+const isOver = ({ currentDirection }) => currentDirection !== null && !receives(currentDirection);
 
 /**
  * Streams of one person begin alike in LiveKit: PARTICIPANT|TRACK. Without a stream everything is one person's.

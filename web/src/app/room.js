@@ -229,7 +229,8 @@ export class AppRoom extends EventTarget {
   async #whoIs(person, signal) {
     const since = performance.now();
     for (;;) {
-      const track = person.track('video');
+      // One that has ended shows nothing any more, and goes soon.
+      const track = person.track('video')?.readyState === 'live' ? person.track('video') : null;
       const marker = track ? await markOf(track, signal) : null;
       const known = [...this.#known.values()].find((info) => info.marker === marker && marker !== null);
       if (known && !this.members.has(known.id)) return known;
