@@ -46,7 +46,7 @@ const publisher = await attach({
   onmessage: (message, jsep) => {
     if (jsep) publisher.handleRemoteJsep({ jsep });
     if (message.videoroom === 'joined') publish();
-    for (const { id } of message.publishers ?? []) void subscribe(id);
+    subscribe((message.publishers ?? []).map(({ id }) => id));
     const gone = message.leaving ?? message.unpublished;
     if (gone) feeds.delete(gone);
     state.textContent = `with ${feeds.size}`;
@@ -58,39 +58,41 @@ const publish = () =>
     success: (jsep) => publisher.send({ message: { request: 'publish' }, jsep }),
   });
 
-/** The one connection for everybody. */
+/** The one connection for everybody, renegotiated once at a time. */
 let subscriber;
-async function subscribe(feed) {
-  feeds.add(feed);
-  const streams = [{ feed }];
-  if (subscriber) {
-    (await subscriber).send({ message: { request: 'update', subscribe: streams } });
-    return;
-  }
-  subscriber = attach({
-    onmessage: async (_, jsep) => {
-      if (!jsep) return;
-      const handle = await subscriber;
-      const success = (answer) => handle.send({ message: { request: 'start' }, jsep: answer });
-      handle.createAnswer({ jsep, tracks: [{ type: 'data' }], success });
-    },
-    onremotetrack: (track, mid, on) => {
-      document.getElementById(`of-${mid}`)?.remove();
-      if (!on || track.kind !== 'video') return;
-      const video = document.createElement('video');
-      Object.assign(video, { srcObject: new MediaStream([track]), autoplay: true, muted: true, width: 320 });
-      video.id = `of-${mid}`;
-      document.body.append(video);
-    },
-  });
-  const handle = await subscriber;
-  handle.send({
-    message: { request: 'join', room, ptype: 'subscriber', streams, use_msid: searchParams.has('msid') },
+let turn = Promise.resolve();
+let started = () => undefined;
+function subscribe(added) {
+  if (!added.length) return;
+  for (const feed of added) feeds.add(feed);
+  const streams = added.map((feed) => ({ feed }));
+  turn = turn.then(async () => {
+    const over = new Promise((resolve) => (started = resolve));
+    const request = subscriber
+      ? { request: 'update', subscribe: streams }
+      : { request: 'join', room, ptype: 'subscriber', streams, use_msid: searchParams.has('msid') };
+    subscriber ??= await attach({ onmessage, onremotetrack });
+    subscriber.send({ message: request });
+    await over;
   });
 }
+function onmessage(message, jsep) {
+  if (message.started) started();
+  if (!jsep) return;
+  const success = (answer) => subscriber.send({ message: { request: 'start' }, jsep: answer });
+  subscriber.createAnswer({ jsep, tracks: [{ type: 'data' }], success });
+}
+function onremotetrack(track, mid, on) {
+  document.getElementById(`of-${mid}`)?.remove();
+  if (!on || track.kind !== 'video') return;
+  const video = document.createElement('video');
+  Object.assign(video, { srcObject: new MediaStream([track]), autoplay: true, muted: true, width: 320 });
+  video.id = `of-${mid}`;
+  document.body.append(video);
+}
 // Which of the three sizes comes from the server.
-globalThis.choose = async (substream) =>
-  (await subscriber).send({ message: { request: 'configure', streams: [{ mid: '1', substream }] } });
+globalThis.choose = (substream) =>
+  subscriber.send({ message: { request: 'configure', streams: [{ mid: '1', substream }] } });
 await new Promise((success) =>
   publisher.send({ message: { request: 'create', room, publishers: 20, videocodec: 'vp8' }, success }),
 );

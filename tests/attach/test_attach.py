@@ -175,7 +175,7 @@ WIDTHS = """async () => {
 
 
 def test_a_call_by_janus_with_simulcast_is_recorded(room: Room, enter: Enter, site: Site, janus: Janus) -> None:
-    """Everybody in one connection and one stream; a picture's size changes in the middle, and somebody leaves."""
+    """Everybody in one connection and one stream; a picture's size changes, somebody leaves, and another comes."""
     server = urlencode({"room": "call", "server": janus.url, "token": janus.token()})
     alice, bob, carol = (enter(f"{site.url}/janus.html?me={name}&{server}", name) for name in ("alice", "bob", "carol"))
     meet(room, alice, bob, carol)
@@ -191,13 +191,18 @@ def test_a_call_by_janus_with_simulcast_is_recorded(room: Room, enter: Enter, si
     carol.page.get_by_role("button", name="Leave").click()
     room.wait_for(lambda: alice.others == ["bob"], what="carol to be gone", timeout=5)
     left = alice.get_media_recording().elapsed
-    room.wait(seconds=1)
+    # Who comes now is sent in the place of who left.
+    dave = enter(f"{site.url}/janus.html?me=dave&{server}", "dave")
+    meet(room, alice, bob, dave)
+    came = alice.get_media_recording().elapsed
+    room.wait(seconds=2)
     alice.stop_media_recording()
 
     report = verify(alice.download_media_recording())
 
     report.raise_for_failures()
     bob_was, carol_was = report.participant("bob"), report.participant("carol")
+    assert report.participant("dave").heard(came + 0.3, came + 1.7)
     assert bob_was.heard(0.5, muted - 0.5)
     assert not bob_was.heard(muted + 0.7, left)
     assert carol_was.heard(0.5, left - 1)

@@ -312,6 +312,8 @@ interface AppCamera {
 /** What hooks.js leaves on the page, by Symbol.for('recording-harness'). */
 interface AppHooks extends EventTarget {
   connections: Set<RTCPeerConnection>;
+  /** What streams a track was announced with, of whatever has been received. */
+  streams: WeakMap<RTCRtpReceiver, readonly MediaStream[]>;
   camera: AppCamera | null;
   wake(): Promise<AttachedPage>;
 }

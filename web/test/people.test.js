@@ -9,6 +9,7 @@ import { FakeTime, replaceGlobal } from './fakes.js';
 class FakeConnection extends EventTarget {
   connectionState = 'connected';
   signalingState = 'stable';
+  streams = new WeakMap();
   /** @type {{receiver: {track: {kind: string, id: string, readyState: string}}, currentDirection: string | null}[]} */
   transceivers = [];
 
@@ -21,9 +22,15 @@ class FakeConnection extends EventTarget {
     const receiver = { track: { kind, id: `${kind} ${this.transceivers.length}`, readyState: 'live' } };
     const transceiver = { receiver, currentDirection: /** @type {string | null} */ ('recvonly') };
     this.transceivers.push(transceiver);
-    const streams = stream === undefined ? [] : [{ id: stream }];
-    this.dispatchEvent(Object.assign(new Event('track'), { receiver, streams }));
+    this.announce(receiver, stream);
     return transceiver;
+  }
+
+  /** @param {object} receiver @param {string} [stream] */
+  announce(receiver, stream) {
+    const streams = stream === undefined ? [] : [{ id: stream }];
+    this.streams.set(receiver, streams);
+    this.dispatchEvent(Object.assign(new Event('track'), { receiver, streams }));
   }
 
   /** @param {string} state */
@@ -33,8 +40,8 @@ class FakeConnection extends EventTarget {
   }
 }
 
-/** @param {import('node:test').TestContext} context */
-function setUp(context) {
+/** @param {import('node:test').TestContext} context @param {(connection: FakeConnection) => void} [before] */
+function setUp(context, before) {
   const time = new FakeTime(context);
   replaceGlobal(
     context,
@@ -50,7 +57,11 @@ function setUp(context) {
   );
   replaceGlobal(context, 'MediaStream', class {});
   const connection = new FakeConnection();
-  const hooks = Object.assign(new EventTarget(), { connections: new Set([connection]) });
+  before?.(connection);
+  const hooks = Object.assign(new EventTarget(), {
+    connections: new Set([connection]),
+    streams: connection.streams,
+  });
   const people = new People(/** @type {AppHooks} */ (/** @type {unknown} */ (hooks)));
   context.after(() => people.close());
   /** @type {string[]} */
@@ -85,6 +96,50 @@ describe("an application's people", () => {
     connection.receive('video');
 
     assert.equal(1, people.all.length);
+  });
+
+  test('are told apart where a server puts everybody into one stream', (context) => {
+    const { connection, people } = setUp(context);
+
+    for (const kind of /** @type {const} */ (['audio', 'video', 'audio', 'video']))
+      connection.receive(kind, 'everybody');
+
+    const tracks = people.all.map((person) => [person.track('audio')?.id, person.track('video')?.id]);
+    assert.deepEqual(
+      [
+        ['audio 0', 'video 1'],
+        ['audio 2', 'video 3'],
+      ],
+      tracks,
+    );
+  });
+
+  test('are found although they were announced before anybody listened, and answered after that', async (context) => {
+    const { time, connection, heard } = setUp(context, (early) => {
+      early.receive('video', 'bob').currentDirection = null;
+    });
+    assert.deepEqual([], heard);
+
+    for (const transceiver of connection.transceivers) transceiver.currentDirection = 'recvonly';
+    await time.pass(300);
+
+    assert.deepEqual(['bob came'], heard);
+  });
+
+  test('may come in the place of somebody who left, and are waited for until that is answered', async (context) => {
+    const { time, connection, heard } = setUp(context);
+    const transceiver = connection.receive('video', 'bob');
+    transceiver.currentDirection = 'inactive';
+    await time.pass(300);
+
+    connection.signalingState = 'have-remote-offer';
+    connection.announce(transceiver.receiver, 'carol');
+    await time.pass(300);
+    connection.signalingState = 'stable';
+    transceiver.currentDirection = 'recvonly';
+    await time.pass(300);
+
+    assert.deepEqual(['bob came', 'bob changed', 'bob gone', 'carol came'], heard);
   });
 
   test('may show a screen beside themselves', (context) => {
@@ -130,7 +185,7 @@ describe("an application's people", () => {
     assert.equal('bob gone', heard.at(-1));
   });
 
-  test('are waited for while a connection is cut, and no longer than that', async (context) => {
+  test('are waited for while a connection is cut, no longer than that, and come again when it is mended', async (context) => {
     const { time, connection, heard } = setUp(context);
     connection.receive('video', 'bob');
 
@@ -141,5 +196,11 @@ describe("an application's people", () => {
     await time.pass(4500);
 
     assert.deepEqual(['bob came', 'bob cut', 'bob mended', 'bob cut', 'bob gone'], heard);
+
+    // Its track is announced once; the connection that is back still has it.
+    connection.become('connected');
+    await time.pass(300);
+
+    assert.equal('bob came', heard.at(-1));
   });
 });

@@ -11,6 +11,8 @@
   class Hooks extends EventTarget {
     /** @type {Set<RTCPeerConnection>} */
     connections = new Set();
+    /** With what streams tracks came; whoever listens later asks here. @type {WeakMap<RTCRtpReceiver, readonly MediaStream[]>} */
+    streams = new WeakMap();
     /** Answers for getUserMedia, once somebody is there to. @type {AppCamera | null} */
     camera = null;
     /** @type {Promise<AttachedPage> | null} */
@@ -55,6 +57,7 @@
       const connection = /** @type {RTCPeerConnection} */ (made);
       hooks.connections.add(connection);
       hooks.tell('connection', connection);
+      connection.addEventListener('track', ({ receiver, streams }) => hooks.streams.set(receiver, streams));
       connection.addEventListener('signalingstatechange', () => hooks.tell('sending'));
       void hooks.wake().catch(() => undefined);
       return connection;

@@ -2,8 +2,9 @@
 
 import { COLUMNS, ROWS, decode } from '../marker.js';
 
-/** How many frames without a mark make somebody a stranger. */
+/** How many frames without a mark make somebody a stranger, and how many where one of ours is still missing. */
 const FRAMES = 45;
+const MISSING_FRAMES = 150;
 /** Luma between dark and bright cells. */
 const MIDDLE = 128;
 
@@ -12,14 +13,15 @@ const MIDDLE = 128;
  *
  * @param {MediaStreamTrack} track
  * @param {AbortSignal} signal
+ * @param {() => boolean} missed whether one of ours is still missing: a first picture may be too poor to be read
  * @returns {Promise<number | null>}
  */
-export async function markOf(track, signal) {
+export async function markOf(track, signal, missed) {
   const { readable } = new MediaStreamTrackProcessor({ track: /** @type {MediaStreamVideoTrack} */ (track) });
   const reader = readable.getReader();
   signal.addEventListener('abort', () => void reader.cancel().catch(() => undefined), { once: true });
   try {
-    for (let looked = 0; looked < FRAMES; looked += 1) {
+    for (let looked = 0; looked < (missed() ? MISSING_FRAMES : FRAMES); looked += 1) {
       const { value: frame } = await reader.read();
       if (!frame) return null;
       const marker = await read(frame);
@@ -44,9 +46,9 @@ async function read(frame) {
     const cell = { width: width / COLUMNS, height: height / (9 * ROWS) };
     const cells = new Uint8Array(ROWS * COLUMNS);
     for (let row = 0; row < ROWS; row += 1) {
-      const y = luma.offset + Math.floor((row + 0.5) * cell.height) * luma.stride;
       for (let column = 0; column < COLUMNS; column += 1) {
-        const value = memory[y + Math.floor((column + 0.5) * cell.width)] ?? 0;
+        const from = { x: (column + 0.25) * cell.width, y: (row + 0.25) * cell.height };
+        const value = mean(memory.subarray(luma.offset), luma.stride, from, cell);
         cells[row * COLUMNS + column] = value > MIDDLE ? 1 : 0;
       }
     }
@@ -54,4 +56,21 @@ async function read(frame) {
   } finally {
     frame.close();
   }
+}
+
+/**
+ * Returns the mean luma of the middle of a cell, half its width and height: a blurred edge counts less so.
+ *
+ * @param {Uint8Array} luma
+ * @param {number} stride
+ * @param {{x: number, y: number}} from
+ * @param {{width: number, height: number}} cell
+ */
+function mean(luma, stride, from, cell) {
+  const [left, top] = [Math.floor(from.x), Math.floor(from.y)];
+  const [right, bottom] = [Math.ceil(from.x + cell.width / 2), Math.ceil(from.y + cell.height / 2)];
+  let sum = 0;
+  for (let y = top; y < bottom; y += 1)
+    for (let x = left; x < right; x += 1) sum += luma[y * stride + x] ?? 0;
+  return sum / ((right - left) * (bottom - top));
 }

@@ -83,11 +83,13 @@ export class People extends EventTarget {
   #people = new Map();
   /** When a connection was cut. @type {Map<RTCPeerConnection, number>} */
   #cut = new Map();
+  #hooks;
   #timer;
 
   /** @param {AppHooks} hooks */
   constructor(hooks) {
     super();
+    this.#hooks = hooks;
     for (const connection of hooks.connections) this.#follow(connection);
     hooks.addEventListener('connection', (event) => this.#follow(detailOf(event)));
     hooks.addEventListener('closed', (event) => this.#forget(detailOf(event)));
@@ -112,9 +114,17 @@ export class People extends EventTarget {
       this.#onTrack(connection, receiver, streams),
     );
     connection.addEventListener('connectionstatechange', () => this.#onState(connection));
-    // Who came before we did.
-    for (const { receiver, currentDirection } of connection.getTransceivers())
-      if (receives(currentDirection)) this.#onTrack(connection, receiver, []);
+    this.#findLate(connection);
+  }
+
+  /** Takes what came before we did, and what is back after it had gone. @param {RTCPeerConnection} connection */
+  #findLate(connection) {
+    if (BROKEN.has(connection.connectionState)) return;
+    for (const { receiver, currentDirection } of connection.getTransceivers()) {
+      const streams = this.#hooks.streams.get(receiver);
+      const comes = receives(currentDirection) && receiver.track.readyState === 'live';
+      if (streams && comes) this.#onTrack(connection, receiver, streams);
+    }
   }
 
   /**
@@ -156,6 +166,8 @@ export class People extends EventTarget {
         this.#forget(connection);
         continue;
       }
+      // Between offer and answer what comes again still looks as if it had gone.
+      if (connection.signalingState !== 'stable') continue;
       const transceivers = connection.getTransceivers();
       for (const person of people.values()) {
         for (const [kind, receiver] of person.receivers) {
@@ -167,6 +179,7 @@ export class People extends EventTarget {
         }
         if (person.receivers.size === 0) this.#go(people, person);
       }
+      this.#findLate(connection);
     }
   }
 
@@ -206,6 +219,9 @@ export class People extends EventTarget {
 
 /** @param {Event} event */
 const detailOf = (event) => /** @type {CustomEvent<RTCPeerConnection>} */ (event).detail;
+
+/** States in which nothing comes. */
+const BROKEN = new Set(['disconnected', 'failed', 'closed']);
 
 /** @param {RTCRtpTransceiverDirection | null} direction */
 const receives = (direction) => direction === 'recvonly' || direction === 'sendrecv';

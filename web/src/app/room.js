@@ -231,12 +231,17 @@ export class AppRoom extends EventTarget {
     for (;;) {
       // One that has ended shows nothing any more, and goes soon.
       const track = person.track('video')?.readyState === 'live' ? person.track('video') : null;
-      const marker = track ? await markOf(track, signal) : null;
+      const marker = track ? await markOf(track, signal, () => this.#someoneMissing()) : null;
       const known = [...this.#known.values()].find((info) => info.marker === marker && marker !== null);
       if (known && !this.members.has(known.id)) return known;
       if (track || signal.aborted || performance.now() - since > NAMELESS_FOR) return this.#stranger();
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
     }
+  }
+
+  /** Whether somebody who was attached is not seen yet. */
+  #someoneMissing() {
+    return [...this.#known.keys()].some((id) => !this.members.has(id));
   }
 
   /** @returns {MemberInfo} */
