@@ -41,8 +41,8 @@ test-truth: setup ## Plant every fault into real recordings; prints what was pla
 # How long make soak records.
 MINUTES ?= 30
 
-soak: setup ## Record three people for MINUTES=30; prints drift, order of stamps and memory beside their bars
-	$(BIN)/python -m tests.faults.soak $(MINUTES)
+soak: setup ## Record three people for MINUTES=30 (APPLICATION=1: in somebody else's page); prints drift, order of stamps and memory
+	$(BIN)/python -m tests.faults.soak $(MINUTES) $(if $(APPLICATION),--application)
 
 bench: setup ## Measure speed and cost beside NERTC's and RecordRTC's own code, in one run (an hour and a quarter; QUICK=1: three minutes)
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)

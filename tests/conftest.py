@@ -1,11 +1,19 @@
 """What every suite shares."""
 
+from __future__ import annotations
+
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.goals import Goals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.apps.site import Site
 
 pytest_plugins = ["pytester"]
 GOALS = Goals()
@@ -53,3 +61,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder for recordings that goes with the tests."""
     return tmp_path_factory.mktemp("recordings")
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    """Serve applications that know nothing of the harness, over https and with every rule that one can set."""
+    # Few tests want it, and its libraries take long to import.
+    from tests.apps.site import NODE_MODULES, Site
+
+    if not (NODE_MODULES / "simple-peer").is_dir():
+        pytest.skip("the applications' libraries are not installed: make setup")
+    with Site() as site:
+        yield site

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.apps.site import NODE_MODULES, Site
+from tests.apps.site import NODE_MODULES
 from tests.janus import Janus, installed
 
 if TYPE_CHECKING:
@@ -17,15 +17,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
 
     from harness import Participant, Room
-
-
-@pytest.fixture(scope="session")
-def site() -> Iterator[Site]:
-    """Serve the applications, over https and with every rule that one can set."""
-    if not (NODE_MODULES / "simple-peer").is_dir():
-        pytest.skip("the applications' libraries are not installed: make setup")
-    with Site() as site:
-        yield site
 
 
 @pytest.fixture

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import BrowserContext
 
-from harness import Recording, Report
+from harness import Recording, Report, Room
+from harness.server.room_server import RoomServer
 from tests.faults.opinions import disagreements
+from tests.faults.proxy import Network
 from tests.goals import Goals, Row
 from tests.verdicts import whole
 
@@ -36,3 +40,36 @@ def _opinions(goals: Goals) -> Iterator[None]:
     if JUDGED:
         figure = f"{len(JUDGED)} files, {len(DISAGREED)} differences"
         goals.rows.append(Row("ffprobe, MediaInfo, mkvinfo on these", "agree", figure, met=not DISAGREED))
+
+
+class Beyond:
+    """A server as it is seen from beyond a network."""
+
+    def __init__(self, server: RoomServer, network: Network) -> None:
+        self._server = server
+        self.url = network.url
+
+    def attach(self, room: str, name: str, media: str) -> str:
+        """Return the script for somebody else's page, which finds the server there, too."""
+        return self._server.attach(room, name, media).replace(self._server.url, self.url)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._server, name)
+
+
+@pytest.fixture
+def network(room_server: RoomServer) -> Iterator[Network]:
+    """Return a network that lies before the server."""
+    with Network(urlsplit(room_server.url).port or 0) as network:
+        room_server._admission.allow(network.url)
+        yield network
+
+
+@pytest.fixture
+def far_room(
+    room_server: RoomServer, network: Network, new_context: Callable[..., BrowserContext], tmp_path: Path
+) -> Iterator[Room]:
+    """Return a room whose people reach the server through the network."""
+    server: RoomServer = Beyond(room_server, network)  # type: ignore[assignment]
+    with Room(server=server, new_context=new_context, recordings=tmp_path, name=network.url) as room:
+        yield room

@@ -1,13 +1,15 @@
 """A long recording in real time: ``python -m tests.faults.soak [MINUTES]``; exit 1 where a bar is missed.
 
-Three people at 720p30, or what --quality and --frame-rate say. Memory is the proportional set size of Chrome's
+Three people at 720p30, or what --quality and --frame-rate say, in our room or in --application. Memory is the proportional set size of Chrome's
 processes, in MB, sampled every few seconds; its slope is fitted over the samples after the first fifth.
 """
 
 import argparse
+import contextlib
 import logging
 import sys
 import tempfile
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -17,6 +19,7 @@ import numpy as np
 
 from harness import Participant, RecordConfig, Recording, Room, open_room, verify
 from harness.server.clock import room_time
+from tests.apps.site import Site
 from tests.faults.opinions import disagreements
 from tests.goals import Goals
 from tests.processes import memory
@@ -33,6 +36,24 @@ def grown(samples: list[dict[str, float]]) -> str:
     )
     most = sorted(after, key=lambda name: before[name] - after[name])[:3]
     return ", ".join(f"{name} {after[name] - before[name]:+.1f}" for name in most)
+
+
+@contextlib.contextmanager
+def three_people(folder: str, *, application: bool) -> Iterator[tuple[Room, list[Participant]]]:
+    """Let three people into our room, or into the call of somebody else's page."""
+    names = ("alice", "bob", "carol")
+    with contextlib.ExitStack() as stack:
+        if not application:
+            room = stack.enter_context(open_room(recordings=folder))
+            yield room, room.join_all(*names)
+            return
+        site = stack.enter_context(Site())
+        room = stack.enter_context(open_room(recordings=folder))
+        people = [room.enter(name, ignore_https_errors=True) for name in names]
+        for one in people:
+            one.page.goto(f"{site.url}/simple-peer.html")
+        room.wait_for(lambda: len(people[0].others) == len(names) - 1, what="everybody in the call")
+        yield room, people
 
 
 def record(
@@ -76,13 +97,13 @@ def main() -> int:
     parser.add_argument("minutes", nargs="?", type=float, default=30.0)
     parser.add_argument("--quality", default="720p", choices=["360p", "480p", "720p"])
     parser.add_argument("--frame-rate", default=30, type=int, choices=[15, 30])
+    parser.add_argument("--application", action="store_true", help="a call by simple-peer, in its own page")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     config = RecordConfig(record_name="soak", record_video_quality=asked.quality, record_video_frame=asked.frame_rate)
     goals = Goals(strict=False)
     with tempfile.TemporaryDirectory() as folder:
-        with open_room(recordings=folder) as room:
-            people = room.join_all("alice", "bob", "carol")
+        with three_people(folder, application=asked.application) as (room, people):
             recording, samples, most = record(room, people, asked.minutes, config)
         report = verify(recording)
         drifts = {one.name: abs(one.drift_ppm or 0.0) * recording.duration / 1000 for one in report.participants}

@@ -4,51 +4,18 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext
 
 from harness import RecordConfig, Room, verify
 from harness.recording.recording import Manifest
-from harness.server.room_server import RoomServer
 from tests.faults.proxy import Network
 from tests.verdicts import whole
 
 # What bob says, and how alice's page knows it.
 SAYS_SO = "client.room.announce({ audio: true, video: true, screen: true })"
 SHARES = "[...client.room.members.values()].some((member) => member.name === 'bob' && member.info.screen)"
-
-
-class Beyond:
-    """A server as it is seen from beyond a network."""
-
-    def __init__(self, server: RoomServer, network: Network) -> None:
-        self._server = server
-        self.url = network.url
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._server, name)
-
-
-@pytest.fixture
-def network(room_server: RoomServer) -> Iterator[Network]:
-    """Return a network that lies before the server."""
-    with Network(urlsplit(room_server.url).port or 0) as network:
-        room_server._admission.allow(network.url)
-        yield network
-
-
-@pytest.fixture
-def far_room(
-    room_server: RoomServer, network: Network, new_context: Callable[..., BrowserContext], tmp_path: Path
-) -> Iterator[Room]:
-    """Return a room whose people reach the server through the network."""
-    server: RoomServer = Beyond(room_server, network)  # type: ignore[assignment]
-    with Room(server=server, new_context=new_context, recordings=tmp_path, name=network.url) as room:
-        yield room
 
 
 def test_a_cut_connection_comes_back_and_nothing_is_lost(far_room: Room, network: Network) -> None:

@@ -1,0 +1,107 @@
+"""What goes wrong in the page of somebody else's application: the same promises as in our own."""
+
+import signal
+
+from harness import Participant, RecordConfig, Room, verify
+from harness.recording.recording import Manifest
+from tests.apps.site import Site
+from tests.faults.proxy import Network
+from tests.faults.test_services import SERVICES, silent_stalls
+from tests.goals import Goals
+from tests.processes import chrome
+from tests.verdicts import whole
+
+
+def enter(room: Room, site: Site, name: str) -> Participant:
+    """Let somebody into a call of the application's."""
+    participant = room.enter(name, ignore_https_errors=True)
+    participant.page.goto(f"{site.url}/simple-peer.html?room={id(room)}")
+    return participant
+
+
+def alarm_of(participant: Participant, words: str) -> float:
+    """Stop and download; return when the alarm with these words was, in recorded seconds."""
+    participant.stop_media_recording()
+    recording = participant.download_media_recording()
+    events = Manifest.read(recording.manifest).timeline.events
+    (alarm, *_) = [event for event in events if event.event == "alarm" and words in (event.message or "")]
+    return alarm.at
+
+
+def test_a_cut_connection_comes_back_and_nothing_is_lost(far_room: Room, network: Network, site: Site) -> None:
+    """Chunks that waited in the page arrive in their order when the server can be reached again."""
+    alice, bob = (enter(far_room, site, name) for name in ("alice", "bob"))
+    far_room.wait_for(lambda: alice.others == ["bob"], what="bob")
+    alice.start_media_recording(record_config=RecordConfig(record_name="cut"))
+    far_room.wait(seconds=1)
+    network.cut()
+    far_room.wait(seconds=2)
+    network.mend()
+    far_room.wait(seconds=2)
+    alice.stop_media_recording()
+
+    recording = alice.download_media_recording()
+
+    whole(recording)
+    assert 4.5 < recording.duration < 8
+    assert recording.recovered is None
+    assert "The connection to the server is lost." in Manifest.read(recording.manifest).alarms
+    assert bob.alive
+
+
+def test_a_sender_that_freezes_is_an_alarm(room: Room, site: Site, goals: Goals) -> None:
+    """Its process stands still: nobody says goodbye, and no connection has noticed yet."""
+    alice = enter(room, site, "alice")
+    others = chrome("--type=renderer")
+    enter(room, site, "bob")
+    room.wait_for(lambda: alice.others == ["bob"], what="bob")
+    # Chrome keeps one in store beside bob's.
+    renderers = chrome("--type=renderer", besides=others)
+    alice.start_media_recording(record_config=RecordConfig(record_name="frozen"))
+    room.wait(seconds=1)
+    before = alice.get_media_recording().elapsed
+    for renderer in renderers:
+        renderer.send_signal(signal.SIGSTOP)
+    try:
+        alice.wait(2.5)
+        after = alarm_of(alice, "comes from bob.") - before
+    finally:
+        for renderer in renderers:
+            renderer.send_signal(signal.SIGCONT)
+
+    goals.measured(
+        "an application's sender freezes: alarm", bar="within 2 s", figure=f"after {after:.1f} s", met=after <= 2.2
+    )
+
+
+def test_a_blocked_page_is_an_alarm(room: Room, site: Site, goals: Goals) -> None:
+    """The application's own code keeps its main thread busy, and ours with it."""
+    alice = enter(room, site, "alice")
+    enter(room, site, "bob")
+    room.wait_for(lambda: alice.others == ["bob"], what="bob")
+    alice.start_media_recording(record_config=RecordConfig(record_name="blocked"))
+    room.wait(seconds=1)
+    before = alice.get_media_recording().elapsed
+    alice.page.evaluate("() => { const end = performance.now() + 2600; while (performance.now() < end); }")
+    room.wait(seconds=0.2)
+
+    after = alarm_of(alice, "Nothing comes from the page.") - before
+
+    goals.measured("an application blocks: alarm", bar="within 2 s", figure=f"after {after:.1f} s", met=after <= 2.2)
+
+
+def test_a_killed_sound_service_stalls_nothing_in_silence(room: Room, site: Site) -> None:
+    """The recording goes on to its end; whoever is not heard any more is told of."""
+    others = chrome(SERVICES["audio"])
+    alice = enter(room, site, "alice")
+    enter(room, site, "bob")
+    room.wait_for(lambda: alice.others == ["bob"], what="bob")
+    alice.start_media_recording(record_config=RecordConfig(record_name="killed"))
+    room.wait(seconds=1)
+    for process in chrome(SERVICES["audio"], besides=others) or chrome(SERVICES["audio"]):
+        process.kill()
+    room.wait(seconds=3)
+    recording = alice.download_media_recording()
+
+    assert recording.duration > 3.5
+    assert [] == silent_stalls(verify(recording), recording)
