@@ -1,7 +1,8 @@
 """A long recording in real time: ``python -m tests.faults.soak [MINUTES]``; exit 1 where a bar is missed.
 
-Three people at 720p30, or what --quality and --frame-rate say, in our room or in --application. Memory is the proportional set size of Chrome's
-processes, in MB, sampled every few seconds; its slope is fitted over the samples after the first fifth.
+Three people at 720p30, or what --quality and --frame-rate say, in our own room or in --application. Memory is the
+proportional set size of Chrome's processes, in MB, sampled every few seconds; its slope is fitted over the samples
+after the first fifth.
 """
 
 import argparse
