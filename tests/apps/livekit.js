@@ -17,7 +17,10 @@ room.on(
   RoomEvent.ParticipantDisconnected,
   () => (state.textContent = `with ${room.remoteParticipants.size}`),
 );
-await room.connect(`${location.origin.replace('http', 'ws')}/livekit`, searchParams.get('me'));
+await room.connect(
+  searchParams.get('server') ?? `${location.origin.replace('http', 'ws')}/livekit`,
+  searchParams.get('token') ?? searchParams.get('me'),
+);
 await room.localParticipant.enableCameraAndMicrophone();
 document.querySelector('#mute').addEventListener('click', () => {
   const { localParticipant } = room;

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness import InvalidStateError, NertcApp, RecordConfig, verify
+from harness import InvalidStateError, NertcApp, PageError, RecordConfig, verify
 from tests.apps.site import Site
 from tests.nertc_sdk import install_sdk
 
@@ -75,3 +75,11 @@ def test_what_the_sdk_refuses_is_an_error_by_its_code(page_of_sdk: Page, tmp_pat
         getattr(app, call)()
 
     assert 10454 == refused.value.code
+
+
+def test_join_is_the_sdks_own(page_of_sdk: Page, tmp_path: Path) -> None:
+    """Whoever has an app key joins by it; what the SDK says of a room without a name shows that it was asked."""
+    app = NertcApp(page_of_sdk, recordings=tmp_path)
+
+    with pytest.raises(PageError, match="JOIN_WITHOUT_CHANNEL_NAME 10110"):
+        app.join(uid=1)

@@ -9,7 +9,7 @@ const ASTRAY = 250;
 
 /**
  * The element's own captureStream would do, but for its sound, which comes 0.1 s before the picture, and its pictures,
- * which are taken by a clock of its own: some twice, some never (Chrome fact 41).
+ * which are taken by a clock of its own: some twice, some never.
  *
  * @implements {LocalMedia}
  */
