@@ -16,6 +16,7 @@ from .errors import (
 from .launch import attach, open_room
 from .recording.config import RecordConfig
 from .recording.recording import Recording
+from .server.media import Routes
 from .session.participant import Participant
 from .session.room import Room
 from .verification import Expectation, Limits, Report, verify
@@ -36,6 +37,7 @@ __all__ = [
     "RecordingError",
     "Report",
     "Room",
+    "Routes",
     "SetupError",
     "StepTimeout",
     "VerificationError",

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     Said = tuple[int, Progress] | logging.LogRecord
     from pathlib import Path
 
+    from harness.server.media import Routes
+
 _LOOK_EVERY: Final = 0.1
 # How soon, in seconds, a worker notices that its parent is gone.
 _ALONE_WITHIN: Final = 0.5
@@ -42,6 +44,8 @@ class Order:
     recordings: Path
     executable: Path | None = None
     headed: bool = False
+    routes: Routes | None = None
+    connect: tuple[str, ...] = ()
 
 
 def admitted(scenarios: Sequence[Scenario], workers: int) -> int:
@@ -141,6 +145,8 @@ def _play(order: Order) -> Outcome:
         recordings=order.recordings,
         executable=order.executable,
         headed=order.headed,
+        routes=order.routes,
+        connect=order.connect,
         tell=lambda progress: _worker.said.put((order.number, progress)),
         interrupted=_worker.ending.is_set,
     )

@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.browser.chrome import Chrome
+from harness.browser.remote import RemoteChromes
 from harness.session.room import Room
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from playwright.sync_api import Page
 
     from harness.recording.recording import Recording
     from harness.server.library import Verdict
+    from harness.server.media import Routes
     from harness.server.room_server import RoomServer
     from harness.session.media import Media
     from harness.session.participant import Participant
@@ -38,11 +40,15 @@ def open_room(
     executable: str | os.PathLike[str] | None = None,
     headed: bool = False,
     port: int = 0,
+    routes: Routes | None = None,
+    connect: Sequence[str] = (),
 ) -> Iterator[Room]:
     """Open a room: a server on loopback, a Chrome, and nobody in it yet. Everything is closed at the end.
 
     ``recordings`` is the folder for finished files, made where it is missing; ``executable`` a Chrome to use instead
-    of the one that is found; ``headed`` shows its windows; ``port`` 0 takes a free one.
+    of the one that is found; ``headed`` shows its windows; ``port`` 0 takes a free one; ``routes`` says by what SFU and
+    TURN servers media go, straight from page to page by default. ``connect`` are addresses of browsers elsewhere, as
+    ``playwright run-server`` serves them: people are spread over them, and ``executable`` is a path there.
 
     Raises SetupError where Chrome, the port or the folder can't be used.
     """
@@ -50,12 +56,17 @@ def open_room(
     # While the browser starts Python has nothing to do, and the server's libraries take long to import.
     importing = threading.Thread(target=import_module, args=("harness.server.room_server",), name="import the server")
     importing.start()
-    with Chrome(executable, headed=headed, fake_devices=not has_camera()) as chrome:
+    chrome = (
+        RemoteChromes(connect, executable, headed=headed)
+        if connect
+        else Chrome(executable, headed=headed, fake_devices=not has_camera())
+    )
+    with chrome:
         importing.join()
         from harness.server.room_server import RoomServer
 
         with (
-            RoomServer(recordings=folder, versions=versions(chrome.version), port=port) as server,
+            RoomServer(recordings=folder, versions=versions(chrome.version), port=port, routes=routes) as server,
             Room(
                 server=server,
                 new_context=lambda **options: chrome.new_context(accept_downloads=True, **options),
@@ -99,7 +110,12 @@ def attach(
 
 @contextlib.contextmanager
 def open_door(
-    *, recordings: Path, kept: Callable[[Recording], None], host: str = "127.0.0.1", port: int = 0
+    *,
+    recordings: Path,
+    kept: Callable[[Recording], None],
+    host: str = "127.0.0.1",
+    port: int = 0,
+    routes: Routes | None = None,
 ) -> Iterator[RoomServer]:
     """Serve a room that people come into by themselves; what they record is kept in ``recordings``, and ``kept`` told.
 
@@ -116,6 +132,7 @@ def open_door(
         port=port,
         open_room=_OPEN_ROOM,
         library=library,
+        routes=routes,
     ) as server:
         yield server
 

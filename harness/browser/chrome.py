@@ -50,7 +50,7 @@ _PLAYWRIGHTS: Final = (
 )
 # The popups of the address bar are pages in a process of their own, for each context, which nobody sees.
 _POPUPS: Final = ("WebUIOmniboxAimPopup", "WebUIOmniboxPopup")
-_ARGUMENTS: Final = (
+ARGUMENTS: Final = (
     # Chrome fact 6: an AudioContext that nobody clicked for starts suspended, and the recording stays empty.
     "--autoplay-policy=no-user-gesture-required",
     # Chrome fact 24: connections ignore loopback, which is the only interface in many containers.
@@ -63,7 +63,7 @@ _ARGUMENTS: Final = (
     "--no-first-run",
     f"--disable-features={','.join([*_PLAYWRIGHTS, *_POPUPS])}",
 )
-_FAKE_DEVICES: Final = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+FAKE_DEVICES: Final = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 # Playwright's driver ignores SIGINT alone. Node unblocks every signal when it starts, so a mask is no help.
 _DEAF: Final = "--import=data:text/javascript," + quote(
@@ -88,7 +88,7 @@ def launch_options(
         _warn_of_no_sandbox()
     options: dict[str, Any] = {
         "headless": not headed,
-        "args": [*_ARGUMENTS, *(_FAKE_DEVICES if fake_devices else ())],
+        "args": [*ARGUMENTS, *(FAKE_DEVICES if fake_devices else ())],
         "chromium_sandbox": sandbox,
         # Whoever holds the browser closes it: an interrupted recording is finished first.
         "handle_sigint": False,
@@ -159,7 +159,7 @@ class Chrome:
 
     def open(self) -> None:
         """Find the browser and launch it."""
-        self._playwright = _start_playwright()
+        self._playwright = start_playwright()
         try:
             self.found = locate(self._executable, bundled=self._playwright.chromium.executable_path)
             self._browser = self._launch()
@@ -211,7 +211,8 @@ class Chrome:
         return metadata.version("playwright")
 
 
-def _start_playwright() -> Playwright:
+def start_playwright() -> Playwright:
+    """Start Playwright's driver, deaf to signals; raises SetupError where it can't."""
     try:
         with steady_driver():
             return sync_playwright().start()

@@ -41,6 +41,43 @@ JunitOption = Annotated[
     Path | None,
     typer.Option("--junit", envvar="HARNESS_JUNIT", help="Write the findings as JUnit XML.", metavar="FILE"),
 ]
+SfuOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sfu",
+        envvar="HARNESS_SFU",
+        help="Send media by this SFU, a Janus, past a handful of people.",
+        metavar="janus=WS",
+    ),
+]
+SfuRoomOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sfu-room", envvar="HARNESS_SFU_ROOM", help="Meet there with others who say the same.", metavar="NAME"
+    ),
+]
+IceServerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ice-server",
+        envvar="HARNESS_ICE_SERVER",
+        help="STUN or TURN server, as stun:HOST:PORT or turn:USER:PASSWORD@HOST:PORT; may be repeated.",
+        metavar="URL",
+    ),
+]
+ConnectOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--connect",
+        envvar="HARNESS_CONNECT",
+        help="Use a browser elsewhere, as 'playwright run-server --unsafe' serves it; repeated, people are spread.",
+        metavar="WS",
+    ),
+]
+RelayOnlyOption = Annotated[
+    bool,
+    typer.Option("--relay-only", envvar="HARNESS_RELAY_ONLY", help="Send media by a TURN server, and not straight."),
+]
 
 _debug = False
 

@@ -10,11 +10,16 @@ import typer
 from harness.cli import app_call
 from harness.cli.interrupt import Interruption, interruptible
 from harness.cli.options import (
+    ConnectOption,
     DebugOption,
     ExecutableOption,
     HtmlOption,
+    IceServerOption,
     JsonOption,
     RecordingsOption,
+    RelayOnlyOption,
+    SfuOption,
+    SfuRoomOption,
     debugging,
     print_json,
     print_verdicts,
@@ -26,6 +31,7 @@ from harness.cli.options import (
 from harness.errors import ConfigError
 from harness.recording.config import Codec, FrameRate, Layout, Quality, RecordConfig, Recorder, RecordType
 from harness.recording.names import safe_stem
+from harness.server.media import Routes
 from harness.session.media import MEDIA, media_of
 
 if TYPE_CHECKING:
@@ -97,6 +103,11 @@ def record(
             metavar="FILE",
         ),
     ] = None,
+    connect: ConnectOption = None,
+    sfu: SfuOption = None,
+    sfu_room: SfuRoomOption = None,
+    ice_server: IceServerOption = None,
+    relay_only: RelayOnlyOption = False,
     headed: Annotated[bool, typer.Option("--headed", envvar="HARNESS_HEADED", help="Show the windows.")] = False,
     executable: ExecutableOption = None,
     html: HtmlOption = None,
@@ -128,6 +139,7 @@ def record(
     if not 0 < seconds < float("inf"):
         message = f"--seconds: {seconds:g} is not possible; give a number above 0."
         raise ConfigError(message)
+    routes = Routes.parse(sfu=sfu, sfu_room=sfu_room, ice_servers=ice_server or (), relay_only=relay_only)
     brought = media_of(media, MEDIA, option="--media")
     call = app_call.asked(url, script, storage_state)
     if name is not None and safe_stem(name) != name:
@@ -139,7 +151,9 @@ def record(
     kept: list[Recording] = []
     load = Load()
     with interruptible() as interruption:
-        with open_room(recordings=recordings, executable=executable, headed=headed) as room:
+        with open_room(
+            recordings=recordings, executable=executable, headed=headed, routes=routes, connect=connect or ()
+        ) as room:
             everybody = tuple(names or DEFAULT_NAMES)
             # Who is not recorded sends nothing, and costs next to nothing.
             if shortage := load.shortage(len(everybody) if recorder == "all" else 1, config):

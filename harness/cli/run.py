@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +17,16 @@ from rich.text import Text
 
 from harness.cli.interrupt import interruptible
 from harness.cli.options import (
+    ConnectOption,
     DebugOption,
     ExecutableOption,
+    IceServerOption,
     JsonOption,
     JunitOption,
     RecordingsOption,
+    RelayOnlyOption,
+    SfuOption,
+    SfuRoomOption,
     debugging,
     print_json,
     print_verdicts,
@@ -32,6 +38,7 @@ from harness.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from harness.recording.recording import Recording
     from harness.scenario import Outcome, Progress
 
 
@@ -49,12 +56,21 @@ def run(
         float | None,
         typer.Option(envvar="HARNESS_LONGEST_WAIT", help="Cut every wait down to this, to try it.", metavar="S", min=2),
     ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(envvar="HARNESS_DASK", help="Play them on the Dask cluster of this scheduler.", metavar="ADDRESS"),
+    ] = None,
     recordings: RecordingsOption = Path("recordings"),
     html: Annotated[
         Path | None,
         typer.Option(envvar="HARNESS_HTML", help="Folder for a page with plots for each recording.", metavar="DIR"),
     ] = None,
     junit: JunitOption = None,
+    connect: ConnectOption = None,
+    sfu: SfuOption = None,
+    sfu_room: SfuRoomOption = None,
+    ice_server: IceServerOption = None,
+    relay_only: RelayOnlyOption = False,
     headed: Annotated[bool, typer.Option("--headed", envvar="HARNESS_HEADED", help="Show the windows.")] = False,
     executable: ExecutableOption = None,
     json: JsonOption = False,
@@ -72,26 +88,40 @@ def run(
         debugging(on=True)
     from harness.batch import Order, admitted, run_batch
     from harness.scenario import read_scenario
+    from harness.server.media import Routes
+
+    routes = Routes.parse(sfu=sfu, sfu_room=sfu_room, ice_servers=ice_server or (), relay_only=relay_only)
 
     # All are read before any is played: a mistake in the last one is told at once.
     read = [read_scenario(path) for path in scenarios] * repeat
     if longest_wait:
         read = [one.hurried(longest_wait) for one in read]
     orders = [
-        Order(number=number, scenario=one, recordings=recordings.absolute(), executable=executable, headed=headed)
+        Order(
+            number=number,
+            scenario=one,
+            recordings=recordings.absolute(),
+            executable=executable,
+            headed=headed,
+            routes=routes,
+            connect=tuple(connect or ()),
+        )
         for number, one in enumerate(read)
     ]
     at_once = min(workers, len(orders))
-    if not overcommit and (fits := admitted(read, at_once)) < at_once:
+    if dask is None and not overcommit and (fits := admitted(read, at_once)) < at_once:
         say(f"This machine holds {fits} of these at a time, not {at_once}; --overcommit insists.")
         at_once = fits
+    play_all = functools.partial(run_batch, workers=at_once)
+    if dask is not None:
+        from harness.cluster import run_on_cluster
+
+        play_all = functools.partial(run_on_cluster, address=dask, rescued=_say_rescued)
     console = Console(stderr=True)
     board = Board([one.title or "" for one in read])
     shown = Live(board, console=console, refresh_per_second=4) if console.is_terminal else None
     with interruptible() as interruption, _warnings_above(console), shown or contextlib.nullcontext():
-        outcomes = run_batch(
-            orders, workers=at_once, tell=board.tell, done=board.done, interrupted=lambda: bool(interruption)
-        )
+        outcomes = play_all(orders, tell=board.tell, done=board.done, interrupted=lambda: bool(interruption))
     with writable():
         _write(outcomes, html, junit)
     _answer(outcomes, json=json)
@@ -99,6 +129,10 @@ def run(
         raise typer.Exit(interruption.exit_code or 0)
     if not all(outcome.ok for outcome in outcomes):
         raise typer.Exit(1)
+
+
+def _say_rescued(recording: Recording) -> None:
+    say(f"A worker died; what it had recorded is {recording.path} ({recording.duration:.1f} s).")
 
 
 @contextlib.contextmanager
@@ -166,8 +200,16 @@ def _write(outcomes: Sequence[Outcome], html: Path | None, junit: Path | None) -
     reports = [report for outcome in outcomes for report in outcome.reports]
     if html:
         html.mkdir(parents=True, exist_ok=True)
+        # The index has its name for itself.
+        stems = {
+            report.path: report.path.stem + ("-report" if report.path.stem == "index" else "") for report in reports
+        }
+        pages = {path: html / f"{stem}.html" for path, stem in stems.items()}
         for report in reports:
-            report.write_html(html / f"{report.path.stem}.html")
+            report.write_html(pages[report.path])
+        from harness.scenario.index_page import write_index
+
+        write_index(outcomes, pages, html / "index.html")
     if junit:
         from harness.verification.junit import write_junit
 

@@ -10,7 +10,15 @@ import typer
 from rich.console import Console
 
 from harness.cli.interrupt import interruptible
-from harness.cli.options import DebugOption, RecordingsOption, debugging
+from harness.cli.options import (
+    DebugOption,
+    IceServerOption,
+    RecordingsOption,
+    RelayOnlyOption,
+    SfuOption,
+    SfuRoomOption,
+    debugging,
+)
 from harness.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,6 +33,10 @@ def serve(
     host: Annotated[str, typer.Option(envvar="HARNESS_HOST", help="Address to serve on; loopback only.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="HARNESS_PORT", help="0 takes a free one.", min=0, max=65535)] = 8080,
     recordings: RecordingsOption = Path("recordings"),
+    sfu: SfuOption = None,
+    sfu_room: SfuRoomOption = None,
+    ice_server: IceServerOption = None,
+    relay_only: RelayOnlyOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Serve the room to people on this machine, until Ctrl-C.
@@ -42,14 +54,19 @@ def serve(
         message = f"--host: {host!r} is not possible; this server answers on loopback only: {', '.join(_LOOPBACK)}."
         raise ConfigError(message)
     from harness.launch import open_door
+    from harness.server.media import Routes
 
+    routes = Routes.parse(sfu=sfu, sfu_room=sfu_room, ice_servers=ice_server or (), relay_only=relay_only)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     folder = recordings.absolute()
 
     def kept(recording: Recording) -> None:
         console.print(f"Kept {recording.path}", markup=False)
 
-    with interruptible() as interruption, open_door(recordings=folder, kept=kept, host=host, port=port) as server:
+    with (
+        interruptible() as interruption,
+        open_door(recordings=folder, kept=kept, host=host, port=port, routes=routes) as server,
+    ):
         console.print(_invitation(server.url, folder), markup=False)
         never = threading.Event()
         while not interruption:

@@ -15,6 +15,7 @@ from harness.launch import has_camera, versions
 from harness.pytest_plugin.bundle import Bundle
 from harness.pytest_plugin.left import FAILED, bundles_of, finish, leave
 from harness.pytest_plugin.options import MARKER, Asked, add_options, chosen, keep, path_of
+from harness.server.media import Routes
 from harness.server.room_server import RoomServer
 from harness.session.room import Room
 from harness.verification.expectations import Expected, read_expected
@@ -133,7 +134,8 @@ def room_server(browser_name: str, recordings: Path, request: pytest.FixtureRequ
     # Another browser than Chrome is refused before it is launched, which it may not even be able to.
     chrome_only(browser_name)
     browser: Browser = request.getfixturevalue("browser")
-    with RoomServer(recordings=recordings, versions=versions(browser.version)) as server:
+    routes = Routes.parse(sfu=chosen(request.config, "room-sfu"))
+    with RoomServer(recordings=recordings, versions=versions(browser.version), routes=routes) as server:
         yield server
 
 

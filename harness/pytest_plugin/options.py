@@ -36,6 +36,10 @@ _OPTIONS: Final = {
         "FILE",
         "What the fixture verify_recording asks of every recording: a TOML file as for 'harness verify --expect'.",
     ),
+    "room-sfu": (
+        "janus=WS",
+        "SFU by which media of fixture rooms go, as for 'harness record --sfu'; HARNESS_SFU_SECRET signs its tokens.",
+    ),
     "room-connect": (
         "WS",
         "Address of a browser that runs elsewhere, as 'playwright launch-server' or 'run-server' prints it.",

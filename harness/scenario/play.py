@@ -35,10 +35,11 @@ from harness.verification import Expectation, verify
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from harness.recording.recording import Recording
     from harness.scenario.steps import Scenario, Step
+    from harness.server.media import Routes
     from harness.session.participant import Participant
     from harness.session.room import Room
     from harness.verification import Limits, Report
@@ -93,6 +94,8 @@ def play(
     recordings: str | os.PathLike[str] = "recordings",
     executable: str | os.PathLike[str] | None = None,
     headed: bool = False,
+    routes: Routes | None = None,
+    connect: Sequence[str] = (),
     tell: Callable[[Progress], None] = lambda _: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Outcome:
@@ -105,7 +108,7 @@ def play(
     """
     began = time.monotonic()
     error = None
-    with open_room(recordings=recordings, executable=executable, headed=headed) as room:
+    with open_room(recordings=recordings, executable=executable, headed=headed, routes=routes, connect=connect) as room:
         stage = _Stage(scenario, room, tell, interrupted)
         try:
             stage.run()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from harness.server.library import Library
+    from harness.server.media import Routes
     from harness.server.signaling import Member
     from harness.server.spool import Spool
 
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 _HEADERS: Final = {
     # No eval, not even for Playwright: wait_for_function fails on the page (Chrome fact 28).
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; worker-src 'self'; connect-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; worker-src 'self'; connect-src 'self'{sfu}; "
         "img-src 'self' data:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     # Isolation gives the workers shared memory, and with it a timer good to half a millisecond (Chrome fact 32).
@@ -63,9 +64,14 @@ class App:
     spool: Spool
     limits: Limits = field(default_factory=Limits)
     library: Library | None = None
+    routes: Routes | None = None
 
     def __post_init__(self) -> None:
-        self.signaling = Signaling(self.admission, self.limits, room_time, self.spool.happened, self._recordings)
+        self.signaling = Signaling(
+            self.admission, self.limits, room_time, self.spool.happened, self._recordings, routes=self.routes
+        )
+        sfu = f" {self.routes.sfu.origin}" if self.routes and self.routes.sfu else ""
+        self._headers = {name: value.replace("{sfu}", sfu) for name, value in _HEADERS.items()}
         self._connections: dict[int, web.WebSocketResponse] = {}
         self._numbers = itertools.count(1)
         self._closing = asyncio.Event()
@@ -101,7 +107,7 @@ class App:
         if self.admission.app_key and request.path.startswith("/src/"):
             # Pages of other origins import our modules, which hold nothing secret.
             response.headers.update(_FOR_APPS)
-        for name, value in _HEADERS.items():
+        for name, value in self._headers.items():
             response.headers.setdefault(name, value)
 
     @web.middleware

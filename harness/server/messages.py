@@ -107,6 +107,13 @@ class Received(Message):
     member: Short
 
 
+class Marker(Message):
+    """The number in the member's synthetic media is not what the welcome said: by another server that is taken."""
+
+    type: Literal["marker"]
+    marker: Annotated[int, Field(ge=0, lt=256)]
+
+
 class Bye(Message):
     """The member leaves."""
 
@@ -158,6 +165,9 @@ class MixerEvent(Message):
     time: Number
     event: Literal["layout", "picture", "sound", "network", "alarm", "join", "leave"]
     participant: Name | None = None
+    # Of whoever joins by another server, which ours does not know: their number.
+    elsewhere: bool = False
+    marker: Annotated[int, Field(ge=0, lt=256)] | None = None
     on: bool | None = None
     tiles: Annotated[tuple[Tile, ...], Field(max_length=64)] | None = None
     message: Annotated[str, Field(max_length=2000)] | None = None
@@ -202,7 +212,7 @@ class Clean(Message):
     type: Literal["clean"]
 
 
-SignalMessage = Hello | Ping | Signal | State | WantsMessage | Received | Bye
+SignalMessage = Hello | Ping | Signal | State | WantsMessage | Received | Marker | Bye
 SpoolMessage = SpoolHello | RecorderState | Ticks | EventMessage | Statistics | End | Download | Clean
 
 SIGNAL: TypeAdapter[SignalMessage] = TypeAdapter(Annotated[SignalMessage, Field(discriminator="type")])

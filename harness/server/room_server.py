@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from harness.recording.recording import Recording
     from harness.server.library import Library
+    from harness.server.media import Routes
     from harness.server.spool import Take
 
 LOOPBACK: Final = "127.0.0.1"
@@ -42,7 +43,8 @@ class RoomServer:
     """Serves the page, signalling and the spool.
 
     ``recordings`` is the folder below which the spool lies; ``port`` 0 takes a free one; ``open_room`` lets people
-    join that room without a token, by ``join_code`` where one is set; ``library`` is where their recordings go.
+    join that room without a token, by ``join_code`` where one is set; ``library`` is where their recordings go;
+    ``routes`` are the ways that media take.
 
     On entering, what an earlier crash left in that spool is finished, published and told in a warning.
 
@@ -59,12 +61,13 @@ class RoomServer:
         open_room: str | None = None,
         join_code: str | None = None,
         library: Library | None = None,
+        routes: Routes | None = None,
     ) -> None:
         self._library = library
         self._host = host
         self._port = port
         self._admission = Admission(open_room=open_room, join_code=join_code)
-        self._app = App(self._admission, Spool(recordings, versions), Limits(), library)
+        self._app = App(self._admission, Spool(recordings, versions), Limits(), library, routes)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="room server", daemon=True)
         self._runner: web.AppRunner | None = None

@@ -18,10 +18,12 @@ from pydantic import ValidationError
 from harness.recording.names import JOINERS
 from harness.recording.timeline import Member as TimelineMember
 from harness.server.admission import A_DAY, Grant
+from harness.server.media import Routes
 from harness.server.messages import (
     SIGNAL,
     Bye,
     Hello,
+    Marker,
     Ping,
     Received,
     Signal,
@@ -109,7 +111,7 @@ class Signaling:
     """Rooms and their members; every method returns what is to be sent.
 
     ``clock`` is the room's, in ms; ``tell`` hears of each join and leave, with the room's name; ``recordings`` gives
-    what was recorded in a room, or None where nobody keeps a list.
+    what was recorded in a room, or None where nobody keeps a list. ``routes`` are the ways that media take.
     """
 
     def __init__(
@@ -119,7 +121,12 @@ class Signaling:
         clock: Callable[[], float],
         tell: Callable[[str, Happened], None] = lambda _, __: None,
         recordings: Callable[[str], list[dict[str, Any]] | None] = lambda _: None,
+        *,
+        routes: Routes | None = None,
     ) -> None:
+        self._routes = routes or Routes()
+        # By this, those of other servers that share an SFU are told from ours.
+        self._server = secrets.token_urlsafe(8)
         self._admission = admission
         self._limits = limits
         self._clock = clock
@@ -221,7 +228,7 @@ class Signaling:
             "members": others,
             "spool_token": self._admission.issue(recorder, seconds=A_DAY, single_use=False),
             "resume": self._admission.issue(resume, seconds=A_DAY, single_use=False),
-            "ice_servers": [],
+            **self._routes.for_member(room.name, member.id, self._server),
             "recordings": self._recordings(room.name),
         }
         return [Send(connection, json.dumps(welcome)), *sends]
@@ -259,6 +266,9 @@ class Signaling:
             case WantsMessage(wants=wants):
                 member.wants = wants
                 return self._tell(member.room, {"type": "wants", "id": member.id, "wants": _plain(wants)}, but=member)
+            case Marker():
+                self._renumber(member, message.marker)
+                return []
             case Bye():
                 return self._remove(member, "left")
             case Hello():
@@ -283,7 +293,13 @@ class Signaling:
         room.markers += 1
         return (room.markers - 1) % _MARKERS
 
-    def _record(self, event: Literal["join", "leave"], member: Member, at: float | None = None) -> None:
+    def _renumber(self, member: Member, marker: int) -> None:
+        """Take note of another number; it is chosen before anything is sent."""
+        member.marker = marker
+        member.room.markers_by_name[member.name] = marker
+        self._record("renumbered", member)
+
+    def _record(self, event: Literal["join", "leave", "renumbered"], member: Member, at: float | None = None) -> None:
         marker = member.marker if member.synthetic else None
         time = self._clock() if at is None else at
         happened = Happened(time, event, TimelineMember(name=member.name, marker=marker))

@@ -20,12 +20,12 @@ from harness.recording.finalize import Finished, Growth, Progress, finalize
 from harness.recording.names import safe_stem
 from harness.recording.publish import publish
 from harness.recording.spooled import FOLDER, Facts, Folder
+from harness.recording.timeline import Member
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from harness.recording.recording import Manifest, Recording
-    from harness.recording.timeline import Member
     from harness.server.messages import MixerEvent, SpoolHello, Statistics
 
 _log = logging.getLogger(__name__)
@@ -36,10 +36,10 @@ GONE: Final = "its page went away before it was stopped"
 
 @dataclass(frozen=True)
 class Happened:
-    """The room's own record of one join or leave; ``time`` is in ms on the room's clock."""
+    """The room's own record of one join or leave, or of another number; ``time`` is in ms on the room's clock."""
 
     time: float
-    event: Literal["join", "leave"]
+    event: Literal["join", "leave", "renumbered"]
     member: Member
 
 
@@ -139,11 +139,13 @@ class Take:
 
     def event(self, event: MixerEvent) -> None:
         """Take something that happened in the mix; raises RecordingError for what is the room's to tell."""
-        if self.told_by_room and event.event in {"join", "leave"}:
+        if self.told_by_room and event.event in {"join", "leave"} and not event.elsewhere:
             message = f"Who is in {self.facts.room!r} is told by the room, not by a page."
             raise RecordingError(message, code=10452)
         self.taken += 1
-        self.log({"event": event.model_dump(exclude_none=True)})
+        if event.event == "join" and event.elsewhere and event.participant:
+            self.log({"member": Member(name=event.participant, marker=event.marker).model_dump()})
+        self.log({"event": event.model_dump(exclude_none=True, exclude={"elsewhere", "marker"})})
 
     def statistics(self, statistics: Statistics) -> None:
         """Take what WebRTC says of a connection."""
@@ -168,7 +170,7 @@ class Take:
     def happened(self, happened: Happened) -> None:
         """Take a join or a leave of the room."""
         self.log({"member": happened.member.model_dump()})
-        if not self.told_by_room:
+        if not self.told_by_room or happened.event == "renumbered":
             return
         event = {"time": happened.time, "event": happened.event, "participant": happened.member.name}
         self.log({"event": event})
@@ -374,7 +376,7 @@ class Spool:
 def _still_here(happened: Iterable[Happened]) -> list[Happened]:
     """Return the last join of everybody who is in the room: who has left before is no part of a recording."""
     last = {one.member.name: one for one in happened}
-    return [one for one in last.values() if one.event == "join"]
+    return [one for one in last.values() if one.event != "leave"]
 
 
 def _append(log: BinaryIO | None, line: Mapping[str, Any]) -> None:

@@ -364,6 +364,7 @@ export class Client extends EventTarget {
       try {
         const sources = [this.#self(room), ...others.map((member) => source(room, member))];
         if (room.ownPresence) for (const { name } of sources) take.note({ event: 'join', participant: name });
+        for (const member of others) if (member.elsewhere) take.note(arrival(member));
         await take.begin(
           sources,
           room.spoolToken,
@@ -464,8 +465,11 @@ export class Client extends EventTarget {
     for (const take of this.#live) {
       const { plan, mixer } = take;
       if (plan.recorder !== 'all' || !room) continue;
-      if (room.ownPresence && type === 'joined') take.note({ event: 'join', participant: member.name });
-      if (room.ownPresence && type === 'left') take.note({ event: 'leave', participant: member.name });
+      if (member.elsewhere && type === 'joined') take.note(arrival(member));
+      else if (room.ownPresence && type === 'joined') take.note({ event: 'join', participant: member.name });
+      if (member.elsewhere && type === 'left')
+        take.note({ event: 'leave', participant: member.name, elsewhere: true });
+      else if (room.ownPresence && type === 'left') take.note({ event: 'leave', participant: member.name });
       if (type === 'left') mixer.remove(member.id);
       else if (type === 'joined') mixer.add(source(room, member));
       else mixer.update(source(room, member));
@@ -594,6 +598,14 @@ function atLeast(needed, watched) {
   }
   return sizes;
 }
+
+/** What is noted of somebody's coming whom our server does not know. @param {Member} member */
+const arrival = ({ name, info: { marker } }) => ({
+  event: /** @type {const} */ ('join'),
+  participant: name,
+  elsewhere: true,
+  marker,
+});
 
 /** @param {Room} room @param {Member} member @returns {Source} */
 const source = (room, member) => ({

@@ -13,6 +13,7 @@ import { download } from './recorder/download.js';
 import { Recorder } from './recorder/recorder.js';
 import { Spool } from './recorder/spool.js';
 import { unsupported } from './support.js';
+import { Janus } from './room/janus.js';
 import { Mesh } from './room/mesh.js';
 import { Room } from './room/room.js';
 import { Signaling } from './room/signaling.js';
@@ -26,7 +27,10 @@ const socket = (path) => new URL(path, location.href.replace(/^http/, 'ws')).hre
 const createClient = () =>
   new Client({
     unsupported,
-    createRoom: () => new Room(new Signaling(socket('/signal')), (options) => new Mesh(options)),
+    createRoom: () =>
+      new Room(new Signaling(socket('/signal')), (options) =>
+        options.sfu ? new Janus({ ...options, sfu: options.sfu }) : new Mesh(options),
+      ),
     openMedia: async (kind, options) => {
       if (kind === 'camera') return CameraMedia.open(options.devices);
       return options.film ? ClipMedia.open(options.film) : new SyntheticMedia(options);

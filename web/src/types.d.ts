@@ -54,6 +54,16 @@ interface MemberInfo {
   wants: Wants;
 }
 
+/** What a Janus wants to know: where it is, who may use it, and which room it is there, by number and name. */
+interface SfuAccess {
+  url: string;
+  token: string | null;
+  room: number;
+  name: string;
+  /** Which of several servers that share the Janus ours is. */
+  server: string;
+}
+
 interface SignalData {
   description?: RTCSessionDescriptionInit;
   candidate?: RTCIceCandidateInit;
@@ -72,6 +82,9 @@ type FromServer =
       /** With what a lost connection is taken up again. */
       resume: string;
       ice_servers: RTCIceServer[];
+      ice_policy: RTCIceTransportPolicy;
+      /** By what SFU media go; null: from page to page. */
+      sfu: SfuAccess | null;
       /** What was recorded in the room, the newest first; null where the server keeps no list. */
       recordings: LibraryItem[] | null;
     }
@@ -105,6 +118,8 @@ type ToServer =
   | { type: 'state'; audio: boolean; video: boolean; screen: boolean; connected?: boolean }
   | { type: 'wants'; wants: Wants }
   | { type: 'received'; member: string }
+  /** Our number is another one than the welcome said: somebody of another server has that. */
+  | { type: 'marker'; marker: number }
   | { type: 'bye' };
 
 // ---- recording --------------------------------------------------------------------------------------------------
@@ -189,6 +204,9 @@ interface RoomEvent {
   time: number;
   event: 'layout' | 'picture' | 'sound' | 'network' | 'alarm' | 'join' | 'leave';
   participant?: string;
+  /** Of whoever joins or leaves by another server; with the number of their synthetic media. */
+  elsewhere?: boolean;
+  marker?: number | null;
   on?: boolean;
   tiles?: ({ participant: string } & TileRect)[];
   message?: string;

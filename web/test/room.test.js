@@ -66,10 +66,23 @@ class FakeMesh extends EventTarget {
   /** How long pictures and sound travel, by member. @type {Map<string, {video?: number, audio?: number}>} */
   travels = new Map();
 
-  /** @param {{id: string, iceServers: RTCIceServer[], send: (to: string, data: SignalData) => void}} options */
+  /** @param {import('../src/room/room.js').TransportOptions} options */
   constructor(options) {
     super();
     this.options = options;
+  }
+
+  /** @param {{marker: number}} who */
+  enter({ marker }) {
+    return Promise.resolve(marker);
+  }
+
+  want() {
+    return undefined;
+  }
+
+  announce() {
+    return undefined;
   }
 
   /** @param {string} id */
@@ -166,6 +179,8 @@ async function enter(members, wants = null) {
     resume: 'r',
     recordings: null,
     ice_servers: [{ urls: 'stun:x' }],
+    ice_policy: 'all',
+    sfu: null,
   });
   await joined;
   const mesh = meshes[0] ?? assert.fail('no mesh');
@@ -183,7 +198,7 @@ describe('entering', () => {
       ['bob'],
       [...room.members.values()].map(({ name }) => name),
     );
-    assert.deepEqual(['me', [{ urls: 'stun:x' }]], [mesh.options.id, mesh.options.iceServers]);
+    assert.deepEqual(['me', [{ urls: 'stun:x' }]], [mesh.options.id, mesh.options.configuration.iceServers]);
   });
 
   test('fails as signalling fails', async () => {
@@ -217,6 +232,8 @@ describe('entering', () => {
       spool_token: 's',
       resume: 'r',
       ice_servers: [],
+      ice_policy: 'all',
+      sfu: null,
       recordings: null,
     });
     await joined;

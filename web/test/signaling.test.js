@@ -17,6 +17,8 @@ const WELCOME = {
   spool_token: 's',
   resume: 'r',
   ice_servers: [],
+  ice_policy: 'all',
+  sfu: null,
   recordings: null,
 };
 

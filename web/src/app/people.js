@@ -1,30 +1,11 @@
 /** People: whoever is at the other end of an application's own peer connections, put together from their tracks. */
 
+import { Playing } from '../tracks.js';
+
 /** How often tracks that went without a word are looked for, in ms. */
 const LOOK_EVERY = 250;
 /** How long a connection may be cut before its people have gone, in ms; it takes WebRTC some 6 s to notice. */
 const CUT_FOR = 4000;
-
-/** Chrome fact 6: remote sound comes only while a media element plays it, and be it muted. */
-class Playing {
-  #element = new Audio();
-
-  /** @param {MediaStreamTrack} track */
-  constructor(track) {
-    this.#element.muted = true;
-    this.#element.srcObject = new MediaStream([track]);
-    this.rouse();
-  }
-
-  rouse() {
-    this.#element.load();
-    this.#element.play().catch(() => undefined);
-  }
-
-  close() {
-    this.#element.srcObject = null;
-  }
-}
 
 /** Somebody's tracks that belong together: one stream of one connection. */
 export class Person {
@@ -50,7 +31,8 @@ export class Person {
     this.receivers.set(kind, receiver);
     if (kind !== 'audio') return;
     this.#playing?.close();
-    this.#playing = new Playing(receiver.track);
+    this.#playing = new Playing();
+    this.#playing.play(receiver.track);
   }
 
   /** @param {'audio' | 'video'} kind */

@@ -18,6 +18,7 @@ const NAMELESS_FOR = 3000;
 
 /** Somebody else in the call. */
 class Member {
+  elsewhere = false;
   received = false;
   cut = false;
 

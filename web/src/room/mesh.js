@@ -1,9 +1,6 @@
 /** A mesh of peer connections, one to each member that sends to us or wants to receive us. */
 
-/** Bits a second for a sent picture: generous, since the recording should show what the camera saw. */
-const BITS_PER_PIXEL = 0.16;
-const LEAST_BITS = 400_000;
-const AUDIO_BITS = 64_000;
+import { AUDIO_BITS, Playing, travelOf, videoEncoding, wantCaptureTime } from '../tracks.js';
 
 /** How long to wait for the first candidate before an offer is taken back, in ms. */
 const GATHERED_WITHIN = 1000;
@@ -11,17 +8,11 @@ const GATHERED_WITHIN = 1000;
 const FITS = 20;
 const FIT_AGAIN = 50;
 
-/** With it every packet says when its picture or sound was taken (a Chrome extension, off unless asked for). */
-const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
-/** How old the capture time of the last packet may be, in ms: what is older is of an earlier subscription. */
-const FRESH = 500;
-/** Milliseconds from the beginning of 1900, NTP's, to that of 1970, Unix's. */
-const NTP_EPOCH = 2_208_988_800_000;
-
 /** @param {number} ms */
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** How large the published picture is. @typedef {() => PictureSize} PublishedSize */
+/** Who enters, and the numbers that others have. @typedef {{name: string, marker: number, synthetic: boolean, wants: Wants, taken: (number | null)[]}} Entrant */
 
 /** One connection: perfect negotiation, our tracks where they are wanted, theirs as they come. */
 class Peer {
@@ -37,28 +28,26 @@ class Peer {
   #transceivers = new Map();
   /** @type {PictureSize | null} */
   #wanted = null;
-  /** Chrome fact 6: remote sound comes only while a media element plays it, and be it muted. */
-  #playing = new Audio();
+  #playing = new Playing();
 
   /**
    * @param {object} options
    * @param {boolean} options.polite gives way when both offer at once
-   * @param {RTCIceServer[]} options.iceServers
+   * @param {RTCConfiguration} options.configuration
    * @param {(data: SignalData) => void} options.send
    * @param {(track: MediaStreamTrack) => void} options.onTrack
    * @param {(state: RTCPeerConnectionState) => void} options.onState
    */
-  constructor({ polite, iceServers, send, onTrack, onState }) {
+  constructor({ polite, configuration, send, onTrack, onState }) {
     this.#polite = polite;
     this.send = send;
-    const connection = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle' });
+    const connection = new RTCPeerConnection({ ...configuration, bundlePolicy: 'max-bundle' });
     this.#connection = connection;
     connection.addEventListener('negotiationneeded', () => void this.#offer());
     connection.addEventListener('icecandidate', ({ candidate }) => {
       this.#gathered.resolve();
       if (candidate) send({ candidate: candidate.toJSON() });
     });
-    this.#playing.muted = true;
     connection.addEventListener('track', ({ track }) => {
       if (track.kind === 'audio') this.#play(track);
       onTrack(track);
@@ -71,15 +60,13 @@ class Peer {
 
   /** Plays a sound from its first packet on: WebRTC keeps what comes before that, and catches up for seconds. @param {MediaStreamTrack} track */
   #play(track) {
-    this.#playing.srcObject = new MediaStream([track]);
-    this.rouse();
-    track.addEventListener('mute', () => (this.#playing.srcObject = null), { once: true });
+    this.#playing.play(track);
+    track.addEventListener('mute', () => this.#playing.close(), { once: true });
   }
 
   /** Plays again what stopped together with the sound system. */
   rouse() {
-    this.#playing.load();
-    this.#playing.play().catch(() => undefined);
+    this.#playing.rouse();
   }
 
   async #offer() {
@@ -201,19 +188,8 @@ class Peer {
     });
   }
 
-  /** How long the last picture and sound took from their capture into their track, ms; none where nothing says so, or nothing comes. */
   travel() {
-    /** @type {Partial<Record<string, number>>} */
-    const took = {};
-    const now = performance.timeOrigin + performance.now();
-    for (const receiver of this.#connection.getReceivers()) {
-      const [source] = /** @type {(RTCRtpSynchronizationSource & {captureTimestamp?: number})[]} */ (
-        receiver.getSynchronizationSources()
-      );
-      if (source?.captureTimestamp === undefined || now - source.timestamp > FRESH) continue;
-      took[receiver.track.kind] = source.timestamp - (source.captureTimestamp - NTP_EPOCH);
-    }
-    return took;
+    return travelOf(this.#connection.getReceivers());
   }
 
   stats() {
@@ -226,34 +202,9 @@ class Peer {
   }
 
   close() {
-    this.#playing.srcObject = null;
+    this.#playing.close();
     this.#connection.close();
   }
-}
-
-/**
- * Asks for the capture time in every packet of a transceiver, before it is negotiated; other browsers can't.
- *
- * @param {RTCRtpTransceiver & {
- *   getHeaderExtensionsToNegotiate?: () => {uri: string, direction: string}[],
- *   setHeaderExtensionsToNegotiate?: (extensions: {uri: string, direction: string}[]) => void,
- * }} transceiver
- */
-function wantCaptureTime(transceiver) {
-  const extensions = transceiver.getHeaderExtensionsToNegotiate?.() ?? [];
-  for (const extension of extensions) if (extension.uri === CAPTURE_TIME) extension.direction = 'sendrecv';
-  if (extensions.length) transceiver.setHeaderExtensionsToNegotiate?.(extensions);
-}
-
-/** @param {PictureSize} wanted @param {PictureSize} published @returns {RTCRtpEncodingParameters} */
-function videoEncoding(wanted, published) {
-  const scale = Math.max(1, published.width / wanted.width, published.height / wanted.height);
-  const pixels = (published.width / scale) * (published.height / scale);
-  return {
-    scaleResolutionDownBy: scale,
-    maxFramerate: wanted.frameRate,
-    maxBitrate: Math.max(LEAST_BITS, Math.round(pixels * wanted.frameRate * BITS_PER_PIXEL)),
-  };
 }
 
 /** Emits `track` with { id, track } and `state` with { id, state }. */
@@ -270,14 +221,27 @@ export class Mesh extends EventTarget {
   /**
    * @param {object} options
    * @param {string} options.id ours
-   * @param {RTCIceServer[]} options.iceServers
+   * @param {RTCConfiguration} options.configuration
    * @param {(to: string, data: SignalData) => void} options.send
    */
-  constructor({ id, iceServers, send }) {
+  constructor({ id, configuration, send }) {
     super();
     this.id = id;
-    this.iceServers = iceServers;
+    this.configuration = configuration;
     this.send = send;
+  }
+
+  /** Nobody is there whom our server does not know: our number is ours. @param {Entrant} who */
+  enter({ marker }) {
+    return Promise.resolve(marker);
+  }
+
+  want() {
+    // The others hear it by our server.
+  }
+
+  announce() {
+    // The others hear it by our server.
   }
 
   /** Gives what we send to whoever wants it. @param {MediaStream} stream @param {PublishedSize} published */
@@ -346,7 +310,7 @@ export class Mesh extends EventTarget {
     if (known) return known;
     const peer = new Peer({
       polite: this.id < id,
-      iceServers: this.iceServers,
+      configuration: this.configuration,
       send: (data) => this.send(id, data),
       onTrack: (track) => this.dispatchEvent(new CustomEvent('track', { detail: { id, track } })),
       onState: (state) => this.dispatchEvent(new CustomEvent('state', { detail: { id, state } })),

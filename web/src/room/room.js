@@ -18,9 +18,10 @@ export class Member {
   /** Whether the connection to them is broken. */
   cut = false;
 
-  /** @param {MemberInfo} info */
-  constructor(info) {
+  /** @param {MemberInfo} info @param {boolean} [elsewhere] whether they are there by another server than ours */
+  constructor(info, elsewhere = false) {
     this.info = info;
+    this.elsewhere = elsewhere;
   }
 
   get id() {
@@ -52,10 +53,10 @@ export class Room extends EventTarget {
   recordings = null;
   /** @type {Wants} */
   #wants = null;
-  /** @type {Mesh | null} */
-  #mesh = null;
+  /** @type {Transport | null} */
+  #transport = null;
   #signaling;
-  #createMesh;
+  #createTransport;
   /** @type {PromiseWithResolvers<void>} */
   #entered = Promise.withResolvers();
   /** Who must receive us before our join is done. @type {Map<string, PromiseWithResolvers<void>>} */
@@ -63,12 +64,12 @@ export class Room extends EventTarget {
 
   /**
    * @param {import('./signaling.js').Signaling} signaling
-   * @param {(options: ConstructorParameters<typeof import('./mesh.js').Mesh>[0]) => Mesh} createMesh
+   * @param {(options: TransportOptions) => Transport} createTransport
    */
-  constructor(signaling, createMesh) {
+  constructor(signaling, createTransport) {
     super();
     this.#signaling = signaling;
-    this.#createMesh = createMesh;
+    this.#createTransport = createTransport;
     signaling.addEventListener('message', (event) => {
       const { detail } = /** @type {CustomEvent<FromServer>} */ (event);
       // What is said while we enter is about the room that we find.
@@ -77,7 +78,7 @@ export class Room extends EventTarget {
     for (const type of ['clock', 'lost', 'resumed', 'closed'])
       signaling.addEventListener(type, () => this.dispatchEvent(new Event(type)));
     // What cut us off from the server probably cut us off from the others, too.
-    signaling.addEventListener('resumed', () => this.#mesh?.revive());
+    signaling.addEventListener('resumed', () => this.#transport?.revive());
   }
 
   get clock() {
@@ -98,17 +99,18 @@ export class Room extends EventTarget {
     this.spoolToken = welcome.spool_token;
     this.recordings = welcome.recordings;
     this.#wants = hello.wants;
-    const mesh = this.#createMesh({
+    const transport = this.#createTransport({
       id: welcome.id,
-      iceServers: welcome.ice_servers,
+      configuration: { iceServers: welcome.ice_servers, iceTransportPolicy: welcome.ice_policy },
+      sfu: welcome.sfu,
       send: (to, data) => this.#signaling.send({ type: 'signal', to, data }),
     });
-    this.#mesh = mesh;
-    mesh.addEventListener('track', (event) => {
+    this.#transport = transport;
+    transport.addEventListener('track', (event) => {
       const { id, track } = /** @type {CustomEvent<{id: string, track: MediaStreamTrack}>} */ (event).detail;
       this.#onTrack(id, track);
     });
-    mesh.addEventListener('state', (event) => {
+    transport.addEventListener('state', (event) => {
       const { id, state } = /** @type {CustomEvent<{id: string, state: RTCPeerConnectionState}>} */ (event)
         .detail;
       this.#onConnection(id, state);
@@ -117,6 +119,13 @@ export class Room extends EventTarget {
       this.members.set(info.id, new Member(info));
       if (sizeFor(info.wants, this.id)) this.#awaited.set(info.id, Promise.withResolvers());
     }
+    /** @param {string} type @param {(detail: any) => void} hear */
+    const elsewhere = (type, hear) =>
+      transport.addEventListener(type, (event) => hear(/** @type {CustomEvent} */ (event).detail));
+    elsewhere('came', (/** @type {MemberInfo} */ info) => this.#onElsewhere(info));
+    elsewhere('told', (/** @type {MemberInfo} */ info) => this.#onTold(info));
+    elsewhere('gone', (/** @type {string} */ id) => this.#onLeft(id));
+    await this.#enter(transport, hello, welcome);
     this.#entered.resolve();
     for (const member of this.members.values()) void this.#arrived(member);
   }
@@ -129,7 +138,7 @@ export class Room extends EventTarget {
    */
   async publish(media, timeout = RECEIVED_WITHIN) {
     for (const member of this.members.values()) await this.#serve(member);
-    await this.#mesh?.publish(media.stream, () => media.size);
+    await this.#transport?.publish(media.stream, () => media.size);
     const waiting = [...this.#awaited].map(([id, { promise }]) =>
       within(
         promise,
@@ -146,6 +155,7 @@ export class Room extends EventTarget {
   want(wants) {
     this.#wants = wants;
     this.#signaling.send({ type: 'wants', wants });
+    this.#transport?.want(wants);
     for (const member of this.members.values()) void this.#arrived(member);
   }
 
@@ -169,11 +179,12 @@ export class Room extends EventTarget {
   /** Tells everybody whether our microphone and camera are on, and whether the picture is our screen. @param {{audio: boolean, video: boolean, screen: boolean}} state */
   announce(state) {
     this.#signaling.send({ type: 'state', ...state });
+    this.#transport?.announce(state);
   }
 
   /** Sends another track in place of one. @param {MediaStreamTrack} old @param {MediaStreamTrack} fresh */
   async replaceTrack(old, fresh) {
-    await this.#mesh?.replaceTrack(old, fresh);
+    await this.#transport?.replaceTrack(old, fresh);
   }
 
   /** @param {string} id @param {RTCPeerConnectionState} state */
@@ -193,7 +204,7 @@ export class Room extends EventTarget {
 
   /** Tells our senders how large the published picture has become. */
   async refit() {
-    await this.#mesh?.refit();
+    await this.#transport?.refit();
   }
 
   /**
@@ -204,15 +215,15 @@ export class Room extends EventTarget {
    * @param {string} id
    */
   async skew(id) {
-    const { video: seen, audio: heard } = this.#mesh?.travel(id) ?? {};
+    const { video: seen, audio: heard } = this.#transport?.travel(id) ?? {};
     if (seen !== undefined && heard !== undefined) return heard - seen;
-    const stats = await this.#mesh?.stats(id);
+    const stats = await this.#transport?.stats(id);
     return stats ? skewOf(stats) : null;
   }
 
   /** Makes a member's sound flow again, after the sound system stood still. @param {string} id */
   rouse(id) {
-    this.#mesh?.rouse(id);
+    this.#transport?.rouse(id);
   }
 
   /** What WebRTC says of the connection to each member that there is one to. */
@@ -220,7 +231,7 @@ export class Room extends EventTarget {
     const found = await Promise.all(
       [...this.members.values()].map(async ({ id, name }) => ({
         participant: name,
-        report: kept(await this.#mesh?.stats(id)),
+        report: kept(await this.#transport?.stats(id)),
       })),
     );
     return found.filter(({ report }) => report.length);
@@ -228,8 +239,8 @@ export class Room extends EventTarget {
 
   leave() {
     this.#signaling.send({ type: 'bye' });
-    this.#mesh?.close();
-    this.#mesh = null;
+    this.#transport?.close();
+    this.#transport = null;
     this.#signaling.close();
     this.members.clear();
   }
@@ -246,11 +257,7 @@ export class Room extends EventTarget {
         break;
       }
       case 'left': {
-        const member = this.members.get(message.id);
-        this.#mesh?.remove(message.id);
-        this.members.delete(message.id);
-        this.#awaited.get(message.id)?.resolve();
-        if (member) this.#emit('left', member);
+        this.#onLeft(message.id);
         break;
       }
       case 'wants': {
@@ -269,7 +276,7 @@ export class Room extends EventTarget {
         break;
       }
       case 'signal':
-        await this.#mesh?.handle(message.from, message.data);
+        await this.#transport?.handle(message.from, message.data);
         break;
       case 'received':
         this.#awaited.get(message.from)?.resolve();
@@ -282,11 +289,60 @@ export class Room extends EventTarget {
     }
   }
 
+  /**
+   * Enters by the transport; whoever can't is not left behind in the room.
+   *
+   * @param {Transport} transport
+   * @param {{media: string, wants: Wants}} hello
+   * @param {{name: string, marker: number, members: MemberInfo[]}} welcome
+   */
+  async #enter(transport, { media, wants }, { name, marker, members }) {
+    const synthetic = media === 'synthetic';
+    const taken = members.map((info) => info.marker);
+    try {
+      this.marker = await transport.enter({ name, marker, synthetic, wants, taken });
+    } catch (error) {
+      this.leave();
+      throw error;
+    }
+    if (this.marker !== marker) this.#signaling.send({ type: 'marker', marker: this.marker });
+  }
+
+  /** Somebody is there by another server, whom ours does not know. @param {MemberInfo} info */
+  #onElsewhere(info) {
+    const names = new Set([this.name, ...[...this.members.values()].map((member) => member.name)]);
+    let { name } = info;
+    for (let number = 2; names.has(name); number += 1) name = `${info.name} ${number}`;
+    const member = new Member({ ...info, name }, true);
+    this.members.set(member.id, member);
+    this.#emit('joined', member);
+    void this.#serve(member);
+    void this.#arrived(member);
+  }
+
+  /** @param {MemberInfo} info of somebody who is there by another server */
+  #onTold({ id, audio, video, screen, wants, marker }) {
+    const member = this.members.get(id);
+    if (!member) return;
+    Object.assign(member.info, { audio, video, screen, wants, marker });
+    this.#emit('state', member);
+    void this.#serve(member);
+  }
+
+  /** @param {string} id */
+  #onLeft(id) {
+    const member = this.members.get(id);
+    this.#transport?.remove(id);
+    this.members.delete(id);
+    this.#awaited.get(id)?.resolve();
+    if (member) this.#emit('left', member);
+  }
+
   /** Sends to a member what they want of us. @param {Member} member */
   async #serve(member) {
     const size = sizeFor(member.info.wants, this.id);
     this.dispatchEvent(new Event('wanted'));
-    await this.#mesh?.setWanted(member.id, size);
+    await this.#transport?.setWanted(member.id, size);
   }
 
   /** @param {string} id @param {MediaStreamTrack} track */
@@ -301,7 +357,7 @@ export class Room extends EventTarget {
   /** Waits for a wanted member's first decoded frame and first sound, and tells them. @param {Member} member */
   async #arrived(member) {
     while (!member.received && this.members.get(member.id) === member && sizeFor(this.#wants, member.id)) {
-      const stats = await this.#mesh?.stats(member.id);
+      const stats = await this.#transport?.stats(member.id);
       // Others may have waited for the same.
       if (stats && !member.received && flows(stats, member.info)) {
         member.received = true;
@@ -325,4 +381,5 @@ const sizeFor = (wants, id) => wants?.[id] ?? wants?.['*'] ?? null;
 /** @param {PictureSize} size */
 const area = ({ width, height, frameRate }) => width * height * frameRate;
 
-/** @typedef {import('./mesh.js').Mesh} Mesh */
+/** @typedef {{id: string, configuration: RTCConfiguration, sfu: SfuAccess | null, send: (to: string, data: SignalData) => void}} TransportOptions */
+/** @typedef {import('./mesh.js').Mesh | import('./janus.js').Janus} Transport */

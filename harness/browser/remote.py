@@ -1,0 +1,129 @@
+"""Browsers elsewhere, which Playwright serves: the same interface as Chrome, spread over several of them."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from playwright.sync_api import Error as PlaywrightError
+
+from harness.browser.chrome import ARGUMENTS, FAKE_DEVICES, start_playwright
+from harness.browser.driven_page import chrome_only
+from harness.errors import SetupError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from playwright.sync_api import Browser, BrowserContext, Playwright
+
+_CONNECTED_WITHIN: Final = 30_000
+# Whether our switches have arrived: without them a sound system waits for a click that never comes.
+_SWITCHED: Final = "() => new AudioContext().state"
+
+
+class RemoteChromes:
+    """Chromes that ``playwright run-server`` or ``launch-server`` serves at ``endpoints``, connected by ``with``.
+
+    Contexts are made in one after the other. They see this machine's loopback, where the room is served, through the
+    connection; media go from browser to browser. ``executable`` is a path where the server runs.
+
+    Raises SetupError where nobody answers, the versions differ or our switches are not taken.
+    """
+
+    def __init__(
+        self, endpoints: Sequence[str], executable: str | os.PathLike[str] | None = None, *, headed: bool = False
+    ) -> None:
+        self._endpoints = endpoints
+        self._options: dict[str, Any] = {"headless": not headed, "args": [*ARGUMENTS, *FAKE_DEVICES]}
+        if executable is None:
+            self._options["channel"] = "chromium"
+        else:
+            self._options["executablePath"] = str(executable)
+        self._playwright: Playwright
+        self._browsers: list[Browser] = []
+        self._turns: Iterator[Browser]
+
+    def __enter__(self) -> Self:
+        self._playwright = start_playwright()
+        try:
+            for endpoint in self._endpoints:
+                self._browsers.append(self._connect(endpoint))
+        except BaseException:
+            self.close()
+            raise
+        self._turns = itertools.cycle(self._browsers)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of every browser."""
+        try:
+            for browser in self._browsers:
+                # One whose server died is gone already.
+                with contextlib.suppress(PlaywrightError):
+                    browser.close()
+        finally:
+            self._playwright.stop()
+
+    @property
+    def version(self) -> str:
+        """The version of the first browser."""
+        return self._browsers[0].version
+
+    def new_context(self, **options: Any) -> BrowserContext:
+        """Return a fresh context in the browser whose turn it is, or the next that is still there."""
+        for browser in itertools.islice(self._turns, len(self._browsers)):
+            if browser.is_connected():
+                return browser.new_context(**options)
+        message = f"None of the browsers at {', '.join(self._endpoints)} is connected any more."
+        raise SetupError(message)
+
+    def _connect(self, endpoint: str) -> Browser:
+        headers = {"x-playwright-launch-options": json.dumps(self._options)}
+        try:
+            browser = self._playwright.chromium.connect(
+                endpoint, expose_network="<loopback>", headers=headers, timeout=_CONNECTED_WITHIN
+            )
+        except PlaywrightError as error:
+            raise SetupError(_reason(endpoint, error)) from error
+        try:
+            chrome_only(browser.browser_type.name)
+            page = browser.new_page()
+            state = page.evaluate(_SWITCHED)
+            page.close()
+        except PlaywrightError as error:
+            raise SetupError(_reason(endpoint, error)) from error
+        if state != "running":
+            message = (
+                f"--connect: the browser at {endpoint} runs without our switches, so nothing in it is heard. Start its "
+                "server with 'playwright run-server --unsafe', or launch-server with the arguments in its --config."
+            )
+            raise SetupError(message)
+        return browser
+
+
+def _reason(endpoint: str, error: PlaywrightError) -> str:
+    lines = [line.strip(" ║╔╗╚╝═") for line in error.message.splitlines()]
+    said = [line for line in lines if line and not line.startswith(("BrowserType.connect:", "Call log"))]
+    text = " ".join(lines)
+    if "version mismatch" in text:
+        return (
+            f"--connect: the Playwright at {endpoint} has another version than ours: {' '.join(said[:4])}. Install the "
+            "same major and minor version on both sides."
+        )
+    if "ECONNREFUSED" in text or "ENOTFOUND" in text:
+        return (
+            f"--connect: no Playwright server answers at {endpoint}. Start one there: playwright run-server --unsafe "
+            "--host 127.0.0.1 --port PORT."
+        )
+    first = lines[0].removeprefix("BrowserType.connect: ") if lines else "no reason given"
+    return f"--connect: {endpoint} can't be used: {first}"

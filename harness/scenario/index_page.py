@@ -1,0 +1,55 @@
+"""The index of a batch as one offline page: every scenario, what it recorded and how that was."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import jinja2
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from harness.scenario.play import Outcome
+    from harness.verification import Report
+
+
+def write_index(outcomes: Sequence[Outcome], pages: Mapping[Path, Path], target: Path) -> None:
+    """Write the index to ``target``; ``pages`` has the page of each recording's report, by the recording's path.
+
+    Raises OSError where it can't be written.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("harness.scenario", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    rows = [
+        {
+            "title": outcome.title,
+            "ok": outcome.ok,
+            "error": outcome.error,
+            "seconds": outcome.seconds,
+            "reports": [_shown(report, pages[report.path], target.parent) for report in outcome.reports],
+        }
+        for outcome in outcomes
+    ]
+    text = environment.get_template("index.html.j2").render(rows=rows, well=sum(one.ok for one in outcomes))
+    target.write_text(text, encoding="utf-8")
+
+
+def _shown(report: Report, page: Path, folder: Path) -> dict[str, object]:
+    media = report.media
+    return {
+        "name": report.path.name,
+        "page": quote(os.path.relpath(page, folder)),
+        "ok": report.ok,
+        "duration": media.duration if media else None,
+        "size": media.size if media else None,
+        "people": len(report.participants),
+        "failures": [finding.message for finding in report.failures],
+    }

@@ -1,0 +1,158 @@
+"""Batches on a real Dask cluster: a scheduler and workers in processes of their own, one of them killed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.goals import FULL
+from tests.program import harness, running, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+MANY = 40 if FULL else 4
+SCENARIO = """
+title = "{title}"
+[record]
+name = "{title}"
+[[steps]]
+join = "alice"
+[[steps]]
+start = "alice"
+recorder = "local"
+[[steps]]
+wait = {seconds}
+[[steps]]
+stop = "alice"
+[[steps]]
+download = "alice"
+"""
+
+
+class Cluster:
+    """A scheduler, and the workers that are started."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.processes: list[subprocess.Popen[str]] = []
+        scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show")
+        self.address = self._word_with(scheduler, "tcp://")
+
+    def worker(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a worker with a browser, which runs in this very process; return when it is there."""
+        worker = self._start(
+            *("worker", self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard"),
+            *(arguments or ("--resources", "browser=1")),
+        )
+        self._word_with(worker, "Registered to:")
+        return worker
+
+    def close(self) -> None:
+        """End everything."""
+        for process in reversed(self.processes):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            if process.stdout:
+                process.stdout.close()
+
+    def _start(self, *arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dask", *arguments],
+            cwd=self._folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.processes.append(process)
+        return process
+
+    def _word_with(self, process: subprocess.Popen[str], words: str) -> str:
+        """Wait for a line with these words; return its last one."""
+        assert process.stdout is not None
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if words in line:
+                return line.split()[-1]
+        raise AssertionError("".join(said))
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Run a scheduler without workers."""
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    cluster = Cluster(folder)
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., list[str]]:
+    """Return a function that writes scenarios and returns their paths."""
+
+    def write(count: int, seconds: float) -> list[str]:
+        paths = []
+        for number in range(count):
+            path = tmp_path / f"s{number:02}.toml"
+            path.write_text(SCENARIO.format(title=f"s{number:02}", seconds=seconds))
+            paths.append(path.name)
+        return paths
+
+    return write
+
+
+def test_a_batch_survives_a_worker_that_is_killed(
+    cluster: Cluster, write: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    """Every scenario has one outcome; what the dead one had recorded comes along, and is told."""
+    first, _ = cluster.worker(), cluster.worker()
+    answer = tmp_path / "answer.json"
+    arguments = (*write(MANY, 3), "--dask", cluster.address, "--json", "--junit", "results.xml", "--html", "reports")
+
+    with running("run", *arguments, folder=tmp_path) as batch:
+        spools = lambda: list((tmp_path / "cluster").rglob("raw.webm"))  # noqa: E731
+        until(lambda: len(spools()) >= 1, batch)
+        os.killpg(first.pid, signal.SIGKILL)
+        said, complaints = batch.communicate(timeout=600)
+    answer.write_text(said)
+
+    told = json.loads(said)
+    assert batch.returncode == 0, complaints
+    titles = [one["title"] for one in told["scenarios"]]
+    assert titles == [f"s{number:02}" for number in range(MANY)]
+    assert all(one["ok"] and len(one["recordings"]) == 1 for one in told["scenarios"])
+    films = {path.name for path in (tmp_path / "recordings").glob("*.webm")}
+    assert {f"{title}.webm" for title in titles} <= films
+    assert (tmp_path / "results.xml").read_text().count("<testsuite ") >= MANY
+    assert (tmp_path / "reports" / "index.html").is_file()
+
+
+def test_a_cluster_without_browsers_is_told(cluster: Cluster, write: Callable[..., list[str]], tmp_path: Path) -> None:
+    """With how to start a worker that has some."""
+    cluster.worker("--resources", "GPU=1")
+
+    ran = harness("run", *write(1, 1), "--dask", cluster.address, folder=tmp_path)
+
+    assert ran.returncode == 2
+    assert "--resources 'browser=2'" in ran.stderr
+
+
+def test_where_no_scheduler_answers_that_is_told(write: Callable[..., list[str]], tmp_path: Path) -> None:
+    """In one line, with the command that starts one."""
+    ran = harness("run", *write(1, 1), "--dask", "tcp://127.0.0.1:9", folder=tmp_path)
+
+    assert ran.returncode == 2
+    assert "no scheduler answers at tcp://127.0.0.1:9" in ran.stderr
+    assert "Traceback" not in ran.stderr

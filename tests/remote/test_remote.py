@@ -1,0 +1,111 @@
+"""Rooms in browsers elsewhere: recorded there, kept and judged here, and told of when they go."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness import RecordConfig, RecordingError, SetupError, open_room
+from tests.program import harness
+from tests.verdicts import whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.remote.conftest import Server
+
+SMALL = RecordConfig(record_name="call")
+pytestmark = pytest.mark.own_thread
+
+
+def test_a_room_in_a_browser_elsewhere_is_recorded_here(
+    serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
+) -> None:
+    """It reaches our page through the connection, and its download comes back by it."""
+    with open_room(recordings=tmp_path, connect=[serve("--unsafe").url], **there) as room:
+        alice, bob = room.join_all("alice", "bob")
+        alice.start_media_recording(record_config=SMALL)
+        room.wait(seconds=2)
+        alice.stop_media_recording()
+        recording = alice.download_media_recording()
+
+    report = whole(recording)
+    assert recording.path == tmp_path / "call.webm"
+    assert report.participant(bob.name).heard(0.5, 1.5)
+
+
+def test_people_are_spread_over_several_browsers(
+    serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
+) -> None:
+    """And whoever comes after one of them has gone comes in another."""
+    first, second = serve("--unsafe"), serve("--unsafe")
+    with open_room(recordings=tmp_path, connect=[first.url, second.url], **there) as room:
+        alice, bob, carol = room.join_all("alice", "bob", "carol")
+        assert alice.page.context.browser is carol.page.context.browser
+        assert alice.page.context.browser is not bob.page.context.browser
+        second.kill()
+        room.wait_for(lambda: not bob.alive, what="bob's browser to be gone")
+
+        dave = room.join("dave")
+
+        assert dave.page.context.browser is alice.page.context.browser
+        alice.start_media_recording(record_config=SMALL)
+        room.wait(seconds=1)
+        assert whole(alice.download_media_recording()).participant("dave").present
+
+
+def test_a_server_that_dies_in_the_middle_leaves_the_recording(
+    serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
+) -> None:
+    """Its bytes were here all the time."""
+    server = serve("--unsafe")
+    with open_room(recordings=tmp_path, connect=[server.url], **there) as room:
+        alice, _ = room.join_all("alice", "bob")
+        alice.start_media_recording(record_config=SMALL)
+        room.wait(seconds=2)
+        server.kill()
+
+        with pytest.raises(RecordingError, match="What was recorded until then is") as told:
+            room.wait(seconds=10)
+
+    assert told.value.recording is not None
+    assert told.value.recording.duration > 1.4
+    whole(told.value.recording)
+
+
+def test_a_server_without_our_switches_is_told(
+    serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
+) -> None:
+    """Nothing in its browsers would ever be heard."""
+    with (
+        pytest.raises(SetupError, match="--unsafe"),
+        open_room(recordings=tmp_path, connect=[serve().url], **there),
+    ):
+        pass
+
+
+def test_where_nobody_answers_that_is_told(tmp_path: Path) -> None:
+    """In one line, with the command that starts a server there."""
+    ran = harness("record", "alice", "--connect", "ws://127.0.0.1:9/", folder=tmp_path)
+
+    assert ran.returncode == 2
+    assert "--connect: no Playwright server answers at ws://127.0.0.1:9/." in ran.stderr
+    assert "playwright run-server" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_recording_from_a_shell_names_where(
+    serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
+) -> None:
+    """The same as here, by one option."""
+    ran = harness(
+        *("record", "alice", "bob", "--seconds", "2", "--json"),
+        *("--connect", serve("--unsafe").url, "--executable", str(there["executable"])),
+        folder=tmp_path,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["ok"]

@@ -1,0 +1,54 @@
+"""Rooms by way of Janus, each test with a Janus of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness import Room, Routes
+from harness.launch import versions
+from harness.server.media import Sfu
+from harness.server.room_server import RoomServer
+from tests.janus import Janus, installed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import BrowserContext
+
+    OpenRoom = Callable[..., Room]
+
+
+@pytest.fixture
+def janus(tmp_path: Path) -> Iterator[Janus]:
+    """Run a Janus."""
+    if not installed():
+        pytest.skip("there is no janus: scripts/ci-packages installs it on Debian")
+    folder = tmp_path / "janus"
+    folder.mkdir()
+    with Janus(folder) as janus:
+        yield janus
+
+
+@pytest.fixture
+def open_rooms(
+    janus: Janus, new_context: Callable[..., BrowserContext], tmp_path: Path
+) -> Iterator[Callable[[str], Room]]:
+    """Return a function that opens a room with a server of its own; rooms of one Janus with the same name are one."""
+    opened: list[tuple[RoomServer, Room]] = []
+
+    def open_room(name: str = "call") -> Room:
+        folder = tmp_path / f"server {len(opened)}"
+        server = RoomServer(
+            recordings=folder, versions=versions(), routes=Routes(sfu=Sfu(janus.url, janus.secret, name))
+        )
+        room = Room(server=server.__enter__(), new_context=new_context, recordings=folder)
+        opened.append((server, room))
+        return room
+
+    yield open_room
+    for server, room in reversed(opened):
+        room.close()
+        server.close()

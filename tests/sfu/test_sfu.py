@@ -1,0 +1,176 @@
+"""A room by way of Janus: who comes, goes, mutes and breaks is recorded and judged as in a mesh."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness import ConfigError, RecordConfig, Room, Routes, verify
+from harness.launch import versions
+from harness.recording.recording import Manifest
+from harness.server.media import Sfu
+from harness.server.room_server import RoomServer
+from tests.verdicts import whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from playwright.sync_api import BrowserContext
+
+    from harness import Participant, Report
+    from tests.janus import Janus
+
+SMALL = RecordConfig(record_name="call")
+# How large pictures of the others come, by who they are.
+HEIGHTS = """async () => Object.fromEntries(
+  (await client.room.statistics()).map(({ participant, report }) => [
+    participant,
+    report.find(({ type, kind }) => type === 'inbound-rtp' && kind === 'video')?.frameHeight,
+  ]),
+)"""
+
+
+def judged(participant: Participant) -> Report:
+    """Stop, download, and return a verdict without failures."""
+    participant.stop_media_recording()
+    return whole(participant.download_media_recording())
+
+
+def test_who_comes_mutes_and_leaves_does_so_in_the_recording(open_rooms: Callable[[], Room]) -> None:
+    """Everybody sends once; the one who records receives them all by one connection."""
+    room = open_rooms()
+    alice, bob = room.join_all("alice", "bob")
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=1.5)
+    bob.mute()
+    muted = alice.elapsed
+    room.wait(seconds=1.5)
+    bob.unmute()
+    carol = room.join("carol")
+    came = alice.elapsed
+    room.wait(seconds=2)
+    carol.leave()
+    left = alice.elapsed
+    room.wait(seconds=1)
+    dave = room.join("dave")
+    again = alice.elapsed
+    room.wait(seconds=1.5)
+
+    report = judged(alice)
+
+    bob_was, carol_was = report.participant("bob"), report.participant("carol")
+    assert bob_was.heard(0.3, muted - 0.3)
+    assert not bob_was.heard(muted + 0.5, muted + 1.3)
+    assert carol_was.heard(came + 0.3, left - 0.3)
+    assert carol_was.present[-1][1] == pytest.approx(left, abs=0.7)
+    # In the place of carol, as far as Janus is concerned.
+    assert report.participant(dave.name).heard(again + 0.3, again + 1.2)
+
+
+def test_local_holds_nobody_else(open_rooms: Callable[[], Room]) -> None:
+    """Also where everything passes by a server."""
+    room = open_rooms()
+    alice, _ = room.join_all("alice", "bob")
+    alice.start_media_recording(recorder="local", record_config=SMALL)
+    room.wait(seconds=2)
+
+    report = judged(alice)
+
+    assert report.participant("alice").heard(0.5, 1.5)
+    assert report.participant("bob").present == ()
+
+
+def test_a_janus_that_restarts_in_the_middle_costs_a_gap(open_rooms: Callable[[], Room], janus: Janus) -> None:
+    """Everybody does everything anew; the recording goes on, and says when who was cut off."""
+    room = open_rooms()
+    alice, bob = room.join_all("alice", "bob")
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=1.5)
+    janus.kill()
+    room.wait(seconds=1)
+    janus.start()
+    back = alice.elapsed
+    room.wait(seconds=4)
+    alice.stop_media_recording()
+    recording = alice.download_media_recording()
+
+    report = verify(recording)
+
+    assert recording.duration > 6
+    bob_was = report.participant(bob.name)
+    assert bob_was.heard(0.3, 1.2)
+    assert bob_was.heard(back + 2.5, back + 3.5)
+    told = [event.on for event in Manifest.read(recording.manifest).timeline.events if event.event == "network"]
+    assert told[:2] == [False, True]
+
+
+def test_people_of_two_servers_meet_in_one_janus(open_rooms: Callable[[], Room]) -> None:
+    """They share nothing else; numbers and names are made unlike across both."""
+    here, there = open_rooms(), open_rooms()
+    (alice,) = here.join_all("alice", subscriber="alice")
+    bob, other_alice = there.join_all("bob", "alice")
+    here.wait_for(lambda: set(alice.others) == {"bob", "alice 2"}, what="the people of the other server")
+    alice.start_media_recording(record_config=SMALL)
+    here.wait(seconds=2)
+    bob.mute()
+    muted = alice.elapsed
+    here.wait(seconds=1.5)
+    other_alice.leave()
+    here.wait_for(lambda: alice.others == ["bob"], what="the other alice to be gone")
+    left = alice.elapsed
+    here.wait(seconds=1)
+
+    report = judged(alice)
+
+    assert {one.name for one in report.participants} == {"alice", "alice 2", "bob"}
+    assert report.participant("bob").heard(0.3, muted - 0.3)
+    assert not report.participant("bob").heard(muted + 0.5, muted + 1.3)
+    assert report.participant("alice 2").present[-1][1] == pytest.approx(left, abs=0.7)
+
+
+def test_a_picture_comes_in_the_size_that_is_wanted(open_rooms: Callable[[], Room]) -> None:
+    """One sender, two sizes (simulcast): small for whoever wants a tile, large for whoever watches one person."""
+    room = open_rooms()
+    _, bob, carol = room.join_all("alice", "bob", "carol")
+    bob.page.evaluate("client.watch({ '*': { width: 1280, height: 720, frameRate: 30 } })")
+    carol.page.evaluate("client.watch({ '*': { width: 320, height: 180, frameRate: 15 } })")
+
+    for who, height in ((bob, 720), (carol, 180)):
+        room.wait_for(
+            lambda who=who, height=height: who.page.evaluate(HEIGHTS).get("alice") == height,
+            what=f"alice's picture, {height} high, at {who.name}'s",
+        )
+
+
+@pytest.mark.parametrize("wrong", ["signed by another", "too old"])
+def test_a_token_that_does_not_hold_is_told(
+    janus: Janus, new_context: Callable[..., BrowserContext], tmp_path: Path, wrong: str
+) -> None:
+    """With what would help, and nobody stays behind in the room."""
+    sfu = (
+        Sfu(janus.url, "not Janus's own") if wrong == "signed by another" else Sfu(janus.url, janus.secret, good_for=-5)
+    )
+    with (
+        RoomServer(recordings=tmp_path, versions=versions(), routes=Routes(sfu=sfu)) as server,
+        Room(server=server, new_context=new_context, recordings=tmp_path) as room,
+    ):
+        with pytest.raises(ConfigError, match=r"refuses us .*HARNESS_SFU_SECRET"):
+            room.join("alice")
+
+        assert server._app.signaling.rooms == {}
+
+
+def test_where_no_janus_answers_that_is_told(
+    janus: Janus, new_context: Callable[..., BrowserContext], tmp_path: Path
+) -> None:
+    """At once, with its address."""
+    janus.kill()
+    routes = Routes(sfu=Sfu(janus.url, janus.secret))
+    with (
+        RoomServer(recordings=tmp_path, versions=versions(), routes=routes) as server,
+        Room(server=server, new_context=new_context, recordings=tmp_path) as room,
+        pytest.raises(ConfigError, match=f"No Janus answers at {janus.url}"),
+    ):
+        room.join("alice")

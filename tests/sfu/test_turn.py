@@ -1,0 +1,87 @@
+"""Media by way of a TURN server alone, with passwords that are good for a while."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness import RecordConfig, Room, Routes, StepTimeout
+from harness.launch import versions
+from harness.server.media import IceServer, Sfu
+from harness.server.room_server import RoomServer
+from tests.turn import Turn, installed
+from tests.verdicts import whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import BrowserContext
+
+    from tests.janus import Janus
+
+
+@pytest.fixture
+def turn(tmp_path: Path) -> Iterator[Turn]:
+    """Run a TURN server."""
+    if not installed():
+        pytest.skip("there is no turnserver: scripts/ci-packages installs coturn on Debian")
+    with Turn(tmp_path) as turn:
+        yield turn
+
+
+@pytest.fixture
+def relayed(turn: Turn, new_context: Callable[..., BrowserContext], tmp_path: Path) -> Iterator[Callable[..., Room]]:
+    """Return a function that opens a room whose media have no other way than the TURN server."""
+    opened: list[tuple[RoomServer, Room]] = []
+
+    def open_room(secret: str | None = None, sfu: Sfu | None = None) -> Room:
+        server = RoomServer(
+            recordings=tmp_path,
+            versions=versions(),
+            routes=Routes(sfu=sfu, ice_servers=(IceServer(turn.url, secret=secret or turn.secret),), relay_only=True),
+        )
+        room = Room(server=server.__enter__(), new_context=new_context, recordings=tmp_path)
+        opened.append((server, room))
+        return room
+
+    yield open_room
+    for server, room in opened:
+        room.close()
+        server.close()
+
+
+def test_a_room_is_recorded_by_way_of_turn_alone(relayed: Callable[..., Room], turn: Turn) -> None:
+    """Each member has a password of their own; the server says that it carried something."""
+    room = relayed()
+    alice, _ = room.join_all("alice", "bob")
+    alice.start_media_recording(record_config=RecordConfig(record_name="relayed"))
+    room.wait(seconds=2)
+    alice.stop_media_recording()
+
+    report = whole(alice.download_media_recording())
+
+    assert report.participant("bob").heard(0.5, 1.5)
+    room.close()
+    assert "ALLOCATE processed, success" in turn.log
+
+
+def test_a_password_that_does_not_hold_lets_nothing_through(relayed: Callable[..., Room]) -> None:
+    """The mesh has no other way, so who is waited for is named."""
+    room = relayed(secret="not the server's own")  # noqa: S106 - that is the point
+    room.join("alice", subscribe=True)
+
+    with pytest.raises(StepTimeout, match="alice did not receive"):
+        room.join("bob", timeout=3)
+
+
+def test_janus_is_reached_by_way_of_turn(relayed: Callable[..., Room], janus: Janus) -> None:
+    """An SFU behind a relay, as in a network that lets nothing else out."""
+    room = relayed(sfu=Sfu(janus.url, janus.secret))
+    alice, _ = room.join_all("alice", "bob")
+    alice.start_media_recording(record_config=RecordConfig(record_name="relayed"))
+    room.wait(seconds=2)
+    alice.stop_media_recording()
+
+    whole(alice.download_media_recording())

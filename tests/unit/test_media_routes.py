@@ -1,0 +1,94 @@
+"""By what ways media go: what options mean, and what a page is told."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import time
+
+import pytest
+
+from harness import ConfigError, Routes
+from harness.server.media import IceServer, Sfu
+
+
+def signature(secret: str, said: str) -> str:
+    """Return what proves that somebody knows the secret."""
+    return base64.b64encode(hmac.new(secret.encode(), said.encode(), hashlib.sha1).digest()).decode()
+
+
+def test_without_options_media_go_straight() -> None:
+    """No server, and no SFU."""
+    assert {"ice_servers": [], "ice_policy": "all", "sfu": None} == Routes.parse().for_member("room", "m", "s")
+
+
+def test_a_rooms_number_is_its_own_unless_servers_say_the_same_name() -> None:
+    """So that runs beside each other on one Janus don't meet by chance."""
+    alone = Sfu("ws://janus:8188")
+    shared = Sfu("ws://janus:8188", room="daily")
+
+    assert alone.access("room", "here")["room"] != alone.access("room", "there")["room"]
+    assert shared.access("room", "here")["room"] == shared.access("another", "there")["room"]
+    assert 0 <= alone.access("room", "here")["room"] < 2**53
+
+
+def test_a_token_is_signed_with_januss_own_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the VideoRoom, and for a day."""
+    monkeypatch.setenv("HARNESS_SFU_SECRET", "s3cret")
+
+    token = Routes.parse(sfu="janus=ws://janus:8188").for_member("room", "m", "s")["sfu"]["token"]
+
+    said, _, proof = token.partition(":")
+    until, realm, plugin = said.split(",")
+    assert ("janus", "janus.plugin.videoroom") == (realm, plugin)
+    assert int(until) == pytest.approx(time.time() + 86_400, abs=5)
+    assert proof == signature("s3cret", said)
+
+
+def test_a_turn_servers_password_is_made_for_the_member(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As coturn's use-auth-secret wants it."""
+    monkeypatch.setenv("HARNESS_TURN_SECRET", "s3cret")
+
+    (server,) = Routes.parse(ice_servers=["turn:turn.test:3478?transport=tcp"]).for_member("r", "m", "s")["ice_servers"]
+
+    assert server["urls"] == "turn:turn.test:3478?transport=tcp"
+    assert server["username"].endswith(":m")
+    assert server["credential"] == signature("s3cret", server["username"])
+
+
+def test_a_turn_servers_user_and_password_are_taken_as_they_are() -> None:
+    """Also where a password has a colon."""
+    assert {"urls": "turn:turn.test:3478", "username": "me", "credential": "a:b"} == IceServer.parse(
+        "turn:me:a:b@turn.test:3478"
+    ).for_member("m")
+
+
+@pytest.mark.parametrize("text", ["http://turn.test", "turn:", "turn:me@turn.test", "turn.test:3478"])
+def test_what_is_no_ice_server_is_told(text: str) -> None:
+    """With what one looks like."""
+    with pytest.raises(ConfigError, match="give stun:HOST:PORT"):
+        IceServer.parse(text)
+
+
+def test_a_turn_server_without_user_and_secret_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would refuse everybody."""
+    monkeypatch.delenv("HARNESS_TURN_SECRET", raising=False)
+
+    with pytest.raises(ConfigError, match="HARNESS_TURN_SECRET"):
+        IceServer.parse("turn:turn.test:3478")
+
+
+@pytest.mark.parametrize("text", ["janus=http://janus:8188", "janus", "livekit=ws://janus:8188", "janus=ws://"])
+def test_what_is_no_sfu_is_told(text: str) -> None:
+    """With what one looks like."""
+    with pytest.raises(ConfigError, match=r"give janus=ws://HOST:PORT"):
+        Routes.parse(sfu=text)
+
+
+def test_relaying_by_nothing_is_told() -> None:
+    """And so is a room of no SFU."""
+    with pytest.raises(ConfigError, match="--relay-only"):
+        Routes.parse(ice_servers=["stun:stun.test:3478"], relay_only=True)
+    with pytest.raises(ConfigError, match="--sfu-room"):
+        Routes.parse(sfu_room="daily")
