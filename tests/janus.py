@@ -1,4 +1,7 @@
-"""Janus from Debian, on loopback, with a configuration of its own and signed tokens; every test has one of its own."""
+"""Janus from Debian, with a configuration of its own and signed tokens; every test has one of its own.
+
+Its WebSockets listen on loopback. Its media can't: Janus passes over loopback when it looks for addresses.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+import psutil
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -32,7 +37,7 @@ general: {{
   token_auth = true
   token_auth_secret = "{secret}"
 }}
-nat: {{ ice_enforce_list = "127.0.0.1" }}
+nat: {{ ice_enforce_list = "{address}" }}
 media: {{ rtp_port_range = "20000-40000" }}
 """
 _SOCKETS: Final = """
@@ -44,8 +49,18 @@ general: {{ string_ids = true }}
 
 
 def installed() -> bool:
-    """Tell whether there is a Janus here."""
-    return shutil.which("janus") is not None
+    """Tell whether there is a Janus here, and an address for its media."""
+    return shutil.which("janus") is not None and own_address() is not None
+
+
+def own_address() -> str | None:
+    """Return an address of this machine that is not loopback, None where it has no other."""
+    up = {name for name, about in psutil.net_if_stats().items() if about.isup}
+    for name, addresses in psutil.net_if_addrs().items():
+        for one in addresses:
+            if name in up and one.family is socket.AF_INET and not one.address.startswith("127."):
+                return one.address
+    return None
 
 
 class Janus:
@@ -60,7 +75,7 @@ class Janus:
         self.url = f"ws://127.0.0.1:{self._port}"
         self._process: subprocess.Popen[bytes] | None = None
         self._log = folder / "janus.log"
-        (folder / "janus.jcfg").write_text(_GENERAL.format(folder=folder, secret=self.secret))
+        (folder / "janus.jcfg").write_text(_GENERAL.format(folder=folder, secret=self.secret, address=own_address()))
         (folder / "janus.transport.websockets.jcfg").write_text(_SOCKETS.format(port=self._port))
         (folder / f"{_PLUGIN}.jcfg").write_text(_ROOMS.format())
         for kind, name in (("plugins", "libjanus_videoroom.so"), ("transports", "libjanus_websockets.so")):

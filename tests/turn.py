@@ -24,9 +24,10 @@ def installed() -> bool:
 
 
 class Turn:
-    """A running TURN server."""
+    """A running TURN server; ``relay_ip`` is where its packets to others come from."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, relay_ip: str = "127.0.0.1") -> None:
+        self._relay_ip = relay_ip
         self.secret = secrets.token_hex(16)
         self._log = folder / "turn.log"
         self._folder = folder
@@ -44,7 +45,7 @@ class Turn:
     def __enter__(self) -> Self:
         options = {
             "listening-ip": "127.0.0.1",
-            "relay-ip": "127.0.0.1",
+            "relay-ip": self._relay_ip,
             "listening-port": self._port,
             "static-auth-secret": self.secret,
             "realm": "harness",

@@ -159,7 +159,7 @@ def test_a_token_that_does_not_hold_is_told(
         with pytest.raises(ConfigError, match=r"refuses us .*HARNESS_SFU_SECRET"):
             room.join("alice")
 
-        assert server._app.signaling.rooms == {}
+        room.wait_for(lambda: not server._app.signaling.rooms, what="nobody in the room")
 
 
 def test_where_no_janus_answers_that_is_told(

@@ -10,6 +10,7 @@ from harness import RecordConfig, Room, Routes, StepTimeout
 from harness.launch import versions
 from harness.server.media import IceServer, Sfu
 from harness.server.room_server import RoomServer
+from tests.janus import own_address
 from tests.turn import Turn, installed
 from tests.verdicts import whole
 
@@ -27,7 +28,8 @@ def turn(tmp_path: Path) -> Iterator[Turn]:
     """Run a TURN server."""
     if not installed():
         pytest.skip("there is no turnserver: scripts/ci-packages installs coturn on Debian")
-    with Turn(tmp_path) as turn:
+    # Janus takes no candidate on loopback.
+    with Turn(tmp_path, own_address() or "127.0.0.1") as turn:
         yield turn
 
 

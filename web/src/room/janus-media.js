@@ -5,8 +5,8 @@ import { AUDIO_BITS, Playing, travelOf, videoEncoding, wantCaptureTime } from '.
 
 /** Janus's code for a feed that is gone by now. */
 const NO_SUCH_FEED = 428;
-/** The picture for whoever wants it small, and the one for whoever wants it large (simulcast). */
-const RIDS = ['l', 'h'];
+/** The picture for whoever wants it large, and the one for whoever wants it small (simulcast); Janus counts from the last. */
+const RIDS = ['h', 'l'];
 export const LAYERS = RIDS.length;
 
 /** @typedef {import('./janus-session.js').Handle} Handle */
@@ -85,11 +85,10 @@ export class Sender {
       for (const [kind, { sender }] of this.#transceivers) {
         const parameters = sender.getParameters();
         const { encodings } = parameters;
-        // The last encoding is the large one.
-        const unused = encodings.length - (kind === 'audio' ? Math.min(layers.length, 1) : layers.length);
         for (const [index, encoding] of encodings.entries()) {
-          encoding.active = index >= unused;
-          const size = layers[index - unused];
+          // The first encoding is the large one.
+          const size = layers.at(-1 - index);
+          encoding.active = size !== undefined;
           if (kind === 'video' && size) Object.assign(encoding, videoEncoding(size, published));
         }
         if (this.#connection.signalingState !== 'closed') await sender.setParameters(parameters);
