@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 # What a worker has so many of as it can play scenarios side by side.
 RESOURCE: Final = "browser"
-_CONNECTED_WITHIN: Final = 10
+_CONNECTED_WITHIN: Final = 5
 _LOOK_EVERY: Final = 0.25
 _FOLDER: Final = "harness-batch-"
 

@@ -179,7 +179,7 @@ class Chrome:
             return launch(**options())
         except PlaywrightError as error:
             message = (
-                f"{self.found.executable} ({self.found.how_found}) does not start: {_gist(error)} "
+                f"{self.found.executable} ({self.found.how_found}) does not start: {gist(error)} "
                 "'harness doctor' says more; another browser can be named with --executable PATH or in CHROME_PATH."
             )
             raise SetupError(message) from error
@@ -224,14 +224,18 @@ def start_playwright() -> Playwright:
             )
         else:
             message = (
-                f"Playwright does not start: {_gist(error)} Install it again: pip install --force-reinstall playwright"
+                f"Playwright does not start: {gist(error)} Install it again: pip install --force-reinstall playwright"
             )
         raise SetupError(message) from error
 
 
-def _gist(error: PlaywrightError) -> str:
+def gist(error: PlaywrightError) -> str:
     """Return the first line of Playwright's message, and the browser's own last words where it quotes them."""
     lines = [line.strip() for line in error.message.splitlines() if line.strip()]
     words = [line.partition("[err] ")[2] for line in lines if "[err] " in line]
-    first = lines[0].removeprefix("BrowserType.launch: ") if lines else "no reason given"
+    first = (
+        lines[0].removeprefix("BrowserType.launch: ").removeprefix("BrowserType.connect: ")
+        if lines
+        else "no reason given"
+    )
     return " / ".join(dict.fromkeys([first, *words[-2:]])).rstrip(".") + "."

@@ -78,6 +78,8 @@ class DrivenPage:
         page.on("download", lambda download: self.downloads.append(download))  # noqa: PLW0108
         page.on("crash", lambda _: self.log.append(_CRASHED))
         self._network: CDPSession | None = None
+        self._asked = False
+        self._browser_gone = False
 
     @property
     def alive(self) -> bool:
@@ -89,7 +91,16 @@ class DrivenPage:
     def crashed(self) -> bool:
         """Whether the tab or the browser died, which nobody wanted."""
         browser = self.page.context.browser
-        return _CRASHED in self.log or (browser is not None and not browser.is_connected())
+        if _CRASHED in self.log or self._browser_gone or browser is None:
+            return _CRASHED in self.log or self._browser_gone
+        if self.page.is_closed() and not self._asked:
+            # A browser elsewhere that is gone is told of only while another call is waited for; it can be asked.
+            self._asked = True
+            try:
+                browser.new_browser_cdp_session().detach()
+            except PlaywrightError:
+                self._browser_gone = True
+        return self._browser_gone or not browser.is_connected()
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
         """Start a call and return at once; what is returned waits for the answer and returns it.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from playwright.sync_api import Error as PlaywrightError
 
-from harness.browser.chrome import ARGUMENTS, FAKE_DEVICES, start_playwright
+from harness.browser.chrome import ARGUMENTS, FAKE_DEVICES, gist, start_playwright
 from harness.browser.driven_page import chrome_only
 from harness.errors import SetupError
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Playwright
 
 _CONNECTED_WITHIN: Final = 30_000
-# Whether our switches have arrived: without them a sound system waits for a click that never comes.
-_SWITCHED: Final = "() => new AudioContext().state"
+# Whether our switches have arrived: one of them lets pages collect their garbage.
+_SWITCHED: Final = "() => typeof gc === 'function'"
 
 
 class RemoteChromes:
@@ -98,14 +98,14 @@ class RemoteChromes:
         try:
             chrome_only(browser.browser_type.name)
             page = browser.new_page()
-            state = page.evaluate(_SWITCHED)
+            switched = page.evaluate(_SWITCHED)
             page.close()
         except PlaywrightError as error:
             raise SetupError(_reason(endpoint, error)) from error
-        if state != "running":
+        if not switched:
             message = (
-                f"--connect: the browser at {endpoint} runs without our switches, so nothing in it is heard. Start its "
-                "server with 'playwright run-server --unsafe', or launch-server with the arguments in its --config."
+                f"--connect: the browser at {endpoint} runs without our switches: its sound may stand still, and its "
+                "memory grow. Start its server with 'playwright run-server --unsafe'."
             )
             raise SetupError(message)
         return browser
@@ -125,5 +125,9 @@ def _reason(endpoint: str, error: PlaywrightError) -> str:
             f"--connect: no Playwright server answers at {endpoint}. Start one there: playwright run-server --unsafe "
             "--host 127.0.0.1 --port PORT."
         )
-    first = lines[0].removeprefix("BrowserType.connect: ") if lines else "no reason given"
-    return f"--connect: {endpoint} can't be used: {first}"
+    if "Executable doesn't exist" in text:
+        return (
+            f"--connect: the Playwright at {endpoint} has no Chrome where it looks for one. Install it there, or start "
+            "it with --unsafe, so that it takes --executable."
+        )
+    return f"--connect: {endpoint} can't be used: {gist(error)}"

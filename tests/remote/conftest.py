@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,22 +16,23 @@ from harness.browser.locate import locate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 
 class Server:
-    """A running ``playwright run-server``."""
+    """A running server of browsers, by Playwright's own program."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
-        folder.mkdir()
-        command = [sys.executable, "-m", "playwright", "run-server", "--host", "127.0.0.1", *arguments]
+    def __init__(self, *arguments: str) -> None:
+        # Chrome's sockets have names that may not be long.
+        self._folder = tempfile.TemporaryDirectory(prefix="pw", ignore_cleanup_errors=True)
+        folder = self._folder.name
+        command = [sys.executable, "-m", "playwright", *arguments]
         self.process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             # Nothing of ours is there: no temporary folder, no home.
-            env={**os.environ, "TMPDIR": str(folder), "HOME": str(folder)},
+            env={**os.environ, "TMPDIR": folder, "HOME": folder},
             start_new_session=True,
         )
         assert self.process.stdout is not None
@@ -43,17 +45,18 @@ class Server:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        self._folder.cleanup()
         if self.process.stdout:
             self.process.stdout.close()
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def serve() -> Iterator[Callable[..., Server]]:
     """Return a function that starts a server of browsers."""
     servers: list[Server] = []
 
     def serve(*arguments: str) -> Server:
-        servers.append(Server(tmp_path / f"elsewhere {len(servers)}", *arguments))
+        servers.append(Server(*(arguments or ("run-server", "--host", "127.0.0.1", "--unsafe"))))
         return servers[-1]
 
     yield serve

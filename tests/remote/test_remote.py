@@ -25,7 +25,7 @@ def test_a_room_in_a_browser_elsewhere_is_recorded_here(
     serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
 ) -> None:
     """It reaches our page through the connection, and its download comes back by it."""
-    with open_room(recordings=tmp_path, connect=[serve("--unsafe").url], **there) as room:
+    with open_room(recordings=tmp_path, connect=[serve().url], **there) as room:
         alice, bob = room.join_all("alice", "bob")
         alice.start_media_recording(record_config=SMALL)
         room.wait(seconds=2)
@@ -41,7 +41,7 @@ def test_people_are_spread_over_several_browsers(
     serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
 ) -> None:
     """And whoever comes after one of them has gone comes in another."""
-    first, second = serve("--unsafe"), serve("--unsafe")
+    first, second = serve(), serve()
     with open_room(recordings=tmp_path, connect=[first.url, second.url], **there) as room:
         alice, bob, carol = room.join_all("alice", "bob", "carol")
         assert alice.page.context.browser is carol.page.context.browser
@@ -61,7 +61,7 @@ def test_a_server_that_dies_in_the_middle_leaves_the_recording(
     serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
 ) -> None:
     """Its bytes were here all the time."""
-    server = serve("--unsafe")
+    server = serve()
     with open_room(recordings=tmp_path, connect=[server.url], **there) as room:
         alice, _ = room.join_all("alice", "bob")
         alice.start_media_recording(record_config=SMALL)
@@ -79,10 +79,25 @@ def test_a_server_that_dies_in_the_middle_leaves_the_recording(
 def test_a_server_without_our_switches_is_told(
     serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Nothing in its browsers would ever be heard."""
+    """They are what a recording is safe by."""
+    config = tmp_path / "launch.json"
+    config.write_text(json.dumps({"executablePath": str(there["executable"]), "chromiumSandbox": False}))
+    server = serve("launch-server", "--browser", "chromium", "--config", str(config))
+
     with (
-        pytest.raises(SetupError, match="--unsafe"),
-        open_room(recordings=tmp_path, connect=[serve().url], **there),
+        pytest.raises(SetupError, match=r"runs without our switches.*--unsafe"),
+        open_room(recordings=tmp_path, connect=[server.url]),
+    ):
+        pass
+
+
+def test_a_server_that_takes_no_switches_has_to_have_a_chrome(serve: Callable[..., Server], tmp_path: Path) -> None:
+    """What is installed there is unknown here."""
+    server = serve("run-server", "--host", "127.0.0.1")
+
+    with (
+        pytest.raises(SetupError, match="has no Chrome where it looks for one"),
+        open_room(recordings=tmp_path, connect=[server.url], executable="/usr/bin/chromium"),
     ):
         pass
 
@@ -91,7 +106,7 @@ def test_where_nobody_answers_that_is_told(tmp_path: Path) -> None:
     """In one line, with the command that starts a server there."""
     ran = harness("record", "alice", "--connect", "ws://127.0.0.1:9/", folder=tmp_path)
 
-    assert ran.returncode == 2
+    assert ran.returncode == 3
     assert "--connect: no Playwright server answers at ws://127.0.0.1:9/." in ran.stderr
     assert "playwright run-server" in ran.stderr
     assert "Traceback" not in ran.stderr
@@ -103,7 +118,7 @@ def test_a_recording_from_a_shell_names_where(
     """The same as here, by one option."""
     ran = harness(
         *("record", "alice", "bob", "--seconds", "2", "--json"),
-        *("--connect", serve("--unsafe").url, "--executable", str(there["executable"])),
+        *("--connect", serve().url, "--executable", str(there["executable"])),
         folder=tmp_path,
     )
 
