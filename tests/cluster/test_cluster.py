@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from tests.goals import FULL
@@ -44,6 +45,12 @@ download = "alice"
 def rescued(complaints: str) -> list[Path]:
     """Return the recordings that were told to come from a worker that died."""
     return [Path(path) for path in re.findall(r"A worker died; what it had recorded is (\S+) ", complaints)]
+
+
+def recorded(worker: subprocess.Popen[str]) -> int:
+    """Return how many bytes of a recording a worker has so far."""
+    held = [Path(one.path) for one in psutil.Process(worker.pid).open_files()]
+    return sum(path.stat().st_size for path in held if path.name == "raw.webm")
 
 
 class Cluster:
@@ -132,7 +139,7 @@ def test_a_batch_survives_a_worker_that_is_killed(
     arguments = (*write(MANY, 3), "--dask", cluster.address, "--json", "--junit", "results.xml", "--html", "reports")
 
     with running("run", *arguments, folder=tmp_path) as batch:
-        until(lambda: any(raw.stat().st_size > ENOUGH for raw in cluster.folder.rglob("raw.webm")), batch)
+        until(lambda: recorded(first) > ENOUGH, batch)
         os.killpg(first.pid, signal.SIGKILL)
         said, complaints = batch.communicate(timeout=600)
     answer.write_text(said)
