@@ -8,7 +8,8 @@ WORKDIR /opt/recording-harness
 COPY pyproject.toml README.md LICENSE ./
 COPY harness harness
 COPY web web
-RUN pip install --no-cache-dir . "playwright==${PLAYWRIGHT}"
+# With Dask it is a worker, too: docs/scale.md.
+RUN pip install --no-cache-dir ".[dask]" "playwright==${PLAYWRIGHT}"
 
 # Whoever runs it has no home of their own here, and Chrome wants one.
 ENV HOME=/tmp HARNESS_RECORDINGS=/recordings PYTHONUNBUFFERED=1

@@ -33,6 +33,11 @@ ELSEWHERE = {
     ("ci.md", "sh"): "tests/unit/test_docs.py knows the options",
     ("applications.md", "python"): "tests/attach does the same with applications that are there",
     ("applications.md", "sh"): "tests/attach/test_record_url.py",
+    ("scale.md", "python"): "tests/sfu does the same with a Janus that is there",
+    (
+        "scale.md",
+        "sh",
+    ): "tests/sfu, tests/remote and tests/cluster do, tests/unit/test_kubernetes.py reads the manifests",
     ("docker.md", "sh"): "no Docker here; tests/unit/test_docs.py checks what the Dockerfile takes along",
 }
 # The README's first test is run from the wheel: tests/e2e/test_wheel.py.

@@ -110,7 +110,10 @@ def test_run_plays_several_side_by_side_and_answers_for_all(tmp_path: Path) -> N
     assert set() == failed & {"container", "size", "hash", "intruder"}
     assert (0 if answer["ok"] else 1) == ran.returncode
     assert "<testsuites" in (tmp_path / "results.xml").read_text()
-    assert {"first.html", "late-joiner.html", "second.html"} == {page.name for page in (tmp_path / "pages").iterdir()}
+    pages = {"first.html", "index.html", "late-joiner.html", "second.html"}
+    assert pages == {page.name for page in (tmp_path / "pages").iterdir()}
+    index = (tmp_path / "pages" / "index.html").read_text()
+    assert all(f'href="{page}"' in index for page in pages - {"index.html"})
 
 
 def test_a_scenario_with_a_mistake_exits_2_before_anything_is_played(tmp_path: Path) -> None:

@@ -124,3 +124,21 @@ def test_a_recording_from_a_shell_names_where(
 
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout)["ok"]
+
+
+def test_a_browser_in_another_network_is_reached_by_its_server_alone(
+    serve: Callable[..., Server], there: dict[str, Any], elsewhere: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Nothing of this machine is there but the one address: page, chunks and download come by the connection."""
+    *prefix, address = elsewhere
+    server = serve("run-server", "--host", address, "--unsafe", prefix=prefix)
+
+    with open_room(recordings=tmp_path, connect=[server.url], **there) as room:
+        alice, bob = room.join_all("alice", "bob")
+        alice.start_media_recording(record_config=SMALL)
+        room.wait(seconds=2)
+        alice.stop_media_recording()
+        report = whole(alice.download_media_recording())
+
+    assert address in server.url
+    assert report.participant(bob.name).heard(0.5, 1.5)

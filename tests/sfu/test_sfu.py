@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from harness.launch import versions
 from harness.recording.recording import Manifest
 from harness.server.media import Sfu
 from harness.server.room_server import RoomServer
+from tests.program import harness
 from tests.verdicts import whole
 
 if TYPE_CHECKING:
@@ -130,6 +132,20 @@ def test_people_of_two_servers_meet_in_one_janus(open_rooms: Callable[[], Room])
     assert report.participant("alice 2").present[-1][1] == pytest.approx(left, abs=0.7)
 
 
+def test_twelve_people_are_recorded_by_one_connection(open_rooms: Callable[[], Room]) -> None:
+    """As many as a mesh on one machine is too dear for."""
+    room = open_rooms()
+    names = [f"p{number}" for number in range(12)]
+    people = room.join_all(*names, timeout=60)
+    people[0].start_media_recording(record_config=SMALL)
+    room.wait(seconds=3)
+
+    report = judged(people[0])
+
+    assert {one.name for one in report.participants} == set(names)
+    assert all(report.participant(name).heard(1, 2.5) for name in names)
+
+
 def test_a_picture_comes_in_the_size_that_is_wanted(open_rooms: Callable[[], Room]) -> None:
     """One sender, two sizes (simulcast): small for whoever wants a tile, large for whoever watches one person."""
     room = open_rooms()
@@ -142,6 +158,23 @@ def test_a_picture_comes_in_the_size_that_is_wanted(open_rooms: Callable[[], Roo
             lambda who=who, height=height: who.page.evaluate(HEIGHTS).get("alice") == height,
             what=f"alice's picture, {height} high, at {who.name}'s",
         )
+
+
+def test_a_room_by_janus_is_recorded_from_a_shell(
+    janus: Janus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The secret is nowhere on the command line."""
+    monkeypatch.setenv("HARNESS_SFU_SECRET", janus.secret)
+
+    ran = harness(
+        *("record", "alice", "bob", "--sfu", f"janus={janus.url}", "--seconds", "2", "--json"), folder=tmp_path
+    )
+
+    assert ran.returncode in {0, 1}, ran.stderr
+    (report,) = json.loads(ran.stdout)["reports"]
+    assert [one["name"] for one in report["participants"]] == ["alice", "bob"]
+    assert "WebRTC media is now available" in janus.log
+    assert janus.secret not in ran.stdout + ran.stderr
 
 
 @pytest.mark.parametrize("wrong", ["signed by another", "too old"])

@@ -1,0 +1,41 @@
+"""The manifests for Kubernetes: against its own schemas, and against what they name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+from ruamel.yaml import YAML
+
+from harness.cluster import RESOURCE
+
+FOLDER = Path(__file__).parents[2] / "examples" / "kubernetes"
+DOCUMENTS = [
+    (path.name, document) for path in sorted(FOLDER.glob("*.yaml")) for document in YAML(typ="safe").load_all(path)
+]
+
+
+def commands(document: dict[str, Any]) -> list[str]:
+    """Return what a document's containers run, each as one line."""
+    spec = document["spec"].get("template", {}).get("spec", {})
+    containers = spec.get("containers", [])
+    return [" ".join([*one.get("command", []), *one.get("args", [])]) for one in containers]
+
+
+@pytest.mark.parametrize("document", [pytest.param(one, id=f"{name}-{one['kind']}") for name, one in DOCUMENTS])
+def test_a_manifest_is_what_kubernetes_takes(document: dict[str, Any]) -> None:
+    """Strictly: a key that it does not know is a mistake."""
+    kubernetes_validate.validate(document, "1.33", strict=True)
+
+
+def test_workers_bring_browsers_and_find_their_scheduler() -> None:
+    """By the same names as the program and the service have."""
+    lines = [line for _, document in DOCUMENTS for line in commands(document)]
+    services = {document["metadata"]["name"] for _, document in DOCUMENTS if document["kind"] == "Service"}
+
+    (worker,) = [line for line in lines if line.startswith("dask worker")]
+    assert f"--resources={RESOURCE}=1" in worker
+    assert {host for line in lines for host in re.findall(r"tcp://([\w-]+):8786", line)} == services
