@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from harness.browser.driven_page import DrivenPage, chromes_only
+from harness.errors import PageError
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext
+    from playwright.sync_api import BrowserContext, Frame
+
+
+# Whether the page's modules have run, as soon as that is known.
+_LOADED: Final = """async () => {
+  if (!window.harness && document.readyState !== 'complete')
+    await new Promise((resolve) => addEventListener('load', resolve, { once: true }));
+  return Boolean(window.harness);
+}"""
+_TRIES: Final = 3
 
 
 class RoomPage(DrivenPage):
@@ -21,10 +31,29 @@ class RoomPage(DrivenPage):
     def __init__(self, context: BrowserContext, url: str, *, watched: bool = False, shaped: bool = False) -> None:
         chromes_only(context)
         super().__init__(context.new_page())
+        self._loaded = False
         if shaped:
             self._take_network()
         address = url if watched else f"{url}/?view=off"
         self._guard(lambda: self.page.goto(address, wait_until="commit"))
+
+    def _ready(self) -> Frame:
+        """Return the page's frame once its modules have run; what did not load is loaded anew.
+
+        A network that changes in that moment, as on a machine that has just come up, fails what is being fetched.
+        """
+        frame = super()._ready()
+        for _ in range(0 if self._loaded else _TRIES):
+            self._loaded = bool(self._guard(lambda: frame.evaluate(_LOADED)))
+            if self._loaded:
+                return frame
+            self._guard(self.page.reload)
+        if not self._loaded:
+            message = (
+                f"The page at {self.page.url} does not load; its console says: {' / '.join(self.log) or 'nothing'}"
+            )
+            raise PageError(message, page_log=list(self.log))
+        return frame
 
     def close(self) -> None:
         """Close the page and its context; twice is fine."""
