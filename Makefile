@@ -8,7 +8,7 @@ BROWSER_READY := .venv/.browser-ready
 PAGE_READY := node_modules/.page-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup record test test-faults test-truth soak bench check docs gallery clean
+.PHONY: help setup record test test-thorough test-faults test-truth soak bench check docs gallery clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-11s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,9 @@ test: setup ## Run every suite in quick form
 	echo "make test: pytest exit codes $$beside and $$alone, node --test exit code $$page"; \
 	test $$beside -eq 0 -o $$beside -eq 5 && test $$alone -eq 0 -o $$alone -eq 5 && test $$page -eq 0 && \
 	test $$beside -eq 0 -o $$alone -eq 0
+
+test-thorough: setup ## Run every suite in full, one test at a time (more than an hour)
+	HARNESS_FULL=1 $(BIN)/pytest $(TESTS)
 
 test-faults: setup ## Kill, cut, fill and stall, as often as it is promised; prints figure beside bar (some 25 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/faults tests/e2e/test_matrix.py

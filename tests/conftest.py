@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.goals import Goals
+from tests.goals import FULL, Goals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,20 +20,22 @@ GOALS = Goals()
 # Folders and files whose tests do not mind what runs beside them; all others count pictures, or take times.
 BESIDE = {
     *("unit", "page", "plugin", "cluster", "remote"),
-    *("test_chrome.py", "test_doctor.py", "test_documents.py", "test_other_browsers.py", "test_wheel.py"),
-    *("test_page.py", "test_page_together.py"),
+    *("test_chrome.py", "test_doctor.py", "test_other_browsers.py", "test_page.py", "test_page_together.py"),
 }
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Name our own marker."""
     config.addinivalue_line("markers", "own_thread: runs in a thread of its own, beside pytest-playwright's event loop")
+    config.addinivalue_line("markers", "thorough: deepens what others cover; left out of the quick form")
     config.addinivalue_line("markers", "alone: runs with nothing beside it; given to all that are not listed as BESIDE")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what has to run alone, before anybody chooses by marks."""
+    if item.get_closest_marker("thorough") and not FULL:
+        item.add_marker(pytest.mark.skip(reason="Left out of the quick form: make test-thorough, or HARNESS_FULL=1."))
     if not BESIDE & set(item.path.parts):
         item.add_marker("alone")
 

@@ -237,6 +237,7 @@ def test_a_page_that_crashes_leaves_its_recording(room: Room, enter: Enter, site
     room.wait_for(lambda: bob.others == [], what="alice to be gone", timeout=20)
 
 
+@pytest.mark.thorough
 def test_a_page_that_loads_anew_leaves_its_recording_and_can_record_again(room: Room, enter: Enter, site: Site) -> None:
     """The first recording ends with the page and is kept; the page's next call is followed as the first was."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
@@ -269,6 +270,7 @@ def test_a_page_that_is_somewhere_already_is_refused(room: Room, page: Page) -> 
         room.attach(page, "alice")
 
 
+@pytest.mark.thorough
 def test_a_call_in_a_frame_of_the_page_is_recorded(room: Room, enter: Enter, site: Site) -> None:
     """The calls go to the frame that has the connections."""
     alice, bob = enter(f"{site.url}/frames.html", "alice"), enter(f"{site.url}/frames.html", "bob")
@@ -303,6 +305,7 @@ def test_a_page_that_can_not_reach_us_is_told_what_it_lacks(
         page.call("getPeople")
 
 
+@pytest.mark.thorough
 def test_an_applications_own_navigation_leaves_its_call_alone(room: Room, enter: Enter, site: Site) -> None:
     """An address that changes without a page being loaded, as in applications of a single page."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
@@ -354,6 +357,7 @@ def test_a_window_that_the_page_opens_is_another_page(room: Room, enter: Enter, 
         room.attach(opened.value, "bob")
 
 
+@pytest.mark.thorough
 def test_a_film_is_the_applications_camera(room: Room, enter: Enter, site: Site, tmp_path: Path) -> None:
     """Sent by the application, and recorded at the other end: its marks are in the recording, nobody's by name."""
     film = tmp_path / "film.webm"

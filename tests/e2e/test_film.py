@@ -65,6 +65,7 @@ def test_a_film_is_sent_with_its_sound_beside_its_picture(room: Room, tmp_path: 
         assert report.participant("bob").heard(0.5, 3)
 
 
+@pytest.mark.thorough
 def test_a_film_that_is_over_begins_anew(room: Room, tmp_path: Path) -> None:
     """A film of two seconds is enough for a recording of six."""
     room.join("alice", media=str(film(tmp_path, seconds=2)))
@@ -75,6 +76,7 @@ def test_a_film_that_is_over_begins_anew(room: Room, tmp_path: Path) -> None:
     assert sum(end - start for start, end in report.participant(ACTOR).present) > 5.5
 
 
+@pytest.mark.thorough
 def test_a_silent_film_is_somebody_without_a_microphone(room: Room, tmp_path: Path) -> None:
     """And nobody waits for sound of theirs."""
     room.join("alice", media=film(tmp_path, seconds=3, sound=False))
@@ -106,6 +108,7 @@ def test_what_chrome_can_not_play_is_told_and_nobody_stays_behind(room: Room, tm
     room.wait_for(lambda: bob.others == [], what="nobody but bob")
 
 
+@pytest.mark.thorough
 def test_a_film_is_named_in_a_shell(tmp_path: Path) -> None:
     """Everybody brings the film of that name."""
     film(tmp_path, seconds=4)

@@ -210,6 +210,7 @@ def test_a_join_without_a_name_is_told_where_it_happened(open_server: RoomServer
     expect(name).to_have_accessible_description("Type your name first.")
 
 
+@pytest.mark.alone
 def test_a_room_with_a_code_asks_for_it(visit: Visit, tmp_path: Path) -> None:
     """The field for the code appears with the first refusal; a wrong code is told, the right one opens the door."""
     with RoomServer(recordings=tmp_path, versions={}, open_room="room", join_code="sesame") as server:

@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in {".toml", ".yaml"})
 # How many recordings come of an example, where it is not one.
 RECORDINGS = {"second-start.toml": 2, "crashed-tab.toml": 2}
+# Which of them the quick form plays by themselves; two more are played side by side, below.
+QUICK = {"crashed-tab.toml", "mute-in-the-middle.toml", "network-dip.toml"}
 # More people than small machines have processors for: pictures may stand still for a moment while all begin.
 CROWDED = {"sixteen-people.toml": {"freeze", "gap"}}
 
@@ -27,7 +29,10 @@ def played(folder: Path, scenario: str) -> Outcome:
 
 
 @pytest.mark.own_thread
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, id=path.name, marks=() if path.name in QUICK else pytest.mark.thorough) for path in EXAMPLES],
+)
 def test_an_example_plays_to_its_end_and_is_as_it_says(path: Path, tmp_path: Path) -> None:
     """In quick form: long waits are cut down."""
     steps: list[Progress] = []
@@ -72,6 +77,7 @@ def test_a_step_that_fails_is_named_and_what_was_recorded_is_judged(tmp_path: Pa
 
 
 @pytest.mark.own_thread
+@pytest.mark.thorough
 def test_a_worse_network_is_felt_until_it_is_good_again(tmp_path: Path) -> None:
     """By WebRTC's own round trips: 150 ms each way."""
     outcome = played(

@@ -2,6 +2,8 @@
 
 import signal
 
+import pytest
+
 from harness import Participant, RecordConfig, Room, verify
 from harness.recording.recording import Manifest
 from tests.apps.site import Site
@@ -10,6 +12,8 @@ from tests.faults.test_services import SERVICES, silent_stalls
 from tests.goals import Goals
 from tests.processes import chrome
 from tests.verdicts import whole
+
+pytestmark = pytest.mark.thorough
 
 
 def enter(room: Room, site: Site, name: str) -> Participant:

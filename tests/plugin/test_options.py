@@ -223,6 +223,7 @@ def test_reporters_are_told_where_recordings_are(pytester: pytest.Pytester) -> N
     assert '"Report on failed.webm"' in allure
 
 
+@pytest.mark.alone
 def test_workers_record_side_by_side(pytester: pytest.Pytester) -> None:
     """With pytest-xdist each process has its own browser and server, and all record into one folder."""
     pytester.makepyfile(A_CALL_AND_ANOTHER)

@@ -37,6 +37,7 @@ def test_a_room_in_a_browser_elsewhere_is_recorded_here(
     assert report.participant(bob.name).heard(0.5, 1.5)
 
 
+@pytest.mark.thorough
 def test_people_are_spread_over_several_browsers(
     serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -76,6 +77,7 @@ def test_a_server_that_dies_in_the_middle_leaves_the_recording(
     whole(told.value.recording)
 
 
+@pytest.mark.thorough
 def test_a_server_without_our_switches_is_told(
     serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -112,6 +114,7 @@ def test_where_nobody_answers_that_is_told(tmp_path: Path) -> None:
     assert "Traceback" not in ran.stderr
 
 
+@pytest.mark.thorough
 def test_a_recording_from_a_shell_names_where(
     serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -126,6 +129,7 @@ def test_a_recording_from_a_shell_names_where(
     assert json.loads(ran.stdout)["ok"]
 
 
+@pytest.mark.thorough
 def test_a_browser_in_another_network_is_reached_by_its_server_alone(
     serve: Callable[..., Server], there: dict[str, Any], elsewhere: tuple[str, ...], tmp_path: Path
 ) -> None:

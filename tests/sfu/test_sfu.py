@@ -84,6 +84,7 @@ def test_local_holds_nobody_else(open_rooms: Callable[[], Room]) -> None:
     assert report.participant("bob").present == ()
 
 
+@pytest.mark.thorough
 def test_a_janus_that_restarts_in_the_middle_costs_a_gap(open_rooms: Callable[[], Room], janus: Janus) -> None:
     """Everybody does everything anew; the recording goes on, and says when who was cut off."""
     room = open_rooms()
@@ -108,6 +109,7 @@ def test_a_janus_that_restarts_in_the_middle_costs_a_gap(open_rooms: Callable[[]
     assert told[:2] == [False, True]
 
 
+@pytest.mark.thorough
 def test_people_of_two_servers_meet_in_one_janus(open_rooms: Callable[[], Room]) -> None:
     """They share nothing else; numbers and names are made unlike across both."""
     here, there = open_rooms(), open_rooms()
@@ -132,6 +134,7 @@ def test_people_of_two_servers_meet_in_one_janus(open_rooms: Callable[[], Room])
     assert report.participant("alice 2").present[-1][1] == pytest.approx(left, abs=0.7)
 
 
+@pytest.mark.thorough
 def test_twelve_people_are_recorded_by_one_connection(open_rooms: Callable[[], Room]) -> None:
     """As many as a mesh on one machine is too dear for."""
     room = open_rooms()
@@ -146,6 +149,7 @@ def test_twelve_people_are_recorded_by_one_connection(open_rooms: Callable[[], R
     assert all(report.participant(name).heard(1, 2.5) for name in names)
 
 
+@pytest.mark.thorough
 def test_a_picture_comes_in_the_size_that_is_wanted(open_rooms: Callable[[], Room]) -> None:
     """One sender, two sizes (simulcast): small for whoever wants a tile, large for whoever watches one person."""
     room = open_rooms()

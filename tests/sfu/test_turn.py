@@ -69,6 +69,7 @@ def test_a_room_is_recorded_by_way_of_turn_alone(relayed: Callable[..., Room], t
     assert "ALLOCATE processed, success" in turn.log
 
 
+@pytest.mark.thorough
 def test_a_password_that_does_not_hold_lets_nothing_through(relayed: Callable[..., Room]) -> None:
     """The mesh has no other way, so who is waited for is named."""
     room = relayed(secret="not the server's own")  # noqa: S106 - that is the point
@@ -78,6 +79,7 @@ def test_a_password_that_does_not_hold_lets_nothing_through(relayed: Callable[..
         room.join("bob", timeout=3)
 
 
+@pytest.mark.thorough
 def test_janus_is_reached_by_way_of_turn(relayed: Callable[..., Room], janus: Janus) -> None:
     """An SFU behind a relay, as in a network that lets nothing else out."""
     room = relayed(sfu=Sfu(janus.url, janus.secret))
