@@ -47,6 +47,19 @@ class Order:
     routes: Routes | None = None
     connect: tuple[str, ...] = ()
 
+    def play(self, recordings: Path, *, tell: Callable[[Progress], None], interrupted: Callable[[], bool]) -> Outcome:
+        """Play it where this runs; recordings go to that folder."""
+        return play(
+            self.scenario,
+            recordings=recordings,
+            executable=self.executable,
+            headed=self.headed,
+            routes=self.routes,
+            connect=self.connect,
+            tell=tell,
+            interrupted=interrupted,
+        )
+
 
 def admitted(scenarios: Sequence[Scenario], workers: int) -> int:
     """Return how many of these scenarios, the most expensive ones, this machine can play side by side, at least one."""
@@ -140,13 +153,8 @@ def _prepare(said: Queue[Said], ending: Event) -> None:
 
 
 def _play(order: Order) -> Outcome:
-    return play(
-        order.scenario,
-        recordings=order.recordings,
-        executable=order.executable,
-        headed=order.headed,
-        routes=order.routes,
-        connect=order.connect,
+    return order.play(
+        order.recordings,
         tell=lambda progress: _worker.said.put((order.number, progress)),
         interrupted=_worker.ending.is_set,
     )

@@ -21,7 +21,7 @@ from harness.errors import ConfigError, HarnessError, SetupError
 from harness.recording.publish import publish
 from harness.recording.recording import SUFFIX, Manifest, Recording, manifest_of, statistics_of
 from harness.recording.recover import recover
-from harness.scenario import Outcome, Progress, play
+from harness.scenario import Outcome, Progress
 from harness.scenario.steps import Join
 from harness.session.media import MEDIA
 
@@ -221,13 +221,8 @@ def _play(order: Order, batch: str) -> _Played | None:
     ending = Event(batch)
     if ending.is_set():
         return None
-    outcome = play(
-        order.scenario,
-        recordings=folder,
-        executable=order.executable,
-        headed=order.headed,
-        routes=order.routes,
-        connect=order.connect,
+    outcome = order.play(
+        folder,
         tell=lambda progress: worker.log_event(batch, (order.number, (progress.step, progress.steps, progress.text))),
         interrupted=ending.is_set,
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.apps.site import Site
+    from tests.janus import Janus
 
 pytest_plugins = ["pytester"]
 GOALS = Goals()
@@ -89,3 +90,16 @@ def site() -> Iterator[Site]:
         pytest.skip("the applications' libraries are not installed: make setup")
     with Site() as site:
         yield site
+
+
+@pytest.fixture
+def janus(tmp_path: Path) -> Iterator[Janus]:
+    """Run a Janus."""
+    from tests.janus import Janus, installed
+
+    if not installed():
+        pytest.skip("there is no janus: scripts/ci-packages installs it on Debian")
+    folder = tmp_path / "janus"
+    folder.mkdir()
+    with Janus(folder) as janus:
+        yield janus

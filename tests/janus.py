@@ -11,13 +11,13 @@ import hmac
 import secrets
 import shutil
 import socket
-import subprocess
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import psutil
+
+from tests.service import Service, free_port
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 _LIBRARIES: Final = Path("/usr/lib")
 _PLUGIN: Final = "janus.plugin.videoroom"
-# How long, in seconds, it may take to come up.
-_UP_WITHIN: Final = 20.0
 _GENERAL: Final = """
 general: {{
   configs_folder = "{folder}"
@@ -68,15 +66,12 @@ class Janus:
 
     def __init__(self, folder: Path) -> None:
         self.secret = secrets.token_hex(16)
-        self._folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
-        self.url = f"ws://127.0.0.1:{self._port}"
-        self._process: subprocess.Popen[bytes] | None = None
-        self._log = folder / "janus.log"
+        port = free_port()
+        self.url = f"ws://127.0.0.1:{port}"
+        program = ("janus", "-C", str(folder / "janus.jcfg"), "-F", str(folder), "--disable-colors")
+        self._service = Service(program, port, folder / "janus.log")
         (folder / "janus.jcfg").write_text(_GENERAL.format(folder=folder, secret=self.secret, address=own_address()))
-        (folder / "janus.transport.websockets.jcfg").write_text(_SOCKETS.format(port=self._port))
+        (folder / "janus.transport.websockets.jcfg").write_text(_SOCKETS.format(port=port))
         (folder / f"{_PLUGIN}.jcfg").write_text(_ROOMS.format())
         for kind, name in (("plugins", "libjanus_videoroom.so"), ("transports", "libjanus_websockets.so")):
             (folder / kind).mkdir()
@@ -95,7 +90,7 @@ class Janus:
     @property
     def log(self) -> str:
         """What it said so far."""
-        return self._log.read_text(errors="replace")
+        return self._service.log
 
     def token(self, *, seconds: float = 3600.0) -> str:
         """Return a token that lets somebody use rooms for so long: until when, for what, and Janus's signature."""
@@ -105,23 +100,8 @@ class Janus:
 
     def start(self) -> None:
         """Start, and return when it answers."""
-        program = ["janus", "-C", str(self._folder / "janus.jcfg"), "-F", str(self._folder), "--disable-colors"]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(program, stdout=log, stderr=subprocess.STDOUT)
-        end = time.monotonic() + _UP_WITHIN
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self._port), 1).close()
-            except OSError:
-                assert self._process.poll() is None, self.log
-                assert time.monotonic() < end, self.log
-                threading.Event().wait(0.05)
-            else:
-                return
+        self._service.start()
 
     def kill(self) -> None:
         """End it without a word."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        self._service.kill()

@@ -91,8 +91,9 @@ class DrivenPage:
     def crashed(self) -> bool:
         """Whether the tab or the browser died, which nobody wanted."""
         browser = self.page.context.browser
-        if _CRASHED in self.log or self._browser_gone or browser is None:
-            return _CRASHED in self.log or self._browser_gone
+        gone = _CRASHED in self.log or self._browser_gone
+        if gone or browser is None:
+            return gone
         if self.page.is_closed() and not self._asked:
             # A browser elsewhere that is gone is told of only while another call is waited for; it can be asked.
             self._asked = True

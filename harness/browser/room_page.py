@@ -43,16 +43,17 @@ class RoomPage(DrivenPage):
         A network that changes in that moment, as on a machine that has just come up, fails what is being fetched.
         """
         frame = super()._ready()
-        for _ in range(0 if self._loaded else _TRIES):
-            self._loaded = bool(self._guard(lambda: frame.evaluate(_LOADED)))
+        tries = 0
+        while not self._loaded:
+            self._loaded = self._guard(lambda: frame.evaluate(_LOADED))
+            tries += 1
             if self._loaded:
-                return frame
+                break
+            if tries == _TRIES:
+                said = " / ".join(self.log) or "nothing"
+                message = f"The page at {self.page.url} does not load; its console says: {said}"
+                raise PageError(message, page_log=list(self.log))
             self._guard(self.page.reload)
-        if not self._loaded:
-            message = (
-                f"The page at {self.page.url} does not load; its console says: {' / '.join(self.log) or 'nothing'}"
-            )
-            raise PageError(message, page_log=list(self.log))
         return frame
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import jinja2
+from harness.verification.html_report import template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,13 +21,6 @@ def write_index(outcomes: Sequence[Outcome], pages: Mapping[Path, Path], target:
 
     Raises OSError where it can't be written.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("harness.scenario", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
     rows = [
         {
             "title": outcome.title,
@@ -38,7 +31,7 @@ def write_index(outcomes: Sequence[Outcome], pages: Mapping[Path, Path], target:
         }
         for outcome in outcomes
     ]
-    text = environment.get_template("index.html.j2").render(rows=rows, well=sum(one.ok for one in outcomes))
+    text = template("harness.scenario", "index.html.j2").render(rows=rows, well=sum(one.ok for one in outcomes))
     target.write_text(text, encoding="utf-8")
 
 

@@ -97,14 +97,19 @@ def write_html(report: Report, target: Path) -> None:
 
 def as_html(report: Report, target: Path, *, nonce: str | None = None) -> str:
     """Return the report as it would stand at ``target``; ``nonce`` lets its own script run where others may not."""
+    return template("harness.verification", "report.html.j2").render(_content(report, target) | {"nonce": nonce})
+
+
+def template(package: str, name: str) -> jinja2.Template:
+    """Return a template of a package, which escapes what it is given and wants everything that it names."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("harness.verification", "."),
+        loader=jinja2.PackageLoader(package, "."),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    return environment.get_template("report.html.j2").render(_content(report, target) | {"nonce": nonce})
+    return environment.get_template(name)
 
 
 def _content(report: Report, target: Path) -> dict[str, Any]:

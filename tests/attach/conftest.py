@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.apps.site import NODE_MODULES
-from tests.janus import Janus, installed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from playwright.sync_api import BrowserContext
 
@@ -46,12 +44,3 @@ def peer_server() -> Iterator[int]:
         assert process.stdout is not None
         yield int(process.stdout.readline())
         process.terminate()
-
-
-@pytest.fixture
-def janus(tmp_path: Path) -> Iterator[Janus]:
-    """Run a Janus."""
-    if not installed():
-        pytest.skip("there is no janus: scripts/ci-packages installs it on Debian")
-    with Janus(tmp_path) as janus:
-        yield janus

@@ -13,7 +13,7 @@ from playwright.sync_api import Playwright
 
 from harness.browser.chrome import launch_options
 from harness.browser.locate import locate
-from tests.janus import Janus, installed
+from tests.janus import Janus
 
 QUIET = ("-p", "no:cacheprovider")
 ONE_PASSES_ONE_FAILS = """
@@ -281,16 +281,12 @@ def browser_elsewhere(tmp_path: Path, playwright: Playwright) -> Iterator[str]:
     server.communicate(timeout=20)
 
 
-def test_a_room_goes_by_an_sfu(pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_room_goes_by_an_sfu(pytester: pytest.Pytester, janus: Janus, monkeypatch: pytest.MonkeyPatch) -> None:
     """--room-sfu takes a Janus; what is tested does not notice."""
-    if not installed():
-        pytest.skip("there is no janus: scripts/ci-packages installs it on Debian")
     pytester.makepyfile(A_CALL_AND_ANOTHER)
-    (tmp_path / "janus").mkdir()
-    with Janus(tmp_path / "janus") as janus:
-        monkeypatch.setenv("HARNESS_SFU_SECRET", janus.secret)
+    monkeypatch.setenv("HARNESS_SFU_SECRET", janus.secret)
 
-        result = pytester.runpytest_subprocess(*QUIET, "--room-sfu", f"janus={janus.url}")
+    result = pytester.runpytest_subprocess(*QUIET, "--room-sfu", f"janus={janus.url}")
 
     result.assert_outcomes(passed=2)
     assert "WebRTC media is now available" in janus.log

@@ -10,7 +10,6 @@ from harness import Room, Routes
 from harness.launch import versions
 from harness.server.media import Sfu
 from harness.server.room_server import RoomServer
-from tests.janus import Janus, installed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,18 +17,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import BrowserContext
 
+    from tests.janus import Janus
+
     OpenRoom = Callable[..., Room]
-
-
-@pytest.fixture
-def janus(tmp_path: Path) -> Iterator[Janus]:
-    """Run a Janus."""
-    if not installed():
-        pytest.skip("there is no janus: scripts/ci-packages installs it on Debian")
-    folder = tmp_path / "janus"
-    folder.mkdir()
-    with Janus(folder) as janus:
-        yield janus
 
 
 @pytest.fixture

@@ -37,6 +37,25 @@ export class Playing {
   }
 }
 
+/** Returns a function that makes changes one after the other; one that fails holds nothing up. @returns {(change: () => Promise<void>) => Promise<void>} */
+export function turns() {
+  /** @type {Promise<void>} */
+  let last = Promise.resolve();
+  return (change) => {
+    const turn = last.then(change);
+    last = turn.catch(() => undefined);
+    return turn;
+  };
+}
+
+/** What WebRTC says of these tracks, as one report. @param {RTCRtpReceiver[]} receivers */
+export async function statisticsOf(receivers) {
+  const reports = await Promise.all(receivers.map((receiver) => receiver.getStats()));
+  return /** @type {RTCStatsReport} */ (
+    /** @type {unknown} */ (new Map(reports.flatMap((report) => [...report.entries()])))
+  );
+}
+
 /**
  * How long the last picture and sound took from their capture into their track, in ms by kind; none where nothing says so, or nothing comes.
  *

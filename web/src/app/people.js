@@ -1,6 +1,6 @@
 /** People: whoever is at the other end of an application's own peer connections, put together from their tracks. */
 
-import { Playing } from '../tracks.js';
+import { Playing, statisticsOf } from '../tracks.js';
 
 /** How often tracks that went without a word are looked for, in ms. */
 const LOOK_EVERY = 250;
@@ -46,11 +46,8 @@ export class Person {
   }
 
   /** What WebRTC says of their tracks. */
-  async stats() {
-    const reports = await Promise.all([...this.receivers.values()].map((receiver) => receiver.getStats()));
-    return /** @type {RTCStatsReport} */ (
-      /** @type {unknown} */ (new Map(reports.flatMap((report) => [...report.entries()])))
-    );
+  stats() {
+    return statisticsOf([...this.receivers.values()]);
   }
 
   close() {

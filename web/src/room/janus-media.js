@@ -1,7 +1,15 @@
 /** The two peer connections to Janus: one sends what is ours, one receives everybody. */
 
 import { JanusError } from './janus-session.js';
-import { AUDIO_BITS, Playing, travelOf, videoEncoding, wantCaptureTime } from '../tracks.js';
+import {
+  AUDIO_BITS,
+  Playing,
+  statisticsOf,
+  travelOf,
+  turns,
+  videoEncoding,
+  wantCaptureTime,
+} from '../tracks.js';
 
 /** Janus's code for a feed that is gone by now. */
 const NO_SUCH_FEED = 428;
@@ -20,8 +28,8 @@ export class Sender {
   #connection;
   /** @type {Map<string, RTCRtpTransceiver>} */
   #transceivers = new Map();
-  /** Chrome refuses parameters that were read before another change (fact 17): one change at a time. @type {Promise<unknown>} */
-  #changing = Promise.resolve();
+  /** Chrome refuses parameters that were read before another change (fact 17): one change at a time. */
+  #inTurn = turns();
 
   /** @param {Handle} handle @param {RTCConfiguration} configuration */
   constructor(handle, configuration) {
@@ -100,13 +108,6 @@ export class Sender {
   close() {
     this.#connection.close();
   }
-
-  /** @param {() => Promise<void>} change */
-  #inTurn(change) {
-    const turn = this.#changing.then(change);
-    this.#changing = turn.catch(() => undefined);
-    return turn;
-  }
 }
 
 /** Emits `track` with { feed, track }, and `state` with the connection's. */
@@ -153,11 +154,8 @@ export class Receiver extends EventTarget {
   }
 
   /** @param {FeedId | undefined} feed */
-  async stats(feed) {
-    const reports = await Promise.all(this.#receiversOf(feed).map((receiver) => receiver.getStats()));
-    return /** @type {RTCStatsReport} */ (
-      /** @type {unknown} */ (new Map(reports.flatMap((report) => [...report.entries()])))
-    );
+  stats(feed) {
+    return statisticsOf(this.#receiversOf(feed));
   }
 
   /** @param {FeedId | undefined} feed */

@@ -9,6 +9,7 @@
 import { parse } from '../json.js';
 import { JanusError, Session } from './janus-session.js';
 import { LAYERS, Receiver, Sender } from './janus-media.js';
+import { sizeFor } from './room.js';
 
 /** How often a lost Janus is looked for again, in ms. */
 const RETRY_EVERY = 500;
@@ -314,7 +315,7 @@ export class Janus extends EventTarget {
     /** @type {Map<FeedId, number>} */
     const layers = new Map();
     for (const [feed, { card, publishes }] of this.#feeds) {
-      const size = wants?.[card.id] ?? wants?.['*'];
+      const size = sizeFor(wants, card.id);
       if (!size || !publishes) continue;
       const found = card.sizes.findIndex(({ height }) => height >= size.height);
       const layer = found < 0 ? card.sizes.length - 1 : found;

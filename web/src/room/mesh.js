@@ -1,6 +1,6 @@
 /** A mesh of peer connections, one to each member that sends to us or wants to receive us. */
 
-import { AUDIO_BITS, Playing, travelOf, videoEncoding, wantCaptureTime } from '../tracks.js';
+import { AUDIO_BITS, Playing, travelOf, turns, videoEncoding, wantCaptureTime } from '../tracks.js';
 
 /** How long to wait for the first candidate before an offer is taken back, in ms. */
 const GATHERED_WITHIN = 1000;
@@ -22,8 +22,7 @@ class Peer {
   #ignoring = false;
   /** @type {PromiseWithResolvers<void>} */
   #gathered = Promise.withResolvers();
-  /** @type {Promise<void>} */
-  #handling = Promise.resolve();
+  #handling = turns();
   /** What carries our sound and our picture, by kind: one each, since each more stays in the connection for good. @type {Map<string, RTCRtpTransceiver>} */
   #transceivers = new Map();
   /** @type {PictureSize | null} */
@@ -82,9 +81,7 @@ class Peer {
 
   /** Takes what the other side signalled, in order: an offer that overtook the answer before it would be ignored. @param {SignalData} data */
   handle(data) {
-    const turn = this.#handling.then(() => this.#handle(data));
-    this.#handling = turn.catch(() => undefined);
-    return turn;
+    return this.#handling(() => this.#handle(data));
   }
 
   /** @param {SignalData} data */
@@ -151,15 +148,8 @@ class Peer {
     return transceiver;
   }
 
-  /** One change of the senders at a time: Chrome refuses parameters that were read before another change (fact 17). @type {Promise<void>} */
-  #changing = Promise.resolve();
-
-  /** @param {() => Promise<void>} change */
-  #inTurn(change) {
-    const turn = this.#changing.then(change);
-    this.#changing = turn.catch(() => undefined);
-    return turn;
-  }
+  /** One change of the senders at a time: Chrome refuses parameters that were read before another change (fact 17). */
+  #inTurn = turns();
 
   /** @param {RTCRtpSender} sender @param {PublishedSize} published */
   async #setEncoding(sender, published) {

@@ -376,7 +376,7 @@ export class Room extends EventTarget {
 }
 
 /** @param {Wants} wants @param {string} id @returns {PictureSize | null} */
-const sizeFor = (wants, id) => wants?.[id] ?? wants?.['*'] ?? null;
+export const sizeFor = (wants, id) => wants?.[id] ?? wants?.['*'] ?? null;
 
 /** @param {PictureSize} size */
 const area = ({ width, height, frameRate }) => width * height * frameRate;

@@ -1,0 +1,60 @@
+"""Other people's servers that tests run, on ports of their own."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+# How long, in seconds, one may take to come up.
+_UP_WITHIN: Final = 20.0
+
+
+def free_port() -> int:
+    """Return a port on loopback that nobody has."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+class Service:
+    """A program that answers at a port on loopback; what it says goes to a file, and ``log`` returns that."""
+
+    def __init__(self, program: Sequence[str], port: int, log: Path) -> None:
+        self._program = program
+        self._port = port
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """What it said so far."""
+        return self._log.read_text(errors="replace")
+
+    def start(self) -> None:
+        """Start, and return when it answers."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._program, stdout=log, stderr=subprocess.STDOUT, cwd=self._log.parent)
+        end = time.monotonic() + _UP_WITHIN
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self._port), 1).close()
+            except OSError:
+                assert self._process.poll() is None, self.log
+                assert time.monotonic() < end, self.log
+                threading.Event().wait(0.05)
+            else:
+                return
+
+    def kill(self) -> None:
+        """End it without a word."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
