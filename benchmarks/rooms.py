@@ -1,7 +1,8 @@
 """What a room costs by its number of people, in a mesh and by way of an SFU: ``python -m benchmarks.rooms``.
 
 One records at 360p and 15 pictures a second; in the second half of the table two more receive everybody meanwhile. All
-processes count: Python, the driver, Chrome, Janus. Prints a Markdown table, medians over --repeats in turns.
+processes count: Python, the driver, Chrome, Janus; so does whatever goes over this machine's own interface, which is
+nearly all media. Prints a Markdown table, "mesh / Janus" in each place, medians over --repeats in turns.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import tempfile
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
+
+import psutil
 
 from benchmarks.meter import Meter
 from harness import RecordConfig, Routes, open_room, verify
@@ -39,8 +42,8 @@ def routes(*, sfu: bool) -> Iterator[Routes]:
         yield Routes(sfu=Sfu(janus.url, janus.secret))
 
 
-def cost(people: int, receivers: int, seconds: float, *, sfu: bool) -> tuple[float, float, float]:
-    """Return the cores and the MB that a room takes, and the worst share of repeated pictures, in percent."""
+def cost(people: int, receivers: int, seconds: float, *, sfu: bool) -> tuple[float, float, float, float, float]:
+    """Return a room's cores, those of Janus alone, MB, Mbit/s, and the worst share of repeated pictures in percent."""
     names = [f"p{number}" for number in range(people)]
     with (
         tempfile.TemporaryDirectory(prefix="rooms") as folder,
@@ -52,13 +55,24 @@ def cost(people: int, receivers: int, seconds: float, *, sfu: bool) -> tuple[flo
             other.page.evaluate(f"client.watch({TILE})")
         everybody[0].start_media_recording(record_config=RecordConfig(record_name="room"))
         room.wait(seconds=_WARM)
-        meter = Meter()
+        meter, relaying, carried = Meter(), _relaying(), _carried()
         room.wait(seconds=seconds)
-        spent = meter.read()
+        spent, relaying, carried = meter.read(), _relaying() - relaying, _carried() - carried
         everybody[0].stop_media_recording()
         report = verify(everybody[0].download_media_recording())
     repeated = max((one.video.repeated_percent for one in report.participants if one.video), default=100.0)
-    return spent.cores, spent.memory, repeated
+    return spent.cores, relaying / spent.seconds, spent.memory, carried * 8e-6 / spent.seconds, repeated
+
+
+def _relaying() -> float:
+    """Return the processor seconds of Janus so far, 0 where there is none."""
+    below = psutil.Process().children(recursive=True)
+    return sum(sum(process.cpu_times()[:2]) for process in below if process.name() == "janus")
+
+
+def _carried() -> int:
+    """Return the bytes that went over this machine's own interface so far."""
+    return psutil.net_io_counters(pernic=True)["lo"].bytes_sent
 
 
 def main() -> int:
@@ -71,19 +85,20 @@ def main() -> int:
         sys.stderr.write("There is no janus: scripts/ci-packages installs it on Debian.\n")
         return 3
     lines = [
-        "| people | who receive | mesh: cores | MB | repeated | Janus: cores | MB | repeated |",
-        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| people | who receive | cores | of them Janus | MB | Mbit/s | repeated, % |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for receivers in RECEIVERS:
         for people in PEOPLE:
-            row = []
             runs = [
                 [cost(people, receivers, asked.seconds, sfu=sfu) for sfu in (False, True)] for _ in range(asked.repeats)
             ]
-            for way in (0, 1):
-                cores, memory, repeated = (median(run[way][part] for run in runs) for part in range(3))
-                row += [f"{cores:.2f}", f"{memory:.0f}", f"{repeated:.1f} %"]
-            lines.append(f"| {people} | {receivers} | {' | '.join(row)} |")
+            cells = []
+            for part, digits in enumerate((2, 2, 0, 1, 1)):
+                mesh, janus = (median(run[way][part] for run in runs) for way in (0, 1))
+                both = f"{mesh:.{digits}f} / {janus:.{digits}f}"
+                cells.append(f"{janus:.{digits}f}" if part == 1 else both)
+            lines.append(f"| {people} | {receivers} | {' | '.join(cells)} |")
             sys.stderr.write(lines[-1] + "\n")
     sys.stdout.write("\n".join([*lines, ""]))
     return 0

@@ -47,6 +47,12 @@ class Order:
     routes: Routes | None = None
     connect: tuple[str, ...] = ()
 
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Where its browsers are: each room of a batch begins with another one."""
+        turn = self.number % max(1, len(self.connect))
+        return self.connect[turn:] + self.connect[:turn]
+
     def play(self, recordings: Path, *, tell: Callable[[Progress], None], interrupted: Callable[[], bool]) -> Outcome:
         """Play it where this runs; recordings go to that folder."""
         return play(
@@ -55,7 +61,7 @@ class Order:
             executable=self.executable,
             headed=self.headed,
             routes=self.routes,
-            connect=self.connect,
+            connect=self.endpoints,
             tell=tell,
             interrupted=interrupted,
         )

@@ -1,8 +1,9 @@
 """A batch on a Dask cluster (https://distributed.dask.org): as many scenarios at a time as its workers have browsers.
 
-Each scenario is one task that takes one ``browser`` of its worker's resources. Recordings come back with its outcome.
-A task whose worker dies is played again by another one; what the dead one had recorded is fetched at the end from the
-folder where it lies, if the machine is still there.
+Each scenario is one task that takes one ``browser`` of its worker's resources. Its recordings are fetched from its
+worker's disk in pieces, one after the other: however many end at once, no memory holds them. A scenario whose worker
+dies is played again by another one; what the dead one had recorded is fetched at the end from the folder where it lies,
+if its machine still has a worker.
 """
 
 from __future__ import annotations
@@ -11,22 +12,24 @@ import contextlib
 import secrets
 import shutil
 import tempfile
+from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import ConfigError, HarnessError, SetupError
+from harness.recording.disk import room_for
 from harness.recording.publish import publish
-from harness.recording.recording import SUFFIX, Manifest, Recording, manifest_of, statistics_of
+from harness.recording.recording import SUFFIX, Manifest, Recording, manifest_of
 from harness.recording.recover import recover
 from harness.scenario import Outcome, Progress
 from harness.scenario.steps import Join
 from harness.session.media import MEDIA
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
     from distributed import Client
@@ -37,45 +40,27 @@ if TYPE_CHECKING:
 RESOURCE: Final = "browser"
 _CONNECTED_WITHIN: Final = 5
 _LOOK_EVERY: Final = 0.25
+# What a recording is carried in, in bytes.
+_PIECE: Final = 8 * 1024 * 1024
+_ATTEMPTS: Final = 3
 _FOLDER: Final = "harness-batch-"
 
 
 @dataclass(frozen=True)
-class Film:
-    """A recording on its way: its name, its bytes, and what lay beside it."""
+class _Played:
+    """What came of an order, and the worker at which the recordings lie, in ``folder``."""
 
-    stem: str
-    data: bytes
-    manifest: bytes
-    statistics: bytes | None
-
-    @classmethod
-    def pack(cls, path: Path) -> Film:
-        """Read a finished recording."""
-        beside = statistics_of(path)
-        statistics = beside.read_bytes() if beside.exists() else None
-        return cls(path.stem, path.read_bytes(), manifest_of(path).read_bytes(), statistics)
-
-    def unpack(self, folder: Path) -> Recording:
-        """Publish it in a folder, under the first free name."""
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".incoming-", dir=folder) as incoming:
-            path = Path(incoming) / f"{self.stem}{SUFFIX}"
-            path.write_bytes(self.data)
-            manifest_of(path).write_bytes(self.manifest)
-            if self.statistics is not None:
-                statistics_of(path).write_bytes(self.statistics)
-            manifest = Manifest.read(manifest_of(path))
-            moved = manifest.recording.model_copy(update={"path": path, "manifest": manifest_of(path)})
-            return publish(manifest.model_copy(update={"recording": moved}), path, folder)
+    outcome: Outcome
+    worker: str
+    folder: Path
 
 
 @dataclass(frozen=True)
-class _Played:
-    """What a worker answers: the outcome, and the films of its recordings in the same order."""
+class _Rescued:
+    """What a dead worker left, finished now, in ``folder``."""
 
-    outcome: Outcome
-    films: tuple[Film, ...]
+    recordings: tuple[Recording, ...]
+    folder: Path
 
 
 def run_on_cluster(
@@ -103,9 +88,7 @@ def run_on_cluster(
             return _run(client, orders, batch, done, interrupted)
         finally:
             client.unsubscribe_topic(batch)
-            for films in _leftovers(client, batch):
-                for film in films:
-                    rescued(film.unpack(orders[0].recordings))
+            _bring_leftovers(client, batch, orders[0].recordings, rescued)
 
 
 def _run(
@@ -120,12 +103,21 @@ def _run(
     ending = Event(batch, client=client)
     executor = client.get_executor(resources={RESOURCE: 1}, pure=False)
     running: dict[Future[_Played | None], Order] = {executor.submit(_play, order, batch): order for order in orders}
+    answers: deque[tuple[Order, _Played | Outcome | None]] = deque()
+    lost: Counter[int] = Counter()
     outcomes: dict[int, Outcome] = {}
-    while running:
-        ended, _ = wait(running, timeout=_LOOK_EVERY, return_when=FIRST_COMPLETED)
-        for future in ended:
-            order = running.pop(future)
-            outcome = _outcome(future, order)
+    while running or answers:
+        answers.extend(_ended(running, within=0 if answers else _LOOK_EVERY))
+        if answers:
+            order, answer = answers.popleft()
+            try:
+                outcome = _brought(client, order, answer) if isinstance(answer, _Played) else answer
+            except _LostError:
+                lost[order.number] += 1
+                if lost[order.number] < _ATTEMPTS:
+                    running[executor.submit(_play, order, batch)] = order
+                    continue
+                outcome = _failed(order, f"its worker was gone before its recordings were here, {_ATTEMPTS} times")
             if outcome is not None:
                 outcomes[order.number] = outcome
                 done(order.number, outcome)
@@ -135,24 +127,78 @@ def _run(
     return [outcomes[order.number] for order in orders if order.number in outcomes]
 
 
-def _outcome(future: Future[_Played | None], order: Order) -> Outcome | None:
-    """Return what came of an order, with its films where they belong here; None for what never began."""
+def _ended(
+    running: dict[Future[_Played | None], Order], within: float
+) -> Iterator[tuple[Order, _Played | Outcome | None]]:
+    """Take out what has ended, and yield what its worker answers: an outcome that failed, None for what never began.
+
+    No future is held any longer: Dask would play again what died with its worker, although its answer is here.
+    """
     from distributed.scheduler import KilledWorker
 
-    try:
-        played = future.result()
-    except KilledWorker as error:
-        return _failed(order, f"its worker died, {error.allowed_failures + 1} times: the machine may lack memory")
-    except HarnessError as error:
-        return _failed(order, str(error))
-    if played is None:
-        return None
-    recordings = tuple(film.unpack(order.recordings) for film in played.films)
+    for future in wait(running, timeout=within, return_when=FIRST_COMPLETED).done:
+        order = running.pop(future)
+        try:
+            yield order, future.result()
+        except KilledWorker as error:
+            reason = f"its worker died, {error.allowed_failures + 1} times: the machine may lack memory"
+            yield order, _failed(order, reason)
+        except HarnessError as error:
+            yield order, _failed(order, str(error))
+
+
+def _brought(client: Client, order: Order, played: _Played) -> Outcome:
+    """Return the outcome with its recordings where they belong."""
+    recordings = _bring(client, played.worker, played.outcome.recordings, played.folder, order.recordings)
     reports = tuple(
         report.model_copy(update={"path": recording.path})
         for report, recording in zip(played.outcome.reports, recordings, strict=True)
     )
     return replace(played.outcome, recordings=recordings, reports=reports)
+
+
+class _LostError(Exception):
+    """A worker is gone, and what lay there with it."""
+
+
+def _bring(
+    client: Client, worker: str, recordings: Sequence[Recording], folder: Path, home: Path
+) -> tuple[Recording, ...]:
+    """Publish in ``home`` what lies in the folder of a worker; the folder goes.
+
+    Raises _LostError where that worker does not answer any more.
+    """
+    brought = []
+    for recording in recordings:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".incoming-", dir=home) as incoming:
+            path = Path(incoming) / recording.path.name
+            here = recording.model_copy(update={"path": path, "manifest": manifest_of(path)})
+            for there, target in zip(recording.files, here.files, strict=True):
+                _fetch(client, worker, there, target)
+            manifest = Manifest.read(here.manifest)
+            brought.append(publish(manifest.model_copy(update={"recording": here}), path, home))
+    _ask(client, worker, _forget, folder)
+    return tuple(brought)
+
+
+def _fetch(client: Client, worker: str, source: Path, target: Path) -> None:
+    """Copy a file of a worker, where there is one."""
+    piece = _ask(client, worker, _piece, source, 0)
+    if piece is None:
+        return
+    with room_for("a recording of a worker", target), target.open("xb") as file:
+        while piece:
+            file.write(piece)
+            piece = _ask(client, worker, _piece, source, file.tell()) if len(piece) == _PIECE else None
+
+
+def _ask(client: Client, worker: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a function answers at a worker."""
+    try:
+        return client.run(function, *arguments, workers=[worker])[worker]
+    except (OSError, KeyError) as error:
+        raise _LostError(worker) from error
 
 
 def _failed(order: Order, reason: str) -> Outcome:
@@ -226,29 +272,51 @@ def _play(order: Order, batch: str) -> _Played | None:
         tell=lambda progress: worker.log_event(batch, (order.number, (progress.step, progress.steps, progress.text))),
         interrupted=ending.is_set,
     )
-    films = tuple(Film.pack(recording.path) for recording in outcome.recordings)
+    return _Played(outcome, worker.address, folder)
+
+
+def _piece(path: Path, offset: int) -> bytes | None:
+    """Read so much of a file as is carried at a time; None where there is no such file."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(_PIECE)
+    except FileNotFoundError:
+        return None
+
+
+def _forget(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    return _Played(outcome, films)
-
-
-def _leftovers(client: Client, batch: str) -> list[tuple[Film, ...]]:
-    """Return what died with its worker, from every machine that still has one."""
-    # Workers of one machine find the same; the first one that asks takes it.
+    # The batch's own folder goes with the last of them.
     with contextlib.suppress(OSError):
-        return list(client.run(_rescue, batch, on_error="ignore").values())
-    return []
+        folder.parent.rmdir()
 
 
-def _rescue(batch: str) -> tuple[Film, ...]:
-    """Finish what a dead worker left in the folders of a batch, and take it away."""
-    films: list[Film] = []
+def _bring_leftovers(client: Client, batch: str, home: Path, rescued: Callable[[Recording], None]) -> None:
+    """Publish what died with its worker, from every machine that still has one."""
+    # Workers of one machine find the same; the first one that asks takes it.
+    with contextlib.suppress(OSError, _LostError):
+        for worker, left in client.run(_rescue, batch, on_error="ignore").items():
+            for one in left:
+                for recording in _bring(client, worker, one.recordings, one.folder, home):
+                    rescued(recording)
+
+
+def _rescue(batch: str) -> tuple[_Rescued, ...]:
+    """Finish what a dead worker left in the folders of a batch."""
+    rescued: list[_Rescued] = []
     for folder in sorted(_folder(batch).glob("*")):
         try:
             mine = folder.rename(folder.with_name(f"{folder.name} {secrets.token_hex(4)} taken"))
         except OSError:
             continue
         recover(mine)
-        films += [Film.pack(path) for path in sorted(mine.glob(f"*{SUFFIX}"))]
-        shutil.rmtree(mine, ignore_errors=True)
-    shutil.rmtree(_folder(batch), ignore_errors=True)
-    return tuple(films)
+        there = tuple(
+            Manifest.read(manifest_of(path)).recording.model_copy(update={"path": path, "manifest": manifest_of(path)})
+            for path in sorted(mine.glob(f"*{SUFFIX}"))
+        )
+        if there:
+            rescued.append(_Rescued(there, mine))
+        else:
+            _forget(mine)
+    return tuple(rescued)

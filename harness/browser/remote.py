@@ -116,9 +116,10 @@ def _reason(endpoint: str, error: PlaywrightError) -> str:
     said = [line for line in lines if line and not line.startswith(("BrowserType.connect:", "Call log"))]
     text = " ".join(lines)
     if "version mismatch" in text:
+        versions = ", ".join(line.removeprefix("- ") for line in said if line.startswith("- "))
         return (
-            f"--connect: the Playwright at {endpoint} has another version than ours: {' '.join(said[:4])}. Install the "
-            "same major and minor version on both sides."
+            f"--connect: the Playwright at {endpoint} has another version than ours ({versions}). Install the same "
+            "major and minor version on both sides."
         )
     if "ECONNREFUSED" in text or "ENOTFOUND" in text:
         return (

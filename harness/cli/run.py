@@ -109,7 +109,8 @@ def run(
         for number, one in enumerate(read)
     ]
     at_once = min(workers, len(orders))
-    if dask is None and not overcommit and (fits := admitted(read, at_once)) < at_once:
+    here = dask is None and not connect
+    if here and not overcommit and (fits := admitted(read, at_once)) < at_once:
         say(f"This machine holds {fits} of these at a time, not {at_once}; --overcommit insists.")
         at_once = fits
     play_all = functools.partial(run_batch, workers=at_once)

@@ -7,24 +7,37 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
-import tempfile
+import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cloudpickle
 import psutil
 import pytest
 
+from harness import Recording, Report
+from harness.batch import Order
+from harness.cluster import run_on_cluster
+from harness.recording.recording import Manifest, manifest_of, sha256_of
+from harness.recording.timeline import Timeline
+from harness.scenario import Outcome, Scenario
+from harness.scenario.steps import Join
+from tests.dask_cluster import Cluster
 from tests.goals import FULL
 from tests.program import harness, running, until
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
 
 MANY = 40 if FULL else 4
 # So many bytes are a recording of a second or so.
 ENOUGH = 10_000
+# So large that it takes a second or two to fetch; a worker dies so many seconds after it began.
+LARGE = 400_000_000
+SOON = 0.5
 SCENARIO = """
 title = "{title}"
 [[steps]]
@@ -51,60 +64,6 @@ def recorded(worker: subprocess.Popen[str]) -> int:
     """Return how many bytes of a recording a worker has so far."""
     held = [Path(one.path) for one in psutil.Process(worker.pid).open_files()]
     return sum(path.stat().st_size for path in held if path.name == "raw.webm")
-
-
-class Cluster:
-    """A scheduler, and the workers that are started."""
-
-    def __init__(self) -> None:
-        # Chrome's sockets have names that may not be long.
-        self._folder = tempfile.TemporaryDirectory(prefix="dask", ignore_cleanup_errors=True)
-        self.folder = Path(self._folder.name)
-        self.processes: list[subprocess.Popen[str]] = []
-        scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show")
-        self.address = self._word_with(scheduler, "tcp://")
-
-    def worker(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a worker with a browser, which runs in this very process; return when it is there."""
-        worker = self._start(
-            *("worker", self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard"),
-            *(arguments or ("--resources", "browser=1")),
-        )
-        self._word_with(worker, "Registered to:")
-        return worker
-
-    def close(self) -> None:
-        """End everything."""
-        for process in reversed(self.processes):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            if process.stdout:
-                process.stdout.close()
-        self._folder.cleanup()
-
-    def _start(self, *arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dask", *arguments],
-            cwd=self.folder,
-            env={**os.environ, "TMPDIR": str(self.folder)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.processes.append(process)
-        return process
-
-    def _word_with(self, process: subprocess.Popen[str], words: str) -> str:
-        """Wait for a line with these words; return its last one."""
-        assert process.stdout is not None
-        said = []
-        for line in process.stdout:
-            said.append(line)
-            if words in line:
-                return line.split()[-1]
-        raise AssertionError("".join(said))
 
 
 @pytest.fixture
@@ -155,6 +114,59 @@ def test_a_batch_survives_a_worker_that_is_killed(
     assert len(rescued(complaints)) == 1
     assert (tmp_path / "results.xml").read_text().count("<testsuite ") >= MANY
     assert (tmp_path / "reports" / "index.html").is_file()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handover(Order):
+    """An order that has a large film at once; the worker that is asked first dies while it is fetched."""
+
+    died: Path
+
+    def play(self, recordings: Path, **_: object) -> Outcome:
+        """Make a film of zeros."""
+        recordings.mkdir(parents=True)
+        film = recordings / "film.webm"
+        with film.open("xb") as file:
+            file.truncate(LARGE)
+        recording = Recording(
+            id="0" * 32,
+            path=film,
+            manifest=manifest_of(film),
+            participant="alice",
+            recorder="local",
+            type="video",
+            mime_type="video/webm",
+            codec="vp9",
+            width=640,
+            height=360,
+            frame_rate=15,
+            duration=1.0,
+            size=LARGE,
+            sha256=sha256_of(film),
+            started_at="2026-01-01T00:00:00+00:00",
+        )
+        Manifest(recording=recording, config={}, versions={}, timeline=Timeline()).write(recording.manifest)
+        with contextlib.suppress(FileExistsError):
+            self.died.touch(exist_ok=False)
+            threading.Timer(SOON, os.kill, (os.getpid(), signal.SIGKILL)).start()
+        report = Report(path=film, media=None, findings=())
+        return Outcome(title="", recordings=(recording,), reports=(report,), error=None, seconds=0.0)
+
+
+def test_a_worker_that_dies_while_it_hands_over_costs_nothing(cluster: Cluster, tmp_path: Path) -> None:
+    """The scenario is played again; what had not come yet is fetched from the dead one's folder."""
+    cluster.worker(), cluster.worker()
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    scenario = Scenario(steps=(Join(join="alice"),))
+    order = Handover(number=0, scenario=scenario, recordings=tmp_path / "recordings", died=tmp_path / "died")
+    late: list[Recording] = []
+
+    (outcome,) = run_on_cluster([order], cluster.address, rescued=late.append)
+
+    assert outcome.error is None
+    assert [one.path.name for one in (*outcome.recordings, *late)] == ["film.webm", "film-2.webm"]
+    assert {path.stat().st_size for path in order.recordings.glob("*.webm")} == {LARGE}
+    assert not list(order.recordings.glob(".incoming*"))
 
 
 def test_a_cluster_without_browsers_is_told(cluster: Cluster, write: Callable[..., list[str]], tmp_path: Path) -> None:

@@ -18,15 +18,17 @@ from harness.browser.locate import locate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+_OURS = (sys.executable, "-m", "playwright")
+
 
 class Server:
-    """A running server of browsers, by Playwright's own program."""
+    """A running server of browsers, by Playwright's own program or another version's ``driver``."""
 
-    def __init__(self, *arguments: str, prefix: Sequence[str] = ()) -> None:
+    def __init__(self, *arguments: str, prefix: Sequence[str] = (), driver: Sequence[str] = _OURS) -> None:
         # Chrome's sockets have names that may not be long.
         self._folder = tempfile.TemporaryDirectory(prefix="pw", ignore_cleanup_errors=True)
         folder = self._folder.name
-        command = [*prefix, sys.executable, "-m", "playwright", *arguments]
+        command = [*prefix, *driver, *arguments]
         self.process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from harness import RecordConfig, RecordingError, SetupError, open_room
+from harness.batch import Order, admitted
+from harness.scenario import read_scenario
 from tests.program import harness
 from tests.verdicts import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.remote.conftest import Server
 
 SMALL = RecordConfig(record_name="call")
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples/late-joiner.toml"
+# One person at 720p and 30 pictures a second.
+ALONE = """
+steps = [
+  { join = "alice" },
+  { start = "alice", recorder = "local", record_video_quality = "720p", record_video_frame = 30 },
+  { wait = 2 },
+  { download = "alice" },
+]
+"""
 pytestmark = pytest.mark.own_thread
 
 
@@ -104,6 +117,18 @@ def test_a_server_that_takes_no_switches_has_to_have_a_chrome(serve: Callable[..
         pass
 
 
+def test_another_version_there_is_told(serve: Callable[..., Server], tmp_path: Path) -> None:
+    """With both versions, and which part of them has to be the same."""
+    earlier = (str(ROOT / "scripts/with-node"), "node", str(ROOT / "node_modules/playwright-earlier/cli.js"))
+    server = serve("run-server", "--host", "127.0.0.1", driver=earlier)
+
+    ran = harness("record", "alice", "--connect", server.url, folder=tmp_path)
+
+    assert ran.returncode == 3
+    assert "has another version than ours (server version: v1.64, client version: v1." in ran.stderr
+    assert "Install the same major and minor version on both sides." in ran.stderr
+
+
 def test_where_nobody_answers_that_is_told(tmp_path: Path) -> None:
     """In one line, with the command that starts a server there."""
     ran = harness("record", "alice", "--connect", "ws://127.0.0.1:9/", folder=tmp_path)
@@ -112,6 +137,36 @@ def test_where_nobody_answers_that_is_told(tmp_path: Path) -> None:
     assert "--connect: no Playwright server answers at ws://127.0.0.1:9/." in ran.stderr
     assert "playwright run-server" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.thorough
+def test_rooms_of_a_run_are_spread_over_several_browsers(
+    serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
+) -> None:
+    """What this machine itself could hold is no matter."""
+    scenario = tmp_path / "alone.toml"
+    scenario.write_text(ALONE)
+    first, second = serve(), serve()
+    crowd = 1 + admitted([read_scenario(scenario)] * 9, 9)
+
+    ran = harness(
+        *("run", str(scenario), "--repeat", str(crowd), "--workers", str(crowd), "--json"),
+        *("--connect", first.url, "--connect", second.url, "--executable", str(there["executable"])),
+        folder=tmp_path,
+    )
+
+    assert "--overcommit" not in ran.stderr
+    assert len(json.loads(ran.stdout)["recordings"]) == crowd, ran.stderr
+
+
+@pytest.mark.parametrize(("number", "first"), [(0, "ws://a"), (1, "ws://b"), (2, "ws://c"), (3, "ws://a")])
+def test_a_room_begins_in_the_browser_of_its_turn(number: int, first: str, tmp_path: Path) -> None:
+    """And all of them stay there for its people."""
+    everywhere = ("ws://a", "ws://b", "ws://c")
+    order = Order(number=number, scenario=read_scenario(EXAMPLE), recordings=tmp_path, connect=everywhere)
+
+    assert order.endpoints[0] == first
+    assert set(order.endpoints) == set(everywhere)
 
 
 @pytest.mark.thorough
