@@ -18,11 +18,13 @@ from harness.session.room import Room
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
+    from ssl import SSLContext
 
     from playwright.sync_api import Page
 
     from harness.recording.recording import Recording
     from harness.server.library import Verdict
+    from harness.server.limits import Limits
     from harness.server.media import Routes
     from harness.server.room_server import RoomServer
     from harness.session.media import Media
@@ -116,8 +118,14 @@ def open_door(
     host: str = "127.0.0.1",
     port: int = 0,
     routes: Routes | None = None,
+    join_code: str | None = None,
+    limits: Limits | None = None,
+    tls: SSLContext | None = None,
+    origins: Sequence[str] = (),
 ) -> Iterator[RoomServer]:
     """Serve a room that people come into by themselves; what they record is kept in ``recordings``, and ``kept`` told.
+
+    ``join_code`` is what they have to know, where anything is; the rest is RoomServer's.
 
     Raises SetupError where the port or the folder can't be used.
     """
@@ -133,6 +141,10 @@ def open_door(
         open_room=_OPEN_ROOM,
         library=library,
         routes=routes,
+        join_code=join_code,
+        limits=limits,
+        tls=tls,
+        origins=origins,
     ) as server:
         yield server
 

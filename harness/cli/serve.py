@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
+import ssl
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -18,20 +21,54 @@ from harness.cli.options import (
     SfuOption,
     SfuRoomOption,
     debugging,
+    say,
 )
 from harness.errors import ConfigError
 
 if TYPE_CHECKING:
     from harness.recording.recording import Recording
 
-_LOOPBACK: Final = ("127.0.0.1", "localhost")
 _LOOK_EVERY: Final = 0.2
+# What is read from one screen and typed on another: no 0 and O, no 1 and I.
+_LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+_SHORTEST_CODE: Final = 8
+# As in https://rooms.example.com.
+_SLASHES: Final = 2
 
 
 def serve(
     *,
-    host: Annotated[str, typer.Option(envvar="HARNESS_HOST", help="Address to serve on; loopback only.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(envvar="HARNESS_HOST", help="Address to serve on; 0.0.0.0 is every one.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="HARNESS_PORT", help="0 takes a free one.", min=0, max=65535)] = 8080,
+    cert: Annotated[
+        Path | None, typer.Option(envvar="HARNESS_CERT", help="Certificate for https, as PEM.", metavar="FILE")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(envvar="HARNESS_KEY", help="Its key, where it is in another file.", metavar="FILE")
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", envvar="HARNESS_INSECURE", help="Go beyond this machine without TLS.")
+    ] = False,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="HARNESS_ORIGIN", help="Address by which a proxy makes it reachable; repeatable.", metavar="URL"
+        ),
+    ] = None,
+    code: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HARNESS_CODE", help="What people have to know to join.", show_default="made up past loopback"
+        ),
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="HARNESS_LIMIT", help="What the server bears, as participants=10; repeatable.", metavar="NAME=N"
+        ),
+    ] = None,
     recordings: RecordingsOption = Path("recordings"),
     sfu: SfuOption = None,
     sfu_room: SfuRoomOption = None,
@@ -39,24 +76,39 @@ def serve(
     relay_only: RelayOnlyOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Serve the room to people on this machine, until Ctrl-C.
+    """Serve the room to people, until Ctrl-C: to those on this machine, or further with --host.
 
     Every recording is kept in the recordings folder, and listed on the page: to play, judge, download and delete.
 
     For example:
 
     - harness serve
-    - harness serve --port 0
+    - harness serve --host 0.0.0.0 --cert cert.pem --key key.pem
+    - harness serve --origin https://rooms.example.com --limit participants=10
     """
     if debug:
         debugging(on=True)
-    if host not in _LOOPBACK:
-        message = f"--host: {host!r} is not possible; this server answers on loopback only: {', '.join(_LOOPBACK)}."
-        raise ConfigError(message)
     from harness.launch import open_door
+    from harness.server.limits import Limits
     from harness.server.media import Routes
+    from harness.server.network import is_loopback
 
+    origins = [_origin(one) for one in origin or ()]
+    far = not is_loopback(host)
+    if far and cert is None and not insecure:
+        message = (
+            f"--host: {host} is reached from other machines, which needs TLS: give --cert and --key. Chrome gives "
+            "pages without it neither camera nor recording; --insecure is for a proxy in front that has it."
+        )
+        raise ConfigError(message)
     routes = Routes.parse(sfu=sfu, sfu_room=sfu_room, ice_servers=ice_server or (), relay_only=relay_only)
+    limits = Limits.parse(limit or ())
+    tls = _tls(cert, key)
+    if code is not None and len(code) < _SHORTEST_CODE:
+        message = f"--code: {len(code)} characters can be guessed; use {_SHORTEST_CODE} or more."
+        raise ConfigError(message)
+    if code is None and (far or origins):
+        code = "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(3))
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     folder = recordings.absolute()
 
@@ -65,9 +117,21 @@ def serve(
 
     with (
         interruptible() as interruption,
-        open_door(recordings=folder, kept=kept, host=host, port=port, routes=routes) as server,
+        open_door(
+            recordings=folder,
+            kept=kept,
+            host=host,
+            port=port,
+            routes=routes,
+            join_code=code,
+            limits=limits,
+            tls=tls,
+            origins=origins,
+        ) as server,
     ):
-        console.print(_invitation(server.url, folder), markup=False)
+        console.print(_invitation(server.urls, folder, code=code, far=far, proxied=bool(origins)), markup=False)
+        if far and tls is None:
+            say("Everybody on the way can read and change what goes over this network: --insecure.")
         never = threading.Event()
         while not interruption:
             never.wait(_LOOK_EVERY)
@@ -77,12 +141,52 @@ def serve(
     raise typer.Exit(interruption.exit_code or 0)
 
 
-def _invitation(url: str, folder: Path) -> str:
+def _origin(given: str) -> str:
+    """Return an address as browsers say it in Origin."""
+    parts = urlsplit(given)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or given.rstrip("/").count("/") > _SLASHES:
+        message = f"--origin: {given!r} is no address of a server, as https://rooms.example.com is."
+        raise ConfigError(message)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    """Return what makes the server answer by https, if it is to."""
+    if cert is None:
+        if key is not None:
+            message = f"--key: {key} is of no use without --cert."
+            raise ConfigError(message)
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(cert, key)
+    except FileNotFoundError as error:
+        missing = next(path for path in (cert, key) if path is not None and not path.is_file())
+        message = f"--cert and --key: there is no {missing}."
+        raise ConfigError(message) from error
+    except (OSError, ssl.SSLError) as error:
+        beside = f" with {key}" if key else ""
+        message = f"--cert: {cert}{beside} is no certificate with its key: {error.strerror or error}."
+        raise ConfigError(message) from error
+    return context
+
+
+def _invitation(
+    urls: list[str], folder: Path, *, code: str | None = None, far: bool = False, proxied: bool = False
+) -> str:
     """Return who can come in, how, and where recordings go."""
+    who = "everybody on this machine, and nobody else"
+    if far:
+        who = "everybody whose network leads here"
+    elif proxied:
+        who = "everybody on this machine, and whoever the proxy lets through"
+    others = [url for url in urls[1:] if "//localhost" not in url]
     return "\n".join(
         (
-            f"The room is at {url}",
-            "  who can open it  everybody on this machine, and nobody else",
+            f"The room is at {urls[0]}",
+            *(f"             and {url}" for url in others),
+            f"  who can open it  {who}",
+            *([f"  to be let in     everybody needs the code {code}"] if code else []),
             "  to join          open it in Chrome, give a name; once more in another window for a second person",
             "  to record        press Start beside the tiles, later Stop",
             f"  what is recorded lies in {folder}, and is listed on the page, with its verdict",

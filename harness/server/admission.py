@@ -1,4 +1,4 @@
-"""Who may come in: tokens, origins, hosts and limits."""
+"""Who may come in: tokens, origins and hosts."""
 
 from __future__ import annotations
 
@@ -18,22 +18,6 @@ JOIN_WITHIN: Final = 300.0
 DOWNLOAD_WITHIN: Final = 60.0
 # The tokens of those who are in live as long as they are; this only bounds them.
 A_DAY: Final = 86_400.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What one server bears. Sizes are in bytes, times in seconds.
-
-    ``comes_back`` is how long somebody whose connection was lost stays in the room.
-    """
-
-    signal_message: int = 64 * 1024
-    # aiohttp drops the connection at 4 MiB; a chunk of 250 ms at 50 Mbps is 1.6 MB.
-    spool_message: int = 4 * 1024 * 1024 - 1
-    rooms: int = 64
-    participants: int = 64
-    name: int = 64
-    comes_back: float = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,21 +6,23 @@ import asyncio
 import contextlib
 import itertools
 import logging
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import WSMsgType, web
 
-from harness.server.admission import Admission, Limits
 from harness.server.clock import room_time
 from harness.server.downloads import Downloads
-from harness.server.signaling import Send, Signaling
+from harness.server.limits import Limits, Rate
+from harness.server.signaling import Send, Signaling, refusal
 from harness.server.spool_socket import PROTOCOLS, WENT_AWAY, SpoolSockets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from harness.server.admission import Admission
     from harness.server.library import Library
     from harness.server.media import Routes
     from harness.server.signaling import Member
@@ -74,6 +76,7 @@ class App:
         self._headers = {name: value.replace("{sfu}", sfu) for name, value in _HEADERS.items()}
         self._connections: dict[int, web.WebSocketResponse] = {}
         self._numbers = itertools.count(1)
+        self._sockets: Counter[str] = Counter()
         self._closing = asyncio.Event()
         self.downloads = Downloads()
         self._spool_sockets = SpoolSockets(
@@ -112,14 +115,26 @@ class App:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse foreign hosts, and sockets that foreign pages opened."""
+        """Refuse foreign hosts, sockets that foreign pages opened, and more of them than one address may have."""
         socket = request.headers.get("Upgrade", "").lower() == "websocket"
         if not self.admission.host_allowed(request.headers.get("Host")):
             raise web.HTTPMisdirectedRequest(text="This server does not answer to that name.\n")
         prepared = self.admission.key_fits(request.headers.get("Sec-WebSocket-Protocol"))
-        if socket and not prepared and not self.admission.origin_allowed(request.headers.get("Origin")):
-            raise web.HTTPForbidden(text="This server takes sockets from its own pages only.\n")
-        return await handler(request)
+        changes = request.method not in {"GET", "HEAD"}
+        if (socket or changes) and not prepared and not self.admission.origin_allowed(request.headers.get("Origin")):
+            raise web.HTTPForbidden(text="This server takes sockets and changes from its own pages only.\n")
+        if not socket:
+            return await handler(request)
+        address = request.remote or ""
+        if self._sockets[address] >= self.limits.connections:
+            most = self.limits.connections
+            raise web.HTTPTooManyRequests(text=f"Too many connections from your address: {most} at most.\n")
+        self._sockets[address] += 1
+        try:
+            return await handler(request)
+        finally:
+            self._sockets[address] -= 1
+            self._sockets += Counter()
 
     async def _hang_up(self, _: web.Application) -> None:
         self._closing.set()
@@ -139,11 +154,7 @@ class App:
         number = next(self._numbers)
         self._connections[number] = socket
         try:
-            async for message in socket:
-                if message.type is WSMsgType.TEXT:
-                    await self._deliver(self.signaling.receive(number, message.data))
-                else:
-                    break
+            await self._listen(socket, number)
         finally:
             del self._connections[number]
             if socket.close_code in WENT_AWAY or self._closing.is_set():
@@ -151,6 +162,23 @@ class App:
             else:
                 await self._wait_for(self.signaling.lose(number))
         return socket
+
+    async def _listen(self, socket: web.WebSocketResponse, number: int) -> None:
+        """Take what a connection says until it ends, says too much, or nothing for too long."""
+        rate = Rate(self.limits.messages)
+        while True:
+            patience = self.limits.idle if self.signaling.knows(number) else self.limits.hello_within
+            try:
+                message = await socket.receive(timeout=patience)
+            except TimeoutError:
+                await self._deliver([refusal(number, f"Nothing was said for {patience:g} s.")])
+                return
+            if message.type is not WSMsgType.TEXT:
+                return
+            if not rate.takes_one():
+                await self._deliver([refusal(number, f"Too many messages: {self.limits.messages} a second at most.")])
+                return
+            await self._deliver(self.signaling.receive(number, message.data))
 
     async def _wait_for(self, member: Member | None) -> None:
         """Give somebody whose connection was lost a while to come back."""

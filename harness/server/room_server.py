@@ -14,13 +14,16 @@ from aiohttp import web
 from harness.errors import SetupError
 from harness.recording.recover import recover
 from harness.recording.spooled import FOLDER_MODE
-from harness.server.admission import A_DAY, Admission, Grant, Limits
+from harness.server.admission import A_DAY, Admission, Grant
 from harness.server.app import App, web_folder
+from harness.server.limits import Limits
+from harness.server.network import LOOPBACK, names_of
 from harness.server.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from pathlib import Path
+    from ssl import SSLContext
     from types import TracebackType
     from typing import Self
 
@@ -28,8 +31,6 @@ if TYPE_CHECKING:
     from harness.server.library import Library
     from harness.server.media import Routes
     from harness.server.spool import Take
-
-LOOPBACK: Final = "127.0.0.1"
 
 # How long, in seconds, those who still fetch something may go on when the server ends.
 _LAST_ANSWERS_WITHIN: Final = 1.0
@@ -44,7 +45,8 @@ class RoomServer:
 
     ``recordings`` is the folder below which the spool lies; ``port`` 0 takes a free one; ``open_room`` lets people
     join that room without a token, by ``join_code`` where one is set; ``library`` is where their recordings go;
-    ``routes`` are the ways that media take.
+    ``routes`` are the ways that media take; ``limits`` is what the server bears; ``tls`` makes it answer by https;
+    ``origins`` are the addresses by which it is reached besides its own, as through a proxy (``https://rooms.example``).
 
     On entering, what an earlier crash left in that spool is finished, published and told in a warning.
 
@@ -62,12 +64,17 @@ class RoomServer:
         join_code: str | None = None,
         library: Library | None = None,
         routes: Routes | None = None,
+        limits: Limits | None = None,
+        tls: SSLContext | None = None,
+        origins: Sequence[str] = (),
     ) -> None:
         self._library = library
+        self._tls = tls
+        self._origins = origins
         self._host = host
         self._port = port
         self._admission = Admission(open_room=open_room, join_code=join_code)
-        self._app = App(self._admission, Spool(recordings, versions), Limits(), library, routes)
+        self._app = App(self._admission, Spool(recordings, versions), limits or Limits(), library, routes)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="room server", daemon=True)
         self._runner: web.AppRunner | None = None
@@ -76,7 +83,15 @@ class RoomServer:
     @property
     def url(self) -> str:
         """The page's address."""
-        return f"http://{self._host}:{self._port}"
+        return self.urls[0]
+
+    @property
+    def urls(self) -> list[str]:
+        """Every address of the page: the server's own, then the names of the machine and those that were given."""
+        scheme, usual = ("https", 443) if self._tls else ("http", 80)
+        # As browsers say it in Host and Origin.
+        port = "" if self._port == usual else f":{self._port}"
+        return [*(f"{scheme}://{name}{port}" for name in names_of(self._host)), *self._origins]
 
     @property
     def recordings(self) -> Path:
@@ -199,10 +214,10 @@ class RoomServer:
     async def _start(self) -> None:
         self._runner = web.AppRunner(self._app.build(), access_log=None, shutdown_timeout=_LAST_ANSWERS_WITHIN)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port, reuse_address=True)
+        site = web.TCPSite(self._runner, self._host, self._port, reuse_address=True, ssl_context=self._tls)
         await site.start()
         self._port = self._runner.addresses[0][1]
-        self._admission.allow(f"http://{self._host}:{self._port}", f"http://localhost:{self._port}")
+        self._admission.allow(*self.urls)
 
     async def _stop(self) -> None:
         if self._runner is not None:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from harness.recording.names import JOINERS
 from harness.recording.timeline import Member as TimelineMember
 from harness.server.admission import A_DAY, Grant
+from harness.server.limits import too_deep
 from harness.server.media import Routes
 from harness.server.messages import (
     SIGNAL,
@@ -37,7 +38,8 @@ from harness.server.spool import Happened
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from harness.server.admission import Admission, Limits
+    from harness.server.admission import Admission
+    from harness.server.limits import Limits
 
 # Synthetic media carry their number in eight bits.
 _MARKERS = 256
@@ -137,18 +139,24 @@ class Signaling:
 
     def receive(self, connection: int, text: str) -> list[Send]:
         """Take a message; a malformed one closes the connection that sent it, and nothing else."""
+        if too_deep(text, self._limits.json_depth):
+            return [refusal(connection, f"Malformed message: nested more than {self._limits.json_depth} deep.")]
         try:
             message = SIGNAL.validate_json(text)
         except ValidationError as error:
-            return [_refusal(connection, f"Malformed message: {error.errors(include_url=False)[0]['msg']}.")]
+            return [refusal(connection, f"Malformed message: {error.errors(include_url=False)[0]['msg']}.")]
         member = self._members.get(connection)
         if member is None:
             if isinstance(message, Hello):
                 return self._resume(connection, message) if message.resume else self._enter(connection, message)
-            return [_refusal(connection, "Say hello first.")]
+            return [refusal(connection, "Say hello first.")]
         if not isinstance(message, Ping):
             member.taken += 1
         return self._obey(member, message)
+
+    def knows(self, connection: int) -> bool:
+        """Tell whether somebody in a room has this connection."""
+        return connection in self._members
 
     def disconnect(self, connection: int, reason: str) -> list[Send]:
         """Take out the member whose connection has ended for good."""
@@ -193,14 +201,14 @@ class Signaling:
     def _enter(self, connection: int, hello: Hello) -> list[Send]:
         grant = self._admission.enter(hello.token, name=hello.name, code=hello.code)
         if grant is None:
-            return [_refusal(connection, "Not admitted: the token or code is wrong, used or too old.")]
+            return [refusal(connection, "Not admitted: the token or code is wrong, used or too old.")]
         room = self.rooms.get(grant.room)
         if room is None:
             if len(self.rooms) >= self._limits.rooms:
-                return [_refusal(connection, f"The server is full: {self._limits.rooms} rooms.")]
+                return [refusal(connection, f"The server is full: {self._limits.rooms} rooms.")]
             room = self.rooms[grant.room] = Room(grant.room)
         if len(room.members) >= self._limits.participants:
-            return [_refusal(connection, f"The room is full: {self._limits.participants} participants.")]
+            return [refusal(connection, f"The room is full: {self._limits.participants} participants.")]
         name = self._free_name(room, grant.name)
         member = Member(
             id=secrets.token_urlsafe(16),
@@ -239,7 +247,7 @@ class Signaling:
         room = self.rooms.get(grant.room) if grant else None
         member = room.members.get(grant.subject) if room and grant else None
         if member is None or member.missed:
-            return [_refusal(connection, "Not admitted: there is no membership here that could go on.")]
+            return [refusal(connection, "Not admitted: there is no membership here that could go on.")]
         if member.connection is not None:
             del self._members[member.connection]
         member.connection = connection
@@ -273,7 +281,7 @@ class Signaling:
                 return self._remove(member, "left")
             case Hello():
                 refused = "You are in the room already."
-                return [_refusal(member.connection, refused)] if member.connection is not None else []
+                return [refusal(member.connection, refused)] if member.connection is not None else []
 
     def _to_one(self, member: Member, to: str, content: dict[str, Any]) -> list[Send]:
         other = member.room.members.get(to)
@@ -340,7 +348,8 @@ def _too_much(unheard: deque[str]) -> bool:
     return len(unheard) > _MOST_KEPT or sum(map(len, unheard)) > _MOST_BYTES_KEPT
 
 
-def _refusal(connection: int, message: str) -> Send:
+def refusal(connection: int, message: str) -> Send:
+    """Return what a connection is told that is closed then."""
     refusal = {"type": "error", "name": "InvalidStateError", "code": None, "message": message}
     return Send(connection, json.dumps(refusal), close=True)
 

@@ -188,6 +188,12 @@ class Take:
         self._warned = True
         return f"Only {free} are left on the disk; the recording ends before it is full."
 
+    def too_large(self, most: int) -> RecordingError:
+        """Return the error with which a recording ends that would have more than so many bytes; what it has is kept."""
+        self._reason = "it had reached the largest size that the server takes"
+        message = f"The recording has {self.bytes} bytes; the server takes {most} at most, and ended it there."
+        return RecordingError(message, code=10452)
+
     def finish(self, recovered: str | None = None) -> Finished:
         """Finish the file under its name, and return when it is complete; its manifest and making it safe follow.
 
@@ -199,6 +205,7 @@ class Take:
                 self._thread.join()
             if self.error is not None or self._result is None:
                 self.state = "failed"
+                self._close_files()
                 self._tell_ended()
                 raise self.error or RecordingError(f"The recording {self.id} was not finalised.", code=10453)
             if self.state == "recording":
@@ -275,6 +282,9 @@ class Take:
         if self._thread is not None:
             self._thread.join()
         self.wait_until_safe()
+        self._close_files()
+
+    def _close_files(self) -> None:
         for file in (self._raw, self._log, self._statistics):
             if file is not None:
                 file.close()
@@ -295,6 +305,8 @@ class Take:
             self.error = error if isinstance(error, HarnessError) else RecordingError(str(error), code=10453)
             _log.warning("%s", error)
         finally:
+            # A server that runs for long has many that are finished, and so many files can be open.
+            self._close_files()
             self._described.set()
             self._tell_ended()
 
@@ -359,6 +371,10 @@ class Spool:
             take.happened(one)
         self.takes[take.id] = take
         return take
+
+    def running(self, room: str) -> int:
+        """Return how many recordings are being made in a room."""
+        return sum(take.state == "recording" and take.facts.room == room for take in self.takes.values())
 
     def happened(self, room: str, happened: Happened) -> None:
         """Tell every recording that runs in a room what happened there."""

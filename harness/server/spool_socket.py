@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from harness.errors import HarnessError, PageError, RecordingError
 from harness.server.admission import A_DAY, Grant
 from harness.server.clock import room_time
+from harness.server.limits import Rate, too_deep
 from harness.server.messages import (
     SPOOL,
     Clean,
@@ -31,9 +32,10 @@ from harness.server.spool import GONE, Spool, Take
 
 if TYPE_CHECKING:
     from harness.recording.finalize import Finished
-    from harness.server.admission import Admission, Limits
+    from harness.server.admission import Admission
     from harness.server.downloads import Downloads
     from harness.server.library import Library
+    from harness.server.limits import Limits
     from harness.server.signaling import Signaling
 
 _log = logging.getLogger(__name__)
@@ -88,14 +90,16 @@ class SpoolSockets:
         self._open.add(socket)
         take: Take | None = None
         failed = False
+        rate = Rate(self._limits.messages)
         try:
             while not socket.closed:
                 message = await self._next(socket, take)
                 if take is not None and self._current.get(take.id) is not socket:
                     # The page has come back on another connection.
                     break
+                self._count(message, rate)
                 if message.type is WSMsgType.BINARY and take is not None:
-                    _chunk(take, message.data)
+                    _chunk(take, message.data, most=self._limits.recording_bytes)
                     await send(socket, _ack(take))
                     await self._watch_disk(socket, take)
                 elif message.type is WSMsgType.TEXT:
@@ -117,7 +121,13 @@ class SpoolSockets:
 
     async def _next(self, socket: web.WebSocketResponse, take: Take | None) -> WSMessage:
         """Return the next message; a recording from which nothing comes is an alarm."""
-        if take is None or not take.flows:
+        if take is None:
+            try:
+                return await socket.receive(timeout=self._limits.hello_within)
+            except TimeoutError as error:
+                problem = f"Nothing was said for {self._limits.hello_within:g} s."
+                raise RecordingError(problem, code=10452) from error
+        if not take.flows:
             return await socket.receive()
         try:
             return await asyncio.wait_for(socket.receive(), STILL)
@@ -126,6 +136,12 @@ class SpoolSockets:
                 take.alarm(room_time(), "Nothing comes from the page.")
                 _log.warning("%s: nothing comes from the page that records it.", take.facts.stem)
         return await socket.receive()
+
+    def _count(self, message: WSMessage, rate: Rate) -> None:
+        """Raise RecordingError for one message too many."""
+        if message.type in {WSMsgType.BINARY, WSMsgType.TEXT} and not rate.takes_one():
+            problem = f"Too many messages: {self._limits.messages} a second at most."
+            raise RecordingError(problem, code=10452)
 
     async def close(self) -> None:
         """Close every connection; recordings are finished with what they have."""
@@ -136,6 +152,9 @@ class SpoolSockets:
             await socket.close()
 
     async def _text(self, socket: web.WebSocketResponse, take: Take | None, text: str) -> Take:
+        if too_deep(text, self._limits.json_depth):
+            problem = f"Malformed message: nested more than {self._limits.json_depth} deep."
+            raise RecordingError(problem, code=10452)
         try:
             message = SPOOL.validate_json(text)
         except ValidationError as malformed:
@@ -189,6 +208,9 @@ class SpoolSockets:
         if grant is None:
             message = "Not admitted: the spool's token is wrong or too old."
             raise RecordingError(message, code=10452)
+        if self._spool.running(grant.room) >= self._limits.recordings:
+            message = f"The room is full of recordings: {self._limits.recordings} at a time."
+            raise RecordingError(message, code=10452)
         room = self._signaling.rooms.get(grant.room)
         happened = room.record if room else []
         take = self._spool.begin(hello, participant=grant.name, room=grant.room, happened=happened)
@@ -232,8 +254,7 @@ class SpoolSockets:
             case Clean():
                 if self._library:
                     await asyncio.to_thread(self._library.keep, take)
-                await asyncio.to_thread(take.clean)
-                self._admission.revoke(take.facts.room, take.id)
+                await self._forget(take)
                 await send(socket, {"type": "cleaned"})
             case _:
                 _note(take, message)
@@ -256,12 +277,28 @@ class SpoolSockets:
             back = self._back[take.id] = asyncio.Event()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(back.wait(), _GRACE)
-        if take.state != "recording" or take.id in self._current:
+        if take.id in self._current:
             return
-        try:
-            await asyncio.to_thread(take.end, GONE)
-        except HarnessError as error:
-            _log.warning("%s", error)
+        if take.state == "recording":
+            try:
+                await asyncio.to_thread(take.end, GONE)
+            except HarnessError as error:
+                if take.bytes:
+                    _log.warning("%s", error)
+        if take.state == "failed" and not take.bytes:
+            # It never began: there is nothing that anybody could want.
+            await self._forget(take)
+        elif self._library and take.state == "finished":
+            await asyncio.to_thread(take.wait_until_safe)
+            # The library has it, and its page can't ask for it any more.
+            if take.kept:
+                await self._forget(take)
+
+    async def _forget(self, take: Take) -> None:
+        await asyncio.to_thread(take.clean)
+        self._spool.takes.pop(take.id, None)
+        self._admission.revoke(take.facts.room, take.id)
+        self._resumes.pop(take.id, None)
 
 
 async def send(socket: web.WebSocketResponse, message: dict[str, Any]) -> None:
@@ -273,12 +310,15 @@ async def send(socket: web.WebSocketResponse, message: dict[str, Any]) -> None:
             return
 
 
-def _chunk(take: Take, data: bytes) -> None:
+def _chunk(take: Take, data: bytes, *, most: int) -> None:
     if len(data) < _CHUNK.size:
         message = f"A chunk of {len(data)} bytes is too short for its header."
         raise RecordingError(message, code=10452)
     _, number, offset = _CHUNK.unpack_from(data)
-    take.chunk(number, offset, memoryview(data)[_CHUNK.size :])
+    content = memoryview(data)[_CHUNK.size :]
+    if take.bytes + len(content) > most:
+        raise take.too_large(most)
+    take.chunk(number, offset, content)
 
 
 def _note(take: Take, message: SpoolMessage) -> None:

@@ -66,7 +66,7 @@ def test_the_page_is_told_of_in_the_programs_own_words() -> None:
     """What harness serve says when it begins."""
     ((_, shown),) = blocks("page.md")
 
-    expected = _invitation("http://127.0.0.1:8080", Path("/home/you/recordings"))
+    expected = _invitation(["http://127.0.0.1:8080"], Path("/home/you/recordings"))
 
     assert f"$ harness serve\n{expected}\n" == shown
 

@@ -138,7 +138,9 @@ def test_a_server_that_ends_waits_for_no_verdict(spool: Spool, sound: bytes, tmp
     with RoomServer(recordings=folder, versions={}, open_room="daily", library=library) as server:
         token = server._admission.issue(Grant(role="recorder", room="daily"))
         request = urllib.request.Request(  # noqa: S310 - our own server
-            f"{server.url}/library/{take.id}/verdict", method="POST", headers={"Authorization": f"Bearer {token}"}
+            f"{server.url}/library/{take.id}/verdict",
+            method="POST",
+            headers={"Authorization": f"Bearer {token}", "Origin": server.url},
         )
 
         def ask() -> None:

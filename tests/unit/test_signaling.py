@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.server.admission import Admission, Grant, Limits
+from harness.server.admission import Admission, Grant
+from harness.server.limits import Limits
 from harness.server.signaling import Member, Send, Signaling
 
 SMALL = {"width": 640.0, "height": 360.0, "frameRate": 15.0}

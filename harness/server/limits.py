@@ -1,0 +1,112 @@
+"""What one server bears, and what counts against it."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Self
+
+_SUFFIXES: Final = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+_NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)([kMG]?)")
+# Who says nothing for a while may say more at once: a page that comes back repeats what was not heard.
+_SAVED_UP: Final = 20
+_STRINGS: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+_NO_BRACKETS: Final = re.compile(r"[^\[\]{}]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one server bears. Sizes are in bytes, times in seconds.
+
+    - ``signal_message``, ``spool_message``: the largest message on each socket. aiohttp drops a connection at 4 MiB; a
+      chunk of 250 ms at 50 Mbit/s is 1.6 MB.
+    - ``json_depth``: how deep a message may be nested.
+    - ``messages``: how many a connection may say in a second, and twenty times as many at once.
+    - ``connections``: sockets from one address.
+    - ``rooms``, ``participants`` (of a room), ``recordings`` (made in a room at one time), ``name`` (characters).
+    - ``recording_bytes``: the largest recording; it ends there, with a file.
+    - ``hello_within``: how soon whoever connects has to say who they are.
+    - ``idle``: how long somebody in a room may say nothing; pages ping every five seconds, in the background once a
+      minute.
+    - ``comes_back``: how long somebody whose connection was lost stays in the room.
+    """
+
+    signal_message: int = 64 * 1024
+    spool_message: int = 4 * 1024 * 1024 - 1
+    json_depth: int = 16
+    messages: int = 200
+    connections: int = 512
+    rooms: int = 64
+    participants: int = 64
+    recordings: int = 64
+    recording_bytes: int = 100_000_000_000
+    name: int = 64
+    hello_within: float = 10.0
+    idle: float = 150.0
+    comes_back: float = 10.0
+
+    @classmethod
+    def parse(cls, given: Iterable[str]) -> Self:
+        """Return limits from ``NAME=NUMBER``, where a number may end in k, M or G, and a name have dashes.
+
+        Raises ConfigError for a name that is none and a number that is none.
+        """
+        whole = {one.name: one.type == "int" for one in fields(cls)}
+        values: dict[str, Any] = {}
+        for one in given:
+            name, _, number = one.partition("=")
+            name = name.strip().replace("-", "_")
+            if name not in whole:
+                known = ", ".join(known.replace("_", "-") for known in whole)
+                message = f"--limit: there is none by the name of {name!r}; there are {known}."
+                raise ConfigError(message)
+            match = _NUMBER.fullmatch(number.strip())
+            value = float(match[1]) * _SUFFIXES[match[2]] if match else 0.0
+            if value <= 0 or (whole[name] and value != int(value)):
+                wanted = "a whole number" if whole[name] else "a number"
+                message = f"--limit: {name.replace('_', '-')} wants {wanted} above 0, as 10 or 2G, not {number!r}."
+                raise ConfigError(message)
+            values[name] = int(value) if whole[name] else value
+        return cls(**values)
+
+
+class Rate:
+    """Counts what comes against so many ``a_second``; who was silent has saved some up.
+
+    ``clock`` is in seconds.
+    """
+
+    def __init__(self, a_second: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._a_second = a_second
+        self._clock = clock
+        self._left = a_second * _SAVED_UP
+        self._at = clock()
+
+    def takes_one(self) -> bool:
+        """Count one more; tell whether that is not too many."""
+        now = self._clock()
+        self._left = min(self._a_second * _SAVED_UP, self._left + (now - self._at) * self._a_second)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+def too_deep(text: str, depth: int) -> bool:
+    """Tell whether JSON is nested deeper than this; nothing has been parsed yet."""
+    if text.count("[") + text.count("{") <= depth:
+        return False
+    now = 0
+    for bracket in _NO_BRACKETS.sub("", _STRINGS.sub("", text)):
+        now += 1 if bracket in "[{" else -1
+        if now > depth:
+            return True
+    return False

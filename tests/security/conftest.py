@@ -1,0 +1,30 @@
+"""A server of rooms, without a browser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.server.room_server import RoomServer
+from tests.media import Take as Film
+from tests.media import cast, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RoomServer]:
+    """Run a server that lets in by token alone."""
+    with RoomServer(recordings=tmp_path / "recordings", versions={}) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Return the raw bytes of two seconds of sound."""
+    path = tmp_path_factory.mktemp("raw") / "raw.webm"
+    encode(path, Film(people=cast("alice"), seconds=2.0, picture=False, live=True))
+    return path.read_bytes()

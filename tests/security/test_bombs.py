@@ -1,0 +1,126 @@
+"""Oversized and compressed bombs: the server's memory hardly notices."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import socket
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.goals import FULL
+from tests.program import running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.goals import Goals
+
+MORE_AT_MOST: Final = 64
+PUSHED: Final = 256 if FULL else 96
+_MB: Final = b"\0" * 1_000_000
+_SQUEEZED: Final = zlib.compress(b"\0" * 100_000_000)
+
+
+def handshake(port: int, path: str) -> bytes:
+    """Return what opens a WebSocket, with compression offered."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
+        f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
+        "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+    ).encode()
+
+
+def frame(opcode: int, size: int, *, final: bool = True, squeezed: bool = False) -> bytes:
+    """Return the head of a frame (RFC 6455) whose mask is zero, so that what follows stands for itself."""
+    first = (0x80 if final else 0) | (0x40 if squeezed else 0) | opcode
+    return bytes((first, 0xFF)) + size.to_bytes(8, "big") + b"\0\0\0\0"
+
+
+def one_frame(port: int, path: str) -> Iterator[bytes]:
+    """Send one frame that would be a terabyte."""
+    yield handshake(port, path)
+    yield frame(2, 1 << 40)
+    yield from [_MB] * PUSHED
+
+
+def pieces(port: int, path: str) -> Iterator[bytes]:
+    """Send one message in pieces that never end."""
+    yield handshake(port, path)
+    for number in range(PUSHED):
+        yield frame(0 if number else 1, len(_MB), final=False) + _MB
+
+
+def compressed(port: int, path: str) -> Iterator[bytes]:
+    """Send small frames that would be large, though compression was not agreed on."""
+    yield handshake(port, path)
+    for _ in range(PUSHED // 4):
+        yield frame(1, len(_SQUEEZED), squeezed=True) + _SQUEEZED
+
+
+def body(port: int, _: str) -> Iterator[bytes]:
+    """Send a compressed body to a path that takes none."""
+    yield (
+        f"POST /library/x/verdict HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\n"
+        "Content-Encoding: deflate\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ).encode()
+    for _ in range(PUSHED // 4):
+        yield f"{len(_SQUEEZED):x}\r\n".encode() + _SQUEEZED + b"\r\n"
+
+
+def headers(port: int, _: str) -> Iterator[bytes]:
+    """Send a request whose head never ends."""
+    yield f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n".encode()
+    for number in range(PUSHED * 10):
+        yield f"X-{number}: ".encode() + b"a" * 100_000 + b"\r\n"
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[int, int]]:
+    """Run ``harness serve``; return the number of its process and its port."""
+    with running("serve", "--port", "0", folder=tmp_path) as process:
+        assert process.stderr is not None
+        line = next(line for line in process.stderr if "The room is at" in line)
+        yield process.pid, int(line.rpartition(":")[2])
+
+
+def peak(process: int) -> float:
+    """Return the most memory that a process has held, in MB."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+
+
+@pytest.mark.parametrize(
+    ("bomb", "path"),
+    [
+        *((bomb, path) for bomb in (one_frame, pieces, compressed) for path in ("/signal", "/spool")),
+        (body, "/library"),
+        (headers, "/"),
+    ],
+)
+def test_a_bomb_costs_little_memory(
+    bomb: Callable[[int, str], Iterator[bytes]], path: str, served: tuple[int, int], goals: Goals
+) -> None:
+    """The server hangs up on it, and answers everybody else."""
+    process, port = served
+    before = peak(process)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as wire, contextlib.suppress(OSError):
+        for data in bomb(port, path):
+            wire.sendall(data)
+    more = peak(process) - before
+
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as wire:
+        wire.sendall(f"GET /healthz HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: wire.recv(4096), b""))
+    assert json.loads(answer.rpartition(b"\r\n")[2]) == {"ok": True}
+    what = (bomb.__doc__ or "").rstrip(".")
+    goals.measured(
+        f"{what} ({path})", bar=f"<= {MORE_AT_MOST} MB more", figure=f"{more:.0f} MB", met=more <= MORE_AT_MOST
+    )
+    assert more <= MORE_AT_MOST

@@ -1,0 +1,124 @@
+"""Guesses at tokens, rooms and recordings: every answer is the same, and takes as long."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import secrets
+import time
+from statistics import median
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from harness.server.admission import Admission, Grant
+from harness.server.limits import Limits
+from harness.server.signaling import Signaling
+from tests.goals import FULL
+from tests.security.wire import CHUNK, SOUND, sockets
+
+if TYPE_CHECKING:
+    from harness.server.room_server import RoomServer
+    from tests.goals import Goals
+
+ROOMS: Final = 50_000 if FULL else 2_000
+RECORDINGS: Final = 50_000 if FULL else 1_000
+
+
+def test_a_guess_at_a_room_is_answered_like_any_other(goals: Goals) -> None:
+    """A token that is unknown, used, too old, of another role, of somebody who left: one answer."""
+    admission = Admission()
+    signaling = Signaling(admission, Limits(), lambda: 0.0)
+    participant = Grant(role="participant", room="secret", name="alice", subject="m")
+    used = admission.issue(participant)
+    admission.redeem(used, "participant")
+    known = {
+        "used": used,
+        "too old": admission.issue(participant, seconds=0),
+        "another role": admission.issue(Grant(role="recorder", room="secret", subject="m"), single_use=False),
+    }
+    answers, took = set(), dict[str, list[float]]()
+    for number in range(ROOMS):
+        kind = ("made up", *known)[number % 4]
+        hello = {"type": "hello", "room": "secret", "token": known.get(kind) or secrets.token_urlsafe(24)}
+        text = json.dumps(hello)
+        began = time.perf_counter()
+        (answer,) = signaling.receive(number, text)
+        took.setdefault(kind, []).append(time.perf_counter() - began)
+        answers.add((answer.text, answer.close))
+
+    goals.measured(
+        f"{ROOMS} guesses at a room",
+        bar="uniform answers",
+        figure=f"{len(answers)} answer, {spread(took)}",
+        met=len(answers) == 1,
+    )
+    assert len(answers) == 1
+    assert not signaling.rooms
+
+
+def test_a_guess_at_a_recording_is_answered_like_any_other(server: RoomServer, sound: bytes, goals: Goals) -> None:
+    """An address that is unknown, of somebody else's film, under another name, or of one that is gone: one answer."""
+    address, gone = asyncio.run(record(server, sound))
+    _, _, key, name = address.split("/")
+    wrong = {
+        "made up": lambda: f"/recordings/{secrets.token_urlsafe(24)}/{name}",
+        "another name": lambda: f"/recordings/{key}/{secrets.token_hex(4)}.webm",
+        "another door": lambda: f"/films/{key}/{name}",
+        "gone": lambda: gone,
+    }
+    kinds = list(wrong)
+    answers, took = set(), dict[str, list[float]]()
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc)
+    for number in range(RECORDINGS):
+        kind = kinds[number % len(kinds)]
+        path = wrong[kind]()
+        began = time.perf_counter()
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read()
+        took.setdefault(kind, []).append(time.perf_counter() - began)
+        headers = tuple(sorted((key, value) for key, value in answer.getheaders() if key != "Date"))
+        answers.add((answer.status, body, headers))
+    connection.request("GET", address)
+    found = connection.getresponse()
+    assert (found.status, len(found.read()) > 1_000) == (200, True)
+    connection.close()
+
+    goals.measured(
+        f"{RECORDINGS} guesses at a recording",
+        bar="uniform answers",
+        figure=f"{len(answers)} answer, {spread(took)}",
+        met=len(answers) == 1,
+    )
+    assert {status for status, *_ in answers} == {404}
+    assert len(answers) == 1
+
+
+async def record(server: RoomServer, sound: bytes) -> tuple[str, str]:
+    """Return where one recording can be fetched, and where another one could until it was cleaned."""
+    addresses = []
+    async with sockets(server) as wire:
+        inside, welcome = await wire.enter("daily", "alice")
+        for clean in (False, True):
+            spool = await wire.open("/spool")
+            await spool.send_json({**SOUND, "token": welcome["spool_token"]})
+            await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+            await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
+            await spool.send_json({"type": "download"})
+            while (said := await spool.receive_json(timeout=10))["type"] != "address":
+                pass
+            addresses.append(said["url"])
+            if clean:
+                await spool.send_json({"type": "clean"})
+                while (await spool.receive_json(timeout=10))["type"] != "cleaned":
+                    pass
+            await spool.close()
+        await inside.close()
+    return addresses[0], addresses[1]
+
+
+def spread(took: dict[str, list[float]]) -> str:
+    """Say how far the medians of the kinds are apart."""
+    medians = [median(times) for times in took.values()]
+    return f"{min(medians) * 1e6:.0f} to {max(medians) * 1e6:.0f} us"

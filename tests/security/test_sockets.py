@@ -1,0 +1,326 @@
+"""Malformed messages, joins that are not allowed, floods and bombs: who sends them is hung up on, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from harness.server.admission import Grant
+from harness.server.clock import room_time
+from harness.server.limits import Limits
+from harness.server.room_server import RoomServer
+from tests.goals import FULL
+from tests.security.wire import CHUNK, SOUND, TO_SIGNAL, TO_SPOOL, Sockets, malformed, sockets
+from tests.verdicts import whole
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
+    from typing import Self
+
+    from tests.goals import Goals
+
+MESSAGES = 10_000 if FULL else 400
+JOINS = 1_000 if FULL else 100
+AT_ONCE = 8
+
+
+class Witness:
+    """Two people in a room of their own, who talk and record while others are attacked."""
+
+    def __init__(self, wire: Sockets, sound: bytes) -> None:
+        self._wire = wire
+        self._sound = sound
+        self.said = 0
+
+    async def __aenter__(self) -> Self:
+        # The second one has the number that the sound says.
+        self._bob, other = await self._wire.enter("quiet", "bob")
+        self._alice, welcome = await self._wire.enter("quiet", "alice", media="synthetic")
+        self._to_bob = {"type": "signal", "to": other["id"], "data": {"candidate": {"candidate": "one"}}}
+        self._spool = await self._wire.open("/spool")
+        await self._spool.send_json({**SOUND, "token": welcome["spool_token"]})
+        assert (await self._spool.receive_json(timeout=10))["type"] == "ready"
+        self._started = room_time()
+        await self._spool.send_json({"type": "recorder", "state": "started", "time": self._started})
+        heard = {"time": self._started, "event": "sound", "participant": "alice", "on": True}
+        await self._spool.send_json({"type": "event", "event": heard})
+        self._living = asyncio.create_task(self._live())
+        self._over = asyncio.Event()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._over.set()
+        await self._living
+
+    async def _live(self) -> None:
+        size = 1 + len(self._sound) // 100
+        pieces = [self._sound[at : at + size] for at in range(0, len(self._sound), size)]
+        sent = chunks = 0
+        while pieces or not self._over.is_set():
+            await self._alice.send_json(self._to_bob)
+            while (await self._bob.receive_json(timeout=10))["type"] != "signal":
+                pass
+            self.said += 1
+            if pieces:
+                piece = pieces.pop(0)
+                await self._spool.send_bytes(CHUNK.pack(1, chunks, sent) + piece)
+                sent += len(piece)
+                chunks += 1
+            else:
+                await self._spool.send_json({"type": "stats", "time": room_time(), "participant": "bob", "report": []})
+            while (await self._spool.receive_json(timeout=10)).get("bytes") != sent:
+                pass
+            await asyncio.sleep(0.005)
+        await self._spool.send_json({"type": "recorder", "state": "stopped", "time": self._started + 2_000})
+        await self._spool.send_json({"type": "end", "chunks": chunks, "bytes": sent})
+        while (await self._spool.receive_json(timeout=10))["type"] != "finished":
+            pass
+
+
+async def side_by_side(count: int, do: Callable[[int], Awaitable[None]]) -> None:
+    """Do something so often, a few at a time."""
+    numbers = iter(range(count))
+
+    async def some() -> None:
+        for number in numbers:
+            await do(number)
+
+    await asyncio.gather(*(some() for _ in range(AT_ONCE)))
+
+
+@pytest.mark.parametrize("path", ["/signal", "/spool"])
+def test_malformed_messages_harm_nobody_else(
+    path: str, server: RoomServer, sound: bytes, tmp_path: Path, goals: Goals
+) -> None:
+    """Half of them come from strangers, half from members; a call and a recording beside them go on."""
+    count = MESSAGES // 2
+
+    async def attack() -> int:
+        async with sockets(server) as wire, Witness(wire, sound) as witness:
+            await side_by_side(count, lambda number: _one(wire, path, number))
+            return witness.said
+
+    said = asyncio.run(attack())
+    (recording,) = server.keep(tmp_path / "kept")
+
+    report = whole(recording)
+    assert report.media is not None
+    assert said > 1
+    goals.measured(
+        f"malformed messages on {path}",
+        bar="alive, other rooms undisturbed",
+        figure=f"{count} sent, {said} messages and a recording of {recording.duration:.1f} s beside them whole",
+        met=recording.duration > 1.9,
+    )
+
+
+async def _one(wire: Sockets, path: str, number: int) -> None:
+    random = Random(number)
+    text = malformed(random, TO_SIGNAL if path == "/signal" else TO_SPOOL)
+    if number % 2:
+        answer = await wire.refused(path, text)
+        assert answer is None or answer["type"] == "error", answer
+        return
+    inside, welcome = await wire.enter(f"room {number}", "mallory")
+    async with inside:
+        if path == "/signal":
+            await inside.send_str(text.encode(errors="replace").decode())
+            answers = [json.loads(message.data) async for message in inside]
+            code = inside.close_code
+        else:
+            spool = await wire.open("/spool")
+            async with spool:
+                await spool.send_json({**SOUND, "token": welcome["spool_token"]})
+                await spool.send_str(text.encode(errors="replace").decode())
+                answers = [json.loads(message.data) async for message in spool]
+                code = spool.close_code
+        too_big = code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+        assert too_big or answers[-1]["type"] == "error", (text[:200], answers)
+
+
+def test_bad_joins_let_nobody_in(tmp_path: Path, goals: Goals) -> None:
+    """Made up, used, too old, meant for something else, of somebody who left, or from a page that is not ours."""
+    let_in = 0
+
+    async def attack(server: RoomServer) -> None:
+        nonlocal let_in
+        async with sockets(server) as wire:
+            known, welcome = await wire.enter("daily", "alice")
+            gone, left = await wire.enter("daily", "bob")
+            await gone.send_json({"type": "bye"})
+            await gone.close()
+            used = server.token("daily", "carol")
+            first = await wire.open("/signal")
+            await first.send_json({"type": "hello", "token": used})
+            assert (await first.receive_json(timeout=5))["type"] == "welcome"
+            old = server._admission.issue(Grant(role="participant", room="daily", name="dave"), seconds=0)
+            bad = {
+                "made up": lambda: {"token": secrets.token_urlsafe(24)},
+                "nothing": dict,
+                "used": lambda: {"token": used},
+                "too old": lambda: {"token": old},
+                "for the spool": lambda: {"token": welcome["spool_token"]},
+                "to come back": lambda: {"token": welcome["resume"]},
+                "a code": lambda: {"code": secrets.token_hex(4)},
+                "somebody's who left": lambda: {"resume": left["resume"]},
+                "the spool's, to come back": lambda: {"resume": welcome["spool_token"]},
+            }
+            kinds = list(bad)
+
+            async def join(number: int) -> None:
+                nonlocal let_in
+                if number % 10 == 9:
+                    let_in += await foreign(server, number)
+                    return
+                answer = await wire.refused("/signal", json.dumps({"type": "hello", **bad[kinds[number % 9]]()}))
+                let_in += answer is None or answer["type"] != "error"
+
+            await side_by_side(JOINS, join)
+            await known.close()
+            await first.close()
+
+    with RoomServer(recordings=tmp_path / "recordings", versions={}) as server:
+        asyncio.run(attack(server))
+
+    goals.measured("bad joins", bar="none let in", figure=f"{let_in} of {JOINS} let in", met=let_in == 0)
+    assert let_in == 0
+
+
+async def foreign(server: RoomServer, number: int) -> bool:
+    """Try a good token from another page, or by another name of this machine; tell whether it was let in."""
+    token = server.token("daily", "eve")
+    port = server.url.rpartition(":")[2]
+    headers = [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {},
+        {"Origin": f"http://127.0.0.1:{int(port) + 1}"},
+        {"Origin": f"https://127.0.0.1:{port}"},
+        {"Origin": server.url, "Host": f"evil.example:{port}"},
+        {"Origin": f"http://evil.example:{port}", "Host": f"evil.example:{port}"},
+    ][number // 10 % 7]
+    async with aiohttp.ClientSession() as session:
+        try:
+            socket = await session.ws_connect(f"{server.url}/signal", headers=headers)
+        except aiohttp.WSServerHandshakeError as refused:
+            assert refused.status in {403, 421}
+            return False
+        await socket.send_json({"type": "hello", "token": token})
+        return bool((await socket.receive_json(timeout=5))["type"] == "welcome")
+
+
+@pytest.mark.parametrize(
+    ("limits", "path", "texts", "said"),
+    [
+        (Limits(messages=5), "/signal", ['{"type":"ping","sent":1}'] * 150, "Too many messages: 5 a second at most."),
+        (Limits(json_depth=3), "/signal", ['{"type":"hello","wants":{"a":{"b":{}}}}'], "nested more than 3 deep"),
+        (Limits(json_depth=3), "/spool", ['{"type":"hello","config":{"a":{"b":{}}}}'], "nested more than 3 deep"),
+        (Limits(hello_within=0.2), "/signal", [], "Nothing was said for 0.2 s."),
+        (Limits(hello_within=0.2), "/spool", [], "Nothing was said for 0.2 s."),
+    ],
+)
+def test_each_limit_says_what_it_is(limits: Limits, path: str, texts: Sequence[str], said: str, tmp_path: Path) -> None:
+    """And then the server hangs up."""
+
+    async def strain(server: RoomServer) -> list[dict[str, Any]]:
+        async with sockets(server) as wire:
+            inside = (await wire.enter("daily", "mallory"))[0] if len(texts) > 1 else await wire.open(path)
+            for text in texts:
+                await inside.send_str(text)
+            return [json.loads(message.data) async for message in inside]
+
+    with RoomServer(recordings=tmp_path, versions={}, limits=limits) as server:
+        answers = asyncio.run(strain(server))
+
+    assert said in answers[-1]["message"]
+
+
+def test_who_says_nothing_for_long_is_put_out(tmp_path: Path) -> None:
+    """A page pings every few seconds."""
+
+    async def keep_quiet(server: RoomServer) -> list[dict[str, Any]]:
+        async with sockets(server) as wire:
+            quiet, _ = await wire.enter("daily", "mallory")
+            return [json.loads(message.data) async for message in quiet]
+
+    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(idle=0.3)) as server:
+        answers = asyncio.run(keep_quiet(server))
+
+    assert answers[-1]["message"] == "Nothing was said for 0.3 s."
+
+
+def test_an_address_has_so_many_sockets(tmp_path: Path) -> None:
+    """The next one is refused until one of them is gone."""
+
+    async def crowd(server: RoomServer) -> int:
+        async with sockets(server) as wire:
+            first, second = await wire.open("/signal"), await wire.open("/spool")
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await wire.open("/signal")
+            await first.close()
+            async with asyncio.timeout(5):
+                while True:
+                    try:
+                        await (await wire.open("/signal")).close()
+                    except aiohttp.WSServerHandshakeError:
+                        await asyncio.sleep(0.01)
+                    else:
+                        await second.close()
+                        return refused.value.status
+
+    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(connections=2)) as server:
+        assert asyncio.run(crowd(server)) == 429
+
+
+def test_a_room_has_so_many_recordings_at_a_time(tmp_path: Path) -> None:
+    """However many sockets somebody opens."""
+
+    async def record(server: RoomServer) -> list[dict[str, Any]]:
+        async with sockets(server) as wire:
+            inside, welcome = await wire.enter("daily", "mallory")
+            answers, opened = [], [inside]
+            for _ in range(2):
+                spool = await wire.open("/spool")
+                await spool.send_json({**SOUND, "token": welcome["spool_token"]})
+                answers.append(await spool.receive_json(timeout=5))
+                opened.append(spool)
+            for one in opened:
+                await one.close()
+            return answers
+
+    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(recordings=1)) as server:
+        first, second = asyncio.run(record(server))
+
+    assert first["type"] == "ready"
+    assert second["message"] == "The room is full of recordings: 1 at a time."
+
+
+def test_a_recording_that_grows_too_large_is_ended_and_kept(sound: bytes, tmp_path: Path) -> None:
+    """With what it has."""
+    half = len(sound) // 2
+
+    async def record(server: RoomServer) -> dict[str, Any]:
+        async with sockets(server) as wire:
+            inside, welcome = await wire.enter("daily", "mallory")
+            spool = await wire.open("/spool")
+            await spool.send_json({**SOUND, "token": welcome["spool_token"]})
+            await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound[:half])
+            await spool.send_bytes(CHUNK.pack(1, 1, half) + sound[half:])
+            answers = [json.loads(message.data) async for message in spool]
+            await inside.close()
+            return answers[-1]
+
+    with RoomServer(recordings=tmp_path / "spool", versions={}, limits=Limits(recording_bytes=half)) as server:
+        answer = asyncio.run(record(server))
+        (kept,) = server.keep(tmp_path / "kept")
+
+    assert f"the server takes {half} at most" in answer["message"]
+    assert kept.recovered == "it had reached the largest size that the server takes"
+    assert kept.duration > 0.8

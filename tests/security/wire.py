@@ -1,0 +1,124 @@
+"""What hostile clients say, and how: sockets without a page, and messages that no page would send."""
+
+from __future__ import annotations
+
+import copy
+import json
+import struct
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from random import Random
+
+    from harness.server.room_server import RoomServer
+
+CHUNK: Final = struct.Struct("<B3xIQ")
+SOUND: Final = {
+    "type": "hello",
+    "token": "",
+    "recorder": "all",
+    "config": {"recordType": "audio", "recordName": "heard"},
+    "mime_type": "audio/webm;codecs=opus",
+    "width": None,
+    "height": None,
+    "frame_rate": None,
+    "clock": {"offset": 0.0, "error": 0.5},
+}
+TO_SIGNAL: Final[tuple[dict[str, Any], ...]] = (
+    {"type": "hello", "token": "guess", "name": "mallory", "media": "synthetic"},
+    {"type": "ping", "sent": 12.5, "heard": 3},
+    {"type": "signal", "to": "somebody", "data": {"description": {"type": "offer", "sdp": "v=0"}}},
+    {"type": "state", "audio": True, "video": False, "screen": False},
+    {"type": "wants", "wants": {"*": {"width": 320, "height": 180, "frameRate": 15}}},
+    {"type": "received", "member": "somebody"},
+    {"type": "marker", "marker": 7},
+    {"type": "bye"},
+)
+TO_SPOOL: Final[tuple[dict[str, Any], ...]] = (
+    SOUND,
+    {"type": "recorder", "state": "started", "time": 1.7e12},
+    {"type": "ticks", "first": 0, "written": [1.5, None, 2.5]},
+    {"type": "event", "event": {"time": 1, "event": "picture", "participant": "alice", "on": False}},
+    {"type": "stats", "time": 1, "participant": "alice", "report": [{"type": "inbound-rtp", "bytes": 12}]},
+    {"type": "end", "chunks": 4, "bytes": 100_000},
+    {"type": "download"},
+    {"type": "clean"},
+)
+# What stands where something else was meant to.
+_ODD: Final[tuple[Any, ...]] = (
+    *(None, True, -1, 0, 1e308, -1e308, 2**63, 2**200, "", "\u202e", "\ud800", "\0", "../../etc/passwd"),
+    *("A" * 5_000, [], {}, [[]], {"": {}}, {"__proto__": {}}, "<script>alert(1)</script>", "'; DROP TABLE rooms; --"),
+)
+_RAW: Final = (
+    *("", "{", "}", "null", "[]", '"hello"', "0", "NaN", "Infinity", "tru", '{"type":}', '{"type":"hello"', "\ufeff{}"),
+    *(
+        '{"type":"hello","type":"bye"}',
+        '{"type":"HELLO"}',
+        "[" * 20_000,
+        '{"a":' * 20_000,
+        '{"type":"ping","sent":1e999}',
+    ),
+)
+
+
+def malformed(random: Random, valid: tuple[dict[str, Any], ...]) -> str:
+    """Return a message that is wrong: no JSON, or a valid one in which something is missing, too much or odd."""
+    kind = random.randrange(6)
+    if kind == 0:
+        return random.choice(_RAW)
+    if kind == 1:
+        return "".join(chr(random.randrange(1, 0x2FFF)) for _ in range(random.randrange(1, 200)))
+    message = copy.deepcopy(random.choice(valid))
+    where = message
+    while any(isinstance(value, dict) and value for value in where.values()) and random.random() < 0.5:
+        where = random.choice([value for value in where.values() if isinstance(value, dict) and value])
+    key = random.choice(list(where))
+    if kind == 2:
+        message["type"] = random.choice(("", "nothing", "Hello", 7, None))
+    elif kind == 3:
+        where[f"{key}2"] = random.choice(_ODD)
+    else:
+        where[key] = random.choice([one for one in _ODD if type(one) is not type(where[key])])
+        message["unknown"] = random.choice(_ODD)
+    return json.dumps(message)
+
+
+@asynccontextmanager
+async def sockets(server: RoomServer) -> AsyncIterator[Sockets]:
+    """Yield what opens sockets to a server, as its own page does."""
+    async with aiohttp.ClientSession(headers={"Origin": server.url}) as session:
+        yield Sockets(session, server)
+
+
+class Sockets:
+    """Opens sockets."""
+
+    def __init__(self, session: aiohttp.ClientSession, server: RoomServer) -> None:
+        self.session = session
+        self.server = server
+
+    async def open(self, path: str) -> aiohttp.ClientWebSocketResponse:
+        """Open one."""
+        return await self.session.ws_connect(f"{self.server.url}{path}", max_msg_size=0)
+
+    async def enter(
+        self, room: str, name: str, media: str = "camera"
+    ) -> tuple[aiohttp.ClientWebSocketResponse, dict[str, Any]]:
+        """Let somebody in; return the socket and the welcome."""
+        socket = await self.open("/signal")
+        await socket.send_json({"type": "hello", "token": self.server.token(room, name), "media": media})
+        return socket, await socket.receive_json(timeout=10)
+
+    async def refused(self, path: str, text: str) -> dict[str, Any] | None:
+        """Say one thing as a stranger; return what is answered before the server hangs up, if anything."""
+        socket = await self.open(path)
+        async with socket:
+            await socket.send_str(text.encode(errors="replace").decode())
+            answer = None
+            async for message in socket:
+                answer = json.loads(message.data)
+            return answer
