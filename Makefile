@@ -8,10 +8,10 @@ BROWSER_READY := .venv/.browser-ready
 PAGE_READY := node_modules/.page-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup record test test-thorough test-faults test-truth soak bench check docs gallery clean
+.PHONY: help setup record test test-thorough test-faults test-truth test-security soak bench check docs gallery clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
 
 setup: $(PYTHON_READY) $(BROWSER_READY) $(PAGE_READY) ## Make .venv, install the package, the page's tooling and a Chrome
 
@@ -43,6 +43,9 @@ test-faults: setup ## Kill, cut, fill and stall, as often as it is promised; pri
 
 test-truth: setup ## Plant every fault into real recordings; prints what was planted and what was found (some 20 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/truth
+
+test-security: setup ## Attack sockets, names, joins and addresses, as often as it is promised; prints figure beside bar (four minutes)
+	HARNESS_FULL=1 $(BIN)/pytest tests/security
 
 # How long make soak records.
 MINUTES ?= 30

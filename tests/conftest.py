@@ -20,7 +20,7 @@ pytest_plugins = ["pytester"]
 GOALS = Goals()
 # Folders and files whose tests do not mind what runs beside them; all others count pictures, or take times.
 BESIDE = {
-    *("unit", "page", "plugin", "cluster", "remote"),
+    *("unit", "page", "plugin", "cluster", "remote", "security"),
     *("test_chrome.py", "test_doctor.py", "test_other_browsers.py", "test_page.py", "test_page_together.py"),
 }
 

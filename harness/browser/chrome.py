@@ -103,8 +103,14 @@ def launch_options(
 @functools.cache
 def _warn_of_no_sandbox() -> None:
     """Say so, once in the life of the program."""
-    reason = "root can't start it" if os.geteuid() == 0 else "it can't start on this machine"
-    _log.warning("Chrome runs without its sandbox: %s. Open only pages that you trust.", reason)
+    if os.geteuid() == 0:
+        reason, remedy = "root can't start it", "run as another user"
+    else:
+        reason, remedy = (
+            "it can't start on this machine",
+            "let users have namespaces (kernel.unprivileged_userns_clone)",
+        )
+    _log.warning("Chrome runs without its sandbox: %s. Open only pages that you trust, or %s.", reason, remedy)
 
 
 @contextlib.contextmanager

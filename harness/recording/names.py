@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from harness.errors import SetupError
 from harness.recording.recording import SUFFIX, manifest_of, statistics_of
+from harness.recording.text import JOINER, JOINERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,10 +23,6 @@ _LONGEST: Final = 200
 _SEPARATORS_AND_WILDCARDS: Final = frozenset('/\\:*?"<>|')
 # Controls, invisible formatting (which can reverse a name to look like another), lone surrogates, line breaks.
 _UNFIT_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-# Emoji, Persian and Indian scripts are spelt with them.
-_NON_JOINER: Final = "\u200c"
-_JOINER: Final = "\u200d"
-JOINERS: Final = frozenset({_JOINER, _NON_JOINER})
 _WINDOWS_DEVICES: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
 
 
@@ -108,7 +105,7 @@ def _cut(stem: str) -> str:
     end = len(short)
     if end == len(stem):
         return stem
-    while end and (_belongs_to_what_precedes(stem[end]) or stem[end - 1] == _JOINER):
+    while end and (_belongs_to_what_precedes(stem[end]) or stem[end - 1] == JOINER):
         end -= 1
     # Nothing but marks: any cut is as good.
     return stem[:end] or short
@@ -117,4 +114,4 @@ def _cut(stem: str) -> str:
 def _belongs_to_what_precedes(character: str) -> bool:
     is_mark = unicodedata.category(character).startswith("M")
     is_skin_tone = "\U0001f3fb" <= character <= "\U0001f3ff"
-    return is_mark or is_skin_tone or character == _JOINER
+    return is_mark or is_skin_tone or character == JOINER

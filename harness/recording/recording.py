@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness.errors import ConfigError
 from harness.recording.config import Recorder, RecordType
 from harness.recording.disk import room_for
-from harness.recording.timeline import Timeline
+from harness.recording.timeline import Timeline, Words
 
 if TYPE_CHECKING:
     from typing import Self
@@ -37,7 +37,7 @@ class Recording(BaseModel):
     id: str
     path: Path
     manifest: Path
-    participant: str
+    participant: Words
     recorder: Recorder
     type: RecordType
     mime_type: str
@@ -51,7 +51,7 @@ class Recording(BaseModel):
     started_at: str
     stop_to_file_ms: float | None = None
     download_ms: float | None = None
-    recovered: str | None = None
+    recovered: Words | None = None
 
     @property
     def files(self) -> tuple[Path, Path, Path]:
@@ -85,7 +85,7 @@ class Manifest(BaseModel):
     zero_ms: float | None = None
     clock_error_ms: float | None = None
     wall_seconds: float | None = None
-    alarms: tuple[str, ...] = ()
+    alarms: tuple[Words, ...] = ()
 
     def write(self, path: Path) -> None:
         """Write the manifest to ``path``, which must not exist yet; raises FileExistsError, and DiskFullError."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+
+from harness.recording.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Interval = tuple[float, float]
-Name = Annotated[str, Field(max_length=200)]
+# A manifest may come from anywhere, and what it says is shown.
+Words = Annotated[str, AfterValidator(printable)]
+Name = Annotated[Words, Field(max_length=200)]
 
 
 class Tile(BaseModel):
@@ -47,7 +51,7 @@ class Event(BaseModel):
     on: bool | None = None
     tiles: tuple[Tile, ...] | None = None
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    message: Annotated[str, Field(max_length=2000)] | None = None
+    message: Annotated[Words, Field(max_length=2000)] | None = None
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

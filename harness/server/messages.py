@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from harness.recording.config import Recorder
-from harness.recording.timeline import Name, Tile
+from harness.recording.timeline import Name, Tile, Words
 
 Short = Annotated[str, Field(max_length=128)]
 Text = Annotated[str, Field(max_length=400)]
@@ -170,7 +170,7 @@ class MixerEvent(Message):
     marker: Annotated[int, Field(ge=0, lt=256)] | None = None
     on: bool | None = None
     tiles: Annotated[tuple[Tile, ...], Field(max_length=64)] | None = None
-    message: Annotated[str, Field(max_length=2000)] | None = None
+    message: Annotated[Words, Field(max_length=2000)] | None = None
 
 
 class EventMessage(Message):

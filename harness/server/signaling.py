@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from harness.recording.names import JOINERS
+from harness.recording.text import JOINERS
 from harness.recording.timeline import Member as TimelineMember
 from harness.server.admission import A_DAY, Grant
 from harness.server.limits import too_deep

@@ -208,6 +208,9 @@ class Take:
                 self._close_files()
                 self._tell_ended()
                 raise self.error or RecordingError(f"The recording {self.id} was not finalised.", code=10453)
+            if self.state == "cleaned" and self._settling is None:
+                message = f"The recording {self.id} was freed before it was finished."
+                raise RecordingError(message, code=10453)
             if self.state == "recording":
                 self._reason = self._reason or recovered
                 self.folder.name(self.facts)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # What a file may make us allocate, in bytes, beyond code; recordings take some 200 MB.
 MEMORY: Final = 1_500_000_000
+# How many files may be open: the one that is read, its manifest and statistics, and what Python itself needs.
+_FILES: Final = 64
 
 
 def main() -> None:
@@ -27,6 +29,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES, _FILES))
+    # Nothing is written; what was inherited, as a log, is a pipe or somebody else's matter.
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     with Connection(int(sys.argv[1])) as asker:
         try:
             while True:

@@ -11,6 +11,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+import pytest
+
 from harness.server.admission import Admission, Grant
 from harness.server.limits import Limits
 from harness.server.signaling import Signaling
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 ROOMS: Final = 50_000 if FULL else 2_000
 RECORDINGS: Final = 50_000 if FULL else 1_000
+pytestmark = pytest.mark.own_thread
 
 
 def test_a_guess_at_a_room_is_answered_like_any_other(goals: Goals) -> None:

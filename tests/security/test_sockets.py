@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MESSAGES = 10_000 if FULL else 400
 JOINS = 1_000 if FULL else 100
 AT_ONCE = 8
+pytestmark = pytest.mark.own_thread
 
 
 class Witness:
@@ -122,7 +123,7 @@ def test_malformed_messages_harm_nobody_else(
 
 
 async def _one(wire: Sockets, path: str, number: int) -> None:
-    random = Random(number)
+    random = Random(number)  # noqa: S311 - the same every time
     text = malformed(random, TO_SIGNAL if path == "/signal" else TO_SPOOL)
     if number % 2:
         answer = await wire.refused(path, text)
@@ -210,8 +211,7 @@ async def foreign(server: RoomServer, number: int) -> bool:
         try:
             socket = await session.ws_connect(f"{server.url}/signal", headers=headers)
         except aiohttp.WSServerHandshakeError as refused:
-            assert refused.status in {403, 421}
-            return False
+            return refused.status not in {403, 421}
         await socket.send_json({"type": "hello", "token": token})
         return bool((await socket.receive_json(timeout=5))["type"] == "welcome")
 

@@ -277,6 +277,15 @@ def test_cleaning_while_recording_ends_it(spool: Spool, sound: bytes) -> None:
     assert not take.folder.path.exists()
 
 
+def test_a_recording_that_was_freed_is_not_waited_for(spool: Spool, sound: bytes) -> None:
+    """Whoever ends it afterwards is told at once."""
+    take = recorded(spool, sound)
+    take.clean()
+
+    with pytest.raises(RecordingError, match="freed before it was finished"):
+        take.end()
+
+
 def test_what_nobody_downloaded_is_kept(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """It moves to the recordings with its reason, and the spool is free of it."""
     take = recorded(spool, sound, recordName="standup")

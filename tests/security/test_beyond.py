@@ -1,0 +1,118 @@
+"""A room beyond this machine: by https, and with a code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+from playwright.sync_api import expect
+
+from harness.server.network import is_loopback, names_of
+from tests.e2e.people import button, join
+from tests.program import harness, running
+from tests.verdicts import whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from playwright.sync_api import BrowserContext
+
+CODE = "correct horse"
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """Return the files of a certificate for this machine, and of its key."""
+    issued = trustme.CA().issue_cert("127.0.0.1", "localhost")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+    return tmp_path / "cert.pem", tmp_path / "key.pem"
+
+
+def test_a_room_is_served_by_https_to_those_who_know_its_code(
+    certificate: tuple[Path, Path], new_context: Callable[..., BrowserContext], tmp_path: Path
+) -> None:
+    """Whoever has another one is told; whoever has it records as on this machine."""
+    cert, key = certificate
+    arguments = ("--port", "0", "--cert", str(cert), "--key", str(key), "--code", CODE)
+    with running("serve", *arguments, folder=tmp_path) as process:
+        assert process.stderr is not None
+        url = next(line for line in process.stderr if "The room is at" in line).split()[-1]
+        assert url.startswith("https://127.0.0.1:")
+        page = new_context(ignore_https_errors=True).new_page()
+        page.goto(url)
+        page.get_by_label("Your name").fill("Alice")
+        page.get_by_label("Synthetic picture and sound").check()
+        button(page, "Join").click()
+        expect(page.get_by_label("Join code")).to_be_visible()
+        page.get_by_label("Join code").fill("wrong horse")
+        button(page, "Join").click()
+        expect(page.get_by_text("code")).not_to_have_count(0)
+        expect(button(page, "Leave")).not_to_be_visible()
+
+        page.get_by_label("Join code").fill(CODE)
+        join(page, "Alice")
+        page.get_by_label("File name").fill("far")
+        button(page, "Start").click()
+        expect(page.get_by_role("timer")).to_have_text("0:02")
+        button(page, "Stop").click()
+        expect(button(page, "Download")).to_be_enabled()
+        kept = tmp_path / "recordings" / "far.webm"
+        expect(page.get_by_role("region", name="Recordings of this room").get_by_text("360p")).to_be_visible()
+
+    whole(kept)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--host", "0.0.0.0"), "0.0.0.0 is reached from other machines, which needs TLS"),  # noqa: S104 - refused
+        (("--key", "key.pem"), "key.pem is of no use without --cert"),
+        (("--cert", "nowhere.pem"), "there is no nowhere.pem"),
+        (("--cert", "scenario.toml"), "scenario.toml is no certificate with its key"),
+        (("--code", "1234"), "4 characters can be guessed"),
+        (("--origin", "rooms.example.com"), "'rooms.example.com' is no address of a server"),
+        (("--origin", "https://rooms.example.com/x"), "is no address of a server"),
+        (("--limit", "people=3"), "there is none by the name of 'people'; there are signal-message"),
+        (("--limit", "rooms=many"), "rooms wants a whole number above 0"),
+        (("--limit", "rooms=-1"), "rooms wants a whole number above 0"),
+        (("--limit", "idle=0"), "idle wants a number above 0"),
+    ],
+)
+def test_what_can_not_be_served_is_told(arguments: tuple[str, ...], told: str, tmp_path: Path) -> None:
+    """In one line, before anything listens."""
+    (tmp_path / "scenario.toml").write_text("steps = []")
+
+    ran = harness("serve", "--port", "0", *arguments, folder=tmp_path)
+
+    assert ran.returncode == 2, ran.stderr
+    assert told in ran.stderr
+    assert ran.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        *((host, True) for host in ("127.0.0.1", "127.8.8.8", "::1", "localhost")),
+        *((host, False) for host in ("0.0.0.0", "::", "192.0.2.1", "rooms.example.com", "")),  # noqa: S104 - a name
+    ],
+)
+def test_it_is_known_which_addresses_stay_on_this_machine(host: str, *, loopback: bool) -> None:
+    """Anything else is reached from others."""
+    assert is_loopback(host) == loopback
+
+
+@pytest.mark.parametrize(
+    ("host", "some"),
+    [
+        ("127.0.0.1", ["127.0.0.1", "localhost"]),
+        ("::1", ["[::1]", "localhost"]),
+        ("192.0.2.1", ["192.0.2.1"]),
+        ("0.0.0.0", ["127.0.0.1", "localhost"]),  # noqa: S104 - nothing listens
+    ],
+)
+def test_a_server_answers_to_the_names_of_its_address(host: str, some: list[str]) -> None:
+    """As they stand in a page's address."""
+    assert set(some) <= set(names_of(host))

@@ -1,0 +1,137 @@
+"""What pages of others in the same browser can do: nothing."""
+
+from __future__ import annotations
+
+import http.client
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+from aiohttp import web
+
+from harness.launch import open_door
+from tests.serving import Served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+    from harness.server.room_server import RoomServer
+
+# Tries what a page of somebody else could; each answer is what came of it.
+_TRY = """async (url) => {
+    const outcome = (promise) => promise.then((value) => String(value), (error) => error.name);
+    const socket = (path) => new Promise((resolve) => {
+        const opened = new WebSocket(url.replace('http', 'ws') + path);
+        opened.onopen = () => resolve('open');
+        opened.onerror = () => resolve('refused');
+    });
+    const frame = () => new Promise((resolve) => {
+        const opened = document.createElement('iframe');
+        opened.onload = () => {
+            try { resolve(opened.contentDocument ? 'blank' : 'shut'); } catch { resolve('shut'); }
+        };
+        opened.src = url;
+        document.body.append(opened);
+    });
+    const load = (tag, path) => new Promise((resolve) => {
+        const loaded = document.createElement(tag);
+        loaded.onload = () => resolve('loaded');
+        loaded.onerror = () => resolve('refused');
+        loaded.src = url + path;
+        document.body.append(loaded);
+    });
+    return {
+        signal: await socket('/signal'),
+        spool: await socket('/spool'),
+        read: await outcome(fetch(url + '/')),
+        delete: await outcome(fetch(url + '/library/x', { method: 'DELETE' })),
+        verdict: await outcome(fetch(url + '/library/x/verdict', { method: 'POST', mode: 'no-cors' })),
+        script: await load('script', '/src/main.js'),
+        frame: await frame(),
+    };
+}"""
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Iterator[RoomServer]:
+    """Run a room that everybody on this machine may come into."""
+    with open_door(recordings=tmp_path, kept=lambda _: None) as server:
+        yield server
+
+
+class Foreign(Served):
+    """A page of somebody else, at another port of this machine."""
+
+    def build(self) -> web.Application:
+        """Return it."""
+        app = web.Application()
+
+        async def page(_: web.Request) -> web.Response:
+            return web.Response(text="<!doctype html><body>theirs</body>", content_type="text/html")
+
+        app.router.add_get("/", page)
+        return app
+
+
+def test_a_page_of_another_origin_reaches_nothing(door: RoomServer, page: Page) -> None:
+    """No socket, no answer, no script, no frame; what it can send is refused."""
+    with Foreign() as foreign:
+        page.goto(foreign.url)
+
+        assert page.evaluate(_TRY, door.url) == {
+            "signal": "refused",
+            "spool": "refused",
+            "read": "TypeError",
+            "delete": "TypeError",
+            # Chrome keeps the answer, which is a refusal, from whoever asked.
+            "verdict": "TypeError",
+            "script": "refused",
+            "frame": "shut",
+        }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("GET", "/", {}, 200),
+        ("GET", "/", {"Host": "evil.example"}, 421),
+        ("GET", "/src/main.js", {"Host": "evil.example"}, 421),
+        ("GET", "/recordings/x/y.webm", {}, 404),
+        ("GET", "/src/../../pyproject.toml", {}, 404),
+        ("GET", "/src/%2e%2e/%2e%2e/pyproject.toml", {}, 404),
+        ("GET", "/src/..%2f..%2fpyproject.toml", {}, 404),
+        ("GET", "/src/", {}, 403),
+        ("GET", "/library", {}, 404),
+        ("POST", "/library/x/verdict", {}, 403),
+        ("POST", "/library/x/verdict", {"Origin": "https://evil.example"}, 403),
+        ("POST", "/library/x/verdict", {"Origin": "{url}"}, 403),
+        ("POST", "/library/x/verdict", {"Origin": "{url}", "Authorization": "Bearer made-up"}, 403),
+        ("DELETE", "/library/x", {"Origin": "null"}, 403),
+        ("PUT", "/", {"Origin": "{url}"}, 405),
+        ("TRACE", "/", {"Origin": "{url}"}, 405),
+    ],
+)
+def test_every_answer_is_guarded(
+    method: str, path: str, headers: dict[str, str], status: int, door: RoomServer
+) -> None:
+    """Refusals too carry what keeps them out of frames, and says nothing of the disk."""
+    connection = http.client.HTTPConnection(urlsplit(door.url).netloc)
+    connection.request(method, path, headers={name: value.format(url=door.url) for name, value in headers.items()})
+    answer = connection.getresponse()
+    body = answer.read().decode()
+    connection.close()
+
+    policy = answer.headers["Content-Security-Policy"]
+    assert answer.status == status, body
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert answer.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert str(door.recordings) not in body
+    assert "Traceback" not in body

@@ -1,0 +1,233 @@
+"""Signalling and spool as state machines: whatever is said in whatever order, what has to hold holds."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+
+from harness.errors import HarnessError, RecordingError
+from harness.recording.recording import sha256_of
+from harness.server.admission import Admission, Grant
+from harness.server.limits import Limits
+from harness.server.messages import MixerEvent
+from harness.server.signaling import Send, Signaling
+from harness.server.spool import Spool
+from tests.goals import FULL
+from tests.media import Take as Film
+from tests.media import cast, encode
+from tests.security.wire import TO_SIGNAL, malformed
+from tests.spooling import VERSIONS, begin
+
+ROOMS = ("red", "blue")
+NAMES = st.sampled_from(["alice", "bob", "bob ", "\u202ebob", "", "x" * 300, "<b>", "\0"])
+RUNS = settings(
+    max_examples=300 if FULL else 15,
+    stateful_step_count=60,
+    deadline=None,
+    # The quick form says the same every time; the full one looks further.
+    derandomize=not FULL,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+
+
+class Talk(RuleBasedStateMachine):
+    """People in two rooms who come, talk, lose their connection, come back and go, among strangers."""
+
+    inside = Bundle("inside")
+    lost = Bundle("lost")
+    tokens = Bundle("tokens")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.admission = Admission()
+        self.signaling = Signaling(self.admission, Limits(participants=4), lambda: 0.0)
+        self.numbers = count(1)
+        self.room_of: dict[int, str] = {}
+        self.id_of: dict[int, str] = {}
+
+    @rule(target=tokens, room=st.sampled_from(ROOMS), name=NAMES)
+    def invite(self, room: str, name: str) -> tuple[str, str]:
+        """Give somebody a token."""
+        return room, self.admission.issue(Grant(role="participant", room=room, name=name))
+
+    @rule(target=inside, token=consumes(tokens), media=st.sampled_from(["synthetic", "camera"]))
+    def come(self, token: tuple[str, str], media: str) -> Any:
+        """Let them in, and see that the token is worth nothing then."""
+        number = next(self.numbers)
+        room, secret = token
+        answer = self.say(number, {"type": "hello", "token": secret, "media": media})[number][0]
+        again = next(self.numbers)
+        (refused,) = self.say(again, {"type": "hello", "token": secret})[again]
+        assert refused["type"] == "error"
+        if answer["type"] == "error":
+            assert "full" in answer["message"]
+            return multiple()
+        self.room_of[number], self.id_of[number] = room, answer["id"]
+        assert answer["room"] == room
+        return number, answer["resume"]
+
+    @rule(who=inside, message=st.sampled_from(TO_SIGNAL[1:7]), to=st.sampled_from([0, 1, 2, 3, 99]))
+    def talk(self, who: tuple[int, str], message: dict[str, Any], to: int) -> None:
+        """Say something sensible, to somebody in whatever room."""
+        ids = [*self.id_of.values(), "nobody"]
+        told = ids[min(to, len(ids) - 1)]
+        self.say(who[0], {**message, **({"to": told} if "to" in message else {})})
+
+    @rule(who=inside, seed=st.integers(0, 1 << 32))
+    def babble(self, who: tuple[int, str], seed: int) -> None:
+        """Say something malformed: it is the end of that connection, and of no other."""
+        number, _ = who
+        said = malformed(Random(seed), TO_SIGNAL)  # noqa: S311 - as hypothesis wants it
+        assert {send.connection for send in self.signaling.receive(number, said) if send.close} == {number}
+
+    @rule(target=lost, who=consumes(inside))
+    def lose(self, who: tuple[int, str]) -> tuple[int, str]:
+        """Lose a connection."""
+        self.signaling.lose(who[0])
+        return who
+
+    @rule(target=inside, who=consumes(lost))
+    def come_back(self, who: tuple[int, str]) -> Any:
+        """Take it up again on another one."""
+        number = next(self.numbers)
+        answer = self.say(number, {"type": "hello", "resume": who[1]})[number][0]
+        if answer["type"] == "error":
+            return multiple()
+        assert answer["type"] == "resumed"
+        self.room_of[number], self.id_of[number] = self.room_of[who[0]], self.id_of[who[0]]
+        return number, who[1]
+
+    @rule(who=consumes(inside))
+    def leave(self, who: tuple[int, str]) -> None:
+        """Leave; nobody comes back by what was theirs."""
+        self.say(who[0], {"type": "bye"})
+        self.signaling.disconnect(who[0], "left")
+        number = next(self.numbers)
+        (refused,) = self.say(number, {"type": "hello", "resume": who[1]})[number]
+        assert refused["type"] == "error"
+
+    @invariant()
+    def nobody_is_mistaken_for_another(self) -> None:
+        """Names and numbers in a room are unlike, nobody is in two, and no room is larger than it may be."""
+        everybody = []
+        for room in self.signaling.rooms.values():
+            members = list(room.members.values())
+            assert 0 < len(members) <= 4
+            assert len({member.name for member in members}) == len(members)
+            assert len({member.marker for member in members}) == len(members)
+            everybody += [member.id for member in members]
+        assert len(set(everybody)) == len(everybody)
+
+    def say(self, number: int, message: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
+        """Say something; return what everybody hears, which stays in the room."""
+        sends: list[Send] = self.signaling.receive(number, json.dumps(message))
+        heard: dict[int, list[dict[str, Any]]] = {number: []}
+        for send in sends:
+            heard.setdefault(send.connection, []).append(json.loads(send.text))
+            if number in self.room_of and send.connection in self.room_of:
+                assert self.room_of[number] == self.room_of[send.connection]
+        return heard
+
+
+class Recorded(RuleBasedStateMachine):
+    """One recording in the spool: chunks in order and out of it, notes, ends and cleans, as often as one likes."""
+
+    sound: bytes
+
+    @initialize(size=st.integers(200, 9_000))
+    def begin(self, size: int) -> None:
+        """Begin to record."""
+        self.folder = tempfile.TemporaryDirectory()
+        self.spool = Spool(Path(self.folder.name), VERSIONS)
+        self.take = begin(self.spool)
+        self.pieces = [self.sound[at : at + size] for at in range(0, len(self.sound), size)]
+        self.taken = b""
+
+    def teardown(self) -> None:
+        """Free everything."""
+        if hasattr(self, "spool"):
+            self.spool.close()
+            self.folder.cleanup()
+
+    @rule()
+    def next_chunk(self) -> None:
+        """Send what is due."""
+        if not self.pieces:
+            return
+        try:
+            self.take.chunk(self.take.chunks, self.take.bytes, memoryview(self.pieces[0]))
+        except RecordingError:
+            assert self.take.state != "recording"
+        else:
+            self.taken += self.pieces.pop(0)
+
+    @rule(number=st.integers(-3, 3), offset=st.integers(-5_000, 5_000))
+    def wrong_chunk(self, number: int, offset: int) -> None:
+        """Send what is not due: it is refused, and changes nothing."""
+        if (number, offset) == (0, 0):
+            return
+        try:
+            self.take.chunk(self.take.chunks + number, self.take.bytes + offset, memoryview(b"wrong"))
+        except RecordingError:
+            return
+        raise AssertionError(number, offset)
+
+    @rule(event=st.sampled_from(["sound", "picture", "network"]), on=st.booleans(), time=st.floats(-1e13, 1e13))
+    def note(self, event: Any, time: float, *, on: bool) -> None:
+        """Note what happened, at whatever time."""
+        self.take.event(MixerEvent(time=time, event=event, participant="alice", on=on))
+
+    @rule(first=st.integers(0, 1 << 40), written=st.lists(st.none() | st.floats(-1e13, 1e13), max_size=5))
+    def ticks(self, first: int, written: list[float | None]) -> None:
+        """Tell of ticks, in whatever order."""
+        self.take.ticks(first, written)
+
+    @rule()
+    def end(self) -> None:
+        """End it: what was taken in is a file, or told to be none."""
+        try:
+            manifest = self.take.end()
+        except HarnessError:
+            assert self.take.state in {"failed", "cleaned"}
+        else:
+            assert self.take.state == "cleaned" or manifest.recording.sha256 == sha256_of(self.take.path)
+
+    @rule()
+    def clean(self) -> None:
+        """Free it."""
+        self.take.clean()
+        assert not self.take.folder.path.exists()
+
+    @invariant()
+    def bytes_are_those_that_were_taken(self) -> None:
+        """Nothing else ever lies in the raw file."""
+        if hasattr(self, "take") and self.take.state == "recording":
+            assert self.take.folder.raw.read_bytes() == self.taken
+
+
+class TestTalk(Talk.TestCase):
+    """Run it."""
+
+    settings = RUNS
+
+
+class TestRecorded(Recorded.TestCase):
+    """Run it."""
+
+    settings = RUNS
+
+    @classmethod
+    def setup_class(cls) -> None:
+        """Make a second of sound."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "raw.webm"
+            encode(path, Film(people=cast("alice"), seconds=1.0, picture=False, live=True))
+            Recorded.sound = path.read_bytes()

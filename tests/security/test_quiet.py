@@ -1,0 +1,135 @@
+"""What nobody gets to see or reach: tokens in addresses and logs, ports beyond loopback, folders of others."""
+
+from __future__ import annotations
+
+import logging
+import re
+import stat
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from harness import RecordConfig
+from harness.server.room_server import RoomServer
+from harness.session.room import Room
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import BrowserContext, Page
+
+    from tests.goals import Goals
+
+_ADDRESS = re.compile(r"\b(?!127\.0\.0\.1)(?:\d{1,3}\.){3}\d{1,3}\b")
+
+
+class Seen:
+    """Every address that pages asked for, and every token that the server gave out."""
+
+    def __init__(self) -> None:
+        self.addresses: list[str] = []
+        self.tokens: set[str] = set()
+
+    def watch(self, context: BrowserContext) -> BrowserContext:
+        """Collect what the pages of a context ask for."""
+        context.on("request", lambda request: self.addresses.append(request.url))
+        context.on("page", self._watch_page)
+        return context
+
+    def listen(self, server: RoomServer) -> None:
+        """Collect what the server gives out."""
+        issue = server._admission.issue
+
+        def issued(*grant: object, **options: object) -> str:
+            token = issue(*grant, **options)  # type: ignore[arg-type]
+            self.tokens.add(token)
+            return token
+
+        server._admission.issue = issued  # type: ignore[method-assign]
+
+    def _watch_page(self, page: Page) -> None:
+        page.on("websocket", lambda socket: self.addresses.append(socket.url))
+        page.on("framenavigated", lambda frame: self.addresses.append(frame.url))
+
+
+@pytest.fixture
+def seen() -> Seen:
+    """Return what is collected."""
+    return Seen()
+
+
+@pytest.fixture
+def room(seen: Seen, new_context: Callable[..., BrowserContext], tmp_path: Path) -> Iterator[Room]:
+    """Open a room that is watched."""
+    with RoomServer(recordings=tmp_path / "recordings", versions={}) as server:
+        seen.listen(server)
+        with Room(
+            server=server, new_context=lambda **options: seen.watch(new_context(**options)), recordings=tmp_path
+        ) as room:
+            yield room
+
+
+def test_tokens_stand_in_no_address_and_no_log(
+    seen: Seen, room: Room, caplog: pytest.LogCaptureFixture, goals: Goals
+) -> None:
+    """Through a whole recording, every logger at its most talkative; SDP and addresses in no usual log."""
+    caplog.set_level(logging.DEBUG)
+    alice, _ = room.join_all("alice", "bob")
+    alice.start_media_recording(record_config=RecordConfig(record_name="call"))
+    room.wait(seconds=1)
+    alice.stop_media_recording()
+    alice.download_media_recording()
+    alice.clean_media_recording()
+
+    logs = "\n".join(record.getMessage() for record in caplog.records)
+    usual = "\n".join(record.getMessage() for record in caplog.records if record.levelno >= logging.INFO)
+    addresses = "\n".join(seen.addresses)
+    assert len(seen.tokens) >= 6
+    assert {"/signal", "/spool"} <= {address.rpartition(":")[2].lstrip("0123456789") for address in seen.addresses}
+    told = [token for token in seen.tokens if token in logs or token in addresses]
+    private = [word for word in ("candidate:", "a=ice-", "v=0") if word in usual] + _ADDRESS.findall(usual)
+    goals.measured(
+        f"{len(seen.tokens)} tokens of a recorded call",
+        bar="none in an address or a log",
+        figure=f"{len(told)} in {len(seen.addresses)} addresses and {len(caplog.records)} lines",
+        met=not told,
+    )
+    assert [] == told
+    assert [] == private
+
+
+def test_nothing_listens_beyond_loopback(room: Room, goals: Goals) -> None:
+    """Neither Python nor the driver nor Chrome, while a call is recorded."""
+    alice, _ = room.join_all("alice", "bob")
+    alice.start_media_recording(record_config=RecordConfig(record_name="call"))
+
+    ours = {process.pid for process in psutil.Process().children(recursive=True)} | {psutil.Process().pid}
+    listening = [
+        one.laddr for one in psutil.net_connections("tcp") if one.pid in ours and one.status == psutil.CONN_LISTEN
+    ]
+    beyond = [address for address in listening if address.ip not in {"127.0.0.1", "::1"}]
+    alice.stop_media_recording()
+    goals.measured(
+        "listening sockets of a recorded call",
+        bar="none beyond loopback",
+        figure=f"{len(beyond)} of {len(listening)} beyond loopback",
+        met=not beyond,
+    )
+    assert listening
+    assert [] == beyond
+
+
+def test_what_is_being_recorded_lies_in_folders_of_our_own(room: Room, tmp_path: Path) -> None:
+    """Spool and downloads can't be entered by other users of the machine."""
+    alice, _ = room.join_all("alice", "bob")
+    alice.start_media_recording(record_config=RecordConfig(record_name="call"))
+    room.wait(seconds=0.5)
+
+    spool = tmp_path / "recordings" / ".spool"
+    folders = [spool, *(path for path in spool.rglob("*") if path.is_dir())]
+    alice.stop_media_recording()
+
+    assert len(folders) > 1
+    assert {0o700} == {stat.S_IMODE(folder.stat().st_mode) for folder in folders}
