@@ -153,7 +153,8 @@ def finalize(
     finally:
         tail.close()
         lines.close()
-    if not finished.tracks:
+    # What came may all have sounded before the first picture.
+    if not finished.packets:
         message = f"The recording at {raw} holds no sound and no picture."
         raise RecordingError(message, code=10453)
     return finished

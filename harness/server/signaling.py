@@ -275,8 +275,7 @@ class Signaling:
                 member.wants = wants
                 return self._tell(member.room, {"type": "wants", "id": member.id, "wants": _plain(wants)}, but=member)
             case Marker():
-                self._renumber(member, message.marker)
-                return []
+                return self._renumber(member, message.marker)
             case Bye():
                 return self._remove(member, "left")
             case Hello():
@@ -301,11 +300,15 @@ class Signaling:
         room.markers += 1
         return (room.markers - 1) % _MARKERS
 
-    def _renumber(self, member: Member, marker: int) -> None:
-        """Take note of another number; it is chosen before anything is sent."""
+    def _renumber(self, member: Member, marker: int) -> list[Send]:
+        """Take note of another number, which nobody else has; it is chosen before anything is sent."""
+        if any(other.marker == marker for other in member.room.members.values() if other is not member):
+            refused = f"The number {marker} is somebody else's."
+            return [refusal(member.connection, refused)] if member.connection is not None else []
         member.marker = marker
         member.room.markers_by_name[member.name] = marker
         self._record("renumbered", member)
+        return []
 
     def _record(self, event: Literal["join", "leave", "renumbered"], member: Member, at: float | None = None) -> None:
         marker = member.marker if member.synthetic else None
