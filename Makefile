@@ -8,7 +8,7 @@ BROWSER_READY := .venv/.browser-ready
 PAGE_READY := node_modules/.page-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup record test test-thorough test-faults test-truth test-security soak bench check docs gallery clean
+.PHONY: help setup record test test-thorough test-faults test-truth test-security soak bench check docs gallery lock audit licences sbom clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
@@ -65,13 +65,25 @@ docs: setup ## Build the documents as a site: build/site/index.html
 gallery: setup ## Make the pictures of docs/gallery.md anew
 	$(BIN)/python scripts/gallery.py
 
+lock: setup ## Pin the newest versions that fit together: requirements.lock
+	scripts/supply lock
+
+audit: setup ## Ask PyPI and npm for known vulnerabilities of what is pinned
+	scripts/supply audit
+
+licences: setup ## List the licences of what is installed with the package
+	scripts/supply licences
+
+sbom: setup ## Write bills of materials in CycloneDX: build/sbom-*.json
+	scripts/supply sbom
+
 clean: ## Remove what setup and the tools made; recordings stay
 	rm -rf .venv node_modules build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(PYTHON_READY): pyproject.toml scripts/make-venv
+$(PYTHON_READY): pyproject.toml requirements.lock scripts/make-venv
 	scripts/make-venv $(PYTHON)
-	$(BIN)/pip install --disable-pip-version-check --quiet --editable '.[dev]'
+	$(BIN)/pip install --disable-pip-version-check --quiet --constraint requirements.lock --editable '.[dev]'
 	@touch $@
 
 $(BROWSER_READY): $(PYTHON_READY)

@@ -30,6 +30,9 @@ def verify(
         Path | None,
         typer.Option(envvar="HARNESS_EXPECT", help="Limits, and who is seen and heard when: TOML.", metavar="FILE"),
     ] = None,
+    redact: Annotated[
+        bool, typer.Option("--redact", envvar="HARNESS_REDACT", help="Name neither people nor files, to share it.")
+    ] = False,
     html: HtmlOption = None,
     junit: JunitOption = None,
     json: JsonOption = False,
@@ -43,6 +46,7 @@ def verify(
 
     - harness verify recordings/standup.webm
     - harness verify recordings/standup.webm --html report.html
+    - harness verify recordings/standup.webm --redact --html to-share.html
     - harness verify recordings/*.webm --expect expect.toml --junit results.xml
     """
     if debug:
@@ -57,7 +61,9 @@ def verify(
     expected = read_expected(expect) if expect else Expected()
     if duration is None:
         duration = expected.duration
-    reports = [judge(file, duration=duration, limits=expected.limits, expect=expected.expect) for file in files]
+    reports = [
+        judge(file, duration=duration, limits=expected.limits, expect=expected.expect, redact=redact) for file in files
+    ]
     with writable():
         if html:
             reports[0].write_html(html)

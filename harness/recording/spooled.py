@@ -20,11 +20,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
 import av
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import RecordingError
 from harness.recording.config import RecordConfig, Recorder
 from harness.recording.disk import room_for
+from harness.recording.names import safe_stem
 from harness.recording.recording import SUFFIX, Manifest, Recording, manifest_of, sha256_of, statistics_of
 from harness.recording.timeline import Member, timeline_from
 
@@ -53,7 +54,7 @@ class Facts(BaseModel):
     id: str
     participant: str
     room: str
-    stem: str
+    stem: Annotated[str, AfterValidator(safe_stem)]
     recorder: Recorder
     config: dict[str, Any]
     mime_type: str

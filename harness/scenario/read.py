@@ -31,7 +31,10 @@ def read_scenario(path: Path) -> Scenario:
 
     Raises ConfigError, which names file, line, step and reason, where it can't be read or can't be played.
     """
-    data, lines = _parsed(path)
+    try:
+        data, lines = _parsed(path)
+    except RecursionError as error:
+        raise ConfigError(f"{path} is nested too deep to be read.") from error
     try:
         # Strict, but for lists, which are what JSON has for tuples.
         scenario = Scenario.model_validate_json(

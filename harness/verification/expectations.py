@@ -64,6 +64,9 @@ def read_expected(path: Path) -> Expected:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         message = f"{path} is no TOML file: {error}."
         raise ConfigError(message) from error
+    except RecursionError as error:
+        message = f"{path} is nested too deep to be read."
+        raise ConfigError(message) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the top"

@@ -124,7 +124,9 @@ def _content(report: Report, target: Path) -> dict[str, Any]:
         "duration": duration,
         "clock": clock,
         "ticks": [(_x(at, duration), clock(at)) for at in _ticks(duration)],
-        "thumbnails": _filmstrip(report.path, duration) if report.media and report.media.video else [],
+        "thumbnails": []
+        if report.redacted or not (report.media and report.media.video)
+        else _filmstrip(report.path, duration),
         "lanes": [_lane(one, names[one.name], curves) for one in report.participants],
         "events": _events(curves),
         "plots": list(_plots(curves, names)) if curves else [],
@@ -132,6 +134,11 @@ def _content(report: Report, target: Path) -> dict[str, Any]:
         "facts": _facts(report, curves.manifest if curves else None),
         "passed": [finding for finding in report.findings if finding.ok and not finding.warning],
     }
+
+
+def _can_be_looked_at(report: Report) -> bool:
+    """Tell whether there are pictures, and they may be shown."""
+    return not report.redacted and report.media is not None and report.media.video is not None
 
 
 def clock(seconds: float) -> str:

@@ -22,6 +22,7 @@ from harness.verification.evidence import (
 from harness.verification.findings import Finding
 from harness.verification.measures import Tape, people
 from harness.verification.probe import UnreadableError, probe
+from harness.verification.redact import Redaction
 from harness.verification.report import Report
 from harness.verification.sightings import PlainWatch, StripWatch
 from harness.verification.sound import SoundWatch
@@ -39,13 +40,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is asked: the file, the manifest that may lie ``beside`` it, and what the caller expects."""
+    """What is asked: the file, the manifest that may lie ``beside`` it, and what the caller expects.
+
+    With ``redact`` the answer names neither people nor files.
+    """
 
     path: Path
     beside: Path
     duration: float | None
     limits: Limits
     expect: tuple[Expectation, ...]
+    redact: bool = False
 
 
 class Pulse:
@@ -75,16 +80,29 @@ def judge(question: Question, tell: Callable[[float], object]) -> Report:
     Raises OSError where the file can't be read.
     """
     path = question.path
+    manifest, damaged = _manifest(question.beside)
+    redaction = Redaction(manifest) if question.redact else None
+    if redaction:
+        manifest = redaction.manifest(manifest) if manifest else None
+        damaged = "The manifest can't be read." if damaged else None
+        question = replace(question, expect=redaction.expectations(question.expect))
+    shown = redaction.path(path) if redaction else path
     try:
-        evidence, hearing = _evidence(question, Pulse(tell))
+        evidence, hearing = _evidence(question, manifest, damaged, shown, Pulse(tell))
     except UnreadableError as error:
-        return unreadable(path, str(error))
+        return unreadable(shown, str(error).replace(path.name, shown.name)).model_copy(
+            update={"redacted": question.redact}
+        )
+    travel = travelled(statistics_of(path))
     return Report(
-        path=path,
+        path=shown,
+        redacted=question.redact,
         media=evidence.media,
         participants=tuple(person.facts for person in evidence.people),
         findings=judged(evidence, question.limits),
-        curves=replace(curves_of(evidence, hearing, question.limits), travelled=travelled(statistics_of(path))),
+        curves=replace(
+            curves_of(evidence, hearing, question.limits), travelled=redaction.curves(travel) if redaction else travel
+        ),
     )
 
 
@@ -93,10 +111,11 @@ def unreadable(path: Path, why: str) -> Report:
     return Report(path=path, media=None, findings=(Finding(check="container", ok=False, message=why),))
 
 
-def _evidence(question: Question, pulse: Pulse) -> tuple[Evidence, Hearing | None]:
+def _evidence(
+    question: Question, manifest: Manifest | None, damaged: str | None, shown: Path, pulse: Pulse
+) -> tuple[Evidence, Hearing | None]:
     """Return all that is known about the file, and what was heard; raises UnreadableError, OSError."""
     path = question.path
-    manifest, damaged = _manifest(question.beside)
     timeline = manifest.timeline if manifest else Timeline()
     plain, strips, ear = PlainWatch(), StripWatch(timeline, _size(manifest)), SoundWatch()
     streams = probe(path, eyes=(plain, strips, pulse), ears=(ear, pulse))
@@ -111,7 +130,7 @@ def _evidence(question: Question, pulse: Pulse) -> tuple[Evidence, Hearing | Non
         cuts=timeline.cuts(),
     )
     evidence = Evidence(
-        path=path,
+        path=shown,
         manifest=manifest,
         unreadable=damaged,
         asked_duration=question.duration,

@@ -34,7 +34,7 @@ class Report(Value):
     """What ``verify`` found out about the file at ``path``.
 
     ``media`` is None where nothing could be read. ``findings`` holds those that are well, too: what was checked.
-    ``curves`` is what ``html`` plots; it is in no JSON.
+    ``curves`` is what ``html`` plots; it is in no JSON. ``redacted`` says that people and files have no names here.
     """
 
     path: Path
@@ -42,6 +42,7 @@ class Report(Value):
     participants: tuple[Participant, ...] = ()
     findings: tuple[Finding, ...]
     curves: InstanceOf[Curves] | None = Field(default=None, exclude=True, repr=False)
+    redacted: bool = Field(default=False, exclude=True)
 
     @computed_field  # type: ignore[prop-decorator]
     @property

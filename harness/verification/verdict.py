@@ -25,11 +25,13 @@ def verify(
     duration: float | None = None,
     limits: Limits | None = None,
     expect: Sequence[Expectation] = (),
+    redact: bool = False,
 ) -> Report:
     """Return the verdict on a recording, by what is in the file and in the manifest beside it, if there is one.
 
     ``manifest`` is where that lies, if not beside the file by its name. ``duration`` is how long it should last, in
-    seconds, and ``expect`` who should be seen or heard when. Bad media gives a report that says so: it is read in a
+    seconds, and ``expect`` who should be seen or heard when. With ``redact`` the report can be shared: it names neither
+    people nor files, and shows no picture. Bad media gives a report that says so: it is read in a
     process of its own, with limits on memory and time. Raises ConfigError where there is no file to read, or a
     duration that can't be.
     """
@@ -43,7 +45,14 @@ def verify(
     if not path.is_file():
         message = f"{path} is {'no file' if path.exists() else 'not there'}; give the path of a recording."
         raise ConfigError(message)
-    question = Question(path=path, beside=beside, duration=duration, limits=limits or Limits(), expect=tuple(expect))
+    question = Question(
+        path=path,
+        beside=beside,
+        duration=duration,
+        limits=limits or Limits(),
+        expect=tuple(expect),
+        redact=redact,
+    )
     try:
         return judge_apart(question)
     except OSError as error:

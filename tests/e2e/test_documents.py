@@ -38,6 +38,7 @@ ELSEWHERE = {
         "scale.md",
         "sh",
     ): "tests/sfu, tests/remote and tests/cluster do, tests/unit/test_kubernetes.py reads the manifests",
+    ("security.md", "sh"): "tests/security/test_beyond.py serves by https, and knows what is refused",
     ("docker.md", "sh"): "no Docker here; tests/unit/test_docs.py checks what the Dockerfile takes along",
 }
 # The README's first test is run from the wheel: tests/e2e/test_wheel.py.

@@ -27,6 +27,7 @@ def record(page: Page, name: str) -> None:
     expect(button(page, "Download")).to_be_enabled()
 
 
+@pytest.mark.alone
 def test_two_people_drive_it_at_once(open_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any]) -> None:
     """Both record at the same time; each sees both, judges what the other recorded, and one delete is everybody's."""
     alice, bob = visit(open_server.url), visit(open_server.url)
@@ -144,11 +145,11 @@ def test_who_is_not_in_the_room_learns_nothing_of_its_recordings(open_server: Ro
     record(page, "secret")
     known = page.evaluate("() => client.room.recordings.find(({ name }) => name === 'secret.webm').id")
     token = page.evaluate("() => client.room.spoolToken")
-    ask = page.request
+    ask, ours = page.request, {"Origin": open_server.url}
     refused = {
         (answer.status, answer.text())
         for one in (known, "unknown")
-        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": token})
+        for headers in (ours, ours | {"Authorization": "Bearer wrong"}, ours | {"Authorization": token})
         for answer in (
             ask.post(f"{open_server.url}/library/{one}/address", headers=headers),
             ask.post(f"{open_server.url}/library/{one}/verdict", headers=headers),
@@ -157,7 +158,7 @@ def test_who_is_not_in_the_room_learns_nothing_of_its_recordings(open_server: Ro
     }
 
     assert {(403, "Not admitted: join the room first.\n")} == refused
-    inside = {"Authorization": f"Bearer {token}"}
+    inside = ours | {"Authorization": f"Bearer {token}"}
     assert 404 == ask.post(f"{open_server.url}/library/unknown/address", headers=inside).status
     address = json.loads(ask.post(f"{open_server.url}/library/{known}/address", headers=inside).text())["url"]
     assert 206 == ask.get(open_server.url + address, headers={"Range": "bytes=100-199"}).status

@@ -11,7 +11,16 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from harness.errors import HarnessError, RecordingError
 from harness.recording.recording import sha256_of
@@ -213,21 +222,14 @@ class Recorded(RuleBasedStateMachine):
             assert self.take.folder.raw.read_bytes() == self.taken
 
 
-class TestTalk(Talk.TestCase):
-    """Run it."""
+def test_nobody_in_a_room_is_taken_for_another_whatever_is_said() -> None:
+    """Tokens are good once, news stay in their room, and names and numbers are unlike."""
+    run_state_machine_as_test(Talk, settings=RUNS)
 
-    settings = RUNS
 
-
-class TestRecorded(Recorded.TestCase):
-    """Run it."""
-
-    settings = RUNS
-
-    @classmethod
-    def setup_class(cls) -> None:
-        """Make a second of sound."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "raw.webm"
-            encode(path, Film(people=cast("alice"), seconds=1.0, picture=False, live=True))
-            Recorded.sound = path.read_bytes()
+def test_a_recording_holds_what_it_took_in_whatever_is_sent(tmp_path: Path) -> None:
+    """Nothing that is out of turn gets in, and every end is a file or an error."""
+    path = tmp_path / "raw.webm"
+    encode(path, Film(people=cast("alice"), seconds=1.0, picture=False, live=True))
+    Recorded.sound = path.read_bytes()
+    run_state_machine_as_test(Recorded, settings=RUNS)

@@ -1,0 +1,70 @@
+"""Redaction: a report that can be shared says nothing of who was recorded, and where files lie."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.recording.recording import Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from harness.verification.curves import Curve
+    from harness.verification.expectations import Expectation
+
+_STEM: Final = "recording"
+# Where a manifest names somebody.
+_NAMES: Final = frozenset({"participant", "name"})
+# Where it tells something in words that may name them.
+_TEXTS: Final = frozenset({"message", "alarms", "recovered"})
+
+
+class Redaction:
+    """People become person 1, person 2 and so on, in the manifest's order; files lose their names."""
+
+    def __init__(self, manifest: Manifest | None) -> None:
+        self._people: dict[str, str] = {}
+        if manifest is not None:
+            for name in (*(one.name for one in manifest.timeline.members), manifest.recording.participant):
+                self.person(name)
+
+    def person(self, name: str) -> str:
+        """Return what somebody is called here."""
+        return self._people.setdefault(name, f"person {len(self._people) + 1}")
+
+    def path(self, path: Path) -> Path:
+        """Return what a file is called here; only its kind is left."""
+        return Path(_STEM).with_suffix(path.suffix)
+
+    def manifest(self, manifest: Manifest) -> Manifest:
+        """Return the manifest without names and places."""
+        told = self._walk(manifest.model_dump(mode="json", by_alias=True))
+        path = self.path(manifest.recording.path)
+        told["recording"] |= {"path": str(path), "manifest": str(path.with_suffix(".json"))}
+        told["config"].pop("recordName", None)
+        return Manifest.model_validate(told | {"room": None})
+
+    def expectations(self, expected: Iterable[Expectation]) -> tuple[Expectation, ...]:
+        """Return what is expected of the same people."""
+        return tuple(one.model_copy(update={"participant": self.person(one.participant)}) for one in expected)
+
+    def curves(self, travelled: Mapping[str, Mapping[str, Curve]]) -> dict[str, Mapping[str, Curve]]:
+        """Return the curves of the same people."""
+        return {key: {self.person(name): curve for name, curve in people.items()} for key, people in travelled.items()}
+
+    def _walk(self, value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            return {key: self._walk(inner, key) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self._walk(inner, key) for inner in value]
+        if isinstance(value, str) and key in _NAMES:
+            return self.person(value)
+        return self._text(value) if isinstance(value, str) and key in _TEXTS else value
+
+    def _text(self, text: str) -> str:
+        """Return words without the names in them, the longest first: one may be part of another."""
+        names = sorted(filter(None, self._people), key=len, reverse=True)
+        found = "|".join(map(re.escape, names))
+        return re.sub(rf"(?<!\w)(?:{found})(?!\w)", lambda one: self._people[one[0]], text) if found else text

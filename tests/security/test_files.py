@@ -1,0 +1,162 @@
+"""Files from elsewhere, changed at random: scenarios, expectations, manifests, media. They are read, or told wrong."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from harness.errors import ConfigError
+from harness.recording.recording import manifest_of
+from harness.recording.recover import recover
+from harness.recording.spooled import FOLDER
+from harness.scenario import read_scenario
+from harness.server.spool import Spool
+from harness.verification import verify
+from harness.verification.expectations import read_expected
+from tests.goals import FULL
+from tests.media import Take, cast, film
+from tests.spooling import VERSIONS, recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.recording.recording import Recording
+    from tests.goals import Goals
+
+SCENARIOS: Final = sorted((Path(__file__).parents[2] / "examples").glob("*.[ty]*ml"))
+EXPECTED: Final = """
+duration = 8
+
+[limits]
+freeze = 0.5
+
+[[expect]]
+participant = "bob"
+seen = true
+from = 1
+to = 4
+"""
+ORIGINALS: Final[dict[str, tuple[list[tuple[str, bytes]], Callable[[Path], object]]]] = {
+    "scenario": ([(path.suffix, path.read_bytes()) for path in SCENARIOS], read_scenario),
+    "expectations": ([(".toml", EXPECTED.encode())], read_expected),
+}
+TEXTS: Final = 5_000 if FULL else 300
+FILMS: Final = 300 if FULL else 15
+_WORDS: Final = (
+    *(b"[", b"]", b"{", b"}", b'"', b"'", b"\n", b"\0", b"\xff", b"\xf0\x9f\x98\x80", b"=", b":", b"- ", b"# ", b","),
+    *(
+        b"1e999",
+        b"-1",
+        b"nan",
+        b"true",
+        b"null",
+        b"join",
+        b"wait",
+        b"&a [*a, *a]",
+        b"!!python/object:os.system ",
+        b"<<: *a",
+    ),
+    *(b"99999999999999999999", b"../../etc/passwd", b"[" * 500, b"- " * 500, b"a: " * 200, b"x" * 5_000),
+)
+
+
+def changed(data: bytes, random: Random, *, words: tuple[bytes, ...] = ()) -> bytes:
+    """Return data in which some of it is gone, doubled, elsewhere, or something else."""
+    for _ in range(random.randint(1, 4)):
+        at = random.randrange(len(data) + 1)
+        size = random.choice((1, 2, 8, 60, len(data) // 3))
+        piece = data[at : at + size]
+        data = random.choice(
+            (
+                data[:at] + data[at + size :],
+                data[:at] + piece + data[at:],
+                data[:at] + random.randbytes(min(size, 60)) + data[at + size :],
+                data[:at] + (random.choice(words) if words else b"\xff" * 8) + data[at:],
+                data[:at],
+            )
+        )
+    return data
+
+
+@pytest.mark.parametrize("kind", ["scenario", "expectations"])
+def test_a_text_that_was_changed_is_read_or_told_to_be_wrong(kind: str, tmp_path: Path, goals: Goals) -> None:
+    """In one line that names the file; nothing else is ever raised."""
+    originals, read = ORIGINALS[kind]
+    wrong = unnamed = 0
+    for number in range(TEXTS):
+        random = Random(number)  # noqa: S311 - the same every time
+        suffix, data = originals[number % len(originals)]
+        path = tmp_path / f"{number}{suffix}"
+        path.write_bytes(changed(data, random, words=_WORDS))
+        try:
+            read(path)
+        except ConfigError as error:
+            wrong += 1
+            unnamed += path.name not in str(error)
+        path.unlink()
+
+    assert unnamed == 0
+    assert wrong
+    goals.measured(
+        f"{TEXTS} changed {kind}", bar="read, or told to be wrong", figure=f"{wrong} told to be wrong", met=True
+    )
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """Return a good recording."""
+    return film(tmp_path_factory.mktemp("film") / "good.webm", Take(people=cast("alice", "bob"), seconds=1.0))
+
+
+@pytest.mark.parametrize("part", ["film", "manifest"])
+def test_a_recording_that_was_changed_has_a_verdict(
+    part: str, recording: Recording, tmp_path: Path, goals: Goals
+) -> None:
+    """Whatever its bytes are, or its manifest's: a report comes of it."""
+    failed = 0
+    for number in range(FILMS):
+        random = Random(number)  # noqa: S311 - the same every time
+        path = tmp_path / f"{number}.webm"
+        data, manifest = recording.path.read_bytes(), recording.manifest.read_bytes()
+        path.write_bytes(changed(data, random) if part == "film" else data)
+        manifest_of(path).write_bytes(changed(manifest, random, words=_WORDS) if part == "manifest" else manifest)
+        report = verify(path)
+        failed += not report.ok
+        assert str(report)
+        assert report.write_html(tmp_path / "report.html").is_file()
+        path.unlink()
+
+    assert failed
+    goals.measured(f"{FILMS} changed {part}s", bar="each has a verdict", figure=f"{failed} failed", met=True)
+
+
+def test_a_spool_that_was_changed_is_recovered_or_told_of(sound: bytes, tmp_path: Path, goals: Goals) -> None:
+    """Whatever a crash left: the others are recovered, what can't be stays where it is, and nothing goes elsewhere."""
+    spool = Spool(tmp_path / "crashed", VERSIONS)
+    take = recorded(spool, sound)
+    spool.close()
+    recordings = tmp_path / "here" / "recordings"
+    for number in range(FILMS):
+        random = Random(number)  # noqa: S311 - the same every time
+        folder = recordings / FOLDER / f"take {number}"
+        shutil.copytree(take.folder.path, folder)
+        for path in (folder / "raw.webm", folder / "take.json", folder / "log.jsonl"):
+            if random.randrange(2):
+                path.write_bytes(changed(path.read_bytes(), random, words=_WORDS))
+    outside = set(tmp_path.rglob("*")) - set(recordings.rglob("*"))
+
+    told = recover(recordings)
+
+    kept = [one.recording for one in told if one.recording is not None]
+    left = [path for path in (recordings / FOLDER).iterdir() if path.is_dir()]
+    assert len(kept) + len(left) == FILMS
+    assert kept
+    assert left
+    assert all(one.path.parent == recordings for one in kept)
+    assert set(tmp_path.rglob("*")) - set(recordings.rglob("*")) == outside
+    figure = f"{len(kept)} recovered, {len(left)} told of"
+    goals.measured(f"{FILMS} changed spools", bar="recovered, or told of and left", figure=figure, met=True)

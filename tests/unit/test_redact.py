@@ -1,0 +1,94 @@
+"""Redaction: what is shared names nobody and no place, and says all the rest."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from harness import Expectation, verify
+from harness.recording.recording import Manifest, manifest_of
+from harness.recording.timeline import Event
+from harness.verification.junit import write_junit
+from tests.media import Take, cast, changed, film
+from tests.program import harness
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.recording.recording import Recording
+
+# One name is part of another one, and one means something in a pattern.
+NAMES: Final = ("Ann", "Ann Marie", "J. (Bob) [x]")
+TAKE: Final = Take(people=cast(*NAMES), seconds=3.0)
+
+
+@pytest.fixture(scope="module")
+def secret(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """Return a recording of a call in which somebody is hidden for a second, and an alarm names somebody."""
+    folder = tmp_path_factory.mktemp("private-project")
+    recording = film(folder / "merger talks.webm", changed(TAKE, NAMES[2], hidden=((1.0, 2.0),)), told=TAKE)
+    manifest = Manifest.read(manifest_of(recording.path))
+    alarm = Event(at=1.0, event="alarm", message=f"{NAMES[1]}'s sound stands still.")
+    timeline = manifest.timeline.model_copy(update={"events": (*manifest.timeline.events, alarm)})
+    manifest_of(recording.path).unlink()
+    manifest.model_copy(update={"timeline": timeline}).write(manifest_of(recording.path))
+    return recording
+
+
+def private(text: str) -> list[str]:
+    """Return what should not be there."""
+    return [word for word in (*NAMES, "Marie", "Bob", "merger", "private-project") if word in text]
+
+
+def test_a_redacted_report_says_the_same_of_people_without_names(secret: Recording) -> None:
+    """In the manifest's order; what failed is still known, and when."""
+    open_report, report = verify(secret), verify(secret, redact=True)
+
+    assert [one.name for one in report.participants] == ["person 1", "person 2", "person 3"]
+    assert [one.check for one in report.findings] == [one.check for one in open_report.findings]
+    assert [one.at for one in report.failures] == [one.at for one in open_report.failures]
+    assert any(one.participant == "person 3" for one in report.failures)
+
+
+def test_no_form_of_it_names_anybody_or_any_place(secret: Recording, tmp_path: Path) -> None:
+    """Page, JSON, JUnit XML and terminal; the page shows no picture and plays nothing."""
+    report = verify(secret, redact=True)
+    page = report.write_html(tmp_path / "shared.html").read_text()
+    write_junit([report], tmp_path / "shared.xml", broken={})
+
+    forms = (page, json.dumps(report.as_json()), (tmp_path / "shared.xml").read_text(), str(report))
+    assert [[]] * 4 == [private(form) for form in forms]
+    assert "person 2&#39;s sound stands still." in page
+    assert not any(tag in page for tag in ("<video", "<img", "data-at="))
+
+
+def test_expectations_hold_for_the_same_people(secret: Recording) -> None:
+    """By the names that the manifest has."""
+    expect = [Expectation(participant=NAMES[0], seen=True), Expectation(participant=NAMES[2], seen=True)]
+
+    report = verify(secret, redact=True, expect=expect)
+
+    assert {one.participant for one in report.failures if one.check == "presence"} == {"person 3"}
+
+
+def test_a_file_that_can_not_be_read_has_no_name_either(tmp_path: Path) -> None:
+    """Nor has a manifest that is none."""
+    path = tmp_path / "merger talks.webm"
+    path.write_bytes(b"nothing")
+    manifest_of(path).write_text("nothing")
+
+    report = verify(path, redact=True)
+
+    assert not report.ok
+    assert private(str(report) + json.dumps(report.as_json())) == []
+
+
+def test_it_is_asked_for_from_a_shell(secret: Recording, tmp_path: Path) -> None:
+    """As one option, for every form."""
+    ran = harness("verify", str(secret.path), "--redact", "--json", "--html", "shared.html", folder=tmp_path)
+
+    assert ran.returncode == 1
+    assert json.loads(ran.stdout)["reports"][0]["path"] == "recording.webm"
+    assert private(ran.stdout + ran.stderr + (tmp_path / "shared.html").read_text()) == []
