@@ -124,9 +124,7 @@ def _content(report: Report, target: Path) -> dict[str, Any]:
         "duration": duration,
         "clock": clock,
         "ticks": [(_x(at, duration), clock(at)) for at in _ticks(duration)],
-        "thumbnails": []
-        if report.redacted or not (report.media and report.media.video)
-        else _filmstrip(report.path, duration),
+        "thumbnails": _filmstrip(report.path, duration) if _can_be_looked_at(report) else [],
         "lanes": [_lane(one, names[one.name], curves) for one in report.participants],
         "events": _events(curves),
         "plots": list(_plots(curves, names)) if curves else [],

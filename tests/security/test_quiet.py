@@ -82,10 +82,15 @@ def test_tokens_stand_in_no_address_and_no_log(
     alice.stop_media_recording()
     alice.download_media_recording()
     alice.clean_media_recording()
+    # Something that is worth a warning.
+    alice.start_media_recording(record_config=RecordConfig(record_name="never fetched"))
+    room.wait(seconds=1)
+    room.close()
 
     logs = "\n".join(record.getMessage() for record in caplog.records)
     usual = "\n".join(record.getMessage() for record in caplog.records if record.levelno >= logging.INFO)
     addresses = "\n".join(seen.addresses)
+    assert logs
     assert len(seen.tokens) >= 6
     assert {"/signal", "/spool"} <= {address.rpartition(":")[2].lstrip("0123456789") for address in seen.addresses}
     told = [token for token in seen.tokens if token in logs or token in addresses]
