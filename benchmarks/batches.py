@@ -25,6 +25,7 @@ from harness.recording.recording import Manifest, manifest_of
 from harness.scenario import Outcome, Progress, Scenario
 from harness.scenario.steps import Stop
 from tests.dask_cluster import Cluster
+from tests.processes import peak
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,9 +52,7 @@ class Pretended(Order):
         path = recordings / f"{self.number:04}.webm"
         shutil.copyfile(self.film, path)
         shutil.copyfile(manifest_of(self.film), manifest_of(path))
-        recording = Manifest.read(manifest_of(path)).recording.model_copy(
-            update={"path": path, "manifest": manifest_of(path)}
-        )
+        recording = Manifest.read(manifest_of(path)).recording.at(path)
         return Outcome(title="", recordings=(recording,), reports=(self.report,), error=None, seconds=self.seconds)
 
 
@@ -98,28 +97,22 @@ def main() -> int:
             }
             orders = [Pretended(number=number, **everything) for number in range(asked.rooms)]
             steps = []
-            before = _peak("self")
+            before = peak("self")
             began = time.monotonic()
             outcomes = run_on_cluster(orders, cluster.address, tell=lambda *step: steps.append(step))
             after = time.monotonic() - began - asked.seconds
             there = len(list(everything["recordings"].glob("*.webm")))
-            peaks = [_peak(one.pid) for one in cluster.processes]
+            peaks = [peak(one.pid) for one in cluster.processes]
     finally:
         cluster.close()
     size = film.size / 1e6
     sys.stdout.write(
         f"{there} of {asked.rooms} recordings of {size:.1f} MB, {len(steps)} steps told. All there {after:.1f} s after "
         f"their end: {there / after:.0f} a second, {there * size / after:.0f} MB a second. Memory at most: here "
-        f"{_peak('self') - before:.0f} MB more, scheduler {peaks[0]:.0f}, workers "
+        f"{peak('self') - before:.0f} MB more, scheduler {peaks[0]:.0f}, workers "
         f"{' and '.join(f'{peak:.0f}' for peak in peaks[1:])} MB\n"
     )
     return 0 if there == len(outcomes) == asked.rooms else 1
-
-
-def _peak(process: int | str) -> float:
-    """Return the most memory that a process has held, in MB."""
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 if __name__ == "__main__":

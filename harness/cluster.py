@@ -173,7 +173,7 @@ def _bring(
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".incoming-", dir=home) as incoming:
             path = Path(incoming) / recording.path.name
-            here = recording.model_copy(update={"path": path, "manifest": manifest_of(path)})
+            here = recording.at(path)
             for there, target in zip(recording.files, here.files, strict=True):
                 _fetch(client, worker, there, target)
             manifest = Manifest.read(here.manifest)
@@ -311,10 +311,7 @@ def _rescue(batch: str) -> tuple[_Rescued, ...]:
         except OSError:
             continue
         recover(mine)
-        there = tuple(
-            Manifest.read(manifest_of(path)).recording.model_copy(update={"path": path, "manifest": manifest_of(path)})
-            for path in sorted(mine.glob(f"*{SUFFIX}"))
-        )
+        there = tuple(Manifest.read(manifest_of(path)).recording.at(path) for path in sorted(mine.glob(f"*{SUFFIX}")))
         if there:
             rescued.append(_Rescued(there, mine))
         else:

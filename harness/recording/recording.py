@@ -58,6 +58,10 @@ class Recording(BaseModel):
         """What belongs to it on the disk: film, manifest and, where WebRTC was asked, its statistics."""
         return self.path, self.manifest, statistics_of(self.path)
 
+    def at(self, path: Path) -> Self:
+        """Return the same recording as it lies at ``path``, its manifest beside it."""
+        return self.model_copy(update={"path": path, "manifest": manifest_of(path)})
+
     def as_json(self) -> dict[str, Any]:
         """Return the RECORDING object of the command line's answers."""
         return self.model_dump(mode="json")

@@ -122,7 +122,7 @@ class Library:
                 film = path.with_suffix(SUFFIX)
                 if manifest.room == self.room and film.is_file():
                     # The folder may have been moved meanwhile.
-                    found.append(manifest.recording.model_copy(update={"path": film, "manifest": path}))
+                    found.append(manifest.recording.at(film))
         for told in sorted(found, key=lambda one: one.started_at):
             self._items[told.id] = Item(told.id, told.path.name, told.participant, told.recorder, recording=told)
 

@@ -8,16 +8,17 @@ import json
 import os
 import socket
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.goals import FULL
+from tests.processes import peak
 from tests.program import running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.goals import Goals
 
@@ -88,12 +89,6 @@ def served(tmp_path: Path) -> Iterator[tuple[int, int]]:
         assert process.stderr is not None
         line = next(line for line in process.stderr if "The room is at" in line)
         yield process.pid, int(line.rpartition(":")[2])
-
-
-def peak(process: int) -> float:
-    """Return the most memory that a process has held, in MB."""
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 @pytest.mark.parametrize(

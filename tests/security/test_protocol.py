@@ -30,8 +30,6 @@ from harness.server.messages import MixerEvent
 from harness.server.signaling import Send, Signaling
 from harness.server.spool import Spool
 from tests.goals import FULL
-from tests.media import Take as Film
-from tests.media import cast, encode
 from tests.security.wire import TO_SIGNAL, malformed
 from tests.spooling import VERSIONS, begin
 
@@ -227,9 +225,7 @@ def test_nobody_in_a_room_is_taken_for_another_whatever_is_said() -> None:
     run_state_machine_as_test(Talk, settings=RUNS)
 
 
-def test_a_recording_holds_what_it_took_in_whatever_is_sent(tmp_path: Path) -> None:
+def test_a_recording_holds_what_it_took_in_whatever_is_sent(sound: bytes) -> None:
     """Nothing that is out of turn gets in, and every end is a file or an error."""
-    path = tmp_path / "raw.webm"
-    encode(path, Film(people=cast("alice"), seconds=1.0, picture=False, live=True))
-    Recorded.sound = path.read_bytes()
+    Recorded.sound = sound
     run_state_machine_as_test(Recorded, settings=RUNS)
