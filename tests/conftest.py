@@ -20,7 +20,9 @@ pytest_plugins = ["pytester"]
 GOALS = Goals()
 # Folders and files whose tests do not mind what runs beside them; all others count pictures, or take times.
 BESIDE = {
-    *("unit", "page", "plugin", "cluster", "remote", "security"),
+    *("unit", "page", "plugin", "cluster", "remote"),
+    # Those that attack by force run alone: what is recorded beside them would suffer.
+    *("test_beyond.py", "test_files.py", "test_names.py", "test_pages.py", "test_protocol.py", "test_quiet.py"),
     *("test_chrome.py", "test_doctor.py", "test_other_browsers.py", "test_page.py", "test_page_together.py"),
 }
 
