@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Error as PlaywrightError
 
@@ -20,7 +21,8 @@ _LOOK: Final = """() => {
   const hooks = isSecureContext && window[Symbol.for('recording-harness')];
   return hooks ? { connections: hooks.connections.size, awake: hooks.isAwake } : null;
 }"""
-_PERMISSION: Final = "local-network-access"
+# Who may open what is on this machine, which our server is, and nothing else of the local network.
+_PERMISSION: Final = "loopback-network"
 # How Chrome says that a page could not import a module.
 _NO_MODULE: Final = "dynamically imported module"
 
@@ -29,7 +31,7 @@ class AppPage(DrivenPage):
     """A page that belongs to somebody else: it is prepared before it loads, and stays open when we let go of it.
 
     One that is ``owned`` is closed then, with its context. ``script`` is what comes first in each of its frames. The
-    page's content policy is bypassed, and it may reach the local network, which our server is in.
+    page's content policy is bypassed, and it may reach this machine's own addresses, where our server is.
 
     Raises ConfigError for a page that has loaded something already, NotSupportedError where it is not Chromium's.
     """
@@ -43,14 +45,16 @@ class AppPage(DrivenPage):
             raise ConfigError(message)
         super().__init__(page)
         self._owned = owned
-        context = page.context
         try:
-            context.grant_permissions([_PERMISSION])
+            # Where its call is, is not known before it loads: every origin of its context may.
+            self._allow(_PERMISSION)
         except PlaywrightError:
             # A Chrome that does not ask for it does not know its name.
             self.log.append(f"no permission {_PERMISSION}")
+        # Whoever grants something else meanwhile denies it by that.
+        page.on("framenavigated", self._allow_again)
         # As the context's bypass_csp, which whoever made it may not have asked for.
-        context.new_cdp_session(page).send("Page.setBypassCSP", {"enabled": True})
+        page.context.new_cdp_session(page).send("Page.setBypassCSP", {"enabled": True})
         page.add_init_script(script)
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
@@ -63,8 +67,8 @@ class AppPage(DrivenPage):
             if _NO_MODULE not in str(error):
                 raise
             message = (
-                f"{self.page.url} can't reach the harness's server on 127.0.0.1: give its context the permission "
-                f"{_PERMISSION!r} and bypass_csp=True, or let Room.enter make it."
+                f"{self.page.url} can't reach the harness's server on 127.0.0.1: grant its context other permissions "
+                "before it loads, give it bypass_csp=True, or let Room.enter make it."
             )
             raise NotSupportedError(message, code=10450, page_log=list(self.log)) from error
 
@@ -72,6 +76,12 @@ class AppPage(DrivenPage):
         """Let go of the page; twice is fine."""
         if self._owned and not self.page.is_closed():
             self._guard(self.page.context.close)
+
+    def _allow_again(self, frame: Frame) -> None:
+        parts = urlsplit(frame.url)
+        if parts.netloc:
+            with contextlib.suppress(PlaywrightError):
+                self._allow(_PERMISSION, origin=f"{parts.scheme}://{parts.netloc}")
 
     def _ready(self) -> Frame:
         """Return the frame in which the call is: the one that was woken, with the most connections."""

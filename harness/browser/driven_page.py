@@ -78,6 +78,7 @@ class DrivenPage:
         page.on("download", lambda download: self.downloads.append(download))  # noqa: PLW0108
         page.on("crash", lambda _: self.log.append(_CRASHED))
         self._network: CDPSession | None = None
+        self._permissions: CDPSession | None = None
         self._asked = False
         self._browser_gone = False
 
@@ -180,6 +181,21 @@ class DrivenPage:
 
     def close(self) -> None:
         """Let go of the page; twice is fine."""
+
+    def _allow(self, *permissions: str, origin: str | None = None) -> None:
+        """Give pages of that origin, of every one without it, permissions by W3C's names, and leave all others.
+
+        Playwright's ``grant_permissions`` denies what it does not name. Raises PlaywrightError for a permission that
+        this Chrome does not know.
+        """
+        if self._permissions is None:
+            # What a session allowed goes with it.
+            self._permissions = self.page.context.new_cdp_session(self.page)
+        session = self._permissions
+        target = session.send("Target.getTargetInfo")["targetInfo"]
+        where = {"browserContextId": target["browserContextId"], **({"origin": origin} if origin else {})}
+        for name in permissions:
+            session.send("Browser.setPermission", {"permission": {"name": name}, "setting": "granted", **where})
 
     def _take_network(self) -> None:
         """Let the page's network be shaped later: Chrome takes rules only before the first connection is made."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.browser.driven_page import DrivenPage, chromes_only
 from harness.errors import PageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from playwright.sync_api import BrowserContext, Frame
 
 
@@ -31,11 +33,18 @@ class RoomPage(DrivenPage):
     def __init__(self, context: BrowserContext, url: str, *, watched: bool = False, shaped: bool = False) -> None:
         chromes_only(context)
         super().__init__(context.new_page())
+        self._origin = url
         self._loaded = False
         if shaped:
             self._take_network()
         address = url if watched else f"{url}/?view=off"
         self._guard(lambda: self.page.goto(address, wait_until="commit"))
+
+    def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
+        """Start a call; nobody is there to be asked for the camera, which our own page alone may have."""
+        if name == "join" and isinstance(argument, dict) and argument.get("media") == "camera":
+            self._guard(lambda: self._allow("camera", "microphone", origin=self._origin))
+        return super().begin(name, argument)
 
     def _ready(self) -> Frame:
         """Return the page's frame once its modules have run; what did not load is loaded anew.

@@ -24,6 +24,7 @@ from harness import (
     verify,
 )
 from harness.browser.app_page import AppPage
+from tests.apps.site import HERE as APPS
 from tests.media import Someone, Take, encode
 from tests.verdicts import whole
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     Enter = Callable[..., Participant]
 
 SMALL = RecordConfig(record_name="call")
+_STATE_OF = "async (name) => (await navigator.permissions.query({ name })).state"
 
 
 def meet(room: Room, *people: Participant) -> None:
@@ -304,6 +306,26 @@ def test_a_page_that_can_not_reach_us_is_told_what_it_lacks(
 
     with pytest.raises(NotSupportedError, match="can't reach the harness's server"):
         page.call("getPeople")
+
+
+@pytest.mark.parametrize("granted", ["nothing", "everywhere", "there"])
+def test_a_page_of_the_internet_reaches_this_machine_and_no_other(room: Room, page: Page, granted: str) -> None:
+    """Chrome lets it by a permission of its own, whatever the page's owner grants besides."""
+    context = page.context
+    alice = room.attach(page, "alice")
+    if granted != "nothing":
+        context.grant_permissions(["camera"], origin="https://app.example" if granted == "there" else None)
+    script = (APPS / "alone.js").read_text(encoding="utf-8")
+    html = f'<!doctype html><script type="module">{script}</script>'
+    page.route("https://app.example/", lambda route: route.fulfill(body=html, content_type="text/html"))
+    page.goto("https://app.example/")
+    page.get_by_text("connected").wait_for()
+
+    report = whole(recorded(room, alice, seconds=2.0, recorder="local"))
+
+    assert report.participant("alice").heard(0.5, 1.5)
+    assert page.evaluate(_STATE_OF, "loopback-network") == "granted"
+    assert page.evaluate(_STATE_OF, "local-network") != "granted"
 
 
 @pytest.mark.thorough

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, BrowserType
 
 from harness import Participant, RecordConfig, Report, Room, verify
 from harness.recording.recording import Manifest
@@ -14,6 +14,7 @@ from tests.verdicts import SMOOTHNESS, whole
 
 SMOOTH = RecordConfig(record_video_quality="360p", record_video_frame=15)
 NAMES = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan")
+_ASKS = "() => navigator.mediaDevices.getUserMedia({ video: true }).then(() => 'open', (error) => error.name)"
 SIZES = ("width: 240, height: 136", "width: 1280, height: 720", "width: 426, height: 240")
 
 
@@ -256,3 +257,21 @@ def test_a_speaker_layout_shows_one_large_above_a_strip(room: Room) -> None:
     timeline = Manifest.read(report.path.with_suffix(".json")).timeline
     tiles = [event for event in timeline.events if event.event == "layout"][-1].tiles or ()
     assert {"bob": 1280} == {tile.participant: tile.width for tile in tiles if tile.height == 540}
+
+
+def test_our_own_page_has_the_camera_and_no_other_page(
+    browser_type: BrowserType, browser_type_launch_args: dict[str, Any], room_server: RoomServer, tmp_path: Path
+) -> None:
+    """Where Chrome asks before it gives one, and nobody is there to answer."""
+    asking = [switch for switch in browser_type_launch_args["args"] if switch != "--use-fake-ui-for-media-stream"]
+    browser = browser_type.launch(
+        **{**browser_type_launch_args, "args": [*asking, "--use-fake-device-for-media-stream"]}
+    )
+    with Room(server=room_server, new_context=browser.new_context, recordings=tmp_path, name="asking") as room:
+        alice = room.join("alice", media="camera")
+        elsewhere = alice.page.context.new_page()
+        elsewhere.goto(room_server.url.replace("127.0.0.1", "localhost"))
+
+        assert alice.page.evaluate("() => client.camera && client.microphone")
+        assert elsewhere.evaluate(_ASKS) == "NotAllowedError"
+    browser.close()
