@@ -119,13 +119,15 @@ def open_door(
     port: int = 0,
     routes: Routes | None = None,
     join_code: str | None = None,
+    view_code: str | None = None,
     limits: Limits | None = None,
     tls: SSLContext | None = None,
     origins: Sequence[str] = (),
 ) -> Iterator[RoomServer]:
     """Serve a room that people come into by themselves; what they record is kept in ``recordings``, and ``kept`` told.
 
-    ``join_code`` is what they have to know, where anything is; the rest is RoomServer's.
+    ``join_code`` is what they have to know, where anything is, ``view_code`` what shows the recordings to others; the
+    rest is RoomServer's.
 
     Raises SetupError where the port or the folder can't be used.
     """
@@ -142,6 +144,7 @@ def open_door(
         library=library,
         routes=routes,
         join_code=join_code,
+        view_code=view_code,
         limits=limits,
         tls=tls,
         origins=origins,

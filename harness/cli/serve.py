@@ -63,6 +63,14 @@ def serve(
             envvar="HARNESS_CODE", help="What people have to know to join.", show_default="made up past loopback"
         ),
     ] = None,
+    view_code: Annotated[
+        str | None,
+        typer.Option(
+            envvar="HARNESS_VIEW_CODE",
+            help="What shows the recordings, without delete, and lets nobody in.",
+            show_default="the join code",
+        ),
+    ] = None,
     limit: Annotated[
         list[str] | None,
         typer.Option(
@@ -104,11 +112,9 @@ def serve(
     routes = Routes.parse(sfu=sfu, sfu_room=sfu_room, ice_servers=ice_server or (), relay_only=relay_only)
     limits = Limits.parse(limit or ())
     tls = _tls(cert, key)
-    if code is not None and len(code) < _SHORTEST_CODE:
-        message = f"--code: {len(code)} characters can be guessed; use {_SHORTEST_CODE} or more."
-        raise ConfigError(message)
     if code is None and (far or origins):
         code = "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(3))
+    _check_codes(code, view_code)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     folder = recordings.absolute()
 
@@ -124,12 +130,14 @@ def serve(
             port=port,
             routes=routes,
             join_code=code,
+            view_code=view_code,
             limits=limits,
             tls=tls,
             origins=origins,
         ) as server,
     ):
-        console.print(_invitation(server.urls, folder, code=code, far=far, proxied=bool(origins)), markup=False)
+        invitation = _invitation(server.urls, folder, code=code, view_code=view_code, far=far, proxied=bool(origins))
+        console.print(invitation, markup=False)
         if far and tls is None:
             say("Everybody on the way can read and change what goes over this network: --insecure.")
         never = threading.Event()
@@ -139,6 +147,20 @@ def serve(
         for recording in server.keep(folder):
             kept(recording)
     raise typer.Exit(interruption.exit_code or 0)
+
+
+def _check_codes(code: str | None, view_code: str | None) -> None:
+    """Raise ConfigError for codes that keep nobody out."""
+    for option, given in (("--code", code), ("--view-code", view_code)):
+        if given is not None and len(given) < _SHORTEST_CODE:
+            message = f"{option}: {len(given)} characters can be guessed; use {_SHORTEST_CODE} or more."
+            raise ConfigError(message)
+    if view_code is not None and code is None:
+        message = "--view-code: without --code everybody joins, and sees the recordings; give one, too."
+        raise ConfigError(message)
+    if view_code is not None and view_code == code:
+        message = "--view-code: it is the join code, which shows the recordings anyway; leave it out or give another."
+        raise ConfigError(message)
 
 
 def _origin(given: str) -> str:
@@ -172,7 +194,13 @@ def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
 
 
 def _invitation(
-    urls: list[str], folder: Path, *, code: str | None = None, far: bool = False, proxied: bool = False
+    urls: list[str],
+    folder: Path,
+    *,
+    code: str | None = None,
+    view_code: str | None = None,
+    far: bool = False,
+    proxied: bool = False,
 ) -> str:
     """Return who can come in, how, and where recordings go."""
     who = "everybody on this machine, and nobody else"
@@ -187,6 +215,7 @@ def _invitation(
             *(f"             and {url}" for url in others),
             f"  who can open it  {who}",
             *([f"  to be let in     everybody needs the code {code}"] if code else []),
+            *([f"  to look on       {view_code} shows what was recorded, and lets nobody in"] if view_code else []),
             "  to join          open it in Chrome, give a name; once more in another window for a second person",
             "  to record        press Start beside the tiles, later Stop",
             f"  what is recorded lies in {folder}, and is listed on the page, with its verdict",

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Role = Literal["participant", "recorder", "resume"]
+Role = Literal["participant", "recorder", "viewer", "resume"]
 
 JOIN_WITHIN: Final = 300.0
 DOWNLOAD_WITHIN: Final = 60.0
@@ -41,7 +41,7 @@ class Admission:
     """Issues and redeems tokens, and judges origins and hosts.
 
     Tokens are random and kept only as digests. With ``open_room`` set, people come in without a token, with
-    ``join_code`` where one is set.
+    ``join_code`` where one is set; who knows ``view_code`` alone sees what was recorded there.
     """
 
     def __init__(
@@ -49,10 +49,12 @@ class Admission:
         *,
         open_room: str | None = None,
         join_code: str | None = None,
+        view_code: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.open_room = open_room
         self.join_code = join_code
+        self.view_code = view_code
         self._clock = clock
         self._tokens: dict[bytes, _Issued] = {}
         # What opens a socket from a page of another origin, which Python prepared; None while there is no such page.
@@ -92,11 +94,11 @@ class Admission:
         self._tokens[_digest(token)] = _Issued(grant, now + seconds, single_use)
         return token
 
-    def redeem(self, token: str | None, role: Role) -> Grant | None:
+    def redeem(self, token: str | None, *roles: Role) -> Grant | None:
         """Return what a token allows, or None: unknown, used, too old and meant for something else look the same."""
         digest = _digest(token or "")
         issued = self._tokens.get(digest)
-        if issued is None or issued.until <= self._clock() or issued.grant.role != role:
+        if issued is None or issued.until <= self._clock() or issued.grant.role not in roles:
             return None
         if issued.single_use:
             del self._tokens[digest]
@@ -117,9 +119,19 @@ class Admission:
             return replace(grant, name=grant.name or name or "guest")
         if token is not None or self.open_room is None:
             return None
-        if self.join_code is not None and not secrets.compare_digest((code or "").encode(), self.join_code.encode()):
+        if self.join_code is not None and not _fits(code, self.join_code):
             return None
         return Grant(role="participant", room=self.open_room, name=name or "guest")
+
+    def look(self, code: str | None) -> str | None:
+        """Return the room whose recordings somebody may look at: by either code, or freely where everybody joins."""
+        # Both are compared, so that the answer takes as long whichever it is.
+        known = [_fits(code, one) for one in (self.join_code, self.view_code) if one is not None]
+        return self.open_room if self.join_code is None or any(known) else None
+
+
+def _fits(given: str | None, code: str) -> bool:
+    return secrets.compare_digest((given or "").encode(), code.encode())
 
 
 def _digest(token: str) -> bytes:

@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import WSMsgType, web
 
+from harness.server.answers import refusal
 from harness.server.clock import room_time
 from harness.server.downloads import Downloads
 from harness.server.limits import Limits, Rate
-from harness.server.signaling import Send, Signaling, refusal
+from harness.server.signaling import Signaling
 from harness.server.spool_socket import PROTOCOLS, WENT_AWAY, SpoolSockets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from harness.server.admission import Admission
+    from harness.server.answers import Send
     from harness.server.library import Library
     from harness.server.media import Routes
     from harness.server.signaling import Member

@@ -1,8 +1,8 @@
-"""The library: what was recorded in an open room, for the people in it: listed, played, judged and deleted.
+"""The library: what was recorded in an open room: listed, played and judged by who is in it or views it, and deleted.
 
 A recording is kept in the server's folder as soon as it is finished and has been read back, whatever its page does
-afterwards, and stays there until somebody deletes it. Who is in the room knows what is in the library; films and
-reports are fetched at random addresses.
+afterwards, and stays there until somebody in the room deletes it. Who is in the room, or views it, knows what is in
+the library; films and reports are fetched at random addresses.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.recording.recording import Recording
-    from harness.server.admission import Admission
+    from harness.server.admission import Admission, Role
     from harness.server.downloads import Downloads, Page
     from harness.server.spool import Take
 
@@ -235,7 +235,7 @@ class Library:
 
     async def _delete(self, request: web.Request) -> web.Response:
         """Delete the recording with all that belongs to it, also what its page could still download."""
-        item = self._item(request)
+        item = self._item(request, "recorder")
         if item.recording is None and not item.failed:
             raise web.HTTPConflict(text="It is still being recorded; stop it first.\n")
         if item.recording is not None:
@@ -256,17 +256,17 @@ class Library:
 
     def _asked(self, request: web.Request) -> tuple[Item, Recording]:
         """Return what is asked about and is kept, and still there."""
-        item = self._item(request)
+        item = self._item(request, "recorder", "viewer")
         if item.recording is None:
             raise _unknown()
         if not item.recording.path.is_file():
             raise web.HTTPNotFound(text="The file is not in the recordings folder any more.\n")
         return item, item.recording
 
-    def _item(self, request: web.Request) -> Item:
-        """Return what is asked about; who is not in the room learns nothing, not even what there is."""
+    def _item(self, request: web.Request, *roles: Role) -> Item:
+        """Return what is asked about by who has one of the roles; others learn nothing, not even what there is."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        grant = self._admission.redeem(token, "recorder") if scheme == "Bearer" else None
+        grant = self._admission.redeem(token, *roles) if scheme == "Bearer" else None
         if grant is None or grant.room != self.room:
             raise web.HTTPForbidden(text="Not admitted: join the room first.\n")
         item = self._items.get(request.match_info["id"])

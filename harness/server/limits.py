@@ -30,7 +30,8 @@ class Limits:
     - ``json_depth``: how deep a message may be nested.
     - ``messages``: how many a connection may say in a second, and twenty times as many at once.
     - ``connections``: sockets from one address.
-    - ``rooms``, ``participants`` (of a room), ``recordings`` (made in a room at one time), ``name`` (characters).
+    - ``rooms``, ``participants`` (of a room), ``viewers`` (of all rooms), ``recordings`` (made in a room at one time),
+      ``name`` (characters).
     - ``recording_bytes``: the largest recording; it ends there, with a file.
     - ``hello_within``: how soon whoever connects has to say who they are.
     - ``idle``: how long somebody in a room may say nothing; pages ping every five seconds, in the background once a
@@ -45,6 +46,7 @@ class Limits:
     connections: int = 512
     rooms: int = 64
     participants: int = 64
+    viewers: int = 64
     recordings: int = 64
     recording_bytes: int = 100_000_000_000
     name: int = 64

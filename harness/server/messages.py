@@ -34,12 +34,13 @@ Wants = Annotated[dict[Short, PictureSize], Field(max_length=256)] | None
 
 
 class Hello(Message):
-    """The first message: who comes, by which token or code, with which media.
+    """The first message: who comes, by which token or code, with which media; a viewer only looks at the recordings.
 
     Who takes a lost connection up again says ``resume``, the token for it, and how many messages were ``heard``.
     """
 
     type: Literal["hello"]
+    role: Literal["participant", "viewer"] = "participant"
     resume: Short | None = None
     heard: Count = 0
     token: Short | None = None

@@ -44,7 +44,8 @@ class RoomServer:
     """Serves the page, signalling and the spool.
 
     ``recordings`` is the folder below which the spool lies; ``port`` 0 takes a free one; ``open_room`` lets people
-    join that room without a token, by ``join_code`` where one is set; ``library`` is where their recordings go;
+    join that room without a token, by ``join_code`` where one is set, and ``view_code`` lets them look at what was
+    recorded there and no more; ``library`` is where their recordings go;
     ``routes`` are the ways that media take; ``limits`` is what the server bears; ``tls`` makes it answer by https;
     ``origins`` are the addresses by which it is reached besides its own, as through a proxy (``https://rooms.example``).
 
@@ -62,6 +63,7 @@ class RoomServer:
         port: int = 0,
         open_room: str | None = None,
         join_code: str | None = None,
+        view_code: str | None = None,
         library: Library | None = None,
         routes: Routes | None = None,
         limits: Limits | None = None,
@@ -73,7 +75,7 @@ class RoomServer:
         self._origins = origins
         self._host = host
         self._port = port
-        self._admission = Admission(open_room=open_room, join_code=join_code)
+        self._admission = Admission(open_room=open_room, join_code=join_code, view_code=view_code)
         self._app = App(self._admission, Spool(recordings, versions), limits or Limits(), library, routes)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="room server", daemon=True)

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from harness.recording.text import JOINERS
 from harness.recording.timeline import Member as TimelineMember
 from harness.server.admission import A_DAY, Grant
+from harness.server.answers import Send, refusal
 from harness.server.limits import too_deep
 from harness.server.media import Routes
 from harness.server.messages import (
@@ -34,6 +35,7 @@ from harness.server.messages import (
     WantsMessage,
 )
 from harness.server.spool import Happened
+from harness.server.viewers import Viewers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -46,15 +48,6 @@ _MARKERS = 256
 # What is kept for a member who hears nothing; pages say every five seconds what they have heard.
 _MOST_KEPT = 1000
 _MOST_BYTES_KEPT = 1_000_000
-
-
-@dataclass(frozen=True)
-class Send:
-    """A message for one connection, as JSON; ``close`` closes it afterwards."""
-
-    connection: int
-    text: str
-    close: bool = False
 
 
 @dataclass
@@ -136,6 +129,7 @@ class Signaling:
         self._recordings = recordings
         self.rooms: dict[str, Room] = {}
         self._members: dict[int, Member] = {}
+        self._viewers = Viewers(admission, limits, clock, recordings)
 
     def receive(self, connection: int, text: str) -> list[Send]:
         """Take a message; a malformed one closes the connection that sent it, and nothing else."""
@@ -145,26 +139,28 @@ class Signaling:
             message = SIGNAL.validate_json(text)
         except ValidationError as error:
             return [refusal(connection, f"Malformed message: {error.errors(include_url=False)[0]['msg']}.")]
+        if connection in self._viewers:
+            return self._viewers.receive(connection, message)
         member = self._members.get(connection)
         if member is None:
-            if isinstance(message, Hello):
-                return self._resume(connection, message) if message.resume else self._enter(connection, message)
-            return [refusal(connection, "Say hello first.")]
+            return self._greet(connection, message)
         if not isinstance(message, Ping):
             member.taken += 1
         return self._obey(member, message)
 
     def knows(self, connection: int) -> bool:
-        """Tell whether somebody in a room has this connection."""
-        return connection in self._members
+        """Tell whether somebody in a room, or who looks at one, has this connection."""
+        return connection in self._members or connection in self._viewers
 
     def disconnect(self, connection: int, reason: str) -> list[Send]:
         """Take out the member whose connection has ended for good."""
+        self._viewers.leave(connection)
         member = self._members.get(connection)
         return [] if member is None else self._remove(member, reason)
 
     def lose(self, connection: int) -> Member | None:
         """Note that a connection is lost; return whose it was, to be waited for, or None."""
+        self._viewers.leave(connection)
         member = self._members.pop(connection, None)
         if member is not None:
             member.connection = None
@@ -183,8 +179,9 @@ class Signaling:
         return [] if member is None else self._remove(member, "page gone")
 
     def announce(self, room: str, message: dict[str, Any]) -> list[Send]:
-        """Say something to everybody in a room, if anybody is."""
-        return _say(self.rooms[room].members.values(), message) if room in self.rooms else []
+        """Say something to everybody in a room, if anybody is, and to those who look at it."""
+        inside = _say(self.rooms[room].members.values(), message) if room in self.rooms else []
+        return [*inside, *self._viewers.announce(room, json.dumps(message))]
 
     def _remove(self, member: Member, reason: str) -> list[Send]:
         room = member.room
@@ -197,6 +194,14 @@ class Signaling:
         if not room.members:
             del self.rooms[room.name]
         return self._tell(room, {"type": "left", "id": member.id, "reason": reason})
+
+    def _greet(self, connection: int, message: SignalMessage) -> list[Send]:
+        """Take the first message of a connection."""
+        if not isinstance(message, Hello):
+            return [refusal(connection, "Say hello first.")]
+        if message.role == "viewer":
+            return self._viewers.enter(connection, message)
+        return self._resume(connection, message) if message.resume else self._enter(connection, message)
 
     def _enter(self, connection: int, hello: Hello) -> list[Send]:
         grant = self._admission.enter(hello.token, name=hello.name, code=hello.code)
@@ -349,12 +354,6 @@ def _say(members: Iterable[Member], message: dict[str, Any]) -> list[Send]:
 def _too_much(unheard: deque[str]) -> bool:
     """Tell whether more waits for a member than is kept for anybody."""
     return len(unheard) > _MOST_KEPT or sum(map(len, unheard)) > _MOST_BYTES_KEPT
-
-
-def refusal(connection: int, message: str) -> Send:
-    """Return what a connection is told that is closed then."""
-    refusal = {"type": "error", "name": "InvalidStateError", "code": None, "message": message}
-    return Send(connection, json.dumps(refusal), close=True)
 
 
 def _plain(wants: Wants) -> dict[str, Any] | None:

@@ -155,6 +155,10 @@ def test_nothing_on_the_page_breaks_a_rule_of_accessibility(
     on("#join-devices summary").click()
     expect(on("#join-camera option")).to_have_count(2)
     check("the lobby")
+    on("#look").click()
+    expect(on("#library")).to_be_visible()
+    check("the recordings alone")
+    on("#look").click()
     on("#join-name").fill("Alice")
     on("input[value=synthetic]").check()
     on("#join-button").click()
@@ -215,7 +219,7 @@ def test_a_room_with_a_code_asks_for_it(visit: Visit, tmp_path: Path) -> None:
     """The field for the code appears with the first refusal; a wrong code is told, the right one opens the door."""
     with RoomServer(recordings=tmp_path, versions={}, open_room="room", join_code="sesame") as server:
         page = visit(server.url)
-        code = page.get_by_label("Join code")
+        code = page.get_by_label("Code", exact=True)
         page.get_by_label("Your name").fill("Alice")
         page.get_by_label("Synthetic").check()
         expect(code).to_be_hidden()

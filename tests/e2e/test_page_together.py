@@ -12,6 +12,22 @@ from harness.launch import open_door
 from harness.server.room_server import RoomServer
 from tests.e2e.people import Visit, button, join, plays, tile
 
+# Asks for a viewer's token as the page does, on a connection that stays open.
+_LOOKS = """() => new Promise((resolve) => {
+    globalThis.kept = new WebSocket(location.origin.replace('http', 'ws') + '/signal');
+    kept.onopen = () => kept.send(JSON.stringify({ type: 'hello', role: 'viewer', code: 'look on' }));
+    kept.onmessage = ({ data }) => resolve(JSON.parse(data).token);
+})"""
+# Tries to record with a token.
+_RECORDS = """(token) => new Promise((resolve) => {
+    const socket = new WebSocket(location.origin.replace('http', 'ws') + '/spool');
+    socket.onopen = () => socket.send(JSON.stringify({
+        type: 'hello', token, recorder: 'all', config: {}, mime_type: 'audio/webm;codecs=opus',
+        width: null, height: null, frame_rate: null, clock: { offset: 0, error: 1 },
+    }));
+    socket.onmessage = ({ data }) => resolve(JSON.parse(data));
+})"""
+
 
 def entry(page: Page, name: str) -> Locator:
     """Return the line of a recording in the list."""
@@ -167,6 +183,54 @@ def test_who_is_not_in_the_room_learns_nothing_of_its_recordings(open_server: Ro
     assert 404 == ask.get(f"{open_server.url}{beside}/report.html").status
     assert 204 == ask.delete(f"{open_server.url}/library/{known}", headers=inside).status
     assert 404 == ask.get(open_server.url + address).status
+
+
+@pytest.mark.alone
+def test_who_looks_on_sees_the_recordings_and_does_nothing_else(visit: Visit, tmp_path: Path) -> None:
+    """By a code that lets nobody in: live, played and judged; unseen in the room, and without a way to delete."""
+    kept = tmp_path / "kept"
+    with open_door(recordings=kept, kept=lambda _: None, join_code="come in", view_code="look on") as server:
+        alice, viewer = visit(server.url), visit(server.url, unless="status of 403")
+        button(viewer, "Only look at the recordings").click()
+        viewer.get_by_label("Code", exact=True).fill("look in")
+        button(viewer, "Only look at the recordings").click()
+        expect(viewer.get_by_text("That code does not show the recordings.")).to_be_visible()
+        viewer.get_by_label("Code", exact=True).fill("look on")
+        button(viewer, "Only look at the recordings").click()
+        expect(viewer.get_by_text("None yet.")).to_be_visible()
+        expect(viewer.get_by_role("heading", name="Recordings of this room")).to_be_focused()
+        alice.get_by_label("Your name").fill("Alice")
+        alice.get_by_label("Synthetic").check()
+        button(alice, "Join").click()
+        alice.get_by_label("Code", exact=True).fill("come in")
+        button(alice, "Join").click()
+        expect(alice.get_by_text("Only you so far")).to_be_visible()
+
+        alice.get_by_label("File name").fill("standup")
+        button(alice, "Start").click()
+        expect(entry(viewer, "standup").get_by_label("being recorded")).to_be_visible()
+        expect(alice.get_by_role("timer")).to_have_text("0:02")
+        button(alice, "Stop").click()
+        entry(viewer, "standup").filter(has_text="360p").click()
+        button(viewer, "Verdict").click()
+        expect(viewer.get_by_role("dialog").get_by_text("✓ Passed")).to_be_visible(timeout=30_000)
+        expect(button(viewer, "Delete")).to_have_count(0)
+        viewer.wait_for_function("() => document.querySelector('#player-film').videoWidth === 640")
+        expect(alice.get_by_text("Only you so far")).to_be_visible()
+
+        known = alice.evaluate("() => client.room.recordings[0].id")
+        token = viewer.evaluate(_LOOKS)
+        headers = {"Origin": server.url, "Authorization": f"Bearer {token}"}
+        assert 200 == viewer.request.post(f"{server.url}/library/{known}/address", headers=headers).status
+        assert 403 == viewer.request.delete(f"{server.url}/library/{known}", headers=headers).status
+        assert "Not admitted" in viewer.evaluate(_RECORDS, token)["message"]
+        button(viewer, "Close").click()
+        button(viewer, "Close the recordings").click()
+        expect(viewer.get_by_role("region", name="Recordings of this room")).to_have_count(0)
+        assert (kept / "standup.webm").is_file()
+        # Before the server, which they would look for.
+        viewer.close()
+        alice.close()
 
 
 def test_the_recording_tells_how_it_is_doing(open_server: RoomServer, visit: Visit) -> None:

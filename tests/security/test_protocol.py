@@ -27,7 +27,7 @@ from harness.recording.recording import sha256_of
 from harness.server.admission import Admission, Grant
 from harness.server.limits import Limits
 from harness.server.messages import MixerEvent
-from harness.server.signaling import Send, Signaling
+from harness.server.signaling import Signaling
 from harness.server.spool import Spool
 from tests.goals import FULL
 from tests.security.wire import TO_SIGNAL, malformed
@@ -50,15 +50,17 @@ class Talk(RuleBasedStateMachine):
 
     inside = Bundle("inside")
     lost = Bundle("lost")
+    viewers_there = Bundle("viewers_there")
     tokens = Bundle("tokens")
 
     def __init__(self) -> None:
         super().__init__()
-        self.admission = Admission()
-        self.signaling = Signaling(self.admission, Limits(participants=4), lambda: 0.0)
+        self.admission = Admission(open_room=ROOMS[0], join_code="nobody's", view_code="look on")
+        self.signaling = Signaling(self.admission, Limits(participants=4), lambda: 0.0, recordings=lambda _: [])
         self.numbers = count(1)
         self.room_of: dict[int, str] = {}
         self.id_of: dict[int, str] = {}
+        self.viewers: set[int] = set()
 
     @rule(target=tokens, room=st.sampled_from(ROOMS), name=NAMES)
     def invite(self, room: str, name: str) -> tuple[str, str]:
@@ -94,6 +96,26 @@ class Talk(RuleBasedStateMachine):
         number, _ = who
         said = malformed(Random(seed), TO_SIGNAL)  # noqa: S311 - as hypothesis wants it
         assert {send.connection for send in self.signaling.receive(number, said) if send.close} == {number}
+
+    @rule(target=viewers_there)
+    def look(self) -> int:
+        """Look at a room's recordings."""
+        number = next(self.numbers)
+        (looking,) = self.say(number, {"type": "hello", "role": "viewer", "code": "look on"})[number]
+        assert looking["type"] == "looking"
+        self.viewers.add(number)
+        return number
+
+    @rule(number=consumes(viewers_there), message=st.sampled_from(TO_SIGNAL))
+    def interrupt(self, number: int, message: dict[str, Any]) -> None:
+        """Say something as a viewer: nobody hears it, and none is in the room by that."""
+        before = {member.id for room in self.signaling.rooms.values() for member in room.members.values()}
+        heard = self.say(number, message)
+        assert set(heard) == {number}
+        assert {one["type"] for one in heard[number]} <= {"pong", "error"}
+        assert before == {member.id for room in self.signaling.rooms.values() for member in room.members.values()}
+        self.signaling.lose(number)
+        assert not self.signaling.knows(number)
 
     @rule(target=lost, who=consumes(inside))
     def lose(self, who: tuple[int, str]) -> tuple[int, str]:
@@ -135,9 +157,10 @@ class Talk(RuleBasedStateMachine):
 
     def say(self, number: int, message: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
         """Say something; return what everybody hears, which stays in the room."""
-        sends: list[Send] = self.signaling.receive(number, json.dumps(message))
+        sends = self.signaling.receive(number, json.dumps(message))
         heard: dict[int, list[dict[str, Any]]] = {number: []}
         for send in sends:
+            assert send.connection == number or send.connection not in self.viewers
             heard.setdefault(send.connection, []).append(json.loads(send.text))
             if number in self.room_of and send.connection in self.room_of:
                 assert self.room_of[number] == self.room_of[send.connection]

@@ -211,6 +211,30 @@ def test_an_open_door_with_a_code_asks_for_it(code: str | None, *, admitted: boo
     assert admitted == (grant is not None)
 
 
+@pytest.mark.parametrize(
+    ("codes", "given", "seen"),
+    [
+        ({}, None, True),
+        ({"join_code": "come in"}, None, False),
+        ({"join_code": "come in"}, "come in", True),
+        ({"join_code": "come in", "view_code": "look on"}, "look on", True),
+        ({"join_code": "come in", "view_code": "look on"}, "come in", True),
+        ({"join_code": "come in", "view_code": "look on"}, "look", False),
+    ],
+)
+def test_recordings_are_seen_by_either_code(codes: dict[str, str], given: str | None, *, seen: bool) -> None:
+    """And freely where everybody may join; the code for looking lets nobody in."""
+    admission = Admission(open_room="daily", **codes)
+
+    assert seen == (admission.look(given) == "daily")
+    assert admission.enter(None, name="bob", code="look on") is None or not codes
+
+
+def test_where_no_door_is_open_nobody_looks_on() -> None:
+    """Rooms that Python opens are its own."""
+    assert Admission().look(None) is None
+
+
 def test_a_wrong_token_is_refused_at_an_open_door_too() -> None:
     """Who shows a token means that token."""
     admission = Admission(open_room="daily")

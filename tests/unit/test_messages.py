@@ -133,7 +133,7 @@ def test_a_hello_in_a_room_needs_nothing_but_its_type() -> None:
     hello = SIGNAL.validate_json('{"type": "hello"}')
 
     expected = {"token": None, "room": None, "name": None, "code": None, "media": "synthetic", "wants": None}
-    assert {"type": "hello", "resume": None, "heard": 0, **expected} == hello.model_dump()
+    assert {"type": "hello", "role": "participant", "resume": None, "heard": 0, **expected} == hello.model_dump()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 
 from harness.server.admission import Admission, Grant
 from harness.server.limits import Limits
-from harness.server.signaling import Member, Send, Signaling
+from harness.server.signaling import Member, Signaling
+
+if TYPE_CHECKING:
+    from harness.server.answers import Send
 
 SMALL = {"width": 640.0, "height": 360.0, "frameRate": 15.0}
 
@@ -28,16 +31,16 @@ class Server:
     closed: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.signaling = Signaling(self.admission, self.limits, lambda: self.now)
+        self.signaling = Signaling(self.admission, self.limits, lambda: self.now, recordings=lambda _: [])
 
     def say(self, connection: int, message: object) -> None:
         """Let a connection send a message, as JSON unless it is text."""
         text = message if isinstance(message, str) else json.dumps(message)
-        self._deliver(self.signaling.receive(connection, text))
+        self.deliver(self.signaling.receive(connection, text))
 
     def lose(self, connection: int) -> None:
         """End a connection for good."""
-        self._deliver(self.signaling.disconnect(connection, "connection lost"))
+        self.deliver(self.signaling.disconnect(connection, "connection lost"))
 
     def enter(self, connection: int, name: str, *, room: str = "daily", **hello: Any) -> dict[str, Any]:
         """Let somebody in by token; return the answer."""
@@ -53,7 +56,8 @@ class Server:
         """Forget what was sent so far."""
         self.sent.clear()
 
-    def _deliver(self, sends: list[Send]) -> None:
+    def deliver(self, sends: list[Send]) -> None:
+        """Note what is sent."""
         for send in sends:
             self.sent.setdefault(send.connection, []).append(json.loads(send.text))
             if send.close:
@@ -109,6 +113,65 @@ def test_the_token_of_the_spool_is_the_members_own(server: Server) -> None:
 
     assert [Grant(role="recorder", room="daily", name="alice", subject=welcome["id"])] * 2 == grants
     assert server.admission.redeem(token, "recorder") is None
+
+
+def test_a_viewer_hears_of_recordings_and_of_nobody(server: Server) -> None:
+    """They are in no room, and what they may do ends with their connection."""
+    server.admission.open_room = "daily"
+    alice = server.enter(1, "alice")
+    server.say(2, {"type": "hello", "role": "viewer"})
+    (looking,) = server.heard(2)
+    server.quiet()
+
+    server.enter(3, "bob")
+    server.say(1, {"type": "state", "audio": False, "video": True})
+    server.deliver(server.signaling.announce("daily", {"type": "recordings", "recordings": []}))
+    server.say(2, {"type": "ping", "sent": 1})
+
+    assert ["looking", "daily", []] == [looking[key] for key in ("type", "room", "recordings")]
+    assert ["recordings", "pong"] == [message["type"] for message in server.heard(2)]
+    assert ["joined", "recordings"] == [message["type"] for message in server.heard(1)]
+    assert 2 == len(server.signaling.rooms["daily"].members)
+    assert server.admission.redeem(looking["token"], "viewer")
+    assert not server.admission.redeem(looking["token"], "recorder")
+    server.lose(2)
+    assert not server.admission.redeem(looking["token"], "viewer")
+    assert server.admission.redeem(alice["spool_token"], "recorder")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "hello", "role": "viewer"},
+        {"type": "hello", "name": "alice"},
+        {"type": "state", "audio": True, "video": True},
+        {"type": "signal", "to": "x", "data": {}},
+        {"type": "wants", "wants": None},
+    ],
+)
+def test_a_viewer_says_nothing_in_the_room(server: Server, message: dict[str, Any]) -> None:
+    """Who tries is hung up on, and heard by nobody."""
+    server.admission.open_room = "daily"
+    server.enter(1, "alice")
+    server.say(2, {"type": "hello", "role": "viewer"})
+    server.quiet()
+
+    server.say(2, message)
+
+    assert {2: ["error"]} == {number: [one["type"] for one in said] for number, said in server.sent.items()}
+    assert {2} == server.closed
+
+
+def test_viewers_are_let_in_up_to_the_limit() -> None:
+    """One more is told so; when one goes there is room again."""
+    server = Server(limits=Limits(viewers=1), admission=Admission(open_room="daily"))
+    for number in (1, 2):
+        server.say(number, {"type": "hello", "role": "viewer"})
+    server.lose(1)
+    server.say(3, {"type": "hello", "role": "viewer"})
+
+    assert ["looking", "error", "looking"] == [server.sent[number][0]["type"] for number in (1, 2, 3)]
+    assert "1 viewers" in server.sent[2][0]["message"]
 
 
 def test_who_is_not_admitted_is_told_and_hung_up_on(server: Server) -> None:

@@ -10,7 +10,7 @@ export class Library {
   #download;
 
   /**
-   * @param {() => string} token of the room that we are in
+   * @param {() => string} token of the room that we are in, or look at
    * @param {(address: {url: string, name: string}) => Promise<void>} download
    */
   constructor(token, download) {

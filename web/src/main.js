@@ -19,6 +19,7 @@ import { Room } from './room/room.js';
 import { Signaling } from './room/signaling.js';
 import { driven } from './driven.js';
 import { View } from './view.js';
+import { Viewer } from './viewer.js';
 import { Language } from './view/language.js';
 
 /** @param {string} path */
@@ -71,9 +72,11 @@ let shown = false;
 const show = () => {
   if (shown) return;
   shown = true;
-  const library = new Library(() => client.room?.spoolToken ?? '', download);
+  const viewer = new Viewer(() => new Signaling(socket('/signal')));
+  const token = () => (client.state === 'joined' && client.room ? client.room.spoolToken : viewer.token);
+  const library = new Library(token, download);
   const language = new Language(document, navigator.languages, memory());
-  new View(document, client, library, language, unsupported()).show();
+  new View(document, client, viewer, library, language, unsupported()).show();
 };
 page.harness = { ...driven(client), show };
 // Python drives pages that nobody watches; those draw nothing and so cost nothing, until somebody wants to see one.

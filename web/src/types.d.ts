@@ -88,6 +88,8 @@ type FromServer =
       /** What was recorded in the room, the newest first; null where the server keeps no list. */
       recordings: LibraryItem[] | null;
     }
+  /** Who looks on without being in the room has this token for its recordings. */
+  | { type: 'looking'; room: string; token: string; recordings: LibraryItem[] }
   | { type: 'recordings'; recordings: LibraryItem[] }
   /** The connection goes on; the server has taken so many of our messages. */
   | { type: 'resumed'; taken: number }
@@ -103,6 +105,8 @@ type FromServer =
 type ToServer =
   | {
       type: 'hello';
+      /** Whether somebody comes into the room, or looks at its recordings; comes by default. */
+      role?: 'participant' | 'viewer';
       token: string | null;
       room: string | null;
       name: string | null;

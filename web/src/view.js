@@ -16,6 +16,7 @@ import { Tiles } from './view/tiles.js';
 export class View {
   #document;
   #client;
+  #viewer;
   #page;
   #lobby;
   #room;
@@ -35,6 +36,7 @@ export class View {
   #levels = new Levels();
   #devices;
   #recordings;
+  #libraryProblem;
   #player;
   #language;
   /** The recording that stood in the list, if it is ours. */
@@ -43,6 +45,8 @@ export class View {
   #unsupported;
   /** Ends the attempts to come back into a room that is gone. @type {AbortController | null} */
   #comingBack = null;
+  /** Whether the recordings are on the screen without a room. */
+  #looks = false;
   /** The room that is on the screen. @type {import("./client.js").Client["room"]} */
   #shown = null;
   /** The picture last asked for, in CSS pixels of height. */
@@ -51,13 +55,15 @@ export class View {
   /**
    * @param {Document} document
    * @param {import("./client.js").Client} client
+   * @param {import('./viewer.js').Viewer} viewer
    * @param {import('./library.js').Library} library
    * @param {import('./view/language.js').Language} language
    * @param {string | null} unsupported why this browser can't record, or null
    */
-  constructor(document, client, library, language, unsupported) {
+  constructor(document, client, viewer, library, language, unsupported) {
     this.#document = document;
     this.#client = client;
+    this.#viewer = viewer;
     this.#language = language;
     this.#page = find(document, 'page', HTMLElement);
     this.#lobby = find(document, 'lobby', HTMLElement);
@@ -72,7 +78,7 @@ export class View {
     this.#camera = find(document, 'camera', HTMLButtonElement);
     this.#screen = find(document, 'screen', HTMLButtonElement);
     this.#leave = find(document, 'leave', HTMLButtonElement);
-    this.#join = new JoinForm(document, client, language);
+    this.#join = new JoinForm(document, client, viewer, language);
     this.#panel = new RecordingPanel(document, client, language);
     this.#tiles = new Tiles(
       find(document, 'tiles', HTMLElement),
@@ -83,6 +89,7 @@ export class View {
     );
     this.#devices = new DeviceDialog(document, client, language, (speaker) => this.#tiles.playAt(speaker));
     this.#recordings = new Recordings(document, language);
+    this.#libraryProblem = find(document, 'library-problem', HTMLElement);
     this.#player = new Player(document, library, language);
     const select = find(document, 'language', HTMLSelectElement);
     select.value = language.code;
@@ -95,6 +102,7 @@ export class View {
   show() {
     const client = this.#client;
     client.addEventListener('changed', () => this.#render());
+    this.#viewer.addEventListener('changed', () => this.#render());
     this.#language.addEventListener('changed', () => this.#render());
     this.#join.addEventListener('done', (event) => {
       say(this.#problem, /** @type {CustomEvent<string>} */ (event).detail);
@@ -106,7 +114,7 @@ export class View {
       this.#tiles.hear(/** @type {CustomEvent<Map<string, number>>} */ (event).detail);
     });
     this.#recordings.addEventListener('opened', (event) => {
-      this.#player.open(/** @type {CustomEvent<LibraryItem>} */ (event).detail);
+      this.#player.open(/** @type {CustomEvent<LibraryItem>} */ (event).detail, this.#shown !== null);
     });
     this.#microphone.addEventListener('click', () => this.#switch('audio'));
     this.#camera.addEventListener('click', () => this.#switch('video'));
@@ -126,7 +134,11 @@ export class View {
     this.#room.hidden = room === null;
     this.#page.dataset['place'] = room ? 'room' : 'lobby';
     // A recording outlives the room: it can still be downloaded and cleaned.
-    this.#recording.hidden = !room && client.take?.state !== 'stopped';
+    const outlives = client.take?.state === 'stopped';
+    const looks = !room && this.#viewer.recordings !== null;
+    this.#recording.hidden = !room && !outlives && !looks;
+    this.#recording.toggleAttribute('data-looks', looks);
+    this.#recording.toggleAttribute('data-only', looks && !outlives);
     if (!room && this.#document.activeElement === this.#document.body) this.#join.focus();
     if (room !== this.#shown) this.#move(room);
     this.#microphone.ariaPressed = String(client.microphone);
@@ -145,10 +157,16 @@ export class View {
   }
 
   #renderRecordings() {
-    const recordings = this.#shown?.recordings ?? null;
+    const recordings = this.#shown ? this.#shown.recordings : this.#viewer.recordings;
     // First the player, which gives the focus back to the list.
     this.#player.render(recordings ?? []);
     this.#recordings.render(recordings);
+    const looks = !this.#shown && recordings !== null;
+    if (looks && !this.#looks) this.#recordings.focus();
+    this.#looks = looks;
+    const { t } = this.#language;
+    const gone = 'The server is gone; the list goes on as soon as it is back.';
+    say(this.#libraryProblem, this.#viewer.lost ? t(gone) : '');
     if (recordings) this.#followOwn(recordings);
   }
 
@@ -181,6 +199,8 @@ export class View {
     this.#watched = 0;
     this.#comingBack?.abort();
     say(this.#problem, '');
+    // Who is in sees them there.
+    if (room) this.#viewer.close();
     if (!room) {
       this.#devices.close();
       this.#player.close();

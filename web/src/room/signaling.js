@@ -21,8 +21,10 @@ const RECONNECT_EVERY = 250;
 const LOST = 1006;
 
 /** @typedef {Extract<FromServer, { type: 'welcome' }>} Welcome */
+/** @typedef {Extract<FromServer, { type: 'looking' }>} Looking */
+/** @typedef {Omit<Extract<ToServer, { type: 'hello' }>, 'type'>} Greeting */
 
-/** Who takes a connection up again is known by the token for it alone. */
+/** Who takes a connection up again, or only looks on, is nobody who comes in. @type {Greeting} */
 const NOBODY = { token: null, room: null, name: null, code: null, media: 'synthetic', wants: null };
 
 /**
@@ -47,7 +49,7 @@ export class Signaling extends EventTarget {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retry;
   #pings = 0;
-  /** @type {PromiseWithResolvers<Welcome>} */
+  /** @type {PromiseWithResolvers<Welcome | Looking>} */
   #welcome = Promise.withResolvers();
 
   /** @param {string} url of the signalling socket @param {string[]} [protocols] */
@@ -60,10 +62,19 @@ export class Signaling extends EventTarget {
   /**
    * Opens the socket and says hello; resolves with the server's welcome, fails with its refusal.
    *
-   * @param {Omit<Extract<ToServer, { type: 'hello' }>, 'type'>} hello
-   * @returns {Promise<Welcome>}
+   * @param {Greeting} hello
    */
   async open(hello) {
+    return /** @type {Welcome} */ (await this.#greet(hello));
+  }
+
+  /** Opens the socket for who looks at the recordings; resolves with them, fails with the server's refusal. @param {string} code */
+  async look(code) {
+    return /** @type {Looking} */ (await this.#greet({ ...NOBODY, role: 'viewer', code }));
+  }
+
+  /** @param {Greeting} hello */
+  async #greet(hello) {
     this.#connect(hello);
     try {
       return await within(
@@ -93,7 +104,7 @@ export class Signaling extends EventTarget {
     socket?.close();
   }
 
-  /** @param {Omit<Extract<ToServer, { type: 'hello' }>, 'type'>} hello */
+  /** @param {Greeting} hello */
   #connect(hello) {
     const socket = new WebSocket(this.url, this.protocols);
     this.#socket = socket;
@@ -109,8 +120,9 @@ export class Signaling extends EventTarget {
 
   /** @param {FromServer} message */
   #onMessage(message) {
-    if (message.type === 'welcome') {
-      this.#resume = message.resume;
+    if (message.type === 'welcome' || message.type === 'looking') {
+      // Who looks on has nothing that could be lost, and says hello again.
+      this.#resume = message.type === 'welcome' ? message.resume : '';
       this.#onOpen(0);
       // A welcome is worth little without the time: what happens is told on the room's clock.
       this.addEventListener('clock', () => this.#welcome.resolve(message), { once: true });

@@ -1,4 +1,4 @@
-/** JoinForm: name, media, and the join code where the server asks for one. */
+/** JoinForm: name, media, and the join code where the server asks for one; or the recordings alone, to look at. */
 
 import { DeviceChoice } from './devices.js';
 import { NO_ANSWER } from './language.js';
@@ -30,6 +30,7 @@ export class JoinForm extends EventTarget {
   /** How we joined last. @type {JoinOptions | null} */
   #last = null;
   #client;
+  #viewer;
   #language;
   #form;
   #name;
@@ -37,17 +38,20 @@ export class JoinForm extends EventTarget {
   #code;
   #problem;
   #button;
+  #look;
   #devices;
   #choice;
 
   /**
    * @param {Document} document
    * @param {import("../client.js").Client} client
+   * @param {import('../viewer.js').Viewer} viewer
    * @param {import('./language.js').Language} language
    */
-  constructor(document, client, language) {
+  constructor(document, client, viewer, language) {
     super();
     this.#client = client;
+    this.#viewer = viewer;
     this.#language = language;
     this.#form = find(document, 'join', HTMLFormElement);
     this.#name = find(document, 'join-name', HTMLInputElement);
@@ -55,10 +59,12 @@ export class JoinForm extends EventTarget {
     this.#code = find(document, 'join-code', HTMLInputElement);
     this.#problem = find(document, 'join-problem', HTMLElement);
     this.#button = find(document, 'join-button', HTMLButtonElement);
+    this.#look = find(document, 'look', HTMLButtonElement);
     this.#devices = find(document, 'join-devices', HTMLDetailsElement);
     this.#choice = new DeviceChoice(document, 'join', ['camera', 'microphone'], language);
     this.#devices.addEventListener('toggle', () => void this.#listDevices());
-    this.#form.addEventListener('change', () => {
+    // While people type, not when they go on: a line that goes then moves the button from under the mouse.
+    this.#form.addEventListener('input', () => {
       this.tell('');
       this.#render();
     });
@@ -66,6 +72,11 @@ export class JoinForm extends EventTarget {
       event.preventDefault();
       void this.#join();
     });
+    this.#look.addEventListener('click', () => {
+      if (viewer.recordings) viewer.close();
+      else void this.#lookOn();
+    });
+    viewer.addEventListener('changed', () => this.#render());
     for (const input of [this.#name, this.#code]) {
       input.addEventListener('input', () => input.removeAttribute('aria-invalid'));
     }
@@ -125,7 +136,9 @@ export class JoinForm extends EventTarget {
 
   #render() {
     this.#devices.hidden = this.#media === 'synthetic';
-    say(this.#button, this.#language.t(this.busy ? 'Joining' : 'Join'));
+    const { t } = this.#language;
+    say(this.#button, t(this.busy ? 'Joining' : 'Join'));
+    say(this.#look, t(this.#viewer.recordings ? 'Close the recordings' : 'Only look at the recordings'));
   }
 
   /** Names the devices, which the browser does once people have allowed them. */
@@ -146,13 +159,29 @@ export class JoinForm extends EventTarget {
       this.tell(t('Type your name first.'), this.#name);
       return;
     }
-    const asked = !this.#codeField.hidden;
-    const code = asked ? this.#code.value.trim() : '';
+    const code = this.#typedCode;
     const devices = {
       audio: this.#choice.chosen('microphone') || undefined,
       video: this.#choice.chosen('camera') || undefined,
     };
     await this.#enter({ name, media: this.#media, devices, ...(code && { code }) });
+  }
+
+  /** The code, where the server asks for one. */
+  get #typedCode() {
+    return this.#codeField.hidden ? '' : this.#code.value.trim();
+  }
+
+  /** Shows the recordings to who does not come in. */
+  async #lookOn() {
+    const code = this.#typedCode;
+    this.tell('');
+    try {
+      await this.#viewer.look(code);
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error);
+      this.#refused(problem, code, 'That code does not show the recordings.', this.#look);
+    }
   }
 
   /** @param {JoinOptions} options @param {string} [told] what to say when we are in */
@@ -172,24 +201,20 @@ export class JoinForm extends EventTarget {
     if (this.#client.state === 'joined') {
       const detail = this.#language.said(problem);
       this.dispatchEvent(new CustomEvent('done', { detail }));
-    } else this.#refused(problem, options.code ?? '');
+    } else
+      this.#refused(problem, options.code ?? '', 'That is not the join code of this room.', this.#button);
   }
 
-  /** @param {string} problem @param {string} code */
-  #refused(problem, code) {
+  /** @param {string} problem @param {string} code that was given @param {string} wrong what to say of it @param {HTMLButtonElement} asked */
+  #refused(problem, code, wrong, asked) {
     if (!REFUSED.test(problem)) {
       const [, plain] = PLAIN.find(([pattern]) => pattern.test(problem)) ?? [];
       this.tell(this.#language.said(plain ?? problem));
-      this.#button.focus();
+      asked.focus();
       return;
     }
     this.#codeField.hidden = false;
     const { t } = this.#language;
-    this.tell(
-      code
-        ? t('That is not the join code of this room.')
-        : t('This room has a join code. Ask whoever runs the server for it.'),
-      this.#code,
-    );
+    this.tell(code ? t(wrong) : t('This room has a code. Ask whoever runs the server for it.'), this.#code);
   }
 }

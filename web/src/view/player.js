@@ -68,8 +68,8 @@ export class Player {
     this.#film.addEventListener('error', () => this.#onBroken());
   }
 
-  /** @param {LibraryItem} item */
-  open(item) {
+  /** @param {LibraryItem} item @param {boolean} mayDelete */
+  open(item, mayDelete) {
     this.#item = item;
     this.#open = new AbortController();
     const { t } = this.#language;
@@ -83,6 +83,7 @@ export class Player {
     this.#film.hidden = !kept;
     this.#film.toggleAttribute('data-sound', item.height === null);
     this.#download.hidden = !kept;
+    this.#delete.hidden = !mayDelete;
     this.#forgetVerdict();
     this.#judge.hidden = !kept;
     this.#askWhetherSure(false);

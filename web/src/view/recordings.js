@@ -35,6 +35,10 @@ export class Recordings extends EventTarget {
     this.#template = find(document, 'library-item', HTMLTemplateElement);
   }
 
+  focus() {
+    this.#title.focus();
+  }
+
   /** @param {LibraryItem[] | null} items the newest first; null where the server keeps no list */
   render(items) {
     this.#section.hidden = items === null;
