@@ -31,8 +31,8 @@ def begin(spool: Spool, presence: Literal["server", "page"] = "server", **config
         clock=Clock(offset=OFFSET, error=0.25),
         presence=presence,
     )
-    happened = [Happened(9_000.0, "join", Member(name="alice", marker=0))]
-    return spool.begin(hello, participant="alice", room="daily", happened=happened)
+    joins = [Happened(9_000.0, "join", Member(name="alice", marker=0))]
+    return spool.begin(hello, participant="alice", room="daily", joins=joins)
 
 
 def feed(take: Take, data: bytes, size: int = 1_000) -> None:

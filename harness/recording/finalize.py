@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # What MediaRecorder adds to the sound, in ms (measured: 39 to 51, mean 47; its Opus packets last 60 ms).
 RECORDER_SOUND_DELAY: Final = 47
+# Packets of sound that wait for the first picture: two minutes.
+_MOST_SOUND: Final = 6000
 _MILLISECOND: Final = Fraction(1, 1000)
 # The header says all there is to know; looking ahead for more would hold the first packets back for seconds.
 _PROMPT: Final = {"analyzeduration": "1", "fpsprobesize": "0", "probesize": "32"}
@@ -231,6 +233,9 @@ class _Copy:
             self._progress.came()
         if kind == "audio":
             self._audio.append(packet)
+            if len(self._audio) > _MOST_SOUND:
+                # Before the first picture, which is where the file begins.
+                self._audio.popleft()
             if self._grid is None or self._grid.first is not None:
                 self._write_audio()
         elif self._grid:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # So many packets settle the constant between stamps and write times.
 SETTLED: Final = 45
 _KEPT_TICKS: Final = 600
+# So many packets wait for the log to reach them; past that the beat goes on as it was.
+_MOST_WAITING: Final = 900
 # The first packet shows a tick from so many before the recorder's start to so many after it. Where the write times are
 # too even to tell neighbours apart, the nearest to the start is the likeliest: a tick away is a share of misfit more.
 _BEFORE: Final = 4
@@ -96,7 +98,7 @@ class Grid:
         return self._numbers[in_time - 1] if in_time else self._last
 
     def _settle(self) -> list[tuple[float, int]]:
-        if self._lag is None and self._waiting and (self.ended or self._told_enough()):
+        if self._lag is None and self._waiting and (self.ended or self._told_enough() or self._waits_too_long()):
             self._lag = self._find_lag(self._waiting[:SETTLED])
         if self._lag is None:
             return []
@@ -107,9 +109,12 @@ class Grid:
         self._forget()
         return placed
 
+    def _waits_too_long(self) -> bool:
+        return len(self._waiting) > _MOST_WAITING
+
     def _known(self, written: float) -> bool:
         """Tell whether the log reaches far enough past a write time to decide."""
-        return self.ended or (bool(self._times) and self._times[-1] > written + self.step / 2)
+        return self.ended or self._waits_too_long() or (bool(self._times) and self._times[-1] > written + self.step / 2)
 
     def _assign(self, stamp: float, lag: float) -> int:
         number = max(self._nearest(stamp - lag), self._last + 1)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.recording.grid import Grid
+
+
+# Bytes that are read and taken apart at a time.
+_AT_ONCE: Final = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,12 @@ class Log:
 
     def read(self, grid: Grid | None) -> None:
         """Tell the grid, if there is one, what is new."""
-        lines = (self._rest + self._file.read()).split(b"\n")
-        self._rest = lines.pop()
-        for line in lines:
-            if line:
-                self._take(json.loads(line), grid)
+        while piece := self._file.read(_AT_ONCE):
+            lines = (self._rest + piece).split(b"\n")
+            self._rest = lines.pop()
+            for line in lines:
+                if line:
+                    self._take(json.loads(line), grid)
 
     def close(self) -> None:
         """Close the file."""
@@ -92,8 +97,8 @@ class Log:
                 self._pauses.append(Pause(time))
             case {"recorder": "resumed", "time": time} if self._pauses:
                 pause = self._pauses[-1]
-                pause.end = time
-                pause.ticks = round((time - pause.start) / self._step) if self._step else 0
+                pause.end = max(time, pause.start)
+                pause.ticks = round((pause.end - pause.start) / self._step) if self._step else 0
             case {"first": first, "written": written} if grid:
                 self._ticks(first, written, grid)
 

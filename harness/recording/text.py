@@ -9,6 +9,17 @@ NON_JOINER: Final = "\u200c"
 JOINER: Final = "\u200d"
 JOINERS: Final = frozenset({JOINER, NON_JOINER})
 _UNKNOWN: Final = "\ufffd"
+# Drawn as nothing (Unicode's Default_Ignorable_Code_Point), or as a blank; first and last of each range.
+_UNSEEN: Final = (
+    *((0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F)),
+    *((0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x2800, 0x2800), (0x3164, 0x3164), (0xFE00, 0xFE0F)),
+    *((0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xE0000, 0xE0FFF)),
+)
+
+
+def visible(text: str) -> str:
+    """Return what can be seen of a text: two names that differ elsewhere look the same."""
+    return "".join(sign for sign in text if not any(first <= ord(sign) <= last for first, last in _UNSEEN)).strip()
 
 
 def printable(text: str) -> str:

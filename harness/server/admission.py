@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 import time
 from dataclasses import dataclass, replace
@@ -16,8 +17,8 @@ Role = Literal["participant", "recorder", "viewer", "resume"]
 
 JOIN_WITHIN: Final = 300.0
 DOWNLOAD_WITHIN: Final = 60.0
-# The tokens of those who are in live as long as they are; this only bounds them.
-A_DAY: Final = 86_400.0
+# The tokens of those who are in live as long as they are, and are revoked with them.
+WHILE_IN: Final = math.inf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ class Admission:
 
     def key_fits(self, protocols: str | None) -> bool:
         """Tell whether a socket offers the key among its protocols (RFC 6455), which no address and no log holds."""
-        offered = [name.strip().encode() for name in (protocols or "").split(",")]
+        offered = [name.strip().encode(errors="replace") for name in (protocols or "").split(",")]
         key = self.app_key
         return key is not None and any(secrets.compare_digest(one, key.encode()) for one in offered)
 
@@ -131,8 +132,8 @@ class Admission:
 
 
 def _fits(given: str | None, code: str) -> bool:
-    return secrets.compare_digest((given or "").encode(), code.encode())
+    return secrets.compare_digest((given or "").encode(errors="replace"), code.encode())
 
 
 def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+    return hashlib.sha256(token.encode(errors="replace")).digest()

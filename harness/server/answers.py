@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
 class Send:
-    """A message for one connection, as JSON; ``close`` closes it afterwards."""
+    """A message for one connection, as JSON; ``close`` closes it afterwards, ``guess`` says that it tried a code."""
 
     connection: int
     text: str
     close: bool = False
+    guess: bool = False
+
+
+def not_admitted(connection: int, *, guess: bool) -> Send:
+    """Refuse somebody in the same words, whatever is wrong; ``guess`` says that they tried a code."""
+    message = "Not admitted: the token or code is wrong, used or too old."
+    return replace(refusal(connection, message), guess=guess)
 
 
 def refusal(connection: int, message: str) -> Send:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import logging
 from collections import Counter
@@ -17,6 +18,7 @@ from harness.server.answers import refusal
 from harness.server.clock import room_time
 from harness.server.downloads import Downloads
 from harness.server.limits import Limits, Rate
+from harness.server.line import Line
 from harness.server.signaling import Signaling
 from harness.server.spool_socket import PROTOCOLS, WENT_AWAY, SpoolSockets
 
@@ -50,6 +52,8 @@ _HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 
+_SOCKETS: Final = frozenset({"/signal", "/spool"})
+
 _FOR_APPS: Final = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
 
@@ -76,9 +80,11 @@ class App:
         )
         sfu = f" {self.routes.sfu.origin}" if self.routes and self.routes.sfu else ""
         self._headers = {name: value.replace("{sfu}", sfu) for name, value in _HEADERS.items()}
-        self._connections: dict[int, web.WebSocketResponse] = {}
+        self._lines: dict[int, Line] = {}
         self._numbers = itertools.count(1)
         self._sockets: Counter[str] = Counter()
+        # By address: wrong codes.
+        self._guesses: dict[str, Rate] = {}
         self._closing = asyncio.Event()
         self.downloads = Downloads()
         self._spool_sockets = SpoolSockets(
@@ -118,7 +124,7 @@ class App:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Refuse foreign hosts, sockets that foreign pages opened, and more of them than one address may have."""
-        socket = request.headers.get("Upgrade", "").lower() == "websocket"
+        socket = request.path in _SOCKETS
         if not self.admission.host_allowed(request.headers.get("Host")):
             raise web.HTTPMisdirectedRequest(text="This server does not answer to that name.\n")
         prepared = self.admission.key_fits(request.headers.get("Sec-WebSocket-Protocol"))
@@ -126,7 +132,12 @@ class App:
         if (socket or changes) and not prepared and not self.admission.origin_allowed(request.headers.get("Origin")):
             raise web.HTTPForbidden(text="This server takes sockets and changes from its own pages only.\n")
         if not socket:
-            return await handler(request)
+            try:
+                return await handler(request)
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
+                raise web.HTTPNotFound(text="There is nothing here.\n") from error
         address = request.remote or ""
         if self._sockets[address] >= self.limits.connections:
             most = self.limits.connections
@@ -140,9 +151,7 @@ class App:
 
     async def _hang_up(self, _: web.Application) -> None:
         self._closing.set()
-        for socket in list(self._connections.values()):
-            await socket.close()
-        await self._spool_sockets.close()
+        await asyncio.gather(self._spool_sockets.close(), *(line.end() for line in self._lines.values()))
         if self.library:
             self.library.close()
 
@@ -154,18 +163,19 @@ class App:
         )
         await socket.prepare(request)
         number = next(self._numbers)
-        self._connections[number] = socket
+        line = self._lines[number] = Line(socket, request, most=self.limits.unsent)
         try:
-            await self._listen(socket, number)
+            await self._listen(socket, number, request.remote or "")
         finally:
-            del self._connections[number]
+            del self._lines[number]
+            await line.end()
             if socket.close_code in WENT_AWAY or self._closing.is_set():
-                await self._deliver(self.signaling.disconnect(number, "left"))
+                self._deliver(self.signaling.disconnect(number, "left"))
             else:
                 await self._wait_for(self.signaling.lose(number))
         return socket
 
-    async def _listen(self, socket: web.WebSocketResponse, number: int) -> None:
+    async def _listen(self, socket: web.WebSocketResponse, number: int, address: str) -> None:
         """Take what a connection says until it ends, says too much, or nothing for too long."""
         rate = Rate(self.limits.messages)
         while True:
@@ -173,14 +183,25 @@ class App:
             try:
                 message = await socket.receive(timeout=patience)
             except TimeoutError:
-                await self._deliver([refusal(number, f"Nothing was said for {patience:g} s.")])
+                self._deliver([refusal(number, f"Nothing was said for {patience:g} s.")])
                 return
             if message.type is not WSMsgType.TEXT:
                 return
             if not rate.takes_one():
-                await self._deliver([refusal(number, f"Too many messages: {self.limits.messages} a second at most.")])
+                self._deliver([refusal(number, f"Too many messages: {self.limits.messages} a second at most.")])
                 return
-            await self._deliver(self.signaling.receive(number, message.data))
+            guesses = self._guesses.get(address)
+            sends = self.signaling.receive(number, message.data, may_guess=guesses is None or guesses.has_one)
+            self._deliver(sends)
+            if any(send.guess for send in sends):
+                self._count_guess(address)
+            if any(send.close for send in sends if send.connection == number):
+                return
+
+    def _count_guess(self, address: str) -> None:
+        """Count a wrong code: whoever tries many has to wait."""
+        self._guesses = {one: rate for one, rate in self._guesses.items() if not rate.full}
+        self._guesses.setdefault(address, Rate(self.limits.wrong_codes)).takes_one()
 
     async def _wait_for(self, member: Member | None) -> None:
         """Give somebody whose connection was lost a while to come back."""
@@ -189,11 +210,11 @@ class App:
         lost_at = member.lost_at
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._closing.wait(), self.limits.comes_back)
-        await self._deliver(self.signaling.give_up(member, lost_at))
+        self._deliver(self.signaling.give_up(member, lost_at))
 
     async def expel(self, room: str, member: str) -> None:
         """Take somebody out whose page is known to be gone, by id."""
-        await self._deliver(self.signaling.expel(room, member))
+        self._deliver(self.signaling.expel(room, member))
 
     def _recordings(self, room: str) -> list[dict[str, Any]] | None:
         return self.library.listed() if self.library and self.library.room == room else None
@@ -201,20 +222,13 @@ class App:
     async def _announce_recordings(self, recordings: list[dict[str, Any]]) -> None:
         if self.library:
             message = {"type": "recordings", "recordings": recordings}
-            await self._deliver(self.signaling.announce(self.library.room, message))
+            self._deliver(self.signaling.announce(self.library.room, message))
 
-    async def _deliver(self, sends: list[Send]) -> None:
+    def _deliver(self, sends: list[Send]) -> None:
+        """Put into everybody's line what they are told, in the order in which it was said."""
         for send in sends:
-            socket = self._connections.get(send.connection)
-            if socket is None or socket.closed:
-                continue
-            try:
-                await socket.send_str(send.text)
-                if send.close:
-                    await socket.close()
-            except ConnectionError:
-                # Its own handler notices and tells the others.
-                continue
+            if line := self._lines.get(send.connection):
+                line.say(send)
 
 
 def _file(path: Path) -> Handler:

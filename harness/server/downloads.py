@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -55,9 +56,10 @@ class _Address:
 
 
 class Downloads:
-    """Gives addresses out, and serves what is there."""
+    """Gives addresses out, and serves what is there; ``clock`` is in seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._addresses: dict[str, _Address] = {}
 
     def address(self, take: Take, sent: Callable[[int], Awaitable[None]]) -> str:
@@ -68,13 +70,18 @@ class Downloads:
         if take.state != "finished":
             message = f"The recording {take.id} can't be downloaded; it is {take.state}."
             raise RecordingError(message, code=10452)
-        until = time.monotonic() + DOWNLOAD_WITHIN
+        until = self._clock() + DOWNLOAD_WITHIN
         address = _Address(take.path, take.name, take.facts.mime_type, until, take, sent)
         return f"/recordings/{self._issue(address)}/{quote(take.name)}"
 
     def watch(self, path: Path, mime_type: str, report: Page | None, seconds: float) -> tuple[str, str | None]:
         """Return where a film can be watched for so long, and its report beside it, if there is one."""
-        key = self._issue(_Address(path, path.name, mime_type, time.monotonic() + seconds, report=report))
+        asked = _Address(path, path.name, mime_type, self._clock() + seconds, report=report)
+        self._prune()
+        # Whoever asks again goes on with the same one, for as long again.
+        known = (key for key, one in self._addresses.items() if replace(one, until=asked.until) == asked)
+        key = next(known, None) or secrets.token_urlsafe(24)
+        self._addresses[key] = asked
         folder = f"/recordings/{key}"
         return f"{folder}/{quote(path.name)}", f"{folder}/report.html" if report is not None else None
 
@@ -95,7 +102,7 @@ class Downloads:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve a file; what is unknown, too old or gone looks the same."""
         address = self._addresses.get(request.match_info["key"])
-        if address is None or address.shared or address.until <= time.monotonic():
+        if address is None or address.shared or address.until <= self._clock():
             raise _nothing()
         name, path = request.match_info["name"], address.path
         if not path.is_file() or (address.take and address.take.state != "finished"):
@@ -123,9 +130,12 @@ class Downloads:
             headers={"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"},
         )
 
-    def _issue(self, address: _Address) -> str:
-        now = time.monotonic()
+    def _prune(self) -> None:
+        now = self._clock()
         self._addresses = {key: address for key, address in self._addresses.items() if address.until > now}
+
+    def _issue(self, address: _Address) -> str:
+        self._prune()
         key = secrets.token_urlsafe(24)
         self._addresses[key] = address
         return key
@@ -144,6 +154,7 @@ class _Sent(web.FileResponse):
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         writer = await super().prepare(request)
-        if self._tell:
+        # Who asks for the head or for a part has not got the file.
+        if self._tell and request.method == "GET" and self.status == HTTPStatus.OK:
             await self._tell(self.content_length or 0)
         return writer

@@ -34,6 +34,9 @@ _log = logging.getLogger(__name__)
 WATCHED_WITHIN: Final = 3600.0
 # The list goes to everybody with every change: the oldest are not in it.
 _MOST: Final = 200
+# Of those that failed, and of reports, the newest are kept in memory.
+_MOST_FAILED: Final = 20
+_MOST_REPORTS: Final = 50
 
 
 @dataclass(frozen=True)
@@ -199,6 +202,13 @@ class Library:
         if item.recording is None:
             error = item.take.error if item.take else None
             item.failed = reason or (str(error) if error else "It was freed before it was finished.")
+            if item.take and not item.take.bytes:
+                # It never began.
+                self._items.pop(item.id, None)
+            item.take = None
+            failed = [one.id for one in self._items.values() if one.failed]
+            for old in failed[:-_MOST_FAILED]:
+                del self._items[old]
         self._tell()
 
     def _tell(self) -> None:
@@ -221,13 +231,26 @@ class Library:
         if item.judging is None or (item.judging.done() and item.verdict is None):
             item.judging = asyncio.ensure_future(self._judged(recording.path))
             item.judging.add_done_callback(lambda _: self._tell())
+            self._forget_reports()
             self._tell()
+        judging = item.judging
         try:
             # Whoever goes away does not take the verdict from the others.
-            verdict = await asyncio.shield(item.judging)
+            verdict = await asyncio.shield(judging)
         except HarnessError as error:
             raise web.HTTPConflict(text=f"{error}\n") from error
+        except asyncio.CancelledError:
+            if not judging.cancelled():
+                raise
+            # It was deleted meanwhile.
+            raise _unknown() from None
         return web.json_response(verdict.as_message())
+
+    def _forget_reports(self) -> None:
+        """Keep the newest reports; another verdict can be asked for."""
+        judged = [item for item in self._items.values() if item.verdict]
+        for item in judged[:-_MOST_REPORTS]:
+            item.judging = None
 
     async def _judged(self, path: Path) -> Verdict:
         async with self._turn:

@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 _SUFFIXES: Final = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 _NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)([kMG]?)")
+# Synthetic media carry their number in eight bits, a timeline has names of 200 characters, and aiohttp drops a
+# connection at 4 MiB.
+_MOST: Final = {"participants": 256, "name": 200, "spool_message": 4 * 1024 * 1024 - 1}
 # Who says nothing for a while may say more at once: a page that comes back repeats what was not heard.
 _SAVED_UP: Final = 20
-_STRINGS: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+# Possessive, and it matches from any quote on: it reads each character once, whether or not a string is closed.
+_STRINGS: Final = re.compile(r'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
 _NO_BRACKETS: Final = re.compile(r"[^\[\]{}]+")
 
 
@@ -32,7 +36,11 @@ class Limits:
     - ``connections``: sockets from one address.
     - ``rooms``, ``participants`` (of a room), ``viewers`` (of all rooms), ``recordings`` (made in a room at one time),
       ``name`` (characters).
-    - ``recording_bytes``: the largest recording; it ends there, with a file.
+    - ``recording_bytes``: the largest recording; it ends there, with a file. ``notes_bytes`` is how much may be told
+      beside it: ticks, events, statistics.
+    - ``strangers``: connections for recordings that have not said whose they are; more wait for their turn.
+    - ``wrong_codes``: how many from one address in a second, and twenty times as many at once; no code is taken then.
+    - ``unsent``: bytes that wait for somebody in a room who does not take them.
     - ``hello_within``: how soon whoever connects has to say who they are.
     - ``idle``: how long somebody in a room may say nothing; pages ping every five seconds, in the background once a
       minute.
@@ -49,6 +57,10 @@ class Limits:
     viewers: int = 64
     recordings: int = 64
     recording_bytes: int = 100_000_000_000
+    notes_bytes: int = 2_000_000_000
+    strangers: int = 12
+    wrong_codes: float = 1.0
+    unsent: int = 2_000_000
     name: int = 64
     hello_within: float = 10.0
     idle: float = 150.0
@@ -75,6 +87,9 @@ class Limits:
                 wanted = "a whole number" if whole[name] else "a number"
                 message = f"--limit: {name.replace('_', '-')} wants {wanted} above 0, as 10 or 2G, not {number!r}."
                 raise ConfigError(message)
+            if value > _MOST.get(name, value):
+                message = f"--limit: {name.replace('_', '-')} is {_MOST[name]} at most, not {number}."
+                raise ConfigError(message)
             values[name] = int(value) if whole[name] else value
         return cls(**values)
 
@@ -93,13 +108,23 @@ class Rate:
 
     def takes_one(self) -> bool:
         """Count one more; tell whether that is not too many."""
-        now = self._clock()
-        self._left = min(self._a_second * _SAVED_UP, self._left + (now - self._at) * self._a_second)
-        self._at = now
-        if self._left < 1:
+        if not self.has_one:
             return False
         self._left -= 1
         return True
+
+    @property
+    def has_one(self) -> bool:
+        """Whether one more would not be too many."""
+        now = self._clock()
+        self._left = min(self._a_second * _SAVED_UP, self._left + (now - self._at) * self._a_second)
+        self._at = now
+        return self._left >= 1
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing counts against it any more."""
+        return self.has_one and self._left >= self._a_second * _SAVED_UP
 
 
 def too_deep(text: str, depth: int) -> bool:

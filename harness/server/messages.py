@@ -136,7 +136,7 @@ class SpoolHello(Message):
     recording: Short | None = None
     recorder: Recorder
     config: Annotated[dict[str, Any], Field(max_length=16)]
-    mime_type: Short
+    mime_type: Annotated[str, Field(max_length=128, pattern=r"^[\x20-\x7e]*$")]
     width: Annotated[int, Field(gt=0, le=8192)] | None
     height: Annotated[int, Field(gt=0, le=8192)] | None
     frame_rate: Literal[15, 30] | None

@@ -10,11 +10,12 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from harness.errors import SetupError
 from harness.recording.recover import recover
 from harness.recording.spooled import FOLDER_MODE
-from harness.server.admission import A_DAY, Admission, Grant
+from harness.server.admission import WHILE_IN, Admission, Grant
 from harness.server.app import App, web_folder
 from harness.server.limits import Limits
 from harness.server.network import LOOPBACK, names_of
@@ -38,6 +39,11 @@ _LAST_ANSWERS_WITHIN: Final = 1.0
 _log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
+
+
+def _makes_sense(record: logging.LogRecord) -> bool:
+    """Tell whether what aiohttp logs is about a request that is one: strangers could fill the log with others."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 class RoomServer:
@@ -162,7 +168,7 @@ class RoomServer:
 
         def prepare() -> dict[str, str | None]:
             grant = Grant(role="participant", room=room, name=name)
-            token = self._admission.issue(grant, seconds=A_DAY, single_use=False)
+            token = self._admission.issue(grant, seconds=WHILE_IN, single_use=False)
             return {
                 "url": self.url,
                 "key": self._admission.admit_apps(),
@@ -214,6 +220,7 @@ class RoomServer:
             raise SetupError(message) from error
 
     async def _start(self) -> None:
+        logging.getLogger("aiohttp.server").addFilter(_makes_sense)
         self._runner = web.AppRunner(self._app.build(), access_log=None, shutdown_timeout=_LAST_ANSWERS_WITHIN)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port, reuse_address=True, ssl_context=self._tls)

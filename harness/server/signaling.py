@@ -10,15 +10,15 @@ import json
 import secrets
 import unicodedata
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from harness.recording.text import JOINERS
+from harness.recording.text import JOINERS, visible
 from harness.recording.timeline import Member as TimelineMember
-from harness.server.admission import A_DAY, Grant
-from harness.server.answers import Send, refusal
+from harness.server.admission import WHILE_IN, Grant
+from harness.server.answers import Send, not_admitted, refusal
 from harness.server.limits import too_deep
 from harness.server.media import Routes
 from harness.server.messages import (
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 # Synthetic media carry their number in eight bits.
 _MARKERS = 256
+# Whose names of earlier members keep their numbers.
+_MOST_NAMES = 1000
 # What is kept for a member who hears nothing; pages say every five seconds what they have heard.
 _MOST_KEPT = 1000
 _MOST_BYTES_KEPT = 1_000_000
@@ -63,6 +65,7 @@ class Member:
     lost_at: float | None = None
     # What was said to the member and not heard yet, how many were heard, and how many were taken from the member.
     unheard: deque[str] = field(default_factory=deque)
+    unheard_size: int = 0
     heard: int = 0
     taken: int = 0
     # Whether something was not kept, so that the connection can't be taken up again.
@@ -71,12 +74,24 @@ class Member:
     video: bool = True
     screen: bool = False
     wants: Wants = None
+    renumbered: int = 0
 
     def hear(self, count: int) -> None:
         """Forget what the member has heard: ``count`` messages since the welcome."""
         while self.heard < count and self.unheard:
-            self.unheard.popleft()
+            self.unheard_size -= len(self.unheard.popleft())
             self.heard += 1
+
+    def keep(self, text: str) -> None:
+        """Keep what is said to the member until they have heard it; past a bound there is no coming back."""
+        if self.missed:
+            return
+        self.unheard.append(text)
+        self.unheard_size += len(text)
+        if len(self.unheard) > _MOST_KEPT or self.unheard_size > _MOST_BYTES_KEPT:
+            self.missed = True
+            self.unheard.clear()
+            self.unheard_size = 0
 
     def as_message(self) -> dict[str, Any]:
         """Return what others are told of the member (MemberInfo)."""
@@ -93,13 +108,13 @@ class Member:
 
 @dataclass
 class Room:
-    """The members of a room, by id, and the record of everybody who ever was in it."""
+    """The members of a room, by id, when each came in, and which numbers belong to whose names."""
 
     name: str
     members: dict[str, Member] = field(default_factory=dict)
     markers: int = 0
     markers_by_name: dict[str, int | None] = field(default_factory=dict)
-    record: list[Happened] = field(default_factory=list)
+    joins: dict[str, Happened] = field(default_factory=dict)
 
 
 class Signaling:
@@ -131,8 +146,11 @@ class Signaling:
         self._members: dict[int, Member] = {}
         self._viewers = Viewers(admission, limits, clock, recordings)
 
-    def receive(self, connection: int, text: str) -> list[Send]:
-        """Take a message; a malformed one closes the connection that sent it, and nothing else."""
+    def receive(self, connection: int, text: str, *, may_guess: bool = True) -> list[Send]:
+        """Take a message; a malformed one closes the connection that sent it, and nothing else.
+
+        With ``may_guess`` false no code is looked at.
+        """
         if too_deep(text, self._limits.json_depth):
             return [refusal(connection, f"Malformed message: nested more than {self._limits.json_depth} deep.")]
         try:
@@ -143,7 +161,7 @@ class Signaling:
             return self._viewers.receive(connection, message)
         member = self._members.get(connection)
         if member is None:
-            return self._greet(connection, message)
+            return self._greet(connection, message, may_guess=may_guess)
         if not isinstance(message, Ping):
             member.taken += 1
         return self._obey(member, message)
@@ -195,10 +213,12 @@ class Signaling:
             del self.rooms[room.name]
         return self._tell(room, {"type": "left", "id": member.id, "reason": reason})
 
-    def _greet(self, connection: int, message: SignalMessage) -> list[Send]:
+    def _greet(self, connection: int, message: SignalMessage, *, may_guess: bool) -> list[Send]:
         """Take the first message of a connection."""
         if not isinstance(message, Hello):
             return [refusal(connection, "Say hello first.")]
+        if message.code is not None and not may_guess:
+            return [refusal(connection, "Too many wrong codes from your address: wait a minute.")]
         if message.role == "viewer":
             return self._viewers.enter(connection, message)
         return self._resume(connection, message) if message.resume else self._enter(connection, message)
@@ -206,7 +226,7 @@ class Signaling:
     def _enter(self, connection: int, hello: Hello) -> list[Send]:
         grant = self._admission.enter(hello.token, name=hello.name, code=hello.code)
         if grant is None:
-            return [refusal(connection, "Not admitted: the token or code is wrong, used or too old.")]
+            return [not_admitted(connection, guess=hello.code is not None)]
         room = self.rooms.get(grant.room)
         if room is None:
             if len(self.rooms) >= self._limits.rooms:
@@ -224,7 +244,7 @@ class Signaling:
             synthetic=hello.media == "synthetic",
             wants=hello.wants,
         )
-        room.markers_by_name[member.name] = member.marker if member.synthetic else None
+        _remember(room, member)
         self._record("join", member)
         others = [other.as_message() for other in room.members.values()]
         sends = self._tell(room, {"type": "joined", "member": member.as_message()})
@@ -239,8 +259,8 @@ class Signaling:
             "name": member.name,
             "marker": member.marker,
             "members": others,
-            "spool_token": self._admission.issue(recorder, seconds=A_DAY, single_use=False),
-            "resume": self._admission.issue(resume, seconds=A_DAY, single_use=False),
+            "spool_token": self._admission.issue(recorder, seconds=WHILE_IN, single_use=False),
+            "resume": self._admission.issue(resume, seconds=WHILE_IN, single_use=False),
             **self._routes.for_member(room.name, member.id, self._server),
             "recordings": self._recordings(room.name),
         }
@@ -310,8 +330,11 @@ class Signaling:
         if any(other.marker == marker for other in member.room.members.values() if other is not member):
             refused = f"The number {marker} is somebody else's."
             return [refusal(member.connection, refused)] if member.connection is not None else []
+        member.renumbered += 1
+        if member.renumbered > _MARKERS:
+            return [refusal(member.connection, "Too many numbers.")] if member.connection is not None else []
         member.marker = marker
-        member.room.markers_by_name[member.name] = marker
+        _remember(member.room, member)
         self._record("renumbered", member)
         return []
 
@@ -319,21 +342,36 @@ class Signaling:
         marker = member.marker if member.synthetic else None
         time = self._clock() if at is None else at
         happened = Happened(time, event, TimelineMember(name=member.name, marker=marker))
-        member.room.record.append(happened)
+        joins = member.room.joins
+        if event == "join":
+            joins[member.id] = happened
+        elif event == "renumbered":
+            joins[member.id] = replace(joins[member.id], member=happened.member)
+        else:
+            del joins[member.id]
         self._tell_of(member.room.name, happened)
 
     def _free_name(self, room: Room, wished: str) -> str:
         """Return the name without controls, cut to size, and unlike everybody else's."""
         composed = unicodedata.normalize("NFC", wished)
         printable = "".join(sign for sign in composed if sign.isprintable() or sign in JOINERS)
-        name = " ".join(printable.split())[: self._limits.name] or "guest"
-        taken = {member.name for member in room.members.values()}
+        name = " ".join(printable.split())[: self._limits.name]
+        name = name if visible(name) else "guest"
+        taken = {visible(member.name) for member in room.members.values()}
         number = 2
         free = name
-        while free in taken:
+        while visible(free) in taken:
             free = f"{name} {number}"
             number += 1
         return free
+
+
+def _remember(room: Room, member: Member) -> None:
+    """Keep a member's number for who comes back by that name; of very many names the oldest is forgotten."""
+    room.markers_by_name.pop(member.name, None)
+    room.markers_by_name[member.name] = member.marker if member.synthetic else None
+    if len(room.markers_by_name) > _MOST_NAMES:
+        del room.markers_by_name[next(iter(room.markers_by_name))]
 
 
 def _say(members: Iterable[Member], message: dict[str, Any]) -> list[Send]:
@@ -341,19 +379,10 @@ def _say(members: Iterable[Member], message: dict[str, Any]) -> list[Send]:
     text = json.dumps(message)
     sends = []
     for member in members:
-        if not member.missed:
-            member.unheard.append(text)
-            if _too_much(member.unheard):
-                member.missed = True
-                member.unheard.clear()
+        member.keep(text)
         if member.connection is not None:
             sends.append(Send(member.connection, text))
     return sends
-
-
-def _too_much(unheard: deque[str]) -> bool:
-    """Tell whether more waits for a member than is kept for anybody."""
-    return len(unheard) > _MOST_KEPT or sum(map(len, unheard)) > _MOST_BYTES_KEPT
 
 
 def _plain(wants: Wants) -> dict[str, Any] | None:

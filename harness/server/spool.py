@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+# What happens in one recording, at most: all of it stands in its manifest.
+_MOST_EVENTS: Final = 20_000
 # Why a recording ended that nobody stopped.
 GONE: Final = "its page went away before it was stopped"
 
@@ -54,6 +56,8 @@ class Take:
     state: Literal["recording", "finished", "failed", "cleaned"] = "recording"
     bytes: int = 0
     chunks: int = 0
+    # Bytes of what was told beside it: ticks, events, statistics.
+    noted: int = 0
     # Messages taken in order: chunks, ticks, events, states and the end.
     taken: int = 0
     growth: Growth = field(default_factory=Growth)
@@ -67,6 +71,9 @@ class Take:
     ended: Callable[[], None] = lambda: None
     # Ending comes from the page's socket and from Python, each in a thread of its own.
     _ending: threading.RLock = field(default_factory=threading.RLock)
+    # No chunk is taken once it ends: what is acknowledged is in the file.
+    _writing: threading.Lock = field(default_factory=threading.Lock)
+    _events: int = 0
     _recording: bool = False
     _raw: BinaryIO | None = None
     _log: BinaryIO | None = None
@@ -113,23 +120,31 @@ class Take:
 
     def chunk(self, number: int, offset: int, data: memoryview) -> None:
         """Append a chunk; raises RecordingError when it is not the next one."""
-        if self.state != "recording" or self._raw is None:
-            message = f"The recording {self.id} takes no more bytes; it is {self.state}."
-            raise RecordingError(message, code=10452)
-        if (number, offset) != (self.chunks, self.bytes):
-            message = f"Chunk {number} at byte {offset} came where chunk {self.chunks} at byte {self.bytes} was due."
-            raise RecordingError(message, code=10452)
-        with room_for("what is being recorded", self.folder.raw):
-            while data:
-                data = data[self._raw.write(data) :]
-        self.bytes = self._raw.tell()
-        self.chunks += 1
-        self.taken += 1
+        with self._writing:
+            if self._raw is None or not self.takes_more:
+                state = "ending" if self.state == "recording" else self.state
+                message = f"The recording {self.id} takes no more bytes; it is {state}."
+                raise RecordingError(message, code=10452)
+            if (number, offset) != (self.chunks, self.bytes):
+                due = f"chunk {self.chunks} at byte {self.bytes}"
+                message = f"Chunk {number} at byte {offset} came where {due} was due."
+                raise RecordingError(message, code=10452)
+            with room_for("what is being recorded", self.folder.raw):
+                while data:
+                    data = data[self._raw.write(data) :]
+            self.bytes = self._raw.tell()
+            self.chunks += 1
+            self.taken += 1
         self.growth.grew()
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether it is being recorded, and nobody ends it yet."""
+        return self.state == "recording" and not self.growth.ended
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Append one line to the log."""
-        _append(self._log, line)
+        self.noted += _append(self._log, line)
 
     def ticks(self, first: int, written: list[float | None]) -> None:
         """Take the times at which the mixer wrote its ticks from number ``first`` on."""
@@ -142,19 +157,27 @@ class Take:
         if self.told_by_room and event.event in {"join", "leave"} and not event.elsewhere:
             message = f"Who is in {self.facts.room!r} is told by the room, not by a page."
             raise RecordingError(message, code=10452)
-        self.taken += 1
+        self._happens()
         if event.event == "join" and event.elsewhere and event.participant:
             self.log({"member": Member(name=event.participant, marker=event.marker).model_dump()})
         self.log({"event": event.model_dump(exclude_none=True, exclude={"elsewhere", "marker"})})
 
+    def _happens(self) -> None:
+        """Count what happens in the recording; raises RecordingError where there is too much of it."""
+        self._events += 1
+        if self._events > _MOST_EVENTS:
+            message = f"More than {_MOST_EVENTS} things happened in the recording, which ends there."
+            raise RecordingError(message, code=10452)
+        self.taken += 1
+
     def statistics(self, statistics: Statistics) -> None:
         """Take what WebRTC says of a connection."""
         self.taken += 1
-        _append(self._statistics, statistics.model_dump(exclude={"type"}))
+        self.noted += _append(self._statistics, statistics.model_dump(exclude={"type"}))
 
     def recorder(self, state: str, page_time: float) -> None:
         """MediaRecorder was started, stopped, paused or resumed, at a time in ms on the page's clock."""
-        self.taken += 1
+        self._happens()
         self._recording = state in {"started", "resumed"}
         self.log({"recorder": state, "time": page_time})
 
@@ -188,10 +211,10 @@ class Take:
         self._warned = True
         return f"Only {free} are left on the disk; the recording ends before it is full."
 
-    def too_large(self, most: int) -> RecordingError:
-        """Return the error with which a recording ends that would have more than so many bytes; what it has is kept."""
+    def too_large(self, what: str, most: int) -> RecordingError:
+        """Return the error with which a recording ends that would have more than so many bytes of something."""
         self._reason = "it had reached the largest size that the server takes"
-        message = f"The recording has {self.bytes} bytes; the server takes {most} at most, and ended it there."
+        message = f"{what} would be more than the {most} bytes that the server takes; it was ended there."
         return RecordingError(message, code=10452)
 
     def finish(self, recovered: str | None = None) -> Finished:
@@ -199,7 +222,7 @@ class Take:
 
         Raises RecordingError when nothing that was recorded can be read, DiskFullError when there is no room for it.
         """
-        self.growth.end()
+        self._take_no_more()
         with self._ending:
             if self._thread is not None:
                 self._thread.join()
@@ -259,7 +282,9 @@ class Take:
     def mark_kept(self) -> None:
         """Note that the file is safe outside the spool: nothing needs to publish it any more."""
         self.kept = True
-        self.folder.kept.touch()
+        # Whoever freed it meanwhile has no use for the mark.
+        with contextlib.suppress(FileNotFoundError):
+            self.folder.kept.touch()
 
     def clean(self) -> None:
         """Free everything that the spool holds of the recording; twice is fine."""
@@ -280,8 +305,12 @@ class Take:
         if self._lock is not None:
             self._lock.close()
 
+    def _take_no_more(self) -> None:
+        with self._writing:
+            self.growth.end()
+
     def _rest(self) -> None:
-        self.growth.end()
+        self._take_no_more()
         if self._thread is not None:
             self._thread.join()
         self.wait_until_safe()
@@ -304,7 +333,7 @@ class Take:
             self._described.set()
             self.folder.settle(self.facts, result, self._cancelled)
             self._safe = not self._cancelled.is_set()
-        except (HarnessError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - the thread's own failure is told to whoever asks for the file
             self.error = error if isinstance(error, HarnessError) else RecordingError(str(error), code=10453)
             _log.warning("%s", error)
         finally:
@@ -346,8 +375,8 @@ class Spool:
         self.versions = dict(versions)
         self.takes: dict[str, Take] = {}
 
-    def begin(self, hello: SpoolHello, *, participant: str, room: str, happened: Iterable[Happened]) -> Take:
-        """Begin a recording in a room where this much has ``happened``.
+    def begin(self, hello: SpoolHello, *, participant: str, room: str, joins: Iterable[Happened]) -> Take:
+        """Begin a recording in a room; ``joins`` are those of whoever is there now.
 
         Raises ConfigError for a configuration that can't work.
         """
@@ -370,7 +399,7 @@ class Spool:
         )
         take = Take(facts, Folder(self.root / facts.id), told_by_room=hello.presence == "server")
         take.open()
-        for one in _still_here(happened):
+        for one in joins:
             take.happened(one)
         self.takes[take.id] = take
         return take
@@ -383,7 +412,11 @@ class Spool:
         """Tell every recording that runs in a room what happened there."""
         for take in self.takes.values():
             if take.facts.room == room and take.state == "recording":
-                take.happened(happened)
+                try:
+                    take.happened(happened)
+                except (HarnessError, OSError) as error:
+                    # The others, and the room, go on; the disk is told of by its next chunk.
+                    _log.warning("%s: %s", take.facts.stem, error)
 
     def close(self) -> None:
         """Close every recording's files; what is not cleaned stays on disk."""
@@ -392,17 +425,14 @@ class Spool:
         remove_empty(self.root)
 
 
-def _still_here(happened: Iterable[Happened]) -> list[Happened]:
-    """Return the last join of everybody who is in the room: who has left before is no part of a recording."""
-    last = {one.member.name: one for one in happened}
-    return [one for one in last.values() if one.event != "leave"]
-
-
-def _append(log: BinaryIO | None, line: Mapping[str, Any]) -> None:
-    """Append one line to a log, if it is still open."""
-    if log is not None and not log.closed:
-        with room_for("the log of a recording", Path(log.name)):
-            log.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+def _append(log: BinaryIO | None, line: Mapping[str, Any]) -> int:
+    """Append one line to a log, if it is still open; return its length in bytes."""
+    if log is None or log.closed:
+        return 0
+    text = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+    with room_for("the log of a recording", Path(log.name)):
+        log.write(text)
+    return len(text)
 
 
 def default_stem(participant: str) -> str:

@@ -13,9 +13,10 @@ from aiohttp import WSMessage, WSMsgType, web
 from pydantic import ValidationError
 
 from harness.errors import HarnessError, PageError, RecordingError
-from harness.server.admission import A_DAY, Grant
+from harness.server.admission import WHILE_IN, Grant
 from harness.server.clock import room_time
 from harness.server.limits import Rate, too_deep
+from harness.server.line import hang_up
 from harness.server.messages import (
     SPOOL,
     Clean,
@@ -72,7 +73,7 @@ class SpoolSockets:
         self._downloads = downloads
         self._limits = limits
         self._library = library
-        self._open: set[web.WebSocketResponse] = set()
+        self._open: dict[web.WebSocketResponse, web.Request] = {}
         # By recording: the connection that it comes over, and the token with which a lost one is taken up again.
         self._current: dict[str, web.WebSocketResponse] = {}
         self._resumes: dict[str, str] = {}
@@ -80,44 +81,60 @@ class SpoolSockets:
         self._back: dict[str, asyncio.Event] = {}
         self._telling: set[asyncio.Future[None]] = set()
         self._closing = False
+        # Who has not said whose recording comes may send a large message, which lies in memory until it is whole.
+        self._strangers = asyncio.Semaphore(limits.strangers)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection until it ends."""
         socket = web.WebSocketResponse(
             protocols=PROTOCOLS, max_msg_size=self._limits.spool_message, compress=False, heartbeat=20
         )
-        await socket.prepare(request)
-        self._open.add(socket)
         take: Take | None = None
         failed = False
-        rate = Rate(self._limits.messages)
         try:
-            while not socket.closed:
-                message = await self._next(socket, take)
-                if take is not None and self._current.get(take.id) is not socket:
-                    # The page has come back on another connection.
-                    break
-                self._count(message, rate)
-                if message.type is WSMsgType.BINARY and take is not None:
-                    _chunk(take, message.data, most=self._limits.recording_bytes)
-                    await send(socket, _ack(take))
-                    await self._watch_disk(socket, take)
-                elif message.type is WSMsgType.TEXT:
-                    take = await self._text(socket, take, message.data)
-                else:
-                    break
+            async with self._strangers:
+                await socket.prepare(request)
+                self._open[socket] = request
+                take = await self._first(socket)
+            if take is not None:
+                await self._go_on(socket, take)
+        except web.HTTPException:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever fails here, the page must hear of it, or it waits for ever
             failed = True
             if not isinstance(error, HarnessError | OSError):
                 _log.exception("The spool failed.")
-            await send(socket, _failure(error))
+            await send(socket, self._failure(error))
         finally:
-            self._open.discard(socket)
+            self._open.pop(socket, None)
             if take is not None and self._current.get(take.id) is socket:
                 del self._current[take.id]
                 await self._abandoned(take, over=failed or socket.close_code in WENT_AWAY)
-            await socket.close()
+            if socket.prepared:
+                await hang_up(socket, request)
         return socket
+
+    async def _first(self, socket: web.WebSocketResponse) -> Take | None:
+        """Take the first message; return whose recording comes."""
+        message = await self._next(socket, None)
+        return await self._text(socket, None, message.data) if message.type is WSMsgType.TEXT else None
+
+    async def _go_on(self, socket: web.WebSocketResponse, take: Take) -> None:
+        """Take a recording in, until its connection ends or the page has come back on another one."""
+        rate = Rate(self._limits.messages)
+        while not socket.closed:
+            message = await self._next(socket, take)
+            if self._current.get(take.id) is not socket:
+                return
+            self._count(message, rate)
+            if message.type is WSMsgType.BINARY:
+                _chunk(take, message.data, most=self._limits.recording_bytes)
+                await send(socket, _ack(take))
+            elif message.type is WSMsgType.TEXT:
+                await self._text(socket, take, message.data)
+            else:
+                return
+            await self._watch(socket, take)
 
     async def _next(self, socket: web.WebSocketResponse, take: Take | None) -> WSMessage:
         """Return the next message; a recording from which nothing comes is an alarm."""
@@ -148,8 +165,7 @@ class SpoolSockets:
         self._closing = True
         for back in self._back.values():
             back.set()
-        for socket in list(self._open):
-            await socket.close()
+        await asyncio.gather(*(hang_up(socket, request) for socket, request in self._open.items() if socket.prepared))
 
     async def _text(self, socket: web.WebSocketResponse, take: Take | None, text: str) -> Take:
         if too_deep(text, self._limits.json_depth):
@@ -178,7 +194,7 @@ class SpoolSockets:
             self._back.pop(take.id).set()
         if take.id not in self._resumes:
             grant = Grant(role="resume", room=take.facts.room, name=take.facts.participant, subject=take.id)
-            self._resumes[take.id] = self._admission.issue(grant, seconds=A_DAY, single_use=False)
+            self._resumes[take.id] = self._admission.issue(grant, seconds=WHILE_IN, single_use=False)
         ready = {"type": "ready", "recording": take.id, "resume": self._resumes[take.id]}
         await send(socket, {**ready, "bytes": take.bytes, "taken": take.taken})
         if take.state == "finished":
@@ -195,8 +211,13 @@ class SpoolSockets:
             manifest = await asyncio.to_thread(take.end)
             await send(socket, {"type": "hashed", "sha256": manifest.recording.sha256})
 
-    async def _watch_disk(self, socket: web.WebSocketResponse, take: Take) -> None:
-        """Say when the disk runs full; a recording that would fill it is ended."""
+    async def _watch(self, socket: web.WebSocketResponse, take: Take) -> None:
+        """Say when the disk runs full; a recording that would fill it, or of which too much is told, is ended."""
+        if not take.takes_more:
+            return
+        if take.noted > self._limits.notes_bytes:
+            what = "What is told beside the recording"
+            raise take.too_large(what, self._limits.notes_bytes)
         told = take.running_full(self._spool.headroom)
         if told:
             take.alarm(room_time(), told)
@@ -212,8 +233,8 @@ class SpoolSockets:
             message = f"The room is full of recordings: {self._limits.recordings} at a time."
             raise RecordingError(message, code=10452)
         room = self._signaling.rooms.get(grant.room)
-        happened = room.record if room else []
-        take = self._spool.begin(hello, participant=grant.name, room=grant.room, happened=happened)
+        joins = room.joins.values() if room else []
+        take = self._spool.begin(hello, participant=grant.name, room=grant.room, joins=joins)
         loop = asyncio.get_running_loop()
         # A start resolves when every track is safe: whoever waits for that need not wait for the next chunk, too.
 
@@ -236,7 +257,7 @@ class SpoolSockets:
     def _resume(self, hello: SpoolHello) -> Take:
         grant = self._admission.redeem(hello.token, "resume")
         take = self._spool.takes.get(grant.subject) if grant else None
-        if take is None or take.id != hello.recording or take.state not in {"recording", "finished"}:
+        if take is None or take.id != hello.recording or not (take.takes_more or take.state == "finished"):
             message = "Not admitted: there is no recording here that could go on."
             raise RecordingError(message, code=10452)
         return take
@@ -260,10 +281,20 @@ class SpoolSockets:
                 _note(take, message)
                 await send(socket, _ack(take))
 
+    def _failure(self, error: Exception) -> dict[str, Any]:
+        """Return what the page hears of an error: nothing of where this server keeps things."""
+        message = str(error).replace(f"{self._spool.root}/", "")
+        if isinstance(error, PageError):
+            return {"type": "error", "name": error.name, "code": error.code, "message": message}
+        if isinstance(error, HarnessError):
+            return {"type": "error", "name": "ConfigError", "code": None, "message": message}
+        return {"type": "error", "name": "RecordingError", "code": 10452, "message": f"The spool failed: {message}."}
+
     def _address(self, take: Take) -> dict[str, Any]:
         async def sent(size: int) -> None:
-            # Whoever came through the open door has the file now; what Python drives, Python collects and marks.
-            if self._admission.open_room == take.facts.room:
+            # Whoever came through an open door has the file now. What a library keeps, and what Python collects, they
+            # mark themselves.
+            if self._library is None and self._admission.open_room == take.facts.room:
                 take.mark_kept()
             socket = self._current.get(take.id)
             if socket is not None:
@@ -277,6 +308,8 @@ class SpoolSockets:
             back = self._back[take.id] = asyncio.Event()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(back.wait(), _GRACE)
+            if self._back.get(take.id) is back:
+                del self._back[take.id]
         if take.id in self._current:
             return
         if take.state == "recording":
@@ -285,17 +318,25 @@ class SpoolSockets:
             except HarnessError as error:
                 if take.bytes:
                     _log.warning("%s", error)
-        if take.state == "failed" and not take.bytes:
-            # It never began: there is nothing that anybody could want.
+        await asyncio.to_thread(take.wait_until_safe)
+        # Its page may have come for the finished file meanwhile.
+        if take.id not in self._current:
+            await self._free_abandoned(take)
+
+    async def _free_abandoned(self, take: Take) -> None:
+        """Free what nobody can want or ask for any more."""
+        if (take.state == "failed" and not take.bytes) or (self._library and take.state == "finished" and take.kept):
             await self._forget(take)
-        elif self._library and take.state == "finished":
-            await asyncio.to_thread(take.wait_until_safe)
-            # The library has it, and its page can't ask for it any more.
-            if take.kept:
-                await self._forget(take)
+        elif self._library and take.state == "failed":
+            # What there is of it is the next recovery's.
+            await asyncio.to_thread(take.close)
+            self._let_go(take)
 
     async def _forget(self, take: Take) -> None:
         await asyncio.to_thread(take.clean)
+        self._let_go(take)
+
+    def _let_go(self, take: Take) -> None:
         self._spool.takes.pop(take.id, None)
         self._admission.revoke(take.facts.room, take.id)
         self._resumes.pop(take.id, None)
@@ -317,7 +358,8 @@ def _chunk(take: Take, data: bytes, *, most: int) -> None:
     _, number, offset = _CHUNK.unpack_from(data)
     content = memoryview(data)[_CHUNK.size :]
     if take.bytes + len(content) > most:
-        raise take.too_large(most)
+        what = "The recording"
+        raise take.too_large(what, most)
     take.chunk(number, offset, content)
 
 
@@ -338,14 +380,6 @@ def _ack(take: Take) -> dict[str, Any]:
     progress = take.progress
     counts = {"bytes": take.bytes, "taken": take.taken}
     return {"type": "ack", **counts, "tracks": list(progress.tracks), "picture": progress.stamps.get("video")}
-
-
-def _failure(error: Exception) -> dict[str, Any]:
-    if isinstance(error, PageError):
-        return {"type": "error", "name": error.name, "code": error.code, "message": str(error)}
-    if isinstance(error, HarnessError):
-        return {"type": "error", "name": "ConfigError", "code": None, "message": str(error)}
-    return {"type": "error", "name": "RecordingError", "code": 10452, "message": f"The spool failed: {error}."}
 
 
 def _first(error: ValidationError) -> str:

@@ -6,8 +6,8 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from harness.server.admission import A_DAY, Grant
-from harness.server.answers import Send, refusal
+from harness.server.admission import WHILE_IN, Grant
+from harness.server.answers import Send, not_admitted, refusal
 from harness.server.messages import Bye, Hello, Ping, SignalMessage
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ class Viewers:
         """Show somebody who knows the code what there is, with a token that is good while they look."""
         room = self._admission.look(hello.code)
         if room is None:
-            return [refusal(connection, "Not admitted: the token or code is wrong, used or too old.")]
+            return [not_admitted(connection, guess=hello.code is not None)]
         recordings = self._recordings(room)
         if recordings is None:
             return [refusal(connection, "No recordings are kept here.")]
         if len(self._grants) >= self._limits.viewers:
             return [refusal(connection, f"The server is full: {self._limits.viewers} viewers.")]
         grant = self._grants[connection] = Grant(role="viewer", room=room, subject=secrets.token_urlsafe(16))
-        token = self._admission.issue(grant, seconds=A_DAY, single_use=False)
+        token = self._admission.issue(grant, seconds=WHILE_IN, single_use=False)
         looking = {"type": "looking", "room": room, "token": token, "recordings": recordings}
         return [Send(connection, json.dumps(looking))]
 

@@ -110,7 +110,7 @@ def begin(spool: Spool, footage: Footage, name: str) -> Take:
         frame_rate=footage.rate,
         clock=Clock(offset=0.0, error=0.0),
     )
-    take = spool.begin(hello, participant="alice", room="room", happened=())
+    take = spool.begin(hello, participant="alice", room="room", joins=())
     take.recorder("started", STARTED)
     return take
 

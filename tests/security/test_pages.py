@@ -93,6 +93,18 @@ def test_a_page_of_another_origin_reaches_nothing(door: RoomServer, page: Page) 
         }
 
 
+def test_a_socket_is_one_however_it_is_asked_for(door: RoomServer) -> None:
+    """Servers take more for an upgrade than the word itself; what is guarded is the address."""
+    connection = http.client.HTTPConnection(urlsplit(door.url).netloc)
+    upgrade = {"Upgrade": "\xa0websocket".encode().decode("latin-1"), "Connection": "Upgrade"}
+    keys = {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+    connection.request("GET", "/signal", headers={**upgrade, **keys, "Origin": "http://evil.example"})
+    status = connection.getresponse().status
+    connection.close()
+
+    assert status == 403
+
+
 @pytest.mark.parametrize(
     ("method", "path", "headers", "status"),
     [
@@ -104,6 +116,9 @@ def test_a_page_of_another_origin_reaches_nothing(door: RoomServer, page: Page) 
         ("GET", "/src/%2e%2e/%2e%2e/pyproject.toml", {}, 404),
         ("GET", "/src/..%2f..%2fpyproject.toml", {}, 404),
         ("GET", "/src/", {}, 403),
+        ("GET", f"/src/{'a' * 300}", {}, 404),
+        ("GET", "/signal", {"Sec-WebSocket-Protocol": "\xff\xe9"}, 403),
+        ("POST", "/library/x/address", {"Origin": "{url}", "Authorization": "Bearer \xff\xe9"}, 403),
         ("GET", "/library", {}, 404),
         ("POST", "/library/x/verdict", {}, 403),
         ("POST", "/library/x/verdict", {"Origin": "https://evil.example"}, 403),

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import threading
+import time
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import psutil
 import pytest
 
+from harness.launch import open_door
 from harness.server.admission import Grant
 from harness.server.clock import room_time
 from harness.server.limits import Limits
 from harness.server.room_server import RoomServer
 from tests.goals import FULL
-from tests.security.wire import CHUNK, SOUND, TO_SIGNAL, TO_SPOOL, Sockets, malformed, sockets
+from tests.security.wire import CHUNK, SOUND, TO_SIGNAL, TO_SPOOL, Sockets, answer, malformed, sockets
 from tests.verdicts import whole
 
 if TYPE_CHECKING:
@@ -302,6 +306,126 @@ def test_a_room_has_so_many_recordings_at_a_time(tmp_path: Path) -> None:
     assert second["message"] == "The room is full of recordings: 1 at a time."
 
 
+def test_what_is_told_beside_a_recording_has_an_end(tmp_path: Path) -> None:
+    """Statistics fill a disk as well as pictures do."""
+
+    async def record(server: RoomServer) -> dict[str, Any]:
+        async with sockets(server) as wire:
+            inside, welcome = await wire.enter("daily", "mallory")
+            spool = await wire.open("/spool")
+            await spool.send_json({**SOUND, "token": welcome["spool_token"]})
+            told = {"type": "stats", "time": 1, "participant": "bob", "report": [{"type": "x" * 100}] * 40}
+            for _ in range(10):
+                await spool.send_json(told)
+            answers = [json.loads(message.data) async for message in spool]
+            await inside.close()
+            return answers[-1]
+
+    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(notes_bytes=20_000)) as server:
+        answer = asyncio.run(record(server))
+
+    assert "the 20000 bytes that the server takes" in answer["message"]
+
+
+def test_who_records_without_having_said_so_waits_for_a_turn(tmp_path: Path) -> None:
+    """What they send lies in memory until it is whole: there are few of them at a time, and all come in."""
+
+    async def crowd(server: RoomServer) -> tuple[bool, str]:
+        async with sockets(server) as wire:
+            inside, welcome = await wire.enter("daily", "alice")
+            silent = [await wire.open("/spool") for _ in range(2)]
+            waiting = asyncio.ensure_future(wire.open("/spool"))
+            done, _ = await asyncio.wait({waiting}, timeout=0.5)
+            await silent[0].close()
+            spool = await asyncio.wait_for(waiting, 10)
+            await spool.send_json({**SOUND, "token": welcome["spool_token"]})
+            ready = await spool.receive_json(timeout=10)
+            for socket in (*silent, spool, inside):
+                await socket.close()
+            return bool(done), str(ready["type"])
+
+    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(strangers=2)) as server:
+        assert (False, "ready") == asyncio.run(crowd(server))
+
+
+def test_whoever_tries_many_codes_has_to_wait(tmp_path: Path) -> None:
+    """Also with the right one, which is not looked at; who comes by a token comes in."""
+
+    async def guess(server: RoomServer) -> list[str]:
+        async with sockets(server) as wire:
+            told = []
+            for number in range(45):
+                hello = {"type": "hello", "name": "eve", "code": "come in" if number == 44 else f"code {number}"}
+                answer = await wire.refused("/signal", json.dumps(hello))
+                assert answer is not None
+                told.append(str(answer["message"]))
+            inside, welcome = await wire.enter("room", "alice")
+            assert welcome["type"] == "welcome"
+            await inside.close()
+            return told
+
+    limits = Limits(wrong_codes=1.0)
+    with RoomServer(recordings=tmp_path, versions={}, open_room="room", join_code="come in", limits=limits) as server:
+        told = asyncio.run(guess(server))
+
+    assert told[0] == "Not admitted: the token or code is wrong, used or too old."
+    assert told[-1] == "Too many wrong codes from your address: wait a minute."
+
+
+def test_a_member_who_reads_nothing_holds_nobody_up(tmp_path: Path) -> None:
+    """The others talk on, whoever does not listen is cut off, and the server ends within moments."""
+
+    async def talk(server: RoomServer) -> None:
+        async with sockets(server) as wire:
+            deaf, welcome = await wire.enter("daily", "mallory")
+            deaf._conn.protocol.pause_reading()  # type: ignore[union-attr] - its own end of the line is what is shut
+            alice, _ = await wire.enter("daily", "alice")
+            bob, _ = await wire.enter("daily", "bob")
+            much = {
+                "type": "signal",
+                "to": welcome["id"],
+                "data": {"description": {"type": "offer", "sdp": "x" * 50_000}},
+            }
+            for _ in range(200):
+                await alice.send_json(much)
+            await alice.send_json({"type": "state", "audio": False, "video": True})
+            assert (await answer(bob, "state"))["audio"] is False
+            await alice.send_json({"type": "ping", "sent": 1})
+            assert (await answer(alice, "pong"))["sent"] == 1
+            began = time.monotonic()
+            await asyncio.to_thread(server.stop)
+            assert time.monotonic() - began < 8
+
+    with RoomServer(recordings=tmp_path, versions={}) as server:
+        asyncio.run(talk(server))
+
+
+def test_recordings_that_break_leave_nothing_open(tmp_path: Path) -> None:
+    """However many somebody begins with nonsense."""
+
+    async def litter(server: RoomServer) -> None:
+        async with sockets(server) as wire:
+            inside = await wire.open("/signal")
+            await inside.send_json({"type": "hello", "name": "mallory", "media": "camera"})
+            token = (await inside.receive_json(timeout=10))["spool_token"]
+            for _ in range(40):
+                spool = await wire.open("/spool")
+                await spool.send_json({**SOUND, "token": token})
+                await spool.send_bytes(CHUNK.pack(1, 0, 0) + b"junk")
+                await answer(spool, "ack")
+                await spool.close()
+            await inside.close()
+
+    with open_door(recordings=tmp_path, kept=lambda _: None) as server:
+        before = len(psutil.Process().open_files())
+        asyncio.run(litter(server))
+        by = time.monotonic() + 20
+        while server._app.spool.takes and time.monotonic() < by:
+            threading.Event().wait(0.05)
+        assert not server._app.spool.takes
+        assert len(psutil.Process().open_files()) <= before + 2
+
+
 def test_a_recording_that_grows_too_large_is_ended_and_kept(sound: bytes, tmp_path: Path) -> None:
     """With what it has."""
     half = len(sound) // 2
@@ -321,6 +445,6 @@ def test_a_recording_that_grows_too_large_is_ended_and_kept(sound: bytes, tmp_pa
         answer = asyncio.run(record(server))
         (kept,) = server.keep(tmp_path / "kept")
 
-    assert f"the server takes {half} at most" in answer["message"]
+    assert f"the {half} bytes that the server takes" in answer["message"]
     assert kept.recovered == "it had reached the largest size that the server takes"
     assert kept.duration > 0.8

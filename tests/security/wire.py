@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import struct
@@ -59,6 +60,8 @@ _RAW: Final = (
         '{"type":"HELLO"}',
         "[" * 20_000,
         '{"a":' * 20_000,
+        # An end that never comes, for whoever looks for one from every quote on.
+        "[" * 17 + '"' + '\\"' * 30_000,
         '{"type":"ping","sent":1e999}',
     ),
 )
@@ -84,6 +87,13 @@ def malformed(random: Random, valid: tuple[dict[str, Any], ...]) -> str:
         where[key] = random.choice([one for one in _ODD if type(one) is not type(where[key])])
         message["unknown"] = random.choice(_ODD)
     return json.dumps(message)
+
+
+async def answer(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
+    """Return the next answer of that kind; the others before it are dropped."""
+    while (message := await socket.receive_json(timeout=10))["type"] != kind:
+        pass
+    return dict(message)
 
 
 @asynccontextmanager
@@ -118,6 +128,7 @@ class Sockets:
         async with socket:
             await socket.send_str(text.encode(errors="replace").decode())
             answer = None
-            async for message in socket:
-                answer = json.loads(message.data)
+            async with asyncio.timeout(10):
+                async for message in socket:
+                    answer = json.loads(message.data)
             return answer

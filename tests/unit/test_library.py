@@ -8,7 +8,7 @@ import http.client
 import threading
 import time
 import urllib.request
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +18,7 @@ from harness.recording.spooled import Folder
 from harness.server.admission import Grant
 from harness.server.library import Library
 from harness.server.room_server import RoomServer
+from tests.security.wire import CHUNK, SOUND, answer, sockets
 from tests.spooling import begin, recorded
 
 if TYPE_CHECKING:
@@ -40,14 +41,14 @@ def watched(library: Library, take: Take, until: str) -> str:
         ended = asyncio.Event()
 
         async def changed(listed: list[dict[str, object]]) -> None:
-            if listed and listed[0]["state"] != "recording":
+            if not listed or listed[0]["state"] != "recording":
                 ended.set()
 
         library.open(None, None, changed)  # type: ignore[arg-type] - nobody asks it for anything here
         library.begin(take)
         await asyncio.to_thread(take.clean if until == "clean" else take.end)
         await asyncio.wait_for(ended.wait(), 10)
-        return str(library.listed()[0]["state"])
+        return str(library.listed()[0]["state"]) if library.listed() else "gone"
 
     return asyncio.run(watch())
 
@@ -160,11 +161,63 @@ def test_a_server_that_ends_waits_for_no_verdict(spool: Spool, sound: bytes, tmp
     assert not asking.is_alive()
 
 
-def test_a_recording_that_is_freed_before_its_end_is_listed_as_failed(spool: Spool, tmp_path: Path) -> None:
+def test_a_recording_that_is_freed_before_its_end_is_listed_as_failed(
+    spool: Spool, sound: bytes, tmp_path: Path
+) -> None:
     """It does not stay as one that is being recorded."""
     library = Library("daily", tmp_path / "kept", nobody_judges, lambda _: None)
 
-    state = watched(library, begin(spool), until="clean")
+    state = watched(library, recorded(spool, sound), until="clean")
 
     assert "failed" == state
     assert [] == list(tmp_path.glob("kept/*"))
+
+
+def test_a_recording_that_never_began_is_not_listed(spool: Spool, tmp_path: Path) -> None:
+    """Nobody can want it, and many of them would push the others out of the list."""
+    library = Library("daily", tmp_path / "kept", nobody_judges, lambda _: None)
+
+    assert "gone" == watched(library, begin(spool), until="clean")
+
+
+def test_a_finished_download_does_not_keep_a_recording_out_of_the_library(
+    sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although its last byte is sent, and it is freed, before it was read back."""
+    settle, sent = Folder.settle, threading.Event()
+
+    def slowly(*arguments: Any) -> None:
+        sent.wait(10)
+        settle(*arguments)
+
+    monkeypatch.setattr(Folder, "settle", slowly)
+    folder = tmp_path / "kept"
+    library = Library("room", folder, nobody_judges, lambda _: None)
+
+    async def take_home(server: RoomServer) -> None:
+        async with sockets(server) as web:
+            room = await web.open("/signal")
+            await room.send_json({"type": "hello", "name": "alice", "media": "camera"})
+            token = (await room.receive_json(timeout=10))["spool_token"]
+            tape = await web.open("/spool")
+            await tape.send_json(SOUND | {"token": token})
+            await tape.receive_json(timeout=10)
+            await tape.send_json({"type": "recorder", "state": "started", "time": 1000})
+            await tape.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+            await tape.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
+            await answer(tape, "finished")
+            await tape.send_json({"type": "download"})
+            address = (await answer(tape, "address"))["url"]
+            for method in ("HEAD", "GET"):
+                got = await web.session.request(method, server.url + address)
+                await got.read()
+            await answer(tape, "sent")
+            await tape.send_json({"type": "clean"})
+            sent.set()
+            await answer(tape, "cleaned")
+
+    with RoomServer(recordings=folder, versions={}, open_room="room", library=library) as server:
+        asyncio.run(take_home(server))
+
+        assert ["kept"] == [one["state"] for one in library.listed()]
+        assert (folder / "heard.webm").is_file()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from harness.errors import ConfigError
 from harness.server.limits import Limits, Rate, too_deep
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "security.md"
@@ -52,6 +54,22 @@ def test_what_was_saved_up_can_be_said_at_once_and_then_so_much_a_second() -> No
 def test_nesting_is_counted_outside_of_strings(text: str, *, deep: bool) -> None:
     """Three are allowed here."""
     assert too_deep(text, 3) == deep
+
+
+@pytest.mark.parametrize("text", ["[" * 17 + '"' + '\\"' * 2_000_000, "[" * 17 + '"' * 2_000_001, "[" * 17 + '"\\'])
+def test_nesting_is_measured_in_one_pass(text: str) -> None:
+    """However quotes and backslashes follow each other, closed or not."""
+    began = time.process_time()
+
+    assert too_deep(text, 16)
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("given", ["participants=257", "name=201", "spool-message=5M"])
+def test_what_can_not_work_is_no_limit(given: str) -> None:
+    """Numbers in synthetic media, names in timelines and aiohttp have bounds of their own."""
+    with pytest.raises(ConfigError, match="at most"):
+        Limits.parse([given])
 
 
 def test_each_limit_is_told_of_with_its_default() -> None:

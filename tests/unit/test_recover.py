@@ -32,8 +32,8 @@ def begun(folder: Path, sound: bytes, name: str = "standup") -> Take:
         frame_rate=None,
         clock=Clock(offset=0, error=0.25),
     )
-    happened = [Happened(9_000.0, "join", Member(name="alice", marker=0))]
-    take = Spool(folder, {"harness": "0"}).begin(hello, participant="alice", room="daily", happened=happened)
+    joins = [Happened(9_000.0, "join", Member(name="alice", marker=0))]
+    take = Spool(folder, {"harness": "0"}).begin(hello, participant="alice", room="daily", joins=joins)
     take.recorder("started", 10_000)
     take.chunk(0, 0, memoryview(sound))
     return take

@@ -16,6 +16,7 @@ from harness.server.signaling import Member, Signaling
 
 if TYPE_CHECKING:
     from harness.server.answers import Send
+    from harness.server.spool import Happened
 
 SMALL = {"width": 640.0, "height": 360.0, "frameRate": 15.0}
 
@@ -29,9 +30,16 @@ class Server:
     admission: Admission = field(default_factory=Admission)
     sent: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
+    told: list[Happened] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.signaling = Signaling(self.admission, self.limits, lambda: self.now, recordings=lambda _: [])
+        self.signaling = Signaling(
+            self.admission,
+            self.limits,
+            lambda: self.now,
+            tell=lambda _, happened: self.told.append(happened),
+            recordings=lambda _: [],
+        )
 
     def say(self, connection: int, message: object) -> None:
         """Let a connection send a message, as JSON unless it is text."""
@@ -381,8 +389,8 @@ def test_two_in_the_room_never_have_the_same_marker(server: Server) -> None:
     assert alice != bob
 
 
-def test_the_room_keeps_a_record_of_everybody(server: Server) -> None:
-    """Joins and leaves with their times; cameras have no marker."""
+def test_everybody_who_comes_and_goes_is_told_of(server: Server) -> None:
+    """Joins and leaves with their times; cameras have no marker, and the room knows who is in it and since when."""
     server.enter(1, "alice")
     server.now += 250
     server.enter(2, "bob", media="camera")
@@ -391,8 +399,9 @@ def test_the_room_keeps_a_record_of_everybody(server: Server) -> None:
     server.lose(2)
 
     assert [(5_000, "join", "alice"), (5_250, "join", "bob"), (5_500, "leave", "bob")] == [
-        (happened.time, happened.event, happened.member.name) for happened in room.record
+        (happened.time, happened.event, happened.member.name) for happened in server.told
     ]
+    assert [(5_000, "alice")] == [(joined.time, joined.member.name) for joined in room.joins.values()]
     assert {"alice": 0, "bob": None} == room.markers_by_name
 
 
@@ -559,7 +568,7 @@ def test_who_does_not_come_back_has_left_when_the_connection_was_lost(server: Se
     assert [("left", "connection lost")] == [
         (message["type"], message["reason"]) for message in (json.loads(send.text) for send in sends)
     ]
-    left = server.signaling.rooms["daily"].record[-1]
+    left = server.told[-1]
     assert ("leave", lost_at) == (left.event, left.time)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import fcntl
 import json
 import stat
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.errors import ConfigError, RecordingError
 from harness.recording.recording import Manifest, sha256_of, statistics_of
+from harness.recording.spooled import Facts, Folder
 from harness.recording.timeline import Member
 from harness.server.messages import MixerEvent, Statistics
 from harness.server.spool import GONE, Spool, default_stem
@@ -249,6 +251,32 @@ def test_no_name_gets_in_the_spools_own_way(spool: Spool, sound: bytes, name: st
     assert f"{name}.webm" == manifest.recording.path.name
     assert sound == take.folder.raw.read_bytes()
     assert manifest.recording.sha256 == sha256_of(take.path)
+
+
+def test_no_chunk_is_acknowledged_while_the_recording_ends(
+    spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is acknowledged is in the file: the finaliser has read its last by then."""
+    take = begin(spool)
+    feed(take, sound[:20_000])
+    settled, ended = threading.Event(), threading.Event()
+    name = Folder.name
+
+    def slowly(folder: Folder, facts: Facts) -> Path:
+        ended.set()
+        settled.wait(10)
+        return name(folder, facts)
+
+    monkeypatch.setattr(Folder, "name", slowly)
+    ending = threading.Thread(target=take.end)
+    ending.start()
+    assert ended.wait(10)
+
+    assert not take.takes_more
+    with pytest.raises(RecordingError, match="it is ending"):
+        take.chunk(take.chunks, take.bytes, memoryview(sound[20_000:21_000]))
+    settled.set()
+    ending.join()
 
 
 def test_cleaning_frees_everything_and_twice_is_fine(spool: Spool, sound: bytes) -> None:
