@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from harness.launch import open_door
+from harness.server.admission import Grant
 from tests.serving import Served
 
 if TYPE_CHECKING:
@@ -91,6 +92,24 @@ def test_a_page_of_another_origin_reaches_nothing(door: RoomServer, page: Page) 
             "script": "refused",
             "frame": "shut",
         }
+        assert [frame.url for frame in page.frames[1:]] == ["chrome-error://chromewebdata/"]
+
+
+def test_a_page_of_another_origin_changes_nothing_whatever_it_knows(door: RoomServer) -> None:
+    """A token of the room is of no use there: the same request from our page is looked at, and finds nothing."""
+    token = door._admission.issue(Grant(role="recorder", room="open room"), single_use=False)
+
+    def delete(origin: str) -> tuple[int, str]:
+        connection = http.client.HTTPConnection(urlsplit(door.url).netloc)
+        connection.request("DELETE", "/library/x", headers={"Origin": origin, "Authorization": f"Bearer {token}"})
+        answer = connection.getresponse()
+        told = answer.status, answer.read().decode()
+        connection.close()
+        return told
+
+    assert (404, "There is no such recording, or not any more.\n") == delete(door.url)
+    assert (403, "This server takes sockets and changes from its own pages only.\n") == delete("https://evil.example")
+    assert delete("null") == delete("https://evil.example")
 
 
 def test_a_socket_is_one_however_it_is_asked_for(door: RoomServer) -> None:

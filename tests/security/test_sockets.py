@@ -246,6 +246,17 @@ def test_each_limit_says_what_it_is(limits: Limits, path: str, texts: Sequence[s
     assert said in answers[-1]["message"]
 
 
+@pytest.mark.parametrize("path", ["/signal", "/spool"])
+def test_no_socket_is_compressed(path: str, server: RoomServer) -> None:
+    """Whoever offers it is not taken up: a small frame would be a large message."""
+
+    async def compression() -> int:
+        async with sockets(server) as wire, wire.session.ws_connect(f"{server.url}{path}", compress=15) as socket:
+            return socket.compress
+
+    assert 0 == asyncio.run(compression())
+
+
 def test_who_says_nothing_for_long_is_put_out(tmp_path: Path) -> None:
     """A page pings every few seconds."""
 

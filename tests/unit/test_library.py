@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import threading
 import time
+import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from harness.errors import HarnessError
 from harness.recording.recording import Manifest
 from harness.recording.spooled import Folder
 from harness.server.admission import Grant
-from harness.server.library import Library
+from harness.server.library import WATCHED_WITHIN, Library
 from harness.server.room_server import RoomServer
 from tests.security.wire import CHUNK, SOUND, answer, sockets
 from tests.spooling import begin, recorded
@@ -171,6 +172,38 @@ def test_a_recording_that_is_freed_before_its_end_is_listed_as_failed(
 
     assert "failed" == state
     assert [] == list(tmp_path.glob("kept/*"))
+
+
+def test_an_address_is_good_for_so_long(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+    """A download's for a minute, a film's for an hour; who asks for a film again meanwhile has the same one."""
+    take = recorded(spool, sound)
+    take.end()
+    now = [0.0]
+    with RoomServer(recordings=tmp_path, versions={}) as server:
+        downloads = server._app.downloads
+        downloads._clock = lambda: now[0]
+
+        async def sent(_: int) -> None:
+            return
+
+        addresses = {
+            59: downloads.address(take, sent),
+            3599: downloads.watch(take.path, "audio/webm", None, WATCHED_WITHIN)[0],
+        }
+        assert addresses[3599] == downloads.watch(take.path, "audio/webm", None, WATCHED_WITHIN)[0]
+
+        def status(address: str) -> int:
+            try:
+                with urllib.request.urlopen(server.url + address) as answer:  # noqa: S310 - our own server
+                    return int(answer.status)
+            except urllib.error.HTTPError as error:
+                return error.code
+
+        for good, address in addresses.items():
+            now[0] = good
+            assert 200 == status(address)
+            now[0] = good + 2
+            assert 404 == status(address)
 
 
 def test_a_recording_that_never_began_is_not_listed(spool: Spool, tmp_path: Path) -> None:
