@@ -32,6 +32,8 @@ from harness.server.messages import (
 from harness.server.spool import GONE, Spool, Take
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from harness.recording.finalize import Finished
     from harness.server.admission import Admission
     from harness.server.downloads import Downloads
@@ -92,7 +94,7 @@ class SpoolSockets:
         take: Take | None = None
         failed = False
         try:
-            async with self._strangers:
+            async with self._turn(request):
                 await socket.prepare(request)
                 self._open[socket] = request
                 take = await self._first(socket)
@@ -113,6 +115,18 @@ class SpoolSockets:
             if socket.prepared:
                 await hang_up(socket, request)
         return socket
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, request: web.Request) -> AsyncIterator[None]:
+        """Wait until there are few enough who have not said whose recording comes; nothing of theirs is read before."""
+        transport = request.transport
+        reads = transport if isinstance(transport, asyncio.Transport) else None
+        if reads and self._strangers.locked():
+            reads.pause_reading()
+        async with self._strangers:
+            if reads and not reads.is_closing():
+                reads.resume_reading()
+            yield
 
     async def _first(self, socket: web.WebSocketResponse) -> Take | None:
         """Take the first message; return whose recording comes."""

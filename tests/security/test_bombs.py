@@ -82,6 +82,9 @@ def headers(port: int, _: str) -> Iterator[bytes]:
         yield f"X-{number}: ".encode() + b"a" * 100_000 + b"\r\n"
 
 
+CROWD: Final = 200 if FULL else 60
+
+
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[int, int]]:
     """Run ``harness serve``; return the number of its process and its port."""
@@ -117,5 +120,30 @@ def test_a_bomb_costs_little_memory(
     what = (bomb.__doc__ or "").rstrip(".")
     goals.measured(
         f"{what} ({path})", bar=f"<= {MORE_AT_MOST} MB more", figure=f"{more:.0f} MB", met=more <= MORE_AT_MOST
+    )
+    assert more <= MORE_AT_MOST
+
+
+def test_a_crowd_of_halves_costs_little_memory(served: tuple[int, int], goals: Goals) -> None:
+    """Strangers side by side, each with a message that is as large as one may be, and lacks its end."""
+    process, port = served
+    before = peak(process)
+    with contextlib.ExitStack() as crowd:
+        wires = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(CROWD)]
+        for wire in wires:
+            crowd.enter_context(wire)
+            wire.sendall(handshake(port, "/spool"))
+            wire.settimeout(0.5)
+        half = frame(2, 4_000_000) + _MB * 3
+        for wire in wires:
+            with contextlib.suppress(OSError):
+                wire.sendall(half)
+        more = peak(process) - before
+
+    goals.measured(
+        f"{CROWD} strangers' messages of 4 MB without an end",
+        bar=f"<= {MORE_AT_MOST} MB more",
+        figure=f"{more:.0f} MB",
+        met=more <= MORE_AT_MOST,
     )
     assert more <= MORE_AT_MOST
