@@ -27,7 +27,7 @@ from harness.recording.recording import sha256_of
 from harness.server.admission import Admission, Grant
 from harness.server.limits import Limits
 from harness.server.messages import MixerEvent
-from harness.server.signaling import Signaling
+from harness.server.signaling import Member, Signaling
 from harness.server.spool import Spool
 from tests.goals import FULL
 from tests.security.wire import TO_SIGNAL, malformed
@@ -56,8 +56,9 @@ class Talk(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.admission = Admission(open_room=ROOMS[0], join_code="nobody's", view_code="look on")
-        self.signaling = Signaling(self.admission, Limits(participants=4), lambda: 0.0, recordings=lambda _: [])
+        self.signaling = Signaling(self.admission, Limits(participants=4), self.time, recordings=lambda _: [])
         self.numbers = count(1)
+        self.lost_at: dict[int, tuple[Member, float | None]] = {}
         self.room_of: dict[int, str] = {}
         self.id_of: dict[int, str] = {}
         self.viewers: set[int] = set()
@@ -120,8 +121,28 @@ class Talk(RuleBasedStateMachine):
     @rule(target=lost, who=consumes(inside))
     def lose(self, who: tuple[int, str]) -> tuple[int, str]:
         """Lose a connection."""
-        self.signaling.lose(who[0])
+        member = self.signaling.lose(who[0])
+        if member is not None:
+            self.lost_at[who[0]] = member, member.lost_at
         return who
+
+    @rule(who=consumes(lost))
+    def give_up(self, who: tuple[int, str]) -> None:
+        """Wait for them no longer: they are out, and what was theirs brings nobody back."""
+        if who[0] not in self.lost_at:
+            return
+        sends = self.signaling.give_up(*self.lost_at[who[0]])
+        assert all(json.loads(send.text)["type"] == "left" for send in sends)
+        number = next(self.numbers)
+        (refused,) = self.say(number, {"type": "hello", "resume": who[1]})[number]
+        assert refused["type"] == "error"
+
+    @rule(who=consumes(inside))
+    def expel(self, who: tuple[int, str]) -> None:
+        """Put somebody out whose page is gone: their connection is a stranger's."""
+        self.signaling.expel(self.room_of[who[0]], self.id_of[who[0]])
+        (refused,) = self.say(who[0], {"type": "ping", "sent": 1})[who[0]]
+        assert refused["type"] == "error"
 
     @rule(target=inside, who=consumes(lost))
     def come_back(self, who: tuple[int, str]) -> Any:
@@ -154,6 +175,11 @@ class Talk(RuleBasedStateMachine):
             assert len({member.marker for member in members}) == len(members)
             everybody += [member.id for member in members]
         assert len(set(everybody)) == len(everybody)
+
+    def time(self) -> float:
+        """Return a later time than before."""
+        self.now = getattr(self, "now", 0.0) + 1.0
+        return self.now
 
     def say(self, number: int, message: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
         """Say something; return what everybody hears, which stays in the room."""
