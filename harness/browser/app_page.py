@@ -30,20 +30,21 @@ _NO_MODULE: Final = "dynamically imported module"
 class AppPage(DrivenPage):
     """A page that belongs to somebody else: it is prepared before it loads, and stays open when we let go of it.
 
-    One that is ``owned`` is closed then, with its context. ``script`` is what comes first in each of its frames. The
-    page's content policy is bypassed, and it may reach this machine's own addresses, where our server is.
+    One that is ``owned`` is closed then, with its context. ``url`` is our server's address, ``script`` what comes first
+    in each of its frames. The page's content policy is bypassed, and it may reach this machine's own addresses, where
+    our server is.
 
     Raises ConfigError for a page that has loaded something already, NotSupportedError where it is not Chromium's.
     """
 
     _driven = "await window[Symbol.for('recording-harness')].wake()"
 
-    def __init__(self, page: Page, script: str, *, owned: bool = False) -> None:
+    def __init__(self, page: Page, url: str, script: str, *, owned: bool = False) -> None:
         chromes_only(page.context)
         if page.url != "about:blank":
             message = f"The page is at {page.url} already: attach before it goes anywhere, so that nothing is missed."
             raise ConfigError(message)
-        super().__init__(page)
+        super().__init__(page, url)
         self._owned = owned
         try:
             # Where its call is, is not known before it loads: every origin of its context may.

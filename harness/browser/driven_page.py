@@ -55,18 +55,18 @@ class ConsoleLine:
 class DrivenPage:
     """One open page of a participant.
 
-    Calls answer what the page answered; a refusal or failure there is raised as its Python error. ``log`` holds the
-    last lines of the page's console, ``console`` more of them with their times, ``downloads`` what the browser has
-    begun to download and nobody has collected. ``on_event`` is called with the name and the detail of each of the
-    recording's events.
-
+    Calls answer what the page answered; a refusal or failure there is raised as its Python error. ``url`` is our
+    server's address. ``log`` holds the last lines of the page's console, ``console`` more of them with their times,
+    ``downloads`` what the browser has begun to download from our server and nobody has collected. ``on_event`` is
+    called with the name and the detail of each of the recording's events.
     """
 
     # Where driven.js stands in the page, as an expression.
     _driven = "window.harness"
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, url: str) -> None:
         self.page = page
+        self._url = url
         self.on_event: Callable[[str, dict[str, Any]], None] = lambda _, __: None
         page.expose_binding(_BINDING, lambda _, name, detail: self.on_event(name, detail))
         self.log: deque[str] = deque(maxlen=_KEPT_LINES)
@@ -74,8 +74,7 @@ class DrivenPage:
         self.downloads: deque[Download] = deque()
         page.on("console", self._on_console)
         page.on("pageerror", self._on_error)
-        # A lambda: Playwright marks the handlers it is given, and a deque's method can't be marked.
-        page.on("download", lambda download: self.downloads.append(download))  # noqa: PLW0108
+        page.on("download", self._on_download)
         page.on("crash", lambda _: self.log.append(_CRASHED))
         self._network: CDPSession | None = None
         self._permissions: CDPSession | None = None
@@ -133,7 +132,7 @@ class DrivenPage:
         """Return the oldest download that nobody has collected, waiting for one if need be."""
         if not self.downloads:
             try:
-                self.page.wait_for_event("download", timeout=seconds * 1000)
+                self.page.wait_for_event("download", self._is_ours, timeout=seconds * 1000)
             except PlaywrightTimeout:
                 message = f"No download began within {seconds:g} s, although the page asked the browser for one."
                 raise StepTimeout(message) from None
@@ -201,6 +200,13 @@ class DrivenPage:
         """Let the page's network be shaped later: Chrome takes rules only before the first connection is made."""
         self._network = self.page.context.new_cdp_session(self.page)
         self.shape_network()
+
+    def _is_ours(self, download: Download) -> bool:
+        return download.url.startswith(f"{self._url}/")
+
+    def _on_download(self, download: Download) -> None:
+        if self._is_ours(download):
+            self.downloads.append(download)
 
     def _on_console(self, message: ConsoleMessage) -> None:
         self.log.append(f"{message.type}: {message.text}")

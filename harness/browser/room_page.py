@@ -32,8 +32,7 @@ class RoomPage(DrivenPage):
 
     def __init__(self, context: BrowserContext, url: str, *, watched: bool = False, shaped: bool = False) -> None:
         chromes_only(context)
-        super().__init__(context.new_page())
-        self._origin = url
+        super().__init__(context.new_page(), url)
         self._loaded = False
         if shaped:
             self._take_network()
@@ -43,7 +42,7 @@ class RoomPage(DrivenPage):
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
         """Start a call; nobody is there to be asked for the camera, which our own page alone may have."""
         if name == "join" and isinstance(argument, dict) and argument.get("media") == "camera":
-            self._guard(lambda: self._allow("camera", "microphone", origin=self._origin))
+            self._guard(lambda: self._allow("camera", "microphone", origin=self._url))
         return super().begin(name, argument)
 
     def _ready(self) -> Frame:

@@ -300,8 +300,9 @@ def test_a_page_that_can_not_reach_us_is_told_what_it_lacks(
     room: Room, new_context: Callable[..., BrowserContext], site: Site
 ) -> None:
     """Where Chrome keeps it from the local network, or nobody is there: there is no second way in."""
-    script = room._server.attach(room.name, "alice", "synthetic").replace(room._server.url, "http://127.0.0.1:9")
-    page = AppPage(new_context(ignore_https_errors=True).new_page(), script)
+    server = room._server
+    script = server.attach(room.name, "alice", "synthetic").replace(server.url, "http://127.0.0.1:9")
+    page = AppPage(new_context(ignore_https_errors=True).new_page(), server.url, script)
     page.page.goto(f"{site.url}/empty.html")
 
     with pytest.raises(NotSupportedError, match="can't reach the harness's server"):
@@ -349,6 +350,34 @@ def test_a_page_without_a_call_is_refused(enter: Enter, site: Site) -> None:
 
     with pytest.raises(InvalidStateError, match="in no call"):
         alice.start_media_recording()
+
+
+# A file that the application makes, and asks the browser to download.
+_EXPORT = """() => {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob(['name,minutes']));
+  link.download = 'people.csv';
+  link.click();
+}"""
+
+
+def test_a_download_of_the_applications_own_is_left_to_its_owner(room: Room, enter: Enter, site: Site) -> None:
+    """One while recording and one just before ours; the owner's listener has all of them."""
+    alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
+    meet(room, alice, bob)
+    names: list[str] = []
+    alice.page.on("download", lambda download: names.append(download.suggested_filename))
+    alice.start_media_recording(record_config=SMALL)
+    alice.page.evaluate(_EXPORT)
+    room.wait(seconds=2)
+    alice.stop_media_recording()
+    alice.page.evaluate(_EXPORT)
+
+    recording = alice.download_media_recording()
+
+    assert "call.webm" == recording.path.name
+    assert ["people.csv", "people.csv", "call.webm"] == names
+    assert not alice._page.downloads
 
 
 def test_somebody_who_is_none_of_ours_is_a_guest(
