@@ -58,7 +58,7 @@ class DrivenPage:
     Calls answer what the page answered; a refusal or failure there is raised as its Python error. ``url`` is our
     server's address. ``log`` holds the last lines of the page's console, ``console`` more of them with their times,
     ``downloads`` what the browser has begun to download from our server and nobody has collected. ``on_event`` is
-    called with the name and the detail of each of the recording's events.
+    called with the name and the detail of each of the recording's events, or whatever else a script of the page tells.
     """
 
     # Where driven.js stands in the page, as an expression.
@@ -67,8 +67,8 @@ class DrivenPage:
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         self._url = url
-        self.on_event: Callable[[str, dict[str, Any]], None] = lambda _, __: None
-        page.expose_binding(_BINDING, lambda _, name, detail: self.on_event(name, detail))
+        self.on_event: Callable[..., None] = lambda *_: None
+        page.expose_binding(_BINDING, lambda _, *told: self.on_event(*told))
         self.log: deque[str] = deque(maxlen=_KEPT_LINES)
         self.console: deque[ConsoleLine] = deque(maxlen=_KEPT_CONSOLE)
         self.downloads: deque[Download] = deque()

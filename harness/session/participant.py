@@ -31,6 +31,9 @@ EVENTS: Final = tuple(
     for what in ("started", "paused", "resumed", "stopped", "downloaded", "cleaned", "stalled", "failed")
 )
 
+# So many characters of an event that is none are noted.
+_KEPT_OF_MADE_UP: Final = 200
+
 _log = logging.getLogger(__name__)
 
 
@@ -272,8 +275,21 @@ class Participant:
         """Whether the page can still be called."""
         return self._page.alive
 
-    def heard(self, event: str, detail: dict[str, Any]) -> None:
-        """Tell everybody who listens that something happened to the recording; a stall is warned of in any case."""
+    def heard(self, *told: object) -> None:
+        """Tell everybody who listens that something happened to the recording; a stall is warned of in any case.
+
+        What some other script of the page makes up is no event, and noted in the page's log.
+        """
+        match told:
+            case (str(event), dict(detail)) if event in EVENTS and self._is_mine(detail.get("id")):
+                self._hear(event, detail)
+            case _:
+                self._page.log.append(f"no event of a recording: {str(told)[:_KEPT_OF_MADE_UP]}")
+
+    def _is_mine(self, take: object) -> bool:
+        return isinstance(take, str) and self._server.has_take(take, room=self._room, participant=self.name)
+
+    def _hear(self, event: str, detail: dict[str, Any]) -> None:
         if event == "recording-stalled":
             _log.warning("%s: %s", self.name, detail.get("message"))
         elif event == "recording-failed":
@@ -305,9 +321,8 @@ class Participant:
             self._raise_saved(f"{self.name}'s page crashed.", None)
         if self._broken:
             detail, self._broken = self._broken, None
-            error = page_error(
-                message=detail["message"], code=detail["code"], name=detail["name"], page_log=list(self._page.log)
-            )
+            message, name, code = str(detail.get("message")), str(detail.get("name")), detail.get("code")
+            error = page_error(message=message, code=code, name=name, page_log=list(self._page.log))
             if isinstance(error, RecordingError):
                 error.recording = self._save()
             raise error

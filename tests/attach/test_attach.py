@@ -24,6 +24,7 @@ from harness import (
     verify,
 )
 from harness.browser.app_page import AppPage
+from harness.session.participant import EVENTS
 from tests.apps.site import HERE as APPS
 from tests.media import Someone, Take, encode
 from tests.verdicts import whole
@@ -375,9 +376,41 @@ def test_a_download_of_the_applications_own_is_left_to_its_owner(room: Room, ent
 
     recording = alice.download_media_recording()
 
-    assert "call.webm" == recording.path.name
+    whole(recording)
     assert ["people.csv", "people.csv", "call.webm"] == names
     assert not alice._page.downloads
+
+
+# What a script that knows the binding could tell Python.
+_MADE_UP = """async () => {
+  const broken = { message: 'all is lost', name: 'RecordingError', code: 10453 };
+  const told = [
+    ['recording-failed', broken], ['recording-failed', { ...broken, id: 'made up' }], ['recording-failed', { id: 7 }],
+    ['recording-stopped', null], ['recording-downloaded'], ['nothing', {}], [], [{}, {}, {}],
+  ];
+  await Promise.all(told.map((one) => harnessEvent(...one)));
+}"""
+
+
+def test_an_event_that_the_application_makes_up_changes_nothing(room: Room, enter: Enter, site: Site) -> None:
+    """In the page or in a frame of it; the log has it, and the recording goes on."""
+    alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
+    meet(room, alice, bob)
+    heard: list[str] = []
+    for event in EVENTS:
+        alice.on(event, lambda _, event=event: heard.append(event))
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=1)
+
+    alice.page.evaluate(_MADE_UP)
+    alice.page.evaluate("() => void document.body.append(document.createElement('iframe'))")
+    alice.page.frames[-1].evaluate(_MADE_UP)
+    room.wait(seconds=1)
+    alice.stop_media_recording()
+
+    whole(alice.download_media_recording())
+    assert ["recording-started", "recording-stopped", "recording-downloaded"] == heard
+    assert 16 == sum(line.startswith("no event of a recording: ") for line in alice._page.log)
 
 
 def test_somebody_who_is_none_of_ours_is_a_guest(
