@@ -21,8 +21,10 @@ _LOOK: Final = """() => {
   const hooks = isSecureContext && window[Symbol.for('recording-harness')];
   return hooks ? { connections: hooks.connections.size, awake: hooks.isAwake } : null;
 }"""
-# Who may open what is on this machine, which our server is, and nothing else of the local network.
+# To open what is on this machine, which our server is, and nothing else of the local network.
 _PERMISSION: Final = "loopback-network"
+# What a page calls before it does (hooks.js).
+_ASKING: Final = "harnessMayReach"
 # How Chrome says that a page could not import a module.
 _NO_MODULE: Final = "dynamically imported module"
 
@@ -31,8 +33,8 @@ class AppPage(DrivenPage):
     """A page that belongs to somebody else: it is prepared before it loads, and stays open when we let go of it.
 
     One that is ``owned`` is closed then, with its context. ``url`` is our server's address, ``script`` what comes first
-    in each of its frames. The page's content policy is bypassed, and it may reach this machine's own addresses, where
-    our server is.
+    in each of its frames. The page's content policy is bypassed, and its origin may reach this machine's own addresses,
+    where our server is, once it has to.
 
     Raises ConfigError for a page that has loaded something already, NotSupportedError where it is not Chromium's.
     """
@@ -46,43 +48,62 @@ class AppPage(DrivenPage):
             raise ConfigError(message)
         super().__init__(page, url)
         self._owned = owned
-        try:
-            # Where its call is, is not known before it loads: every origin of its context may.
-            self._allow(_PERMISSION)
-        except PlaywrightError:
-            # A Chrome that does not ask for it does not know its name.
-            self.log.append(f"no permission {_PERMISSION}")
-        # Whoever grants something else meanwhile denies it by that.
-        page.on("framenavigated", self._allow_again)
-        # As the context's bypass_csp, which whoever made it may not have asked for.
-        page.context.new_cdp_session(page).send("Page.setBypassCSP", {"enabled": True})
-        page.add_init_script(script)
+        # Who may open what is on this machine, as long as we follow the page.
+        self._origin: str | None = None
+        # As the context's bypass_csp, which whoever made it may not have asked for; it goes with its session.
+        session = page.context.new_cdp_session(page)
+        session.send("Page.setBypassCSP", {"enabled": True})
+        asking = page.expose_binding(_ASKING, lambda _: self._let_in())
+        put_in = page.add_init_script(script)
+        self._undo: list[Callable[[], None]] = [put_in.close, session.detach, asking.close, self._listen_no_more]
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
         """Start a call in the frame that the call is in; whoever never was in one has nothing to leave."""
         if name == "leave" and not any(state["awake"] for state, _ in self._frames()):
             return lambda: None
+        # Whoever granted something else meanwhile denied it by that.
+        self._permit("granted")
         try:
             return super().begin(name, argument)
         except PageError as error:
             if _NO_MODULE not in str(error):
                 raise
             message = (
-                f"{self.page.url} can't reach the harness's server on 127.0.0.1: grant its context other permissions "
-                "before it loads, give it bypass_csp=True, or let Room.enter make it."
+                f"{self.page.url} can't reach the harness's server on 127.0.0.1: give its context bypass_csp=True, or "
+                "let Room.enter make it."
             )
             raise NotSupportedError(message, code=10450, page_log=list(self.log)) from error
 
     def close(self) -> None:
-        """Let go of the page; twice is fine."""
+        """Let go of the page; twice is fine. One that stays open carries nothing of ours from its next load on."""
+        undo, self._undo = self._undo, []
         if self._owned and not self.page.is_closed():
             self._guard(self.page.context.close)
-
-    def _allow_again(self, frame: Frame) -> None:
-        parts = urlsplit(frame.url)
-        if parts.netloc:
+        elif undo and not self.page.is_closed():
+            self._permit("prompt")
+            # A page that crashed answers no more, and one that closes meanwhile has nothing left to undo.
             with contextlib.suppress(PlaywrightError):
-                self._allow(_PERMISSION, origin=f"{parts.scheme}://{parts.netloc}")
+                for step in undo if self.alive else ():
+                    step()
+
+    def _let_in(self) -> None:
+        """Let the page's origin reach this machine, for all of its frames, and none that it came from any more."""
+        parts = urlsplit(self.page.url)
+        origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        if origin != self._origin:
+            self._permit("prompt")
+            self._origin = origin
+        self._permit("granted")
+
+    def _permit(self, setting: str) -> None:
+        if self._origin is None:
+            return
+        try:
+            self._allow(_PERMISSION, origin=self._origin, setting=setting)
+        except PlaywrightError as error:
+            # A Chrome that does not ask for it does not know its name.
+            self.log.append(f"no permission {_PERMISSION} for {self._origin}: {error.message.splitlines()[0]}")
+            self._origin = None
 
     def _ready(self) -> Frame:
         """Return the frame in which the call is: the one that was woken, with the most connections."""

@@ -68,14 +68,14 @@ class DrivenPage:
         self.page = page
         self._url = url
         self.on_event: Callable[..., None] = lambda *_: None
-        page.expose_binding(_BINDING, lambda _, *told: self.on_event(*told))
+        self._binding = page.expose_binding(_BINDING, lambda _, *told: self.on_event(*told))
         self.log: deque[str] = deque(maxlen=_KEPT_LINES)
         self.console: deque[ConsoleLine] = deque(maxlen=_KEPT_CONSOLE)
         self.downloads: deque[Download] = deque()
         page.on("console", self._on_console)
         page.on("pageerror", self._on_error)
         page.on("download", self._on_download)
-        page.on("crash", lambda _: self.log.append(_CRASHED))
+        page.on("crash", self._on_crash)
         self._network: CDPSession | None = None
         self._permissions: CDPSession | None = None
         self._asked = False
@@ -181,20 +181,31 @@ class DrivenPage:
     def close(self) -> None:
         """Let go of the page; twice is fine."""
 
-    def _allow(self, *permissions: str, origin: str | None = None) -> None:
-        """Give pages of that origin, of every one without it, permissions by W3C's names, and leave all others.
+    def _listen_no_more(self) -> None:
+        """Take back what the page calls, and hear no more of it."""
+        self._binding.close()
+        for event, handler in (
+            ("console", self._on_console),
+            ("pageerror", self._on_error),
+            ("download", self._on_download),
+            ("crash", self._on_crash),
+        ):
+            self.page.remove_listener(event, handler)
+
+    def _allow(self, *permissions: str, origin: str, setting: str = "granted") -> None:
+        """Give pages of that origin permissions by W3C's names, and leave all others; "prompt" takes them back.
 
         Playwright's ``grant_permissions`` denies what it does not name. Raises PlaywrightError for a permission that
         this Chrome does not know.
         """
         if self._permissions is None:
-            # What a session allowed goes with it.
+            # What a session allowed goes with it, and so does whatever others allowed in its context.
             self._permissions = self.page.context.new_cdp_session(self.page)
         session = self._permissions
         target = session.send("Target.getTargetInfo")["targetInfo"]
-        where = {"browserContextId": target["browserContextId"], **({"origin": origin} if origin else {})}
+        where = {"browserContextId": target["browserContextId"], "origin": origin}
         for name in permissions:
-            session.send("Browser.setPermission", {"permission": {"name": name}, "setting": "granted", **where})
+            session.send("Browser.setPermission", {"permission": {"name": name}, "setting": setting, **where})
 
     def _take_network(self) -> None:
         """Let the page's network be shaped later: Chrome takes rules only before the first connection is made."""
@@ -215,6 +226,9 @@ class DrivenPage:
     def _on_error(self, error: PlaywrightError) -> None:
         self.log.append(f"uncaught: {error}")
         self.console.append(ConsoleLine(time.time(), "uncaught", str(error)))
+
+    def _on_crash(self, _: Page) -> None:
+        self.log.append(_CRASHED)
 
     def _answer(self, answer: Mapping[str, Any]) -> Any:
         if answer["ok"]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import jwt
 import pytest
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import BrowserContext, Page, Route
 
     from harness import Recording, Room
     from harness.recording.config import Recorder
@@ -310,24 +311,118 @@ def test_a_page_that_can_not_reach_us_is_told_what_it_lacks(
         page.call("getPeople")
 
 
+# What a site of the internet answers with.
+_PLACES = {
+    "/": '<!doctype html><script src="/alone.js" type="module"></script><script>window.lax = true</script>',
+    "/embeds": '<!doctype html><iframe src="https://call.example/" allow="camera; microphone"></iframe>',
+    "/alone.js": (APPS / "alone.js").read_text(encoding="utf-8"),
+}
+
+
+def _on_the_internet(context: BrowserContext) -> None:
+    """Answer for every site below .example, and for one that is called as this machine is, with a content policy."""
+
+    def answer(route: Route) -> None:
+        path = urlsplit(route.request.url).path
+        kind = "text/javascript" if path.endswith(".js") else "text/html"
+        rules = {"Content-Security-Policy": "script-src 'self'"}
+        route.fulfill(body=_PLACES[path], content_type=kind, headers=rules)
+
+    for sites in ("https://*.example/**", "https://app.localhost/**"):
+        context.route(sites, answer)
+
+
 @pytest.mark.parametrize("granted", ["nothing", "everywhere", "there"])
 def test_a_page_of_the_internet_reaches_this_machine_and_no_other(room: Room, page: Page, granted: str) -> None:
-    """Chrome lets it by a permission of its own, whatever the page's owner grants besides."""
+    """Chrome lets it by a permission of its own, whatever the page's owner grants besides; and lets no other site."""
     context = page.context
+    _on_the_internet(context)
     alice = room.attach(page, "alice")
     if granted != "nothing":
         context.grant_permissions(["camera"], origin="https://app.example" if granted == "there" else None)
-    script = (APPS / "alone.js").read_text(encoding="utf-8")
-    html = f'<!doctype html><script type="module">{script}</script>'
-    page.route("https://app.example/", lambda route: route.fulfill(body=html, content_type="text/html"))
     page.goto("https://app.example/")
     page.get_by_text("connected").wait_for()
+    other = context.new_page()
+    other.goto("https://other.example/")
 
     report = whole(recorded(room, alice, seconds=2.0, recorder="local"))
 
     assert report.participant("alice").heard(0.5, 1.5)
     assert page.evaluate(_STATE_OF, "loopback-network") == "granted"
     assert page.evaluate(_STATE_OF, "local-network") != "granted"
+    assert other.evaluate(_STATE_OF, "loopback-network") != "granted"
+
+
+def test_a_page_of_the_internet_goes_on_when_its_owner_grants_something_else(room: Room, page: Page) -> None:
+    """Which denies it this machine by itself; its next recording is let in again."""
+    _on_the_internet(page.context)
+    alice = room.attach(page, "alice")
+    page.goto("https://app.example/")
+    page.get_by_text("connected").wait_for()
+    page.context.grant_permissions(["camera"], origin="https://app.example")
+    assert page.evaluate(_STATE_OF, "loopback-network") == "denied"
+
+    whole(recorded(room, alice, seconds=2.0, recorder="local"))
+
+
+@pytest.mark.thorough
+def test_a_page_that_is_here_by_its_name_alone_reaches_this_machine(room: Room, page: Page) -> None:
+    """As one whose answers a test makes up."""
+    _on_the_internet(page.context)
+    alice = room.attach(page, "alice")
+    page.goto("https://app.localhost/")
+    page.get_by_text("connected").wait_for()
+
+    whole(recorded(room, alice, seconds=2.0, recorder="local"))
+
+
+def test_a_call_in_a_frame_of_the_internet_reaches_this_machine(room: Room) -> None:
+    """By the permission of the page that it is in, from another site or not."""
+    alice = room.enter("alice")
+    _on_the_internet(alice.page.context)
+    alice.page.goto("https://app.example/embeds")
+    alice.page.frame_locator("iframe").get_by_text("connected").wait_for()
+
+    whole(recorded(room, alice, seconds=2.0, recorder="local"))
+
+
+def test_a_page_that_wakes_while_python_does_something_else_waits_for_it(room: Room, page: Page) -> None:
+    """Nobody answers for the camera meanwhile, and nothing is lost."""
+    _on_the_internet(page.context)
+    alice = room.attach(page, "alice")
+    page.goto("https://app.example/", wait_until="commit")
+
+    threading.Event().wait(2)
+    page.get_by_text("connected").wait_for()
+
+    whole(recorded(room, alice, seconds=2.0, recorder="local"))
+
+
+_LEFT = """() => [
+  Symbol.for('recording-harness') in window, 'harnessEvent' in window, 'harnessMayReach' in window, 'lax' in window,
+]"""
+
+
+def test_a_page_that_was_let_go_of_carries_nothing_of_ours(room: Room, page: Page) -> None:
+    """It goes on with its call; from its next load on its rules hold, and what its owner granted is granted still."""
+    _on_the_internet(page.context)
+    alice = room.attach(page, "alice")
+    page.context.grant_permissions(["camera", "microphone"])
+    page.goto("https://app.example/")
+    page.get_by_text("connected").wait_for()
+    assert [True, True, True, True] == page.evaluate(_LEFT)
+
+    room.close()
+    page.evaluate("console.log('afterwards')")
+    lines = [line.text for line in alice.console]
+
+    expect(page.get_by_text("connected")).to_be_visible()
+    for address in ("https://app.example/", "https://other.example/"):
+        page.goto(address)
+        assert [False, False, False, False] == page.evaluate(_LEFT)
+        assert page.evaluate(_STATE_OF, "loopback-network") != "granted"
+        assert page.evaluate(_STATE_OF, "camera") == "granted"
+    assert "afterwards" not in lines
 
 
 @pytest.mark.thorough

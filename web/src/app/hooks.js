@@ -7,6 +7,9 @@
   const KEY = Symbol.for('recording-harness');
   if (KEY in globalThis || typeof RTCPeerConnection !== 'function') return;
 
+  /** The names of this machine. */
+  const HERE = /^(localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/;
+
   /** Emits `connection` and `closed` with an RTCPeerConnection, `sending` when what is sent may be another. */
   class Hooks extends EventTarget {
     /** @type {Set<RTCPeerConnection>} */
@@ -33,11 +36,20 @@
     }
 
     async #wake() {
+      const scope = /** @type {{harnessMayReach: () => Promise<void>}} */ (
+        /** @type {unknown} */ (globalThis)
+      );
+      // A page from elsewhere opens what is on this machine by a permission alone, which Python gives its site. Python is
+      // asked first: a Chrome with a window would ask people, and wait for them. One that was let go of fails here.
+      if (!HERE.test(location.hostname)) await scope.harnessMayReach();
       const url = `${HARNESS.url}/src/attach.js`;
       const load = (/** @type {string} */ address) =>
         /** @type {Promise<typeof import('../attach.js')>} */ (import(address));
-      // A frame that is just being made may lose its first import.
-      const module = await load(url).catch(() => load(`${url}?again`));
+      // A frame that is just being made may lose its first import; a page that is here by its name alone asks now.
+      const module = await load(url).catch(async () => {
+        await scope.harnessMayReach();
+        return load(`${url}?again`);
+      });
       return module.attach(this, HARNESS);
     }
 
