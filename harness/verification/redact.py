@@ -19,6 +19,8 @@ _STEM: Final = "recording"
 _NAMES: Final = frozenset({"participant", "name"})
 # Where it tells something in words that may name them.
 _TEXTS: Final = frozenset({"message", "alarms", "recovered"})
+# A letter or digit of a script that puts spaces between its words, as far as names in it are told apart by them.
+_WORDLY: Final = "[0-9A-Za-z_]"
 
 
 class Redaction:
@@ -66,5 +68,15 @@ class Redaction:
     def _text(self, text: str) -> str:
         """Return words without the names in them, the longest first: one may be part of another."""
         names = sorted(filter(None, self._people), key=len, reverse=True)
-        found = "|".join(map(re.escape, names))
-        return re.sub(rf"(?<!\w)(?:{found})(?!\w)", lambda one: self._people[one[0]], text) if found else text
+        found = "|".join(map(_alone, names))
+        return re.sub(found, lambda one: self._people[one[0]], text) if found else text
+
+
+def _alone(name: str) -> str:
+    """Return a pattern for a name that is no part of a longer word, as ann is of annex.
+
+    Where it begins or ends in another script, as Chinese, words need no space between them.
+    """
+    before = f"(?<!{_WORDLY})" if re.match(_WORDLY, name) else ""
+    after = f"(?!{_WORDLY})" if re.match(_WORDLY, name[-1]) else ""
+    return f"{before}{re.escape(name)}{after}"

@@ -11,6 +11,7 @@ from harness import Expectation, verify
 from harness.recording.recording import Manifest, manifest_of
 from harness.recording.timeline import Event
 from harness.verification.junit import write_junit
+from harness.verification.redact import Redaction
 from tests.media import Take, cast, changed, film
 from tests.program import harness
 
@@ -83,6 +84,27 @@ def test_a_file_that_can_not_be_read_has_no_name_either(tmp_path: Path) -> None:
 
     assert not report.ok
     assert private(str(report) + json.dumps(report.as_json())) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("张三离开了", "person 1离开了"),
+        ("现在张三丰和张三都在", "现在person 2和person 1都在"),
+        ("ann离开了, annex and Joann stay", "person 3离开了, annex and Joann stay"),
+        ("(ann), ann's, ann", "(person 3), person 3's, person 3"),
+        ("(Bo) and (Bo)", "person 4 and person 4"),
+        ("Anna-Lena saw Anna", "person 6 saw person 5"),
+        ("李ann走了", "person 7走了"),
+    ],
+)
+def test_names_are_found_in_every_script(text: str, redacted: str) -> None:
+    """Chinese has no spaces between words; one name may be part of another, and of a word that stays."""
+    redaction = Redaction(None)
+    for name in ("张三", "张三丰", "ann", "(Bo)", "Anna", "Anna-Lena", "李ann"):
+        redaction.person(name)
+
+    assert redacted == redaction._text(text)
 
 
 def test_it_is_asked_for_from_a_shell(secret: Recording, tmp_path: Path) -> None:
