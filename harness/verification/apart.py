@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import atexit
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
-from multiprocessing import Pipe
 from typing import TYPE_CHECKING, Final
 
-from harness.verification.judge import unreadable
+from harness.verification.wire import Answer, NonsenseError, as_question, receive, send
 
 if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-
     from harness.verification.judge import Question
     from harness.verification.report import Report
 
@@ -37,7 +35,7 @@ class _Worker:
     """A process that reads files."""
 
     def __init__(self) -> None:
-        self.connection, theirs = Pipe()
+        self.line, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _START.format(path=sys.path), str(theirs.fileno())],
@@ -49,7 +47,7 @@ class _Worker:
 
     def end(self) -> None:
         """End the process, whatever it does; it holds nothing."""
-        self.connection.close()
+        self.line.close()
         self._process.kill()
         self._process.wait()
 
@@ -100,16 +98,17 @@ def judge_apart(question: Question) -> Report:
 
     Raises OSError where the file can't be read.
     """
+    size = question.path.stat().st_size
     worker = _WORKERS.take()
+    began = time.monotonic()
     try:
-        worker.connection.send(question)
-        answer = _answer(worker.connection, question)
-    except (EOFError, ConnectionError):
+        answer = _answer(worker.line, question, size)
+    except (NonsenseError, ConnectionError):
         _WORKERS.drop(worker)
-        return unreadable(question.path, f"{question.path.name} crashes the decoder that reads it.")
-    except TimeoutError as error:
+        return question.unreadable("crashes the decoder that reads it.")
+    except TimeoutError:
         _WORKERS.drop(worker)
-        return unreadable(question.path, str(error))
+        return question.unreadable(f"could not be read within {time.monotonic() - began:.0f} s.")
     except BaseException:
         _WORKERS.drop(worker)
         raise
@@ -119,17 +118,13 @@ def judge_apart(question: Question) -> Report:
     return answer
 
 
-def _answer(connection: Connection, question: Question) -> Report | OSError:
-    """Return the answer; raises TimeoutError, which says so, when it takes longer than such a file may."""
-    size = question.path.stat().st_size
-    began = time.monotonic()
-    allowed = _AT_LEAST + size / _BYTES_PER_SECOND
-    end = began + allowed
-    while connection.poll(max(0.0, end - time.monotonic())):
-        answer: Report | OSError | float = connection.recv()
-        if not isinstance(answer, float):
+def _answer(line: socket.socket, question: Question, size: int) -> Report | OSError:
+    """Return the answer; raises TimeoutError when it takes longer than a file of so many bytes may."""
+    end = least = time.monotonic() + _AT_LEAST + size / _BYTES_PER_SECOND
+    send(line, as_question(question), end=end)
+    while True:
+        said = Answer.of(receive(line, end=end))
+        if (answer := said.to(question)) is not None:
             return answer
         # A file that tells ever later times earns no more than its bytes allow.
-        end = began + allowed + _PER_SECOND * min(answer, size / _FEWEST_BYTES)
-    message = f"{question.path.name} could not be read within {time.monotonic() - began:.0f} s."
-    raise TimeoutError(message)
+        end = least + _PER_SECOND * min(said.at, size / _FEWEST_BYTES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigError
 from harness.recording.recording import Manifest, sha256_of, statistics_of
@@ -52,6 +52,20 @@ class Question:
     expect: tuple[Expectation, ...]
     redact: bool = False
 
+    @property
+    def shown(self) -> Path:
+        """What the file is called in the answer."""
+        return Redaction.path(self.path) if self.redact else self.path
+
+    def report(self, **found: Any) -> Report:
+        """Return the report of what was found."""
+        return Report(path=self.shown, redacted=self.redact, **found)
+
+    def unreadable(self, why: str) -> Report:
+        """Return the report on a file of which nothing can be said but ``why``, which goes on after its name."""
+        message = f"{self.shown.name} {why}"
+        return self.report(media=None, findings=(Finding(check="container", ok=False, message=message),))
+
 
 class Pulse:
     """Tells how far reading has come, in seconds of the file, at every new second."""
@@ -86,17 +100,12 @@ def judge(question: Question, tell: Callable[[float], object]) -> Report:
         manifest = redaction.manifest(manifest) if manifest else None
         damaged = "The manifest can't be read." if damaged else None
         question = replace(question, expect=redaction.expectations(question.expect))
-    shown = redaction.path(path) if redaction else path
     try:
-        evidence, hearing = _evidence(question, manifest, damaged, shown, Pulse(tell))
+        evidence, hearing = _evidence(question, manifest, damaged, Pulse(tell))
     except UnreadableError as error:
-        return unreadable(shown, str(error).replace(path.name, shown.name)).model_copy(
-            update={"redacted": question.redact}
-        )
+        return question.unreadable(str(error).removeprefix(f"{path.name} "))
     travel = travelled(statistics_of(path))
-    return Report(
-        path=shown,
-        redacted=question.redact,
+    return question.report(
         media=evidence.media,
         participants=tuple(person.facts for person in evidence.people),
         findings=judged(evidence, question.limits),
@@ -106,13 +115,8 @@ def judge(question: Question, tell: Callable[[float], object]) -> Report:
     )
 
 
-def unreadable(path: Path, why: str) -> Report:
-    """Return the report on a file of which nothing can be said but ``why``."""
-    return Report(path=path, media=None, findings=(Finding(check="container", ok=False, message=why),))
-
-
 def _evidence(
-    question: Question, manifest: Manifest | None, damaged: str | None, shown: Path, pulse: Pulse
+    question: Question, manifest: Manifest | None, damaged: str | None, pulse: Pulse
 ) -> tuple[Evidence, Hearing | None]:
     """Return all that is known about the file, and what was heard; raises UnreadableError, OSError."""
     path = question.path
@@ -130,7 +134,7 @@ def _evidence(
         cuts=timeline.cuts(),
     )
     evidence = Evidence(
-        path=shown,
+        path=question.shown,
         manifest=manifest,
         unreadable=damaged,
         asked_duration=question.duration,

@@ -36,7 +36,8 @@ class Redaction:
         """Return what somebody is called here."""
         return self._people.setdefault(name, f"person {len(self._people) + 1}")
 
-    def path(self, path: Path) -> Path:
+    @staticmethod
+    def path(path: Path) -> Path:
         """Return what a file is called here; only its kind is left."""
         return Path(_STEM).with_suffix(path.suffix)
 

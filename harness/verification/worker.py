@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import resource
 import signal
+import socket
 import sys
-from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Final
 
-from harness.verification.judge import judge, unreadable
+from harness.verification.judge import judge
+from harness.verification.wire import NonsenseError, as_answer, as_error, as_pulse, question_of, receive, send
 
 if TYPE_CHECKING:
     from harness.verification.judge import Question
-    from harness.verification.report import Report
 
 # What a file may make us allocate, in bytes, beyond code; recordings take some 200 MB.
 MEMORY: Final = 1_500_000_000
@@ -33,19 +33,19 @@ def main() -> None:
     # Nothing is written; what was inherited, as a log, is a pipe or somebody else's matter.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    with Connection(int(sys.argv[1])) as asker:
+    with socket.socket(fileno=int(sys.argv[1])) as asker:
         try:
             while True:
-                question: Question = asker.recv()
-                asker.send(_answer(question, asker))
-        except (EOFError, ConnectionError):
+                question = question_of(receive(asker))
+                send(asker, _answer(question, asker))
+        except (NonsenseError, ConnectionError):
             return
 
 
-def _answer(question: Question, asker: Connection) -> Report | OSError:
+def _answer(question: Question, asker: socket.socket) -> bytes:
     try:
-        return judge(question, asker.send)
+        return as_answer(judge(question, lambda at: send(asker, as_pulse(at))))
     except MemoryError:
-        return unreadable(question.path, f"{question.path.name} needs more than {MEMORY / 1e9:g} GB to be read.")
+        return as_answer(question.unreadable(f"needs more than {MEMORY / 1e9:g} GB to be read."))
     except OSError as error:
-        return error
+        return as_error(error)

@@ -1,6 +1,9 @@
 """Files are read in a process of its own: hostile ones are told of in time, and nothing is left behind."""
 
+import json
 import os
+import pickle
+import struct
 import subprocess
 import sys
 import threading
@@ -14,10 +17,34 @@ import psutil
 import pytest
 
 from harness.errors import ConfigError
-from harness.verification import apart, verify
+from harness.recording.recording import Manifest
+from harness.verification import Limits, apart, verify, wire
+from harness.verification.judge import Question, judge
 from tests.media import Take, cast, encode, film
 
 TAKE = Take(people=cast("alice"), seconds=1.0)
+# A report with a curve that has one time and no value.
+UNEVEN = {
+    "media": None,
+    "participants": [],
+    "findings": [],
+    "curves": {
+        "manifest": None,
+        "limits": {},
+        "duration": 1.0,
+        "rate": 30.0,
+        "level": {"times": "AAAAAAAAAAA=", "values": ""},
+        "gaps": {"times": "", "values": ""},
+    },
+}
+# What a decoder that was taken over could do in place of reading: take the question, and say this.
+TAKEN_OVER = """
+import socket, sys
+line = socket.socket(fileno=int(sys.argv[1]))
+line.recv(1_000_000)
+line.sendall({said!r})
+line.recv(1)
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +156,127 @@ def test_a_reader_that_dies_is_told_of_and_the_next_file_is_read(tmp_path: Path)
     assert not report.ok
     assert "long.webm crashes the decoder that reads it." == report.findings[0].message
     assert verify(short).ok
+
+
+class Harm:
+    """Makes a folder where it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (os.mkdir, (str(self._path),))
+
+
+def message(data: bytes, *, more: int = 0) -> bytes:
+    """Return data after their number, of which ``more`` are still to come."""
+    return struct.pack("!I", len(data) + more) + data
+
+
+def taken_over(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    """Let readers say something of their own."""
+    program = TAKEN_OVER.format(said=said).replace("{", "{{").replace("}", "}}")
+    monkeypatch.setattr(apart, "_START", f"# harness.verification.worker {{path}}\n{program}")
+
+
+def test_what_a_reader_says_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decoder that was taken over can't make whoever asked run anything."""
+    recording = film(tmp_path / "take.webm", TAKE)
+    taken_over(monkeypatch, message(pickle.dumps(Harm(tmp_path / "harm"))))
+
+    report = verify(recording)
+
+    assert not (tmp_path / "harm").exists()
+    assert "take.webm crashes the decoder that reads it." == report.findings[0].message
+    assert [] == readers()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(message(b""), id="nothing"),
+        pytest.param(message(b"\xff\xfe"), id="no text"),
+        pytest.param(message(b"[" * 100_000), id="deep"),
+        pytest.param(message(b"9" * 100_000), id="a long number"),
+        pytest.param(message(b"[]"), id="no object"),
+        pytest.param(message(b'{"at": NaN}'), id="no time"),
+        pytest.param(message(b'{"at": 1e999}'), id="too late a time"),
+        pytest.param(message(b'{"error": 1e30}'), id="no error"),
+        pytest.param(message(b'{"judged": {"path": "/etc/passwd"}}'), id="half a report"),
+        pytest.param(
+            message(json.dumps({"judged": UNEVEN}).encode()),
+            id="uneven curves",
+        ),
+        pytest.param(message(b"", more=wire.LARGEST + 1), id="too much"),
+        pytest.param(struct.pack("!i", -1) + struct.pack("!Q", 1 << 62), id="far too much"),
+    ],
+)
+def test_a_reader_that_talks_nonsense_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    """As one that dies; the next file is read by another."""
+    recording = film(tmp_path / "take.webm", TAKE)
+    with monkeypatch.context() as hostile:
+        taken_over(hostile, said)
+        report = verify(recording)
+
+    assert not report.ok
+    assert "take.webm crashes the decoder that reads it." == report.findings[0].message
+    assert [] == readers()
+    assert verify(recording).ok
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(b"\0", id="half a number"),
+        pytest.param(message(b"{", more=10), id="half an answer"),
+        pytest.param(message(b'{"at": 0.5}'), id="a beginning"),
+    ],
+)
+def test_a_reader_that_stops_in_the_middle_is_told_of_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    """Nobody waits for the rest of an answer for longer than for an answer."""
+    monkeypatch.setattr(apart, "_AT_LEAST", 1.0)
+    recording = film(tmp_path / "take.webm", TAKE)
+    taken_over(monkeypatch, said)
+
+    report = verify(recording)
+
+    assert report.findings[0].message.startswith("take.webm could not be read within ")
+    assert [] == readers()
+
+
+@pytest.mark.parametrize("name", ["take.webm", os.fsdecode(b"take \xff.webm")])
+def test_a_report_comes_over_whole(tmp_path: Path, name: str) -> None:
+    """With the warnings and curves that its JSON leaves out, and a name that is no text."""
+    recording = film(tmp_path / "take.webm", Take(people=cast("alice", "张三"), seconds=2.0, dropped=frozenset({20})))
+    path = recording.path.rename(tmp_path / name)
+    told = Manifest.read(recording.manifest).model_copy(update={"ticks_missed": 1})
+    recording.manifest.unlink()
+    told.write(recording.manifest)
+    limits = Limits(freeze=0.5)
+    question = Question(path=path, beside=recording.manifest, duration=None, limits=limits, expect=())
+
+    here = judge(question, lambda _: None)
+    report = verify(path, manifest=recording.manifest, limits=limits)
+
+    assert here == report
+    assert report.warnings
+    assert here.warnings == report.warnings
+    ours, theirs = here.curves, report.curves
+    assert ours is not None
+    assert theirs is not None
+    assert (ours.manifest, ours.limits, ours.duration, ours.rate) == (
+        *(theirs.manifest, theirs.limits, theirs.duration, theirs.rate),
+    )
+    assert {who: list(seen) for who, seen in ours.seen.items()} == {
+        who: list(seen) for who, seen in theirs.seen.items()
+    }
+    for ours_of, theirs_of in (({"": ours.level}, {"": theirs.level}), (ours.offsets, theirs.offsets)):
+        assert ours_of.keys() == theirs_of.keys()
+        for who, curve in ours_of.items():
+            assert curve.times.tolist() == theirs_of[who].times.tolist()
+            assert curve.values.tolist() == theirs_of[who].values.tolist()
 
 
 def test_a_file_that_can_not_be_read_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,14 @@ import pytest
 from harness import Expectation, verify
 from harness.recording.recording import Manifest, manifest_of
 from harness.recording.timeline import Event
+from harness.verification import apart
 from harness.verification.junit import write_junit
 from harness.verification.redact import Redaction
 from tests.media import Take, cast, changed, film
 from tests.program import harness
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from harness.recording.recording import Recording
@@ -84,6 +86,44 @@ def test_a_file_that_can_not_be_read_has_no_name_either(tmp_path: Path) -> None:
 
     assert not report.ok
     assert private(str(report) + json.dumps(report.as_json())) == []
+
+
+@pytest.fixture
+def _fresh() -> Iterator[None]:
+    """Begin and end without a process that waits for a question."""
+    apart._WORKERS.end()
+    yield
+    apart._WORKERS.end()
+
+
+@pytest.mark.usefixtures("_fresh")
+@pytest.mark.parametrize(
+    ("does", "says"),
+    [
+        pytest.param("os.kill(os.getpid(), signal.SIGKILL)", "crashes the decoder", id="crash"),
+        pytest.param("signal.pause()", "could not be read within", id="timeout"),
+        pytest.param("bytearray(2_000_000_000)", "needs more than 1.5 GB", id="memory"),
+    ],
+)
+def test_a_file_that_its_reader_does_not_survive_has_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, says: str
+) -> None:
+    """Neither name nor folder, in any form."""
+    (tmp_path / "private-project").mkdir()
+    path = film(tmp_path / "private-project" / "merger talks.webm", TAKE).path
+    program = f"import os, signal; from harness.verification import worker; worker.judge = lambda *_: {does}"
+    monkeypatch.setattr(apart, "_START", f"import sys; sys.path[:] = {{path!r}}; {program}; worker.main()")
+    monkeypatch.setattr(apart, "_AT_LEAST", 5.0)
+
+    report = verify(path, redact=True)
+    page = report.write_html(tmp_path / "shared.html").read_text()
+    write_junit([report], tmp_path / "shared.xml")
+
+    assert says in report.findings[0].message
+    assert report.findings[0].message.startswith("recording.webm ")
+    forms = (page, json.dumps(report.as_json()), (tmp_path / "shared.xml").read_text(), str(report), repr(report))
+    assert [[]] * 5 == [private(form) for form in forms]
+    assert not any(str(tmp_path) in form for form in forms)
 
 
 @pytest.mark.parametrize(
