@@ -18,7 +18,7 @@ import pytest
 
 from harness.errors import ConfigError
 from harness.recording.recording import Manifest
-from harness.verification import Limits, apart, verify, wire
+from harness.verification import Limits, apart, verify, wire, worker
 from harness.verification.judge import Question, judge
 from tests.media import Take, cast, encode, film
 
@@ -156,6 +156,19 @@ def test_a_reader_that_dies_is_told_of_and_the_next_file_is_read(tmp_path: Path)
     assert not report.ok
     assert "long.webm crashes the decoder that reads it." == report.findings[0].message
     assert verify(short).ok
+
+
+@pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="only Linux tells the limits of another process")
+def test_a_reader_has_its_limits(tmp_path: Path) -> None:
+    """Of memory, open files and the size of what is written; it can't raise them."""
+    verify(film(tmp_path / "take.webm", TAKE))
+    (reader,) = readers()
+
+    limits = {name: reader.rlimit(getattr(psutil, f"RLIMIT_{name}")) for name in ("DATA", "NOFILE", "FSIZE", "CORE")}
+
+    memory = worker.MEMORY
+    assert 0 < memory <= 1.5e9
+    assert {"DATA": (memory, memory), "NOFILE": (64, 64), "FSIZE": (0, 0), "CORE": (0, 0)} == limits
 
 
 class Harm:
