@@ -131,4 +131,4 @@ def print_verdicts(console: Console, recordings: Sequence[Recording], reports: S
 
 def print_json(answer: dict[str, Any]) -> None:
     """Print a command's answer."""
-    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import ConfigError
 from harness.recording.config import Recorder, RecordType
 from harness.recording.disk import room_for
-from harness.recording.timeline import Timeline, Words
+from harness.recording.timeline import Moment, Name, Pixels, Seconds, Text, Timeline
 
 if TYPE_CHECKING:
     from typing import Self
@@ -21,6 +22,20 @@ SUFFIX: Final = ".webm"
 MANIFEST_SUFFIX: Final = ".json"
 STATISTICS_SUFFIX: Final = ".stats.jsonl"
 _LARGEST_MANIFEST: Final = 64 * 1024 * 1024
+
+# What every reader of JSON takes for the same number.
+Count = Annotated[int, Field(ge=0, le=2**53)]
+
+
+def _finite(value: Any) -> Any:
+    """Return what a configuration says; raises ValueError for a number that JSON has no word for."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    for one in inner:
+        _finite(one)
+    if isinstance(value, float) and not math.isfinite(value):
+        message = f"{value} is no number that can be used"
+        raise ValueError(message)
+    return value
 
 
 class Recording(BaseModel):
@@ -34,24 +49,24 @@ class Recording(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str
+    id: Text
     path: Path
     manifest: Path
-    participant: Words
+    participant: Name
     recorder: Recorder
     type: RecordType
-    mime_type: str
-    codec: str
-    width: int | None
-    height: int | None
-    frame_rate: int | None
-    duration: float
-    size: int
-    sha256: str
-    started_at: str
-    stop_to_file_ms: float | None = None
-    download_ms: float | None = None
-    recovered: Words | None = None
+    mime_type: Text
+    codec: Text
+    width: Pixels | None
+    height: Pixels | None
+    frame_rate: Annotated[int, Field(gt=0, le=1000)] | None
+    duration: Seconds
+    size: Count
+    sha256: Text
+    started_at: Text
+    stop_to_file_ms: Moment | None = None
+    download_ms: Moment | None = None
+    recovered: Text | None = None
 
     @property
     def files(self) -> tuple[Path, Path, Path]:
@@ -80,16 +95,16 @@ class Manifest(BaseModel):
 
     schema_version: Annotated[Literal[1], Field(alias="schema")] = SCHEMA
     recording: Recording
-    room: str | None = None
-    config: dict[str, Any]
-    versions: dict[str, str]
+    room: Text | None = None
+    config: Annotated[dict[str, Any], AfterValidator(_finite)]
+    versions: dict[Text, Text]
     timeline: Timeline
-    ticks: int = 0
-    ticks_missed: int = 0
-    zero_ms: float | None = None
-    clock_error_ms: float | None = None
-    wall_seconds: float | None = None
-    alarms: tuple[Words, ...] = ()
+    ticks: Count = 0
+    ticks_missed: Count = 0
+    zero_ms: Moment | None = None
+    clock_error_ms: Moment | None = None
+    wall_seconds: Moment | None = None
+    alarms: tuple[Text, ...] = ()
 
     def write(self, path: Path) -> None:
         """Write the manifest to ``path``, which must not exist yet; raises FileExistsError, and DiskFullError."""
@@ -116,7 +131,9 @@ class Manifest(BaseModel):
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = " ".join(".".join(str(part) for part in first["loc"]).split()) or "the top"
-            message = f"{path} is no manifest of this program: at {where}: {first['msg']}."
+            message = (
+                f"{path} is no manifest of this program: at {where}: {first['msg'].removeprefix('Value error, ')}."
+            )
             raise ConfigError(message) from error
 
 

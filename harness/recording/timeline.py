@@ -15,6 +15,12 @@ Interval = tuple[float, float]
 # A manifest may come from anywhere, and what it says is shown.
 Words = Annotated[str, AfterValidator(printable)]
 Name = Annotated[Words, Field(max_length=200)]
+Text = Annotated[Words, Field(max_length=2000)]
+# Seconds or ms; no clock counts as far, and arithmetic on them stays finite.
+Moment = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+# No codec here has larger pictures.
+Pixels = Annotated[int, Field(ge=0, le=65_535)]
 
 
 class Tile(BaseModel):
@@ -23,10 +29,10 @@ class Tile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     participant: Name
-    x: int = Field(ge=0)
-    y: int = Field(ge=0)
-    width: int = Field(gt=0)
-    height: int = Field(gt=0)
+    x: Pixels
+    y: Pixels
+    width: Annotated[Pixels, Field(gt=0)]
+    height: Annotated[Pixels, Field(gt=0)]
 
 
 class Event(BaseModel):
@@ -45,13 +51,13 @@ class Event(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    at: float = Field(allow_inf_nan=False)
+    at: Moment
     event: Literal["join", "leave", "layout", "picture", "sound", "network", "pause", "alarm"]
     participant: Name | None = None
     on: bool | None = None
     tiles: tuple[Tile, ...] | None = None
-    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    message: Annotated[Words, Field(max_length=2000)] | None = None
+    seconds: Seconds | None = None
+    message: Text | None = None
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

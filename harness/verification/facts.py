@@ -19,9 +19,12 @@ _SHOWN: Final = 3
 
 
 class Value(BaseModel):
-    """A frozen value; times are in seconds of the file, unless a name says milliseconds."""
+    """A frozen value; times are in seconds of the file, unless a name says milliseconds.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Numbers are finite: JSON has no word for others.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Gaps(Value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import av
@@ -36,7 +37,7 @@ class LoudnessMeter:
 
     def loudness(self) -> float | None:
         """Return the integrated loudness in LUFS; None of silence, and of less than 0.4 s."""
-        if self._loudness is None or self._loudness < _NOTHING:
+        if self._loudness is None or not _NOTHING <= self._loudness < math.inf:
             return None
         return round(self._loudness, 1)
 

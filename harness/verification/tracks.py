@@ -30,6 +30,8 @@ _LUMA_FIRST: Final = frozenset(
 _SOUND_HOLE: Final = 0.045
 # A decoder may overshoot a little; what a mixer cut off lies at full scale or just below it.
 _FULL_SCALE: Final = 0.999
+# Floating-point sound may hold anything, even what is no number; nothing is recorded 24 dB above full scale.
+_LOUDEST: Final = 16.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,7 @@ class SoundTrack:
             self._holes.append((self._end, at))
         self._end = max(self._end, at + frame.samples / SAMPLE_RATE)
         self._meter.take(frame)
-        samples = frame.to_ndarray()
+        samples = np.nan_to_num(frame.to_ndarray()).clip(-_LOUDEST, _LOUDEST)
         size = np.abs(samples)
         self._peak = max(self._peak, float(size.max(initial=0.0)))
         self._clipped += int(np.count_nonzero(size >= _FULL_SCALE))

@@ -100,6 +100,35 @@ def test_a_damaged_manifest_is_refused_in_one_line(tmp_path: Path, damaged: byte
     assert 1 == len(str(refusal.value).splitlines())
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
+@pytest.mark.parametrize(
+    "field",
+    [
+        *("recording.duration", "recording.size", "recording.width", "recording.frame_rate", "recording.download_ms"),
+        *("zero_ms", "clock_error_ms", "wall_seconds", "ticks_missed", "timeline.events.0.at", "config.deep"),
+    ],
+)
+def test_a_number_that_can_not_be_is_refused_in_one_line(tmp_path: Path, field: str, number: str) -> None:
+    """Neither infinity, which JSON has no word for, nor one of 400 digits; the message says where."""
+    path = tmp_path / "standup.json"
+    content = json.loads(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True))
+    *way, last = field.split(".")
+    place = content
+    for key in way:
+        place = place[int(key) if key.isdigit() else key]
+    place[last] = [{"inner": "@"}] if last == "deep" else "@"
+    path.write_text(json.dumps(content).replace('"@"', number))
+    if last == "deep" and number.isdigit():
+        # It is a number all the same, and nobody counts with it.
+        assert Manifest.read(path)
+        return
+
+    with pytest.raises(ConfigError) as refusal:
+        Manifest.read(path)
+    assert f"at {field.removesuffix('.deep')}: " in str(refusal.value)
+    assert 1 == len(str(refusal.value).splitlines())
+
+
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_changed_byte_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:

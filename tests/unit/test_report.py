@@ -131,6 +131,16 @@ def test_a_participant_is_found_by_name(bad: Report) -> None:
         bad.participant("dave")
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_no_number_of_a_report_is_beyond_what_json_can_say(good: Report, number: float) -> None:
+    """Neither of the file nor of a finding."""
+    with pytest.raises(ValidationError, match="finite number"):
+        Finding(check="duration", ok=False, got=number, message="It lasts.")
+    assert good.media is not None
+    with pytest.raises(ValidationError, match="finite number"):
+        type(good.media).model_validate(good.media.model_dump() | {"duration": number})
+
+
 def test_a_report_is_frozen(good: Report) -> None:
     """Nobody changes a verdict."""
     with pytest.raises(ValidationError, match="frozen"):

@@ -1,8 +1,11 @@
 """verify: from a path to a report, whatever lies there."""
 
+import json
 import shutil
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 from harness.errors import ConfigError
@@ -74,6 +77,24 @@ def test_a_hostile_manifest_is_a_finding(recording: Recording, text: str) -> Non
     recording.manifest.write_text(text)
 
     assert ["hash"] == [finding.check for finding in verify(recording).failures]
+
+
+@pytest.mark.parametrize("sample", [float("nan"), float("inf"), 3e38])
+def test_sound_that_is_no_number_has_a_verdict(tmp_path: Path, sample: float) -> None:
+    """Floating-point samples may hold anything; the report's numbers are numbers all the same."""
+    path = tmp_path / "take.wav"
+    with av.open(str(path), "w") as media:
+        stream = media.add_stream("pcm_f32le", rate=48_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.full((1, 48_000), sample, np.float32), format="flt", layout="mono")
+        frame.sample_rate = 48_000
+        media.mux(stream.encode(frame))
+        media.mux(stream.encode(None))
+
+    report = verify(path)
+
+    assert report.media is not None
+    assert json.dumps(report.as_json(), allow_nan=False)
+    assert report.write_html(tmp_path / "report.html").is_file()
 
 
 def test_a_changed_byte_is_found(recording: Recording) -> None:
