@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import DebugOption, JsonOption, debugging, print_json, progress, stdout
+from harness.cli.options import DebugOption, JsonOption, debugging, print_json, print_path, progress, stdout
 from harness.recording.config import Target
 
 
@@ -49,7 +49,7 @@ def convert(
         print_json({"ok": report.ok, "path": str(path), "report": report.as_json()})
     else:
         console = stdout()
-        console.print(str(path), soft_wrap=True, markup=False)
+        print_path(console, path)
         console.print(report)
     if not report.ok:
         raise typer.Exit(1)

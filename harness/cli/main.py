@@ -13,6 +13,7 @@ from rich.console import Console
 from harness.cli import browser, convert, doctor, record, recover, run, serve, verify
 from harness.cli.options import DebugOption, debugging
 from harness.errors import ConfigError, HarnessError, NotSupportedError, SetupError
+from harness.recording.text import shown
 
 WRONG_USAGE: Final = 2
 LACKING: Final = 3
@@ -56,15 +57,27 @@ def options(
         debugging(on=True)
 
 
+class _Shown(logging.Formatter):
+    """Writes what is logged as a terminal may have it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return shown(super().format(record))
+
+
 def main() -> None:
     """Run the program; exit 0: all well, 1: a check failed, 2: wrong usage, 3: the environment lacks something."""
-    logging.basicConfig(format="harness: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    told = logging.StreamHandler(sys.stderr)
+    told.setFormatter(_Shown("harness: %(message)s"))
+    logging.basicConfig(handlers=[told], level=logging.WARNING)
     try:
         app()
     except HarnessError as error:
         if debugging():
             raise
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"harness: {error}", style="red", markup=False)
+        Console(stderr=True, soft_wrap=True, highlight=False).print(
+            shown(f"harness: {error}"), style="red", markup=False
+        )
         sys.exit(_exit_code(error))
 
 

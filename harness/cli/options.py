@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from harness.errors import ConfigError
+from harness.recording.text import printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,7 +99,7 @@ def stdout() -> Console:
 
 def say(what: str) -> None:
     """Say something on stderr, in one line."""
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"harness: {what}", markup=False)
+    Console(stderr=True, soft_wrap=True, highlight=False).print(shown(f"harness: {what}"), markup=False)
 
 
 @contextlib.contextmanager
@@ -122,13 +123,25 @@ def writable() -> Iterator[None]:
         raise ConfigError(message) from error
 
 
+def print_path(console: Console, path: Path) -> None:
+    """Print where a file lies, for others to take up; where people look, as it may be shown."""
+    text = str(path)
+    console.print(printable(text) if console.is_terminal else text, soft_wrap=True, markup=False)
+
+
 def print_verdicts(console: Console, recordings: Sequence[Recording], reports: Sequence[Report]) -> None:
     """Print each recording's path, for others to take up, and the verdict on it."""
     for recording, report in zip(recordings, reports, strict=True):
-        console.print(str(recording.path), soft_wrap=True, markup=False)
+        print_path(console, recording.path)
         console.print(report)
 
 
 def print_json(answer: dict[str, Any]) -> None:
-    """Print a command's answer."""
-    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False))
+    """Print a command's answer; what a terminal might obey, and what no encoding has a place for, is escaped."""
+    lines = json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False).split("\n")
+    typer.echo("\n".join(line if line.isprintable() else _escaped(line) for line in lines))
+
+
+def _escaped(line: str) -> str:
+    """Return a line of JSON with its unprintable characters as JSON writes them in ASCII."""
+    return "".join(sign if printable(sign) == sign else json.dumps(sign)[1:-1] for sign in line)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import DebugOption, JsonOption, debugging, print_json, stdout
+from harness.recording.text import shown
 
 
 def recover(
@@ -36,7 +37,7 @@ def recover(
         print_json({"ok": not lost, "recordings": found, "lost": [str(one) for one in lost]})
     else:
         for one in recoveries:
-            stdout().print(str(one), markup=False)
+            stdout().print(shown(str(one)), markup=False)
         if not recoveries:
             stdout().print("Nothing to recover.")
     if lost:

@@ -34,6 +34,7 @@ from harness.cli.options import (
     stdout,
     writable,
 )
+from harness.recording.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -142,7 +143,7 @@ def _warnings_above(console: Console) -> Iterator[None]:
 
     class Above(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            console.print(f"harness: {record.getMessage()}", markup=False, highlight=False, soft_wrap=True)
+            console.print(shown(f"harness: {record.getMessage()}"), markup=False, highlight=False, soft_wrap=True)
 
     root = logging.getLogger()
     before, root.handlers = root.handlers, [Above(logging.WARNING)]
@@ -247,7 +248,7 @@ def _answer(outcomes: Sequence[Outcome], *, json: bool) -> None:
         sign = Text.assemble(("✓ ", "bold green") if outcome.ok else ("✗ ", "bold red"), (outcome.title, "bold"))
         console.print(sign)
         if outcome.error:
-            console.print(f"  {outcome.error}", markup=False, style="red")
+            console.print(shown(f"  {outcome.error}"), markup=False, style="red")
         print_verdicts(console, outcome.recordings, outcome.reports)
         if not outcome.recordings:
             console.print("  Nothing was recorded.", markup=False)

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from harness.errors import ConfigError
 from harness.recording.config import Recorder, RecordType
 from harness.recording.disk import room_for
+from harness.recording.text import printable
 from harness.recording.timeline import Moment, Name, Pixels, Seconds, Text, Timeline
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ SUFFIX: Final = ".webm"
 MANIFEST_SUFFIX: Final = ".json"
 STATISTICS_SUFFIX: Final = ".stats.jsonl"
 _LARGEST_MANIFEST: Final = 64 * 1024 * 1024
+# What an error says of where it is, in characters: a key may be as long as its file.
+_LONGEST_PLACE: Final = 200
 
 # What every reader of JSON takes for the same number.
 Count = Annotated[int, Field(ge=0, le=2**53)]
@@ -130,7 +133,7 @@ class Manifest(BaseModel):
             raise ConfigError(message) from error
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            where = " ".join(".".join(str(part) for part in first["loc"]).split()) or "the top"
+            where = printable(".".join(str(part) for part in first["loc"])[:_LONGEST_PLACE]) or "the top"
             message = (
                 f"{path} is no manifest of this program: at {where}: {first['msg'].removeprefix('Value error, ')}."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 # Emoji, Persian and Indian scripts are spelt with them.
@@ -27,3 +28,8 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(sign if sign.isprintable() or sign in JOINERS else _UNKNOWN for sign in text)
+
+
+def shown(text: str) -> str:
+    """Return a message as a terminal may have it: printable, its line breaks and tabs kept."""
+    return "".join(part if part in "\n\t" else printable(part) for part in re.split("([\n\t])", text))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import ConfigError
+from harness.recording.text import printable
+from harness.recording.timeline import Words  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.facts import Value
 from harness.verification.limits import Limits
 
@@ -26,7 +28,7 @@ class Expectation(Value):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    participant: str
+    participant: Words
     seen: bool | None = None
     heard: bool | None = None
     start: Seconds = Field(default=0.0, alias="from")
@@ -69,7 +71,7 @@ def read_expected(path: Path) -> Expected:
         raise ConfigError(message) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the top"
+        where = printable(".".join(str(part) for part in first["loc"])) or "the top"
         message = f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}{_allowed(first['loc'])}."
         raise ConfigError(message) from error
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.recording.timeline import Interval
+from harness.recording.timeline import Interval, Words
 from harness.verification.intervals import grown, subtract
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Video(Value):
     keyframe to the next or to the end, in seconds.
     """
 
-    codec: str
+    codec: Words
     width: int
     height: int
     frames: int
@@ -61,7 +61,7 @@ class Audio(Value):
     R 128), and None of silence; ``peak_dbfs`` is the loudest sample, ``clipped`` how many lie at full scale.
     """
 
-    codec: str
+    codec: Words
     sample_rate: int
     channels: int
     duration: float
@@ -78,7 +78,7 @@ class Media(Value):
     when Duration and Cues are there and a seek to the middle lands.
     """
 
-    container: str
+    container: Words
     duration: float
     seekable: bool
     size: int
@@ -123,7 +123,7 @@ class Participant(Value):
     picture took from its capture into the file. None is what could not be measured.
     """
 
-    name: str
+    name: Words
     present: tuple[Interval, ...]
     video: Seen | None
     audio: Heard | None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
 
-from harness.recording.timeline import Interval  # noqa: TC001 (pydantic reads it at run time)
+from harness.recording.timeline import Interval, Words  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.facts import Value
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ class Finding(Value):
 
     check: CheckName
     ok: bool
-    participant: str | None = None
+    participant: Words | None = None
     at: Interval | None = None
-    expected: str | float | None = None
-    got: str | float | None = None
-    message: str
+    expected: Words | float | None = None
+    got: Words | float | None = None
+    message: Words
     warning: bool = Field(default=False, exclude=True)
 
 

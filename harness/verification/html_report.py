@@ -15,6 +15,7 @@ import av.error
 import jinja2
 import numpy as np
 
+from harness.recording.text import printable
 from harness.verification.intervals import longer, subtract
 from harness.verification.report import described
 
@@ -119,7 +120,8 @@ def _content(report: Report, target: Path) -> dict[str, Any]:
     return {
         "report": report,
         "described": described(report.media) if report.media else "",
-        "film": quote(os.path.relpath(report.path, target.absolute().parent)),
+        "name": printable(report.path.name),
+        "film": quote(os.fsencode(os.path.relpath(report.path, target.absolute().parent))),
         "width": WIDTH,
         "duration": duration,
         "clock": clock,

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import ConfigError, VerificationError
+from harness.recording.text import printable
 from harness.verification.curves import Curves  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.facts import Media, Participant, Value
 from harness.verification.findings import Finding  # noqa: TC001 (pydantic reads it at run time)
@@ -60,20 +61,25 @@ class Report(Value):
         """The findings that are worth reading although they are well."""
         return tuple(finding for finding in self.findings if finding.warning)
 
+    @property
+    def _name(self) -> str:
+        """The file's name as it may be shown."""
+        return printable(self.path.name)
+
     def participant(self, name: str) -> Participant:
         """Return what was found about a participant; raises ConfigError, naming everybody, where there is none."""
         for participant in self.participants:
             if participant.name == name:
                 return participant
         everybody = ", ".join(participant.name for participant in self.participants) or "nobody"
-        message = f"There is no participant {name!r} in {self.path.name}; there is {everybody}."
+        message = f"There is no participant {name!r} in {self._name}; there is {everybody}."
         raise ConfigError(message)
 
     def raise_for_failures(self) -> None:
         """Raise VerificationError, listing the findings that failed, one a line; do nothing where all is well."""
         if self.failures:
             lines = (f"  {finding.check}: {finding.message}" for finding in self.failures)
-            message = "\n".join((f"{self.path} failed {_count(self.failures)}:", *lines))
+            message = "\n".join((f"{printable(str(self.path))} failed {_count(self.failures)}:", *lines))
             raise VerificationError(message)
 
     def write_html(self, path: Path | str) -> Path:
@@ -98,7 +104,7 @@ class Report(Value):
     def __repr__(self) -> str:
         """Return what a failed assertion should show of it, in one line."""
         failed = "; ".join(finding.message for finding in self.failures[:_COMPLAINTS])
-        return f"<report on {self.path.name}: {f'failed {_count(self.failures)}: {failed}' if failed else 'all well'}>"
+        return f"<report on {self._name}: {f'failed {_count(self.failures)}: {failed}' if failed else 'all well'}>"
 
     def __str__(self) -> str:
         # Rich would rather draw into a notebook than into a file.
@@ -120,8 +126,8 @@ class Report(Value):
     def _verdict(self) -> Text:
         if self.ok:
             checks = len({finding.check for finding in self.findings})
-            return Text.assemble(("✓ ", "bold green"), (self.path.name, "bold"), f"  {checks} checks, all well")
-        return Text.assemble(("✗ ", "bold red"), (self.path.name, "bold"), f"  failed {_count(self.failures)}")
+            return Text.assemble(("✓ ", "bold green"), (self._name, "bold"), f"  {checks} checks, all well")
+        return Text.assemble(("✗ ", "bold red"), (self._name, "bold"), f"  failed {_count(self.failures)}")
 
     def _complaints(self) -> Table:
         table = Table.grid(padding=(0, 2, 0, 0))

@@ -7,12 +7,13 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
 
 import pytest
 from playwright.sync_api import expect
 
+from harness.cli.options import print_json
 from harness.launch import open_door
 from harness.recording.recording import Manifest, manifest_of
 from harness.recording.text import printable
@@ -167,6 +168,82 @@ def test_hostile_file_names_stay_in_their_folder(sound: bytes, tmp_path: Path, g
         figure=f"{len(names)} files, {refused} refused, {len(elsewhere)} elsewhere, {longest} bytes at most",
         met=longest <= LONGEST,
     )
+
+
+_ESCAPE: Final = "\x1b]0;owned\x07"
+_OWNED: Final = frozenset("\x1b\x07\x9b\u202e")
+
+
+def described(codec: str) -> dict[str, Any]:
+    """Return a change of a manifest."""
+    return {"recording": {"codec": codec}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        described(_ESCAPE),
+        described("\x9b31m"),
+        described("\u202e"),
+        {_ESCAPE: 1},
+        {_ESCAPE * 100_000: 1},
+        {"versions": {"harness": 1, _ESCAPE: 1}},
+        {"timeline": {"members": [{"name": "alice", "marker": 1, _ESCAPE: 1}]}},
+    ],
+    ids=range(7),
+)
+def test_a_manifest_tells_a_terminal_nothing_but_text(
+    change: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither by what it says nor by what it calls it; and an error about it stays short."""
+    recording = film(tmp_path / "call.webm", Take(people=cast("alice"), seconds=1.0))
+    told = json.loads(recording.manifest.read_text())
+    inner = change.get("recording", {})
+    recording.manifest.write_text(json.dumps({**told, **change, "recording": {**told["recording"], **inner}}))
+
+    report = verify(recording.path)
+    print_json(report.as_json())
+
+    said = str(report) + capsys.readouterr().out
+    assert not report.ok
+    assert not _OWNED & set(said)
+    assert len(said) < 10_000
+
+
+@pytest.mark.parametrize("name", [_ESCAPE, "\x9b31m", "\u202egnp.", "\udcff"], ids=ascii)
+def test_the_name_of_a_file_tells_a_terminal_nothing_but_text(name: str, tmp_path: Path) -> None:
+    """Whether it is read, is none, or is not there; as JSON it is still the file's own."""
+    good = film(tmp_path / "call.webm", Take(people=cast("alice"), seconds=1.0))
+    path, bad = tmp_path / f"good{name}.webm", tmp_path / f"bad{name}.webm"
+    good.path.rename(path)
+    bad.write_bytes(b"")
+
+    everything = ("--json", "--html", "report.html", "--junit", "report.xml")
+    for file, form, code in ((path, everything, 0), (bad, (), 1), (tmp_path / f"gone{name}", (), 2)):
+        ran = harness("verify", str(file), *form, folder=tmp_path)
+
+        assert (code, False) == (ran.returncode, "Traceback" in ran.stderr)
+        assert not _OWNED & set(ran.stdout + ran.stderr)
+        if form:
+            assert str(file) == json.loads(ran.stdout)["reports"][0]["path"]
+
+
+def test_what_is_expected_tells_a_terminal_nothing_but_text(tmp_path: Path) -> None:
+    """Neither somebody's name nor that of a limit; a name is the same one as in the manifest."""
+    recording = film(tmp_path / "call.webm", Take(people=cast("alice", f"bob{_ESCAPE}"), seconds=1.0))
+    expected = tmp_path / "expected.toml"
+    said = json.dumps(f"bob{_ESCAPE}"), json.dumps(_ESCAPE)
+    for text, code in (
+        (f"[[expect]]\nparticipant = {said[0]}\nseen = true\n", 0),
+        (f"[[expect]]\nparticipant = {said[1]}\nseen = true\n", 1),
+        (f"[limits]\n{said[1]} = 1\n", 2),
+        (f"{said[1]} = 1\n", 2),
+    ):
+        expected.write_text(text)
+        ran = harness("verify", str(recording.path), "--expect", str(expected), folder=tmp_path)
+
+        assert code == ran.returncode, ran.stdout + ran.stderr
+        assert not _OWNED & set(ran.stdout + ran.stderr)
 
 
 def test_hostile_names_of_people_are_text_on_the_page(context: BrowserContext, tmp_path: Path, goals: Goals) -> None:
