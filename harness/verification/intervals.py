@@ -22,16 +22,27 @@ def merged(intervals: Iterable[Interval], *, bridge: float = 0.0) -> list[Interv
 
 
 def subtract(these: Iterable[Interval], those: Iterable[Interval]) -> list[Interval]:
-    """Return what of ``these`` is in none of ``those``."""
-    left = merged(these)
-    for cut_from, cut_to in merged(those):
-        pieces = ((start, end) for start, end in left)
-        left = [
-            piece
-            for start, end in pieces
-            for piece in ((start, min(end, cut_from)), (max(start, cut_to), end))
-            if piece[0] < piece[1]
-        ]
+    """Return what of ``these`` is in none of ``those``; each is looked at once, however many there are."""
+    cuts = merged(those)
+    if not cuts:
+        return merged(these)
+    left: list[Interval] = []
+    first = 0
+    for begin, end in merged(these):
+        start = begin
+        # What ends before this begins ends before all that follow, too.
+        while first < len(cuts) and cuts[first][1] <= start:
+            first += 1
+        number = first
+        while number < len(cuts) and cuts[number][0] < end:
+            if start < cuts[number][0]:
+                left.append((start, cuts[number][0]))
+            start = max(start, cuts[number][1])
+            number += 1
+        if start < end:
+            left.append((start, end))
+        # The last one may reach into the next.
+        first = max(first, number - 1)
     return left
 
 
