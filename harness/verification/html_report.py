@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 import os
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-import av
-import av.error
 import jinja2
 import numpy as np
 
 from harness.recording.text import printable
-from harness.verification.intervals import longer, subtract
+from harness.recording.timeline import Timeline
+from harness.verification.filmstrip import filmstrip
+from harness.verification.intervals import longer, merged, subtract
 from harness.verification.report import described
 
 if TYPE_CHECKING:
@@ -27,17 +26,18 @@ if TYPE_CHECKING:
     from harness.recording.timeline import Event, Interval
     from harness.verification.curves import Curve, Curves
     from harness.verification.facts import Participant
+    from harness.verification.findings import Finding
     from harness.verification.report import Report
 
 # Plots are drawn in these units and stretched to the page's width; heights are in pixels.
 WIDTH: Final = 1000
 _HEIGHT: Final = 120
-_THUMBNAILS: Final = 12
-_THUMBNAIL_HEIGHT: Final = 90
 _MOST_TICKS: Final = 10
 _LAST_TICK: Final = 0.97
 _NICE: Final = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 _HOUR: Final = 3600
+# A page that says more is read by nobody; a hostile manifest tells of a million events.
+MOST: Final = 500
 # Stretches shorter than this, in seconds, are edges of what lies beside them.
 _SHORTEST: Final = 0.1
 
@@ -61,11 +61,12 @@ class Bar:
 
 @dataclass(frozen=True)
 class Lane:
-    """What one participant did over time."""
+    """What one participant did over time, and what was found wrong with it."""
 
     name: str
     colour: int
     bars: tuple[Bar, ...]
+    wrong: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,9 @@ def _content(report: Report, target: Path) -> dict[str, Any]:
     curves = report.curves
     duration = curves.duration if curves else 0.0
     names = {one.name: number for number, one in enumerate(report.participants)}
+    events = _events(curves)
+    found = report.failures + report.warnings
+    placed = [finding for finding in found if finding.at]
     return {
         "report": report,
         "described": described(report.media) if report.media else "",
@@ -126,13 +130,17 @@ def _content(report: Report, target: Path) -> dict[str, Any]:
         "duration": duration,
         "clock": clock,
         "ticks": [(_x(at, duration), clock(at)) for at in _ticks(duration)],
-        "thumbnails": _filmstrip(report.path, duration) if _can_be_looked_at(report) else [],
-        "lanes": [_lane(one, names[one.name], curves) for one in report.participants],
-        "events": _events(curves),
+        "thumbnails": filmstrip(report.path, duration) if _can_be_looked_at(report) else [],
+        "lanes": _lanes(report, names, placed),
+        "wrong": [finding for finding in placed if finding.participant is None][:MOST],
+        "found": found[:MOST],
+        "more_found": max(0, len(found) - MOST),
+        "events": events[:MOST],
+        "more_events": max(0, len(events) - MOST),
         "plots": list(_plots(curves, names)) if curves else [],
         "manifest": curves.manifest if curves else None,
         "facts": _facts(report, curves.manifest if curves else None),
-        "passed": [finding for finding in report.findings if finding.ok and not finding.warning],
+        "passed": [finding for finding in report.findings if finding.ok and not finding.warning][:MOST],
     }
 
 
@@ -151,23 +159,44 @@ def clock(seconds: float) -> str:
 # ---- the lanes ------------------------------------------------------------------------------------------------------
 
 
-def _lane(one: Participant, colour: int, curves: Curves | None) -> Lane:
-    """Return what a participant did: seen above, heard below, and what was wrong on top."""
+def _lanes(report: Report, names: Mapping[str, int], placed: Iterable[Finding]) -> list[Lane]:
+    """Return a lane for each participant; what concerns everybody is in none of them."""
+    happened: defaultdict[str | None, list[Event]] = defaultdict(list)
+    if report.curves and report.curves.manifest:
+        for event in report.curves.manifest.timeline.events:
+            happened[event.participant].append(event)
+    wrong: defaultdict[str | None, list[Finding]] = defaultdict(list)
+    for finding in placed:
+        wrong[finding.participant].append(finding)
+    return [
+        Lane(
+            one.name,
+            names[one.name],
+            tuple(_bars(one, report.curves, Timeline.model_construct(events=tuple(happened[one.name])))),
+            tuple(wrong[one.name][:MOST]),
+        )
+        for one in report.participants
+    ]
+
+
+def _bars(one: Participant, curves: Curves | None, timeline: Timeline) -> Iterable[Bar]:
+    """Yield what a participant did, of whom the timeline tells: seen above, heard below, and what was wrong on top."""
     duration = curves.duration if curves else 0.0
-    bars: list[Bar] = []
+    stretches: list[tuple[str, str, Sequence[Interval]]] = []
     if curves and curves.manifest:
-        timeline = curves.manifest.timeline
         present = timeline.present(one.name, duration)
-        bars += [_bar(at, duration, "present", "in the room") for at in present]
         muted = longer(subtract(present, timeline.heard(one.name, duration)), _SHORTEST)
-        bars += [_bar(at, duration, "muted", "not in the sound, as the manifest says,") for at in muted]
+        stretches += [("present", "in the room", present), ("muted", "not in the sound, as the manifest says,", muted)]
     if one.video:
         seen = curves.seen.get(one.name, ()) if curves else ()
-        bars += [_bar(at, duration, "seen", "seen") for at in seen]
-        bars += [_bar(at, duration, "frozen", "frozen") for at in one.video.frozen]
+        stretches += [("seen", "seen", seen), ("frozen", "frozen", one.video.frozen)]
     if one.audio:
-        bars += [_bar(at, duration, "heard", "heard") for at in one.audio.heard]
-    return Lane(one.name, colour, tuple(bars))
+        stretches.append(("heard", "heard", one.audio.heard))
+    for kind, says, intervals in stretches:
+        # So many are closer together than a plot can show.
+        drawn = intervals if len(intervals) <= MOST else merged(intervals, bridge=duration / MOST)
+        for at in drawn:
+            yield _bar(at, duration, kind, says)
 
 
 def _bar(at: Interval, duration: float, kind: str, says: str) -> Bar:
@@ -272,39 +301,6 @@ def _ticks(duration: float) -> list[float]:
     return [float(at) for at in np.arange(0, duration, step) if at <= _LAST_TICK * duration]
 
 
-# ---- the film -------------------------------------------------------------------------------------------------------
-
-
-def _filmstrip(path: Path, duration: float) -> list[str]:
-    """Return some pictures of the file, evenly spread, as data addresses; fewer where they can't be decoded."""
-    pictures = []
-    try:
-        with av.open(str(path)) as media:
-            stream = media.streams.video[0]
-            for number in range(_THUMBNAILS):
-                at = (number + 0.5) * duration / _THUMBNAILS
-                media.seek(round(at * av.time_base), backward=True)
-                frame = next((frame for frame in media.decode(stream) if (frame.time or 0.0) >= at - 0.05), None)
-                if frame is not None:
-                    pictures.append(_jpeg(frame))
-    except (av.error.FFmpegError, ValueError, IndexError):
-        return pictures
-    return pictures
-
-
-def _jpeg(frame: av.VideoFrame) -> str:
-    width = 2 * round(frame.width * _THUMBNAIL_HEIGHT / frame.height / 2)
-    small = frame.reformat(width=width, height=_THUMBNAIL_HEIGHT, format="yuvj420p")
-    small.pts = 0
-    file = io.BytesIO()
-    with av.open(file, "w", format="mjpeg") as output:
-        stream = output.add_stream("mjpeg", rate=1, options={"qscale": "4"})
-        stream.width, stream.height, stream.pix_fmt = width, _THUMBNAIL_HEIGHT, "yuvj420p"
-        output.mux(stream.encode(small))
-        output.mux(stream.encode(None))
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
-
-
 # ---- the facts ------------------------------------------------------------------------------------------------------
 
 
@@ -326,11 +322,9 @@ def _facts(report: Report, manifest: Manifest | None) -> list[tuple[str, str]]:
             facts.append(("Loudness", f"{loudness}, peak {audio.peak_dbfs} dBFS, {audio.clipped} samples clipped"))
     if manifest:
         told = manifest.recording
-        facts += [
-            ("Recorded", f"{told.started_at} by {told.participant}, {told.recorder}"),
-            ("SHA-256", told.sha256),
-            *((name, version) for name, version in manifest.versions.items()),
-        ]
+        facts.append(("Recorded", f"{told.started_at} by {told.participant}, {told.recorder}"))
+        facts.append(("SHA-256", told.sha256))
+        facts += list(manifest.versions.items())[:MOST]
         if told.recovered:
             facts.append(("Recovered", told.recovered))
     return facts

@@ -3,13 +3,16 @@
 import json
 import re
 from pathlib import Path
+from time import monotonic
+from typing import Any
 from xml.etree import ElementTree as ET
 
+import av
 import pytest
 
-from harness.recording.recording import statistics_of
-from harness.verification import Report, verify
-from harness.verification.html_report import clock
+from harness.recording.recording import Recording, statistics_of
+from harness.verification import Report, filmstrip, verify
+from harness.verification.html_report import MOST, clock
 from harness.verification.junit import write_junit
 from tests.media import Take, cast, changed, film
 
@@ -85,6 +88,89 @@ def test_what_webrtc_said_is_plotted_beside_it(tmp_path: Path) -> None:
     assert {"bitrate": [1000, 1000], "lost": [3, 3], "round_trip": [4, 4, 4]} == values
     page = report.write_html(tmp_path / "report.html").read_text()
     assert "Received over WebRTC" in page
+
+
+def told(path: Path, events: list[dict[str, Any]], people: int = 1) -> Recording:
+    """Return a short recording of sound, of which a manifest tells that so many people were in it, and all that."""
+    recording = film(path, Take(people=cast("alice"), seconds=1.0, picture=False))
+    manifest = json.loads(recording.manifest.read_text())
+    members = [{"name": "alice", "marker": 1}, *({"name": f"p{one}", "marker": one} for one in range(2, people + 1))]
+    manifest["timeline"] = {"members": members, "events": events}
+    recording.manifest.write_text(json.dumps(manifest))
+    return recording
+
+
+def test_more_events_than_anybody_reads_are_counted(tmp_path: Path) -> None:
+    """The page says how many more there are, and what is in every lane stands in it once."""
+    alarm = {"at": 0.5, "event": "alarm", "message": "The picture stalled. " * 50}
+    recording = told(tmp_path / "take.webm", [alarm] * 5_000, people=200)
+
+    page = verify(recording).write_html(tmp_path / "report.html").read_text()
+
+    assert MOST == page.count('<line class="mark alarm"')
+    assert f"And {5_000 - MOST} more; the manifest has them all." in page
+    assert 200 == page.count('<use href="#everybody"/>')
+    assert len(page) < 5_000_000
+
+
+def test_a_manifest_that_tells_of_many_stretches_has_a_page_in_a_moment(tmp_path: Path) -> None:
+    """Those that lie closer together than the page can show are drawn as one."""
+    many = 20_000
+    events = [
+        event
+        for at in (number / many for number in range(many))
+        for event in (
+            {"at": at, "event": "join", "participant": "alice"},
+            {"at": at, "event": "sound", "participant": "alice", "on": True},
+            {"at": at + 0.3 / many, "event": "sound", "participant": "alice", "on": False},
+            {"at": at + 0.6 / many, "event": "leave", "participant": "alice"},
+        )
+    ]
+    report = verify(told(tmp_path / "take.webm", events))
+    began = monotonic()
+
+    page = report.write_html(tmp_path / "report.html").read_text()
+
+    assert monotonic() - began < 10
+    assert 0 < page.count('class="present"') <= MOST + 1
+    assert len(page) < 1_000_000
+
+
+def test_findings_are_drawn_where_they_concern_somebody(bad: Report, page: str) -> None:
+    """In the lane of who is hidden, and in no other; what concerns everybody is in each."""
+    (failure,) = bad.failures
+    everybody = failure.model_copy(update={"participant": None})
+    both = bad.model_copy(update={"findings": (failure, everybody)}).write_html(bad.path.with_name("both.html"))
+
+    lanes = re.findall(r'<svg class="lane".*?</svg>', page, re.DOTALL)
+    assert [0, 1] == [lane.count('class="wrong"') for lane in lanes]
+    shared = re.search(r'<g id="everybody">.*?</g>', both.read_text(), re.DOTALL)
+    assert shared
+    assert 1 == shared[0].count('class="wrong"')
+
+
+@pytest.mark.parametrize("what", ["hangs", "crashes"])
+def test_a_film_that_can_not_be_looked_at_has_a_page_all_the_same(
+    bad: Report, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pictures are taken in a process of its own, which has its time, and ends with it."""
+    does = {"hangs": "import time; print('half a pict', end='', flush=True); time.sleep(60)", "crashes": "os.abort()"}
+    monkeypatch.setattr(filmstrip, "_START", f"import os; {does[what]} #{{path}}")
+    monkeypatch.setattr(filmstrip, "_WITHIN", 1.0)
+    began = monotonic()
+
+    page = bad.write_html(tmp_path / "report.html").read_text()
+
+    assert monotonic() - began < 20
+    assert "<img" not in page
+    assert "✗ Failed" in page
+
+
+def test_the_films_decoder_does_not_run_here(bad: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever writes the page opens no film."""
+    monkeypatch.setattr(av, "open", lambda *_, **__: pytest.fail("The film is opened here."))
+
+    assert "data:image/jpeg" in bad.write_html(tmp_path / "report.html").read_text()
 
 
 def test_the_filmstrip_shows_the_film(page: str) -> None:
