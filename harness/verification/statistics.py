@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from harness.recording.timeline import Moment, Name
 from harness.verification.curves import Curve, thinned
 
 if TYPE_CHECKING:
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 
 # A line of a connection holds some 2 kB; a longer one is none of ours.
 _LONGEST_LINE: Final = 1_000_000
+# Nothing that WebRTC counts comes near; what is beyond is none of its numbers.
+_LARGEST: Final = 1e15
+# A room's synthetic participants are fewer.
+_MOST_PEOPLE: Final = 256
+# It is asked once a second.
+_SHORTEST_RUN: Final = 0.001
 
 Series = defaultdict[str, dict[str, list[tuple[float, float]]]]
 
@@ -25,13 +32,14 @@ class Line(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    at: float
-    participant: str
+    at: Moment
+    participant: Name
     report: tuple[dict[str, Any], ...]
 
     def sum(self, kind: str, name: str) -> float | None:
         """Return a counter, added up over the streams of a kind; None where none of them has it."""
-        found = [one[name] for one in self.report if one.get("type") == kind and isinstance(one.get(name), int | float)]
+        values = (one.get(name) for one in self.report if one.get("type") == kind)
+        found = [value for value in values if isinstance(value, int | float) and abs(value) <= _LARGEST]
         return float(sum(found)) if found else None
 
 
@@ -55,7 +63,11 @@ def travelled(path: Path) -> dict[str, Mapping[str, Curve]]:
     """
     counters: Series = defaultdict(dict)
     direct: Series = defaultdict(dict)
+    people: set[str] = set()
     for line in read_statistics(path):
+        if line.participant not in people and len(people) >= _MOST_PEOPLE:
+            continue
+        people.add(line.participant)
         for name, kind, counter in (
             ("bitrate", "inbound-rtp", "bytesReceived"),
             ("lost", "inbound-rtp", "packetsLost"),
@@ -66,18 +78,18 @@ def travelled(path: Path) -> dict[str, Mapping[str, Curve]]:
             direct["round_trip"].setdefault(line.participant, []).append((line.at, value * 1000))
     scale = {"bitrate": 8 / 1000, "lost": 1.0}
     rates = {
-        name: {who: rate for who, points in people.items() if (rate := _rate(points, scale[name])).times.size}
-        for name, people in counters.items()
+        name: {who: rate for who, points in counted.items() if (rate := _rate(points, scale[name])).times.size}
+        for name, counted in counters.items()
     }
     values = {
-        name: {who: thinned(*np.array(points).T) for who, points in people.items()} for name, people in direct.items()
+        name: {who: thinned(*np.array(points).T) for who, points in said.items()} for name, said in direct.items()
     }
-    return {name: people for name, people in (rates | values).items() if people}
+    return {name: curves for name, curves in (rates | values).items() if curves}
 
 
 def _rate(points: list[tuple[float, float]], scale: float) -> Curve:
     """Return how fast a counter grows, a second; where it begins anew, as after a reconnect, nothing is said."""
     times, values = np.array(points).reshape(-1, 2).T
     run, rise = np.diff(times), np.diff(values)
-    good = (run > 0) & (rise >= 0)
+    good = (run >= _SHORTEST_RUN) & (rise >= 0)
     return thinned(times[1:][good], rise[good] / run[good] * scale)

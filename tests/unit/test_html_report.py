@@ -14,6 +14,7 @@ from harness.recording.recording import Recording, statistics_of
 from harness.verification import Report, filmstrip, verify
 from harness.verification.html_report import MOST, clock
 from harness.verification.junit import write_junit
+from harness.verification.statistics import travelled
 from tests.media import Take, cast, changed, film
 
 HOSTILE = "<script>alert('x')</script>"
@@ -88,6 +89,45 @@ def test_what_webrtc_said_is_plotted_beside_it(tmp_path: Path) -> None:
     assert {"bitrate": [1000, 1000], "lost": [3, 3], "round_trip": [4, 4, 4]} == values
     page = report.write_html(tmp_path / "report.html").read_text()
     assert "Received over WebRTC" in page
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
+@pytest.mark.parametrize("field", ["at", "bytesReceived", "packetsLost", "currentRoundTripTime"])
+def test_statistics_that_can_not_be_are_passed_over(tmp_path: Path, field: str, number: str) -> None:
+    """A number that is none leaves the others, and a page."""
+    recording = film(tmp_path / "take.webm", Take(people=cast("alice"), seconds=1.0))
+    lines = [
+        {"at": at, "participant": "alice", "report": [
+            {"type": "inbound-rtp", "bytesReceived": at * 125_000, "packetsLost": 3 * at},
+            {"type": "candidate-pair", "currentRoundTripTime": 0.004},
+        ]}
+        for at in range(3)
+    ]  # fmt: skip
+    wrong = json.dumps(lines[2]).replace(f'"{field}": {json.dumps(found(lines[2], field))}', f'"{field}": {number}')
+    statistics_of(recording.path).write_text("\n".join([*map(json.dumps, lines), wrong, ""]))
+
+    report = verify(recording)
+
+    assert report.curves is not None
+    values = {name: people["alice"].values.tolist() for name, people in report.curves.travelled.items()}
+    assert [1000, 1000] == values["bitrate"][:2]
+    assert {0.0, 3.0, 4.0, 1000.0} >= {value for curve in values.values() for value in curve}
+    assert report.write_html(tmp_path / "report.html").is_file()
+
+
+def found(line: dict[str, Any], field: str) -> Any:
+    """Return what a line of statistics says of a field, wherever."""
+    return next(one[field] for one in (line, *line["report"]) if field in one)
+
+
+def test_statistics_of_too_many_people_are_those_of_the_first(tmp_path: Path) -> None:
+    """More than 256 are no room's."""
+    path = tmp_path / "take.stats.jsonl"
+    pair = {"type": "candidate-pair", "currentRoundTripTime": 0.004}
+    lines = [{"at": 1, "participant": f"{number}", "report": [pair]} for number in range(300)]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+    assert [f"{number}" for number in range(256)] == list(travelled(path)["round_trip"])
 
 
 def told(path: Path, events: list[dict[str, Any]], people: int = 1) -> Recording:

@@ -97,6 +97,28 @@ def test_sound_that_is_no_number_has_a_verdict(tmp_path: Path, sample: float) ->
     assert report.write_html(tmp_path / "report.html").is_file()
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"frame_rate": 30', f'"frame_rate": {"9" * 400}'),
+        ('"x": 0', f'"x": {10**30}'),
+        ('"width": 320', f'"width": {"9" * 400}'),
+        ('"duration": 2.0', '"duration": Infinity'),
+    ],
+    ids=range(4),
+)
+def test_a_manifest_of_impossible_numbers_is_a_finding(recording: Recording, old: str, new: str) -> None:
+    """Nobody counts with them, so nothing breaks by them."""
+    text = json.dumps(json.loads(recording.manifest.read_text()))
+    assert old in text
+    recording.manifest.write_text(text.replace(old, new))
+
+    report = verify(recording)
+
+    assert ["hash"] == [finding.check for finding in report.failures]
+    assert json.dumps(report.as_json(), allow_nan=False)
+
+
 def test_a_changed_byte_is_found(recording: Recording) -> None:
     """The hash is not the manifest's any more."""
     data = bytearray(recording.path.read_bytes())
