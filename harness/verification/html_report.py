@@ -322,8 +322,11 @@ def _facts(report: Report, manifest: Manifest | None) -> list[tuple[str, str]]:
             facts.append(("Loudness", f"{loudness}, peak {audio.peak_dbfs} dBFS, {audio.clipped} samples clipped"))
     if manifest:
         told = manifest.recording
-        facts.append(("Recorded", f"{told.started_at} by {told.participant}, {told.recorder}"))
-        facts.append(("SHA-256", told.sha256))
+        # The file's hash and the moment would tell who has it, or was there, which recording this is.
+        when = "" if report.redacted else f"{told.started_at} "
+        facts.append(("Recorded", f"{when}by {told.participant}, {told.recorder}"))
+        if not report.redacted:
+            facts.append(("SHA-256", told.sha256))
         facts += list(manifest.versions.items())[:MOST]
         if told.recovered:
             facts.append(("Recovered", told.recovered))

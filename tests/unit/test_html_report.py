@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import av
 import pytest
 
-from harness.recording.recording import Recording, statistics_of
+from harness.recording.recording import Manifest, Recording, manifest_of, statistics_of
 from harness.verification import Report, filmstrip, verify
 from harness.verification.html_report import MOST, clock
 from harness.verification.junit import write_junit
@@ -211,6 +211,15 @@ def test_the_films_decoder_does_not_run_here(bad: Report, tmp_path: Path, monkey
     monkeypatch.setattr(av, "open", lambda *_, **__: pytest.fail("The film is opened here."))
 
     assert "data:image/jpeg" in bad.write_html(tmp_path / "report.html").read_text()
+
+
+def test_a_page_to_share_tells_neither_the_moment_nor_the_hash(bad: Report, page: str, tmp_path: Path) -> None:
+    """By which somebody who has the recording, or was there, would know it."""
+    redacted = verify(bad.path, redact=True).write_html(tmp_path / "report.html").read_text()
+    manifest = Manifest.read(manifest_of(bad.path)).recording
+
+    assert [True, True] == [word in page for word in (manifest.started_at, manifest.sha256)]
+    assert [False, False] == [word in redacted for word in (manifest.started_at, manifest.sha256)]
 
 
 def test_the_filmstrip_shows_the_film(page: str) -> None:
