@@ -108,7 +108,9 @@ def judge(question: Question, tell: Callable[[float], object]) -> Report:
     return question.report(
         media=evidence.media,
         participants=tuple(person.facts for person in evidence.people),
-        findings=judged(evidence, question.limits),
+        findings=redaction.findings(judged(evidence, question.limits))
+        if redaction
+        else judged(evidence, question.limits),
         curves=replace(
             curves_of(evidence, hearing, question.limits), travelled=redaction.curves(travel) if redaction else travel
         ),

@@ -6,19 +6,27 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.recording.recording import Manifest
+from harness.recording.recording import SUFFIX, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from harness.verification.curves import Curve
     from harness.verification.expectations import Expectation
+    from harness.verification.findings import Finding
 
 _STEM: Final = "recording"
 # Where a manifest names somebody.
 _NAMES: Final = frozenset({"participant", "name"})
 # Where it tells something in words that may name them.
 _TEXTS: Final = frozenset({"message", "alarms", "recovered"})
+# What a file may still be told to be.
+_KINDS: Final = frozenset({SUFFIX, ".mp4", ".m4a", ".mkv", ".wav", ".json"})
+# Addresses, and paths that begin at a root.
+_PLACES: Final = re.compile(
+    r"""(?:\w+://|(?<![\w.])(?:~|[A-Za-z]:)?[/\\])[^\s'"]+|\b\d{1,3}(?:\.\d{1,3}){3}\b|(?:[0-9a-f]{0,4}:){3,}[0-9a-f]*""",
+    re.IGNORECASE,
+)
 # A letter or digit of a script that puts spaces between its words, as far as names in it are told apart by them.
 _WORDLY: Final = "[0-9A-Za-z_]"
 
@@ -31,6 +39,8 @@ class Redaction:
         if manifest is not None:
             for name in (*(one.name for one in manifest.timeline.members), manifest.recording.participant):
                 self.person(name)
+            # Words may name somebody before whoever is told of.
+            self._walk(manifest.timeline.model_dump(mode="json"))
 
     def person(self, name: str) -> str:
         """Return what somebody is called here."""
@@ -39,7 +49,7 @@ class Redaction:
     @staticmethod
     def path(path: Path) -> Path:
         """Return what a file is called here; only its kind is left."""
-        return Path(_STEM).with_suffix(path.suffix)
+        return Path(_STEM).with_suffix(path.suffix if path.suffix in _KINDS else "")
 
     def manifest(self, manifest: Manifest) -> Manifest:
         """Return the manifest without names and places."""
@@ -52,6 +62,12 @@ class Redaction:
     def expectations(self, expected: Iterable[Expectation]) -> tuple[Expectation, ...]:
         """Return what is expected of the same people."""
         return tuple(one.model_copy(update={"participant": self.person(one.participant)}) for one in expected)
+
+    def findings(self, found: Iterable[Finding]) -> tuple[Finding, ...]:
+        """Return findings without the hash, by which a file is known again."""
+        return tuple(
+            one.model_copy(update={"expected": None, "got": None}) if one.check == "hash" else one for one in found
+        )
 
     def curves(self, travelled: Mapping[str, Mapping[str, Curve]]) -> dict[str, Mapping[str, Curve]]:
         """Return the curves of the same people."""
@@ -67,10 +83,13 @@ class Redaction:
         return self._text(value) if isinstance(value, str) and key in _TEXTS else value
 
     def _text(self, text: str) -> str:
-        """Return words without the names in them, the longest first: one may be part of another."""
+        """Return words without the names and places in them, the longest name first: one may be part of another."""
         names = sorted(filter(None, self._people), key=len, reverse=True)
+        people = {name.casefold(): self._people[name] for name in names}
         found = "|".join(map(_alone, names))
-        return re.sub(found, lambda one: self._people[one[0]], text) if found else text
+        if found:
+            text = re.sub(found, lambda one: people.get(one[0].casefold(), "somebody"), text, flags=re.IGNORECASE)
+        return _PLACES.sub("…", text)
 
 
 def _alone(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -18,7 +19,6 @@ from tests.program import harness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from harness.recording.recording import Recording
 
@@ -34,7 +34,9 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     recording = film(folder / "merger talks.webm", changed(TAKE, NAMES[2], hidden=((1.0, 2.0),)), told=TAKE)
     manifest = Manifest.read(manifest_of(recording.path))
     alarm = Event(at=1.0, event="alarm", message=f"{NAMES[1]}'s sound stands still.")
-    timeline = manifest.timeline.model_copy(update={"events": (*manifest.timeline.events, alarm)})
+    places = "ANN MARIE, and Zoe, are at /srv/private-project/x.webm, https://merger.example/y and 10.1.2.3."
+    more = (alarm, Event(at=1.2, event="alarm", message=places), Event(at=1.3, event="join", participant="Zoe"))
+    timeline = manifest.timeline.model_copy(update={"events": (*manifest.timeline.events, *more)})
     manifest_of(recording.path).unlink()
     manifest.model_copy(update={"timeline": timeline}).write(manifest_of(recording.path))
     return recording
@@ -42,7 +44,11 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 def private(text: str) -> list[str]:
     """Return what should not be there."""
-    return [word for word in (*NAMES, "Marie", "Bob", "merger", "private-project") if word in text]
+    return [
+        word
+        for word in (*NAMES, "Marie", "MARIE", "Zoe", "Bob", "merger", "private-project", "10.1.2.3")
+        if word in text
+    ]
 
 
 def test_a_redacted_report_says_the_same_of_people_without_names(secret: Recording) -> None:
@@ -63,8 +69,15 @@ def test_no_form_of_it_names_anybody_or_any_place(secret: Recording, tmp_path: P
 
     forms = (page, json.dumps(report.as_json()), (tmp_path / "shared.xml").read_text(), str(report))
     assert [[]] * 4 == [private(form) for form in forms]
+    assert not any(secret.sha256 in form for form in forms)
     assert "person 2&#39;s sound stands still." in page
     assert not any(tag in page for tag in ("<video", "<img", "data-at="))
+
+
+@pytest.mark.parametrize(("name", "told"), [("a.webm", "recording.webm"), ("talk.Alice Smith", "recording")])
+def test_only_what_a_file_is_stays_of_its_name(name: str, told: str) -> None:
+    """What looks like a suffix may be somebody."""
+    assert Redaction.path(Path(name)) == Path(told)
 
 
 def test_expectations_hold_for_the_same_people(secret: Recording) -> None:
