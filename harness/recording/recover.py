@@ -36,10 +36,13 @@ class Recovery:
 def recover(recordings: Path) -> list[Recovery]:
     """Finish every abandoned recording below ``recordings`` and publish it there; return what became of each.
 
-    A folder in which nothing can be read stays where it is, and is told.
+    A folder that can't be read, or in which nothing can be, stays where it is, and is told in one line.
     """
     root = recordings / FOLDER
-    folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    try:
+        folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    except OSError as error:
+        return [_left(root, error)]
     return [recovery for path in folders if (recovery := _recover(Folder(path), recordings))]
 
 
@@ -54,6 +57,8 @@ def _recover(folder: Folder, recordings: Path) -> Recovery | None:
         with contextlib.suppress(OSError):
             folder.path.rmdir()
         return None
+    except OSError as error:
+        return _left(folder.path, error)
     with lock:
         try:
             if folder.kept.exists() or not _holds_anything(folder):
@@ -61,10 +66,24 @@ def _recover(folder: Folder, recordings: Path) -> Recovery | None:
                 return None
             recording = _publish(folder, recordings)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one folder, the others and the program go on
-            return Recovery(folder.path, None, f"{folder.path.name} can't be recovered: {error}")
-        folder.remove()
-    message = f"Recovered {recording.path} ({recording.duration:.1f} s): {recording.recovered}."
+            return _left(folder.path, error)
+        message = f"Recovered {recording.path} ({recording.duration:.1f} s): {recording.recovered}."
+        try:
+            folder.remove()
+        except OSError as error:
+            message = _line(f"{message} Its folder can't be removed: {error}. Remove {folder.path}.")
     return Recovery(folder.path, recording, message)
+
+
+def _left(path: Path, error: Exception) -> Recovery:
+    """Return what is told of a folder that stays as it is."""
+    why = str(error) or type(error).__name__
+    return Recovery(path, None, _line(f"{path} can't be recovered, and stays where it is: {why}"))
+
+
+def _line(text: str) -> str:
+    """Return a text in one line: what is wrong may be told in several."""
+    return " ".join(text.split())
 
 
 def _publish(folder: Folder, recordings: Path) -> Recording:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.recording.recording import Manifest
 from harness.recording.recover import KILLED, NEVER_DOWNLOADED, recover
+from harness.recording.spooled import FOLDER
 from harness.recording.timeline import Member
 from harness.server.messages import Clock, SpoolHello
 from harness.server.spool import Happened, Spool
@@ -15,6 +18,7 @@ from harness.verification.ebml import read_structure
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Never
 
     from harness.server.spool import Take
 
@@ -135,6 +139,71 @@ def test_what_can_not_be_read_stays_and_is_told(tmp_path: Path, sound: bytes, da
     assert recovery.recording is None
     assert "can't be recovered" in str(recovery)
     assert take.folder.path.exists()
+
+
+def test_a_folder_whose_lock_can_not_be_taken_stays_and_the_others_are_recovered(tmp_path: Path, sound: bytes) -> None:
+    """It is told in one line, with where it is."""
+    odd = tmp_path / FOLDER / "0 odd"
+    (odd / "lock").mkdir(parents=True)
+    abandon(begun(tmp_path, sound))
+
+    left, recovered = recover(tmp_path)
+
+    assert left.recording is None
+    assert f"{odd} can't be recovered, and stays where it is: " in str(left)
+    assert 1 == len(str(left).splitlines())
+    assert (odd / "lock").is_dir()
+    assert recovered.recording is not None
+    assert recovered.recording.path.is_file()
+
+
+def test_a_spool_that_can_not_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever starts a server or recovers reads it in one line."""
+    (tmp_path / FOLDER).mkdir()
+
+    def forbidden(path: Path) -> Never:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(type(tmp_path), "iterdir", forbidden)
+
+    (left,) = recover(tmp_path)
+
+    assert left.recording is None
+    assert "Permission denied" in str(left)
+
+
+def test_a_folder_that_can_not_be_removed_does_not_hide_its_recording(
+    tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is recovered, what is left is told, and the next time there is nothing to recover."""
+    take = begun(tmp_path, sound)
+    abandon(take)
+
+    def stuck(path: Path) -> Never:
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", stuck)
+        (recovery,) = recover(tmp_path)
+
+    assert recovery.recording is not None
+    assert recovery.recording.path.is_file()
+    assert f"Remove {take.folder.path}." in str(recovery)
+    assert [] == recover(tmp_path)
+    assert not take.folder.path.exists()
+
+
+def test_what_is_wrong_is_told_in_one_line(tmp_path: Path, sound: bytes) -> None:
+    """Also where it has several by itself."""
+    take = begun(tmp_path, sound)
+    abandon(take)
+    with take.folder.log.open("a") as log:
+        log.write('{"member": {"name": 7}}\n')
+
+    (recovery,) = recover(tmp_path)
+
+    assert recovery.recording is None
+    assert 1 == len(str(recovery).splitlines())
 
 
 def test_a_folder_where_nothing_was_recorded_has_nothing_to_recover(tmp_path: Path) -> None:
