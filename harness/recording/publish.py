@@ -6,12 +6,13 @@ import contextlib
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import DiskFullError, RecordingError
+from harness.errors import RecordingError
 from harness.recording.disk import room_for
 from harness.recording.names import reserve
 from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of, statistics_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -22,7 +23,7 @@ def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> R
     lies on the same file system as ``folder``.
 
     Raises RecordingError, and moves nothing, when ``complete`` is not the file that the server finished, and
-    DiskFullError when the manifest finds no room.
+    DiskFullError when the manifest finds no room. Whatever fails, ``complete`` stays, and nothing else does.
     """
     before = manifest.recording
     if sha256_of(complete) != before.sha256:
@@ -31,14 +32,25 @@ def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> R
     path = reserve(folder, before.path.stem)
     recording = before.model_copy(update={"path": path, "manifest": manifest_of(path), **facts})
     statistics = statistics_of(path)
+    made = [path]
     try:
         # A page that cleans without waiting has freed them by now.
         with contextlib.suppress(FileNotFoundError), room_for("the statistics", statistics):
+            made.append(statistics)
             shutil.copyfile(statistics_of(before.path), statistics)
         manifest.model_copy(update={"recording": recording}).write(recording.manifest)
-    except DiskFullError:
-        path.unlink()
-        statistics.unlink(missing_ok=True)
+        made.append(recording.manifest)
+    except BaseException:
+        _remove(made)
         raise
-    complete.replace(path)
+    try:
+        complete.replace(path)
+    except OSError:
+        _remove(made)
+        raise
     return recording
+
+
+def _remove(made: Iterable[Path]) -> None:
+    for path in made:
+        path.unlink(missing_ok=True)

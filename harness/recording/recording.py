@@ -115,7 +115,7 @@ class Manifest(BaseModel):
             try:
                 file.write(self.model_dump_json(by_alias=True, indent=1) + "\n")
                 file.flush()
-            except OSError:
+            except BaseException:
                 # Half a manifest is none.
                 path.unlink()
                 raise

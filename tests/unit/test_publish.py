@@ -1,0 +1,121 @@
+"""Publishing: a recording appears whole, or nothing of it does."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.recording.publish import publish
+from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of, statistics_of
+from harness.recording.timeline import Timeline
+
+if TYPE_CHECKING:
+    from typing import Never
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    """Return the manifest of a file that the server finished, with statistics beside it."""
+    path = tmp_path / "spool" / "standup.webm"
+    path.parent.mkdir()
+    path.write_bytes(b"film")
+    statistics_of(path).write_text('{"at": 0}\n')
+    recording = Recording(
+        id="r1",
+        path=path,
+        manifest=manifest_of(path),
+        participant="alice",
+        recorder="all",
+        type="audio",
+        mime_type="audio/webm;codecs=opus",
+        codec="opus",
+        width=None,
+        height=None,
+        frame_rate=None,
+        duration=1.0,
+        size=4,
+        sha256=sha256_of(path),
+        started_at="2026-11-22T12:00:00.000+00:00",
+    )
+    return Manifest(recording=recording, config={}, versions={}, timeline=Timeline())
+
+
+def names(folder: Path) -> list[str]:
+    """Return what lies in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_recording_is_moved_with_what_belongs_to_it(manifest: Manifest, tmp_path: Path) -> None:
+    """Film, manifest and statistics, under the first free name."""
+    kept = tmp_path / "recordings"
+
+    recording = publish(manifest, manifest.recording.path, kept)
+
+    assert ["standup.json", "standup.stats.jsonl", "standup.webm"] == names(kept)
+    assert recording.path.read_bytes() == b"film"
+    assert recording == Manifest.read(recording.manifest).recording
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pytest.param((shutil, "copyfile"), id="statistics"),
+        pytest.param((Manifest, "write"), id="manifest"),
+        pytest.param((Manifest, "model_dump_json"), id="half a manifest"),
+        pytest.param((Path, "replace"), id="move"),
+    ],
+)
+@pytest.mark.parametrize("failure", [PermissionError(errno.EACCES, "Permission denied"), OSError(errno.EIO, "Error")])
+def test_nothing_stays_of_what_fails(
+    broken: tuple[Any, str], failure: OSError, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The finished file stays where it was, what others have stays, and the error goes on."""
+    kept = tmp_path / "recordings"
+    kept.mkdir()
+    (kept / "standup.json").write_text("somebody's")
+
+    def fail(*_: Any, **__: Any) -> Never:
+        raise failure
+
+    monkeypatch.setattr(*broken, fail)
+
+    with pytest.raises(type(failure)) as raised:
+        publish(manifest, manifest.recording.path, kept)
+
+    assert failure is raised.value
+    assert ["standup.json"] == names(kept)
+    assert b"film" == manifest.recording.path.read_bytes()
+
+
+def test_a_manifest_that_can_not_be_written_as_text_leaves_nothing(manifest: Manifest, tmp_path: Path) -> None:
+    """Half a character in it, which is no failure of the disk."""
+    broken = manifest.model_copy(update={"room": "\ud83d"})
+
+    with pytest.raises(ValueError, match="surrogates"):
+        publish(broken, broken.recording.path, tmp_path / "recordings")
+
+    assert [] == names(tmp_path / "recordings")
+
+
+def test_a_manifest_that_somebody_wrote_meanwhile_stays(
+    manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not this call's to remove."""
+    kept = tmp_path / "recordings"
+    write = Manifest.write
+
+    def late(self: Manifest, path: Path) -> None:
+        path.write_text("somebody's")
+        write(self, path)
+
+    monkeypatch.setattr(Manifest, "write", late)
+
+    with pytest.raises(FileExistsError):
+        publish(manifest, manifest.recording.path, kept)
+
+    assert ["standup.json"] == names(kept)
+    assert "somebody's" == (kept / "standup.json").read_text()
