@@ -18,6 +18,8 @@ Layout = Literal["grid", "speaker"]
 
 SIZES: Final[dict[Quality, tuple[int, int]]] = {"360p": (640, 360), "480p": (640, 480), "720p": (1280, 720)}
 BITRATES: Final = range(100_000, 50_000_001)
+# In characters; as in web/src/record-config.js.
+LONGEST_NAME: Final = 1_000
 
 # The page's words (NERTC's) for the fields below; this is one of the two places that translate.
 _PAGE_NAMES: Final = {
@@ -37,9 +39,9 @@ class RecordConfig:
     """How to record (NERTC's ``recordConfig``).
 
     ``record_video_quality`` is a picture size: 360p is 640x360, 480p is 640x480, 720p is 1280x720; 720 and "720"
-    mean "720p". ``record_video_frame`` is in frames a second. ``record_name`` becomes the file's name, made safe;
-    None names it after the participant and the time. ``layout`` "speaker" shows the shared screen, or who speaks
-    loudest, large and the others in a strip; ``names`` says whether names stand in the tiles.
+    mean "720p". ``record_video_frame`` is in frames a second. ``record_name``, of up to 1000 characters, becomes the
+    file's name, made safe; None names it after the participant and the time. ``layout`` "speaker" shows the shared
+    screen, or who speaks loudest, large and the others in a strip; ``names`` says whether names stand in the tiles.
     ``video_bits_per_second`` defaults by size, rate and codec.
 
     Raises ConfigError for a value that can't work.
@@ -65,6 +67,9 @@ class RecordConfig:
         one_of("codec", self.codec, get_args(Codec))
         if self.record_name is not None and not isinstance(self.record_name, str):
             message = f"record_name: {self.record_name!r} is not possible; give a text or None."
+            raise ConfigError(message)
+        if self.record_name is not None and len(self.record_name) > LONGEST_NAME:
+            message = f"record_name: {len(self.record_name)} characters are not possible; give up to {LONGEST_NAME}."
             raise ConfigError(message)
         if not isinstance(self.names, bool):
             message = f"names: {self.names!r} is not possible; give True or False."

@@ -123,6 +123,17 @@ def test_the_limits_of_the_bit_rate_are_allowed(bits: int) -> None:
     assert bits == RecordConfig(video_bits_per_second=bits).video_bits_per_second
 
 
+@pytest.mark.parametrize("unit", ["x", "会", "👩"])
+def test_a_name_has_up_to_a_thousand_characters(unit: str) -> None:
+    """One more is refused, in a line that does not repeat them."""
+    assert unit * 1000 == RecordConfig(record_name=unit * 1000).record_name
+
+    with pytest.raises(ConfigError) as refusal:
+        RecordConfig(record_name=unit * 1001)
+
+    assert "record_name: 1001 characters are not possible; give up to 1000." == str(refusal.value)
+
+
 def test_an_option_that_the_page_made_up_is_refused() -> None:
     """The message names it and the ones that exist."""
     with pytest.raises(ConfigError, match=r"unknown option 'recordSize'; choose from codec, layout, names, recordName"):

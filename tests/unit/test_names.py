@@ -1,6 +1,7 @@
 """File names: safe, recognisable, never taken twice."""
 
 import os
+import time
 import unicodedata
 from pathlib import Path
 
@@ -78,6 +79,25 @@ def test_a_name_of_nothing_but_marks_is_cut_all_the_same() -> None:
     stem = safe_stem("x" + "\u0323" * 300)
 
     assert 190 < len(stem.encode()) <= 200
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [
+        pytest.param(".webm", "webm", id="suffixes"),
+        pytest.param(". ", "recording", id="dots and spaces"),
+        pytest.param("\u0323\u0302", "\u0323" * 100, id="marks"),
+        pytest.param("x", "x" * 200, id="letters"),
+    ],
+)
+def test_an_endless_name_is_made_safe_at_once(unit: str, expected: str) -> None:
+    """However long it is, only so much of it is looked at."""
+    before = time.process_time()
+
+    stem = safe_stem(unit * 100_000)
+
+    assert time.process_time() - before < 0.5
+    assert expected == stem
 
 
 @given(st.text(st.characters(codec=None), max_size=300))

@@ -21,6 +21,8 @@ const OPTIONS = [
   'videoBitsPerSecond',
 ];
 const AUDIO_BITS = 128_000;
+/** In characters, as the server counts them; as in harness/recording/config.py. */
+const LONGEST_NAME = 1000;
 
 /**
  * Returns what to record; fails with a ConfigError that names the option, or where this browser can't record that.
@@ -46,6 +48,9 @@ export function recordPlan(data, supported = (mimeType) => MediaRecorder.isTypeS
   const codec = /** @type {keyof typeof BITS} */ (oneOf('codec', given['codec'] ?? 'vp9', Object.keys(BITS)));
   const name = given['recordName'] ?? '';
   if (typeof name !== 'string') throw configError(`recordName: ${show(name)} is not possible; give a text.`);
+  const characters = [...name].length;
+  if (characters > LONGEST_NAME)
+    throw configError(`recordName: ${characters} characters are not possible; give up to ${LONGEST_NAME}.`);
   const names = given['names'] ?? true;
   if (typeof names !== 'boolean')
     throw configError(`names: ${show(names)} is not possible; give true or false.`);

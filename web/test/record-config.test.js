@@ -144,6 +144,19 @@ describe('a refusal names the option, what was given and what is allowed', () =>
     });
   }
 
+  for (const unit of ['x', '会', '👩']) {
+    test(`recordName of a thousand ${unit} and one more`, () => {
+      assert.equal(
+        unit.repeat(1000),
+        plan({ recordConfig: { recordName: unit.repeat(1000) } }).config.recordName,
+      );
+      assert.equal(
+        'recordName: 1001 characters are not possible; give up to 1000.',
+        refusal({ recordConfig: { recordName: unit.repeat(1001) } }).message,
+      );
+    });
+  }
+
   test('recorder: "me"', () => {
     assert.equal(
       'recorder: "me" is not possible; choose one of "local", "all".',
