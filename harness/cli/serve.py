@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 import secrets
 import ssl
 import threading
@@ -32,8 +34,10 @@ _LOOK_EVERY: Final = 0.2
 # What is read from one screen and typed on another: no 0 and O, no 1 and I.
 _LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _SHORTEST_CODE: Final = 8
-# As in https://rooms.example.com.
-_SLASHES: Final = 2
+# Browsers leave out the port that a scheme has anyway.
+_PORTS: Final = {"http": 80, "https": 443}
+# Others are said in the form that begins with xn--.
+_HOST: Final = re.compile(r"[a-z0-9._-]+")
 
 
 def serve(
@@ -164,12 +168,28 @@ def _check_codes(code: str | None, view_code: str | None) -> None:
 
 
 def _origin(given: str) -> str:
-    """Return an address as browsers say it in Origin."""
-    parts = urlsplit(given)
-    if parts.scheme not in {"http", "https"} or not parts.netloc or given.rstrip("/").count("/") > _SLASHES:
+    """Return an address as browsers say it in Origin: in lower case, and without the port that its scheme has."""
+    if "@" in given:
+        message = "--origin: browsers say no name and password before an '@'; leave them out."
+        raise ConfigError(message)
+    try:
+        parts = urlsplit(given)
+        port = parts.port
+        host = _host(parts.hostname or "")
+    except ValueError:
+        parts, port, host = None, None, None
+    if parts is None or host is None or parts.scheme not in _PORTS or parts.path.strip("/") or set(given) & {"?", "#"}:
         message = f"--origin: {given!r} is no address of a server, as https://rooms.example.com is."
         raise ConfigError(message)
-    return f"{parts.scheme}://{parts.netloc}"
+    shown = "" if port in {None, _PORTS[parts.scheme]} else f":{port}"
+    return f"{parts.scheme}://{host}{shown}"
+
+
+def _host(name: str) -> str | None:
+    """Return a host as browsers say it, or None where it is none; raises ValueError for an address that is none."""
+    if ":" in name:
+        return f"[{ipaddress.IPv6Address(name)}]"
+    return name if _HOST.fullmatch(name) else None
 
 
 def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
