@@ -30,6 +30,14 @@ CITATIONS = [
 ]
 
 
+def test_the_tools_that_pin_everything_are_pinned_themselves() -> None:
+    """Each to one version: a new one arrives by a change here."""
+    wanted = re.findall(r"'([\w-]+)([=~<>]+)[\d.]+'", (ROOT / "scripts" / "supply").read_text(encoding="utf-8"))
+
+    assert {"uv", "pip-audit", "cyclonedx-bom", "pip-licenses"} == {name for name, _ in wanted}
+    assert {"=="} == {how for _, how in wanted}
+
+
 @pytest.mark.parametrize(("path", "name"), sorted({(path, name) for _, path, name in CITATIONS}))
 def test_a_test_that_a_document_names_exists(path: str, name: str) -> None:
     """A claim whose proof was renamed or taken away is found."""
