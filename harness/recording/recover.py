@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import stat
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
 
+from harness.errors import RecordingError
 from harness.recording.finalize import Growth, finalize
 from harness.recording.publish import publish
 from harness.recording.recording import SUFFIX, Manifest, manifest_of
 from harness.recording.spooled import FOLDER, Folder
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from harness.recording.recording import Recording
 
 KILLED: Final = "the program that recorded it ended before it was stopped"
 NEVER_DOWNLOADED: Final = "it was finished, and never downloaded"
+# In bytes. The log grows by some 30 MB a day.
+_LARGEST_FACTS: Final = 1_000_000
+_LARGEST_LOG: Final = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ def recover(recordings: Path) -> list[Recovery]:
 
 def _recover(folder: Folder, recordings: Path) -> Recovery | None:
     try:
-        lock = folder.hold()
+        lock = _hold(folder)
     except BlockingIOError:
         # Somebody records there.
         return None
@@ -57,10 +62,11 @@ def _recover(folder: Folder, recordings: Path) -> Recovery | None:
         with contextlib.suppress(OSError):
             folder.path.rmdir()
         return None
-    except OSError as error:
+    except (OSError, RecordingError) as error:
         return _left(folder.path, error)
     with lock:
         try:
+            _check(folder)
             if folder.kept.exists() or not _holds_anything(folder):
                 folder.remove()
                 return None
@@ -86,13 +92,36 @@ def _line(text: str) -> str:
     return " ".join(text.split())
 
 
+def _hold(folder: Folder) -> BinaryIO:
+    if folder.path.is_symlink():
+        message = "it is a link, and no folder of a recording."
+        raise RecordingError(message, code=10453)
+    return folder.hold()
+
+
+def _check(folder: Folder) -> None:
+    """Raise RecordingError where something lies there that is never read to its end, or leads elsewhere."""
+    for above, folders, files in os.walk(folder.path):
+        for path in (Path(above, name) for name in (*folders, *files)):
+            mode = path.lstat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                message = f"{path} is neither a file nor a folder, and none of what a recording leaves there."
+                raise RecordingError(message, code=10453)
+    for path, most in ((folder.facts, _LARGEST_FACTS), (folder.log, _LARGEST_LOG)):
+        if path.exists() and path.stat().st_size > most:
+            raise RecordingError(f"{path} is too large to be read ({path.stat().st_size} bytes).", code=10453)
+
+
 def _publish(folder: Folder, recordings: Path) -> Recording:
     facts = folder.read_facts()
     path = folder.finished(facts.stem)
     described = manifest_of(path).exists()
     reason = NEVER_DOWNLOADED if described else KILLED
     if described and not folder.raw.exists():
-        return publish(Manifest.read(manifest_of(path)), path, recordings, recovered=reason)
+        manifest = Manifest.read(manifest_of(path))
+        # Since it was written, the folder may have been moved.
+        here = manifest.model_copy(update={"recording": manifest.recording.at(path)})
+        return publish(here, path, recordings, recovered=reason)
     # While the raw bytes are there, nobody has read the finished file back.
     finished = finalize(folder.raw, folder.log, folder.partial, frame_rate=facts.frame_rate, growth=Growth(ended=True))
     folder.name(facts)

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 FOLDER: Final = ".spool"
 FOLDER_MODE: Final = 0o700
 _TRIES: Final = 100
+# In bytes.
+_LONGEST_LINE: Final = 10_000_000
 _BETWEEN_TRIES: Final = 0.01
 _BREATH: Final = threading.Event()
 
@@ -248,9 +250,9 @@ class Folder:
 
 
 def read_log(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of a log; only whole lines count."""
+    """Yield the lines of a log; only whole lines count, and none is endless."""
     with path.open("rb") as log:
-        for line in log:
+        for line in iter(lambda: log.readline(_LONGEST_LINE), b""):
             if line.endswith(b"\n") and line.strip():
                 yield json.loads(line)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -204,6 +206,109 @@ def test_what_is_wrong_is_told_in_one_line(tmp_path: Path, sound: bytes) -> None
 
     assert recovery.recording is None
     assert 1 == len(str(recovery).splitlines())
+
+
+PARTS = (
+    *("lock", "take.json", "raw.webm", "log.jsonl", "stats.jsonl", "finished.part", "kept", "finished", "odd"),
+    *("finished/standup.webm", "finished/standup.json", "finished/standup.stats.jsonl"),
+)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_link_is_never_followed(tmp_path: Path, sound: bytes, part: str) -> None:
+    """What lies elsewhere is neither published nor written over; the folder stays, and is told."""
+    folder = begun_and_abandoned(tmp_path, sound)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("somebody's")
+    path = replaced(folder / part)
+    path.symlink_to(elsewhere)
+
+    (recovery,) = recover(tmp_path)
+
+    assert recovery.recording is None
+    assert f"{path} is neither a file nor a folder" in str(recovery)
+    assert "somebody's" == elsewhere.read_text()
+    assert path.is_symlink()
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_pipe_is_not_waited_for(tmp_path: Path, sound: bytes, part: str) -> None:
+    """Nobody will ever write to it."""
+    folder = begun_and_abandoned(tmp_path, sound)
+    os.mkfifo(replaced(folder / part))
+
+    (recovery,) = recover(tmp_path)
+
+    assert recovery.recording is None
+    assert "can't be recovered" in str(recovery)
+    assert (folder / part).is_fifo()
+
+
+def test_a_link_in_the_place_of_a_recordings_folder_is_left(tmp_path: Path, sound: bytes) -> None:
+    """It may lead to a folder that somebody needs."""
+    elsewhere = begun_and_abandoned(tmp_path / "other", sound)
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / "link").symlink_to(elsewhere)
+
+    (recovery,) = recover(tmp_path)
+
+    assert "it is a link, and no folder of a recording" in str(recovery)
+    assert (elsewhere / "raw.webm").is_file()
+
+
+@pytest.mark.parametrize(("part", "size"), [("take.json", 1_000_001), ("log.jsonl", 1_000_000_001)])
+def test_what_is_too_large_is_not_read(tmp_path: Path, sound: bytes, part: str, size: int) -> None:
+    """No recording leaves so much."""
+    folder = begun_and_abandoned(tmp_path, sound)
+    with (folder / part).open("ab") as file:
+        file.truncate(size)
+
+    (recovery,) = recover(tmp_path)
+
+    assert f"{part} is too large to be read ({size} bytes)" in str(recovery)
+
+
+def test_an_endless_line_of_statistics_takes_no_memory(tmp_path: Path, sound: bytes) -> None:
+    """It is read in pieces, and is not whole."""
+    folder = begun_and_abandoned(tmp_path, sound)
+    with (folder / "stats.jsonl").open("wb") as file:
+        file.truncate(200_000_000)
+
+    tracemalloc.start()
+    (recovery,) = recover(tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert recovery.recording is not None
+    assert peak < 50_000_000
+
+
+def test_what_was_moved_before_it_is_recovered_has_its_statistics(tmp_path: Path, sound: bytes) -> None:
+    """Where they lie is known by the folder, not by what was written when it lay elsewhere."""
+    take = begun(tmp_path / "before", sound)
+    take.end()
+    (take.folder.path / "finished" / "standup.stats.jsonl").write_text('{"at": 0}\n')
+    abandon(take)
+    (tmp_path / "before").rename(tmp_path / "after")
+
+    (recovery,) = recover(tmp_path / "after")
+
+    assert recovery.recording is not None
+    assert (tmp_path / "after" / "standup.stats.jsonl").is_file()
+
+
+def begun_and_abandoned(folder: Path, sound: bytes) -> Path:
+    """Return the folder of a recording that nobody holds any more."""
+    take = begun(folder, sound)
+    abandon(take)
+    return take.folder.path
+
+
+def replaced(path: Path) -> Path:
+    """Return a path in a folder at which nothing lies."""
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    return path
 
 
 def test_a_folder_where_nothing_was_recorded_has_nothing_to_recover(tmp_path: Path) -> None:
