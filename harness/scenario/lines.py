@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import tomllib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -75,18 +75,20 @@ def _keys(node: Node) -> list[str]:
         return [key for child in node.named_children for key in _keys(child)]
     text = (node.text or b"").decode()
     if node.type == "quoted_key":
-        return [json.loads(text) if text.startswith('"') else text[1:-1]]
+        return list(tomllib.loads(f"{text} = 0"))
     return [text]
 
 
 def yaml_lines(value: Any, beneath: Path = ()) -> Lines:
-    """Return the line, from 1 on, of every key and list item of what ruamel.yaml has read."""
+    """Return the line, from 1 on, of every key and list item of what ruamel.yaml has read, where it knows it."""
     lines: Lines = {}
     mapping = isinstance(value, dict)
     items = value.items() if mapping else enumerate(value) if isinstance(value, list) else ()
+    rows = getattr(getattr(value, "lc", None), "data", None) or {}
     for key, item in items:
         where = (*beneath, key)
-        row, _ = value.lc.key(key) if mapping else value.lc.item(key)
-        lines[where] = row + 1
+        # What is merged from elsewhere (<<) has no line here, and some tags make plain lists.
+        if (at := rows.get(key)) is not None:
+            lines[where] = at[0] + 1
         lines |= yaml_lines(item, where)
     return lines

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 
 from harness.errors import ConfigError
 from harness.scenario.course import problems
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from harness.scenario.lines import Lines
 
 _KIND: Final = {kind.verb: kind for kind in KINDS}
+# In bytes; the largest example has two thousand.
+_LARGEST: Final = 200_000
+# YAML says a value again by a word; so many are read, however few were written.
+_MOST_VALUES: Final = 100_000
 
 
 def read_scenario(path: Path) -> Scenario:
@@ -37,43 +41,77 @@ def read_scenario(path: Path) -> Scenario:
         raise ConfigError(f"{path} is nested too deep to be read.") from error
     try:
         # Strict, but for lists, which are what JSON has for tuples.
-        scenario = Scenario.model_validate_json(
-            json.dumps(data, default=str), strict=True, context={"folder": path.parent}
-        )
+        text = json.dumps(data, default=str)
+    except TypeError as error:
+        raise ConfigError(f"{path}: a key is neither a word nor a number.") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: a number in it is too long to be read.") from error
+    try:
+        scenario = Scenario.model_validate_json(text, strict=True, context={"folder": path.parent})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = _without_tags(first["loc"])
-        raise ConfigError(f"{_place(path, lines, where)}: {_reason(first, where, data)}.") from error
+        raise ConfigError(f"{_place(path, lines, where)}: {_line(_reason(first, where, data))}.") from error
     for number, reason in problems(scenario):
-        raise ConfigError(f"{_place(path, lines, ('steps', number))}: step {number + 1}: {reason}.")
+        raise ConfigError(f"{_place(path, lines, ('steps', number))}: step {number + 1}: {_line(reason)}.")
     return scenario if scenario.title else scenario.model_copy(update={"title": path.stem})
 
 
 def _parsed(path: Path) -> tuple[dict[str, Any], Lines]:
     if path.suffix not in {".toml", ".yaml", ".yml"}:
         raise ConfigError(f"{path}: a scenario is a .toml, .yaml or .yml file.")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path} can't be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is no text in UTF-8: {error}.") from error
+    text = _text(path)
     if path.suffix == ".toml":
         try:
             return tomllib.loads(text), toml_lines(text)
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:
             raise ConfigError(f"{path} is no TOML: {error}.") from error
     try:
         # Its values know their lines; in YAML 1.2 "on" is a word.
         data = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{path}{line} is no YAML: {error.problem or error.context}.") from error
-    except YAMLError as error:
-        raise ConfigError(f"{path} is no YAML: {error}.") from error
+        raise ConfigError(f"{path}{line} is no YAML: {_line(error.problem or error.context or '')}.") from error
+    except RecursionError:
+        raise
+    except Exception as error:  # A value that can't be, as a month 13, raises whatever comes of it.
+        raise ConfigError(f"{path} is no YAML: {_line(str(error)) or type(error).__name__}.") from error
     if not isinstance(data, dict):
         raise ConfigError(f"{path}:1: a scenario has steps; begin with 'steps:'.")
+    if not _countable(data):
+        raise ConfigError(f"{path} has more than {_MOST_VALUES} values, with those that are said again by a word.")
     return data, yaml_lines(data)
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"{path} is no file.")
+        if (size := path.stat().st_size) > _LARGEST:
+            raise ConfigError(f"{path} is too large for a scenario ({size} bytes).")
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is no text in UTF-8: {error}.") from error
+
+
+def _countable(data: object) -> bool:
+    """Return whether a YAML file's values can be counted, each as often as it is said."""
+    count, found = 0, [data]
+    while found:
+        value = found.pop()
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | set) else ()
+        count += len(inner)
+        if count > _MOST_VALUES:
+            return False
+        found += inner
+    return True
+
+
+def _line(text: str) -> str:
+    """Return a text in one line: what somebody wrote, and is shown, may have several."""
+    return " ".join(text.split())
 
 
 def _without_tags(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -28,7 +29,9 @@ def media_of(given: object, kinds: Sequence[str], *, folder: Path | None = None,
     choices = ", ".join(repr(kind) for kind in kinds)
     if isinstance(given, str | os.PathLike):
         film = (folder or Path.cwd()) / os.fspath(given)
-        if film.is_file():
-            return film.resolve()
+        # A name that no file can have is none, either.
+        with contextlib.suppress(OSError):
+            if film.is_file():
+                return film.resolve()
     message = f"{option}: {str(given)!r} is not possible; choose one of {choices}, or give the path of a film."
     raise ConfigError(message)

@@ -1,8 +1,10 @@
 """Scenarios: from a file to steps, or to the line that can't be, and why."""
 
+import os
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -138,6 +140,86 @@ def test_a_yaml_error_has_its_line(tmp_path: Path) -> None:
     assert refused(write(tmp_path, "steps:\n  - join: [a\n", "a.yaml")).startswith(":3 is no YAML")
     assert refused(write(tmp_path, "steps:\n  - join: a\n  - start: b\n", "b.yaml")).startswith(":3: step 2: b has not")
     assert "a scenario has steps" in refused(write(tmp_path, "- join: a\n", "c.yml"))
+
+
+STEPS = "steps:\n  - join: a\n  - start: a\n  - wait: 2\n"
+# Ten lines that say a billion values.
+BILLION = "a: &a [x, x]\n" + "".join(
+    f"{word}: &{word} [{', '.join([f'*{before}'] * 9)}]\n" for before, word in pairwise("abcdefghij")
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(BILLION + STEPS, " has more than 100000 values", id="a billion values"),
+        pytest.param("a: &a {b: &b [*a, *b, *b]}\n" + STEPS, "", id="values within themselves"),
+        pytest.param("? [a, b]\n: 1\n" + STEPS, ": a key is neither a word nor a number", id="list as a key"),
+        pytest.param("2001-01-01: 1\n" + STEPS, ": a key is neither a word nor a number", id="date as a key"),
+        pytest.param("a: 2001-13-01\n" + STEPS, " is no YAML: month must be in 1..12", id="month"),
+        pytest.param("a: !!int x\n" + STEPS, " is no YAML: invalid literal for int()", id="no number"),
+        pytest.param("a: 0x_\n" + STEPS, " is no YAML: ", id="no digits"),
+        pytest.param("a: !!omap 1\n" + STEPS, " is no YAML: ", id="no map"),
+        pytest.param("!!omap [steps: 1]\n", ":1: steps should be a valid array", id="ordered map"),
+        pytest.param("a: !!pairs [x: 1]\n" + STEPS, ":1: there is no 'a' here", id="pairs"),
+        pytest.param("a: !own [x]\n" + STEPS, ":1: there is no 'a' here", id="unknown tag"),
+        pytest.param("a: &a {<<: *a}\n" + STEPS, "", id="merged with itself"),
+        pytest.param(f"a: {'9' * 5000}\n{STEPS}", " is no YAML: Exceeds the limit", id="endless number"),
+        pytest.param(f"a: 0x{'f' * 5000}\n{STEPS}", ": a number in it is too long to be read", id="long number"),
+        pytest.param('a: "\\UFFFFFFFF"\n' + STEPS, " is no YAML: ", id="no character"),
+        pytest.param("a: \0\n" + STEPS, " is no YAML: unacceptable character", id="null byte"),
+        pytest.param('steps:\n - join: a\n - start: "b\\nc"\n', ":3: step 2: b c has not joined", id="two lines"),
+    ],
+)
+def test_odd_yaml_is_told_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+    """What the parser makes of it is no matter of the reader's."""
+    assert said in refused(write(tmp_path, text, "odd.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(f"a = {'9' * 5000}", " is no TOML: Exceeds the limit", id="endless number"),
+        pytest.param(f"a = 0x{'f' * 5000}", ": a number in it is too long to be read", id="long number"),
+        pytest.param('"\\U0001F600" = 1\nsteps = [{ join = "a" }]', ":1: there is no '😀' here", id="escaped key"),
+        pytest.param('"a\tb" = 1\nsteps = [{ join = "a" }]', ":1: there is no 'a\\tb' here", id="tab in a key"),
+        pytest.param(
+            f'steps = [{{ join = "a", media = "{"x" * 5000}" }}]', ":1: step 1: media: 'xxx", id="endless film"
+        ),
+    ],
+)
+def test_odd_toml_is_told_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+    """Also what is right, and no scenario."""
+    assert said in refused(write(tmp_path, text, "odd.toml"))
+
+
+def test_yaml_may_say_a_step_again(tmp_path: Path) -> None:
+    """By an anchor and a merge; a mistake in it has the line of its step."""
+    text = "steps:\n  - join: a\n  - &again\n    start: a\n    codec: vp8\n  - wait: 2\n  - stop: a\n  - <<: *again\n"
+
+    scenario = read_scenario(write(tmp_path, f"{text}    codec: vp9\n", "again.yaml"))
+
+    first, second = (step for step in scenario.steps if isinstance(step, Start))
+    assert ("a", "vp8", "a", "vp9") == (first.start, first.codec, second.start, second.codec)
+    assert refused(write(tmp_path, f"{text}    codek: vp9\n", "wrong.yaml")).startswith(
+        ":9: step 5: there is no 'codek'"
+    )
+
+
+@pytest.mark.parametrize("suffix", [".toml", ".yaml"])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, suffix: str) -> None:
+    """A pipe, a folder, a device, or a file that has no end to speak of."""
+    os.mkfifo(tmp_path / f"pipe{suffix}")
+    (tmp_path / f"folder{suffix}").mkdir()
+    (tmp_path / f"device{suffix}").symlink_to("/dev/zero")
+    with (tmp_path / f"large{suffix}").open("wb") as file:
+        file.truncate(100_000_000_000)
+
+    assert " is no file." == refused(tmp_path / f"pipe{suffix}")
+    assert " is no file." == refused(tmp_path / f"folder{suffix}")
+    assert " is no file." == refused(tmp_path / f"device{suffix}")
+    assert " is too large for a scenario (100000000000 bytes)." == refused(tmp_path / f"large{suffix}")
+    assert "can't be read: File name too long" in refused(tmp_path / f"{'x' * 300}{suffix}")
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
