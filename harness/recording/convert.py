@@ -66,8 +66,9 @@ def convert(
             raise DiskFullError(message, code=10452) from error
         message = f"{target} can't be written: {error.strerror}."
         raise ConfigError(message) from error
-    except FFmpegError as error:
-        message = f"{source} can't be converted to {to}: {error.strerror}."
+    except (FFmpegError, ValueError) as error:
+        # PyAV says a ValueError of what is no text, or no layout of channels.
+        message = f"{source} can't be converted to {to}: {getattr(error, 'strerror', error)}."
         raise ConfigError(message) from error
     finally:
         partial.unlink(missing_ok=True)
@@ -77,9 +78,12 @@ def convert(
 def length(source: Path) -> float | None:
     """Return how long a file says that it lasts, in seconds; None where it does not, or can't be read."""
     try:
-        with av.open(str(source), mode="r") as container:
+        # A pipe would be waited for; and what is no path from the root may be an address to FFmpeg, as pipe:0 is.
+        if not source.is_file():
+            return None
+        with av.open(str(source.absolute()), mode="r") as container:
             return container.duration / 1e6 if container.duration else None
-    except (OSError, FFmpegError):
+    except (OSError, FFmpegError, ValueError):
         return None
 
 

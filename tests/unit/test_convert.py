@@ -1,5 +1,6 @@
 """A recording as MP4, Matroska or WAV is still the same recording."""
 
+import os
 from pathlib import Path
 
 import av
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness import ConfigError, verify
-from harness.recording.convert import convert
+from harness.recording.convert import convert, length
 from harness.recording.recording import manifest_of
 from tests.media import Take, cast, changed, encode, film
 
@@ -167,3 +168,39 @@ def loudest(path: Path) -> float:
     with av.open(str(path)) as media:
         samples = np.concatenate([frame.to_ndarray()[0] for frame in media.decode(audio=0)])
     return float(np.argmax(np.abs(samples.astype(float)) > 0.25 * np.abs(samples).max())) / 48_000
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """Neither by who asks how long it lasts nor by who converts it."""
+    os.mkfifo(tmp_path / "pipe.webm")
+
+    assert length(tmp_path / "pipe.webm") is None
+    with pytest.raises(ConfigError, match="is no file"):
+        convert(tmp_path / "pipe.webm", "mkv")
+
+
+def test_a_name_that_is_an_address_to_ffmpeg_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not read from elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    encode(tmp_path / "other.webm", TAKE)
+    named = Path("file:other.webm")
+
+    assert length(named) is None
+    encode(tmp_path / "take.webm", TAKE)
+    (tmp_path / "take.webm").rename(tmp_path / named)
+    assert length(named) == pytest.approx(4.0, abs=0.2)
+
+
+@pytest.mark.parametrize("to", ["mp4", "mkv", "wav"])
+def test_a_file_with_a_name_in_it_that_is_no_text_is_told(tmp_path: Path, to: str) -> None:
+    """In one line; nothing half written stays."""
+    path = tmp_path / "take.webm"
+    encode(path, Take(people=cast("alice"), seconds=1.0))
+    path.write_bytes(path.read_bytes().replace(b"Lavf", b"\xff\xfe\xfd\xfc"))
+
+    assert length(path) is None
+    with pytest.raises(ConfigError, match=f"can't be converted to {to}: 'utf-8' codec") as refusal:
+        convert(path, to)
+
+    assert 1 == len(str(refusal.value).splitlines())
+    assert [path] == list(tmp_path.iterdir())
