@@ -52,7 +52,7 @@ def run(
     overcommit: Annotated[
         bool, typer.Option("--overcommit", envvar="HARNESS_OVERCOMMIT", help="Insist on --workers all the same.")
     ] = False,
-    repeat: Annotated[int, typer.Option(envvar="HARNESS_REPEAT", help="Play each so often.", min=1)] = 1,
+    repeat: Annotated[int, typer.Option(envvar="HARNESS_REPEAT", help="Play each so often.", min=1, max=10_000)] = 1,
     longest_wait: Annotated[
         float | None,
         typer.Option(envvar="HARNESS_LONGEST_WAIT", help="Cut every wait down to this, to try it.", metavar="S", min=2),

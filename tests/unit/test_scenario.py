@@ -8,8 +8,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from harness.browser.load import needed
+from harness.cli.main import app
 from harness.errors import ConfigError
 from harness.scenario import Scenario, read_scenario
 from harness.scenario.lines import toml_lines
@@ -277,3 +279,11 @@ def test_the_schema_knows_every_step() -> None:
 
     assert {kind.__name__ for kind in KINDS} <= set(schema["$defs"])
     assert len(VERBS) == len(schema["properties"]["steps"]["items"]["oneOf"])
+
+
+def test_a_batch_is_not_endless() -> None:
+    """So many orders would take all memory before the first one is played."""
+    ran = CliRunner().invoke(app, ["run", str(EXAMPLES[0]), "--repeat", "1000000000"])
+
+    assert ran.exit_code == 2
+    assert "less than or equal to 10000" in " ".join(ran.output.replace("│", " ").split())
