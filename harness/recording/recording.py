@@ -124,6 +124,9 @@ class Manifest(BaseModel):
     def read(cls, path: Path) -> Self:
         """Return the manifest at ``path``; raises ConfigError when it is not one."""
         try:
+            if path.exists() and not path.is_file():
+                message = f"{path} is no file that could be read to its end."
+                raise ConfigError(message)
             if path.stat().st_size > _LARGEST_MANIFEST:
                 message = f"{path} is too large for a manifest ({path.stat().st_size} bytes)."
                 raise ConfigError(message)

@@ -114,7 +114,7 @@ class Downloads:
             raise _nothing()
         headers = {
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
-            "Content-Type": address.mime_type.split(";")[0],
+            "Content-Type": _kind(address.mime_type),
         }
         return _Sent(path, headers=headers, sent=address.sent)
 
@@ -139,6 +139,12 @@ class Downloads:
         key = secrets.token_urlsafe(24)
         self._addresses[key] = address
         return key
+
+
+def _kind(mime_type: str) -> str:
+    """Return as what a film is sent: a manifest from elsewhere could call it a page."""
+    kind = mime_type.split(";", maxsplit=1)[0]
+    return kind if kind.startswith(("video/", "audio/")) else "application/octet-stream"
 
 
 def _nothing() -> web.HTTPNotFound:

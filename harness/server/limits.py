@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 _SUFFIXES: Final = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+_LARGEST: Final = 1e15
 _NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)([kMG]?)")
 # Synthetic media carry their number in eight bits, a timeline has names of 200 characters, and aiohttp drops a
 # connection at 4 MiB.
@@ -83,7 +84,7 @@ class Limits:
                 raise ConfigError(message)
             match = _NUMBER.fullmatch(number.strip())
             value = float(match[1]) * _SUFFIXES[match[2]] if match else 0.0
-            if value <= 0 or (whole[name] and value != int(value)):
+            if not 0 < value <= _LARGEST or (whole[name] and value != int(value)):
                 wanted = "a whole number" if whole[name] else "a number"
                 message = f"--limit: {name.replace('_', '-')} wants {wanted} above 0, as 10 or 2G, not {number!r}."
                 raise ConfigError(message)

@@ -58,13 +58,13 @@ def read_expected(path: Path) -> Expected:
 
     Raises ConfigError, which names the place and the reason, where it can't be read or says what can't be.
     """
+    if path.exists() and not path.is_file():
+        message = f"{path} is no file that could be read to its end."
+        raise ConfigError(message)
     try:
         return Expected.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         message = f"{path} can't be read: {error.strerror}."
-        raise ConfigError(message) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        message = f"{path} is no TOML file: {error}."
         raise ConfigError(message) from error
     except RecursionError as error:
         message = f"{path} is nested too deep to be read."
@@ -73,6 +73,10 @@ def read_expected(path: Path) -> Expected:
         first = error.errors(include_url=False)[0]
         where = printable(".".join(str(part) for part in first["loc"])) or "the top"
         message = f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}{_allowed(first['loc'])}."
+        raise ConfigError(message) from error
+    except ValueError as error:
+        # Text that is no UTF-8, words that are no TOML, a number of thousands of digits.
+        message = f"{path} is no TOML file: {error}."
         raise ConfigError(message) from error
 
 

@@ -81,6 +81,7 @@ def test_a_room_is_served_by_https_to_those_who_know_its_code(
         (("--limit", "people=3"), "there is none by the name of 'people'; there are signal-message"),
         (("--limit", "rooms=many"), "rooms wants a whole number above 0"),
         (("--limit", "rooms=-1"), "rooms wants a whole number above 0"),
+        (("--limit", f"rooms={'9' * 400}"), "rooms wants a whole number above 0"),
         (("--limit", "idle=0"), "idle wants a number above 0"),
     ],
 )

@@ -1,5 +1,6 @@
 """What somebody expects beyond the manifest: from a file, and against what is in the recording."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,7 @@ def test_a_file_says_length_limits_and_who(tmp_path: Path) -> None:
         ('[[expect]]\nparticipant = "bob"\nseen = true\nfrom = 5\nto = 2', "expect.0: 'to' (2) must come after 'from'"),
         ("[limits]\nfreeze = -1", "limits.freeze: Input should be greater than or equal to 0"),
         ("duration = ", "is no TOML file"),
+        (f"duration = {'9' * 5_000}", "is no TOML file"),
     ],
 )
 def test_a_file_that_can_not_be_is_refused_in_one_line(tmp_path: Path, text: str, says: str) -> None:
@@ -106,3 +108,11 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """The message names it."""
     with pytest.raises(ConfigError, match=r"none\.toml can't be read: No such file"):
         read_expected(tmp_path / "none.toml")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """Nobody may ever write to it."""
+    os.mkfifo(tmp_path / "expected.toml")
+
+    with pytest.raises(ConfigError, match="is no file that could be read to its end"):
+        read_expected(tmp_path / "expected.toml")

@@ -206,6 +206,20 @@ def test_an_address_is_good_for_so_long(spool: Spool, sound: bytes, tmp_path: Pa
             assert 404 == status(address)
 
 
+def test_a_film_is_sent_as_one_whatever_its_manifest_says(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+    """One from elsewhere could call it a page."""
+    take = recorded(spool, sound)
+    take.end()
+    with RoomServer(recordings=tmp_path, versions={}) as server:
+        kinds = {}
+        for told in ("audio/webm;codecs=opus", "text/html"):
+            address, _ = server._app.downloads.watch(take.path, told, None, WATCHED_WITHIN)
+            with urllib.request.urlopen(server.url + address) as answer:  # noqa: S310 - our own server
+                kinds[told] = answer.headers["Content-Type"]
+
+    assert {"audio/webm;codecs=opus": "audio/webm", "text/html": "application/octet-stream"} == kinds
+
+
 def test_a_recording_that_never_began_is_not_listed(spool: Spool, tmp_path: Path) -> None:
     """Nobody can want it, and many of them would push the others out of the list."""
     library = Library("daily", tmp_path / "kept", nobody_judges, lambda _: None)
