@@ -201,7 +201,7 @@ class RoomServer:
         return self._call(lambda: self._app.downloads.take_at(key))
 
     def has_take(self, take: str, *, room: str, participant: str) -> bool:
-        """Return whether there is, or was, a recording by that id of a participant of a room."""
+        """Return whether there is a recording by that id of a participant of a room."""
         found = self._call(lambda: self._app.spool.takes.get(take))
         return found is not None and (found.facts.room, found.facts.participant) == (room, participant)
 

@@ -75,6 +75,8 @@ class Participant:
         self._member = ""
         self._page = page
         page.on_event = self.heard
+        # The recordings of which an event was heard, by id.
+        self._takes: set[str] = set()
         self._handlers: defaultdict[str, list[Callable[[dict[str, Any]], None]]] = defaultdict(list)
         self._server = server
         self._folder = recordings
@@ -287,7 +289,12 @@ class Participant:
                 self._page.log.append(f"no event of a recording: {str(told)[:_KEPT_OF_MADE_UP]}")
 
     def _is_mine(self, take: object) -> bool:
-        return isinstance(take, str) and self._server.has_take(take, room=self._room, participant=self.name)
+        if not isinstance(take, str):
+            return False
+        if take not in self._takes and self._server.has_take(take, room=self._room, participant=self.name):
+            self._takes.add(take)
+        # The server has forgotten what was cleaned.
+        return take in self._takes
 
     def _hear(self, event: str, detail: dict[str, Any]) -> None:
         if event == "recording-stalled":

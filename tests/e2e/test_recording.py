@@ -226,6 +226,24 @@ def test_a_bad_option_is_refused_before_anything_starts() -> None:
         RecordConfig(record_video_quality="999p")  # type: ignore[arg-type]
 
 
+def test_python_hears_what_happens_to_a_recording(alice: Participant) -> None:
+    """From its start until it is cleaned, in order, each with its id."""
+    heard: list[tuple[str, Any]] = []
+    happens = ("started", "paused", "resumed", "stopped", "downloaded", "cleaned")
+    for event in happens:
+        alice.on(f"recording-{event}", lambda detail, event=event: heard.append((event, detail["id"])))
+
+    alice.start_media_recording(record_config=RecordConfig(record_name="heard"))
+    alice.pause_media_recording()
+    alice.resume_media_recording()
+    alice.stop_media_recording()
+    recording = alice.download_media_recording()
+    alice.clean_media_recording()
+    alice.page.evaluate("() => null")
+
+    assert [(event, recording.id) for event in happens] == heard
+
+
 def test_nothing_of_a_cleaned_recording_stays_in_the_spool(alice: Participant, recordings: Path) -> None:
     """After clean only the download is left."""
     recording = recorded(alice, seconds=0)
