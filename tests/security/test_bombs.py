@@ -133,7 +133,7 @@ def test_a_crowd_of_halves_costs_little_memory(served: tuple[int, int], goals: G
         for wire in wires:
             crowd.enter_context(wire)
             wire.sendall(handshake(port, "/spool"))
-            wire.settimeout(0.5)
+            wire.settimeout(0.05)
         half = frame(2, 4_000_000) + _MB * 3
         for wire in wires:
             with contextlib.suppress(OSError):
