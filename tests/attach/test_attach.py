@@ -149,6 +149,7 @@ def _livekit(name: str) -> str:
     return urlencode({"me": name, "server": server, "token": jwt.encode(grant, secret, "HS256")})
 
 
+@pytest.mark.thorough
 def test_a_call_by_livekits_own_client_is_recorded_and_goes_on(room: Room, enter: Enter, site: Site) -> None:
     """Everybody by one connection from a server; who leaves is gone, and a download is no reason to hang up.
 
@@ -332,7 +333,9 @@ def _on_the_internet(context: BrowserContext) -> None:
         context.route(sites, answer)
 
 
-@pytest.mark.parametrize("granted", ["nothing", "everywhere", "there"])
+@pytest.mark.parametrize(
+    "granted", ["there", *(pytest.param(one, marks=pytest.mark.thorough) for one in ("nothing", "everywhere"))]
+)
 def test_a_page_of_the_internet_reaches_this_machine_and_no_other(room: Room, page: Page, granted: str) -> None:
     """Chrome lets it by a permission of its own, whatever the page's owner grants besides; and lets no other site."""
     context = page.context
@@ -353,6 +356,7 @@ def test_a_page_of_the_internet_reaches_this_machine_and_no_other(room: Room, pa
     assert other.evaluate(_STATE_OF, "loopback-network") != "granted"
 
 
+@pytest.mark.thorough
 def test_a_page_of_the_internet_goes_on_when_its_owner_grants_something_else(room: Room, page: Page) -> None:
     """Which denies it this machine by itself; its next recording is let in again."""
     _on_the_internet(page.context)
@@ -386,6 +390,7 @@ def test_a_call_in_a_frame_of_the_internet_reaches_this_machine(room: Room) -> N
     whole(recorded(room, alice, seconds=2.0, recorder="local"))
 
 
+@pytest.mark.thorough
 def test_a_page_that_wakes_while_python_does_something_else_waits_for_it(room: Room, page: Page) -> None:
     """Nobody answers for the camera meanwhile, and nothing is lost."""
     _on_the_internet(page.context)

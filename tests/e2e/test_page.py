@@ -131,8 +131,11 @@ def test_what_is_chosen_on_the_page_is_what_is_recorded(
 
 @pytest.mark.parametrize(
     ("size", "scheme", "locale"),
-    [((1280, 800), "light", "en-GB"), ((1280, 800), "dark", "zh-CN"), ((390, 844), "dark", "en-GB")],
-    ids=["desktop", "desktop, dark, Chinese", "phone, dark"],
+    [
+        pytest.param((1280, 800), "light", "en-GB", id="desktop", marks=pytest.mark.thorough),
+        pytest.param((1280, 800), "dark", "zh-CN", id="desktop, dark, Chinese"),
+        pytest.param((390, 844), "dark", "en-GB", id="phone, dark"),
+    ],
 )
 def test_nothing_on_the_page_breaks_a_rule_of_accessibility(
     open_server: RoomServer, visit: Visit, size: tuple[int, int], scheme: Literal["light", "dark"], locale: str

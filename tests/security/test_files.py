@@ -45,7 +45,7 @@ ORIGINALS: Final[dict[str, tuple[list[tuple[str, bytes]], Callable[[Path], objec
     "expectations": ([(".toml", EXPECTED.encode())], read_expected),
 }
 TEXTS: Final = 5_000 if FULL else 300
-FILMS: Final = 300 if FULL else 15
+FILMS: Final = 300 if FULL else 8
 _WORDS: Final = (
     *(b"[", b"]", b"{", b"}", b'"', b"'", b"\n", b"\0", b"\xff", b"\xf0\x9f\x98\x80", b"=", b":", b"- ", b"# ", b","),
     *(

@@ -34,7 +34,7 @@ def test_what_comes_out_is_judged_well(tmp_path: Path, to: str) -> None:
 
 
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
-@pytest.mark.parametrize("late", [-0.08, 0.08])
+@pytest.mark.parametrize("late", [pytest.param(-0.08, marks=pytest.mark.thorough), 0.08])
 def test_sound_is_as_far_from_picture_as_before(tmp_path: Path, to: str, late: float) -> None:
     """To some milliseconds, whatever the new encoder delays."""
     recording = film(tmp_path / "take.webm", changed(TAKE, "alice", sound_late=late))
