@@ -77,7 +77,8 @@ class DrivenPage:
         page.on("download", self._on_download)
         page.on("crash", self._on_crash)
         self._network: CDPSession | None = None
-        self._permissions: CDPSession | None = None
+        # By what permissions are set, and in which of Chrome's contexts.
+        self._permissions: tuple[CDPSession, str] | None = None
         self._asked = False
         self._browser_gone = False
 
@@ -200,10 +201,11 @@ class DrivenPage:
         """
         if self._permissions is None:
             # What a session allowed goes with it, and so does whatever others allowed in its context.
-            self._permissions = self.page.context.new_cdp_session(self.page)
-        session = self._permissions
-        target = session.send("Target.getTargetInfo")["targetInfo"]
-        where = {"browserContextId": target["browserContextId"], "origin": origin}
+            session = self.page.context.new_cdp_session(self.page)
+            target = session.send("Target.getTargetInfo")["targetInfo"]
+            self._permissions = session, target["browserContextId"]
+        session, context = self._permissions
+        where = {"browserContextId": context, "origin": origin}
         for name in permissions:
             session.send("Browser.setPermission", {"permission": {"name": name}, "setting": setting, **where})
 

@@ -16,6 +16,8 @@ export class Viewer extends EventTarget {
   #createSignaling;
   /** @type {Signaling | null} */
   #signaling = null;
+  /** Counts attempts and ends: what comes of an earlier attempt is dropped. */
+  #turn = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -27,9 +29,15 @@ export class Viewer extends EventTarget {
 
   /** Begins to look; fails with the server's refusal. @param {string} code of the room, or of its recordings alone */
   async look(code) {
+    const turn = ++this.#turn;
+    clearTimeout(this.#timer);
     const signaling = this.#createSignaling();
     const { token, recordings } = await signaling.look(code);
-    this.close();
+    if (turn !== this.#turn) {
+      signaling.close();
+      return;
+    }
+    this.#signaling?.close();
     this.#signaling = signaling;
     signaling.addEventListener('message', (event) => {
       const { detail } = /** @type {CustomEvent<FromServer>} */ (event);
@@ -42,11 +50,13 @@ export class Viewer extends EventTarget {
     });
     this.token = token;
     this.recordings = recordings;
+    this.lost = false;
     this.#emit();
   }
 
   /** Stops looking; twice is fine. */
   close() {
+    this.#turn += 1;
     clearTimeout(this.#timer);
     this.#signaling?.close();
     this.#signaling = null;
@@ -60,9 +70,10 @@ export class Viewer extends EventTarget {
   #lookAgain(code) {
     this.lost = true;
     this.#emit();
+    const turn = this.#turn + 1;
     this.#timer = setTimeout(() => {
       this.look(code).catch((/** @type {unknown} */ error) => {
-        if (!this.lost) return;
+        if (this.#turn !== turn) return;
         const refused = error instanceof Error && error.name === 'InvalidStateError';
         if (refused) this.close();
         else this.#lookAgain(code);
