@@ -41,6 +41,9 @@ class Growth:
     def __init__(self, *, ended: bool = False) -> None:
         self._changed = threading.Condition()
         self._ended = ended
+        # How often more came, and how much of that the finaliser has looked at.
+        self._times = 0
+        self._looked = 0
 
     @property
     def ended(self) -> bool:
@@ -50,6 +53,7 @@ class Growth:
     def grew(self) -> None:
         """More bytes, or more of the log, are on disk."""
         with self._changed:
+            self._times += 1
             self._changed.notify_all()
 
     def end(self) -> None:
@@ -58,18 +62,32 @@ class Growth:
             self._ended = True
             self._changed.notify_all()
 
-    def wait_for(self, more: Callable[[], bool]) -> None:
-        """Return when ``more()`` is true or no more bytes will come."""
+    def wait_until_looked(self, *, within: float) -> None:
+        """Return when the finaliser has looked at all that is on disk by now, or after so many seconds."""
         with self._changed:
-            self._changed.wait_for(lambda: self._ended or more())
+            now = self._times
+            self._changed.wait_for(lambda: self._ended or self._looked >= now, within)
+
+    def wait_for(self, more: Callable[[], bool], idle: Callable[[], None]) -> None:
+        """Return when ``more()`` is true or no more bytes will come; ``idle()`` is called each time there are none."""
+        while True:
+            times = self._times
+            if more() or self._ended:
+                return
+            idle()
+            with self._changed:
+                self._looked = times
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._ended or self._times != times)  # noqa: B023 - waits here
 
 
 class Tail:
     """Reads a file that grows, as a pipe: blocks at the end until more has come, and ends when it stopped growing."""
 
-    def __init__(self, path: Path, growth: Growth) -> None:
+    def __init__(self, path: Path, growth: Growth, idle: Callable[[], None] = lambda: None) -> None:
         self._file: BinaryIO = path.open("rb", buffering=0)
         self._growth = growth
+        self._idle = idle
         self._pending = b""
 
     def read(self, size: int) -> bytes:
@@ -81,7 +99,7 @@ class Tail:
 
         self._pending = b""
         if not more():
-            self._growth.wait_for(more)
+            self._growth.wait_for(more, self._idle)
             # The last bytes may have come just before the end was said.
             if not self._pending:
                 more()
@@ -113,11 +131,14 @@ class Finished:
 class Progress:
     """What a running finaliser has seen so far: each track's last stamp, in ms; read by the spool's own thread.
 
-    ``came`` is called, in the finaliser's thread, when the first packet of a track was seen.
+    ``came`` is called, in the finaliser's thread, when the first packet of a track was seen. Once it is ``asked``, the
+    finaliser tells how many pictures are ``outstanding`` in the recorder, whenever it has nothing else to do.
     """
 
     stamps: dict[str, float] = field(default_factory=dict)
     came: Callable[[], object] | None = None
+    asked: bool = False
+    outstanding: int | None = None
 
     @property
     def tracks(self) -> tuple[str, ...]:
@@ -137,7 +158,14 @@ def finalize(
     Raises RecordingError when ``raw`` holds no packet at all, DiskFullError when there is no room.
     Source: Matroska, WebM.
     """
-    tail = Tail(raw, growth)
+    progress = progress or Progress()
+    copy: _Copy | None = None
+
+    def idle() -> None:
+        if copy and progress.asked:
+            progress.outstanding = copy.outstanding()
+
+    tail = Tail(raw, growth, idle)
     step = 1000 / frame_rate if frame_rate else 0.0
     lines = Log(log, step)
     try:
@@ -146,7 +174,7 @@ def finalize(
             av.open(tail, mode="r", format="matroska", options=_PROMPT) as container,
             av.open(target, mode="w", format="webm") as output,
         ):
-            copy = _Copy(container, output, Grid(step) if frame_rate else None, lines, progress or Progress())
+            copy = _Copy(container, output, Grid(step) if frame_rate else None, lines, progress)
             copy.run()
             finished = copy.finish()
     except (FFmpegError, EOFError) as error:
@@ -205,6 +233,11 @@ class _Copy:
             if packet is None:
                 return
             yield packet
+
+    def outstanding(self) -> int | None:
+        """Return how many pictures the mixer wrote before the recorder was stopped that have not come."""
+        self._lines.read(self._grid)
+        return self._grid.outstanding if self._grid else None
 
     def finish(self) -> Finished:
         grid = self._grid

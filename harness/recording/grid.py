@@ -7,7 +7,7 @@ to the tick whose write time is nearest. A tick that has no packet stays a gap.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
@@ -57,6 +57,18 @@ class Grid:
         if self.first is None:
             return 0
         return max(self._last, self._last_before_stop()) - self.first + 1
+
+    @property
+    def outstanding(self) -> int | None:
+        """How many ticks before the recorder's stop are later than the last packet's; None where nothing is known."""
+        if self.recorder_stopped is None or not (self._waiting or self.placed):
+            return None
+        if self._waiting:
+            lag = self._find_lag(self._waiting[:SETTLED]) if self._lag is None else self._lag
+            shown = bisect_right(self._times, self._waiting[-1] - lag + self.step / 2)
+        else:
+            shown = bisect_right(self._numbers, self._last)
+        return max(0, bisect_right(self._times, self.recorder_stopped) - shown)
 
     @property
     def zero(self) -> float:

@@ -201,6 +201,12 @@ class End(Message):
     bytes: Annotated[int, Field(ge=0)]
 
 
+class Outstanding(Message):
+    """Asks how many pictures, of those that were written before the recorder was stopped, have not come."""
+
+    type: Literal["outstanding"]
+
+
 class Download(Message):
     """Asks for an address to download the finished file from."""
 
@@ -214,7 +220,7 @@ class Clean(Message):
 
 
 SignalMessage = Hello | Ping | Signal | State | WantsMessage | Received | Marker | Bye
-SpoolMessage = SpoolHello | RecorderState | Ticks | EventMessage | Statistics | End | Download | Clean
+SpoolMessage = SpoolHello | RecorderState | Ticks | EventMessage | Statistics | Outstanding | End | Download | Clean
 
 SIGNAL: TypeAdapter[SignalMessage] = TypeAdapter(Annotated[SignalMessage, Field(discriminator="type")])
 SPOOL: TypeAdapter[SpoolMessage] = TypeAdapter(Annotated[SpoolMessage, Field(discriminator="type")])

@@ -23,6 +23,7 @@ from harness.server.messages import (
     Download,
     End,
     EventMessage,
+    Outstanding,
     RecorderState,
     SpoolHello,
     SpoolMessage,
@@ -50,6 +51,8 @@ WENT_AWAY: Final = (1000, 1001)
 PROTOCOLS: Final = ("recording-harness",)
 # How long, in seconds, a lost connection may take to come back.
 _GRACE: Final = 30.0
+# How long, in seconds, the finaliser has to look at what came; it needs milliseconds.
+_LOOKS_WITHIN: Final = 2.0
 # How long, in seconds, a page that records may send nothing before it is an alarm; ticks come twice a second.
 STILL: Final = 1.5
 # The largest file, in bytes, whose hash is part of the answer to the end; a gigabyte takes about a second.
@@ -284,6 +287,9 @@ class SpoolSockets:
                 finished = await asyncio.to_thread(take.finish, never)
                 # The page may have come back on another connection meanwhile.
                 await self._tell_finished(self._current.get(take.id, socket), take, finished)
+            case Outstanding():
+                pictures = await asyncio.to_thread(take.outstanding, within=_LOOKS_WITHIN)
+                await send(socket, {"type": "outstanding", "pictures": pictures})
             case Download():
                 await send(socket, self._address(take))
             case Clean():
@@ -391,9 +397,7 @@ def _note(take: Take, message: SpoolMessage) -> None:
 
 
 def _ack(take: Take) -> dict[str, Any]:
-    progress = take.progress
-    counts = {"bytes": take.bytes, "taken": take.taken}
-    return {"type": "ack", **counts, "tracks": list(progress.tracks), "picture": progress.stamps.get("video")}
+    return {"type": "ack", "bytes": take.bytes, "taken": take.taken, "tracks": list(take.progress.tracks)}
 
 
 def _first(error: ValidationError) -> str:

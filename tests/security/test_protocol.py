@@ -247,6 +247,11 @@ class Recorded(RuleBasedStateMachine):
         self.take.ticks(first, written)
 
     @rule()
+    def ask(self) -> None:
+        """Ask what has not come: of sound alone, nothing is known."""
+        assert self.take.outstanding(within=10) is None
+
+    @rule()
     def end(self) -> None:
         """End it: what was taken in is a file, or told to be none."""
         try:

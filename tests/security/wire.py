@@ -45,6 +45,7 @@ TO_SPOOL: Final[tuple[dict[str, Any], ...]] = (
     {"type": "ticks", "first": 0, "written": [1.5, None, 2.5]},
     {"type": "event", "event": {"time": 1, "event": "picture", "participant": "alice", "on": False}},
     {"type": "stats", "time": 1, "participant": "alice", "report": [{"type": "inbound-rtp", "bytes": 12}]},
+    {"type": "outstanding"},
     {"type": "end", "chunks": 4, "bytes": 100_000},
     {"type": "download"},
     {"type": "clean"},

@@ -294,6 +294,35 @@ def test_bytes_are_taken_while_they_come(raw: Raw, tmp_path: Path) -> None:
     assert known_at < len(slices) / 2
 
 
+def test_whoever_stops_hears_what_the_encoder_still_has(raw: Raw, tmp_path: Path) -> None:
+    """The finaliser has looked at every byte and tick by then, and looks again when more has come."""
+    growth, progress = Growth(), Progress(asked=True)
+    stopped = json.dumps({"recorder": "stopped", "time": raw.written[FIRST_TICK + FRAMES] - 1})
+    (tmp_path / "log.jsonl").write_text("".join(f"{line}\n" for line in (*raw.log(), stopped)))
+    paths = [tmp_path / name for name in ("raw.webm", "log.jsonl", "fed.webm")]
+    half = len(raw.data) // 2
+    paths[0].write_bytes(raw.data[:half])
+    worker = threading.Thread(
+        target=finalize, args=paths, kwargs={"frame_rate": 30, "growth": growth, "progress": progress}
+    )
+    worker.start()
+
+    growth.grew()
+    growth.wait_until_looked(within=10)
+    early = progress.outstanding
+    with paths[0].open("ab") as data:
+        data.write(raw.data[half:])
+    growth.grew()
+    growth.wait_until_looked(within=10)
+    late = progress.outstanding
+    growth.end()
+    worker.join(10)
+
+    assert early is not None
+    assert FRAMES / 4 < early < FRAMES * 3 / 4
+    assert 0 == late
+
+
 def test_wherever_the_bytes_stop_the_file_is_valid(raw: Raw, tmp_path: Path) -> None:
     """Cut at twenty places: every picture up to there is in the file and decodes, and the file has an end."""
     dice = random.Random(7)  # noqa: S311 - dice, not secrets

@@ -223,6 +223,34 @@ def test_frames_that_never_came_before_the_stop_are_owed() -> None:
     assert 60 == grid.placed
 
 
+@pytest.mark.parametrize("pictures", [20, SETTLED, 90], ids=["not settled", "about to settle", "settled"])
+@pytest.mark.parametrize("missing", [0, 7])
+def test_pictures_that_have_not_come_are_counted(pictures: int, missing: int) -> None:
+    """Those that were written before the stop and after the last that came, however few there were to go by."""
+    dice = random.Random(3)  # noqa: S311 - dice, not secrets
+    written = [START + number * 100 + 30 * dice.random() for number in range(pictures + missing + 5)]
+    grid = Grid(step=100, recorder_started=START - 1)
+    for number, at in enumerate(written):
+        grid.tick(number, at)
+    for at in written[:pictures]:
+        grid.place(at + LAG)
+    before = grid.outstanding
+
+    # Five more ticks are written after it.
+    grid.recorder_stopped = written[pictures + missing] - 1
+
+    assert (None, missing) == (before, grid.outstanding)
+
+
+def test_nothing_is_known_of_what_has_not_come_before_anything_has() -> None:
+    """A recorder that is stopped before its first picture waits for none."""
+    grid = Grid(step=100, recorder_started=0)
+    grid.tick(0, 0)
+    grid.recorder_stopped = 50
+
+    assert grid.outstanding is None
+
+
 def test_memory_stays_flat_over_an_hour() -> None:
     """After 100,000 ticks only the last few are kept."""
     grid = Grid(step=1000 / 30, recorder_started=0)

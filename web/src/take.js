@@ -193,8 +193,9 @@ export class Take extends EventTarget {
     this.#stoppedAt = pageNow();
     this.state = 'stopped';
     try {
-      await this.recorder.stop();
+      this.recorder.hold();
       await this.mixer.flush();
+      await this.recorder.stop();
       const finished = await this.spool.end();
       this.finished = { ...finished, stopToFileMs: pageNow() - this.#stoppedAt };
       return this.finished;

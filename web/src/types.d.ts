@@ -273,8 +273,9 @@ interface VerdictReport {
 type FromSpool =
   /** `taken`: messages that the server has, counted since the beginning; `resume`: the token for a reconnect. */
   | { type: 'ready'; recording: string; resume: string; bytes: number; taken: number }
-  /** `picture`: the stamp of the last picture that is safe, in ms of recorded time. */
-  | { type: 'ack'; bytes: number; taken: number; tracks: string[]; picture: number | null }
+  | { type: 'ack'; bytes: number; taken: number; tracks: string[] }
+  /** How many pictures that were written before the recorder was stopped have not come; null: not known. */
+  | { type: 'outstanding'; pictures: number | null }
   | { type: 'finished'; recording: FinishedRecording }
   /** Follows where the file was too large to be hashed at once. */
   | { type: 'hashed'; sha256: string }
@@ -305,6 +306,7 @@ type ToSpool =
   | ({ type: 'ticks' } & TickLog)
   | { type: 'event'; event: RoomEvent }
   | ({ type: 'stats' } & ConnectionStatistics)
+  | { type: 'outstanding' }
   | { type: 'end'; chunks: number; bytes: number }
   | { type: 'download' }
   | { type: 'clean' };

@@ -281,7 +281,8 @@ describe('calls without await', () => {
     assert.deepEqual(
       [
         ...['mixer1 add alice', 'mixer1 settled', 'spool1 open', 'recorder1 start'],
-        ...['recorder1 stop', 'spool1 ticks 0', 'mixer1 flush', 'spool1 end', 'mixer1 close'],
+        ...['recorder1 hold', 'spool1 ticks 0', 'mixer1 flush', 'recorder1 stop', 'spool1 end'],
+        'mixer1 close',
         ...['spool1 address', 'spool1 sent', 'download /recordings/spool1', 'spool1 clean', 'spool1 close'],
       ],
       log.lines,
@@ -453,6 +454,7 @@ describe('starting again', () => {
       [
         ...[
           'recorder2 start',
+          'recorder1 hold',
           'recorder1 stop',
           'spool1 end',
           'spool1 address',

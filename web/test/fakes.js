@@ -398,6 +398,10 @@ export class FakeRecorder extends Stage {
     this.note('resume');
   }
 
+  hold() {
+    this.note('hold');
+  }
+
   async stop() {
     this.state = 'inactive';
     await this.ask('stop');

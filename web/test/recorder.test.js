@@ -42,6 +42,10 @@ class FakeMediaRecorder extends EventTarget {
     this.state = 'inactive';
   }
 
+  requestData() {
+    queueMicrotask(() => this.give(''));
+  }
+
   /** @param {string} content */
   give(content) {
     this.dispatchEvent(Object.assign(new Event('dataavailable'), { data: new Blob([content]) }));
@@ -61,6 +65,14 @@ class FakeSpool extends EventTarget {
   /** @param {Blob} blob */
   chunk(blob) {
     this.calls.push(['chunk', blob.size]);
+  }
+
+  /** How many pictures have not come, one answer after the other; the last one stays. @type {(number | null)[]} */
+  pictures = [0];
+
+  outstanding() {
+    const [first = 0] = this.pictures.length > 1 ? this.pictures.splice(0, 1) : this.pictures;
+    return Promise.resolve(first);
   }
 
   /** @param {string[]} tracks */
@@ -86,6 +98,15 @@ function setUp(context, recordType = 'video') {
     failures.push(/** @type {CustomEvent<Error>} */ (event).detail),
   );
   return { recorder, media, spool, stream, failures };
+}
+
+/** A recorder that has begun. @param {import('node:test').TestContext} context */
+async function begun(context) {
+  const made = setUp(context);
+  const started = made.recorder.start();
+  made.spool.acknowledge('audio', 'video');
+  await started;
+  return made;
 }
 
 describe('MediaRecorder', () => {
@@ -229,6 +250,7 @@ describe('stopping', () => {
     const { recorder, media, spool } = setUp(context);
     media.state = 'recording';
     let done = false;
+    recorder.hold();
     const stopped = recorder.stop().then(() => (done = true));
 
     await settled();
@@ -254,26 +276,61 @@ describe('stopping', () => {
     assert.deepEqual([], media.calls);
   });
 
-  test('waits in a pause for a busy encoder until no more pictures come', async (context) => {
-    const time = new FakeTime(context);
+  test('lets nothing more in before it', (context) => {
     const { recorder, media, spool } = setUp(context);
-    const safe = (/** @type {number} */ picture) =>
-      spool.dispatchEvent(new CustomEvent('ack', { detail: { tracks: [], picture } }));
     media.state = 'recording';
-    recorder.startedAt = performance.timeOrigin + time.now - 3000;
-    safe(1000);
 
+    recorder.hold();
+
+    assert.deepEqual(['paused', 'stopped'], [media.state, spool.calls[0]?.[1]]);
+  });
+
+  test('does not pause sound alone, whose encoder is never late', (context) => {
+    const { recorder, media } = setUp(context, 'audio');
+    media.state = 'recording';
+
+    recorder.hold();
+
+    assert.equal('recording', media.state);
+  });
+
+  for (const { what, pictures, ms } of [
+    { what: 'nothing, where the encoder keeps up', pictures: [2], ms: 10 },
+    { what: 'a busy encoder, until every picture has come', pictures: [20, 12, 3, 0], ms: 160 },
+    { what: 'what is on its way, once more', pictures: [9, 2, 2], ms: 110 },
+    { what: 'pictures that never come, for half a second', pictures: [9, 5], ms: 610 },
+    { what: 'nothing, where nobody knows', pictures: [null], ms: 10 },
+  ]) {
+    test(`waits for ${what}`, async (context) => {
+      const time = new FakeTime(context);
+      const made = await begun(context);
+      made.spool.pictures = pictures;
+
+      made.recorder.hold();
+      const stopped = made.recorder.stop();
+      await time.pass(ms - 40);
+      const early = made.media.calls.length;
+      await time.pass(50);
+      made.media.dispatchEvent(new Event('stop'));
+      await stopped;
+
+      assert.deepEqual(pictures.slice(-1), made.spool.pictures);
+      if (ms > 50) assert.equal(1, early);
+      assert.deepEqual(['stop'], made.media.calls.at(-1));
+    });
+  }
+
+  test('goes on where the spool is closed', async (context) => {
+    const { recorder, media, spool } = await begun(context);
+    spool.outstanding = () => Promise.reject(new Error('The spool is closed.'));
+
+    recorder.hold();
     const stopped = recorder.stop();
-    await time.pass(300);
-    safe(2900);
-    await time.pass(600);
-    const meanwhile = [media.state, ...media.calls];
-    await time.pass(200);
+    await settled();
     media.dispatchEvent(new Event('stop'));
     await stopped;
 
-    assert.deepEqual(['paused'], meanwhile);
-    assert.deepEqual([['stop']], media.calls);
+    assert.deepEqual(['stop'], media.calls.at(-1));
   });
 
   test('fails after 10 s', async (context) => {

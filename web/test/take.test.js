@@ -117,7 +117,7 @@ describe('beginning', () => {
 });
 
 describe('finishing', () => {
-  test('stops the recorder, then tells the last ticks, then ends', async (context) => {
+  test('lets nothing more in, tells the last ticks, stops the recorder, then ends', async (context) => {
     const { take, log } = setUp(context);
     await take.begin([], 'token');
     log.lines = [];
@@ -125,7 +125,7 @@ describe('finishing', () => {
     const finished = await take.finish();
 
     assert.deepEqual(
-      ['recorder stop', 'spool ticks 0', 'mixer flush', 'spool end', 'mixer close'],
+      ['recorder hold', 'spool ticks 0', 'mixer flush', 'recorder stop', 'spool end', 'mixer close'],
       log.lines,
     );
     assert.deepEqual(['stopped', false], [take.state, take.running]);

@@ -11,12 +11,12 @@ const TOGETHER = 2;
 const KEYFRAME_EVERY = 2000;
 const FIRST_BYTES_WITHIN = 15_000;
 const STOP_WITHIN = 10_000;
-/** How far, in ms, the last safe picture may be behind; slices and acknowledgements take up to 700. */
-const BUSY = 850;
-/** A busy encoder has come to the end when nothing more was placed for so long; and it is given no longer than that. */
-const NOTHING_MORE = 700;
+/** A busy encoder that gives nothing more for so long, in ms, has stopped for good; and it is given no longer than that. */
+const NOTHING_MORE = 500;
 const LONGEST_DRAIN = 2500;
 const LOOK_EVERY = 50;
+/** So many pictures may have been on their way to the recorder when it was held: they never come. */
+const ON_THEIR_WAY = 2;
 
 /** @typedef {import('./spool.js').Spool} Spool */
 
@@ -25,12 +25,6 @@ export class Recorder extends EventTarget {
   #recorder;
   #spool;
   #plan;
-  /** The last picture that is safe, in ms of recorded time, and when it was heard of. */
-  #picture = 0;
-  #pictureAt = 0;
-  /** Recorded time that pauses cut out, in ms. */
-  #pauses = 0;
-  #pausedAt = 0;
   /** Slices that wait for the next one. @type {Blob[]} */
   #slices = [];
   /** Whether every track is safe. */
@@ -57,11 +51,6 @@ export class Recorder extends EventTarget {
     });
     this.#recorder.addEventListener('error', (event) => {
       this.#fail(`MediaRecorder failed: ${String(/** @type {{error?: unknown}} */ (event).error)}.`);
-    });
-    spool.addEventListener('ack', (event) => {
-      const { picture } = /** @type {CustomEvent<{picture: number | null}>} */ (event).detail;
-      if ((picture ?? 0) > this.#picture) this.#pictureAt = pageNow();
-      this.#picture = picture ?? 0;
     });
     spool.addEventListener('failed', (event) => {
       this.dispatchEvent(
@@ -100,22 +89,26 @@ export class Recorder extends EventTarget {
   pause() {
     this.#recorder.pause();
     this.#handOn();
-    this.#pausedAt = pageNow();
   }
 
   resume() {
     this.#recorder.resume();
-    this.#pauses += pageNow() - this.#pausedAt;
   }
 
-  /** Stops; resolves when the last chunk has been handed to the spool. */
+  /** Lets nothing more in. A pause, since MediaRecorder drops what still waits for the encoder when it stops (Chrome fact 33). */
+  hold() {
+    if (this.#recorder.state === 'inactive') return;
+    this.#spool.recorder('stopped', pageNow());
+    if (this.#plan.type === 'video') this.#recorder.pause();
+  }
+
+  /** Stops after a hold, when the server knows of every tick; resolves when the last chunk has been handed to the spool. */
   async stop() {
+    if (this.#plan.type === 'video' && this.#begun) await this.#encoded();
     if (this.#recorder.state === 'inactive') return;
     const stopped = new Promise((resolve) =>
       this.#recorder.addEventListener('stop', resolve, { once: true }),
     );
-    this.#spool.recorder('stopped', pageNow());
-    await this.#drain();
     this.#recorder.stop();
     await within(stopped, STOP_WITHIN, () => 'MediaRecorder did not stop within 10 s.');
   }
@@ -125,18 +118,31 @@ export class Recorder extends EventTarget {
     this.#slices = [];
   }
 
-  /** MediaRecorder drops what still waits for the encoder when it stops (Chrome fact 33); a pause lets it be encoded. */
-  async #drain() {
-    const now = pageNow();
-    const behind = now - this.startedAt - this.#pauses - this.#picture;
-    const records = this.startedAt > 0 && this.#recorder.state === 'recording';
-    if (!records || this.#plan.type !== 'video' || behind < BUSY) return;
-    this.#recorder.pause();
-    this.#handOn();
-    this.#pictureAt = now;
-    while (pageNow() - this.#pictureAt < NOTHING_MORE && pageNow() - now < LONGEST_DRAIN) {
+  /** Resolves when every picture is encoded, or no more come. */
+  async #encoded() {
+    const began = pageNow();
+    const noLonger = new Promise((resolve) => setTimeout(resolve, LONGEST_DRAIN, null));
+    let before = await this.#outstanding(noLonger);
+    if (before === null || before <= ON_THEIR_WAY) return;
+    for (let movedAt = began; ; ) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+      const now = await this.#outstanding(noLonger);
+      if (!now || pageNow() - began > LONGEST_DRAIN) return;
+      if (now < before) movedAt = pageNow();
+      else if (now <= ON_THEIR_WAY || pageNow() - movedAt > NOTHING_MORE) return;
+      before = now;
     }
+  }
+
+  /** Hands on all that is encoded; resolves with how many pictures are not, null where nobody says so in time. @param {Promise<null>} noLonger */
+  async #outstanding(noLonger) {
+    if (this.#recorder.state === 'inactive') return null;
+    const given = new Promise((resolve) =>
+      this.#recorder.addEventListener('dataavailable', resolve, { once: true }),
+    );
+    this.#recorder.requestData();
+    await given;
+    return Promise.race([this.#spool.outstanding().catch(() => null), noLonger]);
   }
 
   /** @param {string} message */

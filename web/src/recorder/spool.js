@@ -117,6 +117,12 @@ export class Spool extends EventTarget {
     return /** @type {Extract<FromSpool, { type: 'finished' }>} */ (answer).recording;
   }
 
+  /** Asks how many pictures have not come, of those that were written before the recorder was stopped. */
+  async outstanding() {
+    const answer = await this.#expect('outstanding', { type: 'outstanding' });
+    return /** @type {Extract<FromSpool, { type: 'outstanding' }>} */ (answer).pictures;
+  }
+
   /** Asks for an address to download from, good for a minute. */
   async address() {
     const answer = await this.#expect('address', { type: 'download' });
