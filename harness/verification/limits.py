@@ -39,7 +39,8 @@ class Limits(Value):
     edge: float = Field(
         default=0.5,
         ge=0,
-        description="Seconds around a join, leave or mute: connections take that long to begin and end.",
+        description="Seconds around a join, leave or mute: connections take that long to begin and end, and who leaves "
+        "stands still meanwhile.",
     )
     hole: float = Field(
         default=0.25, ge=0, description="Seconds; a word is lost, and a spoilt picture or two is not meant."

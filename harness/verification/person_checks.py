@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Somebody seen and heard for this many seconds has burst at least twice.
 _UNMEASURED: Final = 3.0
+# The last picture is seen until the next tick, and the manifest's times are good to a few of them.
+_AT_ONCE: Final = 0.15
 
 
 def presence(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -132,6 +134,7 @@ def freeze(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     for person in _seen(evidence):
         frozen = person.facts.video.frozen if person.facts.video else ()
         still = longer(subtract(frozen, _excused(evidence.black, evidence.holes)), limits.freeze)
+        still = [at for at in still if not _leaving(person, at, evidence, limits)]
         yield from stretches(
             [
                 Finding(
@@ -148,6 +151,15 @@ def freeze(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         )
         if not still:
             yield Finding(check="freeze", ok=True, participant=person.name, message="moves throughout")
+
+
+def _leaving(person: Person, at: Interval, evidence: Evidence, limits: Limits) -> bool:
+    """Tell whether a picture stands only until it was known that nothing more comes, no longer than that takes."""
+    if evidence.manifest is None or at[1] - at[0] > limits.edge:
+        return False
+    duration = evidence.media.duration
+    ends = (end for _, end in evidence.manifest.timeline.seen(person.name, duration) if end < duration)
+    return any(abs(at[1] - end) < _AT_ONCE for end in ends)
 
 
 def repeat(evidence: Evidence, limits: Limits) -> Iterator[Finding]:

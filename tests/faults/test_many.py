@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from statistics import median
 
 import av
+import pytest
 
 from harness import RecordConfig, Recording, Report, Room, verify
 from harness.recording.recording import Manifest, sha256_of
@@ -16,6 +18,7 @@ TOGGLES = 100 if FULL else 10
 CHANGES = 10 if FULL else 2
 JOINS = 200 if FULL else 4
 DOWNLOADS = 100 if FULL else 12
+STOPS = 20 if FULL else 2
 
 
 def test_short_recordings_are_valid_files(room: Room, goals: Goals, judged: Judge) -> None:
@@ -111,3 +114,38 @@ def test_downloads_back_to_back_all_arrive(room: Room, goals: Goals) -> None:
         met=len(arrived) == DOWNLOADS,
     )
     assert DOWNLOADS == len(arrived)
+
+
+@pytest.mark.thorough
+def test_a_stop_waits_for_what_a_busy_encoder_still_has(room: Room, goals: Goals) -> None:
+    """Six people and the slowest codec: the machine falls behind, and picture and sound end together all the same."""
+    alice, *_ = room.join_all("alice", "bob", "carol", "dave", "erin", "frank")
+    past: list[float] = []
+    took: list[float] = []
+    for number in range(STOPS):
+        quality, codec = ("720p", "av1") if number % 2 else ("480p", "vp9")
+        config = RecordConfig(record_name="busy", record_video_quality=quality, record_video_frame=30, codec=codec)
+        alice.start_media_recording(recorder="all", record_config=config)
+        room.wait(seconds=2)
+        alice.stop_media_recording()
+        recording = alice.download_media_recording()
+        alice.clean_media_recording()
+        past.append(end_of(recording, "audio", 60) - end_of(recording, "video", 1000 / 30))
+        took.append(recording.stop_to_file_ms or 0.0)
+
+    goals.measured(
+        f"{STOPS} stops of a busy encoder: sound without a picture",
+        bar="100 ms at most",
+        figure=f"{max(past):.0f} ms; a stop takes {median(took):.0f}, at most {max(took):.0f} ms",
+        met=max(past) <= 100,
+    )
+
+
+def end_of(recording: Recording, kind: str, packet: float) -> float:
+    """Return when a track ends, in ms, whose packets last so long."""
+    with av.open(recording.path) as media:
+        return packet + max(
+            float(one.pts * one.time_base) * 1000
+            for one in media.demux()
+            if one.stream.type == kind and one.pts is not None and one.time_base
+        )

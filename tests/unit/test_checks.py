@@ -92,6 +92,25 @@ def test_a_finding_says_who_and_when(tmp_path: Path, filmed: Take, check: str, a
     assert finding.message.startswith("bob is ")
 
 
+@pytest.mark.parametrize(("still", "frozen"), [(1.6, False), (1.2, True)], ids=["for 0.4 s", "for 0.8 s"])
+def test_who_leaves_stands_still_until_that_is_known(tmp_path: Path, still: float, *, frozen: bool) -> None:
+    """For as long as a connection may take to end: a picture that stands longer was frozen, all the time."""
+    leaves = changed(CLEAN, "bob", frozen=((still, 2.0),), hidden=((2.0, 3.0),))
+
+    failures = verify(film(tmp_path / "take.webm", leaves)).failures
+
+    assert [("freeze", "bob")] * frozen == [(finding.check, finding.participant) for finding in failures]
+    assert [pytest.approx((still, 2.0), abs=0.04)] * frozen == [finding.at for finding in failures]
+
+
+@pytest.mark.parametrize(("gone", "frozen"), [(2.0, False), (2.4, True)], ids=["who leaves", "who stays"])
+def test_who_stays_may_not_stand_still(tmp_path: Path, gone: float, *, frozen: bool) -> None:
+    """The same 0.4 seconds are a freeze where the picture goes on."""
+    stands = changed(CLEAN, "bob", frozen=((1.6, 2.0),), hidden=((gone, 3.0),))
+
+    assert frozen == (not verify(film(tmp_path / "take.webm", stands)).ok)
+
+
 def missing(folder: Path, dropped: frozenset[int]) -> Report:
     """Judge a recording whose manifest counts the pictures that it lacks."""
     recording = film(folder / "take.webm", replace(CLEAN, dropped=dropped), told=CLEAN)

@@ -147,10 +147,10 @@ describe('chunks', () => {
     spool.addEventListener('ack', (event) => heard.push(/** @type {CustomEvent<unknown>} */ (event).detail));
     spool.chunk(new Blob(['abc']));
 
-    socket.say({ type: 'ack', bytes: 3, taken: 1, tracks: ['audio'], picture: null });
+    socket.say({ type: 'ack', bytes: 3, taken: 1, tracks: ['audio'] });
 
     assert.equal(3, spool.acknowledged);
-    assert.deepEqual([{ type: 'ack', bytes: 3, taken: 1, tracks: ['audio'], picture: null }], heard);
+    assert.deepEqual([{ type: 'ack', bytes: 3, taken: 1, tracks: ['audio'] }], heard);
   });
 });
 
@@ -160,6 +160,8 @@ describe('questions', () => {
     spool.chunk(new Blob(['abc']));
     socket.sent = [];
 
+    const outstanding = spool.outstanding();
+    socket.say({ type: 'outstanding', pictures: 3 });
     const end = spool.end();
     socket.say({ type: 'finished', recording: FINISHED });
     const address = spool.address();
@@ -169,14 +171,16 @@ describe('questions', () => {
     const clean = spool.clean();
     socket.say({ type: 'cleaned' });
 
-    assert.deepEqual(FINISHED, await end);
+    assert.deepEqual([3, FINISHED], [await outstanding, await end]);
     assert.deepEqual(
       { type: 'address', url: '/recordings/k/standup.webm', name: 'standup.webm' },
       await address,
     );
     await Promise.all([sent, clean]);
     assert.deepEqual(
-      [{ type: 'end', chunks: 1, bytes: 3 }, { type: 'download' }, { type: 'clean' }],
+      ['outstanding', 'end', 'download', 'clean'].map((type) =>
+        type === 'end' ? { type, chunks: 1, bytes: 3 } : { type },
+      ),
       socket.sent,
     );
   });
@@ -188,7 +192,7 @@ describe('questions', () => {
     const sent = spool.sent();
     const second = spool.address();
     socket.say({ type: 'address', url: '/1', name: 'a' });
-    socket.say({ type: 'ack', bytes: 0, taken: 0, tracks: [], picture: null });
+    socket.say({ type: 'ack', bytes: 0, taken: 0, tracks: [] });
     socket.say({ type: 'address', url: '/2', name: 'a' });
     socket.say({ type: 'sent', bytes: 1 });
     socket.say({ type: 'sent', bytes: 1 });
@@ -253,7 +257,7 @@ describe('a lost connection', () => {
     spool.ticks(0, [1]);
     spool.chunk(new Blob(['abc']));
     spool.chunk(new Blob(['de']));
-    socket.say({ type: 'ack', bytes: 0, taken: 1, tracks: [], picture: null });
+    socket.say({ type: 'ack', bytes: 0, taken: 1, tracks: [] });
 
     socket.drop();
     spool.recorder('paused', 5);

@@ -121,10 +121,12 @@ export class Recorder extends EventTarget {
   /** Resolves when every picture is encoded, or no more come. */
   async #encoded() {
     const began = pageNow();
-    const noLonger = new Promise((resolve) => setTimeout(resolve, LONGEST_DRAIN, null));
+    const noLonger = /** @type {Promise<null>} */ (
+      new Promise((resolve) => setTimeout(resolve, LONGEST_DRAIN, null))
+    );
     let before = await this.#outstanding(noLonger);
     if (before === null || before <= ON_THEIR_WAY) return;
-    for (let movedAt = began; ; ) {
+    for (let movedAt = began; ;) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
       const now = await this.#outstanding(noLonger);
       if (!now || pageNow() - began > LONGEST_DRAIN) return;
