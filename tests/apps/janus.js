@@ -1,5 +1,6 @@
 /* global adapter */
-// A call by Janus's own client: three sizes of a picture to the server (simulcast), and everybody by one connection from it.
+// A call by Janus's own client: everybody by one connection from the server. With `sizes` in the address three sizes of
+// a picture go to it (simulcast), else one.
 import Janus from '/lib/janus-gateway/npm/dist/janus.es.js';
 
 const { searchParams } = new URL(location.href);
@@ -33,13 +34,17 @@ const tracks = [
   { type: 'audio', capture: true },
   {
     type: 'video',
-    capture: { width: 1280, height: 720 },
-    sendEncodings: [
-      { rid: 'l', maxBitrate: 150_000, scaleResolutionDownBy: 4 },
-      { rid: 'm', maxBitrate: 500_000, scaleResolutionDownBy: 2 },
-      { rid: 'h', maxBitrate: 1_500_000 },
-    ],
-    simulcast: true,
+    ...(searchParams.has('sizes')
+      ? {
+          capture: { width: 1280, height: 720 },
+          sendEncodings: [
+            { rid: 'l', maxBitrate: 150_000, scaleResolutionDownBy: 4 },
+            { rid: 'm', maxBitrate: 500_000, scaleResolutionDownBy: 2 },
+            { rid: 'h', maxBitrate: 1_500_000 },
+          ],
+          simulcast: true,
+        }
+      : { capture: { width: 480, height: 270 } }),
   },
 ];
 const publisher = await attach({
@@ -61,16 +66,18 @@ const publish = () =>
 /** The one connection for everybody, renegotiated once at a time. */
 let subscriber;
 let turn = Promise.resolve();
+/** What comes by it. */
+let streams = [];
 let started = () => undefined;
 function subscribe(added) {
   if (!added.length) return;
   for (const feed of added) feeds.add(feed);
-  const streams = added.map((feed) => ({ feed }));
+  const wanted = added.map((feed) => ({ feed }));
   turn = turn.then(async () => {
     const over = new Promise((resolve) => (started = resolve));
     const request = subscriber
-      ? { request: 'update', subscribe: streams }
-      : { request: 'join', room, ptype: 'subscriber', streams, use_msid: searchParams.has('msid') };
+      ? { request: 'update', subscribe: wanted }
+      : { request: 'join', room, ptype: 'subscriber', streams: wanted, use_msid: searchParams.has('msid') };
     subscriber ??= await attach({ onmessage, onremotetrack });
     subscriber.send({ message: request });
     await over;
@@ -78,6 +85,7 @@ function subscribe(added) {
 }
 function onmessage(message, jsep) {
   if (message.started) started();
+  streams = message.streams ?? streams;
   if (!jsep) return;
   const success = (answer) => subscriber.send({ message: { request: 'start' }, jsep: answer });
   subscriber.createAnswer({ jsep, tracks: [{ type: 'data' }], success });
@@ -91,8 +99,11 @@ function onremotetrack(track, mid, on) {
   document.body.append(video);
 }
 // Which of the three sizes comes from the server.
-globalThis.choose = (substream) =>
-  subscriber.send({ message: { request: 'configure', streams: [{ mid: '1', substream }] } });
+globalThis.choose = (substream) => {
+  const pictures = streams.filter(({ type }) => type === 'video');
+  const message = { request: 'configure', streams: pictures.map(({ mid }) => ({ mid, substream })) };
+  subscriber.send({ message });
+};
 await new Promise((success) =>
   publisher.send({ message: { request: 'create', room, publishers: 20, videocodec: 'vp8' }, success }),
 );
