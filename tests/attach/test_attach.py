@@ -193,7 +193,6 @@ WIDTHS = """async () => {
 }"""
 
 
-@pytest.mark.thorough
 def test_a_call_by_janus_with_simulcast_is_recorded(room: Room, enter: Enter, site: Site, janus: Janus) -> None:
     """Everybody in one connection and one stream; a picture's size changes, somebody leaves, and another comes."""
     server = urlencode({"room": "call", "server": janus.url, "token": janus.token()})
