@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.recording.timeline import Member
 from harness.server.messages import Clock, SpoolHello
-from harness.server.spool import Happened
+from harness.server.take import Happened
 
 if TYPE_CHECKING:
-    from harness.server.spool import Spool, Take
+    from harness.server.spool import Spool
+    from harness.server.take import Take
 
 VERSIONS = {"harness": "0.1.0"}
 # The room's clock shows 990 s less than the page's.

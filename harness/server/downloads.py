@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aiohttp.abc import AbstractStreamWriter
 
-    from harness.server.spool import Take
+    from harness.server.take import Take
 
 
 # A report is one page with its styles and its one script inside, which a name in it can't be, since it does not know

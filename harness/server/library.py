@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from harness.recording.recording import Recording
     from harness.server.admission import Admission, Role
     from harness.server.downloads import Downloads, Page
-    from harness.server.spool import Take
+    from harness.server.take import Take
 
 _log = logging.getLogger(__name__)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from harness.recording.recording import Recording
     from harness.server.library import Library
     from harness.server.media import Routes
-    from harness.server.spool import Take
+    from harness.server.take import Take
 
 # How long, in seconds, those who still fetch something may go on when the server ends.
 _LAST_ANSWERS_WITHIN: Final = 1.0

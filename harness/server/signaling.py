@@ -34,7 +34,7 @@ from harness.server.messages import (
     Wants,
     WantsMessage,
 )
-from harness.server.spool import Happened
+from harness.server.take import Happened
 from harness.server.viewers import Viewers
 
 if TYPE_CHECKING:

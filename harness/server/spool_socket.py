@@ -30,7 +30,7 @@ from harness.server.messages import (
     Statistics,
     Ticks,
 )
-from harness.server.spool import GONE, Spool, Take
+from harness.server.take import GONE, Take
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from harness.server.library import Library
     from harness.server.limits import Limits
     from harness.server.signaling import Signaling
+    from harness.server.spool import Spool
 
 _log = logging.getLogger(__name__)
 

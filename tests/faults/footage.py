@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from harness.server.spool import Spool, Take
+    from harness.server.spool import Spool
+    from harness.server.take import Take
 
 # EBML: Cluster of unknown size, its Timestamp in eight bytes, SimpleBlock (RFC 9559).
 _CLUSTER: Final = b"\x1f\x43\xb6\x75\x01\xff\xff\xff\xff\xff\xff\xff\xe7\x88"

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from harness.recording.recording import Recording
     from harness.server.library import Verdict
-    from harness.server.spool import Spool, Take
+    from harness.server.spool import Spool
+    from harness.server.take import Take
 
 
 def nobody_judges(_: Path) -> Verdict:

@@ -15,14 +15,15 @@ from harness.recording.recover import KILLED, NEVER_DOWNLOADED, recover
 from harness.recording.spooled import FOLDER
 from harness.recording.timeline import Member
 from harness.server.messages import Clock, SpoolHello
-from harness.server.spool import Happened, Spool
+from harness.server.spool import Spool
+from harness.server.take import Happened
 from harness.verification.ebml import read_structure
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Never
 
-    from harness.server.spool import Take
+    from harness.server.take import Take
 
 
 def begun(folder: Path, sound: bytes, name: str = "standup") -> Take:

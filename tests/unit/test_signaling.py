@@ -16,7 +16,7 @@ from harness.server.signaling import Member, Signaling
 
 if TYPE_CHECKING:
     from harness.server.answers import Send
-    from harness.server.spool import Happened
+    from harness.server.take import Happened
 
 SMALL = {"width": 640.0, "height": 360.0, "frameRate": 15.0}
 

@@ -15,14 +15,15 @@ from harness.recording.recording import Manifest, sha256_of, statistics_of
 from harness.recording.spooled import Facts, Folder
 from harness.recording.timeline import Member
 from harness.server.messages import MixerEvent, Statistics
-from harness.server.spool import GONE, Spool, default_stem
+from harness.server.spool import Spool, default_stem
+from harness.server.take import GONE
 from harness.verification.ebml import read_structure
 from tests.spooling import OFFSET, STARTED, VERSIONS, begin, feed, recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.server.spool import Take
+    from harness.server.take import Take
 
 
 def test_a_recording_has_a_folder_that_nobody_else_can_enter(spool: Spool) -> None:

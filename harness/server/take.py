@@ -1,0 +1,381 @@
+"""Take: one recording as it is made; finalised meanwhile, finished, described, kept and freed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
+
+from harness.errors import DiskFullError, HarnessError, RecordingError
+from harness.recording.disk import Headroom, free_bytes, megabytes, room_for
+from harness.recording.finalize import Finished, Growth, Progress, finalize
+from harness.recording.publish import publish
+from harness.recording.timeline import Member
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from harness.recording.recording import Manifest, Recording
+    from harness.recording.spooled import Facts, Folder
+    from harness.server.messages import MixerEvent, Statistics
+
+_log = logging.getLogger(__name__)
+
+# What happens in one recording, at most: all of it stands in its manifest.
+_MOST_EVENTS: Final = 20_000
+# Why a recording ended that nobody stopped.
+GONE: Final = "its page went away before it was stopped"
+
+
+@dataclass(frozen=True)
+class Happened:
+    """The room's own record of one join or leave, or of another number; ``time`` is in ms on the room's clock."""
+
+    time: float
+    event: Literal["join", "leave", "renumbered"]
+    member: Member
+
+
+@dataclass
+class Take:
+    """One recording in the spool."""
+
+    facts: Facts
+    folder: Folder
+    # Whether the room tells who is there; else the page does, which sees somebody else's call.
+    told_by_room: bool = True
+    state: Literal["recording", "finished", "failed", "cleaned"] = "recording"
+    bytes: int = 0
+    chunks: int = 0
+    # Bytes of what was told beside it: ticks, events, statistics.
+    noted: int = 0
+    # Messages taken in order: chunks, ticks, events, states and the end.
+    taken: int = 0
+    growth: Growth = field(default_factory=Growth)
+    progress: Progress = field(default_factory=Progress)
+    manifest: Manifest | None = None
+    # Whether the file has been published outside the spool, and under which name.
+    kept: bool = False
+    kept_as: str | None = None
+    error: HarnessError | None = None
+    # Called once, in whatever thread: when the file is finished and safe, or it is known that there will be none.
+    ended: Callable[[], None] = lambda: None
+    # Ending comes from the page's socket and from Python, each in a thread of its own.
+    _ending: threading.RLock = field(default_factory=threading.RLock)
+    # No chunk is taken once it ends: what is acknowledged is in the file.
+    _writing: threading.Lock = field(default_factory=threading.Lock)
+    _events: int = 0
+    _recording: bool = False
+    _raw: BinaryIO | None = None
+    _log: BinaryIO | None = None
+    _statistics: BinaryIO | None = None
+    _lock: BinaryIO | None = None
+    _result: Finished | None = None
+    _thread: threading.Thread | None = None
+    # What follows the end: the manifest with the hash, then making safe and reading back.
+    _settling: threading.Thread | None = None
+    _described: threading.Event = field(default_factory=threading.Event)
+    _cancelled: threading.Event = field(default_factory=threading.Event)
+    # Whether it was told that the disk runs full.
+    _warned: bool = False
+    # Why it ended without being stopped, once that is known.
+    _reason: str | None = None
+    # Whether the finished file was made safe and read back, and whether its end was told.
+    _safe: bool = False
+    _told: bool = False
+
+    @property
+    def id(self) -> str:
+        """The recording's id."""
+        return self.facts.id
+
+    @property
+    def path(self) -> Path:
+        """The finished file in the spool."""
+        return self.folder.finished(self.facts.stem)
+
+    @property
+    def name(self) -> str:
+        """What the finished file is called where people see it."""
+        return self.kept_as or self.path.name
+
+    def open(self) -> None:
+        """Make the folder, lock it, and begin to finalise what will come."""
+        self._lock = self.folder.make()
+        self.folder.facts.write_text(self.facts.model_dump_json(), encoding="utf-8")
+        self._raw = self.folder.raw.open("wb", buffering=0)
+        self._log = self.folder.log.open("wb", buffering=0)
+        self._statistics = self.folder.statistics.open("wb", buffering=0)
+        self._thread = threading.Thread(target=self._finalize, name=f"finalize {self.id}", daemon=True)
+        self._thread.start()
+
+    def chunk(self, number: int, offset: int, data: memoryview) -> None:
+        """Append a chunk; raises RecordingError when it is not the next one."""
+        with self._writing:
+            if self._raw is None or not self.takes_more:
+                state = "ending" if self.state == "recording" else self.state
+                message = f"The recording {self.id} takes no more bytes; it is {state}."
+                raise RecordingError(message, code=10452)
+            if (number, offset) != (self.chunks, self.bytes):
+                due = f"chunk {self.chunks} at byte {self.bytes}"
+                message = f"Chunk {number} at byte {offset} came where {due} was due."
+                raise RecordingError(message, code=10452)
+            with room_for("what is being recorded", self.folder.raw):
+                while data:
+                    data = data[self._raw.write(data) :]
+            self.bytes = self._raw.tell()
+            self.chunks += 1
+            self.taken += 1
+        self.growth.grew()
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether it is being recorded, and nobody ends it yet."""
+        return self.state == "recording" and not self.growth.ended
+
+    def log(self, line: Mapping[str, Any]) -> None:
+        """Append one line to the log."""
+        self.noted += _append(self._log, line)
+
+    def ticks(self, first: int, written: list[float | None]) -> None:
+        """Take the times at which the mixer wrote its ticks from number ``first`` on."""
+        self.taken += 1
+        self.log({"first": first, "written": written})
+        self.growth.grew()
+
+    def event(self, event: MixerEvent) -> None:
+        """Take something that happened in the mix; raises RecordingError for what is the room's to tell."""
+        if self.told_by_room and event.event in {"join", "leave"} and not event.elsewhere:
+            message = f"Who is in {self.facts.room!r} is told by the room, not by a page."
+            raise RecordingError(message, code=10452)
+        self._happens()
+        if event.event == "join" and event.elsewhere and event.participant:
+            self.log({"member": Member(name=event.participant, marker=event.marker).model_dump()})
+        self.log({"event": event.model_dump(exclude_none=True, exclude={"elsewhere", "marker"})})
+
+    def _happens(self) -> None:
+        """Count what happens in the recording; raises RecordingError where there is too much of it."""
+        self._events += 1
+        if self._events > _MOST_EVENTS:
+            message = f"More than {_MOST_EVENTS} things happened in the recording, which ends there."
+            raise RecordingError(message, code=10452)
+        self.taken += 1
+
+    def statistics(self, statistics: Statistics) -> None:
+        """Take what WebRTC says of a connection."""
+        self.taken += 1
+        self.noted += _append(self._statistics, statistics.model_dump(exclude={"type"}))
+
+    def recorder(self, state: str, page_time: float) -> None:
+        """MediaRecorder was started, stopped, paused or resumed, at a time in ms on the page's clock."""
+        self._happens()
+        self._recording = state in {"started", "resumed"}
+        self.log({"recorder": state, "time": page_time})
+
+    @property
+    def flows(self) -> bool:
+        """Whether bytes or ticks should be coming."""
+        return self.state == "recording" and self._recording
+
+    def outstanding(self, *, within: float) -> int | None:
+        """Return how many pictures that were written before the recorder was stopped have not come; None: not known.
+
+        The finaliser gets so many seconds to look.
+        """
+        self.progress.asked = True
+        self.growth.grew()
+        self.growth.wait_until_looked(within=within)
+        return self.progress.outstanding
+
+    def alarm(self, time: float, message: str) -> None:
+        """Note that something stands still, at a time in ms on the room's clock."""
+        self.log({"event": {"time": time, "event": "alarm", "message": message}})
+
+    def happened(self, happened: Happened) -> None:
+        """Take a join or a leave of the room."""
+        self.log({"member": happened.member.model_dump()})
+        if not self.told_by_room or happened.event == "renumbered":
+            return
+        event = {"time": happened.time, "event": happened.event, "participant": happened.member.name}
+        self.log({"event": event})
+
+    def running_full(self, headroom: Headroom) -> str | None:
+        """Return, once, what to say when the disk has little room left; raises DiskFullError when it must end."""
+        left = headroom.left(self.folder.path, self.bytes)
+        if left == "enough" or (left == "low" and self._warned):
+            return None
+        free = megabytes(free_bytes(self.folder.path))
+        if left == "none":
+            self._reason = "the disk was nearly full"
+            message = f"Only {free} are left at {self.folder.path}; the recording was ended while it can be finished."
+            raise DiskFullError(message, code=10452)
+        self._warned = True
+        return f"Only {free} are left on the disk; the recording ends before it is full."
+
+    def too_large(self, what: str, most: int) -> RecordingError:
+        """Return the error with which a recording ends that would have more than so many bytes of something."""
+        self._reason = "it had reached the largest size that the server takes"
+        message = f"{what} would be more than the {most} bytes that the server takes; it was ended there."
+        return RecordingError(message, code=10452)
+
+    def finish(self, recovered: str | None = None) -> Finished:
+        """Finish the file under its name, and return when it is complete; its manifest and making it safe follow.
+
+        Raises RecordingError when nothing that was recorded can be read, DiskFullError when there is no room for it.
+        """
+        self._take_no_more()
+        with self._ending:
+            if self._thread is not None:
+                self._thread.join()
+            if self.error is not None or self._result is None:
+                self.state = "failed"
+                self._close_files()
+                self._tell_ended()
+                raise self.error or RecordingError(f"The recording {self.id} was not finalised.", code=10453)
+            if self.state == "cleaned" and self._settling is None:
+                message = f"The recording {self.id} was freed before it was finished."
+                raise RecordingError(message, code=10453)
+            if self.state == "recording":
+                self._reason = self._reason or recovered
+                self.folder.name(self.facts)
+                self.state = "finished"
+                self._settling = threading.Thread(
+                    target=self._settle, args=(self._result,), name=f"settle {self.id}", daemon=True
+                )
+                self._settling.start()
+            return self._result
+
+    def end(self, recovered: str | None = None) -> Manifest:
+        """Finish the file, and return its manifest with the hash, which takes longer the longer the file."""
+        self.finish(recovered)
+        self._described.wait()
+        if self.manifest is None:
+            raise self.error or RecordingError(f"The recording {self.id} has no manifest.", code=10453)
+        return self.manifest
+
+    def keep(self, folder: Path) -> Recording | None:
+        """Publish the recording in ``folder`` unless it has been; free the spool of it; return what was published."""
+        with self._ending:
+            if self.state == "cleaned":
+                return None
+            try:
+                manifest = None if self.kept else self.end(GONE)
+            except RecordingError:
+                return None
+            self.wait_until_safe()
+            # Whoever hears of the end may have kept it by now.
+            kept = publish(manifest, self.path, folder) if manifest and not self.kept else None
+            self.clean()
+            return kept
+
+    def keep_copy(self, folder: Path) -> Recording | None:
+        """Publish the finished recording in ``folder``, and leave the spool's own to whoever still downloads it.
+
+        Returns None where it is kept already, or was not read back: then what the spool has is what counts.
+        """
+        if self.kept or self.manifest is None or not self._safe:
+            return None
+        recording = publish(self.manifest, self.folder.copy(self.path), folder)
+        self.kept_as = recording.path.name
+        self.mark_kept()
+        return recording
+
+    def mark_kept(self) -> None:
+        """Note that the file is safe outside the spool: nothing needs to publish it any more."""
+        self.kept = True
+        # Whoever freed it meanwhile has no use for the mark.
+        with contextlib.suppress(FileNotFoundError):
+            self.folder.kept.touch()
+
+    def clean(self) -> None:
+        """Free everything that the spool holds of the recording; twice is fine."""
+        self._cancelled.set()
+        with self._ending:
+            self.state = "cleaned"
+            self._rest()
+            self._tell_ended()
+            if self._lock is not None and not self._lock.closed:
+                # What can't be removed is left for the next recovery.
+                with contextlib.suppress(OSError):
+                    self.folder.remove()
+                self._lock.close()
+
+    def close(self) -> None:
+        """Stop finalising, close the files and only then give the lock up; twice is fine."""
+        self._rest()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _take_no_more(self) -> None:
+        with self._writing:
+            self.growth.end()
+
+    def _rest(self) -> None:
+        self._take_no_more()
+        if self._thread is not None:
+            self._thread.join()
+        self.wait_until_safe()
+        self._close_files()
+
+    def _close_files(self) -> None:
+        for file in (self._raw, self._log, self._statistics):
+            if file is not None:
+                file.close()
+
+    def wait_until_safe(self) -> None:
+        """Return when the finished file has been read back, or could not be."""
+        if self._settling is not None:
+            self._settling.join()
+
+    def _settle(self, result: Finished) -> None:
+        """Describe the finished file, make it safe, read it back, and remove the raw bytes."""
+        try:
+            self.manifest = self.folder.describe(self.facts, result, self._reason)
+            self._described.set()
+            self.folder.settle(self.facts, result, self._cancelled)
+            self._safe = not self._cancelled.is_set()
+        except Exception as error:  # noqa: BLE001 - the thread's own failure is told to whoever asks for the file
+            self.error = error if isinstance(error, HarnessError) else RecordingError(str(error), code=10453)
+            _log.warning("%s", error)
+        finally:
+            # A server that runs for long has many that are finished, and so many files can be open.
+            self._close_files()
+            self._described.set()
+            self._tell_ended()
+
+    def _tell_ended(self) -> None:
+        if self._settling is not None and self._settling is not threading.current_thread():
+            # The settling thread tells it, when it has read back what was written.
+            self._settling.join()
+        if not self._told:
+            self._told = True
+            self.ended()
+
+    def _finalize(self) -> None:
+        try:
+            self._result = finalize(
+                self.folder.raw,
+                self.folder.log,
+                self.folder.partial,
+                frame_rate=self.facts.frame_rate,
+                growth=self.growth,
+                progress=self.progress,
+            )
+        except HarnessError as error:
+            self.error = error
+        except Exception as error:  # noqa: BLE001 - the thread's own failure is told to whoever asks for the file
+            self.error = RecordingError(f"The recording {self.id} could not be finalised: {error!r}.", code=10453)
+
+
+def _append(log: BinaryIO | None, line: Mapping[str, Any]) -> int:
+    """Append one line to a log, if it is still open; return its length in bytes."""
+    if log is None or log.closed:
+        return 0
+    text = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+    with room_for("the log of a recording", Path(log.name)):
+        log.write(text)
+    return len(text)
