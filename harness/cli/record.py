@@ -145,6 +145,12 @@ def record(
     if name is not None and safe_stem(name) != name:
         say(f"The file's name becomes {safe_stem(name)!r}; {name[:60]!r} would not be safe on every system.")
 
+    if html:
+        from harness.verification.written import check_targets
+
+        with writable():
+            check_targets(html=html)
+
     from harness.browser.load import Load
     from harness.launch import open_room
 

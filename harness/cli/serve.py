@@ -106,6 +106,9 @@ def serve(
     from harness.server.network import is_loopback
 
     origins = [_origin(one) for one in origin or ()]
+    if "://" in host or host.count(":") == 1:
+        message = f"--host: {host!r} is no address: give one without scheme and port, as 127.0.0.1, and --port."
+        raise ConfigError(message)
     far = not is_loopback(host)
     if far and cert is None and not insecure:
         message = (

@@ -57,7 +57,10 @@ def verify(
     from harness.verification import verify as judge
     from harness.verification.expectations import Expected, read_expected
     from harness.verification.junit import write_junit
+    from harness.verification.written import check_targets
 
+    with writable():
+        check_targets(html=html, junit=junit)
     expected = read_expected(expect) if expect else Expected()
     if duration is None:
         duration = expected.duration

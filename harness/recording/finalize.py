@@ -41,9 +41,10 @@ class Growth:
     def __init__(self, *, ended: bool = False) -> None:
         self._changed = threading.Condition()
         self._ended = ended
-        # How often more came, and how much of that the finaliser has looked at.
+        # How often more came, or was asked for; who asks, and when that was.
         self._times = 0
-        self._looked = 0
+        self._asking: list[tuple[int, Callable[[], object]]] = []
+        self._left = False
 
     @property
     def ended(self) -> bool:
@@ -62,32 +63,50 @@ class Growth:
             self._ended = True
             self._changed.notify_all()
 
-    def wait_until_looked(self, *, within: float) -> None:
-        """Return when the finaliser has looked at all that is on disk by now, or after so many seconds."""
+    def ask(self, answer: Callable[[], object]) -> None:
+        """Have ``answer()`` called when the finaliser has looked at all that is on disk by now, or has left."""
         with self._changed:
-            now = self._times
-            self._changed.wait_for(lambda: self._ended or self._looked >= now, within)
+            self._times += 1
+            if not self._left:
+                self._asking.append((self._times, answer))
+                self._changed.notify_all()
+                return
+        answer()
 
-    def wait_for(self, more: Callable[[], bool], idle: Callable[[], None]) -> None:
-        """Return when ``more()`` is true or no more bytes will come; ``idle()`` is called each time there are none."""
+    def leave(self) -> None:
+        """Answer whoever asks, now and later: the finaliser has come to its end."""
+        with self._changed:
+            self._left = True
+        self._answer(self._times)
+
+    def wait_for(self, more: Callable[[], bool], look: Callable[[], None]) -> None:
+        """Return when ``more()`` is true or no more bytes will come; ``look()`` is for whoever asks meanwhile."""
         while True:
             times = self._times
             if more() or self._ended:
                 return
-            idle()
+            if self._asking:
+                look()
+                self._answer(times)
             with self._changed:
-                self._looked = times
-                self._changed.notify_all()
                 self._changed.wait_for(lambda: self._ended or self._times != times)  # noqa: B023 - waits here
+
+    def _answer(self, times: int) -> None:
+        """Answer those who had asked by then."""
+        with self._changed:
+            now = [answer for asked, answer in self._asking if asked <= times]
+            self._asking = [later for later in self._asking if later[0] > times]
+        for answer in now:
+            answer()
 
 
 class Tail:
     """Reads a file that grows, as a pipe: blocks at the end until more has come, and ends when it stopped growing."""
 
-    def __init__(self, path: Path, growth: Growth, idle: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, path: Path, growth: Growth, look: Callable[[], None] = lambda: None) -> None:
         self._file: BinaryIO = path.open("rb", buffering=0)
         self._growth = growth
-        self._idle = idle
+        self._look = look
         self._pending = b""
 
     def read(self, size: int) -> bytes:
@@ -99,7 +118,7 @@ class Tail:
 
         self._pending = b""
         if not more():
-            self._growth.wait_for(more, self._idle)
+            self._growth.wait_for(more, self._look)
             # The last bytes may have come just before the end was said.
             if not self._pending:
                 more()
@@ -131,13 +150,12 @@ class Finished:
 class Progress:
     """What a running finaliser has seen so far: each track's last stamp, in ms; read by the spool's own thread.
 
-    ``came`` is called, in the finaliser's thread, when the first packet of a track was seen. Once it is ``asked``, the
-    finaliser tells how many pictures are ``outstanding`` in the recorder, whenever it has nothing else to do.
+    ``came`` is called, in the finaliser's thread, when the first packet of a track was seen. ``outstanding`` is how
+    many pictures the recorder still had when the finaliser was asked last.
     """
 
     stamps: dict[str, float] = field(default_factory=dict)
     came: Callable[[], object] | None = None
-    asked: bool = False
     outstanding: int | None = None
 
     @property
@@ -161,11 +179,11 @@ def finalize(
     progress = progress or Progress()
     copy: _Copy | None = None
 
-    def idle() -> None:
-        if copy and progress.asked:
+    def look() -> None:
+        if copy:
             progress.outstanding = copy.outstanding()
 
-    tail = Tail(raw, growth, idle)
+    tail = Tail(raw, growth, look)
     step = 1000 / frame_rate if frame_rate else 0.0
     lines = Log(log, step)
     try:

@@ -24,6 +24,9 @@ _MOST_WAITING: Final = 900
 _BEFORE: Final = 4
 _AFTER: Final = 8
 _FARTHER: Final = 0.03
+# Misfits of up to so many times the best one, and so many ms, are as good.
+_ABOUT: Final = 1.5
+_ABOUT_MS: Final = 0.5
 # Frames that may still be in the encoder when it is stopped, without anything being wrong.
 _LAST_MOMENT: Final = 2
 
@@ -64,7 +67,7 @@ class Grid:
         if self.recorder_stopped is None or not (self._waiting or self.placed):
             return None
         if self._waiting:
-            lag = self._find_lag(self._waiting[:SETTLED]) if self._lag is None else self._lag
+            lag = self._least_lag(self._waiting[:SETTLED]) if self._lag is None else self._lag
             shown = bisect_right(self._times, self._waiting[-1] - lag + self.step / 2)
         else:
             shown = bisect_right(self._numbers, self._last)
@@ -177,12 +180,24 @@ class Grid:
             return 0.0
         start = self._started()
 
-        def fit(candidate: int) -> tuple[float, float]:
-            _, lag = self._refine(stamps, stamps[0] - self._times[candidate])
-            misfit, lag = self._refine(stamps, lag)
-            return misfit * (1 + _FARTHER * abs(candidate - start)), lag
+        def misfit(candidate: int) -> tuple[float, float]:
+            found, lag = self._fit(stamps, candidate)
+            return found * (1 + _FARTHER * abs(candidate - start)), lag
 
-        return min(map(fit, self._candidates()), key=lambda found: found[0])[1]
+        return min(map(misfit, self._candidates()), key=lambda found: found[0])[1]
+
+    def _least_lag(self, stamps: Sequence[float]) -> float:
+        """Return the smallest lag of those that fit about as well as the best: few packets don't tell them apart."""
+        if not self._times:
+            return 0.0
+        fits = [self._fit(stamps, candidate) for candidate in self._candidates()]
+        good = _ABOUT * min(misfit for misfit, _ in fits) + _ABOUT_MS
+        return min(lag for misfit, lag in fits if misfit <= good)
+
+    def _fit(self, stamps: Sequence[float], candidate: int) -> tuple[float, float]:
+        """Return how badly the stamps fit if the first shows this tick, in ms, and the lag that fits them best."""
+        _, lag = self._refine(stamps, stamps[0] - self._times[candidate])
+        return self._refine(stamps, lag)
 
     def _refine(self, stamps: Sequence[float], lag: float) -> tuple[float, float]:
         """Return how badly the stamps fit under a lag, in ms, and the lag that fits them best nearby."""

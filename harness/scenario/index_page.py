@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from harness.verification.html_report import template
+from harness.verification.written import PAGE, write_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def write_index(outcomes: Sequence[Outcome], pages: Mapping[Path, Path], target: Path) -> None:
     """Write the index to ``target``; ``pages`` has the page of each recording's report, by the recording's path.
 
-    Raises OSError where it can't be written.
+    Raises OSError where it can't be written, ConfigError where something else lies there.
     """
     rows = [
         {
@@ -32,7 +33,7 @@ def write_index(outcomes: Sequence[Outcome], pages: Mapping[Path, Path], target:
         for outcome in outcomes
     ]
     text = template("harness.scenario", "index.html.j2").render(rows=rows, well=sum(one.ok for one in outcomes))
-    target.write_text(text, encoding="utf-8")
+    write_report(target, PAGE, text)
 
 
 def _shown(report: Report, page: Path, folder: Path) -> dict[str, object]:

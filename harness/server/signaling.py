@@ -218,7 +218,7 @@ class Signaling:
         if not isinstance(message, Hello):
             return [refusal(connection, "Say hello first.")]
         if message.code is not None and not may_guess:
-            return [refusal(connection, "Too many wrong codes from your address: wait a minute.")]
+            return [refusal(connection, "Too many wrong codes from your address: wait a second before the next one.")]
         if message.role == "viewer":
             return self._viewers.enter(connection, message)
         return self._resume(connection, message) if message.resume else self._enter(connection, message)

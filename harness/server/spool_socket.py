@@ -289,8 +289,8 @@ class SpoolSockets:
                 # The page may have come back on another connection meanwhile.
                 await self._tell_finished(self._current.get(take.id, socket), take, finished)
             case Outstanding():
-                pictures = await asyncio.to_thread(take.outstanding, within=_LOOKS_WITHIN)
-                await send(socket, {"type": "outstanding", "pictures": pictures})
+                await _looked(take)
+                await send(socket, {"type": "outstanding", "pictures": take.progress.outstanding})
             case Download():
                 await send(socket, self._address(take))
             case Clean():
@@ -382,6 +382,21 @@ def _chunk(take: Take, data: bytes, *, most: int) -> None:
         what = "The recording"
         raise take.too_large(what, most)
     take.chunk(number, offset, content)
+
+
+async def _looked(take: Take) -> None:
+    """Return when the finaliser has looked at all that came, or has not in time; no thread waits for it."""
+    loop = asyncio.get_running_loop()
+    looked = asyncio.Event()
+
+    def answer() -> None:
+        # The finaliser's thread may outlive the server.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(looked.set)
+
+    take.growth.ask(answer)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(looked.wait(), _LOOKS_WITHIN)
 
 
 def _note(take: Take, message: SpoolMessage) -> None:

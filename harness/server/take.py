@@ -181,16 +181,6 @@ class Take:
         """Whether bytes or ticks should be coming."""
         return self.state == "recording" and self._recording
 
-    def outstanding(self, *, within: float) -> int | None:
-        """Return how many pictures that were written before the recorder was stopped have not come; None: not known.
-
-        The finaliser gets so many seconds to look.
-        """
-        self.progress.asked = True
-        self.growth.grew()
-        self.growth.wait_until_looked(within=within)
-        return self.progress.outstanding
-
     def alarm(self, time: float, message: str) -> None:
         """Note that something stands still, at a time in ms on the room's clock."""
         self.log({"event": {"time": time, "event": "alarm", "message": message}})
@@ -369,6 +359,8 @@ class Take:
             self.error = error
         except Exception as error:  # noqa: BLE001 - the thread's own failure is told to whoever asks for the file
             self.error = RecordingError(f"The recording {self.id} could not be finalised: {error!r}.", code=10453)
+        finally:
+            self.growth.leave()
 
 
 def _append(log: BinaryIO | None, line: Mapping[str, Any]) -> int:

@@ -14,6 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from harness.errors import SetupError
 from harness.verification.wire import Answer, NonsenseError, as_question, receive, send
 
 if TYPE_CHECKING:
@@ -37,13 +38,18 @@ class _Worker:
     def __init__(self) -> None:
         self.line, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _START.format(path=sys.path), str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-c", _START.format(path=sys.path), str(theirs.fileno())],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                self.line.close()
+                message = f"The process that reads recordings can't be started by {sys.executable}: {error.strerror}."
+                raise SetupError(message) from error
 
     def end(self) -> None:
         """End the process, whatever it does; it holds nothing."""

@@ -17,6 +17,7 @@ from harness.recording.timeline import Timeline
 from harness.verification.filmstrip import filmstrip
 from harness.verification.intervals import longer, merged, subtract
 from harness.verification.report import described
+from harness.verification.written import PAGE, write_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -92,9 +93,7 @@ class Plot:
 
 def write_html(report: Report, target: Path) -> None:
     """Write the report to ``target``; the recording is played from where it lies, by a relative address."""
-    page = as_html(report, target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(page, encoding="utf-8")
+    write_report(target, PAGE, as_html(report, target))
 
 
 def as_html(report: Report, target: Path, *, nonce: str | None = None) -> str:

@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
+from harness.verification.written import XML, write_report
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -29,8 +31,7 @@ def write_junit(reports: Sequence[Report], target: Path, *, broken: Mapping[str,
     for count in ("tests", "failures", "errors"):
         suites.set(count, str(sum(int(suite.get(count, "0")) for suite in suites)))
     ET.indent(suites)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    ET.ElementTree(suites).write(target, encoding="utf-8", xml_declaration=True)
+    write_report(target, XML, ET.tostring(suites, encoding="utf-8", xml_declaration=True).decode())
 
 
 def _suite(report: Report) -> ET.Element:

@@ -133,8 +133,8 @@ def freeze(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Judge whether everybody's picture moves; what is black or missing as a whole is for other checks."""
     for person in _seen(evidence):
         frozen = person.facts.video.frozen if person.facts.video else ()
-        still = longer(subtract(frozen, _excused(evidence.black, evidence.holes)), limits.freeze)
-        still = [at for at in still if not _leaving(person, at, evidence, limits)]
+        stays = [at for at in frozen if not _going(person, at, evidence, limits)]
+        still = longer(subtract(stays, _excused(evidence.black, evidence.holes)), limits.freeze)
         yield from stretches(
             [
                 Finding(
@@ -153,7 +153,7 @@ def freeze(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             yield Finding(check="freeze", ok=True, participant=person.name, message="moves throughout")
 
 
-def _leaving(person: Person, at: Interval, evidence: Evidence, limits: Limits) -> bool:
+def _going(person: Person, at: Interval, evidence: Evidence, limits: Limits) -> bool:
     """Tell whether a picture stands only until it was known that nothing more comes, no longer than that takes."""
     if evidence.manifest is None or at[1] - at[0] > limits.edge:
         return False

@@ -380,7 +380,7 @@ def test_whoever_tries_many_codes_has_to_wait(tmp_path: Path) -> None:
         told = asyncio.run(guess(server))
 
     assert told[0] == "Not admitted: the token or code is wrong, used or too old."
-    assert told[-1] == "Too many wrong codes from your address: wait a minute."
+    assert told[-1] == "Too many wrong codes from your address: wait a second before the next one."
 
 
 def test_a_member_who_reads_nothing_holds_nobody_up(tmp_path: Path) -> None:

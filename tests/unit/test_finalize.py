@@ -294,9 +294,16 @@ def test_bytes_are_taken_while_they_come(raw: Raw, tmp_path: Path) -> None:
     assert known_at < len(slices) / 2
 
 
+def look(growth: Growth) -> None:
+    """Have the finaliser look at all that there is."""
+    looked = threading.Event()
+    growth.ask(looked.set)
+    assert looked.wait(10)
+
+
 def test_whoever_stops_hears_what_the_encoder_still_has(raw: Raw, tmp_path: Path) -> None:
     """The finaliser has looked at every byte and tick by then, and looks again when more has come."""
-    growth, progress = Growth(), Progress(asked=True)
+    growth, progress = Growth(), Progress()
     stopped = json.dumps({"recorder": "stopped", "time": raw.written[FIRST_TICK + FRAMES] - 1})
     (tmp_path / "log.jsonl").write_text("".join(f"{line}\n" for line in (*raw.log(), stopped)))
     paths = [tmp_path / name for name in ("raw.webm", "log.jsonl", "fed.webm")]
@@ -307,13 +314,11 @@ def test_whoever_stops_hears_what_the_encoder_still_has(raw: Raw, tmp_path: Path
     )
     worker.start()
 
-    growth.grew()
-    growth.wait_until_looked(within=10)
+    look(growth)
     early = progress.outstanding
     with paths[0].open("ab") as data:
         data.write(raw.data[half:])
-    growth.grew()
-    growth.wait_until_looked(within=10)
+    look(growth)
     late = progress.outstanding
     growth.end()
     worker.join(10)

@@ -242,6 +242,22 @@ def test_pictures_that_have_not_come_are_counted(pictures: int, missing: int) ->
     assert (None, missing) == (before, grid.outstanding)
 
 
+@pytest.mark.parametrize("pictures", [3, 6, 10, 20])
+def test_a_short_recording_on_a_quiet_machine_waits_for_nothing(pictures: int) -> None:
+    """Where ticks are too even to tell which one the first picture shows, none is said to be outstanding for long."""
+    dice = random.Random(4)  # noqa: S311 - dice, not secrets
+    for _ in range(50):
+        written = [START + number * 1000 / 30 + 0.3 * dice.random() for number in range(pictures + 30)]
+        grid = Grid(step=1000 / 30, recorder_started=written[20] - 30 * dice.random())
+        for number, at in enumerate(written):
+            grid.tick(number, at)
+        for at in written[21 : 21 + pictures]:
+            grid.place(at + LAG + 2 * dice.random())
+        grid.recorder_stopped = written[21 + pictures] - 1
+
+        assert (grid.outstanding or 0) <= 2
+
+
 def test_nothing_is_known_of_what_has_not_come_before_anything_has() -> None:
     """A recorder that is stopped before its first picture waits for none."""
     grid = Grid(step=100, recorder_started=0)

@@ -280,6 +280,19 @@ def test_no_chunk_is_acknowledged_while_the_recording_ends(
     ending.join()
 
 
+def test_whoever_asks_a_finaliser_that_has_left_is_answered_at_once(spool: Spool) -> None:
+    """Nobody can hold others up by asking what will never be looked at."""
+    take = begin(spool)
+    feed(take, bytes(4_000))
+    with pytest.raises(RecordingError):
+        take.finish()
+    answered: list[bool] = []
+
+    take.growth.ask(lambda: answered.append(True))
+
+    assert [True] == answered
+
+
 def test_cleaning_frees_everything_and_twice_is_fine(spool: Spool, sound: bytes) -> None:
     """Folder, files and lock are gone, and late words change nothing."""
     take = recorded(spool, sound)

@@ -194,8 +194,11 @@ export class Take extends EventTarget {
     this.state = 'stopped';
     try {
       this.recorder.hold();
-      await this.mixer.flush();
-      await this.recorder.stop();
+      try {
+        await this.mixer.flush();
+      } finally {
+        await this.recorder.stop();
+      }
       const finished = await this.spool.end();
       this.finished = { ...finished, stopToFileMs: pageNow() - this.#stoppedAt };
       return this.finished;

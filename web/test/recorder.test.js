@@ -320,6 +320,20 @@ describe('stopping', () => {
     });
   }
 
+  test('goes on where MediaRecorder gives nothing any more', async (context) => {
+    const time = new FakeTime(context);
+    const { recorder, media } = await begun(context);
+    media.requestData = () => undefined;
+
+    recorder.hold();
+    const stopped = recorder.stop();
+    await time.pass(2600);
+    media.dispatchEvent(new Event('stop'));
+    await stopped;
+
+    assert.deepEqual(['stop'], media.calls.at(-1));
+  });
+
   test('goes on where the spool is closed', async (context) => {
     const { recorder, media, spool } = await begun(context);
     spool.outstanding = () => Promise.reject(new Error('The spool is closed.'));

@@ -133,6 +133,16 @@ describe('finishing', () => {
     assert.ok(finished.stopToFileMs >= 0);
   });
 
+  test('stops the recorder although the mixer does not answer', async (context) => {
+    const { take, log, mixer } = setUp(context);
+    await take.begin([], 'token');
+    mixer.failing['flush'] = new Error('The mixer did not answer.');
+
+    await assert.rejects(take.finish(), { message: 'The mixer did not answer.' });
+
+    assert.deepEqual(['recorder stop', 'mixer close'], log.lines.slice(-2));
+  });
+
   test('that fails closes the mixer all the same, and there is nothing to download', async (context) => {
     const { take, log, spool } = setUp(context);
     await take.begin([], 'token');

@@ -138,13 +138,16 @@ export class Recorder extends EventTarget {
 
   /** Hands on all that is encoded; resolves with how many pictures are not, null where nobody says so in time. @param {Promise<null>} noLonger */
   async #outstanding(noLonger) {
-    if (this.#recorder.state === 'inactive') return null;
-    const given = new Promise((resolve) =>
-      this.#recorder.addEventListener('dataavailable', resolve, { once: true }),
-    );
-    this.#recorder.requestData();
-    await given;
-    return Promise.race([this.#spool.outstanding().catch(() => null), noLonger]);
+    const ask = async () => {
+      const given = new Promise((resolve) =>
+        this.#recorder.addEventListener('dataavailable', resolve, { once: true }),
+      );
+      this.#recorder.requestData();
+      await given;
+      return this.#spool.outstanding();
+    };
+    // Whatever goes wrong, what there is must be stopped; the spool's end says why.
+    return Promise.race([ask().catch(() => null), noLonger]);
   }
 
   /** @param {string} message */

@@ -45,6 +45,8 @@ export class Spool extends EventTarget {
   #outbox = [];
   #taken = 0;
   #lostAt = 0;
+  /** What ended the connection for good. @type {Error | undefined} */
+  #why;
   /** How many bytes had been acknowledged when garbage was collected last. */
   #collectedAt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -154,7 +156,7 @@ export class Spool extends EventTarget {
     /** @type {PromiseWithResolvers<FromSpool>} */
     const answer = Promise.withResolvers();
     if (!this.#socket) {
-      answer.reject(closed());
+      answer.reject(this.#why ?? closed());
       return answer.promise;
     }
     this.#waiting.push({ type, answer, question });
@@ -240,6 +242,7 @@ export class Spool extends EventTarget {
   /** Tells whoever waits, else everybody, and hangs up for good: later questions fail at once. @param {Error} error */
   #giveUp(error) {
     const waiting = this.#waiting.splice(0);
+    this.#why = error;
     this.close();
     for (const { answer } of waiting) answer.reject(error);
     if (waiting.length === 0) this.dispatchEvent(new CustomEvent('failed', { detail: error }));

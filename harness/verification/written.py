@@ -1,0 +1,39 @@
+"""written: puts a report where it was asked for, but in place of nothing except an earlier one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from harness.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGE: Final = b"<!doctype html"
+XML: Final = b"<?xml"
+
+
+def check_target(target: Path, begins: bytes) -> None:
+    """Raise ConfigError where a file lies that is no report, which begins so: recordings and manifests stay."""
+    if not target.is_file():
+        return
+    with target.open("rb") as file:
+        there = file.read(len(begins))
+    if there and there.lower() != begins:
+        kind = "page" if begins == PAGE else "XML"
+        message = f"{target} is there already and is no {kind}: it is not overwritten. Give another file."
+        raise ConfigError(message)
+
+
+def check_targets(*, html: Path | None = None, junit: Path | None = None) -> None:
+    """Raise ConfigError where reports would take another file's place: before what they tell of, which takes long."""
+    for target, begins in ((html, PAGE), (junit, XML)):
+        if target:
+            check_target(target, begins)
+
+
+def write_report(target: Path, begins: bytes, content: str) -> None:
+    """Write a report, with the folders that it lies in; raises ConfigError as check_target does, OSError."""
+    check_target(target, begins)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(content, encoding="utf-8")
