@@ -7,7 +7,7 @@ import functools
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
     from harness.recording.recording import Recording
     from harness.scenario import Outcome, Progress
+
+# The page that leads to those of the recordings.
+_INDEX: Final = "index.html"
 
 
 def run(
@@ -90,8 +93,11 @@ def run(
     from harness.batch import Order, admitted, run_batch
     from harness.scenario import read_scenario
     from harness.server.media import Routes
+    from harness.verification.written import check_targets
 
     routes = Routes.parse(sfu=sfu, sfu_room=sfu_room, ice_servers=ice_server or (), relay_only=relay_only)
+    with writable():
+        check_targets(html=html / _INDEX if html else None, junit=junit)
 
     # All are read before any is played: a mistake in the last one is told at once.
     read = [read_scenario(path) for path in scenarios] * repeat
@@ -211,7 +217,7 @@ def _write(outcomes: Sequence[Outcome], html: Path | None, junit: Path | None) -
             report.write_html(pages[report.path])
         from harness.scenario.index_page import write_index
 
-        write_index(outcomes, pages, html / "index.html")
+        write_index(outcomes, pages, html / _INDEX)
     if junit:
         from harness.verification.junit import write_junit
 

@@ -33,7 +33,7 @@ from harness.server.messages import (
 from harness.server.take import GONE, Take
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from harness.recording.finalize import Finished
     from harness.server.admission import Admission
@@ -253,15 +253,8 @@ class SpoolSockets:
         room = self._signaling.rooms.get(grant.room)
         joins = room.joins.values() if room else []
         take = self._spool.begin(hello, participant=grant.name, room=grant.room, joins=joins)
-        loop = asyncio.get_running_loop()
         # A start resolves when every track is safe: whoever waits for that need not wait for the next chunk, too.
-
-        def came() -> None:
-            # The finaliser's thread may outlive the server.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._came, take)
-
-        take.progress.came = came
+        take.progress.came = _by_thread(self._came, take)
         if self._library:
             self._library.begin(take)
         return take
@@ -384,17 +377,22 @@ def _chunk(take: Take, data: bytes, *, most: int) -> None:
     take.chunk(number, offset, content)
 
 
+def _by_thread(call: Callable[..., object], *arguments: object) -> Callable[[], None]:
+    """Return what the finaliser's thread calls to have something called here."""
+    loop = asyncio.get_running_loop()
+
+    def later() -> None:
+        # The thread may outlive the server.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(call, *arguments)
+
+    return later
+
+
 async def _looked(take: Take) -> None:
     """Return when the finaliser has looked at all that came, or has not in time; no thread waits for it."""
-    loop = asyncio.get_running_loop()
     looked = asyncio.Event()
-
-    def answer() -> None:
-        # The finaliser's thread may outlive the server.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(looked.set)
-
-    take.growth.ask(answer)
+    take.growth.ask(_by_thread(looked.set))
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(looked.wait(), _LOOKS_WITHIN)
 

@@ -1,4 +1,4 @@
-"""written: puts a report where it was asked for, but in place of nothing except an earlier one."""
+"""written: puts a report where it was asked for, in place of nothing but another page, or another XML file."""
 
 from __future__ import annotations
 

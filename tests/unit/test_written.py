@@ -37,6 +37,16 @@ def test_no_report_is_written_over_a_recording_or_its_manifest(tmp_path: Path, a
     assert recording.path in before
 
 
+def test_no_report_of_scenarios_is_written_over_one_of_them(tmp_path: Path) -> None:
+    """It is told before any is played, which may take hours."""
+    (tmp_path / "standup.toml").write_text("steps = []")
+
+    ran = harness("run", "standup.toml", "--junit", "standup.toml", folder=tmp_path)
+
+    assert (2, "") == (ran.returncode, ran.stdout)
+    assert "standup.toml is there already and is no XML" in ran.stderr
+
+
 def test_python_is_told_so_too(tmp_path: Path) -> None:
     """The report's own methods look as well."""
     report = verify(film(tmp_path / "take.webm", TAKE))

@@ -120,16 +120,15 @@ export class Recorder extends EventTarget {
 
   /** Resolves when every picture is encoded, or no more come. */
   async #encoded() {
-    const began = pageNow();
     const noLonger = /** @type {Promise<null>} */ (
       new Promise((resolve) => setTimeout(resolve, LONGEST_DRAIN, null))
     );
     let before = await this.#outstanding(noLonger);
     if (before === null || before <= ON_THEIR_WAY) return;
-    for (let movedAt = began; ;) {
+    for (let movedAt = pageNow(); ;) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
       const now = await this.#outstanding(noLonger);
-      if (!now || pageNow() - began > LONGEST_DRAIN) return;
+      if (!now) return;
       if (now < before) movedAt = pageNow();
       else if (now <= ON_THEIR_WAY || pageNow() - movedAt > NOTHING_MORE) return;
       before = now;
