@@ -260,10 +260,14 @@ class SpoolSockets:
         return take
 
     def _came(self, take: Take) -> None:
+        telling = asyncio.ensure_future(self._acknowledge(take))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
+
+    async def _acknowledge(self, take: Take) -> None:
+        """Say what has come, unless the connection has ended by now: why it ended is the last that is said."""
         if socket := self._current.get(take.id):
-            telling = asyncio.ensure_future(send(socket, _ack(take)))
-            self._telling.add(telling)
-            telling.add_done_callback(self._telling.discard)
+            await send(socket, _ack(take))
 
     def _resume(self, hello: SpoolHello) -> Take:
         grant = self._admission.redeem(hello.token, "resume")
