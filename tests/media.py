@@ -35,11 +35,11 @@ class Someone:
 
     ``rate`` is the sender's, in pictures a second; ``counter`` its counter when the recording begins. ``sound_late``
     moves the sound, ``drift_ppm`` stretches it, ``place`` is the tile where the picture is drawn, None its own.
-    Of a ``secret`` one the manifest knows nothing.
+    Of a ``secret`` one the manifest knows nothing. One whose ``marker`` is None carries no marks, as a camera.
     """
 
     name: str
-    marker: int
+    marker: int | None
     rate: int = 30
     counter: int = 0
     hidden: tuple[Interval, ...] = ()
@@ -226,6 +226,8 @@ class Painter:
         number = math.floor(at * one.rate + 1e-6)
         shift = number * 3 % width
         tile[:] = self._wall[:height, shift : shift + width]
+        if one.marker is None:
+            return
         counter = one.counter + math.floor(number * 30 / one.rate + 1e-6)
         bits = strip(Mark(one.marker, counter, 5_000 + round(number * 1000 / one.rate))).reshape(2, 32)
         rows, columns = np.arange(height // 9) * 18 // height, np.arange(width) * 32 // width
@@ -237,6 +239,8 @@ def mix(take: Take) -> NDArray[np.float32]:
     at = np.arange(round((take.seconds + 1) * SAMPLE_RATE)) / SAMPLE_RATE
     whole = np.zeros(at.size)
     for one in take.people:
+        if one.marker is None:
+            continue
         voice = one.marker % VOICES
         sound = TONE * np.sin(2 * np.pi * TONES[voice] * at)
         chirp = BURST * burst(voice).real

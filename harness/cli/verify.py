@@ -57,6 +57,7 @@ def verify(
     from harness.verification import verify as judge
     from harness.verification.expectations import Expected, read_expected
     from harness.verification.junit import write_junit
+    from harness.verification.redact import STEM
     from harness.verification.written import check_targets
 
     with writable():
@@ -65,7 +66,15 @@ def verify(
     if duration is None:
         duration = expected.duration
     reports = [
-        judge(file, duration=duration, limits=expected.limits, expect=expected.expect, redact=redact) for file in files
+        judge(
+            file,
+            duration=duration,
+            limits=expected.limits,
+            expect=expected.expect,
+            # Several are told apart by their place.
+            redact=f"{STEM} {number}" if redact and len(files) > 1 else redact,
+        )
+        for number, file in enumerate(files, 1)
     ]
     with writable():
         if html:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _HEADERS: Final = {
     # No eval, not even for Playwright: wait_for_function fails on the page (Chrome fact 28).
@@ -83,8 +83,9 @@ class App:
         self._lines: dict[int, Line] = {}
         self._numbers = itertools.count(1)
         self._sockets: Counter[str] = Counter()
-        # By address: wrong codes.
+        # By address: wrong codes; and the addresses of which it was told that they guess.
         self._guesses: dict[str, Rate] = {}
+        self._guessers: set[str] = set()
         self._closing = asyncio.Event()
         self.downloads = Downloads()
         self._spool_sockets = SpoolSockets(
@@ -201,7 +202,12 @@ class App:
     def _count_guess(self, address: str) -> None:
         """Count a wrong code: whoever tries many has to wait."""
         self._guesses = {one: rate for one, rate in self._guesses.items() if not rate.full}
-        self._guesses.setdefault(address, Rate(self.limits.wrong_codes)).takes_one()
+        self._guessers &= self._guesses.keys()
+        guesses = self._guesses.setdefault(address, Rate(self.limits.wrong_codes))
+        guesses.takes_one()
+        if not guesses.has_one and address not in self._guessers:
+            self._guessers.add(address)
+            _log.warning("Somebody guesses codes: from their address %g a second count now.", self.limits.wrong_codes)
 
     async def _wait_for(self, member: Member | None) -> None:
         """Give somebody whose connection was lost a while to come back."""

@@ -86,7 +86,8 @@ class Limits:
             value = float(match[1]) * _SUFFIXES[match[2]] if match else 0.0
             if not 0 < value <= _LARGEST or (whole[name] and value != int(value)):
                 wanted = "a whole number" if whole[name] else "a number"
-                message = f"--limit: {name.replace('_', '-')} wants {wanted} above 0, as 10 or 2G, not {number!r}."
+                span = f"above 0 and up to {_LARGEST / _SUFFIXES['G']:.0f}G"
+                message = f"--limit: {name.replace('_', '-')} wants {wanted} {span}, as 10 or 2G, not {number!r}."
                 raise ConfigError(message)
             if value > _MOST.get(name, value):
                 message = f"--limit: {name.replace('_', '-')} is {_MOST[name]} at most, not {number}."

@@ -22,7 +22,7 @@ from harness.verification.evidence import (
 from harness.verification.findings import Finding
 from harness.verification.measures import Tape, people
 from harness.verification.probe import UnreadableError, probe
-from harness.verification.redact import Redaction
+from harness.verification.redact import Redaction, unnamed
 from harness.verification.report import Report
 from harness.verification.sightings import PlainWatch, StripWatch
 from harness.verification.sound import SoundWatch
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 class Question:
     """What is asked: the file, the manifest that may lie ``beside`` it, and what the caller expects.
 
-    With ``redact`` the answer names neither people nor files.
+    With ``redact`` the answer names neither people nor files; it is what the file is called there, without suffix.
     """
 
     path: Path
@@ -50,16 +50,16 @@ class Question:
     duration: float | None
     limits: Limits
     expect: tuple[Expectation, ...]
-    redact: bool = False
+    redact: str | None = None
 
     @property
     def shown(self) -> Path:
         """What the file is called in the answer."""
-        return Redaction.path(self.path) if self.redact else self.path
+        return unnamed(self.path, self.redact) if self.redact else self.path
 
     def report(self, **found: Any) -> Report:
         """Return the report of what was found."""
-        return Report(path=self.shown, redacted=self.redact, **found)
+        return Report(path=self.shown, redacted=bool(self.redact), **found)
 
     def unreadable(self, why: str) -> Report:
         """Return the report on a file of which nothing can be said but ``why``, which goes on after its name."""
@@ -95,7 +95,7 @@ def judge(question: Question, tell: Callable[[float], object]) -> Report:
     """
     path = question.path
     manifest, damaged = _manifest(question.beside)
-    redaction = Redaction(manifest) if question.redact else None
+    redaction = Redaction(manifest, question.redact) if question.redact else None
     if redaction:
         manifest = redaction.manifest(manifest) if manifest else None
         damaged = "The manifest can't be read." if damaged else None

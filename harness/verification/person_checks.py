@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from harness.recording.timeline import Interval
     from harness.verification.evidence import Evidence
+    from harness.verification.expectations import Expectation
     from harness.verification.limits import Limits
     from harness.verification.measures import Person
 
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
 _UNMEASURED: Final = 3.0
 # The last picture is seen until the next tick, and the manifest's times are good to a few of them.
 _AT_ONCE: Final = 0.15
+# More names than these would bury what is said of them.
+_MOST_NAMED: Final = 5
 
 
 def presence(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Judge whether everybody is seen in place and heard when the manifest and the caller say."""
     yield from _as_told(evidence, limits)
     yield from _as_expected(evidence, limits)
+    yield from _unjudged(evidence)
 
 
 def _as_told(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -53,16 +57,15 @@ def _as_told(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Judge what the caller expects: that somebody is, or is not, seen or heard for a while."""
     people = {person.name: person for person in evidence.people}
+    unmarked = _unmarked(evidence)
     for asked in evidence.expectations:
         end = evidence.media.duration if asked.end is None else asked.end
         # The edges are where things change; a short while keeps its middle.
         edge = min(limits.edge, (end - asked.start) / 4)
         while_ = [(asked.start + edge, end - edge)]
         person = people.get(asked.participant)
-        if person is None and (asked.seen or asked.heard):
-            known = ", ".join(people) or "nobody"
-            text = f"{asked.participant} is nowhere in the recording; there is {known}."
-            yield Finding(check="presence", ok=False, participant=asked.participant, message=text)
+        if person is None and (why := _not_found(asked, people, unmarked)):
+            yield Finding(check="presence", ok=False, participant=asked.participant, message=why)
             continue
         for sense, wanted in (("seen", asked.seen), ("heard", asked.heard)):
             if wanted is None:
@@ -76,6 +79,26 @@ def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             if not wrong:
                 text = f"{said[0]} {span((asked.start, end))}, as expected"
                 yield Finding(check="presence", ok=True, participant=asked.participant, message=text)
+
+
+def _not_found(asked: Expectation, people: Iterable[str], unmarked: Iterable[str]) -> str | None:
+    """Return why nothing can be said of somebody who is expected; None where their absence is."""
+    if asked.participant in unmarked:
+        return f"{asked.participant} carries no marks, so nobody can tell when {asked.participant} is seen or heard."
+    if asked.seen or asked.heard:
+        known = ", ".join((*people, *unmarked)) or "nobody"
+        return f"{asked.participant} is nowhere in the recording; there is {known}."
+    return None
+
+
+def _unjudged(evidence: Evidence) -> Iterator[Finding]:
+    """Say who is in the recording, and can't be looked for: their camera or film carries no marks."""
+    names = _unmarked(evidence)
+    if names:
+        some = ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if (more := len(names) - _MOST_NAMED) > 0 else "")
+        who = f"{some} carries" if len(names) == 1 else f"{some} carry"
+        text = f"{who} no marks, so when and how they are seen and heard was not judged."
+        yield Finding(check="presence", ok=True, warning=True, message=text)
 
 
 def _absent(person: Person, wanted: list[Interval], excused: list[Interval], limits: Limits) -> Iterator[Finding]:
@@ -258,6 +281,16 @@ def _guests(evidence: Evidence) -> list[Person]:
         for person in evidence.people
         if person.known and (told.recorder == "all" or person.name == told.participant)
     ]
+
+
+def _unmarked(evidence: Evidence) -> list[str]:
+    """Return who the manifest says may be in the file, and who carries no marks."""
+    if evidence.manifest is None:
+        return []
+    told = evidence.manifest.recording
+    marked = {person.name for person in evidence.people if person.known}
+    names = dict.fromkeys(member.name for member in evidence.manifest.timeline.members)
+    return [name for name in names if name not in marked and (told.recorder == "all" or name == told.participant)]
 
 
 def _seen(evidence: Evidence) -> list[Person]:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from harness.verification.expectations import Expectation
     from harness.verification.findings import Finding
 
-_STEM: Final = "recording"
+# What a file is called where nothing else is asked for.
+STEM: Final = "recording"
 # Where a manifest names somebody.
 _NAMES: Final = frozenset({"participant", "name"})
 # Where it tells something in words that may name them.
@@ -32,9 +33,10 @@ _WORDLY: Final = "[0-9A-Za-z_]"
 
 
 class Redaction:
-    """People become person 1, person 2 and so on, in the manifest's order; files lose their names."""
+    """People become person 1, person 2 and so on, in the manifest's order; files are called ``stem``."""
 
-    def __init__(self, manifest: Manifest | None) -> None:
+    def __init__(self, manifest: Manifest | None, stem: str = STEM) -> None:
+        self._stem = stem
         self._people: dict[str, str] = {}
         if manifest is not None:
             for name in (*(one.name for one in manifest.timeline.members), manifest.recording.participant):
@@ -46,15 +48,10 @@ class Redaction:
         """Return what somebody is called here."""
         return self._people.setdefault(name, f"person {len(self._people) + 1}")
 
-    @staticmethod
-    def path(path: Path) -> Path:
-        """Return what a file is called here; only its kind is left."""
-        return Path(_STEM).with_suffix(path.suffix if path.suffix in _KINDS else "")
-
     def manifest(self, manifest: Manifest) -> Manifest:
         """Return the manifest without names and places."""
         told = self._walk(manifest.model_dump(mode="json", by_alias=True))
-        path = self.path(manifest.recording.path)
+        path = unnamed(manifest.recording.path, self._stem)
         told["recording"] |= {"path": str(path), "manifest": str(path.with_suffix(".json"))}
         told["config"].pop("recordName", None)
         return Manifest.model_validate(told | {"room": None})
@@ -90,6 +87,11 @@ class Redaction:
         if found:
             text = re.sub(found, lambda one: people.get(one[0].casefold(), "somebody"), text, flags=re.IGNORECASE)
         return _PLACES.sub("…", text)
+
+
+def unnamed(path: Path, stem: str = STEM) -> Path:
+    """Return what a file is called where its own name is not told; only its kind is left."""
+    return Path(stem + (path.suffix if path.suffix in _KINDS else ""))
 
 
 def _alone(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, InstanceOf, computed_field
 from rich.console import Console, Group
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -137,14 +138,15 @@ class Report(Value):
                 table.add_row(Text(f"  {sign} {finding.check}", style=style), Text(finding.message))
         return table
 
-    def _people(self) -> Table:
+    def _people(self) -> Padding:
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-        table.add_column("  participant", no_wrap=True)
+        # Who has a long name has it on several lines: a number that is cut off says nothing.
+        table.add_column("participant", min_width=11, overflow="fold")
         for heading in _COLUMNS:
             table.add_column(heading, justify="right", no_wrap=True)
         for one in self.participants:
-            table.add_row(Text(f"  {one.name}"), *_row(one))
-        return table
+            table.add_row(Text(one.name), *_row(one))
+        return Padding.indent(table, 2)
 
 
 def _row(one: Participant) -> tuple[str, ...]:

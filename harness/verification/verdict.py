@@ -10,6 +10,7 @@ from harness.recording.recording import Recording, manifest_of
 from harness.verification.apart import judge_apart
 from harness.verification.judge import Question
 from harness.verification.limits import Limits
+from harness.verification.redact import STEM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,15 +26,15 @@ def verify(
     duration: float | None = None,
     limits: Limits | None = None,
     expect: Sequence[Expectation] = (),
-    redact: bool = False,
+    redact: bool | str = False,
 ) -> Report:
     """Return the verdict on a recording, by what is in the file and in the manifest beside it, if there is one.
 
     ``manifest`` is where that lies, if not beside the file by its name. ``duration`` is how long it should last, in
     seconds, and ``expect`` who should be seen or heard when. With ``redact`` the report can be shared: it names neither
-    people nor files, and shows no picture. Bad media gives a report that says so: it is read in a
-    process of its own, with limits on memory and time. Raises ConfigError where there is no file to read, or a
-    duration that can't be.
+    people nor files, and shows no picture; a text is what the file is called in it. Bad media gives a report that says
+    so: it is read in a process of its own, with limits on memory and time. Raises ConfigError where there is no file to
+    read, or a duration that can't be.
     """
     if duration is not None and not 0 <= duration < float("inf"):
         message = f"duration: {duration!r} is not possible; give seconds from 0 up."
@@ -51,7 +52,7 @@ def verify(
         duration=duration,
         limits=limits or Limits(),
         expect=tuple(expect),
-        redact=redact,
+        redact=STEM if redact is True else redact or None,
     )
     try:
         return judge_apart(question)

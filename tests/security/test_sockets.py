@@ -359,8 +359,8 @@ def test_who_records_without_having_said_so_waits_for_a_turn(tmp_path: Path) -> 
         assert (False, "ready") == asyncio.run(crowd(server))
 
 
-def test_whoever_tries_many_codes_has_to_wait(tmp_path: Path) -> None:
-    """Also with the right one, which is not looked at; who comes by a token comes in."""
+def test_whoever_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Also with the right one, which is not looked at; who comes by a token comes in. Whoever serves is told, once."""
 
     async def guess(server: RoomServer) -> list[str]:
         async with sockets(server) as wire:
@@ -381,6 +381,9 @@ def test_whoever_tries_many_codes_has_to_wait(tmp_path: Path) -> None:
 
     assert told[0] == "Not admitted: the token or code is wrong, used or too old."
     assert told[-1] == "Too many wrong codes from your address: wait a second before the next one."
+    assert ["Somebody guesses codes: from their address 1 a second count now."] == [
+        line for line in caplog.messages if "codes" in line
+    ]
 
 
 def test_a_member_who_reads_nothing_holds_nobody_up(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from harness.recording.recording import Manifest
 from harness.verification import Limits, Report, verify
 from harness.verification.checks import CHECKS
+from harness.verification.expectations import Expectation
 from tests.media import Someone, Take, cast, changed, film
 
 CLEAN = Take(people=cast("alice", "bob"))
@@ -145,6 +146,46 @@ def test_nobody_else_may_be_in_a_local_recording(tmp_path: Path) -> None:
     report = verify(film(tmp_path / "take.webm", replace(CLEAN, recorder="local")))
 
     assert [("intruder", "bob")] == [(finding.check, finding.participant) for finding in report.failures]
+
+
+@pytest.mark.parametrize(
+    ("people", "says"),
+    [
+        (["bob"], "bob carries no marks, so"),
+        (["bob", "carol"], "bob, carol carry no marks, so"),
+        (["a", "b", "c", "d", "e", "f", "g"], "a, b, c, d, e and 2 more carry no marks, so"),
+    ],
+)
+def test_who_carries_no_marks_is_said_not_to_be_judged(tmp_path: Path, people: list[str], says: str) -> None:
+    """All is well with whoever could be judged, and nobody takes that for all of them."""
+    take = replace(CLEAN, people=(*cast("alice"), *(Someone(name=name, marker=None) for name in people)))
+
+    report = verify(film(tmp_path / "take.webm", take))
+
+    assert report.ok
+    assert [("presence", None)] == [(finding.check, finding.participant) for finding in report.warnings]
+    assert report.warnings[0].message.startswith(says)
+
+
+def test_of_others_who_carry_no_marks_nothing_is_said_in_a_local_recording(tmp_path: Path) -> None:
+    """They are not in it."""
+    guest = Someone(name="bob", marker=None)
+    told = replace(CLEAN, people=(*cast("alice"), guest), recorder="local")
+
+    report = verify(film(tmp_path / "take.webm", replace(CLEAN, people=cast("alice")), told=told))
+
+    assert not report.warnings
+
+
+def test_what_is_expected_of_somebody_without_marks_cannot_be_told(tmp_path: Path) -> None:
+    """Which is no success, and is not said to be their absence either."""
+    take = replace(CLEAN, people=(*cast("alice"), Someone(name="bob", marker=None)))
+
+    report = verify(film(tmp_path / "take.webm", take), expect=[Expectation(participant="bob", seen=True)])
+
+    assert ["bob carries no marks, so nobody can tell when bob is seen or heard."] == [
+        finding.message for finding in report.failures
+    ]
 
 
 def test_drift_is_measured_over_a_long_recording(tmp_path: Path) -> None:

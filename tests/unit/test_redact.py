@@ -13,7 +13,7 @@ from harness.recording.recording import Manifest, manifest_of
 from harness.recording.timeline import Event
 from harness.verification import apart
 from harness.verification.junit import write_junit
-from harness.verification.redact import Redaction
+from harness.verification.redact import Redaction, unnamed
 from tests.media import Take, cast, changed, film
 from tests.program import harness
 
@@ -77,7 +77,7 @@ def test_no_form_of_it_names_anybody_or_any_place(secret: Recording, tmp_path: P
 @pytest.mark.parametrize(("name", "told"), [("a.webm", "recording.webm"), ("talk.Alice Smith", "recording")])
 def test_only_what_a_file_is_stays_of_its_name(name: str, told: str) -> None:
     """What looks like a suffix may be somebody."""
-    assert Redaction.path(Path(name)) == Path(told)
+    assert unnamed(Path(name)) == Path(told)
 
 
 def test_expectations_hold_for_the_same_people(secret: Recording) -> None:
@@ -167,3 +167,14 @@ def test_it_is_asked_for_from_a_shell(secret: Recording, tmp_path: Path) -> None
     assert ran.returncode == 1
     assert json.loads(ran.stdout)["reports"][0]["path"] == "recording.webm"
     assert private(ran.stdout + ran.stderr + (tmp_path / "shared.html").read_text()) == []
+
+
+def test_several_are_told_apart_by_their_place(secret: Recording, tmp_path: Path) -> None:
+    """In what was given, in every form."""
+    other = film(tmp_path / "merger.webm", Take(people=cast("Ann"), seconds=1.0))
+
+    ran = harness("verify", str(secret.path), str(other.path), "--redact", "--junit", "all.xml", folder=tmp_path)
+
+    assert "recording 1.webm" in ran.stdout
+    assert "recording 2.webm" in ran.stdout
+    assert private(ran.stdout + (tmp_path / "all.xml").read_text()) == []

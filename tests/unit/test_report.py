@@ -161,6 +161,19 @@ def test_in_a_terminal_the_verdict_stands_at_the_top(bad: Report) -> None:
     assert [line.split()[:2] for line in plain[5:]] == [["✗", "presence"]] * 2
 
 
+def test_a_long_name_takes_no_number_away(good: Report) -> None:
+    """It goes on in the next line."""
+    name = "Maria-Fernanda Constantinopolitanova-Wolfeschlegelstein von Hausen"
+    report = good.model_copy(update={"participants": (good.participants[0].model_copy(update={"name": name}),)})
+    terminal = Console(file=io.StringIO(), width=80)
+
+    terminal.print(report)
+
+    text = terminal.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in text
+    assert "von Hausen" in text
+
+
 def test_as_text_it_is_plain(good: Report) -> None:
     """No colours, and the names as they are, markup or not."""
     named = good.model_copy(update={"participants": (good.participants[0].model_copy(update={"name": "[red]x"}),)})
