@@ -236,6 +236,8 @@ def test_a_room_with_a_code_asks_for_it(visit: Visit, tmp_path: Path) -> None:
         code.press("Enter")
 
         expect(tile(page, "Alice (you)")).to_be_visible()
+        # Or it would complain that the server is gone.
+        page.close()
 
 
 def test_a_page_that_python_drives_shows_nothing(open_server: RoomServer, visit: Visit) -> None:

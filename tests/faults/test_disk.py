@@ -111,6 +111,9 @@ def test_a_download_that_finds_no_room_is_named_and_leaves_nothing(
             alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="late"))
             room.wait(seconds=1.5)
             alice.stop_media_recording()
+            (take,) = server._app.spool.takes.values()
+            # The raw bytes, which are removed then, would make room again.
+            take.wait_until_safe()
             filler = fill(small_disk, leave=8_000)
 
             with pytest.raises(DiskFullError, match="No room for the download"):
