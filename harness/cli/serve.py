@@ -165,7 +165,7 @@ def _check_codes(code: str | None, view_code: str | None) -> None:
     if view_code is not None and code is None:
         message = "--view-code: without --code everybody joins, and sees the recordings; give one, too."
         raise ConfigError(message)
-    if view_code is not None and view_code == code:
+    if view_code is not None and code is not None and view_code.upper() == code.upper():
         message = "--view-code: it is the join code, which shows the recordings anyway; leave it out or give another."
         raise ConfigError(message)
 

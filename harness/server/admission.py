@@ -132,7 +132,9 @@ class Admission:
 
 
 def _fits(given: str | None, code: str) -> bool:
-    return secrets.compare_digest((given or "").encode(errors="replace"), code.encode())
+    """Tell whether it is the code; one without small letters is read on one screen and typed on another, in either."""
+    typed = (given or "").upper() if code == code.upper() else (given or "")
+    return secrets.compare_digest(typed.encode(errors="replace"), code.encode())
 
 
 def _digest(token: str) -> bytes:

@@ -78,6 +78,7 @@ def test_a_room_is_served_by_https_to_those_who_know_its_code(
         (("--view-code", "12345678"), "without --code everybody joins"),
         (("--code", "12345678", "--view-code", "1234"), "--view-code: 4 characters can be guessed"),
         (("--code", "12345678", "--view-code", "12345678"), "it is the join code"),
+        (("--code", "ABCD-EFGH", "--view-code", "abcd-efgh"), "it is the join code"),
         (("--origin", "rooms.example.com"), "'rooms.example.com' is no address of a server"),
         (("--origin", "https://rooms.example.com/x"), "is no address of a server"),
         (("--limit", "people=3"), "there is none by the name of 'people'; there are signal-message"),

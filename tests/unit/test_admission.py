@@ -212,6 +212,22 @@ def test_an_open_door_with_a_code_asks_for_it(code: str | None, *, admitted: boo
 
 
 @pytest.mark.parametrize(
+    ("code", "typed", "admitted"),
+    [
+        ("KQ7M-W2XA", "kq7m-w2xa", True),
+        ("KQ7M-W2XA", "kq7m-w2xb", False),
+        ("Sesame-Open", "sesame-open", False),
+        ("Sesame-Open", "SESAME-OPEN", False),
+    ],
+)
+def test_a_code_without_small_letters_can_be_typed_in_them(code: str, typed: str, *, admitted: bool) -> None:
+    """It is read on one screen and typed on another; one that has some is taken as it is."""
+    grant = Admission(open_room="daily", join_code=code).enter(None, name="bob", code=typed)
+
+    assert admitted == (grant is not None)
+
+
+@pytest.mark.parametrize(
     ("codes", "given", "seen"),
     [
         ({}, None, True),
