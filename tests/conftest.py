@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.goals import FULL, Goals
 
@@ -28,7 +29,8 @@ BESIDE = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name our own marker."""
+    """Name our own markers; have expectations of pages wait as long as two busy cores may take."""
+    expect.set_options(timeout=20_000)
     config.addinivalue_line("markers", "own_thread: runs in a thread of its own, beside pytest-playwright's event loop")
     config.addinivalue_line("markers", "thorough: deepens what others cover; left out of the quick form")
     config.addinivalue_line("markers", "alone: runs with nothing beside it; given to all that are not listed as BESIDE")

@@ -1,7 +1,9 @@
 """Processes that tests look for, what they take, and those that should be gone."""
 
 import contextlib
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import psutil
@@ -9,15 +11,19 @@ import psutil
 MB = 1_000_000
 
 
-def left_of(family: Iterable[psutil.Process], *, within: float) -> list[psutil.Process]:
+def left_of(family: Collection[psutil.Process], *, within: float) -> list[psutil.Process]:
     """Return who still runs after so many seconds; the dead whom nobody has buried yet do not count."""
-    _, there = psutil.wait_procs(list(family), timeout=within)
-    running = []
-    for process in there:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if process.status() != psutil.STATUS_ZOMBIE:
-                running.append(process)
+    end = time.monotonic() + within
+    while (running := [process for process in family if _runs(process)]) and time.monotonic() < end:
+        threading.Event().wait(0.02)
     return running
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def chrome(kind: str, *, besides: Iterable[psutil.Process] = ()) -> list[psutil.Process]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import socket
 import subprocess
 import threading
@@ -17,10 +19,12 @@ _UP_WITHIN: Final = 20.0
 
 
 def free_port() -> int:
-    """Return a port on loopback that nobody has."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    """Return a port on loopback that nobody has, and that no connection gets by chance until it is taken."""
+    while True:
+        port = random.randrange(20_000, 30_000)  # noqa: S311 - dice, not secrets
+        with socket.socket() as free, contextlib.suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 class Service:

@@ -1,5 +1,6 @@
 """People at the page: they find things by name, label and button."""
 
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
@@ -23,6 +24,11 @@ def button(page: Page, name: str) -> Locator:
 def tile(page: Page, name: str) -> Locator:
     """Return somebody's tile."""
     return page.locator("#tiles").get_by_role("listitem").filter(has_text=name)
+
+
+def runs(page: Page, *, seconds: int) -> None:
+    """Wait until the page's clock says that it has recorded for so long, or longer: who looks may miss a second."""
+    expect(page.get_by_role("timer")).to_have_text(re.compile(f"0:0[{seconds}-9]"))
 
 
 def plays(page: Page, name: str) -> None:

@@ -84,13 +84,14 @@ def test_what_playwright_turns_off_stays_off() -> None:
 
 def test_a_context_costs_one_process() -> None:
     """Beside its page no context has a process for what nobody sees."""
+    others = processes.chrome("--type=renderer")
     with Chrome() as browser:
         browser.new_context().new_page()
-        before = len(processes.chrome("--type=renderer"))
+        before = len(processes.chrome("--type=renderer", besides=others))
 
         browser.new_context().new_page()
 
-        assert len(processes.chrome("--type=renderer")) == before + 1
+        assert len(processes.chrome("--type=renderer", besides=others)) == before + 1
 
 
 def test_closing_twice_is_fine() -> None:

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from harness.server.room_server import RoomServer
-from tests.e2e.people import Visit, button, heard, join, plays, tile
+from tests.e2e.people import Visit, button, heard, join, plays, runs, tile
 from tests.program import running
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
@@ -39,7 +39,7 @@ def test_two_people_meet_and_one_takes_the_recording_home(
 
     alice.get_by_label("File name").fill("standup")
     calls["Start"].click()
-    expect(alice.get_by_role("timer")).to_have_text("0:02")
+    runs(alice, seconds=2)
     only("Stop")
     calls["Stop"].click()
     expect(alice.get_by_text("It stays in the list")).to_be_visible()
@@ -171,7 +171,7 @@ def test_nothing_on_the_page_breaks_a_rule_of_accessibility(
     check("the devices")
     on("#device-close").click()
     on("#start").click()
-    expect(on("#health-pictures")).to_contain_text("15.0", timeout=10_000)
+    expect(on("#health-pictures")).to_contain_text(re.compile(r"1[45]\.\d"))
     check("a recording")
     on("#stop").click()
     expect(on("#download")).to_be_enabled()
@@ -258,7 +258,7 @@ def test_a_server_that_is_ended_keeps_what_is_being_recorded(
         page.goto(url)
         join(page, "Alice")
         button(page, "Start").click()
-        expect(page.get_by_role("timer")).to_have_text("0:02")
+        runs(page, seconds=2)
 
         os.killpg(program.pid, signal.SIGINT)
         assert 130 == program.wait(20)

@@ -1,6 +1,7 @@
 """Several people at one page: what is recorded is everybody's, to play, judge, download and delete."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from harness.launch import open_door
 from harness.server.room_server import RoomServer
-from tests.e2e.people import Visit, button, join, plays, tile
+from tests.e2e.people import Visit, button, join, plays, runs, tile
+from tests.service import free_port
 
 # Asks for a viewer's token as the page does, on a connection that stays open.
 _LOOKS = """() => new Promise((resolve) => {
@@ -38,7 +40,7 @@ def record(page: Page, name: str) -> None:
     """Record until there are two seconds of it."""
     page.get_by_label("File name").fill(name)
     button(page, "Start").click()
-    expect(page.get_by_role("timer")).to_have_text("0:02")
+    runs(page, seconds=2)
     button(page, "Stop").click()
     expect(button(page, "Download")).to_be_enabled()
 
@@ -55,12 +57,14 @@ def test_two_people_drive_it_at_once(open_server: RoomServer, visit: Visit, read
     alice.get_by_label("File name").fill("of alice")
     bob.get_by_label("File name").fill("of bob")
     button(alice, "Start").click()
+    # Who records is told in the order in which they began.
+    expect(entry(alice, "of alice").get_by_label("being recorded")).to_be_visible()
     button(bob, "Start").click()
     for page in (alice, bob):
         for name in ("of alice", "of bob"):
             expect(entry(page, name).get_by_label("being recorded")).to_be_visible()
     expect(alice.get_by_text("2 people · recorded by Bob, Alice")).to_be_visible()
-    expect(alice.get_by_role("timer")).to_have_text("0:03")
+    runs(alice, seconds=3)
     button(bob, "Stop").click()
     button(alice, "Stop").click()
     for page in (alice, bob):
@@ -138,7 +142,7 @@ def test_what_is_wrong_with_a_recording_can_be_jumped_to(open_server: RoomServer
     # He is heard no more, and nobody says that his microphone is off.
     alice.get_by_label("File name").fill("bad sound")
     button(alice, "Start").click()
-    expect(alice.get_by_role("timer")).to_have_text("0:02")
+    runs(alice, seconds=2)
     bob.evaluate("() => { for (const track of client.media.stream.getAudioTracks()) track.enabled = false; }")
     expect(alice.get_by_role("log", name="Alarms")).to_contain_text("No sound comes from Bob.", timeout=10_000)
     button(alice, "Stop").click()
@@ -209,7 +213,7 @@ def test_who_looks_on_sees_the_recordings_and_does_nothing_else(visit: Visit, tm
         alice.get_by_label("File name").fill("standup")
         button(alice, "Start").click()
         expect(entry(viewer, "standup").get_by_label("being recorded")).to_be_visible()
-        expect(alice.get_by_role("timer")).to_have_text("0:02")
+        runs(alice, seconds=2)
         button(alice, "Stop").click()
         entry(viewer, "standup").filter(has_text="360p").click()
         button(viewer, "Verdict").click()
@@ -240,7 +244,7 @@ def test_the_recording_tells_how_it_is_doing(open_server: RoomServer, visit: Vis
 
     button(page, "Start").click()
 
-    expect(page.locator("#health-pictures")).to_have_text("15.0/s", timeout=10_000)
+    expect(page.locator("#health-pictures")).to_have_text(re.compile(r"1[45]\.\d/s"))
     expect(page.locator("#health-data")).to_contain_text("bps")
     expect(page.locator("#health-backlog")).to_contain_text("B")
     level = tile(page, "Alice").locator(".level").element_handle()
@@ -271,18 +275,19 @@ def test_another_microphone_is_taken_in_the_room(open_server: RoomServer, visit:
 @pytest.mark.parametrize("recording", [False, True], ids=["", "while recording"])
 def test_people_are_back_in_when_the_server_is(visit: Visit, tmp_path: Path, *, recording: bool) -> None:
     """The page says that the server is gone, and joins again by itself at the same address; a recording is kept."""
-    with open_door(recordings=tmp_path, kept=lambda _: None) as server:
+    port = free_port()
+    with open_door(recordings=tmp_path, kept=lambda _: None, port=port) as server:
         page = visit(server.url, unless="ERR_CONNECTION_REFUSED")
         join(page, "Alice")
         if recording:
             page.get_by_label("File name").fill("cut off")
             button(page, "Start").click()
-            expect(page.get_by_role("timer")).to_have_text("0:02")
+            runs(page, seconds=2)
         server.stop()
         server.keep(tmp_path)
     expect(page.get_by_text("The server is gone")).to_be_visible(timeout=15_000)
 
-    with open_door(recordings=tmp_path, kept=lambda _: None, port=int(server.url.rpartition(":")[2])):
+    with open_door(recordings=tmp_path, kept=lambda _: None, port=port):
         expect(page.get_by_text("The server is gone")).to_be_hidden(timeout=15_000)
 
         plays(page, "Alice (you)")

@@ -68,7 +68,8 @@ def test_a_recording_of_sound_alone_is_a_webm_with_opus_only(
     tape = read_back(recording.path)
     assert {"opus"} == tape.codecs
     assert [] == tape.picture
-    assert (tape.sound[-1] - tape.sound[0]) / 1000 == pytest.approx(1.5, abs=1)
+    assert recording.duration > 1
+    assert (tape.sound[-1] - tape.sound[0]) / 1000 == pytest.approx(recording.duration, abs=0.2)
     whole(recording)
 
 
@@ -192,13 +193,14 @@ def test_a_page_that_goes_away_leaves_its_recording_behind(room: Room) -> None:
     alice = room.join("alice")
     alice.start_media_recording(record_config=RecordConfig(record_name="gone"))
     room.wait(seconds=1)
+    elapsed = alice.get_media_recording().elapsed
     alice.page.close()
 
     alice.close()
 
     (recording,) = alice.recordings
     assert recording.recovered is not None
-    assert recording.duration == pytest.approx(1.2, abs=0.7)
+    assert recording.duration == pytest.approx(elapsed, abs=0.7)
     whole(recording)
 
 

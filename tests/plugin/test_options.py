@@ -41,7 +41,7 @@ A_CALL_AND_ANOTHER = """
     from harness import Limits, RecordConfig, verify
 
     # Whatever runs beside it, its pictures may come late.
-    LATE = Limits(repeat_percent=50, av_offset_ms=400, own_av_offset_ms=400)
+    LATE = Limits(repeat_percent=50, av_offset_ms=400, own_av_offset_ms=400, missed_percent=30, freeze=1)
 
     @pytest.mark.parametrize("number", range(2))
     def test_a_room(room, number):
