@@ -79,6 +79,15 @@ def main() -> None:
             shown(f"harness: {error}"), style="red", markup=False
         )
         sys.exit(_exit_code(error))
+    except OSError as error:
+        # Nobody foresaw it; what the system says of it is still one line.
+        if debugging():
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        Console(stderr=True, soft_wrap=True, highlight=False).print(
+            shown(f"harness: {where}{error.strerror or error}. --debug shows where."), style="red", markup=False
+        )
+        sys.exit(FAILED)
 
 
 def _exit_code(error: HarnessError) -> int:

@@ -26,6 +26,7 @@ from harness.cli.options import (
     say,
 )
 from harness.errors import ConfigError
+from harness.recording.text import shown
 
 if TYPE_CHECKING:
     from harness.recording.recording import Recording
@@ -126,10 +127,10 @@ def serve(
     folder = recordings.absolute()
 
     def kept(recording: Recording) -> None:
-        console.print(f"Kept {recording.path}", markup=False)
+        console.print(shown(f"Kept {recording.path}"), markup=False)
 
     with (
-        interruptible() as interruption,
+        # Before it serves there is nothing to end properly: recovery begins anew the next time.
         open_door(
             recordings=folder,
             kept=kept,
@@ -142,9 +143,10 @@ def serve(
             tls=tls,
             origins=origins,
         ) as server,
+        interruptible() as interruption,
     ):
         invitation = _invitation(server.urls, folder, code=code, view_code=view_code, far=far, proxied=bool(origins))
-        console.print(invitation, markup=False)
+        console.print(shown(invitation), markup=False)
         if far and tls is None:
             say("Everybody on the way can read and change what goes over this network: --insecure.")
         never = threading.Event()
@@ -157,10 +159,15 @@ def serve(
 
 
 def _check_codes(code: str | None, view_code: str | None) -> None:
-    """Raise ConfigError for codes that keep nobody out."""
+    """Raise ConfigError for codes that keep nobody out, or everybody."""
+    from harness.server.admission import LONGEST_CODE
+
     for option, given in (("--code", code), ("--view-code", view_code)):
         if given is not None and len(given) < _SHORTEST_CODE:
             message = f"{option}: {len(given)} characters can be guessed; use {_SHORTEST_CODE} or more."
+            raise ConfigError(message)
+        if given is not None and (len(given) > LONGEST_CODE or not given.isprintable()):
+            message = f"{option}: nobody can type that; use {LONGEST_CODE} letters, digits and signs at most."
             raise ConfigError(message)
     if view_code is not None and code is None:
         message = "--view-code: without --code everybody joins, and sees the recordings; give one, too."
@@ -202,6 +209,10 @@ def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
             message = f"--key: {key} is of no use without --cert."
             raise ConfigError(message)
         return None
+    for option, path in (("--cert", cert), ("--key", key)):
+        if path is not None and path.exists() and not path.is_file():
+            message = f"{option}: {path} is no file."
+            raise ConfigError(message)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(cert, key)

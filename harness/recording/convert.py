@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from fractions import Fraction
 from itertools import pairwise
@@ -12,7 +13,9 @@ from av.error import FFmpegError
 from av.filter import Graph
 
 from harness.errors import ConfigError, DiskFullError
+from harness.recording.alone import ALONE
 from harness.recording.disk import is_full
+from harness.recording.recording import check_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,9 +52,7 @@ def convert(
     """
     source = source.absolute()
     target = (target or source.with_suffix(f".{to}")).absolute()
-    if not source.is_file():
-        message = f"{source} is {'no file' if source.exists() else 'not there'}; give the path of a recording."
-        raise ConfigError(message)
+    check_file(source)
     if os.path.lexists(target):
         message = f"{target} is there already, and nothing is overwritten; give another name with --output."
         raise ConfigError(message)
@@ -71,7 +72,9 @@ def convert(
         message = f"{source} can't be converted to {to}: {getattr(error, 'strerror', error)}."
         raise ConfigError(message) from error
     finally:
-        partial.unlink(missing_ok=True)
+        # What could not be made, as its name was too long, can't be removed either.
+        with contextlib.suppress(OSError):
+            partial.unlink()
     return target
 
 
@@ -81,7 +84,7 @@ def length(source: Path) -> float | None:
         # A pipe would be waited for; and what is no path from the root may be an address to FFmpeg, as pipe:0 is.
         if not source.is_file():
             return None
-        with av.open(str(source.absolute()), mode="r") as container:
+        with av.open(str(source.absolute()), mode="r", options=ALONE) as container:
             return container.duration / 1e6 if container.duration else None
     except (OSError, FFmpegError, ValueError):
         return None
@@ -89,7 +92,7 @@ def length(source: Path) -> float | None:
 
 def _write(source: Path, to: Target, partial: Path, tell: Callable[[float], object]) -> None:
     with (
-        av.open(str(source), mode="r") as container,
+        av.open(str(source), mode="r", options=ALONE) as container,
         av.open(str(partial), mode="w", format=_FORMATS[to]) as output,
     ):
         if to == "mkv":

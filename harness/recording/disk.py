@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 _MB: Final = 1_000_000
+# In bytes, whatever the disk's own are (POSIX).
+_BLOCK: Final = 512
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,13 @@ class Headroom:
 def free_bytes(folder: Path) -> int:
     """Return how many bytes can still be written below ``folder``."""
     return shutil.disk_usage(folder).free
+
+
+def stored_bytes(path: Path) -> int:
+    """Return how many bytes of a file lie on the disk: one with holes may claim any size, and is read for days."""
+    told = path.stat()
+    # Disks that do not say it say nothing.
+    return min(told.st_size, told.st_blocks * _BLOCK or told.st_size)
 
 
 def megabytes(size: int) -> str:

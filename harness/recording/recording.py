@@ -143,6 +143,18 @@ class Manifest(BaseModel):
             raise ConfigError(message) from error
 
 
+def check_file(path: Path) -> None:
+    """Raise ConfigError where no file lies that could be a recording."""
+    try:
+        if path.is_file():
+            return
+        message = f"{path} is {'no file' if path.exists() else 'not there'}; give the path of a recording."
+    except OSError as error:
+        # A name that is longer than any can be, a folder that is shut.
+        message = f"{path} can't be read: {error.strerror}."
+    raise ConfigError(message)
+
+
 def manifest_of(path: Path) -> Path:
     """Return where the manifest of the recording at ``path`` lies."""
     return path.with_suffix(MANIFEST_SUFFIX)

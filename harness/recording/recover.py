@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from harness.errors import RecordingError
+from harness.recording.disk import stored_bytes
 from harness.recording.finalize import Growth, finalize
 from harness.recording.publish import publish
 from harness.recording.recording import SUFFIX, Manifest, manifest_of
@@ -44,6 +45,8 @@ def recover(recordings: Path) -> list[Recovery]:
     A folder that can't be read, or in which nothing can be, stays where it is, and is told in one line.
     """
     root = recordings / FOLDER
+    if root.is_symlink():
+        return [_left(root, RecordingError("it is a link, and no folder of recordings.", code=10453))]
     try:
         folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     except OSError as error:
@@ -107,6 +110,11 @@ def _check(folder: Folder) -> None:
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
                 message = f"{path} is neither a file nor a folder, and none of what a recording leaves there."
                 raise RecordingError(message, code=10453)
+    # Somebody else's folder is not ours to remove, whatever it lacks.
+    for path in set(folder.path.iterdir()) - folder.known:
+        raise RecordingError(f"{path} is none of what a recording leaves there.", code=10453)
+    if folder.raw.exists() and stored_bytes(folder.raw) * 2 < folder.raw.stat().st_size:
+        raise RecordingError(f"{folder.raw} is mostly holes, as nothing is that was recorded.", code=10453)
     for path, most in ((folder.facts, _LARGEST_FACTS), (folder.log, _LARGEST_LOG)):
         if path.exists() and path.stat().st_size > most:
             raise RecordingError(f"{path} is too large to be read ({path.stat().st_size} bytes).", code=10453)
@@ -134,4 +142,4 @@ def _holds_anything(folder: Folder) -> bool:
     """Return whether bytes of a recording lie there, raw or finished."""
     if folder.raw.exists():
         return folder.raw.stat().st_size > 0
-    return any(folder.path.glob(f"finished/*{SUFFIX}"))
+    return any(folder.results.glob(f"*{SUFFIX}"))

@@ -83,10 +83,16 @@ class Folder:
         self.downloaded = path / "download.part"
         self.copied = path / "copy.part"
         self.kept = path / "kept"
+        self.results = path / "finished"
+
+    @property
+    def known(self) -> frozenset[Path]:
+        """All that a recording ever leaves here."""
+        return frozenset(vars(self).values()) - {self.path}
 
     def finished(self, stem: str) -> Path:
         """Return where the finished file goes: apart, since people choose its name, even "take" or "raw"."""
-        return self.path / "finished" / f"{stem}{SUFFIX}"
+        return self.results / f"{stem}{SUFFIX}"
 
     def hold(self, *, new: bool = False) -> BinaryIO:
         """Take the lock until what is returned is closed; ``new`` makes it where there is none.
@@ -105,7 +111,10 @@ class Folder:
         return lock
 
     def make(self) -> BinaryIO:
-        """Make the folder and return its lock."""
+        """Make the folder and return its lock; raises RecordingError where it would lie elsewhere."""
+        if self.path.parent.is_symlink():
+            message = f"{self.path.parent} is a link, and recordings would lie elsewhere; remove it."
+            raise RecordingError(message, code=10452)
         for _ in range(_TRIES):
             self.path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             try:

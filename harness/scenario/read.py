@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
@@ -12,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
 from harness.errors import ConfigError
+from harness.recording.handwritten import parse_toml, read_text
 from harness.scenario.course import problems
 from harness.scenario.lines import toml_lines, yaml_lines
 from harness.scenario.steps import KINDS, VERBS, Recorded, Scenario
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from harness.scenario.lines import Lines
 
 _KIND: Final = {kind.verb: kind for kind in KINDS}
-# In bytes; the largest example has two thousand.
-_LARGEST: Final = 200_000
 # YAML says a value again by a word; so many are read, however few were written.
 _MOST_VALUES: Final = 100_000
 
@@ -60,10 +58,10 @@ def read_scenario(path: Path) -> Scenario:
 def _parsed(path: Path) -> tuple[dict[str, Any], Lines]:
     if path.suffix not in {".toml", ".yaml", ".yml"}:
         raise ConfigError(f"{path}: a scenario is a .toml, .yaml or .yml file.")
-    text = _text(path)
+    text = read_text(path, "a scenario")
     if path.suffix == ".toml":
         try:
-            return tomllib.loads(text), toml_lines(text)
+            return parse_toml(text), toml_lines(text)
         except ValueError as error:
             raise ConfigError(f"{path} is no TOML: {error}.") from error
     try:
@@ -81,19 +79,6 @@ def _parsed(path: Path) -> tuple[dict[str, Any], Lines]:
     if not _countable(data):
         raise ConfigError(f"{path} has more than {_MOST_VALUES} values, with those that are said again by a word.")
     return data, yaml_lines(data)
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.exists() and not path.is_file():
-            raise ConfigError(f"{path} is no file.")
-        if (size := path.stat().st_size) > _LARGEST:
-            raise ConfigError(f"{path} is too large for a scenario ({size} bytes).")
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path} can't be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is no text in UTF-8: {error}.") from error
 
 
 def _countable(data: object) -> bool:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Role = Literal["participant", "recorder", "viewer", "resume"]
 
+# In characters; tokens are shorter.
+LONGEST_CODE: Final = 128
 JOIN_WITHIN: Final = 300.0
 DOWNLOAD_WITHIN: Final = 60.0
 # The tokens of those who are in live as long as they are, and are revoked with them.

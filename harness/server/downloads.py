@@ -13,6 +13,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from harness.errors import RecordingError
+from harness.recording.text import printable
 from harness.server.admission import DOWNLOAD_WITHIN
 
 if TYPE_CHECKING:
@@ -72,18 +73,24 @@ class Downloads:
             raise RecordingError(message, code=10452)
         until = self._clock() + DOWNLOAD_WITHIN
         address = _Address(take.path, take.name, take.facts.mime_type, until, take, sent)
-        return f"/recordings/{self._issue(address)}/{quote(take.name)}"
+        self._prune()
+        # Whoever asks again has the same one, for a minute from now on.
+        known = (key for key, one in self._addresses.items() if one.take is take and one.name == take.name)
+        key = next(known, None) or secrets.token_urlsafe(24)
+        self._addresses[key] = address
+        return f"/recordings/{key}/{quote(take.name)}"
 
     def watch(self, path: Path, mime_type: str, report: Page | None, seconds: float) -> tuple[str, str | None]:
         """Return where a film can be watched for so long, and its report beside it, if there is one."""
-        asked = _Address(path, path.name, mime_type, self._clock() + seconds, report=report)
+        # A name from elsewhere need not be text.
+        asked = _Address(path, printable(path.name), mime_type, self._clock() + seconds, report=report)
         self._prune()
         # Whoever asks again goes on with the same one, for as long again.
         known = (key for key, one in self._addresses.items() if replace(one, until=asked.until) == asked)
         key = next(known, None) or secrets.token_urlsafe(24)
         self._addresses[key] = asked
         folder = f"/recordings/{key}"
-        return f"{folder}/{quote(path.name)}", f"{folder}/report.html" if report is not None else None
+        return f"{folder}/{quote(asked.name)}", f"{folder}/report.html" if report is not None else None
 
     def share(self, path: Path) -> str:
         """Return where pages of any origin can play a film, as long as the server runs."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,8 @@ from aiohttp import web
 
 from harness.errors import ConfigError, HarnessError, RecordingError
 from harness.recording.recording import MANIFEST_SUFFIX, SUFFIX, Manifest
+from harness.recording.spooled import FOLDER
+from harness.recording.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -120,14 +123,19 @@ class Library:
         """Take in what was recorded in this room before, as far as its manifest still lies beside it."""
         found = []
         for path in self._folder.glob(f"*{MANIFEST_SUFFIX}"):
+            film = path.with_suffix(SUFFIX)
+            # A link shows what lies elsewhere.
+            if path.is_symlink() or not _is_plain(film):
+                continue
             with contextlib.suppress(ConfigError):
                 manifest = Manifest.read(path)
-                film = path.with_suffix(SUFFIX)
-                if manifest.room == self.room and film.is_file():
+                if manifest.room == self.room:
                     # The folder may have been moved meanwhile.
                     found.append(manifest.recording.at(film))
         for told in sorted(found, key=lambda one: one.started_at):
-            self._items[told.id] = Item(told.id, told.path.name, told.participant, told.recorder, recording=told)
+            # A copy goes by another name, so that it hides nothing.
+            known = secrets.token_urlsafe(16) if told.id in self._items else told.id
+            self._items[known] = Item(known, printable(told.path.name), told.participant, told.recorder, recording=told)
 
     def open(
         self, admission: Admission, downloads: Downloads, changed: Callable[[list[dict[str, Any]]], Awaitable[None]]
@@ -201,7 +209,8 @@ class Library:
     def _ended(self, item: Item, reason: str | None) -> None:
         if item.recording is None:
             error = item.take.error if item.take else None
-            item.failed = reason or (str(error) if error else "It was freed before it was finished.")
+            why = reason or (str(error) if error else "It was freed before it was finished.")
+            item.failed = self._without_places(why)
             if item.take and not item.take.bytes:
                 # It never began.
                 self._items.pop(item.id, None)
@@ -210,6 +219,10 @@ class Library:
             for old in failed[:-_MOST_FAILED]:
                 del self._items[old]
         self._tell()
+
+    def _without_places(self, text: str) -> str:
+        """Return a message without where this server keeps things: it goes to everybody who looks."""
+        return text.replace(f"{self._folder / FOLDER}/", "").replace(f"{self._folder}/", "")
 
     def _tell(self) -> None:
         telling = asyncio.ensure_future(self._changed(self.listed()))
@@ -223,7 +236,7 @@ class Library:
         item, recording = self._asked(request)
         report = item.verdict.page if item.verdict else None
         film, beside = self._downloads.watch(recording.path, recording.mime_type, report, WATCHED_WITHIN)
-        return web.json_response({"url": film, "name": recording.path.name, "report": beside})
+        return web.json_response({"url": film, "name": item.name, "report": beside})
 
     async def _give_verdict(self, request: web.Request) -> web.Response:
         """Answer with the report, once the judge has come to it; whoever asks meanwhile waits for the same."""
@@ -238,7 +251,7 @@ class Library:
             # Whoever goes away does not take the verdict from the others.
             verdict = await asyncio.shield(judging)
         except HarnessError as error:
-            raise web.HTTPConflict(text=f"{error}\n") from error
+            raise web.HTTPConflict(text=f"{self._without_places(str(error))}\n") from error
         except asyncio.CancelledError:
             if not judging.cancelled():
                 raise
@@ -282,7 +295,7 @@ class Library:
         item = self._item(request, "recorder", "viewer")
         if item.recording is None:
             raise _unknown()
-        if not item.recording.path.is_file():
+        if not _is_plain(item.recording.path):
             raise web.HTTPNotFound(text="The file is not in the recordings folder any more.\n")
         return item, item.recording
 
@@ -296,6 +309,11 @@ class Library:
         if item is None:
             raise _unknown()
         return item
+
+
+def _is_plain(path: Path) -> bool:
+    """Tell whether a film itself lies there, and no link to something else."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _unknown() -> web.HTTPNotFound:

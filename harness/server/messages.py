@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from harness.recording.config import Recorder
 from harness.recording.timeline import Name, Tile, Words
+from harness.server.admission import LONGEST_CODE
 
-Short = Annotated[str, Field(max_length=128)]
+Short = Annotated[str, Field(max_length=LONGEST_CODE)]
 Text = Annotated[str, Field(max_length=400)]
 # Times are in ms on some clock; no clock here counts further than three centuries.
 Count = Annotated[int, Field(ge=0)]

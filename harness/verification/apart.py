@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from harness.errors import SetupError
+from harness.recording.disk import stored_bytes
 from harness.verification.wire import Answer, NonsenseError, as_question, receive, send
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def judge_apart(question: Question) -> Report:
 
     Raises OSError where the file can't be read.
     """
-    size = question.path.stat().st_size
+    size = stored_bytes(question.path)
     worker = _WORKERS.take()
     began = time.monotonic()
     try:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import ConfigError
+from harness.recording.handwritten import parse_toml, read_text
 from harness.recording.text import printable
 from harness.recording.timeline import Words  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.facts import Value
@@ -58,14 +58,9 @@ def read_expected(path: Path) -> Expected:
 
     Raises ConfigError, which names the place and the reason, where it can't be read or says what can't be.
     """
-    if path.exists() and not path.is_file():
-        message = f"{path} is no file that could be read to its end."
-        raise ConfigError(message)
+    text = read_text(path, "expectations")
     try:
-        return Expected.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        message = f"{path} can't be read: {error.strerror}."
-        raise ConfigError(message) from error
+        return Expected.model_validate(parse_toml(text))
     except RecursionError as error:
         message = f"{path} is nested too deep to be read."
         raise ConfigError(message) from error
@@ -75,7 +70,7 @@ def read_expected(path: Path) -> Expected:
         message = f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}{_allowed(first['loc'])}."
         raise ConfigError(message) from error
     except ValueError as error:
-        # Text that is no UTF-8, words that are no TOML, a number of thousands of digits.
+        # Words that are no TOML, a number of thousands of digits.
         message = f"{path} is no TOML file: {error}."
         raise ConfigError(message) from error
 

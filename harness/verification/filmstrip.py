@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Final
 import av
 import av.error
 
+from harness.recording.alone import ALONE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -71,7 +73,7 @@ def main() -> None:
 
 def _pictures(path: str, duration: float) -> Iterator[bytes]:
     try:
-        with av.open(path) as media:
+        with av.open(path, options=ALONE) as media:
             stream = media.streams.video[0]
             for number in range(_PICTURES):
                 at = (number + 0.5) * duration / _PICTURES

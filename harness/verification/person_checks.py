@@ -289,7 +289,7 @@ def _unmarked(evidence: Evidence) -> list[str]:
         return []
     told = evidence.manifest.recording
     marked = {person.name for person in evidence.people if person.known}
-    names = dict.fromkeys(member.name for member in evidence.manifest.timeline.members)
+    names = dict.fromkeys((told.participant, *(member.name for member in evidence.manifest.timeline.members)))
     return [name for name in names if name not in marked and (told.recorder == "all" or name == told.participant)]
 
 

@@ -21,15 +21,17 @@ STEM: Final = "recording"
 _NAMES: Final = frozenset({"participant", "name"})
 # Where it tells something in words that may name them.
 _TEXTS: Final = frozenset({"message", "alarms", "recovered"})
+# What somebody is called here may be longer than their name.
+_LONGEST_TEXT: Final = 2000
 # What a file may still be told to be.
 _KINDS: Final = frozenset({SUFFIX, ".mp4", ".m4a", ".mkv", ".wav", ".json"})
-# Addresses, and paths that begin at a root.
+# Addresses, and paths that begin at a root; a folder may have a name of several words.
 _PLACES: Final = re.compile(
-    r"""(?:\w+://|(?<![\w.])(?:~|[A-Za-z]:)?[/\\])[^\s'"]+|\b\d{1,3}(?:\.\d{1,3}){3}\b|(?:[0-9a-f]{0,4}:){3,}[0-9a-f]*""",
+    r"""(?:\w+://|(?<![\w.])(?:~|[A-Za-z]:)?[/\\])[^\s'"]+(?:(?:\s[^\s'"/\\]+){1,3}[/\\][^\s'"]*)*|\b\d{1,3}(?:\.\d{1,3}){3}\b|(?:[0-9a-f]{0,4}:){3,}[0-9a-f]*""",
     re.IGNORECASE,
 )
 # A letter or digit of a script that puts spaces between its words, as far as names in it are told apart by them.
-_WORDLY: Final = "[0-9A-Za-z_]"
+_WORDLY: Final = "[0-9A-Za-z]"
 
 
 class Redaction:
@@ -53,8 +55,10 @@ class Redaction:
         told = self._walk(manifest.model_dump(mode="json", by_alias=True))
         path = unnamed(manifest.recording.path, self._stem)
         told["recording"] |= {"path": str(path), "manifest": str(path.with_suffix(".json"))}
+        told["recording"] |= {kind: self._text(told["recording"][kind]) for kind in ("codec", "mime_type")}
         told["config"].pop("recordName", None)
-        return Manifest.model_validate(told | {"room": None})
+        versions = {self._text(name): self._text(version) for name, version in told["versions"].items()}
+        return Manifest.model_validate(told | {"room": None, "versions": versions})
 
     def expectations(self, expected: Iterable[Expectation]) -> tuple[Expectation, ...]:
         """Return what is expected of the same people."""
@@ -80,13 +84,14 @@ class Redaction:
         return self._text(value) if isinstance(value, str) and key in _TEXTS else value
 
     def _text(self, text: str) -> str:
-        """Return words without the names and places in them, the longest name first: one may be part of another."""
+        """Return words without the places and names in them, the longest name first: one may be part of another."""
+        text = _PLACES.sub("…", text)
         names = sorted(filter(None, self._people), key=len, reverse=True)
         people = {name.casefold(): self._people[name] for name in names}
         found = "|".join(map(_alone, names))
         if found:
             text = re.sub(found, lambda one: people.get(one[0].casefold(), "somebody"), text, flags=re.IGNORECASE)
-        return _PLACES.sub("…", text)
+        return text[:_LONGEST_TEXT]
 
 
 def unnamed(path: Path, stem: str = STEM) -> Path:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # A line of a connection holds some 2 kB; a longer one is none of ours.
 _LONGEST_LINE: Final = 1_000_000
+# In bytes; twelve people are 90 MB in an hour.
+_LARGEST_FILE: Final = 1_000_000_000
 # Nothing that WebRTC counts comes near; what is beyond is none of its numbers.
 _LARGEST: Final = 1e15
 # A room's synthetic participants are fewer.
@@ -44,8 +46,10 @@ class Line(BaseModel):
 
 
 def read_statistics(path: Path) -> Iterator[Line]:
-    """Yield the lines at ``path`` that can be read; none where there is no file."""
+    """Yield the lines at ``path`` that can be read; none where there is no file, or one that has no end."""
     try:
+        if not path.is_file() or path.stat().st_size > _LARGEST_FILE:
+            return
         with path.open("rb") as file:
             while line := file.readline(_LONGEST_LINE):
                 try:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import ConfigError
-from harness.recording.recording import Recording, manifest_of
+from harness.recording.recording import Recording, check_file, manifest_of
 from harness.verification.apart import judge_apart
 from harness.verification.judge import Question
 from harness.verification.limits import Limits
@@ -43,9 +43,7 @@ def verify(
     beside = recording.manifest if isinstance(recording, Recording) else manifest_of(path)
     if manifest is not None:
         beside = Path(manifest).absolute()
-    if not path.is_file():
-        message = f"{path} is {'no file' if path.exists() else 'not there'}; give the path of a recording."
-        raise ConfigError(message)
+    check_file(path)
     question = Question(
         path=path,
         beside=beside,

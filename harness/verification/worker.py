@@ -5,10 +5,13 @@ Run by ``apart.py``; not for people.
 
 from __future__ import annotations
 
+import os
 import resource
+import select
 import signal
 import socket
 import sys
+import threading
 from typing import TYPE_CHECKING, Final
 
 from harness.verification.judge import judge
@@ -34,12 +37,22 @@ def main() -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     with socket.socket(fileno=int(sys.argv[1])) as asker:
+        threading.Thread(target=_end_with, args=(asker.fileno(),), daemon=True).start()
         try:
             while True:
                 question = question_of(receive(asker))
                 send(asker, _answer(question, asker))
         except (NonsenseError, ConnectionError):
             return
+
+
+def _end_with(asker: int) -> None:
+    """End when the other end is gone, in the middle of a file that never ends, too."""
+    line = select.poll()
+    # That nobody is there is told without being asked for.
+    line.register(asker, 0)
+    line.poll()
+    os._exit(0)
 
 
 def _answer(question: Question, asker: socket.socket) -> bytes:
@@ -49,3 +62,7 @@ def _answer(question: Question, asker: socket.socket) -> bytes:
         return as_answer(question.unreadable(f"needs more than {MEMORY / 1e9:g} GB to be read."))
     except OSError as error:
         return as_error(error)
+    except Exception as error:  # noqa: BLE001 - a fault of ours is told as one, and is no fault of the file
+        return as_answer(
+            question.unreadable(f"could not be judged, by a fault of the harness ({type(error).__name__}).")
+        )

@@ -15,6 +15,9 @@ XML: Final = b"<?xml"
 
 def check_target(target: Path, begins: bytes) -> None:
     """Raise ConfigError where a file lies that is no report, which begins so: recordings and manifests stay."""
+    if target.exists() and not target.is_file() and not target.is_char_device():
+        message = f"{target} is there already and is no file: nothing can be written there. Give another one."
+        raise ConfigError(message)
     if not target.is_file():
         return
     with target.open("rb") as file:
@@ -27,6 +30,9 @@ def check_target(target: Path, begins: bytes) -> None:
 
 def check_targets(*, html: Path | None = None, junit: Path | None = None) -> None:
     """Raise ConfigError where reports would take another file's place: before what they tell of, which takes long."""
+    if html and junit and html.absolute() == junit.absolute():
+        message = f"{html} can't be the page and the XML at once: give one of them another name."
+        raise ConfigError(message)
     for target, begins in ((html, PAGE), (junit, XML)):
         if target:
             check_target(target, begins)
