@@ -17,10 +17,13 @@ import psutil
 import pytest
 
 from harness.errors import ConfigError
+from harness.recording.disk import stored_bytes
 from harness.recording.recording import Manifest
 from harness.verification import Limits, apart, verify, wire, worker
 from harness.verification.judge import Question, judge
 from tests.media import Take, cast, encode, film
+from tests.processes import left_of
+from tests.program import until
 
 TAKE = Take(people=cast("alice"), seconds=1.0)
 # A report with a curve that has one time and no value.
@@ -323,3 +326,51 @@ print(*(one.pid for one in psutil.Process().children()), flush=True)
     assert ended.stdout.split()
     _, alive = psutil.wait_procs(left, timeout=5)
     assert [] == alive
+
+
+ASKS = """
+import sys
+from harness.verification import apart, verify
+apart._START = {start!r}
+verify({path!r})
+"""
+
+
+def test_a_reader_ends_with_whoever_asked_in_the_middle_of_a_file(tmp_path: Path) -> None:
+    """A file that never ends gives it no cause to look whether anybody still waits."""
+    recording = film(tmp_path / "take.webm", TAKE)
+    busy = "import signal; from harness.verification import worker; worker.judge = lambda *_: signal.pause()"
+    start = f"import sys; sys.path[:] = {{path!r}}; {busy}; worker.main()"
+    program = [sys.executable, "-c", ASKS.format(start=start, path=str(recording.path))]
+    with subprocess.Popen(program, text=True) as asker:
+        until(lambda: psutil.Process(asker.pid).children(), asker)
+        family = psutil.Process(asker.pid).children()
+
+        asker.kill()
+
+    assert [] == left_of(family, within=10)
+
+
+def test_a_fault_of_ours_is_not_the_decoders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file may be well; and the next question is answered by the same process."""
+    recording = film(tmp_path / "take.webm", TAKE)
+    fault = "from harness.verification import worker; worker.judge = lambda *_: dict()['no such key']"
+    monkeypatch.setattr(apart, "_START", f"import sys; sys.path[:] = {{path!r}}; {fault}; worker.main()")
+
+    (finding,) = verify(recording).findings
+    (reader,) = apart._WORKERS._idle
+    verify(recording)
+
+    assert "take.webm could not be judged, by a fault of the harness (KeyError)." == finding.message
+    assert [reader] == apart._WORKERS._idle
+
+
+def test_a_file_with_holes_has_as_long_as_its_bytes_take(tmp_path: Path) -> None:
+    """It may claim any size, and would be read for hours."""
+    path = film(tmp_path / "take.webm", TAKE).path
+    size = path.stat().st_size
+    assert size == stored_bytes(path)
+
+    os.truncate(path, 10**13)
+
+    assert size == pytest.approx(stored_bytes(path), abs=8192)

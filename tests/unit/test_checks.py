@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.recording.recording import Manifest
+from harness.recording.timeline import Timeline
 from harness.verification import Limits, Report, verify
 from harness.verification.checks import CHECKS
 from harness.verification.expectations import Expectation
@@ -165,6 +166,22 @@ def test_who_carries_no_marks_is_said_not_to_be_judged(tmp_path: Path, people: l
     assert report.ok
     assert [("presence", None)] == [(finding.check, finding.participant) for finding in report.warnings]
     assert report.warnings[0].message.startswith(says)
+
+
+def test_who_records_is_not_judged_either_where_the_manifest_forgets_them(tmp_path: Path) -> None:
+    """It names them as who recorded, and nobody as a member."""
+    take = replace(CLEAN, people=(Someone(name="alice", marker=None),))
+    recording = film(tmp_path / "take.webm", take)
+    manifest = Manifest.read(recording.manifest)
+    recording.manifest.unlink()
+    manifest.model_copy(update={"timeline": Timeline()}).write(recording.manifest)
+
+    report = verify(recording, expect=[Expectation(participant="alice", seen=False)])
+
+    assert report.warnings[0].message.startswith("alice carries no marks")
+    assert [finding.message for finding in report.failures] == [
+        "alice carries no marks, so nobody can tell when alice is seen or heard."
+    ]
 
 
 def test_of_others_who_carry_no_marks_nothing_is_said_in_a_local_recording(tmp_path: Path) -> None:

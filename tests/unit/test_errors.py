@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import importlib
 import re
 from pathlib import Path
 
@@ -99,3 +101,20 @@ def test_a_refused_option_is_named_with_what_is_allowed() -> None:
 def test_an_allowed_option_passes_in_silence() -> None:
     """Nothing is raised."""
     one_of("rate", 15, (15, 30))
+
+
+def test_what_nobody_foresaw_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """An error of the system, without a traceback, and with how to have one."""
+
+    def fails() -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "gone.webm")
+
+    # Its package has a function by its name.
+    program = importlib.import_module("harness.cli.main")
+    monkeypatch.setattr(program, "app", fails)
+
+    with pytest.raises(SystemExit) as end:
+        program.main()
+
+    assert 1 == end.value.code
+    assert "harness: gone.webm: No such file or directory. --debug shows where.\n" == capsys.readouterr().err

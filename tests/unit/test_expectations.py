@@ -110,6 +110,17 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
         read_expected(tmp_path / "none.toml")
 
 
+def test_a_text_that_would_take_for_ever_is_refused(tmp_path: Path) -> None:
+    """One that is too large, and one key of more parts than anybody writes."""
+    path = tmp_path / "expect.toml"
+    path.write_text("# much\n" * 50_000)
+    with pytest.raises(ConfigError, match="too large for expectations"):
+        read_expected(path)
+    path.write_text("\na" + '."a"' * 40_000 + " = 1")
+    with pytest.raises(ConfigError, match="a key of too many parts"):
+        read_expected(path)
+
+
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     """Nobody may ever write to it."""
     os.mkfifo(tmp_path / "expected.toml")

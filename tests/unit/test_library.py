@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import os
 import threading
 import time
 import urllib.error
@@ -17,6 +18,7 @@ from harness.errors import HarnessError
 from harness.recording.recording import Manifest
 from harness.recording.spooled import Folder
 from harness.server.admission import Grant
+from harness.server.downloads import Downloads
 from harness.server.library import WATCHED_WITHIN, Library
 from harness.server.room_server import RoomServer
 from tests.security.wire import CHUNK, SOUND, answer, sockets
@@ -269,3 +271,81 @@ def test_a_finished_download_does_not_keep_a_recording_out_of_the_library(
 
         assert ["kept"] == [one["state"] for one in library.listed()]
         assert (folder / "heard.webm").is_file()
+
+
+def test_a_link_is_not_listed_and_a_copy_hides_nothing(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+    """An archive of recordings that was unpacked here may hold either; a name need not be text."""
+    take = recorded(spool, sound, recordName="standup")
+    take.end()
+    kept = take.keep(tmp_path / "kept")
+    assert kept is not None
+    folder = kept.path.parent
+    secret = tmp_path / "secret"
+    secret.write_text("root")
+    for name in ("link", "copy", os.fsdecode(b"odd \xff")):
+        (folder / f"{name}.json").write_bytes(kept.manifest.read_bytes())
+    (folder / "copy.webm").write_bytes(kept.path.read_bytes())
+    (folder / os.fsdecode(b"odd \xff.webm")).write_bytes(kept.path.read_bytes())
+    (folder / "link.webm").symlink_to(secret)
+    library = Library("daily", folder, nobody_judges, lambda _: None)
+
+    library.read()
+
+    listed = library.listed()
+    assert {"standup.webm", "copy.webm", "odd \ufffd.webm"} == {str(one["name"]) for one in listed}
+    assert 3 == len({str(one["id"]) for one in listed})
+
+
+def test_a_film_whose_name_is_no_text_is_served(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+    """By a name that is."""
+    take = recorded(spool, sound)
+    take.end()
+    odd = tmp_path / os.fsdecode(b"odd \xff.webm")
+    odd.write_bytes(take.path.read_bytes())
+    with RoomServer(recordings=tmp_path, versions={}) as server:
+        address, _ = server._app.downloads.watch(odd, "audio/webm", None, WATCHED_WITHIN)
+        with urllib.request.urlopen(server.url + address) as answer:  # noqa: S310 - our own server
+            assert odd.read_bytes() == answer.read()
+
+
+def test_who_asks_again_for_a_download_has_the_same_address(spool: Spool, sound: bytes) -> None:
+    """However often: what is remembered for each is one address, which is good for a minute from then on."""
+    take = recorded(spool, sound)
+    take.end()
+    now = [0.0]
+    downloads = Downloads(clock=lambda: now[0])
+
+    async def sent(_: int) -> None:
+        return
+
+    first = downloads.address(take, sent)
+    now[0] = 59
+    assert first == downloads.address(take, sent)
+    now[0] = 200
+    assert first != downloads.address(take, sent)
+
+
+def test_why_a_recording_failed_says_nothing_of_where_it_lay(spool: Spool, tmp_path: Path) -> None:
+    """It is told to everybody in the room, and to who looks on."""
+    library = Library("daily", spool.root.parent, nobody_judges, lambda _: None)
+    take = begin(spool)
+    take.chunk(0, 0, memoryview(b"nothing that can be read"))
+
+    async def listed() -> str:
+        ended = asyncio.Event()
+
+        async def changed(now: list[dict[str, object]]) -> None:
+            if now and now[0]["state"] == "failed":
+                ended.set()
+
+        library.open(None, None, changed)  # type: ignore[arg-type] - nobody asks it for anything here
+        library.begin(take)
+        with contextlib.suppress(HarnessError):
+            await asyncio.to_thread(take.end)
+        await asyncio.wait_for(ended.wait(), 10)
+        return str(library.listed()[0]["reason"])
+
+    reason = asyncio.run(listed())
+
+    assert "holds nothing that can be read" in reason
+    assert str(tmp_path) not in reason

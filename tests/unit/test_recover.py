@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.errors import RecordingError
 from harness.recording.recording import Manifest
 from harness.recording.recover import KILLED, NEVER_DOWNLOADED, recover
 from harness.recording.spooled import FOLDER
@@ -315,3 +316,45 @@ def replaced(path: Path) -> Path:
 def test_a_folder_where_nothing_was_recorded_has_nothing_to_recover(tmp_path: Path) -> None:
     """No spool, no news."""
     assert [] == recover(tmp_path / "nothing")
+
+
+def test_a_spool_that_is_a_link_is_left_alone(tmp_path: Path, sound: bytes) -> None:
+    """It leads to somebody else's folders, of which one may look like a recording's; nothing is recorded there."""
+    project = tmp_path / "elsewhere" / "project"
+    project.mkdir(parents=True)
+    (project / "lock").touch()
+    (project / "important.txt").write_text("mine")
+    (tmp_path / FOLDER).symlink_to(project.parent)
+
+    (left,) = recover(tmp_path)
+
+    assert left.recording is None
+    assert f"{tmp_path / FOLDER} can't be recovered, and stays where it is: it is a link" in str(left)
+    assert "mine" == (project / "important.txt").read_text()
+    with pytest.raises(RecordingError, match="is a link, and recordings would lie elsewhere"):
+        begun(tmp_path, sound)
+
+
+def test_what_no_recording_leaves_is_not_removed(tmp_path: Path) -> None:
+    """A folder without a byte of a recording goes only if nothing of somebody else's lies there."""
+    foreign = tmp_path / FOLDER / "project"
+    foreign.mkdir(parents=True)
+    (foreign / "lock").touch()
+    (foreign / "important.txt").write_text("mine")
+
+    (left,) = recover(tmp_path)
+
+    assert f"{foreign / 'important.txt'} is none of what a recording leaves there" in str(left)
+    assert "mine" == (foreign / "important.txt").read_text()
+
+
+def test_bytes_that_are_mostly_holes_are_not_read(tmp_path: Path, sound: bytes) -> None:
+    """They would be read for days, and whoever starts a server waits for it."""
+    take = begun(tmp_path, sound)
+    abandon(take)
+    os.truncate(take.folder.raw, 10**13)
+
+    (left,) = recover(tmp_path)
+
+    assert "is mostly holes, as nothing is that was recorded" in str(left)
+    assert take.folder.raw.exists()

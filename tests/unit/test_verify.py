@@ -1,17 +1,23 @@
 """verify: from a path to a report, whatever lies there."""
 
 import json
+import os
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import av
 import numpy as np
 import pytest
 
 from harness.errors import ConfigError
-from harness.recording.recording import Recording
+from harness.recording.config import Target
+from harness.recording.convert import convert, length
+from harness.recording.recording import Recording, statistics_of
 from harness.verification import verify
+from harness.verification.filmstrip import filmstrip
 from tests.media import Take, cast, encode, film
+from tests.program import harness
 
 TAKE = Take(people=cast("alice", "bob"), seconds=2.0)
 
@@ -179,3 +185,47 @@ def test_damage_anywhere_never_crashes(recording: Recording) -> None:
         recording.path.write_bytes(damaged)
 
         assert not verify(recording).ok
+
+
+LISTS = {
+    "concat": "ffconcat version 1.0\nfile private.webm\n",
+    "HLS": "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\nprivate.webm\n#EXT-X-ENDLIST\n",
+}
+
+
+@pytest.mark.parametrize("text", LISTS.values(), ids=LISTS)
+def test_a_list_of_other_files_is_no_recording(recording: Recording, text: str) -> None:
+    """What lies beside a file from elsewhere is neither judged, nor shown, nor copied."""
+    private = recording.path.rename(recording.path.with_name("private.webm"))
+    gift = private.with_name("gift.webm")
+    gift.write_text(text)
+
+    report = verify(gift)
+
+    assert report.media is None
+    assert "is no media file that can be read" in report.findings[0].message
+    assert [] == filmstrip(gift, 3.0)
+    for target in get_args(Target):
+        with pytest.raises(ConfigError, match="can't be converted"):
+            convert(gift, target)
+    assert length(gift) is None
+    assert {private, gift, recording.manifest} == set(private.parent.iterdir())
+
+
+def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    """In one line, as every name that can't be, for every command that takes one."""
+    long = "a" * 300
+
+    for command in (("verify", f"{long}.webm"), ("convert", f"{long}.webm"), ("verify", "x", "--expect", long)):
+        ran = harness(*command, folder=tmp_path)
+
+        assert 2 == ran.returncode
+        assert "can't be read: File name too long." in ran.stderr
+        assert 1 == ran.stderr.count("\n")
+
+
+def test_statistics_that_never_end_do_not_stand_in_the_way(recording: Recording) -> None:
+    """A pipe beside the file is not waited for."""
+    os.mkfifo(statistics_of(recording.path))
+
+    assert verify(recording).ok

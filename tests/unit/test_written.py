@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,3 +68,17 @@ def test_a_report_takes_an_earlier_ones_place(tmp_path: Path) -> None:
         report.write_junit(tmp_path / "report.xml")
 
     assert report.write_html(tmp_path / "empty").read_text().startswith("<!doctype html>")
+
+
+def test_no_report_is_written_to_a_pipe_or_twice_to_one_file(tmp_path: Path) -> None:
+    """A pipe would be waited for, after all the judging."""
+    film(tmp_path / "take.webm", TAKE)
+    os.mkfifo(tmp_path / "pipe")
+
+    pipe = harness("verify", "take.webm", "--html", "pipe", folder=tmp_path)
+    both = harness("verify", "take.webm", "--html", "report", "--junit", "report", folder=tmp_path)
+
+    assert (2, "", 2, "") == (pipe.returncode, pipe.stdout, both.returncode, both.stdout)
+    assert "pipe is there already and is no file" in pipe.stderr
+    assert "report can't be the page and the XML at once" in both.stderr
+    assert not (tmp_path / "report").exists()
