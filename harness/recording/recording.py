@@ -22,7 +22,7 @@ SCHEMA: Final = 1
 SUFFIX: Final = ".webm"
 MANIFEST_SUFFIX: Final = ".json"
 STATISTICS_SUFFIX: Final = ".stats.jsonl"
-_LARGEST_MANIFEST: Final = 64 * 1024 * 1024
+LARGEST_MANIFEST: Final = 64 * 1024 * 1024
 # What an error says of where it is, in characters: a key may be as long as its file.
 _LONGEST_PLACE: Final = 200
 
@@ -127,7 +127,7 @@ class Manifest(BaseModel):
             if path.exists() and not path.is_file():
                 message = f"{path} is no file that could be read to its end."
                 raise ConfigError(message)
-            if path.stat().st_size > _LARGEST_MANIFEST:
+            if path.stat().st_size > LARGEST_MANIFEST:
                 message = f"{path} is too large for a manifest ({path.stat().st_size} bytes)."
                 raise ConfigError(message)
             return cls.model_validate_json(path.read_bytes())

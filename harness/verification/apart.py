@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from harness.errors import SetupError
 from harness.recording.disk import stored_bytes
+from harness.recording.recording import LARGEST_MANIFEST
 from harness.verification.wire import Answer, NonsenseError, as_question, receive, send
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ _PER_SECOND: Final = 0.5
 _FEWEST_BYTES: Final = 500
 # The whole file is hashed, too, which a disk may make slow.
 _BYTES_PER_SECOND: Final = 20e6
+# What lies beside it is read, too: a manifest of the largest size, which is JSON, takes half a minute at most.
+_TOLD_BYTES_PER_SECOND: Final = 2e6
 _START: Final = "import sys; sys.path[:] = {path!r}; from harness.verification.worker import main; main()"
 
 
@@ -106,10 +109,11 @@ def judge_apart(question: Question) -> Report:
     Raises OSError where the file can't be read.
     """
     size = stored_bytes(question.path)
+    beside = min(stored_bytes(question.beside), LARGEST_MANIFEST) if question.beside.is_file() else 0
     worker = _WORKERS.take()
     began = time.monotonic()
     try:
-        answer = _answer(worker.line, question, size)
+        answer = _answer(worker.line, question, size=size, beside=beside)
     except (NonsenseError, ConnectionError):
         _WORKERS.drop(worker)
         return question.unreadable("crashes the decoder that reads it.")
@@ -125,9 +129,10 @@ def judge_apart(question: Question) -> Report:
     return answer
 
 
-def _answer(line: socket.socket, question: Question, size: int) -> Report | OSError:
-    """Return the answer; raises TimeoutError when it takes longer than a file of so many bytes may."""
-    end = least = time.monotonic() + _AT_LEAST + size / _BYTES_PER_SECOND
+def _answer(line: socket.socket, question: Question, *, size: int, beside: int) -> Report | OSError:
+    """Return the answer; raises TimeoutError when it takes longer than so many bytes, and those beside them, may."""
+    least = time.monotonic() + _AT_LEAST + size / _BYTES_PER_SECOND + beside / _TOLD_BYTES_PER_SECOND
+    end = least
     send(line, as_question(question), end=end)
     while True:
         said = Answer.of(receive(line, end=end))
