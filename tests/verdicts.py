@@ -1,6 +1,7 @@
 """What the tests of the calls ask of a recording, on whatever machine they run."""
 
 from pathlib import Path
+from typing import Any
 
 from harness import Limits, Recording, Report, verify
 
@@ -9,6 +10,12 @@ SMOOTHNESS = {"repeat", "av-offset"}
 # What others who record on the same processors can do to it, too.
 CROWDED = SMOOTHNESS | {"gap", "freeze"}
 LATE = Limits(repeat_percent=50, av_offset_ms=400, own_av_offset_ms=400, missed_percent=30, freeze=1)
+
+
+def harm(answer: dict[str, Any], *, excused: set[str] = SMOOTHNESS) -> list[dict[str, Any]]:
+    """Return which findings failed in an answer of the command line, but for how smoothly it ran."""
+    findings = [finding for report in answer["reports"] for finding in report["findings"]]
+    return [one for one in findings if not one["ok"] and one["check"] not in excused]
 
 
 def whole(recording: Recording | Path, *, excused: set[str] = SMOOTHNESS) -> Report:

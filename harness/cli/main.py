@@ -75,19 +75,20 @@ def main() -> None:
     except HarnessError as error:
         if debugging():
             raise
-        Console(stderr=True, soft_wrap=True, highlight=False).print(
-            shown(f"harness: {error}"), style="red", markup=False
-        )
+        _complain(str(error))
         sys.exit(_exit_code(error))
     except OSError as error:
         # Nobody foresaw it; what the system says of it is still one line.
         if debugging():
             raise
         where = f"{error.filename}: " if error.filename else ""
-        Console(stderr=True, soft_wrap=True, highlight=False).print(
-            shown(f"harness: {where}{error.strerror or error}. --debug shows where."), style="red", markup=False
-        )
+        _complain(f"{where}{error.strerror or error}. --debug shows where.")
         sys.exit(FAILED)
+
+
+def _complain(what: str) -> None:
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console.print(shown(f"harness: {what}"), style="red", markup=False)
 
 
 def _exit_code(error: HarnessError) -> int:

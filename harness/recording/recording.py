@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from harness.errors import ConfigError
 from harness.recording.config import Recorder, RecordType
 from harness.recording.disk import room_for
+from harness.recording.reading import read_whole
 from harness.recording.text import printable
 from harness.recording.timeline import Moment, Name, Pixels, Seconds, Text, Timeline
 
@@ -124,16 +125,7 @@ class Manifest(BaseModel):
     def read(cls, path: Path) -> Self:
         """Return the manifest at ``path``; raises ConfigError when it is not one."""
         try:
-            if path.exists() and not path.is_file():
-                message = f"{path} is no file that could be read to its end."
-                raise ConfigError(message)
-            if path.stat().st_size > LARGEST_MANIFEST:
-                message = f"{path} is too large for a manifest ({path.stat().st_size} bytes)."
-                raise ConfigError(message)
-            return cls.model_validate_json(path.read_bytes())
-        except OSError as error:
-            message = f"{path} can't be read: {error.strerror}."
-            raise ConfigError(message) from error
+            return cls.model_validate_json(read_whole(path, "a manifest", LARGEST_MANIFEST))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = printable(".".join(str(part) for part in first["loc"])[:_LONGEST_PLACE]) or "the top"

@@ -111,8 +111,8 @@ def _check(folder: Folder) -> None:
                 message = f"{path} is neither a file nor a folder, and none of what a recording leaves there."
                 raise RecordingError(message, code=10453)
     # Somebody else's folder is not ours to remove, whatever it lacks.
-    for path in set(folder.path.iterdir()) - folder.known:
-        raise RecordingError(f"{path} is none of what a recording leaves there.", code=10453)
+    if foreign := set(folder.path.iterdir()) - folder.known:
+        raise RecordingError(f"{min(foreign)} is none of what a recording leaves there.", code=10453)
     if folder.raw.exists() and stored_bytes(folder.raw) * 2 < folder.raw.stat().st_size:
         raise RecordingError(f"{folder.raw} is mostly holes, as nothing is that was recorded.", code=10453)
     for path, most in ((folder.facts, _LARGEST_FACTS), (folder.log, _LARGEST_LOG)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -15,7 +15,8 @@ Interval = tuple[float, float]
 # A manifest may come from anywhere, and what it says is shown.
 Words = Annotated[str, AfterValidator(printable)]
 Name = Annotated[Words, Field(max_length=200)]
-Text = Annotated[Words, Field(max_length=2000)]
+LONGEST_TEXT: Final = 2000
+Text = Annotated[Words, Field(max_length=LONGEST_TEXT)]
 # Seconds or ms; no clock counts as far, and arithmetic on them stays finite.
 Moment = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]

@@ -1,9 +1,15 @@
-"""What signalling answers: messages for connections, without I/O."""
+"""What signalling answers: messages for connections, without I/O; and what no answer tells."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from harness.recording.spooled import FOLDER
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -14,6 +20,11 @@ class Send:
     text: str
     close: bool = False
     guess: bool = False
+
+
+def without_places(text: str, recordings: Path) -> str:
+    """Return a message without where this server keeps recordings, and their spool: people elsewhere read it."""
+    return text.replace(f"{recordings / FOLDER}/", "").replace(f"{recordings}/", "")
 
 
 def not_admitted(connection: int, *, guess: bool) -> Send:

@@ -73,23 +73,14 @@ class Downloads:
             raise RecordingError(message, code=10452)
         until = self._clock() + DOWNLOAD_WITHIN
         address = _Address(take.path, take.name, take.facts.mime_type, until, take, sent)
-        self._prune()
-        # Whoever asks again has the same one, for a minute from now on.
-        known = (key for key, one in self._addresses.items() if one.take is take and one.name == take.name)
-        key = next(known, None) or secrets.token_urlsafe(24)
-        self._addresses[key] = address
+        key = self._issue(address, again=lambda one: one.take is take and one.name == take.name)
         return f"/recordings/{key}/{quote(take.name)}"
 
     def watch(self, path: Path, mime_type: str, report: Page | None, seconds: float) -> tuple[str, str | None]:
         """Return where a film can be watched for so long, and its report beside it, if there is one."""
         # A name from elsewhere need not be text.
         asked = _Address(path, printable(path.name), mime_type, self._clock() + seconds, report=report)
-        self._prune()
-        # Whoever asks again goes on with the same one, for as long again.
-        known = (key for key, one in self._addresses.items() if replace(one, until=asked.until) == asked)
-        key = next(known, None) or secrets.token_urlsafe(24)
-        self._addresses[key] = asked
-        folder = f"/recordings/{key}"
+        folder = f"/recordings/{self._issue(asked, again=lambda one: replace(one, until=asked.until) == asked)}"
         return f"{folder}/{quote(asked.name)}", f"{folder}/report.html" if report is not None else None
 
     def share(self, path: Path) -> str:
@@ -137,13 +128,12 @@ class Downloads:
             headers={"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"},
         )
 
-    def _prune(self) -> None:
+    def _issue(self, address: _Address, *, again: Callable[[_Address], bool] = lambda _: False) -> str:
+        """Return a key for an address; who asks ``again`` goes on with the one they have, for as long again."""
         now = self._clock()
-        self._addresses = {key: address for key, address in self._addresses.items() if address.until > now}
-
-    def _issue(self, address: _Address) -> str:
-        self._prune()
-        key = secrets.token_urlsafe(24)
+        self._addresses = {key: one for key, one in self._addresses.items() if one.until > now}
+        known = (key for key, one in self._addresses.items() if again(one))
+        key = next(known, None) or secrets.token_urlsafe(24)
         self._addresses[key] = address
         return key
 

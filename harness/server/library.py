@@ -19,8 +19,8 @@ from aiohttp import web
 
 from harness.errors import ConfigError, HarnessError, RecordingError
 from harness.recording.recording import MANIFEST_SUFFIX, SUFFIX, Manifest
-from harness.recording.spooled import FOLDER
 from harness.recording.text import printable
+from harness.server.answers import without_places
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -210,7 +210,7 @@ class Library:
         if item.recording is None:
             error = item.take.error if item.take else None
             why = reason or (str(error) if error else "It was freed before it was finished.")
-            item.failed = self._without_places(why)
+            item.failed = without_places(why, self._folder)
             if item.take and not item.take.bytes:
                 # It never began.
                 self._items.pop(item.id, None)
@@ -219,10 +219,6 @@ class Library:
             for old in failed[:-_MOST_FAILED]:
                 del self._items[old]
         self._tell()
-
-    def _without_places(self, text: str) -> str:
-        """Return a message without where this server keeps things: it goes to everybody who looks."""
-        return text.replace(f"{self._folder / FOLDER}/", "").replace(f"{self._folder}/", "")
 
     def _tell(self) -> None:
         telling = asyncio.ensure_future(self._changed(self.listed()))
@@ -251,7 +247,7 @@ class Library:
             # Whoever goes away does not take the verdict from the others.
             verdict = await asyncio.shield(judging)
         except HarnessError as error:
-            raise web.HTTPConflict(text=f"{self._without_places(str(error))}\n") from error
+            raise web.HTTPConflict(text=f"{without_places(str(error), self._folder)}\n") from error
         except asyncio.CancelledError:
             if not judging.cancelled():
                 raise

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from harness.errors import HarnessError, PageError, RecordingError
 from harness.server.admission import WHILE_IN, Grant
+from harness.server.answers import without_places
 from harness.server.clock import room_time
 from harness.server.limits import Rate, too_deep
 from harness.server.line import hang_up
@@ -301,7 +302,7 @@ class SpoolSockets:
 
     def _failure(self, error: Exception) -> dict[str, Any]:
         """Return what the page hears of an error: nothing of where this server keeps things."""
-        message = str(error).replace(f"{self._spool.root}/", "")
+        message = without_places(str(error), self._spool.root.parent)
         if isinstance(error, PageError):
             return {"type": "error", "name": error.name, "code": error.code, "message": message}
         if isinstance(error, HarnessError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import ConfigError
-from harness.recording.handwritten import parse_toml, read_text
+from harness.recording.reading import parse_toml, read_text
 from harness.recording.text import printable
 from harness.recording.timeline import Words  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.facts import Value

@@ -10,6 +10,7 @@ from harness.verification.intervals import grown, longer, merged, shared, subtra
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from harness.recording.recording import Recording
     from harness.recording.timeline import Interval
     from harness.verification.evidence import Evidence
     from harness.verification.expectations import Expectation
@@ -276,11 +277,7 @@ def _guests(evidence: Evidence) -> list[Person]:
     if evidence.manifest is None:
         return []
     told = evidence.manifest.recording
-    return [
-        person
-        for person in evidence.people
-        if person.known and (told.recorder == "all" or person.name == told.participant)
-    ]
+    return [person for person in evidence.people if person.known and _may_be_in(told, person.name)]
 
 
 def _unmarked(evidence: Evidence) -> list[str]:
@@ -290,7 +287,11 @@ def _unmarked(evidence: Evidence) -> list[str]:
     told = evidence.manifest.recording
     marked = {person.name for person in evidence.people if person.known}
     names = dict.fromkeys((told.participant, *(member.name for member in evidence.manifest.timeline.members)))
-    return [name for name in names if name not in marked and (told.recorder == "all" or name == told.participant)]
+    return [name for name in names if name not in marked and _may_be_in(told, name)]
+
+
+def _may_be_in(told: Recording, name: str) -> bool:
+    return told.recorder == "all" or name == told.participant
 
 
 def _seen(evidence: Evidence) -> list[Person]:

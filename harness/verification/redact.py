@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.recording.recording import SUFFIX, Manifest
+from harness.recording.timeline import LONGEST_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,9 +21,7 @@ STEM: Final = "recording"
 # Where a manifest names somebody.
 _NAMES: Final = frozenset({"participant", "name"})
 # Where it tells something in words that may name them.
-_TEXTS: Final = frozenset({"message", "alarms", "recovered"})
-# What somebody is called here may be longer than their name.
-_LONGEST_TEXT: Final = 2000
+_TEXTS: Final = frozenset({"message", "alarms", "recovered", "codec", "mime_type"})
 # What a file may still be told to be.
 _KINDS: Final = frozenset({SUFFIX, ".mp4", ".m4a", ".mkv", ".wav", ".json"})
 # Addresses, and paths that begin at a root; a folder may have a name of several words.
@@ -55,7 +54,6 @@ class Redaction:
         told = self._walk(manifest.model_dump(mode="json", by_alias=True))
         path = unnamed(manifest.recording.path, self._stem)
         told["recording"] |= {"path": str(path), "manifest": str(path.with_suffix(".json"))}
-        told["recording"] |= {kind: self._text(told["recording"][kind]) for kind in ("codec", "mime_type")}
         told["config"].pop("recordName", None)
         versions = {self._text(name): self._text(version) for name, version in told["versions"].items()}
         return Manifest.model_validate(told | {"room": None, "versions": versions})
@@ -91,7 +89,8 @@ class Redaction:
         found = "|".join(map(_alone, names))
         if found:
             text = re.sub(found, lambda one: people.get(one[0].casefold(), "somebody"), text, flags=re.IGNORECASE)
-        return text[:_LONGEST_TEXT]
+        # What somebody is called here may be longer than their name.
+        return text[:LONGEST_TEXT]
 
 
 def unnamed(path: Path, stem: str = STEM) -> Path:

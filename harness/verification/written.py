@@ -15,10 +15,10 @@ XML: Final = b"<?xml"
 
 def check_target(target: Path, begins: bytes) -> None:
     """Raise ConfigError where a file lies that is no report, which begins so: recordings and manifests stay."""
-    if target.exists() and not target.is_file() and not target.is_char_device():
-        message = f"{target} is there already and is no file: nothing can be written there. Give another one."
-        raise ConfigError(message)
     if not target.is_file():
+        if target.exists() and not target.is_char_device():
+            message = f"{target} is there already and is no file: nothing can be written there. Give another one."
+            raise ConfigError(message)
         return
     with target.open("rb") as file:
         there = file.read(len(begins))

@@ -1,7 +1,8 @@
-"""What people wrote for us, as scenarios and expectations: read to its end, which is not far, and as TOML."""
+"""What others wrote, as manifests, scenarios and expectations: read to its end, which is not far."""
 
 from __future__ import annotations
 
+import io
 import re
 import tomllib
 from typing import TYPE_CHECKING, Any, Final
@@ -11,28 +12,36 @@ from harness.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-# In bytes; the largest example has two thousand.
+# In bytes, of what people write; the largest example has two thousand.
 _LARGEST: Final = 200_000
 # tomllib takes the square of the time for a key of many parts; nobody writes so many.
 _ENDLESS: Final = re.compile(r"""(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")
 
 
-def read_text(path: Path, what: str) -> str:
-    """Return what somebody wrote at ``path``; raises ConfigError where that can't be read, or is too much."""
+def read_whole(path: Path, what: str, most: int) -> bytes:
+    """Return all of a file; raises ConfigError where it can't be read, or has more bytes than ``what`` may."""
     try:
         if path.exists() and not path.is_file():
             message = f"{path} is no file that could be read to its end."
             raise ConfigError(message)
-        if (size := path.stat().st_size) > _LARGEST:
+        if (size := path.stat().st_size) > most:
             message = f"{path} is too large for {what} ({size} bytes)."
             raise ConfigError(message)
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes()
     except OSError as error:
         message = f"{path} can't be read: {error.strerror}."
         raise ConfigError(message) from error
+
+
+def read_text(path: Path, what: str) -> str:
+    """Return what somebody wrote at ``path``; raises ConfigError as read_whole does, and where it is no text."""
+    try:
+        text = read_whole(path, what, _LARGEST).decode("utf-8")
     except UnicodeDecodeError as error:
         message = f"{path} is no text in UTF-8: {error}."
         raise ConfigError(message) from error
+    # Lines end in whatever way their editor has.
+    return io.StringIO(text, newline=None).read()
 
 
 def parse_toml(text: str) -> dict[str, Any]:
