@@ -21,18 +21,19 @@ record: setup ## Record three people for ten seconds, and judge the file
 # More for pytest: make test TESTS="--basetemp=build/pytest -k page".
 TESTS ?=
 
-# The page's own tests take seconds, beside Python's first ones; what they say is printed last. Two of Python's run at a
-# time where they do not mind (tests/conftest.py); 5 is pytest's code for "none of these".
+# The page's own tests take seconds, beside Python's first ones. Two of Python's run at a time where they do not mind
+# (tests/conftest.py); 5 is pytest's code for "none of these". What failed anywhere is said once more, last.
 test: setup ## Run every suite in quick form
-	@said=$$(mktemp); \
-	scripts/with-node node --test --test-force-exit --test-reporter=spec web/test/*.test.js >$$said 2>&1 & \
-	beside=0; alone=0; page=0; \
-	$(BIN)/pytest -n 2 -m "not alone" $(TESTS) || beside=$$?; \
-	$(BIN)/pytest -m alone $(TESTS) || alone=$$?; \
-	wait $$! || page=$$?; \
-	cat $$said; rm -f $$said; \
-	echo "make test: pytest exit codes $$beside and $$alone, node --test exit code $$page"; \
-	test $$beside -eq 0 -o $$beside -eq 5 && test $$alone -eq 0 -o $$alone -eq 5 && test $$page -eq 0 && \
+	@page=$$(mktemp); failures=$$(mktemp); trap 'rm -f $$page $$failures' EXIT; \
+	scripts/with-node node --test --test-force-exit --test-reporter=spec web/test/*.test.js >$$page 2>&1 & \
+	beside=0; alone=0; javascript=0; \
+	FAILURES=$$failures $(BIN)/pytest -n 2 -m "not alone" $(TESTS) || beside=$$?; \
+	wait $$! || javascript=$$?; cat $$page; \
+	FAILURES=$$failures $(BIN)/pytest -m alone $(TESTS) || alone=$$?; \
+	test $$javascript -eq 0 || sed -n '/failing tests:/,$$p' $$page; \
+	echo "make test: pytest exit codes $$beside and $$alone, node --test exit code $$javascript"; \
+	cat $$failures; \
+	test $$beside -eq 0 -o $$beside -eq 5 && test $$alone -eq 0 -o $$alone -eq 5 && test $$javascript -eq 0 && \
 	test $$beside -eq 0 -o $$alone -eq 0
 
 test-thorough: setup ## Run every suite in full, one test at a time (more than an hour)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +14,6 @@ from tests.goals import FULL, Goals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.apps.site import Site
     from tests.janus import Janus
@@ -71,11 +72,18 @@ def goals() -> Goals:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table, as far as it was measured."""
+    """Print the table, as far as it was measured; add to the file FAILURES, if asked to, what failed and why."""
     if GOALS.rows:
         terminalreporter.section("what is promised, and what was measured")
         for line in GOALS.table():
             terminalreporter.write_line(line)
+    if "FAILURES" in os.environ and "PYTEST_XDIST_WORKER" not in os.environ:
+        with Path(os.environ["FAILURES"]).open("a", encoding="utf-8") as file:
+            for report in [*terminalreporter.getreports("failed"), *terminalreporter.getreports("error")]:
+                crash = getattr(report.longrepr, "reprcrash", None)
+                said = " ".join((crash.message if crash else report.longreprtext).split())
+                said = said if len(said) < 400 else f"{said[:250]} ... {said[-130:]}"
+                file.write(f"{report.nodeid} ({report.when}): {said}\n")
 
 
 @pytest.fixture(scope="session")
