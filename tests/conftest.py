@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import expect
 
 from tests.goals import FULL, Goals
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["pytester"]
 GOALS = Goals()
+# Two busy cores may take long for any example. The quick form says the same every time; the full one looks further.
+settings.register_profile("steady", deadline=None, derandomize=not FULL, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 # Folders and files whose tests do not mind what runs beside them; all others count pictures, or take times.
 BESIDE = {
     *("unit", "page", "plugin", "cluster", "remote"),

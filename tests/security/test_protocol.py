@@ -39,9 +39,6 @@ NAMES = st.sampled_from(["alice", "bob", "bob ", "\u202ebob", "", "x" * 300, "<b
 RUNS = settings(
     max_examples=300 if FULL else 15,
     stateful_step_count=60,
-    deadline=None,
-    # The quick form says the same every time; the full one looks further.
-    derandomize=not FULL,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 

@@ -277,6 +277,25 @@ describe('a lost connection', () => {
     assert.deepEqual([], failures);
   });
 
+  test('takes nothing more while it closes; the next one gets it', async (context) => {
+    const time = new FakeTime(context);
+    const { spool, socket } = await open(context);
+
+    socket.closing();
+    spool.ticks(0, [1]);
+    const address = spool.address();
+    socket.drop();
+    await time.pass(250);
+    const again = FakeSocket.last;
+    again.accept();
+    again.say({ type: 'ready', recording: 'r1', resume: 'again', bytes: 0, taken: 0 });
+    again.say({ type: 'address', url: '/1', name: 'a' });
+
+    assert.deepEqual([], socket.sent);
+    assert.deepEqual([{ type: 'ticks', first: 0, written: [1] }, { type: 'download' }], again.sent.slice(1));
+    assert.equal('/1', (await address).url);
+  });
+
   test('lets questions wait, and asks them again', async (context) => {
     const time = new FakeTime(context);
     const { spool, socket } = await open(context);
