@@ -145,6 +145,7 @@ def test_what_is_wrong_with_a_recording_can_be_jumped_to(open_server: RoomServer
     runs(alice, seconds=2)
     bob.evaluate("() => { for (const track of client.media.stream.getAudioTracks()) track.enabled = false; }")
     expect(alice.get_by_role("log", name="Alarms")).to_contain_text("No sound comes from Bob.", timeout=10_000)
+    runs(alice, seconds=7)
     button(alice, "Stop").click()
 
     entry(alice, "bad sound").click()

@@ -14,6 +14,7 @@ from playwright.sync_api import Playwright
 from harness.browser.chrome import launch_options
 from harness.browser.locate import locate
 from tests.janus import Janus
+from tests.verdicts import LATE
 
 QUIET = ("-p", "no:cacheprovider")
 ONE_PASSES_ONE_FAILS = """
@@ -36,12 +37,9 @@ ONE_PASSES_ONE_FAILS = """
         assert False
 """
 
-A_CALL_AND_ANOTHER = """
+A_CALL_AND_ANOTHER = f"""
     import pytest
     from harness import Limits, RecordConfig, verify
-
-    # Whatever runs beside it, its pictures may come late.
-    LATE = Limits(repeat_percent=50, av_offset_ms=400, own_av_offset_ms=400, missed_percent=30, freeze=1)
 
     @pytest.mark.parametrize("number", range(2))
     def test_a_room(room, number):
@@ -51,7 +49,7 @@ A_CALL_AND_ANOTHER = """
         alice.stop_media_recording()
         recording = alice.download_media_recording()
         alice.clean_media_recording()
-        verify(recording, limits=LATE).raise_for_failures()
+        verify(recording, limits={LATE!r}).raise_for_failures()
 """
 
 

@@ -12,7 +12,7 @@ from harness import RecordConfig, RecordingError, SetupError, open_room
 from harness.batch import Order, admitted
 from harness.scenario import read_scenario
 from tests.program import harness
-from tests.verdicts import CROWDED, whole
+from tests.verdicts import heard, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,9 +45,9 @@ def test_a_room_in_a_browser_elsewhere_is_recorded_here(
         alice.stop_media_recording()
         recording = alice.download_media_recording()
 
-    report = whole(recording, excused=CROWDED)
+    report = whole(recording, crowded=True)
     assert recording.path == tmp_path / "call.webm"
-    assert report.participant(bob.name).heard(0.5, 1.5)
+    assert heard(report, bob.name) > 1
 
 
 @pytest.mark.thorough
@@ -87,7 +87,7 @@ def test_a_server_that_dies_in_the_middle_leaves_the_recording(
 
     assert told.value.recording is not None
     assert told.value.recording.duration > 1.4
-    whole(told.value.recording, excused=CROWDED)
+    whole(told.value.recording, crowded=True)
 
 
 @pytest.mark.thorough
@@ -200,4 +200,4 @@ def test_a_browser_in_another_network_is_reached_by_its_server_alone(
         report = whole(alice.download_media_recording())
 
     assert address in server.url
-    assert report.participant(bob.name).heard(0.5, 1.5)
+    assert heard(report, bob.name) > 1
