@@ -106,7 +106,7 @@ class App:
         app.router.add_get("/", _file(page / "index.html"))
         app.router.add_get("/style.css", _file(page / "style.css"))
         app.router.add_static("/src", page / "src", follow_symlinks=False)
-        app.router.add_get("/healthz", _healthz)
+        app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/signal", self._signal)
         app.router.add_get("/spool", self._spool_sockets.handle)
         app.router.add_get("/recordings/{key}/{name}", self.downloads.handle)
@@ -114,6 +114,10 @@ class App:
         if self.library:
             app.add_routes(self.library.open(self.admission, self.downloads, self._announce_recordings))
         return app
+
+    async def _healthz(self, _: web.Request) -> web.StreamResponse:
+        """Say that the server is there, and whether people need a code."""
+        return web.json_response({"ok": True, "code": self.admission.join_code is not None})
 
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         if self.admission.app_key and request.path.startswith("/src/"):
@@ -242,7 +246,3 @@ def _file(path: Path) -> Handler:
         return web.FileResponse(path)
 
     return serve
-
-
-async def _healthz(_: web.Request) -> web.StreamResponse:
-    return web.json_response({"ok": True})

@@ -219,15 +219,16 @@ def test_a_join_without_a_name_is_told_where_it_happened(open_server: RoomServer
 
 @pytest.mark.alone
 def test_a_room_with_a_code_asks_for_it(visit: Visit, tmp_path: Path) -> None:
-    """The field for the code appears with the first refusal; a wrong code is told, the right one opens the door."""
+    """The field for the code is there; none and a wrong one are told, the right one opens the door."""
     with RoomServer(recordings=tmp_path, versions={}, open_room="room", join_code="sesame") as server:
         page = visit(server.url)
         code = page.get_by_label("Code", exact=True)
         page.get_by_label("Your name").fill("Alice")
         page.get_by_label("Synthetic").check()
-        expect(code).to_be_hidden()
+        expect(code).to_be_visible()
 
         button(page, "Join").click()
+        expect(page.get_by_text("This room has a code.")).to_be_visible()
         expect(code).to_be_focused()
         code.fill("open")
         code.press("Enter")

@@ -14,7 +14,7 @@ from playwright.sync_api import Playwright
 from harness.browser.chrome import launch_options
 from harness.browser.locate import locate
 from tests.janus import Janus
-from tests.verdicts import LATE
+from tests.verdicts import CROWDED, LATE
 
 QUIET = ("-p", "no:cacheprovider")
 ONE_PASSES_ONE_FAILS = """
@@ -49,7 +49,9 @@ A_CALL_AND_ANOTHER = f"""
         alice.stop_media_recording()
         recording = alice.download_media_recording()
         alice.clean_media_recording()
-        verify(recording, limits={LATE!r}).raise_for_failures()
+        # Others record on the same processors.
+        failures = verify(recording, limits={LATE!r}).failures
+        assert [] == [finding for finding in failures if finding.check not in {sorted(CROWDED)}]
 """
 
 

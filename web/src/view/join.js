@@ -1,5 +1,6 @@
 /** JoinForm: name, media, and the join code where the server asks for one; or the recordings alone, to look at. */
 
+import { parse } from '../json.js';
 import { DeviceChoice } from './devices.js';
 import { NO_ANSWER } from './language.js';
 import { find, say } from './page.js';
@@ -86,6 +87,7 @@ export class JoinForm extends EventTarget {
       this.#render();
     });
     this.#render();
+    void this.#askForCode();
   }
 
   /** Whether a join is under way. */
@@ -139,6 +141,15 @@ export class JoinForm extends EventTarget {
     const { t } = this.#language;
     say(this.#button, t(this.busy ? 'Joining' : 'Join'));
     say(this.#look, t(this.#viewer.recordings ? 'Close the recordings' : 'Only look at the recordings'));
+  }
+
+  /** Shows the field for the code, where one is needed; a server that does not say so still refuses who has none. */
+  async #askForCode() {
+    const told = await fetch('/healthz')
+      .then((answer) => answer.text())
+      .then(parse)
+      .catch(() => null);
+    if (/** @type {{code?: boolean} | null} */ (told)?.code) this.#codeField.hidden = false;
   }
 
   /** Names the devices, which the browser does once people have allowed them. */
