@@ -35,9 +35,3 @@ def whole(recording: Recording | Path, *, crowded: bool = False) -> Report:
     # No test module, so the assertion has to say itself what it found.
     assert [] == harm, harm
     return report
-
-
-def heard(report: Report, name: str) -> float:
-    """Return how long somebody is heard, in seconds, whatever others on the same processors cut out of it."""
-    audio = report.participant(name).audio
-    return sum(end - start for start, end in audio.heard) if audio else 0.0

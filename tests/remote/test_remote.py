@@ -12,7 +12,7 @@ from harness import RecordConfig, RecordingError, SetupError, open_room
 from harness.batch import Order, admitted
 from harness.scenario import read_scenario
 from tests.program import harness
-from tests.verdicts import heard, whole
+from tests.verdicts import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,10 @@ def test_a_room_in_a_browser_elsewhere_is_recorded_here(
 
     report = whole(recording, crowded=True)
     assert recording.path == tmp_path / "call.webm"
-    assert heard(report, bob.name) > 1
+    sound = report.participant(bob.name).audio
+    assert sound
+    # Others on the same processors may cut a piece out of it.
+    assert sum(end - start for start, end in sound.heard) > 1
 
 
 @pytest.mark.thorough
@@ -200,4 +203,4 @@ def test_a_browser_in_another_network_is_reached_by_its_server_alone(
         report = whole(alice.download_media_recording())
 
     assert address in server.url
-    assert heard(report, bob.name) > 1
+    assert report.participant(bob.name).heard(0.5, 1.5)

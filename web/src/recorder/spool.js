@@ -160,7 +160,7 @@ export class Spool extends EventTarget {
       return answer.promise;
     }
     this.#waiting.push({ type, answer, question });
-    if (question && this.#ready) this.#send(JSON.stringify(question));
+    if (question) this.#send(JSON.stringify(question));
     return answer.promise;
   }
 
@@ -248,16 +248,21 @@ export class Spool extends EventTarget {
     if (waiting.length === 0) this.dispatchEvent(new CustomEvent('failed', { detail: error }));
   }
 
-  /** A connection that closes already, and has not said so yet, takes nothing more: the next one gets it. @param {Blob | string} data */
+  /**
+   * Sends where the server is ready. A connection that closes already, and has not said so yet, takes nothing more:
+   * the next one gets it.
+   *
+   * @param {Blob | string} data
+   */
   #send(data) {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(data);
+    if (this.#ready && this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(data);
   }
 
   /** Sends in order, and keeps until the server has it. @param {Blob | string} data */
   #post(data) {
     if (!this.#socket) return;
     this.#outbox.push(data);
-    if (this.#ready) this.#send(data);
+    this.#send(data);
     if (this.bytes - this.acknowledged > BACKLOG) {
       this.#giveUp(
         cacheError('The server takes no more: 64 MB wait for it. What it had acknowledged is kept there.'),

@@ -118,11 +118,8 @@ export class JoinForm extends EventTarget {
     const options = this.#last;
     const recorded = this.#client.take?.running ?? false;
     while (options && !signal.aborted) {
-      const there = await fetch('/healthz').then(
-        ({ ok }) => ok,
-        () => false,
-      );
-      if (there && !signal.aborted) {
+      const server = await health();
+      if (server?.ok && !signal.aborted) {
         // A recording ends here: with a file, where its connection is back, too; else its server keeps what it has.
         await this.#client.leave().catch(() => undefined);
         await this.#enter(options, recorded ? ENDED : '');
@@ -145,11 +142,8 @@ export class JoinForm extends EventTarget {
 
   /** Shows the field for the code, where one is needed; a server that does not say so still refuses who has none. */
   async #askForCode() {
-    const told = await fetch('/healthz')
-      .then((answer) => answer.text())
-      .then(parse)
-      .catch(() => null);
-    if (/** @type {{code?: boolean} | null} */ (told)?.code) this.#codeField.hidden = false;
+    const server = await health();
+    if (server?.code) this.#codeField.hidden = false;
   }
 
   /** Names the devices, which the browser does once people have allowed them. */
@@ -229,3 +223,10 @@ export class JoinForm extends EventTarget {
     this.tell(code ? t(wrong) : t('This room has a code. Ask whoever runs the server for it.'), this.#code);
   }
 }
+
+/** What the server says of itself; null where it does not answer. */
+const health = () =>
+  fetch('/healthz')
+    .then((answer) => answer.text())
+    .then((text) => /** @type {{ok: boolean, code: boolean}} */ (parse(text)))
+    .catch(() => null);
