@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import time
 import zlib
@@ -12,6 +11,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 import psutil
+
+from harness.recording.machine import processors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -48,14 +49,14 @@ class Load:
 
     def shortage(self, people: int, config: RecordConfig) -> str | None:
         """Return a sentence where so many senders can't be recorded in time, with what to do; None where they can."""
-        processors = _processors()
-        foreign = min(self.foreign(), processors)
+        there = processors()
+        foreign = min(self.foreign(), there)
         need = needed(people, config) * _slowness()
-        if need <= _OF_A_FREE_ONE * (processors - foreign) + _OF_A_SHARED_ONE * foreign:
+        if need <= _OF_A_FREE_ONE * (there - foreign) + _OF_A_SHARED_ONE * foreign:
             return None
         width, height = config.size
         what = "sound" if config.record_type == "audio" else f"{width}x{height} and {config.record_video_frame}/s"
-        others = f"other programs use {foreign:.1f} of {processors}" if foreign >= 0.1 else f"it has {processors}"  # noqa: PLR2004
+        others = f"other programs use {foreign:.1f} of {there}" if foreign >= 0.1 else f"it has {there}"  # noqa: PLR2004
         return (
             f"This machine may be too slow: {people} people at {what} take about {need:.1f} processors, and {others}. "
             "Pictures may be lost; record fewer people, a smaller quality or frame rate, or end other programs."
@@ -64,7 +65,7 @@ class Load:
 
 def fitting(needs: Iterable[float]) -> int:
     """Return for how many recordings, the first of those that need so much each, the processors suffice at a time."""
-    there = _OF_A_FREE_ONE * _processors() / _slowness()
+    there = _OF_A_FREE_ONE * processors() / _slowness()
     return sum(together <= there for together in accumulate(needs))
 
 
@@ -84,14 +85,6 @@ def _slowness() -> float:
         zlib.compress(_WORK)
         took.append(time.thread_time() - began)
     return median(took) / _REFERENCE_SECONDS
-
-
-def _processors() -> int:
-    """Return how many processors this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
 
 
 def busy() -> float:

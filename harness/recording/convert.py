@@ -13,7 +13,7 @@ from av.error import FFmpegError
 from av.filter import Graph
 
 from harness.errors import ConfigError, DiskFullError
-from harness.recording.alone import ALONE
+from harness.recording.alone import open_media
 from harness.recording.disk import is_full
 from harness.recording.recording import check_file
 
@@ -84,7 +84,7 @@ def length(source: Path) -> float | None:
         # A pipe would be waited for; and what is no path from the root may be an address to FFmpeg, as pipe:0 is.
         if not source.is_file():
             return None
-        with av.open(str(source.absolute()), mode="r", options=ALONE) as container:
+        with open_media(source.absolute()) as container:
             return container.duration / 1e6 if container.duration else None
     except (OSError, FFmpegError, ValueError):
         return None
@@ -92,7 +92,7 @@ def length(source: Path) -> float | None:
 
 def _write(source: Path, to: Target, partial: Path, tell: Callable[[float], object]) -> None:
     with (
-        av.open(str(source), mode="r", options=ALONE) as container,
+        open_media(source) as container,
         av.open(str(partial), mode="w", format=_FORMATS[to]) as output,
     ):
         if to == "mkv":

@@ -12,6 +12,7 @@ import av
 from av.error import FFmpegError
 
 from harness.errors import RecordingError
+from harness.recording.alone import open_media
 from harness.recording.disk import room_for
 from harness.recording.grid import Grid
 from harness.recording.log import Cut, Log
@@ -189,7 +190,7 @@ def finalize(
     try:
         with (
             room_for("the finished file", target),
-            av.open(tail, mode="r", format="matroska", options=_PROMPT) as container,
+            open_media(tail, container="matroska", options=_PROMPT) as container,
             av.open(target, mode="w", format="webm") as output,
         ):
             copy = _Copy(container, output, Grid(step) if frame_rate else None, lines, progress)

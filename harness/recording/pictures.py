@@ -6,13 +6,13 @@ import io
 
 import av
 
-from harness.recording.alone import ALONE
+from harness.recording.alone import open_media
 
 
 def count_pictures(data: bytes) -> int:
     """Return how many pictures a WebM holds; 0 where it holds none that can be read."""
     try:
-        with av.open(io.BytesIO(data), mode="r", options=ALONE) as media:
+        with open_media(io.BytesIO(data)) as media:
             return sum(packet.size > 0 for packet in media.demux(video=0))
     except (av.FFmpegError, IndexError):
         return 0

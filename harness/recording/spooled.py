@@ -19,10 +19,10 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
-import av
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import RecordingError
+from harness.recording.alone import open_media
 from harness.recording.config import RecordConfig, Recorder
 from harness.recording.disk import room_for
 from harness.recording.names import safe_stem
@@ -194,7 +194,7 @@ class Folder:
         _sync(manifest_of(path))
         _sync(path.parent)
         packets = Counter[str]()
-        with av.open(path) as media:
+        with open_media(path) as media:
             for packet in media.demux():
                 if cancelled.is_set():
                     return

@@ -8,13 +8,11 @@ from __future__ import annotations
 import atexit
 import os
 import socket
-import subprocess
-import sys
 import threading
-import time
 from typing import TYPE_CHECKING, Final
 
 from harness.errors import SetupError
+from harness.recording.confined import Child, CpuDeadline
 from harness.recording.disk import stored_bytes
 from harness.recording.recording import LARGEST_MANIFEST
 from harness.verification.wire import Answer, NonsenseError, as_question, receive, send
@@ -23,43 +21,55 @@ if TYPE_CHECKING:
     from harness.verification.judge import Question
     from harness.verification.report import Report
 
-# How long reading may take, in seconds: for the beginning, and more for every second of the file that was read. Reading
-# is ten times faster than playing; a busy machine is slower.
+# How much processor time reading may take, in seconds: for the beginning, and more for every second of the file that
+# was read. On a machine with time to spare reading takes a tenth of a second for each.
 _AT_LEAST: Final = 10.0
-_PER_SECOND: Final = 0.5
-# What claims to be longer than its bytes can tell is not: fewer bytes a second are not even silence.
+_PER_SECOND: Final = 1.0
+# How much it may take to start, which is importing; half a second is usual.
+_STARTS_WITHIN: Final = 60.0
+# A file that claims to be longer than its bytes can be is not: fewer bytes a second are not even silence.
 _FEWEST_BYTES: Final = 500
-# The whole file is hashed, too, which a disk may make slow.
+# The whole file is hashed as well.
 _BYTES_PER_SECOND: Final = 20e6
 # What lies beside it is read, too: a manifest of the largest size, which is JSON, takes half a minute at most.
 _TOLD_BYTES_PER_SECOND: Final = 2e6
-_START: Final = "import sys; sys.path[:] = {path!r}; from harness.verification.worker import main; main()"
+_PROGRAM: Final = "from harness.verification.worker import main; main()"
 
 
 class _Worker:
-    """A process that reads files."""
+    """A process that reads files, and is ready to."""
 
     def __init__(self) -> None:
         self.line, theirs = socket.socketpair()
-        with theirs:
-            try:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-c", _START.format(path=sys.path), str(theirs.fileno())],
-                    pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                self.line.close()
-                message = f"The process that reads recordings can't be started by {sys.executable}: {error.strerror}."
-                raise SetupError(message) from error
+        try:
+            with theirs:
+                self._child = Child(_PROGRAM, str(theirs.fileno()), pass_fds=[theirs.fileno()])
+        except SetupError:
+            self.line.close()
+            raise
+        try:
+            ready = Answer.of(receive(self.line, deadline=self.deadline(_STARTS_WITHIN))).ready
+            why = "it gave no reason"
+        except (NonsenseError, ConnectionError):
+            ready, why = False, "it ended and gave no reason"
+        except TimeoutError:
+            ready, why = False, "it was not ready in time"
+        except BaseException:
+            self.end()
+            raise
+        if not ready:
+            error = self._child.failed_to_start(why)
+            self.end()
+            raise error
+
+    def deadline(self, seconds: float) -> CpuDeadline:
+        """Return a deadline for the next so many seconds of the process's work."""
+        return CpuDeadline(self._child.process.pid, seconds)
 
     def end(self) -> None:
-        """End the process, whatever it does; it holds nothing."""
+        """End the process, whatever it does."""
         self.line.close()
-        self._process.kill()
-        self._process.wait()
+        self._child.end()
 
 
 class _Workers:
@@ -76,9 +86,12 @@ class _Workers:
         with self._lock:
             if self._owner != os.getpid():
                 self._idle, self._busy, self._owner = [], set(), os.getpid()
-            worker = self._idle.pop() if self._idle else _Worker()
+            worker = self._idle.pop() if self._idle else None
+        # Starting takes a second: others need not wait for it.
+        worker = worker or _Worker()
+        with self._lock:
             self._busy.add(worker)
-            return worker
+        return worker
 
     def give_back(self, worker: _Worker) -> None:
         with self._lock:
@@ -106,20 +119,20 @@ atexit.register(_WORKERS.end)
 def judge_apart(question: Question) -> Report:
     """Return the verdict on a file; one that hangs or crashes its reader gets a report that says so.
 
-    Raises OSError where the file can't be read.
+    Raises OSError where the file can't be read, SetupError where no process that reads can be started.
     """
     size = stored_bytes(question.path)
     beside = min(stored_bytes(question.beside), LARGEST_MANIFEST) if question.beside.is_file() else 0
     worker = _WORKERS.take()
-    began = time.monotonic()
+    deadline = worker.deadline(_AT_LEAST + size / _BYTES_PER_SECOND + beside / _TOLD_BYTES_PER_SECOND)
     try:
-        answer = _answer(worker.line, question, size=size, beside=beside)
+        answer = _answer(worker.line, question, size=size, deadline=deadline)
     except (NonsenseError, ConnectionError):
         _WORKERS.drop(worker)
         return question.unreadable("crashes the decoder that reads it.")
     except TimeoutError:
         _WORKERS.drop(worker)
-        return question.unreadable(f"could not be read within {time.monotonic() - began:.0f} s.")
+        return question.unreadable(f"could not be read within {deadline.elapsed:.0f} s.")
     except BaseException:
         _WORKERS.drop(worker)
         raise
@@ -129,14 +142,13 @@ def judge_apart(question: Question) -> Report:
     return answer
 
 
-def _answer(line: socket.socket, question: Question, *, size: int, beside: int) -> Report | OSError:
-    """Return the answer; raises TimeoutError when it takes longer than so many bytes, and those beside them, may."""
-    least = time.monotonic() + _AT_LEAST + size / _BYTES_PER_SECOND + beside / _TOLD_BYTES_PER_SECOND
-    end = least
-    send(line, as_question(question), end=end)
+def _answer(line: socket.socket, question: Question, *, size: int, deadline: CpuDeadline) -> Report | OSError:
+    """Return the answer; every second of the file that was read earns more time, up to what its bytes allow."""
+    least = deadline.seconds
+    send(line, as_question(question), deadline=deadline)
     while True:
-        said = Answer.of(receive(line, end=end))
+        said = Answer.of(receive(line, deadline=deadline))
         if (answer := said.to(question)) is not None:
             return answer
-        # A file that tells ever later times earns no more than its bytes allow.
-        end = least + _PER_SECOND * min(said.at, size / _FEWEST_BYTES)
+        # Timestamps that jump ahead earn no more than the bytes of the file do.
+        deadline.seconds = least + _PER_SECOND * min(said.at, size / _FEWEST_BYTES)

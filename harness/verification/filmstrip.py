@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import io
-import resource
 import subprocess
 import sys
 import threading
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 import av
 import av.error
 
-from harness.recording.alone import ALONE
+from harness.recording.alone import open_media
+from harness.recording.confined import Child, confine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,33 +26,29 @@ _PICTURES: Final = 12
 _HEIGHT: Final = 90
 # Wider ones are no camera's and no screen's.
 _WIDEST: Final = 4 * _HEIGHT
-# In seconds; on a quiet machine half a second is enough.
-_WITHIN: Final = 10.0
-_MEMORY: Final = 1_500_000_000
+# In seconds of processor time, also where the asker is gone; half a second is enough for a usual recording.
+_WORKS_FOR: Final = 10.0
+# In seconds on the clock: a busy machine takes longer.
+_WITHIN: Final = 60.0
 # In bytes; a picture has some 5,000.
 _LARGEST_ANSWER: Final = 2_000_000
-_START: Final = "import sys; sys.path[:] = {path!r}; from harness.verification.filmstrip import main; main()"
+_PROGRAM: Final = "from harness.verification.filmstrip import main; main()"
 
 
 def filmstrip(path: Path, duration: float) -> list[str]:
     """Return some pictures of a film of so many seconds, evenly spread, as data addresses.
 
-    Fewer where they can't be decoded, or not within ten seconds.
+    Fewer where they can't be decoded, or not within ten seconds of work.
     """
-    with subprocess.Popen(
-        [sys.executable, "-c", _START.format(path=sys.path), str(path), str(duration)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        late = threading.Timer(_WITHIN, process.kill)
-        late.start()
-        try:
-            told = process.stdout.read(_LARGEST_ANSWER) if process.stdout else b""
-        finally:
-            late.cancel()
-            process.kill()
+    child = Child(_PROGRAM, str(path), str(duration), stdout=subprocess.PIPE)
+    late = threading.Timer(_WITHIN, child.process.kill)
+    late.start()
+    try:
+        with child.process.stdout or io.BytesIO() as answer:
+            told = answer.read(_LARGEST_ANSWER)
+    finally:
+        late.cancel()
+        child.end()
     # What stands behind the last line's end is half a picture.
     lines = told.split(b"\n")[:-1][:_PICTURES]
     return ["data:image/jpeg;base64," + line.decode("ascii", "replace") for line in lines]
@@ -60,12 +56,7 @@ def filmstrip(path: Path, duration: float) -> list[str]:
 
 def main() -> None:
     """Print the pictures of the film that the first argument names, whose length in seconds is the second."""
-    resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    # Whoever asked may be gone.
-    seconds = round(_WITHIN * 4)
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    confine(seconds=_WORKS_FOR)
     for picture in _pictures(sys.argv[1], float(sys.argv[2])):
         sys.stdout.buffer.write(base64.b64encode(picture) + b"\n")
         sys.stdout.buffer.flush()
@@ -73,7 +64,7 @@ def main() -> None:
 
 def _pictures(path: str, duration: float) -> Iterator[bytes]:
     try:
-        with av.open(path, options=ALONE) as media:
+        with open_media(path) as media:
             stream = media.streams.video[0]
             for number in range(_PICTURES):
                 at = (number + 0.5) * duration / _PICTURES

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import av
 import av.error
 
-from harness.recording.alone import ALONE
+from harness.recording.alone import open_media
 from harness.verification.ebml import Structure, read_structure
 from harness.verification.tracks import PictureTrack, SoundTrack
 
@@ -70,7 +70,7 @@ def probe(path: Path, *, eyes: Sequence[Eye] = (), ears: Sequence[Ear] = ()) -> 
         raise UnreadableError(message)
     structure = read_structure(path)
     try:
-        with av.open(str(path), metadata_errors="replace", options=ALONE) as media:
+        with open_media(path) as media:
             picture, sound, cut = _read(media, eyes, ears)
             claimed = media.duration / av.time_base if media.duration else None
             name = media.format.name
@@ -145,7 +145,7 @@ def _lands(path: Path, picture: PictureFacts | None, sound: SoundFacts | None) -
         middle = (sound.end if sound else 0.0) / 2
         # Sound alone is indexed by cluster; five seconds is the longest that libav and Chrome make one.
         earliest = middle - 5.0
-    with suppress(av.error.FFmpegError, ValueError, StopIteration), av.open(str(path), options=ALONE) as media:
+    with suppress(av.error.FFmpegError, ValueError, StopIteration), open_media(path) as media:
         media.seek(round(middle * av.time_base))
         frame = next(media.decode(media.streams.video[0]) if picture else media.decode(media.streams.audio[0]))
         return frame.time is not None and earliest - 0.002 <= frame.time <= middle + 0.1

@@ -96,6 +96,7 @@ class PictureTrack:
 
     def __init__(self, stream: av.VideoStream) -> None:
         self.stream = stream
+        # Frame threads decode fastest; open_media says how many.
         stream.thread_type = "AUTO"
         self._times = array("d")
         self._order = array("d")

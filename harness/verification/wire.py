@@ -6,13 +6,13 @@ questions, which come from us, are pickled.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import pickle
 import struct
-import time
-from typing import TYPE_CHECKING, Annotated, Any, Final, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, Self
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -22,6 +22,7 @@ from harness.verification.findings import Finding  # noqa: TC001 (pydantic reads
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from harness.verification.judge import Question
     from harness.verification.report import Report
@@ -32,6 +33,13 @@ LARGEST: Final = 128 * 1024 * 1024
 _ERRORS: Final = 4096
 _NUMBER: Final = struct.Struct("!I")
 _CURVES: Final = TypeAdapter(Curves)
+
+
+class Deadline(Protocol):
+    """Says for how long to wait before asking again."""
+
+    def wait(self) -> float:
+        """Return a time in seconds; raises TimeoutError when there is none left."""
 
 
 class NonsenseError(Exception):
@@ -48,8 +56,12 @@ class Judged(Value):
 
 
 class Answer(Value):
-    """What the process says: how far it is, in seconds of the file, and in the end a report or the system's error."""
+    """What the process says: that it is ready, how far it is in seconds of the file, in the end a report or an error.
 
+    ``error`` is the number of an error of the operating system.
+    """
+
+    ready: bool = False
     at: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     error: Annotated[int, Field(gt=0, lt=_ERRORS)] | None = None
     judged: Judged | None = None
@@ -68,6 +80,11 @@ class Answer(Value):
         if self.error is not None:
             return OSError(self.error, os.strerror(self.error))
         return question.report(**dict(self.judged)) if self.judged else None
+
+
+def as_ready() -> bytes:
+    """Return as bytes that the process has started and waits for a question."""
+    return _bytes({"ready": True})
 
 
 def as_pulse(at: float) -> bytes:
@@ -103,31 +120,34 @@ def question_of(data: bytes) -> Question:
     return question
 
 
-def send(line: socket.socket, data: bytes, *, end: float | None = None) -> None:
-    """Say something; raises ConnectionError where nobody is there, TimeoutError where nobody listens till ``end``."""
-    line.settimeout(_left(end))
-    line.sendall(_NUMBER.pack(len(data)) + data)
+def send(line: socket.socket, data: bytes, *, deadline: Deadline | None = None) -> None:
+    """Send a message.
 
-
-def receive(line: socket.socket, *, end: float | None = None) -> bytes:
-    """Return what is said next, all of it.
-
-    Raises TimeoutError where it is not there at ``end``, on the monotonic clock, and NonsenseError where nobody is at
-    the other end any more, or says that more will follow than is sensible.
+    Raises ConnectionError where the other end is gone, TimeoutError where it does not read in time.
     """
-    (number,) = _NUMBER.unpack(_read(line, _NUMBER.size, end))
+    rest = memoryview(_NUMBER.pack(len(data)) + data)
+    while rest:
+        rest = rest[_within(line, deadline, lambda: line.send(rest)) :]  # noqa: B023 - called at once
+
+
+def receive(line: socket.socket, *, deadline: Deadline | None = None) -> bytes:
+    """Return the next message, whole.
+
+    Raises TimeoutError where it does not come in time, and NonsenseError where the other end is gone, or announces more
+    than a message can hold.
+    """
+    (number,) = _NUMBER.unpack(_read(line, _NUMBER.size, deadline))
     if number > LARGEST:
         message = f"{number} bytes are too many"
         raise NonsenseError(message)
-    return _read(line, number, end)
+    return _read(line, number, deadline)
 
 
-def _read(line: socket.socket, number: int, end: float | None) -> bytes:
+def _read(line: socket.socket, number: int, deadline: Deadline | None) -> bytes:
     data = bytearray(number)
     rest = memoryview(data)
     while rest:
-        line.settimeout(_left(end))
-        got = line.recv_into(rest)
+        got = _within(line, deadline, lambda: line.recv_into(rest))  # noqa: B023 - called at once
         if not got:
             message = "nobody is there"
             raise NonsenseError(message)
@@ -135,13 +155,12 @@ def _read(line: socket.socket, number: int, end: float | None) -> bytes:
     return bytes(data)
 
 
-def _left(end: float | None) -> float | None:
-    """Return how many seconds are left; raises TimeoutError where none are."""
-    if end is None:
-        return None
-    if (left := end - time.monotonic()) <= 0:
-        raise TimeoutError
-    return left
+def _within(line: socket.socket, deadline: Deadline | None, step: Callable[[], int]) -> int:
+    """Return what ``step`` returns, which moves bytes, asking the deadline again and again while none move."""
+    while True:
+        line.settimeout(deadline.wait() if deadline else None)
+        with contextlib.suppress(TimeoutError):
+            return step()
 
 
 def _bytes(value: dict[str, Any]) -> bytes:

@@ -6,39 +6,40 @@ Run by ``apart.py``; not for people.
 from __future__ import annotations
 
 import os
-import resource
 import select
-import signal
 import socket
 import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
+from harness.recording.confined import MEMORY, confine
 from harness.verification.judge import judge
-from harness.verification.wire import NonsenseError, as_answer, as_error, as_pulse, question_of, receive, send
+from harness.verification.wire import (
+    NonsenseError,
+    as_answer,
+    as_error,
+    as_pulse,
+    as_ready,
+    question_of,
+    receive,
+    send,
+)
 
 if TYPE_CHECKING:
     from harness.verification.judge import Question
 
-# What a file may make us allocate, in bytes, beyond code; recordings take some 200 MB.
-MEMORY: Final = 1_500_000_000
 # How many files may be open: the one that is read, its manifest and statistics, and what Python itself needs.
 _FILES: Final = 64
 
 
 def main() -> None:
     """Answer the questions that come through the connection whose number is the first argument."""
-    # Ctrl-C is for whoever asks; the end of the connection ends us.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES, _FILES))
-    # Nothing is written; what was inherited, as a log, is a pipe or somebody else's matter.
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    confine(files=_FILES)
     with socket.socket(fileno=int(sys.argv[1])) as asker:
         threading.Thread(target=_end_with, args=(asker.fileno(),), daemon=True).start()
         try:
+            # Whatever goes wrong before this is a matter of the installation, not of a file.
+            send(asker, as_ready())
             while True:
                 question = question_of(receive(asker))
                 send(asker, _answer(question, asker))

@@ -195,7 +195,7 @@ def test_a_film_that_can_not_be_looked_at_has_a_page_all_the_same(
 ) -> None:
     """Its pictures are taken in a process of its own, which has its time, and ends with it."""
     does = {"hangs": "import time; print('half a pict', end='', flush=True); time.sleep(60)", "crashes": "os.abort()"}
-    monkeypatch.setattr(filmstrip, "_START", f"import os; {does[what]} #{{path}}")
+    monkeypatch.setattr(filmstrip, "_PROGRAM", f"import os; {does[what]}")
     monkeypatch.setattr(filmstrip, "_WITHIN", 1.0)
     began = monotonic()
 
