@@ -1,21 +1,26 @@
 # Everything starts here: `make record` and `make test` set up whatever is missing.
 
-# The Python to make .venv with: 3.11 or newer. Left empty, the first fit one on PATH.
+# The Python to make .venv with: 3.11 or newer, as in `make record PYTHON=python3.13`. Left empty, the first one on PATH
+# that fits.
 PYTHON ?=
 BIN := .venv/bin
+INTERPRETER := .venv/.interpreter
 PYTHON_READY := .venv/.python-ready
 BROWSER_READY := .venv/.browser-ready
+TOOLS_READY := .venv/.tools-ready
 PAGE_READY := node_modules/.page-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup record test test-thorough test-faults test-truth test-security soak bench check docs gallery lock audit licences sbom clean
+.PHONY: help setup setup-dev record test test-thorough test-faults test-truth test-security soak bench check docs gallery lock audit licences sbom clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
 
-setup: $(PYTHON_READY) $(BROWSER_READY) $(PAGE_READY) ## Make .venv, install the package, the page's tooling and a Chrome
+setup: $(PYTHON_READY) $(BROWSER_READY) ## Make .venv, install the package and a Chrome: all that recording needs
 
-record: setup ## Record three people for ten seconds, and judge the file
+setup-dev: setup $(TOOLS_READY) $(PAGE_READY) ## Install also what tests and checks need: Python's tools and the page's
+
+record: setup ## Record three participants for ten seconds, and verify the file
 	$(BIN)/harness record alice bob carol --recorder all --quality 720p --frame-rate 30 --seconds 10 --name standup
 
 # More for pytest: make test TESTS="--basetemp=build/pytest -k page".
@@ -23,7 +28,7 @@ TESTS ?=
 
 # The page's own tests take seconds, beside Python's first ones. Two of Python's run at a time where they do not mind
 # (tests/conftest.py); 5 is pytest's code for "none of these". What failed anywhere is said once more, last.
-test: setup ## Run every suite in quick form
+test: setup-dev ## Run every suite in quick form
 	@page=$$(mktemp); failures=$$(mktemp); trap 'rm -f $$page $$failures' EXIT; \
 	scripts/with-node node --test --test-force-exit --test-reporter=spec web/test/*.test.js >$$page 2>&1 & \
 	beside=0; alone=0; javascript=0; \
@@ -36,54 +41,64 @@ test: setup ## Run every suite in quick form
 	test $$beside -eq 0 -o $$beside -eq 5 && test $$alone -eq 0 -o $$alone -eq 5 && test $$javascript -eq 0 && \
 	test $$beside -eq 0 -o $$alone -eq 0
 
-test-thorough: setup ## Run every suite in full, one test at a time (more than an hour)
+test-thorough: setup-dev ## Run every suite in full, one test at a time (more than an hour)
 	HARNESS_FULL=1 $(BIN)/pytest $(TESTS)
 
-test-faults: setup ## Kill, cut, fill and stall, as often as it is promised; prints figure beside bar (some 25 minutes)
+test-faults: setup-dev ## Kill, cut, fill and stall, as often as it is promised; prints figure beside bar (some 25 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/faults tests/e2e/test_matrix.py
 
-test-truth: setup ## Plant every fault into real recordings; prints what was planted and what was found (some 20 minutes)
+test-truth: setup-dev ## Plant every fault into real recordings; prints what was planted and what was found (some 20 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/truth
 
-test-security: setup ## Attack sockets, names, joins and addresses, as often as it is promised; prints figure beside bar (four minutes)
+test-security: setup-dev ## Attack sockets, names, joins and addresses, as often as it is promised; prints figure beside bar (four minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/security
 
 # How long make soak records.
 MINUTES ?= 30
 
-soak: setup ## Record three people for MINUTES=30 (APPLICATION=1: in somebody else's page); prints drift, order of stamps and memory
+soak: setup-dev ## Record three people for MINUTES=30 (APPLICATION=1: in somebody else's page); prints drift, order of stamps and memory
 	$(BIN)/python -m tests.faults.soak $(MINUTES) $(if $(APPLICATION),--application)
 
-bench: setup ## Measure speed and cost beside NERTC's and RecordRTC's own code, in one run (an hour and a quarter; QUICK=1: three minutes)
+bench: setup-dev ## Measure speed and cost beside NERTC's and RecordRTC's own code, in one run (an hour and a quarter; QUICK=1: three minutes)
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
-check: setup ## Check format, lint, types and layers of Python and page
+check: setup-dev ## Check format, lint, types and layers of Python and page
 	scripts/check
 
-docs: setup ## Build the documents as a site: build/site/index.html
+docs: setup-dev ## Build the documents as a site: build/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-gallery: setup ## Make the pictures of docs/gallery.md anew
+gallery: setup-dev ## Make the pictures of docs/gallery.md anew
 	$(BIN)/python scripts/gallery.py
 
-lock: setup ## Pin the newest versions that fit together: requirements.lock
+lock: setup-dev ## Pin the newest versions that fit together: requirements.lock
 	scripts/supply lock
 
-audit: setup ## Ask PyPI and npm for known vulnerabilities of what is pinned
+audit: setup-dev ## Ask PyPI and npm for known vulnerabilities of what is pinned
 	scripts/supply audit
 
-licences: setup ## List the licences of what is installed with the package
+licences: setup-dev ## List the licences of what is installed with the package
 	scripts/supply licences
 
-sbom: setup ## Write bills of materials in CycloneDX: build/sbom-*.json
+sbom: setup-dev ## Write bills of materials in CycloneDX: build/sbom-*.json
 	scripts/supply sbom
 
 clean: ## Remove what setup and the tools made; recordings stay
 	rm -rf .venv node_modules build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(PYTHON_READY): pyproject.toml requirements.lock scripts/make-venv
-	scripts/make-venv $(PYTHON)
+# Runs every time, and touches its file only where .venv is made anew.
+$(INTERPRETER): FORCE
+	@scripts/make-venv $(PYTHON)
+
+.PHONY: FORCE
+FORCE:
+
+$(PYTHON_READY): $(INTERPRETER) pyproject.toml requirements.lock
+	$(BIN)/pip install --disable-pip-version-check --quiet --constraint requirements.lock --editable .
+	@touch $@
+
+$(TOOLS_READY): $(PYTHON_READY)
 	$(BIN)/pip install --disable-pip-version-check --quiet --constraint requirements.lock --editable '.[dev]'
 	@touch $@
 
