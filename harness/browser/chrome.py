@@ -14,6 +14,7 @@ from urllib.parse import quote
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import sync_playwright
 
+from harness.browser.driver import driver_problem
 from harness.browser.locate import Browser, locate, sandbox_works
 from harness.errors import SetupError
 
@@ -233,6 +234,11 @@ def start_playwright() -> Playwright:
                 f"Playwright does not start: {gist(error)} Install it again: pip install --force-reinstall playwright"
             )
         raise SetupError(message) from error
+    except Exception as error:
+        # Playwright raises a bare Exception where its driver ends at once.
+        if problem := driver_problem():
+            raise SetupError(str(problem)) from error
+        raise
 
 
 def gist(error: PlaywrightError) -> str:

@@ -6,11 +6,13 @@ import contextlib
 import os
 import platform
 import select
+import shutil
 import signal
 import subprocess
 import sys
 from typing import IO, TYPE_CHECKING, Final, cast
 
+from harness.browser.driver import driver_problem
 from harness.browser.locate import OR_NAME_ONE, Browser, locate
 from harness.errors import SetupError
 
@@ -30,6 +32,7 @@ def install() -> Browser:
 
     Raises SetupError, which lists everything tried and what to do.
     """
+    _complete_driver()
     bundled = _bundled()
     with contextlib.suppress(SetupError):
         return locate(bundled=bundled)
@@ -47,6 +50,20 @@ def install() -> Browser:
         + f"{OR_NAME_ONE}."
     )
     raise SetupError(message)
+
+
+def _complete_driver() -> None:
+    """Install what Playwright's driver lacks, as root on Debian; raises SetupError where it does not start."""
+    problem = driver_problem()
+    if problem is None:
+        return
+    if problem.package and os.geteuid() == 0 and shutil.which("apt-get"):
+        # The lists of packages may be old, or not there yet; what counts is whether the driver starts.
+        _run(["apt-get", "update"])
+        _run(["apt-get", "install", "-y", "--no-install-recommends", problem.package])
+        problem = driver_problem()
+    if problem is not None:
+        raise SetupError(str(problem))
 
 
 def _bundled() -> str:

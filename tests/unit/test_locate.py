@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from playwright._impl._driver import compute_driver_executable
 
 from harness.browser import locate as locating
+from harness.browser.chrome import start_playwright
 from harness.browser.install import install
 from harness.browser.locate import Browser, locate, sandbox_works
 from harness.errors import SetupError
@@ -165,6 +167,50 @@ def test_an_installer_that_falls_silent_is_stopped(
 
     with pytest.raises(SetupError, match=r"Downloading\n    \(silent for 0\.2 seconds, stopped\)"):
         install()
+
+
+def incomplete_driver(folder: Path, *, until: Path) -> Path:
+    """Write a Node.js that lacks a library until a file is there."""
+    path = folder / "node"
+    lacks = "error while loading shared libraries: libatomic.so.1: cannot open shared object file: No such file"
+    path.write_text(f'#!/bin/sh\n[ -e {until} ] && exec {real_node()} "$@"\necho "node: {lacks}" >&2\nexit 127\n')
+    path.chmod(0o755)
+    return path
+
+
+def real_node() -> str:
+    """Return the path of Playwright's own Node.js."""
+    return str(compute_driver_executable()[0])
+
+
+@pytest.mark.own_thread
+def test_a_library_that_the_driver_lacks_is_installed_by_root(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A bare Debian does not have it, and the driver runs before any Chrome is looked for."""
+    library = tmp_path / "libatomic"
+    driver = incomplete_driver(tmp_path, until=library)
+    installer = machine / "apt-get"
+    installer.write_text(f'#!/bin/sh\n[ "$5" = libatomic1 ] || [ "$4" = libatomic1 ] && : >{library}\nexit 0\n')
+    installer.chmod(0o755)
+    chrome = a_program(machine, "chromium")
+    monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", str(driver))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+
+    assert chrome == install().executable
+
+
+@pytest.mark.own_thread
+def test_a_driver_that_lacks_a_library_is_a_setup_error_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Installing a browser and starting one both say which package helps."""
+    monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", str(incomplete_driver(tmp_path, until=tmp_path / "never")))
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+
+    for step in (install, start_playwright):
+        with pytest.raises(SetupError, match=r"libatomic\.so\.1 is missing\. .*apt-get install libatomic1"):
+            step()
 
 
 def test_root_has_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:

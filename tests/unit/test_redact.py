@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from harness import Expectation, verify
+from harness.recording import confined
 from harness.recording.recording import Manifest, manifest_of
 from harness.recording.timeline import Event
 from harness.verification import apart
@@ -125,8 +126,8 @@ def test_a_file_that_its_reader_does_not_survive_has_no_name(
     (tmp_path / "private-project").mkdir()
     path = film(tmp_path / "private-project" / "merger talks.webm", TAKE).path
     program = f"import os, signal; from harness.verification import worker; worker.judge = lambda *_: {does}"
-    monkeypatch.setattr(apart, "_START", f"import sys; sys.path[:] = {{path!r}}; {program}; worker.main()")
-    monkeypatch.setattr(apart, "_AT_LEAST", 5.0)
+    monkeypatch.setattr(apart, "_PROGRAM", f"{program}; worker.main()")
+    monkeypatch.setattr(confined, "_STALLED", 5.0)
 
     report = verify(path, redact=True)
     page = report.write_html(tmp_path / "shared.html").read_text()
