@@ -38,11 +38,12 @@ def install() -> Browser:
         return locate(bundled=bundled)
     tried = []
     for commands in _ways():
-        failure = next((f"{' '.join(command)}\n{said}" for command in commands if (said := _run(command))), None)
+        # A step that fails does not end the way: packages can be installed although their lists can't be renewed.
+        failures = [f"{' '.join(command)}\n{said}" for command in commands if (said := _run(command))]
         try:
             return locate(bundled=bundled)
         except SetupError as error:
-            tried.append(failure or f"{' '.join(commands[-1])}\n    succeeded, and yet: {error}")
+            tried += failures or [f"{' '.join(commands[-1])}\n    succeeded, and yet: {error}"]
     message = (
         "No Chrome found, and none could be installed. Tried:\n"
         + "\n".join(f"  {what}" for what in tried)
