@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from harness.verification import file_checks, flow_checks, person_checks
+from harness.verification.findings import CheckName, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from harness.verification.evidence import Evidence
-    from harness.verification.findings import CheckName, Finding
     from harness.verification.limits import Limits
 
 
@@ -43,9 +43,19 @@ CHECKS: Final = (
     Check("duration", "Do picture, sound, container and manifest last equally long?", file_checks.duration),
     Check("intruder", "Is nobody in it who should not be?", person_checks.intruder),
     Check("hash", "Is it the very file that was recorded?", file_checks.hash_),
+    Check("complete", "Was the recording stopped by a call, without an alarm?", file_checks.complete),
 )
 
 
 def judged(evidence: Evidence, limits: Limits) -> tuple[Finding, ...]:
-    """Return the findings of all checks, in their order."""
-    return tuple(finding for check in CHECKS for finding in check.judge(evidence, limits))
+    """Return the findings of all checks, in their order, and a warning that names the checks that could not run."""
+    findings = tuple(finding for check in CHECKS for finding in check.judge(evidence, limits))
+    ran = {finding.check for finding in findings}
+    left = [check.name for check in CHECKS if check.name not in ran]
+    if evidence.manifest or not left:
+        return findings
+    text = (
+        "No manifest says what should be in it: whether every participant is visible and audible was not examined, and "
+        f"these checks did not run: {', '.join(left)}."
+    )
+    return (*findings, Finding(check="presence", ok=True, warning=True, message=text))

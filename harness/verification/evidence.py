@@ -14,6 +14,8 @@ from harness.verification.intervals import merged, spans
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from harness.recording.recording import Manifest
     from harness.recording.timeline import Interval
     from harness.verification.expectations import Expectation
@@ -23,27 +25,38 @@ if TYPE_CHECKING:
     from harness.verification.sound import Hearing
     from harness.verification.tracks import PictureFacts, SoundFacts
 
-GRIDS: Final = (15, 30)
+# In frames a second: what cameras, films and broadcasts use, and fractions of it. NTSC's are not whole.
+_NTSC: Final = 1000 / 1001
+_WHOLE_RATES: Final = (1, 2, 5, 7.5, 8, 10, 12, 12.5, 15, 20, 24, 25, 30, 48, 50, 60, 72, 90, 100, 120, 144, 240)
+COMMON_RATES: Final = np.array(sorted((*_WHOLE_RATES, *(rate * _NTSC for rate in (15, 24, 30, 48, 60, 120)))))
+# A file whose container has no frame to measure by, and no manifest, still needs a rate to be drawn with.
+_FALLBACK_RATE: Final = 15.0
 # Digital silence and the dither around it; a quiet room is 20 dB louder.
 _SILENCE: Final = 0.001
 _CLOSE: Final = 0.01
-_NEAR_GRID: Final = 0.05
+# In seconds: over the whole file a rate may be off by what rounding its first and last time to milliseconds explains.
+_ROUNDING: Final = 0.002
+_ROUNDS: Final = 3
+# A rate varies, rather than that frames are missing from a steady one, from this share of its gaps or frames on.
+_VARYING_GAPS: Final = 0.1
+_VARYING_FRAMES: Final = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What the checks judge.
 
-    ``asked_duration`` (seconds) and ``expectations`` are what the caller expects. ``unreadable`` says why the manifest
-    beside the file can't be used, where it can't; ``sha256`` is only taken where a manifest tells what it should be.
-    ``black`` and ``silent`` are when the whole picture is black and the whole mix silent, ``holes`` where no picture is
-    written.
+    ``asked_duration`` (seconds), ``asked_complete`` and ``expectations`` are what the caller expects. ``unreadable``
+    says why the manifest beside the file can't be used, where it can't; ``sha256`` is only taken where a manifest tells
+    what it should be. ``black`` and ``silent`` are when the whole picture is black and the whole mix silent, ``holes``
+    where no picture is written.
     """
 
     path: Path
     manifest: Manifest | None
     unreadable: str | None
     asked_duration: float | None
+    asked_complete: bool
     expectations: tuple[Expectation, ...]
     sha256: str | None
     streams: Streams
@@ -61,17 +74,43 @@ class Evidence:
 
 
 def frame_rate(picture: PictureFacts | None, manifest: Manifest | None) -> float | None:
-    """Return the rate of the grid that the pictures should stand on, in pictures a second; None without pictures."""
+    """Return the rate of the grid that the frames should be on, in frames a second; None without frames.
+
+    It is measured over the whole length of the file: single gaps of 16 and 17 ms do not tell 60 from 59.94.
+    """
     if picture is None or not picture.times.size:
         return None
     told = manifest.recording.frame_rate if manifest else None
     if manifest and told and 0 < missed(picture, told) <= manifest.ticks_missed:
-        # Where half of the pictures or more were missed, what is usual is no longer the grid.
+        # Where half of the frames or more were missed, what is usual is no longer the grid.
         return float(told)
-    usual = 1 / max(float(np.median(np.diff(picture.times))), 0.001) if picture.times.size > 1 else 0.0
-    grid = next((float(rate) for rate in GRIDS if abs(usual - rate) <= _NEAR_GRID * rate), usual)
-    # What the file does comes first: a wrong rate is for the check of that name, not for every gap.
-    return grid or float(told or GRIDS[0])
+    length = float(np.ptp(picture.times))
+    if not length:
+        return float(told or _FALLBACK_RATE)
+    measured, ticks = 1 / max(float(np.median(np.diff(picture.times))), 0.001), 0
+    # A long gap has more ticks than the median, which is rounded to milliseconds, lets one count at first.
+    for _ in range(_ROUNDS):
+        ticks = picture.times.size - 1 + missed(picture, measured)
+        measured = ticks / length
+    common = float(COMMON_RATES[np.abs(COMMON_RATES - measured).argmin()])
+    return common if abs(ticks / common - length) <= _ROUNDING else measured
+
+
+def off_grid(picture: PictureFacts, rate: float, limit_ms: float) -> NDArray[np.bool_]:
+    """Return which gaps between frames are further than ``limit_ms`` from a multiple of the rate's period."""
+    gaps = np.diff(picture.times) * 1000
+    ticks = np.round(gaps * rate / 1000).clip(min=1)
+    # Times are floating-point numbers: rounding to milliseconds may come out a hair above its limit.
+    return np.asarray(np.abs(gaps - ticks * 1000 / rate) > limit_ms + 1e-6)
+
+
+def varies(picture: PictureFacts, rate: float, limit_ms: float) -> bool:
+    """Return whether the frame rate varies: then there is no grid that frames could be missing from."""
+    if picture.times.size <= 2:  # noqa: PLR2004 (one gap is no pattern)
+        return False
+    off = np.count_nonzero(off_grid(picture, rate, limit_ms)) / (picture.times.size - 1)
+    lost = missed(picture, rate)
+    return bool(off > _VARYING_GAPS or lost > _VARYING_FRAMES * (lost + picture.times.size))
 
 
 def media_of(streams: Streams, *, size: int, rate: float | None, watch: PlainWatch) -> Media:

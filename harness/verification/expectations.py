@@ -11,10 +11,13 @@ from harness.recording.reading import parse_toml, read_text
 from harness.recording.text import printable
 from harness.recording.timeline import Words  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.facts import Value
+from harness.verification.intervals import longer
 from harness.verification.limits import Limits
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from harness.recording.timeline import Interval
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -44,13 +47,46 @@ class Expectation(Value):
             raise ValueError(message)
         return self
 
+    def problem(self, limits: Limits) -> str | None:
+        """Return why this can't be asked under these limits; None where it can."""
+        if self.end is None or tellable(self.start, self.end, limits):
+            return None
+        return (
+            f"from {self.start:g} to {self.end:g} s is too short to tell whether {self.participant} is visible or "
+            f"audible: ask for more than {2 * limits.hole:g} s"
+        )
+
+
+def settled(start: float, end: float, limits: Limits) -> Interval:
+    """Return the part of a time in which nothing changes any more: without its edges, at least its middle half."""
+    edge = min(limits.edge, (end - start) / 4)
+    return (start + edge, end - edge)
+
+
+def tellable(start: float, end: float, limits: Limits) -> bool:
+    """Return whether a time is long enough for an absence in it to exceed the limits."""
+    first, last = settled(start, end, limits)
+    return bool(longer([(first, last)], limits.hole))
+
 
 class Expected(Value):
-    """What a file of expectations says: a length in seconds, limits, and who is seen and heard when."""
+    """What a file of expectations says: a length in seconds, limits, and who is seen and heard when.
+
+    ``complete`` demands that the recording was stopped by a call and that no alarm was raised.
+    """
 
     duration: Seconds | None = None
+    complete: bool = False
     limits: Limits = Limits()
     expect: tuple[Expectation, ...] = ()
+
+    @model_validator(mode="after")
+    def _can_be_told(self) -> Self:
+        for number, one in enumerate(self.expect, 1):
+            if problem := one.problem(self.limits):
+                message = f"expectation {number}: {problem}"
+                raise ValueError(message)
+        return self
 
 
 def read_expected(path: Path) -> Expected:

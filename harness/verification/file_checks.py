@@ -12,8 +12,11 @@ from harness.verification.findings import Finding, milliseconds, span, stretches
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from harness.recording.recording import Manifest
+    from harness.recording.timeline import Interval
     from harness.verification.evidence import Evidence
     from harness.verification.limits import Limits
+    from harness.verification.probe import Streams
 
 _BY_SUFFIX: Final = {".mkv": "matroska", ".mp4": "mp4", ".m4a": "mp4", ".wav": "wav"}
 _WEBM_CODECS: Final = frozenset({"vp8", "vp9", "av1", "opus", "vorbis"})
@@ -28,6 +31,9 @@ def container(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     yield from problems
     if not problems:
         yield Finding(check="container", ok=True, message=f"{evidence.media.container}, complete and seekable")
+    if left := evidence.streams.unexamined:
+        text = f"{evidence.path.name} also holds {', '.join(left)}, which nothing here examines."
+        yield Finding(check="container", ok=True, warning=True, message=text)
 
 
 def _kind(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
@@ -37,10 +43,23 @@ def _kind(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
         yield expected, streams.container, f"{name} is {streams.container}, not {expected}."
     if streams.duration is None:
         yield "Duration", "none", f"{name} has no Duration: players show no length."
+    empty = [*_empty_tracks(streams)]
+    for kind in empty:
+        yield f"{kind} packets", "none", f"{name} declares {kind} and holds none."
+    if "video" in empty:
+        # The index is about its frames.
+        return
     if streams.structure and not streams.structure.cues:
         yield "Cues", "none", f"{name} has no Cues: players can't jump."
     if not streams.lands:
         yield "lands", "does not", f"A seek to the middle of {name} does not land there."
+
+
+def _empty_tracks(streams: Streams) -> Iterator[str]:
+    if streams.picture and not streams.picture.decoded:
+        yield "video"
+    if streams.sound and not streams.sound.duration:
+        yield "audio"
 
 
 def _tracks(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
@@ -163,6 +182,40 @@ def hash_(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
     ok = told == evidence.sha256
     message = "the file that was recorded" if ok else "The file is not the one that the manifest was written for."
     yield Finding(check="hash", ok=ok, expected=told, got=evidence.sha256, message=message)
+
+
+def complete(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
+    """Report what the manifest says went wrong while recording: that nobody stopped it, and each alarm with its time.
+
+    These are warnings, unless the caller demands a complete recording.
+    """
+    if evidence.manifest is None:
+        if evidence.asked_complete:
+            text = "Nothing says whether the recording is complete: there is no manifest beside it."
+            yield Finding(check="complete", ok=False, expected="a manifest", got="none", message=text)
+        return
+    wrong = [*_interruptions(evidence.manifest)]
+    yield from stretches(
+        [
+            Finding(check="complete", ok=not evidence.asked_complete, warning=True, at=at, message=message)
+            for at, message in wrong
+        ]
+    )
+    if not wrong:
+        yield Finding(check="complete", ok=True, message="stopped by a call, without an alarm")
+
+
+def _interruptions(manifest: Manifest) -> Iterator[tuple[Interval | None, str]]:
+    if reason := manifest.recording.recovered:
+        yield None, f"The recording was not stopped by a call: {reason.rstrip('.')}."
+    timed = [event for event in manifest.timeline.events if event.event == "alarm"]
+    for event in timed:
+        at = max(0.0, event.at)
+        yield milliseconds((at, at)), f"An alarm was raised at {at:.2f} s: {event.message or 'it gave no reason'}"
+    known = {event.message for event in timed}
+    for message in manifest.alarms:
+        if message not in known:
+            yield None, f"An alarm was raised: {message}"
 
 
 def _ends(evidence: Evidence) -> list[float]:

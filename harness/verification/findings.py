@@ -27,6 +27,7 @@ CheckName = Literal[
     "duration",
     "intruder",
     "hash",
+    "complete",
 ]
 
 # More of the same tells nothing new; the last one says how many were left out.

@@ -50,6 +50,7 @@ class Question:
     duration: float | None
     limits: Limits
     expect: tuple[Expectation, ...]
+    complete: bool = False
     redact: str | None = None
 
     @property
@@ -140,6 +141,7 @@ def _evidence(
         manifest=manifest,
         unreadable=damaged,
         asked_duration=question.duration,
+        asked_complete=question.complete,
         expectations=question.expect,
         sha256=sha256_of(path) if manifest and manifest.recording.path.suffix == path.suffix else None,
         streams=streams,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from harness.verification.expectations import settled, tellable
 from harness.verification.findings import Finding, milliseconds, span, stretches
 from harness.verification.intervals import grown, longer, merged, shared, subtract, total
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from harness.recording.recording import Recording
     from harness.recording.timeline import Interval
@@ -33,45 +34,51 @@ def presence(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _as_told(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Judge whether everybody is there when the manifest says, and only then."""
+    """Check whether every participant is visible and audible when the manifest says, and only then."""
     manifest = evidence.manifest
     if manifest is None:
         return
     duration = evidence.media.duration
     for person in _guests(evidence):
         wrong: list[Finding] = []
+        examined = False
         if evidence.media.video:
             wanted = manifest.timeline.seen(person.name, duration)
+            examined |= bool(person.seen or grown(wanted, -limits.edge))
             wrong += _absent(person, wanted, _excused(evidence.black, evidence.holes), limits)
             wrong += _unwanted(person, "seen", person.seen, wanted, limits)
         if evidence.media.audio and person.own_voice:
             wanted = manifest.timeline.heard(person.name, duration)
+            examined |= bool(person.heard or grown(wanted, -limits.edge))
             holes = evidence.streams.sound.holes if evidence.streams.sound else ()
             missing = _missing(wanted, person.heard, _excused(evidence.silent, holes), limits)
             wrong += [_stretch(person.name, at, "heard", "not heard") for at in missing]
             wrong += _unwanted(person, "heard", person.heard, wanted, limits)
         yield from stretches(wrong)
-        if not wrong:
+        if not examined:
+            text = (
+                f"{person.name} is neither seen nor heard, and the manifest expects neither for longer than "
+                f"{2 * limits.edge:g} s: nothing of {person.name} was examined."
+            )
+            yield Finding(check="presence", ok=True, warning=True, participant=person.name, message=text)
+        elif not wrong:
             yield Finding(check="presence", ok=True, participant=person.name, message=_summary(person, evidence))
 
 
 def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Judge what the caller expects: that somebody is, or is not, seen or heard for a while."""
+    """Check what the caller expects: that a participant is, or is not, visible or audible for a while."""
     people = {person.name: person for person in evidence.people}
-    unmarked = _unmarked(evidence)
     for asked in evidence.expectations:
-        end = evidence.media.duration if asked.end is None else asked.end
-        # The edges are where things change; a short while keeps its middle.
-        edge = min(limits.edge, (end - asked.start) / 4)
-        while_ = [(asked.start + edge, end - edge)]
-        person = people.get(asked.participant)
-        if person is None and (why := _not_found(asked, people, unmarked)):
+        if why := _not_tellable(asked, people, evidence, limits):
             yield Finding(check="presence", ok=False, participant=asked.participant, message=why)
             continue
+        person = people[asked.participant]
+        end = _end(asked, evidence)
         for sense, wanted in (("seen", asked.seen), ("heard", asked.heard)):
             if wanted is None:
                 continue
-            found: Iterable[Interval] = getattr(person, sense) if person else ()
+            found: Iterable[Interval] = getattr(person, sense)
+            while_ = [settled(asked.start, end, limits)]
             off = subtract(while_, found) if wanted else shared(while_, found)
             wrong = longer(off, limits.hole)
             said = (sense, f"not {sense}") if wanted else (f"not {sense}", sense)
@@ -82,23 +89,58 @@ def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
                 yield Finding(check="presence", ok=True, participant=asked.participant, message=text)
 
 
-def _not_found(asked: Expectation, people: Iterable[str], unmarked: Iterable[str]) -> str | None:
-    """Return why nothing can be said of somebody who is expected; None where their absence is."""
-    if asked.participant in unmarked:
-        return f"{asked.participant} carries no marks, so nobody can tell when {asked.participant} is seen or heard."
-    if asked.seen or asked.heard:
+def _end(asked: Expectation, evidence: Evidence) -> float:
+    """Return when an expectation ends; the end of the recording is good to what its length is."""
+    duration = evidence.media.duration
+    return duration if asked.end is None else min(asked.end, duration)
+
+
+def _not_tellable(asked: Expectation, people: Mapping[str, Person], evidence: Evidence, limits: Limits) -> str | None:
+    """Return why nothing in the file can show what is expected; None where something can."""
+    name = asked.participant
+    unmarked = _unmarked(evidence)
+    if name in unmarked:
+        return f"{name} carries no marks, so nobody can tell when {name} is seen or heard."
+    if name not in people:
         known = ", ".join((*people, *unmarked)) or "nobody"
-        return f"{asked.participant} is nowhere in the recording; there is {known}."
+        by = "The manifest names" if evidence.manifest else "The recording shows"
+        return f"{name} is nowhere in the recording. {by} {known}."
+    why = _beyond_the_end(asked, evidence, limits) or _without_a_track(asked, people[name], evidence)
+    return f"Nothing can be told of {name}{why}." if why else None
+
+
+def _beyond_the_end(asked: Expectation, evidence: Evidence, limits: Limits) -> str | None:
+    duration = evidence.media.duration
+    ends = f": the recording ends at {duration:.2f} s"
+    if asked.start >= duration:
+        return f" from {asked.start:g} s on{ends}"
+    if asked.end is not None and asked.end > duration + limits.duration:
+        return f" until {asked.end:g} s{ends}"
+    if not tellable(asked.start, _end(asked, evidence), limits):
+        return f" from {asked.start:g} s on{ends}, which is too soon after"
+    return None
+
+
+def _without_a_track(asked: Expectation, person: Person, evidence: Evidence) -> str | None:
+    if asked.seen is not None and evidence.media.video is None:
+        return ": the recording has no video"
+    if asked.heard is not None and evidence.media.audio is None:
+        return ": the recording has no audio"
+    if asked.heard is not None and not person.own_voice:
+        return ": another participant has the same audio marker"
     return None
 
 
 def _unjudged(evidence: Evidence) -> Iterator[Finding]:
-    """Say who is in the recording, and can't be looked for: their camera or film carries no marks."""
+    """Warn of participants whose camera or video file carries no marks, and of a manifest that names nobody."""
     names = _unmarked(evidence)
     if names:
         some = ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if (more := len(names) - _MOST_NAMED) > 0 else "")
         who = f"{some} carries" if len(names) == 1 else f"{some} carry"
         text = f"{who} no marks, so when and how they are seen and heard was not judged."
+        yield Finding(check="presence", ok=True, warning=True, message=text)
+    elif evidence.manifest and not _guests(evidence):
+        text = "The manifest names no participant who could be in the recording, so nobody was looked for."
         yield Finding(check="presence", ok=True, warning=True, message=text)
 
 

@@ -47,7 +47,7 @@ class Streams:
     ``container`` is what the bytes say: ``webm``, ``matroska``, ``mp4`` or libav's name of anything else;
     ``structure`` is None where it is no EBML. ``duration`` is what the container claims, in seconds, None where it
     claims nothing; ``cut`` says that reading ended in an error. ``lands`` says whether a seek to the middle
-    decodes a picture (or sound) from where it should.
+    decodes a picture (or sound) from where it should. ``unexamined`` names the tracks that were not read.
     """
 
     container: str
@@ -57,6 +57,7 @@ class Streams:
     sound: SoundFacts | None
     cut: bool
     lands: bool
+    unexamined: tuple[str, ...] = ()
 
 
 def probe(path: Path, *, eyes: Sequence[Eye] = (), ears: Sequence[Ear] = ()) -> Streams:
@@ -74,6 +75,7 @@ def probe(path: Path, *, eyes: Sequence[Eye] = (), ears: Sequence[Ear] = ()) -> 
             picture, sound, cut = _read(media, eyes, ears)
             claimed = media.duration / av.time_base if media.duration else None
             name = media.format.name
+            unexamined = tuple(_unexamined(media))
     except (av.error.FFmpegError, ValueError) as error:
         message = f"{path.name} is no media file that can be read: {_reason(error)}."
         raise UnreadableError(message) from error
@@ -88,7 +90,23 @@ def probe(path: Path, *, eyes: Sequence[Eye] = (), ears: Sequence[Ear] = ()) -> 
         sound=sound,
         cut=cut,
         lands=_lands(path, picture, sound),
+        unexamined=unexamined,
     )
+
+
+def _unexamined(media: InputContainer) -> Iterator[str]:
+    """Yield what is in the file beside its first video and its first audio track that can be decoded."""
+    for kind, streams in (("video", media.streams.video), ("audio", media.streams.audio)):
+        known = [stream for stream in streams if stream.codec_context is not None]
+        unknown = len(streams) - len(known)
+        if unknown:
+            yield f"{_number_of(unknown, kind)} of an unknown codec"
+        if len(known) > 1:
+            yield f"{_number_of(len(known) - 1, kind)} beside the first"
+
+
+def _number_of(tracks: int, kind: str) -> str:
+    return f"{tracks} {kind} track{'s' if tracks > 1 else ''}"
 
 
 def _read(

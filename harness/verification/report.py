@@ -127,7 +127,11 @@ class Report(Value):
     def _verdict(self) -> Text:
         if self.ok:
             checks = len({finding.check for finding in self.findings})
-            return Text.assemble(("✓ ", "bold green"), (self._name, "bold"), f"  {checks} checks, all well")
+            warned = len(self.warnings)
+            result = (
+                f"passed, with {warned} warning{'s' if warned > 1 else ''}" if warned else f"{checks} checks, all well"
+            )
+            return Text.assemble(("✓ ", "bold green"), (self._name, "bold"), f"  {result}")
         return Text.assemble(("✗ ", "bold red"), (self._name, "bold"), f"  failed {_count(self.failures)}")
 
     def _complaints(self) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from dataclasses import dataclass
 from itertools import pairwise
@@ -56,8 +57,8 @@ class Sound:
 class PictureFacts:
     """The facts of a picture track; times in seconds.
 
-    ``times`` are those of the packets, rising; ``sizes`` says from when on pictures have which width and height,
-    ``backward`` counts packets that the file holds after a later one, ``broken`` those that don't decode.
+    ``times`` are those of the packets that are shown, rising; ``sizes`` says from when on pictures have which width and
+    height, ``backward`` counts frames that decode after a later one, ``broken`` packets that don't decode.
     """
 
     codec: str
@@ -99,18 +100,20 @@ class PictureTrack:
         # Frame threads decode fastest; open_media says how many.
         stream.thread_type = "AUTO"
         self._times = array("d")
-        self._order = array("d")
         self._keyframes = array("d")
         self._sizes: list[tuple[float, int, int]] = []
         self._decoded = 0
         self._broken = 0
+        self._backward = 0
+        self._latest = -math.inf
 
     def take(self, packet: av.Packet[av.VideoStream]) -> Iterator[Picture]:
         """Yield the pictures that a packet completes."""
         if packet.size and packet.pts is not None and packet.time_base:
-            self._times.append(at := float(packet.pts * packet.time_base))
-            # Codecs that reorder pictures have honest decoding times beside the times of showing.
-            self._order.append(float((packet.pts if packet.dts is None else packet.dts) * packet.time_base))
+            at = float(packet.pts * packet.time_base)
+            # What an edit list cuts off is decoded, as others depend on it, and not shown.
+            if not packet.is_discard:
+                self._times.append(at)
             if packet.is_keyframe:
                 self._keyframes.append(at)
         try:
@@ -121,6 +124,9 @@ class PictureTrack:
         for frame in frames:
             if frame.time is not None:
                 self._decoded += 1
+                # Codecs with B-frames store frames in another order than they show them, and decoders undo that.
+                self._backward += frame.time <= self._latest
+                self._latest = max(self._latest, frame.time)
                 yield self._picture(frame, frame.time)
 
     def facts(self) -> PictureFacts:
@@ -131,7 +137,7 @@ class PictureTrack:
             keyframes=np.array(self._keyframes),
             sizes=tuple(self._sizes),
             decoded=self._decoded,
-            backward=int(np.count_nonzero(np.diff(self._order) <= 0)),
+            backward=self._backward,
             broken=self._broken,
         )
 

@@ -26,19 +26,28 @@ def verify(
     duration: float | None = None,
     limits: Limits | None = None,
     expect: Sequence[Expectation] = (),
+    complete: bool = False,
     redact: bool | str = False,
 ) -> Report:
     """Return the verdict on a recording, by what is in the file and in the manifest beside it, if there is one.
 
     ``manifest`` is where that lies, if not beside the file by its name. ``duration`` is how long it should last, in
-    seconds, and ``expect`` who should be seen or heard when. With ``redact`` the report can be shared: it names neither
-    people nor files, and shows no picture; a text is what the file is called in it. Bad media gives a report that says
-    so: it is read in a process of its own, with limits on memory and time. Raises ConfigError where there is no file to
-    read, or a duration that can't be.
+    seconds, and ``expect`` who should be seen or heard when. With ``complete`` a recording fails that no call stopped,
+    or during which an alarm was raised. With ``redact`` the report can be shared: it names neither people nor
+    files, and shows no picture; a text is what the file is called in it. Bad media gives a report that says so: it is
+    read in a process of its own, with limits on memory and time.
+
+    Raises ConfigError where there is no file to read, a duration that can't be, or an expectation for too short a time
+    to tell, and SetupError where no process that reads can be started.
     """
     if duration is not None and not 0 <= duration < float("inf"):
         message = f"duration: {duration!r} is not possible; give seconds from 0 up."
         raise ConfigError(message)
+    allowed = limits or Limits()
+    for one in expect:
+        if problem := one.problem(allowed):
+            message = f"expect: {problem}."
+            raise ConfigError(message)
     path = (recording.path if isinstance(recording, Recording) else Path(recording)).absolute()
     beside = recording.manifest if isinstance(recording, Recording) else manifest_of(path)
     if manifest is not None:
@@ -48,8 +57,9 @@ def verify(
         path=path,
         beside=beside,
         duration=duration,
-        limits=limits or Limits(),
+        limits=allowed,
         expect=tuple(expect),
+        complete=complete,
         redact=STEM if redact is True else redact or None,
     )
     try:

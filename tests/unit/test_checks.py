@@ -128,7 +128,7 @@ def test_a_tick_that_the_manifest_counts_is_a_warning(tmp_path: Path) -> None:
 
     assert report.ok
     assert ["gap"] == [finding.check for finding in report.warnings]
-    assert report.warnings[0].message.startswith("2 pictures (2.2 %) are missing")
+    assert report.warnings[0].message.startswith("2 frames are missing (2.2 %)")
 
 
 @pytest.mark.parametrize("kept", [2, 3])
@@ -139,7 +139,7 @@ def test_too_many_missed_ticks_are_a_fault_although_the_manifest_counts_them(tmp
     report = missing(tmp_path, dropped)
 
     assert ["gap"] == [finding.check for finding in report.failures]
-    assert f"{len(dropped)} pictures" in report.failures[0].message
+    assert f"{len(dropped)} frames" in report.failures[0].message
 
 
 def test_nobody_else_may_be_in_a_local_recording(tmp_path: Path) -> None:
@@ -258,7 +258,8 @@ def test_every_limit_has_its_reason() -> None:
 def test_the_checks_have_the_names_of_the_contract() -> None:
     """Each once, in the order of the report."""
     expected = (
-        "container size frame-rate gap black silent presence freeze repeat av-offset drift duration intruder hash"
+        "container size frame-rate gap black silent presence freeze repeat av-offset drift duration intruder hash "
+        "complete"
     )
 
     assert expected.split() == [check.name for check in CHECKS]

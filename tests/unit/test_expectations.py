@@ -28,7 +28,6 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
         Expectation(participant="bob", heard=True, start=0, end=2),
         Expectation(participant="bob", seen=True),
         Expectation(participant="alice", seen=True, heard=True),
-        Expectation(participant="dave", seen=False, heard=False),
     ],
 )
 def test_what_is_as_expected_passes(recording: Recording, expectation: Expectation) -> None:
@@ -45,7 +44,14 @@ def test_what_is_as_expected_passes(recording: Recording, expectation: Expectati
         (Expectation(participant="bob", heard=True, start=2, end=4), "bob is not heard from 2.50 to 3.50 s."),
         (Expectation(participant="alice", heard=False, start=1, end=3), "alice is heard from 1.50 to 2.50 s."),
         (Expectation(participant="alice", seen=False), "alice is seen from 0.50 to 4.50 s."),
-        (Expectation(participant="dave", seen=True), "dave is nowhere in the recording; there is alice, bob."),
+        (
+            Expectation(participant="dave", seen=True),
+            "dave is nowhere in the recording. The manifest names alice, bob.",
+        ),
+        (
+            Expectation(participant="Bob", heard=False),
+            "Bob is nowhere in the recording. The manifest names alice, bob.",
+        ),
     ],
 )
 def test_what_is_not_as_expected_fails(recording: Recording, expectation: Expectation, message: str) -> None:
@@ -84,7 +90,7 @@ def test_a_file_says_length_limits_and_who(tmp_path: Path) -> None:
             "[limits]\nfreze = 1",
             "limits.freze: Extra inputs are not permitted; there are start, keyframe, frame_rate_percent",
         ),
-        ("lenght = 8", "lenght: Extra inputs are not permitted; there are duration, limits, expect"),
+        ("lenght = 8", "lenght: Extra inputs are not permitted; there are duration, complete, limits, expect"),
         ('[[expect]]\nparticipant = "bob"', "expect.0: say whether the participant is seen or heard"),
         ('[[expect]]\nparticipant = "bob"\nseen = true\nfrom = 5\nto = 2', "expect.0: 'to' (2) must come after 'from'"),
         ("[limits]\nfreeze = -1", "limits.freeze: Input should be greater than or equal to 0"),

@@ -52,7 +52,7 @@ def test_a_file_without_a_manifest_is_judged_by_what_is_in_it(tmp_path: Path) ->
 
     assert report.ok
     assert ["participant 1", "participant 2"] == [one.name for one in report.participants]
-    assert not {"presence", "hash", "intruder", "frame-rate"} & {finding.check for finding in report.findings}
+    assert not {"hash", "intruder", "frame-rate"} & {finding.check for finding in report.findings}
 
 
 def test_sound_alone_tells_who_is_heard(tmp_path: Path) -> None:
