@@ -67,6 +67,11 @@ class Report(Value):
         """The file's name as it may be shown."""
         return printable(self.path.name)
 
+    @property
+    def _warned(self) -> str:
+        """How many warnings there are, in words."""
+        return "1 warning" if len(self.warnings) == 1 else f"{len(self.warnings)} warnings"
+
     def participant(self, name: str) -> Participant:
         """Return what was found about a participant; raises ConfigError, naming everybody, where there is none."""
         for participant in self.participants:
@@ -105,7 +110,9 @@ class Report(Value):
     def __repr__(self) -> str:
         """Return what a failed assertion should show of it, in one line."""
         failed = "; ".join(finding.message for finding in self.failures[:_COMPLAINTS])
-        return f"<report on {self._name}: {f'failed {_count(self.failures)}: {failed}' if failed else 'all well'}>"
+        warned = "; ".join(finding.message for finding in self.warnings[:_COMPLAINTS])
+        passed = f"passed, with {self._warned}: {warned}" if warned else "all well"
+        return f"<report on {self._name}: {f'failed {_count(self.failures)}: {failed}' if failed else passed}>"
 
     def __str__(self) -> str:
         # Rich would rather draw into a notebook than into a file.
@@ -127,10 +134,7 @@ class Report(Value):
     def _verdict(self) -> Text:
         if self.ok:
             checks = len({finding.check for finding in self.findings})
-            warned = len(self.warnings)
-            result = (
-                f"passed, with {warned} warning{'s' if warned > 1 else ''}" if warned else f"{checks} checks, all well"
-            )
+            result = f"passed, with {self._warned}" if self.warnings else f"{checks} checks, all well"
             return Text.assemble(("✓ ", "bold green"), (self._name, "bold"), f"  {result}")
         return Text.assemble(("✗ ", "bold red"), (self._name, "bold"), f"  failed {_count(self.failures)}")
 
