@@ -71,6 +71,7 @@ def verify(
             duration=duration,
             limits=expected.limits,
             expect=expected.expect,
+            complete=expected.complete,
             # Several are told apart by their place.
             redact=f"{STEM} {number}" if redact and len(files) > 1 else redact,
         )

@@ -117,12 +117,14 @@ def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
         duration: float | None = None,
         limits: Limits | None = None,
         expect: Sequence[Expectation] = (),
+        complete: bool = False,
     ) -> Report:
         return verify(
             recording,
             duration=expected.duration if duration is None else duration,
             limits=limits or expected.limits,
             expect=(*expected.expect, *expect),
+            complete=complete or expected.complete,
         )
 
     return judge
