@@ -97,11 +97,7 @@ def curves_of(evidence: Evidence, hearing: Hearing | None, limits: Limits) -> Cu
             for person in evidence.people
             if len(person.offsets)
         },
-        delays={
-            person.name: thinned(person.delays[:, 0], person.delays[:, 1])
-            for person in evidence.people
-            if len(person.delays)
-        },
+        delays={person.name: person.delays for person in evidence.people if person.delays.times.size},
     )
 
 

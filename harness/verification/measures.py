@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.verification.cadence import frozen, uneven
+from harness.verification.curves import thinned
 from harness.verification.facts import Heard, Participant, Seen, Spread
 from harness.verification.intervals import longer, merged, rounded, spans, subtract, total
 from harness.verification.markers import CAPTURE_BITS, COUNTS_A_SECOND
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.recording.timeline import Interval, Timeline
+    from harness.verification.curves import Curve
     from harness.verification.sightings import Sightings
     from harness.verification.sound import Hearing
 
@@ -57,7 +59,7 @@ class Person:
     heard: tuple[Interval, ...]
     uneven: int
     offsets: NDArray[np.float64]
-    delays: NDArray[np.float64]
+    delays: Curve
     own_voice: bool
 
     @property
@@ -118,7 +120,7 @@ def _person(tape: Tape, marker: int, name: str, *, known: bool, own_voice: bool)
         heard=tuple(heard),
         uneven=sight.uneven,
         offsets=offsets,
-        delays=delays,
+        delays=thinned(delays[:, 0], delays[:, 1]),
         own_voice=own_voice,
     )
 

@@ -147,10 +147,13 @@ class SoundWatch:
     def hearing(self) -> Hearing:
         """Return what was heard, when all sound was taken."""
         self._finish()
+        steps, tones, levels = self._steps, self._tones, self._levels
+        # What was concatenated is not needed twice: a day of it is 150 MB.
+        self._steps, self._tones, self._levels = [], [], []
         return Hearing(
-            steps=np.concatenate([np.zeros((0, 2)), *self._steps]),
-            tones=np.concatenate([np.zeros((0, VOICES), np.float32), *self._tones]),
-            levels=np.concatenate([np.zeros(0, np.float32), *self._levels]),
+            steps=np.concatenate([np.zeros((0, 2)), *steps]),
+            tones=np.concatenate([np.zeros((0, VOICES), np.float32), *tones]),
+            levels=np.concatenate([np.zeros(0, np.float32), *levels]),
             bursts=tuple(_apart(found) for found in self._bursts),
         )
 

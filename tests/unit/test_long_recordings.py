@@ -1,0 +1,51 @@
+"""A recording of a whole day is analyzed within the memory that its reader may use."""
+
+import tracemalloc
+
+import numpy as np
+
+from harness.recording.confined import MEMORY
+from harness.recording.timeline import Member, Timeline
+from harness.verification.measures import Tape, people
+from harness.verification.sightings import StripWatch
+from harness.verification.sound import VOICES, Hearing
+
+PARTICIPANTS = 9
+MINUTES = 20
+FRAME_RATE = 30
+
+
+def test_a_day_of_nine_participants_at_30_fps_fits() -> None:
+    """Measured over twenty minutes: what is kept, and what is needed at once, grows with the length."""
+    frames = np.arange(MINUTES * 60 * FRAME_RATE)
+    members = tuple(Member(name=f"participant {marker}", marker=marker) for marker in range(1, PARTICIPANTS + 1))
+    timeline = Timeline(members=members)
+    tracemalloc.start()
+    try:
+        watch = StripWatch(timeline, (1280, 720))
+        watch._times.frombytes((frames / FRAME_RATE).tobytes())
+        for member in members:
+            found = watch._found[member.marker or 0]
+            found.frames.frombytes(frames.astype(np.uint32).tobytes())
+            found.counters.frombytes((frames % (1 << 18)).astype(np.uint32).tobytes())
+            found.captures.frombytes((frames * 100 // 3 % (1 << 22)).astype(np.uint32).tobytes())
+            found.home.frombytes(np.ones(frames.size, np.int8).tobytes())
+        steps = MINUTES * 60 * 20
+        hearing = Hearing(
+            steps=np.stack((np.arange(steps) / 20, np.arange(1, steps + 1) / 20), axis=1),
+            tones=np.full((steps, VOICES), 0.04, np.float32),
+            levels=np.full(steps, 0.1, np.float32),
+            bursts=tuple(np.arange(MINUTES * 60.0) for _ in range(VOICES)),
+        )
+
+        found_people = people(
+            Tape(sightings=watch.sightings(), hearing=hearing, rate=FRAME_RATE, duration=MINUTES * 60.0, zero_ms=0.0),
+            timeline,
+        )
+
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [frames.size] * PARTICIPANTS == [one.facts.video.frames_seen for one in found_people if one.facts.video]
+    day = most * 24 * 60 / MINUTES
+    assert day < MEMORY, f"{day / 1e6:.0f} MB"
