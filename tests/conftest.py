@@ -103,7 +103,7 @@ def site() -> Iterator[Site]:
     from tests.apps.site import NODE_MODULES, Site
 
     if not (NODE_MODULES / "simple-peer").is_dir():
-        pytest.skip("the applications' libraries are not installed: make setup")
+        pytest.skip("the applications' libraries are not installed: make setup-dev")
     with Site() as site:
         yield site
 

@@ -73,7 +73,7 @@ CONFIGURATION = {
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder into which the SDK is installed."""
     if not TSC.exists():
-        pytest.skip("The page's tooling is not installed; make setup does it.")
+        pytest.skip("The page's tooling is not installed; make setup-dev does it.")
     folder = tmp_path_factory.mktemp("sdk")
     (folder / "tsconfig.json").write_text(json.dumps(CONFIGURATION))
     install_sdk(folder)
