@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -138,9 +139,12 @@ class Manifest(BaseModel):
 def check_file(path: Path) -> None:
     """Raise ConfigError where no file lies that could be a recording."""
     try:
-        if path.is_file():
+        # From Python 3.14 on, Path.is_file keeps to itself why it can't tell.
+        if stat.S_ISREG(path.stat().st_mode):
             return
-        message = f"{path} is {'no file' if path.exists() else 'not there'}; give the path of a recording."
+        message = f"{path} is no file; give the path of a recording."
+    except (FileNotFoundError, NotADirectoryError):
+        message = f"{path} is not there; give the path of a recording."
     except OSError as error:
         # A name that is longer than any can be, a folder that is shut.
         message = f"{path} can't be read: {error.strerror}."

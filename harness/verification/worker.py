@@ -5,6 +5,7 @@ Run by ``apart.py``; not for people.
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import socket
@@ -43,6 +44,8 @@ def main() -> None:
             while True:
                 question = question_of(receive(asker))
                 send(asker, _answer(question, asker))
+                # A container and its streams refer to each other, and each decoder keeps its threads until they go.
+                gc.collect()
         except (NonsenseError, ConnectionError):
             return
 

@@ -20,7 +20,7 @@ from harness.errors import ConfigError
 from harness.recording import confined
 from harness.recording.disk import stored_bytes
 from harness.recording.recording import Manifest
-from harness.verification import Limits, apart, verify, wire
+from harness.verification import Limits, apart, verdict, verify, wire
 from harness.verification.judge import Question, judge
 from tests.media import Take, cast, encode, film
 from tests.processes import left_of
@@ -301,7 +301,7 @@ def test_a_report_comes_over_whole(tmp_path: Path, name: str) -> None:
 def test_a_file_that_can_not_be_read_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the operating system says comes back over to whoever asked."""
     recording = film(tmp_path / "take.webm", TAKE)
-    monkeypatch.setattr(Path, "is_file", lambda _: True)
+    monkeypatch.setattr(verdict, "check_file", lambda _: None)
     recording.path.unlink()
     recording.path.mkdir()
 

@@ -200,7 +200,8 @@ def test_an_address_is_good_for_so_long(spool: Spool, sound: bytes, tmp_path: Pa
                 with urllib.request.urlopen(server.url + address) as answer:  # noqa: S310 - our own server
                     return int(answer.status)
             except urllib.error.HTTPError as error:
-                return error.code
+                with error:
+                    return error.code
 
         for good, address in addresses.items():
             now[0] = good
