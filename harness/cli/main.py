@@ -10,7 +10,8 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from harness.cli import browser, convert, doctor, record, recover, run, serve, verify
+from harness.cli import browser, convert, doctor, record, recover, serve, verify
+from harness.cli import run as play
 from harness.cli.options import DebugOption, debugging
 from harness.errors import ConfigError, HarnessError, NotSupportedError, SetupError
 from harness.recording.text import shown
@@ -29,7 +30,7 @@ app = typer.Typer(
 )
 app.command("record")(record.record)
 app.command("verify")(verify.verify)
-app.command("run")(run.run)
+app.command("run")(play.run)
 app.command("convert")(convert.convert)
 app.command("serve")(serve.serve)
 app.command("recover")(recover.recover)
@@ -65,8 +66,8 @@ class _Shown(logging.Formatter):
         return shown(super().format(record))
 
 
-def main() -> None:
-    """Run the program; exit 0: all well, 1: a check failed, 2: wrong usage, 3: the environment lacks something."""
+def run() -> None:
+    """Run the program and exit."""
     told = logging.StreamHandler(sys.stderr)
     told.setFormatter(_Shown("harness: %(message)s"))
     logging.basicConfig(handlers=[told], level=logging.WARNING)
