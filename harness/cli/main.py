@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from importlib import metadata
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from harness.cli import browser, convert, doctor, record, recover, serve, verify
 from harness.cli import run as play
-from harness.cli.options import DebugOption, debugging
+from harness.cli.options import DebugOption, debugging, print_error
 from harness.errors import ConfigError, HarnessError, NotSupportedError, SetupError
 from harness.recording.text import shown
 
@@ -88,6 +89,10 @@ def run() -> None:
 
 
 def _complain(what: str) -> None:
+    """Say on stderr what went wrong, and on stdout, where the answer is wanted in JSON."""
+    # A reader who has gone away is no reason to keep it from the other.
+    with contextlib.suppress(OSError):
+        print_error(what)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     console.print(shown(f"harness: {what}"), style="red", markup=False)
 

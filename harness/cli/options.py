@@ -10,19 +10,38 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, HarnessError
 from harness.recording.text import printable, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.progress import Progress
 
     from harness.recording.recording import Recording
     from harness.verification import Report
 
+
+class _Answer:
+    """Whether the command answers in JSON, and whether it has answered."""
+
+    wanted = False
+    printed = False
+
+
+def _note_json(wanted: bool) -> bool:
+    _Answer.wanted, _Answer.printed = wanted, False
+    return wanted
+
+
 JsonOption = Annotated[
-    bool, typer.Option("--json", envvar="HARNESS_JSON", help="Print exactly one JSON object on stdout.")
+    bool,
+    typer.Option(
+        "--json",
+        envvar="HARNESS_JSON",
+        callback=_note_json,
+        help="Print exactly one JSON object on stdout; where the command fails, its 'error' says why.",
+    ),
 ]
 RecordingsOption = Annotated[
     Path, typer.Option("--recordings", envvar="HARNESS_RECORDINGS", help="Folder for finished recordings.")
@@ -119,8 +138,36 @@ def writable() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        message = f"{error.filename} can't be written: {error.strerror}."
+        what = f"{error.filename} can't be written" if error.filename else "A report can't be written"
+        message = f"{what}: {error.strerror or error}."
         raise ConfigError(message) from error
+
+
+class Reports:
+    """Writes reports one by one: where one can't be written the others still are, and the answer is still given."""
+
+    def __init__(self) -> None:
+        self._error: HarnessError | None = None
+
+    def write(self, write: Callable[[], object]) -> bool:
+        """Write one, and return whether that went well."""
+        try:
+            with writable():
+                write()
+        except HarnessError as error:
+            self._error = self._error or error
+            return False
+        return True
+
+    @property
+    def error(self) -> str | None:
+        """Why the first of those that can't be written can't."""
+        return str(self._error) if self._error else None
+
+    def raise_for_error(self) -> None:
+        """Raise the first error, if there was one."""
+        if self._error:
+            raise self._error
 
 
 def print_path(console: Console, path: Path) -> None:
@@ -136,10 +183,22 @@ def print_verdicts(console: Console, recordings: Sequence[Recording], reports: S
         console.print(report)
 
 
-def print_json(answer: dict[str, Any]) -> None:
-    """Print a command's answer; what a terminal might obey, and what no encoding has a place for, is escaped."""
+def print_json(answer: dict[str, Any], *, error: str | None = None) -> None:
+    """Print a command's answer; what a terminal might obey, and what no encoding has a place for, is escaped.
+
+    ``error`` says what else went wrong than a check: such an answer is not ``ok``.
+    """
+    if error is not None:
+        answer = {**answer, "ok": False, "error": error}
     lines = json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False).split("\n")
+    _Answer.printed = True
     typer.echo("\n".join(line if line.isprintable() else _escaped(line) for line in lines))
+
+
+def print_error(error: str) -> None:
+    """Print an error as the command's answer, where that is wanted in JSON and was not given yet."""
+    if _Answer.wanted and not _Answer.printed:
+        print_json({}, error=error)
 
 
 def _escaped(line: str) -> str:

@@ -25,6 +25,7 @@ from harness.cli.options import (
     JunitOption,
     RecordingsOption,
     RelayOnlyOption,
+    Reports,
     SfuOption,
     SfuRoomOption,
     debugging,
@@ -39,6 +40,7 @@ from harness.recording.text import shown
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from harness.errors import HarnessError
     from harness.recording.recording import Recording
     from harness.scenario import Outcome, Progress
 
@@ -130,13 +132,27 @@ def run(
     shown = Live(board, console=console, refresh_per_second=4) if console.is_terminal else None
     with interruptible() as interruption, _warnings_above(console), shown or contextlib.nullcontext():
         outcomes = play_all(orders, tell=board.tell, done=board.done, interrupted=lambda: bool(interruption))
-    with writable():
-        _write(outcomes, html, junit)
-    _answer(outcomes, json=json)
+    reports = Reports()
+    _write(outcomes, html, junit, reports)
+    failure = _common_failure(outcomes)
+    if failure is None or json:
+        _answer(outcomes, json=json, error=str(failure) if failure else reports.error)
     if interruption:
+        if reports.error:
+            say(reports.error)
         raise typer.Exit(interruption.exit_code or 0)
+    if failure is not None:
+        raise failure
+    reports.raise_for_error()
     if not all(outcome.ok for outcome in outcomes):
         raise typer.Exit(1)
+
+
+def _common_failure(outcomes: Sequence[Outcome]) -> HarnessError | None:
+    """Return the error for which not one of the scenarios could begin, as where there is no Chrome."""
+    failures = [outcome.failure for outcome in outcomes]
+    different = {(type(failure), str(failure)) for failure in failures}
+    return failures[0] if len(different) == 1 else None
 
 
 def _say_rescued(recording: Recording) -> None:
@@ -204,20 +220,20 @@ def _state(row: _Row) -> tuple[Text, ...]:
     return Text("waits", "dim"), Text(), Text(), Text()
 
 
-def _write(outcomes: Sequence[Outcome], html: Path | None, junit: Path | None) -> None:
+def _write(outcomes: Sequence[Outcome], html: Path | None, junit: Path | None, written: Reports) -> None:
     reports = [report for outcome in outcomes for report in outcome.reports]
     if html:
-        html.mkdir(parents=True, exist_ok=True)
         # The index has its name for itself.
         stems = {
             report.path: report.path.stem + ("-report" if report.path.stem == "index" else "") for report in reports
         }
         pages = {path: html / f"{stem}.html" for path, stem in stems.items()}
         for report in reports:
-            report.write_html(pages[report.path])
+            if not written.write(functools.partial(report.write_html, pages[report.path])):
+                del pages[report.path]
         from harness.scenario.index_page import write_index
 
-        write_index(outcomes, pages, html / _INDEX)
+        written.write(lambda: write_index(outcomes, pages, html / _INDEX))
     if junit:
         from harness.verification.junit import write_junit
 
@@ -226,10 +242,10 @@ def _write(outcomes: Sequence[Outcome], html: Path | None, junit: Path | None) -
             for number, outcome in enumerate(outcomes, start=1)
             if outcome.error
         }
-        write_junit(reports, junit, broken=broken)
+        written.write(lambda: write_junit(reports, junit, broken=broken))
 
 
-def _answer(outcomes: Sequence[Outcome], *, json: bool) -> None:
+def _answer(outcomes: Sequence[Outcome], *, json: bool, error: str | None) -> None:
     if json:
         print_json(
             {
@@ -246,7 +262,8 @@ def _answer(outcomes: Sequence[Outcome], *, json: bool) -> None:
                     }
                     for outcome in outcomes
                 ],
-            }
+            },
+            error=error,
         )
         return
     console = stdout()

@@ -42,4 +42,5 @@ def write_report(target: Path, begins: bytes, content: str) -> None:
     """Write a report, with the folders that it lies in; raises ConfigError as check_target does, OSError."""
     check_target(target, begins)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(content, encoding="utf-8")
+    # A page's texts may hold halves of surrogate pairs, which UTF-8 has no place for.
+    target.write_text(content, encoding="utf-8", errors="replace")
