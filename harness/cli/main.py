@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
 import logging
 import sys
 from importlib import metadata
@@ -69,6 +71,7 @@ class _Shown(logging.Formatter):
 
 def run() -> None:
     """Run the program and exit."""
+    _write_anything()
     told = logging.StreamHandler(sys.stderr)
     told.setFormatter(_Shown("harness: %(message)s"))
     logging.basicConfig(handlers=[told], level=logging.WARNING)
@@ -86,6 +89,20 @@ def run() -> None:
         where = f"{error.filename}: " if error.filename else ""
         _complain(f"{where}{error.strerror or error}. --debug shows where.")
         sys.exit(FAILED)
+
+
+def _write_anything() -> None:
+    """Let no text be impossible to print: bytes of a file's name stay as they are, other signs are escaped."""
+
+    def encode(error: UnicodeError) -> tuple[str | bytes, int]:
+        try:
+            return codecs.lookup_error("surrogateescape")(error)
+        except UnicodeEncodeError:
+            return codecs.backslashreplace_errors(error)
+
+    codecs.register_error("harness", encode)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="harness")
 
 
 def _complain(what: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,7 @@ import typer
 from rich.console import Console
 
 from harness.errors import ConfigError, HarnessError
-from harness.recording.text import printable, shown
+from harness.recording.text import json_text, printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -190,17 +189,12 @@ def print_json(answer: dict[str, Any], *, error: str | None = None) -> None:
     """
     if error is not None:
         answer = {**answer, "ok": False, "error": error}
-    lines = json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False).split("\n")
+    text = json_text(answer, indent=2)
     _Answer.printed = True
-    typer.echo("\n".join(line if line.isprintable() else _escaped(line) for line in lines))
+    typer.echo(text)
 
 
 def print_error(error: str) -> None:
     """Print an error as the command's answer, where that is wanted in JSON and was not given yet."""
     if _Answer.wanted and not _Answer.printed:
         print_json({}, error=error)
-
-
-def _escaped(line: str) -> str:
-    """Return a line of JSON with its unprintable characters as JSON writes them in ASCII."""
-    return "".join(sign if printable(sign) == sign else json.dumps(sign)[1:-1] for sign in line)

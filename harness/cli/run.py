@@ -35,7 +35,7 @@ from harness.cli.options import (
     stdout,
     writable,
 )
-from harness.recording.text import shown
+from harness.recording.text import printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -206,7 +206,7 @@ class Board:
         for heading in ("scenario", "step", "", "recordings", "verdict"):
             table.add_column(heading, no_wrap=True)
         for row in self.rows:
-            table.add_row(Text(row.title), *_state(row))
+            table.add_row(Text(printable(row.title)), *_state(row))
         return table
 
 
@@ -216,7 +216,7 @@ def _state(row: _Row) -> tuple[Text, ...]:
         well = Text("✓ all well", "green") if row.outcome.ok else Text("✗ failed", "red")
         return Text("done", "dim"), Text(f"{row.outcome.seconds:.0f} s", "dim"), count, well
     if row.progress:
-        return Text(f"{row.progress.step}/{row.progress.steps}"), Text(row.progress.text), Text(), Text()
+        return Text(f"{row.progress.step}/{row.progress.steps}"), Text(printable(row.progress.text)), Text(), Text()
     return Text("waits", "dim"), Text(), Text(), Text()
 
 
@@ -268,7 +268,9 @@ def _answer(outcomes: Sequence[Outcome], *, json: bool, error: str | None) -> No
         return
     console = stdout()
     for outcome in outcomes:
-        sign = Text.assemble(("✓ ", "bold green") if outcome.ok else ("✗ ", "bold red"), (outcome.title, "bold"))
+        sign = Text.assemble(
+            ("✓ ", "bold green") if outcome.ok else ("✗ ", "bold red"), (printable(outcome.title), "bold")
+        )
         console.print(sign)
         if outcome.error:
             console.print(shown(f"  {outcome.error}"), markup=False, style="red")
