@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 INTERRUPTED: Final = 128 + signal.SIGINT
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_OUTPUTS: Final = (1, 2)
 
 
 class Interruption:
     """Whether the program was asked to end; ``exit_code`` is 129, 130 or 143 then, else None."""
 
     exit_code: int | None = None
+
+    def __init__(self) -> None:
+        self._terminals = [number for number in _OUTPUTS if os.isatty(number)]
 
     def __bool__(self) -> bool:
         return self.exit_code is not None
@@ -28,6 +32,9 @@ class Interruption:
         """Note the signal; from now on another one has its usual effect."""
         del frame
         self.exit_code = 128 + number
+        for terminal in self._terminals:
+            if not os.isatty(terminal):
+                _mute(terminal)
         for one in _SIGNALS:
             if signal.getsignal(one) == self.heard:
                 signal.signal(one, _interrupt if one == signal.SIGINT else signal.SIG_DFL)
@@ -61,6 +68,13 @@ def quiet_interrupts() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def _mute(output: int) -> None:
+    """Let nobody read an output: its terminal is gone, and writing there would be an error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, output)
+    os.close(nowhere)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
