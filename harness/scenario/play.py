@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from harness.errors import ConfigError, HarnessError, RecordingError
+from harness.errors import ConfigError, HarnessError, RecordingError, StepTimeout
 from harness.launch import open_room
 from harness.scenario.steps import (
     EDGE,
@@ -41,11 +41,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from harness.recording.recording import Recording
-    from harness.scenario.steps import Scenario, Step
+    from harness.scenario.steps import During, Scenario, Step
     from harness.server.media import Routes
     from harness.session.participant import Participant
     from harness.session.room import Room
     from harness.verification import Limits, Report
+
+    # The recording of each who records, and how many seconds it has.
+    _Elapsed = dict[str, tuple[str, float]]
 
 # How often, in seconds, who waits looks whether it is to end.
 _LOOK_EVERY: Final = 0.25
@@ -139,6 +142,9 @@ def play(
         if stage is None:
             raise
         error = error or f"closing the room: {reason_of(failure)}"
+    lost = stage.asked.keys() - {recording.id for recording in stage.room.recordings}
+    if lost and error is None:
+        error = f"the end: {len(lost)} of the recordings of which something is expected are not there"
     tell(Progress(len(scenario.steps), len(scenario.steps), "judging"))
     return Outcome(
         title=scenario.title or _UNTITLED,
@@ -302,15 +308,25 @@ class _Stage:
             self.room.wait(seconds=min(left, _LOOK_EVERY))
         if self.interrupted:
             return
-        after = self._elapsed() if before else {}
-        for name, (recording, start) in before.items():
-            _, stop = after[name]
-            for one in step.expect:
-                if self._recording[name] == "all" or one.participant == name:
-                    asked = one.model_dump() | {"from": round(start + EDGE, 2), "to": round(stop - EDGE, 2)}
-                    self.asked[recording].expect.append(Expectation.model_validate(asked))
+        after = self._elapsed() if step.expect else {}
+        for one in step.expect:
+            self._expect(one, before, after)
 
-    def _elapsed(self) -> dict[str, tuple[str, float]]:
+    def _expect(self, one: During, before: _Elapsed, after: _Elapsed) -> None:
+        """Ask every recording that ran meanwhile, and shows the participant; raises StepTimeout where none did."""
+        asked = 0
+        for name, (recording, start) in before.items():
+            now, stop = after.get(name, (None, start))
+            if now == recording and (self._recording[name] == "all" or one.participant == name):
+                span = {"from": round(start + EDGE, 2), "to": round(stop - EDGE, 2)}
+                self.asked[recording].expect.append(Expectation.model_validate(one.model_dump() | span))
+                asked += 1
+        if not asked:
+            states = ", ".join(f"{name}'s is {self._people[name].get_media_recording().state}" for name in before)
+            message = f"No recording that shows {one.participant} ran all the while{f': {states}' if states else ''}."
+            raise StepTimeout(message)
+
+    def _elapsed(self) -> _Elapsed:
         """Return the recording of each who records now and is not paused, and how many seconds it has."""
         found = {}
         for name in self._recording:
