@@ -66,7 +66,9 @@ class Course:
         running = {who: whom for who, whom in self.recording.items() if who not in self.paused}
         if not running:
             paused = ", ".join(sorted(self.paused & self.recording.keys()))
-            return f"something is expected, and nobody records{f': the recording of {paused} is paused' if paused else ''}"
+            return (
+                f"something is expected, and nobody records{f': the recording of {paused} is paused' if paused else ''}"
+            )
         if name not in running and "all" not in running.values():
             return f"{name} is expected, and only {', '.join(sorted(running))} is recorded"
         return None
