@@ -140,6 +140,10 @@ def writable() -> Iterator[None]:
         what = f"{error.filename} can't be written" if error.filename else "A report can't be written"
         message = f"{what}: {error.strerror or error}."
         raise ConfigError(message) from error
+    except ValueError as error:
+        # A path or a text that no file can have.
+        message = f"A report can't be written: {error}."
+        raise ConfigError(message) from error
 
 
 class Reports:
