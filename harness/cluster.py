@@ -316,8 +316,8 @@ def _bring_leftovers(client: Client, batch: str, home: Path, rescued: Callable[[
             for one in left:
                 try:
                     recordings = _bring(client, worker, one.recordings, home)
-                except HarnessError as error:
-                    _log.warning("What a dead worker had recorded stays in %s of %s: %s", one.folder, worker, error)
+                except (HarnessError, OSError) as error:
+                    _log.warning("What was recorded stays in %s of %s: %s", one.folder, worker, error)
                     continue
                 for recording in recordings:
                     rescued(recording)

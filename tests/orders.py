@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+Fate = Literal["ends", "dies", "lacks", "breaks"]
 NO_CHROME = "There is no Chrome here."
 
 
@@ -24,7 +25,7 @@ NO_CHROME = "There is no Chrome here."
 class Pretended(Order):
     """An order that ends as ``fate`` says; it records first if ``records``."""
 
-    fate: Literal["ends", "dies", "lacks", "breaks"] = "ends"
+    fate: Fate = "ends"
     records: bool = False
 
     def play(self, recordings: Path, *, tell: Callable[[Progress], None], interrupted: Callable[[], bool]) -> Outcome:
