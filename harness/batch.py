@@ -12,7 +12,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from logging.handlers import QueueHandler
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Final
 
@@ -233,6 +233,9 @@ class _Worker:
         # The signals of the group are the parent's business; a process begins with its parent's mask.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
+            # Python's own helper process begins with the first of ours; starting it unblocks signals again.
+            resource_tracker.ensure_running()
+            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
             self._process.start()
         except OSError:
             self.line.close()

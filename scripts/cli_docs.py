@@ -20,9 +20,9 @@ HEAD = """# The command line
 Made by `python scripts/cli_docs.py` from the program's own help. `harness --install-completion` lets the shell complete
 commands and options. Each option can be given by its environment variable, too.
 
-With `--json` a command prints exactly one JSON object on stdout, also where it fails: `ok` is false then, and `error` is
-the line that stderr has. Only a mistake in the options themselves has no answer but the usage on stderr. Where a report
-can't be written (`--html`, `--junit`), the others are, and the answer is still printed, with that error.
+With `--json` a command prints exactly one JSON object on stdout, also where it fails: `ok` is false then, and `error`
+is the line that stderr has. Only a mistake in the options themselves has no answer but the usage on stderr. Where a
+report can't be written (`--html`, `--junit`), the others are, and the answer is still printed, with that error.
 
 | exit code | meaning |
 | --- | --- |

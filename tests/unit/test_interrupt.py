@@ -43,6 +43,29 @@ def test_ctrl_c_ends_a_program_quietly_while_it_imports(tmp_path: Path, module: 
     assert "KeyboardInterrupt" not in complaints
 
 
+def test_ctrl_c_is_quiet_while_a_worker_of_a_batch_starts(tmp_path: Path) -> None:
+    """The signal reaches the worker as well, which leaves it to the program that started it."""
+    (tmp_path / "scenario.toml").write_text('steps = [ { join = "alice" }, { start = "alice" } ]')
+    program = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "harness", "run", "scenario.toml", "--executable", "/missing"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert program.stderr is not None
+    modules = (line.split()[-1:] for line in program.stderr)
+    # The program imports it, and then the worker does.
+    for _ in range(2):
+        assert any(module == ["harness.recording.recover"] for module in modules)
+    os.killpg(program.pid, signal.SIGINT)
+    _, complaints = program.communicate(timeout=30)
+
+    assert 130 == program.returncode, complaints
+    assert "Traceback" not in complaints
+
+
 def _wait_until_it_serves(program: subprocess.Popen[str]) -> None:
     assert program.stderr is not None
     assert any("Ctrl-C" in line for line in program.stderr)
