@@ -225,10 +225,13 @@ def _failed(order: Order, error: Exception | str) -> Outcome:
 def _client(address: str) -> Client:
     try:
         from distributed import Client
+        from distributed.comm.addressing import get_address_host_port
     except ImportError as error:
         message = "--dask: Dask is not installed: pip install 'recording-harness[dask]'."
         raise SetupError(message) from error
     try:
+        # A client that is given what is no address takes ten seconds to be gone again, and complains.
+        get_address_host_port(address)
         return Client(address, timeout=_CONNECTED_WITHIN, set_as_default=False)
     except (OSError, ValueError) as error:
         message = f"--dask: no scheduler answers at {address}: {error}. Start one with 'dask scheduler'."

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 
 from harness.errors import ConfigError, HarnessError
-from harness.recording.text import json_text, printable, shown
+from harness.recording.text import encodable, json_text, printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from harness.recording.recording import Recording
     from harness.verification import Report
+
+_Given = TypeVar("_Given")
 
 
 class _Answer:
@@ -42,8 +45,22 @@ JsonOption = Annotated[
         help="Print exactly one JSON object on stdout; where the command fails, its 'error' says why.",
     ),
 ]
+
+
+def is_text(parameter: typer.CallbackParam, given: _Given) -> _Given:
+    """Return what was given; raises ConfigError for bytes that are no text, which no page and no manifest can hold."""
+    for one in given if isinstance(given, list) else [given]:
+        text = os.fspath(one) if isinstance(one, str | os.PathLike) else ""
+        if encodable(text) != text:
+            name = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar
+            message = f"{name}: {printable(text)!r} is no text in UTF-8; give another one."
+            raise ConfigError(message)
+    return given
+
+
 RecordingsOption = Annotated[
-    Path, typer.Option("--recordings", envvar="HARNESS_RECORDINGS", help="Folder for finished recordings.")
+    Path,
+    typer.Option("--recordings", envvar="HARNESS_RECORDINGS", callback=is_text, help="Folder for finished recordings."),
 ]
 ExecutableOption = Annotated[
     Path | None,
@@ -72,7 +89,11 @@ SfuOption = Annotated[
 SfuRoomOption = Annotated[
     str | None,
     typer.Option(
-        "--sfu-room", envvar="HARNESS_SFU_ROOM", help="Meet there with others who say the same.", metavar="NAME"
+        "--sfu-room",
+        envvar="HARNESS_SFU_ROOM",
+        callback=is_text,
+        help="Meet there with others who say the same.",
+        metavar="NAME",
     ),
 ]
 IceServerOption = Annotated[

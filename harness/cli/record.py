@@ -22,6 +22,7 @@ from harness.cli.options import (
     SfuOption,
     SfuRoomOption,
     debugging,
+    is_text,
     print_json,
     print_verdicts,
     progress,
@@ -50,7 +51,8 @@ _STEP: Final = 0.25
 
 def record(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Who takes part; the first one records.")
+        list[str] | None,
+        typer.Argument(metavar="NAME", callback=is_text, help="Who takes part; the first one records."),
     ] = None,
     *,
     recorder: Annotated[

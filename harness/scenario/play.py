@@ -322,8 +322,7 @@ class _Stage:
                 self.asked[recording].expect.append(Expectation.model_validate(one.model_dump() | span))
                 asked += 1
         if not asked:
-            states = ", ".join(f"{name}'s is {self._people[name].get_media_recording().state}" for name in before)
-            message = f"No recording that shows {one.participant} ran all the while{f': {states}' if states else ''}."
+            message = f"No recording that shows {one.participant} ran all the while, so nothing can be expected of it."
             raise StepTimeout(message)
 
     def _elapsed(self) -> _Elapsed:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from harness.errors import ConfigError
-from harness.scenario import read_scenario
+from harness.errors import ConfigError, StepTimeout
+from harness.scenario import Scenario, read_scenario
+from harness.scenario.play import _Stage
+from harness.scenario.steps import During, Join
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from harness.session.room import Room
 
 BEGIN = """steps = [
   { join = ["alice", "bob"] },
@@ -115,3 +119,22 @@ def test_what_can_be_told_is_accepted(tmp_path: Path) -> None:
         'clean = "alice"',
         'wait_for = "alice", state = "cleaned"',
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({}, {}), ({"alice": ("one", 1.0)}, {}), ({"alice": ("one", 1.0)}, {"alice": ("two", 0.5)})],
+)
+def test_an_expectation_is_not_dropped_where_no_recording_ran_all_the_while(
+    before: dict[str, tuple[str, float]], after: dict[str, tuple[str, float]]
+) -> None:
+    """The step fails, as where a recording has ended by itself."""
+    stage = _Stage(
+        Scenario(steps=(Join(join="alice"),)), cast("Room", None), tell=lambda _: None, interrupted=lambda: False
+    )
+    stage._recording["alice"] = "all"
+
+    with pytest.raises(StepTimeout, match="No recording that shows bob ran all the while"):
+        stage._expect(During(participant="bob", heard=True), before, after)
+
+    assert {} == stage.asked
