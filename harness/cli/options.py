@@ -42,6 +42,8 @@ JsonOption = Annotated[
         "--json",
         envvar="HARNESS_JSON",
         callback=_note_json,
+        # Known before anything that is given with it can be refused.
+        is_eager=True,
         help="Print exactly one JSON object on stdout; where the command fails, its 'error' says why.",
     ),
 ]
