@@ -9,11 +9,12 @@ if its machine still has a worker.
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
 import shutil
 import tempfile
 from collections import Counter, deque
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -25,6 +26,7 @@ from harness.recording.publish import publish
 from harness.recording.recording import SUFFIX, Manifest, Recording, manifest_of
 from harness.recording.recover import recover
 from harness.scenario import Outcome, Progress
+from harness.scenario.play import reason_of
 from harness.scenario.steps import Join
 from harness.session.media import MEDIA
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from harness.batch import Order
+
+_log = logging.getLogger(__name__)
 
 # What a worker has so many of as it can play scenarios side by side.
 RESOURCE: Final = "browser"
@@ -57,10 +61,11 @@ class _Played:
 
 @dataclass(frozen=True)
 class _Rescued:
-    """What a dead worker left, finished now, in ``folder``."""
+    """What a dead worker left, finished now, in ``folder``; ``problems`` says what can't be finished, and why."""
 
     recordings: tuple[Recording, ...]
     folder: Path
+    problems: tuple[str, ...]
 
 
 def run_on_cluster(
@@ -80,24 +85,37 @@ def run_on_cluster(
     Raises SetupError where the cluster can't be used, ConfigError for a scenario that it can't play.
     """
     _check_films(orders)
+    outcomes: dict[int, Outcome] = {}
+
+    def ended(order: Order, outcome: Outcome) -> None:
+        outcomes[order.number] = outcome
+        done(order.number, outcome)
+
     with _client(address) as client:
         _check_workers(client)
         batch = f"{_FOLDER}{secrets.token_hex(8)}"
         client.subscribe_topic(batch, lambda event: tell(event[1][0], Progress(*event[1][1])))
         try:
-            return _run(client, orders, batch, done, interrupted)
+            _run(client, orders, batch, ended, interrupted)
+        except OSError as error:
+            # What is here already stays.
+            for order in orders:
+                if order.number not in outcomes:
+                    ended(order, _failed(order, f"the scheduler at {address} does not answer any more: {error}"))
         finally:
-            client.unsubscribe_topic(batch)
+            with contextlib.suppress(OSError):
+                client.unsubscribe_topic(batch)
             _bring_leftovers(client, batch, orders[0].recordings, rescued)
+    return [outcomes[order.number] for order in orders if order.number in outcomes]
 
 
 def _run(
     client: Client,
     orders: Sequence[Order],
     batch: str,
-    done: Callable[[int, Outcome], None],
+    ended: Callable[[Order, Outcome], None],
     interrupted: Callable[[], bool],
-) -> list[Outcome]:
+) -> None:
     from distributed import Event
 
     ending = Event(batch, client=client)
@@ -105,7 +123,6 @@ def _run(
     running: dict[Future[_Played | None], Order] = {executor.submit(_play, order, batch): order for order in orders}
     answers: deque[tuple[Order, _Played | Outcome | None]] = deque()
     lost: Counter[int] = Counter()
-    outcomes: dict[int, Outcome] = {}
     while running or answers:
         answers.extend(_ended(running, within=0 if answers else _LOOK_EVERY))
         if answers:
@@ -118,13 +135,13 @@ def _run(
                     running[executor.submit(_play, order, batch)] = order
                     continue
                 outcome = _failed(order, f"its worker was gone before its recordings were here, {_ATTEMPTS} times")
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one scenario's files, the others go on
+                outcome = _failed(order, f"its recordings could not be fetched: {reason_of(error)}")
             if outcome is not None:
-                outcomes[order.number] = outcome
-                done(order.number, outcome)
+                ended(order, outcome)
         if interrupted() and not ending.is_set():
             # Workers hear of it: what runs there is finished, what waits never begins.
             ending.set()
-    return [outcomes[order.number] for order in orders if order.number in outcomes]
 
 
 def _ended(
@@ -143,13 +160,16 @@ def _ended(
         except KilledWorker as error:
             reason = f"its worker died, {error.allowed_failures + 1} times: the machine may lack memory"
             yield order, _failed(order, reason)
-        except HarnessError as error:
-            yield order, _failed(order, str(error))
+        except CancelledError:
+            yield order, _failed(order, "the scheduler is gone, and the scenario with it")
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one scenario, the others go on
+            yield order, _failed(order, error)
 
 
 def _brought(client: Client, order: Order, played: _Played) -> Outcome:
     """Return the outcome with its recordings where they belong."""
-    recordings = _bring(client, played.worker, played.outcome.recordings, played.folder, order.recordings)
+    recordings = _bring(client, played.worker, played.outcome.recordings, order.recordings)
+    _ask(client, played.worker, _forget, played.folder)
     reports = tuple(
         report.model_copy(update={"path": recording.path})
         for report, recording in zip(played.outcome.reports, recordings, strict=True)
@@ -161,10 +181,8 @@ class _LostError(Exception):
     """A worker is gone, and what lay there with it."""
 
 
-def _bring(
-    client: Client, worker: str, recordings: Sequence[Recording], folder: Path, home: Path
-) -> tuple[Recording, ...]:
-    """Publish in ``home`` what lies in the folder of a worker; the folder goes.
+def _bring(client: Client, worker: str, recordings: Sequence[Recording], home: Path) -> tuple[Recording, ...]:
+    """Publish in ``home`` recordings that are stored at a worker.
 
     Raises _LostError where that worker does not answer any more.
     """
@@ -178,7 +196,6 @@ def _bring(
                 _fetch(client, worker, there, target)
             manifest = Manifest.read(here.manifest)
             brought.append(publish(manifest.model_copy(update={"recording": here}), path, home))
-    _ask(client, worker, _forget, folder)
     return tuple(brought)
 
 
@@ -201,18 +218,20 @@ def _ask(client: Client, worker: str, function: Callable[..., Any], *arguments: 
         raise _LostError(worker) from error
 
 
-def _failed(order: Order, reason: str) -> Outcome:
-    title = order.scenario.title or "scenario"
-    return Outcome(title=title, recordings=(), reports=(), error=reason, seconds=0.0)
+def _failed(order: Order, error: Exception | str) -> Outcome:
+    return Outcome.failed(order.scenario, error)
 
 
 def _client(address: str) -> Client:
     try:
         from distributed import Client
+        from distributed.comm.addressing import get_address_host_port
     except ImportError as error:
         message = "--dask: Dask is not installed: pip install 'recording-harness[dask]'."
         raise SetupError(message) from error
     try:
+        # A client that is given what is no address takes ten seconds to be gone again, and complains.
+        get_address_host_port(address)
         return Client(address, timeout=_CONNECTED_WITHIN, set_as_default=False)
     except (OSError, ValueError) as error:
         message = f"--dask: no scheduler answers at {address}: {error}. Start one with 'dask scheduler'."
@@ -298,8 +317,17 @@ def _bring_leftovers(client: Client, batch: str, home: Path, rescued: Callable[[
     with contextlib.suppress(OSError, _LostError):
         for worker, left in client.run(_rescue, batch, on_error="ignore").items():
             for one in left:
-                for recording in _bring(client, worker, one.recordings, one.folder, home):
+                try:
+                    recordings = _bring(client, worker, one.recordings, home)
+                except (HarnessError, OSError) as error:
+                    _log.warning("What was recorded stays in %s of %s: %s", one.folder, worker, error)
+                    continue
+                for recording in recordings:
                     rescued(recording)
+                for problem in one.problems:
+                    _log.warning("At the worker %s: %s", worker, problem)
+                if not one.problems:
+                    _ask(client, worker, _forget, one.folder)
 
 
 def _rescue(batch: str) -> tuple[_Rescued, ...]:
@@ -310,10 +338,14 @@ def _rescue(batch: str) -> tuple[_Rescued, ...]:
             mine = folder.rename(folder.with_name(f"{folder.name} {secrets.token_hex(4)} taken"))
         except OSError:
             continue
-        recover(mine)
-        there = tuple(Manifest.read(manifest_of(path)).recording.at(path) for path in sorted(mine.glob(f"*{SUFFIX}")))
-        if there:
-            rescued.append(_Rescued(there, mine))
+        problems = tuple(one.message for one in recover(mine) if one.recording is None)
+        there = []
+        for path in sorted(mine.glob(f"*{SUFFIX}")):
+            # A name that was reserved before its manifest was written is no recording.
+            with contextlib.suppress(ConfigError):
+                there.append(Manifest.read(manifest_of(path)).recording.at(path))
+        if there or problems:
+            rescued.append(_Rescued(tuple(there), mine, problems))
         else:
             _forget(mine)
     return tuple(rescued)

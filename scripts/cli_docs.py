@@ -19,6 +19,23 @@ HEAD = """# The command line
 
 Made by `python scripts/cli_docs.py` from the program's own help. `harness --install-completion` lets the shell complete
 commands and options. Each option can be given by its environment variable, too.
+
+With `--json` a command prints exactly one JSON object on stdout, also where it fails: `ok` is false then, and `error`
+is the line that stderr has. Only a mistake in the options themselves has no answer but the usage on stderr. Where a
+report can't be written (`--html`, `--junit`), the others are, and the answer is still printed, with that error.
+
+| exit code | meaning |
+| --- | --- |
+| 0 | every check passed |
+| 1 | a check failed, a scenario failed, or a recording broke |
+| 2 | wrong usage: an option, a scenario or a file that can't be used |
+| 3 | the environment lacks something, as a Chrome |
+| 129, 130, 143 | interrupted by SIGHUP, Ctrl-C or SIGTERM; what was recorded until then is finished and named first |
+
+A file that `harness verify` can't read is wrong usage (2) where it is the only one. Among several it has a report that
+failed, the others have theirs, and the exit code is 1. A scenario that can't begin, or whose worker process dies, is an
+error of its own (1), and `harness run` goes on with the others; where none of them can begin for the same reason, the
+exit code is that reason's.
 """
 
 

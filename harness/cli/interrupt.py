@@ -1,20 +1,29 @@
-"""Interruption: Ctrl-C and SIGTERM end a recording properly; a second one ends the program at once."""
+"""Interruption: Ctrl-C, SIGTERM and SIGHUP end a recording properly; a second signal ends the program at once."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
+INTERRUPTED: Final = 128 + signal.SIGINT
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_OUTPUTS: Final = (1, 2)
+
 
 class Interruption:
-    """Whether the program was asked to end; ``exit_code`` is 130 or 143 then, else None."""
+    """Whether the program was asked to end; ``exit_code`` is 129, 130 or 143 then, else None."""
 
     exit_code: int | None = None
+
+    def __init__(self) -> None:
+        self._terminals = [number for number in _OUTPUTS if os.isatty(number)]
 
     def __bool__(self) -> bool:
         return self.exit_code is not None
@@ -23,17 +32,60 @@ class Interruption:
         """Note the signal; from now on another one has its usual effect."""
         del frame
         self.exit_code = 128 + number
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for terminal in self._terminals:
+            if not os.isatty(terminal):
+                _mute(terminal)
+        for one in _SIGNALS:
+            if signal.getsignal(one) == self.heard:
+                signal.signal(one, _interrupt if one == signal.SIGINT else signal.SIG_DFL)
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Hear the first SIGINT or SIGTERM as a wish to end, not as an end."""
+    """Take the first SIGINT, SIGTERM or SIGHUP as a request to end; a SIGHUP that is ignored (nohup) stays ignored."""
     interruption = Interruption()
-    before = {number: signal.signal(number, interruption.heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, interruption.heard)
+        for number in _SIGNALS
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
+    }
     try:
         yield interruption
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def quiet_interrupts() -> Iterator[None]:
+    """End the program with exit code 130 and without a traceback wherever Ctrl-C reaches it.
+
+    A SIGINT that is ignored stays ignored, as in the background of a shell script.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _mute(output: int) -> None:
+    """Let nobody read an output: its terminal is gone, and writing there would be an error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, output)
+    os.close(nowhere)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """End the program where it is importing a module; raise KeyboardInterrupt elsewhere, so that files are cleaned up.
+
+    An exception in the middle of an import may be reported by the import system, or be swallowed by the module.
+    """
+    del number
+    inner = frame
+    while inner is not None:
+        if inner.f_code.co_filename.startswith("<frozen importlib"):
+            os._exit(INTERRUPTED)
+        inner = inner.f_back
+    raise KeyboardInterrupt

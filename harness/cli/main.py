@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
+import io
 import logging
 import sys
 from importlib import metadata
@@ -10,8 +13,9 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from harness.cli import browser, convert, doctor, record, recover, run, serve, verify
-from harness.cli.options import DebugOption, debugging
+from harness.cli import browser, convert, doctor, record, recover, serve, verify
+from harness.cli import run as play
+from harness.cli.options import DebugOption, debugging, print_error
 from harness.errors import ConfigError, HarnessError, NotSupportedError, SetupError
 from harness.recording.text import shown
 
@@ -29,7 +33,7 @@ app = typer.Typer(
 )
 app.command("record")(record.record)
 app.command("verify")(verify.verify)
-app.command("run")(run.run)
+app.command("run")(play.run)
 app.command("convert")(convert.convert)
 app.command("serve")(serve.serve)
 app.command("recover")(recover.recover)
@@ -65,8 +69,9 @@ class _Shown(logging.Formatter):
         return shown(super().format(record))
 
 
-def main() -> None:
-    """Run the program; exit 0: all well, 1: a check failed, 2: wrong usage, 3: the environment lacks something."""
+def run() -> None:
+    """Run the program and exit."""
+    _write_anything()
     told = logging.StreamHandler(sys.stderr)
     told.setFormatter(_Shown("harness: %(message)s"))
     logging.basicConfig(handlers=[told], level=logging.WARNING)
@@ -86,7 +91,25 @@ def main() -> None:
         sys.exit(FAILED)
 
 
+def _write_anything() -> None:
+    """Let no text be impossible to print: bytes of a file's name stay as they are, other signs are escaped."""
+
+    def encode(error: UnicodeError) -> tuple[str | bytes, int]:
+        try:
+            return codecs.lookup_error("surrogateescape")(error)
+        except UnicodeEncodeError:
+            return codecs.backslashreplace_errors(error)
+
+    codecs.register_error("harness", encode)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="harness")
+
+
 def _complain(what: str) -> None:
+    """Say on stderr what went wrong, and on stdout, where the answer is wanted in JSON."""
+    # A reader who has gone away is no reason to keep it from the other.
+    with contextlib.suppress(OSError):
+        print_error(what)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     console.print(shown(f"harness: {what}"), style="red", markup=False)
 

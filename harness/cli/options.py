@@ -3,29 +3,66 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 
-from harness.errors import ConfigError
-from harness.recording.text import printable, shown
+from harness.errors import ConfigError, HarnessError
+from harness.recording.text import encodable, json_text, printable, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.progress import Progress
 
     from harness.recording.recording import Recording
     from harness.verification import Report
 
+_Given = TypeVar("_Given")
+
+
+class _Answer:
+    """Whether the command answers in JSON, and whether it has answered."""
+
+    wanted = False
+    printed = False
+
+
+def _note_json(wanted: bool) -> bool:
+    _Answer.wanted, _Answer.printed = wanted, False
+    return wanted
+
+
 JsonOption = Annotated[
-    bool, typer.Option("--json", envvar="HARNESS_JSON", help="Print exactly one JSON object on stdout.")
+    bool,
+    typer.Option(
+        "--json",
+        envvar="HARNESS_JSON",
+        callback=_note_json,
+        # Known before anything that is given with it can be refused.
+        is_eager=True,
+        help="Print exactly one JSON object on stdout; where the command fails, its 'error' says why.",
+    ),
 ]
+
+
+def is_text(parameter: typer.CallbackParam, given: _Given) -> _Given:
+    """Return what was given; raises ConfigError for bytes that are no text, which no page and no manifest can hold."""
+    for one in given if isinstance(given, list) else [given]:
+        text = os.fspath(one) if isinstance(one, str | os.PathLike) else ""
+        if encodable(text) != text:
+            name = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar
+            message = f"{name}: {printable(text)!r} is no text in UTF-8; give another one."
+            raise ConfigError(message)
+    return given
+
+
 RecordingsOption = Annotated[
-    Path, typer.Option("--recordings", envvar="HARNESS_RECORDINGS", help="Folder for finished recordings.")
+    Path,
+    typer.Option("--recordings", envvar="HARNESS_RECORDINGS", callback=is_text, help="Folder for finished recordings."),
 ]
 ExecutableOption = Annotated[
     Path | None,
@@ -54,7 +91,11 @@ SfuOption = Annotated[
 SfuRoomOption = Annotated[
     str | None,
     typer.Option(
-        "--sfu-room", envvar="HARNESS_SFU_ROOM", help="Meet there with others who say the same.", metavar="NAME"
+        "--sfu-room",
+        envvar="HARNESS_SFU_ROOM",
+        callback=is_text,
+        help="Meet there with others who say the same.",
+        metavar="NAME",
     ),
 ]
 IceServerOption = Annotated[
@@ -119,8 +160,40 @@ def writable() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        message = f"{error.filename} can't be written: {error.strerror}."
+        what = f"{error.filename} can't be written" if error.filename else "A report can't be written"
+        message = f"{what}: {error.strerror or error}."
         raise ConfigError(message) from error
+    except ValueError as error:
+        # A path or a text that no file can have.
+        message = f"A report can't be written: {error}."
+        raise ConfigError(message) from error
+
+
+class Reports:
+    """Writes reports one by one: where one can't be written the others still are, and the answer is still given."""
+
+    def __init__(self) -> None:
+        self._error: HarnessError | None = None
+
+    def write(self, write: Callable[[], object]) -> bool:
+        """Write one, and return whether that went well."""
+        try:
+            with writable():
+                write()
+        except HarnessError as error:
+            self._error = self._error or error
+            return False
+        return True
+
+    @property
+    def error(self) -> str | None:
+        """Why the first of those that can't be written can't."""
+        return str(self._error) if self._error else None
+
+    def raise_for_error(self) -> None:
+        """Raise the first error, if there was one."""
+        if self._error:
+            raise self._error
 
 
 def print_path(console: Console, path: Path) -> None:
@@ -136,12 +209,19 @@ def print_verdicts(console: Console, recordings: Sequence[Recording], reports: S
         console.print(report)
 
 
-def print_json(answer: dict[str, Any]) -> None:
-    """Print a command's answer; what a terminal might obey, and what no encoding has a place for, is escaped."""
-    lines = json.dumps(answer, indent=2, ensure_ascii=False, allow_nan=False).split("\n")
-    typer.echo("\n".join(line if line.isprintable() else _escaped(line) for line in lines))
+def print_json(answer: dict[str, Any], *, error: str | None = None) -> None:
+    """Print a command's answer; what a terminal might obey, and what no encoding has a place for, is escaped.
+
+    ``error`` says what else went wrong than a check: such an answer is not ``ok``.
+    """
+    if error is not None:
+        answer = {**answer, "ok": False, "error": error}
+    text = json_text(answer, indent=2)
+    _Answer.printed = True
+    typer.echo(text)
 
 
-def _escaped(line: str) -> str:
-    """Return a line of JSON with its unprintable characters as JSON writes them in ASCII."""
-    return "".join(sign if printable(sign) == sign else json.dumps(sign)[1:-1] for sign in line)
+def print_error(error: str) -> None:
+    """Print an error as the command's answer, where that is wanted in JSON and was not given yet."""
+    if _Answer.wanted and not _Answer.printed:
+        print_json({}, error=error)

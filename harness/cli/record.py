@@ -18,9 +18,11 @@ from harness.cli.options import (
     JsonOption,
     RecordingsOption,
     RelayOnlyOption,
+    Reports,
     SfuOption,
     SfuRoomOption,
     debugging,
+    is_text,
     print_json,
     print_verdicts,
     progress,
@@ -28,7 +30,7 @@ from harness.cli.options import (
     stdout,
     writable,
 )
-from harness.errors import ConfigError
+from harness.errors import ConfigError, HarnessError
 from harness.recording.config import Codec, FrameRate, Layout, Quality, RecordConfig, Recorder, RecordType
 from harness.recording.names import safe_stem
 from harness.server.media import Routes
@@ -49,7 +51,8 @@ _STEP: Final = 0.25
 
 def record(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Who takes part; the first one records.")
+        list[str] | None,
+        typer.Argument(metavar="NAME", callback=is_text, help="Who takes part; the first one records."),
     ] = None,
     *,
     recorder: Annotated[
@@ -154,35 +157,51 @@ def record(
     from harness.browser.load import Load
     from harness.launch import open_room
 
-    kept: list[Recording] = []
+    room: Room | None = None
+    failure: HarnessError | None = None
     load = Load()
     with interruptible() as interruption:
-        with open_room(
-            recordings=recordings, executable=executable, headed=headed, routes=routes, connect=connect or ()
-        ) as room:
-            everybody = tuple(names or DEFAULT_NAMES)
-            # Who is not recorded sends nothing, and costs next to nothing.
-            if shortage := load.shortage(len(everybody) if recorder == "all" else 1, config):
-                say(shortage)
-            try:
-                with progress() as shown:
-                    take = _Take(room, everybody, brought, shown, interruption)
-                    take.join(recorder, call)
-                    take.run(recorder, config, seconds)
-            finally:
-                kept = room.recordings
+        try:
+            with (
+                open_room(
+                    recordings=recordings, executable=executable, headed=headed, routes=routes, connect=connect or ()
+                ) as room,
+                progress() as shown,
+            ):
+                everybody = tuple(names or DEFAULT_NAMES)
+                # Who is not recorded sends nothing, and costs next to nothing.
+                if shortage := load.shortage(len(everybody) if recorder == "all" else 1, config):
+                    say(shortage)
+                take = _Take(room, everybody, brought, shown, interruption)
+                take.join(recorder, call)
+                take.run(recorder, config, seconds)
+        except HarnessError as error:
+            failure = error
+        # Closing the room keeps what was not downloaded.
+        kept = room.recordings if room else []
         # Imported when there is something to judge: it takes as long as a page takes to open.
-        from harness.verification import verify
+        from harness.verification.failed import report_on
 
-        reports = [verify(recording) for recording in kept]
+        reports = [report_on(recording) for recording in kept]
+    written = Reports()
     if html and reports:
-        with writable():
-            reports[-1].write_html(html)
-    _answer(kept, reports, json=json)
-    if interruption:
-        raise typer.Exit(interruption.exit_code or 0)
+        written.write(lambda: reports[-1].write_html(html))
+    if failure is None or kept:
+        _answer(kept, reports, json=json, error=str(failure) if failure else written.error)
+    _end(interruption, failure, written)
     if not reports or not all(report.ok for report in reports):
         raise typer.Exit(1)
+
+
+def _end(interruption: Interruption, failure: HarnessError | None, written: Reports) -> None:
+    """End the program for an interruption, or for what failed besides checks."""
+    if interruption:
+        if said := str(failure) if failure else written.error:
+            say(said)
+        raise typer.Exit(interruption.exit_code or 0)
+    if failure:
+        raise failure
+    written.raise_for_error()
 
 
 class _Take:
@@ -236,7 +255,7 @@ class _Take:
         self._shown.update(self._task, description=what)
 
 
-def _answer(recordings: list[Recording], reports: list[Report], *, json: bool) -> None:
+def _answer(recordings: list[Recording], reports: list[Report], *, json: bool, error: str | None) -> None:
     """Print what was recorded and the verdicts."""
     if json:
         ok = bool(reports) and all(report.ok for report in reports)
@@ -245,7 +264,8 @@ def _answer(recordings: list[Recording], reports: list[Report], *, json: bool) -
                 "ok": ok,
                 "recordings": [recording.as_json() for recording in recordings],
                 "reports": [report.as_json() for report in reports],
-            }
+            },
+            error=error,
         )
         return
     print_verdicts(stdout(), recordings, reports)

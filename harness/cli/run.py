@@ -25,6 +25,7 @@ from harness.cli.options import (
     JunitOption,
     RecordingsOption,
     RelayOnlyOption,
+    Reports,
     SfuOption,
     SfuRoomOption,
     debugging,
@@ -34,11 +35,12 @@ from harness.cli.options import (
     stdout,
     writable,
 )
-from harness.recording.text import shown
+from harness.recording.text import printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from harness.errors import HarnessError
     from harness.recording.recording import Recording
     from harness.scenario import Outcome, Progress
 
@@ -130,13 +132,27 @@ def run(
     shown = Live(board, console=console, refresh_per_second=4) if console.is_terminal else None
     with interruptible() as interruption, _warnings_above(console), shown or contextlib.nullcontext():
         outcomes = play_all(orders, tell=board.tell, done=board.done, interrupted=lambda: bool(interruption))
-    with writable():
-        _write(outcomes, html, junit)
-    _answer(outcomes, json=json)
+    reports = Reports()
+    _write(outcomes, html, junit, reports)
+    failure = _common_failure(outcomes)
+    if failure is None or json:
+        _answer(outcomes, json=json, error=str(failure) if failure else reports.error)
     if interruption:
+        if reports.error:
+            say(reports.error)
         raise typer.Exit(interruption.exit_code or 0)
+    if failure is not None:
+        raise failure
+    reports.raise_for_error()
     if not all(outcome.ok for outcome in outcomes):
         raise typer.Exit(1)
+
+
+def _common_failure(outcomes: Sequence[Outcome]) -> HarnessError | None:
+    """Return the error for which not one of the scenarios could begin, as where there is no Chrome."""
+    failures = [outcome.failure for outcome in outcomes]
+    different = {(type(failure), str(failure)) for failure in failures}
+    return failures[0] if len(different) == 1 else None
 
 
 def _say_rescued(recording: Recording) -> None:
@@ -190,7 +206,7 @@ class Board:
         for heading in ("scenario", "step", "", "recordings", "verdict"):
             table.add_column(heading, no_wrap=True)
         for row in self.rows:
-            table.add_row(Text(row.title), *_state(row))
+            table.add_row(Text(printable(row.title)), *_state(row))
         return table
 
 
@@ -200,24 +216,24 @@ def _state(row: _Row) -> tuple[Text, ...]:
         well = Text("✓ all well", "green") if row.outcome.ok else Text("✗ failed", "red")
         return Text("done", "dim"), Text(f"{row.outcome.seconds:.0f} s", "dim"), count, well
     if row.progress:
-        return Text(f"{row.progress.step}/{row.progress.steps}"), Text(row.progress.text), Text(), Text()
+        return Text(f"{row.progress.step}/{row.progress.steps}"), Text(printable(row.progress.text)), Text(), Text()
     return Text("waits", "dim"), Text(), Text(), Text()
 
 
-def _write(outcomes: Sequence[Outcome], html: Path | None, junit: Path | None) -> None:
+def _write(outcomes: Sequence[Outcome], html: Path | None, junit: Path | None, written: Reports) -> None:
     reports = [report for outcome in outcomes for report in outcome.reports]
     if html:
-        html.mkdir(parents=True, exist_ok=True)
         # The index has its name for itself.
         stems = {
             report.path: report.path.stem + ("-report" if report.path.stem == "index" else "") for report in reports
         }
         pages = {path: html / f"{stem}.html" for path, stem in stems.items()}
         for report in reports:
-            report.write_html(pages[report.path])
+            if not written.write(functools.partial(report.write_html, pages[report.path])):
+                del pages[report.path]
         from harness.scenario.index_page import write_index
 
-        write_index(outcomes, pages, html / _INDEX)
+        written.write(lambda: write_index(outcomes, pages, html / _INDEX))
     if junit:
         from harness.verification.junit import write_junit
 
@@ -226,10 +242,10 @@ def _write(outcomes: Sequence[Outcome], html: Path | None, junit: Path | None) -
             for number, outcome in enumerate(outcomes, start=1)
             if outcome.error
         }
-        write_junit(reports, junit, broken=broken)
+        written.write(lambda: write_junit(reports, junit, broken=broken))
 
 
-def _answer(outcomes: Sequence[Outcome], *, json: bool) -> None:
+def _answer(outcomes: Sequence[Outcome], *, json: bool, error: str | None) -> None:
     if json:
         print_json(
             {
@@ -246,12 +262,15 @@ def _answer(outcomes: Sequence[Outcome], *, json: bool) -> None:
                     }
                     for outcome in outcomes
                 ],
-            }
+            },
+            error=error,
         )
         return
     console = stdout()
     for outcome in outcomes:
-        sign = Text.assemble(("✓ ", "bold green") if outcome.ok else ("✗ ", "bold red"), (outcome.title, "bold"))
+        sign = Text.assemble(
+            ("✓ ", "bold green") if outcome.ok else ("✗ ", "bold red"), (printable(outcome.title), "bold")
+        )
         console.print(sign)
         if outcome.error:
             console.print(shown(f"  {outcome.error}"), markup=False, style="red")

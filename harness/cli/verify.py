@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,12 +12,18 @@ from harness.cli.options import (
     HtmlOption,
     JsonOption,
     JunitOption,
+    Reports,
     debugging,
     print_json,
     stdout,
     writable,
 )
-from harness.errors import ConfigError
+from harness.errors import ConfigError, HarnessError, SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from harness.verification import Report
 
 
 def verify(
@@ -40,7 +46,8 @@ def verify(
 ) -> None:
     """Judge recordings: who is in them, when, how smoothly, how far sound is from picture.
 
-    What the manifest beside a file says is compared with what is in the file.
+    What the manifest beside a file says is compared with what is in the file. Of several files one that is missing, or
+    can't be read, has a report that failed; a single one is wrong usage.
 
     For example:
 
@@ -57,7 +64,7 @@ def verify(
     from harness.verification import verify as judge
     from harness.verification.expectations import Expected, read_expected
     from harness.verification.junit import write_junit
-    from harness.verification.redact import STEM
+    from harness.verification.verdict import check_question
     from harness.verification.written import check_targets
 
     with writable():
@@ -65,29 +72,55 @@ def verify(
     expected = read_expected(expect) if expect else Expected()
     if duration is None:
         duration = expected.duration
-    reports = [
-        judge(
+    check_question(duration, expected.limits, expected.expect)
+
+    def examine(file: Path, redact: bool | str) -> Report:
+        return judge(
             file,
             duration=duration,
             limits=expected.limits,
             expect=expected.expect,
             complete=expected.complete,
-            # Several are told apart by their place.
-            redact=f"{STEM} {number}" if redact and len(files) > 1 else redact,
+            redact=redact,
         )
-        for number, file in enumerate(files, 1)
-    ]
-    with writable():
-        if html:
-            reports[0].write_html(html)
-        if junit:
-            write_junit(reports, junit)
+
+    reports = [examine(files[0], redact)] if len(files) == 1 else _each(files, examine, redact=redact)
+    written = Reports()
+    if html:
+        written.write(lambda: reports[0].write_html(html))
+    if junit:
+        written.write(lambda: write_junit(reports, junit))
     ok = all(report.ok for report in reports)
     if json:
-        print_json({"ok": ok, "reports": [report.as_json() for report in reports]})
+        print_json({"ok": ok, "reports": [report.as_json() for report in reports]}, error=written.error)
     else:
         console = stdout()
         for report in reports:
             console.print(report)
+    written.raise_for_error()
     if not ok:
         raise typer.Exit(1)
+
+
+def _each(files: Sequence[Path], examine: Callable[[Path, bool | str], Report], *, redact: bool) -> list[Report]:
+    """Return a report on every file: one that can't be read has one that failed, and the others keep theirs.
+
+    Raises SetupError where not one of them could be read for want of something that this machine lacks.
+    """
+    from harness.verification.failed import failed_report
+    from harness.verification.redact import STEM
+
+    reports: list[Report] = []
+    lacking: list[SetupError] = []
+    for number, file in enumerate(files, 1):
+        # Files without names are told apart by their place.
+        stem = f"{STEM} {number}" if redact else False
+        try:
+            reports.append(examine(file, stem))
+        except HarnessError as error:
+            if isinstance(error, SetupError):
+                lacking.append(error)
+            reports.append(failed_report(file, str(error), redact=stem))
+    if len(lacking) == len(files):
+        raise lacking[0]
+    return reports

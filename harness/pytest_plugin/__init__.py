@@ -60,7 +60,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         item.stash[FAILED] = False
     item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
     if report.when == "teardown":
-        finish(item, report)
+        finish(item, report, _folder(item.config))
     return report
 
 
@@ -102,7 +102,11 @@ class LaunchLayer:
 @pytest.fixture(scope="session")
 def recordings(pytestconfig: pytest.Config) -> Path:
     """Return the folder for finished recordings; it survives pytest-playwright's ``--output``."""
-    return path_of(pytestconfig, "recordings") or pytestconfig.rootpath / "recordings"
+    return _folder(pytestconfig)
+
+
+def _folder(config: pytest.Config) -> Path:
+    return path_of(config, "recordings") or config.rootpath / "recordings"
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import logging
 import os
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,7 @@ from playwright.sync_api import Error as PlaywrightError
 from harness.errors import HarnessError
 from harness.recording.names import numbered, safe_stem
 from harness.recording.recording import Manifest, statistics_of
+from harness.recording.text import json_text, shown
 from harness.verification.statistics import read_statistics
 from harness.verification.verdict import verify
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from harness.recording.recording import Recording
     from harness.session.participant import Participant
     from harness.session.room import Room
+
+_log = logging.getLogger(__name__)
 
 FOLDER: Final = "failures"
 _STATISTICS: Final = "rtc-statistics"
@@ -52,21 +55,22 @@ class Bundle:
                 with contextlib.suppress(PlaywrightError):
                     step(participant)
         for participant in room.participants:
-            name = safe_stem(participant.name)
-            lines = [(line.time, f"{line.kind}: {line.text}") for line in participant.console]
-            (self.folder / f"{name}.console.txt").write_text(
-                "".join(f"{_written(time)} {text}\n" for time, text in lines), encoding="utf-8"
-            )
-            self._happened += [
-                {"time": _written(time), "source": f"console of {participant.name}", "message": text}
-                for time, text in lines
-            ]
+            lines = [(_written(line.time), shown(f"{line.kind}: {line.text}")) for line in participant.console]
+            console = self._named(participant, "console.txt")
+            console.write_text("".join(f"{time} {text}\n" for time, text in lines), encoding="utf-8")
+            source = f"console of {participant.name}"
+            self._happened += [{"time": time, "source": source, "message": text} for time, text in lines]
+
+    def _named(self, participant: Participant, suffix: str) -> Path:
+        """Return a new name for a file on a participant: two whose names differ in signs only have one each."""
+        names = numbered(safe_stem(participant.name))
+        return next(path for name in names if not (path := self.folder / f"{name}.{suffix}").exists())
 
     def _take_picture(self, participant: Participant) -> None:
         # Who has nothing to show, as their camera is off, is not waited for.
         with contextlib.suppress(PlaywrightError):
             participant.page.wait_for_function(_SHOWN, timeout=_SHOWN_WITHIN)
-        participant.page.screenshot(path=self.folder / f"{safe_stem(participant.name)}.png")
+        participant.page.screenshot(path=self._named(participant, "png"))
 
     def keep(self, recording: Recording) -> None:
         """Put a recording, its manifest and statistics there, and the verdict on it as a page and as JSON."""
@@ -74,22 +78,27 @@ class Bundle:
         for path in recording.files:
             if path.exists():
                 _link(path, self.folder / path.name)
-        with contextlib.suppress(HarnessError):
-            report = verify(copy)
-            report.write_html(copy.with_suffix(".html"))
-            text = json.dumps(report.as_json(), indent=2, ensure_ascii=False)
-            copy.with_name(f"{copy.stem}.report.json").write_text(text + "\n", encoding="utf-8")
-            manifest = Manifest.read(recording.manifest)
-            clock = _Clock(manifest)
-            self._happened += _events(manifest, clock)
-            self._happened += [
-                {
-                    "time": clock.at(finding.at[0] if finding.at else 0.0),
-                    "source": f"verdict on {recording.path.name}",
-                    "message": f"{finding.check}: {finding.message}",
-                }
-                for finding in report.failures
-            ]
+        try:
+            self._describe(recording, copy)
+        except (HarnessError, OSError) as error:
+            _log.warning("The report on %s is not complete: %s", recording.path.name, error)
+
+    def _describe(self, recording: Recording, copy: Path) -> None:
+        report = verify(copy)
+        report.write_html(copy.with_suffix(".html"))
+        text = json_text(report.as_json(), indent=2)
+        copy.with_name(f"{copy.stem}.report.json").write_text(text + "\n", encoding="utf-8")
+        manifest = Manifest.read(recording.manifest)
+        clock = _Clock(manifest)
+        self._happened += _events(manifest, clock)
+        self._happened += [
+            {
+                "time": clock.at(finding.at[0] if finding.at else 0.0),
+                "source": f"verdict on {recording.path.name}",
+                "message": f"{finding.check}: {finding.message}",
+            }
+            for finding in report.failures
+        ]
 
     def add(self, path: Path) -> None:
         """Put another file there: a trace, for example."""
@@ -99,7 +108,7 @@ class Bundle:
     def close(self) -> None:
         """Write the timeline."""
         lines = sorted(self._happened, key=lambda one: str(one["time"]))
-        text = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
+        text = "".join(f"{json_text(line)}\n" for line in lines)
         (self.folder / "timeline.jsonl").write_text(text, encoding="utf-8")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +11,17 @@ from urllib.parse import quote
 
 import pytest
 
+from harness.errors import HarnessError
+from harness.pytest_plugin.bundle import Bundle
 from harness.pytest_plugin.options import keep
-from harness.verification.verdict import verify
+from harness.verification.failed import report_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.pytest_plugin.bundle import Bundle
     from harness.recording.recording import Recording
+
+_log = logging.getLogger(__name__)
 
 # Whether a test has failed so far.
 FAILED: Final = pytest.StashKey[bool]()
@@ -28,7 +32,7 @@ _BUNDLE: Final = "recording_bundle"
 
 @dataclass(frozen=True)
 class Left:
-    """What a test's room left: the recordings that stay, and where its failure's folder is, if it has one."""
+    """What a test's room left: its recordings, and the failure's folder, if it has one."""
 
     recordings: tuple[Recording, ...]
     bundle: Bundle | None
@@ -38,35 +42,61 @@ _LEFT: Final = pytest.StashKey[Left]()
 
 
 def leave(item: pytest.Item, recordings: Sequence[Recording], bundle: Bundle | None) -> None:
-    """Sort what a room's participants have recorded: into the failure's folder, or away."""
-    failed = item.stash.get(FAILED, False)
-    if bundle:
-        for recording in recordings:
-            bundle.keep(recording)
-        bundle.close()
-    word = keep(item.config)
-    if word == "off" or (word == "retain-on-failure" and not failed):
-        for recording in recordings:
-            for path in recording.files:
-                path.unlink(missing_ok=True)
-        recordings = ()
+    """Note what a room's participants have recorded, and the failure's folder, if the test has failed so far.
+
+    What becomes of the recordings is decided at the very end: fixtures that are torn down later may fail as well.
+    """
     item.stash[_LEFT] = Left(tuple(recordings), bundle)
-    _to_allure(item, recordings, bundle)
 
 
-def finish(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Tell reporters, at a test's very end, where its recordings are; its failure's folder gets Playwright's trace."""
+def finish(item: pytest.Item, report: pytest.TestReport, folder: Path) -> None:
+    """Keep or remove a test's recordings at its very end, and tell reporters where they are.
+
+    The folder of a failed test, below ``folder``, gets the recordings and Playwright's trace.
+    """
     left = item.stash.get(_LEFT, None)
     if left is None:
         return
-    for recording in left.recordings:
+    # The same test may run again.
+    del item.stash[_LEFT]
+    failed = item.stash.get(FAILED, False)
+    bundle = _filled(left, item, folder) if failed else None
+    recordings = left.recordings
+    word = keep(item.config)
+    if word == "off" or (word == "retain-on-failure" and not failed):
+        _remove(recordings)
+        recordings = ()
+    for recording in recordings:
         report.user_properties.append(("recording", str(recording.path)))
-    if left.bundle:
+    if bundle:
         for name, path in report.user_properties:
             if name.startswith(_ARTIFACT):
-                left.bundle.add(Path(item.config.invocation_params.dir, str(path)))
-        report.user_properties.append((_BUNDLE, str(left.bundle.folder)))
-    _to_html(item, report, left)
+                bundle.add(Path(item.config.invocation_params.dir, str(path)))
+        report.user_properties.append((_BUNDLE, str(bundle.folder)))
+    _to_html(item, report, Left(recordings, bundle))
+    _to_allure(item, recordings, bundle)
+
+
+def _filled(left: Left, item: pytest.Item, folder: Path) -> Bundle | None:
+    """Return the folder of a failed test with its recordings; None where it can't be made."""
+    try:
+        # A test whose teardown failed after its room was closed has no folder yet, and no pages to look at any more.
+        bundle = left.bundle or Bundle(folder, item.nodeid)
+        for recording in left.recordings:
+            bundle.keep(recording)
+        bundle.close()
+    except OSError as error:
+        _log.warning("The folder of %s is not complete: %s", item.nodeid, error)
+        return left.bundle
+    return bundle
+
+
+def _remove(recordings: Sequence[Recording]) -> None:
+    for path in (path for recording in recordings for path in recording.files):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("%s can't be removed: %s", path, error)
 
 
 def bundles_of(terminal: pytest.TerminalReporter) -> list[tuple[str, str]]:
@@ -86,11 +116,10 @@ def _to_html(item: pytest.Item, report: pytest.TestReport, left: Left) -> None:
     extras = getattr(report, "extras", [])
     for recording in left.recordings:
         # Links, so that the film is not copied into the report, and from there, so that both can be moved.
-        film, page = (_link(path, beside) for path in (recording.path, _page(recording, left.bundle)))
-        extras += [
-            html.extras.video(film, name=recording.path.name, mime_type="video/webm", extension="webm"),
-            html.extras.url(page, name=f"Report on {recording.path.name}"),
-        ]
+        film = _link(recording.path, beside)
+        extras.append(html.extras.video(film, name=recording.path.name, mime_type="video/webm", extension="webm"))
+        if page := _page(recording, left.bundle):
+            extras.append(html.extras.url(_link(page, beside), name=f"Report on {recording.path.name}"))
     report.extras = extras  # type: ignore[attr-defined]
 
 
@@ -107,16 +136,25 @@ def _to_allure(item: pytest.Item, recordings: Sequence[Recording], bundle: Bundl
     attach: Any = allure.attach
 
     for recording in recordings:
-        page = _page(recording, bundle)
         attach.file(str(recording.path), name=recording.path.name, attachment_type="video/webm", extension="webm")
-        attach.file(str(page), name=f"Report on {recording.path.name}", attachment_type="text/html", extension="html")
+        if page := _page(recording, bundle):
+            attach.file(
+                str(page), name=f"Report on {recording.path.name}", attachment_type="text/html", extension="html"
+            )
 
 
-def _page(recording: Recording, bundle: Bundle | None) -> Path:
-    """Return the report on a recording as a page: the one of the failure's folder, else one made beside it."""
-    if bundle:
-        return bundle.folder / recording.path.with_suffix(".html").name
+def _page(recording: Recording, bundle: Bundle | None) -> Path | None:
+    """Return the report on a recording as a page: the one of the failure's folder, else one made beside it.
+
+    None where it can't be written.
+    """
     page = recording.path.with_suffix(".html")
-    if not page.exists():
-        verify(recording).write_html(page)
+    if bundle:
+        page = bundle.folder / page.name
+    try:
+        if not page.exists():
+            report_on(recording).write_html(page)
+    except (HarnessError, OSError) as error:
+        _log.warning("The report on %s can't be written: %s", recording.path.name, error)
+        return None
     return page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Final
 
@@ -10,6 +11,7 @@ NON_JOINER: Final = "\u200c"
 JOINER: Final = "\u200d"
 JOINERS: Final = frozenset({JOINER, NON_JOINER})
 _UNKNOWN: Final = "\ufffd"
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 # Drawn as nothing (Unicode's Default_Ignorable_Code_Point), or as a blank; first and last of each range.
 _UNSEEN: Final = (
     *((0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F)),
@@ -30,6 +32,22 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() or sign in JOINERS else _UNKNOWN for sign in text)
 
 
+def encodable(text: str) -> str:
+    """Return text that UTF-8 has a place for: a page's may hold halves of surrogate pairs."""
+    return _SURROGATES.sub(_UNKNOWN, text)
+
+
 def shown(text: str) -> str:
     """Return a message as a terminal may have it: printable, its line breaks and tabs kept."""
     return "".join(part if part in "\n\t" else printable(part) for part in re.split("([\n\t])", text))
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    """Return a value as JSON; what a terminal might obey, and what no encoding has a place for, is escaped."""
+    lines = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False).split("\n")
+    return "\n".join(line if line.isprintable() else _escaped(line) for line in lines)
+
+
+def _escaped(line: str) -> str:
+    """Return a line of JSON with its unprintable characters as JSON writes them in ASCII."""
+    return "".join(sign if printable(sign) == sign else json.dumps(sign)[1:-1] for sign in line)

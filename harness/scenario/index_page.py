@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 def write_index(outcomes: Sequence[Outcome], pages: Mapping[Path, Path], target: Path) -> None:
     """Write the index to ``target``; ``pages`` has the page of each recording's report, by the recording's path.
 
+    A report without a page has no link.
+
     Raises OSError where it can't be written, ConfigError where something else lies there.
     """
     rows = [
@@ -28,7 +30,7 @@ def write_index(outcomes: Sequence[Outcome], pages: Mapping[Path, Path], target:
             "ok": outcome.ok,
             "error": outcome.error,
             "seconds": outcome.seconds,
-            "reports": [_shown(report, pages[report.path], target.parent) for report in outcome.reports],
+            "reports": [_shown(report, pages.get(report.path), target.parent) for report in outcome.reports],
         }
         for outcome in outcomes
     ]
@@ -36,11 +38,11 @@ def write_index(outcomes: Sequence[Outcome], pages: Mapping[Path, Path], target:
     write_report(target, PAGE, text)
 
 
-def _shown(report: Report, page: Path, folder: Path) -> dict[str, object]:
+def _shown(report: Report, page: Path | None, folder: Path) -> dict[str, object]:
     media = report.media
     return {
         "name": report.path.name,
-        "page": quote(os.path.relpath(page, folder)),
+        "page": quote(os.fsencode(os.path.relpath(page, folder))) if page else None,
         "ok": report.ok,
         "duration": media.duration if media else None,
         "size": media.size if media else None,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from harness.errors import ConfigError, HarnessError, RecordingError
+from harness.errors import ConfigError, HarnessError, RecordingError, StepTimeout
 from harness.launch import open_room
 from harness.scenario.steps import (
     EDGE,
@@ -31,22 +33,27 @@ from harness.scenario.steps import (
     Wait,
     WaitFor,
 )
-from harness.verification import Expectation, verify
+from harness.verification import Expectation
+from harness.verification.failed import report_on
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
 
     from harness.recording.recording import Recording
-    from harness.scenario.steps import Scenario, Step
+    from harness.scenario.steps import During, Scenario, Step
     from harness.server.media import Routes
     from harness.session.participant import Participant
     from harness.session.room import Room
     from harness.verification import Limits, Report
 
+    # The recording of each who records, and how many seconds it has.
+    _Elapsed = dict[str, tuple[str, float]]
+
 # How often, in seconds, who waits looks whether it is to end.
 _LOOK_EVERY: Final = 0.25
 _CRASHED_WITHIN: Final = 10.0
+_UNTITLED: Final = "scenario"
 
 
 @dataclass(frozen=True)
@@ -62,8 +69,8 @@ class Progress:
 class Outcome:
     """What came of a scenario: its recordings with a report each, oldest first.
 
-    ``error`` says which step failed, and why. ``seconds`` is how long it took. ``interrupted`` says that somebody
-    ended it early.
+    ``error`` says which step failed, and why; ``failure`` is the error that kept it from beginning, where one did.
+    ``seconds`` is how long it took. ``interrupted`` says that somebody ended it early.
     """
 
     title: str
@@ -72,6 +79,19 @@ class Outcome:
     error: str | None
     seconds: float
     interrupted: bool = False
+    failure: HarnessError | None = None
+
+    @classmethod
+    def failed(cls, scenario: Scenario, error: Exception | str, seconds: float = 0.0) -> Outcome:
+        """Return the outcome of a scenario of which nothing was recorded."""
+        return cls(
+            title=scenario.title or _UNTITLED,
+            recordings=(),
+            reports=(),
+            error=error if isinstance(error, str) else reason_of(error),
+            seconds=round(seconds, 1),
+            failure=error if isinstance(error, HarnessError) else None,
+        )
 
     @property
     def ok(self) -> bool:
@@ -96,10 +116,11 @@ def play(
     headed: bool = False,
     routes: Routes | None = None,
     connect: Sequence[str] = (),
+    room: str = "room",
     tell: Callable[[Progress], None] = lambda _: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Play a scenario in a room of its own, and judge what was recorded.
+    """Play a scenario in a room of its own, whose name is ``room``, and judge what was recorded.
 
     ``tell`` is called before each step. Once ``interrupted()`` is true no step begins any more: what is being recorded
     is stopped and downloaded.
@@ -107,26 +128,44 @@ def play(
     Raises SetupError where Chrome, the port or the folder can't be used; a step that fails is told in the outcome.
     """
     began = time.monotonic()
-    error = None
-    with open_room(recordings=recordings, executable=executable, headed=headed, routes=routes, connect=connect) as room:
-        stage = _Stage(scenario, room, tell, interrupted)
-        try:
-            stage.run()
-        except HarnessError as failure:
-            error = f"{stage.at}: {failure}"
+    error, stage = None, None
+    try:
+        with open_room(
+            recordings=recordings, name=room, executable=executable, headed=headed, routes=routes, connect=connect
+        ) as opened:
+            stage = _Stage(scenario, opened, tell, interrupted)
+            try:
+                stage.run()
+            except Exception as failure:  # noqa: BLE001 - whatever fails, what was recorded until then is reported
+                error = f"{stage.at}: {reason_of(failure)}"
+    except Exception as failure:
+        if stage is None:
+            raise
+        error = error or f"closing the room: {reason_of(failure)}"
+    lost = stage.asked.keys() - {recording.id for recording in stage.room.recordings}
+    if lost and error is None:
+        error = f"the end: {len(lost)} of the recordings of which something is expected are not there"
     tell(Progress(len(scenario.steps), len(scenario.steps), "judging"))
-    reports = []
-    for recording in room.recordings:
-        asked = stage.asked[recording.id]
-        reports.append(verify(recording, duration=asked.duration, limits=asked.limits, expect=asked.expect))
     return Outcome(
-        title=scenario.title or "scenario",
-        recordings=tuple(room.recordings),
-        reports=tuple(reports),
+        title=scenario.title or _UNTITLED,
+        recordings=tuple(stage.room.recordings),
+        reports=tuple(stage.report(recording) for recording in stage.room.recordings),
         error=error,
         seconds=round(time.monotonic() - began, 1),
         interrupted=stage.interrupted,
     )
+
+
+def reason_of(error: Exception) -> str:
+    """Return what an error says in one message; for one that nobody foresaw, also of what kind it is and where."""
+    if isinstance(error, HarnessError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    said = str(error).strip().splitlines()
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {said[0] if said else 'no reason given'}{where}"
 
 
 class _Stage:
@@ -143,7 +182,7 @@ class _Stage:
         self.at = "the first step"
         self.interrupted = False
         self._scenario = scenario
-        self._room = room
+        self.room = room
         self._tell = tell
         self._asks = interrupted
         self._people: dict[str, Participant] = {}
@@ -169,11 +208,16 @@ class _Stage:
             self._people[name].download_media_recording()
             self._people[name].clean_media_recording()
 
+    def report(self, recording: Recording) -> Report:
+        """Return the report on a recording by what the steps expect of it; one that can't be read failed."""
+        asked = self.asked[recording.id]
+        return report_on(recording, duration=asked.duration, limits=asked.limits, expect=asked.expect)
+
     def _do(self, step: Step) -> None:
         match step:
             case Join():
                 shaped = self._shaped & set(step.actors)
-                for one in self._room.join_all(*step.actors, media=step.media, shaped=shaped):
+                for one in self.room.join_all(*step.actors, media=step.media, shaped=shaped):
                     self._people[one.name] = one
             case Wait():
                 self._wait(step)
@@ -250,7 +294,7 @@ class _Stage:
         self._recording.pop(one.name, None)
         one.crash()
         try:
-            self._room.wait_for(lambda: not one.alive, timeout=_CRASHED_WITHIN, what=f"{one.name}'s page to die")
+            self.room.wait_for(lambda: not one.alive, timeout=_CRASHED_WITHIN, what=f"{one.name}'s page to die")
             one.raise_if_lost()
         except RecordingError as lost:
             # As the scenario wants it; what was saved is among the recordings.
@@ -261,18 +305,27 @@ class _Stage:
         before = self._elapsed() if step.expect else {}
         end = time.monotonic() + step.wait
         while not self._ends() and (left := end - time.monotonic()) > 0:
-            self._room.wait(seconds=min(left, _LOOK_EVERY))
+            self.room.wait(seconds=min(left, _LOOK_EVERY))
         if self.interrupted:
             return
-        after = self._elapsed() if before else {}
-        for name, (recording, start) in before.items():
-            _, stop = after[name]
-            for one in step.expect:
-                if self._recording[name] == "all" or one.participant == name:
-                    asked = one.model_dump() | {"from": round(start + EDGE, 2), "to": round(stop - EDGE, 2)}
-                    self.asked[recording].expect.append(Expectation.model_validate(asked))
+        after = self._elapsed() if step.expect else {}
+        for one in step.expect:
+            self._expect(one, before, after)
 
-    def _elapsed(self) -> dict[str, tuple[str, float]]:
+    def _expect(self, one: During, before: _Elapsed, after: _Elapsed) -> None:
+        """Ask every recording that ran meanwhile, and shows the participant; raises StepTimeout where none did."""
+        asked = 0
+        for name, (recording, start) in before.items():
+            now, stop = after.get(name, (None, start))
+            if now == recording and (self._recording[name] == "all" or one.participant == name):
+                span = {"from": round(start + EDGE, 2), "to": round(stop - EDGE, 2)}
+                self.asked[recording].expect.append(Expectation.model_validate(one.model_dump() | span))
+                asked += 1
+        if not asked:
+            message = f"No recording that shows {one.participant} ran all the while, so nothing can be expected of it."
+            raise StepTimeout(message)
+
+    def _elapsed(self) -> _Elapsed:
         """Return the recording of each who records now and is not paused, and how many seconds it has."""
         found = {}
         for name in self._recording:
@@ -292,7 +345,7 @@ class _Stage:
             status = one.get_media_recording()
             return status.elapsed >= step.elapsed if step.elapsed else status.state == step.state
 
-        self._room.wait_for(there, timeout=step.timeout, what=str(step).removeprefix("wait for "))
+        self.room.wait_for(there, timeout=step.timeout, what=str(step).removeprefix("wait for "))
 
     def _ends(self) -> bool:
         self.interrupted = self.interrupted or self._asks()

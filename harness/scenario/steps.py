@@ -10,7 +10,7 @@ from harness.browser.load import needed
 from harness.errors import ConfigError
 from harness.recording.config import Codec, FrameRate, Layout, Quality, RecordConfig, Recorder, RecordType
 from harness.session.media import MEDIA, media_of
-from harness.verification import Limits  # noqa: TC001 (pydantic reads it at run time)
+from harness.verification import Limits
 from harness.verification.expectations import Expectation, Seconds  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.facts import Value
 
@@ -24,6 +24,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Told = Literal["stalled", "failed", "stopped", "downloaded"]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
+# In seconds: an absence that is shorter than a hole in a recording can't be told, and a quarter at each end is edge.
+_SHORTEST: Final = 2 * Limits().hole
 # How much of a wait, in seconds, at both ends says nothing of what is expected in it: connections begin and end, and
 # the file lags behind the clock.
 EDGE: Final = 0.7
@@ -128,8 +130,8 @@ class Wait(Step):
 
     @model_validator(mode="after")
     def _long_enough(self) -> Self:
-        if self.expect and self.wait <= 2 * EDGE:
-            message = f"a wait with something expected must last longer than {2 * EDGE:g} s"
+        if self.expect and self.wait <= 2 * EDGE + _SHORTEST:
+            message = f"a wait with something expected must last longer than {2 * EDGE + _SHORTEST:g} s"
             raise ValueError(message)
         return self
 

@@ -40,14 +40,8 @@ def verify(
     Raises ConfigError where there is no file to read, a duration that can't be, or an expectation for too short a time
     to tell, and SetupError where no process that reads can be started.
     """
-    if duration is not None and not 0 <= duration < float("inf"):
-        message = f"duration: {duration!r} is not possible; give seconds from 0 up."
-        raise ConfigError(message)
     allowed = limits or Limits()
-    for one in expect:
-        if problem := one.problem(allowed):
-            message = f"expect: {problem}."
-            raise ConfigError(message)
+    check_question(duration, allowed, expect)
     path = (recording.path if isinstance(recording, Recording) else Path(recording)).absolute()
     beside = recording.manifest if isinstance(recording, Recording) else manifest_of(path)
     if manifest is not None:
@@ -67,3 +61,14 @@ def verify(
     except OSError as error:
         message = f"{path} can't be read: {error.strerror}."
         raise ConfigError(message) from error
+
+
+def check_question(duration: float | None, limits: Limits, expect: Sequence[Expectation]) -> None:
+    """Raise ConfigError for what can be asked of no recording."""
+    if duration is not None and not 0 <= duration < float("inf"):
+        message = f"duration: {duration!r} is not possible; give seconds from 0 up."
+        raise ConfigError(message)
+    for one in expect:
+        if problem := one.problem(limits):
+            message = f"expect: {problem}."
+            raise ConfigError(message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from harness.errors import ConfigError
+from harness.recording.text import encodable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,4 +43,4 @@ def write_report(target: Path, begins: bytes, content: str) -> None:
     """Write a report, with the folders that it lies in; raises ConfigError as check_target does, OSError."""
     check_target(target, begins)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(content, encoding="utf-8")
+    target.write_text(encodable(content), encoding="utf-8")

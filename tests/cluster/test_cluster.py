@@ -24,6 +24,7 @@ from harness.recording.recording import Manifest, manifest_of, sha256_of
 from harness.recording.timeline import Timeline
 from harness.scenario import Outcome, Scenario
 from harness.scenario.steps import Join
+from tests import orders
 from tests.dask_cluster import Cluster
 from tests.goals import FULL
 from tests.program import harness, running, until
@@ -124,13 +125,14 @@ class Handover(Order):
     """An order that has a large film at once; the worker that is asked first dies while it is fetched."""
 
     died: Path
+    size: int = LARGE
 
     def play(self, recordings: Path, **_: object) -> Outcome:
         """Make a film of zeros."""
         recordings.mkdir(parents=True)
         film = recordings / "film.webm"
         with film.open("xb") as file:
-            file.truncate(LARGE)
+            file.truncate(self.size)
         recording = Recording(
             id="0" * 32,
             path=film,
@@ -144,7 +146,7 @@ class Handover(Order):
             height=360,
             frame_rate=15,
             duration=1.0,
-            size=LARGE,
+            size=self.size,
             sha256=sha256_of(film),
             started_at="2026-01-01T00:00:00+00:00",
         )
@@ -170,6 +172,46 @@ def test_a_worker_that_dies_while_it_hands_over_costs_nothing(cluster: Cluster, 
     assert [one.path.name for one in (*outcome.recordings, *late)] == ["film.webm", "film-2.webm"]
     assert {path.stat().st_size for path in order.recordings.glob("*.webm")} == {LARGE}
     assert not list(order.recordings.glob(".incoming*"))
+
+
+def test_a_scenario_that_fails_at_its_worker_costs_no_other_its_outcome(cluster: Cluster, tmp_path: Path) -> None:
+    """Also one that fails for what nobody foresaw."""
+    cluster.worker()
+    cloudpickle.register_pickle_by_value(orders)
+    scenario = Scenario(steps=(Join(join="alice"),))
+    fates: list[orders.Fate] = ["breaks", "ends", "lacks"]
+    all_of_them = [
+        orders.Pretended(number=number, scenario=scenario, recordings=tmp_path / "recordings", fate=fate)
+        for number, fate in enumerate(fates)
+    ]
+
+    broken, well, lacking = run_on_cluster(all_of_them, cluster.address)
+
+    assert broken.error is not None
+    assert broken.error.startswith("ValueError: nobody foresaw this")
+    assert well.error is None
+    assert lacking.error == orders.NO_CHROME
+    assert lacking.failure is not None
+
+
+def test_recordings_that_can_not_be_stored_here_cost_their_scenario_alone(cluster: Cluster, tmp_path: Path) -> None:
+    """They stay at the worker, and the others come."""
+    cluster.worker()
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    scenario = Scenario(steps=(Join(join="alice"),))
+    (tmp_path / "file").touch()
+    (tmp_path / "died").touch()
+    refused, taken = (
+        Handover(number=number, scenario=scenario, recordings=tmp_path / name, died=tmp_path / "died", size=1000)
+        for number, name in enumerate(("file", "recordings"))
+    )
+
+    outcomes = run_on_cluster([refused, taken], cluster.address)
+
+    assert outcomes[0].error is not None
+    assert "could not be fetched" in outcomes[0].error
+    assert outcomes[1].error is None
+    assert [path.name for path in taken.recordings.glob("*.webm")] == ["film.webm"]
 
 
 def test_a_cluster_without_browsers_is_told(cluster: Cluster, write: Callable[..., list[str]], tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def test_an_unwritable_folder_exits_3(tmp_path: Path) -> None:
 def test_an_interrupted_recording_is_kept(tmp_path: Path) -> None:
     """The signal reaches the whole group; the file is finished, named and whole, and no process is left."""
     arguments = ["record", "alice", "bob", "--seconds", "60", "--name", "cut", "--json"]
-    codes = {signal.SIGINT: 130, signal.SIGTERM: 143}
+    codes = {signal.SIGHUP: 129, signal.SIGINT: 130, signal.SIGTERM: 143}
     with contextlib.ExitStack() as stack:
         programs = {}
         for number in codes:

@@ -248,10 +248,14 @@ def test_a_page_that_python_drives_shows_nothing(open_server: RoomServer, visit:
     expect(page.get_by_role("main")).to_be_hidden()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_a_server_that_is_ended_keeps_what_is_being_recorded(
-    new_context: Callable[[], BrowserContext], read_back: Callable[[Path], Any], tmp_path: Path
+    new_context: Callable[[], BrowserContext],
+    read_back: Callable[[Path], Any],
+    tmp_path: Path,
+    number: signal.Signals,
 ) -> None:
-    """Ctrl-C at harness serve: the recording that runs is finished, named and whole."""
+    """Ctrl-C at harness serve, or the end of its terminal: the recording that runs is finished, named and whole."""
     with running("serve", "--port", "0", folder=tmp_path) as program:
         assert program.stderr is not None
         url = program.stderr.readline().split()[-1]
@@ -261,8 +265,8 @@ def test_a_server_that_is_ended_keeps_what_is_being_recorded(
         button(page, "Start").click()
         runs(page, seconds=2)
 
-        os.killpg(program.pid, signal.SIGINT)
-        assert 130 == program.wait(20)
+        os.killpg(program.pid, number)
+        assert 128 + number == program.wait(20)
         said = program.stderr.read()
 
     (path,) = re.findall(r"^Kept (.*\.webm)$", said, flags=re.MULTILINE)

@@ -114,7 +114,7 @@ def test_what_nobody_foresaw_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setattr(program, "app", fails)
 
     with pytest.raises(SystemExit) as end:
-        program.main()
+        program.run()
 
     assert 1 == end.value.code
     assert "harness: gone.webm: No such file or directory. --debug shows where.\n" == capsys.readouterr().err

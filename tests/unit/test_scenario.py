@@ -94,7 +94,7 @@ def test_yaml_says_the_same(tmp_path: Path) -> None:
         ('join = ["alice", "bob"]', 'jion = ["alice", "bob"]', "did you mean 'join'"),
         ("wait = 2.5", 'wait = "long"', ":15: step 3: wait should be a valid number"),
         ("wait = 2.5", "wait = -1", ":15: step 3: wait should be greater than 0"),
-        ("wait = 2.5", "wait = 1", ":14: step 3: a wait with something expected must last longer than 1.4 s"),
+        ("wait = 2.5", "wait = 1", ":14: step 3: a wait with something expected must last longer than 1.9 s"),
         ("record_video_frame = 30", "record_video_frame = 25", ":12: step 2: record_video_frame should be 15 or 30"),
         ("record_video_frame = 30", "record_video_rate = 30", "did you mean 'record_video_frame'"),
         ('start = "alice"', 'start = "dave"', ":10: step 2: dave has not joined before; there is alice, bob"),

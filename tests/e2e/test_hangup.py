@@ -1,0 +1,53 @@
+"""A terminal that is closed while the program records: the recording is finished all the same."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.recording.recording import Manifest
+from tests.processes import left_of
+from tests.program import PROGRAM, until
+
+# The shell opens the terminal, which becomes that of its session.
+ON_A_TERMINAL = 'exec "$@" <"$TERMINAL" >"$TERMINAL" 2>&1'
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere a session has to ask for its terminal.")
+def test_a_recording_is_finished_when_its_terminal_is_closed(tmp_path: Path) -> None:
+    """Writing to the terminal is an error from then on, which must not become one of the recording."""
+    ours, theirs = os.openpty()
+    program = subprocess.Popen(
+        ["sh", "-c", ON_A_TERMINAL, "sh", *PROGRAM, "record", "alice", "--seconds", "60", "--name", "cut"],
+        cwd=tmp_path,
+        env={**os.environ, "TERMINAL": os.ttyname(theirs)},
+        stdin=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    read = threading.Event()
+
+    def keep_reading() -> None:
+        # A terminal that nobody reads would stop the program.
+        while not read.is_set():
+            os.read(ours, 65_536)
+
+    threading.Thread(target=keep_reading, daemon=True).start()
+    spool = tmp_path / "recordings" / ".spool"
+    until(lambda: any(raw.stat().st_size > 10_000 for raw in spool.glob("*/raw.webm")), program)
+    family = psutil.Process(program.pid).children(recursive=True)
+
+    # The progress on the terminal lets the reader go on once more, and end.
+    read.set()
+    os.close(theirs)
+    os.close(ours)
+
+    assert 129 == program.wait(30)
+    manifest = Manifest.read(tmp_path / "recordings" / "cut.json")
+    assert manifest.recording.recovered is None
+    assert (tmp_path / "recordings" / "cut.webm").stat().st_size == manifest.recording.size
+    assert [] == left_of(family, within=5)

@@ -1,0 +1,56 @@
+"""Orders of a batch that need no browser: each says what becomes of its worker process."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from harness.batch import Order
+from harness.errors import SetupError
+from harness.scenario import Outcome, Progress
+from harness.server.spool import Spool
+from tests.faults.footage import Footage, begin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+Fate = Literal["ends", "dies", "lacks", "breaks"]
+NO_CHROME = "There is no Chrome here."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretended(Order):
+    """An order that ends as ``fate`` says; it records first if ``records``."""
+
+    fate: Fate = "ends"
+    records: bool = False
+
+    def play(self, recordings: Path, *, tell: Callable[[Progress], None], interrupted: Callable[[], bool]) -> Outcome:
+        """Do that."""
+        del interrupted
+        tell(Progress(1, 1, self.fate))
+        if self.records:
+            self._record(recordings)
+        if self.fate == "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.fate == "lacks":
+            raise SetupError(NO_CHROME)
+        if self.fate == "breaks":
+            message = "nobody foresaw this"
+            raise ValueError(message)
+        return Outcome(
+            title=self.scenario.title or "", recordings=(), reports=(), error=None, seconds=0.0, interrupted=False
+        )
+
+    def _record(self, recordings: Path) -> None:
+        """Record two seconds, and leave them as they are in the spool."""
+        recordings.mkdir(exist_ok=True)
+        footage = Footage(recordings, rate=15)
+        (recordings / "clip.webm").unlink()
+        take = begin(Spool(recordings, {}), footage, f"order {self.number}")
+        for number, one in enumerate(footage.slices(2)):
+            take.chunk(number, take.bytes, memoryview(one.data))
+            take.ticks(one.first, one.written)

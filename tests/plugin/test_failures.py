@@ -1,0 +1,104 @@
+"""What the plugin keeps of a test that fails late, or whose pages say odd things; in runs of their own."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+QUIET = ("-p", "no:cacheprovider")
+RECORD = """
+    import pytest
+    from harness import RecordConfig
+
+    def record(room, name):
+        alice = room.join("alice")
+        alice.start_media_recording(record_config=RecordConfig(record_name=name))
+        room.wait(seconds=0.3)
+        alice.stop_media_recording()
+        alice.download_media_recording()
+        alice.clean_media_recording()
+"""
+
+
+def test_recordings_are_retained_when_a_fixture_fails_after_the_room_was_closed(pytester: pytest.Pytester) -> None:
+    """Fixtures that were set up before the room are torn down after it; the failed test has its folder as well."""
+    pytester.makepyfile(
+        RECORD
+        + """
+    @pytest.fixture
+    def early():
+        yield
+        raise ValueError("too late")
+
+    def test_that_fails_at_its_end(early, room):
+        record(room, "late")
+
+    def test_that_passes(room):
+        record(room, "passed")
+    """
+    )
+
+    result = pytester.runpytest_subprocess(*QUIET, "--recordings-keep", "retain-on-failure", "--html", "all.html")
+
+    result.assert_outcomes(passed=2, errors=1)
+    recordings = pytester.path / "recordings"
+    assert ["late.webm"] == [path.name for path in recordings.glob("*.webm")]
+    (bundle,) = (recordings / "failures").iterdir()
+    assert {"late.webm", "late.json", "late.html", "late.report.json", "timeline.jsonl"} <= {
+        path.name for path in bundle.iterdir()
+    }
+    result.stdout.fnmatch_lines(
+        ["*recordings of failed tests*", "*::test_that_fails_at_its_end*: */recordings/failures/*"]
+    )
+
+
+def test_recordings_are_retained_when_a_fixture_of_the_module_fails(pytester: pytest.Pytester) -> None:
+    """It is torn down with the last test of its module, which is reported as failed."""
+    pytester.makepyfile(
+        RECORD
+        + """
+    @pytest.fixture(scope="module")
+    def wide():
+        yield
+        raise ValueError("too late")
+
+    def test_first(wide, room):
+        record(room, "first")
+
+    def test_last(wide, room):
+        record(room, "last")
+    """
+    )
+
+    result = pytester.runpytest_subprocess(*QUIET, "--recordings-keep", "retain-on-failure")
+
+    result.assert_outcomes(passed=2, errors=1)
+    assert ["last.webm"] == [path.name for path in (pytester.path / "recordings").glob("*.webm")]
+
+
+def test_a_failed_test_has_its_folder_whatever_its_pages_log(pytester: pytest.Pytester) -> None:
+    """Lone surrogates, control characters and NUL are replaced; names that become the same file name get one each."""
+    pytester.makepyfile(
+        r"""
+    def test_that_fails(room):
+        one, other = room.join_all("a/b", "a:b")
+        one.page.evaluate("console.log('half \ud83d, escape \\x1b[31m, nul \\x00, separator \\u2028.')")
+        other.page.evaluate("console.log('the other one')")
+        assert False
+    """
+    )
+
+    result = pytester.runpytest_subprocess(*QUIET)
+
+    result.assert_outcomes(failed=1)
+    (bundle,) = (pytester.path / "recordings" / "failures").iterdir()
+    texts = [path.read_text(encoding="utf-8") for path in sorted(bundle.glob("*.console.txt"))]
+    assert 2 == len(texts)
+    assert any("half \ufffd, escape \ufffd[31m, nul \ufffd, separator \ufffd." in text for text in texts)
+    assert any("the other one" in text for text in texts)
+    lines = _lines(bundle / "timeline.jsonl")
+    assert any("half \ufffd" in str(line.get("message")) for line in lines)
+
+
+def _lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

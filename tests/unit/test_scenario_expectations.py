@@ -1,0 +1,140 @@
+"""Scenarios that expect or await something of which no recording could ever tell; refused before anybody joins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from harness.errors import ConfigError, StepTimeout
+from harness.scenario import Scenario, read_scenario
+from harness.scenario.play import _Stage
+from harness.scenario.steps import During, Join
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.session.room import Room
+
+BEGIN = """steps = [
+  { join = ["alice", "bob"] },
+  { start = "alice" },
+"""
+LINE = 4
+STEP = 3
+
+
+def read(folder: Path, *steps: str, begin: str = BEGIN) -> None:
+    """Read a scenario of these steps after the beginning."""
+    path = folder / "scenario.toml"
+    path.write_text(begin + "".join(f"  {{ {step} }},\n" for step in steps) + "]\n", encoding="utf-8")
+    read_scenario(path)
+
+
+def expecting(verb: str, what: str) -> str:
+    """Return a step with one expectation."""
+    return f"{verb}, expect = [{{ {what} }}]"
+
+
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [
+        (
+            [expecting("wait = 3", 'participant = "Bob", heard = true')],
+            "Bob has not joined before; there is alice, bob",
+        ),
+        (
+            [expecting('download = "alice"', 'participant = "Bob", seen = false')],
+            "Bob has not joined before; there is alice, bob",
+        ),
+        (
+            [expecting('download = "alice"', 'participant = "bob", seen = true, from = 1, to = 1.4')],
+            "from 1 to 1.4 s is too short to tell",
+        ),
+        (
+            [expecting('download = "alice", duration = 5', 'participant = "bob", seen = true, from = 30')],
+            "bob is expected at 30 s, and the recording should last 5 s",
+        ),
+        (
+            ['pause = "alice"', expecting("wait = 3", 'participant = "bob", heard = true')],
+            "something is expected, and nobody records: the recording of alice is paused",
+        ),
+        (
+            ['stop = "alice"', expecting("wait = 3", 'participant = "bob", heard = true')],
+            "something is expected, and nobody records",
+        ),
+        (
+            ['download = "alice"', expecting("wait = 3", 'participant = "bob", heard = true')],
+            "something is expected, and nobody records",
+        ),
+        (
+            ['start = "alice", recorder = "local"', expecting("wait = 3", 'participant = "bob", heard = true')],
+            "bob is expected, and only alice is recorded",
+        ),
+        (['wait_for = "alice", state = "paused"'], "alice's recording is not paused, so that never comes"),
+        (['wait_for = "alice", state = "cleaned"'], "alice's recording is not cleaned, so that never comes"),
+        (
+            ['wait_for = "alice", event = "downloaded"'],
+            "alice has downloaded nothing since the start, so that never comes",
+        ),
+        (['pause = "alice"', 'wait_for = "alice", state = "recording"'], "alice does not record, so that never comes"),
+        (['crash = "alice"', 'wait_for = "alice", state = "stopped"'], "alice's page has crashed"),
+        (['crash = "alice"', 'download = "alice"'], "alice's page has crashed"),
+    ],
+)
+def test_an_expectation_that_nothing_can_meet_is_refused_with_its_line(
+    tmp_path: Path, steps: list[str], reason: str
+) -> None:
+    """The last step is the one that can't be."""
+    with pytest.raises(ConfigError) as refusal:
+        read(tmp_path, *steps)
+
+    place = f"scenario.toml:{LINE + len(steps) - 1}: step {STEP + len(steps) - 1}: "
+    assert f"{place}{reason}" in str(refusal.value)
+
+
+@pytest.mark.parametrize("seconds", [1.5, 1.9])
+def test_a_wait_that_is_too_short_to_tell_is_refused(tmp_path: Path, seconds: float) -> None:
+    """Between its edges, no more than two holes that are allowed are left."""
+    with pytest.raises(ConfigError, match=r"must last longer than 1\.9 s"):
+        read(tmp_path, expecting(f"wait = {seconds}", 'participant = "bob", heard = true'))
+
+
+def test_what_can_be_told_is_accepted(tmp_path: Path) -> None:
+    """Participants who have left, pauses that end, and what each step brings."""
+    read(
+        tmp_path,
+        expecting("wait = 2", 'participant = "bob", heard = true'),
+        'leave = "bob"',
+        expecting("wait = 2", 'participant = "bob", heard = false'),
+        'pause = "alice"',
+        'wait_for = "alice", state = "paused"',
+        'resume = "alice"',
+        'wait_for = "alice", state = "recording"',
+        'wait_for = "alice", elapsed = 4',
+        'stop = "alice"',
+        'wait_for = "alice", event = "stopped"',
+        expecting('download = "alice", duration = 5', 'participant = "bob", seen = true, to = 2'),
+        'wait_for = "alice", event = "downloaded"',
+        'clean = "alice"',
+        'wait_for = "alice", state = "cleaned"',
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [({}, {}), ({"alice": ("one", 1.0)}, {}), ({"alice": ("one", 1.0)}, {"alice": ("two", 0.5)})],
+)
+def test_an_expectation_is_not_dropped_where_no_recording_ran_all_the_while(
+    before: dict[str, tuple[str, float]], after: dict[str, tuple[str, float]]
+) -> None:
+    """The step fails, as where a recording has ended by itself."""
+    stage = _Stage(
+        Scenario(steps=(Join(join="alice"),)), cast("Room", None), tell=lambda _: None, interrupted=lambda: False
+    )
+    stage._recording["alice"] = "all"
+
+    with pytest.raises(StepTimeout, match="No recording that shows bob ran all the while"):
+        stage._expect(During(participant="bob", heard=True), before, after)
+
+    assert {} == stage.asked
