@@ -34,17 +34,25 @@ class Limits:
       chunk of 250 ms at 50 Mbit/s is 1.6 MB.
     - ``json_depth``: how deep a message may be nested.
     - ``messages``: how many a connection may say in a second, and twenty times as many at once.
-    - ``connections``: sockets from one address.
+    - ``pings``: how many pings and pongs of WebSocket a connection may send in a second, and twenty times as many at
+      once; they are no messages, and whoever sends them alone has said nothing.
+    - ``connections``: sockets from one address; of IPv6, from one network of 64 bits.
+    - ``request_within``: how soon whoever connects has to send a whole request.
     - ``rooms``, ``participants`` (of a room), ``viewers`` (of all rooms), ``recordings`` (made in a room at one time),
       ``name`` (characters).
     - ``recording_bytes``: the largest recording; it ends there, with a file. ``notes_bytes`` is how much may be told
       beside it: ticks, events, statistics.
-    - ``strangers``: connections for recordings that have not said whose they are; more wait for their turn.
+    - ``recordings_each``: recordings that a participant makes at one time. A page makes one; another may begin before
+      the first has ended, and one whose connection was lost may come back.
+    - ``strangers``: connections that have not said hello, of each kind of socket; more wait for their turn.
+    - ``joins``: how many from one address may enter a room in a second, and twenty times as many at once.
     - ``wrong_codes``: how many from one address in a second, and twenty times as many at once; no code is taken then.
     - ``unsent``: bytes that wait for somebody in a room who does not take them.
     - ``hello_within``: how soon whoever connects has to say who they are.
-    - ``idle``: how long somebody in a room may say nothing; pages ping every five seconds, in the background once a
-      minute.
+    - ``begins_within``: how soon something has to be recorded, or the recorder be started, once a recording was
+      announced.
+    - ``idle``: how long somebody in a room, or a recording in progress, may say nothing; pages ping every five seconds,
+      in the background once a minute.
     - ``comes_back``: how long somebody whose connection was lost stays in the room.
     """
 
@@ -52,18 +60,23 @@ class Limits:
     spool_message: int = 4 * 1024 * 1024 - 1
     json_depth: int = 16
     messages: int = 200
+    pings: int = 10
     connections: int = 512
+    request_within: float = 5.0
     rooms: int = 64
     participants: int = 64
     viewers: int = 64
     recordings: int = 64
+    recordings_each: int = 3
     recording_bytes: int = 100_000_000_000
     notes_bytes: int = 2_000_000_000
     strangers: int = 12
     wrong_codes: float = 1.0
+    joins: float = 5.0
     unsent: int = 2_000_000
     name: int = 64
     hello_within: float = 10.0
+    begins_within: float = 60.0
     idle: float = 150.0
     comes_back: float = 10.0
 

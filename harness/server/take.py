@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
@@ -62,6 +63,8 @@ class Take:
     kept: bool = False
     kept_as: str | None = None
     error: HarnessError | None = None
+    # When the recording was announced, in seconds of the monotonic clock, which is the server's loop's.
+    opened_at: float = field(default_factory=time.monotonic)
     # Called once, in whatever thread: when the file is finished and safe, or it is known that there will be none.
     ended: Callable[[], None] = lambda: None
     # Ending comes from the page's socket and from Python, each in a thread of its own.
@@ -70,6 +73,7 @@ class Take:
     _writing: threading.Lock = field(default_factory=threading.Lock)
     _events: int = 0
     _recording: bool = False
+    _started: bool = False
     _raw: BinaryIO | None = None
     _log: BinaryIO | None = None
     _statistics: BinaryIO | None = None
@@ -174,12 +178,18 @@ class Take:
         """MediaRecorder was started, stopped, paused or resumed, at a time in ms on the page's clock."""
         self._happens()
         self._recording = state in {"started", "resumed"}
+        self._started = True
         self.log({"recorder": state, "time": page_time})
 
     @property
     def flows(self) -> bool:
         """Whether bytes or ticks should be coming."""
         return self.state == "recording" and self._recording
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything was recorded, or the recorder was started."""
+        return self.bytes > 0 or self._started
 
     def alarm(self, time: float, message: str) -> None:
         """Note that something stands still, at a time in ms on the room's clock."""
@@ -211,6 +221,11 @@ class Take:
         self._reason = "it had reached the largest size that the server takes"
         message = f"{what} would be more than the {most} bytes that the server takes; it was ended there."
         return RecordingError(message, code=10452)
+
+    def silent(self, seconds: float) -> RecordingError:
+        """Return the error with which a recording ends whose page has said nothing for so many seconds."""
+        self._reason = f"its page said nothing for {seconds:g} s"
+        return RecordingError(f"Nothing was said for {seconds:g} s; the recording was ended.", code=10452)
 
     def finish(self, recovered: str | None = None) -> Finished:
         """Finish the file under its name, and return when it is complete; its manifest and making it safe follow.
