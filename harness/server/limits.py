@@ -16,9 +16,16 @@ if TYPE_CHECKING:
 _SUFFIXES: Final = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 _LARGEST: Final = 1e15
 _NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)([kMG]?)")
-# Synthetic media carry their number in eight bits, a timeline has names of 200 characters, and aiohttp drops a
-# connection at 4 MiB.
-_MOST: Final = {"participants": 256, "name": 200, "spool_message": 4 * 1024 * 1024 - 1}
+# A layout has a tile for each participant.
+MOST_TILES: Final = 64
+# A timeline has names of 200 characters, aiohttp drops a connection at 4 MiB, and recovery and verification read a
+# gigabyte of what stands beside a recording.
+_MOST: Final = {
+    "participants": MOST_TILES,
+    "name": 200,
+    "spool_message": 4 * 1024 * 1024 - 1,
+    "notes_bytes": 1_000_000_000,
+}
 # Who says nothing for a while may say more at once: a page that comes back repeats what was not heard.
 _SAVED_UP: Final = 20
 # Possessive, and it matches from any quote on: it reads each character once, whether or not a string is closed.
@@ -33,7 +40,8 @@ class Limits:
     - ``signal_message``, ``spool_message``: the largest message on each socket. aiohttp drops a connection at 4 MiB; a
       chunk of 250 ms at 50 Mbit/s is 1.6 MB.
     - ``json_depth``: how deep a message may be nested.
-    - ``messages``: how many a connection may say in a second, and twenty times as many at once.
+    - ``messages``: how many a connection may say in a second, and twenty times as many at once; a page that records
+      says one for each of the others, and a few.
     - ``pings``: how many pings and pongs of WebSocket a connection may send in a second, and twenty times as many at
       once; they are no messages, and whoever sends them alone has said nothing.
     - ``connections``: sockets from one address; of IPv6, from one network of 64 bits.
@@ -69,7 +77,7 @@ class Limits:
     recordings: int = 64
     recordings_each: int = 3
     recording_bytes: int = 100_000_000_000
-    notes_bytes: int = 2_000_000_000
+    notes_bytes: int = 1_000_000_000
     strangers: int = 12
     wrong_codes: float = 1.0
     joins: float = 5.0

@@ -25,9 +25,13 @@ class Line:
         self._writing = asyncio.ensure_future(self._write())
 
     def say(self, send: Send) -> None:
-        """Send something when its turn comes; who has not taken so much of it is cut off."""
+        """Send something when its turn comes; who has not taken so much of it is cut off.
+
+        A message for which nothing waits is sent whatever its size: the welcome to a large room may be large.
+        """
+        waited = self._waiting > 0
         self._waiting += len(send.text)
-        if self._waiting > self._most:
+        if waited and self._waiting > self._most:
             self._socket.cut()
             return
         self._queue.put_nowait(send)

@@ -151,8 +151,8 @@ class Signaling:
     def receive(self, connection: int, text: str, *, may_guess: bool = True, client: str | None = None) -> list[Send]:
         """Take a message; a malformed one closes the connection that sent it, and nothing else.
 
-        With ``may_guess`` false no code is looked at. ``client`` is the address that limits count by; None where nothing
-        counts.
+        With ``may_guess`` false no code is looked at. ``client`` is the address that limits count by, or None
+        where nothing counts.
         """
         if too_deep(text, self._limits.json_depth):
             return [refusal(connection, f"Malformed message: nested more than {self._limits.json_depth} deep.")]

@@ -147,8 +147,15 @@ class SpoolSockets:
             try:
                 return await socket.next(self._given_up_at(take, now))
             except TimeoutError as error:
-                if take.state == "recording":
+                if take.paused and self._is_in_room(take):
+                    # A paused page has nothing to send; if it is frozen, it is put out of the room for its silence.
+                    now = asyncio.get_running_loop().time()
+                elif take.state == "recording":
                     raise take.silent(self._patience(take)) from error
+
+    def _is_in_room(self, take: Take) -> bool:
+        room = self._signaling.rooms.get(take.facts.room)
+        return room is not None and any(member.name == take.facts.participant for member in room.members.values())
 
     def _given_up_at(self, take: Take, heard_at: float) -> float | None:
         """Return when a recording is given up from which nothing comes; who downloads a finished one says little."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 from harness.errors import DiskFullError, HarnessError, RecordingError
 from harness.recording.disk import Headroom, free_bytes, megabytes, room_for
 from harness.recording.finalize import Finished, Growth, Progress, finalize
+from harness.recording.manifest_budget import PAGE_EVENTS, ROOM_EVENTS, SERVER_ALARMS, manifest_bytes
 from harness.recording.publish import publish
 from harness.recording.timeline import Member
 
@@ -28,6 +29,12 @@ _log = logging.getLogger(__name__)
 
 # What happens in one recording, at most: all of it stands in its manifest.
 _MOST_EVENTS: Final = 20_000
+# Ticks that a page may have reported for each frame by now, and for how many seconds more: none are written ahead of
+# time, and those that nothing was recorded for are kept in memory.
+_TICKS_A_FRAME: Final = 2
+_TICKS_AHEAD: Final = 600.0
+# The highest frame rate, for a recording of sound alone.
+_MOST_FRAMES: Final = 30
 # Why a recording ended that nobody stopped.
 GONE: Final = "its page went away before it was stopped"
 
@@ -72,6 +79,12 @@ class Take:
     # No chunk is taken once it ends: what is acknowledged is in the file.
     _writing: threading.Lock = field(default_factory=threading.Lock)
     _events: int = 0
+    _ticks: int = 0
+    # Bytes that events fill of the manifest, by who reports them; and the participants whose joins are not in it.
+    _page_events: int = 0
+    _room_events: int = 0
+    _server_alarms: int = 0
+    _unlisted: set[str] = field(default_factory=set)
     _recording: bool = False
     _started: bool = False
     _raw: BinaryIO | None = None
@@ -146,7 +159,12 @@ class Take:
         self.noted += _append(self._log, line)
 
     def ticks(self, first: int, written: list[float | None]) -> None:
-        """Take the times at which the mixer wrote its ticks from number ``first`` on."""
+        """Take when the mixer wrote its ticks from number ``first`` on; raises RecordingError for too many."""
+        self._ticks += len(written)
+        seconds = time.monotonic() - self.opened_at + _TICKS_AHEAD
+        if self._ticks > seconds * (self.facts.frame_rate or _MOST_FRAMES) * _TICKS_A_FRAME:
+            message = f"The page reported {self._ticks} ticks, more than it can have written; the recording ends there."
+            raise RecordingError(message, code=10452)
         self.taken += 1
         self.log({"first": first, "written": written})
         self.growth.grew()
@@ -156,14 +174,25 @@ class Take:
         if self.told_by_room and event.event in {"join", "leave"} and not event.elsewhere:
             message = f"Who is in {self.facts.room!r} is told by the room, not by a page."
             raise RecordingError(message, code=10452)
-        self._happens()
-        if event.event == "join" and event.elsewhere and event.participant:
-            self.log({"member": Member(name=event.participant, marker=event.marker).model_dump()})
-        self.log({"event": event.model_dump(exclude_none=True, exclude={"elsewhere", "marker"})})
+        line = event.model_dump(exclude_none=True, exclude={"elsewhere", "marker"})
+        member = None
+        if event.event == "join" and event.participant:
+            member = Member(name=event.participant, marker=event.marker).model_dump()
+        self._happens(manifest_bytes(line) + (manifest_bytes(member) if member else 0))
+        if member and event.elsewhere:
+            self.log({"member": member})
+        self.log({"event": line})
 
-    def _happens(self) -> None:
-        """Count what happens in the recording; raises RecordingError where there is too much of it."""
+    def _happens(self, size: int = 0) -> None:
+        """Count what happens in the recording; raises RecordingError where there is too much of it.
+
+        ``size`` is how many bytes of the manifest it fills.
+        """
         self._events += 1
+        self._page_events += size
+        if self._page_events > PAGE_EVENTS:
+            message = f"The events of the recording fill more than {PAGE_EVENTS} bytes; it ends there."
+            raise RecordingError(message, code=10452)
         if self._events > _MOST_EVENTS:
             message = f"More than {_MOST_EVENTS} things happened in the recording, which ends there."
             raise RecordingError(message, code=10452)
@@ -187,21 +216,50 @@ class Take:
         return self.state == "recording" and self._recording
 
     @property
+    def paused(self) -> bool:
+        """Whether the recorder was started, and writes nothing at the moment."""
+        return self._started and not self._recording
+
+    @property
     def has_begun(self) -> bool:
         """Whether anything was recorded, or the recorder was started."""
         return self.bytes > 0 or self._started
 
     def alarm(self, time: float, message: str) -> None:
-        """Note that something stands still, at a time in ms on the room's clock."""
-        self.log({"event": {"time": time, "event": "alarm", "message": message}})
+        """Note that something stands still, at a time in ms on the room's clock; of very many the first are noted."""
+        event = {"time": time, "event": "alarm", "message": message}
+        self._server_alarms += manifest_bytes(event)
+        if self._server_alarms <= SERVER_ALARMS:
+            self.log({"event": event})
 
     def happened(self, happened: Happened) -> None:
-        """Take a join or a leave of the room."""
+        """Take a join or a leave of the room, as long as the manifest has room for it."""
+        if not self._lists(happened):
+            return
         self.log({"member": happened.member.model_dump()})
         if not self.told_by_room or happened.event == "renumbered":
             return
         event = {"time": happened.time, "event": happened.event, "participant": happened.member.name}
         self.log({"event": event})
+
+    def _lists(self, happened: Happened) -> bool:
+        """Return whether a participant is listed in the manifest: by the join, for which there was room or not."""
+        name = happened.member.name
+        if happened.event == "renumbered":
+            return name not in self._unlisted
+        if happened.event == "leave":
+            listed = name not in self._unlisted
+            self._unlisted.discard(name)
+            return listed
+        event = {"time": happened.time, "event": "leave", "participant": name}
+        size = 2 * manifest_bytes(event) + manifest_bytes({"name": name, "marker": 255})
+        if self._room_events + size <= ROOM_EVENTS:
+            self._room_events += size
+            return True
+        if not self._unlisted:
+            self.alarm(happened.time, "More participants came and went than the manifest can list.")
+        self._unlisted.add(name)
+        return False
 
     def running_full(self, headroom: Headroom) -> str | None:
         """Return, once, what to say when the disk has little room left; raises DiskFullError when it must end."""

@@ -87,6 +87,11 @@ class PageSocket(web.WebSocketResponse):
         except ConnectionError:
             return
 
+    async def write_eof(self) -> None:  # type: ignore[override]
+        """End the answer; a handshake that failed in the middle has left nothing to end."""
+        if self.prepared:
+            await super().write_eof()
+
     async def hang_up(self) -> None:
         """Close the connection; who does not answer is cut off. Twice is fine."""
         if not self.prepared:
