@@ -64,12 +64,23 @@ class Admission:
         # Opens a socket from a page of another origin, which Python prepared; None while there is no such page.
         self.app_key: str | None = None
         self._apps = 0
+        self._allowed: frozenset[str] = frozenset()
+        self._current: frozenset[str] = frozenset()
         self._hosts: frozenset[str] = frozenset()
         self._origins: frozenset[str] = frozenset()
 
     def allow(self, *addresses: str) -> None:
-        """Accept requests for, and from pages of, these base addresses (``http://127.0.0.1:8080``), and no others."""
-        origins = [normal_origin(address) for address in addresses]
+        """Accept requests for, and from pages of, these base addresses too (``http://127.0.0.1:8080``)."""
+        self._allowed |= set(addresses)
+        self._set_origins()
+
+    def allow_current(self, *addresses: str) -> None:
+        """Accept these base addresses in place of those of the last call: a machine's own may change."""
+        self._current = frozenset(addresses)
+        self._set_origins()
+
+    def _set_origins(self) -> None:
+        origins = (normal_origin(address) for address in self._allowed | self._current)
         self._origins = frozenset(origin for origin in origins if origin is not None)
         self._hosts = frozenset().union(*map(authorities_of, self._origins))
 

@@ -173,7 +173,7 @@ class App:
         if self.addresses is None or now < self._read_again_at:
             return False
         self._read_again_at = now + _READ_EVERY
-        self.admission.allow(*await asyncio.to_thread(self.addresses))
+        self.admission.allow_current(*await asyncio.to_thread(self.addresses))
         return self.admission.host_allowed(host)
 
     async def _hang_up(self, _: web.Application) -> None:

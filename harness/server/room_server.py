@@ -7,6 +7,7 @@ import errno
 import json
 import logging
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from aiohttp import web
@@ -40,6 +41,11 @@ _LAST_ANSWERS_WITHIN: Final = 1.0
 _log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
+
+
+def _attached(name: str) -> str:
+    """Return whose the tokens of attached pages are: not a member's, whose id is random."""
+    return f"attached {name}"
 
 
 def _makes_sense(record: logging.LogRecord) -> bool:
@@ -90,6 +96,8 @@ class RoomServer:
         # The addresses of an interface may change while the server runs.
         addresses = (lambda: self.urls) if is_any(self._host) else None
         self._app = App(self._admission, Spool(recordings, versions), limits or Limits(), library, routes, addresses)
+        # How many pages of other origins are attached, by room and name.
+        self._attached: Counter[tuple[str, str]] = Counter()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="room server", daemon=True)
         self._runner: web.AppRunner | None = None
@@ -175,7 +183,8 @@ class RoomServer:
         film = None if isinstance(media, str) else self.film(media)
 
         def prepare() -> dict[str, str | None]:
-            grant = Grant(role="participant", room=room, name=name)
+            grant = Grant(role="participant", room=room, name=name, subject=_attached(name))
+            self._attached[room, name] += 1
             token = self._admission.issue(grant, seconds=WHILE_IN, single_use=False)
             return {
                 "url": self.url,
@@ -188,6 +197,22 @@ class RoomServer:
         options = json.dumps(self._call(prepare))
         hooks = (web_folder() / "src" / "app" / "hooks.js").read_text(encoding="utf-8")
         return f"(() => {{ const HARNESS = {options};\n{hooks}\n}})();"
+
+    def detach(self, room: str, name: str) -> None:
+        """Take back what ``attach`` gave to a page that was let go of; of several by one name, with the last.
+
+        Does nothing where no page was attached by that name.
+        """
+
+        def take_back() -> None:
+            if not self._attached[room, name]:
+                return
+            self._attached[room, name] -= 1
+            self._admission.dismiss_app()
+            if not self._attached[room, name]:
+                self._admission.revoke(room, _attached(name))
+
+        self._call(take_back)
 
     def keep(self, folder: Path, *, room: str | None = None, participant: str | None = None) -> list[Recording]:
         """Publish in ``folder`` what nobody downloaded, of a participant of a room or of everybody; free the spool."""
@@ -240,7 +265,7 @@ class RoomServer:
         server = cast("web.Server", self._runner.server)
         self._listener = Listener(server, self._app.limits, self._app.rare_log, self._tls)
         self._port = await self._listener.open(self._host, self._port)
-        self._admission.allow(*self.urls)
+        self._admission.allow_current(*self.urls)
 
     async def _stop(self) -> None:
         if self._listener is not None:

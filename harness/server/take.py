@@ -85,6 +85,8 @@ class Take:
     _room_events: int = 0
     _server_alarms: int = 0
     _unlisted: set[str] = field(default_factory=set)
+    # Whether the manifest says that some are not listed.
+    _overcrowded: bool = False
     _recording: bool = False
     _started: bool = False
     _raw: BinaryIO | None = None
@@ -256,7 +258,8 @@ class Take:
         if self._room_events + size <= ROOM_EVENTS:
             self._room_events += size
             return True
-        if not self._unlisted:
+        if not self._overcrowded:
+            self._overcrowded = True
             self.alarm(happened.time, "More participants came and went than the manifest can list.")
         self._unlisted.add(name)
         return False
@@ -440,7 +443,8 @@ def _append(log: BinaryIO | None, line: Mapping[str, Any]) -> int:
     """Append one line to a log, if it is still open; return its length in bytes."""
     if log is None or log.closed:
         return 0
-    text = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+    # A letter takes no more bytes than in the message that it came in: lines that are too long are not read again.
+    text = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
     with room_for("the log of a recording", Path(log.name)):
         log.write(text)
     return len(text)
