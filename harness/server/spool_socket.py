@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import struct
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import WSMessage, WSMsgType, web
@@ -58,6 +59,11 @@ _GRACE: Final = 30.0
 _LOOKS_WITHIN: Final = 2.0
 # How long, in seconds, a page that records may send nothing before it is an alarm; ticks come twice a second.
 STILL: Final = 1.5
+# How many ticks a page may report for each frame that there was time for, and for how many seconds more.
+_TICKS_A_FRAME: Final = 2
+_TICKS_AHEAD: Final = 600.0
+# The highest frame rate, for a recording of sound alone.
+_MOST_FRAMES: Final = 30
 # The largest file, in bytes, whose hash is part of the answer to the end; a gigabyte takes about a second.
 HASHED_AT_ONCE: Final = 32_000_000
 
@@ -407,11 +413,20 @@ def _note(take: Take, message: SpoolMessage) -> None:
         case RecorderState(state=state, time=at):
             take.recorder(state, at)
         case Ticks(first=first, written=written):
+            _check_ticks(take, len(written))
             take.ticks(first, written)
         case EventMessage(event=event):
             take.event(event)
         case Statistics():
             take.statistics(message)
+
+
+def _check_ticks(take: Take, more: int) -> None:
+    """Raise RecordingError for ticks that the mixer can't have written; those without a frame are kept in memory."""
+    seconds = time.monotonic() - take.opened_at + _TICKS_AHEAD
+    if take.ticked + more > seconds * (take.facts.frame_rate or _MOST_FRAMES) * _TICKS_A_FRAME:
+        message = f"The page reported {take.ticked + more} ticks, more than it can have written."
+        raise RecordingError(message, code=10452)
 
 
 def _ack(take: Take) -> dict[str, Any]:

@@ -272,3 +272,20 @@ def test_somebody_who_comes_and_goes_has_to_wait(tmp_path: Path) -> None:
     assert ["welcome", "welcome"] == kinds[:2]
     assert kinds[-1] == "Too many joins from your address: wait a second before the next one."
     assert other == "welcome"
+
+
+def test_more_ticks_than_time_has_passed_for_end_the_recording(tmp_path: Path) -> None:
+    """Those for which nothing was recorded are kept in memory."""
+
+    async def report(server: RoomServer) -> dict[str, Any]:
+        async with sockets(server) as wire:
+            _, welcome = await wire.enter("daily", "mallory")
+            spool = await begin(wire, welcome)
+            for number in range(20):
+                await spool.send_json({"type": "ticks", "first": number * 4_096, "written": [1.0] * 4_096})
+            return await last_answer(spool)
+
+    with RoomServer(recordings=tmp_path, versions={}) as server:
+        last = asyncio.run(report(server))
+
+    assert "more than it can have written" in last["message"]

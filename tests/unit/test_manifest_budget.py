@@ -164,15 +164,3 @@ def test_alarms_of_the_server_have_an_end(spool: Spool, sound: bytes, monkeypatc
         take.alarm(1.0, "Nothing comes from the page.")
 
     assert manifest_size(take) <= 13_000
-
-
-def test_more_ticks_than_time_has_passed_for_are_refused(spool: Spool) -> None:
-    """Those that nothing was recorded for are kept in memory."""
-    take = begin(spool)
-
-    def report() -> None:
-        for number in range(20):
-            take.ticks(4_096 * number, [1.0] * 4_096)
-
-    with pytest.raises(RecordingError, match="more than it can have written"):
-        report()
