@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -40,6 +43,8 @@ class _Place:
     """One connection, from when it is accepted until it ends."""
 
     client: str
+    # None once the loop has taken it over.
+    wire: socket.socket | None
     # None while TLS is being negotiated.
     connection: _Connection | None = None
     accepting: asyncio.Task[None] | None = None
@@ -113,21 +118,18 @@ class Listener:
         """Listen, and return the port; 0 takes a free one. Raises OSError when that can't be."""
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        try:
-            for family, kind, protocol, _, address in dict.fromkeys(found):
-                listening = socket.socket(family, kind, protocol)
-                self._sockets.append(listening)
-                listening.settimeout(0)
-                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family is socket.AF_INET6:
-                    # "::" is every address of the machine, of either version.
-                    listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not is_any(host))
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            try:
                 # A name may stand for several addresses, which share the port.
-                listening.bind((address[0], port, *address[2:]))
+                listening = _bind(family, kind, protocol, (address[0], port, *address[2:]))
+            except OSError:
+                await self.close()
+                raise
+            if listening is not None:
+                self._sockets.append(listening)
                 port = listening.getsockname()[1]
-        except OSError:
-            await self.close()
-            raise
+        if not self._sockets:
+            raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
         self._highest = most_for_connections()
         for listening in self._sockets:
             listening.listen(_BACKLOG)
@@ -167,28 +169,31 @@ class Listener:
                 wire.close()
                 continue
             wire.settimeout(0)
-            place = _Place(client)
+            place = _Place(client, wire)
             self._places[place] = None
             self._clients[client] += 1
             place.accepting = asyncio.get_running_loop().create_task(self._connect(wire, place))
+            place.accepting.add_done_callback(partial(self._settle, place))
 
     async def _connect(self, wire: socket.socket, place: _Place) -> None:
-        within = self.limits.request_within if self.tls else None
-        try:
+        place.wire = None
+        within = self.limits.request_within
+        # Whoever can't agree on TLS, takes too long over it or has gone away: nobody here can do anything about it.
+        with contextlib.suppress(OSError):
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: _Connection(self, place, self.server, request_within=self.limits.request_within),
+                lambda: _Connection(self, place, self.server, request_within=within),
                 wire,
                 ssl=self.tls,
-                ssl_handshake_timeout=within,
+                ssl_handshake_timeout=within if self.tls else None,
             )
-        except OSError:
-            # Whoever can't agree on TLS, takes too long over it or has gone away: nobody here can do anything about it.
-            pass
-        finally:
-            place.accepting = None
-            if place.connection is None:
-                wire.close()
-                self.forget(place)
+
+    def _settle(self, place: _Place, _: asyncio.Task[None]) -> None:
+        """Note that a connection is there, or did not come about; one that was ended at once is nobody's yet."""
+        place.accepting = None
+        if place.wire is not None:
+            place.wire.close()
+        if place.connection is None:
+            self.forget(place)
 
     def _has_room(self, client: str, wire: socket.socket) -> bool:
         """Return whether one more connection may be kept; one of which nothing is asked at the moment gives way to it.
@@ -231,3 +236,25 @@ class Listener:
                     loop.add_reader(listening, self._accept, listening)
 
         loop.call_later(_REST, go_on)
+
+
+def _bind(family: int, kind: int, protocol: int, address: tuple[object, ...]) -> socket.socket | None:
+    """Return a socket that is bound to an address, or None for an address that the machine does not have."""
+    try:
+        listening = socket.socket(family, kind, protocol)
+    except OSError:
+        # A name may stand for an IPv6 address where there is no IPv6.
+        return None
+    try:
+        listening.settimeout(0)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # "::" is every address of the machine, of either version.
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not is_any(str(address[0])))
+        listening.bind(address)
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            return None
+        raise
+    return listening
