@@ -221,6 +221,35 @@ async def _is_answered(server: RoomServer) -> None:
         assert response.status == 200
 
 
+def test_a_recording_is_refused_while_others_need_the_last_descriptors(tmp_path: Path) -> None:
+    """Whoever serves is told what to do; it can be begun when there are some again."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def begin(server: RoomServer) -> tuple[dict[str, object], dict[str, object]]:
+        async with sockets(server) as wire:
+            _, welcome = await wire.enter("daily", "alice")
+            hello = {**SOUND, "token": welcome["spool_token"]}
+            first, second = await wire.open("/spool"), await wire.open("/spool")
+            with socket.socket() as lowest:
+                number = lowest.fileno()
+            resource.setrlimit(resource.RLIMIT_NOFILE, (number + 3, hard))
+            try:
+                await first.send_json(hello)
+                refused = await first.receive_json(timeout=10)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            await second.send_json(hello)
+            return refused, await second.receive_json(timeout=10)
+
+    with RoomServer(recordings=tmp_path, versions={}) as server:
+        refused, begun = asyncio.run(begin(server))
+
+    assert refused["message"] == (
+        "The server has too few file descriptors for another recording; raise its limit (ulimit -n)."
+    )
+    assert begun["type"] == "ready"
+
+
 @pytest.fixture
 def served_with_few_descriptors(tmp_path: Path) -> Iterator[tuple[int, Callable[[], str]]]:
     """Run ``harness serve`` with 256 file descriptors; return its port, and what returns all that it has logged."""

@@ -289,3 +289,20 @@ def test_more_ticks_than_time_has_passed_for_end_the_recording(tmp_path: Path) -
         last = asyncio.run(report(server))
 
     assert "more than it can have written" in last["message"]
+
+
+def test_a_large_welcome_is_sent_to_somebody_who_reads(tmp_path: Path) -> None:
+    """What those who are in say of themselves can not keep the next one out."""
+
+    async def enter(server: RoomServer) -> int:
+        async with sockets(server) as wire:
+            inside, _ = await wire.enter("daily", "mallory")
+            wants = {f"{number:a<100}": {"width": 1, "height": 1, "frameRate": 1} for number in range(256)}
+            await inside.send_json({"type": "wants", "wants": wants})
+            await inside.send_json({"type": "ping", "sent": 1})
+            await answer(inside, "pong")
+            _, welcome = await wire.enter("daily", "alice")
+            return len(json.dumps(welcome))
+
+    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(unsent=20_000)) as server:
+        assert asyncio.run(enter(server)) > 20_000
