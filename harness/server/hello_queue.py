@@ -136,15 +136,19 @@ class HelloQueue:
             self._timer.cancel()
             self._timer = None
         loop = asyncio.get_running_loop()
-        due = len(self._waiting) - sum(place.given_up for place in self._held)
+        # A place whose owner is being cut off is free in a moment.
+        pending = sum(place.given_up for place in self._held)
         counts = Counter(place.client for place in self._held if not place.given_up)
-        fewest = min((counts[place.client] for place in self._waiting.values()), default=0)
-        # Oldest first; a place whose owner is being cut off is free in a moment.
+        waiting = [counts[place.client] for place in self._waiting.values()]
+        fewest = min(waiting, default=0)
+        due, due_to_fewest = len(waiting) - pending, waiting.count(fewest) - pending
         for place in sorted((one for one in self._held if not one.given_up), key=lambda one: one.since):
             if due <= 0:
                 return
             silent = loop.time() - place.since
-            if counts[place.client] >= fewest + 2 or silent >= _PATIENCE:
+            has_many = due_to_fewest > 0 and counts[place.client] >= fewest + 2
+            if has_many or silent >= _PATIENCE:
+                due_to_fewest -= 1
                 counts[place.client] -= 1
                 due -= 1
                 place.given_up = True

@@ -64,6 +64,8 @@ class Take:
     kept: bool = False
     kept_as: str | None = None
     error: HarnessError | None = None
+    # Whether the recorder is paused.
+    paused: bool = False
     # Ticks that were reported.
     ticked: int = 0
     # When the recording was announced, in seconds of the monotonic clock, which is the server's loop's.
@@ -201,17 +203,13 @@ class Take:
         self._happens()
         self._recording = state in {"started", "resumed"}
         self._started = True
+        self.paused = state == "paused"
         self.log({"recorder": state, "time": page_time})
 
     @property
     def flows(self) -> bool:
         """Whether bytes or ticks should be coming."""
         return self.state == "recording" and self._recording
-
-    @property
-    def paused(self) -> bool:
-        """Whether the recorder was started, and writes nothing at the moment."""
-        return self._started and not self._recording
 
     @property
     def has_begun(self) -> bool:

@@ -153,6 +153,28 @@ def test_a_paused_page_is_waited_for_while_its_participant_is_in_the_room(sound:
         assert asyncio.run(pause(server))["recording"]["duration"] > 1
 
 
+@pytest.mark.parametrize("state", ["paused", "stopped"])
+def test_a_recording_that_nobody_ends_is_ended(state: str, sound: bytes, tmp_path: Path) -> None:
+    """One that is paused when its participant has left; one whose recorder was stopped in any case."""
+
+    async def record(server: RoomServer) -> None:
+        async with sockets(server) as wire:
+            inside, welcome = await wire.enter("daily", "alice")
+            spool = await begin(wire, welcome)
+            await spool.send_json({"type": "recorder", "state": "started", "time": 0})
+            await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+            await spool.send_json({"type": "recorder", "state": state, "time": 1_000})
+            if state == "paused":
+                await inside.send_json({"type": "bye"})
+            await last_answer(spool)
+
+    with RoomServer(recordings=tmp_path / "spool", versions={}, limits=Limits(idle=0.5)) as server:
+        asyncio.run(record(server))
+        (kept,) = server.keep(tmp_path / "kept")
+
+    assert kept.recovered == "its page said nothing for 0.5 s"
+
+
 @pytest.mark.parametrize("does", [[], [{"type": "stats", "time": 1, "participant": "bob", "report": []}]])
 def test_a_recording_that_begins_nothing_is_freed(does: list[dict[str, Any]], tmp_path: Path) -> None:
     """Whatever else its page says, another one may begin in its place."""
