@@ -57,6 +57,8 @@ class Limits:
     - ``wrong_codes``: how many from one address in a second, and twenty times as many at once; no code is taken then.
     - ``unsent``: bytes that wait for somebody in a room who does not take them.
     - ``hello_within``: how soon whoever connects has to say who they are.
+    - ``begins``: how many recordings a participant may begin in a second, and twenty times as many at once; everybody
+      in the room is sent the list of them each time.
     - ``begins_within``: how soon something has to be recorded, or the recorder be started, once a recording was
       announced.
     - ``idle``: how long somebody in a room, or a recording in progress, may say nothing; pages ping every five seconds,
@@ -81,6 +83,7 @@ class Limits:
     strangers: int = 12
     wrong_codes: float = 1.0
     joins: float = 5.0
+    begins: float = 5.0
     unsent: int = 2_000_000
     name: int = 64
     hello_within: float = 10.0
@@ -148,6 +151,19 @@ class Rate:
     def full(self) -> bool:
         """Whether nothing counts against it any more."""
         return self.has_one and self._left >= self._a_second * _SAVED_UP
+
+
+class Rates:
+    """Counts what comes from each of many against the same rate; who has been silent for long is forgotten."""
+
+    def __init__(self, a_second: float) -> None:
+        self._a_second = a_second
+        self._rates: dict[tuple[str, str], Rate] = {}
+
+    def takes_one(self, key: tuple[str, str]) -> bool:
+        """Count one more of somebody; return whether that is not too many."""
+        self._rates = {known: rate for known, rate in self._rates.items() if not rate.full}
+        return self._rates.setdefault(key, Rate(self._a_second)).takes_one()
 
 
 def too_deep(text: str, depth: int) -> bool:

@@ -19,7 +19,7 @@ from harness.recording.text import JOINERS, visible
 from harness.recording.timeline import Member as TimelineMember
 from harness.server.admission import WHILE_IN, Grant
 from harness.server.answers import Send, not_admitted, refusal
-from harness.server.limits import Rate, too_deep
+from harness.server.limits import Rates, too_deep
 from harness.server.media import Routes
 from harness.server.messages import (
     SIGNAL,
@@ -145,7 +145,7 @@ class Signaling:
         self.rooms: dict[str, Room] = {}
         self._members: dict[int, Member] = {}
         # By room and client: who joins often has to wait, since each join is part of every recording of the room.
-        self._joining: dict[tuple[str, str], Rate] = {}
+        self._joins = Rates(limits.joins)
         self._viewers = Viewers(admission, limits, clock, recordings)
 
     def receive(self, connection: int, text: str, *, may_guess: bool = True, client: str | None = None) -> list[Send]:
@@ -230,7 +230,7 @@ class Signaling:
         grant = self._admission.enter(hello.token, name=hello.name, code=hello.code)
         if grant is None:
             return [not_admitted(connection, guess=hello.code is not None)]
-        if not self._may_join(grant.room, client):
+        if client is not None and not self._joins.takes_one((grant.room, client)):
             return [refusal(connection, "Too many joins from your address: wait a second before the next one.")]
         room = self.rooms.get(grant.room)
         if room is None:
@@ -270,13 +270,6 @@ class Signaling:
             "recordings": self._recordings(room.name),
         }
         return [Send(connection, json.dumps(welcome)), *sends]
-
-    def _may_join(self, room: str, client: str | None) -> bool:
-        """Count a join, and return whether it is not one too many."""
-        if client is None:
-            return True
-        self._joining = {key: rate for key, rate in self._joining.items() if not rate.full}
-        return self._joining.setdefault((room, client), Rate(self._limits.joins)).takes_one()
 
     def _resume(self, connection: int, hello: Hello) -> list[Send]:
         """Let a member go on whose connection was lost, or is not known to be lost yet, on this one."""

@@ -19,7 +19,7 @@ from harness.server.answers import without_places
 from harness.server.clock import room_time
 from harness.server.descriptors import enough_for_recording
 from harness.server.hello_queue import HelloQueue
-from harness.server.limits import too_deep
+from harness.server.limits import Rates, too_deep
 from harness.server.messages import (
     SPOOL,
     Clean,
@@ -97,6 +97,8 @@ class SpoolSockets:
         self._telling: set[asyncio.Future[None]] = set()
         self._closing = False
         self._hellos = HelloQueue(limits, log)
+        # By room and participant.
+        self._begins = Rates(limits.begins)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection until it ends."""
@@ -240,6 +242,9 @@ class SpoolSockets:
         grant = self._admission.redeem(hello.token, "recorder")
         if grant is None:
             message = "Not admitted: the spool's token is wrong or too old."
+            raise RecordingError(message, code=10452)
+        if not self._begins.takes_one((grant.room, grant.name)):
+            message = "You begin too many recordings: wait a second before the next one."
             raise RecordingError(message, code=10452)
         if self._open_recordings(grant) >= self._limits.recordings_each:
             message = f"You make too many recordings at a time: {self._limits.recordings_each} at most. Stop one first."

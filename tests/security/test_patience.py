@@ -328,3 +328,27 @@ def test_a_large_welcome_is_sent_to_somebody_who_reads(tmp_path: Path) -> None:
 
     with RoomServer(recordings=tmp_path, versions={}, limits=Limits(unsent=20_000)) as server:
         assert asyncio.run(enter(server)) > 20_000
+
+
+def test_a_participant_who_begins_many_recordings_has_to_wait(tmp_path: Path) -> None:
+    """Each one makes a folder and a thread, and a list that everybody is sent; others begin theirs."""
+
+    async def litter(server: RoomServer) -> tuple[list[str], str]:
+        async with sockets(server) as wire:
+            _, welcome = await wire.enter("daily", "mallory")
+            _, other = await wire.enter("daily", "alice")
+            answers = []
+            for token in (*[welcome["spool_token"]] * 6, other["spool_token"]):
+                spool = await wire.open("/spool")
+                await spool.send_json({**SOUND, "token": token})
+                received = await spool.receive_json(timeout=10)
+                answers.append(received.get("message", received["type"]))
+                await spool.close()
+            return answers[:-1], answers[-1]
+
+    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(begins=0.1)) as server:
+        mallory, alice = asyncio.run(litter(server))
+
+    assert mallory[:2] == ["ready", "ready"]
+    assert mallory[-1] == "You begin too many recordings: wait a second before the next one."
+    assert alice == "ready"
