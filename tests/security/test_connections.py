@@ -13,6 +13,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -219,6 +220,21 @@ def test_connections_that_are_reset_leave_nothing_in_the_log(
 async def _is_answered(server: RoomServer) -> None:
     async with aiohttp.ClientSession() as session, session.get(f"{server.url}/healthz") as response:
         assert response.status == 200
+
+
+def test_the_soft_limit_of_descriptors_is_raised_to_the_hard_one() -> None:
+    """Most systems give a program 1024, and let it have many more."""
+    program = """
+import resource
+from harness.server.descriptors import raise_soft_limit
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1000))
+raise_soft_limit()
+raise_soft_limit()
+print(resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+
+    assert ran.stdout == "(1000, 1000)\n"
 
 
 def test_a_recording_is_refused_while_others_need_the_last_descriptors(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+from harness.server.listener import _bind
 from harness.server.room_server import RoomServer
 from tests.program import harness
 from tests.security.test_bombs import handshake
@@ -67,6 +68,16 @@ def test_an_address_that_can_not_be_is_one_line(arguments: tuple[str, ...], says
     assert ran.returncode == 2
     assert says in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("host", "one_version"), [("::", 0), ("::1", 1)])
+def test_every_address_of_the_machine_is_of_either_version(host: str, one_version: int) -> None:
+    """The names that are printed for it have IPv4 addresses as well; nothing listens here."""
+    bound = _bind(socket.AF_INET6, socket.SOCK_STREAM, 0, (host, 0, 0, 0))
+    if bound is None:
+        pytest.skip("This machine has no IPv6.")
+    with bound:
+        assert bound.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == one_version
 
 
 def test_an_address_that_the_machine_has_got_meanwhile_is_answered_to(tmp_path: Path) -> None:
