@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 import secrets
 import ssl
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
-from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -35,10 +32,6 @@ _LOOK_EVERY: Final = 0.2
 # What is read from one screen and typed on another: no 0 and O, no 1 and I.
 _LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _SHORTEST_CODE: Final = 8
-# Browsers leave out the port that a scheme has anyway.
-_PORTS: Final = {"http": 80, "https": 443}
-# Others are said in the form that begins with xn--.
-_HOST: Final = re.compile(r"[a-z0-9._-]+")
 
 
 def serve(
@@ -102,14 +95,13 @@ def serve(
     if debug:
         debugging(on=True)
     from harness.launch import open_door
+    from harness.server.descriptors import raise_soft_limit
     from harness.server.limits import Limits
     from harness.server.media import Routes
-    from harness.server.network import is_loopback
+    from harness.server.network import is_loopback, parse_host
 
     origins = [_origin(one) for one in origin or ()]
-    if "://" in host or host.count(":") == 1:
-        message = f"--host: {host!r} is no address: give one without scheme and port, as 127.0.0.1, and --port."
-        raise ConfigError(message)
+    host = parse_host(host)
     far = not is_loopback(host)
     if far and cert is None and not insecure:
         message = (
@@ -123,6 +115,7 @@ def serve(
     if code is None and (far or origins):
         code = "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(3))
     _check_codes(code, view_code)
+    raise_soft_limit()
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     folder = recordings.absolute()
 
@@ -182,24 +175,13 @@ def _origin(given: str) -> str:
     if "@" in given:
         message = "--origin: browsers say no name and password before an '@'; leave them out."
         raise ConfigError(message)
-    try:
-        parts = urlsplit(given)
-        port = parts.port
-        host = _host(parts.hostname or "")
-    except ValueError:
-        parts, port, host = None, None, None
-    if parts is None or host is None or parts.scheme not in _PORTS or parts.path.strip("/") or set(given) & {"?", "#"}:
+    from harness.server.network import normal_origin
+
+    origin = normal_origin(given.removesuffix("/"))
+    if origin is None:
         message = f"--origin: {given!r} is no address of a server, as https://rooms.example.com is."
         raise ConfigError(message)
-    shown = "" if port in {None, _PORTS[parts.scheme]} else f":{port}"
-    return f"{parts.scheme}://{host}{shown}"
-
-
-def _host(name: str) -> str | None:
-    """Return a host as browsers say it, or None where it is none; raises ValueError for an address that is none."""
-    if ":" in name:
-        return f"[{ipaddress.IPv6Address(name)}]"
-    return name if _HOST.fullmatch(name) else None
+    return origin
 
 
 def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:

@@ -6,6 +6,7 @@ import threading
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import av
@@ -15,7 +16,7 @@ from harness.errors import RecordingError
 from harness.recording.alone import open_media
 from harness.recording.disk import room_for
 from harness.recording.grid import Grid
-from harness.recording.log import Cut, Log
+from harness.recording.log import Cut, FileClock, Log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -145,6 +146,11 @@ class Finished:
     cuts: tuple[Cut, ...]
     tracks: tuple[str, ...]
     packets: dict[str, int]
+
+    @cached_property
+    def clock(self) -> FileClock:
+        """Where in the file moments are, pauses cut out."""
+        return FileClock(self.cuts)
 
 
 @dataclass

@@ -277,10 +277,7 @@ def _sync(path: Path) -> None:
 
 def _in_file(at: float, finished: Finished) -> float:
     """Return where in the file a moment lies, ``at`` seconds after its zero: pauses are cut out."""
-    for cut in finished.cuts:
-        if at > cut.at:
-            at = max(cut.at, at - cut.seconds)
-    return at
+    return finished.clock.place(at)
 
 
 def _wall_seconds(states: list[tuple[str, float]]) -> float | None:

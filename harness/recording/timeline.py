@@ -134,10 +134,11 @@ class Timeline(BaseModel):
 
 
 def _spans(changes: Iterable[tuple[float, bool]], duration: float) -> list[Interval]:
-    """Return the intervals in which a value that changes to on and off is on, within 0 to ``duration``."""
+    """Return the intervals in which a value that changes to on and off is on, within 0 to ``duration``, in order."""
     spans: list[Interval] = []
     since: float | None = None
-    for at, on in changes:
+    # A manifest from elsewhere need not have its events in order.
+    for at, on in sorted(changes, key=lambda change: change[0]):
         if on and since is None:
             since = at
         elif not on and since is not None:
@@ -150,9 +151,20 @@ def _spans(changes: Iterable[tuple[float, bool]], duration: float) -> list[Inter
 
 
 def _both(left: list[Interval], right: list[Interval]) -> list[Interval]:
-    """Return the intervals in which both hold."""
-    shared = ((max(a, c), min(b, d)) for a, b in left for c, d in right)
-    return sorted((start, end) for start, end in shared if start < end)
+    """Return the intervals in which both hold; each list is in order, and no interval in it overlaps another."""
+    shared: list[Interval] = []
+    first = second = 0
+    while first < len(left) and second < len(right):
+        start = max(left[first][0], right[second][0])
+        end = min(left[first][1], right[second][1])
+        if start < end:
+            shared.append((start, end))
+        # The one that ends first overlaps nothing more.
+        if left[first][1] <= right[second][1]:
+            first += 1
+        else:
+            second += 1
+    return shared
 
 
 def timeline_from(records: Iterable[dict[str, Any]], members: Iterable[Member]) -> Timeline:

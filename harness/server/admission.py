@@ -8,7 +8,8 @@ import secrets
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
-from urllib.parse import urlsplit
+
+from harness.server.network import authorities_of, normal_authority, normal_origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,28 +61,51 @@ class Admission:
         self.view_code = view_code
         self._clock = clock
         self._tokens: dict[bytes, _Issued] = {}
-        # What opens a socket from a page of another origin, which Python prepared; None while there is no such page.
+        # Opens a socket from a page of another origin, which Python prepared; None while there is no such page.
         self.app_key: str | None = None
+        self._apps = 0
+        self._allowed: frozenset[str] = frozenset()
+        self._current: frozenset[str] = frozenset()
         self._hosts: frozenset[str] = frozenset()
         self._origins: frozenset[str] = frozenset()
 
     def allow(self, *addresses: str) -> None:
-        """Accept requests for, and from pages of, these base addresses (``http://127.0.0.1:8080``)."""
-        self._hosts |= {urlsplit(address).netloc for address in addresses}
-        self._origins |= set(addresses)
+        """Accept requests for, and from pages of, these base addresses too (``http://127.0.0.1:8080``)."""
+        self._allowed |= set(addresses)
+        self._set_origins()
+
+    def allow_current(self, *addresses: str) -> None:
+        """Accept these base addresses in place of those of the last call: a machine's own may change."""
+        self._current = frozenset(addresses)
+        self._set_origins()
+
+    def _set_origins(self) -> None:
+        origins = (normal_origin(address) for address in self._allowed | self._current)
+        self._origins = frozenset(origin for origin in origins if origin is not None)
+        self._hosts = frozenset().union(*map(authorities_of, self._origins))
 
     def host_allowed(self, host: str | None) -> bool:
-        """Tell whether a request's Host is one of ours; anything else may be DNS rebinding."""
-        return host in self._hosts
+        """Return whether a request's Host is one of ours; anything else may be DNS rebinding."""
+        return normal_authority(host) in self._hosts
 
     def origin_allowed(self, origin: str | None) -> bool:
-        """Tell whether a socket was opened by one of our pages."""
-        return origin in self._origins
+        """Return whether a socket was opened by one of our pages."""
+        return normal_origin(origin) in self._origins
 
     def admit_apps(self) -> str:
-        """Return the key by which pages of other origins may open sockets: those that Python prepared hold it."""
+        """Return the key by which pages of other origins may open sockets: those that Python prepared hold it.
+
+        It opens sockets until ``dismiss_app`` was called once for each of these calls.
+        """
+        self._apps += 1
         self.app_key = self.app_key or secrets.token_urlsafe(24)
         return self.app_key
+
+    def dismiss_app(self) -> None:
+        """Note that a page of another origin was let go of; with the last one the key opens nothing any more."""
+        self._apps -= 1
+        if self._apps == 0:
+            self.app_key = None
 
     def key_fits(self, protocols: str | None) -> bool:
         """Tell whether a socket offers the key among its protocols (RFC 6455), which no address and no log holds."""

@@ -17,13 +17,17 @@ from aiohttp import WSMsgType, web
 from harness.server.answers import refusal
 from harness.server.clock import room_time
 from harness.server.downloads import Downloads
+from harness.server.hello_queue import HelloQueue
 from harness.server.limits import Limits, Rate
 from harness.server.line import Line
+from harness.server.network import client_of
+from harness.server.rare_log import RareLog
 from harness.server.signaling import Signaling
-from harness.server.spool_socket import PROTOCOLS, WENT_AWAY, SpoolSockets
+from harness.server.spool_socket import WENT_AWAY, SpoolSockets
+from harness.server.websocket import LimitError, PageSocket
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from harness.server.admission import Admission
     from harness.server.answers import Send
@@ -53,6 +57,8 @@ _HEADERS: Final = {
 }
 
 _SOCKETS: Final = frozenset({"/signal", "/spool"})
+# How often, in seconds, the machine's addresses are read again when a request is for an unknown one.
+_READ_EVERY: Final = 5.0
 
 _FOR_APPS: Final = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 
@@ -73,6 +79,8 @@ class App:
     limits: Limits = field(default_factory=Limits)
     library: Library | None = None
     routes: Routes | None = None
+    # Returns the base addresses by which the server is reached by now, where they can change.
+    addresses: Callable[[], Iterable[str]] | None = None
 
     def __post_init__(self) -> None:
         self.signaling = Signaling(
@@ -87,6 +95,9 @@ class App:
         self._guesses: dict[str, Rate] = {}
         self._guessers: set[str] = set()
         self._closing = asyncio.Event()
+        self.rare_log = RareLog(_log)
+        self._hellos = HelloQueue(self.limits, self.rare_log)
+        self._read_again_at = 0.0
         self.downloads = Downloads()
         self._spool_sockets = SpoolSockets(
             self.spool,
@@ -95,6 +106,7 @@ class App:
             downloads=self.downloads,
             limits=self.limits,
             library=self.library,
+            log=self.rare_log,
         )
 
     def build(self) -> web.Application:
@@ -130,7 +142,8 @@ class App:
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Refuse foreign hosts, sockets that foreign pages opened, and more of them than one address may have."""
         socket = request.path in _SOCKETS
-        if not self.admission.host_allowed(request.headers.get("Host")):
+        host = request.headers.get("Host")
+        if not self.admission.host_allowed(host) and not await self._answers_by_now(host):
             raise web.HTTPMisdirectedRequest(text="This server does not answer to that name.\n")
         prepared = self.admission.key_fits(request.headers.get("Sec-WebSocket-Protocol"))
         changes = request.method not in {"GET", "HEAD"}
@@ -143,34 +156,44 @@ class App:
                 if error.errno != errno.ENAMETOOLONG:
                     raise
                 raise web.HTTPNotFound(text="There is nothing here.\n") from error
-        address = request.remote or ""
-        if self._sockets[address] >= self.limits.connections:
+        client = client_of(request.remote)
+        if self._sockets[client] >= self.limits.connections:
             most = self.limits.connections
             raise web.HTTPTooManyRequests(text=f"Too many connections from your address: {most} at most.\n")
-        self._sockets[address] += 1
+        self._sockets[client] += 1
         try:
             return await handler(request)
         finally:
-            self._sockets[address] -= 1
+            self._sockets[client] -= 1
             self._sockets += Counter()
+
+    async def _answers_by_now(self, host: str | None) -> bool:
+        """Read the machine's addresses again, now and then: a network may have given it another one meanwhile."""
+        now = asyncio.get_running_loop().time()
+        if self.addresses is None or now < self._read_again_at:
+            return False
+        self._read_again_at = now + _READ_EVERY
+        self.admission.allow_current(*await asyncio.to_thread(self.addresses))
+        return self.admission.host_allowed(host)
 
     async def _hang_up(self, _: web.Application) -> None:
         self._closing.set()
-        await asyncio.gather(self._spool_sockets.close(), *(line.end() for line in self._lines.values()))
+        await asyncio.gather(
+            self._hellos.close(), self._spool_sockets.close(), *(line.end() for line in self._lines.values())
+        )
         if self.library:
             self.library.close()
 
     # ---- signalling ---------------------------------------------------------------------------------------------
 
     async def _signal(self, request: web.Request) -> web.StreamResponse:
-        socket = web.WebSocketResponse(
-            protocols=PROTOCOLS, max_msg_size=self.limits.signal_message, compress=False, heartbeat=20
-        )
-        await socket.prepare(request)
+        socket = PageSocket(request, self.limits, max_msg_size=self.limits.signal_message)
         number = next(self._numbers)
-        line = self._lines[number] = Line(socket, request, most=self.limits.unsent)
+        line = self._lines[number] = Line(socket, most=self.limits.unsent)
         try:
-            await self._listen(socket, number, request.remote or "")
+            await self._listen(socket, number, request)
+        except LimitError as error:
+            self._deliver([refusal(number, str(error))])
         finally:
             del self._lines[number]
             await line.end()
@@ -180,37 +203,34 @@ class App:
                 await self._wait_for(self.signaling.lose(number))
         return socket
 
-    async def _listen(self, socket: web.WebSocketResponse, number: int, address: str) -> None:
-        """Take what a connection says until it ends, says too much, or nothing for too long."""
-        rate = Rate(self.limits.messages)
-        while True:
-            patience = self.limits.idle if self.signaling.knows(number) else self.limits.hello_within
-            try:
-                message = await socket.receive(timeout=patience)
-            except TimeoutError:
-                self._deliver([refusal(number, f"Nothing was said for {patience:g} s.")])
-                return
-            if message.type is not WSMsgType.TEXT:
-                return
-            if not rate.takes_one():
-                self._deliver([refusal(number, f"Too many messages: {self.limits.messages} a second at most.")])
-                return
-            guesses = self._guesses.get(address)
-            sends = self.signaling.receive(number, message.data, may_guess=guesses is None or guesses.has_one)
+    async def _listen(self, socket: PageSocket, number: int, request: web.Request) -> None:
+        """Handle what a connection says until it ends; raises LimitError for too much, and for nothing for long."""
+        client = client_of(request.remote)
+        loop = asyncio.get_running_loop()
+        message = await self._hellos.first_message(socket, request)
+        while message.type is WSMsgType.TEXT:
+            guesses = self._guesses.get(client)
+            may_guess = guesses is None or guesses.has_one
+            sends = self.signaling.receive(number, message.data, may_guess=may_guess, client=client)
             self._deliver(sends)
             if any(send.guess for send in sends):
-                self._count_guess(address)
+                self._count_guess(client)
             if any(send.close for send in sends if send.connection == number):
                 return
+            try:
+                message = await socket.next(loop.time() + self.limits.idle)
+            except TimeoutError as error:
+                problem = f"Nothing was said for {self.limits.idle:g} s."
+                raise LimitError(problem) from error
 
-    def _count_guess(self, address: str) -> None:
+    def _count_guess(self, client: str) -> None:
         """Count a wrong code: whoever tries many has to wait."""
         self._guesses = {one: rate for one, rate in self._guesses.items() if not rate.full}
         self._guessers &= self._guesses.keys()
-        guesses = self._guesses.setdefault(address, Rate(self.limits.wrong_codes))
+        guesses = self._guesses.setdefault(client, Rate(self.limits.wrong_codes))
         guesses.takes_one()
-        if not guesses.has_one and address not in self._guessers:
-            self._guessers.add(address)
+        if not guesses.has_one and client not in self._guessers:
+            self._guessers.add(client)
             _log.warning("Somebody guesses codes: from their address %g a second count now.", self.limits.wrong_codes)
 
     async def _wait_for(self, member: Member | None) -> None:

@@ -16,9 +16,16 @@ if TYPE_CHECKING:
 _SUFFIXES: Final = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 _LARGEST: Final = 1e15
 _NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)([kMG]?)")
-# Synthetic media carry their number in eight bits, a timeline has names of 200 characters, and aiohttp drops a
-# connection at 4 MiB.
-_MOST: Final = {"participants": 256, "name": 200, "spool_message": 4 * 1024 * 1024 - 1}
+# A layout has a tile for each participant.
+MOST_TILES: Final = 64
+# A timeline has names of 200 characters, aiohttp drops a connection at 4 MiB, and recovery and verification read a
+# gigabyte of what stands beside a recording.
+_MOST: Final = {
+    "participants": MOST_TILES,
+    "name": 200,
+    "spool_message": 4 * 1024 * 1024 - 1,
+    "notes_bytes": 1_000_000_000,
+}
 # Who says nothing for a while may say more at once: a page that comes back repeats what was not heard.
 _SAVED_UP: Final = 20
 # Possessive, and it matches from any quote on: it reads each character once, whether or not a string is closed.
@@ -33,18 +40,29 @@ class Limits:
     - ``signal_message``, ``spool_message``: the largest message on each socket. aiohttp drops a connection at 4 MiB; a
       chunk of 250 ms at 50 Mbit/s is 1.6 MB.
     - ``json_depth``: how deep a message may be nested.
-    - ``messages``: how many a connection may say in a second, and twenty times as many at once.
-    - ``connections``: sockets from one address.
+    - ``messages``: how many a connection may say in a second, and twenty times as many at once; a page that records
+      says one for each of the others, and a few.
+    - ``pings``: how many pings and pongs of WebSocket a connection may send in a second, and twenty times as many at
+      once; they are no messages, and whoever sends them alone has said nothing.
+    - ``connections``: sockets from one address; of IPv6, from one network of 64 bits.
+    - ``request_within``: how soon whoever connects has to send a whole request.
     - ``rooms``, ``participants`` (of a room), ``viewers`` (of all rooms), ``recordings`` (made in a room at one time),
       ``name`` (characters).
     - ``recording_bytes``: the largest recording; it ends there, with a file. ``notes_bytes`` is how much may be told
       beside it: ticks, events, statistics.
-    - ``strangers``: connections for recordings that have not said whose they are; more wait for their turn.
+    - ``recordings_each``: recordings that a participant makes at one time. A page makes one; another may begin before
+      the first has ended, and one whose connection was lost may come back.
+    - ``strangers``: connections that have not said hello, of each kind of socket; more wait for their turn.
+    - ``joins``: how many from one address may enter a room in a second, and twenty times as many at once.
     - ``wrong_codes``: how many from one address in a second, and twenty times as many at once; no code is taken then.
     - ``unsent``: bytes that wait for somebody in a room who does not take them.
     - ``hello_within``: how soon whoever connects has to say who they are.
-    - ``idle``: how long somebody in a room may say nothing; pages ping every five seconds, in the background once a
-      minute.
+    - ``begins``: how many recordings a participant may begin in a second, and twenty times as many at once; everybody
+      in the room is sent the list of them each time.
+    - ``begins_within``: how soon something has to be recorded, or the recorder be started, once a recording was
+      announced.
+    - ``idle``: how long somebody in a room, or a recording in progress, may say nothing; pages ping every five seconds,
+      in the background once a minute.
     - ``comes_back``: how long somebody whose connection was lost stays in the room.
     """
 
@@ -52,18 +70,24 @@ class Limits:
     spool_message: int = 4 * 1024 * 1024 - 1
     json_depth: int = 16
     messages: int = 200
+    pings: int = 10
     connections: int = 512
+    request_within: float = 5.0
     rooms: int = 64
     participants: int = 64
     viewers: int = 64
     recordings: int = 64
+    recordings_each: int = 3
     recording_bytes: int = 100_000_000_000
-    notes_bytes: int = 2_000_000_000
+    notes_bytes: int = 1_000_000_000
     strangers: int = 12
     wrong_codes: float = 1.0
+    joins: float = 5.0
+    begins: float = 5.0
     unsent: int = 2_000_000
     name: int = 64
     hello_within: float = 10.0
+    begins_within: float = 60.0
     idle: float = 150.0
     comes_back: float = 10.0
 
@@ -127,6 +151,19 @@ class Rate:
     def full(self) -> bool:
         """Whether nothing counts against it any more."""
         return self.has_one and self._left >= self._a_second * _SAVED_UP
+
+
+class Rates:
+    """Counts what comes from each of many against the same rate; who has been silent for long is forgotten."""
+
+    def __init__(self, a_second: float) -> None:
+        self._a_second = a_second
+        self._rates: dict[tuple[str, str], Rate] = {}
+
+    def takes_one(self, key: tuple[str, str]) -> bool:
+        """Count one more of somebody; return whether that is not too many."""
+        self._rates = {known: rate for known, rate in self._rates.items() if not rate.full}
+        return self._rates.setdefault(key, Rate(self._a_second)).takes_one()
 
 
 def too_deep(text: str, depth: int) -> bool:

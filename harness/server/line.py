@@ -6,20 +6,18 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from aiohttp import web
-
     from harness.server.answers import Send
+    from harness.server.websocket import PageSocket
 
-# How long, in seconds, a page has to answer when it is hung up on.
+# How long, in seconds, a page has to take what waits when it is hung up on.
 _LAST_WORDS: Final = 1.0
 
 
 class Line:
     """Sends to one socket in the order in which it was said; ``most`` bytes may wait before it is cut off."""
 
-    def __init__(self, socket: web.WebSocketResponse, request: web.Request, *, most: int) -> None:
+    def __init__(self, socket: PageSocket, *, most: int) -> None:
         self._socket = socket
-        self._request = request
         self._most = most
         self._waiting = 0
         # None hangs up.
@@ -27,10 +25,14 @@ class Line:
         self._writing = asyncio.ensure_future(self._write())
 
     def say(self, send: Send) -> None:
-        """Send something when its turn comes; who has not taken so much of it is cut off."""
+        """Send something when its turn comes; who has not taken so much of it is cut off.
+
+        A message for which nothing waits is sent whatever its size: the welcome to a large room may be large.
+        """
+        waited = self._waiting > 0
         self._waiting += len(send.text)
-        if self._waiting > self._most:
-            cut(self._request)
+        if waited and self._waiting > self._most:
+            self._socket.cut()
             return
         self._queue.put_nowait(send)
         if send.close:
@@ -42,7 +44,7 @@ class Line:
         await asyncio.wait({self._writing}, timeout=_LAST_WORDS)
         if not self._writing.done():
             self._writing.cancel()
-            cut(self._request)
+            self._socket.cut()
 
     async def _write(self) -> None:
         while (send := await self._queue.get()) is not None:
@@ -52,18 +54,4 @@ class Line:
                 # Its own handler notices and tells the others.
                 return
             self._waiting -= len(send.text)
-        await hang_up(self._socket, self._request)
-
-
-async def hang_up(socket: web.WebSocketResponse, request: web.Request) -> None:
-    """Close a socket; who does not answer is cut off."""
-    try:
-        await asyncio.wait_for(socket.close(), _LAST_WORDS)
-    except TimeoutError:
-        cut(request)
-
-
-def cut(request: web.Request) -> None:
-    """End a connection at once: nobody there reads what is sent."""
-    if request.transport is not None:
-        request.transport.abort()
+        await self._socket.hang_up()

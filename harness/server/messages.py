@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from harness.recording.config import Recorder
 from harness.recording.timeline import Name, Tile, Words
 from harness.server.admission import LONGEST_CODE
+from harness.server.limits import MOST_TILES
 
 Short = Annotated[str, Field(max_length=LONGEST_CODE)]
 Text = Annotated[str, Field(max_length=400)]
@@ -171,7 +172,7 @@ class MixerEvent(Message):
     elsewhere: bool = False
     marker: Annotated[int, Field(ge=0, lt=256)] | None = None
     on: bool | None = None
-    tiles: Annotated[tuple[Tile, ...], Field(max_length=64)] | None = None
+    tiles: Annotated[tuple[Tile, ...], Field(max_length=MOST_TILES)] | None = None
     message: Annotated[Words, Field(max_length=2000)] | None = None
 
 

@@ -1,18 +1,150 @@
-"""By which names the server is reached, and by whom."""
+"""Host names: the one place where they are normalized, and the names by which this server is reached."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from typing import Final
+from urllib.parse import urlsplit
 
 import psutil
 
+from harness.errors import ConfigError
+
 LOOPBACK: Final = "127.0.0.1"
+# Browsers leave out the port that a scheme has anyway.
+PORTS: Final = {"http": 80, "https": 443}
+# A name in another script is written in the form that begins with xn--, as browsers send it.
+_LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_LONGEST_NAME: Final = 253
+# A name whose last part is a number is an IPv4 address to browsers, whatever precedes it (WHATWG URL).
+_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_AUTHORITY: Final = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{0,5}))?", re.ASCII)
+_LARGEST_PORT: Final = 65_535
+# What one customer of a provider gets; anybody can use every address in it.
+_IPV6_PREFIX: Final = 64
+
+
+def normal_host(name: str) -> str:
+    """Return a host as the server compares it: lower case, no trailing dot, an IPv6 address short and without brackets.
+
+    An IPv4 address that is written as an IPv6 address becomes the IPv4 address. Raises ValueError, which says why,
+    for anything that is not a host.
+    """
+    if name.startswith("[") != name.endswith("]"):
+        message = "a bracket is missing"
+        raise ValueError(message)
+    if name.startswith("["):
+        name = name[1:-1]
+        if ":" not in name:
+            message = "brackets are for IPv6 addresses"
+            raise ValueError(message)
+    if ":" in name:
+        return _normal_ipv6(name)
+    return _normal_name(name.lower().removesuffix("."))
+
+
+def _normal_ipv6(text: str) -> str:
+    if "://" in text or text.count(":") == 1:
+        message = "it has a scheme" if "://" in text else "it has a port"
+        raise ValueError(message)
+    if "%" in text:
+        message = "browsers cannot open an address with a zone"
+        raise ValueError(message)
+    try:
+        address = ipaddress.IPv6Address(text)
+    except ValueError as error:
+        message = "it is not an IPv6 address"
+        raise ValueError(message) from error
+    return str(address.ipv4_mapped or address)
+
+
+def _normal_name(name: str) -> str:
+    if not name:
+        message = "it is empty"
+        raise ValueError(message)
+    if not name.isascii():
+        message = "write it in the form that begins with xn--"
+        raise ValueError(message)
+    if len(name) > _LONGEST_NAME:
+        message = f"it is longer than {_LONGEST_NAME} characters"
+        raise ValueError(message)
+    labels = name.split(".")
+    if _NUMBER.fullmatch(labels[-1]):
+        try:
+            return str(ipaddress.IPv4Address(name))
+        except ValueError as error:
+            message = "it is not an IPv4 address"
+            raise ValueError(message) from error
+    if not all(_LABEL.fullmatch(label) for label in labels):
+        message = "each part between dots has 1 to 63 letters, digits and hyphens"
+        raise ValueError(message)
+    return name
+
+
+def parse_host(option: str) -> str:
+    """Return the host of ``--host`` in its normal form; raises ConfigError for what nobody could open."""
+    try:
+        return normal_host(option)
+    except ValueError as error:
+        message = (
+            f"--host: {option[:_LONGEST_NAME]!r} is not an address: {error}. Give an address or a name without scheme "
+            "and port, for example 127.0.0.1, and the port with --port."
+        )
+        raise ConfigError(message) from error
+
+
+def normal_authority(text: str | None) -> str | None:
+    """Return a host with or without a port (RFC 9110, Host) in its normal form, or None where it is not one."""
+    match = _AUTHORITY.fullmatch(text or "")
+    if match is None or int(match[2] or 0) > _LARGEST_PORT:
+        return None
+    try:
+        host = bracketed(normal_host(match[1]))
+    except ValueError:
+        return None
+    return f"{host}:{int(match[2])}" if match[2] else host
+
+
+def normal_origin(text: str | None) -> str | None:
+    """Return an origin as browsers send it (RFC 6454), or None where it is not one of http or https.
+
+    It is in lower case, without a slash, and without the port that its scheme has anyway.
+    """
+    scheme, separator, rest = (text or "").partition("://")
+    scheme = scheme.lower()
+    authority = normal_authority(rest)
+    if not separator or scheme not in PORTS or authority is None:
+        return None
+    return f"{scheme}://{authority.removesuffix(f':{PORTS[scheme]}')}"
+
+
+def authorities_of(origin: str) -> frozenset[str]:
+    """Return each normal form of the Host of requests to an origin: clients may send the usual port or leave it out."""
+    parts = urlsplit(origin)
+    usual = PORTS.get(parts.scheme)
+    if usual is None or parts.port not in {None, usual}:
+        return frozenset({parts.netloc})
+    bare = parts.netloc.removesuffix(f":{usual}")
+    return frozenset({bare, f"{bare}:{usual}"})
+
+
+def client_of(address: str | None) -> str:
+    """Return the client that limits count by a peer's address: the address itself, or of IPv6 its /64 network."""
+    try:
+        found = ipaddress.ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return address or ""
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.IPv6Network((found, _IPV6_PREFIX), strict=False))
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a server on this address is reached from this machine alone."""
+    """Return whether a server on this address is reached from this machine alone."""
     if host == "localhost":
         return True
     try:
@@ -21,30 +153,35 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def names_of(host: str) -> list[str]:
-    """Return the names by which a server on this address is reached, as they stand in its page's address."""
-    if is_loopback(host):
-        return list(dict.fromkeys((_bracketed(host), "localhost")))
-    if not _is_any(host):
-        return [_bracketed(host)]
-    addresses = [
-        one.address
-        for name, state in psutil.net_if_stats().items()
-        if state.isup
-        for one in psutil.net_if_addrs().get(name, ())
-        if one.family is socket.AF_INET or (one.family is socket.AF_INET6 and ":" in host)
-    ]
-    # Addresses with a zone are no names of pages (RFC 6874); this machine's own come last.
-    plain = sorted((one for one in addresses if "%" not in one), key=is_loopback)
-    return list(dict.fromkeys((*map(_bracketed, plain), socket.gethostname(), socket.getfqdn(), "localhost")))
-
-
-def _is_any(host: str) -> bool:
+def is_any(host: str) -> bool:
+    """Return whether a server on this address is reached by every address of this machine."""
     try:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
         return False
 
 
-def _bracketed(host: str) -> str:
+def names_of(host: str) -> list[str]:
+    """Return the names by which a server on this address is reached, as a page's address has them."""
+    if is_loopback(host):
+        return list(dict.fromkeys((bracketed(host), "localhost")))
+    if not is_any(host):
+        return [bracketed(host)]
+    interfaces = psutil.net_if_addrs()
+    addresses = [
+        one.address
+        for name, state in psutil.net_if_stats().items()
+        if state.isup
+        for one in interfaces.get(name, ())
+        if one.family is socket.AF_INET or (one.family is socket.AF_INET6 and ":" in host)
+    ]
+    # Addresses of this machine alone come last.
+    found = [*sorted(addresses, key=is_loopback), socket.gethostname(), socket.getfqdn(), "localhost"]
+    names = (normal_authority(f"[{one}]" if ":" in one else one) for one in found)
+    # An address with a zone is not the name of a page (RFC 6874), nor is every name that a machine may have.
+    return list(dict.fromkeys(name for name in names if name is not None))
+
+
+def bracketed(host: str) -> str:
+    """Return a host as it appears in an address: IPv6 in brackets."""
     return f"[{host}]" if ":" in host else host

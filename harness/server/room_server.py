@@ -7,7 +7,8 @@ import errno
 import json
 import logging
 import threading
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -18,7 +19,8 @@ from harness.recording.spooled import FOLDER_MODE
 from harness.server.admission import WHILE_IN, Admission, Grant
 from harness.server.app import App, web_folder
 from harness.server.limits import Limits
-from harness.server.network import LOOPBACK, names_of
+from harness.server.listener import Listener
+from harness.server.network import LOOPBACK, PORTS, is_any, names_of, parse_host
 from harness.server.spool import Spool
 
 if TYPE_CHECKING:
@@ -41,9 +43,17 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
+def _attached(name: str) -> str:
+    """Return whose the tokens of attached pages are: not a member's, whose id is random."""
+    return f"attached {name}"
+
+
 def _makes_sense(record: logging.LogRecord) -> bool:
-    """Tell whether what aiohttp logs is about a request that is one: strangers could fill the log with others."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    """Return whether what aiohttp logs is about a request that is one, and that somebody still waits for.
+
+    Others could fill the log with what is not a request, and with connections that they reset.
+    """
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | ConnectionError))
 
 
 class RoomServer:
@@ -57,7 +67,8 @@ class RoomServer:
 
     On entering, what an earlier crash left in that spool is finished, published and told in a warning.
 
-    Raises SetupError on entering when the port or the folder can't be used.
+    Raises ConfigError for a host that nobody could open, SetupError on entering when the port or the folder can't be
+    used.
     """
 
     def __init__(
@@ -79,13 +90,18 @@ class RoomServer:
         self._library = library
         self._tls = tls
         self._origins = origins
-        self._host = host
+        self._host = parse_host(host)
         self._port = port
         self._admission = Admission(open_room=open_room, join_code=join_code, view_code=view_code)
-        self._app = App(self._admission, Spool(recordings, versions), limits or Limits(), library, routes)
+        # The addresses of an interface may change while the server runs.
+        addresses = (lambda: self.urls) if is_any(self._host) else None
+        self._app = App(self._admission, Spool(recordings, versions), limits or Limits(), library, routes, addresses)
+        # How many pages of other origins are attached, by room and name.
+        self._attached: Counter[tuple[str, str]] = Counter()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="room server", daemon=True)
         self._runner: web.AppRunner | None = None
+        self._listener: Listener | None = None
         self.state: str = "new"
 
     @property
@@ -96,9 +112,9 @@ class RoomServer:
     @property
     def urls(self) -> list[str]:
         """Every address of the page: the server's own, then the names of the machine and those that were given."""
-        scheme, usual = ("https", 443) if self._tls else ("http", 80)
+        scheme = "https" if self._tls else "http"
         # As browsers say it in Host and Origin.
-        port = "" if self._port == usual else f":{self._port}"
+        port = "" if self._port == PORTS[scheme] else f":{self._port}"
         return [*(f"{scheme}://{name}{port}" for name in names_of(self._host)), *self._origins]
 
     @property
@@ -167,7 +183,8 @@ class RoomServer:
         film = None if isinstance(media, str) else self.film(media)
 
         def prepare() -> dict[str, str | None]:
-            grant = Grant(role="participant", room=room, name=name)
+            grant = Grant(role="participant", room=room, name=name, subject=_attached(name))
+            self._attached[room, name] += 1
             token = self._admission.issue(grant, seconds=WHILE_IN, single_use=False)
             return {
                 "url": self.url,
@@ -180,6 +197,22 @@ class RoomServer:
         options = json.dumps(self._call(prepare))
         hooks = (web_folder() / "src" / "app" / "hooks.js").read_text(encoding="utf-8")
         return f"(() => {{ const HARNESS = {options};\n{hooks}\n}})();"
+
+    def detach(self, room: str, name: str) -> None:
+        """Take back what ``attach`` gave to a page that was let go of; of several by one name, with the last.
+
+        Does nothing where no page was attached by that name.
+        """
+
+        def take_back() -> None:
+            if not self._attached[room, name]:
+                return
+            self._attached[room, name] -= 1
+            self._admission.dismiss_app()
+            if not self._attached[room, name]:
+                self._admission.revoke(room, _attached(name))
+
+        self._call(take_back)
 
     def keep(self, folder: Path, *, room: str | None = None, participant: str | None = None) -> list[Recording]:
         """Publish in ``folder`` what nobody downloaded, of a participant of a room or of everybody; free the spool."""
@@ -228,11 +261,14 @@ class RoomServer:
         logging.getLogger("aiohttp.server").addFilter(_makes_sense)
         self._runner = web.AppRunner(self._app.build(), access_log=None, shutdown_timeout=_LAST_ANSWERS_WITHIN)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port, reuse_address=True, ssl_context=self._tls)
-        await site.start()
-        self._port = self._runner.addresses[0][1]
-        self._admission.allow(*self.urls)
+        # It has been made by setup.
+        server = cast("web.Server", self._runner.server)
+        self._listener = Listener(server, self._app.limits, self._app.rare_log, self._tls)
+        self._port = await self._listener.open(self._host, self._port)
+        self._admission.allow_current(*self.urls)
 
     async def _stop(self) -> None:
+        if self._listener is not None:
+            await self._listener.close()
         if self._runner is not None:
             await self._runner.cleanup()

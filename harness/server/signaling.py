@@ -19,7 +19,7 @@ from harness.recording.text import JOINERS, visible
 from harness.recording.timeline import Member as TimelineMember
 from harness.server.admission import WHILE_IN, Grant
 from harness.server.answers import Send, not_admitted, refusal
-from harness.server.limits import too_deep
+from harness.server.limits import Rates, too_deep
 from harness.server.media import Routes
 from harness.server.messages import (
     SIGNAL,
@@ -144,12 +144,15 @@ class Signaling:
         self._recordings = recordings
         self.rooms: dict[str, Room] = {}
         self._members: dict[int, Member] = {}
+        # By room and client: who joins often has to wait, since each join is part of every recording of the room.
+        self._joins = Rates(limits.joins)
         self._viewers = Viewers(admission, limits, clock, recordings)
 
-    def receive(self, connection: int, text: str, *, may_guess: bool = True) -> list[Send]:
+    def receive(self, connection: int, text: str, *, may_guess: bool = True, client: str | None = None) -> list[Send]:
         """Take a message; a malformed one closes the connection that sent it, and nothing else.
 
-        With ``may_guess`` false no code is looked at.
+        With ``may_guess`` false no code is looked at. ``client`` is the address that limits count by, or None
+        where nothing counts.
         """
         if too_deep(text, self._limits.json_depth):
             return [refusal(connection, f"Malformed message: nested more than {self._limits.json_depth} deep.")]
@@ -161,7 +164,7 @@ class Signaling:
             return self._viewers.receive(connection, message)
         member = self._members.get(connection)
         if member is None:
-            return self._greet(connection, message, may_guess=may_guess)
+            return self._greet(connection, message, may_guess=may_guess, client=client)
         if not isinstance(message, Ping):
             member.taken += 1
         return self._obey(member, message)
@@ -213,7 +216,7 @@ class Signaling:
             del self.rooms[room.name]
         return self._tell(room, {"type": "left", "id": member.id, "reason": reason})
 
-    def _greet(self, connection: int, message: SignalMessage, *, may_guess: bool) -> list[Send]:
+    def _greet(self, connection: int, message: SignalMessage, *, may_guess: bool, client: str | None) -> list[Send]:
         """Take the first message of a connection."""
         if not isinstance(message, Hello):
             return [refusal(connection, "Say hello first.")]
@@ -221,12 +224,14 @@ class Signaling:
             return [refusal(connection, "Too many wrong codes from your address: wait a second before the next one.")]
         if message.role == "viewer":
             return self._viewers.enter(connection, message)
-        return self._resume(connection, message) if message.resume else self._enter(connection, message)
+        return self._resume(connection, message) if message.resume else self._enter(connection, message, client)
 
-    def _enter(self, connection: int, hello: Hello) -> list[Send]:
+    def _enter(self, connection: int, hello: Hello, client: str | None) -> list[Send]:
         grant = self._admission.enter(hello.token, name=hello.name, code=hello.code)
         if grant is None:
             return [not_admitted(connection, guess=hello.code is not None)]
+        if client is not None and not self._joins.takes_one((grant.room, client)):
+            return [refusal(connection, "Too many joins from your address: wait a second before the next one.")]
         room = self.rooms.get(grant.room)
         if room is None:
             if len(self.rooms) >= self._limits.rooms:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import struct
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import WSMessage, WSMsgType, web
@@ -16,8 +17,9 @@ from harness.errors import HarnessError, PageError, RecordingError
 from harness.server.admission import WHILE_IN, Grant
 from harness.server.answers import without_places
 from harness.server.clock import room_time
-from harness.server.limits import Rate, too_deep
-from harness.server.line import hang_up
+from harness.server.descriptors import enough_for_recording
+from harness.server.hello_queue import HelloQueue
+from harness.server.limits import Rates, too_deep
 from harness.server.messages import (
     SPOOL,
     Clean,
@@ -32,15 +34,17 @@ from harness.server.messages import (
     Ticks,
 )
 from harness.server.take import GONE, Take
+from harness.server.websocket import LimitError, PageSocket
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from harness.recording.finalize import Finished
     from harness.server.admission import Admission
     from harness.server.downloads import Downloads
     from harness.server.library import Library
     from harness.server.limits import Limits
+    from harness.server.rare_log import RareLog
     from harness.server.signaling import Signaling
     from harness.server.spool import Spool
 
@@ -49,14 +53,17 @@ _log = logging.getLogger(__name__)
 _CHUNK: Final = struct.Struct("<B3xIQ")
 # Close codes of a page that went away by itself (RFC 6455); anything else may be a lost connection.
 WENT_AWAY: Final = (1000, 1001)
-# What pages of other origins offer beside their key; a browser wants one of its offers answered.
-PROTOCOLS: Final = ("recording-harness",)
 # How long, in seconds, a lost connection may take to come back.
 _GRACE: Final = 30.0
 # How long, in seconds, the finaliser has to look at what came; it needs milliseconds.
 _LOOKS_WITHIN: Final = 2.0
 # How long, in seconds, a page that records may send nothing before it is an alarm; ticks come twice a second.
 STILL: Final = 1.5
+# How many ticks a page may report for each frame that there was time for, and for how many seconds more.
+_TICKS_A_FRAME: Final = 2
+_TICKS_AHEAD: Final = 600.0
+# The highest frame rate, for a recording of sound alone.
+_MOST_FRAMES: Final = 30
 # The largest file, in bytes, whose hash is part of the answer to the end; a gigabyte takes about a second.
 HASHED_AT_ONCE: Final = 32_000_000
 
@@ -73,6 +80,7 @@ class SpoolSockets:
         downloads: Downloads,
         limits: Limits,
         library: Library | None,
+        log: RareLog,
     ) -> None:
         self._spool = spool
         self._signaling = signaling
@@ -80,72 +88,50 @@ class SpoolSockets:
         self._downloads = downloads
         self._limits = limits
         self._library = library
-        self._open: dict[web.WebSocketResponse, web.Request] = {}
+        self._open: set[PageSocket] = set()
         # By recording: the connection that it comes over, and the token with which a lost one is taken up again.
-        self._current: dict[str, web.WebSocketResponse] = {}
+        self._current: dict[str, PageSocket] = {}
         self._resumes: dict[str, str] = {}
         # Who waits for a lost connection to come back.
         self._back: dict[str, asyncio.Event] = {}
         self._telling: set[asyncio.Future[None]] = set()
         self._closing = False
-        # Who has not said whose recording comes may send a large message, which lies in memory until it is whole.
-        self._strangers = asyncio.Semaphore(limits.strangers)
+        self._hellos = HelloQueue(limits, log)
+        # By room and participant.
+        self._begins = Rates(limits.begins)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection until it ends."""
-        socket = web.WebSocketResponse(
-            protocols=PROTOCOLS, max_msg_size=self._limits.spool_message, compress=False, heartbeat=20
-        )
+        socket = PageSocket(request, self._limits, max_msg_size=self._limits.spool_message)
         take: Take | None = None
         failed = False
         try:
-            async with self._turn(request):
-                await socket.prepare(request)
-                self._open[socket] = request
-                take = await self._first(socket)
-            if take is not None:
+            message = await self._hellos.first_message(socket, request)
+            self._open.add(socket)
+            if message.type is WSMsgType.TEXT:
+                take = await self._text(socket, None, message.data)
                 await self._go_on(socket, take)
         except web.HTTPException:
             raise
         except Exception as error:  # noqa: BLE001 - whatever fails here, the page must hear of it, or it waits for ever
             failed = True
-            if not isinstance(error, HarnessError | OSError):
+            if not isinstance(error, HarnessError | LimitError | OSError):
                 _log.exception("The spool failed.")
             await send(socket, self._failure(error))
         finally:
-            self._open.pop(socket, None)
+            self._open.discard(socket)
             if take is not None and self._current.get(take.id) is socket:
                 del self._current[take.id]
                 await self._abandoned(take, over=failed or socket.close_code in WENT_AWAY)
-            if socket.prepared:
-                await hang_up(socket, request)
+            await socket.hang_up()
         return socket
 
-    @contextlib.asynccontextmanager
-    async def _turn(self, request: web.Request) -> AsyncIterator[None]:
-        """Wait until there are few enough who have not said whose recording comes; nothing of theirs is read before."""
-        transport = request.transport
-        reads = transport if isinstance(transport, asyncio.Transport) else None
-        if reads and self._strangers.locked():
-            reads.pause_reading()
-        async with self._strangers:
-            if reads and not reads.is_closing():
-                reads.resume_reading()
-            yield
-
-    async def _first(self, socket: web.WebSocketResponse) -> Take | None:
-        """Take the first message; return whose recording comes."""
-        message = await self._next(socket, None)
-        return await self._text(socket, None, message.data) if message.type is WSMsgType.TEXT else None
-
-    async def _go_on(self, socket: web.WebSocketResponse, take: Take) -> None:
+    async def _go_on(self, socket: PageSocket, take: Take) -> None:
         """Take a recording in, until its connection ends or the page has come back on another one."""
-        rate = Rate(self._limits.messages)
         while not socket.closed:
             message = await self._next(socket, take)
             if self._current.get(take.id) is not socket:
                 return
-            self._count(message, rate)
             if message.type is WSMsgType.BINARY:
                 _chunk(take, message.data, most=self._limits.recording_bytes)
                 await send(socket, _ack(take))
@@ -155,38 +141,47 @@ class SpoolSockets:
                 return
             await self._watch(socket, take)
 
-    async def _next(self, socket: web.WebSocketResponse, take: Take | None) -> WSMessage:
-        """Return the next message; a recording from which nothing comes is an alarm."""
-        if take is None:
+    async def _next(self, socket: PageSocket, take: Take) -> WSMessage:
+        """Return the next message. A recording from which nothing comes is an alarm, and is given up after a while."""
+        now = asyncio.get_running_loop().time()
+        if take.flows:
             try:
-                return await socket.receive(timeout=self._limits.hello_within)
+                return await socket.next(now + STILL)
+            except TimeoutError:
+                if take.flows:
+                    take.alarm(room_time(), "Nothing comes from the page.")
+                    _log.warning("%s: nothing comes from the page that records it.", take.facts.stem)
+        while True:
+            try:
+                return await socket.next(self._given_up_at(take, now))
             except TimeoutError as error:
-                problem = f"Nothing was said for {self._limits.hello_within:g} s."
-                raise RecordingError(problem, code=10452) from error
-        if not take.flows:
-            return await socket.receive()
-        try:
-            return await asyncio.wait_for(socket.receive(), STILL)
-        except TimeoutError:
-            if take.flows:
-                take.alarm(room_time(), "Nothing comes from the page.")
-                _log.warning("%s: nothing comes from the page that records it.", take.facts.stem)
-        return await socket.receive()
+                if take.paused and self._is_in_room(take):
+                    # A paused page has nothing to send; if it is frozen, it is put out of the room for its silence.
+                    now = asyncio.get_running_loop().time()
+                elif take.state == "recording":
+                    raise take.silent(self._patience(take)) from error
 
-    def _count(self, message: WSMessage, rate: Rate) -> None:
-        """Raise RecordingError for one message too many."""
-        if message.type in {WSMsgType.BINARY, WSMsgType.TEXT} and not rate.takes_one():
-            problem = f"Too many messages: {self._limits.messages} a second at most."
-            raise RecordingError(problem, code=10452)
+    def _is_in_room(self, take: Take) -> bool:
+        room = self._signaling.rooms.get(take.facts.room)
+        return room is not None and any(member.name == take.facts.participant for member in room.members.values())
+
+    def _given_up_at(self, take: Take, heard_at: float) -> float | None:
+        """Return when a recording is given up from which nothing comes; who downloads a finished one says little."""
+        if take.state != "recording":
+            return None
+        return (heard_at if take.has_begun else take.opened_at) + self._patience(take)
+
+    def _patience(self, take: Take) -> float:
+        return self._limits.idle if take.has_begun else self._limits.begins_within
 
     async def close(self) -> None:
         """Close every connection; recordings are finished with what they have."""
         self._closing = True
         for back in self._back.values():
             back.set()
-        await asyncio.gather(*(hang_up(socket, request) for socket, request in self._open.items() if socket.prepared))
+        await asyncio.gather(self._hellos.close(), *(socket.hang_up() for socket in self._open))
 
-    async def _text(self, socket: web.WebSocketResponse, take: Take | None, text: str) -> Take:
+    async def _text(self, socket: PageSocket, take: Take | None, text: str) -> Take:
         if too_deep(text, self._limits.json_depth):
             problem = f"Malformed message: nested more than {self._limits.json_depth} deep."
             raise RecordingError(problem, code=10452)
@@ -206,7 +201,7 @@ class SpoolSockets:
         await self._obey(socket, take, message)
         return take
 
-    async def _hello(self, socket: web.WebSocketResponse, hello: SpoolHello) -> Take:
+    async def _hello(self, socket: PageSocket, hello: SpoolHello) -> Take:
         take = self._begin(hello) if hello.recording is None else self._resume(hello)
         self._current[take.id] = socket
         if take.id in self._back:
@@ -220,7 +215,7 @@ class SpoolSockets:
             await self._tell_finished(socket, take, await asyncio.to_thread(take.finish))
         return take
 
-    async def _tell_finished(self, socket: web.WebSocketResponse, take: Take, finished: Finished) -> None:
+    async def _tell_finished(self, socket: PageSocket, take: Take, finished: Finished) -> None:
         """Say that the file is complete, at once; a large one's hash follows when it is known."""
         size = take.path.stat().st_size
         facts = {"id": take.id, "name": take.path.name, "size": size, "duration": round(finished.duration, 3)}
@@ -230,7 +225,7 @@ class SpoolSockets:
             manifest = await asyncio.to_thread(take.end)
             await send(socket, {"type": "hashed", "sha256": manifest.recording.sha256})
 
-    async def _watch(self, socket: web.WebSocketResponse, take: Take) -> None:
+    async def _watch(self, socket: PageSocket, take: Take) -> None:
         """Say when the disk runs full; a recording that would fill it, or of which too much is told, is ended."""
         if not take.takes_more:
             return
@@ -248,8 +243,17 @@ class SpoolSockets:
         if grant is None:
             message = "Not admitted: the spool's token is wrong or too old."
             raise RecordingError(message, code=10452)
+        if not self._begins.takes_one((grant.room, grant.name)):
+            message = "You begin too many recordings: wait a second before the next one."
+            raise RecordingError(message, code=10452)
+        if self._open_recordings(grant) >= self._limits.recordings_each:
+            message = f"You make too many recordings at a time: {self._limits.recordings_each} at most. Stop one first."
+            raise RecordingError(message, code=10452)
         if self._spool.running(grant.room) >= self._limits.recordings:
             message = f"The room is full of recordings: {self._limits.recordings} at a time."
+            raise RecordingError(message, code=10452)
+        if not enough_for_recording():
+            message = "The server has too few file descriptors for another recording; raise its limit (ulimit -n)."
             raise RecordingError(message, code=10452)
         room = self._signaling.rooms.get(grant.room)
         joins = room.joins.values() if room else []
@@ -259,6 +263,14 @@ class SpoolSockets:
         if self._library:
             self._library.begin(take)
         return take
+
+    def _open_recordings(self, grant: Grant) -> int:
+        """Return how many recordings a participant makes, with those whose lost connection may come back."""
+        return sum(
+            take.takes_more and (take.facts.room, take.facts.participant) == (grant.room, grant.name)
+            for id_, take in self._spool.takes.items()
+            if id_ in self._current or id_ in self._back
+        )
 
     def _came(self, take: Take) -> None:
         telling = asyncio.ensure_future(self._acknowledge(take))
@@ -278,7 +290,7 @@ class SpoolSockets:
             raise RecordingError(message, code=10452)
         return take
 
-    async def _obey(self, socket: web.WebSocketResponse, take: Take, message: SpoolMessage) -> None:
+    async def _obey(self, socket: PageSocket, take: Take, message: SpoolMessage) -> None:
         match message:
             case End(bytes=total):
                 take.taken += 1
@@ -303,6 +315,8 @@ class SpoolSockets:
     def _failure(self, error: Exception) -> dict[str, Any]:
         """Return what the page hears of an error: nothing of where this server keeps things."""
         message = without_places(str(error), self._spool.root.parent)
+        if isinstance(error, LimitError):
+            error = RecordingError(message, code=10452)
         if isinstance(error, PageError):
             return {"type": "error", "name": error.name, "code": error.code, "message": message}
         if isinstance(error, HarnessError):
@@ -361,13 +375,9 @@ class SpoolSockets:
         self._resumes.pop(take.id, None)
 
 
-async def send(socket: web.WebSocketResponse, message: dict[str, Any]) -> None:
+async def send(socket: PageSocket, message: dict[str, Any]) -> None:
     """Send a message; a connection that is lost is noticed where it is read."""
-    if not socket.closed:
-        try:
-            await socket.send_str(json.dumps(message))
-        except ConnectionError:
-            return
+    await socket.say(json.dumps(message))
 
 
 def _chunk(take: Take, data: bytes, *, most: int) -> None:
@@ -408,11 +418,20 @@ def _note(take: Take, message: SpoolMessage) -> None:
         case RecorderState(state=state, time=at):
             take.recorder(state, at)
         case Ticks(first=first, written=written):
+            _check_ticks(take, len(written))
             take.ticks(first, written)
         case EventMessage(event=event):
             take.event(event)
         case Statistics():
             take.statistics(message)
+
+
+def _check_ticks(take: Take, more: int) -> None:
+    """Raise RecordingError for ticks that the mixer can't have written; those without a frame are kept in memory."""
+    seconds = time.monotonic() - take.opened_at + _TICKS_AHEAD
+    if take.ticked + more > seconds * (take.facts.frame_rate or _MOST_FRAMES) * _TICKS_A_FRAME:
+        message = f"The page reported {take.ticked + more} ticks, more than it can have written."
+        raise RecordingError(message, code=10452)
 
 
 def _ack(take: Take) -> dict[str, Any]:

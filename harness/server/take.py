@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 from harness.errors import DiskFullError, HarnessError, RecordingError
 from harness.recording.disk import Headroom, free_bytes, megabytes, room_for
 from harness.recording.finalize import Finished, Growth, Progress, finalize
+from harness.recording.manifest_budget import PAGE_EVENTS, ROOM_EVENTS, SERVER_ALARMS, manifest_bytes
 from harness.recording.publish import publish
 from harness.recording.timeline import Member
 
@@ -62,6 +64,12 @@ class Take:
     kept: bool = False
     kept_as: str | None = None
     error: HarnessError | None = None
+    # Whether the recorder is paused.
+    paused: bool = False
+    # Ticks that were reported.
+    ticked: int = 0
+    # When the recording was announced, in seconds of the monotonic clock, which is the server's loop's.
+    opened_at: float = field(default_factory=time.monotonic)
     # Called once, in whatever thread: when the file is finished and safe, or it is known that there will be none.
     ended: Callable[[], None] = lambda: None
     # Ending comes from the page's socket and from Python, each in a thread of its own.
@@ -69,7 +77,15 @@ class Take:
     # No chunk is taken once it ends: what is acknowledged is in the file.
     _writing: threading.Lock = field(default_factory=threading.Lock)
     _events: int = 0
+    # Bytes that events fill of the manifest, by who reports them; and the participants whose joins are not in it.
+    _page_events: int = 0
+    _room_events: int = 0
+    _server_alarms: int = 0
+    _unlisted: set[str] = field(default_factory=set)
+    # Whether the manifest says that some are not listed.
+    _overcrowded: bool = False
     _recording: bool = False
+    _started: bool = False
     _raw: BinaryIO | None = None
     _log: BinaryIO | None = None
     _statistics: BinaryIO | None = None
@@ -143,6 +159,7 @@ class Take:
 
     def ticks(self, first: int, written: list[float | None]) -> None:
         """Take the times at which the mixer wrote its ticks from number ``first`` on."""
+        self.ticked += len(written)
         self.taken += 1
         self.log({"first": first, "written": written})
         self.growth.grew()
@@ -152,14 +169,25 @@ class Take:
         if self.told_by_room and event.event in {"join", "leave"} and not event.elsewhere:
             message = f"Who is in {self.facts.room!r} is told by the room, not by a page."
             raise RecordingError(message, code=10452)
-        self._happens()
-        if event.event == "join" and event.elsewhere and event.participant:
-            self.log({"member": Member(name=event.participant, marker=event.marker).model_dump()})
-        self.log({"event": event.model_dump(exclude_none=True, exclude={"elsewhere", "marker"})})
+        line = event.model_dump(exclude_none=True, exclude={"elsewhere", "marker"})
+        member = None
+        if event.event == "join" and event.participant:
+            member = Member(name=event.participant, marker=event.marker).model_dump()
+        self._happens(manifest_bytes(line) + (manifest_bytes(member) if member else 0))
+        if member and event.elsewhere:
+            self.log({"member": member})
+        self.log({"event": line})
 
-    def _happens(self) -> None:
-        """Count what happens in the recording; raises RecordingError where there is too much of it."""
+    def _happens(self, size: int = 0) -> None:
+        """Count what happens in the recording; raises RecordingError where there is too much of it.
+
+        ``size`` is how many bytes of the manifest it fills.
+        """
         self._events += 1
+        self._page_events += size
+        if self._page_events > PAGE_EVENTS:
+            message = f"The events of the recording fill more than {PAGE_EVENTS} bytes; it ends there."
+            raise RecordingError(message, code=10452)
         if self._events > _MOST_EVENTS:
             message = f"More than {_MOST_EVENTS} things happened in the recording, which ends there."
             raise RecordingError(message, code=10452)
@@ -174,6 +202,8 @@ class Take:
         """MediaRecorder was started, stopped, paused or resumed, at a time in ms on the page's clock."""
         self._happens()
         self._recording = state in {"started", "resumed"}
+        self._started = True
+        self.paused = state == "paused"
         self.log({"recorder": state, "time": page_time})
 
     @property
@@ -181,17 +211,47 @@ class Take:
         """Whether bytes or ticks should be coming."""
         return self.state == "recording" and self._recording
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything was recorded, or the recorder was started."""
+        return self.bytes > 0 or self._started
+
     def alarm(self, time: float, message: str) -> None:
-        """Note that something stands still, at a time in ms on the room's clock."""
-        self.log({"event": {"time": time, "event": "alarm", "message": message}})
+        """Note that something stands still, at a time in ms on the room's clock; of very many the first are noted."""
+        event = {"time": time, "event": "alarm", "message": message}
+        self._server_alarms += manifest_bytes(event)
+        if self._server_alarms <= SERVER_ALARMS:
+            self.log({"event": event})
 
     def happened(self, happened: Happened) -> None:
-        """Take a join or a leave of the room."""
+        """Take a join or a leave of the room, as long as the manifest has room for it."""
+        if not self._lists(happened):
+            return
         self.log({"member": happened.member.model_dump()})
         if not self.told_by_room or happened.event == "renumbered":
             return
         event = {"time": happened.time, "event": happened.event, "participant": happened.member.name}
         self.log({"event": event})
+
+    def _lists(self, happened: Happened) -> bool:
+        """Return whether a participant is listed in the manifest: by the join, for which there was room or not."""
+        name = happened.member.name
+        if happened.event == "renumbered":
+            return name not in self._unlisted
+        if happened.event == "leave":
+            listed = name not in self._unlisted
+            self._unlisted.discard(name)
+            return listed
+        event = {"time": happened.time, "event": "leave", "participant": name}
+        size = 2 * manifest_bytes(event) + manifest_bytes({"name": name, "marker": 255})
+        if self._room_events + size <= ROOM_EVENTS:
+            self._room_events += size
+            return True
+        if not self._overcrowded:
+            self._overcrowded = True
+            self.alarm(happened.time, "More participants came and went than the manifest can list.")
+        self._unlisted.add(name)
+        return False
 
     def running_full(self, headroom: Headroom) -> str | None:
         """Return, once, what to say when the disk has little room left; raises DiskFullError when it must end."""
@@ -211,6 +271,11 @@ class Take:
         self._reason = "it had reached the largest size that the server takes"
         message = f"{what} would be more than the {most} bytes that the server takes; it was ended there."
         return RecordingError(message, code=10452)
+
+    def silent(self, seconds: float) -> RecordingError:
+        """Return the error with which a recording ends whose page has said nothing for so many seconds."""
+        self._reason = f"its page said nothing for {seconds:g} s"
+        return RecordingError(f"Nothing was said for {seconds:g} s; the recording was ended.", code=10452)
 
     def finish(self, recovered: str | None = None) -> Finished:
         """Finish the file under its name, and return when it is complete; its manifest and making it safe follow.
@@ -367,7 +432,8 @@ def _append(log: BinaryIO | None, line: Mapping[str, Any]) -> int:
     """Append one line to a log, if it is still open; return its length in bytes."""
     if log is None or log.closed:
         return 0
-    text = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+    # A letter takes no more bytes than in the message that it came in: lines that are too long are not read again.
+    text = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
     with room_for("the log of a recording", Path(log.name)):
         log.write(text)
     return len(text)

@@ -263,6 +263,7 @@ class Participant:
             self.state = "closed"
             self._page.close()
             self._expel()
+            self._server.detach(self._room, self.name)
             kept = self._server.keep(self._folder, room=self._room, participant=self.name)
             self.recordings.extend(kept)
             for recording in kept:

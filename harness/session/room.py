@@ -143,7 +143,13 @@ class Room:
     def _attach(self, page: Page, name: str, media: Media, *, owned: bool) -> Participant:
         brought = media_of(media, APP_MEDIA)
         script = self._server.attach(self.name, name, brought)
-        participant = self._participant(name, AppPage(page, self._server.url, script, owned=owned), lambda: None)
+        try:
+            driven = AppPage(page, self._server.url, script, owned=owned)
+        except BaseException:
+            # Nobody has the script.
+            self._server.detach(self.name, name)
+            raise
+        participant = self._participant(name, driven, lambda: None)
         participant.state = "joined"
         self.participants.append(participant)
         return participant

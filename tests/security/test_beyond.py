@@ -67,8 +67,8 @@ def test_a_room_is_served_by_https_to_those_who_know_its_code(
     ("arguments", "told"),
     [
         (("--host", "0.0.0.0"), "0.0.0.0 is reached from other machines, which needs TLS"),  # noqa: S104 - refused
-        (("--host", "127.0.0.1:8080"), "'127.0.0.1:8080' is no address: give one without scheme and port"),
-        (("--host", "http://localhost"), "'http://localhost' is no address"),
+        (("--host", "127.0.0.1:8080"), "'127.0.0.1:8080' is not an address: it has a port"),
+        (("--host", "http://localhost"), "'http://localhost' is not an address: it has a scheme"),
         (("--key", "key.pem"), "key.pem is of no use without --cert"),
         (("--cert", "nowhere.pem"), "there is no nowhere.pem"),
         (("--cert", "scenario.toml"), "scenario.toml is no certificate with its key"),

@@ -269,3 +269,83 @@ def test_a_page_of_another_origin_comes_in_by_the_key_alone() -> None:
     assert key == admission.admit_apps()
     assert admission.key_fits(f"recording-harness, {key}")
     assert not any(admission.key_fits(offered) for offered in (None, "", "recording-harness", f"{key}x", key[:-1]))
+
+
+def test_the_key_for_pages_of_another_origin_ends_with_the_last_of_them() -> None:
+    """A page that was let go of can not come in again by what it has read."""
+    admission = Admission()
+    key = admission.admit_apps()
+    admission.admit_apps()
+
+    admission.dismiss_app()
+    with_one = admission.key_fits(key)
+    admission.dismiss_app()
+    with_none = admission.key_fits(key)
+
+    assert (True, False) == (with_one, with_none)
+    assert key != admission.admit_apps()
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "allowed"),
+    [
+        ("http://rooms.example.com:8080", "Rooms.Example.COM:8080", True),
+        ("http://rooms.example.com:8080", "rooms.example.com.:8080", True),
+        ("http://rooms.example.com:8080", "rooms.example.com:08080", True),
+        ("http://rooms.example.com:8080", "rooms.example.com:80", False),
+        ("http://rooms.example.com", "rooms.example.com:80", True),
+        ("http://rooms.example.com:80", "rooms.example.com", True),
+        ("http://rooms.example.com", "rooms.example.com:443", False),
+        ("https://Rooms.Example.com", "rooms.example.com:443", True),
+        ("https://rooms.example.com:443", "rooms.example.com", True),
+        ("https://rooms.example.com", "rooms.example.com:80", False),
+        ("http://[2001:DB8:0:0::1]:8080", "[2001:db8::1]:8080", True),
+        ("http://[2001:db8::1]:8080", "[2001:0DB8:0000:0000:0000:0000:0000:0001]:8080", True),
+        ("http://127.0.0.1:8080", "[::ffff:127.0.0.1]:8080", True),
+        ("http://127.0.0.1:8080", "[::ffff:7f00:1]:8080", True),
+        ("http://localhost:8080", "LOCALHOST:8080", True),
+        ("http://localhost:8080", "localhost:8080 ", False),
+        ("http://localhost:8080", "user@localhost:8080", False),
+        ("http://localhost:8080", "localhost:8080/", False),
+        ("http://localhost:8080", "localhost:٨٠٨٠", False),
+    ],
+)
+def test_a_host_is_compared_as_what_it_means(address: str, host: str, *, allowed: bool) -> None:
+    """Letters, dots, zeros and usual ports make no difference; anything else does."""
+    admission = Admission()
+
+    admission.allow(address)
+
+    assert allowed == admission.host_allowed(host)
+
+
+@pytest.mark.parametrize(
+    ("address", "origin", "allowed"),
+    [
+        ("https://rooms.example.com", "HTTPS://Rooms.Example.com:443", True),
+        ("https://rooms.example.com", "http://rooms.example.com:443", False),
+        ("http://[2001:DB8::1]:80", "http://[2001:db8:0::1]", True),
+        ("http://localhost:8080", "http://localhost.:8080", True),
+        ("http://localhost:8080", "http://localhost:8080.evil.example", False),
+        ("http://localhost:8080", "http://evil.example#http://localhost:8080", False),
+    ],
+)
+def test_an_origin_is_compared_as_what_it_means(address: str, origin: str, *, allowed: bool) -> None:
+    """Scheme, host and port, however they are written."""
+    admission = Admission()
+
+    admission.allow(address)
+
+    assert allowed == admission.origin_allowed(origin)
+
+
+def test_the_machines_own_addresses_are_replaced_and_those_that_were_given_stay() -> None:
+    """An address that somebody else has by now is not ours any more."""
+    admission = Admission()
+    admission.allow("https://rooms.example.com")
+    admission.allow_current("http://192.0.2.1:8080")
+
+    admission.allow_current("http://192.0.2.2:8080")
+
+    hosts = ("rooms.example.com", "192.0.2.1:8080", "192.0.2.2:8080")
+    assert (True, False, True) == tuple(map(admission.host_allowed, hosts))

@@ -1,0 +1,158 @@
+"""HelloQueue: the connections that have not said hello. Few are read at a time, and nobody can hold all the places."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import WSMessage, WSMsgType, web
+
+from harness.server.network import client_of
+from harness.server.websocket import LimitError, PageSocket
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from harness.server.limits import Limits
+    from harness.server.rare_log import RareLog
+
+# How long, in seconds, a connection keeps its place while others wait; a page says hello as soon as it is connected.
+_PATIENCE: Final = 2.0
+_GONE: Final = WSMessage(WSMsgType.CLOSED, None, None)
+
+
+@dataclass(eq=False)
+class _Place:
+    """A connection whose hello is awaited, since a moment of the loop's clock."""
+
+    client: str
+    socket: PageSocket
+    since: float
+    given_up: bool = False
+
+
+class HelloQueue:
+    """Waits for the first message of each connection of one path.
+
+    What a connection sends before it has said who it is may be a large message, which is held in memory until it is
+    complete. So ``Limits.strangers`` of them are read at a time, and the others wait. Where all places are taken, a
+    client that has fewer of them than another gets one of the other's; otherwise the oldest place is given up when it
+    has been silent for two seconds.
+    """
+
+    def __init__(self, limits: Limits, log: RareLog) -> None:
+        self._limits = limits
+        self._log = log
+        self._held: list[_Place] = []
+        self._waiting: dict[asyncio.Future[None], _Place] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def first_message(self, socket: PageSocket, request: web.Request) -> WSMessage:
+        """Open a connection when it is its turn, and return its first message, or a closing one where it is gone.
+
+        Raises LimitError when nothing was said in time, HTTPServiceUnavailable when its turn did not come.
+        """
+        within = self._limits.hello_within
+        until = asyncio.get_running_loop().time() + within
+        async with self._turn(socket, request, until):
+            if not await socket.open():
+                return _GONE
+            try:
+                return await socket.next(until)
+            except TimeoutError as error:
+                self._log.warning("Connections were closed because they did not say hello in time.")
+                message = f"Nothing was said for {within:g} s."
+                raise LimitError(message) from error
+
+    async def close(self) -> None:
+        """Hang up on every connection that has not said hello."""
+        await asyncio.gather(*(place.socket.hang_up() for place in self._held))
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, socket: PageSocket, request: web.Request, until: float) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        place = _Place(client_of(request.remote), socket, loop.time())
+        if len(self._held) < self._limits.strangers:
+            self._held.append(place)
+        else:
+            await self._wait(place, request, until)
+        try:
+            yield
+        finally:
+            self._held.remove(place)
+            self._call_next()
+
+    async def _wait(self, place: _Place, request: web.Request, until: float) -> None:
+        """Return when the connection has a place; nothing that it sends is read before."""
+        loop = asyncio.get_running_loop()
+        transport = request.transport
+        reads = transport if isinstance(transport, asyncio.Transport) else None
+        if reads:
+            reads.pause_reading()
+        turn: asyncio.Future[None] = loop.create_future()
+        self._waiting[turn] = place
+        self._make_room()
+        try:
+            async with asyncio.timeout_at(until):
+                await turn
+        except TimeoutError as error:
+            self._give_back(place)
+            self._log.warning("Connections were refused because too many others had not said hello.")
+            text = "Too many connections have not said hello; try again in a moment.\n"
+            raise web.HTTPServiceUnavailable(text=text) from error
+        except asyncio.CancelledError:
+            self._give_back(place)
+            raise
+        finally:
+            self._waiting.pop(turn, None)
+            if reads and not reads.is_closing():
+                reads.resume_reading()
+
+    def _give_back(self, place: _Place) -> None:
+        """Free a place that came too late to be used."""
+        if place in self._held:
+            self._held.remove(place)
+            self._call_next()
+
+    def _call_next(self) -> None:
+        """Give free places to those who wait: first to clients that hold the fewest."""
+        while self._waiting and len(self._held) < self._limits.strangers:
+            counts = Counter(place.client for place in self._held)
+            turn = min(self._waiting, key=lambda one: counts[self._waiting[one].client])
+            place = self._waiting.pop(turn)
+            place.since = asyncio.get_running_loop().time()
+            self._held.append(place)
+            if not turn.done():
+                turn.set_result(None)
+        if self._waiting:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Give up places for those who wait, as far as that is fair by now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        loop = asyncio.get_running_loop()
+        # A place whose owner is being cut off is free in a moment.
+        pending = sum(place.given_up for place in self._held)
+        counts = Counter(place.client for place in self._held if not place.given_up)
+        waiting = [counts[place.client] for place in self._waiting.values()]
+        fewest = min(waiting, default=0)
+        due, due_to_fewest = len(waiting) - pending, waiting.count(fewest) - pending
+        for place in sorted((one for one in self._held if not one.given_up), key=lambda one: one.since):
+            if due <= 0:
+                return
+            silent = loop.time() - place.since
+            has_many = due_to_fewest > 0 and counts[place.client] >= fewest + 2
+            if has_many or silent >= _PATIENCE:
+                due_to_fewest -= 1
+                counts[place.client] -= 1
+                due -= 1
+                place.given_up = True
+                place.socket.cut()
+                self._log.warning("Connections were closed that had not said hello while others waited.")
+            elif self._timer is None:
+                self._timer = loop.call_later(_PATIENCE - silent, self._make_room)

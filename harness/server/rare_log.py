@@ -1,0 +1,36 @@
+"""RareLog: warnings about what others cause, which therefore must not fill the log."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable
+
+# In seconds.
+_EVERY: Final = 60.0
+
+
+class RareLog:
+    """Logs each message at most once a minute, with how often it would have been logged since.
+
+    ``clock`` is in seconds.
+    """
+
+    def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._clock = clock
+        self._next: dict[str, float] = {}
+        self._unlogged: dict[str, int] = {}
+
+    def warning(self, message: str) -> None:
+        """Log a message of a fixed set, so that few are remembered; nothing that others chose is part of it."""
+        now = self._clock()
+        if now < self._next.get(message, 0.0):
+            self._unlogged[message] = self._unlogged.get(message, 0) + 1
+            return
+        self._next[message] = now + _EVERY
+        more = self._unlogged.pop(message, 0)
+        self._log.warning("%s%s", message, f" ({more} more since this was last logged)" if more else "")

@@ -1,0 +1,136 @@
+"""The names by which a server is reached, however they are written, and also when they change."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import re
+import socket
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from harness.server.listener import _bind
+from harness.server.room_server import RoomServer
+from tests.program import harness
+from tests.security.test_bombs import handshake
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.own_thread
+
+
+def status_for(server: RoomServer, host: str) -> int:
+    """Return how a request for a host is answered."""
+    connection = http.client.HTTPConnection("127.0.0.1", int(server.url.rpartition(":")[2]), timeout=20)
+    connection.request("GET", "/healthz", headers={"Host": host})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+@pytest.mark.parametrize("host", ["LOCALHOST", "Localhost.", "127.0.0.1", "[::ffff:127.0.0.1]"])
+def test_a_page_is_served_however_its_host_is_written(host: str, tmp_path: Path) -> None:
+    """And its sockets are let in."""
+    with RoomServer(recordings=tmp_path, versions={}) as server:
+        port = int(server.url.rpartition(":")[2])
+        upgrade = handshake(port, "/signal").replace(b"127.0.0.1", host.encode())
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as wire:
+            wire.sendall(upgrade)
+            answer = wire.recv(4096)
+
+        assert status_for(server, f"{host}:{port}") == 200
+        assert answer.startswith(b"HTTP/1.1 101 ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--host", "a..b"), "'a..b' is not an address: each part between dots"),
+        (("--host", ""), "'' is not an address: it is empty"),
+        (("--host", "a" * 300), "is not an address: it is longer than 253 characters"),
+        (("--host", "999.1.1.1"), "it is not an IPv4 address"),
+        (("--host", "fe80::1%eth0"), "browsers cannot open an address with a zone"),
+        (("--host", "räume.example"), "write it in the form that begins with xn--"),
+        (("--host", "[::1"), "a bracket is missing"),
+        (("--origin", "https://a..b"), "--origin: 'https://a..b' is no address of a server"),
+        (("--origin", "https://rooms.example.com:99999"), "is no address of a server"),
+        (("--origin", f"https://{'a' * 300}"), "is no address of a server"),
+    ],
+)
+def test_an_address_that_can_not_be_is_one_line(arguments: tuple[str, ...], says: str, tmp_path: Path) -> None:
+    """Before anything listens, without a traceback."""
+    ran = harness("serve", "--port", "0", "--insecure", *arguments, folder=tmp_path)
+
+    assert ran.returncode == 2
+    assert says in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("host", "one_version"), [("::", 0), ("::1", 1)])
+def test_every_address_of_the_machine_is_of_either_version(host: str, one_version: int) -> None:
+    """The names that are printed for it have IPv4 addresses as well; nothing listens here."""
+    bound = _bind(socket.AF_INET6, socket.SOCK_STREAM, 0, (host, 0, 0, 0))
+    if bound is None:
+        pytest.skip("This machine has no IPv6.")
+    with bound:
+        assert bound.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == one_version
+
+
+def test_an_address_that_the_machine_has_got_meanwhile_is_answered_to(tmp_path: Path) -> None:
+    """It is looked for when a request is for an unknown one, and not with every such request."""
+    asked = 0
+
+    def addresses() -> list[str]:
+        nonlocal asked
+        asked += 1
+        return [server.url, "http://192.0.2.7:8080"]
+
+    with RoomServer(recordings=tmp_path, versions={}) as server:
+        before = status_for(server, "192.0.2.7:8080")
+        server._app.addresses = addresses
+        after = status_for(server, "192.0.2.7:8080")
+        others = {status_for(server, f"192.0.2.{number}:8080") for number in range(8, 30)}
+
+    assert (421, 200, {421}) == (before, after, others)
+    assert asked == 1
+
+
+def test_a_page_that_was_let_go_of_can_not_come_in_again(tmp_path: Path) -> None:
+    """What the script of its frames holds is worth nothing then; others by the same name go on."""
+
+    async def come(server: RoomServer, options: dict[str, Any]) -> str:
+        headers = {"Origin": "https://app.example", "Sec-WebSocket-Protocol": f"recording-harness, {options['key']}"}
+        async with aiohttp.ClientSession(headers=headers) as session:
+            try:
+                async with session.ws_connect(f"{server.url}/signal") as socket:
+                    await socket.send_json({"type": "hello", "token": options["token"], "name": "alice"})
+                    return str((await socket.receive_json(timeout=10))["type"])
+            except aiohttp.WSServerHandshakeError as refused:
+                return str(refused.status)
+
+    with RoomServer(recordings=tmp_path, versions={}) as server:
+        first, second, other = (options_of(server.attach("daily", name, "own")) for name in ("alice", "alice", "bob"))
+        attached = [asyncio.run(come(server, one)) for one in (first, second, other)]
+        server.detach("daily", "alice")
+        one_gone = asyncio.run(come(server, second))
+        server.detach("daily", "alice")
+        server.detach("daily", "alice")
+        both_gone = [asyncio.run(come(server, one)) for one in (first, other)]
+        server.detach("daily", "bob")
+        all_gone = asyncio.run(come(server, other))
+
+    assert ["welcome"] * 3 == attached
+    assert one_gone == "welcome"
+    assert ["error", "welcome"] == both_gone
+    assert all_gone == "403"
+
+
+def options_of(script: str) -> dict[str, Any]:
+    """Return what a script for an attached page holds."""
+    found = re.search(r"const HARNESS = (\{.*?\});", script)
+    assert found is not None
+    return dict(json.loads(found[1]))

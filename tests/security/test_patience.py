@@ -1,0 +1,354 @@
+"""Every wait for a page has an end, whatever the page sends meanwhile that says nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from harness.launch import open_door
+from harness.recording.recording import Manifest
+from harness.server.limits import Limits
+from harness.server.room_server import RoomServer
+from harness.server.spool_socket import STILL
+from tests.security.test_bombs import frame, handshake
+from tests.security.wire import CHUNK, SOUND, Sockets, answer, sockets
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.own_thread
+
+
+@contextlib.asynccontextmanager
+async def pinging(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[None]:
+    """Send a ping every tenth of a second, as a frozen tab's browser answers pings."""
+
+    async def ping() -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await socket.ping()
+                await asyncio.sleep(0.1)
+
+    pings = asyncio.create_task(ping())
+    try:
+        yield
+    finally:
+        pings.cancel()
+
+
+async def last_answer(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
+    """Return the last answer before the server hangs up."""
+    async with asyncio.timeout(15), pinging(socket):
+        answers = [json.loads(message.data) async for message in socket]
+    return dict(answers[-1])
+
+
+async def begin(wire: Sockets, welcome: dict[str, Any]) -> aiohttp.ClientWebSocketResponse:
+    """Announce a recording of sound."""
+    spool = await wire.open("/spool")
+    await spool.send_json({**SOUND, "token": welcome["spool_token"]})
+    assert (await spool.receive_json(timeout=10))["type"] == "ready"
+    return spool
+
+
+@pytest.mark.parametrize("path", ["/signal", "/spool"])
+def test_a_connection_that_only_pings_has_to_say_hello_in_time(path: str, tmp_path: Path) -> None:
+    """A ping is no hello."""
+
+    async def stay(server: RoomServer) -> dict[str, Any]:
+        async with sockets(server) as wire:
+            return await last_answer(await wire.open(path))
+
+    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(hello_within=0.5)) as server:
+        assert asyncio.run(stay(server))["message"] == "Nothing was said for 0.5 s."
+
+
+@pytest.mark.parametrize("path", ["/signal", "/spool"])
+def test_a_hello_that_comes_byte_by_byte_is_not_waited_for(path: str, tmp_path: Path) -> None:
+    """Half a message says nothing."""
+
+    async def dribble(server: RoomServer) -> bytes:
+        port = int(server.url.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(handshake(port, path))
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(frame(1, 1_000))
+
+        async def send() -> None:
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    writer.write(b" ")
+                    await asyncio.sleep(0.05)
+
+        sending = asyncio.create_task(send())
+        async with asyncio.timeout(15):
+            received = await reader.read()
+        sending.cancel()
+        writer.close()
+        return received
+
+    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(hello_within=0.5)) as server:
+        assert b"Nothing was said for 0.5 s." in asyncio.run(dribble(server))
+
+
+@pytest.mark.parametrize("role", ["participant", "viewer"])
+def test_a_participant_who_only_pings_is_put_out(role: str, tmp_path: Path) -> None:
+    """Those who look at the recordings as well."""
+
+    async def stay(server: RoomServer) -> dict[str, Any]:
+        async with sockets(server) as wire:
+            socket = await wire.open("/signal")
+            await socket.send_json({"type": "hello", "name": "mallory", "role": role})
+            assert (await socket.receive_json(timeout=10))["type"] in {"welcome", "looking"}
+            return await last_answer(socket)
+
+    with open_door(recordings=tmp_path, kept=lambda _: None, limits=Limits(idle=0.5)) as server:
+        assert asyncio.run(stay(server))["message"] == "Nothing was said for 0.5 s."
+
+
+def test_a_page_that_only_pings_while_it_records_is_an_alarm_and_then_given_up(sound: bytes, tmp_path: Path) -> None:
+    """As that of a frozen tab; the recording is finished with what there is, and says why."""
+
+    async def record(server: RoomServer) -> dict[str, Any]:
+        async with sockets(server) as wire:
+            _, welcome = await wire.enter("daily", "alice")
+            spool = await begin(wire, welcome)
+            await spool.send_json({"type": "recorder", "state": "started", "time": 0})
+            await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+            return await last_answer(spool)
+
+    idle = STILL + 0.5
+    with RoomServer(recordings=tmp_path / "spool", versions={}, limits=Limits(idle=idle)) as server:
+        last = asyncio.run(record(server))
+        (kept,) = server.keep(tmp_path / "kept")
+
+    assert last["message"] == f"Nothing was said for {idle:g} s; the recording was ended."
+    assert kept.recovered == f"its page said nothing for {idle:g} s"
+    assert Manifest.read(kept.manifest).alarms == ("Nothing comes from the page.",)
+
+
+def test_a_paused_page_is_waited_for_while_its_participant_is_in_the_room(sound: bytes, tmp_path: Path) -> None:
+    """A recording of sound alone has nothing to send in a pause."""
+
+    async def pause(server: RoomServer) -> dict[str, Any]:
+        async with sockets(server) as wire:
+            inside, welcome = await wire.enter("daily", "alice")
+            spool = await begin(wire, welcome)
+            await spool.send_json({"type": "recorder", "state": "started", "time": 0})
+            await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+            await spool.send_json({"type": "recorder", "state": "paused", "time": 1_000})
+            for _ in range(4):
+                await asyncio.sleep(0.3)
+                await inside.send_json({"type": "ping", "sent": 1})
+            await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
+            return await answer(spool, "finished")
+
+    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(idle=0.6)) as server:
+        assert asyncio.run(pause(server))["recording"]["duration"] > 1
+
+
+@pytest.mark.parametrize("state", ["paused", "stopped"])
+def test_a_recording_that_nobody_ends_is_ended(state: str, sound: bytes, tmp_path: Path) -> None:
+    """One that is paused when its participant has left; one whose recorder was stopped in any case."""
+
+    async def record(server: RoomServer) -> None:
+        async with sockets(server) as wire:
+            inside, welcome = await wire.enter("daily", "alice")
+            spool = await begin(wire, welcome)
+            await spool.send_json({"type": "recorder", "state": "started", "time": 0})
+            await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+            await spool.send_json({"type": "recorder", "state": state, "time": 1_000})
+            if state == "paused":
+                await inside.send_json({"type": "bye"})
+            await last_answer(spool)
+
+    with RoomServer(recordings=tmp_path / "spool", versions={}, limits=Limits(idle=0.5)) as server:
+        asyncio.run(record(server))
+        (kept,) = server.keep(tmp_path / "kept")
+
+    assert kept.recovered == "its page said nothing for 0.5 s"
+
+
+@pytest.mark.parametrize("does", [[], [{"type": "stats", "time": 1, "participant": "bob", "report": []}]])
+def test_a_recording_that_begins_nothing_is_freed(does: list[dict[str, Any]], tmp_path: Path) -> None:
+    """Whatever else its page says, another one may begin in its place."""
+
+    async def announce(server: RoomServer) -> tuple[dict[str, Any], dict[str, Any]]:
+        async with sockets(server) as wire:
+            _, welcome = await wire.enter("daily", "mallory")
+            spool = await begin(wire, welcome)
+            for message in does:
+                await spool.send_json(message)
+            last = await last_answer(spool)
+            while True:
+                second = await wire.open("/spool")
+                await second.send_json({**SOUND, "token": welcome["spool_token"]})
+                ready = await second.receive_json(timeout=10)
+                if ready["type"] == "ready":
+                    return last, ready
+                # The first one is being freed.
+                await asyncio.sleep(0.05)
+
+    limits = Limits(begins_within=0.5, recordings=1)
+    with RoomServer(recordings=tmp_path, versions={}, limits=limits) as server:
+        last, _ = asyncio.run(asyncio.wait_for(announce(server), 20))
+
+    assert last["message"] == "Nothing was said for 0.5 s; the recording was ended."
+
+
+def test_a_participant_makes_few_recordings_at_a_time(sound: bytes, tmp_path: Path) -> None:
+    """Those of others, and what was finished and not cleaned, do not count."""
+
+    async def record(server: RoomServer) -> list[str]:
+        async with sockets(server) as wire:
+            _, welcome = await wire.enter("daily", "mallory")
+            _, other = await wire.enter("daily", "alice")
+            finished = await begin(wire, welcome)
+            await finished.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+            await finished.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
+            await answer(finished, "finished")
+            answers = []
+            for token in (*[welcome["spool_token"]] * 3, other["spool_token"]):
+                spool = await wire.open("/spool")
+                await spool.send_json({**SOUND, "token": token})
+                received = await spool.receive_json(timeout=10)
+                answers.append(received.get("message", received["type"]))
+            return answers
+
+    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(recordings_each=2)) as server:
+        first, second, third, others = asyncio.run(record(server))
+
+    assert ("ready", "ready", "ready") == (first, second, others)
+    assert third == "You make too many recordings at a time: 2 at most. Stop one first."
+
+
+@pytest.mark.parametrize("path", ["/signal", "/spool"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2"])
+def test_silent_connections_keep_nobody_out(
+    path: str, address: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One address may hold all places only until somebody else comes; from the same one it takes two seconds."""
+
+    async def crowd(server: RoomServer) -> dict[str, Any]:
+        async with sockets(server) as wire:
+            _, welcome = await wire.enter("daily", "alice")
+            silent = [await wire.open(path) for _ in range(4)]
+            async with contextlib.AsyncExitStack() as stack:
+                for socket in silent:
+                    await stack.enter_async_context(pinging(socket))
+                connector = aiohttp.TCPConnector(local_addr=(address, 0))
+                headers = {"Origin": server.url}
+                session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, headers=headers))
+                socket = await asyncio.wait_for(session.ws_connect(f"{server.url}{path}"), 10)
+                hello = {"type": "hello", "token": server.token("daily", "bob")}
+                await socket.send_json(hello if path == "/signal" else {**SOUND, "token": welcome["spool_token"]})
+                return await socket.receive_json(timeout=10)
+
+    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(strangers=4, hello_within=60)) as server:
+        first = asyncio.run(crowd(server))
+
+    assert first["type"] in {"welcome", "ready"}
+    assert ["Connections were closed that had not said hello while others waited."] == [
+        line for line in caplog.messages if "hello" in line
+    ]
+
+
+def test_silent_connections_leave_one_line_of_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """However many there are."""
+
+    async def crowd(server: RoomServer) -> None:
+        async with sockets(server) as wire:
+            await asyncio.gather(*[last_answer(await wire.open("/spool")) for _ in range(10)])
+
+    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(hello_within=0.2)) as server:
+        asyncio.run(crowd(server))
+
+    assert ["Connections were closed because they did not say hello in time."] == [
+        line for line in caplog.messages if "hello" in line
+    ]
+
+
+def test_somebody_who_comes_and_goes_has_to_wait(tmp_path: Path) -> None:
+    """Each join is part of every recording of the room; other rooms, and who is in, are not concerned."""
+
+    async def churn(server: RoomServer) -> tuple[list[str], str]:
+        async with sockets(server) as wire:
+            kinds = []
+            for _ in range(45):
+                socket = await wire.open("/signal")
+                await socket.send_json({"type": "hello", "token": server.token("daily", "mallory")})
+                kinds.append((message := await socket.receive_json(timeout=10)).get("message", message["type"]))
+                await socket.close()
+            _, welcome = await wire.enter("other", "alice")
+            return kinds, welcome["type"]
+
+    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(joins=0.1)) as server:
+        kinds, other = asyncio.run(churn(server))
+
+    assert ["welcome", "welcome"] == kinds[:2]
+    assert kinds[-1] == "Too many joins from your address: wait a second before the next one."
+    assert other == "welcome"
+
+
+def test_more_ticks_than_time_has_passed_for_end_the_recording(tmp_path: Path) -> None:
+    """Those for which nothing was recorded are kept in memory."""
+
+    async def report(server: RoomServer) -> dict[str, Any]:
+        async with sockets(server) as wire:
+            _, welcome = await wire.enter("daily", "mallory")
+            spool = await begin(wire, welcome)
+            for number in range(20):
+                await spool.send_json({"type": "ticks", "first": number * 4_096, "written": [1.0] * 4_096})
+            return await last_answer(spool)
+
+    with RoomServer(recordings=tmp_path, versions={}) as server:
+        last = asyncio.run(report(server))
+
+    assert "more than it can have written" in last["message"]
+
+
+def test_a_large_welcome_is_sent_to_somebody_who_reads(tmp_path: Path) -> None:
+    """What those who are in say of themselves can not keep the next one out."""
+
+    async def enter(server: RoomServer) -> int:
+        async with sockets(server) as wire:
+            inside, _ = await wire.enter("daily", "mallory")
+            wants = {f"{number:a<100}": {"width": 1, "height": 1, "frameRate": 1} for number in range(256)}
+            await inside.send_json({"type": "wants", "wants": wants})
+            await inside.send_json({"type": "ping", "sent": 1})
+            await answer(inside, "pong")
+            _, welcome = await wire.enter("daily", "alice")
+            return len(json.dumps(welcome))
+
+    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(unsent=20_000)) as server:
+        assert asyncio.run(enter(server)) > 20_000
+
+
+def test_a_participant_who_begins_many_recordings_has_to_wait(tmp_path: Path) -> None:
+    """Each one makes a folder and a thread, and a list that everybody is sent; others begin theirs."""
+
+    async def litter(server: RoomServer) -> tuple[list[str], str]:
+        async with sockets(server) as wire:
+            _, welcome = await wire.enter("daily", "mallory")
+            _, other = await wire.enter("daily", "alice")
+            answers = []
+            for token in (*[welcome["spool_token"]] * 6, other["spool_token"]):
+                spool = await wire.open("/spool")
+                await spool.send_json({**SOUND, "token": token})
+                received = await spool.receive_json(timeout=10)
+                answers.append(received.get("message", received["type"]))
+                await spool.close()
+            return answers[:-1], answers[-1]
+
+    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(begins=0.1)) as server:
+        mallory, alice = asyncio.run(litter(server))
+
+    assert mallory[:2] == ["ready", "ready"]
+    assert mallory[-1] == "You begin too many recordings: wait a second before the next one."
+    assert alice == "ready"

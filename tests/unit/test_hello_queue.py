@@ -1,0 +1,59 @@
+"""The queue of connections that have not said hello: who gets a place, and whose is given up."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from harness.server import hello_queue
+from harness.server.limits import Limits
+from harness.server.room_server import RoomServer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+async def connect(
+    server: RoomServer, address: str, stack: list[aiohttp.ClientSession]
+) -> aiohttp.ClientWebSocketResponse:
+    """Open a socket from an address of this machine."""
+    connector = aiohttp.TCPConnector(local_addr=(address, 0))
+    session = aiohttp.ClientSession(headers={"Origin": server.url}, connector=connector)
+    stack.append(session)
+    return await session.ws_connect(f"{server.url}/spool")
+
+
+def test_a_client_gives_up_no_more_places_than_others_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that holds all gives up its oldest for each newcomer, and is read on all the others."""
+    monkeypatch.setattr(hello_queue, "_PATIENCE", 60.0)
+
+    async def crowd(server: RoomServer) -> list[bool]:
+        sessions: list[aiohttp.ClientSession] = []
+        held = [await connect(server, "127.0.0.1", sessions) for _ in range(6)]
+        waiting = [asyncio.ensure_future(connect(server, "127.0.0.1", sessions)) for _ in range(3)]
+        await connect(server, "127.0.0.2", sessions)
+        gone = [await is_cut(socket) for socket in held]
+        for one in waiting:
+            one.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        for session in sessions:
+            await session.close()
+        return gone
+
+    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(strangers=6, hello_within=60)) as server:
+        gone = asyncio.run(crowd(server))
+
+    assert [True, False, False, False, False, False] == gone
+
+
+async def is_cut(socket: aiohttp.ClientWebSocketResponse) -> bool:
+    """Return whether a connection has been cut off."""
+    try:
+        async with asyncio.timeout(0.1):
+            return (await socket.receive()).type in {aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR}
+    except TimeoutError:
+        return False

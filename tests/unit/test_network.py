@@ -1,0 +1,108 @@
+"""Hosts: normalized in one place, whatever way they are written in, and refused in one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import ConfigError
+from harness.server.network import client_of, names_of, normal_host, parse_host
+
+
+@pytest.mark.parametrize(
+    ("given", "normal"),
+    [
+        ("LOCALHOST", "localhost"),
+        ("localhost.", "localhost"),
+        ("Rooms.Example.COM.", "rooms.example.com"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("[::1]", "::1"),
+        ("0:0:0:0:0:0:0:1", "::1"),
+        ("2001:DB8:0:0:0:0:0:1", "2001:db8::1"),
+        ("::", "::"),
+        ("::ffff:127.0.0.1", "127.0.0.1"),
+        ("XN--rume-loa.example", "xn--rume-loa.example"),
+        ("under_score", "under_score"),
+        ("a" * 63, "a" * 63),
+    ],
+)
+def test_a_host_is_normalized(given: str, normal: str) -> None:
+    """To what browsers send."""
+    assert normal == parse_host(given)
+    assert normal == normal_host(normal)
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("", "it is empty"),
+        (".", "it is empty"),
+        ("a..b", "each part between dots"),
+        (".a", "each part between dots"),
+        ("a..", "each part between dots"),
+        ("a b", "each part between dots"),
+        (" 127.0.0.1", "not an IPv4 address"),
+        ("-a", "each part between dots"),
+        ("a/b", "each part between dots"),
+        ("*", "each part between dots"),
+        ("a\nb", "each part between dots"),
+        ("a" * 64, "each part between dots"),
+        ("a" * 300, "longer than 253"),
+        (".".join(["a" * 60] * 5), "longer than 253"),
+        ("räume.example", "begins with xn--"),
+        ("１２７.0.0.1", "begins with xn--"),
+        ("999.1.1.1", "not an IPv4 address"),
+        ("1.2.3", "not an IPv4 address"),
+        ("127.0.0.01", "not an IPv4 address"),
+        ("0x7f000001", "not an IPv4 address"),
+        ("4294967296", "not an IPv4 address"),
+        ("fe80::1%eth0", "address with a zone"),
+        ("[fe80::1%25eth0]", "address with a zone"),
+        ("[::1", "a bracket is missing"),
+        ("::1]", "a bracket is missing"),
+        ("[localhost]", "brackets are for IPv6"),
+        ("[]", "brackets are for IPv6"),
+        ("::1::", "not an IPv6 address"),
+        ("12345::", "not an IPv6 address"),
+        ("localhost:8080", "it has a port"),
+        ("[::1]:8080", "a bracket is missing"),
+        ("http://localhost", "it has a scheme"),
+        ("HTTP://[::1]:8080/", "it has a scheme"),
+    ],
+)
+def test_what_is_not_a_host_is_refused_in_one_line(given: str, why: str) -> None:
+    """It says what is wrong, and what to give."""
+    with pytest.raises(ConfigError, match=why) as refusal:
+        parse_host(given)
+
+    assert str(refusal.value).startswith("--host: ")
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "client"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        (None, ""),
+        ("", ""),
+        ("/run/socket", "/run/socket"),
+    ],
+)
+def test_a_client_is_an_address_or_an_ipv6_network(address: str | None, client: str) -> None:
+    """Anybody may use all addresses of a network of 64 bits, and guess a code from each."""
+    assert client == client_of(address)
+
+
+def test_a_servers_names_are_in_normal_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machines are called as people like; what no browser could open is left out."""
+    monkeypatch.setattr("socket.gethostname", lambda: "Rooms")
+    monkeypatch.setattr("socket.getfqdn", lambda: "not a name")
+
+    names = names_of("0.0.0.0")  # noqa: S104 - nothing listens here
+
+    assert "rooms" in names
+    assert not [name for name in names if name != name.lower() or " " in name]
