@@ -9,6 +9,7 @@ if its machine still has a worker.
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import shutil
 import tempfile
@@ -24,6 +25,7 @@ from harness.recording.disk import room_for
 from harness.recording.publish import publish
 from harness.recording.recording import SUFFIX, Manifest, Recording, manifest_of
 from harness.recording.recover import recover
+from harness.recording.spooled import FOLDER_MODE
 from harness.scenario import Outcome, Progress
 from harness.scenario.steps import Join
 from harness.session.media import MEDIA
@@ -263,16 +265,37 @@ def _play(order: Order, batch: str) -> _Played | None:
     from distributed import Event, get_worker
 
     worker = get_worker()
-    folder = _folder(batch) / f"{order.number} {secrets.token_hex(4)}"
     ending = Event(batch)
     if ending.is_set():
         return None
+    folder = _private_folder(batch, order)
     outcome = order.play(
         folder,
         tell=lambda progress: worker.log_event(batch, (order.number, (progress.step, progress.steps, progress.text))),
         interrupted=ending.is_set,
     )
     return _Played(outcome, worker.address, folder)
+
+
+def _private_folder(batch: str, order: Order) -> Path:
+    """Make a folder for an order that no other user of this machine can enter, and return it.
+
+    Raises SetupError where the batch's folder is somebody else's.
+    """
+    above = _folder(batch)
+    folder = above / f"{order.number} {secrets.token_hex(4)}"
+    try:
+        above.mkdir(mode=FOLDER_MODE, exist_ok=True)
+        if above.is_symlink() or above.stat().st_uid != os.getuid():
+            message = f"{above} belongs to another user; remove it, or set TMPDIR to a folder of your own."
+            raise SetupError(message)
+        # Another worker may have made it before, with another umask.
+        above.chmod(FOLDER_MODE)
+        folder.mkdir(mode=FOLDER_MODE)
+    except OSError as error:
+        message = f"{folder} can't take recordings: {error.strerror}. Make room there, or set TMPDIR to another folder."
+        raise SetupError(message) from error
+    return folder
 
 
 def _piece(path: Path, offset: int) -> bytes | None:

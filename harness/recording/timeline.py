@@ -155,7 +155,7 @@ def _both(left: list[Interval], right: list[Interval]) -> list[Interval]:
     return sorted((start, end) for start, end in shared if start < end)
 
 
-def timeline_from(records: Iterable[dict[str, Any]], members: Iterable[Member]) -> Timeline:
+def timeline_from(records: Iterable[Event | dict[str, Any]], members: Iterable[Member]) -> Timeline:
     """Return a timeline of the records, ordered by ``at``."""
     events = sorted((Event.model_validate(record) for record in records), key=lambda event: event.at)
     return Timeline(members=tuple(members), events=tuple(events))
