@@ -231,9 +231,9 @@ def copy_as_stamped(raw: Path, target: Path) -> Finished:
                 if packet.pts is None or packet.size == 0 or packet.stream.index not in streams:
                     continue
                 source = packet.stream
-                before = last.get(source.index, -1)
-                at = max(round(_stamp(packet)), before + 1)
-                duration = packet.duration or (at - before if before >= 0 else 1)
+                stamp = round(_stamp(packet))
+                at = max(stamp, last.get(source.index, stamp - 1) + 1)
+                duration = packet.duration or at - last.get(source.index, at - 1)
                 _place(packet, at, duration, streams[source.index])
                 output.mux(packet)
                 last[source.index] = at
@@ -325,7 +325,8 @@ class _Copy:
         if grid:
             self._write_video(grid, grid.end())
         self._write_audio()
-        zero_on_page = grid.zero_on_page if grid else self._lines.started
+        # Audio of which no frame came begins when the recorder did.
+        zero_on_page = grid.zero_on_page if grid and grid.first is not None else self._lines.started
         return Finished(
             duration=self._end / 1000,
             ticks=grid.owed if grid else 0,
