@@ -213,7 +213,7 @@ class Take:
         self.taken += 1
         self._recording = state in {"started", "resumed"}
         # How long it ran is known by its last stop.
-        if self._has_room_for_event(page_time + self.facts.clock_offset) or state == "stopped":
+        if state == "stopped" or self._has_room_for_event(page_time + self.facts.clock_offset):
             self.log({"recorder": state, "time": page_time})
 
     @property

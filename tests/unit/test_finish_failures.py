@@ -283,13 +283,13 @@ def test_what_fails_while_publishing_is_the_error_that_is_reported(
     manifest = take.end()
     take.wait_until_safe()
 
-    def refused(*_: object, **__: object) -> Never:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    def refused(number: int) -> Never:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(type(manifest), "write", refused)
-    monkeypatch.setattr(type(tmp_path), "unlink", lambda *_, **__: refused())
+    monkeypatch.setattr(type(manifest), "write", lambda *_: refused(errno.ENOSPC))
+    monkeypatch.setattr(type(tmp_path), "unlink", lambda *_, **__: refused(errno.EROFS))
 
-    with pytest.raises(OSError, match="Read-only file system"):
+    with pytest.raises(OSError, match="No space left on device"):
         publishing.publish(manifest, take.path, tmp_path / "kept")
 
     monkeypatch.undo()
