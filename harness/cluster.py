@@ -9,6 +9,7 @@ if its machine still has a worker.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import secrets
 import shutil
@@ -25,6 +26,7 @@ from harness.recording.disk import room_for
 from harness.recording.publish import publish
 from harness.recording.recording import SUFFIX, Manifest, Recording, manifest_of
 from harness.recording.recover import recover
+from harness.recording.spooled import FOLDER as SPOOL
 from harness.recording.spooled import FOLDER_MODE
 from harness.scenario import Outcome, Progress
 from harness.scenario.steps import Join
@@ -46,6 +48,8 @@ _LOOK_EVERY: Final = 0.25
 _PIECE: Final = 8 * 1024 * 1024
 _ATTEMPTS: Final = 3
 _FOLDER: Final = "harness-batch-"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -180,7 +184,8 @@ def _bring(
                 _fetch(client, worker, there, target)
             manifest = Manifest.read(here.manifest)
             brought.append(publish(manifest.model_copy(update={"recording": here}), path, home))
-    _ask(client, worker, _forget, folder)
+    if not _ask(client, worker, _forget, folder):
+        _log.warning("%s: what could not be finished there stays in %s; harness recover tries again.", worker, folder)
     return tuple(brought)
 
 
@@ -308,21 +313,33 @@ def _piece(path: Path, offset: int) -> bytes | None:
         return None
 
 
-def _forget(folder: Path) -> None:
+def _forget(folder: Path) -> bool:
+    """Remove the folder of an order; return False, and leave it, where the spool in it still holds a recording."""
+    if any((folder / SPOOL).glob("*")):
+        return False
     shutil.rmtree(folder, ignore_errors=True)
     # The batch's own folder goes with the last of them.
     with contextlib.suppress(OSError):
         folder.parent.rmdir()
+    return True
 
 
 def _bring_leftovers(client: Client, batch: str, home: Path, rescued: Callable[[Recording], None]) -> None:
     """Publish what died with its worker, from every machine that still has one."""
     # Workers of one machine find the same; the first one that asks takes it.
-    with contextlib.suppress(OSError, _LostError):
-        for worker, left in client.run(_rescue, batch, on_error="ignore").items():
-            for one in left:
+    try:
+        found = client.run(_rescue, batch, on_error="ignore")
+    except OSError as error:
+        _log.warning("What workers that died had recorded can't be fetched: %s.", error)
+        return
+    for worker, left in found.items():
+        for one in left:
+            try:
                 for recording in _bring(client, worker, one.recordings, one.folder, home):
                     rescued(recording)
+            except (OSError, HarnessError, _LostError) as error:
+                # The others are fetched all the same.
+                _log.warning("%s: what a worker that died had recorded stays in %s: %s", worker, one.folder, error)
 
 
 def _rescue(batch: str) -> tuple[_Rescued, ...]:
@@ -333,9 +350,9 @@ def _rescue(batch: str) -> tuple[_Rescued, ...]:
             mine = folder.rename(folder.with_name(f"{folder.name} {secrets.token_hex(4)} taken"))
         except OSError:
             continue
-        recover(mine)
+        lost = [recovery for recovery in recover(mine) if recovery.recording is None]
         there = tuple(Manifest.read(manifest_of(path)).recording.at(path) for path in sorted(mine.glob(f"*{SUFFIX}")))
-        if there:
+        if there or lost:
             rescued.append(_Rescued(there, mine))
         else:
             _forget(mine)

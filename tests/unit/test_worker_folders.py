@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.batch import Order
-from harness.cluster import _private_folder
+from harness.cluster import _forget, _private_folder, _rescue
 from harness.errors import SetupError
 from harness.scenario import Scenario
 from harness.scenario.steps import Join
+from harness.server.spool import Spool
+from tests.spooling import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +56,35 @@ def test_a_folder_of_somebody_else_is_not_used(order: Order, tmp_path: Path) -> 
         _private_folder("link", order)
 
     assert [] == list((tmp_path / "elsewhere").iterdir())
+
+
+def test_what_can_not_be_finished_stays_at_its_worker(sound: bytes, order: Order) -> None:
+    """What a worker that died had recorded is not removed before it has been fetched."""
+    folder = _private_folder("batch", order)
+    takes = [recorded(Spool(folder, {}), sound, recordName=name) for name in ("good", "bad")]
+    for take in takes:
+        take.growth.end()
+        take.close()
+    takes[1].folder.raw.write_bytes(b"nothing that can be read")
+
+    (rescued,) = _rescue("batch")
+
+    assert ["good.webm"] == [recording.path.name for recording in rescued.recordings]
+    assert not _forget(rescued.folder)
+    assert b"nothing that can be read" == next(rescued.folder.glob(".spool/*/raw.webm")).read_bytes()
+
+
+def test_a_folder_of_which_everything_was_fetched_is_removed(tmp_path: Path, sound: bytes, order: Order) -> None:
+    """With the batch's folder above it."""
+    folder = _private_folder("batch", order)
+    take = recorded(Spool(folder, {}), sound, recordName="good")
+    take.growth.end()
+    take.close()
+
+    (rescued,) = _rescue("batch")
+
+    assert _forget(rescued.folder)
+    assert not (tmp_path / "batch").exists()
 
 
 def test_a_worker_without_room_says_so(order: Order, tmp_path: Path) -> None:
