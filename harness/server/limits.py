@@ -37,8 +37,8 @@ class Limits:
     - ``connections``: sockets from one address.
     - ``rooms``, ``participants`` (of a room), ``viewers`` (of all rooms), ``recordings`` (made in a room at one time),
       ``name`` (characters).
-    - ``recording_bytes``: the largest recording; it ends there, with a file. ``notes_bytes`` is how much may be told
-      beside it: ticks, events, statistics.
+    - ``recording_bytes``: the largest recording; it ends there, with a file. ``notes_bytes`` is how large its log of
+      ticks and events may be, past which it ends as well, and its statistics, past which they are dropped.
     - ``strangers``: connections for recordings that have not said whose they are; more wait for their turn.
     - ``wrong_codes``: how many from one address in a second, and twenty times as many at once; no code is taken then.
     - ``unsent``: bytes that wait for somebody in a room who does not take them.
