@@ -325,8 +325,10 @@ class _Copy:
         if grid:
             self._write_video(grid, grid.end())
         self._write_audio()
-        # Audio of which no frame came begins when the recorder did.
-        zero_on_page = grid.zero_on_page if grid and grid.first is not None else self._lines.started
+        zero_on_page = grid.zero_on_page if grid else None
+        if zero_on_page is None:
+            # Without frames, or ticks to tell their time, the file begins when the recorder did.
+            zero_on_page = self._lines.started
         return Finished(
             duration=self._end / 1000,
             ticks=grid.owed if grid else 0,

@@ -147,7 +147,7 @@ def _publish(folder: Folder, recordings: Path) -> Recording:
     """Finish what the folder holds, as well as what is left of it allows, and publish it."""
     try:
         facts = folder.read_facts()
-        problem = None if folder.has_log() else f"{folder.log.name} is missing or damaged"
+        problem = None if folder.has_times(facts) else f"{folder.log.name} is missing or damaged"
     except RecordingError:
         facts, problem = None, f"{folder.facts.name} is missing or damaged"
     if not _has_bytes(folder.raw):

@@ -27,7 +27,7 @@ from harness.errors import ConfigError, RecordingError
 from harness.recording.alone import open_media
 from harness.recording.config import RecordConfig, Recorder
 from harness.recording.disk import room_for
-from harness.recording.log import EventLine, MemberLine, RecorderLine, WholeLines, parse_line
+from harness.recording.log import EventLine, MemberLine, RecorderLine, TicksLine, WholeLines, parse_line
 from harness.recording.names import safe_stem
 from harness.recording.recording import (
     LARGEST_MANIFEST,
@@ -200,13 +200,26 @@ class Folder:
             message = f"{self.facts} is missing or damaged"
             raise RecordingError(message, code=10453) from error
 
-    def has_log(self) -> bool:
-        """Return whether the log has a line that can be read."""
+    def has_times(self, facts: Facts) -> bool:
+        """Return whether the log places the raw bytes in time: by ticks, or by its start where there is no video.
+
+        A log without damage that ended before its first ticks does so as well as it can.
+        """
+        kind = TicksLine if facts.frame_rate else RecorderLine
+        good = False
         try:
             with self.log.open("rb") as file:
-                return any(parse_line(line) for line in WholeLines(file))
+                lines = WholeLines(file)
+                for line in lines:
+                    parsed = parse_line(line)
+                    if isinstance(parsed, kind):
+                        return True
+                    good = parsed is not None
+                    if not good:
+                        lines.skipped += 1
         except FileNotFoundError:
             return False
+        return good and not lines.skipped
 
     def name(self, facts: Facts) -> Path:
         """Give the finalised file its name, and return where it is."""

@@ -70,6 +70,11 @@ def packets(path: Path) -> list[tuple[str, float, bytes]]:
         )
 
 
+def times(path: Path) -> list[tuple[str, float]]:
+    """Return kind and time of every packet."""
+    return [(kind, at) for kind, at, _ in packets(path)]
+
+
 @pytest.mark.parametrize("line", BAD_LINES)
 def test_a_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, sound: bytes, line: bytes) -> None:
     """Everything else of the recording is as it would be without it."""
@@ -182,7 +187,7 @@ def test_video_without_facts_has_the_facts_of_its_bytes(tmp_path: Path) -> None:
 def test_a_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> None:
     """The others keep their places: video stays in step with audio to the millisecond."""
     footage(tmp_path, tmp_path / "whole")
-    whole = packets(saved(tmp_path / "whole").path)
+    whole = times(saved(tmp_path / "whole").path)
     take = footage(tmp_path, tmp_path / "damaged")
     lines = take.folder.log.read_bytes().splitlines()
     assert b'"first"' in lines[number]
@@ -192,7 +197,23 @@ def test_a_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> Non
     recording = saved(tmp_path / "damaged")
 
     assert "1 line of its log" in str(recording.recovered)
-    assert whole == packets(recording.path)
+    assert whole == times(recording.path)
+
+
+def test_video_without_ticks_has_its_own_times(tmp_path: Path) -> None:
+    """A log that has lost all of them places nothing; one that was never damaged begins with the recorder."""
+    damaged = footage(tmp_path, tmp_path / "damaged")
+    raw = packets(damaged.folder.raw)
+    log = damaged.folder.log.read_bytes()
+    damaged.folder.log.write_bytes(log.replace(b'"first"', b'"torn'))
+    early = footage(tmp_path, tmp_path / "early")
+    early.folder.log.write_bytes(log.partition(b'{"first"')[0])
+
+    own, begun = saved(tmp_path / "damaged"), saved(tmp_path / "early")
+
+    assert (f"recovered-{damaged.id}.webm", raw) == (own.path.name, packets(own.path))
+    assert ("film.webm", KILLED) == (begun.path.name, begun.recovered)
+    assert STARTED == Manifest.read(begun.manifest).zero_ms
 
 
 def test_audio_before_the_first_frame_is_saved(tmp_path: Path, sound: bytes) -> None:
