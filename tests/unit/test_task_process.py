@@ -12,7 +12,8 @@ import pytest
 
 from harness.errors import SetupError
 from harness.recording import confined
-from harness.recording.confined import MEMORY, Confined, CrashedError, Message, StuckError
+from harness.recording.confined import MEMORY
+from harness.recording.task_process import CrashedError, Message, StuckError, TaskProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def said(task: str, partial: Path, **request: object) -> list[Message]:
     """Return what a task says."""
-    with Confined(f"tests.confined_tasks:{task}", request, partial=partial) as process:
+    with TaskProcess(f"tests.confined_tasks:{task}", request, partial=partial) as process:
         return list(process.messages())
 
 
@@ -49,11 +50,11 @@ def test_a_crash_is_reported(tmp_path: Path) -> None:
 
 def test_a_process_that_says_nothing_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not waited for without a limit."""
-    monkeypatch.setattr(confined, "_SILENT_FOR", 0.2)
-    with Confined("tests.confined_tasks:never_ends", {}, partial=tmp_path / "partial") as process:
+    monkeypatch.setattr(confined, "_STALLED", 0.2)
+    with TaskProcess("tests.confined_tasks:never_ends", {}, partial=tmp_path / "partial") as process:
         messages = process.messages()
         number = int(next(messages).at)
-        with pytest.raises(StuckError, match="has done nothing for 0\\.2 s"):
+        with pytest.raises(StuckError, match="does not come on"):
             next(messages)
 
     assert not psutil.pid_exists(number)
@@ -75,7 +76,7 @@ def test_a_process_that_can_not_start_is_a_setup_error(tmp_path: Path, monkeypat
         said("crashes", tmp_path / "partial")
 
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(SetupError, match="does not start"):
+    with pytest.raises(SetupError, match="did not start"):
         said("crashes", tmp_path / "partial")
 
 
@@ -88,8 +89,8 @@ def test_a_process_ends_with_the_process_that_asked_and_removes_what_it_wrote(
     code = (
         "import os\n"
         "from pathlib import Path\n"
-        "from harness.recording.confined import Confined\n"
-        f"with Confined('tests.confined_tasks:never_ends', {{}}, partial=Path({str(partial)!r})) as process:\n"
+        "from harness.recording.task_process import TaskProcess\n"
+        f"with TaskProcess('tests.confined_tasks:never_ends', {{}}, partial=Path({str(partial)!r})) as process:\n"
         "    print(int(next(process.messages()).at), flush=True)\n"
         "    os._exit(1)\n"
     )
