@@ -107,7 +107,8 @@ class SpoolSockets:
         except web.HTTPException:
             raise
         except Exception as error:  # noqa: BLE001 - whatever fails here, the page must hear of it, or it waits for ever
-            failed = True
+            # A page that did not get the error may come back for it.
+            failed = request.transport is not None and not request.transport.is_closing()
             if not isinstance(error, HarnessError | OSError):
                 _log.exception("The spool failed.")
             await send(socket, self._failure(error))

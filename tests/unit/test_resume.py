@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import threading
@@ -10,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.errors import HarnessError
 from harness.recording.spooled import Folder
+from harness.server.library import Library
 from harness.server.room_server import RoomServer
 from tests.security.wire import CHUNK, SOUND, Sockets, answer, sockets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
+    from typing import Never
 
     import aiohttp
 
@@ -58,14 +62,27 @@ def lost(spool: aiohttp.ClientWebSocketResponse) -> None:
     spool._response.connection.transport.abort()  # type: ignore[union-attr] - it has one
 
 
-def on(tmp_path: Path, play: Callable[[Sockets], Awaitable[None]]) -> None:
-    """Play something against a server."""
+def noticed(server: RoomServer) -> None:
+    """Wait until the server has noticed that every connection of a recording is lost."""
+    breath = threading.Event()
+    while any(request.transport is not None for request in server._app._spool_sockets._open.values()):
+        breath.wait(0.01)
+
+
+def nobody_judges(_: Path) -> Never:
+    """Answer no question: nobody asks one here."""
+    raise NotImplementedError
+
+
+def on(tmp_path: Path, play: Callable[[Sockets], Awaitable[None]], *, listed: bool = False) -> None:
+    """Play something against a server, which lists the room's recordings or does not."""
 
     async def run(server: RoomServer) -> None:
         async with sockets(server) as wire:
             await play(wire)
 
-    with RoomServer(recordings=tmp_path, versions={}) as server:
+    library = Library("daily", tmp_path, nobody_judges, lambda _: None) if listed else None
+    with RoomServer(recordings=tmp_path, versions={}, library=library) as server:
         asyncio.run(run(server))
 
 
@@ -112,8 +129,10 @@ def test_a_page_that_comes_back_twice_gets_the_file(
     on(tmp_path, play)
 
 
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("late", [True, False])
 def test_a_page_that_comes_back_to_a_recording_that_fails_gets_the_reason(
-    tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, *, late: bool, listed: bool
 ) -> None:
     """While it is being finished, and afterwards."""
     disk = SlowDisk(monkeypatch)
@@ -122,12 +141,17 @@ def test_a_page_that_comes_back_to_a_recording_that_fails_gets_the_reason(
     async def play(wire: Sockets) -> None:
         spool, resume = await ending(wire, sound, disk)
         lost(spool)
-        for _ in range(2):
-            again = await wire.open("/spool")
-            await again.send_json(resume)
-            await answer(again, "ready")
+        if late:
+            await asyncio.to_thread(noticed, wire.server)
             disk.go_on.set()
-            error = await answer(again, "error")
-            assert "heard.webm can't be finished: No space left on device" in error["message"]
+            (take,) = wire.server._app.spool.takes.values()
+            with contextlib.suppress(HarnessError):
+                await asyncio.to_thread(take.finish)
+        again = await wire.open("/spool")
+        await again.send_json(resume)
+        await answer(again, "ready")
+        disk.go_on.set()
+        error = await answer(again, "error")
+        assert "heard.webm can't be finished: No space left on device" in error["message"]
 
-    on(tmp_path, play)
+    on(tmp_path, play, listed=listed)
