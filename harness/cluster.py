@@ -48,6 +48,8 @@ _LOOK_EVERY: Final = 0.25
 _PIECE: Final = 8 * 1024 * 1024
 _ATTEMPTS: Final = 3
 _FOLDER: Final = "harness-batch-"
+# In the folder of an order: rooms make it themselves, with the mode that the umask gives.
+_RECORDINGS: Final = "recordings"
 
 _log = logging.getLogger(__name__)
 
@@ -185,7 +187,8 @@ def _bring(
             manifest = Manifest.read(here.manifest)
             brought.append(publish(manifest.model_copy(update={"recording": here}), path, home))
     if not _ask(client, worker, _forget, folder):
-        _log.warning("%s: what could not be finished there stays in %s; harness recover tries again.", worker, folder)
+        message = "%s: what could not be finished there stays in %s; 'harness recover' there tries again."
+        _log.warning(message, worker, folder / _RECORDINGS)
     return tuple(brought)
 
 
@@ -275,7 +278,7 @@ def _play(order: Order, batch: str) -> _Played | None:
         return None
     folder = _private_folder(batch, order)
     outcome = order.play(
-        folder,
+        folder / _RECORDINGS,
         tell=lambda progress: worker.log_event(batch, (order.number, (progress.step, progress.steps, progress.text))),
         interrupted=ending.is_set,
     )
@@ -285,22 +288,24 @@ def _play(order: Order, batch: str) -> _Played | None:
 def _private_folder(batch: str, order: Order) -> Path:
     """Make a folder for an order that no other user of this machine can enter, and return it.
 
-    Raises SetupError where the batch's folder is somebody else's.
+    Raises SetupError where the batch's folder belongs to somebody else, or can't be made.
     """
     above = _folder(batch)
     folder = above / f"{order.number} {secrets.token_hex(4)}"
     try:
-        above.mkdir(mode=FOLDER_MODE, exist_ok=True)
-        if above.is_symlink() or above.stat().st_uid != os.getuid():
-            message = f"{above} belongs to another user; remove it, or set TMPDIR to a folder of your own."
-            raise SetupError(message)
-        # Another worker may have made it before, with another umask.
-        above.chmod(FOLDER_MODE)
-        folder.mkdir(mode=FOLDER_MODE)
+        while True:
+            above.mkdir(mode=FOLDER_MODE, exist_ok=True)
+            if above.is_symlink() or above.stat().st_uid != os.getuid():
+                message = f"{above} belongs to another user; remove it, or set TMPDIR to a folder of your own."
+                raise SetupError(message)
+            # Another worker may have made it, with another mode, or removes it just now, as it was the last one there.
+            with contextlib.suppress(FileNotFoundError):
+                above.chmod(FOLDER_MODE)
+                folder.mkdir(mode=FOLDER_MODE)
+                return folder
     except OSError as error:
         message = f"{folder} can't take recordings: {error.strerror}. Make room there, or set TMPDIR to another folder."
         raise SetupError(message) from error
-    return folder
 
 
 def _piece(path: Path, offset: int) -> bytes | None:
@@ -315,7 +320,7 @@ def _piece(path: Path, offset: int) -> bytes | None:
 
 def _forget(folder: Path) -> bool:
     """Remove the folder of an order; return False, and leave it, where the spool in it still holds a recording."""
-    if any((folder / SPOOL).glob("*")):
+    if any((folder / _RECORDINGS / SPOOL).glob("*")):
         return False
     shutil.rmtree(folder, ignore_errors=True)
     # The batch's own folder goes with the last of them.
@@ -350,8 +355,11 @@ def _rescue(batch: str) -> tuple[_Rescued, ...]:
             mine = folder.rename(folder.with_name(f"{folder.name} {secrets.token_hex(4)} taken"))
         except OSError:
             continue
-        lost = [recovery for recovery in recover(mine) if recovery.recording is None]
-        there = tuple(Manifest.read(manifest_of(path)).recording.at(path) for path in sorted(mine.glob(f"*{SUFFIX}")))
+        recordings = mine / _RECORDINGS
+        lost = [recovery for recovery in recover(recordings) if recovery.recording is None]
+        there = tuple(
+            Manifest.read(manifest_of(path)).recording.at(path) for path in sorted(recordings.glob(f"*{SUFFIX}"))
+        )
         if there or lost:
             rescued.append(_Rescued(there, mine))
         else:

@@ -61,7 +61,7 @@ def test_a_folder_of_somebody_else_is_not_used(order: Order, tmp_path: Path) -> 
 def test_what_can_not_be_finished_stays_at_its_worker(sound: bytes, order: Order) -> None:
     """What a worker that died had recorded is not removed before it has been fetched."""
     folder = _private_folder("batch", order)
-    takes = [recorded(Spool(folder, {}), sound, recordName=name) for name in ("good", "bad")]
+    takes = [recorded(Spool(folder / "recordings", {}), sound, recordName=name) for name in ("good", "bad")]
     for take in takes:
         take.growth.end()
         take.close()
@@ -71,13 +71,13 @@ def test_what_can_not_be_finished_stays_at_its_worker(sound: bytes, order: Order
 
     assert ["good.webm"] == [recording.path.name for recording in rescued.recordings]
     assert not _forget(rescued.folder)
-    assert b"nothing that can be read" == next(rescued.folder.glob(".spool/*/raw.webm")).read_bytes()
+    assert b"nothing that can be read" == next(rescued.folder.glob("recordings/.spool/*/raw.webm")).read_bytes()
 
 
 def test_a_folder_of_which_everything_was_fetched_is_removed(tmp_path: Path, sound: bytes, order: Order) -> None:
     """With the batch's folder above it."""
     folder = _private_folder("batch", order)
-    take = recorded(Spool(folder, {}), sound, recordName="good")
+    take = recorded(Spool(folder / "recordings", {}), sound, recordName="good")
     take.growth.end()
     take.close()
 
