@@ -295,11 +295,11 @@ def _private_folder(batch: str, order: Order) -> Path:
     try:
         while True:
             above.mkdir(mode=FOLDER_MODE, exist_ok=True)
-            if above.is_symlink() or above.stat().st_uid != os.getuid():
-                message = f"{above} belongs to another user; remove it, or set TMPDIR to a folder of your own."
-                raise SetupError(message)
             # Another worker may have made it, with another mode, or removes it just now, as it was the last one there.
             with contextlib.suppress(FileNotFoundError):
+                if above.is_symlink() or above.stat().st_uid != os.getuid():
+                    message = f"{above} belongs to another user; remove it, or set TMPDIR to a folder of your own."
+                    raise SetupError(message)
                 above.chmod(FOLDER_MODE)
                 folder.mkdir(mode=FOLDER_MODE)
                 return folder

@@ -56,14 +56,14 @@ _CONTINUOUS: Final = "async=1000:first_pts=0:min_hard_comp=0.02"
 
 @dataclass(frozen=True)
 class Silence:
-    """Silence that a conversion put in where the audio has a gap, both in seconds."""
+    """Silence that a conversion put into a gap in the audio; both are in seconds."""
 
     at: float
     seconds: float
 
     def __str__(self) -> str:
-        """Return what to say of it."""
-        return f"The audio has a gap of {self.seconds:.2f} s at {self.at:.2f} s, which is silence now."
+        """Return the warning."""
+        return f"The audio has a gap of {self.seconds:.2f} s at {self.at:.2f} s; it is filled with silence."
 
 
 def convert(
@@ -304,8 +304,8 @@ class _Tape:
         self._silence += seconds
         if self._silence > _MOST_SILENCE:
             message = (
-                f"its audio has a gap of {seconds:.1f} s at {self._end:.1f} s, and no more than {_MOST_SILENCE:g} s of "
-                "silence are put in; --to mkv keeps its times as they are"
+                f"its audio has a gap of {seconds:.1f} s at {self._end:.1f} s, and at most {_MOST_SILENCE:g} s are "
+                "filled with silence; --to mkv keeps all timestamps"
             )
             raise ValueError(message)
         self._send(Message(kind="silence", at=self._end, seconds=seconds))

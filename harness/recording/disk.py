@@ -91,10 +91,10 @@ def is_full(error: OSError) -> bool:
     return error.errno in _FULL
 
 
-def file_failure(what: str, error: OSError) -> RecordingError:
+def file_failure(what: str, error: OSError, advice: str = "") -> RecordingError:
     """Return the error for a step of a recording that the disk refused; ``what`` is a sentence without its end."""
     where = f" at {error.filename}" if error.filename else ""
-    message = f"{what}: {error.strerror or error}{where}."
+    message = f"{what}: {error.strerror or error}{where}.{advice}"
     return (DiskFullError if is_full(error) else RecordingError)(message, code=10452)
 
 

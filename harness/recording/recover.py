@@ -98,7 +98,7 @@ def _recover_held(folder: Folder, recordings: Path) -> Recovery | None:
     message = f"Recovered {recording.path} ({recording.duration:.1f} s): {recording.recovered}."
     try:
         if foreign := folder.remove(*stems, _own_stem(folder)):
-            message = f"{message} {folder.path} stays, as {foreign[0].name} in it is not of a recording."
+            message = f"{message} {folder.path} stays because {foreign[0].name} in it does not belong to a recording."
     except OSError as error:
         message = _line(f"{message} Its folder can't be removed: {error}. Remove {folder.path}.")
     return Recovery(folder.path, recording, message)
@@ -198,7 +198,7 @@ def _publish_finished(folder: Folder, facts: Facts | None, recordings: Path) -> 
 def _publish_as_stamped(folder: Folder, source: Path, facts: Facts | None, why: str, recordings: Path) -> Recording:
     """Publish what a file holds with the times that it has itself, under a name that says so."""
     finished = copy_as_stamped(source, folder.partial)
-    reason = f"{why}, so the times are those of the raw bytes, and nobody is known to be in it"
+    reason = f"{why}, so it has the times of its raw bytes, and its participants are unknown"
     known = _facts_as_stamped(folder, source, facts, finished)
     return _publish_described(folder, known, finished, reason, recordings, timed=False)
 

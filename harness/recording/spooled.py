@@ -236,13 +236,13 @@ class Folder:
         path = self.finished(facts.stem)
         manifest_of(path).unlink(missing_ok=True)
         zero = (finished.zero_on_page or 0.0) + facts.clock_offset if timed else None
-        story = _Story(self.log, zero, finished)
-        lost = [*story.notes, *self._write_statistics(statistics_of(path), zero, finished)]
+        contents = _LogContents(self.log, zero, finished)
+        lost = [*contents.notes, *self._write_statistics(statistics_of(path), zero, finished)]
         if recovered is not None:
             recovered = "; ".join((recovered, *lost))[:LONGEST_TEXT]
         else:
-            story.events += [Event(at=finished.duration, event="alarm", message=note) for note in lost]
-        manifest = self._manifest(path, facts, story, recovered).within_size()
+            contents.events += [Event(at=finished.duration, event="alarm", message=note) for note in lost]
+        manifest = self._manifest(path, facts, contents, recovered).within_size()
         manifest.write(manifest_of(path))
         return manifest
 
@@ -296,9 +296,9 @@ class Folder:
             raise RecordingError(f"{message} The raw bytes stay at {self.raw}.", code=10453)
         self.raw.unlink(missing_ok=True)
 
-    def _manifest(self, path: Path, facts: Facts, story: _Story, recovered: str | None) -> Manifest:
+    def _manifest(self, path: Path, facts: Facts, contents: _LogContents, recovered: str | None) -> Manifest:
         config = _config_of(facts)
-        finished, zero = story.finished, story.zero
+        finished, zero = contents.finished, contents.zero
         recording = Recording(
             id=facts.id,
             path=path,
@@ -317,7 +317,7 @@ class Folder:
             started_at=_wall((zero or 0.0) + facts.wall_offset),
             recovered=recovered,
         )
-        timeline = story.timeline()
+        timeline = contents.timeline()
         return Manifest(
             recording=recording,
             room=facts.room or None,
@@ -328,7 +328,7 @@ class Folder:
             ticks_missed=finished.ticks_missed,
             zero_ms=None if zero is None else round(zero, 3),
             clock_error_ms=round(facts.clock_error, 3),
-            wall_seconds=_wall_seconds(story.states),
+            wall_seconds=_wall_seconds(contents.states),
             alarms=tuple(event.message or "" for event in timeline.events if event.event == "alarm"),
         )
 
@@ -351,11 +351,11 @@ class _FileClock:
         return max(self._cuts[over - 1].at, moment - self._out[over]) if over else moment
 
 
-class _Story:
-    """What the log tells of a recording whose zero is at ``zero`` on the room's clock, in ms; None: it is not known.
+class _LogContents:
+    """The events, members and recorder states in a log; ``zero`` is the file's zero in ms on the room's clock, or None.
 
-    ``events`` are on the file's clock, ``states`` those of MediaRecorder, with page times in ms. ``notes`` say what
-    could not be read.
+    ``events`` have times of the file, ``states`` are MediaRecorder's, with page times in ms. ``notes`` count the lines
+    that could not be read. Without ``zero`` nothing is read.
     """
 
     def __init__(self, log: Path, zero: float | None, finished: Finished) -> None:

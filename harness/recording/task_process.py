@@ -53,7 +53,7 @@ class Message(BaseModel):
     """A message of the process.
 
     ``length`` is how long the file says that it lasts, ``at`` how far the work is, ``silence`` where silence was put
-    in and how much, all in seconds.
+    in, and how much; all are in seconds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -129,7 +129,7 @@ class TaskProcess:
             try:
                 self._line.settimeout(deadline.wait())
             except TimeoutError as error:
-                problem = f"the decoder does not come on, after {deadline.elapsed:.0f} s"
+                problem = f"the decoder makes no progress, after {deadline.elapsed:.0f} s"
                 raise StuckError(problem) from error
             try:
                 piece = self._line.recv(_LONGEST_MESSAGE)
@@ -147,8 +147,9 @@ class TaskProcess:
             raise CrashedError(_CRASHED) from error
 
     def _end(self) -> None:
-        self._line.close()
+        # While it lives the end of the connection would make it remove what it wrote.
         self._child.end()
+        self._line.close()
 
 
 def main() -> None:
@@ -166,6 +167,8 @@ def main() -> None:
 
     send(Message(kind="ready"))
     send(_outcome(task, order["request"], send))
+    # Until the file has its name, it is removed where the other process ends.
+    threading.Event().wait()
 
 
 def _outcome(

@@ -174,7 +174,7 @@ class Take:
         self.log({"event": event.model_dump(exclude_none=True, exclude={"elsewhere", "marker"})})
 
     def _has_room_for_event(self, time: float) -> bool:
-        """Count an event at a time in ms on the room's clock; return whether it is stored. One alarm says where not."""
+        """Count an event at a time in ms on the room's clock; return whether it is stored."""
         self._events += 1
         if self._events <= _MOST_EVENTS:
             return True
@@ -307,7 +307,7 @@ class Take:
             return error
         what = f"The recording {self.path.name} can't be finished"
         if isinstance(error, OSError):
-            return file_failure(what, error)
+            return file_failure(what, error, advice=" Its raw bytes stay in the spool: harness recover finishes it.")
         return RecordingError(f"{what}: {error}.", code=10453)
 
     def _log_dropped(self) -> None:

@@ -129,7 +129,7 @@ def test_times_that_jump_are_refused(source: Path, to: Any, seconds: float, kind
     """The message says where, how far and what to do; nothing is left behind."""
     gap = with_gap(source, seconds=seconds, kinds=kinds)
 
-    with pytest.raises(ConfigError, match=rf"a gap of {seconds:.1f} s at 1\.\d s, and no more than 600 s.*--to mkv"):
+    with pytest.raises(ConfigError, match=rf"a gap of {seconds:.1f} s at 1\.\d s, and at most 600 s.*--to mkv"):
         convert(gap, to)
 
     assert {source, gap} == set(source.parent.iterdir())

@@ -196,7 +196,7 @@ async def record(server: RoomServer, sound: bytes, *, then: Any) -> dict[str, An
 
 
 @pytest.mark.parametrize("step", ["name", "describe"])
-def test_page_and_library_are_told_why_and_can_go_on(
+def test_page_and_library_get_the_reason_and_the_next_recording_begins(
     tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """The page's stop fails with the reason, the list has it, the entry can be deleted, and the next one begins."""

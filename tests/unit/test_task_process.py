@@ -54,7 +54,7 @@ def test_a_process_that_says_nothing_is_ended(tmp_path: Path, monkeypatch: pytes
     with TaskProcess("tests.confined_tasks:never_ends", {}, partial=tmp_path / "partial") as process:
         messages = process.messages()
         number = int(next(messages).at)
-        with pytest.raises(StuckError, match="does not come on"):
+        with pytest.raises(StuckError, match="makes no progress"):
             next(messages)
 
     assert not psutil.pid_exists(number)
