@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import secrets
 import shutil
 import tempfile
@@ -25,6 +26,8 @@ from harness.recording.disk import room_for
 from harness.recording.publish import publish
 from harness.recording.recording import SUFFIX, Manifest, Recording, manifest_of
 from harness.recording.recover import recover
+from harness.recording.spooled import FOLDER as SPOOL
+from harness.recording.spooled import FOLDER_MODE
 from harness.scenario import Outcome, Progress
 from harness.scenario.play import reason_of
 from harness.scenario.steps import Join
@@ -48,6 +51,10 @@ _LOOK_EVERY: Final = 0.25
 _PIECE: Final = 8 * 1024 * 1024
 _ATTEMPTS: Final = 3
 _FOLDER: Final = "harness-batch-"
+# In the folder of an order: rooms make it themselves, with the mode that the umask gives.
+_RECORDINGS: Final = "recordings"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -169,12 +176,19 @@ def _ended(
 def _brought(client: Client, order: Order, played: _Played) -> Outcome:
     """Return the outcome with its recordings where they belong."""
     recordings = _bring(client, played.worker, played.outcome.recordings, order.recordings)
-    _ask(client, played.worker, _forget, played.folder)
+    _clear(client, played.worker, played.folder)
     reports = tuple(
         report.model_copy(update={"path": recording.path})
         for report, recording in zip(played.outcome.reports, recordings, strict=True)
     )
     return replace(played.outcome, recordings=recordings, reports=reports)
+
+
+def _clear(client: Client, worker: str, folder: Path) -> None:
+    """Remove the folder of an order at a worker, whose recordings are here; what is unfinished in it stays."""
+    if not _ask(client, worker, _forget, folder):
+        message = "%s: what could not be finished there stays in %s; 'harness recover' there tries again."
+        _log.warning(message, worker, folder / _RECORDINGS)
 
 
 class _LostError(Exception):
@@ -282,16 +296,39 @@ def _play(order: Order, batch: str) -> _Played | None:
     from distributed import Event, get_worker
 
     worker = get_worker()
-    folder = _folder(batch) / f"{order.number} {secrets.token_hex(4)}"
     ending = Event(batch)
     if ending.is_set():
         return None
+    folder = _private_folder(batch, order)
     outcome = order.play(
-        folder,
+        folder / _RECORDINGS,
         tell=lambda progress: worker.log_event(batch, (order.number, (progress.step, progress.steps, progress.text))),
         interrupted=ending.is_set,
     )
     return _Played(outcome, worker.address, folder)
+
+
+def _private_folder(batch: str, order: Order) -> Path:
+    """Make a folder for an order that no other user of this machine can enter, and return it.
+
+    Raises SetupError where the batch's folder belongs to somebody else, or can't be made.
+    """
+    above = _folder(batch)
+    folder = above / f"{order.number} {secrets.token_hex(4)}"
+    try:
+        while True:
+            above.mkdir(mode=FOLDER_MODE, exist_ok=True)
+            # Another worker may have made it, with another mode, or removes it just now, as it was the last one there.
+            with contextlib.suppress(FileNotFoundError):
+                if above.is_symlink() or above.stat().st_uid != os.getuid():
+                    message = f"{above} belongs to another user; remove it, or set TMPDIR to a folder of your own."
+                    raise SetupError(message)
+                above.chmod(FOLDER_MODE)
+                folder.mkdir(mode=FOLDER_MODE)
+                return folder
+    except OSError as error:
+        message = f"{folder} can't take recordings: {error.strerror}. Make room there, or set TMPDIR to another folder."
+        raise SetupError(message) from error
 
 
 def _piece(path: Path, offset: int) -> bytes | None:
@@ -304,30 +341,36 @@ def _piece(path: Path, offset: int) -> bytes | None:
         return None
 
 
-def _forget(folder: Path) -> None:
+def _forget(folder: Path) -> bool:
+    """Remove the folder of an order; return False, and leave it, where the spool in it still holds a recording."""
+    if any((folder / _RECORDINGS / SPOOL).glob("*")):
+        return False
     shutil.rmtree(folder, ignore_errors=True)
     # The batch's own folder goes with the last of them.
     with contextlib.suppress(OSError):
         folder.parent.rmdir()
+    return True
 
 
 def _bring_leftovers(client: Client, batch: str, home: Path, rescued: Callable[[Recording], None]) -> None:
     """Publish what died with its worker, from every machine that still has one."""
     # Workers of one machine find the same; the first one that asks takes it.
-    with contextlib.suppress(OSError, _LostError):
-        for worker, left in client.run(_rescue, batch, on_error="ignore").items():
-            for one in left:
-                try:
-                    recordings = _bring(client, worker, one.recordings, home)
-                except (HarnessError, OSError) as error:
-                    _log.warning("What was recorded stays in %s of %s: %s", one.folder, worker, error)
-                    continue
-                for recording in recordings:
+    try:
+        found = client.run(_rescue, batch, on_error="ignore")
+    except OSError as error:
+        _log.warning("What workers that died had recorded can't be fetched: %s.", error)
+        return
+    for worker, left in found.items():
+        for one in left:
+            try:
+                for recording in _bring(client, worker, one.recordings, home):
                     rescued(recording)
                 for problem in one.problems:
                     _log.warning("At the worker %s: %s", worker, problem)
-                if not one.problems:
-                    _ask(client, worker, _forget, one.folder)
+                _clear(client, worker, one.folder)
+            except (OSError, HarnessError, _LostError) as error:
+                # The others are fetched all the same.
+                _log.warning("%s: what a worker that died had recorded stays in %s: %s", worker, one.folder, error)
 
 
 def _rescue(batch: str) -> tuple[_Rescued, ...]:
@@ -338,9 +381,10 @@ def _rescue(batch: str) -> tuple[_Rescued, ...]:
             mine = folder.rename(folder.with_name(f"{folder.name} {secrets.token_hex(4)} taken"))
         except OSError:
             continue
-        problems = tuple(one.message for one in recover(mine) if one.recording is None)
+        recordings = mine / _RECORDINGS
+        problems = tuple(one.message for one in recover(recordings) if one.recording is None)
         there = []
-        for path in sorted(mine.glob(f"*{SUFFIX}")):
+        for path in sorted(recordings.glob(f"*{SUFFIX}")):
             # A name that was reserved before its manifest was written is no recording.
             with contextlib.suppress(ConfigError):
                 there.append(Manifest.read(manifest_of(path)).recording.at(path))

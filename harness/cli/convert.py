@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from harness.cli.options import DebugOption, JsonOption, debugging, print_json, print_path, progress, stdout
+from harness.cli.options import DebugOption, JsonOption, debugging, print_json, print_path, progress, say, stdout
 from harness.recording.config import Target
+
+# Warnings that are shown; JSON has all of them.
+_SHOWN: Final = 10
 
 
 def convert(
@@ -36,20 +39,37 @@ def convert(
     """
     if debug:
         debugging(on=True)
+    from harness.recording.convert import Silence
     from harness.recording.convert import convert as write
-    from harness.recording.convert import length
     from harness.recording.recording import manifest_of
     from harness.verification import verify
 
+    silence: list[Silence] = []
     with progress() as shown:
-        task = shown.add_task(f"Converting to {to}", total=length(file))
-        path = write(file, to, output, tell=lambda seconds: shown.update(task, completed=seconds))
+        task = shown.add_task(f"Converting to {to}", total=None)
+        path = write(
+            file,
+            to,
+            output,
+            begin=lambda seconds: shown.update(task, total=seconds),
+            tell=lambda seconds: shown.update(task, completed=seconds),
+            silence=silence.append,
+        )
+    warnings = [str(one) for one in silence]
+    for warning in _first(warnings):
+        say(warning)
     report = verify(path, manifest=manifest_of(file))
     if json:
-        print_json({"ok": report.ok, "path": str(path), "report": report.as_json()})
+        print_json({"ok": report.ok, "path": str(path), "warnings": warnings, "report": report.as_json()})
     else:
         console = stdout()
         print_path(console, path)
         console.print(report)
     if not report.ok:
         raise typer.Exit(1)
+
+
+def _first(warnings: list[str]) -> list[str]:
+    """Return the first warnings, and how many more there are."""
+    more = len(warnings) - _SHOWN
+    return [*warnings[:_SHOWN], *([f"There are {more} more gaps in the audio; --json lists all."] if more > 0 else [])]

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import secrets
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import av
 from av.error import FFmpegError
 from av.filter import Graph
 
-from harness.errors import ConfigError, DiskFullError
-from harness.recording.alone import open_media
+from harness.errors import ConfigError, DiskFullError, HarnessError
+from harness.recording.alone import decoder_threads, open_media
+from harness.recording.confined import MEMORY
 from harness.recording.disk import is_full
 from harness.recording.recording import check_file
+from harness.recording.task_process import CrashedError, Failure, Message, StuckError, TaskProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
+    from av.packet import Packet as AnyPacket
     from av.video.stream import VideoStream
 
     from harness.recording.config import Target
@@ -36,46 +42,128 @@ _SOUND_BITS: Final = 160_000
 _MILLISECOND: Final = Fraction(1, 1000)
 # Good to look at and soon done; the marks of synthetic participants survive far worse.
 _H264: Final = {"preset": "veryfast", "crf": "20"}
+# A gap in the audio that is as long is reported, in seconds; jitter is shorter.
+_GAP: Final = 0.1
+# How much silence is put into one file, in seconds; a file whose times jump would have no end.
+_MOST_SILENCE: Final = 600.0
+# Seconds that a time in a message has at most.
+_FARTHEST: Final = 1e12
+# How file systems without hard links refuse one.
+_NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
 # Sound that is missing becomes silence, and a clock that runs a little off is followed without a click.
 _CONTINUOUS: Final = "async=1000:first_pts=0:min_hard_comp=0.02"
 
 
+@dataclass(frozen=True)
+class Silence:
+    """Silence that a conversion put into a gap in the audio; both are in seconds."""
+
+    at: float
+    seconds: float
+
+    def __str__(self) -> str:
+        """Return the warning."""
+        return f"The audio has a gap of {self.seconds:.2f} s at {self.at:.2f} s; it is filled with silence."
+
+
 def convert(
-    source: Path, to: Target, target: Path | None = None, *, tell: Callable[[float], object] = lambda _: None
+    source: Path,
+    to: Target,
+    target: Path | None = None,
+    *,
+    begin: Callable[[float], object] = lambda _: None,
+    tell: Callable[[float], object] = lambda _: None,
+    silence: Callable[[Silence], object] = lambda _: None,
 ) -> Path:
     """Write the recording at ``source`` as another kind of file, and return its path; the recording stays.
 
-    ``mp4`` is H.264 and AAC, ``mkv`` the same packets in Matroska, ``wav`` the sound alone as 16-bit PCM at 48 kHz.
-    ``target`` lies beside the recording, with another suffix, by default. ``tell`` hears how far it is, in seconds.
+    ``mp4`` is H.264 and AAC, ``mkv`` the same packets in Matroska, ``wav`` the audio alone as 16-bit PCM at 48 kHz.
+    ``target`` is next to the recording, with another suffix, by default. ``begin`` is called with the length of the
+    recording where that is known, and ``tell`` with how far the conversion is, both in seconds; ``silence`` is called
+    for each gap in the audio that becomes silence. The recording is decoded in a process of its own.
 
-    Raises ConfigError where there is nothing to convert or ``target`` exists, and DiskFullError where it has no room.
+    Raises ConfigError where there is nothing to convert, ``target`` exists, or the audio has gaps of more than ten
+    minutes, and DiskFullError where ``target`` has no room.
     """
     source = source.absolute()
     target = (target or source.with_suffix(f".{to}")).absolute()
     check_file(source)
     if os.path.lexists(target):
-        message = f"{target} is there already, and nothing is overwritten; give another name with --output."
-        raise ConfigError(message)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        raise _exists(target)
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     try:
-        _write(source, to, partial, tell)
-        # A link, as it fails where a file appeared by that name meanwhile.
-        os.link(partial, target)
+        partial.touch(exist_ok=False)
+        request = {"source": os.fsencode(source).hex(), "partial": os.fsencode(partial).hex(), "to": to}
+        with TaskProcess("harness.recording.convert:work", request, partial=partial) as process:
+            for message in process.messages():
+                match message.kind:
+                    case "length":
+                        begin(message.seconds)
+                    case "at":
+                        tell(message.at)
+                    case "silence":
+                        silence(Silence(message.at, message.seconds))
+                    case "failed":
+                        raise _failed(source, to, target, message.failure)
+        _publish(partial, target)
     except OSError as error:
-        if is_full(error):
-            message = f"No room for {target}: the disk is full. Make room there; the recording is as it was."
-            raise DiskFullError(message, code=10452) from error
-        message = f"{target} can't be written: {error.strerror}."
-        raise ConfigError(message) from error
-    except (FFmpegError, ValueError) as error:
-        # PyAV says a ValueError of what is no text, or no layout of channels.
-        message = f"{source} can't be converted to {to}: {getattr(error, 'strerror', error)}."
-        raise ConfigError(message) from error
+        raise _not_written(target, error) from error
+    except (CrashedError, StuckError) as error:
+        problem = f"{source} can't be converted to {to}: {error}."
+        raise ConfigError(problem) from error
     finally:
         # What could not be made, as its name was too long, can't be removed either.
         with contextlib.suppress(OSError):
             partial.unlink()
     return target
+
+
+def _publish(partial: Path, target: Path) -> None:
+    """Give the finished file its name; raises FileExistsError where a file has appeared by that name meanwhile."""
+    try:
+        os.link(partial, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        target.touch(exist_ok=False)
+        try:
+            partial.replace(target)
+        except BaseException:
+            target.unlink()
+            raise
+
+
+def _exists(target: Path) -> ConfigError:
+    return ConfigError(f"{target} is there already, and nothing is overwritten; give another name with --output.")
+
+
+def _not_written(target: Path, error: OSError) -> HarnessError:
+    if isinstance(error, FileExistsError):
+        return _exists(target)
+    if is_full(error):
+        message = f"No room for {target}: the disk is full. Make room there; the recording is as it was."
+        return DiskFullError(message, code=10452)
+    return ConfigError(f"{target} can't be written: {error.strerror}.")
+
+
+def _failed(source: Path, to: Target, target: Path, failure: Failure | None) -> HarnessError:
+    reason = failure.message if failure else "the decoder does not say why"
+    match failure:
+        case Failure(kind="system", number=int() as number, message=refusal):
+            return _not_written(target, OSError(number, refusal))
+        case Failure(kind="memory"):
+            reason = f"it needs more than {MEMORY / 1e9:g} GB"
+        case Failure(kind="fault", message=fault):
+            reason = f"this is a fault of the harness ({fault})"
+    return ConfigError(f"{source} can't be converted to {to}: {reason}.")
+
+
+def work(request: dict[str, Any], send: Callable[[Message], None]) -> None:
+    """Convert a file; this runs in the confined process."""
+    source, partial = (Path(os.fsdecode(bytes.fromhex(request[name]))) for name in ("source", "partial"))
+    if (seconds := length(source)) is not None:
+        send(Message(kind="length", seconds=seconds))
+    _write(source, request["to"], partial, send)
 
 
 def length(source: Path) -> float | None:
@@ -90,18 +178,18 @@ def length(source: Path) -> float | None:
         return None
 
 
-def _write(source: Path, to: Target, partial: Path, tell: Callable[[float], object]) -> None:
+def _write(source: Path, to: Target, partial: Path, send: Callable[[Message], None]) -> None:
     with (
         open_media(source) as container,
         av.open(str(partial), mode="w", format=_FORMATS[to]) as output,
     ):
         if to == "mkv":
-            _copy(container, output, tell)
+            _copy(container, output, send)
         else:
-            _encode(container, output, to, tell)
+            _encode(container, output, to, send)
 
 
-def _copy(container: InputContainer, output: OutputContainer, tell: Callable[[float], object]) -> None:
+def _copy(container: InputContainer, output: OutputContainer, send: Callable[[Message], None]) -> None:
     """Put the packets as they are into another container."""
     streams = {
         stream.index: output.add_stream_from_template(stream, opaque=True)
@@ -110,12 +198,12 @@ def _copy(container: InputContainer, output: OutputContainer, tell: Callable[[fl
     for packet in container.demux():
         if packet.pts is None or packet.stream.index not in streams:
             continue
-        tell(float(packet.pts * (packet.time_base or _MILLISECOND)))
+        send(_progress(packet))
         packet.stream = streams[packet.stream.index]
         output.mux(packet)
 
 
-def _encode(container: InputContainer, output: OutputContainer, to: Target, tell: Callable[[float], object]) -> None:
+def _encode(container: InputContainer, output: OutputContainer, to: Target, send: Callable[[Message], None]) -> None:
     """Encode every picture at its own time, and the sound without holes."""
     picture = container.streams.video[0] if to == "mp4" and container.streams.video else None
     sound = container.streams.audio[0] if container.streams.audio else None
@@ -123,10 +211,10 @@ def _encode(container: InputContainer, output: OutputContainer, to: Target, tell
         message = f"There is nothing in it that {to} holds."
         raise ConfigError(message)
     film = _Film(picture, output) if picture else None
-    tape = _Tape(sound, output, to) if sound else None
+    tape = _Tape(sound, output, to, send) if sound else None
     for packet in container.demux([stream for stream in (picture, sound) if stream]):
         if packet.pts is not None:
-            tell(float(packet.pts * (packet.time_base or _MILLISECOND)))
+            send(_progress(packet))
         if film and packet.stream is picture:
             film.take(cast("Packet[VideoStream]", packet))
         elif tape:
@@ -134,6 +222,11 @@ def _encode(container: InputContainer, output: OutputContainer, to: Target, tell
     for part in (film, tape):
         if part:
             part.end()
+
+
+def _progress(packet: AnyPacket[Any]) -> Message:
+    at = float((packet.pts or 0) * (packet.time_base or _MILLISECOND))
+    return Message(kind="at", at=max(-_FARTHEST, min(_FARTHEST, at)))
 
 
 class _Film:
@@ -145,10 +238,13 @@ class _Film:
         self._stream = output.add_stream("libx264", rate=rate, options=_H264)
         self._stream.width, self._stream.height, self._stream.pix_fmt = source.width, source.height, "yuv420p"
         self._stream.codec_context.time_base = _MILLISECOND
+        self._stream.codec_context.thread_count = decoder_threads()
         self._step = round(1000 / rate)
 
     def take(self, packet: Packet[VideoStream]) -> None:
         for frame in packet.decode():
+            if frame.time is None:
+                continue
             frame.pts = round(frame.time * 1000)
             frame.time_base = _MILLISECOND
             # Which pictures are key pictures is for the encoder to say.
@@ -165,9 +261,15 @@ class _Film:
 
 
 class _Tape:
-    """The sound: one sample after the other from zero on, silence where there is none."""
+    """The audio: one sample after the other from zero on, silence where there is none, which ``send`` reports."""
 
-    def __init__(self, source: AudioStream, output: OutputContainer, to: Target) -> None:
+    def __init__(
+        self, source: AudioStream, output: OutputContainer, to: Target, send: Callable[[Message], None]
+    ) -> None:
+        self._send = send
+        # Where the audio so far ends, and how much silence was put in, in seconds.
+        self._end = 0.0
+        self._silence = 0.0
         codec, sample_format = _SOUND[to]
         self._output = output
         layout = source.layout.name
@@ -190,7 +292,30 @@ class _Tape:
 
     def take(self, packet: Packet[AudioStream]) -> None:
         for frame in packet.decode():
+            if frame.time is not None:
+                if frame.time - self._end > _GAP:
+                    self._fill_gap(frame, frame.time - self._end)
+                self._end = frame.time + frame.samples / frame.sample_rate
             self._graph.push(frame)
+            self._mux()
+
+    def _fill_gap(self, frame: AudioFrame, seconds: float) -> None:
+        """Put silence before a frame, in pieces: the resampler would hold all of it in memory."""
+        self._silence += seconds
+        if self._silence > _MOST_SILENCE:
+            message = (
+                f"its audio has a gap of {seconds:.1f} s at {self._end:.1f} s, and at most {_MOST_SILENCE:g} s are "
+                "filled with silence; --to mkv keeps all timestamps"
+            )
+            raise ValueError(message)
+        self._send(Message(kind="silence", at=self._end, seconds=seconds))
+        left = round(seconds * frame.sample_rate)
+        while left > 0:
+            piece = _silent(frame, min(left, frame.sample_rate))
+            piece.pts = round(Fraction(self._end) / (frame.time_base or _MILLISECOND))
+            left -= piece.samples
+            self._end += piece.samples / frame.sample_rate
+            self._graph.push(piece)
             self._mux()
 
     def end(self) -> None:
@@ -210,3 +335,13 @@ class _Tape:
                 yield cast("AudioFrame", self._graph.pull())
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
+
+
+def _silent(like: AudioFrame, samples: int) -> AudioFrame:
+    """Return silence in the format of another frame."""
+    frame = av.AudioFrame(format=like.format.name, layout=like.layout.name, samples=samples)
+    frame.sample_rate, frame.time_base = like.sample_rate, like.time_base
+    zero = b"\x80" if like.format.name.startswith("u8") else b"\0"
+    for plane in frame.planes:
+        plane.update(zero * plane.buffer_size)
+    return frame

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
+import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from harness.errors import DiskFullError
+from harness.errors import DiskFullError, RecordingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +20,8 @@ _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 _MB: Final = 1_000_000
 # In bytes, whatever the disk's own are (POSIX).
 _BLOCK: Final = 512
+# A file in more pieces than this is counted by its blocks: a hostile one may have millions.
+_MOST_PIECES: Final = 100_000
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,39 @@ def free_bytes(folder: Path) -> int:
 
 
 def stored_bytes(path: Path) -> int:
-    """Return how many bytes of a file lie on the disk: one with holes may claim any size, and is read for days."""
-    told = path.stat()
-    # Disks that do not say it say nothing.
-    return min(told.st_size, told.st_blocks * _BLOCK or told.st_size)
+    """Return how many bytes of a file are stored: a file with holes may claim any size, and is read for days."""
+    info = path.stat()
+    # A file system that does not count blocks reports 0.
+    by_blocks = min(info.st_size, info.st_blocks * _BLOCK or info.st_size)
+    if by_blocks == info.st_size or not stat.S_ISREG(info.st_mode):
+        return by_blocks
+    # Compression and delayed allocation (ZFS, btrfs, NFS) also leave a file with few blocks, and it has no holes.
+    try:
+        return _data_bytes(path, info.st_size)
+    except OSError:
+        return by_blocks
+
+
+def _data_bytes(path: Path, size: int) -> int:
+    """Return how many bytes of a file are outside of holes; raises OSError where the file system can't say."""
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = end = 0
+        for _ in range(_MOST_PIECES):
+            try:
+                start = os.lseek(file, end, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno != errno.ENXIO:
+                    raise
+                # Nothing but a hole follows.
+                return found
+            end = os.lseek(file, start, os.SEEK_HOLE)
+            found += end - start
+            if end >= size:
+                return min(found, size)
+    finally:
+        os.close(file)
+    raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
 
 
 def megabytes(size: int) -> str:
@@ -56,6 +89,13 @@ def megabytes(size: int) -> str:
 def is_full(error: OSError) -> bool:
     """Return whether an error means that the disk, or somebody's share of it, is full."""
     return error.errno in _FULL
+
+
+def file_failure(what: str, error: OSError, advice: str = "") -> RecordingError:
+    """Return the error for a step of a recording that the disk refused; ``what`` is a sentence without its end."""
+    where = f" at {error.filename}" if error.filename else ""
+    message = f"{what}: {error.strerror or error}{where}.{advice}"
+    return (DiskFullError if is_full(error) else RecordingError)(message, code=10452)
 
 
 @contextmanager

@@ -215,6 +215,84 @@ def finalize(
     return finished
 
 
+def copy_as_stamped(raw: Path, target: Path) -> Finished:
+    """Copy ``raw`` to ``target`` with Duration, Cues and SeekHead, every packet at its own time.
+
+    This is for a file of which nothing is known but its bytes. Where it stops in the middle, what is whole is kept.
+
+    Raises RecordingError when ``raw`` holds no packet at all, DiskFullError when there is no room.
+    """
+    written: Counter[str] = Counter()
+    ends: dict[str, float] = {}
+    try:
+        with (
+            raw.open("rb", buffering=0) as file,
+            room_for("the finished file", target),
+            open_media(file, container="matroska") as container,
+            av.open(target, mode="w", format="webm") as output,
+        ):
+            streams = _copied_streams(container, output)
+            last: dict[int, int] = {}
+            for packet in _whole_packets(container):
+                if packet.pts is None or packet.size == 0 or packet.stream.index not in streams:
+                    continue
+                source = packet.stream
+                stamp = round(_stamp(packet))
+                at = max(stamp, last.get(source.index, stamp - 1) + 1)
+                duration = packet.duration or at - last.get(source.index, at - 1)
+                _place(packet, at, duration, streams[source.index])
+                output.mux(packet)
+                last[source.index] = at
+                written[source.type] += 1
+                ends[source.type] = at + duration
+    except (FFmpegError, EOFError) as error:
+        message = f"The recording at {raw} holds nothing that can be read ({error})."
+        raise RecordingError(message, code=10453) from error
+    if not written:
+        message = f"The recording at {raw} holds no sound and no picture."
+        raise RecordingError(message, code=10453)
+    return Finished(
+        duration=max(ends.values()) / 1000,
+        ticks=0,
+        ticks_missed=0,
+        zero_on_page=None,
+        cuts=(),
+        tracks=tuple(sorted(written)),
+        packets=dict(written),
+    )
+
+
+def _copied_streams(container: InputContainer, output: OutputContainer) -> dict[int, Stream]:
+    """Add to ``output`` the streams that are copied, and return them by their index in ``container``."""
+    return {
+        # Opaque: as it is. Else the encoder of its codec is asked for, which AV1 has not.
+        stream.index: output.add_stream_from_template(stream, opaque=True)
+        for stream in container.streams
+        if stream.type in {"audio", "video"}
+    }
+
+
+def _whole_packets(container: InputContainer) -> Iterator[Packet]:
+    """Yield the packets; where the file stops in the middle of a block, those before it."""
+    packets = container.demux()
+    while True:
+        try:
+            packet = next(packets, None)
+        except FFmpegError:
+            return
+        if packet is None:
+            return
+        yield packet
+
+
+def _place(packet: Packet, at: int, duration: int, stream: Stream) -> None:
+    """Give a packet its time and duration, in ms, in another stream."""
+    packet.time_base = _MILLISECOND
+    packet.pts = packet.dts = at
+    packet.duration = duration
+    packet.stream = stream
+
+
 class _Copy:
     """One copy under way: packets in, packets out on the grid, sound shifted to match."""
 
@@ -231,12 +309,7 @@ class _Copy:
         self._lines = lines
         self._progress = progress
         self._grid = grid
-        self._streams: dict[int, Stream] = {
-            # Opaque: as it is. Else the encoder of its codec is asked for, which AV1 has not.
-            stream.index: output.add_stream_from_template(stream, opaque=True)
-            for stream in container.streams
-            if stream.type in {"audio", "video"}
-        }
+        self._streams = _copied_streams(container, output)
         self._video: deque[Packet] = deque()
         self._audio: deque[Packet] = deque()
         self._last: dict[str, int] = {}
@@ -244,20 +317,8 @@ class _Copy:
         self._end = 0.0
 
     def run(self) -> None:
-        for packet in self._packets():
+        for packet in _whole_packets(self._container):
             self._take(packet)
-
-    def _packets(self) -> Iterator[Packet]:
-        """Yield the packets; where the file stops in the middle of a block, those before it."""
-        packets = self._container.demux()
-        while True:
-            try:
-                packet = next(packets, None)
-            except FFmpegError:
-                return
-            if packet is None:
-                return
-            yield packet
 
     def outstanding(self) -> int | None:
         """Return how many pictures the mixer wrote before the recorder was stopped that have not come."""
@@ -270,7 +331,10 @@ class _Copy:
         if grid:
             self._write_video(grid, grid.end())
         self._write_audio()
-        zero_on_page = grid.zero_on_page if grid else self._lines.started
+        zero_on_page = grid.zero_on_page if grid else None
+        if zero_on_page is None:
+            # Without frames, or ticks to tell their time, the file begins when the recorder did.
+            zero_on_page = self._lines.started
         return Finished(
             duration=self._end / 1000,
             ticks=grid.owed if grid else 0,
@@ -324,12 +388,9 @@ class _Copy:
 
     def _write(self, packet: Packet, at: int, duration: int) -> None:
         stream = packet.stream
-        packet.time_base = _MILLISECOND
-        packet.pts = packet.dts = at
-        packet.duration = duration
+        _place(packet, at, duration, self._streams[stream.index])
         self._last[stream.type] = at
         self._end = max(self._end, at + duration)
-        packet.stream = self._streams[stream.index]
         self._output.mux(packet)
         self._packets_written[stream.type] += 1
 

@@ -80,8 +80,8 @@ class Grid:
 
     @property
     def zero_on_page(self) -> float | None:
-        """The first placed packet's write time, exactly on its tick, in ms on the page's clock."""
-        return None if self._lag is None else self.zero - self._lag
+        """The first placed packet's write time, exactly on its tick, in ms on the page's clock; None without ticks."""
+        return None if self._lag is None or not self._times else self.zero - self._lag
 
     @property
     def _phase(self) -> float:

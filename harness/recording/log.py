@@ -1,21 +1,125 @@
-"""The log beside the raw bytes: the mixer's ticks and the recorder's states, as they were written, pauses cut out."""
+"""The log next to the raw bytes: the mixer's ticks and the recorder's states, as they were written, pauses cut out."""
 
 from __future__ import annotations
 
 import json
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from harness.recording.timeline import Event, Member, Moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
     from harness.recording.grid import Grid
 
+# In bytes.
+LONGEST_LINE: Final = 10_000_000
+# Ticks that lost lines may have held: some minutes.
+_MOST_LOST_TICKS: Final = 10_000
 
-# Bytes that are read and taken apart at a time.
-_AT_ONCE: Final = 1_000_000
+
+class _Line(BaseModel):
+    """A line of the log; fields that another version added are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class RecorderLine(_Line):
+    """MediaRecorder has another state from ``time`` on, in ms on the page's clock."""
+
+    recorder: Literal["started", "stopped", "paused", "resumed"]
+    time: Moment
+
+
+class TicksLine(_Line):
+    """When the mixer wrote its ticks from number ``first`` on, in ms on the page's clock."""
+
+    first: Annotated[int, Field(ge=0, le=2**53)]
+    written: list[Moment | None]
+
+
+class MemberLine(_Line):
+    """Somebody who was in the room."""
+
+    member: Member
+
+    @field_validator("member", mode="before")
+    @classmethod
+    def _known_fields(cls, member: Any) -> Any:
+        return _known(member, Member) if isinstance(member, dict) else member
+
+
+class EventLine(_Line):
+    """Something that happened at ``time``, in ms on the room's clock; ``event.at`` is not known yet."""
+
+    time: Moment
+    event: Event
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_time_apart(cls, line: Any) -> Any:
+        event = line["event"]
+        if not isinstance(event, dict) or "time" not in event:
+            message = "an event without a time"
+            raise ValueError(message)
+        return {"time": event["time"], "event": {**_known(event, Event), "at": 0.0}}
+
+
+def _known(fields: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name in model.model_fields}
+
+
+LogLine = RecorderLine | TicksLine | MemberLine | EventLine
+_KINDS: Final[dict[str, type[LogLine]]] = {
+    "recorder": RecorderLine,
+    "first": TicksLine,
+    "member": MemberLine,
+    "event": EventLine,
+}
+
+
+def parse_line(line: bytes) -> LogLine | None:
+    """Return what a line of the log says, or None for a line that can't be read."""
+    try:
+        content = json.loads(line)
+        kind = next((key for key in _KINDS if key in content), None) if isinstance(content, dict) else None
+        return _KINDS[kind].model_validate(content) if kind else None
+    # A ValidationError is a ValueError as well.
+    except (ValueError, RecursionError):
+        return None
+
+
+class WholeLines:
+    """Yields the whole lines of a file that may grow; an unfinished line is left until its end has come.
+
+    ``skipped`` counts the lines that were too long to be read.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.skipped = 0
+        self._file = file
+        self._at = 0
+        self._inside_long_line = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the lines that have come since the last call."""
+        self._file.seek(self._at)
+        while piece := self._file.readline(LONGEST_LINE):
+            whole = piece.endswith(b"\n")
+            if not whole and len(piece) < LONGEST_LINE:
+                return
+            self._at += len(piece)
+            if not whole or self._inside_long_line:
+                self.skipped += whole
+                self._inside_long_line = not whole
+            elif piece.strip():
+                yield piece
 
 
 @dataclass(frozen=True)
@@ -108,7 +212,7 @@ class Pauses:
 
 
 class Log:
-    """Reads the log as it grows, and tells the grid; only whole lines count.
+    """Reads the log as it grows, and tells the grid; only whole lines that can be read count.
 
     ``step`` is in ms, 0 for sound alone. MediaRecorder's stamps stand still in a pause, so ticks written meanwhile are
     dropped, and later ones are counted and timed as if the pause had not been.
@@ -118,16 +222,16 @@ class Log:
         self.started: float | None = None
         self._pauses = Pauses(step)
         self._file = path.open("rb")
-        self._rest = b""
+        self._lines = WholeLines(self._file)
+        self._step = step
+        # The last tick that was logged, and whether a line that could not be read came after it.
+        self._last: tuple[int, float] | None = None
+        self._line_lost = False
 
     def read(self, grid: Grid | None) -> None:
         """Tell the grid, if there is one, what is new."""
-        while piece := self._file.read(_AT_ONCE):
-            lines = (self._rest + piece).split(b"\n")
-            self._rest = lines.pop()
-            for line in lines:
-                if line:
-                    self._take(json.loads(line), grid)
+        for line in self._lines:
+            self._handle_line(parse_line(line), grid)
 
     def close(self) -> None:
         """Close the file."""
@@ -145,25 +249,48 @@ class Log:
         """
         return self._pauses.excess_at(stamp + zero_on_page)
 
-    def _take(self, line: dict[str, Any], grid: Grid | None) -> None:
+    def _handle_line(self, line: LogLine | None, grid: Grid | None) -> None:
         match line:
-            case {"recorder": "started", "time": time}:
-                self.started = time
-                if grid:
-                    grid.recorder_started = time
-            case {"recorder": "stopped", "time": time} if grid:
-                end = time if self._pauses.open is None else self._pauses.open
-                grid.recorder_stopped = self._pauses.without(end)[0]
-            case {"recorder": "paused", "time": time}:
-                self._pauses.begin(time)
-            case {"recorder": "resumed", "time": time}:
-                self._pauses.end(time)
-            case {"first": first, "written": written} if grid:
-                self._ticks(first, written, grid)
+            case RecorderLine():
+                self._on_recorder_state(line, grid)
+            case TicksLine() if grid:
+                if self._line_lost:
+                    self._ticks_between(line, grid)
+                for index, time in enumerate(line.written):
+                    if time is not None:
+                        self._tick(line.first + index, time, grid)
+            case None:
+                self._line_lost = True
 
-    def _ticks(self, first: int, written: list[float | None], grid: Grid) -> None:
-        for index, time in enumerate(written):
-            if time is None or self._pauses.hold(time):
-                continue
+    def _on_recorder_state(self, line: RecorderLine, grid: Grid | None) -> None:
+        match line.recorder:
+            case "started":
+                self.started = line.time
+                if grid:
+                    grid.recorder_started = line.time
+            case "stopped" if grid:
+                end = line.time if self._pauses.open is None else min(line.time, self._pauses.open)
+                grid.recorder_stopped = self._pauses.without(end)[0]
+            case "paused":
+                self._pauses.begin(line.time)
+            case "resumed":
+                self._pauses.end(line.time)
+
+    def _ticks_between(self, line: TicksLine, grid: Grid) -> None:
+        """Make up the ticks of a line that could not be read, evenly spaced: frames without a tick push others on."""
+        self._line_lost = False
+        index, end = next(((index, time) for index, time in enumerate(line.written) if time is not None), (0, None))
+        if self._last is None or end is None:
+            return
+        number, begin = self._last
+        count = line.first + index - number
+        step = (end - begin) / count if 0 < count <= _MOST_LOST_TICKS else 0.0
+        if abs(step - self._step) < self._step / 2:
+            for lost in range(1, count):
+                self._tick(number + lost, begin + lost * step, grid)
+
+    def _tick(self, number: int, time: float, grid: Grid) -> None:
+        self._last = number, time
+        if not self._pauses.hold(time):
             at, ticks = self._pauses.without(time)
-            grid.tick(first + index - ticks, at)
+            grid.tick(number - ticks, at)

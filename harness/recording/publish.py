@@ -53,4 +53,6 @@ def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> R
 
 def _remove(made: Iterable[Path]) -> None:
     for path in made:
-        path.unlink(missing_ok=True)
+        # The error that led here is the one to report.
+        with contextlib.suppress(OSError):
+            path.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import stat
 from pathlib import Path
@@ -15,7 +16,7 @@ from harness.recording.config import Recorder, RecordType
 from harness.recording.disk import room_for
 from harness.recording.reading import read_whole
 from harness.recording.text import printable
-from harness.recording.timeline import Moment, Name, Pixels, Seconds, Text, Timeline
+from harness.recording.timeline import Event, Moment, Name, Pixels, Seconds, Text, Timeline
 
 if TYPE_CHECKING:
     from typing import Self
@@ -25,6 +26,8 @@ SUFFIX: Final = ".webm"
 MANIFEST_SUFFIX: Final = ".json"
 STATISTICS_SUFFIX: Final = ".stats.jsonl"
 LARGEST_MANIFEST: Final = 64 * 1024 * 1024
+# What a manifest may have without its timeline, in bytes: configuration, versions, paths.
+_BESIDE_TIMELINE: Final = 1024 * 1024
 # What an error says of where it is, in characters: a key may be as long as its file.
 _LONGEST_PLACE: Final = 200
 
@@ -32,11 +35,11 @@ _LONGEST_PLACE: Final = 200
 Count = Annotated[int, Field(ge=0, le=2**53)]
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """Return what a configuration says; raises ValueError for a number that JSON has no word for."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
     for one in inner:
-        _finite(one)
+        finite(one)
     if isinstance(value, float) and not math.isfinite(value):
         message = f"{value} is no number that can be used"
         raise ValueError(message)
@@ -101,7 +104,7 @@ class Manifest(BaseModel):
     schema_version: Annotated[Literal[1], Field(alias="schema")] = SCHEMA
     recording: Recording
     room: Text | None = None
-    config: Annotated[dict[str, Any], AfterValidator(_finite)]
+    config: Annotated[dict[str, Any], AfterValidator(finite)]
     versions: dict[Text, Text]
     timeline: Timeline
     ticks: Count = 0
@@ -111,11 +114,46 @@ class Manifest(BaseModel):
     wall_seconds: Moment | None = None
     alarms: tuple[Text, ...] = ()
 
+    def within_size(self) -> Self:
+        """Return the manifest as it can be read again: events for which there is no room are dropped.
+
+        The last events are dropped, and an alarm says how many and from when on.
+        """
+        if len(self.as_text()) <= LARGEST_MANIFEST:
+            return self
+        left = LARGEST_MANIFEST - _BESIDE_TIMELINE
+        kept: list[Event] = []
+        for event in self.timeline.events:
+            left -= _written_bytes(event)
+            if left < 0:
+                break
+            kept.append(event)
+        return self._without_events_after(kept)
+
+    def _without_events_after(self, kept: list[Event]) -> Self:
+        dropped = self.timeline.events[len(kept) :]
+        at = dropped[0].at if dropped else 0.0
+        message = f"The manifest has no room for {len(dropped)} more events: from {at:.3f} s on the timeline is empty."
+        present = {event.participant for event in kept if event.event == "join"}
+        timeline = Timeline(
+            members=tuple(member for member in self.timeline.members if member.name in present),
+            events=(*kept, Event(at=at, event="alarm", message=message)),
+        )
+        alarms = tuple(event.message or "" for event in timeline.events if event.event == "alarm")
+        return self.model_copy(update={"timeline": timeline, "alarms": alarms})
+
+    def as_text(self) -> bytes:
+        """Return what a file of the manifest holds."""
+        return self.model_dump_json(by_alias=True, indent=1).encode() + b"\n"
+
     def write(self, path: Path) -> None:
-        """Write the manifest to ``path``, which must not exist yet; raises FileExistsError, and DiskFullError."""
-        with room_for("the manifest", path), path.open("x", encoding="utf-8") as file:
+        """Write the manifest to ``path``, which must not exist yet; raises FileExistsError, and DiskFullError.
+
+        What would make it too large to be read again is dropped (``within_size``).
+        """
+        with room_for("the manifest", path), path.open("xb") as file:
             try:
-                file.write(self.model_dump_json(by_alias=True, indent=1) + "\n")
+                file.write(self.within_size().as_text())
                 file.flush()
             except BaseException:
                 # Half a manifest is none.
@@ -134,6 +172,16 @@ class Manifest(BaseModel):
                 f"{path} is no manifest of this program: at {where}: {first['msg'].removeprefix('Value error, ')}."
             )
             raise ConfigError(message) from error
+
+
+def _written_bytes(event: Event) -> int:
+    """Return how many bytes of a manifest an event needs at most, with its member and what ``alarms`` repeat of it."""
+    text = event.model_dump_json(indent=1)
+    # In the manifest each line is indented by three more.
+    size = len(text.encode()) + 3 * (text.count("\n") + 1) + 2
+    if event.event in {"join", "alarm"}:
+        size += len(json.dumps(event.message or event.participant, ensure_ascii=False).encode()) + 100
+    return size
 
 
 def check_file(path: Path) -> None:

@@ -8,16 +8,20 @@ import stat
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, get_args
 
-from harness.errors import RecordingError
+from harness.errors import ConfigError, DiskFullError, RecordingError
+from harness.recording.alone import open_media
+from harness.recording.config import Codec, FrameRate
 from harness.recording.disk import stored_bytes
-from harness.recording.finalize import Growth, finalize
+from harness.recording.finalize import Growth, copy_as_stamped, finalize
+from harness.recording.names import safe_stem
 from harness.recording.publish import publish
 from harness.recording.recording import SUFFIX, Manifest, manifest_of
-from harness.recording.spooled import FOLDER, Folder
+from harness.recording.spooled import FOLDER, Facts, Folder
 
 if TYPE_CHECKING:
+    from harness.recording.finalize import Finished
     from harness.recording.recording import Recording
 
 KILLED: Final = "the program that recorded it ended before it was stopped"
@@ -25,6 +29,9 @@ NEVER_DOWNLOADED: Final = "it was finished, and never downloaded"
 # In bytes. The log grows by some 30 MB a day.
 _LARGEST_FACTS: Final = 1_000_000
 _LARGEST_LOG: Final = 1_000_000_000
+# The name of the participant whose recording it is, where no facts say it.
+_UNKNOWN: Final = "unknown"
+_CODECS: Final = frozenset(get_args(Codec))
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,10 @@ class Recovery:
 def recover(recordings: Path) -> list[Recovery]:
     """Finish every abandoned recording below ``recordings`` and publish it there; return what became of each.
 
-    A folder that can't be read, or in which nothing can be, stays where it is, and is told in one line.
+    Lines of its log and statistics that can't be read are skipped and counted. Where its facts or its log are missing
+    or damaged, the recording is called ``recovered-ID``, and has the times of its raw bytes. Files in its folder that a
+    recording does not leave stay there. A folder in which nothing can be read stays where it is, and is reported in one
+    line.
     """
     root = recordings / FOLDER
     if root.is_symlink():
@@ -69,18 +79,28 @@ def _recover(folder: Folder, recordings: Path) -> Recovery | None:
         return _left(folder.path, error)
     with lock:
         try:
-            _check(folder)
-            if folder.kept.exists() or not _holds_anything(folder):
-                folder.remove()
-                return None
-            recording = _publish(folder, recordings)
+            return _recover_held(folder, recordings)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one folder, the others and the program go on
             return _left(folder.path, error)
-        message = f"Recovered {recording.path} ({recording.duration:.1f} s): {recording.recovered}."
-        try:
-            folder.remove()
-        except OSError as error:
-            message = _line(f"{message} Its folder can't be removed: {error}. Remove {folder.path}.")
+
+
+def _recover_held(folder: Folder, recordings: Path) -> Recovery | None:
+    """Recover a folder whose lock is held; return None where there was nothing to recover."""
+    _check(folder)
+    stems = _stems(folder)
+    if folder.kept.exists() or not _holds_anything(folder):
+        if not (folder.facts.exists() or folder.raw.exists()) and (foreign := folder.foreign(*stems)):
+            # A folder of somebody else is not ours to remove, whatever it lacks.
+            raise RecordingError(f"{foreign[0]} is none of what a recording leaves there.", code=10453)
+        folder.remove(*stems)
+        return None
+    recording = _publish(folder, recordings)
+    message = f"Recovered {recording.path} ({recording.duration:.1f} s): {recording.recovered}."
+    try:
+        if foreign := folder.remove(*stems, _own_stem(folder)):
+            message = f"{message} {folder.path} stays because {foreign[0].name} in it does not belong to a recording."
+    except OSError as error:
+        message = _line(f"{message} Its folder can't be removed: {error}. Remove {folder.path}.")
     return Recovery(folder.path, recording, message)
 
 
@@ -99,7 +119,13 @@ def _hold(folder: Folder) -> BinaryIO:
     if folder.path.is_symlink():
         message = "it is a link, and no folder of a recording."
         raise RecordingError(message, code=10453)
-    return folder.hold()
+    try:
+        return folder.hold()
+    except FileNotFoundError:
+        # A recording makes its lock first and removes it last, so this one was lost.
+        if folder.lock.is_symlink() or not _holds_anything(folder):
+            raise
+        return folder.hold(new=True)
 
 
 def _check(folder: Folder) -> None:
@@ -110,9 +136,6 @@ def _check(folder: Folder) -> None:
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
                 message = f"{path} is neither a file nor a folder, and none of what a recording leaves there."
                 raise RecordingError(message, code=10453)
-    # Somebody else's folder is not ours to remove, whatever it lacks.
-    if foreign := set(folder.path.iterdir()) - folder.known:
-        raise RecordingError(f"{min(foreign)} is none of what a recording leaves there.", code=10453)
     if folder.raw.exists() and stored_bytes(folder.raw) * 2 < folder.raw.stat().st_size:
         raise RecordingError(f"{folder.raw} is mostly holes, as nothing is that was recorded.", code=10453)
     for path, most in ((folder.facts, _LARGEST_FACTS), (folder.log, _LARGEST_LOG)):
@@ -121,25 +144,119 @@ def _check(folder: Folder) -> None:
 
 
 def _publish(folder: Folder, recordings: Path) -> Recording:
-    facts = folder.read_facts()
-    path = folder.finished(facts.stem)
-    described = manifest_of(path).exists()
-    reason = NEVER_DOWNLOADED if described else KILLED
-    if described and not folder.raw.exists():
-        manifest = Manifest.read(manifest_of(path))
-        # Since it was written, the folder may have been moved.
-        here = manifest.model_copy(update={"recording": manifest.recording.at(path)})
-        return publish(here, path, recordings, recovered=reason)
-    # While the raw bytes are there, nobody has read the finished file back.
-    finished = finalize(folder.raw, folder.log, folder.partial, frame_rate=facts.frame_rate, growth=Growth(ended=True))
-    folder.name(facts)
-    manifest = folder.describe(facts, finished, reason)
+    """Finish what the folder holds, as well as what is left of it allows, and publish it."""
+    try:
+        facts = folder.read_facts()
+        problem = None if folder.has_times(facts) else f"{folder.log.name} is missing or damaged"
+    except RecordingError:
+        facts, problem = None, f"{folder.facts.name} is missing or damaged"
+    if not _has_bytes(folder.raw):
+        return _publish_finished(folder, facts, recordings)
+    reason = NEVER_DOWNLOADED if facts and manifest_of(folder.finished(facts.stem)).exists() else KILLED
+    if facts and not problem:
+        # While the raw bytes are there, nobody has read the finished file back.
+        try:
+            finished = finalize(
+                folder.raw, folder.log, folder.partial, frame_rate=facts.frame_rate, growth=Growth(ended=True)
+            )
+        except DiskFullError:
+            raise
+        except (RecordingError, ValueError, ArithmeticError, LookupError) as error:
+            # Without the log there may be more to save, as audio before the first frame.
+            problem = _line(str(error)).removesuffix(".")
+        else:
+            return _publish_described(folder, facts, finished, reason, recordings)
+    return _publish_as_stamped(folder, folder.raw, facts, f"{reason}; {problem}", recordings)
+
+
+def _publish_described(
+    folder: Folder, facts: Facts, finished: Finished, reason: str, recordings: Path, *, timed: bool = True
+) -> Recording:
+    path = folder.name(facts)
+    manifest = folder.describe(facts, finished, reason, timed=timed)
     folder.settle(facts, finished, threading.Event())
     return publish(manifest, path, recordings)
 
 
+def _publish_finished(folder: Folder, facts: Facts | None, recordings: Path) -> Recording:
+    """Publish the finished file, of which the raw bytes are gone: it has been read back."""
+    path = folder.finished(facts.stem) if facts else _finished_files(folder)[0]
+    if not _has_bytes(path):
+        path = _finished_files(folder)[0]
+    try:
+        manifest = Manifest.read(manifest_of(path))
+        # Since it was written, the folder may have been moved.
+        here = manifest.model_copy(update={"recording": manifest.recording.at(path)})
+        return publish(here, path, recordings, recovered=NEVER_DOWNLOADED)
+    except DiskFullError:
+        raise
+    except (ConfigError, RecordingError):
+        reason = f"{NEVER_DOWNLOADED}; its manifest is missing or damaged, or of another file"
+        return _publish_as_stamped(folder, path, facts, reason, recordings)
+
+
+def _publish_as_stamped(folder: Folder, source: Path, facts: Facts | None, why: str, recordings: Path) -> Recording:
+    """Publish what a file holds with the times that it has itself, under a name that says so."""
+    finished = copy_as_stamped(source, folder.partial)
+    reason = f"{why}, so it has the times of its raw bytes, and its participants are unknown"
+    known = _facts_as_stamped(folder, source, facts, finished)
+    return _publish_described(folder, known, finished, reason, recordings, timed=False)
+
+
+def _facts_as_stamped(folder: Folder, source: Path, facts: Facts | None, finished: Finished) -> Facts:
+    """Return the facts of a file that has its own times; without facts, those that the file itself tells."""
+    ended = source.stat().st_mtime
+    clocks: dict[str, Any] = {
+        "stem": _own_stem(folder),
+        "clock_offset": 0.0,
+        "clock_error": 0.0,
+        "wall_offset": (ended - finished.duration) * 1000,
+    }
+    if facts:
+        return facts.model_copy(update=clocks)
+    with open_media(folder.partial) as media:
+        video = media.streams.video[0] if media.streams.video else None
+        codec = video.codec_context.name if video else "opus"
+        config = {"recordType": "video" if video else "audio", **({"codec": codec} if codec in _CODECS else {})}
+        rate = finished.packets.get("video", 0) / max(finished.duration, 0.001)
+        return Facts(
+            id=folder.path.name,
+            participant=_UNKNOWN,
+            room="",
+            recorder="all",
+            config=config,
+            mime_type=f"video/webm;codecs={codec}" if video else "audio/webm;codecs=opus",
+            width=video.width if video else None,
+            height=video.height if video else None,
+            frame_rate=min(get_args(FrameRate), key=lambda one: abs(one - rate)) if video else None,
+            versions={},
+            **clocks,
+        )
+
+
+def _own_stem(folder: Folder) -> str:
+    """Return the name of a recording of which no name is known."""
+    return safe_stem(f"recovered-{folder.path.name}")
+
+
+def _stems(folder: Folder) -> list[str]:
+    """Return the names that the finished file may have in the folder."""
+    with contextlib.suppress(RecordingError):
+        return [folder.read_facts().stem]
+    return [path.name.removesuffix(SUFFIX) for path in _finished_files(folder)]
+
+
+def _finished_files(folder: Folder) -> list[Path]:
+    """Return the finished files in the folder; there is one at most, unless somebody put others there."""
+    return sorted(
+        path for path in folder.results.glob(f"*{SUFFIX}") if not path.name.startswith(".") and _has_bytes(path)
+    )
+
+
 def _holds_anything(folder: Folder) -> bool:
-    """Return whether bytes of a recording lie there, raw or finished."""
-    if folder.raw.exists():
-        return folder.raw.stat().st_size > 0
-    return any(folder.results.glob(f"*{SUFFIX}"))
+    """Return whether there are bytes of a recording, raw or finished."""
+    return _has_bytes(folder.raw) or bool(_finished_files(folder))
+
+
+def _has_bytes(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0

@@ -167,7 +167,7 @@ def _both(left: list[Interval], right: list[Interval]) -> list[Interval]:
     return shared
 
 
-def timeline_from(records: Iterable[dict[str, Any]], members: Iterable[Member]) -> Timeline:
+def timeline_from(records: Iterable[Event | dict[str, Any]], members: Iterable[Member]) -> Timeline:
     """Return a timeline of the records, ordered by ``at``."""
     events = sorted((Event.model_validate(record) for record in records), key=lambda event: event.at)
     return Timeline(members=tuple(members), events=tuple(events))

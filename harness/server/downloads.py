@@ -69,7 +69,8 @@ class Downloads:
         Raises RecordingError when there is no finished file.
         """
         if take.state != "finished":
-            message = f"The recording {take.id} can't be downloaded; it is {take.state}."
+            why = f": {take.error}" if take.error else "."
+            message = f"The recording {take.id} can't be downloaded; it is {take.state}{why}"
             raise RecordingError(message, code=10452)
         until = self._clock() + DOWNLOAD_WITHIN
         address = _Address(take.path, take.name, take.facts.mime_type, until, take, sent)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from harness.errors import ConfigError, HarnessError, RecordingError
+from harness.recording.disk import file_failure
 from harness.recording.recording import MANIFEST_SUFFIX, SUFFIX, Manifest
 from harness.recording.text import printable
 from harness.server.answers import without_places
@@ -172,7 +173,7 @@ class Library:
             reason = None
             try:
                 self._keep(item, take)
-            except (HarnessError, OSError) as error:
+            except HarnessError as error:
                 reason = str(error)
                 _log.warning("%s", reason)
             # The spool's thread may outlive the server.
@@ -188,19 +189,19 @@ class Library:
         Raises RecordingError when it can't be kept: then nothing may be freed.
         """
         item = self._items.get(take.id)
-        if item is None or item.recording is not None or take.state != "finished":
+        if item is None or item.recording is not None or take.state not in {"finished", "failed"} or not take.bytes:
             return
         take.wait_until_safe()
-        try:
-            self._keep(item, take)
-        except OSError as error:
-            message = f"{take.name} can't be kept in {self._folder}: {error.strerror}. It stays where it is."
-            raise RecordingError(message, code=10453) from error
+        self._keep(item, take)
         if item.recording is None and not take.kept:
             raise take.error or RecordingError(f"{take.name} could not be read back; it stays where it is.", code=10453)
 
     def _keep(self, item: Item, take: Take) -> None:
-        recording = take.keep_copy(self._folder)
+        try:
+            recording = take.keep_copy(self._folder)
+        except OSError as error:
+            what = f"{take.name} can't be kept in {self._folder}, and stays in the spool"
+            raise file_failure(what, error) from error
         if recording is not None:
             item.recording = recording
             item.name = recording.path.name
@@ -246,7 +247,7 @@ class Library:
         try:
             # Whoever goes away does not take the verdict from the others.
             verdict = await asyncio.shield(judging)
-        except HarnessError as error:
+        except (HarnessError, OSError) as error:
             raise web.HTTPConflict(text=f"{without_places(str(error), self._folder)}\n") from error
         except asyncio.CancelledError:
             if not judging.cancelled():

@@ -48,8 +48,8 @@ class Limits:
     - ``request_within``: how soon whoever connects has to send a whole request.
     - ``rooms``, ``participants`` (of a room), ``viewers`` (of all rooms), ``recordings`` (made in a room at one time),
       ``name`` (characters).
-    - ``recording_bytes``: the largest recording; it ends there, with a file. ``notes_bytes`` is how much may be told
-      beside it: ticks, events, statistics.
+    - ``recording_bytes``: the largest recording; it ends there, with a file. ``notes_bytes`` is how large its log of
+      ticks and events may be, past which it ends as well, and its statistics, past which they are dropped.
     - ``recordings_each``: recordings that a participant makes at one time. A page makes one; another may begin before
       the first has ended, and one whose connection was lost may come back.
     - ``strangers``: connections that have not said hello, of each kind of socket; more wait for their turn.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from harness.errors import SetupError
+from harness.errors import HarnessError, SetupError
 from harness.recording.recover import recover
 from harness.recording.spooled import FOLDER_MODE
 from harness.server.admission import WHILE_IN, Admission, Grant
@@ -159,12 +159,14 @@ class RoomServer:
         """Stop serving; recordings that are not cleaned stay on disk. Twice is fine."""
         if self.state == "closed":
             return
-        self.stop()
-        self.state = "closed"
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-        self._app.spool.close()
+        try:
+            self.stop()
+        finally:
+            self.state = "closed"
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+            self._app.spool.close()
 
     def token(self, room: str, name: str) -> str:
         """Return a token with which ``name`` can join ``room``: once, within five minutes."""
@@ -215,14 +217,22 @@ class RoomServer:
         self._call(take_back)
 
     def keep(self, folder: Path, *, room: str | None = None, participant: str | None = None) -> list[Recording]:
-        """Publish in ``folder`` what nobody downloaded, of a participant of a room or of everybody; free the spool."""
+        """Publish in ``folder`` what nobody downloaded, of a participant of a room or of everybody; free the spool.
+
+        A recording that can't be published stays in the spool, and the others are published; a warning is logged.
+        """
         takes = self._call(lambda: list(self._app.spool.takes.values()))
-        return [
-            recording
-            for take in takes
-            if room in {None, take.facts.room} and participant in {None, take.facts.participant}
-            if (recording := take.keep(folder))
-        ]
+        kept = []
+        for take in takes:
+            if room not in {None, take.facts.room} or participant not in {None, take.facts.participant}:
+                continue
+            try:
+                recording = take.keep(folder)
+            except HarnessError as error:
+                _log.warning("%s", error)
+            else:
+                kept += [recording] if recording else []
+        return kept
 
     def expel(self, room: str, member: str) -> None:
         """Take somebody out of a room, by id, whose page is known to be gone: nobody waits for its connection."""

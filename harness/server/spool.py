@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 import time
@@ -58,8 +59,12 @@ class Spool:
         )
         take = Take(facts, Folder(self.root / facts.id), told_by_room=hello.presence == "server")
         take.open()
-        for one in joins:
-            take.happened(one)
+        try:
+            for one in joins:
+                take.happened(one)
+        except BaseException:
+            take.clean()
+            raise
         self.takes[take.id] = take
         return take
 
@@ -81,7 +86,9 @@ class Spool:
         """Close every recording's files; what is not cleaned stays on disk."""
         for take in self.takes.values():
             take.close()
-        remove_empty(self.root)
+        # What can't be removed is looked at by the next recovery.
+        with contextlib.suppress(OSError):
+            remove_empty(self.root)
 
 
 def default_stem(participant: str) -> str:

@@ -39,7 +39,6 @@ from harness.server.websocket import LimitError, PageSocket
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.recording.finalize import Finished
     from harness.server.admission import Admission
     from harness.server.downloads import Downloads
     from harness.server.library import Library
@@ -114,7 +113,8 @@ class SpoolSockets:
         except web.HTTPException:
             raise
         except Exception as error:  # noqa: BLE001 - whatever fails here, the page must hear of it, or it waits for ever
-            failed = True
+            # A page that did not get the error may come back for it.
+            failed = request.transport is not None and not request.transport.is_closing()
             if not isinstance(error, HarnessError | LimitError | OSError):
                 _log.exception("The spool failed.")
             await send(socket, self._failure(error))
@@ -128,6 +128,9 @@ class SpoolSockets:
 
     async def _go_on(self, socket: PageSocket, take: Take) -> None:
         """Take a recording in, until its connection ends or the page has come back on another one."""
+        if not take.takes_more:
+            # It ended while its connection was lost; the page still waits for the file.
+            await self._tell_finished(socket, take)
         while not socket.closed:
             message = await self._next(socket, take)
             if self._current.get(take.id) is not socket:
@@ -211,12 +214,17 @@ class SpoolSockets:
             self._resumes[take.id] = self._admission.issue(grant, seconds=WHILE_IN, single_use=False)
         ready = {"type": "ready", "recording": take.id, "resume": self._resumes[take.id]}
         await send(socket, {**ready, "bytes": take.bytes, "taken": take.taken})
-        if take.state == "finished":
-            await self._tell_finished(socket, take, await asyncio.to_thread(take.finish))
         return take
 
-    async def _tell_finished(self, socket: PageSocket, take: Take, finished: Finished) -> None:
-        """Say that the file is complete, at once; a large one's hash follows when it is known."""
+    async def _tell_finished(self, socket: PageSocket, take: Take, reason: str | None = None) -> None:
+        """Finish the file, and say at once that it is complete; a large one's hash follows when it is known.
+
+        ``reason`` says why it ended without being stopped.
+        """
+        finished = await asyncio.to_thread(take.finish, reason)
+        if self._current.get(take.id) is not socket:
+            # The page has come back on another connection, which tells it.
+            return
         size = take.path.stat().st_size
         facts = {"id": take.id, "name": take.path.name, "size": size, "duration": round(finished.duration, 3)}
         sha256 = (await asyncio.to_thread(take.end)).recording.sha256 if size <= HASHED_AT_ONCE else None
@@ -230,7 +238,7 @@ class SpoolSockets:
         if not take.takes_more:
             return
         if take.noted > self._limits.notes_bytes:
-            what = "What is told beside the recording"
+            what = "The log of the recording"
             raise take.too_large(what, self._limits.notes_bytes)
         told = take.running_full(self._spool.headroom)
         if told:
@@ -258,6 +266,7 @@ class SpoolSockets:
         room = self._signaling.rooms.get(grant.room)
         joins = room.joins.values() if room else []
         take = self._spool.begin(hello, participant=grant.name, room=grant.room, joins=joins)
+        take.most_statistics = min(take.most_statistics, self._limits.notes_bytes)
         # A start resolves when every track is safe: whoever waits for that need not wait for the next chunk, too.
         take.progress.came = _by_thread(self._came, take)
         if self._library:
@@ -285,7 +294,7 @@ class SpoolSockets:
     def _resume(self, hello: SpoolHello) -> Take:
         grant = self._admission.redeem(hello.token, "resume")
         take = self._spool.takes.get(grant.subject) if grant else None
-        if take is None or take.id != hello.recording or not (take.takes_more or take.state == "finished"):
+        if take is None or take.id != hello.recording or take.state == "cleaned":
             message = "Not admitted: there is no recording here that could go on."
             raise RecordingError(message, code=10452)
         return take
@@ -294,10 +303,10 @@ class SpoolSockets:
         match message:
             case End(bytes=total):
                 take.taken += 1
+                # From now on a page that comes back is told of the file by its own connection.
+                take.take_no_more()
                 never = None if total == take.bytes else f"{total - take.bytes} of {total} bytes never came"
-                finished = await asyncio.to_thread(take.finish, never)
-                # The page may have come back on another connection meanwhile.
-                await self._tell_finished(self._current.get(take.id, socket), take, finished)
+                await self._tell_finished(socket, take, never)
             case Outstanding():
                 await _looked(take)
                 await send(socket, {"type": "outstanding", "pictures": take.progress.outstanding})

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
 from harness.errors import DiskFullError, HarnessError, RecordingError
-from harness.recording.disk import Headroom, free_bytes, megabytes, room_for
+from harness.recording.disk import Headroom, file_failure, free_bytes, megabytes, room_for
 from harness.recording.finalize import Finished, Growth, Progress, finalize
 from harness.recording.manifest_budget import PAGE_EVENTS, ROOM_EVENTS, SERVER_ALARMS, manifest_bytes
 from harness.recording.publish import publish
@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 # What happens in one recording, at most: all of it stands in its manifest.
 _MOST_EVENTS: Final = 20_000
+# In bytes; no reader of statistics takes more.
+_MOST_STATISTICS: Final = 900_000_000
 # Why a recording ended that nobody stopped.
 GONE: Final = "its page went away before it was stopped"
 
@@ -53,8 +55,10 @@ class Take:
     state: Literal["recording", "finished", "failed", "cleaned"] = "recording"
     bytes: int = 0
     chunks: int = 0
-    # Bytes of what was told beside it: ticks, events, statistics.
+    # Bytes of its log (ticks, events), and of its statistics, of which no more than so many are stored.
     noted: int = 0
+    statistics_bytes: int = 0
+    most_statistics: int = _MOST_STATISTICS
     # Messages taken in order: chunks, ticks, events, states and the end.
     taken: int = 0
     growth: Growth = field(default_factory=Growth)
@@ -84,6 +88,8 @@ class Take:
     _unlisted: set[str] = field(default_factory=set)
     # Whether the manifest says that some are not listed.
     _overcrowded: bool = False
+    _events_dropped: int = 0
+    _statistics_dropped: int = 0
     _recording: bool = False
     _started: bool = False
     _raw: BinaryIO | None = None
@@ -121,11 +127,19 @@ class Take:
 
     def open(self) -> None:
         """Make the folder, lock it, and begin to finalise what will come."""
-        self._lock = self.folder.make()
-        self.folder.facts.write_text(self.facts.model_dump_json(), encoding="utf-8")
-        self._raw = self.folder.raw.open("wb", buffering=0)
-        self._log = self.folder.log.open("wb", buffering=0)
-        self._statistics = self.folder.statistics.open("wb", buffering=0)
+        try:
+            self._lock = self.folder.make()
+            self.folder.write_facts(self.facts)
+            self._raw = self.folder.raw.open("wb", buffering=0)
+            self._log = self.folder.log.open("wb", buffering=0)
+            self._statistics = self.folder.statistics.open("wb", buffering=0)
+        except BaseException as error:
+            # It never began: nobody is to find half a folder.
+            self.clean()
+            if isinstance(error, OSError):
+                what = "The recording can't begin"
+                raise file_failure(what, error) from error
+            raise
         self._thread = threading.Thread(target=self._finalize, name=f"finalize {self.id}", daemon=True)
         self._thread.start()
 
@@ -155,7 +169,7 @@ class Take:
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Append one line to the log."""
-        self.noted += _append(self._log, line)
+        self.noted += _append(self._log, _as_line(line))
 
     def ticks(self, first: int, written: list[float | None]) -> None:
         """Take the times at which the mixer wrote its ticks from number ``first`` on."""
@@ -169,41 +183,64 @@ class Take:
         if self.told_by_room and event.event in {"join", "leave"} and not event.elsewhere:
             message = f"Who is in {self.facts.room!r} is told by the room, not by a page."
             raise RecordingError(message, code=10452)
+        self.taken += 1
         line = event.model_dump(exclude_none=True, exclude={"elsewhere", "marker"})
         member = None
         if event.event == "join" and event.participant:
             member = Member(name=event.participant, marker=event.marker).model_dump()
-        self._happens(manifest_bytes(line) + (manifest_bytes(member) if member else 0))
+        if not self._has_room_for_event(event.time, manifest_bytes(line) + (manifest_bytes(member) if member else 0)):
+            return
         if member and event.elsewhere:
             self.log({"member": member})
         self.log({"event": line})
 
-    def _happens(self, size: int = 0) -> None:
-        """Count what happens in the recording; raises RecordingError where there is too much of it.
+    def _has_room_for_event(self, time: float, size: int) -> bool:
+        """Count an event that fills ``size`` bytes of the manifest; return whether it is stored.
 
-        ``size`` is how many bytes of the manifest it fills.
+        Once one was dropped, all later ones are: a leave without its join would be wrong. ``time`` is in ms on the
+        room's clock.
         """
         self._events += 1
         self._page_events += size
-        if self._page_events > PAGE_EVENTS:
-            message = f"The events of the recording fill more than {PAGE_EVENTS} bytes; it ends there."
-            raise RecordingError(message, code=10452)
-        if self._events > _MOST_EVENTS:
-            message = f"More than {_MOST_EVENTS} things happened in the recording, which ends there."
-            raise RecordingError(message, code=10452)
-        self.taken += 1
+        if not self._events_dropped and self._events <= _MOST_EVENTS and self._page_events <= PAGE_EVENTS:
+            return True
+        self._events_dropped += 1
+        if self._events_dropped == 1:
+            message = "The manifest can hold no more events of the page: later ones are not in it."
+            self.alarm(time, message)
+            _log.warning("%s: %s", self.facts.stem, message)
+        return False
 
     def statistics(self, statistics: Statistics) -> None:
-        """Take what WebRTC says of a connection."""
+        """Take what WebRTC says of a connection; past ``most_statistics`` bytes it is dropped, and an alarm says so."""
         self.taken += 1
-        self.noted += _append(self._statistics, statistics.model_dump(exclude={"type"}))
+        line = _as_line(statistics.model_dump(exclude={"type"}))
+        if self._statistics_dropped or self.statistics_bytes + len(line) > self.most_statistics:
+            self._drop_statistics(statistics.time, f"they have reached {self.most_statistics} bytes")
+            return
+        try:
+            self.statistics_bytes += _append(self._statistics, line)
+        except (OSError, RecordingError) as error:
+            # A recording without its statistics is worth more than none.
+            reason = error.strerror if isinstance(error, OSError) else "the disk is full"
+            self._drop_statistics(statistics.time, f"they can't be written: {reason}")
+
+    def _drop_statistics(self, time: float, why: str) -> None:
+        self._statistics_dropped += 1
+        if self._statistics_dropped == 1:
+            message = f"WebRTC's statistics are no longer stored: {why}."
+            _log.warning("%s: %s", self.facts.stem, message)
+            # A full disk is reported with the next chunk.
+            with contextlib.suppress(OSError, RecordingError):
+                self.alarm(time, message)
 
     def recorder(self, state: str, page_time: float) -> None:
         """MediaRecorder was started, stopped, paused or resumed, at a time in ms on the page's clock."""
-        self._happens()
+        self.taken += 1
         self._recording = state in {"started", "resumed"}
         self._started = True
         self.paused = state == "paused"
+        # A state is always stored: the times of all later frames depend on where the pauses are.
         self.log({"recorder": state, "time": page_time})
 
     @property
@@ -277,32 +314,62 @@ class Take:
         self._reason = f"its page said nothing for {seconds:g} s"
         return RecordingError(f"Nothing was said for {seconds:g} s; the recording was ended.", code=10452)
 
+    def take_no_more(self) -> None:
+        """Take no more bytes from now on; twice is fine."""
+        with self._writing:
+            self.growth.end()
+
     def finish(self, recovered: str | None = None) -> Finished:
         """Finish the file under its name, and return when it is complete; its manifest and making it safe follow.
 
-        Raises RecordingError when nothing that was recorded can be read, DiskFullError when there is no room for it.
+        Raises RecordingError when nothing that was recorded can be read, or a file can't be written or renamed, and
+        DiskFullError when there is no room for it: then the recording has failed, and its raw bytes stay.
         """
-        self._take_no_more()
+        self.take_no_more()
         with self._ending:
             if self._thread is not None:
                 self._thread.join()
-            if self.error is not None or self._result is None:
+            if self.state == "recording" and self.error is None:
+                self._name_file()
+            if self.state != "cleaned" and (self.error is not None or self._result is None):
                 self.state = "failed"
                 self._close_files()
                 self._tell_ended()
+            if self.error is not None or self._result is None:
                 raise self.error or RecordingError(f"The recording {self.id} was not finalised.", code=10453)
             if self.state == "cleaned" and self._settling is None:
                 message = f"The recording {self.id} was freed before it was finished."
                 raise RecordingError(message, code=10453)
             if self.state == "recording":
                 self._reason = self._reason or recovered
-                self.folder.name(self.facts)
                 self.state = "finished"
+                self._log_dropped()
                 self._settling = threading.Thread(
                     target=self._settle, args=(self._result,), name=f"settle {self.id}", daemon=True
                 )
                 self._settling.start()
             return self._result
+
+    def _name_file(self) -> None:
+        try:
+            if self._result is not None:
+                self.folder.name(self.facts)
+        except OSError as error:
+            self.error = self._failure(error)
+
+    def _failure(self, error: Exception) -> HarnessError:
+        """Return the error with which the recording fails; its raw bytes stay for the next recovery."""
+        if isinstance(error, HarnessError):
+            return error
+        what = f"The recording {self.path.name} can't be finished"
+        if isinstance(error, OSError):
+            return file_failure(what, error, advice=" Its raw bytes stay in the spool: harness recover finishes it.")
+        return RecordingError(f"{what}: {error}.", code=10453)
+
+    def _log_dropped(self) -> None:
+        for dropped, what in ((self._events_dropped, "events"), (self._statistics_dropped, "lines of statistics")):
+            if dropped:
+                _log.warning("%s: %d %s were dropped.", self.facts.stem, dropped, what)
 
     def end(self, recovered: str | None = None) -> Manifest:
         """Finish the file, and return its manifest with the hash, which takes longer the longer the file."""
@@ -313,17 +380,29 @@ class Take:
         return self.manifest
 
     def keep(self, folder: Path) -> Recording | None:
-        """Publish the recording in ``folder`` unless it has been; free the spool of it; return what was published."""
+        """Publish the recording in ``folder`` unless it has been; free the spool of it; return what was published.
+
+        Returns None, and frees nothing, where the recording has failed: its raw bytes are the next recovery's. Raises
+        HarnessError where the finished file can't be published; it stays in the spool.
+        """
         with self._ending:
             if self.state == "cleaned":
                 return None
             try:
                 manifest = None if self.kept else self.end(GONE)
-            except RecordingError:
+                self.wait_until_safe()
+                if self.error is not None and not self.kept:
+                    raise self.error
+            except HarnessError as error:
+                if self.bytes:
+                    _log.warning("%s is not kept: %s", self.path.name, error)
                 return None
-            self.wait_until_safe()
-            # Whoever hears of the end may have kept it by now.
-            kept = publish(manifest, self.path, folder) if manifest and not self.kept else None
+            try:
+                # Whoever hears of the end may have kept it by now.
+                kept = publish(manifest, self.path, folder) if manifest and not self.kept else None
+            except OSError as error:
+                what = f"{self.path.name} can't be kept in {folder}, and stays in the spool"
+                raise file_failure(what, error) from error
             self.clean()
             return kept
 
@@ -342,8 +421,8 @@ class Take:
     def mark_kept(self) -> None:
         """Note that the file is safe outside the spool: nothing needs to publish it any more."""
         self.kept = True
-        # Whoever freed it meanwhile has no use for the mark.
-        with contextlib.suppress(FileNotFoundError):
+        # A recording that was freed meanwhile needs no mark; without one the next recovery publishes a second copy.
+        with contextlib.suppress(OSError):
             self.folder.kept.touch()
 
     def clean(self) -> None:
@@ -356,7 +435,7 @@ class Take:
             if self._lock is not None and not self._lock.closed:
                 # What can't be removed is left for the next recovery.
                 with contextlib.suppress(OSError):
-                    self.folder.remove()
+                    self.folder.remove(self.facts.stem)
                 self._lock.close()
 
     def close(self) -> None:
@@ -365,12 +444,8 @@ class Take:
         if self._lock is not None:
             self._lock.close()
 
-    def _take_no_more(self) -> None:
-        with self._writing:
-            self.growth.end()
-
     def _rest(self) -> None:
-        self._take_no_more()
+        self.take_no_more()
         if self._thread is not None:
             self._thread.join()
         self.wait_until_safe()
@@ -378,8 +453,10 @@ class Take:
 
     def _close_files(self) -> None:
         for file in (self._raw, self._log, self._statistics):
-            if file is not None:
-                file.close()
+            # What the disk refuses now is noticed when the file is read.
+            with contextlib.suppress(OSError):
+                if file is not None:
+                    file.close()
 
     def wait_until_safe(self) -> None:
         """Return when the finished file has been read back, or could not be."""
@@ -394,8 +471,10 @@ class Take:
             self.folder.settle(self.facts, result, self._cancelled)
             self._safe = not self._cancelled.is_set()
         except Exception as error:  # noqa: BLE001 - the thread's own failure is told to whoever asks for the file
-            self.error = error if isinstance(error, HarnessError) else RecordingError(str(error), code=10453)
-            _log.warning("%s", error)
+            self.error = self._failure(error)
+            if not self._cancelled.is_set():
+                self.state = "failed"
+                _log.warning("%s", self.error)
         finally:
             # A server that runs for long has many that are finished, and so many files can be open.
             self._close_files()
@@ -420,20 +499,31 @@ class Take:
                 growth=self.growth,
                 progress=self.progress,
             )
-        except HarnessError as error:
-            self.error = error
         except Exception as error:  # noqa: BLE001 - the thread's own failure is told to whoever asks for the file
-            self.error = RecordingError(f"The recording {self.id} could not be finalised: {error!r}.", code=10453)
+            self.error = self._failure(error)
         finally:
             self.growth.leave()
 
 
-def _append(log: BinaryIO | None, line: Mapping[str, Any]) -> int:
-    """Append one line to a log, if it is still open; return its length in bytes."""
+def _as_line(content: Mapping[str, Any]) -> bytes:
+    # A letter takes no more bytes than in the message that it came in: lines that are too long are not read again.
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
+
+
+def _append(log: BinaryIO | None, line: bytes) -> int:
+    """Append one line to a log, if it is still open; return its length in bytes. It is written whole, or not at all."""
     if log is None or log.closed:
         return 0
-    # A letter takes no more bytes than in the message that it came in: lines that are too long are not read again.
-    text = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
-    with room_for("the log of a recording", Path(log.name)):
-        log.write(text)
-    return len(text)
+    begin = log.tell()
+    try:
+        with room_for("the log of a recording", Path(log.name)):
+            rest = memoryview(line)
+            while rest:
+                rest = rest[log.write(rest) :]
+    except BaseException:
+        # Half a line would spoil the next one.
+        with contextlib.suppress(OSError):
+            log.truncate(begin)
+            log.seek(begin)
+        raise
+    return len(line)

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from harness.errors import PageError, RecordingError, one_of, page_error
 from harness.recording.config import RecordConfig
+from harness.recording.disk import file_failure
 from harness.recording.publish import publish
+from harness.recording.spooled import FOLDER_MODE
+from harness.session.teardown import take_every_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -253,21 +256,29 @@ class Participant:
             self.state = "left"
 
     def close(self) -> None:
-        """Leave, keep what was recorded and not downloaded, and close the page; twice is fine."""
+        """Leave, keep what was recorded and not downloaded, and close the page; twice is fine.
+
+        Each is done, whatever the others raise; the first error is raised afterwards.
+        """
         if self.state == "closed":
             return
+        take_every_step((self._leave_alive, self._page.close, self._expel, self._detach, self._keep_rest))
+
+    def _leave_alive(self) -> None:
         try:
             if self._page.alive:
                 self.leave()
         finally:
             self.state = "closed"
-            self._page.close()
-            self._expel()
-            self._server.detach(self._room, self.name)
-            kept = self._server.keep(self._folder, room=self._room, participant=self.name)
-            self.recordings.extend(kept)
-            for recording in kept:
-                _log.warning("%s was never downloaded; it is kept.", recording.path)
+
+    def _detach(self) -> None:
+        self._server.detach(self._room, self.name)
+
+    def _keep_rest(self) -> None:
+        kept = self._server.keep(self._folder, room=self._room, participant=self.name)
+        self.recordings.extend(kept)
+        for recording in kept:
+            _log.warning("%s was never downloaded; it is kept.", recording.path)
 
     def wait(self, seconds: float) -> None:
         """Let time pass while the page's events are heard."""
@@ -370,16 +381,20 @@ class Participant:
         manifest = take.end()
         # Chrome fact 20: saving overwrites silently, so the final name is not given here.
         partial = take.folder.downloaded
-        # A page that cleans without waiting has freed the folder by now; the browser still has the file.
-        partial.parent.mkdir(exist_ok=True)
-        self._page.save(download, str(partial))
-        recording = publish(
-            manifest,
-            partial,
-            self._folder,
-            stop_to_file_ms=self._stop_to_file.get(take.id),
-            download_ms=round((time.monotonic() - began) * 1000, 1),
-        )
+        try:
+            # A page that cleans without waiting has freed the folder by now; the browser still has the file.
+            partial.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
+            self._page.save(download, str(partial))
+            recording = publish(
+                manifest,
+                partial,
+                self._folder,
+                stop_to_file_ms=self._stop_to_file.get(take.id),
+                download_ms=round((time.monotonic() - began) * 1000, 1),
+            )
+        except OSError as error:
+            what = f"{take.name} can't be saved in {self._folder}"
+            raise file_failure(what, error) from error
         take.mark_kept()
         if take.state == "cleaned":
             take.clean()

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from harness.browser.app_page import AppPage
 from harness.browser.renderers import Renderers
 from harness.browser.room_page import RoomPage
-from harness.errors import HarnessError, PageError, StepTimeout
+from harness.errors import PageError, StepTimeout
 from harness.session.media import APP_MEDIA, MEDIA, media_of
 from harness.session.participant import Participant
+from harness.session.teardown import take_every_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -208,15 +209,11 @@ class Room:
             self._pause(_LOOK_EVERY)
 
     def close(self) -> None:
-        """Close everybody's page; what was recorded and not downloaded is kept. Twice is fine."""
-        errors: list[HarnessError] = []
-        for participant in self.participants:
-            try:
-                participant.close()
-            except HarnessError as error:
-                errors.append(error)
-        if errors:
-            raise errors[0]
+        """Close everybody's page; what was recorded and not downloaded is kept. Twice is fine.
+
+        All are closed, whatever one of them raises; the first error is raised afterwards.
+        """
+        take_every_step(participant.close for participant in self.participants)
 
     def _pause(self, seconds: float) -> None:
         page = next((participant for participant in self.participants if participant.alive), None)

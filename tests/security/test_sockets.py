@@ -319,14 +319,14 @@ def test_a_room_has_so_many_recordings_at_a_time(tmp_path: Path) -> None:
 
 
 def test_what_is_told_beside_a_recording_has_an_end(tmp_path: Path) -> None:
-    """Statistics fill a disk as well as pictures do."""
+    """The log fills a disk as well as the media do."""
 
     async def record(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
             inside, welcome = await wire.enter("daily", "mallory")
             spool = await wire.open("/spool")
             await spool.send_json({**SOUND, "token": welcome["spool_token"]})
-            told = {"type": "stats", "time": 1, "participant": "bob", "report": [{"type": "x" * 100}] * 40}
+            told = {"type": "ticks", "first": 0, "written": [1.0] * 1000}
             for _ in range(10):
                 await spool.send_json(told)
             answers = [json.loads(message.data) async for message in spool]

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.errors import RecordingError
 from harness.recording import recover
 from harness.recording.config import LONGEST_NAME
+from harness.recording.log import LONGEST_LINE
 from harness.recording.manifest_budget import PAGE_EVENTS, ROOM_EVENTS, SERVER_ALARMS, manifest_bytes
 from harness.recording.recording import LARGEST_MANIFEST, Manifest
-from harness.recording.spooled import _LONGEST_LINE
 from harness.recording.timeline import Event, Member
 from harness.server import take as take_module
 from harness.server.limits import _MOST, MOST_TILES, Limits
@@ -92,8 +91,8 @@ def test_the_longest_lines_can_be_read_again(letter: str, spool: Spool, sound: b
     take.ticks(**Ticks.model_validate_json(json.dumps(ticks)).model_dump(exclude={"type"}))
 
     take.end()
-    assert max(map(len, take.folder.statistics.read_bytes().splitlines())) < _LONGEST_LINE
-    assert max(map(len, take.folder.log.read_bytes().splitlines())) < _LONGEST_LINE
+    assert max(map(len, take.folder.statistics.read_bytes().splitlines())) < LONGEST_LINE
+    assert max(map(len, take.folder.log.read_bytes().splitlines())) < LONGEST_LINE
 
 
 def test_what_is_told_beside_a_recording_can_be_recovered_and_verified() -> None:
@@ -110,22 +109,20 @@ def test_a_room_has_no_more_participants_than_a_layout_has_tiles() -> None:
 
 
 @pytest.mark.parametrize("event", LARGEST_EVENTS[:2])
-def test_events_end_before_their_manifest_is_too_large(
+def test_events_that_a_manifest_can_not_hold_are_dropped(
     event: dict[str, Any], spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their bytes count, and not only how many there are."""
+    """Their bytes count, and not only how many there are; the recording goes on."""
     monkeypatch.setattr(take_module, "PAGE_EVENTS", 2_000_000)
     take = fed(spool, sound)
     message = MixerEvent.model_validate(event)
 
-    def report() -> None:
-        for _ in range(1_000):
-            take.event(message)
+    for _ in range(1_000):
+        take.event(message)
 
-    with pytest.raises(RecordingError, match="fill more than 2000000 bytes"):
-        report()
-
+    assert take.takes_more
     assert manifest_size(take) <= 2_010_000
+    assert ("The manifest can hold no more events of the page: later ones are not in it.",) == take.end().alarms
 
 
 def test_joins_that_a_manifest_can_not_list_are_left_out_with_their_leaves(

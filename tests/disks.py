@@ -1,0 +1,44 @@
+"""Disks of their own for tests, which run full without harm: in memory, and gone when the test ends. They need root."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextlib.contextmanager
+def disk(folder: Path, options: str) -> Iterator[Path]:
+    """Mount a disk with options such as size=64M or nr_inodes=100 at a folder, which is made; unmount it at the end."""
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "harness-test", folder], check=False, capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"A disk of its own needs root: {mounted.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def use_up_inodes(disk: Path, *, leave: int) -> Path:
+    """Make empty files until the disk takes so many more; return their folder."""
+    folder = disk / "fillers"
+    folder.mkdir()
+    made = []
+    with contextlib.suppress(OSError):
+        for number in count():
+            path = folder / str(number)
+            path.touch()
+            made.append(path)
+    for path in made[:leave]:
+        path.unlink()
+    return folder

@@ -1,0 +1,157 @@
+"""Recordings whose connection is lost while they end: the page comes back, and gets the file or the reason."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.recording.spooled import Folder
+from harness.server.library import Library
+from harness.server.room_server import RoomServer
+from tests.security.wire import CHUNK, SOUND, Sockets, answer, sockets
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+    from typing import Never
+
+    import aiohttp
+
+
+class SlowDisk:
+    """A disk on which a finished file gets its name only when the test lets it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.reached, self.go_on = threading.Event(), threading.Event()
+        self.error: OSError | None = None
+        name = Folder.name
+
+        def slowly(folder: Folder, facts: Any) -> Path:
+            self.reached.set()
+            assert self.go_on.wait(30)
+            if self.error:
+                raise self.error
+            return name(folder, facts)
+
+        monkeypatch.setattr(Folder, "name", slowly)
+
+
+async def ending(wire: Sockets, sound: bytes, disk: SlowDisk) -> tuple[aiohttp.ClientWebSocketResponse, dict[str, Any]]:
+    """Record, say the end, and lose the connection while the file is being finished; return what is resumed."""
+    _, welcome = await wire.enter("daily", "alice")
+    spool = await wire.open("/spool")
+    await spool.send_json({**SOUND, "token": welcome["spool_token"]})
+    ready = await answer(spool, "ready")
+    await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+    await answer(spool, "ack")
+    await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
+    await asyncio.to_thread(disk.reached.wait, 30)
+    return spool, {**SOUND, "token": ready["resume"], "recording": ready["recording"]}
+
+
+def lost(spool: aiohttp.ClientWebSocketResponse) -> None:
+    """Lose a connection without a word."""
+    assert spool._response.connection is not None
+    spool._response.connection.transport.abort()  # type: ignore[union-attr] - it has one
+
+
+def noticed(server: RoomServer) -> None:
+    """Wait until the server has noticed that every connection of a recording is lost."""
+    breath = threading.Event()
+    while any(socket._request.transport is not None for socket in server._app._spool_sockets._open):
+        breath.wait(0.01)
+
+
+def nobody_judges(_: Path) -> Never:
+    """Answer no question: nobody asks one here."""
+    raise NotImplementedError
+
+
+def on(tmp_path: Path, play: Callable[[Sockets], Awaitable[None]], *, listed: bool = False) -> None:
+    """Play something against a server, which lists the room's recordings or does not."""
+
+    async def run(server: RoomServer) -> None:
+        async with sockets(server) as wire:
+            await play(wire)
+
+    library = Library("daily", tmp_path, nobody_judges, lambda _: None) if listed else None
+    with RoomServer(recordings=tmp_path, versions={}, library=library) as server:
+        asyncio.run(run(server))
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_a_page_that_comes_back_while_the_file_is_finished_gets_it(
+    tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, *, is_lost: bool
+) -> None:
+    """Whether or not the server has noticed that the first connection is gone; the file is told once."""
+    disk = SlowDisk(monkeypatch)
+
+    async def play(wire: Sockets) -> None:
+        spool, resume = await ending(wire, sound, disk)
+        if is_lost:
+            lost(spool)
+        again = await wire.open("/spool")
+        await again.send_json(resume)
+        ready = await again.receive_json(timeout=10)
+        assert ("ready", 2) == (ready["type"], ready["taken"])
+        disk.go_on.set()
+        finished = await again.receive_json(timeout=10)
+        assert ("finished", "heard.webm") == (finished["type"], finished["recording"]["name"])
+        await again.send_json({"type": "download"})
+        assert "address" == (await again.receive_json(timeout=10))["type"]
+
+    on(tmp_path, play)
+
+
+def test_a_page_that_comes_back_twice_gets_the_file(
+    tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last connection is the one that counts."""
+    disk = SlowDisk(monkeypatch)
+
+    async def play(wire: Sockets) -> None:
+        spool, resume = await ending(wire, sound, disk)
+        for _ in range(2):
+            lost(spool)
+            spool = await wire.open("/spool")
+            await spool.send_json(resume)
+            await answer(spool, "ready")
+        disk.go_on.set()
+        assert "finished" == (await spool.receive_json(timeout=10))["type"]
+
+    on(tmp_path, play)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("late", [True, False])
+def test_a_page_that_comes_back_to_a_recording_that_fails_gets_the_reason(
+    tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, *, late: bool, listed: bool
+) -> None:
+    """While it is being finished, and afterwards."""
+    disk = SlowDisk(monkeypatch)
+    disk.error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def play(wire: Sockets) -> None:
+        spool, resume = await ending(wire, sound, disk)
+        lost(spool)
+        if late:
+            await asyncio.to_thread(noticed, wire.server)
+            disk.go_on.set()
+            (take,) = wire.server._app.spool.takes.values()
+            with contextlib.suppress(HarnessError):
+                await asyncio.to_thread(take.finish)
+        again = await wire.open("/spool")
+        await again.send_json(resume)
+        await answer(again, "ready")
+        disk.go_on.set()
+        error = await answer(again, "error")
+        assert "heard.webm can't be finished: No space left on device" in error["message"]
+
+    on(tmp_path, play, listed=listed)
