@@ -11,7 +11,7 @@ from harness.verification.intervals import grown, longer, merged, shared, subtra
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from harness.recording.recording import Recording
+    from harness.recording.recording import Manifest, Recording
     from harness.recording.timeline import Interval
     from harness.verification.evidence import Evidence
     from harness.verification.expectations import Expectation
@@ -293,7 +293,7 @@ def drift(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 def intruder(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Judge whether somebody is in the file whom the manifest does not name, or anybody else in a local one."""
-    if evidence.manifest is None:
+    if evidence.manifest is None or _lost_its_members(evidence.manifest):
         return
     guests = {person.marker for person in _guests(evidence)}
     found = [
@@ -312,6 +312,11 @@ def intruder(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     yield from found
     if not found:
         yield Finding(check="intruder", ok=True, message="nobody else")
+
+
+def _lost_its_members(manifest: Manifest) -> bool:
+    """Return whether recovery saved a file of which it could not find out who was in it."""
+    return manifest.recording.recovered is not None and not manifest.timeline.members
 
 
 def _guests(evidence: Evidence) -> list[Person]:

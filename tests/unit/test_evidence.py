@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.errors import ConfigError
 from harness.recording.recording import Manifest, Recording
-from harness.recording.timeline import Event
+from harness.recording.timeline import Event, Timeline
 from harness.verification import Expectation, Limits, Report, verify
 from harness.verification.expectations import read_expected
 from tests.goals import FULL
@@ -288,3 +288,17 @@ def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
     remux(source.path, path, lambda kind, at: all(REMOVALS[name](kind, at) for name in removals))
 
     assert not clean(verify(path)), f"{fault}, without {removals}, manifest: {manifest}"
+
+
+def test_a_recovered_file_whose_participants_are_not_known_blames_nobody(tmp_path: Path) -> None:
+    """Its log was lost, so nobody in it is an intruder, and nobody is proved to be in it."""
+    recording = film(tmp_path / "take.webm", CLEAN)
+    manifest = Manifest.read(recording.manifest)
+    told = manifest.recording.model_copy(update={"recovered": "its log was lost"})
+    rewrite(recording.manifest, timeline=Timeline(), recording=told, zero_ms=None)
+
+    report = verify(recording)
+
+    assert () == report.failures
+    assert not any(one.check == "intruder" for one in report.findings)
+    assert {"presence", "complete"} == {one.check for one in report.warnings}
