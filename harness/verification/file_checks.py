@@ -194,7 +194,7 @@ def complete(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
             text = "Nothing says whether the recording is complete: there is no manifest beside it."
             yield Finding(check="complete", ok=False, expected="a manifest", got="none", message=text)
         return
-    wrong = [*_interruptions(evidence.manifest)]
+    wrong = [*_interruptions(evidence.manifest, evidence.media.duration)]
     yield from stretches(
         [
             Finding(check="complete", ok=not evidence.asked_complete, warning=True, at=at, message=message)
@@ -205,9 +205,10 @@ def complete(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
         yield Finding(check="complete", ok=True, message="stopped by a call, without an alarm")
 
 
-def _interruptions(manifest: Manifest) -> Iterator[tuple[Interval | None, str]]:
+def _interruptions(manifest: Manifest, duration: float) -> Iterator[tuple[Interval | None, str]]:
     if reason := manifest.recording.recovered:
-        yield None, f"The recording was not stopped by a call: {reason.rstrip('.')}."
+        text = f"The recording ends at {duration:.2f} s without having been stopped: {reason.rstrip('.')}."
+        yield milliseconds((duration, duration)), text
     timed = [event for event in manifest.timeline.events if event.event == "alarm"]
     for event in timed:
         at = max(0.0, event.at)
