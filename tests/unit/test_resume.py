@@ -60,6 +60,7 @@ def lost(spool: aiohttp.ClientWebSocketResponse) -> None:
     """Lose a connection without a word."""
     assert spool._response.connection is not None
     spool._response.connection.transport.abort()  # type: ignore[union-attr] - it has one
+    spool._response.close()
 
 
 def noticed(server: RoomServer) -> None:
