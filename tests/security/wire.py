@@ -101,7 +101,13 @@ async def answer(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str
 async def sockets(server: RoomServer) -> AsyncIterator[Sockets]:
     """Yield what opens sockets to a server, as its own page does."""
     async with aiohttp.ClientSession(headers={"Origin": server.url}) as session:
-        yield Sockets(session, server)
+        wire = Sockets(session, server)
+        try:
+            yield wire
+        finally:
+            # aiohttp warns of a connection that was lost and never closed.
+            for socket in wire.opened:
+                socket._response.close()
 
 
 class Sockets:
@@ -110,10 +116,13 @@ class Sockets:
     def __init__(self, session: aiohttp.ClientSession, server: RoomServer) -> None:
         self.session = session
         self.server = server
+        self.opened: list[aiohttp.ClientWebSocketResponse] = []
 
     async def open(self, path: str) -> aiohttp.ClientWebSocketResponse:
         """Open one."""
-        return await self.session.ws_connect(f"{self.server.url}{path}", max_msg_size=0)
+        socket = await self.session.ws_connect(f"{self.server.url}{path}", max_msg_size=0)
+        self.opened.append(socket)
+        return socket
 
     async def enter(
         self, room: str, name: str, media: str = "camera"
