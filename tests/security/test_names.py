@@ -17,6 +17,7 @@ from harness.cli.options import print_json
 from harness.launch import open_door
 from harness.recording.recording import Manifest, manifest_of
 from harness.recording.text import printable
+from harness.server.limits import Limits
 from harness.server.room_server import RoomServer
 from harness.verification import verify
 from harness.verification.junit import write_junit
@@ -149,7 +150,8 @@ def test_hostile_file_names_stay_in_their_folder(sound: bytes, tmp_path: Path, g
             await inside.close()
         return refused
 
-    with RoomServer(recordings=folder, versions={}) as server:
+    # As many at once as there are names: how many a participant may begin is not the question here.
+    with RoomServer(recordings=folder, versions={}, limits=Limits(begins=FILES)) as server:
         refused = asyncio.run(record(server))
         kept = server.keep(folder)
 
