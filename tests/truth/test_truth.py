@@ -148,6 +148,11 @@ def failed(report: Report) -> set[str]:
     return {finding.check for finding in report.failures}
 
 
+def of_alice(report: Report) -> set[str]:
+    """Return the names of the checks that failed for alice, who records."""
+    return {finding.check for finding in report.failures if finding.participant == "alice"}
+
+
 @pytest.mark.parametrize("late", [-120, -80, 80, 120] if FULL else [-80, 80])
 def test_an_offset_is_right_to_ten_milliseconds(base: Base, goals: Goals, tmp_path: Path, late: int) -> None:
     """Of everybody, against the same recording before its sound was moved."""
@@ -177,7 +182,8 @@ def test_a_drift_is_right_to_twenty_ppm(long: tuple[Recording, Report], goals: G
     assert own is not None
     assert was is not None
     error = own - was - ppm
-    found = failed(report) - failed(before)
+    # Only the recorder's audio is free of WebRTC's own drift, which may be near the limit for the others.
+    found = of_alice(report) - of_alice(before)
     figure = f"{error:+.1f} ppm, found by {', '.join(found)}"
     goals.measured(f"drift of {ppm:+d} ppm in {LONG} s", bar="right to 20 ppm, drift", figure=figure, met=True)
     assert abs(error) <= 20
