@@ -22,7 +22,7 @@ from harness.recording.recording import MANIFEST_SUFFIX, Manifest
 from harness.recording.recover import recover
 from harness.recording.spooled import FOLDER, Folder
 from harness.scenario import Outcome, Progress, Scenario, play
-from harness.verification.failed import report_on
+from harness.verification.unreadable import report_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -157,7 +157,7 @@ def _judge(path: Path) -> Verdict:
     from harness.server.downloads import Page
     from harness.server.library import Verdict
     from harness.verification import verify
-    from harness.verification.html_report import as_html
+    from harness.verification.report.html import as_html
 
     report = verify(path)
     told = [*report.failures, *report.warnings]

@@ -13,8 +13,8 @@ import numpy as np
 from harness.recording.config import RecordConfig
 from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of
 from harness.recording.timeline import Event, Member, Tile, Timeline
-from harness.verification.markers import BRIGHT, DARK, Mark, strip
-from harness.verification.sound import TONES, VOICES, burst
+from harness.verification.markers.audio_markers import TONES, VOICES, burst
+from harness.verification.markers.strip import BRIGHT, DARK, Mark, strip
 
 if TYPE_CHECKING:
     from pathlib import Path

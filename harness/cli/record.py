@@ -149,7 +149,7 @@ def record(
         say(f"The file's name becomes {safe_stem(name)!r}; {name[:60]!r} would not be safe on every system.")
 
     if html:
-        from harness.verification.written import check_targets
+        from harness.verification.report.target import check_targets
 
         with writable():
             check_targets(html=html)
@@ -180,7 +180,7 @@ def record(
         # Closing the room keeps what was not downloaded.
         kept = room.recordings if room else []
         # Imported when there is something to judge: it takes as long as a page takes to open.
-        from harness.verification.failed import report_on
+        from harness.verification.unreadable import report_on
 
         reports = [report_on(recording) for recording in kept]
     written = Reports()

@@ -95,7 +95,7 @@ def run(
     from harness.batch import Order, admitted, run_batch
     from harness.scenario import read_scenario
     from harness.server.media import Routes
-    from harness.verification.written import check_targets
+    from harness.verification.report.target import check_targets
 
     routes = Routes.parse(sfu=sfu, sfu_room=sfu_room, ice_servers=ice_server or (), relay_only=relay_only)
     with writable():
@@ -235,7 +235,7 @@ def _write(outcomes: Sequence[Outcome], html: Path | None, junit: Path | None, w
 
         written.write(lambda: write_index(outcomes, pages, html / _INDEX))
     if junit:
-        from harness.verification.junit import write_junit
+        from harness.verification.report.junit import write_junit
 
         broken = {
             f"{outcome.title} ({number})": outcome.error

@@ -62,10 +62,10 @@ def verify(
         message = f"--html takes one recording, and {len(files)} were given; for several there are --junit and --json."
         raise ConfigError(message)
     from harness.verification import verify as judge
-    from harness.verification.expectations import Expected, read_expected
-    from harness.verification.junit import write_junit
-    from harness.verification.verdict import check_question
-    from harness.verification.written import check_targets
+    from harness.verification.report.junit import write_junit
+    from harness.verification.report.target import check_targets
+    from harness.verification.values.expectations import Expected, read_expected
+    from harness.verification.verify import check_question
 
     with writable():
         check_targets(html=html, junit=junit)
@@ -107,8 +107,8 @@ def _each(files: Sequence[Path], examine: Callable[[Path, bool | str], Report], 
 
     Raises SetupError where not one of them could be read for want of something that this machine lacks.
     """
-    from harness.verification.failed import failed_report
-    from harness.verification.redact import STEM
+    from harness.verification.report.redaction import STEM
+    from harness.verification.unreadable import failed_report
 
     reports: list[Report] = []
     lacking: list[SetupError] = []

@@ -18,8 +18,8 @@ from harness.pytest_plugin.options import MARKER, Asked, add_options, chosen, ke
 from harness.server.media import Routes
 from harness.server.room_server import RoomServer
 from harness.session.room import Room
-from harness.verification.expectations import Expected, read_expected
-from harness.verification.verdict import verify
+from harness.verification.values.expectations import Expected, read_expected
+from harness.verification.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from harness.recording.recording import Recording
     from harness.session.participant import Participant
-    from harness.verification.expectations import Expectation
-    from harness.verification.limits import Limits
-    from harness.verification.report import Report
+    from harness.verification.report.report import Report
+    from harness.verification.values.expectations import Expectation
+    from harness.verification.values.limits import Limits
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

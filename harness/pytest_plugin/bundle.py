@@ -15,8 +15,8 @@ from harness.errors import HarnessError
 from harness.recording.names import numbered, safe_stem
 from harness.recording.recording import Manifest, statistics_of
 from harness.recording.text import json_text, shown
-from harness.verification.statistics import read_statistics
-from harness.verification.verdict import verify
+from harness.verification.measures.connections import read_statistics
+from harness.verification.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

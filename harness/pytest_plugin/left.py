@@ -14,7 +14,7 @@ import pytest
 from harness.errors import HarnessError
 from harness.pytest_plugin.bundle import Bundle
 from harness.pytest_plugin.options import keep
-from harness.verification.failed import report_on
+from harness.verification.unreadable import report_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

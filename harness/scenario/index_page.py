@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from harness.verification.html_report import template
-from harness.verification.written import PAGE, write_report
+from harness.verification.report.html import template
+from harness.verification.report.target import PAGE, write_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

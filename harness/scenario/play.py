@@ -34,7 +34,7 @@ from harness.scenario.steps import (
     WaitFor,
 )
 from harness.verification import Expectation
-from harness.verification.failed import report_on
+from harness.verification.unreadable import report_on
 
 if TYPE_CHECKING:
     import os

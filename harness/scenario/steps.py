@@ -11,8 +11,8 @@ from harness.errors import ConfigError
 from harness.recording.config import Codec, FrameRate, Layout, Quality, RecordConfig, Recorder, RecordType
 from harness.session.media import MEDIA, media_of
 from harness.verification import Limits
-from harness.verification.expectations import Expectation, Seconds  # noqa: TC001 (pydantic reads it at run time)
-from harness.verification.facts import Value
+from harness.verification.values.expectations import Expectation, Seconds  # noqa: TC001 (pydantic reads it at run time)
+from harness.verification.values.models import Value
 
 if TYPE_CHECKING:
     from typing import Self

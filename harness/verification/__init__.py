@@ -1,10 +1,10 @@
 """The judge: what is really in a recorded file, and whether it is what it should be."""
 
-from harness.verification.expectations import Expectation
-from harness.verification.facts import Participant
-from harness.verification.findings import Finding
-from harness.verification.limits import Limits
-from harness.verification.report import Report
-from harness.verification.verdict import verify
+from harness.verification.report.report import Report
+from harness.verification.values.expectations import Expectation
+from harness.verification.values.findings import Finding
+from harness.verification.values.limits import Limits
+from harness.verification.values.models import Participant
+from harness.verification.verify import verify
 
 __all__ = ["Expectation", "Finding", "Limits", "Participant", "Report", "verify"]

@@ -12,9 +12,9 @@ from playwright.sync_api import Browser
 from harness import Participant, RecordConfig, Recording, Report, Room, verify
 from harness.recording.recording import Manifest
 from harness.server.room_server import RoomServer
-from harness.verification.markers import COUNTS_A_SECOND
-from harness.verification.probe import probe
-from harness.verification.sightings import Sightings, StripWatch
+from harness.verification.markers.marker_reader import Sightings, StripWatch
+from harness.verification.markers.strip import COUNTS_A_SECOND
+from harness.verification.probe.probe import probe
 from tests.goals import Goals
 from tests.verdicts import whole
 

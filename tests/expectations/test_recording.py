@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import av
 import pytest
 
-from harness.verification.ebml import Structure, read_structure
+from harness.verification.probe.container import Structure, read_structure
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ from pathlib import Path
 import av
 from pymediainfo import MediaInfo
 
-from harness.verification.ebml import read_structure
-from harness.verification.probe import probe
+from harness.verification.probe.container import read_structure
+from harness.verification.probe.probe import probe
 
 
 @dataclass(frozen=True)

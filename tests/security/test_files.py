@@ -16,7 +16,7 @@ from harness.recording.spooled import FOLDER
 from harness.scenario import read_scenario
 from harness.server.spool import Spool
 from harness.verification import verify
-from harness.verification.expectations import read_expected
+from harness.verification.values.expectations import read_expected
 from tests.goals import FULL
 from tests.media import Take, cast, film
 from tests.spooling import VERSIONS, recorded

@@ -20,7 +20,7 @@ from harness.recording.text import printable
 from harness.server.limits import Limits
 from harness.server.room_server import RoomServer
 from harness.verification import verify
-from harness.verification.junit import write_junit
+from harness.verification.report.junit import write_junit
 from tests.e2e.people import join, tile
 from tests.goals import FULL
 from tests.media import Take, cast, film

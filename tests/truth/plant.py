@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of
-from harness.verification.sound import TONES, VOICES
+from harness.verification.markers.audio_markers import TONES, VOICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from harness.cli.run import _common_failure, _write
 from harness.errors import ConfigError, SetupError
 from harness.scenario import Outcome, Scenario
 from harness.scenario.steps import Join
-from harness.verification.failed import failed_report
+from harness.verification.unreadable import failed_report
 from tests.media import Take, cast, encode
 from tests.program import PROGRAM, harness
 

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 
 import av
@@ -20,8 +21,9 @@ from harness.errors import ConfigError
 from harness.recording import confined
 from harness.recording.disk import stored_bytes
 from harness.recording.recording import Manifest
-from harness.verification import Limits, apart, verdict, verify, wire
-from harness.verification.judge import Question, judge
+from harness.verification import Limits, verify
+from harness.verification.analysis import Question, judge
+from harness.verification.isolation import readers, wire
 from tests.media import Take, cast, encode, film
 from tests.processes import left_of
 from tests.program import until
@@ -44,7 +46,7 @@ UNEVEN = {
 # What a decoder that was taken over could do in place of reading: take the question, and say this.
 TAKEN_OVER = """
 import socket, sys
-from harness.verification import wire
+from harness.verification.isolation import wire
 line = socket.socket(fileno=int(sys.argv[1]))
 wire.send(line, wire.as_ready())
 line.recv(1_000_000)
@@ -56,14 +58,14 @@ line.recv(1)
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
     """Begin and end without a process that waits for a question."""
-    apart._WORKERS.end()
+    readers._WORKERS.end()
     yield
-    apart._WORKERS.end()
+    readers._WORKERS.end()
 
 
-def readers() -> list[psutil.Process]:
+def reader_processes() -> list[psutil.Process]:
     """Return the processes of ours that read files."""
-    return [one for one in psutil.Process().children() if "verification.worker" in " ".join(one.cmdline())]
+    return [one for one in psutil.Process().children() if "isolation.worker" in " ".join(one.cmdline())]
 
 
 def test_one_process_answers_one_question_after_the_other(tmp_path: Path) -> None:
@@ -71,12 +73,12 @@ def test_one_process_answers_one_question_after_the_other(tmp_path: Path) -> Non
     recording = film(tmp_path / "take.webm", TAKE)
 
     reports = [verify(recording)]
-    (first,) = readers()
+    (first,) = reader_processes()
     reports.append(verify(recording))
 
     assert reports[0] == reports[1]
     assert reports[0].ok
-    assert [first] == readers()
+    assert [first] == reader_processes()
 
 
 def test_questions_at_the_same_moment_have_a_process_each(tmp_path: Path) -> None:
@@ -119,7 +121,7 @@ def bomb(path: Path, *, side: int, pictures: int) -> None:
 
 def test_a_file_that_takes_too_long_is_told_of_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second that would decode for ten ends in a report, and the process that hung is gone."""
-    monkeypatch.setattr(apart, "_AT_LEAST", 1.0)
+    monkeypatch.setattr(readers, "_AT_LEAST", 1.0)
     bomb(tmp_path / "bomb.webm", side=4096, pictures=1_000)
 
     report = verify(tmp_path / "bomb.webm")
@@ -128,7 +130,7 @@ def test_a_file_that_takes_too_long_is_told_of_in_time(tmp_path: Path, monkeypat
     assert report.media is None
     (finding,) = report.findings
     assert finding.message.startswith("bomb.webm could not be read within ")
-    assert [] == readers()
+    assert [] == reader_processes()
 
 
 def test_a_file_that_needs_too_much_memory_is_told_of(tmp_path: Path) -> None:
@@ -144,7 +146,7 @@ def test_a_file_that_needs_too_much_memory_is_told_of(tmp_path: Path) -> None:
     report = verify(tmp_path / "huge.webm")
 
     assert not report.ok
-    for process in readers():
+    for process in reader_processes():
         assert process.memory_info().rss < 1.5e9
 
 
@@ -153,7 +155,7 @@ def test_a_reader_that_dies_is_told_of_and_the_next_file_is_read(tmp_path: Path)
     long = film(tmp_path / "long.webm", Take(people=cast("alice"), seconds=20.0))
     short = film(tmp_path / "short.webm", TAKE)
     verify(short)
-    (reader,) = readers()
+    (reader,) = reader_processes()
     killer = threading.Timer(0.1, reader.kill)
     killer.start()
 
@@ -168,7 +170,7 @@ def test_a_reader_that_dies_is_told_of_and_the_next_file_is_read(tmp_path: Path)
 def test_a_reader_has_its_limits(tmp_path: Path) -> None:
     """Of memory, open files and the size of what is written; it can't raise them."""
     verify(film(tmp_path / "take.webm", TAKE))
-    (reader,) = readers()
+    (reader,) = reader_processes()
 
     limits = {name: reader.rlimit(getattr(psutil, f"RLIMIT_{name}")) for name in ("DATA", "NOFILE", "FSIZE", "CORE")}
 
@@ -195,7 +197,7 @@ def message(data: bytes, *, more: int = 0) -> bytes:
 
 def taken_over(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
     """Let readers say something of their own."""
-    monkeypatch.setattr(apart, "_PROGRAM", f"# harness.verification.worker\n{TAKEN_OVER.format(said=said)}")
+    monkeypatch.setattr(readers, "_PROGRAM", f"# harness.verification.isolation.worker\n{TAKEN_OVER.format(said=said)}")
 
 
 def test_what_a_reader_says_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +209,7 @@ def test_what_a_reader_says_is_not_run(tmp_path: Path, monkeypatch: pytest.Monke
 
     assert not (tmp_path / "harm").exists()
     assert "take.webm crashes the decoder that reads it." == report.findings[0].message
-    assert [] == readers()
+    assert [] == reader_processes()
 
 
 @pytest.mark.parametrize(
@@ -239,7 +241,7 @@ def test_a_reader_that_talks_nonsense_is_told_of(tmp_path: Path, monkeypatch: py
 
     assert not report.ok
     assert "take.webm crashes the decoder that reads it." == report.findings[0].message
-    assert [] == readers()
+    assert [] == reader_processes()
     assert verify(recording).ok
 
 
@@ -262,7 +264,7 @@ def test_a_reader_that_stops_in_the_middle_is_told_of_in_time(
     report = verify(recording)
 
     assert report.findings[0].message.startswith("take.webm could not be read within ")
-    assert [] == readers()
+    assert [] == reader_processes()
 
 
 @pytest.mark.parametrize("name", ["take.webm", os.fsdecode(b"take \xff.webm")])
@@ -301,7 +303,7 @@ def test_a_report_comes_over_whole(tmp_path: Path, name: str) -> None:
 def test_a_file_that_can_not_be_read_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the operating system says comes back over to whoever asked."""
     recording = film(tmp_path / "take.webm", TAKE)
-    monkeypatch.setattr(verdict, "check_file", lambda _: None)
+    monkeypatch.setattr(import_module("harness.verification.verify"), "check_file", lambda _: None)
     recording.path.unlink()
     recording.path.mkdir()
 
@@ -333,8 +335,9 @@ print(*(one.pid for one in psutil.Process().children()), flush=True)
 
 ASKS = """
 import sys
-from harness.verification import apart, verify
-apart._PROGRAM = {program!r}
+from harness.verification.isolation import readers
+from harness.verification import verify
+readers._PROGRAM = {program!r}
 verify({path!r})
 """
 
@@ -342,7 +345,7 @@ verify({path!r})
 def test_a_reader_ends_with_whoever_asked_in_the_middle_of_a_file(tmp_path: Path) -> None:
     """A file that never ends gives it no cause to look whether anybody still waits."""
     recording = film(tmp_path / "take.webm", TAKE)
-    busy = "import signal; from harness.verification import worker; worker.judge = lambda *_: signal.pause()"
+    busy = "import signal; from harness.verification.isolation import worker; worker.judge = lambda *_: signal.pause()"
     program = [sys.executable, "-c", ASKS.format(program=f"{busy}; worker.main()", path=str(recording.path))]
     with subprocess.Popen(program, text=True) as asker:
         until(lambda: psutil.Process(asker.pid).children(), asker)
@@ -356,15 +359,15 @@ def test_a_reader_ends_with_whoever_asked_in_the_middle_of_a_file(tmp_path: Path
 def test_a_fault_of_ours_is_not_the_decoders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file may be well; and the next question is answered by the same process."""
     recording = film(tmp_path / "take.webm", TAKE)
-    fault = "from harness.verification import worker; worker.judge = lambda *_: dict()['no such key']"
-    monkeypatch.setattr(apart, "_PROGRAM", f"{fault}; worker.main()")
+    fault = "from harness.verification.isolation import worker; worker.judge = lambda *_: dict()['no such key']"
+    monkeypatch.setattr(readers, "_PROGRAM", f"{fault}; worker.main()")
 
     (finding,) = verify(recording).findings
-    (reader,) = apart._WORKERS._idle
+    (reader,) = readers._WORKERS._idle
     verify(recording)
 
     assert "take.webm could not be judged, by a fault of the harness (KeyError)." == finding.message
-    assert [reader] == apart._WORKERS._idle
+    assert [reader] == readers._WORKERS._idle
 
 
 def test_a_file_with_holes_has_as_long_as_its_bytes_take(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 from harness.recording.recording import Manifest
 from harness.recording.timeline import Timeline
 from harness.verification import Limits, Report, verify
-from harness.verification.checks import CHECKS
-from harness.verification.expectations import Expectation
+from harness.verification.checks.catalogue import CHECKS
+from harness.verification.values.expectations import Expectation
 from tests.media import Someone, Take, cast, changed, film
 
 CLEAN = Take(people=cast("alice", "bob"))

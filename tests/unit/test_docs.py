@@ -15,7 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from harness.cli.serve import _invitation
-from harness.verification.expectations import read_expected
+from harness.verification.values.expectations import read_expected
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)

@@ -13,7 +13,7 @@ from harness.errors import ConfigError
 from harness.recording.recording import Manifest, Recording
 from harness.recording.timeline import Event, Timeline
 from harness.verification import Expectation, Limits, Report, verify
-from harness.verification.expectations import read_expected
+from harness.verification.values.expectations import read_expected
 from tests.goals import FULL
 from tests.media import Take, cast, changed, film
 

@@ -8,7 +8,7 @@ import pytest
 from harness.errors import ConfigError
 from harness.recording.recording import Recording
 from harness.verification import Expectation, Limits, verify
-from harness.verification.expectations import read_expected
+from harness.verification.values.expectations import read_expected
 from tests.media import Take, cast, changed, film
 
 # Bob is muted for two seconds, and the manifest says so.

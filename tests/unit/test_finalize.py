@@ -16,7 +16,7 @@ import pytest
 
 from harness.errors import RecordingError
 from harness.recording.finalize import RECORDER_SOUND_DELAY, Finished, Growth, Progress, Tail, finalize
-from harness.verification.ebml import read_structure
+from harness.verification.probe.container import read_structure
 
 if TYPE_CHECKING:
     from collections.abc import Callable

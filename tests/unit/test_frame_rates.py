@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.verification import Report, verify
-from harness.verification.findings import Finding
+from harness.verification.values.findings import Finding
 from tests.media import Take, cast, film
 
 NTSC = Fraction(1000, 1001)

@@ -11,10 +11,11 @@ import av
 import pytest
 
 from harness.recording.recording import Manifest, Recording, manifest_of, statistics_of
-from harness.verification import Report, filmstrip, verify
-from harness.verification.html_report import MOST, clock
-from harness.verification.junit import write_junit
-from harness.verification.statistics import travelled
+from harness.verification import Report, verify
+from harness.verification.measures.connections import travelled
+from harness.verification.report import filmstrip
+from harness.verification.report.html import MOST, clock
+from harness.verification.report.junit import write_junit
 from tests.media import Take, cast, changed, film
 
 HOSTILE = "<script>alert('x')</script>"

@@ -8,7 +8,7 @@ from time import monotonic
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.verification.intervals import shared, subtract
+from harness.verification.values.intervals import shared, subtract
 
 # Whole seconds from 0 to 30: each of them can be looked at.
 INTERVALS = st.lists(

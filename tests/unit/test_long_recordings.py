@@ -6,9 +6,9 @@ import numpy as np
 
 from harness.recording.confined import MEMORY
 from harness.recording.timeline import Member, Timeline
-from harness.verification.measures import Tape, people
-from harness.verification.sightings import StripWatch
-from harness.verification.sound import VOICES, Hearing
+from harness.verification.markers.audio_markers import VOICES, Hearing
+from harness.verification.markers.marker_reader import StripWatch
+from harness.verification.measures.participants import Tape, people
 
 PARTICIPANTS = 9
 MINUTES = 5

@@ -17,7 +17,7 @@ from harness.server import take as take_module
 from harness.server.limits import _MOST, MOST_TILES, Limits
 from harness.server.messages import MixerEvent, Statistics, Ticks
 from harness.server.take import Happened
-from harness.verification import statistics as statistics_module
+from harness.verification.measures import connections as statistics_module
 from tests.spooling import OFFSET, STARTED, begin, recorded
 
 if TYPE_CHECKING:

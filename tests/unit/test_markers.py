@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from harness.recording.timeline import Timeline
-from harness.verification.markers import BRIGHT, DARK, Mark, Place, Sampler, every_grid, fitted, grid, read, strip
-from harness.verification.probe import probe
-from harness.verification.sightings import Sightings, StripWatch
-from harness.verification.sound import Hearing, SoundWatch
-from harness.verification.tracks import Picture, Sound
+from harness.verification.markers.audio_markers import Hearing, SoundWatch
+from harness.verification.markers.marker_reader import Sightings, StripWatch
+from harness.verification.markers.strip import BRIGHT, DARK, Mark, Place, Sampler, every_grid, fitted, grid, read, strip
+from harness.verification.probe.probe import probe
+from harness.verification.probe.tracks import Picture, Sound
 from tests.media import Someone, Take, cast, encode, mix, tiles, timeline_of
 
 

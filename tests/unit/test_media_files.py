@@ -9,7 +9,7 @@ import pytest
 
 from harness.recording.alone import open_media
 from harness.verification import verify
-from harness.verification.probe import probe
+from harness.verification.probe.probe import probe
 from tests.media import Take, cast, film
 
 # By suffix: FFmpeg's name of the container, and the encoders of its tracks.

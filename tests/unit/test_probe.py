@@ -7,9 +7,9 @@ import av
 import numpy as np
 import pytest
 
-from harness.verification.ebml import read_structure
-from harness.verification.probe import UnreadableError, probe
-from harness.verification.tracks import Picture, Sound
+from harness.verification.probe.container import read_structure
+from harness.verification.probe.probe import UnreadableError, probe
+from harness.verification.probe.tracks import Picture, Sound
 from tests.media import Painter, Take, cast, encode
 
 TAKE = Take(people=cast("alice"), seconds=2.0)

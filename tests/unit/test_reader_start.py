@@ -13,7 +13,9 @@ import psutil
 import pytest
 
 from harness.errors import SetupError
-from harness.verification import apart, filmstrip, verify
+from harness.verification import verify
+from harness.verification.isolation import readers
+from harness.verification.report import filmstrip
 from tests.media import Take, cast, film
 
 TAKE = Take(people=cast("alice", "bob"), seconds=1.0)
@@ -45,9 +47,9 @@ long sysconf(int name) {
 @pytest.fixture(autouse=True)
 def _no_idle_reader() -> Iterator[None]:
     """Begin and end without a process that waits for a request."""
-    apart._WORKERS.end()
+    readers._WORKERS.end()
     yield
-    apart._WORKERS.end()
+    readers._WORKERS.end()
 
 
 def broken_library(folder: Path, text: str) -> Path:
@@ -104,7 +106,7 @@ def test_an_installation_that_does_not_import_is_a_setup_error(tmp_path: Path, m
 
 def test_a_reader_that_never_gets_ready_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An import that works without end is given up; nothing is left running."""
-    monkeypatch.setattr(apart, "_STARTS_WITHIN", 0.5)
+    monkeypatch.setattr(readers, "_STARTS_WITHIN", 0.5)
     recording = film(tmp_path / "take.webm", TAKE)
     endless = broken_library(tmp_path / "endless", "while True: pass")
     monkeypatch.setattr(sys, "path", [str(endless), *sys.path])
@@ -120,7 +122,7 @@ def test_the_command_line_reports_a_broken_installation_with_its_own_exit_status
     recording = film(tmp_path / "take.webm", TAKE)
     broken = broken_library(tmp_path / "broken", "raise ImportError('wrong architecture')")
     program = f"""
-import sys, harness.verification.judge, harness.cli
+import sys, harness.verification.analysis, harness.cli
 sys.path.insert(0, {str(broken)!r})
 sys.argv = ["harness", "verify", {str(recording.path)!r}]
 harness.cli.main()
@@ -138,11 +140,11 @@ def test_a_reader_that_gets_no_processor_for_a_while_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only its own work counts against its time, not that of others on the machine."""
-    monkeypatch.setattr(apart, "_AT_LEAST", 1.0)
-    monkeypatch.setattr(apart, "_PER_SECOND", 0.1)
+    monkeypatch.setattr(readers, "_AT_LEAST", 1.0)
+    monkeypatch.setattr(readers, "_PER_SECOND", 0.1)
     long = film(tmp_path / "long.webm", Take(people=cast("alice"), seconds=5.0))
     verify(film(tmp_path / "short.webm", TAKE))
-    (reader,) = (one for one in psutil.Process().children() if "verification.worker" in " ".join(one.cmdline()))
+    (reader,) = (one for one in psutil.Process().children() if "isolation.worker" in " ".join(one.cmdline()))
     reader.send_signal(signal.SIGSTOP)
     goes_on = threading.Timer(2.5, reader.send_signal, (signal.SIGCONT,))
     goes_on.start()

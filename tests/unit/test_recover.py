@@ -18,7 +18,7 @@ from harness.recording.timeline import Member
 from harness.server.messages import Clock, SpoolHello
 from harness.server.spool import Spool
 from harness.server.take import Happened
-from harness.verification.ebml import read_structure
+from harness.verification.probe.container import read_structure
 
 if TYPE_CHECKING:
     from pathlib import Path

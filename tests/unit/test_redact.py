@@ -12,9 +12,9 @@ from harness import Expectation, verify
 from harness.recording import confined
 from harness.recording.recording import Manifest, manifest_of
 from harness.recording.timeline import Event
-from harness.verification import apart
-from harness.verification.junit import write_junit
-from harness.verification.redact import Redaction, unnamed
+from harness.verification.isolation import readers
+from harness.verification.report.junit import write_junit
+from harness.verification.report.redaction import Redaction, unnamed
 from tests.media import Take, cast, changed, film
 from tests.program import harness
 
@@ -105,9 +105,9 @@ def test_a_file_that_can_not_be_read_has_no_name_either(tmp_path: Path) -> None:
 @pytest.fixture
 def _fresh() -> Iterator[None]:
     """Begin and end without a process that waits for a question."""
-    apart._WORKERS.end()
+    readers._WORKERS.end()
     yield
-    apart._WORKERS.end()
+    readers._WORKERS.end()
 
 
 @pytest.mark.usefixtures("_fresh")
@@ -125,8 +125,8 @@ def test_a_file_that_its_reader_does_not_survive_has_no_name(
     """Neither name nor folder, in any form."""
     (tmp_path / "private-project").mkdir()
     path = film(tmp_path / "private-project" / "merger talks.webm", TAKE).path
-    program = f"import os, signal; from harness.verification import worker; worker.judge = lambda *_: {does}"
-    monkeypatch.setattr(apart, "_PROGRAM", f"{program}; worker.main()")
+    program = f"import os, signal; from harness.verification.isolation import worker; worker.judge = lambda *_: {does}"
+    monkeypatch.setattr(readers, "_PROGRAM", f"{program}; worker.main()")
     monkeypatch.setattr(confined, "_STALLED", 5.0)
 
     report = verify(path, redact=True)

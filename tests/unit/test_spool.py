@@ -17,7 +17,7 @@ from harness.recording.timeline import Member
 from harness.server.messages import MixerEvent, Statistics
 from harness.server.spool import Spool, default_stem
 from harness.server.take import GONE
-from harness.verification.ebml import read_structure
+from harness.verification.probe.container import read_structure
 from tests.spooling import OFFSET, STARTED, VERSIONS, begin, feed, recorded
 
 if TYPE_CHECKING:

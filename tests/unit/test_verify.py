@@ -15,7 +15,7 @@ from harness.recording.config import Target
 from harness.recording.convert import convert, length
 from harness.recording.recording import Recording, statistics_of
 from harness.verification import verify
-from harness.verification.filmstrip import filmstrip
+from harness.verification.report.filmstrip import filmstrip
 from tests.media import Take, cast, encode, film
 from tests.program import harness
 

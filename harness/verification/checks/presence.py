@@ -1,0 +1,346 @@
+"""The checks of each synthetic participant, by the markers in picture and sound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from harness.verification.values.expectations import settled, tellable
+from harness.verification.values.findings import Finding, milliseconds, span, stretches
+from harness.verification.values.intervals import grown, longer, merged, shared, subtract, total
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from harness.recording.recording import Manifest, Recording
+    from harness.recording.timeline import Interval
+    from harness.verification.measures.evidence import Evidence
+    from harness.verification.measures.participants import Person
+    from harness.verification.values.expectations import Expectation
+    from harness.verification.values.limits import Limits
+
+# Somebody seen and heard for this many seconds has burst at least twice.
+_UNMEASURED: Final = 3.0
+# The last picture is seen until the next tick, and the manifest's times are good to a few of them.
+_AT_ONCE: Final = 0.15
+# More names than these would bury what is said of them.
+_MOST_NAMED: Final = 5
+
+
+def presence(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Judge whether everybody is seen in place and heard when the manifest and the caller say."""
+    yield from _as_told(evidence, limits)
+    yield from _as_expected(evidence, limits)
+    yield from _unjudged(evidence)
+
+
+def _as_told(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Check whether every participant is visible and audible when the manifest says, and only then."""
+    manifest = evidence.manifest
+    if manifest is None:
+        return
+    duration = evidence.media.duration
+    for person in _guests(evidence):
+        wrong: list[Finding] = []
+        examined = False
+        if evidence.media.video:
+            wanted = manifest.timeline.seen(person.name, duration)
+            examined |= bool(person.seen or grown(wanted, -limits.edge))
+            wrong += _absent(person, wanted, _excused(evidence.black, evidence.holes), limits)
+            wrong += _unwanted(person, "seen", person.seen, wanted, limits)
+        if evidence.media.audio and person.own_voice:
+            wanted = manifest.timeline.heard(person.name, duration)
+            examined |= bool(person.heard or grown(wanted, -limits.edge))
+            holes = evidence.streams.sound.holes if evidence.streams.sound else ()
+            missing = _missing(wanted, person.heard, _excused(evidence.silent, holes), limits)
+            wrong += [_stretch(person.name, at, "heard", "not heard") for at in missing]
+            wrong += _unwanted(person, "heard", person.heard, wanted, limits)
+        yield from stretches(wrong)
+        if not examined:
+            text = (
+                f"{person.name} is neither seen nor heard, and the manifest expects neither for longer than "
+                f"{2 * limits.edge:g} s: nothing of {person.name} was examined."
+            )
+            yield Finding(check="presence", ok=True, warning=True, participant=person.name, message=text)
+        elif not wrong:
+            yield Finding(check="presence", ok=True, participant=person.name, message=_summary(person, evidence))
+
+
+def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Check what the caller expects: that a participant is, or is not, visible or audible for a while."""
+    people = {person.name: person for person in evidence.people}
+    for asked in evidence.expectations:
+        if why := _not_tellable(asked, people, evidence, limits):
+            yield Finding(check="presence", ok=False, participant=asked.participant, message=why)
+            continue
+        person = people[asked.participant]
+        end = _end(asked, evidence)
+        for sense, wanted in (("seen", asked.seen), ("heard", asked.heard)):
+            if wanted is None:
+                continue
+            found: Iterable[Interval] = getattr(person, sense)
+            while_ = [settled(asked.start, end, limits)]
+            off = subtract(while_, found) if wanted else shared(while_, found)
+            wrong = longer(off, limits.hole)
+            said = (sense, f"not {sense}") if wanted else (f"not {sense}", sense)
+            for at in wrong:
+                yield _stretch(asked.participant, at, *said)
+            if not wrong:
+                text = f"{said[0]} {span((asked.start, end))}, as expected"
+                yield Finding(check="presence", ok=True, participant=asked.participant, message=text)
+
+
+def _end(asked: Expectation, evidence: Evidence) -> float:
+    """Return when an expectation ends; the end of the recording is good to what its length is."""
+    duration = evidence.media.duration
+    return duration if asked.end is None else min(asked.end, duration)
+
+
+def _not_tellable(asked: Expectation, people: Mapping[str, Person], evidence: Evidence, limits: Limits) -> str | None:
+    """Return why nothing in the file can show what is expected; None where something can."""
+    name = asked.participant
+    unmarked = _unmarked(evidence)
+    if name in unmarked:
+        return f"{name} carries no marks, so nobody can tell when {name} is seen or heard."
+    if name not in people:
+        known = ", ".join((*people, *unmarked)) or "nobody"
+        by = "The manifest names" if evidence.manifest else "The recording shows"
+        return f"{name} is nowhere in the recording. {by} {known}."
+    why = _beyond_the_end(asked, evidence, limits) or _without_a_track(asked, people[name], evidence)
+    return f"Nothing can be told of {name}{why}." if why else None
+
+
+def _beyond_the_end(asked: Expectation, evidence: Evidence, limits: Limits) -> str | None:
+    duration = evidence.media.duration
+    ends = f": the recording ends at {duration:.2f} s"
+    if asked.start >= duration:
+        return f" from {asked.start:g} s on{ends}"
+    if asked.end is not None and asked.end > duration + limits.duration:
+        return f" until {asked.end:g} s{ends}"
+    if not tellable(asked.start, _end(asked, evidence), limits):
+        return f" from {asked.start:g} s on{ends}, which is too soon after"
+    return None
+
+
+def _without_a_track(asked: Expectation, person: Person, evidence: Evidence) -> str | None:
+    if asked.seen is not None and evidence.media.video is None:
+        return ": the recording has no video"
+    if asked.heard is not None and evidence.media.audio is None:
+        return ": the recording has no audio"
+    if asked.heard is not None and not person.own_voice:
+        return ": another participant has the same audio marker"
+    return None
+
+
+def _unjudged(evidence: Evidence) -> Iterator[Finding]:
+    """Warn of participants whose camera or video file carries no marks, and of a manifest that names nobody."""
+    names = _unmarked(evidence)
+    if names:
+        some = ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if (more := len(names) - _MOST_NAMED) > 0 else "")
+        who = f"{some} carries" if len(names) == 1 else f"{some} carry"
+        text = f"{who} no marks, so when and how they are seen and heard was not judged."
+        yield Finding(check="presence", ok=True, warning=True, message=text)
+    elif evidence.manifest and not _guests(evidence):
+        text = "The manifest names no participant who could be in the recording, so nobody was looked for."
+        yield Finding(check="presence", ok=True, warning=True, message=text)
+
+
+def _absent(person: Person, wanted: list[Interval], excused: list[Interval], limits: Limits) -> Iterator[Finding]:
+    """Yield when the picture is missing, and when it stands in somebody else's place."""
+    missing = _missing(wanted, person.home, excused, limits)
+    astray = longer(shared(missing, grown(person.seen, limits.hole / 2)), limits.hole)
+    for at in astray:
+        yield _stretch(person.name, at, "seen in its own tile", "seen elsewhere in the picture")
+    for at in longer(subtract(missing, astray), limits.hole):
+        yield _stretch(person.name, at, "seen", "not seen")
+
+
+def _missing(
+    wanted: list[Interval], found: Iterable[Interval], excused: list[Interval], limits: Limits
+) -> list[Interval]:
+    """Return when somebody should be there and is not; ``excused`` is what the whole file lacks, another check's."""
+    return longer(subtract(subtract(grown(wanted, -limits.edge), found), excused), limits.hole)
+
+
+def _unwanted(
+    person: Person, sense: str, found: Iterable[Interval], wanted: list[Interval], limits: Limits
+) -> Iterator[Finding]:
+    """Yield when somebody is seen or heard who should not be then: muted, or gone."""
+    for at in longer(subtract(found, grown(wanted, limits.edge)), limits.hole):
+        yield _stretch(person.name, at, f"not {sense}", sense)
+
+
+def _stretch(name: str, at: Interval, expected: str, got: str) -> Finding:
+    return Finding(
+        check="presence",
+        ok=False,
+        participant=name,
+        at=milliseconds(at),
+        expected=expected,
+        got=got,
+        message=f"{name} is {got} {span(at)}.",
+    )
+
+
+def _excused(whole: Iterable[Interval], holes: Iterable[Interval]) -> list[Interval]:
+    # A little wider: markers at the edge of what the whole file lacks are spoilt with it.
+    return grown(merged((*whole, *holes)), 0.1)
+
+
+def _summary(person: Person, evidence: Evidence) -> str:
+    said = []
+    if evidence.media.video:
+        said.append(f"seen for {total(person.seen):.1f} s")
+    if evidence.media.audio:
+        said.append(f"heard for {total(person.heard):.1f} s")
+    return " and ".join(said)
+
+
+def freeze(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Judge whether everybody's picture moves; what is black or missing as a whole is for other checks."""
+    for person in _seen(evidence):
+        frozen = person.facts.video.frozen if person.facts.video else ()
+        stays = [at for at in frozen if not _going(person, at, evidence, limits)]
+        still = longer(subtract(stays, _excused(evidence.black, evidence.holes)), limits.freeze)
+        yield from stretches(
+            [
+                Finding(
+                    check="freeze",
+                    ok=False,
+                    participant=person.name,
+                    at=milliseconds(at),
+                    expected=f"{limits.freeze:g} s",
+                    got=f"{at[1] - at[0]:.2f} s",
+                    message=f"{person.name} is frozen {span(at)}.",
+                )
+                for at in still
+            ]
+        )
+        if not still:
+            yield Finding(check="freeze", ok=True, participant=person.name, message="moves throughout")
+
+
+def _going(person: Person, at: Interval, evidence: Evidence, limits: Limits) -> bool:
+    """Tell whether a picture stands only until it was known that nothing more comes, no longer than that takes."""
+    if evidence.manifest is None or at[1] - at[0] > limits.edge:
+        return False
+    duration = evidence.media.duration
+    ends = (end for _, end in evidence.manifest.timeline.seen(person.name, duration) if end < duration)
+    return any(abs(at[1] - end) < _AT_ONCE for end in ends)
+
+
+def repeat(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Judge how many pictures of everybody are repeated or skipped, beyond exact rate conversion."""
+    for person in _seen(evidence):
+        if (video := person.facts.video) is None:
+            continue
+        worst = max(video.repeated_percent, video.skipped_percent)
+        ok = worst <= limits.repeat_percent or person.uneven <= limits.repeat_few
+        text = f"{video.repeated_percent:g} % repeated and {video.skipped_percent:g} % skipped"
+        yield Finding(
+            check="repeat",
+            ok=ok,
+            participant=person.name,
+            expected=limits.repeat_percent,
+            got=worst,
+            message=text if ok else f"Of {person.name}'s pictures {text}.",
+        )
+
+
+def av_offset(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Judge how far everybody's sound is from the picture, in milliseconds."""
+    for person in _seen(evidence):
+        spread = person.facts.av_offset_ms
+        if spread is None:
+            if person.own_voice and total(shared(person.seen, person.heard)) > _UNMEASURED:
+                text = f"{person.name} is seen and heard, but no burst was found to measure by."
+                yield Finding(check="av-offset", ok=True, warning=True, participant=person.name, message=text)
+            continue
+        limit = limits.own_av_offset_ms if _records(person, evidence) else limits.av_offset_ms
+        ok = abs(spread.median) <= limit
+        side = "late" if spread.median > 0 else "early"
+        yield Finding(
+            check="av-offset",
+            ok=ok,
+            participant=person.name,
+            expected=limit,
+            got=spread.median,
+            message=f"sound {abs(spread.median):.0f} ms {side}"
+            if ok
+            else f"{person.name}'s sound is {abs(spread.median):.0f} ms {side}.",
+        )
+
+
+def _records(person: Person, evidence: Evidence) -> bool:
+    return evidence.manifest is not None and evidence.manifest.recording.participant == person.name
+
+
+def drift(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Judge how fast everybody's sound moves away from the picture, where it was followed for a minute."""
+    for person in _seen(evidence):
+        ppm = person.facts.drift_ppm
+        if ppm is None:
+            continue
+        ok = abs(ppm) <= limits.drift_ppm
+        yield Finding(
+            check="drift",
+            ok=ok,
+            participant=person.name,
+            expected=limits.drift_ppm,
+            got=ppm,
+            message=f"{ppm:.0f} ppm" if ok else f"{person.name}'s sound drifts from the picture by {ppm:.0f} ppm.",
+        )
+
+
+def intruder(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    """Judge whether somebody is in the file whom the manifest does not name, or anybody else in a local one."""
+    if evidence.manifest is None or _lost_its_members(evidence.manifest):
+        return
+    guests = {person.marker for person in _guests(evidence)}
+    found = [
+        Finding(
+            check="intruder",
+            ok=False,
+            participant=person.name,
+            at=milliseconds((present[0][0], present[-1][1])),
+            expected="nobody else",
+            got=person.name,
+            message=f"{person.name} is in the recording and should not be: {total(present):.1f} s.",
+        )
+        for person in evidence.people
+        if person.marker not in guests and (present := longer(merged((*person.seen, *person.heard)), limits.hole))
+    ]
+    yield from found
+    if not found:
+        yield Finding(check="intruder", ok=True, message="nobody else")
+
+
+def _lost_its_members(manifest: Manifest) -> bool:
+    """Return whether recovery saved a file of which it could not find out who was in it."""
+    return manifest.recording.recovered is not None and not manifest.timeline.members
+
+
+def _guests(evidence: Evidence) -> list[Person]:
+    """Return those who may be in the file: the manifest's members, of whom a local recording has one."""
+    if evidence.manifest is None:
+        return []
+    told = evidence.manifest.recording
+    return [person for person in evidence.people if person.known and _may_be_in(told, person.name)]
+
+
+def _unmarked(evidence: Evidence) -> list[str]:
+    """Return who the manifest says may be in the file, and who carries no marks."""
+    if evidence.manifest is None:
+        return []
+    told = evidence.manifest.recording
+    marked = {person.name for person in evidence.people if person.known}
+    names = dict.fromkeys((told.participant, *(member.name for member in evidence.manifest.timeline.members)))
+    return [name for name in names if name not in marked and _may_be_in(told, name)]
+
+
+def _may_be_in(told: Recording, name: str) -> bool:
+    return told.recorder == "all" or name == told.participant
+
+
+def _seen(evidence: Evidence) -> list[Person]:
+    """Return those whose picture is in the file."""
+    return [person for person in evidence.people if person.seen]

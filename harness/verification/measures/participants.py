@@ -1,0 +1,237 @@
+"""From what was seen and heard of each marker to what a report says about a participant."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from harness.verification.markers.audio_markers import VOICES
+from harness.verification.markers.strip import CAPTURE_BITS, COUNTS_A_SECOND
+from harness.verification.measures.cadence import frozen, uneven
+from harness.verification.measures.curves import thinned
+from harness.verification.values.intervals import longer, merged, rounded, spans, subtract, total
+from harness.verification.values.models import Heard, Participant, Seen, Spread
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from harness.recording.timeline import Interval, Timeline
+    from harness.verification.markers.audio_markers import Hearing
+    from harness.verification.markers.marker_reader import Sightings
+    from harness.verification.measures.curves import Curve
+
+# A strip or two that a codec spoilt, a packet of sound that was concealed: shorter holes are no absence.
+_BRIDGE: Final = 0.1
+# Half the usual loudness marks the moment at which a window of sound is half filled.
+_HALF_LOUD: Final = 0.45
+_SHORTEST_SOUND: Final = 0.15
+# Somebody unknown must be heard this long, with bursts a second apart, before music counts as a voice.
+_SURE_VOICE: Final = 1.0
+_BURST_EVERY: Final = 1.0
+_BURST_SLACK: Final = 0.02
+# The picture's time of a burst is the middle of what the pictures around it say.
+_AROUND: Final = 0.6
+_FEWEST_PICTURES: Final = 4
+# Over less, how WebRTC's skew settles weighs more than any drift.
+_SHORTEST_DRIFT: Final = 60.0
+_MOST_BURSTS: Final = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """A synthetic participant, with what the checks need beyond the report's ``facts``.
+
+    ``known`` says whether the manifest names the marker, ``home`` when the picture is seen in its own tile, ``uneven``
+    how many pictures were repeated or skipped.
+    ``own_voice`` is false where another marker shares the voice (there are 16): then nobody can tell who is heard.
+    """
+
+    marker: int
+    known: bool
+    facts: Participant
+    seen: tuple[Interval, ...]
+    home: tuple[Interval, ...]
+    heard: tuple[Interval, ...]
+    uneven: int
+    offsets: NDArray[np.float64]
+    delays: Curve
+    own_voice: bool
+
+    @property
+    def name(self) -> str:
+        """The participant's name."""
+        return self.facts.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tape:
+    """What the watchers of one file found.
+
+    ``hearing`` is None without sound, ``rate`` is in pictures a second and ``zero_ms`` the room's time at the file's
+    zero, where a manifest tells it; ``cuts`` are the pauses: where in the file and how long, in seconds.
+    """
+
+    sightings: dict[int, Sightings]
+    hearing: Hearing | None
+    rate: float | None
+    duration: float
+    zero_ms: float | None = None
+    cuts: Sequence[tuple[float, float]] = ()
+
+
+def people(tape: Tape, timeline: Timeline) -> tuple[Person, ...]:
+    """Return everybody who should be or is in the file: the timeline's members first, then strangers by number."""
+    members = {member.marker: member.name for member in timeline.members if member.marker is not None}
+    seen = sorted(set(tape.sightings) - set(members))
+    voices = {marker % VOICES for marker in (*members, *seen)}
+    heard = [voice for voice in range(VOICES) if voice not in voices and _is_voice(tape.hearing, voice)]
+    names = members | {marker: f"participant {marker}" for marker in (*seen, *heard)}
+    users = Counter(marker % VOICES for marker in names)
+    return tuple(
+        _person(tape, marker, name, known=marker in members, own_voice=users[marker % VOICES] == 1)
+        for marker, name in names.items()
+    )
+
+
+def _person(tape: Tape, marker: int, name: str, *, known: bool, own_voice: bool) -> Person:
+    heard = _heard(tape.hearing, marker % VOICES)
+    sight = _sight(tape.sightings.get(marker), tape)
+    offsets = _offsets(tape.sightings.get(marker), tape.hearing if own_voice else None, tape.cuts)
+    delays = _delays(tape.sightings.get(marker), tape)
+    return Person(
+        marker=marker,
+        known=known,
+        facts=Participant(
+            name=name,
+            present=rounded(merged((*sight.seen, *heard), bridge=_BRIDGE)),
+            video=sight.facts,
+            audio=_audio(heard, tape),
+            av_offset_ms=_spread(offsets[:, 1] * 1000),
+            drift_ppm=_drift(offsets),
+            delay_ms=_spread(delays[:, 1]),
+        ),
+        seen=sight.seen,
+        home=sight.home,
+        heard=tuple(heard),
+        uneven=sight.uneven,
+        offsets=offsets,
+        delays=thinned(delays[:, 0], delays[:, 1]),
+        own_voice=own_voice,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sight:
+    """What the picture says about one participant; ``facts`` is None in a file without pictures."""
+
+    facts: Seen | None
+    seen: tuple[Interval, ...] = ()
+    home: tuple[Interval, ...] = ()
+    uneven: int = 0
+
+
+def _sight(sightings: Sightings | None, tape: Tape) -> _Sight:
+    rate = tape.rate
+    if rate is None:
+        return _Sight(facts=None)
+    if sightings is None:
+        return _Sight(facts=Seen(frames_seen=0, frame_rate=0.0, repeated_percent=0.0, skipped_percent=0.0, frozen=()))
+    period = 1 / rate
+    seen = tuple(spans(sightings.times.tolist(), lasting=period, bridge=_BRIDGE))
+    still = frozen(sightings, period=period)
+    repeated, skipped = uneven(sightings, period=period, apart=still, cuts=[at for at, _ in tape.cuts])
+    count = sightings.times.size
+    facts = Seen(
+        frames_seen=count,
+        frame_rate=round((1 + np.count_nonzero(np.diff(sightings.captures_ms))) / total(seen), 2),
+        repeated_percent=round(100 * repeated / count, 2),
+        skipped_percent=round(100 * skipped / count, 2),
+        frozen=rounded(still),
+    )
+    home = tuple(spans(sightings.times[sightings.home].tolist(), lasting=period, bridge=_BRIDGE))
+    return _Sight(facts=facts, seen=seen, home=home, uneven=repeated + skipped)
+
+
+def _audio(heard: list[Interval], tape: Tape) -> Heard | None:
+    if tape.hearing is None:
+        return None
+    silent = longer(subtract([(0.0, tape.duration)], heard), _BRIDGE)
+    return Heard(heard=rounded(heard), silent=rounded(silent))
+
+
+def _heard(hearing: Hearing | None, voice: int) -> list[Interval]:
+    """Return when the tone of a voice is there."""
+    if hearing is None or not hearing.tones[:, voice].any():
+        return []
+    tone = hearing.tones[:, voice]
+    loud = tone > _HALF_LOUD * np.median(tone[tone > 0])
+    steps = ((float(start), float(end)) for start, end in hearing.steps[loud])
+    return longer(merged(steps, bridge=_BRIDGE), _SHORTEST_SOUND)
+
+
+def _is_voice(hearing: Hearing | None, voice: int) -> bool:
+    """Return whether this is a synthetic participant's voice, and not music that holds its tone."""
+    if hearing is None or total(_heard(hearing, voice)) < _SURE_VOICE:
+        return False
+    return bool((np.abs(np.diff(hearing.bursts[voice]) - _BURST_EVERY) < _BURST_SLACK).any())
+
+
+def _offsets(
+    sightings: Sightings | None, hearing: Hearing | None, cuts: Sequence[tuple[float, float]]
+) -> NDArray[np.float64]:
+    """Return (time of a burst, sound minus picture) for each burst, in seconds.
+
+    The picture's time of a burst is when its counter, the nearest multiple of 30, is shown: between pictures, too,
+    and whatever single pictures came late; next to a cut nobody can tell. Offsets beyond half a second read as their
+    rest from whole seconds.
+    """
+    if sightings is None or hearing is None:
+        return np.zeros((0, 2))
+    fresh = np.append(True, np.diff(sightings.captures_ms) != 0)
+    shown = sightings.times[fresh]
+    # When the counter stood at zero, by each picture on its own.
+    zero = shown - sightings.counters[fresh] / COUNTS_A_SECOND
+    found = []
+    for at in hearing.bursts[sightings.marker % VOICES]:
+        first, last = np.searchsorted(shown, (at - _AROUND, at + _AROUND))
+        if last - first >= _FEWEST_PICTURES and all(abs(at - cut) > _AROUND for cut, _ in cuts):
+            since = at - float(np.median(zero[first:last]))
+            found.append((at, since - round(since)))
+    return np.array(found).reshape(-1, 2)
+
+
+def _delays(sightings: Sightings | None, tape: Tape) -> NDArray[np.float64]:
+    """Return (when in the file, how many ms after its capture) of each picture; captures count ms modulo 2^22."""
+    if sightings is None or tape.zero_ms is None:
+        return np.zeros((0, 2))
+    fresh = np.append(True, np.diff(sightings.captures_ms) != 0)
+    shown = tape.zero_ms + sightings.times[fresh] * 1000
+    for at, seconds in tape.cuts:
+        shown[sightings.times[fresh] >= at] += seconds * 1000
+    turn = float(1 << CAPTURE_BITS)
+    late = (shown - sightings.captures_ms[fresh] + turn / 2) % turn - turn / 2
+    return np.stack((sightings.times[fresh], late), axis=1)
+
+
+def _spread(values: NDArray[np.float64]) -> Spread | None:
+    if not values.size:
+        return None
+    return Spread(median=round(float(np.median(values)), 2), p95=round(float(np.percentile(np.abs(values), 95)), 2))
+
+
+def _drift(offsets: NDArray[np.float64]) -> float | None:
+    """Return the offset's slope in ppm: the median slope of all pairs (Theil and Sen), which ignores outliers.
+
+    None where the offset was followed for less than a minute.
+    """
+    if not len(offsets) or np.ptp(offsets[:, 0]) < _SHORTEST_DRIFT:
+        return None
+    thinned = offsets[:: 1 + len(offsets) // _MOST_BURSTS]
+    earlier, later = np.triu_indices(len(thinned), 1)
+    run, rise = (thinned[later] - thinned[earlier]).T
+    return round(float(np.median(rise / run)) * 1e6, 1)

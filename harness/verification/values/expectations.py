@@ -1,0 +1,121 @@
+"""What somebody expects of a recording beyond its manifest: who is seen and heard when, and how much is allowed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Self
+
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from harness.errors import ConfigError
+from harness.recording.reading import parse_toml, read_text
+from harness.recording.text import printable
+from harness.recording.timeline import Words  # noqa: TC001 (pydantic reads it at run time)
+from harness.verification.values.intervals import longer
+from harness.verification.values.limits import Limits
+from harness.verification.values.models import Value
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.recording.timeline import Interval
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Expectation(Value):
+    """Somebody is, or is not, seen or heard for a while.
+
+    ``start`` and ``end`` are seconds of the file, in a file of expectations ``from`` and ``to``; without ``end`` it
+    holds to the end of the recording. What ``seen`` or ``heard`` leaves as None is not asked for.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    participant: Words
+    seen: bool | None = None
+    heard: bool | None = None
+    start: Seconds = Field(default=0.0, alias="from")
+    end: Seconds | None = Field(default=None, alias="to")
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if self.seen is None and self.heard is None:
+            message = "say whether the participant is seen or heard"
+            raise ValueError(message)
+        if self.end is not None and self.end <= self.start:
+            message = f"'to' ({self.end:g}) must come after 'from' ({self.start:g})"
+            raise ValueError(message)
+        return self
+
+    def problem(self, limits: Limits) -> str | None:
+        """Return why this can't be asked under these limits; None where it can."""
+        if self.end is None or tellable(self.start, self.end, limits):
+            return None
+        return (
+            f"from {self.start:g} to {self.end:g} s is too short to tell whether {self.participant} is visible or "
+            f"audible: ask for more than {2 * limits.hole:g} s"
+        )
+
+
+def settled(start: float, end: float, limits: Limits) -> Interval:
+    """Return the part of a time in which nothing changes any more: without its edges, at least its middle half."""
+    edge = min(limits.edge, (end - start) / 4)
+    return (start + edge, end - edge)
+
+
+def tellable(start: float, end: float, limits: Limits) -> bool:
+    """Return whether a time is long enough for an absence in it to exceed the limits."""
+    first, last = settled(start, end, limits)
+    return bool(longer([(first, last)], limits.hole))
+
+
+class Expected(Value):
+    """What a file of expectations says: a length in seconds, limits, and who is seen and heard when.
+
+    ``complete`` demands that the recording was stopped by a call and that no alarm was raised.
+    """
+
+    duration: Seconds | None = None
+    complete: bool = False
+    limits: Limits = Limits()
+    expect: tuple[Expectation, ...] = ()
+
+    @model_validator(mode="after")
+    def _can_be_told(self) -> Self:
+        for number, one in enumerate(self.expect, 1):
+            if problem := one.problem(self.limits):
+                message = f"expectation {number}: {problem}"
+                raise ValueError(message)
+        return self
+
+
+def read_expected(path: Path) -> Expected:
+    """Return the expectations at ``path``, a TOML file.
+
+    Raises ConfigError, which names the place and the reason, where it can't be read or says what can't be.
+    """
+    text = read_text(path, "expectations")
+    try:
+        return Expected.model_validate(parse_toml(text))
+    except RecursionError as error:
+        message = f"{path} is nested too deep to be read."
+        raise ConfigError(message) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = printable(".".join(str(part) for part in first["loc"])) or "the top"
+        message = f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}{_allowed(first['loc'])}."
+        raise ConfigError(message) from error
+    except ValueError as error:
+        # Words that are no TOML, a number of thousands of digits.
+        message = f"{path} is no TOML file: {error}."
+        raise ConfigError(message) from error
+
+
+def _allowed(where: tuple[int | str, ...]) -> str:
+    """Return what may stand at a place, where somebody may have mistyped its name."""
+    models: dict[str, type[Value]] = {"limits": Limits, "expect": Expectation}
+    if len(where) == 1 and where[0] not in models:
+        return f"; there are {', '.join(Expected.model_fields)}"
+    model = models.get(str(where[0])) if where else None
+    known = [field.alias or name for name, field in model.model_fields.items()] if model else []
+    return f"; there are {', '.join(known)}" if known and where[-1] not in known else ""

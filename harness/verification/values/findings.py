@@ -1,0 +1,69 @@
+"""Finding: what one check says, and the shortest ways to say it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+from pydantic import Field
+
+from harness.recording.timeline import Interval, Words  # noqa: TC001 (pydantic reads it at run time)
+from harness.verification.values.models import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+CheckName = Literal[
+    "container",
+    "size",
+    "frame-rate",
+    "gap",
+    "black",
+    "silent",
+    "presence",
+    "freeze",
+    "repeat",
+    "av-offset",
+    "drift",
+    "duration",
+    "intruder",
+    "hash",
+    "complete",
+]
+
+# More of the same tells nothing new; the last one says how many were left out.
+_MOST_ALIKE: Final = 10
+
+
+class Finding(Value):
+    """What a check found.
+
+    ``at`` is (from, to) in seconds where it concerns a part of the file. ``expected`` and ``got`` are short values to
+    compare. ``warning`` marks what is worth reading although ``ok`` is true, such as the machine's load.
+    """
+
+    check: CheckName
+    ok: bool
+    participant: Words | None = None
+    at: Interval | None = None
+    expected: Words | float | None = None
+    got: Words | float | None = None
+    message: Words
+    warning: bool = Field(default=False, exclude=True)
+
+
+def stretches(alike: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield findings of one kind: the first ten, and one that counts the others."""
+    yield from alike[:_MOST_ALIKE]
+    if len(alike) > _MOST_ALIKE:
+        last = alike[-1]
+        yield last.model_copy(update={"message": f"{last.message} ({len(alike) - _MOST_ALIKE - 1} more in between)"})
+
+
+def span(at: Interval) -> str:
+    """Return an interval in words."""
+    return f"from {at[0]:.2f} to {at[1]:.2f} s"
+
+
+def milliseconds(at: Interval) -> Interval:
+    """Return an interval in whole milliseconds."""
+    return (round(at[0], 3), round(at[1], 3))
