@@ -19,7 +19,7 @@ import psutil
 
 from benchmarks.meter import Meter
 from harness import RecordConfig, Routes, open_room, verify
-from harness.server.media import Sfu
+from harness.server.rooms.routes import Sfu
 from tests.janus import Janus, installed
 
 if TYPE_CHECKING:

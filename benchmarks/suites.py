@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.meter import Meter
 from harness import RecordConfig, open_room, verify
 from harness.recording.recording import Manifest
-from harness.server.spool import Spool
+from harness.server.spool.spool import Spool
 from tests.faults.footage import Footage, begin, feed, finished_in
 from tests.faults.soak import slope
 from tests.processes import memory

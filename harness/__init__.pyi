@@ -16,7 +16,7 @@ from .errors import (
 from .launch import attach, open_room
 from .recording.config import RecordConfig
 from .recording.recording import Recording
-from .server.media import Routes
+from .server.rooms.routes import Routes
 from .session.participant import Participant
 from .session.room import Room
 from .verification import Expectation, Limits, Report, verify

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.recording.recording import Recording
-    from harness.server.media import Routes
+    from harness.server.rooms.routes import Routes
 
     # What a worker sends: how far it is, a warning, or what came of its order.
     Sent = Progress | logging.LogRecord | Outcome

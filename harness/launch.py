@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
     from harness.recording.recording import Recording
-    from harness.server.library import Verdict
-    from harness.server.limits import Limits
-    from harness.server.media import Routes
+    from harness.server.access.limits import Limits
+    from harness.server.library.library import Verdict
     from harness.server.room_server import RoomServer
+    from harness.server.rooms.routes import Routes
     from harness.session.media import Media
     from harness.session.participant import Participant
 
@@ -131,7 +131,7 @@ def open_door(
 
     Raises SetupError where the port or the folder can't be used.
     """
-    from harness.server.library import Library
+    from harness.server.library.library import Library
     from harness.server.room_server import RoomServer
 
     library = Library(_OPEN_ROOM, recordings, _judge, kept)
@@ -154,8 +154,8 @@ def open_door(
 
 def _judge(path: Path) -> Verdict:
     """Return the verdict on a recording as the page shows it."""
-    from harness.server.downloads import Page
-    from harness.server.library import Verdict
+    from harness.server.library.library import Verdict
+    from harness.server.spool.downloads import Page
     from harness.verification import verify
     from harness.verification.report.html import as_html
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from harness.batch import Order
 from harness.errors import SetupError
 from harness.scenario import Outcome, Progress
-from harness.server.spool import Spool
+from harness.server.spool.spool import Spool
 from tests.faults.footage import Footage, begin
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.recording.timeline import Member
-from harness.server.messages import Clock, SpoolHello
-from harness.server.take import Happened
+from harness.server.rooms.messages import Clock, SpoolHello
+from harness.server.spool.active_recording import Happened
 
 if TYPE_CHECKING:
-    from harness.server.spool import Spool
-    from harness.server.take import Take
+    from harness.server.spool.active_recording import Take
+    from harness.server.spool.spool import Spool
 
 VERSIONS = {"harness": "0.1.0"}
 # The room's clock shows 990 s less than the page's.

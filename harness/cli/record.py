@@ -33,7 +33,7 @@ from harness.cli.options import (
 from harness.errors import ConfigError, HarnessError
 from harness.recording.config import Codec, FrameRate, Layout, Quality, RecordConfig, Recorder, RecordType
 from harness.recording.names import safe_stem
-from harness.server.media import Routes
+from harness.server.rooms.routes import Routes
 from harness.session.media import MEDIA, media_of
 
 if TYPE_CHECKING:

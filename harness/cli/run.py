@@ -94,7 +94,7 @@ def run(
         debugging(on=True)
     from harness.batch import Order, admitted, run_batch
     from harness.scenario import read_scenario
-    from harness.server.media import Routes
+    from harness.server.rooms.routes import Routes
     from harness.verification.report.target import check_targets
 
     routes = Routes.parse(sfu=sfu, sfu_room=sfu_room, ice_servers=ice_server or (), relay_only=relay_only)

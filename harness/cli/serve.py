@@ -95,10 +95,10 @@ def serve(
     if debug:
         debugging(on=True)
     from harness.launch import open_door
-    from harness.server.descriptors import raise_soft_limit
-    from harness.server.limits import Limits
-    from harness.server.media import Routes
-    from harness.server.network import is_loopback, parse_host
+    from harness.server.access.descriptors import raise_soft_limit
+    from harness.server.access.limits import Limits
+    from harness.server.access.network import is_loopback, parse_host
+    from harness.server.rooms.routes import Routes
 
     origins = [_origin(one) for one in origin or ()]
     host = parse_host(host)
@@ -153,7 +153,7 @@ def serve(
 
 def _check_codes(code: str | None, view_code: str | None) -> None:
     """Raise ConfigError for codes that keep nobody out, or everybody."""
-    from harness.server.admission import LONGEST_CODE
+    from harness.server.access.tokens import LONGEST_CODE
 
     for option, given in (("--code", code), ("--view-code", view_code)):
         if given is not None and len(given) < _SHORTEST_CODE:
@@ -175,7 +175,7 @@ def _origin(given: str) -> str:
     if "@" in given:
         message = "--origin: browsers say no name and password before an '@'; leave them out."
         raise ConfigError(message)
-    from harness.server.network import normal_origin
+    from harness.server.access.network import normal_origin
 
     origin = normal_origin(given.removesuffix("/"))
     if origin is None:

@@ -15,8 +15,8 @@ from harness.launch import has_camera, versions
 from harness.pytest_plugin.bundle import Bundle
 from harness.pytest_plugin.left import FAILED, bundles_of, finish, leave
 from harness.pytest_plugin.options import MARKER, Asked, add_options, chosen, keep, path_of
-from harness.server.media import Routes
 from harness.server.room_server import RoomServer
+from harness.server.rooms.routes import Routes
 from harness.session.room import Room
 from harness.verification.values.expectations import Expected, read_expected
 from harness.verification.verify import verify

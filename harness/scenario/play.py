@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from harness.recording.recording import Recording
     from harness.scenario.steps import During, Scenario, Step
-    from harness.server.media import Routes
+    from harness.server.rooms.routes import Routes
     from harness.session.participant import Participant
     from harness.session.room import Room
     from harness.verification import Limits, Report

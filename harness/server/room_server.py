@@ -16,12 +16,12 @@ from aiohttp.http_exceptions import HttpProcessingError
 from harness.errors import HarnessError, SetupError
 from harness.recording.recover import recover
 from harness.recording.spooled import FOLDER_MODE
-from harness.server.admission import WHILE_IN, Admission, Grant
-from harness.server.app import App, web_folder
-from harness.server.limits import Limits
-from harness.server.listener import Listener
-from harness.server.network import LOOPBACK, PORTS, is_any, names_of, parse_host
-from harness.server.spool import Spool
+from harness.server.access.limits import Limits
+from harness.server.access.listener import Listener
+from harness.server.access.network import LOOPBACK, PORTS, is_any, names_of, parse_host
+from harness.server.access.tokens import WHILE_IN, Admission, Grant
+from harness.server.spool.spool import Spool
+from harness.server.web_app import App, web_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from harness.recording.recording import Recording
-    from harness.server.library import Library
-    from harness.server.media import Routes
-    from harness.server.take import Take
+    from harness.server.library.library import Library
+    from harness.server.rooms.routes import Routes
+    from harness.server.spool.active_recording import Take
 
 # How long, in seconds, those who still fetch something may go on when the server ends.
 _LAST_ANSWERS_WITHIN: Final = 1.0

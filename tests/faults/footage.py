@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import av
 
-from harness.server.messages import Clock, SpoolHello
+from harness.server.rooms.messages import Clock, SpoolHello
 from tests.media import Take as Film
 from tests.media import cast, encode
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from harness.server.spool import Spool
-    from harness.server.take import Take
+    from harness.server.spool.active_recording import Take
+    from harness.server.spool.spool import Spool
 
 # EBML: Cluster of unknown size, its Timestamp in eight bytes, SimpleBlock (RFC 9559).
 _CLUSTER: Final = b"\x1f\x43\xb6\x75\x01\xff\xff\xff\xff\xff\xff\xff\xe7\x88"

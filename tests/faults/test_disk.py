@@ -12,7 +12,7 @@ from harness import DiskFullError, RecordConfig, Room
 from harness.recording.disk import Headroom, free_bytes
 from harness.recording.recover import recover
 from harness.server.room_server import RoomServer
-from harness.server.spool import Spool
+from harness.server.spool.spool import Spool
 from tests.faults.footage import Footage, begin
 from tests.goals import Goals
 from tests.verdicts import whole

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from harness.recording.recording import Manifest
-from harness.server.spool import Spool
+from harness.server.spool.spool import Spool
 from harness.verification.probe.container import read_structure
 from tests.faults.footage import KEYFRAME_EVERY, Footage, begin, feed, finished_in
 from tests.goals import FULL, Goals

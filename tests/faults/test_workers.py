@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.recording.recover import recover
-from harness.server.spool import Spool
+from harness.server.spool.spool import Spool
 from tests.faults.footage import Footage, Slice, begin
 from tests.goals import FULL, Goals
 

@@ -8,7 +8,7 @@ import pytest
 import trustme
 from playwright.sync_api import expect
 
-from harness.server.network import is_loopback, names_of
+from harness.server.access.network import is_loopback, names_of
 from tests.e2e.people import button, join, runs
 from tests.program import harness, running
 from tests.verdicts import whole

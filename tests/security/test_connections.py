@@ -21,7 +21,7 @@ import aiohttp
 import pytest
 import trustme
 
-from harness.server.limits import Limits
+from harness.server.access.limits import Limits
 from harness.server.room_server import RoomServer
 from tests.program import PROGRAM
 from tests.security.test_bombs import handshake
@@ -226,7 +226,7 @@ def test_the_soft_limit_of_descriptors_is_raised_to_the_hard_one() -> None:
     """Most systems give a program 1024, and let it have many more."""
     program = """
 import resource
-from harness.server.descriptors import raise_soft_limit
+from harness.server.access.descriptors import raise_soft_limit
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1000))
 raise_soft_limit()
 raise_soft_limit()

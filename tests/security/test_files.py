@@ -14,7 +14,7 @@ from harness.recording.recording import manifest_of
 from harness.recording.recover import recover
 from harness.recording.spooled import FOLDER
 from harness.scenario import read_scenario
-from harness.server.spool import Spool
+from harness.server.spool.spool import Spool
 from harness.verification import verify
 from harness.verification.values.expectations import read_expected
 from tests.goals import FULL

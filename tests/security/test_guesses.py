@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from harness.server.admission import Admission, Grant
-from harness.server.limits import Limits
-from harness.server.signaling import Signaling
+from harness.server.access.limits import Limits
+from harness.server.access.tokens import Admission, Grant
+from harness.server.rooms.signaling import Signaling
 from tests.goals import FULL
 from tests.security.wire import CHUNK, SOUND, sockets
 

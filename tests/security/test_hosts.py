@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from harness.server.listener import _bind
+from harness.server.access.listener import _bind
 from harness.server.room_server import RoomServer
 from tests.program import harness
 from tests.security.test_bombs import handshake

@@ -17,7 +17,7 @@ from harness.cli.options import print_json
 from harness.launch import open_door
 from harness.recording.recording import Manifest, manifest_of
 from harness.recording.text import printable
-from harness.server.limits import Limits
+from harness.server.access.limits import Limits
 from harness.server.room_server import RoomServer
 from harness.verification import verify
 from harness.verification.report.junit import write_junit

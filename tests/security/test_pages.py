@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from harness.launch import open_door
-from harness.server.admission import Grant
+from harness.server.access.tokens import Grant
 from tests.serving import Served
 
 if TYPE_CHECKING:

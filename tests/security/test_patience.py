@@ -12,9 +12,9 @@ import pytest
 
 from harness.launch import open_door
 from harness.recording.recording import Manifest
-from harness.server.limits import Limits
+from harness.server.access.limits import Limits
 from harness.server.room_server import RoomServer
-from harness.server.spool_socket import STILL
+from harness.server.spool.spool_socket import STILL
 from tests.security.test_bombs import frame, handshake
 from tests.security.wire import CHUNK, SOUND, Sockets, answer, sockets
 

@@ -25,11 +25,11 @@ from hypothesis.stateful import (
 
 from harness.errors import HarnessError, RecordingError
 from harness.recording.recording import sha256_of
-from harness.server.admission import Admission, Grant
-from harness.server.limits import Limits
-from harness.server.messages import MixerEvent
-from harness.server.signaling import Member, Signaling
-from harness.server.spool import Spool
+from harness.server.access.limits import Limits
+from harness.server.access.tokens import Admission, Grant
+from harness.server.rooms.messages import MixerEvent
+from harness.server.rooms.signaling import Member, Signaling
+from harness.server.spool.spool import Spool
 from tests.goals import FULL
 from tests.security.wire import TO_SIGNAL, malformed
 from tests.spooling import VERSIONS, begin

@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from harness.launch import open_door
-from harness.server.admission import Grant
+from harness.server.access.limits import Limits
+from harness.server.access.tokens import Grant
 from harness.server.clock import room_time
-from harness.server.limits import Limits
 from harness.server.room_server import RoomServer
 from tests.goals import FULL
 from tests.security.wire import CHUNK, SOUND, TO_SIGNAL, TO_SPOOL, Sockets, answer, malformed, sockets

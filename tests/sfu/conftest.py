@@ -8,8 +8,8 @@ import pytest
 
 from harness import Room, Routes
 from harness.launch import versions
-from harness.server.media import Sfu
 from harness.server.room_server import RoomServer
+from harness.server.rooms.routes import Sfu
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

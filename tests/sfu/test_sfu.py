@@ -10,8 +10,8 @@ import pytest
 from harness import ConfigError, RecordConfig, Room, Routes, verify
 from harness.launch import versions
 from harness.recording.recording import Manifest
-from harness.server.media import Sfu
 from harness.server.room_server import RoomServer
+from harness.server.rooms.routes import Sfu
 from tests.program import harness
 from tests.verdicts import whole
 

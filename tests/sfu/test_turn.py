@@ -8,8 +8,8 @@ import pytest
 
 from harness import RecordConfig, Room, Routes, StepTimeout
 from harness.launch import versions
-from harness.server.media import IceServer, Sfu
 from harness.server.room_server import RoomServer
+from harness.server.rooms.routes import IceServer, Sfu
 from tests.janus import own_address
 from tests.turn import Turn, installed
 from tests.verdicts import whole

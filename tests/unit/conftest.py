@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.server.spool import Spool
+from harness.server.spool.spool import Spool
 from tests.media import Take as Film
 from tests.media import cast, encode
 from tests.spooling import VERSIONS

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.server.admission import Admission, Grant
+from harness.server.access.tokens import Admission, Grant
 
 if TYPE_CHECKING:
-    from harness.server.admission import Role
+    from harness.server.access.tokens import Role
 
 ALICE = Grant(role="participant", room="daily", name="alice", subject="m1")
 

@@ -18,17 +18,17 @@ from harness.recording.disk import stored_bytes
 from harness.recording.recording import LARGEST_MANIFEST, Manifest, statistics_of
 from harness.recording.spooled import Folder
 from harness.recording.timeline import Event, Member, Tile, Timeline
-from harness.server.limits import Limits
-from harness.server.messages import MixerEvent, Statistics
+from harness.server.access.limits import Limits
 from harness.server.room_server import RoomServer
-from harness.server.spool import Spool
-from harness.server.take import Happened
+from harness.server.rooms.messages import MixerEvent, Statistics
+from harness.server.spool.active_recording import Happened
+from harness.server.spool.spool import Spool
 from tests.disks import disk
 from tests.security.wire import CHUNK, SOUND, answer, sockets
 from tests.spooling import OFFSET, STARTED, begin, feed, recorded
 
 if TYPE_CHECKING:
-    from harness.server.take import Take
+    from harness.server.spool.active_recording import Take
 
 ROOM = STARTED + OFFSET
 

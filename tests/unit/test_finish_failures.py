@@ -18,10 +18,10 @@ from harness.errors import DiskFullError, HarnessError, RecordingError
 from harness.recording import publish as publishing
 from harness.recording.recover import recover
 from harness.recording.spooled import FOLDER, Folder
-from harness.server.library import Library
-from harness.server.limits import Limits
+from harness.server.access.limits import Limits
+from harness.server.library.library import Library
 from harness.server.room_server import RoomServer
-from harness.server.spool import Spool
+from harness.server.spool.spool import Spool
 from tests.disks import disk, use_up_inodes
 from tests.program import running
 from tests.security.wire import CHUNK, SOUND, answer, sockets

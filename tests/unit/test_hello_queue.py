@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from harness.server import hello_queue
-from harness.server.limits import Limits
+from harness.server.access import hello_queue
+from harness.server.access.limits import Limits
 from harness.server.room_server import RoomServer
 
 if TYPE_CHECKING:

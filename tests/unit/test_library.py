@@ -17,10 +17,10 @@ import pytest
 from harness.errors import HarnessError
 from harness.recording.recording import Manifest
 from harness.recording.spooled import Folder
-from harness.server.admission import Grant
-from harness.server.downloads import Downloads
-from harness.server.library import WATCHED_WITHIN, Library
+from harness.server.access.tokens import Grant
+from harness.server.library.library import WATCHED_WITHIN, Library
 from harness.server.room_server import RoomServer
+from harness.server.spool.downloads import Downloads
 from tests.security.wire import CHUNK, SOUND, answer, sockets
 from tests.spooling import begin, recorded
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.recording.recording import Recording
-    from harness.server.library import Verdict
-    from harness.server.spool import Spool
-    from harness.server.take import Take
+    from harness.server.library.library import Verdict
+    from harness.server.spool.active_recording import Take
+    from harness.server.spool.spool import Spool
 
 
 def nobody_judges(_: Path) -> Verdict:

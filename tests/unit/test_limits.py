@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError
-from harness.server.limits import Limits, Rate, too_deep
+from harness.server.access.limits import Limits, Rate, too_deep
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "security.md"
 

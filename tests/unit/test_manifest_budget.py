@@ -13,16 +13,16 @@ from harness.recording.log import LONGEST_LINE
 from harness.recording.manifest_budget import PAGE_EVENTS, ROOM_EVENTS, SERVER_ALARMS, manifest_bytes
 from harness.recording.recording import LARGEST_MANIFEST, Manifest
 from harness.recording.timeline import Event, Member
-from harness.server import take as take_module
-from harness.server.limits import _MOST, MOST_TILES, Limits
-from harness.server.messages import MixerEvent, Statistics, Ticks
-from harness.server.take import Happened
+from harness.server.access.limits import _MOST, MOST_TILES, Limits
+from harness.server.rooms.messages import MixerEvent, Statistics, Ticks
+from harness.server.spool import active_recording as take_module
+from harness.server.spool.active_recording import Happened
 from harness.verification.measures import connections as statistics_module
 from tests.spooling import OFFSET, STARTED, begin, recorded
 
 if TYPE_CHECKING:
-    from harness.server.spool import Spool
-    from harness.server.take import Take
+    from harness.server.spool.active_recording import Take
+    from harness.server.spool.spool import Spool
 
 # Letters that take the most bytes in a manifest: a line of it is UTF-8.
 WIDE = "\N{GRINNING FACE}"

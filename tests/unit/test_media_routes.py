@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness import ConfigError, Routes
-from harness.server.media import IceServer, Sfu
+from harness.server.rooms.routes import IceServer, Sfu
 
 
 def signature(secret: str, said: str) -> str:

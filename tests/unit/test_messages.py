@@ -10,8 +10,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from harness.server import messages
-from harness.server.messages import SIGNAL, SPOOL
+from harness.server.rooms import messages
+from harness.server.rooms.messages import SIGNAL, SPOOL
 
 TYPES = (Path(__file__).parents[2] / "web" / "src" / "types.d.ts").read_text()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import ConfigError
-from harness.server.network import client_of, names_of, normal_host, parse_host
+from harness.server.access.network import client_of, names_of, normal_host, parse_host
 
 
 @pytest.mark.parametrize(

@@ -15,16 +15,16 @@ from harness.recording.recording import Manifest
 from harness.recording.recover import KILLED, NEVER_DOWNLOADED, recover
 from harness.recording.spooled import FOLDER
 from harness.recording.timeline import Member
-from harness.server.messages import Clock, SpoolHello
-from harness.server.spool import Spool
-from harness.server.take import Happened
+from harness.server.rooms.messages import Clock, SpoolHello
+from harness.server.spool.active_recording import Happened
+from harness.server.spool.spool import Spool
 from harness.verification.probe.container import read_structure
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Never
 
-    from harness.server.take import Take
+    from harness.server.spool.active_recording import Take
 
 
 def begun(folder: Path, sound: bytes, name: str = "standup") -> Take:

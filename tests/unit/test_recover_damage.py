@@ -12,8 +12,8 @@ from harness.recording.recording import Manifest, sha256_of, statistics_of
 from harness.recording.recover import KILLED, NEVER_DOWNLOADED, recover
 from harness.recording.spooled import FOLDER
 from harness.recording.timeline import Member
-from harness.server.messages import MixerEvent, Statistics
-from harness.server.spool import Spool
+from harness.server.rooms.messages import MixerEvent, Statistics
+from harness.server.spool.spool import Spool
 from tests.faults.footage import Footage
 from tests.faults.footage import begin as begin_footage
 from tests.spooling import OFFSET, STARTED, VERSIONS, recorded
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.recording.recording import Recording
-    from harness.server.take import Take
+    from harness.server.spool.active_recording import Take
 
 BAD_LINES = (
     pytest.param(b"\x00\xff garbage", id="no text"),

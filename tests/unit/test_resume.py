@@ -13,7 +13,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.recording.spooled import Folder
-from harness.server.library import Library
+from harness.server.library.library import Library
 from harness.server.room_server import RoomServer
 from tests.security.wire import CHUNK, SOUND, Sockets, answer, sockets
 

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.server.admission import Admission, Grant
-from harness.server.limits import Limits
-from harness.server.signaling import Member, Signaling
+from harness.server.access.limits import Limits
+from harness.server.access.tokens import Admission, Grant
+from harness.server.rooms.signaling import Member, Signaling
 
 if TYPE_CHECKING:
-    from harness.server.answers import Send
-    from harness.server.take import Happened
+    from harness.server.rooms.outgoing import Send
+    from harness.server.spool.active_recording import Happened
 
 SMALL = {"width": 640.0, "height": 360.0, "frameRate": 15.0}
 

@@ -14,16 +14,16 @@ from harness.errors import ConfigError, RecordingError
 from harness.recording.recording import Manifest, sha256_of, statistics_of
 from harness.recording.spooled import Facts, Folder
 from harness.recording.timeline import Member
-from harness.server.messages import MixerEvent, Statistics
-from harness.server.spool import Spool, default_stem
-from harness.server.take import GONE
+from harness.server.rooms.messages import MixerEvent, Statistics
+from harness.server.spool.active_recording import GONE
+from harness.server.spool.spool import Spool, default_stem
 from harness.verification.probe.container import read_structure
 from tests.spooling import OFFSET, STARTED, VERSIONS, begin, feed, recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.server.take import Take
+    from harness.server.spool.active_recording import Take
 
 
 def test_a_recording_has_a_folder_that_nobody_else_can_enter(spool: Spool) -> None:

@@ -13,7 +13,7 @@ from harness.cluster import _forget, _private_folder, _rescue
 from harness.errors import SetupError
 from harness.scenario import Scenario
 from harness.scenario.steps import Join
-from harness.server.spool import Spool
+from harness.server.spool.spool import Spool
 from tests.spooling import recorded
 
 if TYPE_CHECKING:

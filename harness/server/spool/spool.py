@@ -14,14 +14,14 @@ from harness.recording.config import RecordConfig
 from harness.recording.disk import Headroom
 from harness.recording.names import safe_stem
 from harness.recording.spooled import FOLDER, Facts, Folder
-from harness.server.take import Take
+from harness.server.spool.active_recording import Take
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from harness.server.messages import SpoolHello
-    from harness.server.take import Happened
+    from harness.server.rooms.messages import SpoolHello
+    from harness.server.spool.active_recording import Happened
 
 _log = logging.getLogger(__name__)
 

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from harness.server.descriptors import most_for_connections
-from harness.server.network import client_of, is_any
+from harness.server.access.descriptors import most_for_connections
+from harness.server.access.network import client_of, is_any
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from harness.server.limits import Limits
-    from harness.server.rare_log import RareLog
+    from harness.server.access.limits import Limits
+    from harness.server.access.rare_log import RareLog
 
 _BACKLOG: Final = 128
 # Connections that are accepted before everybody else has a turn.

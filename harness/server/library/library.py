@@ -21,16 +21,16 @@ from harness.errors import ConfigError, HarnessError, RecordingError
 from harness.recording.disk import file_failure
 from harness.recording.recording import MANIFEST_SUFFIX, SUFFIX, Manifest
 from harness.recording.text import printable
-from harness.server.answers import without_places
+from harness.server.rooms.outgoing import without_places
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from harness.recording.recording import Recording
-    from harness.server.admission import Admission, Role
-    from harness.server.downloads import Downloads, Page
-    from harness.server.take import Take
+    from harness.server.access.tokens import Admission, Role
+    from harness.server.spool.active_recording import Take
+    from harness.server.spool.downloads import Downloads, Page
 
 _log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from harness.recording.config import Recorder
 from harness.recording.timeline import Name, Tile, Words
-from harness.server.admission import LONGEST_CODE
-from harness.server.limits import MOST_TILES
+from harness.server.access.limits import MOST_TILES
+from harness.server.access.tokens import LONGEST_CODE
 
 Short = Annotated[str, Field(max_length=LONGEST_CODE)]
 Text = Annotated[str, Field(max_length=400)]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from harness.recording.recording import Manifest, Recording
     from harness.recording.spooled import Facts, Folder
-    from harness.server.messages import MixerEvent, Statistics
+    from harness.server.rooms.messages import MixerEvent, Statistics
 
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from harness.server.network import authorities_of, normal_authority, normal_origin
+from harness.server.access.network import authorities_of, normal_authority, normal_origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable

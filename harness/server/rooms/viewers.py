@@ -6,15 +6,15 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from harness.server.admission import WHILE_IN, Grant
-from harness.server.answers import Send, not_admitted, refusal
-from harness.server.messages import Bye, Hello, Ping, SignalMessage
+from harness.server.access.tokens import WHILE_IN, Grant
+from harness.server.rooms.messages import Bye, Hello, Ping, SignalMessage
+from harness.server.rooms.outgoing import Send, not_admitted, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.server.admission import Admission
-    from harness.server.limits import Limits
+    from harness.server.access.limits import Limits
+    from harness.server.access.tokens import Admission
 
 
 class Viewers:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import WSMessage, WSMsgType, web
 
-from harness.server.network import client_of
-from harness.server.websocket import LimitError, PageSocket
+from harness.server.access.network import client_of
+from harness.server.access.page_socket import LimitError, PageSocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from harness.server.limits import Limits
-    from harness.server.rare_log import RareLog
+    from harness.server.access.limits import Limits
+    from harness.server.access.rare_log import RareLog
 
 # How long, in seconds, a connection keeps its place while others wait; a page says hello as soon as it is connected.
 _PATIENCE: Final = 2.0

@@ -14,13 +14,13 @@ from aiohttp import WSMessage, WSMsgType, web
 from pydantic import ValidationError
 
 from harness.errors import HarnessError, PageError, RecordingError
-from harness.server.admission import WHILE_IN, Grant
-from harness.server.answers import without_places
+from harness.server.access.descriptors import enough_for_recording
+from harness.server.access.hello_queue import HelloQueue
+from harness.server.access.limits import Rates, too_deep
+from harness.server.access.page_socket import LimitError, PageSocket
+from harness.server.access.tokens import WHILE_IN, Grant
 from harness.server.clock import room_time
-from harness.server.descriptors import enough_for_recording
-from harness.server.hello_queue import HelloQueue
-from harness.server.limits import Rates, too_deep
-from harness.server.messages import (
+from harness.server.rooms.messages import (
     SPOOL,
     Clean,
     Download,
@@ -33,19 +33,19 @@ from harness.server.messages import (
     Statistics,
     Ticks,
 )
-from harness.server.take import GONE, Take
-from harness.server.websocket import LimitError, PageSocket
+from harness.server.rooms.outgoing import without_places
+from harness.server.spool.active_recording import GONE, Take
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.server.admission import Admission
-    from harness.server.downloads import Downloads
-    from harness.server.library import Library
-    from harness.server.limits import Limits
-    from harness.server.rare_log import RareLog
-    from harness.server.signaling import Signaling
-    from harness.server.spool import Spool
+    from harness.server.access.limits import Limits
+    from harness.server.access.rare_log import RareLog
+    from harness.server.access.tokens import Admission
+    from harness.server.library.library import Library
+    from harness.server.rooms.signaling import Signaling
+    from harness.server.spool.downloads import Downloads
+    from harness.server.spool.spool import Spool
 
 _log = logging.getLogger(__name__)
 

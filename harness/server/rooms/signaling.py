@@ -17,11 +17,9 @@ from pydantic import ValidationError
 
 from harness.recording.text import JOINERS, visible
 from harness.recording.timeline import Member as TimelineMember
-from harness.server.admission import WHILE_IN, Grant
-from harness.server.answers import Send, not_admitted, refusal
-from harness.server.limits import Rates, too_deep
-from harness.server.media import Routes
-from harness.server.messages import (
+from harness.server.access.limits import Rates, too_deep
+from harness.server.access.tokens import WHILE_IN, Grant
+from harness.server.rooms.messages import (
     SIGNAL,
     Bye,
     Hello,
@@ -34,14 +32,16 @@ from harness.server.messages import (
     Wants,
     WantsMessage,
 )
-from harness.server.take import Happened
-from harness.server.viewers import Viewers
+from harness.server.rooms.outgoing import Send, not_admitted, refusal
+from harness.server.rooms.routes import Routes
+from harness.server.rooms.viewers import Viewers
+from harness.server.spool.active_recording import Happened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from harness.server.admission import Admission
-    from harness.server.limits import Limits
+    from harness.server.access.limits import Limits
+    from harness.server.access.tokens import Admission
 
 # Synthetic media carry their number in eight bits.
 _MARKERS = 256

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
-from harness.server.limits import Rate
+from harness.server.access.limits import Rate
 
 if TYPE_CHECKING:
-    from harness.server.limits import Limits
+    from harness.server.access.limits import Limits
 
 # What pages of other origins offer beside their key; a browser wants one of its offers answered.
 PROTOCOLS: Final = ("recording-harness",)

@@ -14,27 +14,27 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import WSMsgType, web
 
-from harness.server.answers import refusal
+from harness.server.access.hello_queue import HelloQueue
+from harness.server.access.limits import Limits, Rate
+from harness.server.access.network import client_of
+from harness.server.access.page_socket import LimitError, PageSocket
+from harness.server.access.rare_log import RareLog
 from harness.server.clock import room_time
-from harness.server.downloads import Downloads
-from harness.server.hello_queue import HelloQueue
-from harness.server.limits import Limits, Rate
-from harness.server.line import Line
-from harness.server.network import client_of
-from harness.server.rare_log import RareLog
-from harness.server.signaling import Signaling
-from harness.server.spool_socket import WENT_AWAY, SpoolSockets
-from harness.server.websocket import LimitError, PageSocket
+from harness.server.rooms.outgoing import refusal
+from harness.server.rooms.send_queue import Line
+from harness.server.rooms.signaling import Signaling
+from harness.server.spool.downloads import Downloads
+from harness.server.spool.spool_socket import WENT_AWAY, SpoolSockets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from harness.server.admission import Admission
-    from harness.server.answers import Send
-    from harness.server.library import Library
-    from harness.server.media import Routes
-    from harness.server.signaling import Member
-    from harness.server.spool import Spool
+    from harness.server.access.tokens import Admission
+    from harness.server.library.library import Library
+    from harness.server.rooms.outgoing import Send
+    from harness.server.rooms.routes import Routes
+    from harness.server.rooms.signaling import Member
+    from harness.server.spool.spool import Spool
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

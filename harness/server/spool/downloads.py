@@ -14,7 +14,7 @@ from aiohttp import web
 
 from harness.errors import RecordingError
 from harness.recording.text import printable
-from harness.server.admission import DOWNLOAD_WITHIN
+from harness.server.access.tokens import DOWNLOAD_WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from aiohttp.abc import AbstractStreamWriter
 
-    from harness.server.take import Take
+    from harness.server.spool.active_recording import Take
 
 
 # A report is one page with its styles and its one script inside, which a name in it can't be, since it does not know

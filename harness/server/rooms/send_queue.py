@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from harness.server.answers import Send
-    from harness.server.websocket import PageSocket
+    from harness.server.access.page_socket import PageSocket
+    from harness.server.rooms.outgoing import Send
 
 # How long, in seconds, a page has to take what waits when it is hung up on.
 _LAST_WORDS: Final = 1.0
