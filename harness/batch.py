@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Final
 from harness.browser.load import fitting
 from harness.errors import ConfigError, RecordingError, SetupError
 from harness.recording.recording import MANIFEST_SUFFIX, Manifest
-from harness.recording.recover import recover
-from harness.recording.spooled import FOLDER, Folder
+from harness.recording.spool.folder import FOLDER, Folder
+from harness.recording.spool.recover import recover
 from harness.scenario import Outcome, Progress, Scenario, play
 from harness.verification.unreadable import report_on
 

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import ConfigError, HarnessError, SetupError
-from harness.recording.disk import room_for
-from harness.recording.publish import publish
+from harness.recording.files.disk import room_for
 from harness.recording.recording import SUFFIX, Manifest, Recording, manifest_of
-from harness.recording.recover import recover
-from harness.recording.spooled import FOLDER as SPOOL
-from harness.recording.spooled import FOLDER_MODE
+from harness.recording.spool.folder import FOLDER as SPOOL
+from harness.recording.spool.folder import FOLDER_MODE
+from harness.recording.spool.publish import publish
+from harness.recording.spool.recover import recover
 from harness.scenario import Outcome, Progress
 from harness.scenario.play import reason_of
 from harness.scenario.steps import Join

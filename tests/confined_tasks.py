@@ -1,4 +1,4 @@
-"""Tasks for the confined process of harness/recording/task_process.py, which behave as hostile media make a decoder."""
+"""Tasks for the confined process that behave as hostile media make a decoder behave."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import resource
 import threading
 from typing import TYPE_CHECKING, Any
 
-from harness.recording.task_process import Message
+from harness.recording.isolation.task_process import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable

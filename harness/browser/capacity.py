@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Final
 
-from harness.recording.pictures import count_pictures
+from harness.recording.files.frame_count import count_pictures
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

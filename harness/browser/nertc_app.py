@@ -10,7 +10,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from harness.errors import StepTimeout, one_of, page_error
 from harness.recording.config import RecordConfig
-from harness.recording.names import reserve
+from harness.recording.files.names import reserve
 
 if TYPE_CHECKING:
     import os

@@ -17,7 +17,7 @@ from harness.cli import browser, convert, doctor, record, recover, serve, verify
 from harness.cli import run as play
 from harness.cli.options import DebugOption, debugging, print_error
 from harness.errors import ConfigError, HarnessError, NotSupportedError, SetupError
-from harness.recording.text import shown
+from harness.recording.files.text import shown
 
 WRONG_USAGE: Final = 2
 LACKING: Final = 3

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from harness.errors import ConfigError, HarnessError
-from harness.recording.text import encodable, json_text, printable, shown
+from harness.recording.files.text import encodable, json_text, printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

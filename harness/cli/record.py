@@ -32,7 +32,7 @@ from harness.cli.options import (
 )
 from harness.errors import ConfigError, HarnessError
 from harness.recording.config import Codec, FrameRate, Layout, Quality, RecordConfig, Recorder, RecordType
-from harness.recording.names import safe_stem
+from harness.recording.files.names import safe_stem
 from harness.server.rooms.routes import Routes
 from harness.session.media import MEDIA, media_of
 

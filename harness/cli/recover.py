@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import DebugOption, JsonOption, debugging, print_json, stdout
-from harness.recording.text import shown
+from harness.recording.files.text import shown
 
 
 def recover(
@@ -28,7 +28,7 @@ def recover(
     """
     if debug:
         debugging(on=True)
-    from harness.recording.recover import recover as recover_all
+    from harness.recording.spool.recover import recover as recover_all
 
     recoveries = recover_all(folder.absolute())
     lost = [one for one in recoveries if one.recording is None]

@@ -35,7 +35,7 @@ from harness.cli.options import (
     stdout,
     writable,
 )
-from harness.recording.text import printable, shown
+from harness.recording.files.text import printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -23,7 +23,7 @@ from harness.cli.options import (
     say,
 )
 from harness.errors import ConfigError
-from harness.recording.text import shown
+from harness.recording.files.text import shown
 
 if TYPE_CHECKING:
     from harness.recording.recording import Recording

@@ -17,11 +17,11 @@ from av.error import FFmpegError
 from av.filter import Graph
 
 from harness.errors import ConfigError, DiskFullError, HarnessError
-from harness.recording.alone import decoder_threads, open_media
-from harness.recording.confined import MEMORY
-from harness.recording.disk import is_full
+from harness.recording.files.disk import is_full
+from harness.recording.files.formats import decoder_threads, open_media
+from harness.recording.isolation.child import MEMORY
+from harness.recording.isolation.task_process import CrashedError, Failure, Message, StuckError, TaskProcess
 from harness.recording.recording import check_file
-from harness.recording.task_process import CrashedError, Failure, Message, StuckError, TaskProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,9 +13,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from harness.errors import ConfigError
 from harness.recording.config import Recorder, RecordType
-from harness.recording.disk import room_for
-from harness.recording.reading import read_whole
-from harness.recording.text import printable
+from harness.recording.files.disk import room_for
+from harness.recording.files.safe_reads import read_whole
+from harness.recording.files.text import printable
 from harness.recording.timeline import Event, Moment, Name, Pixels, Seconds, Text, Timeline
 
 if TYPE_CHECKING:

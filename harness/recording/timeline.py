@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
-from harness.recording.text import printable
+from harness.recording.files.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

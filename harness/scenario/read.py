@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
 from harness.errors import ConfigError
-from harness.recording.reading import parse_toml, read_text
+from harness.recording.files.safe_reads import parse_toml, read_text
 from harness.scenario.course import problems
 from harness.scenario.lines import toml_lines, yaml_lines
 from harness.scenario.steps import KINDS, VERBS, Recorded, Scenario

@@ -14,8 +14,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from harness.errors import HarnessError, SetupError
-from harness.recording.recover import recover
-from harness.recording.spooled import FOLDER_MODE
+from harness.recording.spool.folder import FOLDER_MODE
+from harness.recording.spool.recover import recover
 from harness.server.access.limits import Limits
 from harness.server.access.listener import Listener
 from harness.server.access.network import LOOPBACK, PORTS, is_any, names_of, parse_host

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from harness.errors import PageError, RecordingError, one_of, page_error
 from harness.recording.config import RecordConfig
-from harness.recording.disk import file_failure
-from harness.recording.publish import publish
-from harness.recording.spooled import FOLDER_MODE
+from harness.recording.files.disk import file_failure
+from harness.recording.spool.folder import FOLDER_MODE
+from harness.recording.spool.publish import publish
 from harness.session.teardown import take_every_step
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
-from harness.recording.text import printable
+from harness.recording.files.text import printable
 from harness.recording.timeline import LONGEST_TEXT
 from harness.verification.report.redaction import STEM, unnamed
 from harness.verification.report.report import Report

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from harness import DiskFullError, RecordConfig, Room
-from harness.recording.disk import Headroom, free_bytes
-from harness.recording.recover import recover
+from harness.recording.files.disk import Headroom, free_bytes
+from harness.recording.spool.recover import recover
 from harness.server.room_server import RoomServer
 from harness.server.spool.spool import Spool
 from tests.faults.footage import Footage, begin

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.recording.recover import recover
+from harness.recording.spool.recover import recover
 from harness.server.spool.spool import Spool
 from tests.faults.footage import Footage, Slice, begin
 from tests.goals import FULL, Goals
@@ -17,7 +17,7 @@ WORKERS = 4
 A_WORKER = """
 import sys
 from pathlib import Path
-from harness.recording.recover import recover
+from harness.recording.spool.recover import recover
 
 for one in recover(Path(sys.argv[1])):
     print(one.recording.path.name if one.recording else one)

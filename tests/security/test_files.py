@@ -11,8 +11,8 @@ import pytest
 
 from harness.errors import ConfigError
 from harness.recording.recording import manifest_of
-from harness.recording.recover import recover
-from harness.recording.spooled import FOLDER
+from harness.recording.spool.folder import FOLDER
+from harness.recording.spool.recover import recover
 from harness.scenario import read_scenario
 from harness.server.spool.spool import Spool
 from harness.verification import verify

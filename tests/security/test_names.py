@@ -15,8 +15,8 @@ from playwright.sync_api import expect
 
 from harness.cli.options import print_json
 from harness.launch import open_door
+from harness.recording.files.text import printable
 from harness.recording.recording import Manifest, manifest_of
-from harness.recording.text import printable
 from harness.server.access.limits import Limits
 from harness.server.room_server import RoomServer
 from harness.verification import verify

@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 from harness.errors import ConfigError
-from harness.recording import confined
-from harness.recording.disk import stored_bytes
+from harness.recording.files.disk import stored_bytes
+from harness.recording.isolation import child
 from harness.recording.recording import Manifest
 from harness.verification import Limits, verify
 from harness.verification.analysis import Question, judge
@@ -257,7 +257,7 @@ def test_a_reader_that_stops_in_the_middle_is_told_of_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
     """Nobody waits for the rest of an answer for longer than for an answer."""
-    monkeypatch.setattr(confined, "_STALLED", 1.0)
+    monkeypatch.setattr(child, "_STALLED", 1.0)
     recording = film(tmp_path / "take.webm", TAKE)
     taken_over(monkeypatch, said)
 

@@ -14,9 +14,9 @@ import pytest
 
 from harness.errors import DiskFullError
 from harness.recording import recording as manifests
-from harness.recording.disk import stored_bytes
+from harness.recording.files.disk import stored_bytes
 from harness.recording.recording import LARGEST_MANIFEST, Manifest, statistics_of
-from harness.recording.spooled import Folder
+from harness.recording.spool.folder import Folder
 from harness.recording.timeline import Event, Member, Tile, Timeline
 from harness.server.access.limits import Limits
 from harness.server.room_server import RoomServer

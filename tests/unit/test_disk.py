@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import DiskFullError
-from harness.recording.disk import Headroom, free_bytes, megabytes, room_for
+from harness.recording.files.disk import Headroom, free_bytes, megabytes, room_for
 
 
 def test_enough_room_is_enough(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from harness.errors import RecordingError
-from harness.recording.finalize import RECORDER_SOUND_DELAY, Finished, Growth, Progress, Tail, finalize
+from harness.recording.finalize.copy import RECORDER_SOUND_DELAY, Finished, Growth, Progress, Tail, finalize
 from harness.verification.probe.container import read_structure
 
 if TYPE_CHECKING:

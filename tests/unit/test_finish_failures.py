@@ -15,9 +15,9 @@ import aiohttp
 import pytest
 
 from harness.errors import DiskFullError, HarnessError, RecordingError
-from harness.recording import publish as publishing
-from harness.recording.recover import recover
-from harness.recording.spooled import FOLDER, Folder
+from harness.recording.spool import publish as publishing
+from harness.recording.spool.folder import FOLDER, Folder
+from harness.recording.spool.recover import recover
 from harness.server.access.limits import Limits
 from harness.server.library.library import Library
 from harness.server.room_server import RoomServer

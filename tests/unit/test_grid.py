@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from harness.recording.grid import SETTLED, Grid
+from harness.recording.finalize.grid import SETTLED, Grid
 
 START = 1_000.0
 # Stamps count from the recording's own zero, write times from the page's.

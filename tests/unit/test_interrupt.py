@@ -58,7 +58,7 @@ def test_ctrl_c_is_quiet_while_a_worker_of_a_batch_starts(tmp_path: Path) -> Non
     modules = (line.split()[-1:] for line in program.stderr)
     # The program imports it, and then the worker does.
     for _ in range(2):
-        assert any(module == ["harness.recording.recover"] for module in modules)
+        assert any(module == ["harness.recording.spool.recover"] for module in modules)
     os.killpg(program.pid, signal.SIGINT)
     _, complaints = program.communicate(timeout=30)
 

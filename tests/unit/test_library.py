@@ -16,7 +16,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.recording.recording import Manifest
-from harness.recording.spooled import Folder
+from harness.recording.spool.folder import Folder
 from harness.server.access.tokens import Grant
 from harness.server.library.library import WATCHED_WITHIN, Library
 from harness.server.room_server import RoomServer

@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 
-from harness.recording.confined import MEMORY
+from harness.recording.isolation.child import MEMORY
 from harness.recording.timeline import Member, Timeline
 from harness.verification.markers.audio_markers import VOICES, Hearing
 from harness.verification.markers.marker_reader import StripWatch

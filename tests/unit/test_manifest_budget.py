@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.recording import recover
 from harness.recording.config import LONGEST_NAME
-from harness.recording.log import LONGEST_LINE
-from harness.recording.manifest_budget import PAGE_EVENTS, ROOM_EVENTS, SERVER_ALARMS, manifest_bytes
+from harness.recording.finalize.tick_log import LONGEST_LINE
 from harness.recording.recording import LARGEST_MANIFEST, Manifest
+from harness.recording.spool import recover
+from harness.recording.spool.manifest_budget import PAGE_EVENTS, ROOM_EVENTS, SERVER_ALARMS, manifest_bytes
 from harness.recording.timeline import Event, Member
 from harness.server.access.limits import _MOST, MOST_TILES, Limits
 from harness.server.rooms.messages import MixerEvent, Statistics, Ticks

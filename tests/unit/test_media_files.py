@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from harness.recording.alone import open_media
+from harness.recording.files.formats import open_media
 from harness.verification import verify
 from harness.verification.probe.probe import probe
 from tests.media import Take, cast, film
@@ -89,7 +89,7 @@ def test_metadata_that_is_not_utf8_harms_no_file(tmp_path: Path) -> None:
 def test_a_decoder_has_at_most_four_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each keeps frames of its own in memory, and a large machine would take one for each processor."""
     path = media_file(tmp_path / "some.webm", *KINDS["webm"])
-    monkeypatch.setattr("harness.recording.alone.processors", lambda: 64)
+    monkeypatch.setattr("harness.recording.files.formats.processors", lambda: 64)
 
     with open_media(path) as media:
         assert [4, 4] == [stream.codec_context.thread_count for stream in media.streams]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import SetupError
-from harness.recording.names import reserve, safe_stem
+from harness.recording.files.names import reserve, safe_stem
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.recording.grid import Grid
-from harness.recording.log import Cut, FileClock, Log
+from harness.recording.finalize.grid import Grid
+from harness.recording.finalize.tick_log import Cut, FileClock, Log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.recording.publish import publish
 from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of, statistics_of
+from harness.recording.spool.publish import publish
 from harness.recording.timeline import Timeline
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import pytest
 
 from harness.errors import RecordingError
 from harness.recording.recording import Manifest
-from harness.recording.recover import KILLED, NEVER_DOWNLOADED, recover
-from harness.recording.spooled import FOLDER
+from harness.recording.spool.folder import FOLDER
+from harness.recording.spool.recover import KILLED, NEVER_DOWNLOADED, recover
 from harness.recording.timeline import Member
 from harness.server.rooms.messages import Clock, SpoolHello
 from harness.server.spool.active_recording import Happened

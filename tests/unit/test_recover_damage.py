@@ -9,8 +9,8 @@ import av
 import pytest
 
 from harness.recording.recording import Manifest, sha256_of, statistics_of
-from harness.recording.recover import KILLED, NEVER_DOWNLOADED, recover
-from harness.recording.spooled import FOLDER
+from harness.recording.spool.folder import FOLDER
+from harness.recording.spool.recover import KILLED, NEVER_DOWNLOADED, recover
 from harness.recording.timeline import Member
 from harness.server.rooms.messages import MixerEvent, Statistics
 from harness.server.spool.spool import Spool

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from harness import Expectation, verify
-from harness.recording import confined
+from harness.recording.isolation import child
 from harness.recording.recording import Manifest, manifest_of
 from harness.recording.timeline import Event
 from harness.verification.isolation import readers
@@ -127,7 +127,7 @@ def test_a_file_that_its_reader_does_not_survive_has_no_name(
     path = film(tmp_path / "private-project" / "merger talks.webm", TAKE).path
     program = f"import os, signal; from harness.verification.isolation import worker; worker.judge = lambda *_: {does}"
     monkeypatch.setattr(readers, "_PROGRAM", f"{program}; worker.main()")
-    monkeypatch.setattr(confined, "_STALLED", 5.0)
+    monkeypatch.setattr(child, "_STALLED", 5.0)
 
     report = verify(path, redact=True)
     page = report.write_html(tmp_path / "shared.html").read_text()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import HarnessError
-from harness.recording.spooled import Folder
+from harness.recording.spool.folder import Folder
 from harness.server.library.library import Library
 from harness.server.room_server import RoomServer
 from tests.security.wire import CHUNK, SOUND, Sockets, answer, sockets

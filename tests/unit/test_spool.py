@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import ConfigError, RecordingError
 from harness.recording.recording import Manifest, sha256_of, statistics_of
-from harness.recording.spooled import Facts, Folder
+from harness.recording.spool.folder import Facts, Folder
 from harness.recording.timeline import Member
 from harness.server.rooms.messages import MixerEvent, Statistics
 from harness.server.spool.active_recording import GONE

@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from harness.errors import SetupError
-from harness.recording import confined
-from harness.recording.confined import MEMORY
-from harness.recording.task_process import CrashedError, Message, StuckError, TaskProcess
+from harness.recording.isolation import child
+from harness.recording.isolation.child import MEMORY
+from harness.recording.isolation.task_process import CrashedError, Message, StuckError, TaskProcess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +50,7 @@ def test_a_crash_is_reported(tmp_path: Path) -> None:
 
 def test_a_process_that_says_nothing_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not waited for without a limit."""
-    monkeypatch.setattr(confined, "_STALLED", 0.2)
+    monkeypatch.setattr(child, "_STALLED", 0.2)
     with TaskProcess("tests.confined_tasks:never_ends", {}, partial=tmp_path / "partial") as process:
         messages = process.messages()
         number = int(next(messages).at)
@@ -89,7 +89,7 @@ def test_a_process_ends_with_the_process_that_asked_and_removes_what_it_wrote(
     code = (
         "import os\n"
         "from pathlib import Path\n"
-        "from harness.recording.task_process import TaskProcess\n"
+        "from harness.recording.isolation.task_process import TaskProcess\n"
         f"with TaskProcess('tests.confined_tasks:never_ends', {{}}, partial=Path({str(partial)!r})) as process:\n"
         "    print(int(next(process.messages()).at), flush=True)\n"
         "    os._exit(1)\n"

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from harness.errors import ConfigError, HarnessError, RecordingError
-from harness.recording.disk import file_failure
+from harness.recording.files.disk import file_failure
+from harness.recording.files.text import printable
 from harness.recording.recording import MANIFEST_SUFFIX, SUFFIX, Manifest
-from harness.recording.text import printable
 from harness.server.rooms.outgoing import without_places
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.recording.spooled import FOLDER
+from harness.recording.spool.folder import FOLDER
 
 if TYPE_CHECKING:
     from pathlib import Path

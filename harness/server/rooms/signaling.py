@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from harness.recording.text import JOINERS, visible
+from harness.recording.files.text import JOINERS, visible
 from harness.recording.timeline import Member as TimelineMember
 from harness.server.access.limits import Rates, too_deep
 from harness.server.access.tokens import WHILE_IN, Grant

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
 from harness.errors import DiskFullError, HarnessError, RecordingError
-from harness.recording.disk import Headroom, file_failure, free_bytes, megabytes, room_for
-from harness.recording.finalize import Finished, Growth, Progress, finalize
-from harness.recording.manifest_budget import PAGE_EVENTS, ROOM_EVENTS, SERVER_ALARMS, manifest_bytes
-from harness.recording.publish import publish
+from harness.recording.files.disk import Headroom, file_failure, free_bytes, megabytes, room_for
+from harness.recording.finalize.copy import Finished, Growth, Progress, finalize
+from harness.recording.spool.manifest_budget import PAGE_EVENTS, ROOM_EVENTS, SERVER_ALARMS, manifest_bytes
+from harness.recording.spool.publish import publish
 from harness.recording.timeline import Member
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from harness.recording.recording import Manifest, Recording
-    from harness.recording.spooled import Facts, Folder
+    from harness.recording.spool.folder import Facts, Folder
     from harness.server.rooms.messages import MixerEvent, Statistics
 
 _log = logging.getLogger(__name__)

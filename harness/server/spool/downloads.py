@@ -13,7 +13,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from harness.errors import RecordingError
-from harness.recording.text import printable
+from harness.recording.files.text import printable
 from harness.server.access.tokens import DOWNLOAD_WITHIN
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
 from harness.recording.config import RecordConfig
-from harness.recording.disk import Headroom
-from harness.recording.names import safe_stem
-from harness.recording.spooled import FOLDER, Facts, Folder
+from harness.recording.files.disk import Headroom
+from harness.recording.files.names import safe_stem
+from harness.recording.spool.folder import FOLDER, Facts, Folder
 from harness.server.spool.active_recording import Take
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from harness.errors import SetupError
-from harness.recording.confined import Child, CpuDeadline
-from harness.recording.disk import stored_bytes
+from harness.recording.files.disk import stored_bytes
+from harness.recording.isolation.child import Child, CpuDeadline
 from harness.recording.recording import LARGEST_MANIFEST
 from harness.verification.isolation.wire import Answer, NonsenseError, as_question, receive, send
 

@@ -13,7 +13,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
-from harness.recording.confined import MEMORY, confine
+from harness.recording.isolation.child import MEMORY, confine
 from harness.verification.analysis import judge
 from harness.verification.isolation.wire import (
     NonsenseError,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import av
 import av.error
 
-from harness.recording.alone import open_media
+from harness.recording.files.formats import open_media
 from harness.verification.probe.container import Structure, read_structure
 from harness.verification.probe.tracks import PictureTrack, SoundTrack
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 import av
 import av.error
 
-from harness.recording.alone import open_media
-from harness.recording.confined import Child, confine
+from harness.recording.files.formats import open_media
+from harness.recording.isolation.child import Child, confine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import jinja2
 import numpy as np
 
-from harness.recording.text import printable
+from harness.recording.files.text import printable
 from harness.recording.timeline import Timeline
 from harness.verification.report.filmstrip import filmstrip
 from harness.verification.report.report import described

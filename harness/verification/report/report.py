@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import ConfigError, VerificationError
-from harness.recording.text import printable
+from harness.recording.files.text import printable
 from harness.verification.measures.curves import Curves  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.values.findings import Finding  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.values.intervals import total

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from harness.errors import ConfigError
-from harness.recording.text import encodable
+from harness.recording.files.text import encodable
 
 if TYPE_CHECKING:
     from pathlib import Path

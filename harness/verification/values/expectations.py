@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Self
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from harness.errors import ConfigError
-from harness.recording.reading import parse_toml, read_text
-from harness.recording.text import printable
+from harness.recording.files.safe_reads import parse_toml, read_text
+from harness.recording.files.text import printable
 from harness.recording.timeline import Words  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.values.intervals import longer
 from harness.verification.values.limits import Limits

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from harness.errors import ConfigError, RecordingError
-from harness.recording.alone import open_media
 from harness.recording.config import RecordConfig, Recorder
-from harness.recording.disk import room_for
-from harness.recording.log import EventLine, MemberLine, RecorderLine, TicksLine, WholeLines, parse_line
-from harness.recording.names import safe_stem
+from harness.recording.files.disk import room_for
+from harness.recording.files.formats import open_media
+from harness.recording.files.names import safe_stem
+from harness.recording.finalize.tick_log import EventLine, MemberLine, RecorderLine, TicksLine, WholeLines, parse_line
 from harness.recording.recording import (
     LARGEST_MANIFEST,
     SUFFIX,
@@ -43,7 +43,7 @@ from harness.recording.timeline import LONGEST_TEXT, Event, Member, Moment, Name
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.recording.finalize import Finished
+    from harness.recording.finalize.copy import Finished
 
 FOLDER: Final = ".spool"
 FOLDER_MODE: Final = 0o700

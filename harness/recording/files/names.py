@@ -9,8 +9,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from harness.errors import SetupError
+from harness.recording.files.text import JOINER, JOINERS
 from harness.recording.recording import SUFFIX, manifest_of, statistics_of
-from harness.recording.text import JOINER, JOINERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

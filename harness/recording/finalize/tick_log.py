@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from harness.recording.grid import Grid
+    from harness.recording.finalize.grid import Grid
 
 # In bytes.
 LONGEST_LINE: Final = 10_000_000

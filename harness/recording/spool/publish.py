@@ -7,8 +7,8 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RecordingError
-from harness.recording.disk import room_for
-from harness.recording.names import reserve
+from harness.recording.files.disk import room_for
+from harness.recording.files.names import reserve
 from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of, statistics_of
 
 if TYPE_CHECKING:

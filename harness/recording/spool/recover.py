@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, get_args
 
 from harness.errors import ConfigError, DiskFullError, RecordingError
-from harness.recording.alone import open_media
 from harness.recording.config import Codec, FrameRate
-from harness.recording.disk import stored_bytes
-from harness.recording.finalize import Growth, copy_as_stamped, finalize
-from harness.recording.names import safe_stem
-from harness.recording.publish import publish
+from harness.recording.files.disk import stored_bytes
+from harness.recording.files.formats import open_media
+from harness.recording.files.names import safe_stem
+from harness.recording.finalize.copy import Growth, copy_as_stamped, finalize
 from harness.recording.recording import SUFFIX, Manifest, manifest_of
-from harness.recording.spooled import FOLDER, Facts, Folder
+from harness.recording.spool.folder import FOLDER, Facts, Folder
+from harness.recording.spool.publish import publish
 
 if TYPE_CHECKING:
-    from harness.recording.finalize import Finished
+    from harness.recording.finalize.copy import Finished
     from harness.recording.recording import Recording
 
 KILLED: Final = "the program that recorded it ended before it was stopped"

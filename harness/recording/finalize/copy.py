@@ -13,10 +13,10 @@ import av
 from av.error import FFmpegError
 
 from harness.errors import RecordingError
-from harness.recording.alone import open_media
-from harness.recording.disk import room_for
-from harness.recording.grid import Grid
-from harness.recording.log import Cut, FileClock, Log
+from harness.recording.files.disk import room_for
+from harness.recording.files.formats import open_media
+from harness.recording.finalize.grid import Grid
+from harness.recording.finalize.tick_log import Cut, FileClock, Log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,7 +6,7 @@ import io
 
 import av
 
-from harness.recording.alone import open_media
+from harness.recording.files.formats import open_media
 
 
 def count_pictures(data: bytes) -> int:

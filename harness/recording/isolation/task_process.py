@@ -20,7 +20,7 @@ from av.error import FFmpegError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import SetupError
-from harness.recording.confined import Child, CpuDeadline, confine
+from harness.recording.isolation.child import Child, CpuDeadline, confine
 from harness.recording.timeline import Moment, Words
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _SILENT_FOR: Final = 60.0
 # In bytes.
 _LONGEST_MESSAGE: Final = 65_536
 _CRASHED: Final = "it crashes the decoder"
-_PROGRAM: Final = "from harness.recording.task_process import main; main()"
+_PROGRAM: Final = "from harness.recording.isolation.task_process import main; main()"
 
 
 class Failure(BaseModel):

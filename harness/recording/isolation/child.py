@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import psutil
 
 from harness.errors import SetupError
-from harness.recording.text import printable
+from harness.recording.files.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
