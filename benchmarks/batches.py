@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from harness import RecordConfig, Recording, Report, open_room, verify
-from harness.batch import Order
-from harness.cluster import RESOURCE, run_on_cluster
+from harness.batch.cluster import RESOURCE, run_on_cluster
+from harness.batch.processes import Order
 from harness.recording.recording import Manifest, manifest_of
 from harness.scenario import Outcome, Progress, Scenario
 from harness.scenario.steps import Stop

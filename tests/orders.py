@@ -7,7 +7,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from harness.batch import Order
+from harness.batch.processes import Order
 from harness.errors import SetupError
 from harness.scenario import Outcome, Progress
 from harness.server.spool.spool import Spool

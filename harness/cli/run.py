@@ -92,7 +92,7 @@ def run(
     """
     if debug:
         debugging(on=True)
-    from harness.batch import Order, admitted, run_batch
+    from harness.batch.processes import Order, admitted, run_batch
     from harness.scenario import read_scenario
     from harness.server.rooms.routes import Routes
     from harness.verification.report.target import check_targets
@@ -124,7 +124,7 @@ def run(
         at_once = fits
     play_all = functools.partial(run_batch, workers=at_once)
     if dask is not None:
-        from harness.cluster import run_on_cluster
+        from harness.batch.cluster import run_on_cluster
 
         play_all = functools.partial(run_on_cluster, address=dask, rescued=_say_rescued)
     console = Console(stderr=True)

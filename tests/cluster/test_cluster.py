@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 from harness import Recording, Report
-from harness.batch import Order
-from harness.cluster import run_on_cluster
+from harness.batch.cluster import run_on_cluster
+from harness.batch.processes import Order
 from harness.recording.recording import Manifest, manifest_of, sha256_of
 from harness.recording.timeline import Timeline
 from harness.scenario import Outcome, Scenario

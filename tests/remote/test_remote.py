@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import RecordConfig, RecordingError, SetupError, open_room
-from harness.batch import Order, admitted
+from harness.batch.processes import Order, admitted
 from harness.scenario import read_scenario
 from tests.program import harness
 from tests.verdicts import whole

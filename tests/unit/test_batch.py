@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.batch import run_batch
+from harness.batch.processes import run_batch
 from harness.errors import SetupError
 from harness.scenario import Outcome, Scenario
 from harness.scenario.steps import Join

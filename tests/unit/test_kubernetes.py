@@ -10,7 +10,7 @@ import kubernetes_validate
 import pytest
 from ruamel.yaml import YAML
 
-from harness.cluster import RESOURCE
+from harness.batch.cluster import RESOURCE
 
 FOLDER = Path(__file__).parents[2] / "examples" / "kubernetes"
 DOCUMENTS = [

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.batch import Order
-from harness.cluster import _forget, _private_folder, _rescue
+from harness.batch.cluster import _forget, _private_folder, _rescue
+from harness.batch.processes import Order
 from harness.errors import SetupError
 from harness.scenario import Scenario
 from harness.scenario.steps import Join

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
-    from harness.batch import Order
+    from harness.batch.processes import Order
 
 _log = logging.getLogger(__name__)
 
