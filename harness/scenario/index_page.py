@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from harness.scenario.play import Outcome
+    from harness.scenario.runner import Outcome
     from harness.verification import Report
 
 

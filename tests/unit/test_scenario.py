@@ -14,7 +14,7 @@ from harness.browser.load import needed
 from harness.cli.main import app
 from harness.errors import ConfigError
 from harness.scenario import Scenario, read_scenario
-from harness.scenario.lines import toml_lines
+from harness.scenario.source_positions import toml_lines
 from harness.scenario.steps import KINDS, VERBS, Start, Wait
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import ConfigError, StepTimeout
 from harness.scenario import Scenario, read_scenario
-from harness.scenario.play import _Stage
+from harness.scenario.runner import _Stage
 from harness.scenario.steps import During, Join
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from harness.errors import ConfigError
 from harness.recording.files.safe_reads import parse_toml, read_text
-from harness.scenario.course import problems
-from harness.scenario.lines import toml_lines, yaml_lines
+from harness.scenario.sequence_check import problems
+from harness.scenario.source_positions import toml_lines, yaml_lines
 from harness.scenario.steps import KINDS, VERBS, Recorded, Scenario
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-    from harness.scenario.lines import Lines
+    from harness.scenario.source_positions import Lines
 
 _KIND: Final = {kind.verb: kind for kind in KINDS}
 # YAML says a value again by a word; so many are read, however few were written.
