@@ -1,6 +1,6 @@
 # The public names, and where each lives: __init__.py imports one when it is first asked for.
 
-from .browser.nertc_app import NertcApp
+from .browser.pages.nertc_application import NertcApp
 from .errors import (
     ConfigError,
     DiskFullError,

@@ -16,7 +16,7 @@ from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Final
 
-from harness.browser.load import fitting
+from harness.browser.cpu_budget import fitting
 from harness.errors import ConfigError, RecordingError, SetupError
 from harness.recording.recording import MANIFEST_SUFFIX, Manifest
 from harness.recording.spool.folder import FOLDER, Folder

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from playwright.sync_api import Error as PlaywrightError
 
 from harness.browser.chrome import ARGUMENTS, FAKE_DEVICES, gist, start_playwright
-from harness.browser.driven_page import chrome_only
+from harness.browser.pages.driven_page import chrome_only
 from harness.errors import SetupError
 
 if TYPE_CHECKING:

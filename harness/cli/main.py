@@ -13,8 +13,8 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from harness.cli import browser, convert, doctor, record, recover, serve, verify
-from harness.cli import run as play
+from harness.cli.commands import browser, convert, doctor, record, recover, serve, verify
+from harness.cli.commands import run as play
 from harness.cli.options import DebugOption, debugging, print_error
 from harness.errors import ConfigError, HarnessError, NotSupportedError, SetupError
 from harness.recording.files.text import shown

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.browser.chrome import launch_options
-from harness.browser.driven_page import chrome_only
 from harness.browser.locate import locate
+from harness.browser.pages.driven_page import chrome_only
 from harness.errors import ConfigError
 from harness.launch import has_camera, versions
+from harness.pytest_plugin.artifacts import FAILED, bundles_of, finish, leave
 from harness.pytest_plugin.bundle import Bundle
-from harness.pytest_plugin.left import FAILED, bundles_of, finish, leave
 from harness.pytest_plugin.options import MARKER, Asked, add_options, chosen, keep, path_of
 from harness.server.room_server import RoomServer
 from harness.server.rooms.routes import Routes

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Download, Page
 
-    from harness.browser.driven_page import ConsoleLine, DrivenPage
+    from harness.browser.pages.driven_page import ConsoleLine, DrivenPage
     from harness.recording.config import Recorder
     from harness.recording.recording import Recording
     from harness.server.room_server import RoomServer

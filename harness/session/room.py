@@ -7,9 +7,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.browser.app_page import AppPage
+from harness.browser.pages.application_page import AppPage
+from harness.browser.pages.room_page import RoomPage
 from harness.browser.renderers import Renderers
-from harness.browser.room_page import RoomPage
 from harness.errors import PageError, StepTimeout
 from harness.session.media import APP_MEDIA, MEDIA, media_of
 from harness.session.participant import Participant
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import BrowserContext, Page
 
-    from harness.browser.driven_page import DrivenPage
+    from harness.browser.pages.driven_page import DrivenPage
     from harness.recording.config import RecordConfig
     from harness.recording.recording import Recording
     from harness.server.room_server import RoomServer

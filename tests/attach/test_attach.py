@@ -24,7 +24,7 @@ from harness import (
     attach,
     verify,
 )
-from harness.browser.app_page import AppPage
+from harness.browser.pages.application_page import AppPage
 from harness.session.participant import EVENTS
 from tests.apps.site import HERE as APPS
 from tests.media import Someone, Take, encode

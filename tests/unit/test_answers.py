@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from harness.cli.commands.run import _common_failure, _write
 from harness.cli.options import Reports
-from harness.cli.run import _common_failure, _write
 from harness.errors import ConfigError, SetupError
 from harness.scenario import Outcome, Scenario
 from harness.scenario.steps import Join

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.cli.app_call import asked, read_script
+from harness.cli.application_call import asked, read_script
 from harness.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from harness.cli.serve import _invitation
+from harness.cli.commands.serve import _invitation
 from harness.verification.values.expectations import read_expected
 
 ROOT = Path(__file__).parents[2]

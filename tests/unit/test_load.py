@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from harness import RecordConfig
-from harness.browser.load import Load, needed
+from harness.browser.cpu_budget import Load, needed
 
 SMALL = RecordConfig(record_video_quality="360p", record_video_frame=15)
 LARGE = RecordConfig(record_video_quality="720p", record_video_frame=30)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.browser.room_page import RoomPage
+from harness.browser.pages.room_page import RoomPage
 from harness.errors import NotSupportedError
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from harness.browser.load import needed
+from harness.browser.cpu_budget import needed
 from harness.cli.main import app
 from harness.errors import ConfigError
 from harness.scenario import Scenario, read_scenario

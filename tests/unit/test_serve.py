@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.cli.serve import _origin
+from harness.cli.commands.serve import _origin
 from harness.errors import ConfigError
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from harness.browser.driven_page import DrivenPage
+    from harness.browser.pages.driven_page import DrivenPage
 
 
 class Page:

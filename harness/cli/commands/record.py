@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, cast
 
 import typer
 
-from harness.cli import app_call
+from harness.cli import application_call
 from harness.cli.interrupt import Interruption, interruptible
 from harness.cli.options import (
     ConnectOption,
@@ -39,7 +39,7 @@ from harness.session.media import MEDIA, media_of
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from harness.cli.app_call import AppCall
+    from harness.cli.application_call import AppCall
     from harness.recording.recording import Recording
     from harness.session.participant import Participant
     from harness.session.room import Room
@@ -144,7 +144,7 @@ def record(
         raise ConfigError(message)
     routes = Routes.parse(sfu=sfu, sfu_room=sfu_room, ice_servers=ice_server or (), relay_only=relay_only)
     brought = media_of(media, MEDIA, option="--media")
-    call = app_call.asked(url, script, storage_state)
+    call = application_call.asked(url, script, storage_state)
     if name is not None and safe_stem(name) != name:
         say(f"The file's name becomes {safe_stem(name)!r}; {name[:60]!r} would not be safe on every system.")
 
@@ -154,7 +154,7 @@ def record(
         with writable():
             check_targets(html=html)
 
-    from harness.browser.load import Load
+    from harness.browser.cpu_budget import Load
     from harness.launch import open_room
 
     room: Room | None = None

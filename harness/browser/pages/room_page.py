@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.browser.driven_page import DrivenPage, chromes_only
+from harness.browser.pages.driven_page import DrivenPage, chromes_only
 from harness.errors import PageError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Error as PlaywrightError
 
-from harness.browser.driven_page import DrivenPage, chromes_only
+from harness.browser.pages.driven_page import DrivenPage, chromes_only
 from harness.errors import ConfigError, NotSupportedError, PageError
 
 if TYPE_CHECKING:
