@@ -24,8 +24,8 @@ from harness.batch.processes import Order
 from harness.recording.recording import Manifest, manifest_of
 from harness.scenario import Outcome, Progress, Scenario
 from harness.scenario.steps import Stop
-from tests.dask_cluster import Cluster
-from tests.processes import peak
+from tests.support.processes import peak
+from tests.support.servers.dask_cluster import Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from harness.browser.cpu_budget import busy, family
-from tests.processes import memory
+from tests.support.processes import memory
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import psutil
 from benchmarks.meter import Meter
 from harness import RecordConfig, Routes, open_room, verify
 from harness.server.rooms.routes import Sfu
-from tests.janus import Janus, installed
+from tests.support.servers.janus import Janus, installed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

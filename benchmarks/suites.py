@@ -24,7 +24,7 @@ from harness.recording.recording import Manifest
 from harness.server.spool.spool import Spool
 from tests.faults.footage import Footage, begin, feed, finished_in
 from tests.faults.soak import slope
-from tests.processes import memory
+from tests.support.processes import memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import expect
 
-from tests.goals import FULL, Goals
+from tests.support.goals import FULL, Goals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.apps.site import Site
-    from tests.janus import Janus
+    from tests.support.servers.janus import Janus
 
 pytest_plugins = ["pytester"]
 GOALS = Goals()
@@ -111,7 +111,7 @@ def site() -> Iterator[Site]:
 @pytest.fixture
 def janus(tmp_path: Path) -> Iterator[Janus]:
     """Run a Janus."""
-    from tests.janus import Janus, installed
+    from tests.support.servers.janus import Janus, installed
 
     if not installed():
         pytest.skip("there is no janus: scripts/ci-packages installs it on Debian")

@@ -11,7 +11,7 @@ import trustme
 from aiohttp import WSMsgType, web
 
 from tests.apps.livekit_server import LiveKit
-from tests.serving import Served
+from tests.support.servers.web_server import Served
 
 HERE: Final = Path(__file__).parent
 NODE_MODULES: Final = Path(__file__).parents[2] / "node_modules"

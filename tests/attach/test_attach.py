@@ -27,8 +27,8 @@ from harness import (
 from harness.browser.pages.application_page import AppPage
 from harness.session.participant import EVENTS
 from tests.apps.site import HERE as APPS
-from tests.media import Someone, Take, encode
-from tests.verdicts import whole
+from tests.support.media import Someone, Take, encode
+from tests.support.reports import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from harness import Recording, Room
     from harness.recording.config import Recorder
     from tests.apps.site import Site
-    from tests.janus import Janus
+    from tests.support.servers.janus import Janus
 
     Enter = Callable[..., Participant]
 

@@ -9,7 +9,7 @@ import pytest
 
 from harness import InvalidStateError, NertcApp, PageError, RecordConfig, verify
 from tests.apps.site import Site
-from tests.nertc_sdk import install_sdk
+from tests.support.servers.nertc_sdk import install_sdk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

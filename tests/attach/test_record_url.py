@@ -6,8 +6,8 @@ import json
 import socket
 from typing import TYPE_CHECKING
 
-from tests.program import harness
-from tests.verdicts import harm
+from tests.support.program import harness
+from tests.support.reports import harm
 
 if TYPE_CHECKING:
     from pathlib import Path

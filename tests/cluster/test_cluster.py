@@ -24,11 +24,11 @@ from harness.recording.recording import Manifest, manifest_of, sha256_of
 from harness.recording.timeline import Timeline
 from harness.scenario import Outcome, Scenario
 from harness.scenario.steps import Join
-from tests import orders
-from tests.dask_cluster import Cluster
-from tests.goals import FULL
-from tests.program import harness, running, until
-from tests.verdicts import CROWDED, harm
+from tests.support import batch_jobs
+from tests.support.goals import FULL
+from tests.support.program import harness, running, until
+from tests.support.reports import CROWDED, harm
+from tests.support.servers.dask_cluster import Cluster
 
 if TYPE_CHECKING:
     import subprocess
@@ -177,11 +177,11 @@ def test_a_worker_that_dies_while_it_hands_over_costs_nothing(cluster: Cluster, 
 def test_a_scenario_that_fails_at_its_worker_costs_no_other_its_outcome(cluster: Cluster, tmp_path: Path) -> None:
     """Also one that fails for what nobody foresaw."""
     cluster.worker()
-    cloudpickle.register_pickle_by_value(orders)
+    cloudpickle.register_pickle_by_value(batch_jobs)
     scenario = Scenario(steps=(Join(join="alice"),))
-    fates: list[orders.Fate] = ["breaks", "ends", "lacks"]
+    fates: list[batch_jobs.Fate] = ["breaks", "ends", "lacks"]
     all_of_them = [
-        orders.Pretended(number=number, scenario=scenario, recordings=tmp_path / "recordings", fate=fate)
+        batch_jobs.Pretended(number=number, scenario=scenario, recordings=tmp_path / "recordings", fate=fate)
         for number, fate in enumerate(fates)
     ]
 
@@ -190,7 +190,7 @@ def test_a_scenario_that_fails_at_its_worker_costs_no_other_its_outcome(cluster:
     assert broken.error is not None
     assert broken.error.startswith("ValueError: nobody foresaw this")
     assert well.error is None
-    assert lacking.error == orders.NO_CHROME
+    assert lacking.error == batch_jobs.NO_CHROME
     assert lacking.failure is not None
 
 

@@ -15,7 +15,7 @@ from harness import Participant, Room, verify
 from harness.launch import open_door
 from harness.server.room_server import RoomServer
 from tests.e2e.people import Visit
-from tests.verdicts import LATE
+from tests.support.reports import LATE
 
 
 @dataclass(frozen=True)

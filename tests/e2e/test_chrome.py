@@ -13,7 +13,7 @@ import pytest
 
 from harness.browser.chrome import Chrome
 from harness.errors import SetupError
-from tests import processes
+from tests.support import processes
 
 pytestmark = pytest.mark.own_thread
 

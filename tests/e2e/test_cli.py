@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from harness.cli import main
-from tests.processes import left_of
-from tests.program import harness, running, until
-from tests.verdicts import harm
+from tests.support.processes import left_of
+from tests.support.program import harness, running, until
+from tests.support.reports import harm
 
 RECORDING = {
     "id",

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserType
 from harness import Limits, Participant, RecordConfig, Report, Room, verify
 from harness.recording.recording import Manifest
 from harness.server.room_server import RoomServer
-from tests.verdicts import SMOOTHNESS, whole
+from tests.support.reports import SMOOTHNESS, whole
 
 SMOOTH = RecordConfig(record_video_quality="360p", record_video_frame=15)
 NAMES = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness import InvalidStateError, PageError, RecordConfig, verify
-from tests.media import Someone, Take, encode
-from tests.program import harness
-from tests.verdicts import SMOOTHNESS
+from tests.support.media import Someone, Take, encode
+from tests.support.program import harness
+from tests.support.reports import SMOOTHNESS
 
 if TYPE_CHECKING:
     from pathlib import Path

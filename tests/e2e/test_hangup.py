@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from harness.recording.recording import Manifest
-from tests.processes import left_of
-from tests.program import PROGRAM, until
+from tests.support.processes import left_of
+from tests.support.program import PROGRAM, until
 
 # The shell opens the terminal, which becomes that of its session.
 ON_A_TERMINAL = 'exec "$@" <"$TERMINAL" >"$TERMINAL" 2>&1'

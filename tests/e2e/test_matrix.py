@@ -15,8 +15,8 @@ from harness.server.room_server import RoomServer
 from harness.verification.markers.marker_reader import Sightings, StripWatch
 from harness.verification.markers.strip import COUNTS_A_SECOND
 from harness.verification.probe.probe import probe
-from tests.goals import Goals
-from tests.verdicts import whole
+from tests.support.goals import Goals
+from tests.support.reports import whole
 
 SIZES = {"360p": (640, 360), "480p": (640, 480), "720p": (1280, 720)}
 # As many recordings as a user would ever start over in a row; the quick form shows the same in a tenth of the time.

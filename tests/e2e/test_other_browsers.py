@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, expect
 
 from harness import NotSupportedError, RecordConfig, Room
 from harness.server.room_server import RoomServer
-from tests.verdicts import whole
+from tests.support.reports import whole
 
 REASON = "This browser can't record a room"
 

@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, expect
 
 from harness.server.room_server import RoomServer
 from tests.e2e.people import Visit, button, heard, join, plays, runs, tile
-from tests.program import running
+from tests.support.program import running
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from harness.launch import open_door
 from harness.server.room_server import RoomServer
 from tests.e2e.people import Visit, button, join, plays, runs, tile
-from tests.service import free_port
+from tests.support.servers.service import free_port
 
 # Asks for a viewer's token as the page does, on a connection that stays open.
 _LOOKS = """() => new Promise((resolve) => {

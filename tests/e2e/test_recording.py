@@ -8,7 +8,7 @@ import pytest
 
 from harness import ConfigError, InvalidStateError, Participant, RecordConfig, Recording, Room, verify
 from harness.recording.recording import Manifest, sha256_of
-from tests.verdicts import whole
+from tests.support.reports import whole
 
 
 def recorded(somebody: Participant, *, seconds: float = 1.5, recorder: Any = "all", **config: Any) -> Recording:

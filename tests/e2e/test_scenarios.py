@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.scenario import Outcome, Progress, play, read_scenario
-from tests.program import harness, running, until
-from tests.verdicts import SMOOTHNESS
+from tests.support.program import harness, running, until
+from tests.support.reports import SMOOTHNESS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in {".toml", ".yaml"})

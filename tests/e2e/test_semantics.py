@@ -11,8 +11,8 @@ from playwright.sync_api import BrowserContext
 
 from harness import InvalidStateError, Participant, RecordConfig, Room, StepTimeout
 from harness.recording.recording import Manifest
-from tests.processes import chrome
-from tests.verdicts import whole
+from tests.support.processes import chrome
+from tests.support.reports import whole
 
 
 def called(name: str) -> RecordConfig:

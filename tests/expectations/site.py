@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import WSMsgType, web
 
-from tests.serving import Served
+from tests.support.servers.web_server import Served
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,8 +11,8 @@ from harness import Recording, Report, Room
 from harness.server.room_server import RoomServer
 from tests.faults.opinions import disagreements
 from tests.faults.proxy import Network
-from tests.goals import Goals, Row
-from tests.verdicts import whole
+from tests.support.goals import Goals, Row
+from tests.support.reports import whole
 
 # Every file that was judged, and what the other programs said against our probe.
 JUDGED: list[Path] = []

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 
 from harness.server.rooms.messages import Clock, SpoolHello
-from tests.media import Take as Film
-from tests.media import cast, encode
+from tests.support.media import Take as Film
+from tests.support.media import cast, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

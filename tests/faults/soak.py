@@ -22,8 +22,8 @@ from harness import Participant, RecordConfig, Recording, Room, open_room, verif
 from harness.server.clock import room_time
 from tests.apps.site import Site
 from tests.faults.opinions import disagreements
-from tests.goals import Goals
-from tests.processes import memory
+from tests.support.goals import Goals
+from tests.support.processes import memory
 
 SAMPLE_EVERY = 5.0
 

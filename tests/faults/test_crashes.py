@@ -14,10 +14,10 @@ from harness.recording.recording import Manifest
 from harness.server.clock import room_time
 from harness.server.room_server import RoomServer
 from tests.faults.opinions import disagreements
-from tests.goals import FULL, Goals, percentile
-from tests.processes import chrome, left_of
-from tests.program import harness, running, until
-from tests.verdicts import whole
+from tests.support.goals import FULL, Goals, percentile
+from tests.support.processes import chrome, left_of
+from tests.support.program import harness, running, until
+from tests.support.reports import whole
 
 KILLS = 50 if FULL else 1
 CRASHES = 10 if FULL else 1

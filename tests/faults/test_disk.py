@@ -14,8 +14,8 @@ from harness.recording.spool.recover import recover
 from harness.server.room_server import RoomServer
 from harness.server.spool.spool import Spool
 from tests.faults.footage import Footage, begin
-from tests.goals import Goals
-from tests.verdicts import whole
+from tests.support.goals import Goals
+from tests.support.reports import whole
 
 MB = 1_000_000
 

@@ -9,9 +9,9 @@ from harness.recording.recording import Manifest
 from tests.apps.site import Site
 from tests.faults.proxy import Network
 from tests.faults.test_services import SERVICES, silent_stalls
-from tests.goals import Goals
-from tests.processes import chrome
-from tests.verdicts import whole
+from tests.support.goals import Goals
+from tests.support.processes import chrome
+from tests.support.reports import whole
 
 pytestmark = pytest.mark.thorough
 

@@ -11,7 +11,7 @@ import pytest
 
 from harness import RecordConfig, Recording, Report, Room, verify
 from harness.recording.recording import Manifest, sha256_of
-from tests.goals import FULL, Goals
+from tests.support.goals import FULL, Goals
 
 Judge = Callable[[Recording], Report]
 

@@ -11,7 +11,7 @@ import pytest
 from harness import RecordConfig, Room, verify
 from harness.recording.recording import Manifest
 from tests.faults.proxy import Network
-from tests.verdicts import whole
+from tests.support.reports import whole
 
 # What bob says, and how alice's page knows it.
 SAYS_SO = "client.room.announce({ audio: true, video: true, screen: true })"

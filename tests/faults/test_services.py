@@ -7,8 +7,8 @@ import pytest
 from harness import RecordConfig, Recording, Report, open_room, verify
 from harness.recording.recording import Manifest
 from tests.faults.opinions import disagreements
-from tests.goals import FULL, Goals
-from tests.processes import chrome
+from tests.support.goals import FULL, Goals
+from tests.support.processes import chrome
 
 KILLS = 10 if FULL else 1
 # An alarm must come so soon, in seconds; what stands still for less is over before anybody could be told.

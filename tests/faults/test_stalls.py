@@ -4,7 +4,7 @@ import pytest
 
 from harness import RecordConfig, Room, verify
 from harness.recording.recording import Manifest
-from tests.goals import Goals
+from tests.support.goals import Goals
 
 # What happens to the page that is named, what the alarm says, and whether the page that records can tell it.
 STALLS = [

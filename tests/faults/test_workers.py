@@ -10,7 +10,7 @@ import pytest
 from harness.recording.spool.recover import recover
 from harness.server.spool.spool import Spool
 from tests.faults.footage import Footage, Slice, begin
-from tests.goals import FULL, Goals
+from tests.support.goals import FULL, Goals
 
 ABANDONED = 24 if FULL else 6
 WORKERS = 4

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.nertc_sdk import ROOT, install_sdk, with_node
+from tests.support.servers.nertc_sdk import ROOT, install_sdk, with_node
 
 TSC = ROOT / "node_modules" / ".bin" / "tsc"
 

@@ -13,8 +13,8 @@ from playwright.sync_api import Playwright
 
 from harness.browser.chrome import launch_options
 from harness.browser.locate import locate
-from tests.janus import Janus
-from tests.verdicts import CROWDED, LATE
+from tests.support.reports import CROWDED, LATE
+from tests.support.servers.janus import Janus
 
 QUIET = ("-p", "no:cacheprovider")
 ONE_PASSES_ONE_FAILS = """

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.media import Take, cast, changed, film
+from tests.support.media import Take, cast, changed, film
 
 # pytest-playwright 0.10 trips pytest 9.2's own warning; it is not ours to fix, nor to fail on.
 QUIET = ("-p", "no:cacheprovider")

@@ -11,8 +11,8 @@ import pytest
 from harness import RecordConfig, RecordingError, SetupError, open_room
 from harness.batch.processes import Order, admitted
 from harness.scenario import read_scenario
-from tests.program import harness
-from tests.verdicts import whole
+from tests.support.program import harness
+from tests.support.reports import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable

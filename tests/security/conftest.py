@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.server.room_server import RoomServer
-from tests.media import Take as Film
-from tests.media import cast, encode
+from tests.support.media import Take as Film
+from tests.support.media import cast, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

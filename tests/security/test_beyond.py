@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 
 from harness.server.access.network import is_loopback, names_of
 from tests.e2e.people import button, join, runs
-from tests.program import harness, running
-from tests.verdicts import whole
+from tests.support.program import harness, running
+from tests.support.reports import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable

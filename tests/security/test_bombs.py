@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.goals import FULL
-from tests.processes import peak
-from tests.program import running
+from tests.support.goals import FULL
+from tests.support.processes import peak
+from tests.support.program import running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.goals import Goals
+    from tests.support.goals import Goals
 
 MORE_AT_MOST: Final = 64
 PUSHED: Final = 256 if FULL else 96

@@ -23,16 +23,16 @@ import trustme
 
 from harness.server.access.limits import Limits
 from harness.server.room_server import RoomServer
-from tests.program import PROGRAM
 from tests.security.test_bombs import handshake
 from tests.security.test_sockets import Witness
 from tests.security.wire import CHUNK, SOUND, answer, sockets
+from tests.support.program import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.goals import Goals
+    from tests.support.goals import Goals
 
 PING = b"\x89\x80\0\0\0\0"
 PONG = b"\x8a\x80\0\0\0\0"

@@ -17,15 +17,15 @@ from harness.scenario import read_scenario
 from harness.server.spool.spool import Spool
 from harness.verification import verify
 from harness.verification.values.expectations import read_expected
-from tests.goals import FULL
-from tests.media import Take, cast, film
-from tests.spooling import VERSIONS, recorded
+from tests.support.goals import FULL
+from tests.support.media import Take, cast, film
+from tests.support.spooling import VERSIONS, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.recording.recording import Recording
-    from tests.goals import Goals
+    from tests.support.goals import Goals
 
 SCENARIOS: Final = sorted((Path(__file__).parents[2] / "examples").glob("*.[ty]*ml"))
 EXPECTED: Final = """

@@ -16,12 +16,12 @@ import pytest
 from harness.server.access.limits import Limits
 from harness.server.access.tokens import Admission, Grant
 from harness.server.rooms.signaling import Signaling
-from tests.goals import FULL
 from tests.security.wire import CHUNK, SOUND, sockets
+from tests.support.goals import FULL
 
 if TYPE_CHECKING:
     from harness.server.room_server import RoomServer
-    from tests.goals import Goals
+    from tests.support.goals import Goals
 
 ROOMS: Final = 50_000 if FULL else 2_000
 RECORDINGS: Final = 50_000 if FULL else 1_000

@@ -14,8 +14,8 @@ import pytest
 
 from harness.server.access.listener import _bind
 from harness.server.room_server import RoomServer
-from tests.program import harness
 from tests.security.test_bombs import handshake
+from tests.support.program import harness
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,17 +22,17 @@ from harness.server.room_server import RoomServer
 from harness.verification import verify
 from harness.verification.report.junit import write_junit
 from tests.e2e.people import join, tile
-from tests.goals import FULL
-from tests.media import Take, cast, film
-from tests.program import harness
 from tests.security.wire import CHUNK, SOUND, sockets
+from tests.support.goals import FULL
+from tests.support.media import Take, cast, film
+from tests.support.program import harness
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import BrowserContext, Page
 
-    from tests.goals import Goals
+    from tests.support.goals import Goals
 
 FILES: Final = 200 if FULL else 40
 PEOPLE: Final = 100 if FULL else 20

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from harness.launch import open_door
 from harness.server.access.tokens import Grant
-from tests.serving import Served
+from tests.support.servers.web_server import Served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

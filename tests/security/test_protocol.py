@@ -30,9 +30,9 @@ from harness.server.access.tokens import Admission, Grant
 from harness.server.rooms.messages import MixerEvent
 from harness.server.rooms.signaling import Member, Signaling
 from harness.server.spool.spool import Spool
-from tests.goals import FULL
 from tests.security.wire import TO_SIGNAL, malformed
-from tests.spooling import VERSIONS, begin
+from tests.support.goals import FULL
+from tests.support.spooling import VERSIONS, begin
 
 ROOMS = ("red", "blue")
 NAMES = st.sampled_from(["alice", "bob", "bob ", "\u202ebob", "", "x" * 300, "<b>", "\0"])

@@ -19,16 +19,16 @@ from harness.server.access.limits import Limits
 from harness.server.access.tokens import Grant
 from harness.server.clock import room_time
 from harness.server.room_server import RoomServer
-from tests.goals import FULL
 from tests.security.wire import CHUNK, SOUND, TO_SIGNAL, TO_SPOOL, Sockets, answer, malformed, sockets
-from tests.verdicts import whole
+from tests.support.goals import FULL
+from tests.support.reports import whole
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
     from typing import Self
 
-    from tests.goals import Goals
+    from tests.support.goals import Goals
 
 MESSAGES = 10_000 if FULL else 400
 JOINS = 1_000 if FULL else 100

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import BrowserContext
 
-    from tests.janus import Janus
+    from tests.support.servers.janus import Janus
 
     OpenRoom = Callable[..., Room]
 

@@ -12,8 +12,8 @@ from harness.launch import versions
 from harness.recording.recording import Manifest
 from harness.server.room_server import RoomServer
 from harness.server.rooms.routes import Sfu
-from tests.program import harness
-from tests.verdicts import whole
+from tests.support.program import harness
+from tests.support.reports import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
 
     from harness import Participant, Report
-    from tests.janus import Janus
+    from tests.support.servers.janus import Janus
 
 SMALL = RecordConfig(record_name="call")
 # How large pictures of the others come, by who they are.

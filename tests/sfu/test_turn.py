@@ -10,9 +10,9 @@ from harness import RecordConfig, Room, Routes, StepTimeout
 from harness.launch import versions
 from harness.server.room_server import RoomServer
 from harness.server.rooms.routes import IceServer, Sfu
-from tests.janus import own_address
-from tests.turn import Turn, installed
-from tests.verdicts import whole
+from tests.support.reports import whole
+from tests.support.servers.janus import own_address
+from tests.support.servers.turn import Turn, installed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import BrowserContext
 
-    from tests.janus import Janus
+    from tests.support.servers.janus import Janus
 
 
 @pytest.fixture

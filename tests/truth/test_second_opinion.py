@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from harness import verify
-from tests.goals import FULL, Goals
-from tests.media import Painter, Take, cast, mix
+from tests.support.goals import FULL, Goals
+from tests.support.media import Painter, Take, cast, mix
 from tests.truth.plant import SAMPLE_RATE, Film, encoded
 
 RATE = 30

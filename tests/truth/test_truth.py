@@ -9,9 +9,9 @@ import pytest
 
 from harness import RecordConfig, Recording, Report, Room, verify
 from harness.recording.recording import Manifest
-from tests.goals import FULL, Goals
+from tests.support.goals import FULL, Goals
+from tests.support.reports import whole
 from tests.truth import plant
-from tests.verdicts import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,7 +169,9 @@ def test_an_offset_is_right_to_ten_milliseconds(base: Base, goals: Goals, tmp_pa
     assert abs(worst) <= 10
 
 
-@pytest.mark.skipif(not FULL, reason="Takes two minutes: HARNESS_FULL=1; tests/unit/test_checks.py has a drawn one.")
+@pytest.mark.skipif(
+    not FULL, reason="Takes two minutes with HARNESS_FULL=1; unit/verification/test_checks.py draws one."
+)
 @pytest.mark.parametrize("ppm", [200, -200])
 def test_a_drift_is_right_to_twenty_ppm(long: tuple[Recording, Report], goals: Goals, tmp_path: Path, ppm: int) -> None:
     """Over 110 s, against the same recording before its sound was stretched."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.server.spool.spool import Spool
-from tests.media import Take as Film
-from tests.media import cast, encode
-from tests.spooling import VERSIONS
+from tests.support.media import Take as Film
+from tests.support.media import cast, encode
+from tests.support.spooling import VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,67 @@
+"""A real Dask cluster on this machine: a scheduler and workers in processes of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.support.program import until
+
+
+class Cluster:
+    """A scheduler, and the workers that are started."""
+
+    def __init__(self) -> None:
+        # Chrome's sockets have names that may not be long.
+        self._folder = tempfile.TemporaryDirectory(prefix="dask", ignore_cleanup_errors=True)
+        self.folder = Path(self._folder.name)
+        self.processes: list[subprocess.Popen[str]] = []
+        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show")
+        self.address = self._word_with(self.scheduler, "tcp://")
+
+    def worker(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a worker with a browser, which runs in this very process; return when it is there."""
+        worker = self._start(
+            *("worker", self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard"),
+            *(arguments or ("--resources", "browser=1")),
+        )
+        self._word_with(worker, "Registered to:")
+        return worker
+
+    def close(self) -> None:
+        """End everything."""
+        for process in reversed(self.processes):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        self._folder.cleanup()
+
+    def _start(self, *arguments: str) -> subprocess.Popen[str]:
+        # A pipe that nobody reads would stop whoever writes into it.
+        with self._log(len(self.processes)).open("xb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dask", *arguments],
+                cwd=self.folder,
+                # A scheduler tries so long to reach a worker that is gone.
+                env={**os.environ, "TMPDIR": str(self.folder), "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "3s"},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    def _log(self, number: int) -> Path:
+        return self.folder / f"{number}.log"
+
+    def _word_with(self, process: subprocess.Popen[str], words: str) -> str:
+        """Wait for a line with these words; return its last one."""
+        log = self._log(self.processes.index(process))
+        until(lambda: words in log.read_text(), process)
+        return next(line for line in log.read_text().splitlines() if words in line).split()[-1]

@@ -1,0 +1,107 @@
+"""Janus from Debian, with a configuration of its own and signed tokens; every test has one of its own.
+
+Its WebSockets listen on loopback. Its media can't: Janus passes over loopback when it looks for addresses.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+import shutil
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import psutil
+
+from tests.support.servers.service import Service, free_port
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+_LIBRARIES: Final = Path("/usr/lib")
+_PLUGIN: Final = "janus.plugin.videoroom"
+_GENERAL: Final = """
+general: {{
+  configs_folder = "{folder}"
+  plugins_folder = "{folder}/plugins"
+  transports_folder = "{folder}/transports"
+  debug_level = 4
+  session_timeout = 15
+  token_auth = true
+  token_auth_secret = "{secret}"
+}}
+nat: {{ ice_enforce_list = "{address}" }}
+media: {{ rtp_port_range = "20000-40000" }}
+"""
+_SOCKETS: Final = """
+general: {{ ws = true, ws_port = {port}, ws_ip = "127.0.0.1" }}
+"""
+_ROOMS: Final = """
+general: {{ string_ids = true }}
+"""
+
+
+def installed() -> bool:
+    """Tell whether there is a Janus here, and an address for its media."""
+    return shutil.which("janus") is not None and own_address() is not None
+
+
+def own_address() -> str | None:
+    """Return an address of this machine that is not loopback, None where it has no other."""
+    up = {name for name, about in psutil.net_if_stats().items() if about.isup}
+    for name, addresses in psutil.net_if_addrs().items():
+        for one in addresses:
+            if name in up and one.family is socket.AF_INET and not one.address.startswith("127."):
+                return one.address
+    return None
+
+
+class Janus:
+    """A running Janus. ``kill`` and ``start`` are there for tests that do without it for a while."""
+
+    def __init__(self, folder: Path) -> None:
+        self.secret = secrets.token_hex(16)
+        port = free_port()
+        self.url = f"ws://127.0.0.1:{port}"
+        program = ("janus", "-C", str(folder / "janus.jcfg"), "-F", str(folder), "--disable-colors")
+        self._service = Service(program, port, folder / "janus.log")
+        (folder / "janus.jcfg").write_text(_GENERAL.format(folder=folder, secret=self.secret, address=own_address()))
+        (folder / "janus.transport.websockets.jcfg").write_text(_SOCKETS.format(port=port))
+        (folder / f"{_PLUGIN}.jcfg").write_text(_ROOMS.format())
+        for kind, name in (("plugins", "libjanus_videoroom.so"), ("transports", "libjanus_websockets.so")):
+            (folder / kind).mkdir()
+            library = next(_LIBRARIES.glob(f"*/janus/{kind}/{name}"))
+            (folder / kind / name).symlink_to(library)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    @property
+    def log(self) -> str:
+        """What it said so far."""
+        return self._service.log
+
+    def token(self, *, seconds: float = 3600.0) -> str:
+        """Return a token that lets somebody use rooms for so long: until when, for what, and Janus's signature."""
+        said = f"{int(time.time() + seconds)},janus,{_PLUGIN}"
+        signature = hmac.new(self.secret.encode(), said.encode(), hashlib.sha1).digest()
+        return f"{said}:{base64.b64encode(signature).decode()}"
+
+    def start(self) -> None:
+        """Start, and return when it answers."""
+        self._service.start()
+
+    def kill(self) -> None:
+        """End it without a word."""
+        self._service.kill()

@@ -1,0 +1,84 @@
+"""Batches: whatever becomes of one scenario, the others have their outcomes."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.batch.processes import run_batch
+from harness.errors import SetupError
+from harness.scenario import Outcome, Scenario
+from harness.scenario.steps import Join
+from tests.support.batch_jobs import NO_CHROME, Pretended
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def order(folder: Path, number: int, fate: str = "ends", **options: Any) -> Pretended:
+    """Return an order that ends so."""
+    scenario = Scenario(title=f"scenario {number}", steps=(Join(join="alice"),))
+    return Pretended(number=number, scenario=scenario, recordings=folder / "recordings", fate=fate, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_that_dies_costs_its_own_scenario_alone(tmp_path: Path, workers: int) -> None:
+    """The others are played by other workers, and every outcome is there in its order."""
+    fates = ["ends", "dies", "ends", "ends"]
+    orders = [order(tmp_path, number, fate) for number, fate in enumerate(fates)]
+
+    outcomes = run_batch(orders, workers=workers)
+
+    assert [f"scenario {number}" for number in range(4)] == [outcome.title for outcome in outcomes]
+    assert [True, False, True, True] == [outcome.error is None for outcome in outcomes]
+    assert outcomes[1].error is not None
+    assert "worker process died (killed by SIGKILL)" in outcomes[1].error
+    assert "--workers 1" in outcomes[1].error
+
+
+def test_what_a_dead_worker_had_recorded_is_recovered_and_reported(tmp_path: Path) -> None:
+    """Its outcome names the file, and why it ended."""
+    orders = [order(tmp_path, 0), order(tmp_path, 1, "dies", records=True, room="room")]
+
+    _, outcome = run_batch(orders)
+
+    assert outcome.error is not None
+    (recording,), (report,) = outcome.recordings, outcome.reports
+    assert recording.path == report.path == tmp_path / "recordings" / "order 1.webm"
+    assert recording.path.stat().st_size == recording.size
+    assert recording.recovered is not None
+    assert pytest.approx(2, abs=0.2) == recording.duration
+
+
+def test_a_scenario_that_can_not_begin_costs_itself_alone(tmp_path: Path) -> None:
+    """Also one that fails for what nobody foresaw; its error says what and where."""
+    fates = ["lacks", "ends", "breaks", "ends"]
+    told: list[tuple[int, Outcome]] = []
+
+    outcomes = run_batch(
+        [order(tmp_path, number, fate) for number, fate in enumerate(fates)], done=lambda *one: told.append(one)
+    )
+
+    lacking, well, broken, last = outcomes
+    assert NO_CHROME == lacking.error
+    assert isinstance(lacking.failure, SetupError)
+    assert broken.error is not None
+    assert broken.error.startswith("ValueError: nobody foresaw this (orders.py:")
+    assert well.error is None
+    assert last.error is None
+    assert list(enumerate(outcomes)) == told
+
+
+def test_an_interrupted_batch_begins_nothing_new(tmp_path: Path) -> None:
+    """What never began has no outcome."""
+    stop = threading.Event()
+
+    outcomes = run_batch(
+        [order(tmp_path, number) for number in range(3)],
+        done=lambda *_: stop.set(),
+        interrupted=stop.is_set,
+    )
+
+    assert ["scenario 0"] == [outcome.title for outcome in outcomes]

@@ -1,0 +1,95 @@
+"""The folders of a Dask worker: nobody else on its machine can look at what is recorded there."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.batch.cluster import _forget, _private_folder, _rescue
+from harness.batch.processes import Order
+from harness.errors import SetupError
+from harness.scenario import Scenario
+from harness.scenario.steps import Join
+from harness.server.spool.spool import Spool
+from tests.support.spooling import recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Order]:
+    """Return an order for a machine with a folder for temporary files of its own, and a umask that lets all in."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    order = Order(number=3, scenario=Scenario(steps=(Join(join="alice"),)), recordings=tmp_path / "recordings")
+    before = os.umask(0)
+    yield order
+    os.umask(before)
+
+
+def test_the_folders_of_a_worker_are_private(order: Order, tmp_path: Path) -> None:
+    """The batch's and the scenario's, also where another worker has made the batch's with an older mode."""
+    (tmp_path / "batch").mkdir(mode=0o755)
+
+    one, other = _private_folder("batch", order), _private_folder("batch", order)
+
+    assert one != other
+    for folder in (tmp_path / "batch", one, other):
+        assert 0o700 == folder.stat().st_mode & 0o777
+
+
+def test_a_folder_of_somebody_else_is_not_used(order: Order, tmp_path: Path) -> None:
+    """They could read along, or lead the recordings elsewhere."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "foreign").mkdir()
+    if os.getuid() == 0:
+        os.chown(tmp_path / "foreign", 12345, 12345)
+        with pytest.raises(SetupError, match="belongs to another user"):
+            _private_folder("foreign", order)
+
+    with pytest.raises(SetupError, match="belongs to another user"):
+        _private_folder("link", order)
+
+    assert [] == list((tmp_path / "elsewhere").iterdir())
+
+
+def test_what_can_not_be_finished_stays_at_its_worker(sound: bytes, order: Order) -> None:
+    """What a worker that died had recorded is not removed before it has been fetched."""
+    folder = _private_folder("batch", order)
+    takes = [recorded(Spool(folder / "recordings", {}), sound, recordName=name) for name in ("good", "bad")]
+    for take in takes:
+        take.growth.end()
+        take.close()
+    takes[1].folder.raw.write_bytes(b"nothing that can be read")
+
+    (rescued,) = _rescue("batch")
+
+    assert ["good.webm"] == [recording.path.name for recording in rescued.recordings]
+    assert not _forget(rescued.folder)
+    assert b"nothing that can be read" == next(rescued.folder.glob("recordings/.spool/*/raw.webm")).read_bytes()
+
+
+def test_a_folder_of_which_everything_was_fetched_is_removed(tmp_path: Path, sound: bytes, order: Order) -> None:
+    """With the batch's folder above it."""
+    folder = _private_folder("batch", order)
+    take = recorded(Spool(folder / "recordings", {}), sound, recordName="good")
+    take.growth.end()
+    take.close()
+
+    (rescued,) = _rescue("batch")
+
+    assert _forget(rescued.folder)
+    assert not (tmp_path / "batch").exists()
+
+
+def test_a_worker_without_room_says_so(order: Order, tmp_path: Path) -> None:
+    """In one line, for the scenario's outcome."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(SetupError, match="can't take recordings"):
+        _private_folder("file", order)

@@ -1,0 +1,159 @@
+"""What the command line answers when something besides a check goes wrong: nothing that was found out is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from harness.cli.commands.run import _common_failure, _write
+from harness.cli.options import Reports
+from harness.errors import ConfigError, SetupError
+from harness.scenario import Outcome, Scenario
+from harness.scenario.steps import Join
+from harness.verification.unreadable import failed_report
+from tests.support.media import Take, cast, encode
+from tests.support.program import PROGRAM, harness
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LONG = "a" * 300 + ".webm"
+SCENARIO = 'steps = [ { join = "alice" }, { start = "alice" } ]'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with one recording and one folder that is called like a recording."""
+    encode(tmp_path / "good.webm", Take(people=cast("alice"), rate=15, seconds=1))
+    (tmp_path / "folder.webm").mkdir()
+    return tmp_path
+
+
+def test_verify_reports_on_every_file_although_some_can_not_be_read(folder: Path) -> None:
+    """The answer and the JUnit file have a report on each; the exit code is that of a check that failed."""
+    files = ("good.webm", "missing.webm", "folder.webm", LONG, "good.webm")
+
+    ran = harness("verify", *files, "--json", "--junit", "results.xml", folder=folder)
+
+    reports = json.loads(ran.stdout)["reports"]
+    assert 1 == ran.returncode
+    assert [str(folder / name) for name in files] == [report["path"] for report in reports]
+    assert reports[0] == reports[4]
+    assert reports[0]["media"] is not None
+    messages = [report["findings"][0]["message"] for report in reports[1:4]]
+    assert "missing.webm is not there; give the path of a recording." == messages[0]
+    assert "folder.webm is no file; give the path of a recording." == messages[1]
+    assert messages[2].endswith("can't be read: File name too long.")
+    suites = ET.parse(folder / "results.xml").getroot().findall("testsuite")  # noqa: S314 - our own file
+    assert list(files) == [suite.get("name") for suite in suites]
+    assert ["1", "1", "1"] == [suite.get("failures") for suite in suites[1:4]]
+
+
+def test_verify_names_no_missing_file_in_a_redacted_report(folder: Path) -> None:
+    """It is called by its place, in the answer as well as in the JUnit file."""
+    ran = harness(
+        "verify", "good.webm", "secret.webm", LONG, "--redact", "--json", "--junit", "results.xml", folder=folder
+    )
+
+    answer = json.loads(ran.stdout)
+    assert ["recording 1.webm", "recording 2.webm", "recording 3.webm"] == [one["path"] for one in answer["reports"]]
+    for text in (ran.stdout, ran.stderr, (folder / "results.xml").read_text()):
+        assert "secret" not in text
+        assert "aaaa" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        (("verify", "missing.webm"), 2, "missing.webm is not there"),
+        (("verify", "good.webm", "missing.webm", "--duration", "nan"), 2, "duration: nan is not possible"),
+        (("convert", "missing.webm"), 2, "missing.webm is not there"),
+        (("record", "--seconds", "-3"), 2, "--seconds: -3 is not possible"),
+        (("record", "alice", "b\udcff"), 2, "NAME: 'b\ufffd' is no text in UTF-8"),
+        (("record", "--recordings", "b\udcff"), 2, "--recordings: 'b\ufffd' is no text in UTF-8"),
+        (("record", "--sfu-room", "b\udcff"), 2, "--sfu-room: 'b\ufffd' is no text in UTF-8"),
+        (("run", "scenario.toml", "missing.toml"), 2, "missing.toml can't be read"),
+        (("run", "scenario.toml", "scenario.toml", "--executable", "/missing"), 3, "/missing is no program"),
+        (("record", "--executable", "/missing"), 3, "/missing is no program"),
+    ],
+)
+def test_a_command_that_fails_answers_in_json(folder: Path, arguments: tuple[str, ...], code: int, reason: str) -> None:
+    """Stdout holds one object whose error is the one line on stderr."""
+    (folder / "scenario.toml").write_text(SCENARIO)
+
+    ran = harness(*arguments, "--json", folder=folder)
+
+    answer = json.loads(ran.stdout)
+    assert code == ran.returncode
+    assert answer["ok"] is False
+    assert reason in answer["error"]
+    assert [f"harness: {answer['error']}"] == ran.stderr.splitlines()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Only Linux has a disk that is always full.")  # noqa: PTH110
+def test_a_report_that_can_not_be_written_costs_neither_the_others_nor_the_answer(folder: Path) -> None:
+    """The error comes after them."""
+    ran = harness("verify", "good.webm", "--json", "--html", "/dev/full", "--junit", "results.xml", folder=folder)
+
+    answer = json.loads(ran.stdout)
+    assert 2 == ran.returncode
+    assert 1 == len(answer["reports"])
+    assert "No space left on device" in answer["error"]
+    assert answer["error"] in ran.stderr
+    assert "<testsuite " in (folder / "results.xml").read_text()
+
+
+def outcome(folder: Path, name: str, title: str = "") -> Outcome:
+    """Return the outcome of a scenario with one recording, of which only the report is there."""
+    report = failed_report(folder / f"{name}.webm", f"{name}.webm is not there.")
+    return Outcome(title=title, recordings=(), reports=(report,), error=None, seconds=1.0)
+
+
+def test_a_page_that_can_not_be_written_costs_no_other_page(tmp_path: Path) -> None:
+    """The index names the recording without a link, and the JUnit file is written."""
+    pages, junit, written = tmp_path / "pages", tmp_path / "results.xml", Reports()
+    (pages / "first.html").mkdir(parents=True)
+
+    _write([outcome(tmp_path, "first"), outcome(tmp_path, "second", "half \ud83d")], pages, junit, written)
+
+    assert written.error is not None
+    assert str(pages / "first.html") in written.error
+    index = (pages / "index.html").read_text(encoding="utf-8")
+    assert "first.webm" in index
+    assert 'href="first.html"' not in index
+    assert "half \ufffd" in index
+    assert 2 == junit.read_text(encoding="utf-8").count("<testsuite ")
+
+
+def test_one_failure_of_all_scenarios_is_that_of_the_batch() -> None:
+    """Different ones, or one of some, are told by each scenario."""
+    scenario = Scenario(steps=(Join(join="alice"),))
+    lacking, same = (Outcome.failed(scenario, SetupError("no Chrome")) for _ in range(2))
+    other = Outcome.failed(scenario, ConfigError("no Chrome"))
+    well = Outcome(title="", recordings=(), reports=(), error=None, seconds=0.0)
+
+    assert lacking.failure is _common_failure([lacking, same])
+    assert [None, None, None] == [_common_failure(some) for some in ([lacking, other], [lacking, well], [])]
+
+
+def test_no_text_is_impossible_to_print(folder: Path) -> None:
+    """A file's name may be no text at all, and a terminal may know no check mark."""
+    name = b"odd\xff.webm"
+    os.rename(os.fsencode(folder / "good.webm"), os.fsencode(folder) + b"/" + name)  # noqa: PTH104 - bytes
+
+    ran = subprocess.run(
+        [*PROGRAM, "convert", name, "--to", "mkv"],
+        cwd=folder,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert ran.stdout.splitlines()[0] == os.fsencode(folder) + b"/odd\xff.mkv", ran.stderr
+    assert b"Traceback" not in ran.stderr

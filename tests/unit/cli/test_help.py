@@ -1,0 +1,39 @@
+"""The help: every command begins with what it does and how it is called, and the documents say the same."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.cli.main import app
+
+ROOT = Path(__file__).parents[3]
+COMMANDS = (
+    ["record"],
+    ["verify"],
+    ["convert"],
+    ["serve"],
+    ["recover"],
+    ["doctor"],
+    ["browser", "install"],
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_shows_examples_before_its_options(command: list[str]) -> None:
+    """Whoever only reads the first screen can call it."""
+    shown = CliRunner().invoke(app, [*command, "--help"], prog_name="harness").output
+
+    assert -1 < shown.index("For example:") < shown.index("Options")
+    assert f"harness {' '.join(command)}" in shown
+
+
+def test_the_document_of_the_command_line_is_the_help() -> None:
+    """An option that comes, goes or changes is in docs/cli.md."""
+    compared = subprocess.run(
+        [sys.executable, "scripts/cli_docs.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert (0, "") == (compared.returncode, compared.stderr)

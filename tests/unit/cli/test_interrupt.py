@@ -1,0 +1,101 @@
+"""Signals at the command line: a program that is starting ends quietly, and SIGHUP is like SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.program import PROGRAM, running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SERVE = ("serve", "--port", "0")
+
+
+@pytest.mark.parametrize(
+    "module", ["logging", "typer.main", "rich.console", "harness.cli.main", "harness.launch", "aiohttp.web"]
+)
+def test_ctrl_c_ends_a_program_quietly_while_it_imports(tmp_path: Path, module: str) -> None:
+    """Exit code 130 and no traceback; Python names each module on stderr as soon as it is imported."""
+    program = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "harness", *SERVE],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert program.stderr is not None
+    # The last line of its greeting comes when everything is imported.
+    seen = next(line for line in program.stderr if line.split()[-1:] == [module] or "Ctrl-C" in line)
+    program.send_signal(signal.SIGINT)
+    _, complaints = program.communicate(timeout=30)
+
+    assert "Ctrl-C" not in seen
+    assert 130 == program.returncode, complaints
+    assert "Traceback" not in complaints
+    assert "KeyboardInterrupt" not in complaints
+
+
+def test_ctrl_c_is_quiet_while_a_worker_of_a_batch_starts(tmp_path: Path) -> None:
+    """The signal reaches the worker as well, which leaves it to the program that started it."""
+    (tmp_path / "scenario.toml").write_text('steps = [ { join = "alice" }, { start = "alice" } ]')
+    program = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "harness", "run", "scenario.toml", "--executable", "/missing"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert program.stderr is not None
+    modules = (line.split()[-1:] for line in program.stderr)
+    # The program imports it, and then the worker does.
+    for _ in range(2):
+        assert any(module == ["harness.recording.spool.recover"] for module in modules)
+    os.killpg(program.pid, signal.SIGINT)
+    _, complaints = program.communicate(timeout=30)
+
+    assert 130 == program.returncode, complaints
+    assert "Traceback" not in complaints
+
+
+def _wait_until_it_serves(program: subprocess.Popen[str]) -> None:
+    assert program.stderr is not None
+    assert any("Ctrl-C" in line for line in program.stderr)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_serve_properly(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """The exit code says which one it was."""
+    with running(*SERVE, folder=tmp_path) as program:
+        _wait_until_it_serves(program)
+        os.killpg(program.pid, number)
+
+        assert code == program.wait(20)
+
+
+@pytest.mark.skipif(shutil.which("nohup") is None, reason="This system has no nohup.")
+def test_sighup_stays_ignored_under_nohup(tmp_path: Path) -> None:
+    """Only the SIGTERM that follows it ends the program."""
+    program = subprocess.Popen(
+        ["nohup", *PROGRAM, *SERVE],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    _wait_until_it_serves(program)
+    os.killpg(program.pid, signal.SIGHUP)
+    os.killpg(program.pid, signal.SIGTERM)
+    program.communicate(timeout=20)
+
+    assert 143 == program.returncode

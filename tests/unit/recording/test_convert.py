@@ -1,0 +1,204 @@
+"""A recording as MP4, Matroska or WAV is still the same recording."""
+
+import os
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from harness import ConfigError, verify
+from harness.recording.convert import convert, length
+from harness.recording.recording import manifest_of
+from tests.support.media import Take, cast, changed, encode, film
+
+TAKE = Take(people=cast("alice", "bob"), width=640, height=360, seconds=4.0)
+
+
+@pytest.mark.parametrize("to", ["mp4", "mkv"])
+def test_what_comes_out_is_judged_well(tmp_path: Path, to: str) -> None:
+    """Who is in it, when and how smoothly: all as before, by the manifest of the recording."""
+    recording = film(tmp_path / "take.webm", TAKE)
+    before = verify(recording)
+
+    after = verify(convert(recording.path, to))
+
+    after.raise_for_failures()
+    assert after.path == tmp_path / f"take.{to}"
+    assert before.media is not None
+    assert after.media is not None
+    assert after.media.duration == pytest.approx(before.media.duration, abs=0.05)
+    for one in before.participants:
+        again = after.participant(one.name)
+        assert (again.video, one.av_offset_ms is None) == (one.video, again.av_offset_ms is None)
+
+
+@pytest.mark.parametrize("to", ["mp4", "mkv"])
+@pytest.mark.parametrize("late", [pytest.param(-0.08, marks=pytest.mark.thorough), 0.08])
+def test_sound_is_as_far_from_picture_as_before(tmp_path: Path, to: str, late: float) -> None:
+    """To some milliseconds, whatever the new encoder delays."""
+    recording = film(tmp_path / "take.webm", changed(TAKE, "alice", sound_late=late))
+    before = verify(recording).participant("alice").av_offset_ms
+
+    after = verify(convert(recording.path, to)).participant("alice").av_offset_ms
+
+    assert before is not None
+    assert after is not None
+    assert after.median == pytest.approx(before.median, abs=5)
+
+
+@pytest.mark.parametrize("to", ["mp4", "mkv"])
+def test_pictures_that_are_missing_stay_missing(tmp_path: Path, to: str) -> None:
+    """A conversion hides nothing: every picture keeps its time."""
+    recording = film(tmp_path / "take.webm", Take(people=cast("alice"), seconds=3.0, dropped=frozenset({30, 31, 60})))
+
+    report = verify(convert(recording.path, to))
+
+    assert report.media is not None
+    assert report.media.video is not None
+    assert (87, 3) == (report.media.video.frames, report.media.video.missed)
+
+
+def test_matroska_holds_the_same_packets(tmp_path: Path) -> None:
+    """Nothing is encoded again."""
+    encode(tmp_path / "take.webm", TAKE)
+
+    converted = convert(tmp_path / "take.webm", "mkv")
+
+    assert packets(tmp_path / "take.webm") == packets(converted)
+
+
+def test_wav_is_the_sound_alone_from_zero_on(tmp_path: Path) -> None:
+    """16 bits at 48 kHz; what was silent is silent at the same time."""
+    recording = film(tmp_path / "take.webm", Take(people=cast("alice"), seconds=4.0, silent=((1.0, 2.0),)))
+
+    path = convert(recording.path, "wav")
+
+    with av.open(str(path)) as media:
+        (stream,) = media.streams
+        samples = np.concatenate([frame.to_ndarray()[0] for frame in media.decode(stream)])
+        assert ("pcm_s16le", 48_000) == (stream.codec_context.name, stream.codec_context.sample_rate)
+    channels = stream.codec_context.layout.nb_channels
+    seconds = np.abs(samples[::channels]).astype(float)
+    assert seconds.size / 48_000 == pytest.approx(4.0, abs=0.05)
+    assert seconds[int(1.1 * 48_000) : int(1.9 * 48_000)].max() < 100 < seconds[:40_000].max()
+
+
+def test_sound_that_begins_late_keeps_its_place(tmp_path: Path) -> None:
+    """What is before it becomes silence, for WAV and AAC have no times of their own."""
+    encode(tmp_path / "whole.webm", Take(people=cast("alice"), seconds=4.0))
+    shift(tmp_path / "whole.webm", tmp_path / "late.webm", milliseconds=300)
+
+    whole, late = (loudest(convert(tmp_path / f"{name}.webm", "wav")) for name in ("whole", "late"))
+
+    assert late - whole == pytest.approx(0.3, abs=0.01)
+
+
+def test_progress_is_told_in_seconds(tmp_path: Path) -> None:
+    """From the beginning to about the end."""
+    encode(tmp_path / "take.webm", TAKE)
+    told: list[float] = []
+
+    convert(tmp_path / "take.webm", "mkv", tell=told.append)
+
+    assert min(told) < 0.2
+    assert max(told) == pytest.approx(4.0, abs=0.2)
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    """A file by the new name stays, and the message says what to do."""
+    encode(tmp_path / "take.webm", TAKE)
+    (tmp_path / "take.mp4").write_text("mine")
+
+    with pytest.raises(ConfigError, match="is there already, and nothing is overwritten; give another name"):
+        convert(tmp_path / "take.webm", "mp4")
+
+    assert "mine" == (tmp_path / "take.mp4").read_text()
+    assert {"take.webm", "take.mp4"} == {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "is not there; give the path"), (b"no film", "can't be converted to mp4")]
+)
+def test_what_is_no_recording_is_refused(tmp_path: Path, content: bytes | None, said: str) -> None:
+    """One line says what is wrong, and nothing is left behind."""
+    source = tmp_path / "odd.webm"
+    if content is not None:
+        source.write_bytes(content)
+
+    with pytest.raises(ConfigError, match=said):
+        convert(source, "mp4")
+
+    assert {source} >= set(tmp_path.iterdir())
+
+
+def test_a_conversion_by_another_name_is_judged_by_the_recordings_manifest(tmp_path: Path) -> None:
+    """Whoever knows where the manifest lies says so."""
+    recording = film(tmp_path / "take.webm", TAKE)
+
+    path = convert(recording.path, "mp4", tmp_path / "for the boss.mp4")
+
+    assert not any(one.check == "intruder" for one in verify(path).findings)
+    assert any(one.check == "intruder" for one in verify(path, manifest=manifest_of(recording.path)).findings)
+
+
+def packets(path: Path) -> list[tuple[str, float, bytes]]:
+    """Return every packet: kind, time in seconds, bytes."""
+    with av.open(str(path)) as media:
+        found = [(one.stream.type, float(one.pts * one.time_base), bytes(one)) for one in media.demux() if one.size]
+    return sorted(found)
+
+
+def shift(source: Path, target: Path, *, milliseconds: int) -> None:
+    """Copy a file with its sound later."""
+    with av.open(str(source)) as media, av.open(str(target), "w", format="webm") as output:
+        streams = {one.index: output.add_stream_from_template(one, opaque=True) for one in media.streams}
+        for packet in media.demux():
+            if packet.pts is None:
+                continue
+            if packet.stream.type == "audio":
+                packet.pts += milliseconds
+                packet.dts = packet.pts
+            packet.stream = streams[packet.stream.index]
+            output.mux(packet)
+
+
+def loudest(path: Path) -> float:
+    """Return when it is loudest, in seconds."""
+    with av.open(str(path)) as media:
+        samples = np.concatenate([frame.to_ndarray()[0] for frame in media.decode(audio=0)])
+    return float(np.argmax(np.abs(samples.astype(float)) > 0.25 * np.abs(samples).max())) / 48_000
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """Neither by who asks how long it lasts nor by who converts it."""
+    os.mkfifo(tmp_path / "pipe.webm")
+
+    assert length(tmp_path / "pipe.webm") is None
+    with pytest.raises(ConfigError, match="is no file"):
+        convert(tmp_path / "pipe.webm", "mkv")
+
+
+def test_a_name_that_is_an_address_to_ffmpeg_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not read from elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    encode(tmp_path / "other.webm", TAKE)
+    named = Path("file:other.webm")
+
+    assert length(named) is None
+    encode(tmp_path / "take.webm", TAKE)
+    (tmp_path / "take.webm").rename(tmp_path / named)
+    assert length(named) == pytest.approx(4.0, abs=0.2)
+
+
+@pytest.mark.parametrize("to", ["mp4", "mkv", "wav"])
+def test_a_file_whose_metadata_is_not_utf8_is_converted(tmp_path: Path, to: str) -> None:
+    """Whoever wrote it, its frames and samples are all right."""
+    path = tmp_path / "take.webm"
+    encode(path, Take(people=cast("alice"), seconds=1.0))
+    path.write_bytes(path.read_bytes().replace(b"Lavf", b"\xff\xfe\xfd\xfc"))
+
+    assert 1.0 == pytest.approx(length(path), abs=0.1)
+    converted = convert(path, to)
+
+    assert 1.0 == pytest.approx(length(converted), abs=0.1)

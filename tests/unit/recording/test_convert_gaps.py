@@ -1,0 +1,195 @@
+"""Conversion of audio with gaps: they become silence of a bounded length, and that is said."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import sys
+from typing import TYPE_CHECKING, Any
+
+import av
+import pytest
+
+from harness import ConfigError
+from harness.cli.main import run
+from harness.recording import convert as conversion
+from harness.recording.convert import Silence, convert
+from tests.support.media import Take, cast, encode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TAKE = Take(people=cast("alice"), width=160, height=90, rate=10, seconds=3.0)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Return the bytes of a whole recording of three seconds."""
+    path = tmp_path_factory.mktemp("whole") / "whole.webm"
+    encode(path, TAKE)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def source(tmp_path: Path, whole: bytes) -> Path:
+    """Return a whole recording of three seconds."""
+    path = tmp_path / "whole.webm"
+    path.write_bytes(whole)
+    return path
+
+
+def peak_memory() -> int:
+    """Return the most memory that this process or one of its children has had, in kB."""
+    return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+def with_gap(source: Path, *, seconds: float, kinds: tuple[str, ...] = ("audio",)) -> Path:
+    """Copy a file so that what comes after the first second comes later."""
+    target = source.with_name("gap.mkv")
+    with av.open(str(source)) as media, av.open(str(target), "w", format="matroska") as output:
+        streams = {one.index: output.add_stream_from_template(one, opaque=True) for one in media.streams}
+        for packet in media.demux():
+            if packet.pts is None or packet.time_base is None:
+                continue
+            if packet.pts * packet.time_base >= 1 and packet.stream.type in kinds:
+                packet.pts += round(seconds / packet.time_base)
+                packet.dts = packet.pts
+            packet.stream = streams[packet.stream.index]
+            output.mux_one(packet)
+    return target
+
+
+def audio_seconds(path: Path) -> float:
+    """Return how long the audio of a file is."""
+    with av.open(str(path)) as media:
+        return sum(frame.samples / frame.sample_rate for frame in media.decode(audio=0))
+
+
+@pytest.mark.parametrize("to", ["mp4", "wav"])
+def test_a_gap_in_the_audio_is_reported(source: Path, to: Any) -> None:
+    """Where it is and how long; the new file is as long as the recording."""
+    found: list[Silence] = []
+
+    path = convert(with_gap(source, seconds=0.3), to, silence=found.append)
+
+    (one,) = found
+    assert one.at == pytest.approx(1.0, abs=0.05)
+    assert one.seconds == pytest.approx(0.3, abs=0.03)
+    assert "The audio has a gap of 0.3" in str(one)
+    assert audio_seconds(path) == pytest.approx(3.3, abs=0.1)
+
+
+def test_audio_without_a_gap_has_no_warning(source: Path) -> None:
+    """Whole audio stays what it is."""
+    found: list[Silence] = []
+
+    convert(source, "wav", silence=found.append)
+
+    assert [] == found
+
+
+def test_audio_that_begins_late_is_reported(source: Path) -> None:
+    """What is before it is silence, too."""
+    found: list[Silence] = []
+    with_late_audio = with_gap(source, seconds=0)
+    with av.open(str(source)) as media, av.open(str(with_late_audio), "w", format="matroska") as output:
+        streams = {one.index: output.add_stream_from_template(one, opaque=True) for one in media.streams}
+        for packet in media.demux():
+            if packet.pts is not None:
+                packet.pts += 500 if packet.stream.type == "audio" else 0
+                packet.dts = packet.pts
+                packet.stream = streams[packet.stream.index]
+                output.mux_one(packet)
+
+    convert(with_late_audio, "mp4", silence=found.append)
+
+    (one,) = found
+    assert 0.0 == one.at
+    assert one.seconds == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_long_gap_takes_no_memory(source: Path) -> None:
+    """Silence is written in pieces."""
+    gap = with_gap(source, seconds=500)
+    convert(source, "wav")
+    before = peak_memory()
+
+    path = convert(gap, "wav")
+
+    assert audio_seconds(path) == pytest.approx(503, abs=0.2)
+    assert peak_memory() - before < 20_000
+
+
+@pytest.mark.parametrize("to", ["mp4", "wav"])
+@pytest.mark.parametrize("seconds", [3_600, 1e9])
+@pytest.mark.parametrize("kinds", [("audio",), ("audio", "video")])
+def test_times_that_jump_are_refused(source: Path, to: Any, seconds: float, kinds: tuple[str, ...]) -> None:
+    """The message says where, how far and what to do; nothing is left behind."""
+    gap = with_gap(source, seconds=seconds, kinds=kinds)
+
+    with pytest.raises(ConfigError, match=rf"a gap of {seconds:.1f} s at 1\.\d s, and at most 600 s.*--to mkv"):
+        convert(gap, to)
+
+    assert {source, gap} == set(source.parent.iterdir())
+
+
+def test_a_gap_stays_a_gap_in_matroska(source: Path) -> None:
+    """The packets and their times are as before."""
+    found: list[Silence] = []
+
+    path = convert(with_gap(source, seconds=3_600), "mkv", source.with_name("copy.mkv"), silence=found.append)
+
+    assert [] == found
+    assert audio_seconds(path) == pytest.approx(3.0, abs=0.1)
+
+
+def test_media_are_not_decoded_in_our_own_process(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hostile file can't take over the process that asks, nor its memory."""
+
+    def opened(*_: object, **__: object) -> None:
+        pytest.fail("The file was opened here.")
+
+    monkeypatch.setattr(av, "open", opened)
+
+    path = convert(source, "mp4")
+
+    assert path.stat().st_size > 10_000
+
+
+def test_a_disk_without_hard_links_gets_the_file(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As FAT and some network disks are; a file that has appeared meanwhile stays."""
+
+    def unsupported(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", unsupported)
+
+    path = convert(source, "wav")
+
+    assert path.stat().st_size > 200_000
+    assert {source, path} == set(source.parent.iterdir())
+    partial = source.with_name("partial")
+    partial.touch()
+    with pytest.raises(FileExistsError):
+        conversion._publish(partial, path)
+    assert path.stat().st_size > 200_000
+
+
+def test_the_command_reports_silence_in_its_output_and_in_json(
+    source: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a line each on stderr, and as warnings."""
+    gap = with_gap(source, seconds=0.3)
+    monkeypatch.setattr(
+        sys, "argv", ["harness", "convert", str(gap), "--json", "--output", str(gap.with_suffix(".mp4"))]
+    )
+
+    with pytest.raises(SystemExit):
+        run()
+
+    out, complaints = capfd.readouterr()
+    (warning,) = json.loads(out)["warnings"]
+    assert warning.startswith("The audio has a gap of 0.3")
+    assert f"harness: {warning}" in complaints

@@ -1,0 +1,337 @@
+"""Recovery of folders in which something is damaged, missing or foreign: what was recorded is saved all the same."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import av
+import pytest
+
+from harness.recording.recording import Manifest, sha256_of, statistics_of
+from harness.recording.spool.folder import FOLDER
+from harness.recording.spool.recover import KILLED, NEVER_DOWNLOADED, recover
+from harness.recording.timeline import Member
+from harness.server.rooms.messages import MixerEvent, Statistics
+from harness.server.spool.spool import Spool
+from tests.faults.footage import Footage
+from tests.faults.footage import begin as begin_footage
+from tests.support.spooling import OFFSET, STARTED, VERSIONS, recorded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.recording.recording import Recording
+    from harness.server.spool.active_recording import Take
+
+BAD_LINES = (
+    pytest.param(b"\x00\xff garbage", id="no text"),
+    pytest.param(b'{"recorder": "started"', id="half a line"),
+    pytest.param(b"[" * 100_000, id="nested"),
+    pytest.param(b"[]", id="a list"),
+    pytest.param(b"7", id="a number"),
+    pytest.param(b'{"first": "x", "written": 5}', id="ticks"),
+    pytest.param(b'{"first": 1' + b"0" * 5_000 + b', "written": []}', id="a large number"),
+    pytest.param(b'{"event": 3}', id="an event"),
+    pytest.param(b'{"event": {"event": "sound"}}', id="an event without a time"),
+    pytest.param(b'{"event": {"time": 1, "event": "dance"}}', id="an unknown event"),
+    pytest.param(b'{"member": {"name": 7}}', id="a member"),
+    pytest.param(b'{"recorder": "stopped", "time": NaN}', id="a time"),
+    pytest.param(b'{"recorder": "stopped", "time": 1e300}', id="a far time"),
+    pytest.param(b'{"member": {"name": "' + b"x" * 11_000_000 + b'"}}', id="an endless line"),
+)
+
+
+def abandoned(folder: Path, sound: bytes) -> Take:
+    """Return a recording of somebody that was killed, with an event and statistics."""
+    take = recorded(Spool(folder, VERSIONS), sound, recordName="standup")
+    take.event(MixerEvent(time=STARTED + OFFSET + 500, event="sound", participant="alice", on=True))
+    take.statistics(Statistics(type="stats", time=STARTED + OFFSET + 250, participant="bob", report=[{"type": "x"}]))
+    take.growth.end()
+    take.close()
+    return take
+
+
+def saved(recordings: Path) -> Recording:
+    """Return the one recording that is recovered."""
+    (recovery,) = recover(recordings)
+    assert recovery.recording is not None, recovery
+    assert recovery.recording.path.is_file()
+    return recovery.recording
+
+
+def packets(path: Path) -> list[tuple[str, float, bytes]]:
+    """Return every packet: kind, time in seconds, bytes."""
+    with av.open(str(path)) as media:
+        return sorted(
+            (one.stream.type, float((one.pts or 0) * (one.time_base or 0)), bytes(one))
+            for one in media.demux()
+            if one.size
+        )
+
+
+def times(path: Path) -> list[tuple[str, float]]:
+    """Return kind and time of every packet."""
+    return [(kind, at) for kind, at, _ in packets(path)]
+
+
+@pytest.mark.parametrize("line", BAD_LINES)
+def test_a_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, sound: bytes, line: bytes) -> None:
+    """Everything else of the recording is as it would be without it."""
+    take = abandoned(tmp_path, sound)
+    first, rest = take.folder.log.read_bytes().split(b"\n", 1)
+    take.folder.log.write_bytes(b"\n".join((first, line, rest)))
+
+    recording = saved(tmp_path)
+
+    assert tmp_path / "standup.webm" == recording.path
+    assert f"{KILLED}; 1 line of its log could not be read" == recording.recovered
+    timeline = Manifest.read(recording.manifest).timeline
+    assert (Member(name="alice", marker=0),) == timeline.members
+    assert [(-1.0, "join"), (0.5, "sound")] == [(event.at, event.event) for event in timeline.events]
+
+
+def test_fields_that_another_version_wrote_are_ignored(tmp_path: Path, sound: bytes) -> None:
+    """In the facts as well as in the log; nothing is counted as unreadable."""
+    take = abandoned(tmp_path, sound)
+    facts = json.loads(take.folder.facts.read_text())
+    facts["config"]["zoom"] = 2
+    take.folder.facts.write_text(json.dumps(facts | {"mood": "good"}))
+    log = take.folder.log.read_text()
+    for name in ('"name": ', '"name":', '"participant":', '"recorder":'):
+        log = log.replace(name, f'"mood":"good",{name}')
+    take.folder.log.write_text(log)
+
+    recording = saved(tmp_path)
+
+    assert (tmp_path / "standup.webm", KILLED, "audio") == (recording.path, recording.recovered, recording.type)
+    manifest = Manifest.read(recording.manifest)
+    assert ["join", "sound"] == [event.event for event in manifest.timeline.events]
+    assert (Member(name="alice", marker=0),) == manifest.timeline.members
+    assert 2 == manifest.config["zoom"]
+
+
+@pytest.mark.parametrize("line", BAD_LINES)
+def test_a_bad_line_in_the_statistics_is_skipped_and_counted(tmp_path: Path, sound: bytes, line: bytes) -> None:
+    """The others are published with their times."""
+    take = abandoned(tmp_path, sound)
+    good = take.folder.statistics.read_bytes()
+    take.folder.statistics.write_bytes(line + b"\n" + good + b"torn")
+
+    recording = saved(tmp_path)
+
+    assert f"{KILLED}; 1 line of its statistics could not be read" == recording.recovered
+    (one,) = statistics_of(recording.path).read_text().splitlines()
+    assert ("bob", pytest.approx(0.25, abs=0.1)) == (json.loads(one)["participant"], json.loads(one)["at"])
+
+
+@pytest.mark.parametrize("damage", [None, b"", b"{", b"\x00garbage\n" * 50, b'{"id": "x"}'])
+@pytest.mark.parametrize("part", ["facts", "log"])
+def test_a_recording_without_facts_or_log_is_saved_with_its_own_times(
+    tmp_path: Path, sound: bytes, part: str, damage: bytes | None
+) -> None:
+    """Its name says that nothing else is known; it has every packet, and a manifest without members."""
+    take = abandoned(tmp_path, sound)
+    raw = packets(take.folder.raw)
+    path: Path = getattr(take.folder, part)
+    path.unlink()
+    if damage is not None:
+        path.write_bytes(damage)
+
+    recording = saved(tmp_path)
+
+    assert tmp_path / f"recovered-{take.id}.webm" == recording.path
+    assert f"{KILLED}; {path.name} is missing or damaged" in str(recording.recovered)
+    assert raw == packets(recording.path)
+    assert "audio" == recording.type
+    assert pytest.approx(1.0, abs=0.1) == recording.duration
+    manifest = Manifest.read(recording.manifest)
+    assert ((), ()) == (manifest.timeline.members, manifest.timeline.events)
+    assert recording == manifest.recording
+    assert statistics_of(recording.path).is_file()
+    assert not take.folder.path.exists()
+
+
+def footage(folder: Path, recordings: Path) -> Take:
+    """Return a killed recording of four seconds of video and audio."""
+    film = Footage(folder, rate=30)
+    take = begin_footage(Spool(recordings, VERSIONS), film, "film")
+    for number, one in enumerate(film.slices(4)):
+        take.chunk(number, take.bytes, memoryview(one.data))
+        take.ticks(one.first, one.written)
+    take.growth.end()
+    take.close()
+    return take
+
+
+def test_video_without_facts_has_the_facts_of_its_bytes(tmp_path: Path) -> None:
+    """Size, rate and codec are read from the file itself."""
+    take = footage(tmp_path, tmp_path / "recordings")
+    raw = packets(take.folder.raw)
+    take.folder.facts.unlink()
+
+    recording = saved(tmp_path / "recordings")
+
+    assert raw == packets(recording.path)
+    assert ("video", "vp8", 320, 180, 30) == (
+        recording.type,
+        recording.codec,
+        recording.width,
+        recording.height,
+        recording.frame_rate,
+    )
+    assert pytest.approx(4.0, abs=0.1) == recording.duration
+
+
+@pytest.mark.parametrize("number", [1, 2, 20])
+def test_a_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> None:
+    """The others keep their places: video stays in step with audio to the millisecond."""
+    footage(tmp_path, tmp_path / "whole")
+    whole = times(saved(tmp_path / "whole").path)
+    take = footage(tmp_path, tmp_path / "damaged")
+    lines = take.folder.log.read_bytes().splitlines()
+    assert b'"first"' in lines[number]
+    lines[number] = lines[number][:10]
+    take.folder.log.write_bytes(b"\n".join(lines) + b"\n")
+
+    recording = saved(tmp_path / "damaged")
+
+    assert "1 line of its log" in str(recording.recovered)
+    assert whole == times(recording.path)
+
+
+def test_video_without_ticks_has_its_own_times(tmp_path: Path) -> None:
+    """A log that has lost all of them places nothing; one that was never damaged begins with the recorder."""
+    damaged = footage(tmp_path, tmp_path / "damaged")
+    raw = packets(damaged.folder.raw)
+    log = damaged.folder.log.read_bytes()
+    damaged.folder.log.write_bytes(log.replace(b'"first"', b'"torn'))
+    early = footage(tmp_path, tmp_path / "early")
+    early.folder.log.write_bytes(log.partition(b'{"first"')[0])
+
+    own, begun = saved(tmp_path / "damaged"), saved(tmp_path / "early")
+
+    assert (f"recovered-{damaged.id}.webm", raw) == (own.path.name, packets(own.path))
+    assert ("film.webm", KILLED) == (begun.path.name, begun.recovered)
+    assert STARTED == Manifest.read(begun.manifest).zero_ms
+
+
+def test_audio_before_the_first_frame_is_saved(tmp_path: Path, sound: bytes) -> None:
+    """A recording whose video never came has what it has."""
+    take = abandoned(tmp_path, sound)
+    facts = json.loads(take.folder.facts.read_text())
+    take.folder.facts.write_text(json.dumps({**facts, "frame_rate": 30, "width": 320, "height": 180}))
+
+    recording = saved(tmp_path)
+
+    assert tmp_path / "standup.webm" == recording.path
+    assert pytest.approx(1.0, abs=0.1) == recording.duration
+    timeline = Manifest.read(recording.manifest).timeline
+    assert [(-1.0, "join"), (0.5, "sound")] == [(event.at, event.event) for event in timeline.events]
+
+
+FOREIGN = (".DS_Store", "Thumbs.db", "desktop.ini", "._raw.webm", "take.json~", ".take.json.swp", "notes/mine.txt")
+
+
+@pytest.mark.parametrize("name", [*FOREIGN, *(f"finished/{name}" for name in (*FOREIGN, "._standup.webm", "a.json"))])
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_foreign_file_stays_and_stops_nothing(tmp_path: Path, sound: bytes, name: str, *, finished: bool) -> None:
+    """Only what the recording left is removed; the next recovery has nothing to report."""
+    take = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
+    if finished:
+        take.end()
+    take.growth.end()
+    take.close()
+    foreign = take.folder.path / name
+    foreign.parent.mkdir(exist_ok=True, parents=True)
+    foreign.write_text("mine")
+
+    (recovery,) = recover(tmp_path)
+
+    assert recovery.recording is not None, recovery
+    assert (tmp_path / "standup.webm", NEVER_DOWNLOADED if finished else KILLED) == (
+        recovery.recording.path,
+        recovery.recording.recovered,
+    )
+    assert f"{take.folder.path} stays" in str(recovery)
+    left = {path for path in take.folder.path.rglob("*") if path.is_file()}
+    assert {foreign} == left
+    assert "mine" == foreign.read_text()
+    assert [] == recover(tmp_path)
+    assert "mine" == foreign.read_text()
+
+
+def test_a_foreign_file_stays_when_the_recording_is_freed(spool: Spool, sound: bytes) -> None:
+    """Also where the server cleans up by itself."""
+    take = recorded(spool, sound)
+    foreign = take.folder.path / ".DS_Store"
+    foreign.write_text("mine")
+
+    take.clean()
+
+    assert [foreign] == list(take.folder.path.iterdir())
+
+
+def test_a_folder_that_lost_its_lock_is_recovered(tmp_path: Path, sound: bytes) -> None:
+    """Empty files get lost when a disk is copied."""
+    take = abandoned(tmp_path, sound)
+    take.folder.lock.unlink()
+
+    assert tmp_path / "standup.webm" == saved(tmp_path).path
+    assert not take.folder.path.exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"\x00" * 500])
+def test_a_finished_file_without_its_manifest_is_saved(tmp_path: Path, sound: bytes, damage: bytes) -> None:
+    """The raw bytes are gone by then, so the file itself is all there is."""
+    take = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
+    manifest = take.end()
+    take.close()
+    before = packets(take.path)
+    manifest.recording.manifest.write_bytes(damage)
+
+    recording = saved(tmp_path)
+
+    assert f"recovered-{take.id}.webm" == recording.path.name
+    assert "its manifest is missing or damaged" in str(recording.recovered)
+    assert before == packets(recording.path)
+    assert recording.sha256 == sha256_of(recording.path)
+    assert not take.folder.path.exists()
+
+
+def test_a_finished_file_that_was_cut_off_is_saved_as_far_as_it_goes(tmp_path: Path, sound: bytes) -> None:
+    """It is not what its manifest describes, and is not called so."""
+    take = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
+    take.end()
+    take.close()
+    data = take.path.read_bytes()
+    take.path.write_bytes(data[: len(data) * 2 // 3])
+
+    recording = saved(tmp_path)
+
+    assert f"recovered-{take.id}.webm" == recording.path.name
+    assert 0.3 < recording.duration < 1.0
+
+
+def test_raw_bytes_that_a_power_cut_emptied_do_not_hide_the_finished_file(tmp_path: Path, sound: bytes) -> None:
+    """The finished file was synced to the disk; the raw bytes were not."""
+    take = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
+    take.end()
+    take.close()
+    take.folder.raw.touch()
+
+    assert tmp_path / "standup.webm" == saved(tmp_path).path
+
+
+def test_every_folder_is_recovered_whatever_is_wrong_with_one(tmp_path: Path, sound: bytes) -> None:
+    """One that can't be read is reported in a line, and stays."""
+    bad = abandoned(tmp_path, sound)
+    bad.folder.raw.write_bytes(b"nothing that can be read")
+    good = abandoned(tmp_path, sound)
+
+    recoveries = {recovery.folder: recovery for recovery in recover(tmp_path)}
+
+    assert recoveries[good.folder.path].recording is not None
+    assert recoveries[bad.folder.path].recording is None
+    assert bad.folder.raw.is_file()
+    assert [bad.folder.path] == list((tmp_path / FOLDER).iterdir())

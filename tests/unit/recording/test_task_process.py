@@ -1,0 +1,105 @@
+"""The confined process: what a file makes it do harms neither the process that asked nor the machine."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from harness.errors import SetupError
+from harness.recording.isolation import child
+from harness.recording.isolation.child import MEMORY
+from harness.recording.isolation.task_process import CrashedError, Message, StuckError, TaskProcess
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def said(task: str, partial: Path, **request: object) -> list[Message]:
+    """Return what a task says."""
+    with TaskProcess(f"tests.support.confined_tasks:{task}", request, partial=partial) as process:
+        return list(process.messages())
+
+
+def test_memory_is_limited_to_what_is_in_use_and_more(tmp_path: Path) -> None:
+    """A task gets nearly all of the limit, whatever the imports have taken, and nothing beyond it."""
+    enough = said("needs_memory", tmp_path / "partial", bytes=MEMORY - 50_000_000)
+    too_much = said("needs_memory", tmp_path / "partial", bytes=MEMORY + 10_000_000)
+
+    assert "done" == enough[-1].kind
+    assert too_much[-1].failure is not None
+    assert "memory" == too_much[-1].failure.kind
+
+
+def test_open_files_core_files_and_threads_are_limited(tmp_path: Path) -> None:
+    """What a decoder needs is little."""
+    files, core, threads, _ = said("tells_limits", tmp_path / "partial")
+
+    assert (64, 0, 1) == (files.at, core.at, threads.at)
+
+
+def test_a_crash_is_reported(tmp_path: Path) -> None:
+    """The process that asked goes on."""
+    with pytest.raises(CrashedError, match="it crashes the decoder"):
+        said("crashes", tmp_path / "partial")
+
+
+def test_a_process_that_says_nothing_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not waited for without a limit."""
+    monkeypatch.setattr(child, "_STALLED", 0.2)
+    with TaskProcess("tests.support.confined_tasks:never_ends", {}, partial=tmp_path / "partial") as process:
+        messages = process.messages()
+        number = int(next(messages).at)
+        with pytest.raises(StuckError, match="makes no progress"):
+            next(messages)
+
+    assert not psutil.pid_exists(number)
+
+
+def test_a_fault_of_our_own_is_no_crash(tmp_path: Path) -> None:
+    """It is reported by its name."""
+    (answer,) = said("has_a_fault", tmp_path / "partial", key="nothing")
+
+    assert answer.failure is not None
+    assert ("fault", "KeyError") == (answer.failure.kind, answer.failure.message)
+
+
+def test_a_process_that_can_not_start_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no fault of the file."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
+
+    with pytest.raises(SetupError, match="can't be started"):
+        said("crashes", tmp_path / "partial")
+
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(SetupError, match="did not start"):
+        said("crashes", tmp_path / "partial")
+
+
+def test_a_process_ends_with_the_process_that_asked_and_removes_what_it_wrote(
+    tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    """A conversion that is killed leaves neither half a file nor a process."""
+    partial = tmp_path / "partial"
+    partial.touch()
+    code = (
+        "import os\n"
+        "from pathlib import Path\n"
+        "from harness.recording.isolation.task_process import TaskProcess\n"
+        "task = 'tests.support.confined_tasks:never_ends'\n"
+        f"with TaskProcess(task, {{}}, partial=Path({str(partial)!r})) as process:\n"
+        "    print(int(next(process.messages()).at), flush=True)\n"
+        "    os._exit(1)\n"
+    )
+    command = [sys.executable, "-c", code]
+    asker = subprocess.run(command, check=False, capture_output=True, text=True, cwd=pytestconfig.rootpath)
+    number = int(asker.stdout)
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(number).wait(timeout=30)
+
+    assert not partial.exists()

@@ -1,0 +1,289 @@
+"""Scenarios: from a file to steps, or to the line that can't be, and why."""
+
+import os
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from harness.browser.cpu_budget import needed
+from harness.cli.main import app
+from harness.errors import ConfigError
+from harness.scenario import Scenario, read_scenario
+from harness.scenario.source_positions import toml_lines
+from harness.scenario.steps import KINDS, VERBS, Start, Wait
+
+ROOT = Path(__file__).parents[3]
+EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in {".toml", ".yaml"})
+GOOD = """
+title = "two people"
+
+[record]
+record_video_quality = "480p"
+
+[[steps]]
+join = ["alice", "bob"]
+
+[[steps]]
+start = "alice"
+record_video_frame = 30
+
+[[steps]]
+wait = 2.5
+expect = [{ participant = "bob", heard = true }]
+
+[[steps]]
+download = "alice"
+expect = [{ participant = "bob", seen = true, from = 1 }]
+"""
+
+
+def write(folder: Path, text: str, name: str = "scenario.toml") -> Path:
+    """Write a scenario and return its path."""
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refused(path: Path) -> str:
+    """Return what is said of a scenario that can't be."""
+    with pytest.raises(ConfigError) as error:
+        read_scenario(path)
+    message = str(error.value)
+    assert "\n" not in message
+    return message.removeprefix(f"{path}")
+
+
+def test_a_toml_file_becomes_steps_in_order(tmp_path: Path) -> None:
+    """With the scenario's own record beneath what a step says."""
+    scenario = read_scenario(write(tmp_path, GOOD))
+
+    assert ["join", "start", "wait", "download"] == [step.verb for step in scenario.steps]
+    start = scenario.steps[1]
+    assert isinstance(start, Start)
+    config = start.over(scenario.record)
+    assert ((640, 480), 30) == (config.size, config.record_video_frame)
+    assert 2 == scenario.people
+    assert needed(2, config) == scenario.needs
+
+
+def test_yaml_says_the_same(tmp_path: Path) -> None:
+    """There "on" is a word, as in YAML 1.2."""
+    text = """
+    steps:
+      - join: [alice, bob]
+      - camera: bob
+        on: false
+      - start: alice
+      - wait: 2
+    """
+    scenario = read_scenario(write(tmp_path, text, "short.yaml"))
+
+    assert ["join", "camera", "start", "wait"] == [step.verb for step in scenario.steps]
+    assert "short" == scenario.title
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "said"),
+    [
+        ('join = ["alice", "bob"]', 'jion = ["alice", "bob"]', ":7: step 1: a step has exactly one of join, "),
+        ('join = ["alice", "bob"]', 'jion = ["alice", "bob"]', "did you mean 'join'"),
+        ("wait = 2.5", 'wait = "long"', ":15: step 3: wait should be a valid number"),
+        ("wait = 2.5", "wait = -1", ":15: step 3: wait should be greater than 0"),
+        ("wait = 2.5", "wait = 1", ":14: step 3: a wait with something expected must last longer than 1.9 s"),
+        ("record_video_frame = 30", "record_video_frame = 25", ":12: step 2: record_video_frame should be 15 or 30"),
+        ("record_video_frame = 30", "record_video_rate = 30", "did you mean 'record_video_frame'"),
+        ('start = "alice"', 'start = "dave"', ":10: step 2: dave has not joined before; there is alice, bob"),
+        ('participant = "bob", heard', 'participant = "carol", heard', ":14: step 3: carol has not joined before"),
+        ('title = "two people"', 'titel = "two people"', ":2: there is no 'titel' here; did you mean 'title'"),
+        ('start = "alice"', 'mute = "alice"\nstart = "alice"', ":10: step 2: a step has exactly one of"),
+        ("wait = 2.5", "wait = ", "is no TOML: "),
+        (
+            'record_video_quality = "480p"',
+            'record_video_quality = "1080p"',
+            ":5: record.record_video_quality should be",
+        ),
+    ],
+)
+def test_what_can_t_be_is_told_with_its_line(tmp_path: Path, was: str, becomes: str, said: str) -> None:
+    """File, line, step and reason, in one line."""
+    assert GOOD.count(was) == 1
+
+    message = refused(write(tmp_path, GOOD.replace(was, becomes)))
+
+    assert said in message
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ('{ join = "a" }, { pause = "a" }', "step 2: a records nothing then"),
+        ('{ join = "a" }, { start = "a" }, { pause = "a" }, { pause = "a" }', "a's recording is paused already"),
+        ('{ join = "a" }, { start = "a" }, { resume = "a" }', "a's recording is not paused"),
+        ('{ join = "a" }, { start = "a" }, { leave = "a" }, { mute = "a" }', "a is not in the room any more"),
+        ('{ join = "a" }, { download = "a" }', "a has recorded nothing before"),
+        ('{ join = "a" }, { join = "a" }', "a has joined before"),
+        ('{ join = "a" }, { wait = 1 }', "nobody records anything"),
+        ('{ join = "a" }, { start = "a" }, { wait_for = "a" }', "say one of 'elapsed', 'state' and 'event'"),
+        ('{ join = "a" }, { wait = 2, expect = [{ participant = "a", seen = true }] }', "and nobody records"),
+    ],
+)
+def test_steps_that_can_t_follow_each_other_are_told(tmp_path: Path, steps: str, said: str) -> None:
+    """Before anybody joins."""
+    assert said in refused(write(tmp_path, f"steps = [ {steps} ]"))
+
+
+def test_a_yaml_error_has_its_line(tmp_path: Path) -> None:
+    """One of syntax, and one of meaning."""
+    assert refused(write(tmp_path, "steps:\n  - join: [a\n", "a.yaml")).startswith(":3 is no YAML")
+    assert refused(write(tmp_path, "steps:\n  - join: a\n  - start: b\n", "b.yaml")).startswith(":3: step 2: b has not")
+    assert "a scenario has steps" in refused(write(tmp_path, "- join: a\n", "c.yml"))
+
+
+STEPS = "steps:\n  - join: a\n  - start: a\n  - wait: 2\n"
+# Ten lines that say a billion values.
+BILLION = "a: &a [x, x]\n" + "".join(
+    f"{word}: &{word} [{', '.join([f'*{before}'] * 9)}]\n" for before, word in pairwise("abcdefghij")
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(BILLION + STEPS, " has more than 100000 values", id="a billion values"),
+        pytest.param("a: &a {b: &b [*a, *b, *b]}\n" + STEPS, "", id="values within themselves"),
+        pytest.param("? [a, b]\n: 1\n" + STEPS, ": a key is neither a word nor a number", id="list as a key"),
+        pytest.param("2001-01-01: 1\n" + STEPS, ": a key is neither a word nor a number", id="date as a key"),
+        pytest.param("a: 2001-13-01\n" + STEPS, " is no YAML: month must be in 1..12", id="month"),
+        pytest.param("a: !!int x\n" + STEPS, " is no YAML: invalid literal for int()", id="no number"),
+        pytest.param("a: 0x_\n" + STEPS, " is no YAML: ", id="no digits"),
+        pytest.param("a: !!omap 1\n" + STEPS, " is no YAML: ", id="no map"),
+        pytest.param("!!omap [steps: 1]\n", ":1: steps should be a valid array", id="ordered map"),
+        pytest.param("a: !!pairs [x: 1]\n" + STEPS, ":1: there is no 'a' here", id="pairs"),
+        pytest.param("a: !own [x]\n" + STEPS, ":1: there is no 'a' here", id="unknown tag"),
+        pytest.param("a: &a {<<: *a}\n" + STEPS, "", id="merged with itself"),
+        pytest.param(f"a: {'9' * 5000}\n{STEPS}", " is no YAML: Exceeds the limit", id="endless number"),
+        pytest.param(f"a: 0x{'f' * 5000}\n{STEPS}", ": a number in it is too long to be read", id="long number"),
+        pytest.param('a: "\\UFFFFFFFF"\n' + STEPS, " is no YAML: ", id="no character"),
+        pytest.param("a: \0\n" + STEPS, " is no YAML: unacceptable character", id="null byte"),
+        pytest.param('steps:\n - join: a\n - start: "b\\nc"\n', ":3: step 2: b c has not joined", id="two lines"),
+    ],
+)
+def test_odd_yaml_is_told_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+    """What the parser makes of it is no matter of the reader's."""
+    assert said in refused(write(tmp_path, text, "odd.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(f"a = {'9' * 5000}", " is no TOML: Exceeds the limit", id="endless number"),
+        pytest.param(f"a = 0x{'f' * 5000}", ": a number in it is too long to be read", id="long number"),
+        pytest.param('"\\U0001F600" = 1\nsteps = [{ join = "a" }]', ":1: there is no '😀' here", id="escaped key"),
+        pytest.param('"a\tb" = 1\nsteps = [{ join = "a" }]', ":1: there is no 'a\\tb' here", id="tab in a key"),
+        pytest.param(
+            f'steps = [{{ join = "a", media = "{"x" * 5000}" }}]', ":1: step 1: media: 'xxx", id="endless film"
+        ),
+    ],
+)
+def test_odd_toml_is_told_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+    """Also what is right, and no scenario."""
+    assert said in refused(write(tmp_path, text, "odd.toml"))
+
+
+def test_yaml_may_say_a_step_again(tmp_path: Path) -> None:
+    """By an anchor and a merge; a mistake in it has the line of its step."""
+    text = "steps:\n  - join: a\n  - &again\n    start: a\n    codec: vp8\n  - wait: 2\n  - stop: a\n  - <<: *again\n"
+
+    scenario = read_scenario(write(tmp_path, f"{text}    codec: vp9\n", "again.yaml"))
+
+    first, second = (step for step in scenario.steps if isinstance(step, Start))
+    assert ("a", "vp8", "a", "vp9") == (first.start, first.codec, second.start, second.codec)
+    assert refused(write(tmp_path, f"{text}    codek: vp9\n", "wrong.yaml")).startswith(
+        ":9: step 5: there is no 'codek'"
+    )
+
+
+@pytest.mark.parametrize("suffix", [".toml", ".yaml"])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, suffix: str) -> None:
+    """A pipe, a folder, a device, or a file that has no end to speak of."""
+    os.mkfifo(tmp_path / f"pipe{suffix}")
+    (tmp_path / f"folder{suffix}").mkdir()
+    (tmp_path / f"device{suffix}").symlink_to("/dev/zero")
+    with (tmp_path / f"large{suffix}").open("wb") as file:
+        file.truncate(100_000_000_000)
+
+    assert " is no file that could be read to its end." == refused(tmp_path / f"pipe{suffix}")
+    assert " is no file that could be read to its end." == refused(tmp_path / f"folder{suffix}")
+    assert " is no file that could be read to its end." == refused(tmp_path / f"device{suffix}")
+    assert " is too large for a scenario (100000000000 bytes)." == refused(tmp_path / f"large{suffix}")
+    assert "can't be read: File name too long" in refused(tmp_path / f"{'x' * 300}{suffix}")
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    """By name, or because they are not there."""
+    assert "a scenario is a .toml, .yaml or .yml file" in refused(write(tmp_path, "{}", "a.json"))
+    assert "can't be read" in refused(tmp_path / "gone.toml")
+
+
+def test_every_value_of_a_toml_file_has_its_line() -> None:
+    """Tables, arrays of tables, inline ones, dotted and quoted keys."""
+    text = 'a = 1\n[b]\nc.d = 2\n[[e]]\nf = [\n  1,\n  { g = 2 },\n]\n[[e]]\n"h i" = 3\n[[e.j]]\nk = 4\n'
+
+    lines = toml_lines(text)
+
+    assert lines["a",] == 1
+    assert lines["b", "c", "d"] == 3
+    assert lines["e", 0, "f", 1, "g"] == 7
+    assert lines["e", 1, "h i"] == 10
+    assert lines["e", 1, "j", 0, "k"] == 12
+
+
+def test_a_hurried_scenario_waits_no_longer_than_told(tmp_path: Path) -> None:
+    """What else is in it stays."""
+    scenario = read_scenario(write(tmp_path, GOOD)).hurried(2)
+
+    assert [2] == [step.wait for step in scenario.steps if isinstance(step, Wait)]
+    assert 4 == len(scenario.steps)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_every_example_can_be_played(path: Path) -> None:
+    """And says what it is about."""
+    assert read_scenario(path).description
+
+
+def test_the_scenario_in_the_guide_can_be_played(tmp_path: Path) -> None:
+    """As it stands there."""
+    (text,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "scenarios.md").read_text("utf-8"), flags=re.DOTALL)
+
+    assert "mute in the middle" == read_scenario(write(tmp_path, text)).title
+
+
+def test_the_published_schema_is_what_the_program_takes() -> None:
+    """Made by scripts/scenario_schema.py."""
+    said = subprocess.run(
+        [sys.executable, "scripts/scenario_schema.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert 0 == said.returncode, said.stderr
+
+
+def test_the_schema_knows_every_step() -> None:
+    """By its verb."""
+    schema = Scenario.model_json_schema()
+
+    assert {kind.__name__ for kind in KINDS} <= set(schema["$defs"])
+    assert len(VERBS) == len(schema["properties"]["steps"]["items"]["oneOf"])
+
+
+def test_a_batch_is_not_endless() -> None:
+    """So many orders would take all memory before the first one is played."""
+    ran = CliRunner().invoke(app, ["run", str(EXAMPLES[0]), "--repeat", "1000000000"])
+
+    assert ran.exit_code == 2
+    assert "less than or equal to 10000" in " ".join(ran.output.replace("│", " ").split())

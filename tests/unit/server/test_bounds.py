@@ -1,0 +1,283 @@
+"""What is told about a recording has bounds: past them it is dropped and counted, and the recording goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.errors import DiskFullError
+from harness.recording import recording as manifests
+from harness.recording.files.disk import stored_bytes
+from harness.recording.recording import LARGEST_MANIFEST, Manifest, statistics_of
+from harness.recording.spool.folder import Folder
+from harness.recording.timeline import Event, Member, Tile, Timeline
+from harness.server.access.limits import Limits
+from harness.server.room_server import RoomServer
+from harness.server.rooms.messages import MixerEvent, Statistics
+from harness.server.spool.active_recording import Happened
+from harness.server.spool.spool import Spool
+from tests.security.wire import CHUNK, SOUND, answer, sockets
+from tests.support.disks import disk
+from tests.support.spooling import OFFSET, STARTED, begin, feed, recorded
+
+if TYPE_CHECKING:
+    from harness.server.spool.active_recording import Take
+
+ROOM = STARTED + OFFSET
+
+
+def connection(number: int) -> Statistics:
+    """Return statistics of some 2 kB, as a connection has each second."""
+    report: list[dict[str, Any]] = [{"type": "inbound-rtp", "one": "x" * 120, "other": "y" * 120}] * 7
+    return Statistics(type="stats", time=ROOM + number, participant="bob", report=report)
+
+
+def test_statistics_past_their_bound_are_dropped_and_the_recording_goes_on(
+    spool: Spool, sound: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One alarm says so in the manifest, and the log counts them."""
+    take = recorded(spool, sound)
+    take.most_statistics = 20_000
+    for number in range(50):
+        take.statistics(connection(number))
+
+    manifest = take.end()
+
+    assert "finished" == take.state
+    assert take.taken > 50
+    assert ("WebRTC's statistics are no longer stored: they have reached 20000 bytes.",) == manifest.alarms
+    stored = statistics_of(take.path).read_text().splitlines()
+    assert 0 < len(stored) < 20
+    assert any(f"{50 - len(stored)} lines of statistics were dropped" in line for line in caplog.messages)
+
+
+def test_a_server_takes_chunks_after_the_bound_of_statistics(tmp_path: Path, sound: bytes) -> None:
+    """The limit on notes ends no recording by its statistics; a recording is stopped as usual."""
+
+    async def record(server: RoomServer) -> dict[str, Any]:
+        async with sockets(server) as wire:
+            inside, welcome = await wire.enter("daily", "alice")
+            spool = await wire.open("/spool")
+            await spool.send_json({**SOUND, "token": welcome["spool_token"]})
+            await answer(spool, "ready")
+            told = connection(0).model_dump()
+            for _ in range(30):
+                await spool.send_json(told)
+                await answer(spool, "ack")
+            await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+            await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
+            finished = await answer(spool, "finished")
+            await inside.close()
+            return finished
+
+    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(notes_bytes=10_000)) as server:
+        finished = asyncio.run(record(server))
+
+    assert "heard.webm" == finished["recording"]["name"]
+
+
+def test_events_past_their_bound_are_dropped_and_the_recording_goes_on(
+    spool: Spool, sound: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One alarm says from when on; what the room and the server report, and the recorder's states, are stored."""
+    take = begin(spool)
+    take.recorder("started", STARTED)
+    feed(take, sound)
+    for number in range(20_050):
+        take.event(MixerEvent(time=ROOM + number / 100, event="sound", participant="alice", on=bool(number % 2)))
+    take.alarm(ROOM + 300, "late")
+    take.happened(Happened(ROOM + 300, "join", Member(name="late")))
+    take.recorder("stopped", STARTED + 900)
+
+    manifest = take.end()
+
+    assert ("The manifest can hold no more events of the page: later ones are not in it.", "late") == manifest.alarms
+    assert 20_000 == sum(event.event == "sound" for event in manifest.timeline.events)
+    assert "late" in {member.name for member in manifest.timeline.members}
+    assert pytest.approx(0.9, abs=0.01) == manifest.wall_seconds
+    assert any("50 events were dropped" in line for line in caplog.messages)
+
+
+def test_a_manifest_can_always_be_read_again(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+    """Also one of nothing but the largest events; what has no room is dropped, and an alarm counts it."""
+    take = begin(spool)
+    take.recorder("started", STARTED)
+    feed(take, sound)
+    tiles = tuple(
+        Tile(participant=f"{number:03}" + "\U0001f600" * 197, x=60_000, y=60_000, width=60_000, height=60_000)
+        for number in range(64)
+    )
+    layout = MixerEvent(time=ROOM, event="layout", tiles=tiles)
+    for _ in range(1_300):
+        take.event(layout)
+
+    manifest = take.end()
+
+    path = manifest.recording.manifest
+    assert path.stat().st_size <= LARGEST_MANIFEST
+    assert manifest == Manifest.read(path)
+    (alarm,) = manifest.alarms
+    dropped = 1_300 - sum(event.event == "layout" for event in manifest.timeline.events)
+    assert dropped > 0
+    assert "The manifest can hold no more events of the page" in alarm
+    published = take.keep(tmp_path / "kept")
+    assert published is not None
+    assert Manifest.read(published.manifest).timeline == manifest.timeline
+
+
+def test_a_manifest_is_filled_up_to_its_bound(
+    spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nothing is dropped that has room: joins and alarms, which stand there twice, are counted twice."""
+    take = recorded(spool, sound)
+    manifest = take.end()
+    members = tuple(Member(name=f"{number:05}" + '"' * 195) for number in range(2_000))
+    events = [
+        Event(
+            at=0.0,
+            event=kind,
+            participant=f"{number:05}" + '"' * 195 if kind == "join" else None,
+            message="\\" * 2000 if kind == "alarm" else None,
+        )
+        for kind in ("join", "alarm")
+        for number in range(2_000)
+    ]
+    much = manifest.model_copy(update={"timeline": Timeline(members=members, events=tuple(events))})
+    for most in (1_300_000, 5_000_000, 12_000_000):
+        monkeypatch.setattr(manifests, "LARGEST_MANIFEST", most)
+        path = tmp_path / f"{most}.json"
+
+        much.write(path)
+
+        assert (most - 1_100_000) * 0.8 < path.stat().st_size <= most
+        assert Manifest.read(path).timeline.events
+
+
+def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, sound: bytes) -> None:
+    """And what happened between them has its time with all of them cut out."""
+    take = begin(spool)
+    take.recorder("started", STARTED)
+    feed(take, sound)
+    for number in range(9_000):
+        take.recorder("paused", STARTED + 1_000 + number)
+        take.recorder("resumed", STARTED + 1_000.5 + number)
+    for number in range(1_000):
+        take.event(MixerEvent(time=ROOM + 1_000 + 10 * number, event="sound", participant="alice", on=True))
+
+    manifest = take.end()
+
+    assert 9_000 == sum(event.event == "pause" for event in manifest.timeline.events)
+    # Each pause cuts out half of its millisecond.
+    last = max(event.at for event in manifest.timeline.events if event.event == "sound")
+    assert pytest.approx(10.99 - 4.5, abs=0.01) == last
+
+
+def test_the_facts_are_on_the_disk_before_the_first_chunk(
+    spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut leaves whole facts, in a folder that is there, or no recording."""
+    synced: list[Path] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def noted(file: int) -> None:
+        fsync(file)
+        synced.append(Path(f"/proc/self/fd/{file}").readlink())
+
+    def renamed(path: Path, target: Path) -> Path:
+        assert path in synced
+        synced.append(target)
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(Path, "replace", renamed)
+
+    take = begin(spool)
+    take.chunk(0, 0, memoryview(sound)[:700])
+
+    assert [take.folder.facts_part, take.folder.facts, take.folder.path, spool.root] == synced
+    assert take.id == json.loads(take.folder.facts.read_text())["id"]
+    assert not take.folder.facts_part.exists()
+
+
+def fill(path: Path) -> None:
+    """Write a file until the disk is full."""
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+def tell_much(take: Take) -> None:
+    """Tell a recording more than a block of its disk holds."""
+    for _ in range(10):
+        take.event(MixerEvent(time=ROOM + 500, event="alarm", message="x" * 2000))
+
+
+def test_a_line_that_found_no_room_spoils_no_other(tmp_path: Path, sound: bytes) -> None:
+    """Half of it is taken back, so that the log goes on with whole lines when there is room again."""
+    with disk(tmp_path / "disk", "size=1M") as folder:
+        spool = Spool(folder, {})
+        take = begin(spool)
+        take.recorder("started", STARTED)
+        feed(take, sound)
+        filler = folder / "filler"
+        fill(filler)
+        with pytest.raises(DiskFullError):
+            tell_much(take)
+        filler.unlink()
+        take.event(MixerEvent(time=ROOM + 500, event="sound", participant="alice", on=True))
+
+        manifest = take.end()
+
+        assert None is manifest.recording.recovered
+        assert "sound" == manifest.timeline.events[-1].event
+        assert not any("could not be read" in alarm for alarm in manifest.alarms)
+        spool.close()
+
+
+def test_a_file_with_holes_has_the_bytes_of_its_data(tmp_path: Path) -> None:
+    """At its beginning, in between and at its end."""
+    path = tmp_path / "sparse"
+    with path.open("wb") as file:
+        for at in (1_000_000, 5_000_000):
+            file.seek(at)
+            file.write(b"x" * 100_000)
+        file.truncate(10**12)
+
+    assert 200_000 <= stored_bytes(path) < 400_000
+
+
+def test_a_file_whose_blocks_are_not_counted_yet_has_no_holes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on ZFS, which allocates seconds later, and where compression leaves few blocks."""
+    path = tmp_path / "fresh"
+    path.write_bytes(bytes(3_000_000))
+    real = Path.stat
+
+    def stat(one: Path, **options: Any) -> os.stat_result | SimpleNamespace:
+        info = real(one, **options)
+        return SimpleNamespace(st_size=info.st_size, st_mode=info.st_mode, st_blocks=1) if one == path else info
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert 1 == path.stat().st_blocks
+
+    assert 3_000_000 == stored_bytes(path)
+
+
+def test_folders_of_recordings_in_progress_are_private(spool: Spool, sound: bytes) -> None:
+    """The spool's own, each recording's, and where the finished file is; whatever the umask gives."""
+    before = os.umask(0)
+    try:
+        take = recorded(spool, sound)
+        take.end()
+    finally:
+        os.umask(before)
+
+    for folder in (spool.root, take.folder.path, take.folder.results):
+        assert 0o700 == folder.stat().st_mode & 0o777
+    assert isinstance(take.folder, Folder)

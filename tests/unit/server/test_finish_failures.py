@@ -1,0 +1,296 @@
+"""Recordings that the disk does not let finish: they fail with a reason, their raw bytes stay, and others are kept."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import os
+import shutil
+import signal
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from harness.errors import DiskFullError, HarnessError, RecordingError
+from harness.recording.spool import publish as publishing
+from harness.recording.spool.folder import FOLDER, Folder
+from harness.recording.spool.recover import recover
+from harness.server.access.limits import Limits
+from harness.server.library.library import Library
+from harness.server.room_server import RoomServer
+from harness.server.spool.spool import Spool
+from tests.security.wire import CHUNK, SOUND, answer, sockets
+from tests.support.disks import disk, use_up_inodes
+from tests.support.program import running
+from tests.support.spooling import VERSIONS, begin, recorded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Never
+
+ERRORS = [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO, errno.EDQUOT, errno.ENOENT]
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, step: str, number: int) -> None:
+    """Let the disk refuse a step of finishing."""
+
+    def fail(*_: object, **__: object) -> Never:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Folder, step, fail)
+
+
+@pytest.mark.parametrize("number", ERRORS)
+@pytest.mark.parametrize("step", ["name", "describe", "settle"])
+def test_a_recording_whose_disk_refuses_a_step_has_failed(
+    tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, step: str, number: int
+) -> None:
+    """It counts as running no more, and says why each time; a disk that takes it again gets it."""
+    spool = Spool(tmp_path, VERSIONS)
+    take = recorded(spool, sound, recordName="standup")
+    with monkeypatch.context() as patch:
+        refuse(patch, step, number)
+
+        # The manifest may be there before its file is safe.
+        with contextlib.suppress(HarnessError):
+            take.end()
+        take.wait_until_safe()
+
+    assert "failed" == take.state
+    assert 0 == spool.running("daily")
+    kind = DiskFullError if number in {errno.ENOSPC, errno.EDQUOT} else RecordingError
+    for again in (take.finish, take.end):
+        with pytest.raises(kind, match=f"standup.webm can't be finished: {os.strerror(number)}"):
+            again()
+    assert take.keep(tmp_path) is None
+    assert take.folder.raw.is_file()
+    spool.close()
+    (recovery,) = recover(tmp_path)
+    assert recovery.recording is not None
+    assert tmp_path / "standup.webm" == recovery.recording.path
+
+
+@pytest.mark.parametrize("left", range(8))
+def test_a_disk_without_inodes_loses_nothing(tmp_path: Path, sound: bytes, left: int) -> None:
+    """Wherever they end: folder, manifest, statistics or the published files; with more of them it is recovered."""
+    with disk(tmp_path / "disk", "size=16M,nr_inodes=60") as folder:
+        with RoomServer(recordings=folder, versions={}) as server:
+            take = recorded(server._app.spool, sound, recordName="standup")
+            fillers = use_up_inodes(folder, leave=left)
+
+            kept = server.keep(folder)
+
+            assert "recording" != take.state
+            assert 0 == server._app.spool.running("daily")
+        if not kept:
+            assert [] == [*folder.glob("*.webm"), *folder.glob("*.json")]
+            shutil.rmtree(fillers)
+            (recovery,) = recover(folder)
+            assert recovery.recording is not None, recovery
+        assert (folder / "standup.webm").is_file()
+        assert not list((folder / FOLDER).glob("*")) if (folder / FOLDER).exists() else True
+
+
+@pytest.mark.parametrize("left", range(6))
+def test_a_recording_that_can_not_begin_leaves_nothing(tmp_path: Path, left: int) -> None:
+    """The page is told that there is no room, and the folder is gone."""
+    with disk(tmp_path / "disk", "size=16M,nr_inodes=60") as folder:
+        spool = Spool(folder, VERSIONS)
+        spool.root.mkdir()
+        use_up_inodes(folder, leave=left)
+
+        with pytest.raises(DiskFullError, match=r"No space left on device|the disk is full"):
+            begin(spool)
+
+        assert {} == spool.takes
+        assert [] == list(spool.root.iterdir())
+
+
+@pytest.mark.parametrize("broken", ["folder", "publish"])
+def test_the_others_are_kept_when_one_can_not_be(
+    tmp_path: Path, sound: bytes, broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whichever it is, and whatever is wrong with it; a warning names it."""
+    with RoomServer(recordings=tmp_path / "spool", versions={}) as server:
+        takes = [recorded(server._app.spool, sound, recordName=name) for name in ("one", "two", "three")]
+        if broken == "folder":
+            shutil.rmtree(takes[1].folder.path)
+        else:
+            replace = type(tmp_path).replace
+
+            def stuck(path: Path, target: Path) -> Path:
+                if target.name == "two.webm":
+                    raise OSError(errno.EIO, "Input/output error", str(path))
+                return replace(path, target)
+
+            monkeypatch.setattr(type(tmp_path), "replace", stuck)
+
+        kept = server.keep(tmp_path / "kept")
+
+    assert {"one.webm", "three.webm"} == {recording.path.name for recording in kept}
+    assert {"one.webm", "three.webm"} == {path.name for path in (tmp_path / "kept").glob("*.webm")}
+    assert any("two.webm" in line for line in caplog.messages)
+
+
+def test_a_file_that_was_not_read_back_is_not_published(
+    spool: Spool, sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its raw bytes are what counts, and stay."""
+    take = recorded(spool, sound)
+    refuse(monkeypatch, "settle", errno.EIO)
+
+    kept = take.keep(tmp_path / "kept")
+
+    assert kept is None
+    assert take.folder.raw.is_file()
+    assert not (tmp_path / "kept").exists()
+
+
+def test_statistics_that_can_not_be_written_stop_no_recording(
+    spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The manifest says that they are lost."""
+    take = recorded(spool, sound)
+    take.folder.statistics.write_text('{"time": 1, "participant": "bob", "report": []}\n')
+    opened = type(take.path).open
+
+    def refused(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path.name.endswith(".stats.jsonl"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(type(take.path), "open", refused)
+
+    manifest = take.end()
+
+    assert ("its statistics are lost: No space left on device",) == manifest.alarms
+
+
+async def record(server: RoomServer, sound: bytes, *, then: Any) -> dict[str, Any]:
+    """Record as a page does; return the last answer to the end."""
+    async with sockets(server) as wire:
+        inside, welcome = await wire.enter("daily", "alice")
+        spool = await wire.open("/spool")
+        await spool.send_json({**SOUND, "token": welcome["spool_token"]})
+        await answer(spool, "ready")
+        await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+        await answer(spool, "ack")
+        then()
+        await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
+        answers = [json.loads(message.data) async for message in spool]
+        listed = [one for one in [await inside.receive_json(timeout=10)] if one]
+        while listed[-1].get("recordings", [{}])[0].get("state") != "failed":
+            listed.append(await inside.receive_json(timeout=10))
+        (item,) = listed[-1]["recordings"]
+        headers = {"Authorization": f"Bearer {welcome['spool_token']}"}
+        deleted = await wire.session.delete(f"{server.url}/library/{item['id']}", headers=headers)
+        again = await wire.open("/spool")
+        await again.send_json({**SOUND, "token": welcome["spool_token"]})
+        ready = await again.receive_json(timeout=10)
+        for socket in (again, inside):
+            await socket.close()
+        return {"error": answers[-1], "item": item, "deleted": deleted.status, "next": ready["type"]}
+
+
+@pytest.mark.parametrize("step", ["name", "describe"])
+def test_page_and_library_get_the_reason_and_the_next_recording_begins(
+    tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The page's stop fails with the reason, the list has it, the entry can be deleted, and the next one begins."""
+
+    def nobody_judges(_: Path) -> Never:
+        raise NotImplementedError
+
+    library = Library("daily", tmp_path, nobody_judges, lambda _: None)
+    limits = Limits(recordings=1)
+    with RoomServer(recordings=tmp_path, versions={}, open_room="daily", library=library, limits=limits) as server:
+        told = asyncio.run(record(server, sound, then=lambda: refuse(monkeypatch, step, errno.ENOSPC)))
+
+    assert ("error", "DiskFullError") == (told["error"]["type"], told["error"]["name"])
+    for reason in (told["error"]["message"], told["item"]["reason"]):
+        assert "heard.webm can't be finished: No space left on device" in reason
+        assert str(tmp_path) not in reason
+    assert (204, "ready") == (told["deleted"], told["next"])
+    # What was recorded is the next recovery's.
+    monkeypatch.undo()
+    assert ["heard.webm"] == [one.recording.path.name for one in recover(tmp_path) if one.recording]
+
+
+def test_a_server_that_is_interrupted_keeps_the_others(tmp_path: Path, sound: bytes) -> None:
+    """Ctrl-C ends as usual, with a line for the one whose folder somebody removed."""
+
+    async def begin_two(url: str) -> None:
+        async with aiohttp.ClientSession(headers={"Origin": url}) as session:
+            inside = await session.ws_connect(f"{url}/signal")
+            await inside.send_json({"type": "hello", "name": "alice", "media": "camera"})
+            welcome = await inside.receive_json(timeout=10)
+            for name in ("one", "two"):
+                spool = await session.ws_connect(f"{url}/spool")
+                config = {"recordType": "audio", "recordName": name}
+                await spool.send_json({**SOUND, "config": config, "token": welcome["spool_token"]})
+                await answer(spool, "ready")
+                await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+                await answer(spool, "ack")
+            for facts in (tmp_path / "recordings" / FOLDER).glob("*/take.json"):
+                if json.loads(facts.read_text())["stem"] == "one":
+                    shutil.rmtree(facts.parent)
+            program.send_signal(signal.SIGINT)
+            await asyncio.to_thread(until_ended)
+
+    def until_ended() -> None:
+        nonlocal complaints
+        complaints += program.communicate(timeout=60)[1]
+
+    complaints = ""
+    with running("serve", "--port", "0", folder=tmp_path) as program:
+        assert program.stderr is not None
+        complaints = program.stderr.readline()
+        asyncio.run(begin_two(complaints.split()[-1]))
+
+        assert 130 == program.returncode, complaints
+    assert "Traceback" not in complaints
+    assert "one.webm can't be finished" in complaints
+    assert (tmp_path / "recordings" / "two.webm").is_file()
+
+
+def test_a_mark_that_finds_no_room_changes_nothing(
+    spool: Spool, sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is safe by then; at worst the next recovery makes a second copy."""
+    take = recorded(spool, sound)
+    take.end()
+    take.wait_until_safe()
+
+    def full(*_: object, **__: object) -> Never:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(type(tmp_path), "touch", full)
+
+    recording = take.keep_copy(tmp_path / "kept")
+
+    assert recording is not None
+    assert take.kept
+
+
+def test_what_fails_while_publishing_is_the_error_that_is_reported(
+    spool: Spool, sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the disk lets nothing be removed after it."""
+    take = recorded(spool, sound)
+    manifest = take.end()
+    take.wait_until_safe()
+
+    def refused(number: int) -> Never:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(type(manifest), "write", lambda *_: refused(errno.ENOSPC))
+    monkeypatch.setattr(type(tmp_path), "unlink", lambda *_, **__: refused(errno.EROFS))
+
+    with pytest.raises(OSError, match="No space left on device"):
+        publishing.publish(manifest, take.path, tmp_path / "kept")
+
+    monkeypatch.undo()
+    assert take.path.is_file()

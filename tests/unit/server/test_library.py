@@ -1,0 +1,356 @@
+"""The library: a finished recording is kept once, and what is not kept is not freed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import os
+import threading
+import time
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.errors import HarnessError
+from harness.recording.recording import Manifest
+from harness.recording.spool.folder import Folder
+from harness.server.access.tokens import Grant
+from harness.server.library.library import WATCHED_WITHIN, Library
+from harness.server.room_server import RoomServer
+from harness.server.spool.downloads import Downloads
+from tests.security.wire import CHUNK, SOUND, answer, sockets
+from tests.support.spooling import begin, recorded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.recording.recording import Recording
+    from harness.server.library.library import Verdict
+    from harness.server.spool.active_recording import Take
+    from harness.server.spool.spool import Spool
+
+
+def nobody_judges(_: Path) -> Verdict:
+    """Answer no question: nobody asks one here."""
+    raise NotImplementedError
+
+
+def watched(library: Library, take: Take, until: str) -> str:
+    """Let a library watch a recording to its end; return the state in which it lists it."""
+
+    async def watch() -> str:
+        ended = asyncio.Event()
+
+        async def changed(listed: list[dict[str, object]]) -> None:
+            if not listed or listed[0]["state"] != "recording":
+                ended.set()
+
+        library.open(None, None, changed)  # type: ignore[arg-type] - nobody asks it for anything here
+        library.begin(take)
+        await asyncio.to_thread(take.clean if until == "clean" else take.end)
+        await asyncio.wait_for(ended.wait(), 10)
+        return str(library.listed()[0]["state"]) if library.listed() else "gone"
+
+    return asyncio.run(watch())
+
+
+def test_a_recording_is_kept_as_soon_as_it_is_safe(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+    """Under its name, with its manifest, and told once; its page can still download it."""
+    kept: list[Recording] = []
+    library = Library("daily", tmp_path / "kept", nobody_judges, kept.append)
+    take = recorded(spool, sound, recordName="standup")
+
+    state = watched(library, take, until="end")
+
+    assert "kept" == state
+    assert [tmp_path / "kept" / "standup.webm"] == [one.path for one in kept]
+    assert kept[0] == Manifest.read(kept[0].manifest).recording
+    assert take.path.read_bytes() == kept[0].path.read_bytes()
+    library.keep(take)
+    take.clean()
+    assert 1 == len(kept)
+    assert kept[0].path.is_file()
+
+
+def test_what_was_kept_before_is_listed_again(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+    """By a server that begins anew in the same folder; other rooms' recordings there are not."""
+    folder = tmp_path / "kept"
+    watched(Library("daily", folder, nobody_judges, lambda _: None), recorded(spool, sound, recordName="mine"), "end")
+    watched(Library("daily", folder, nobody_judges, lambda _: None), recorded(spool, sound, recordName="gone"), "end")
+    (folder / "gone.webm").unlink()
+    again, other = (Library(room, folder, nobody_judges, lambda _: None) for room in ("daily", "weekly"))
+
+    again.read()
+    other.read()
+
+    assert [("mine.webm", "kept")] == [(one["name"], one["state"]) for one in again.listed()]
+    assert [] == other.listed()
+
+
+def test_a_recording_that_can_not_be_kept_is_not_freed(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+    """The list says why; whoever would free it hears so, and the spool has it still."""
+    (tmp_path / "file").touch()
+    library = Library("daily", tmp_path / "file" / "kept", nobody_judges, lambda _: None)
+    take = recorded(spool, sound)
+
+    state = watched(library, take, until="end")
+
+    assert "failed" == state
+    assert "can't take recordings" in str(library.listed()[0]["reason"])
+    with pytest.raises(HarnessError, match="can't take recordings"):
+        library.keep(take)
+    assert take.path.is_file()
+
+
+def test_a_recording_that_can_not_be_read_back_is_not_kept(
+    spool: Spool, sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The raw bytes are what counts, and stay."""
+
+    def fail(*_: object) -> None:
+        message = "read back with other packets"
+        raise OSError(message)
+
+    monkeypatch.setattr(Folder, "settle", fail)
+    library = Library("daily", tmp_path / "kept", nobody_judges, lambda _: None)
+    take = recorded(spool, sound)
+
+    state = watched(library, take, until="end")
+
+    assert "failed" == state
+    assert not (tmp_path / "kept").exists()
+    assert take.folder.raw.is_file()
+    with pytest.raises(HarnessError, match="read back"):
+        library.keep(take)
+
+
+def test_a_server_that_ends_waits_for_no_verdict(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+    """Whoever asked gets none, within moments, and the program is not held up by the judge."""
+    asked, never = threading.Event(), threading.Event()
+    folder = tmp_path / "kept"
+    take = recorded(spool, sound)
+    watched(Library("daily", folder, nobody_judges, lambda _: None), take, until="end")
+
+    def judge(_: Path) -> Verdict:
+        asked.set()
+        never.wait()
+        raise NotImplementedError
+
+    library = Library("daily", folder, judge, lambda _: None)
+    with RoomServer(recordings=folder, versions={}, open_room="daily", library=library) as server:
+        token = server._admission.issue(Grant(role="recorder", room="daily"))
+        request = urllib.request.Request(  # noqa: S310 - our own server
+            f"{server.url}/library/{take.id}/verdict",
+            method="POST",
+            headers={"Authorization": f"Bearer {token}", "Origin": server.url},
+        )
+
+        def ask() -> None:
+            try:
+                urllib.request.urlopen(request, timeout=60)  # noqa: S310 - our own server
+            except urllib.error.HTTPError as refused:
+                refused.close()
+            except (OSError, http.client.HTTPException):
+                return
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        assert asked.wait(10)
+        began = time.monotonic()
+        server.stop()
+        took = time.monotonic() - began
+    asking.join(10)
+    never.set()
+
+    assert took < 10
+    assert not asking.is_alive()
+
+
+def test_a_recording_that_is_freed_before_its_end_is_listed_as_failed(
+    spool: Spool, sound: bytes, tmp_path: Path
+) -> None:
+    """It does not stay as one that is being recorded."""
+    library = Library("daily", tmp_path / "kept", nobody_judges, lambda _: None)
+
+    state = watched(library, recorded(spool, sound), until="clean")
+
+    assert "failed" == state
+    assert [] == list(tmp_path.glob("kept/*"))
+
+
+def test_an_address_is_good_for_so_long(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+    """A download's for a minute, a film's for an hour; who asks for a film again meanwhile has the same one."""
+    take = recorded(spool, sound)
+    take.end()
+    now = [0.0]
+    with RoomServer(recordings=tmp_path, versions={}) as server:
+        downloads = server._app.downloads
+        downloads._clock = lambda: now[0]
+
+        async def sent(_: int) -> None:
+            return
+
+        addresses = {
+            59: downloads.address(take, sent),
+            3599: downloads.watch(take.path, "audio/webm", None, WATCHED_WITHIN)[0],
+        }
+        assert addresses[3599] == downloads.watch(take.path, "audio/webm", None, WATCHED_WITHIN)[0]
+
+        def status(address: str) -> int:
+            try:
+                with urllib.request.urlopen(server.url + address) as answer:  # noqa: S310 - our own server
+                    return int(answer.status)
+            except urllib.error.HTTPError as error:
+                with error:
+                    return error.code
+
+        for good, address in addresses.items():
+            now[0] = good
+            assert 200 == status(address)
+            now[0] = good + 2
+            assert 404 == status(address)
+
+
+def test_a_film_is_sent_as_one_whatever_its_manifest_says(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+    """One from elsewhere could call it a page."""
+    take = recorded(spool, sound)
+    take.end()
+    with RoomServer(recordings=tmp_path, versions={}) as server:
+        kinds = {}
+        for told in ("audio/webm;codecs=opus", "text/html"):
+            address, _ = server._app.downloads.watch(take.path, told, None, WATCHED_WITHIN)
+            with urllib.request.urlopen(server.url + address) as answer:  # noqa: S310 - our own server
+                kinds[told] = answer.headers["Content-Type"]
+
+    assert {"audio/webm;codecs=opus": "audio/webm", "text/html": "application/octet-stream"} == kinds
+
+
+def test_a_recording_that_never_began_is_not_listed(spool: Spool, tmp_path: Path) -> None:
+    """Nobody can want it, and many of them would push the others out of the list."""
+    library = Library("daily", tmp_path / "kept", nobody_judges, lambda _: None)
+
+    assert "gone" == watched(library, begin(spool), until="clean")
+
+
+def test_a_finished_download_does_not_keep_a_recording_out_of_the_library(
+    sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Although its last byte is sent, and it is freed, before it was read back."""
+    settle, sent = Folder.settle, threading.Event()
+
+    def slowly(*arguments: Any) -> None:
+        sent.wait(10)
+        settle(*arguments)
+
+    monkeypatch.setattr(Folder, "settle", slowly)
+    folder = tmp_path / "kept"
+    library = Library("room", folder, nobody_judges, lambda _: None)
+
+    async def take_home(server: RoomServer) -> None:
+        async with sockets(server) as web:
+            room = await web.open("/signal")
+            await room.send_json({"type": "hello", "name": "alice", "media": "camera"})
+            token = (await room.receive_json(timeout=10))["spool_token"]
+            tape = await web.open("/spool")
+            await tape.send_json(SOUND | {"token": token})
+            await tape.receive_json(timeout=10)
+            await tape.send_json({"type": "recorder", "state": "started", "time": 1000})
+            await tape.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+            await tape.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
+            await answer(tape, "finished")
+            await tape.send_json({"type": "download"})
+            address = (await answer(tape, "address"))["url"]
+            for method in ("HEAD", "GET"):
+                got = await web.session.request(method, server.url + address)
+                await got.read()
+            await answer(tape, "sent")
+            await tape.send_json({"type": "clean"})
+            sent.set()
+            await answer(tape, "cleaned")
+
+    with RoomServer(recordings=folder, versions={}, open_room="room", library=library) as server:
+        asyncio.run(take_home(server))
+
+        assert ["kept"] == [one["state"] for one in library.listed()]
+        assert (folder / "heard.webm").is_file()
+
+
+def test_a_link_is_not_listed_and_a_copy_hides_nothing(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+    """An archive of recordings that was unpacked here may hold either; a name need not be text."""
+    take = recorded(spool, sound, recordName="standup")
+    take.end()
+    kept = take.keep(tmp_path / "kept")
+    assert kept is not None
+    folder = kept.path.parent
+    secret = tmp_path / "secret"
+    secret.write_text("root")
+    for name in ("link", "copy", os.fsdecode(b"odd \xff")):
+        (folder / f"{name}.json").write_bytes(kept.manifest.read_bytes())
+    (folder / "copy.webm").write_bytes(kept.path.read_bytes())
+    (folder / os.fsdecode(b"odd \xff.webm")).write_bytes(kept.path.read_bytes())
+    (folder / "link.webm").symlink_to(secret)
+    library = Library("daily", folder, nobody_judges, lambda _: None)
+
+    library.read()
+
+    listed = library.listed()
+    assert {"standup.webm", "copy.webm", "odd \ufffd.webm"} == {str(one["name"]) for one in listed}
+    assert 3 == len({str(one["id"]) for one in listed})
+
+
+def test_a_film_whose_name_is_no_text_is_served(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+    """By a name that is."""
+    take = recorded(spool, sound)
+    take.end()
+    odd = tmp_path / os.fsdecode(b"odd \xff.webm")
+    odd.write_bytes(take.path.read_bytes())
+    with RoomServer(recordings=tmp_path, versions={}) as server:
+        address, _ = server._app.downloads.watch(odd, "audio/webm", None, WATCHED_WITHIN)
+        with urllib.request.urlopen(server.url + address) as answer:  # noqa: S310 - our own server
+            assert odd.read_bytes() == answer.read()
+
+
+def test_who_asks_again_for_a_download_has_the_same_address(spool: Spool, sound: bytes) -> None:
+    """However often: what is remembered for each is one address, which is good for a minute from then on."""
+    take = recorded(spool, sound)
+    take.end()
+    now = [0.0]
+    downloads = Downloads(clock=lambda: now[0])
+
+    async def sent(_: int) -> None:
+        return
+
+    first = downloads.address(take, sent)
+    now[0] = 59
+    assert first == downloads.address(take, sent)
+    now[0] = 200
+    assert first != downloads.address(take, sent)
+
+
+def test_why_a_recording_failed_says_nothing_of_where_it_lay(spool: Spool, tmp_path: Path) -> None:
+    """It is told to everybody in the room, and to who looks on."""
+    library = Library("daily", spool.root.parent, nobody_judges, lambda _: None)
+    take = begin(spool)
+    take.chunk(0, 0, memoryview(b"nothing that can be read"))
+
+    async def listed() -> str:
+        ended = asyncio.Event()
+
+        async def changed(now: list[dict[str, object]]) -> None:
+            if now and now[0]["state"] == "failed":
+                ended.set()
+
+        library.open(None, None, changed)  # type: ignore[arg-type] - nobody asks it for anything here
+        library.begin(take)
+        with contextlib.suppress(HarnessError):
+            await asyncio.to_thread(take.end)
+        await asyncio.wait_for(ended.wait(), 10)
+        return str(library.listed()[0]["reason"])
+
+    reason = asyncio.run(listed())
+
+    assert "holds nothing that can be read" in reason
+    assert str(tmp_path) not in reason

@@ -1,0 +1,445 @@
+"""The spool: recordings come in by chunks, are finished, kept and freed, each in a locked folder of its own."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import stat
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.errors import ConfigError, RecordingError
+from harness.recording.recording import Manifest, sha256_of, statistics_of
+from harness.recording.spool.folder import Facts, Folder
+from harness.recording.timeline import Member
+from harness.server.rooms.messages import MixerEvent, Statistics
+from harness.server.spool.active_recording import GONE
+from harness.server.spool.spool import Spool, default_stem
+from harness.verification.probe.container import read_structure
+from tests.support.spooling import OFFSET, STARTED, VERSIONS, begin, feed, recorded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.server.spool.active_recording import Take
+
+
+def test_a_recording_has_a_folder_that_nobody_else_can_enter(spool: Spool) -> None:
+    """Faces and voices lie there until they are cleaned."""
+    take = begin(spool)
+
+    assert spool.root == take.folder.path.parent
+    assert 0o700 == stat.S_IMODE(take.folder.path.stat().st_mode)
+
+
+def test_two_recordings_do_not_share_a_folder(spool: Spool) -> None:
+    """Identifiers are random and the spool knows both."""
+    one, other = begin(spool), begin(spool)
+
+    assert one.folder != other.folder
+    assert {one.id: one, other.id: other} == spool.takes
+
+
+def test_a_recording_holds_its_lock_until_it_is_closed(spool: Spool) -> None:
+    """Whoever recovers abandoned recordings can tell that this one is not."""
+    take = begin(spool)
+
+    with take.folder.lock.open("rb") as lock:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        take.close()
+        take.close()
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_what_lies_beside_the_bytes_tells_what_they_are(spool: Spool) -> None:
+    """Enough to finish the recording without its page or its server, and no token."""
+    take = begin(spool, recordName="standup")
+
+    text = take.folder.facts.read_text()
+
+    facts = json.loads(text)
+    assert (take.id, "alice", "daily", "standup") == tuple(facts[key] for key in ("id", "participant", "room", "stem"))
+    assert {"recordType": "audio", "recordName": "standup"} == facts["config"]
+    assert "secret-token" not in text
+
+
+def test_chunks_are_written_as_they_come(spool: Spool, sound: bytes) -> None:
+    """Nothing waits in a buffer: what was taken is on disk."""
+    take = begin(spool)
+
+    take.chunk(0, 0, memoryview(sound)[:700])
+    take.chunk(1, 700, memoryview(sound)[700:1000])
+
+    assert sound[:1000] == take.folder.raw.read_bytes()
+    assert (2, 1000) == (take.chunks, take.bytes)
+
+
+@pytest.mark.parametrize(
+    ("number", "offset"),
+    [
+        pytest.param(0, 0, id="the same one again"),
+        pytest.param(2, 700, id="one is missing"),
+        pytest.param(1, 0, id="it overlaps"),
+        pytest.param(1, 701, id="it leaves a hole"),
+        pytest.param(1, 2**63, id="it lies far away"),
+    ],
+)
+def test_a_chunk_that_is_not_the_next_one_is_refused(spool: Spool, sound: bytes, number: int, offset: int) -> None:
+    """The message says which one came and which was due; nothing is written, and the next one is still taken."""
+    take = begin(spool)
+    take.chunk(0, 0, memoryview(sound)[:700])
+
+    with pytest.raises(
+        RecordingError, match=f"Chunk {number} at byte {offset} came where chunk 1 at byte 700"
+    ) as error:
+        take.chunk(number, offset, memoryview(b"wrong"))
+
+    assert 10452 == error.value.code
+    assert sound[:700] == take.folder.raw.read_bytes()
+    take.chunk(1, 700, memoryview(sound)[700:])
+
+
+def test_what_webrtc_says_lies_beside_the_recording(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+    """A line for each connection and second, by the W3C's names, with its time in the file; it is published along."""
+    take = recorded(spool, sound)
+    report = [{"type": "inbound-rtp", "kind": "audio", "packetsLost": 1}]
+    take.statistics(Statistics(type="stats", time=STARTED + OFFSET + 500, participant="bob", report=report))
+
+    kept = take.keep(tmp_path / "kept")
+
+    assert kept is not None
+    (line,) = statistics_of(kept.path).read_text().splitlines()
+    assert {"participant": "bob", "report": report} == {k: v for k, v in json.loads(line).items() if k != "at"}
+    assert json.loads(line)["at"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_log_has_a_line_for_everything_that_is_told(spool: Spool) -> None:
+    """One JSON object each, on disk at once."""
+    take = begin(spool)
+
+    take.recorder("started", STARTED)
+    take.log({"first": 8, "written": [1.5, None]})
+    take.event(MixerEvent(time=9_500, event="sound", participant="alice", on=True))
+    take.recorder("stopped", STARTED + 1_000)
+
+    lines = [json.loads(line) for line in take.folder.log.read_text().splitlines()]
+    assert [
+        {"member": {"name": "alice", "marker": 0}},
+        {"event": {"time": 9_000.0, "event": "join", "participant": "alice"}},
+        {"recorder": "started", "time": STARTED},
+        {"first": 8, "written": [1.5, None]},
+        {"event": {"time": 9_500, "event": "sound", "participant": "alice", "on": True}},
+        {"recorder": "stopped", "time": STARTED + 1_000},
+    ] == lines
+
+
+def test_an_ended_recording_is_a_complete_file_with_its_manifest(spool: Spool, sound: bytes) -> None:
+    """The facts are those of the file on disk."""
+    take = recorded(spool, sound, recordName="standup")
+
+    manifest = take.end()
+
+    recording = manifest.recording
+    assert "finished" == take.state
+    assert "standup.webm" == recording.path.name
+    assert (recording.path.stat().st_size, sha256_of(recording.path)) == (recording.size, recording.sha256)
+    structure = read_structure(recording.path)
+    assert structure
+    assert structure.complete
+    assert pytest.approx(structure.duration, abs=0.03) == recording.duration
+    assert manifest == Manifest.read(recording.manifest)
+    assert ("alice", "all", "audio", "opus", None, VERSIONS) == (
+        recording.participant,
+        recording.recorder,
+        recording.type,
+        recording.codec,
+        recording.recovered,
+        manifest.versions,
+    )
+
+
+def test_what_happened_is_told_on_the_recordings_own_clock(spool: Spool, sound: bytes) -> None:
+    """The recorder started when the room's clock showed 10 s: that is the zero of pages' and room's events."""
+    take = begin(spool)
+    take.recorder("started", STARTED)
+    take.event(MixerEvent(time=10_500, event="sound", participant="alice", on=True))
+    take.event(MixerEvent(time=10_750, event="alarm", message="The sound stalled."))
+    feed(take, sound)
+
+    manifest = take.end()
+
+    assert [(-1.0, "join"), (0.5, "sound"), (0.75, "alarm")] == [
+        (event.at, event.event) for event in manifest.timeline.events
+    ]
+    assert (Member(name="alice", marker=0),) == manifest.timeline.members
+    assert (("The sound stalled.",), 0.25) == (manifest.alarms, manifest.clock_error_ms)
+
+
+def test_who_is_in_a_room_is_the_rooms_to_tell(spool: Spool, sound: bytes) -> None:
+    """A page that says that somebody joined is refused."""
+    take = recorded(spool, sound)
+
+    with pytest.raises(RecordingError, match="told by the room"):
+        take.event(MixerEvent(time=STARTED, event="join", participant="mallory"))
+
+
+def test_who_is_in_somebody_elses_call_is_the_pages_to_tell(spool: Spool, sound: bytes) -> None:
+    """What the room knows of its members are their marks; a guest has none."""
+    take = begin(spool, presence="page")
+    take.recorder("started", STARTED)
+    for name in ("alice", "guest 1"):
+        take.event(MixerEvent(time=STARTED + OFFSET, event="join", participant=name))
+    feed(take, sound)
+
+    timeline = take.end().timeline
+
+    assert (Member(name="alice", marker=0), Member(name="guest 1")) == timeline.members
+    assert ["alice", "guest 1"] == [event.participant for event in timeline.events if event.event == "join"]
+
+
+def test_ending_twice_is_ending_once(spool: Spool, sound: bytes) -> None:
+    """The second answer is the first, and the reason for it, too."""
+    take = recorded(spool, sound)
+
+    first, second = take.end(), take.end("its page went away")
+
+    assert first is second
+    assert first.recording.recovered is None
+
+
+def test_a_recording_that_nobody_stopped_says_why_it_ended(spool: Spool, sound: bytes) -> None:
+    """The reason is in the manifest."""
+    take = recorded(spool, sound)
+
+    manifest = take.end(GONE)
+
+    assert GONE == manifest.recording.recovered
+
+
+def test_after_the_end_no_more_bytes_are_taken(spool: Spool, sound: bytes) -> None:
+    """A late chunk is refused, and the file stays what it was."""
+    take = recorded(spool, sound)
+    before = take.end().recording.sha256
+
+    with pytest.raises(RecordingError, match="takes no more bytes; it is finished"):
+        take.chunk(take.chunks, take.bytes, memoryview(b"late"))
+    assert before == sha256_of(take.path)
+
+
+def test_a_recording_without_a_byte_has_failed(spool: Spool) -> None:
+    """Ending it is an error each time, with NERTC's code; cleaning it is none."""
+    take = begin(spool)
+
+    for _ in range(2):
+        with pytest.raises(RecordingError) as error:
+            take.end()
+        assert 10453 == error.value.code
+    assert "failed" == take.state
+    take.clean()
+    assert not take.folder.path.exists()
+
+
+@pytest.mark.parametrize("name", ["take", "raw", "finished", "log", "lock", "finished.part", "download.part"])
+def test_no_name_gets_in_the_spools_own_way(spool: Spool, sound: bytes, name: str) -> None:
+    """People may call a recording as the spool calls its files."""
+    take = recorded(spool, sound, recordName=name)
+
+    manifest = take.end()
+    # The raw bytes are removed once the file has been read back, and nothing else is.
+    take.wait_until_safe()
+
+    assert f"{name}.webm" == manifest.recording.path.name
+    assert not take.folder.raw.exists()
+    assert manifest.recording.sha256 == sha256_of(take.path)
+
+
+def test_no_chunk_is_acknowledged_while_the_recording_ends(
+    spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is acknowledged is in the file: the finaliser has read its last by then."""
+    take = begin(spool)
+    feed(take, sound[:20_000])
+    settled, ended = threading.Event(), threading.Event()
+    name = Folder.name
+
+    def slowly(folder: Folder, facts: Facts) -> Path:
+        ended.set()
+        settled.wait(10)
+        return name(folder, facts)
+
+    monkeypatch.setattr(Folder, "name", slowly)
+    ending = threading.Thread(target=take.end)
+    ending.start()
+    assert ended.wait(10)
+
+    assert not take.takes_more
+    with pytest.raises(RecordingError, match="it is ending"):
+        take.chunk(take.chunks, take.bytes, memoryview(sound[20_000:21_000]))
+    settled.set()
+    ending.join()
+
+
+def test_whoever_asks_a_finaliser_that_has_left_is_answered_at_once(spool: Spool) -> None:
+    """Nobody can hold others up by asking what will never be looked at."""
+    take = begin(spool)
+    feed(take, bytes(4_000))
+    with pytest.raises(RecordingError):
+        take.finish()
+    answered: list[bool] = []
+
+    take.growth.ask(lambda: answered.append(True))
+
+    assert [True] == answered
+
+
+def test_cleaning_frees_everything_and_twice_is_fine(spool: Spool, sound: bytes) -> None:
+    """Folder, files and lock are gone, and late words change nothing."""
+    take = recorded(spool, sound)
+    take.end()
+
+    take.clean()
+    take.clean()
+    take.log({"first": 0, "written": []})
+
+    assert "cleaned" == take.state
+    assert not take.folder.path.exists()
+    with pytest.raises(RecordingError, match="it is cleaned"):
+        take.chunk(take.chunks, take.bytes, memoryview(b"late"))
+
+
+def test_cleaning_while_recording_ends_it(spool: Spool, sound: bytes) -> None:
+    """The finaliser does not stay behind."""
+    take = recorded(spool, sound)
+
+    take.clean()
+
+    assert take._thread
+    assert not take._thread.is_alive()
+    assert not take.folder.path.exists()
+
+
+def test_a_recording_that_was_freed_is_not_waited_for(spool: Spool, sound: bytes) -> None:
+    """Whoever ends it afterwards is told at once."""
+    take = recorded(spool, sound)
+    take.clean()
+
+    with pytest.raises(RecordingError, match="freed before it was finished"):
+        take.end()
+
+
+def test_what_nobody_downloaded_is_kept(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+    """It moves to the recordings with its reason, and the spool is free of it."""
+    take = recorded(spool, sound, recordName="standup")
+
+    kept = take.keep(tmp_path / "kept")
+    again = take.keep(tmp_path / "kept")
+
+    assert kept
+    assert (tmp_path / "kept" / "standup.webm", GONE) == (kept.path, kept.recovered)
+    assert kept == Manifest.read(kept.manifest).recording
+    assert again is None
+    assert not take.folder.path.exists()
+
+
+def test_nothing_is_kept_of_a_recording_that_never_began(spool: Spool, tmp_path: Path) -> None:
+    """A take without bytes leaves no file behind."""
+    take = begin(spool)
+
+    kept = take.keep(tmp_path / "kept")
+
+    assert kept is None
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_configuration_that_can_not_work_begins_nothing(spool: Spool) -> None:
+    """The server checks again what the page has checked."""
+    with pytest.raises(ConfigError, match="record_video_frame: 24"):
+        begin(spool, recordVideoFrame=24)
+
+    assert not spool.root.exists()
+    assert {} == spool.takes
+
+
+@pytest.mark.parametrize(("name", "expected"), [("../../etc/passwd", "_.._etc_passwd"), ("x" * 300, "x" * 200)])
+def test_a_recordings_name_stays_in_its_folder(spool: Spool, name: str, expected: str) -> None:
+    """Names are made safe before they touch the disk."""
+    take = begin(spool, recordName=name)
+
+    assert f"{expected}.webm" == take.path.name
+    assert take.path.resolve().is_relative_to(take.folder.path.resolve())
+
+
+def test_a_recording_without_a_name_is_named_after_its_owner_and_time() -> None:
+    """Alice's recording is found by her name."""
+    assert default_stem("alice").startswith("alice 20")
+    assert "/" not in default_stem("al/ice")
+
+
+def test_a_closed_spool_leaves_what_was_not_cleaned(tmp_path: Path, sound: bytes) -> None:
+    """Its raw bytes can be recovered later, for nobody holds their lock."""
+    spool = Spool(tmp_path, VERSIONS)
+    take = recorded(spool, sound)
+
+    spool.close()
+
+    assert sound == take.folder.raw.read_bytes()
+    with take.folder.lock.open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_closed_spool_with_nothing_in_it_is_gone(tmp_path: Path) -> None:
+    """No empty folder stays behind."""
+    spool = Spool(tmp_path, VERSIONS)
+    begin(spool).clean()
+
+    spool.close()
+
+    assert not spool.root.exists()
+
+
+def settled(take: Take) -> None:
+    """Wait until what follows the end is done."""
+    assert take._settling is not None
+    take._settling.join()
+
+
+def test_raw_bytes_go_when_the_finished_file_was_read_back(spool: Spool, sound: bytes) -> None:
+    """Once it is safe, one copy is enough; the file and its manifest are there."""
+    take = recorded(spool, sound)
+    manifest = take.end()
+
+    settled(take)
+
+    assert not take.folder.raw.exists()
+    assert sha256_of(take.path) == manifest.recording.sha256
+
+
+def test_raw_bytes_stay_when_the_finished_file_is_not_what_was_written(
+    spool: Spool, sound: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that lost packets on its way to the disk is told, and what it was made from is kept."""
+    take = recorded(spool, sound)
+    take.growth.end()
+    assert take._thread is not None
+    take._thread.join()
+    assert take._result is not None
+    take._result.packets["audio"] += 1
+    take.finish()
+
+    settled(take)
+
+    assert take.folder.raw.exists()
+    assert "The raw bytes stay at" in caplog.text
+
+
+def test_a_clean_does_not_wait_for_the_reading_back(spool: Spool, sound: bytes) -> None:
+    """Whoever has the file wants the room."""
+    take = recorded(spool, sound)
+    take.finish()
+
+    take.clean()
+
+    assert not take.folder.path.exists()

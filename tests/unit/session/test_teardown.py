@@ -1,0 +1,134 @@
+"""Closing participants and rooms: whatever a page does, everything recorded is kept; the first error is raised."""
+
+from __future__ import annotations
+
+from collections import deque
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from harness.errors import PageError
+from harness.server.room_server import RoomServer
+from harness.session.participant import Participant
+from harness.session.room import Room
+from harness.session.teardown import take_every_step
+from tests.support.spooling import VERSIONS, recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from harness.browser.pages.driven_page import DrivenPage
+
+
+class Page:
+    """A page below the session: it closes, or raises what it is given when it is left or closed."""
+
+    def __init__(self, *, on_leave: BaseException | None = None, on_close: BaseException | None = None) -> None:
+        self.alive, self.crashed, self.closed = True, False, False
+        self.log: deque[str] = deque()
+        self._on_leave, self._on_close = on_leave, on_close
+
+    def call(self, name: str, argument: object) -> None:
+        """Answer a call."""
+        del name, argument
+        if self._on_leave:
+            raise self._on_leave
+
+    def close(self) -> None:
+        """Close the page."""
+        self.closed = True
+        if self._on_close:
+            raise self._on_close
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RoomServer]:
+    """Return a server with nobody in it."""
+    with RoomServer(recordings=tmp_path / "recordings", versions=VERSIONS) as server:
+        yield server
+
+
+def joined(server: RoomServer, sound: bytes, page: Page, name: str = "alice") -> Participant:
+    """Return somebody who has recorded something that nobody has stopped."""
+    participant = Participant(
+        name,
+        room="daily",
+        page=cast("DrivenPage", page),
+        server=server,
+        recordings=server.recordings,
+        record_config=None,
+        before_recording=lambda: None,
+    )
+    participant.state = "joined"
+    take = recorded(server._app.spool, sound, recordName=name)
+    take.facts = take.facts.model_copy(update={"participant": name})
+    return participant
+
+
+ERRORS = [PageError("The page is gone."), RuntimeError("as Playwright raises"), OSError(5, "Input/output error")]
+
+
+@pytest.mark.parametrize("error", [*ERRORS, KeyboardInterrupt()])
+@pytest.mark.parametrize("when", ["on_leave", "on_close"])
+def test_a_recording_is_kept_when_its_page_can_not_be_closed(
+    server: RoomServer, sound: bytes, when: str, error: BaseException
+) -> None:
+    """At once, not by the next run; the error is raised afterwards, and closing again is fine."""
+    page = Page(**cast("Any", {when: error}))
+    alice = joined(server, sound, page)
+
+    with pytest.raises(type(error)) as raised:
+        alice.close()
+
+    assert error is raised.value
+    assert page.closed
+    assert "closed" == alice.state
+    assert ["alice.webm"] == [recording.path.name for recording in alice.recordings]
+    assert alice.recordings[0].path.is_file()
+    alice.close()
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_room_closes_and_keeps_everybody(server: RoomServer, sound: bytes, error: Exception) -> None:
+    """Whichever page raises, and whatever it raises; the first error is the one to hear of."""
+    room = Room(server=server, new_context=SimpleNamespace, recordings=server.recordings, name="daily")
+    pages = [Page(on_close=error), Page(on_leave=PageError("second")), Page()]
+    names = ("alice", "bob", "carol")
+    room.participants += [joined(server, sound, page, name) for page, name in zip(pages, names, strict=True)]
+
+    with pytest.raises(type(error)) as raised, room:
+        pass
+
+    assert error is raised.value
+    assert all(page.closed for page in pages)
+    assert {f"{name}.webm" for name in names} == {recording.path.name for recording in room.recordings}
+
+
+def test_a_room_that_is_left_by_an_error_keeps_everybody(server: RoomServer, sound: bytes) -> None:
+    """A test that fails, for example."""
+    room = Room(server=server, new_context=SimpleNamespace, recordings=server.recordings, name="daily")
+    room.participants += [joined(server, sound, Page(on_close=RuntimeError("page")), "alice")]
+    room.participants += [joined(server, sound, Page(), "bob")]
+
+    with pytest.raises(RuntimeError) as raised, room:
+        raise ValueError("the test's own")  # noqa: EM101 - nothing but an error
+
+    assert "the test's own" == str(raised.value.__context__)
+    assert 2 == len(room.recordings)
+
+
+def test_every_step_is_taken_and_the_first_error_raised() -> None:
+    """In order."""
+    taken: list[int] = []
+
+    def step(number: int) -> None:
+        taken.append(number)
+        if number:
+            raise ValueError(number)
+
+    with pytest.raises(ValueError, match=r"^1$"):
+        take_every_step(lambda number=number: step(number) for number in range(4))  # type: ignore[misc]
+
+    assert [0, 1, 2, 3] == taken

@@ -1,0 +1,265 @@
+"""The checks: each planted fault is found by its own check and by no other, and clean recordings pass."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.recording.recording import Manifest
+from harness.recording.timeline import Timeline
+from harness.verification import Limits, Report, verify
+from harness.verification.checks.catalogue import CHECKS
+from harness.verification.values.expectations import Expectation
+from tests.support.media import Someone, Take, cast, changed, film
+
+CLEAN = Take(people=cast("alice", "bob"))
+SLOW = Take(people=cast("alice", "bob", "carol"), rate=15)
+
+
+@pytest.mark.parametrize(
+    "take",
+    [
+        CLEAN,
+        SLOW,
+        Take(people=cast("alice"), seconds=0.4),
+        Take(people=cast("alice", "bob", "carol", "dave"), width=320, height=240),
+        Take(people=cast("alice"), codec="libvpx-vp9", seconds=1.0),
+        Take(people=cast("alice"), picture=False),
+        changed(CLEAN, "bob", rate=15),
+        changed(CLEAN, "bob", rate=25),
+        changed(SLOW, "bob", rate=25),
+        changed(CLEAN, "bob", hidden=((1.0, 2.0),), muted=((1.0, 2.0),)),
+        changed(CLEAN, "bob", counter=(1 << 18) - 40),
+        replace(CLEAN, people=(*CLEAN.people, Someone(name="sixteen more", marker=18))),
+    ],
+)
+def test_a_clean_recording_passes_every_check(tmp_path: Path, take: Take) -> None:
+    """Whatever its size, rate, codec and people: no finding fails, none warns."""
+    report = verify(film(tmp_path / "take.webm", take))
+
+    assert [] == [finding for finding in report.findings if not finding.ok or finding.warning]
+
+
+FAULTS = {
+    "MP4 named webm": (replace(CLEAN, container="mp4", codec="libvpx-vp9"), None, {"container"}),
+    "no index": (replace(CLEAN, live=True), None, {"container"}),
+    "no sound": (replace(CLEAN, sound=False), None, {"container"}),
+    "no picture": (replace(CLEAN, picture=False), CLEAN, {"container"}),
+    "wrong codec": (replace(CLEAN, codec="libvpx-vp9"), CLEAN, {"container"}),
+    "wrong size": (replace(CLEAN, width=480, height=270), CLEAN, {"size"}),
+    "wrong rate": (replace(CLEAN, rate=15), CLEAN, {"frame-rate"}),
+    "dropped pictures": (replace(CLEAN, dropped=frozenset({30, 31, 60})), CLEAN, {"gap"}),
+    "black": (replace(CLEAN, black=((1.0, 1.5),)), CLEAN, {"black"}),
+    "silent": (replace(CLEAN, silent=((1.0, 1.5),)), CLEAN, {"silent"}),
+    "missing": (changed(CLEAN, "bob", hidden=((1.0, 2.0),), muted=((1.0, 2.0),)), CLEAN, {"presence"}),
+    "not seen": (changed(CLEAN, "bob", hidden=((1.0, 1.5),)), CLEAN, {"presence"}),
+    "not heard": (changed(CLEAN, "bob", muted=((1.0, 1.5),)), CLEAN, {"presence"}),
+    "heard though muted": (CLEAN, changed(CLEAN, "bob", muted=((0.0, 3.0),)), {"presence"}),
+    "seen though hidden": (CLEAN, changed(CLEAN, "bob", hidden=((0.0, 3.0),)), {"presence"}),
+    "swapped": (changed(changed(CLEAN, "bob", place=0), "alice", place=1), CLEAN, {"presence"}),
+    "frozen": (changed(CLEAN, "bob", frozen=((1.0, 1.5),)), CLEAN, {"freeze"}),
+    "doubled pictures": (replace(CLEAN, doubled=frozenset(range(3, 90, 4))), CLEAN, {"repeat"}),
+    "sound late": (changed(CLEAN, "bob", sound_late=0.3), CLEAN, {"av-offset"}),
+    "sound early": (changed(CLEAN, "bob", sound_late=-0.3), CLEAN, {"av-offset"}),
+    "stranger": (changed(CLEAN, "bob", secret=True), None, {"intruder"}),
+    "stranger's voice": (changed(CLEAN, "bob", secret=True, hidden=((0.0, 9.0),)), None, {"intruder"}),
+    "cut tail": (replace(CLEAN, seconds=2.0), CLEAN, {"duration"}),
+}
+
+
+@pytest.mark.parametrize(("filmed", "told", "checks"), FAULTS.values(), ids=FAULTS)
+def test_a_planted_fault_is_found_by_its_own_check(
+    tmp_path: Path, filmed: Take, told: Take | None, checks: set[str]
+) -> None:
+    """And by no other: every other check still passes."""
+    report = verify(film(tmp_path / "take.webm", filmed, told=told))
+
+    assert checks == {finding.check for finding in report.failures}
+
+
+@pytest.mark.parametrize(
+    ("filmed", "check", "at"),
+    [
+        (changed(CLEAN, "bob", hidden=((1.0, 2.0),)), "presence", (1.0, 2.0)),
+        (changed(CLEAN, "bob", muted=((1.0, 2.0),)), "presence", (1.0, 2.0)),
+        (changed(CLEAN, "bob", frozen=((1.0, 1.5),)), "freeze", (1.0, 1.5)),
+    ],
+)
+def test_a_finding_says_who_and_when(tmp_path: Path, filmed: Take, check: str, at: tuple[float, float]) -> None:
+    """It names the participant and the interval, and its message holds both."""
+    (finding,) = verify(film(tmp_path / "take.webm", filmed, told=CLEAN)).failures
+
+    assert (check, "bob") == (finding.check, finding.participant)
+    assert at == pytest.approx(finding.at, abs=0.04)  # a picture, or half a step of sound
+    assert finding.message.startswith("bob is ")
+
+
+@pytest.mark.parametrize(("still", "frozen"), [(1.6, False), (1.2, True)], ids=["for 0.4 s", "for 0.8 s"])
+def test_who_leaves_stands_still_until_that_is_known(tmp_path: Path, still: float, *, frozen: bool) -> None:
+    """For as long as a connection may take to end: a picture that stands longer was frozen, all the time."""
+    leaves = changed(CLEAN, "bob", frozen=((still, 2.0),), hidden=((2.0, 3.0),))
+
+    failures = verify(film(tmp_path / "take.webm", leaves)).failures
+
+    assert [("freeze", "bob")] * frozen == [(finding.check, finding.participant) for finding in failures]
+    assert [pytest.approx((still, 2.0), abs=0.04)] * frozen == [finding.at for finding in failures]
+
+
+@pytest.mark.parametrize(("gone", "frozen"), [(2.0, False), (2.4, True)], ids=["who leaves", "who stays"])
+def test_who_stays_may_not_stand_still(tmp_path: Path, gone: float, *, frozen: bool) -> None:
+    """The same 0.4 seconds are a freeze where the picture goes on."""
+    stands = changed(CLEAN, "bob", frozen=((1.6, 2.0),), hidden=((gone, 3.0),))
+
+    assert frozen == (not verify(film(tmp_path / "take.webm", stands)).ok)
+
+
+def missing(folder: Path, dropped: frozenset[int]) -> Report:
+    """Judge a recording whose manifest counts the pictures that it lacks."""
+    recording = film(folder / "take.webm", replace(CLEAN, dropped=dropped), told=CLEAN)
+    manifest = Manifest.read(recording.manifest)
+    recording.manifest.unlink()
+    manifest.model_copy(update={"ticks_missed": len(dropped)}).write(recording.manifest)
+    return verify(recording)
+
+
+def test_a_tick_that_the_manifest_counts_is_a_warning(tmp_path: Path) -> None:
+    """The machine was busy, and the recording is honest about it: ok stays true."""
+    report = missing(tmp_path, frozenset({30, 60}))
+
+    assert report.ok
+    assert ["gap"] == [finding.check for finding in report.warnings]
+    assert report.warnings[0].message.startswith("2 frames are missing (2.2 %)")
+
+
+@pytest.mark.parametrize("kept", [2, 3])
+def test_too_many_missed_ticks_are_a_fault_although_the_manifest_counts_them(tmp_path: Path, kept: int) -> None:
+    """Where every second or third picture is left the rate is still as told, and the recording jerks."""
+    dropped = frozenset(tick for tick in range(1, CLEAN.ticks - 1) if tick % kept)
+
+    report = missing(tmp_path, dropped)
+
+    assert ["gap"] == [finding.check for finding in report.failures]
+    assert f"{len(dropped)} frames" in report.failures[0].message
+
+
+def test_nobody_else_may_be_in_a_local_recording(tmp_path: Path) -> None:
+    """Even a member of the room is an intruder there."""
+    report = verify(film(tmp_path / "take.webm", replace(CLEAN, recorder="local")))
+
+    assert [("intruder", "bob")] == [(finding.check, finding.participant) for finding in report.failures]
+
+
+@pytest.mark.parametrize(
+    ("people", "says"),
+    [
+        (["bob"], "bob carries no marks, so"),
+        (["bob", "carol"], "bob, carol carry no marks, so"),
+        (["a", "b", "c", "d", "e", "f", "g"], "a, b, c, d, e and 2 more carry no marks, so"),
+    ],
+)
+def test_who_carries_no_marks_is_said_not_to_be_judged(tmp_path: Path, people: list[str], says: str) -> None:
+    """All is well with whoever could be judged, and nobody takes that for all of them."""
+    take = replace(CLEAN, people=(*cast("alice"), *(Someone(name=name, marker=None) for name in people)))
+
+    report = verify(film(tmp_path / "take.webm", take))
+
+    assert report.ok
+    assert [("presence", None)] == [(finding.check, finding.participant) for finding in report.warnings]
+    assert report.warnings[0].message.startswith(says)
+
+
+def test_who_records_is_not_judged_either_where_the_manifest_forgets_them(tmp_path: Path) -> None:
+    """It names them as who recorded, and nobody as a member."""
+    take = replace(CLEAN, people=(Someone(name="alice", marker=None),))
+    recording = film(tmp_path / "take.webm", take)
+    manifest = Manifest.read(recording.manifest)
+    recording.manifest.unlink()
+    manifest.model_copy(update={"timeline": Timeline()}).write(recording.manifest)
+
+    report = verify(recording, expect=[Expectation(participant="alice", seen=False)])
+
+    assert report.warnings[0].message.startswith("alice carries no marks")
+    assert [finding.message for finding in report.failures] == [
+        "alice carries no marks, so nobody can tell when alice is seen or heard."
+    ]
+
+
+def test_of_others_who_carry_no_marks_nothing_is_said_in_a_local_recording(tmp_path: Path) -> None:
+    """They are not in it."""
+    guest = Someone(name="bob", marker=None)
+    told = replace(CLEAN, people=(*cast("alice"), guest), recorder="local")
+
+    report = verify(film(tmp_path / "take.webm", replace(CLEAN, people=cast("alice")), told=told))
+
+    assert not report.warnings
+
+
+def test_what_is_expected_of_somebody_without_marks_cannot_be_told(tmp_path: Path) -> None:
+    """Which is no success, and is not said to be their absence either."""
+    take = replace(CLEAN, people=(*cast("alice"), Someone(name="bob", marker=None)))
+
+    report = verify(film(tmp_path / "take.webm", take), expect=[Expectation(participant="bob", seen=True)])
+
+    assert ["bob carries no marks, so nobody can tell when bob is seen or heard."] == [
+        finding.message for finding in report.failures
+    ]
+
+
+def test_drift_is_measured_over_a_long_recording(tmp_path: Path) -> None:
+    """200 ppm in 100 seconds are found, and named to within 20."""
+    take = Take(people=cast("alice"), width=160, height=90, rate=15, seconds=100.0)
+
+    report = verify(film(tmp_path / "take.webm", changed(take, "alice", drift_ppm=200.0), told=take))
+
+    assert ["drift"] == [finding.check for finding in report.failures]
+    assert report.participant("alice").drift_ppm == pytest.approx(200, abs=20)
+
+
+@pytest.mark.parametrize("late", [-0.12, -0.08, 0.0, 0.08, 0.12])
+@pytest.mark.parametrize("rates", [(30, 30), (30, 15), (15, 15), (15, 30)])
+def test_the_offset_of_sound_is_right_to_ten_milliseconds(tmp_path: Path, rates: tuple[int, int], late: float) -> None:
+    """Early or late, whatever the rates of file and sender."""
+    take = replace(CLEAN, people=(Someone(name="alice", marker=1, rate=rates[1], sound_late=late),), rate=rates[0])
+
+    report = verify(film(tmp_path / "take.webm", take))
+
+    offset = report.participant("alice").av_offset_ms
+    assert offset is not None
+    assert offset.median == pytest.approx(late * 1000, abs=10)
+
+
+def test_repeats_are_counted_beyond_exact_conversion(tmp_path: Path) -> None:
+    """Every eighth picture doubled is 12.5 % repeated, and as many skipped; a sender at half the rate repeats none."""
+    doubled = replace(CLEAN, doubled=frozenset(range(4, 90, 8)))
+    slow = changed(CLEAN, "bob", rate=15)
+
+    odd = verify(film(tmp_path / "odd.webm", doubled)).participant("alice").video
+    even = verify(film(tmp_path / "even.webm", slow)).participant("bob").video
+
+    assert odd is not None
+    assert even is not None
+    assert (odd.repeated_percent, odd.skipped_percent) == pytest.approx((12.5, 12.5), abs=0.5)
+    assert (even.repeated_percent, even.skipped_percent, even.frame_rate) == (0, 0, pytest.approx(15, abs=0.5))
+
+
+def test_a_limit_can_be_another(tmp_path: Path) -> None:
+    """80 ms of offset pass by default and fail at 50."""
+    recording = film(tmp_path / "take.webm", changed(CLEAN, "bob", sound_late=0.08))
+
+    assert verify(recording).ok
+    assert ["av-offset"] == [finding.check for finding in verify(recording, limits=Limits(av_offset_ms=50)).failures]
+
+
+def test_every_limit_has_its_reason() -> None:
+    """The description of each says why its default is what it is."""
+    assert all(field.description for field in Limits.model_fields.values())
+
+
+def test_the_checks_have_the_names_of_the_contract() -> None:
+    """Each once, in the order of the report."""
+    expected = (
+        "container size frame-rate gap black silent presence freeze repeat av-offset drift duration intruder hash "
+        "complete"
+    )
+
+    assert expected.split() == [check.name for check in CHECKS]

@@ -1,0 +1,306 @@
+"""No check passes without having seen anything: what is missing is a failure, or at least a warning."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.errors import ConfigError
+from harness.recording.recording import Manifest, Recording
+from harness.recording.timeline import Event, Timeline
+from harness.verification import Expectation, Limits, Report, verify
+from harness.verification.values.expectations import read_expected
+from tests.support.goals import FULL
+from tests.support.media import Take, cast, changed, film
+
+CLEAN = Take(people=cast("alice", "bob"), seconds=3.0)
+
+
+def remux(source: Path, target: Path, keep: Callable[[str, float], bool]) -> Path:
+    """Copy a file with all its tracks and those packets for which ``keep(kind, seconds)`` is true."""
+    with av.open(str(source)) as media, av.open(str(target), "w", format="webm") as output:
+        streams = {stream.index: output.add_stream_from_template(stream, opaque=True) for stream in media.streams}
+        for packet in media.demux():
+            if packet.pts is None or not keep(packet.stream.type, float(packet.pts * packet.time_base)):
+                continue
+            packet.stream = streams[packet.stream.index]
+            output.mux(packet)
+    return target
+
+
+def rewrite(path: Path, **changes: object) -> None:
+    """Change a manifest."""
+    manifest = Manifest.read(path)
+    path.unlink()
+    manifest.model_copy(update=changes).write(path)
+
+
+def clean(report: Report) -> bool:
+    """Return whether a report lets a reader believe that all is well."""
+    return report.ok and not report.warnings
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """Make a recording of three seconds without a fault."""
+    return film(tmp_path_factory.mktemp("evidence") / "take.webm", CLEAN)
+
+
+@pytest.mark.parametrize(
+    ("expectation", "says"),
+    [
+        (Expectation(participant="bob", heard=False, start=30), "from 30 s on: the recording ends at 3.00 s"),
+        (Expectation(participant="bob", seen=True, start=1, end=8), "until 8 s: the recording ends at 3.00 s"),
+        (Expectation(participant="bob", heard=False, start=2.7), "from 2.7 s on: the recording ends at 3.00 s"),
+        (
+            Expectation(participant="Bob", heard=False),
+            "Bob is nowhere in the recording. The manifest names alice, bob",
+        ),
+        (
+            Expectation(participant="dave", seen=False),
+            "dave is nowhere in the recording. The manifest names",
+        ),
+    ],
+)
+def test_an_expectation_that_the_recording_can_not_show_fails(
+    recording: Recording, expectation: Expectation, says: str
+) -> None:
+    """Nobody is heard after the end, and nobody by a name that does not exist: that proves nothing."""
+    (failure,) = verify(recording, expect=[expectation]).failures
+
+    assert "presence" == failure.check
+    assert says in failure.message
+
+
+@pytest.mark.parametrize("sense", ["seen", "heard"])
+def test_an_expectation_for_too_short_a_time_is_refused(recording: Recording, tmp_path: Path, sense: str) -> None:
+    """An absence in it could not be longer than the limits allow."""
+    short = {"participant": "bob", sense: False, "from": 1.0, "to": 1.5}
+    toml = tmp_path / "expect.toml"
+    toml.write_text(f'[[expect]]\nparticipant = "bob"\n{sense} = false\nfrom = 1.0\nto = 1.5\n')
+
+    with pytest.raises(ConfigError, match=r"from 1 to 1\.5 s is too short to tell .* bob"):
+        verify(recording, expect=[Expectation.model_validate(short)])
+    with pytest.raises(ConfigError, match=r"expectation 1: from 1 to 1\.5 s is too short"):
+        read_expected(toml)
+
+    stricter = Limits(hole=0.1)
+    (failure,) = verify(recording, limits=stricter, expect=[Expectation.model_validate(short)]).failures
+    assert f"bob is {sense} " in failure.message
+
+
+@pytest.mark.parametrize(("kind", "sense"), [("audio", "heard"), ("video", "seen")])
+def test_an_expectation_without_a_track_to_look_in_fails(tmp_path: Path, kind: str, sense: str) -> None:
+    """A participant who must not be audible is not proved silent by a file without audio."""
+    lacks = {"audio": {"sound": False}, "video": {"picture": False}}[kind]
+    path = film(tmp_path / "take.webm", replace(CLEAN, **lacks)).path
+
+    report = verify(path, expect=[Expectation.model_validate({"participant": "bob", sense: False})])
+
+    assert f"the recording has no {kind}" in report.failures[-1].message
+
+
+@pytest.mark.parametrize("kind", ["audio", "video"])
+@pytest.mark.parametrize("manifest", [True, False])
+def test_a_track_without_a_packet_fails(recording: Recording, tmp_path: Path, kind: str, manifest: bool) -> None:  # noqa: FBT001
+    """Its header promises what the file does not hold; nothing else is blamed."""
+    path = remux(recording.path, tmp_path / "take.webm", lambda of, _: of != kind)
+    if manifest:
+        (tmp_path / "take.json").write_text(recording.manifest.read_text())
+
+    report = verify(path)
+
+    assert f"take.webm declares {kind} and holds none." in [one.message for one in report.failures]
+    assert not any("Cues" in one.message for one in report.failures)
+
+
+def test_a_second_track_is_named_as_not_examined(recording: Recording, tmp_path: Path) -> None:
+    """The first one is what every check is about."""
+    path = tmp_path / "two.mkv"
+    with av.open(str(recording.path)) as media, av.open(str(path), "w", format="matroska") as output:
+        audio = media.streams.audio[0]
+        tracks = [output.add_stream_from_template(audio, opaque=True) for _ in range(2)]
+        for packet in media.demux(audio):
+            data = bytes(packet)
+            for track in tracks if packet.pts is not None else ():
+                copy = av.Packet(data)
+                copy.stream, copy.pts, copy.dts, copy.time_base = track, packet.pts, packet.pts, packet.time_base
+                output.mux(copy)
+
+    report = verify(path)
+
+    assert "two.mkv also holds 1 audio track beside the first, which nothing here examines." in [
+        one.message for one in report.warnings
+    ]
+
+
+def test_a_recording_that_no_call_stopped_is_reported_and_can_be_refused(tmp_path: Path) -> None:
+    """Each with its reason, each alarm with its time; only a caller who demands a complete recording fails it."""
+    recording = film(tmp_path / "take.webm", CLEAN)
+    manifest = Manifest.read(recording.manifest)
+    alarm = Event(at=1.25, event="alarm", message="Nothing comes from the page.")
+    reason = "the program that recorded it ended before it was stopped"
+    rewrite(
+        recording.manifest,
+        recording=manifest.recording.model_copy(update={"recovered": reason}),
+        timeline=manifest.timeline.model_copy(update={"events": (*manifest.timeline.events, alarm)}),
+        alarms=("Nothing comes from the page.", "The disk is nearly full."),
+    )
+
+    report = verify(recording)
+    strict = verify(recording, complete=True)
+
+    messages = [
+        f"The recording ends at 3.00 s without having been stopped: {reason}.",
+        "An alarm was raised at 1.25 s: Nothing comes from the page.",
+        "An alarm was raised: The disk is nearly full.",
+    ]
+    assert report.ok
+    assert messages == [one.message for one in report.warnings]
+    assert messages == [one.message for one in strict.failures]
+    assert [(3.0, 3.0), (1.25, 1.25), None] == [
+        one.at and tuple(round(at, 2) for at in one.at) for one in strict.failures
+    ]
+
+
+def test_a_complete_recording_can_be_demanded_in_a_file_of_expectations(tmp_path: Path) -> None:
+    """A recording of which nothing is known is not complete."""
+    recording = film(tmp_path / "take.webm", CLEAN)
+    toml = tmp_path / "expect.toml"
+    toml.write_text("complete = true\n")
+    asked = read_expected(toml).complete
+
+    with_manifest = verify(recording, complete=asked)
+    recording.manifest.unlink()
+    without = verify(recording, complete=asked)
+
+    assert asked
+    assert clean(with_manifest)
+    assert ["complete"] == [one.check for one in without.failures]
+
+
+def test_a_file_without_its_manifest_says_what_was_not_examined(recording: Recording, tmp_path: Path) -> None:
+    """It passes, with a warning that names every check that did not run."""
+    path = remux(recording.path, tmp_path / "take.webm", lambda *_: True)
+
+    report = verify(path)
+
+    assert report.ok
+    (warning,) = report.warnings
+    assert "visible and audible was not examined" in warning.message
+    assert all(name in warning.message for name in ("frame-rate", "intruder", "hash", "complete"))
+    assert "all well" not in str(report)
+    assert "passed, with 1 warning" in str(report)
+
+
+def test_a_manifest_that_names_nobody_is_a_warning(tmp_path: Path) -> None:
+    """Nobody was looked for, so nobody was found missing."""
+    unmarked = tuple(replace(one, marker=None) for one in CLEAN.people)
+    recording = film(tmp_path / "take.webm", replace(CLEAN, people=unmarked), told=CLEAN)
+    manifest = Manifest.read(recording.manifest)
+    timeline = manifest.timeline.model_copy(update={"members": (), "events": ()})
+    told = manifest.recording.model_copy(update={"participant": "nobody", "recorder": "all"})
+    rewrite(recording.manifest, timeline=timeline, recording=told)
+
+    assert not clean(verify(recording))
+
+
+def test_a_participant_for_whom_nothing_is_expected_is_a_warning(tmp_path: Path) -> None:
+    """Camera and microphone off all the time, or in it for too short a time: nothing was examined."""
+    silent = changed(CLEAN, "bob", hidden=((0.0, 3.0),), muted=((0.0, 3.0),))
+    short = Take(people=cast("alice", "bob"), seconds=0.8)
+    absent = replace(short, people=(replace(short.people[0]), replace(short.people[1], hidden=((0.0, 0.8),))))
+    absent = changed(absent, "bob", muted=((0.0, 0.8),))
+
+    reports = [
+        verify(film(tmp_path / "silent.webm", silent)),
+        verify(film(tmp_path / "short.webm", absent, told=short)),
+    ]
+
+    for report in reports:
+        assert ["bob"] == [one.participant for one in (*report.warnings, *report.failures) if one.check == "presence"]
+        assert "nothing of bob was examined" in " ".join(str(report).split())
+
+
+FAULTS: dict[str, tuple[Take, Take]] = {
+    "bob is missing": (changed(CLEAN, "bob", hidden=((0.0, 3.0),), muted=((0.0, 3.0),)), CLEAN),
+    "bob is not audible": (changed(CLEAN, "bob", muted=((1.0, 2.0),)), CLEAN),
+    "bob is not visible": (changed(CLEAN, "bob", hidden=((1.0, 2.0),)), CLEAN),
+    "bob is audible though muted": (CLEAN, changed(CLEAN, "bob", muted=((0.0, 3.0),))),
+    "bob is frozen": (changed(CLEAN, "bob", frozen=((1.0, 2.0),)), CLEAN),
+    "bob is late": (changed(CLEAN, "bob", sound_late=0.3), CLEAN),
+    "somebody else is in it": (Take(people=cast("alice", "bob", "eve"), seconds=3.0), CLEAN),
+    "frames are missing": (replace(CLEAN, dropped=frozenset(range(30, 60))), CLEAN),
+    "it is black": (replace(CLEAN, black=((0.0, 3.0),)), CLEAN),
+    "it is silent": (replace(CLEAN, silent=((0.0, 3.0),)), CLEAN),
+}
+# What can be taken from a file, and from beside it.
+REMOVALS = {
+    "its audio": lambda kind, _: kind != "audio",
+    "its video": lambda kind, _: kind != "video",
+    "its end": lambda _, at: at < 1.0,
+    "most of its frames": lambda kind, at: kind != "video" or at * 10 % 3 < 1,
+    "most of its audio": lambda kind, at: kind != "audio" or at < 0.5,
+    "its beginning": lambda _, at: at > 2.0,
+}
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
+    """Make a recording with each fault."""
+    folder = tmp_path_factory.mktemp("faulty")
+    return {name: film(folder / f"{name}.webm", real, told=told) for name, (real, told) in FAULTS.items()}
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for what is left after evidence was removed."""
+    return tmp_path_factory.mktemp("less")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_planted_fault_fails(faulty: dict[str, Recording], fault: str) -> None:
+    """Else removing its evidence would prove nothing."""
+    assert not verify(faulty[fault]).ok
+
+
+@settings(max_examples=400 if FULL else 60)
+@given(
+    fault=st.sampled_from(sorted(FAULTS)),
+    removals=st.sets(st.sampled_from(sorted(REMOVALS)), max_size=2),
+    manifest=st.booleans(),
+)
+def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
+    faulty: dict[str, Recording],
+    scratch: Path,
+    fault: str,
+    removals: set[str],
+    manifest: bool,  # noqa: FBT001
+) -> None:
+    """Whatever is taken from a faulty recording, what is left fails or warns of what it could not examine."""
+    source = faulty[fault]
+    path = scratch / "less.webm"
+    path.with_suffix(".json").unlink(missing_ok=True)
+    if manifest:
+        path.with_suffix(".json").write_text(source.manifest.read_text())
+    remux(source.path, path, lambda kind, at: all(REMOVALS[name](kind, at) for name in removals))
+
+    assert not clean(verify(path)), f"{fault}, without {removals}, manifest: {manifest}"
+
+
+def test_a_recovered_file_whose_participants_are_not_known_blames_nobody(tmp_path: Path) -> None:
+    """Its log was lost, so nobody in it is an intruder, and nobody is proved to be in it."""
+    recording = film(tmp_path / "take.webm", CLEAN)
+    manifest = Manifest.read(recording.manifest)
+    told = manifest.recording.model_copy(update={"recovered": "its log was lost"})
+    rewrite(recording.manifest, timeline=Timeline(), recording=told, zero_ms=None)
+
+    report = verify(recording)
+
+    assert () == report.failures
+    assert not any(one.check == "intruder" for one in report.findings)
+    assert {"presence", "complete"} == {one.check for one in report.warnings}

@@ -1,0 +1,135 @@
+"""What somebody expects beyond the manifest: from a file, and against what is in the recording."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.errors import ConfigError
+from harness.recording.recording import Recording
+from harness.verification import Expectation, Limits, verify
+from harness.verification.values.expectations import read_expected
+from tests.support.media import Take, cast, changed, film
+
+# Bob is muted for two seconds, and the manifest says so.
+TAKE = changed(Take(people=cast("alice", "bob"), seconds=5.0), "bob", muted=((2.0, 4.0),))
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """Return a recording in which bob is muted from 2 to 4 s."""
+    return film(tmp_path_factory.mktemp("expected") / "take.webm", TAKE)
+
+
+@pytest.mark.parametrize(
+    "expectation",
+    [
+        Expectation(participant="bob", heard=False, start=2, end=4),
+        Expectation(participant="bob", heard=True, start=0, end=2),
+        Expectation(participant="bob", seen=True),
+        Expectation(participant="alice", seen=True, heard=True),
+    ],
+)
+def test_what_is_as_expected_passes(recording: Recording, expectation: Expectation) -> None:
+    """Each expectation leaves a finding of its own, that it was met."""
+    report = verify(recording, expect=[expectation])
+
+    assert report.ok, report.failures
+    assert any(finding.message.endswith("as expected") for finding in report.findings)
+
+
+@pytest.mark.parametrize(
+    ("expectation", "message"),
+    [
+        (Expectation(participant="bob", heard=True, start=2, end=4), "bob is not heard from 2.50 to 3.50 s."),
+        (Expectation(participant="alice", heard=False, start=1, end=3), "alice is heard from 1.50 to 2.50 s."),
+        (Expectation(participant="alice", seen=False), "alice is seen from 0.50 to 4.50 s."),
+        (
+            Expectation(participant="dave", seen=True),
+            "dave is nowhere in the recording. The manifest names alice, bob.",
+        ),
+        (
+            Expectation(participant="Bob", heard=False),
+            "Bob is nowhere in the recording. The manifest names alice, bob.",
+        ),
+    ],
+)
+def test_what_is_not_as_expected_fails(recording: Recording, expectation: Expectation, message: str) -> None:
+    """The finding says who, what and when."""
+    report = verify(recording, expect=[expectation])
+
+    assert [("presence", message)] == [(finding.check, finding.message) for finding in report.failures]
+
+
+def test_a_file_says_length_limits_and_who(tmp_path: Path) -> None:
+    """In TOML, with the names that people read in findings."""
+    path = tmp_path / "expect.toml"
+    path.write_text(
+        """
+        duration = 8
+        [limits]
+        freeze = 0.5
+        [[expect]]
+        participant = "bob"
+        heard = false
+        from = 5
+        to = 8
+        """
+    )
+
+    expected = read_expected(path)
+
+    assert (8, Limits(freeze=0.5)) == (expected.duration, expected.limits)
+    assert (Expectation(participant="bob", heard=False, start=5, end=8),) == expected.expect
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            "[limits]\nfreze = 1",
+            "limits.freze: Extra inputs are not permitted; there are start, keyframe, frame_rate_percent",
+        ),
+        ("lenght = 8", "lenght: Extra inputs are not permitted; there are duration, complete, limits, expect"),
+        ('[[expect]]\nparticipant = "bob"', "expect.0: say whether the participant is seen or heard"),
+        ('[[expect]]\nparticipant = "bob"\nseen = true\nfrom = 5\nto = 2', "expect.0: 'to' (2) must come after 'from'"),
+        ("[limits]\nfreeze = -1", "limits.freeze: Input should be greater than or equal to 0"),
+        ("duration = ", "is no TOML file"),
+        (f"duration = {'9' * 5_000}", "is no TOML file"),
+    ],
+)
+def test_a_file_that_can_not_be_is_refused_in_one_line(tmp_path: Path, text: str, says: str) -> None:
+    """It says where and why, and what would be possible."""
+    path = tmp_path / "expect.toml"
+    path.write_text(text)
+
+    with pytest.raises(ConfigError) as error:
+        read_expected(path)
+
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """The message names it."""
+    with pytest.raises(ConfigError, match=r"none\.toml can't be read: No such file"):
+        read_expected(tmp_path / "none.toml")
+
+
+def test_a_text_that_would_take_for_ever_is_refused(tmp_path: Path) -> None:
+    """One that is too large, and one key of more parts than anybody writes."""
+    path = tmp_path / "expect.toml"
+    path.write_text("# much\n" * 50_000)
+    with pytest.raises(ConfigError, match="too large for expectations"):
+        read_expected(path)
+    path.write_text("\na" + '."a"' * 40_000 + " = 1")
+    with pytest.raises(ConfigError, match="a key of too many parts"):
+        read_expected(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """Nobody may ever write to it."""
+    os.mkfifo(tmp_path / "expected.toml")
+
+    with pytest.raises(ConfigError, match="is no file that could be read to its end"):
+        read_expected(tmp_path / "expected.toml")

@@ -1,0 +1,152 @@
+"""Frame rates: every constant one has its grid, and one that varies is called so."""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from harness.verification import Report, verify
+from harness.verification.values.findings import Finding
+from tests.support.media import Take, cast, film
+
+NTSC = Fraction(1000, 1001)
+RATES = [
+    *(Fraction(rate) for rate in (10, 12, 15, 24, 25, 30, 48, 50, 60, 120)),
+    *(rate * NTSC for rate in (24, 30, 60)),
+    # Nobody's standard, and as steady as any.
+    Fraction(25, 2),
+    Fraction(273, 10),
+    Fraction(2998, 100),
+]
+
+
+def clip(
+    path: Path, times: Iterable[float], *, container: str = "webm", codec: str = "libvpx", step: Fraction | None = None
+) -> Path:
+    """Write grey frames at ``times`` in seconds, which WebM rounds to milliseconds; ``step`` is the time base."""
+    base = step or Fraction(1, 1000)
+    with av.open(str(path), "w", format=container) as media:
+        stream = media.add_stream(codec, rate=30)
+        stream.width, stream.height, stream.pix_fmt, stream.time_base = 64, 48, "yuv420p", base
+        stream.codec_context.time_base = base
+        for number, at in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(np.full((72, 64), 60 + number % 100, np.uint8), format="yuv420p")
+            frame.pts, frame.time_base = round(at / base), base
+            media.mux(stream.encode(frame))
+        media.mux(stream.encode(None))
+    return path
+
+
+def steady(rate: Fraction, seconds: float = 4.0) -> list[float]:
+    """Return the times of a perfect file."""
+    return [float(number / rate) for number in range(round(seconds * rate))]
+
+
+def gap_of(report: Report) -> Finding:
+    """Return what the check for gaps found."""
+    (finding,) = (one for one in report.findings if one.check == "gap")
+    return finding
+
+
+@pytest.mark.parametrize("rate", RATES, ids=lambda rate: f"{float(rate):.3f}")
+@pytest.mark.parametrize("seconds", [0.5, 20.0])
+def test_a_file_of_a_constant_rate_has_no_gap(tmp_path: Path, rate: Fraction, seconds: float) -> None:
+    """WebM rounds each time to a millisecond, which says nothing about the rate."""
+    report = verify(clip(tmp_path / "some.webm", steady(rate, seconds)))
+
+    assert () == report.failures
+    assert not gap_of(report).warning
+    assert report.media is not None
+    assert report.media.video is not None
+    assert 0 == report.media.video.missed
+
+
+@pytest.mark.parametrize("rate", [Fraction(24), Fraction(60), 60 * NTSC], ids=str)
+def test_missing_frames_are_found_at_any_rate(tmp_path: Path, rate: Fraction) -> None:
+    """The finding counts them and says where; a manifest that is not there counts nothing."""
+    times = steady(rate)
+    del times[60:63]
+
+    finding = gap_of(verify(clip(tmp_path / "some.webm", times)))
+
+    assert not finding.ok
+    assert finding.message.startswith(f"3 frames are missing from the grid of {float(rate):.5g} fps; the longest is ")
+    assert "manifest" not in finding.message
+    assert finding.at is not None
+    assert finding.at[0] == pytest.approx(times[59], abs=0.001)
+
+
+def test_a_frame_off_the_grid_is_found(tmp_path: Path) -> None:
+    """One that comes 8 ms late."""
+    times = steady(Fraction(25))
+    times[50] += 0.008
+
+    finding = gap_of(verify(clip(tmp_path / "some.webm", times)))
+
+    assert not finding.ok
+    assert finding.message.startswith("2 of 99 gaps between frames are off the grid of 25 fps")
+
+
+def test_a_rate_that_varies_is_called_so(tmp_path: Path) -> None:
+    """A phone or a screen recorder takes frames when there are any: none is missing, and no manifest is blamed."""
+    gaps = np.random.default_rng(1).uniform(0.015, 0.09, 80)
+
+    finding = gap_of(verify(clip(tmp_path / "phone.webm", np.cumsum(gaps).tolist())))
+
+    assert finding.ok
+    assert finding.warning
+    assert finding.message.startswith("The frame rate varies: gaps between frames last ")
+    assert "manifest" not in finding.message
+
+
+def test_a_rate_that_varies_fails_where_a_constant_one_was_recorded(tmp_path: Path) -> None:
+    """A manifest that promises 30 frames a second is held to it."""
+    take = Take(people=cast("alice"), seconds=3.0)
+    film(tmp_path / "good.webm", take)
+    path = clip(tmp_path / "take.webm", np.cumsum(np.random.default_rng(1).uniform(0.015, 0.06, 80)).tolist())
+    (tmp_path / "take.json").write_text((tmp_path / "good.json").read_text())
+
+    assert "gap" in {one.check for one in verify(path).failures}
+
+
+@pytest.mark.parametrize(("suffix", "container"), [("mkv", "matroska"), ("mp4", "mp4")])
+def test_frames_that_are_stored_out_of_order_do_not_go_backward(tmp_path: Path, suffix: str, container: str) -> None:
+    """B-frames are stored after the frames that they depend on; what counts is the order in which they are shown."""
+    path = clip(
+        tmp_path / f"b.{suffix}", steady(Fraction(25)), container=container, codec="libx264", step=Fraction(1, 12_800)
+    )
+    with av.open(str(path)) as media:
+        order = [packet.pts for packet in media.demux() if packet.pts is not None]
+    assert order != sorted(order)
+
+    assert () == verify(path).failures
+
+
+def test_frames_that_an_edit_list_cuts_off_are_not_part_of_the_file(tmp_path: Path) -> None:
+    """A cut without encoding keeps frames from the last keyframe on, and says that they are not shown."""
+    whole = clip(
+        tmp_path / "whole.mp4", steady(Fraction(25)), container="mp4", codec="libx264", step=Fraction(1, 12_800)
+    )
+    path = tmp_path / "cut.mp4"
+    with (
+        av.open(str(whole)) as media,
+        av.open(str(path), "w", format="mp4", options={"avoid_negative_ts": "disabled"}) as output,
+    ):
+        stream = output.add_stream_from_template(media.streams.video[0], opaque=True)
+        for packet in media.demux():
+            if packet.pts is None:
+                continue
+            cut = round(1.4 / packet.time_base)
+            packet.pts, packet.dts, packet.stream = packet.pts - cut, packet.dts - cut, stream
+            output.mux(packet)
+    with av.open(str(path)) as media:
+        assert any(packet.is_discard for packet in media.demux())
+
+    report = verify(path)
+
+    assert () == report.failures
+    assert report.media is not None
+    assert 2.6 == pytest.approx(report.media.duration, abs=0.05)

@@ -1,0 +1,277 @@
+"""The report as a page and as JUnit: one offline file, safe whatever people call themselves."""
+
+import json
+import re
+from pathlib import Path
+from time import monotonic
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import av
+import pytest
+
+from harness.recording.recording import Manifest, Recording, manifest_of, statistics_of
+from harness.verification import Report, verify
+from harness.verification.measures.connections import travelled
+from harness.verification.report import filmstrip
+from harness.verification.report.html import MOST, clock
+from harness.verification.report.junit import write_junit
+from tests.support.media import Take, cast, changed, film
+
+HOSTILE = "<script>alert('x')</script>"
+TAKE = Take(people=cast("alice", HOSTILE), seconds=3.0)
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """Return the verdict on a recording in which somebody of a hostile name is hidden for a second."""
+    faulty = changed(TAKE, HOSTILE, hidden=((1.0, 2.0),))
+    return verify(film(tmp_path_factory.mktemp("html") / "bad one.webm", faulty, told=TAKE))
+
+
+@pytest.fixture(scope="module")
+def page(bad: Report) -> str:
+    """Return its page, written beside the recording."""
+    return bad.write_html(bad.path.with_name("report.html")).read_text()
+
+
+def test_the_verdict_stands_at_the_top(page: str) -> None:
+    """Before the film and everything else; in the title, too."""
+    assert "<title>Failed: bad one.webm</title>" in page
+    assert page.index("✗ Failed") < page.index("<video")
+
+
+def test_the_recording_plays_from_where_it_lies(bad: Report, page: str, tmp_path: Path) -> None:
+    """By an address that is relative to the page, wherever that is written."""
+    elsewhere = bad.write_html(tmp_path / "deep" / "report.html").read_text()
+
+    assert 'src="bad%20one.webm"' in page
+    (address,) = re.findall(r'<video[^>]* src="([^"]+)"', elsewhere)
+    assert (tmp_path / "deep" / address.replace("%20", " ")).resolve() == bad.path
+
+
+def test_every_failure_is_a_jump_mark(bad: Report, page: str) -> None:
+    """Its button plays the film from there."""
+    (failure,) = bad.failures
+
+    assert failure.at is not None
+    assert f'data-at="{failure.at[0]}"' in page
+
+
+def test_each_participant_has_a_lane_and_curves(page: str) -> None:
+    """Seen and heard in the lane; level, offset and gaps below. Without room time nobody knows a delay."""
+    assert {"alice", "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"} == set(
+        re.findall(r'class="lane"[^>]*aria-label="([^"]+)"', page)
+    )
+    assert ["Sound level", "Sound against picture", "From picture to picture"] == re.findall(
+        r'class="title">([^<]+)<', page
+    )
+    assert 2 <= page.count('class="seen"')
+    assert 2 <= page.count('class="heard"')
+
+
+def test_what_webrtc_said_is_plotted_beside_it(tmp_path: Path) -> None:
+    """From the statistics beside the recording; lines that can't be read are passed over."""
+    recording = film(tmp_path / "take.webm", TAKE)
+    lines = [
+        {"at": at, "participant": "alice", "report": [
+            {"type": "inbound-rtp", "kind": "video", "bytesReceived": at * 125_000, "packetsLost": 3 * at},
+            {"type": "candidate-pair", "currentRoundTripTime": 0.004},
+        ]}
+        for at in range(3)
+    ]  # fmt: skip
+    text = "\n".join(["{", *map(json.dumps, lines), '{"at": "never"}', ""])
+    statistics_of(recording.path).write_text(text)
+
+    report = verify(recording)
+
+    assert report.curves is not None
+    values = {name: people["alice"].values.tolist() for name, people in report.curves.travelled.items()}
+    assert {"bitrate": [1000, 1000], "lost": [3, 3], "round_trip": [4, 4, 4]} == values
+    page = report.write_html(tmp_path / "report.html").read_text()
+    assert "Received over WebRTC" in page
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
+@pytest.mark.parametrize("field", ["at", "bytesReceived", "packetsLost", "currentRoundTripTime"])
+def test_statistics_that_can_not_be_are_passed_over(tmp_path: Path, field: str, number: str) -> None:
+    """A number that is none leaves the others, and a page."""
+    recording = film(tmp_path / "take.webm", Take(people=cast("alice"), seconds=1.0))
+    lines = [
+        {"at": at, "participant": "alice", "report": [
+            {"type": "inbound-rtp", "bytesReceived": at * 125_000, "packetsLost": 3 * at},
+            {"type": "candidate-pair", "currentRoundTripTime": 0.004},
+        ]}
+        for at in range(3)
+    ]  # fmt: skip
+    wrong = json.dumps(lines[2]).replace(f'"{field}": {json.dumps(found(lines[2], field))}', f'"{field}": {number}')
+    statistics_of(recording.path).write_text("\n".join([*map(json.dumps, lines), wrong, ""]))
+
+    report = verify(recording)
+
+    assert report.curves is not None
+    values = {name: people["alice"].values.tolist() for name, people in report.curves.travelled.items()}
+    assert [1000, 1000] == values["bitrate"][:2]
+    assert {0.0, 3.0, 4.0, 1000.0} >= {value for curve in values.values() for value in curve}
+    assert report.write_html(tmp_path / "report.html").is_file()
+
+
+def found(line: dict[str, Any], field: str) -> Any:
+    """Return what a line of statistics says of a field, wherever."""
+    return next(one[field] for one in (line, *line["report"]) if field in one)
+
+
+def test_statistics_of_too_many_people_are_those_of_the_first(tmp_path: Path) -> None:
+    """More than 256 are no room's."""
+    path = tmp_path / "take.stats.jsonl"
+    pair = {"type": "candidate-pair", "currentRoundTripTime": 0.004}
+    lines = [{"at": 1, "participant": f"{number}", "report": [pair]} for number in range(300)]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+    assert [f"{number}" for number in range(256)] == list(travelled(path)["round_trip"])
+
+
+def told(path: Path, events: list[dict[str, Any]], people: int = 1) -> Recording:
+    """Return a short recording of sound, of which a manifest tells that so many people were in it, and all that."""
+    recording = film(path, Take(people=cast("alice"), seconds=1.0, picture=False))
+    manifest = json.loads(recording.manifest.read_text())
+    members = [{"name": "alice", "marker": 1}, *({"name": f"p{one}", "marker": one} for one in range(2, people + 1))]
+    manifest["timeline"] = {"members": members, "events": events}
+    recording.manifest.write_text(json.dumps(manifest))
+    return recording
+
+
+def test_more_events_than_anybody_reads_are_counted(tmp_path: Path) -> None:
+    """The page says how many more there are, and what is in every lane stands in it once."""
+    alarm = {"at": 0.5, "event": "alarm", "message": "The picture stalled. " * 50}
+    recording = told(tmp_path / "take.webm", [alarm] * 5_000, people=200)
+
+    page = verify(recording).write_html(tmp_path / "report.html").read_text()
+
+    assert MOST == page.count('<line class="mark alarm"')
+    assert f"And {5_000 - MOST} more; the manifest has them all." in page
+    assert 200 == page.count('<use href="#everybody"/>')
+    assert len(page) < 5_000_000
+
+
+def test_a_manifest_that_tells_of_many_stretches_has_a_page_in_a_moment(tmp_path: Path) -> None:
+    """Those that lie closer together than the page can show are drawn as one."""
+    many = 20_000
+    events = [
+        event
+        for at in (number / many for number in range(many))
+        for event in (
+            {"at": at, "event": "join", "participant": "alice"},
+            {"at": at, "event": "sound", "participant": "alice", "on": True},
+            {"at": at + 0.3 / many, "event": "sound", "participant": "alice", "on": False},
+            {"at": at + 0.6 / many, "event": "leave", "participant": "alice"},
+        )
+    ]
+    report = verify(told(tmp_path / "take.webm", events))
+    began = monotonic()
+
+    page = report.write_html(tmp_path / "report.html").read_text()
+
+    assert monotonic() - began < 10
+    assert 0 < page.count('class="present"') <= MOST + 1
+    assert len(page) < 1_000_000
+
+
+def test_findings_are_drawn_where_they_concern_somebody(bad: Report, page: str) -> None:
+    """In the lane of who is hidden, and in no other; what concerns everybody is in each."""
+    (failure,) = bad.failures
+    everybody = failure.model_copy(update={"participant": None})
+    both = bad.model_copy(update={"findings": (failure, everybody)}).write_html(bad.path.with_name("both.html"))
+
+    lanes = re.findall(r'<svg class="lane".*?</svg>', page, re.DOTALL)
+    assert [0, 1] == [lane.count('class="wrong"') for lane in lanes]
+    shared = re.search(r'<g id="everybody">.*?</g>', both.read_text(), re.DOTALL)
+    assert shared
+    assert 1 == shared[0].count('class="wrong"')
+
+
+@pytest.mark.parametrize("what", ["hangs", "crashes"])
+def test_a_film_that_can_not_be_looked_at_has_a_page_all_the_same(
+    bad: Report, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pictures are taken in a process of its own, which has its time, and ends with it."""
+    does = {"hangs": "import time; print('half a pict', end='', flush=True); time.sleep(60)", "crashes": "os.abort()"}
+    monkeypatch.setattr(filmstrip, "_PROGRAM", f"import os; {does[what]}")
+    monkeypatch.setattr(filmstrip, "_WITHIN", 1.0)
+    began = monotonic()
+
+    page = bad.write_html(tmp_path / "report.html").read_text()
+
+    assert monotonic() - began < 20
+    assert "<img" not in page
+    assert "✗ Failed" in page
+
+
+def test_the_films_decoder_does_not_run_here(bad: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever writes the page opens no film."""
+    monkeypatch.setattr(av, "open", lambda *_, **__: pytest.fail("The film is opened here."))
+
+    assert "data:image/jpeg" in bad.write_html(tmp_path / "report.html").read_text()
+
+
+def test_a_page_to_share_tells_neither_the_moment_nor_the_hash(bad: Report, page: str, tmp_path: Path) -> None:
+    """By which somebody who has the recording, or was there, would know it."""
+    redacted = verify(bad.path, redact=True).write_html(tmp_path / "report.html").read_text()
+    manifest = Manifest.read(manifest_of(bad.path)).recording
+
+    assert [True, True] == [word in page for word in (manifest.started_at, manifest.sha256)]
+    assert [False, False] == [word in redacted for word in (manifest.started_at, manifest.sha256)]
+
+
+def test_the_filmstrip_shows_the_film(page: str) -> None:
+    """Twelve pictures, inside the page."""
+    assert 12 == page.count('src="data:image/jpeg;base64,')
+
+
+def test_it_needs_no_network_and_runs_nobody_elses_script(page: str) -> None:
+    """Nothing is fetched from anywhere, and names are text."""
+    assert "http" not in page.replace("http-equiv", "")
+    assert HOSTILE not in page
+    assert 1 == page.count("<script>")
+
+
+def test_what_could_not_be_read_has_a_page_too(tmp_path: Path) -> None:
+    """It says what is wrong, and shows neither film nor lanes."""
+    path = tmp_path / "empty.webm"
+    path.touch()
+
+    page = verify(path).write_html(tmp_path / "report.html").read_text()
+
+    assert "empty.webm is empty (0 bytes)." in page
+    assert "<video" not in page
+
+
+def test_without_a_manifest_the_page_says_so(tmp_path: Path) -> None:
+    """Everything that needs none is there."""
+    recording = film(tmp_path / "take.webm", TAKE)
+    recording.manifest.unlink()
+
+    page = verify(recording.path).write_html(tmp_path / "report.html").read_text()
+
+    assert "There is no manifest beside the file" in page
+    assert "Sound level" in page
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00.0"), (7.24, "0:07.2"), (59.96, "1:00.0"), (3723, "1:02:03.0")])
+def test_times_are_written_as_people_read_them(seconds: float, text: str) -> None:
+    """Minutes, seconds and tenths; hours where there are any."""
+    assert text == clock(seconds)
+
+
+def test_junit_has_a_suite_for_a_recording_and_a_case_for_a_check(bad: Report, tmp_path: Path) -> None:
+    """What failed is a failure with the finding's message; control characters vanish."""
+    odd = bad.model_copy(update={"path": bad.path.with_name("od\x07d.webm")})
+    write_junit([bad, odd], tmp_path / "results.xml")
+
+    root = ET.parse(tmp_path / "results.xml").getroot()  # noqa: S314 - our own file
+
+    assert ["bad one.webm", "od\ufffdd.webm"] == [suite.get("name") for suite in root]
+    failed = [case for case in root[0] if case.find("failure") is not None]
+    assert [f"presence ({HOSTILE})"] == [case.get("name") for case in failed]
+    assert "is not seen from 1.00 to 2.00 s." in str(failed[0].find("failure").get("message"))  # type: ignore[union-attr]
+    assert ("2", str(2 * len(root[0]))) == (root.get("failures"), root.get("tests"))

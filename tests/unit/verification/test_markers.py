@@ -1,0 +1,221 @@
+"""The markers in picture and sound: written, mixed, coded, and read back."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.recording.timeline import Timeline
+from harness.verification.markers.audio_markers import Hearing, SoundWatch
+from harness.verification.markers.marker_reader import Sightings, StripWatch
+from harness.verification.markers.strip import BRIGHT, DARK, Mark, Place, Sampler, every_grid, fitted, grid, read, strip
+from harness.verification.probe.probe import probe
+from harness.verification.probe.tracks import Picture, Sound
+from tests.support.media import Someone, Take, cast, encode, mix, tiles, timeline_of
+
+
+def watch(path: Path, timeline: Timeline | None = None) -> dict[int, Sightings]:
+    """Return who is seen in a file."""
+    strips = StripWatch(timeline or Timeline(), None)
+    probe(path, eyes=[strips])
+    return strips.sightings()
+
+
+def listen(take: Take) -> Hearing:
+    """Return what is heard in a take before any codec, in packets of 20 ms."""
+    ear = SoundWatch()
+    samples = mix(take)[: round(take.seconds * 48_000)]
+    for start in range(0, samples.size, 960):
+        ear.hear(Sound(start / 48_000, samples[start : start + 960]))
+    return ear.hearing()
+
+
+def test_a_strip_is_laid_out_as_agreed_with_the_page() -> None:
+    """Marker, counter, capture time and checksum stand most significant bit first."""
+    bits = "".join(str(int(bit)) for bit in strip(Mark(0x31, 0x0C8CC, 0x343536)))
+
+    # "12" and the bits of two odd fields; the checksum was computed with another program.
+    assert bits[:48] == f"{0x31:08b}{0x0C8CC:018b}{0x343536:022b}"
+    assert bits[48:] == f"{reference_crc(int(bits[:48], 2).to_bytes(6)):016b}"
+
+
+def reference_crc(data: bytes) -> int:
+    """Return CRC-16/CCITT-FALSE by long division, bit by bit."""
+    message = int.from_bytes(data) ^ 0xFFFF << (8 * len(data) - 16)
+    for bit in range(8 * len(data) - 1, -1, -1):
+        if message >> (bit + 16) & 1 or message << 16 >> (bit + 16) & 1:
+            break
+    remainder = message << 16
+    for bit in range(8 * len(data) + 15, 15, -1):
+        if remainder >> bit & 1:
+            remainder ^= 0x11021 << (bit - 16)
+    return remainder
+
+
+def test_the_reference_checksum_is_the_catalogued_one() -> None:
+    """CRC-16/CCITT-FALSE of "123456789" is 0x29B1."""
+    assert reference_crc(b"123456789") == 0x29B1
+
+
+def test_any_mark_reads_back() -> None:
+    """What a strip says is what was written, for marks of all sizes."""
+    random = np.random.default_rng(1)
+    marks = [Mark(*(int(random.integers(1 << bits)) for bits in (8, 18, 22))) for _ in range(200)]
+    cells = np.where([strip(mark) for mark in marks], BRIGHT, DARK).astype(float)
+
+    assert marks == read(cells)
+
+
+def test_a_single_wrong_cell_is_no_mark() -> None:
+    """The checksum refuses every strip with one cell flipped, and a plain wall."""
+    bits = np.array([strip(Mark(7, 12345, 67890))] * 64) ^ np.eye(64, dtype=bool)
+
+    assert [None] * 64 == read(np.where(bits, BRIGHT, DARK).astype(float))
+    assert [None] == read(np.full((1, 64), 128.0))
+
+
+def test_a_plain_wall_holds_no_strip() -> None:
+    """Wherever one looks."""
+    wall = np.full((180, 320), 128, np.uint8)
+    places = every_grid(320, 180)
+
+    assert [None] * len(places) == Sampler(places, wall).marks(wall)
+
+
+def test_a_picture_is_fitted_into_any_tile() -> None:
+    """It is contained, centred, and even."""
+    assert fitted(0, 0, 320, 180) == Place(0, 0, 320, 180)
+    assert fitted(320, 0, 320, 240) == Place(320, 30, 320, 180)
+    assert fitted(0, 0, 640, 180) == Place(160, 0, 320, 180)
+
+
+@pytest.mark.parametrize("size", [(640, 360), (640, 480), (1280, 720)])
+@pytest.mark.parametrize("people", [1, 2, 3, 5, 16])
+def test_the_grid_is_the_mixers(people: int, size: tuple[int, int]) -> None:
+    """Pictures stand in its tiles for every size and number."""
+    assert [fitted(*tile) for tile in tiles(people, *size)] == grid(people, *size)
+    assert set(grid(people, *size)) <= set(every_grid(*size))
+
+
+@pytest.mark.parametrize(("codec", "bitrate"), [("libvpx", 2_500_000), ("libvpx", 500_000), ("libvpx-vp9", 400_000)])
+def test_sixteen_people_at_360p_are_all_read_after_encoding(tmp_path: Path, codec: str, bitrate: int) -> None:
+    """Cells of five by five pixels survive: every strip of every picture is read, without a manifest."""
+    people = cast(*(f"p{number}" for number in range(16)))
+    take = Take(people=people, width=640, height=360, rate=15, seconds=2.0, codec=codec, bitrate=bitrate, sound=False)
+    encode(tmp_path / "take.webm", take)
+
+    seen = watch(tmp_path / "take.webm")
+
+    assert {one.marker: 30 for one in people} == {marker: found.times.size for marker, found in seen.items()}
+    for one in people:
+        assert (one.counter + 2 * np.arange(30)).tolist() == seen[one.marker].counters.tolist()
+
+
+def test_a_tile_that_is_no_grid_is_read_by_the_layout(tmp_path: Path) -> None:
+    """The timeline's tile is where its participant is at home, and somebody else is not."""
+    take = Take(people=cast("alice", "bob"), width=640, height=480, seconds=1.0, sound=False)
+    encode(tmp_path / "take.webm", take)
+    swapped = timeline_of(replace(take, people=take.people[::-1]))
+
+    at_home = watch(tmp_path / "take.webm", timeline_of(take))
+    astray = watch(tmp_path / "take.webm", swapped)
+
+    assert [True, True] == [bool(at_home[marker].home.all()) for marker in (1, 2)]
+    assert [False, False] == [bool(astray[marker].home.any()) for marker in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    "strips_read",
+    [
+        pytest.param([(0.0, 100, 100), (0.5, 9000, 9000), (1.0, 77, 77), (5.0, 250, 250)], id="none confirms another"),
+        pytest.param([(at / 30, 4711, 815) for at in range(3)], id="the same wrong one three times"),
+        pytest.param([(0.0, 100, 900), (0.1, 103, 700_000), (0.2, 106, 3)], id="capture times that do not fit"),
+    ],
+)
+def test_strips_read_by_chance_are_nobody(strips_read: list[tuple[float, int, int]]) -> None:
+    """In an hour of pictures some strip passes its checksum where there is none; that is no intruder."""
+    picture = np.full((180, 320), 128, np.uint8)
+    strips = StripWatch(Timeline(), None)
+    for at, counter, capture in strips_read:
+        bits = strip(Mark(9, counter, capture)).reshape(2, 32)
+        picture[:20] = np.where(bits, BRIGHT, DARK)[np.arange(20) // 10][:, np.arange(320) // 10]
+        strips.see(Picture(at, picture, 320, 180))
+
+    assert strips.sightings() == {}
+
+
+def test_counters_go_on_through_their_wrap_around(tmp_path: Path) -> None:
+    """After 2^18 counts (2.4 hours) the counter of the file goes on rising."""
+    someone = Someone(name="alice", marker=1, counter=(1 << 18) - 10)
+    encode(tmp_path / "take.webm", Take(people=(someone,), seconds=1.0, sound=False))
+
+    seen = watch(tmp_path / "take.webm")
+
+    assert [1] * 29 == np.diff(seen[1].counters).tolist()
+
+
+def test_bursts_are_timed_to_a_millisecond_although_all_speak_at_once() -> None:
+    """Sixteen voices, half of them bursting at the same moment, are each found once a second."""
+    people = tuple(Someone(name=f"p{number}", marker=number, counter=15 * (number % 2)) for number in range(16))
+
+    hearing = listen(Take(people=people, seconds=4.0))
+
+    for one in people:
+        first = 0.5 if one.marker % 2 else 0.0
+        # The very first sample of a file is no peak that can be told from a cut.
+        expected = [first + second for second in range(4) if first + second > 0]
+        assert expected == pytest.approx(hearing.bursts[one.marker].tolist(), abs=0.001)
+
+
+def test_bursts_are_timed_by_packets_and_not_by_counting() -> None:
+    """A hole in the stamps moves what comes after it."""
+    take = Take(people=(Someone(name="alice", marker=4, counter=15),), seconds=4.0)
+    samples = mix(take)
+    ear = SoundWatch()
+    for start in range(0, 4 * 48_000, 960):
+        ear.hear(Sound(start / 48_000 + (0.2 if start >= 96_000 else 0.0), samples[start : start + 960]))
+
+    found = ear.hearing().bursts[4]
+
+    assert [0.5, 1.5, 2.7, 3.7] == pytest.approx(found.tolist(), abs=0.001)
+
+
+def test_a_tone_is_told_from_its_neighbours() -> None:
+    """Of two voices 50 Hz apart each is heard exactly while it sounds."""
+    people = (Someone(name="a", marker=5, muted=((1.0, 2.0),)), Someone(name="b", marker=6, muted=((2.0, 3.0),)))
+
+    hearing = listen(Take(people=people, seconds=4.0))
+
+    middles = hearing.steps.mean(axis=1)
+    for voice, silent in ((5, (1.0, 2.0)), (6, (2.0, 3.0))):
+        # Windows of 80 ms: half of one, and half a step, reach over the edge.
+        off = (middles > silent[0] + 0.065) & (middles < silent[1] - 0.065)
+        on = (middles < silent[0] - 0.065) | (middles > silent[1] + 0.065)
+        assert not hearing.tones[off, voice].any()
+        assert hearing.tones[on, voice] == pytest.approx(0.04, rel=0.1)
+    assert not np.delete(hearing.tones, (5, 6), axis=1).any()
+
+
+def test_a_splice_in_the_sound_is_no_absence() -> None:
+    """Where a jitter buffer drops ten milliseconds, the tone's phase jumps and its sound goes on."""
+    take = Take(people=(Someone(name="alice", marker=1),), seconds=3.0)
+    samples = np.delete(mix(take), np.arange(48_000, 48_000 + 480 + 68))
+    ear = SoundWatch()
+    ear.hear(Sound(0.0, samples[: 2 * 48_000]))
+
+    lost = ear.hearing().tones[:, 1] < 0.02
+
+    assert np.count_nonzero(lost) <= 2
+
+
+def test_noise_and_music_are_nobody() -> None:
+    """Neither noise nor a held chord gives bursts."""
+    random = np.random.default_rng(2)
+    at = np.arange(3 * 48_000) / 48_000
+    chord = sum(0.1 * np.sin(2 * np.pi * pitch * at) for pitch in (262, 330, 392, 1350, 1650))
+    ear = SoundWatch()
+    ear.hear(Sound(0.0, (0.1 * random.standard_normal(at.size)).astype(np.float32)))
+    ear.hear(Sound(3.0, chord.astype(np.float32)))
+
+    assert [0] * 16 == [found.size for found in ear.hearing().bursts]

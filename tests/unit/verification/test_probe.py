@@ -1,0 +1,172 @@
+"""Reading a file: what its bytes, its packets and its decoded media say."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from harness.verification.probe.container import read_structure
+from harness.verification.probe.probe import UnreadableError, probe
+from harness.verification.probe.tracks import Picture, Sound
+from tests.support.media import Painter, Take, cast, encode
+
+TAKE = Take(people=cast("alice"), seconds=2.0)
+
+
+class Witness:
+    """Keeps the times of what passes."""
+
+    def __init__(self) -> None:
+        self.pictures: list[float] = []
+        self.sounds: list[float] = []
+        self.samples = 0
+
+    def see(self, picture: Picture) -> None:
+        """Take a picture."""
+        self.pictures.append(picture.at)
+
+    def hear(self, sound: Sound) -> None:
+        """Take a piece of sound."""
+        self.sounds.append(sound.at)
+        self.samples += sound.samples.size
+
+
+@pytest.fixture(scope="module")
+def webm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a finished WebM of two seconds."""
+    path = tmp_path_factory.mktemp("probe") / "take.webm"
+    encode(path, TAKE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a WebM as it is written live: nothing at its end, clusters of unknown size."""
+    path = tmp_path_factory.mktemp("probe") / "live.webm"
+    encode(path, Take(people=TAKE.people, seconds=2.0, live=True))
+    return path
+
+
+def test_structure_of_a_finished_webm(webm: Path) -> None:
+    """It names its kind, and has Duration, Cues and SeekHead."""
+    structure = read_structure(webm)
+
+    assert structure is not None
+    assert structure.doc_type == "webm"
+    assert structure.duration == pytest.approx(2.0, abs=0.05)  # Opus ends on a packet of 20 ms
+    assert (structure.cues, structure.seek_head, structure.complete) == (True, True, True)
+
+
+def test_structure_of_a_live_webm(live: Path) -> None:
+    """It has neither Duration nor Cues, and is complete all the same."""
+    structure = read_structure(live)
+
+    assert structure is not None
+    assert (structure.duration, structure.cues, structure.complete) == (None, False, True)
+
+
+def test_structure_of_a_cut_webm(webm: Path, tmp_path: Path) -> None:
+    """It is not complete when its bytes end before its elements do."""
+    cut = tmp_path / "cut.webm"
+    cut.write_bytes(webm.read_bytes()[:20_000])
+
+    structure = read_structure(cut)
+
+    assert structure is not None
+    assert not structure.complete
+
+
+def test_every_picture_and_all_sound_pass_once(webm: Path) -> None:
+    """The eyes see 60 pictures and the ears hear two seconds, in the file's times."""
+    witness = Witness()
+
+    streams = probe(webm, eyes=[witness], ears=[witness])
+
+    assert witness.pictures == pytest.approx(np.arange(60) / 30, abs=0.0006)  # whole milliseconds
+    assert witness.samples / 48_000 == pytest.approx(2.0, abs=0.021)  # a packet
+    assert streams.picture is not None
+    assert streams.picture.times == pytest.approx(witness.pictures)
+    assert streams.picture.sizes == ((0.0, 320, 180),)
+    assert (streams.container, streams.cut, streams.lands) == ("webm", False, True)
+
+
+def test_mp4_named_webm(tmp_path: Path) -> None:
+    """It is what its bytes say, and judged as far as possible."""
+    path = tmp_path / "take.webm"
+    encode(path, Take(people=TAKE.people, seconds=1.0, container="mp4", codec="libvpx-vp9"))
+
+    streams = probe(path)
+
+    assert (streams.container, streams.structure) == ("mp4", None)
+    assert streams.picture is not None
+    assert (streams.picture.codec, streams.picture.times.size) == ("vp9", 30)
+
+
+@pytest.mark.parametrize("what", ["picture", "sound"])
+def test_one_track_alone(tmp_path: Path, what: str) -> None:
+    """A file of picture or sound alone reads like any other."""
+    path = tmp_path / "take.webm"
+    encode(path, Take(people=TAKE.people, seconds=2.0, picture=what == "picture", sound=what == "sound"))
+
+    streams = probe(path)
+
+    assert (what == "picture", what == "sound") == (streams.picture is not None, streams.sound is not None)
+    assert streams.lands
+
+
+def test_a_change_of_size_within_the_file(tmp_path: Path) -> None:
+    """It is found in the decoded pictures, although the header keeps the first size."""
+    path = tmp_path / "resized.webm"
+    with av.open(str(path), "w", format="webm") as media:
+        stream = media.add_stream("libvpx", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        other = av.CodecContext.create("libvpx", "w")
+        other.width, other.height, other.pix_fmt, other.time_base = 160, 90, "yuv420p", Fraction(1, 30)
+        for encoder, width, first in ((stream, 320, 0), (other, 160, 10)):
+            painter = Painter(Take(people=cast("alice"), width=width, height=width * 9 // 16))
+            frames = [av.VideoFrame.from_ndarray(painter.paint(tick), format="yuv420p") for tick in range(10)]
+            for tick, frame in enumerate(frames, first):
+                frame.pts, frame.time_base = tick, Fraction(1, 30)
+            for packet in [packet for frame in (*frames, None) for packet in encoder.encode(frame)]:
+                packet.stream = stream
+                media.mux(packet)
+
+    streams = probe(path)
+
+    assert streams.picture is not None
+    assert streams.picture.sizes == ((0.0, 320, 180), (pytest.approx(1 / 3, abs=0.001), 160, 90))
+
+
+def test_a_truncated_file_is_read_to_its_last_block(webm: Path, tmp_path: Path) -> None:
+    """Half of the bytes give about half of the pictures."""
+    cut = tmp_path / "cut.webm"
+    data = webm.read_bytes()
+    cut.write_bytes(data[: len(data) // 2])
+
+    streams = probe(cut)
+
+    assert streams.picture is not None
+    assert 10 < streams.picture.decoded < 50
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "empty"),
+        (b"# A readme\n" * 200, "no media file"),
+        (bytes(5000), "no media file"),
+        (b"\x1a\x45\xdf\xa3" + bytes(range(256)) * 20, "no media file"),
+        (b"\x1a\x45\xdf\xa3\x01\xff\xff\xff\xff\xff\xff\xff", "no media file"),
+    ],
+)
+def test_what_is_no_media_is_refused_in_one_line(tmp_path: Path, data: bytes, says: str) -> None:
+    """The error names the file and says why it can't be judged."""
+    path = tmp_path / "bad.webm"
+    path.write_bytes(data)
+
+    with pytest.raises(UnreadableError, match=rf"^bad\.webm.*{says}.*\.$") as error:
+        probe(path)
+
+    assert "\n" not in str(error.value)

@@ -1,0 +1,155 @@
+"""Whatever the machine is like, the process that reads media starts, and the machine is no fault of the file."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.errors import SetupError
+from harness.verification import verify
+from harness.verification.isolation import readers
+from harness.verification.report import filmstrip
+from tests.support.media import Take, cast, film
+
+TAKE = Take(people=cast("alice", "bob"), seconds=1.0)
+# A large machine, as FFmpeg, OpenBLAS and Python see it.
+MANY_PROCESSORS = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+
+int sched_getaffinity(pid_t process, size_t size, cpu_set_t *set) {
+  memset(set, 0, size);
+  for (int number = 0; number < PROCESSORS && number < (int)size * 8; number++) CPU_SET_S(number, size, set);
+  return 0;
+}
+
+int get_nprocs(void) { return PROCESSORS; }
+int get_nprocs_conf(void) { return PROCESSORS; }
+
+long sysconf(int name) {
+  static long (*real)(int);
+  if (!real) real = (long (*)(int))dlsym(RTLD_NEXT, "sysconf");
+  return name == _SC_NPROCESSORS_ONLN || name == _SC_NPROCESSORS_CONF ? PROCESSORS : real(name);
+}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _no_idle_reader() -> Iterator[None]:
+    """Begin and end without a process that waits for a request."""
+    readers._WORKERS.end()
+    yield
+    readers._WORKERS.end()
+
+
+def broken_library(folder: Path, text: str) -> Path:
+    """Make a folder with a NumPy that can't be imported, and return it."""
+    folder.mkdir()
+    (folder / "numpy.py").write_text(text)
+    return folder
+
+
+@pytest.mark.skipif(not shutil.which("cc") or sys.platform != "linux", reason="needs a C compiler to preload a library")
+@pytest.mark.parametrize("processors", [1, 64, 128])
+def test_a_720p_file_passes_on_a_machine_with_any_number_of_processors(tmp_path: Path, processors: int) -> None:
+    """Threads of the decoder and of the linear algebra reserve memory for each processor that they see."""
+    recording = film(
+        tmp_path / "big.webm", Take(people=cast("alice"), seconds=0.5, width=1280, height=720, codec="libvpx-vp9")
+    )
+    (tmp_path / "many.c").write_text(MANY_PROCESSORS)
+    library = tmp_path / "many.so"
+    define = f"-DPROCESSORS={processors}"
+    subprocess.run(["cc", "-shared", "-fPIC", define, "-o", library, tmp_path / "many.c", "-ldl"], check=True)
+    html = tmp_path / "report.html"
+
+    verified = subprocess.run(
+        [sys.executable, "-m", "harness", "verify", recording.path, "--html", html],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "LD_PRELOAD": str(library)},
+    )
+
+    assert (0, "") == (verified.returncode, verified.stderr)
+    assert "alice" in verified.stdout
+    assert "data:image/jpeg" in html.read_text()
+
+
+def test_a_path_object_on_the_import_path_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing ignores what is not text, and so does the process that reads."""
+    recording = film(tmp_path / "take.webm", TAKE)
+    monkeypatch.setattr(sys, "path", [*sys.path, tmp_path, 7])
+
+    assert verify(recording).ok
+    assert filmstrip.filmstrip(recording.path, 1.0)
+
+
+def test_an_installation_that_does_not_import_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the reason and the remedy, and blames no file."""
+    recording = film(tmp_path / "take.webm", TAKE)
+    broken = broken_library(tmp_path / "broken", "raise ImportError('libopenblas.so.0 is missing')")
+    monkeypatch.setattr(sys, "path", [str(broken), *sys.path])
+
+    with pytest.raises(SetupError, match=r"did not start: ImportError: libopenblas\.so\.0 is missing\. .*doctor"):
+        verify(recording)
+
+
+def test_a_reader_that_never_gets_ready_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import that works without end is given up; nothing is left running."""
+    monkeypatch.setattr(readers, "_STARTS_WITHIN", 0.5)
+    recording = film(tmp_path / "take.webm", TAKE)
+    endless = broken_library(tmp_path / "endless", "while True: pass")
+    monkeypatch.setattr(sys, "path", [str(endless), *sys.path])
+
+    with pytest.raises(SetupError, match="was not ready in time"):
+        verify(recording)
+
+    assert [] == psutil.Process().children()
+
+
+def test_the_command_line_reports_a_broken_installation_with_its_own_exit_status(tmp_path: Path) -> None:
+    """A failed report would be status 1; this is what an incomplete machine gives."""
+    recording = film(tmp_path / "take.webm", TAKE)
+    broken = broken_library(tmp_path / "broken", "raise ImportError('wrong architecture')")
+    program = f"""
+import sys, harness.verification.analysis, harness.cli
+sys.path.insert(0, {str(broken)!r})
+sys.argv = ["harness", "verify", {str(recording.path)!r}]
+harness.cli.main()
+"""
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert 3 == ended.returncode
+    assert "ImportError: wrong architecture" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "" == ended.stdout
+
+
+def test_a_reader_that_gets_no_processor_for_a_while_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only its own work counts against its time, not that of others on the machine."""
+    monkeypatch.setattr(readers, "_AT_LEAST", 1.0)
+    monkeypatch.setattr(readers, "_PER_SECOND", 0.1)
+    long = film(tmp_path / "long.webm", Take(people=cast("alice"), seconds=5.0))
+    verify(film(tmp_path / "short.webm", TAKE))
+    (reader,) = (one for one in psutil.Process().children() if "isolation.worker" in " ".join(one.cmdline()))
+    reader.send_signal(signal.SIGSTOP)
+    goes_on = threading.Timer(2.5, reader.send_signal, (signal.SIGCONT,))
+    goes_on.start()
+
+    report = verify(long)
+
+    goes_on.join()
+    assert report.ok, str(report)

@@ -1,0 +1,381 @@
+"""Files are read in a process of its own: hostile ones are told of in time, and nothing is left behind."""
+
+import json
+import os
+import pickle
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from importlib import import_module
+from pathlib import Path
+
+import av
+import numpy as np
+import psutil
+import pytest
+
+from harness.errors import ConfigError
+from harness.recording.files.disk import stored_bytes
+from harness.recording.isolation import child
+from harness.recording.recording import Manifest
+from harness.verification import Limits, verify
+from harness.verification.analysis import Question, judge
+from harness.verification.isolation import readers, wire
+from tests.support.media import Take, cast, encode, film
+from tests.support.processes import left_of
+from tests.support.program import until
+
+TAKE = Take(people=cast("alice"), seconds=1.0)
+# A report with a curve that has one time and no value.
+UNEVEN = {
+    "media": None,
+    "participants": [],
+    "findings": [],
+    "curves": {
+        "manifest": None,
+        "limits": {},
+        "duration": 1.0,
+        "rate": 30.0,
+        "level": {"times": "AAAAAAAAAAA=", "values": ""},
+        "gaps": {"times": "", "values": ""},
+    },
+}
+# What a decoder that was taken over could do in place of reading: take the question, and say this.
+TAKEN_OVER = """
+import socket, sys
+from harness.verification.isolation import wire
+line = socket.socket(fileno=int(sys.argv[1]))
+wire.send(line, wire.as_ready())
+line.recv(1_000_000)
+line.sendall({said!r})
+line.recv(1)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    """Begin and end without a process that waits for a question."""
+    readers._WORKERS.end()
+    yield
+    readers._WORKERS.end()
+
+
+def reader_processes() -> list[psutil.Process]:
+    """Return the processes of ours that read files."""
+    return [one for one in psutil.Process().children() if "isolation.worker" in " ".join(one.cmdline())]
+
+
+def test_one_process_answers_one_question_after_the_other(tmp_path: Path) -> None:
+    """The same report each time, and the second comes without a new process."""
+    recording = film(tmp_path / "take.webm", TAKE)
+
+    reports = [verify(recording)]
+    (first,) = reader_processes()
+    reports.append(verify(recording))
+
+    assert reports[0] == reports[1]
+    assert reports[0].ok
+    assert [first] == reader_processes()
+
+
+def test_questions_at_the_same_moment_have_a_process_each(tmp_path: Path) -> None:
+    """Threads do not wait for each other, nor take each other's answers."""
+    recordings = [film(tmp_path / f"{number}.webm", TAKE) for number in range(3)]
+    reports = {}
+
+    def ask(number: int) -> None:
+        reports[number] = verify(recordings[number])
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [recording.path for recording in recordings] == [reports[number].path for number in range(3)]
+
+
+def bomb(path: Path, *, side: int, pictures: int) -> None:
+    """Write a small file whose pictures are huge: one of them, shown again and again."""
+    with av.open(str(path), "w", format="webm") as media:
+        stream = media.add_stream("libvpx", rate=30)
+        stream.width = stream.height = side
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"deadline": "realtime", "cpu-used": "16"}
+        frame = av.VideoFrame.from_ndarray(np.full((side * 3 // 2, side), 128, np.uint8), format="yuv420p")
+        frame.pts = 0
+        (packet,) = [*stream.encode(frame), *stream.encode(None)]
+        data = bytes(packet)
+        for number in range(pictures):
+            again = av.Packet(data)
+            again.stream = stream
+            # A millisecond apart.
+            again.pts = again.dts = number
+            again.time_base = Fraction(1, 1000)
+            again.is_keyframe = True
+            media.mux(again)
+
+
+def test_a_file_that_takes_too_long_is_told_of_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second that would decode for ten ends in a report, and the process that hung is gone."""
+    monkeypatch.setattr(readers, "_AT_LEAST", 1.0)
+    bomb(tmp_path / "bomb.webm", side=4096, pictures=1_000)
+
+    report = verify(tmp_path / "bomb.webm")
+
+    assert not report.ok
+    assert report.media is None
+    (finding,) = report.findings
+    assert finding.message.startswith("bomb.webm could not be read within ")
+    assert [] == reader_processes()
+
+
+def test_a_file_that_needs_too_much_memory_is_told_of(tmp_path: Path) -> None:
+    """A picture of 16383 by 16383 claims 400 MB each time that a decoder keeps it."""
+    encode(tmp_path / "huge.webm", TAKE)
+    data = (tmp_path / "huge.webm").read_bytes()
+    small, huge = ((size).to_bytes(2, "little") for size in (TAKE.width, 16383))
+    key = b"\x9d\x01\x2a"
+    assert key + small in data
+    height = TAKE.height.to_bytes(2, "little")
+    (tmp_path / "huge.webm").write_bytes(data.replace(key + small + height, key + huge + huge))
+
+    report = verify(tmp_path / "huge.webm")
+
+    assert not report.ok
+    for process in reader_processes():
+        assert process.memory_info().rss < 1.5e9
+
+
+def test_a_reader_that_dies_is_told_of_and_the_next_file_is_read(tmp_path: Path) -> None:
+    """A crash of the decoder is a finding about the file, not the end of the program."""
+    long = film(tmp_path / "long.webm", Take(people=cast("alice"), seconds=20.0))
+    short = film(tmp_path / "short.webm", TAKE)
+    verify(short)
+    (reader,) = reader_processes()
+    killer = threading.Timer(0.1, reader.kill)
+    killer.start()
+
+    report = verify(long)
+
+    assert not report.ok
+    assert "long.webm crashes the decoder that reads it." == report.findings[0].message
+    assert verify(short).ok
+
+
+@pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="only Linux tells the limits of another process")
+def test_a_reader_has_its_limits(tmp_path: Path) -> None:
+    """Of memory, open files and the size of what is written; it can't raise them."""
+    verify(film(tmp_path / "take.webm", TAKE))
+    (reader,) = reader_processes()
+
+    limits = {name: reader.rlimit(getattr(psutil, f"RLIMIT_{name}")) for name in ("DATA", "NOFILE", "FSIZE", "CORE")}
+
+    memory, _ = limits["DATA"]
+    # Beyond the 1.5 GB it may have what was in use before the first file.
+    assert 1.5e9 <= memory < 2e9
+    assert {"DATA": (memory, memory), "NOFILE": (64, 64), "FSIZE": (0, 0), "CORE": (0, 0)} == limits
+
+
+class Harm:
+    """Makes a folder where it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (os.mkdir, (str(self._path),))
+
+
+def message(data: bytes, *, more: int = 0) -> bytes:
+    """Return data after their number, of which ``more`` are still to come."""
+    return struct.pack("!I", len(data) + more) + data
+
+
+def taken_over(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    """Let readers say something of their own."""
+    monkeypatch.setattr(readers, "_PROGRAM", f"# harness.verification.isolation.worker\n{TAKEN_OVER.format(said=said)}")
+
+
+def test_what_a_reader_says_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decoder that was taken over can't make whoever asked run anything."""
+    recording = film(tmp_path / "take.webm", TAKE)
+    taken_over(monkeypatch, message(pickle.dumps(Harm(tmp_path / "harm"))))
+
+    report = verify(recording)
+
+    assert not (tmp_path / "harm").exists()
+    assert "take.webm crashes the decoder that reads it." == report.findings[0].message
+    assert [] == reader_processes()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(message(b""), id="nothing"),
+        pytest.param(message(b"\xff\xfe"), id="no text"),
+        pytest.param(message(b"[" * 100_000), id="deep"),
+        pytest.param(message(b"9" * 100_000), id="a long number"),
+        pytest.param(message(b"[]"), id="no object"),
+        pytest.param(message(b'{"at": NaN}'), id="no time"),
+        pytest.param(message(b'{"at": 1e999}'), id="too late a time"),
+        pytest.param(message(b'{"error": 1e30}'), id="no error"),
+        pytest.param(message(b'{"judged": {"path": "/etc/passwd"}}'), id="half a report"),
+        pytest.param(
+            message(json.dumps({"judged": UNEVEN}).encode()),
+            id="uneven curves",
+        ),
+        pytest.param(message(b"", more=wire.LARGEST + 1), id="too much"),
+        pytest.param(struct.pack("!i", -1) + struct.pack("!Q", 1 << 62), id="far too much"),
+    ],
+)
+def test_a_reader_that_talks_nonsense_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    """As one that dies; the next file is read by another."""
+    recording = film(tmp_path / "take.webm", TAKE)
+    with monkeypatch.context() as hostile:
+        taken_over(hostile, said)
+        report = verify(recording)
+
+    assert not report.ok
+    assert "take.webm crashes the decoder that reads it." == report.findings[0].message
+    assert [] == reader_processes()
+    assert verify(recording).ok
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(b"\0", id="half a number"),
+        pytest.param(message(b"{", more=10), id="half an answer"),
+        pytest.param(message(b'{"at": 0.5}'), id="a beginning"),
+    ],
+)
+def test_a_reader_that_stops_in_the_middle_is_told_of_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    """Nobody waits for the rest of an answer for longer than for an answer."""
+    monkeypatch.setattr(child, "_STALLED", 1.0)
+    recording = film(tmp_path / "take.webm", TAKE)
+    taken_over(monkeypatch, said)
+
+    report = verify(recording)
+
+    assert report.findings[0].message.startswith("take.webm could not be read within ")
+    assert [] == reader_processes()
+
+
+@pytest.mark.parametrize("name", ["take.webm", os.fsdecode(b"take \xff.webm")])
+def test_a_report_comes_over_whole(tmp_path: Path, name: str) -> None:
+    """With the warnings and curves that its JSON leaves out, and a name that is no text."""
+    recording = film(tmp_path / "take.webm", Take(people=cast("alice", "张三"), seconds=2.0, dropped=frozenset({20})))
+    path = recording.path.rename(tmp_path / name)
+    told = Manifest.read(recording.manifest).model_copy(update={"ticks_missed": 1})
+    recording.manifest.unlink()
+    told.write(recording.manifest)
+    limits = Limits(freeze=0.5)
+    question = Question(path=path, beside=recording.manifest, duration=None, limits=limits, expect=())
+
+    here = judge(question, lambda _: None)
+    report = verify(path, manifest=recording.manifest, limits=limits)
+
+    assert here == report
+    assert report.warnings
+    assert here.warnings == report.warnings
+    ours, theirs = here.curves, report.curves
+    assert ours is not None
+    assert theirs is not None
+    assert (ours.manifest, ours.limits, ours.duration, ours.rate) == (
+        *(theirs.manifest, theirs.limits, theirs.duration, theirs.rate),
+    )
+    assert {who: list(seen) for who, seen in ours.seen.items()} == {
+        who: list(seen) for who, seen in theirs.seen.items()
+    }
+    for ours_of, theirs_of in (({"": ours.level}, {"": theirs.level}), (ours.offsets, theirs.offsets)):
+        assert ours_of.keys() == theirs_of.keys()
+        for who, curve in ours_of.items():
+            assert curve.times.tolist() == theirs_of[who].times.tolist()
+            assert curve.values.tolist() == theirs_of[who].values.tolist()
+
+
+def test_a_file_that_can_not_be_read_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the operating system says comes back over to whoever asked."""
+    recording = film(tmp_path / "take.webm", TAKE)
+    monkeypatch.setattr(import_module("harness.verification.verify"), "check_file", lambda _: None)
+    recording.path.unlink()
+    recording.path.mkdir()
+
+    with pytest.raises(ConfigError, match=r"take\.webm can't be read: "):
+        verify(recording)
+
+
+@pytest.mark.parametrize("end", ["pass", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
+def test_no_process_outlives_whoever_asked(tmp_path: Path, end: str) -> None:
+    """Neither after a normal end nor after a kill."""
+    recording = film(tmp_path / "take.webm", TAKE)
+    program = f"""
+import psutil
+from harness import verify
+verify({str(recording.path)!r})
+print(*(one.pid for one in psutil.Process().children()), flush=True)
+{end}
+"""
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env={**os.environ}
+    )
+
+    left = [psutil.Process(int(pid)) for pid in ended.stdout.split() if psutil.pid_exists(int(pid))]
+    assert ended.stdout.split()
+    _, alive = psutil.wait_procs(left, timeout=5)
+    assert [] == alive
+
+
+ASKS = """
+import sys
+from harness.verification.isolation import readers
+from harness.verification import verify
+readers._PROGRAM = {program!r}
+verify({path!r})
+"""
+
+
+def test_a_reader_ends_with_whoever_asked_in_the_middle_of_a_file(tmp_path: Path) -> None:
+    """A file that never ends gives it no cause to look whether anybody still waits."""
+    recording = film(tmp_path / "take.webm", TAKE)
+    busy = "import signal; from harness.verification.isolation import worker; worker.judge = lambda *_: signal.pause()"
+    program = [sys.executable, "-c", ASKS.format(program=f"{busy}; worker.main()", path=str(recording.path))]
+    with subprocess.Popen(program, text=True) as asker:
+        until(lambda: psutil.Process(asker.pid).children(), asker)
+        family = psutil.Process(asker.pid).children()
+
+        asker.kill()
+
+    assert [] == left_of(family, within=10)
+
+
+def test_a_fault_of_ours_is_not_the_decoders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file may be well; and the next question is answered by the same process."""
+    recording = film(tmp_path / "take.webm", TAKE)
+    fault = "from harness.verification.isolation import worker; worker.judge = lambda *_: dict()['no such key']"
+    monkeypatch.setattr(readers, "_PROGRAM", f"{fault}; worker.main()")
+
+    (finding,) = verify(recording).findings
+    (reader,) = readers._WORKERS._idle
+    verify(recording)
+
+    assert "take.webm could not be judged, by a fault of the harness (KeyError)." == finding.message
+    assert [reader] == readers._WORKERS._idle
+
+
+def test_a_file_with_holes_has_as_long_as_its_bytes_take(tmp_path: Path) -> None:
+    """It may claim any size, and would be read for hours."""
+    path = film(tmp_path / "take.webm", TAKE).path
+    size = path.stat().st_size
+    assert size == stored_bytes(path)
+
+    os.truncate(path, 10**13)
+
+    assert size == pytest.approx(stored_bytes(path), abs=8192)

@@ -1,0 +1,217 @@
+"""Redaction: what is shared names nobody and no place, and says all the rest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from harness import Expectation, verify
+from harness.recording.isolation import child
+from harness.recording.recording import Manifest, manifest_of
+from harness.recording.timeline import Event
+from harness.verification.isolation import readers
+from harness.verification.report.junit import write_junit
+from harness.verification.report.redaction import Redaction, unnamed
+from tests.support.media import Take, cast, changed, film
+from tests.support.program import harness
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.recording.recording import Recording
+
+# One name is part of another one, and one means something in a pattern.
+NAMES: Final = ("Ann", "Ann Marie", "J. (Bob) [x]")
+TAKE: Final = Take(people=cast(*NAMES), seconds=3.0)
+
+
+@pytest.fixture(scope="module")
+def secret(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """Return a recording of a call in which somebody is hidden for a second, and an alarm names somebody."""
+    folder = tmp_path_factory.mktemp("private-project")
+    recording = film(folder / "merger talks.webm", changed(TAKE, NAMES[2], hidden=((1.0, 2.0),)), told=TAKE)
+    manifest = Manifest.read(manifest_of(recording.path))
+    alarm = Event(at=1.0, event="alarm", message=f"{NAMES[1]}'s sound stands still.")
+    places = "ANN MARIE, and Zoe, are at /srv/private-project/x.webm, https://merger.example/y and 10.1.2.3."
+    more = (alarm, Event(at=1.2, event="alarm", message=places), Event(at=1.3, event="join", participant="Zoe"))
+    timeline = manifest.timeline.model_copy(update={"events": (*manifest.timeline.events, *more)})
+    manifest_of(recording.path).unlink()
+    manifest.model_copy(update={"timeline": timeline}).write(manifest_of(recording.path))
+    return recording
+
+
+def private(text: str) -> list[str]:
+    """Return what should not be there."""
+    return [
+        word
+        for word in (*NAMES, "Marie", "MARIE", "Zoe", "Bob", "merger", "private-project", "10.1.2.3")
+        if word in text
+    ]
+
+
+def test_a_redacted_report_says_the_same_of_people_without_names(secret: Recording) -> None:
+    """In the manifest's order; what failed is still known, and when."""
+    open_report, report = verify(secret), verify(secret, redact=True)
+
+    assert [one.name for one in report.participants] == ["person 1", "person 2", "person 3"]
+    assert [one.check for one in report.findings] == [one.check for one in open_report.findings]
+    assert [one.at for one in report.failures] == [one.at for one in open_report.failures]
+    assert any(one.participant == "person 3" for one in report.failures)
+
+
+def test_no_form_of_it_names_anybody_or_any_place(secret: Recording, tmp_path: Path) -> None:
+    """Page, JSON, JUnit XML and terminal; the page shows no picture and plays nothing."""
+    report = verify(secret, redact=True)
+    page = report.write_html(tmp_path / "shared.html").read_text()
+    write_junit([report], tmp_path / "shared.xml", broken={})
+
+    forms = (page, json.dumps(report.as_json()), (tmp_path / "shared.xml").read_text(), str(report))
+    assert [[]] * 4 == [private(form) for form in forms]
+    assert not any(secret.sha256 in form for form in forms)
+    assert "person 2&#39;s sound stands still." in page
+    assert not any(tag in page for tag in ("<video", "<img", "data-at="))
+
+
+@pytest.mark.parametrize(("name", "told"), [("a.webm", "recording.webm"), ("talk.Alice Smith", "recording")])
+def test_only_what_a_file_is_stays_of_its_name(name: str, told: str) -> None:
+    """What looks like a suffix may be somebody."""
+    assert unnamed(Path(name)) == Path(told)
+
+
+def test_expectations_hold_for_the_same_people(secret: Recording) -> None:
+    """By the names that the manifest has."""
+    expect = [Expectation(participant=NAMES[0], seen=True), Expectation(participant=NAMES[2], seen=True)]
+
+    report = verify(secret, redact=True, expect=expect)
+
+    assert {one.participant for one in report.failures if one.check == "presence"} == {"person 3"}
+
+
+def test_a_file_that_can_not_be_read_has_no_name_either(tmp_path: Path) -> None:
+    """Nor has a manifest that is none."""
+    path = tmp_path / "merger talks.webm"
+    path.write_bytes(b"nothing")
+    manifest_of(path).write_text("nothing")
+
+    report = verify(path, redact=True)
+
+    assert not report.ok
+    assert private(str(report) + json.dumps(report.as_json())) == []
+
+
+@pytest.fixture
+def _fresh() -> Iterator[None]:
+    """Begin and end without a process that waits for a question."""
+    readers._WORKERS.end()
+    yield
+    readers._WORKERS.end()
+
+
+@pytest.mark.usefixtures("_fresh")
+@pytest.mark.parametrize(
+    ("does", "says"),
+    [
+        pytest.param("os.kill(os.getpid(), signal.SIGKILL)", "crashes the decoder", id="crash"),
+        pytest.param("signal.pause()", "could not be read within", id="timeout"),
+        pytest.param("bytearray(2_000_000_000)", "needs more than 1.5 GB", id="memory"),
+    ],
+)
+def test_a_file_that_its_reader_does_not_survive_has_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, says: str
+) -> None:
+    """Neither name nor folder, in any form."""
+    (tmp_path / "private-project").mkdir()
+    path = film(tmp_path / "private-project" / "merger talks.webm", TAKE).path
+    program = f"import os, signal; from harness.verification.isolation import worker; worker.judge = lambda *_: {does}"
+    monkeypatch.setattr(readers, "_PROGRAM", f"{program}; worker.main()")
+    monkeypatch.setattr(child, "_STALLED", 5.0)
+
+    report = verify(path, redact=True)
+    page = report.write_html(tmp_path / "shared.html").read_text()
+    write_junit([report], tmp_path / "shared.xml")
+
+    assert says in report.findings[0].message
+    assert report.findings[0].message.startswith("recording.webm ")
+    forms = (page, json.dumps(report.as_json()), (tmp_path / "shared.xml").read_text(), str(report), repr(report))
+    assert [[]] * 5 == [private(form) for form in forms]
+    assert not any(str(tmp_path) in form for form in forms)
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("张三离开了", "person 1离开了"),
+        ("现在张三丰和张三都在", "现在person 2和person 1都在"),
+        ("ann离开了, annex and Joann stay", "person 3离开了, annex and Joann stay"),
+        ("(ann), ann's, ann", "(person 3), person 3's, person 3"),
+        ("(Bo) and (Bo)", "person 4 and person 4"),
+        ("Anna-Lena saw Anna", "person 6 saw person 5"),
+        ("李ann走了", "person 7走了"),
+    ],
+)
+def test_names_are_found_in_every_script(text: str, redacted: str) -> None:
+    """Chinese has no spaces between words; one name may be part of another, and of a word that stays."""
+    redaction = Redaction(None)
+    for name in ("张三", "张三丰", "ann", "(Bo)", "Anna", "Anna-Lena", "李ann"):
+        redaction.person(name)
+
+    assert redacted == redaction._text(text)
+
+
+def test_it_is_asked_for_from_a_shell(secret: Recording, tmp_path: Path) -> None:
+    """As one option, for every form."""
+    ran = harness("verify", str(secret.path), "--redact", "--json", "--html", "shared.html", folder=tmp_path)
+
+    assert ran.returncode == 1
+    assert json.loads(ran.stdout)["reports"][0]["path"] == "recording.webm"
+    assert private(ran.stdout + ran.stderr + (tmp_path / "shared.html").read_text()) == []
+
+
+def test_several_are_told_apart_by_their_place(secret: Recording, tmp_path: Path) -> None:
+    """In what was given, in every form."""
+    other = film(tmp_path / "merger.webm", Take(people=cast("Ann"), seconds=1.0))
+
+    ran = harness("verify", str(secret.path), str(other.path), "--redact", "--junit", "all.xml", folder=tmp_path)
+
+    assert "recording 1.webm" in ran.stdout
+    assert "recording 2.webm" in ran.stdout
+    assert private(ran.stdout + (tmp_path / "all.xml").read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("at /home/al/clients/Acme/x.webm", "at …"),
+        ("at /srv/My Client/x.webm, al left", "at … person 1 left"),
+        ("wss://al@turn.acme.com/x", "…"),
+        ("al_2 came", "person 1_2 came"),
+    ],
+)
+def test_places_go_before_names(text: str, redacted: str) -> None:
+    """A name in a place would end it; and a folder may have a name of two words."""
+    redaction = Redaction(None)
+    redaction.person("al")
+
+    assert redacted == redaction._text(text)
+
+
+def test_what_names_make_longer_is_still_a_report(tmp_path: Path) -> None:
+    """Whoever has a short name is called by a longer one, in a text that was as long as can be."""
+    path = film(tmp_path / "take.webm", Take(people=cast("al"), seconds=1.0)).path
+    manifest = Manifest.read(manifest_of(path))
+    alarm = Event(at=0.5, event="alarm", message=("al stands still. " * 200)[:2000])
+    codec = manifest.recording.model_copy(update={"codec": "vp8", "mime_type": "video/webm of al"})
+    timeline = manifest.timeline.model_copy(update={"events": (*manifest.timeline.events, alarm)})
+    manifest_of(path).unlink()
+    told = {"timeline": timeline, "recording": codec, "versions": {"harness": "1 at /home/al", "al": "2"}}
+    manifest.model_copy(update=told).write(manifest_of(path))
+
+    report = verify(path, redact=True)
+    page = report.write_html(tmp_path / "shared.html").read_text()
+
+    assert report.ok
+    assert "person 1 stands still. person 1" in page
+    assert not any(word in page for word in ("al stands", "/home/al", "of al"))

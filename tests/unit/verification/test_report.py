@@ -1,0 +1,200 @@
+"""Report: the verdict as values, as JSON, as an error and as text."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from rich.console import Console
+
+from harness.errors import ConfigError, VerificationError
+from harness.verification import Finding, Report, verify
+from tests.support.media import Take, cast, changed, film
+
+TAKE = Take(people=cast("alice", "bob"), seconds=3.0)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """Return the verdict on a clean recording."""
+    return verify(film(tmp_path_factory.mktemp("report") / "good.webm", TAKE))
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """Return the verdict on a recording in which bob is hidden and muted for a second."""
+    faulty = changed(TAKE, "bob", hidden=((1.0, 2.0),), muted=((1.0, 2.0),))
+    return verify(film(tmp_path_factory.mktemp("report") / "bad.webm", faulty, told=TAKE))
+
+
+def test_json_has_the_keys_of_the_contract(good: Report) -> None:
+    """Exactly these, in this order, and it survives a round through JSON."""
+    report = json.loads(json.dumps(good.as_json(), allow_nan=False))
+
+    assert list(report) == ["ok", "path", "media", "participants", "findings"]
+    assert list(report["media"]) == ["container", "duration", "seekable", "size", "bitrate", "video", "audio"]
+    assert list(report["media"]["video"]) == [
+        *("codec", "width", "height", "frames", "frame_rate", "gap_ms", "missed", "repeated", "keyframe_gap")
+    ]
+    assert list(report["media"]["video"]["gap_ms"]) == ["p50", "p95", "max"]
+    assert list(report["media"]["audio"]) == [
+        "codec",
+        "sample_rate",
+        "channels",
+        "duration",
+        "gaps",
+        "loudness",
+        "peak_dbfs",
+        "clipped",
+    ]
+    alice = report["participants"][0]
+    assert list(alice) == ["name", "present", "video", "audio", "av_offset_ms", "drift_ppm", "delay_ms"]
+    assert list(alice["video"]) == ["frames_seen", "frame_rate", "repeated_percent", "skipped_percent", "frozen"]
+    assert list(alice["audio"]) == ["heard", "silent"]
+    assert list(alice["av_offset_ms"]) == ["median", "p95"]
+    assert list(report["findings"][0]) == ["check", "ok", "participant", "at", "expected", "got", "message"]
+
+
+def test_json_tells_what_was_measured(good: Report) -> None:
+    """Size, rate, gaps and people are those of the recording."""
+    report = good.as_json()
+
+    assert report["ok"] is True
+    assert report["media"]["container"] == "webm"
+    assert report["media"]["seekable"] is True
+    assert report["media"]["video"] | {"gap_ms": None} == {
+        "codec": "vp8",
+        "width": 320,
+        "height": 180,
+        "frames": 90,
+        "frame_rate": pytest.approx(30, abs=0.05),
+        "gap_ms": None,
+        "missed": 0,
+        "repeated": 0,
+        "keyframe_gap": 3.0,
+    }
+    assert report["media"]["video"]["gap_ms"] == {"p50": 33, "p95": 34, "max": 34}
+    assert [one["name"] for one in report["participants"]] == ["alice", "bob"]
+    assert report["participants"][0]["present"] == [[0, pytest.approx(3.0, abs=0.03)]]
+
+
+def test_a_good_report_raises_nothing(good: Report) -> None:
+    """All that was checked is listed all the same."""
+    good.raise_for_failures()
+
+    assert good.ok
+    assert {"container", "gap", "presence", "hash"} <= {finding.check for finding in good.findings}
+
+
+def test_a_bad_report_raises_each_finding_on_its_own_line(bad: Report) -> None:
+    """The error names the file, the check, who and when."""
+    with pytest.raises(VerificationError) as error:
+        bad.raise_for_failures()
+
+    head, seen, heard = str(error.value).splitlines()
+    assert head.endswith("bad.webm failed 2 checks:")
+    assert seen == "  presence: bob is not seen from 1.00 to 2.00 s."
+    assert heard.startswith("  presence: bob is not heard from 1.0")
+
+
+def test_an_assertion_that_fails_says_what_there_is_instead(bad: Report) -> None:
+    """What pytest tells of the values in it fits into a line each."""
+    with pytest.raises(AssertionError) as error:
+        assert bad.participant("bob").heard(0.5, 2.5)
+
+    said = str(error.value).splitlines()
+    assert any(
+        re.search(r"<bob: present 0\.\d\d-.* heard 0\.\d\d-1\.\d\d and .*0 % repeated.*>\.heard", line) for line in said
+    ), said
+    assert any("<report on bad.webm: failed 2 checks: bob is not seen from 1.00 to 2.00 s.;" in line for line in said)
+    assert all(len(line) < 300 for line in said)
+
+
+def test_an_assertion_on_a_good_report_shows_it_in_a_few_words(good: Report) -> None:
+    """And one on a measure shows the measure."""
+    with pytest.raises(AssertionError, match=r"<report on good\.webm: all well>\.failures"):
+        assert good.failures
+    with pytest.raises(AssertionError, match=r"Spread\(median=.*p95=.*\)\.p95"):
+        assert good.participant("alice").av_offset_ms.p95 > 1000
+
+
+def test_a_participant_is_found_by_name(bad: Report) -> None:
+    """And one who is not there is refused, naming who is."""
+    bob = bad.participant("bob")
+
+    expected = np.array([[0, 1], [2, 3]])
+    assert np.array(bob.present) == pytest.approx(expected, abs=0.03)  # half a step of sound
+    with pytest.raises(ConfigError, match=r"no participant 'dave'.*alice, bob"):
+        bad.participant("dave")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_no_number_of_a_report_is_beyond_what_json_can_say(good: Report, number: float) -> None:
+    """Neither of the file nor of a finding."""
+    with pytest.raises(ValidationError, match="finite number"):
+        Finding(check="duration", ok=False, got=number, message="It lasts.")
+    assert good.media is not None
+    with pytest.raises(ValidationError, match="finite number"):
+        type(good.media).model_validate(good.media.model_dump() | {"duration": number})
+
+
+def test_a_report_is_frozen(good: Report) -> None:
+    """Nobody changes a verdict."""
+    with pytest.raises(ValidationError, match="frozen"):
+        good.path = Path("other.webm")  # type: ignore[misc]
+
+
+def test_in_a_terminal_the_verdict_stands_at_the_top(bad: Report) -> None:
+    """A row for each participant follows, then what failed; it fits 80 columns."""
+    terminal = Console(file=io.StringIO(), width=80, force_terminal=True, color_system="truecolor")
+    terminal.print(bad)
+
+    text = terminal.file.getvalue()  # type: ignore[attr-defined]
+
+    assert "\x1b[" in text
+    plain = str(bad).splitlines()
+    assert plain[0] == "✗ bad.webm  failed 2 checks"
+    assert [line.split()[0] for line in plain[3:5]] == ["alice", "bob"]
+    assert [line.split()[:2] for line in plain[5:]] == [["✗", "presence"]] * 2
+
+
+def test_a_long_name_takes_no_number_away(good: Report) -> None:
+    """It goes on in the next line."""
+    name = "Maria-Fernanda Constantinopolitanova-Wolfeschlegelstein von Hausen"
+    report = good.model_copy(update={"participants": (good.participants[0].model_copy(update={"name": name}),)})
+    terminal = Console(file=io.StringIO(), width=80)
+
+    terminal.print(report)
+
+    text = terminal.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in text
+    assert "von Hausen" in text
+
+
+def test_as_text_it_is_plain(good: Report) -> None:
+    """No colours, and the names as they are, markup or not."""
+    named = good.model_copy(update={"participants": (good.participants[0].model_copy(update={"name": "[red]x"}),)})
+
+    assert "\x1b" not in str(named)
+    assert "[red]x" in str(named)
+
+
+def test_a_warning_leaves_it_ok(good: Report) -> None:
+    """It is shown, and counts for nothing."""
+    warning = Finding(check="gap", ok=True, warning=True, message="2 pictures are missing: the machine was too busy.")
+    report = good.model_copy(update={"findings": (warning,)})
+
+    assert report.ok
+    assert "! gap" in str(report)
+    assert "warning" not in report.as_json()["findings"][0]
+
+
+def test_what_is_no_media_is_one_line() -> None:
+    """Long paths are not broken: the line can be searched for and copied."""
+    message = f"{'a' * 150}.webm is empty (0 bytes)."
+    report = Report(path=Path("/a"), media=None, findings=(Finding(check="container", ok=False, message=message),))
+
+    assert str(report) == f"✗ {message}"

@@ -1,0 +1,84 @@
+"""Reports never take the place of anything but reports."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.errors import ConfigError
+from harness.verification import verify
+from tests.support.media import Take, cast, film
+from tests.support.program import harness
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TAKE = Take(people=cast("alice"), width=160, height=90, rate=15, seconds=1.0)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--html", "take.webm"), ("--html", "take.json"), ("--junit", "take.json"), ("--junit", "page.html")],
+    ids=" ".join,
+)
+def test_no_report_is_written_over_a_recording_or_its_manifest(tmp_path: Path, arguments: tuple[str, str]) -> None:
+    """One line says so before anything is judged, and every file is as it was."""
+    recording = film(tmp_path / "take.webm", TAKE)
+    (tmp_path / "page.html").write_text("<!doctype html>")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+
+    ran = harness("verify", "take.webm", *arguments, folder=tmp_path)
+
+    assert (2, "") == (ran.returncode, ran.stdout)
+    assert f"{arguments[1]} is there already and is no" in ran.stderr
+    assert ran.stderr.count("\n") == 1
+    assert before == {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert recording.path in before
+
+
+def test_no_report_of_scenarios_is_written_over_one_of_them(tmp_path: Path) -> None:
+    """It is told before any is played, which may take hours."""
+    (tmp_path / "standup.toml").write_text("steps = []")
+
+    ran = harness("run", "standup.toml", "--junit", "standup.toml", folder=tmp_path)
+
+    assert (2, "") == (ran.returncode, ran.stdout)
+    assert "standup.toml is there already and is no XML" in ran.stderr
+
+
+def test_python_is_told_so_too(tmp_path: Path) -> None:
+    """The report's own methods look as well."""
+    report = verify(film(tmp_path / "take.webm", TAKE))
+
+    with pytest.raises(ConfigError, match="is no page"):
+        report.write_html(report.path)
+    with pytest.raises(ConfigError, match="is no XML"):
+        report.write_junit(report.path)
+
+
+def test_a_report_takes_an_earlier_ones_place(tmp_path: Path) -> None:
+    """And that of a file that is empty, as programs make them to have a name."""
+    report = verify(film(tmp_path / "take.webm", TAKE))
+    (tmp_path / "empty").touch()
+
+    for _ in range(2):
+        report.write_html(tmp_path / "report.html")
+        report.write_junit(tmp_path / "report.xml")
+
+    assert report.write_html(tmp_path / "empty").read_text().startswith("<!doctype html>")
+
+
+def test_no_report_is_written_to_a_pipe_or_twice_to_one_file(tmp_path: Path) -> None:
+    """A pipe would be waited for, after all the judging."""
+    film(tmp_path / "take.webm", TAKE)
+    os.mkfifo(tmp_path / "pipe")
+
+    pipe = harness("verify", "take.webm", "--html", "pipe", folder=tmp_path)
+    both = harness("verify", "take.webm", "--html", "report", "--junit", "report", folder=tmp_path)
+
+    assert (2, "", 2, "") == (pipe.returncode, pipe.stdout, both.returncode, both.stdout)
+    assert "pipe is there already and is no file" in pipe.stderr
+    assert "report can't be the page and the XML at once" in both.stderr
+    assert not (tmp_path / "report").exists()

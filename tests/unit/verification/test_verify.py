@@ -1,0 +1,231 @@
+"""verify: from a path to a report, whatever lies there."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import get_args
+
+import av
+import numpy as np
+import pytest
+
+from harness.errors import ConfigError
+from harness.recording.config import Target
+from harness.recording.convert import convert, length
+from harness.recording.recording import Recording, statistics_of
+from harness.verification import verify
+from harness.verification.report.filmstrip import filmstrip
+from tests.support.media import Take, cast, encode, film
+from tests.support.program import harness
+
+TAKE = Take(people=cast("alice", "bob"), seconds=2.0)
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    """Make a clean recording with its manifest beside it."""
+    return film(tmp_path_factory.mktemp("verify") / "take.webm", TAKE)
+
+
+@pytest.fixture
+def recording(original: Recording, tmp_path: Path) -> Recording:
+    """Copy the clean recording to where a test may damage it."""
+    path = shutil.copy(original.path, tmp_path)
+    manifest = shutil.copy(original.manifest, tmp_path)
+    return original.model_copy(update={"path": Path(path), "manifest": Path(manifest)})
+
+
+def test_takes_a_recording_a_path_or_a_text(recording: Recording) -> None:
+    """All three give the same report, with an absolute path."""
+    reports = [verify(recording), verify(recording.path), verify(str(recording.path))]
+
+    assert reports[0] == reports[1] == reports[2]
+    assert reports[0].path.is_absolute()
+
+
+def test_a_file_without_a_manifest_is_judged_by_what_is_in_it(tmp_path: Path) -> None:
+    """Its participants are found by their markers and named by number; what nobody told is not checked."""
+    encode(tmp_path / "take.webm", TAKE)
+
+    report = verify(tmp_path / "take.webm")
+
+    assert report.ok
+    assert ["participant 1", "participant 2"] == [one.name for one in report.participants]
+    assert not {"hash", "intruder", "frame-rate"} & {finding.check for finding in report.findings}
+
+
+def test_sound_alone_tells_who_is_heard(tmp_path: Path) -> None:
+    """Without a picture and a manifest the voices are enough."""
+    encode(tmp_path / "take.webm", Take(people=TAKE.people, seconds=3.0, picture=False))
+
+    report = verify(tmp_path / "take.webm")
+
+    assert report.ok
+    assert ["participant 1", "participant 2"] == [one.name for one in report.participants]
+    assert report.participants[0].video is None
+
+
+def test_a_damaged_manifest_is_a_finding(recording: Recording) -> None:
+    """The file is judged as one without a manifest, and the report says why."""
+    recording.manifest.write_text('{"schema": 1}')
+
+    report = verify(recording)
+
+    assert ["hash"] == [finding.check for finding in report.failures]
+    assert "no manifest of this program" in report.failures[0].message
+    assert report.participants
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "\x00", '{"schema": 1e999}'])
+def test_a_hostile_manifest_is_a_finding(recording: Recording, text: str) -> None:
+    """Whatever it holds."""
+    recording.manifest.write_text(text)
+
+    assert ["hash"] == [finding.check for finding in verify(recording).failures]
+
+
+@pytest.mark.parametrize("sample", [float("nan"), float("inf"), 3e38])
+def test_sound_that_is_no_number_has_a_verdict(tmp_path: Path, sample: float) -> None:
+    """Floating-point samples may hold anything; the report's numbers are numbers all the same."""
+    path = tmp_path / "take.wav"
+    with av.open(str(path), "w") as media:
+        stream = media.add_stream("pcm_f32le", rate=48_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.full((1, 48_000), sample, np.float32), format="flt", layout="mono")
+        frame.sample_rate = 48_000
+        media.mux(stream.encode(frame))
+        media.mux(stream.encode(None))
+
+    report = verify(path)
+
+    assert report.media is not None
+    assert json.dumps(report.as_json(), allow_nan=False)
+    assert report.write_html(tmp_path / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"frame_rate": 30', f'"frame_rate": {"9" * 400}'),
+        ('"x": 0', f'"x": {10**30}'),
+        ('"width": 320', f'"width": {"9" * 400}'),
+        ('"duration": 2.0', '"duration": Infinity'),
+    ],
+    ids=range(4),
+)
+def test_a_manifest_of_impossible_numbers_is_a_finding(recording: Recording, old: str, new: str) -> None:
+    """Nobody counts with them, so nothing breaks by them."""
+    text = json.dumps(json.loads(recording.manifest.read_text()))
+    assert old in text
+    recording.manifest.write_text(text.replace(old, new))
+
+    report = verify(recording)
+
+    assert ["hash"] == [finding.check for finding in report.failures]
+    assert json.dumps(report.as_json(), allow_nan=False)
+
+
+def test_a_changed_byte_is_found(recording: Recording) -> None:
+    """The hash is not the manifest's any more."""
+    data = bytearray(recording.path.read_bytes())
+    data[-1] ^= 1
+    recording.path.write_bytes(data)
+
+    assert "hash" in {finding.check for finding in verify(recording).failures}
+
+
+def test_a_cut_recording_is_found_out(recording: Recording) -> None:
+    """Its container, its duration and its hash tell."""
+    data = recording.path.read_bytes()
+    recording.path.write_bytes(data[: len(data) // 2])
+
+    assert {"container", "duration", "hash"} == {finding.check for finding in verify(recording).failures}
+
+
+def test_an_expected_duration_is_checked(recording: Recording) -> None:
+    """Two seconds are two, and not three."""
+    assert verify(recording, duration=2.0).ok
+    assert ["duration"] == [finding.check for finding in verify(recording, duration=3.0).failures]
+
+
+@pytest.mark.parametrize("duration", [-1.0, float("nan"), float("inf")])
+def test_an_impossible_duration_is_refused(recording: Recording, duration: float) -> None:
+    """It names the option and what was given."""
+    with pytest.raises(ConfigError, match=r"duration: .* is not possible"):
+        verify(recording, duration=duration)
+
+
+@pytest.mark.parametrize("name", ["nothing.webm", "."])
+def test_what_is_no_file_is_refused(tmp_path: Path, name: str) -> None:
+    """In one line that names the path."""
+    with pytest.raises(ConfigError, match=r"give the path of a recording\.$"):
+        verify(tmp_path / name)
+
+
+@pytest.mark.parametrize("data", [b"", b"# Readme\n" * 50, bytes(4000)])
+def test_what_is_no_media_gives_a_report(tmp_path: Path, data: bytes) -> None:
+    """With one finding, of the container, in one line."""
+    path = tmp_path / "README.webm"
+    path.write_bytes(data)
+
+    report = verify(path)
+
+    assert not report.ok
+    assert report.as_json()["media"] is None
+    assert [("container", False)] == [(finding.check, finding.ok) for finding in report.findings]
+
+
+def test_damage_anywhere_never_crashes(recording: Recording) -> None:
+    """Flipped bytes, from the header to the end, give a report each time."""
+    data = recording.path.read_bytes()
+    for start in range(60):
+        damaged = bytearray(data)
+        for at in range(start * 7, len(damaged), 1009 + 400 * start):
+            damaged[at] ^= 0x5A
+        recording.path.write_bytes(damaged)
+
+        assert not verify(recording).ok
+
+
+LISTS = {
+    "concat": "ffconcat version 1.0\nfile private.webm\n",
+    "HLS": "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\nprivate.webm\n#EXT-X-ENDLIST\n",
+}
+
+
+@pytest.mark.parametrize("text", LISTS.values(), ids=LISTS)
+def test_a_list_of_other_files_is_no_recording(recording: Recording, text: str) -> None:
+    """What lies beside a file from elsewhere is neither judged, nor shown, nor copied."""
+    private = recording.path.rename(recording.path.with_name("private.webm"))
+    gift = private.with_name("gift.webm")
+    gift.write_text(text)
+
+    report = verify(gift)
+
+    assert report.media is None
+    assert "is no media file that can be read" in report.findings[0].message
+    assert [] == filmstrip(gift, 3.0)
+    for target in get_args(Target):
+        with pytest.raises(ConfigError, match="can't be converted"):
+            convert(gift, target)
+    assert length(gift) is None
+    assert {private, gift, recording.manifest} == set(private.parent.iterdir())
+
+
+def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    """In one line, as every name that can't be, for every command that takes one."""
+    long = "a" * 300
+
+    for command in (("verify", f"{long}.webm"), ("convert", f"{long}.webm"), ("verify", "x", "--expect", long)):
+        ran = harness(*command, folder=tmp_path)
+
+        assert 2 == ran.returncode
+        assert "can't be read: File name too long." in ran.stderr
+        assert 1 == ran.stderr.count("\n")
+
+
+def test_statistics_that_never_end_do_not_stand_in_the_way(recording: Recording) -> None:
+    """A pipe beside the file is not waited for."""
+    os.mkfifo(statistics_of(recording.path))
+
+    assert verify(recording).ok
