@@ -76,6 +76,26 @@ class VerificationError(HarnessError):
     """A recording failed its checks; the message lists the findings."""
 
 
+def not_supported(message: str, *, page_log: Sequence[str] = ()) -> NotSupportedError:
+    """Return the error for a browser that can't record (NERTC 10450, RECORDING_NOT_SUPPORT)."""
+    return NotSupportedError(message, code=10450, page_log=page_log)
+
+
+def spool_error(message: str) -> RecordingError:
+    """Return the error for a recording that the spool refuses or lost (NERTC 10452, RECORDING_CACHE_ERROR)."""
+    return RecordingError(message, code=10452)
+
+
+def disk_full(message: str) -> DiskFullError:
+    """Return the error for a disk without room for the recording (NERTC 10452, RECORDING_CACHE_ERROR)."""
+    return DiskFullError(message, code=10452)
+
+
+def recording_error(message: str, *, page_log: Sequence[str] = ()) -> RecordingError:
+    """Return the error for a recording that broke by itself (NERTC 10453, RECORDING_ERROR)."""
+    return RecordingError(message, code=10453, page_log=page_log)
+
+
 def page_error(
     *, message: str, code: int | None = None, name: str = "Error", page_log: Sequence[str] = ()
 ) -> HarnessError:

@@ -16,7 +16,7 @@ import av
 from av.error import FFmpegError
 from av.filter import Graph
 
-from harness.errors import ConfigError, DiskFullError, HarnessError
+from harness.errors import ConfigError, HarnessError, disk_full
 from harness.recording.files.disk import is_full
 from harness.recording.files.formats import decoder_threads, open_media
 from harness.recording.isolation.child import MEMORY
@@ -142,7 +142,7 @@ def _not_written(target: Path, error: OSError) -> HarnessError:
         return _exists(target)
     if is_full(error):
         message = f"No room for {target}: the disk is full. Make room there; the recording is as it was."
-        return DiskFullError(message, code=10452)
+        return disk_full(message)
     return ConfigError(f"{target} can't be written: {error.strerror}.")
 
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
-from harness.errors import PageError, RecordingError, one_of, page_error
+from harness.errors import PageError, RecordingError, one_of, page_error, recording_error
 from harness.recording.config import RecordConfig
 from harness.recording.files.disk import file_failure
 from harness.recording.spool.folder import FOLDER_MODE
@@ -357,7 +357,7 @@ class Participant:
         if saved is None:
             return
         text = f"{message} What was recorded until then is {saved.path}."
-        broken = RecordingError(text, code=10453, page_log=list(self._page.log))
+        broken = recording_error(text, page_log=list(self._page.log))
         broken.recording = saved
         raise broken from cause
 
@@ -377,7 +377,7 @@ class Participant:
         take = self._server.take_at(download.url)
         if take is None:
             message = f"The download {download.suggested_filename} is no recording of this room's server."
-            raise RecordingError(message, code=10453)
+            raise recording_error(message)
         manifest = take.end()
         # Chrome fact 20: saving overwrites silently, so the final name is not given here.
         partial = take.folder.downloaded

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Error as PlaywrightError
 
 from harness.browser.pages.driven_page import DrivenPage, chromes_only
-from harness.errors import ConfigError, NotSupportedError, PageError
+from harness.errors import ConfigError, PageError, not_supported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +72,7 @@ class AppPage(DrivenPage):
                 f"{self.page.url} can't reach the harness's server on 127.0.0.1: give its context bypass_csp=True, or "
                 "let Room.enter make it."
             )
-            raise NotSupportedError(message, code=10450, page_log=list(self.log)) from error
+            raise not_supported(message, page_log=list(self.log)) from error
 
     def close(self) -> None:
         """Let go of the page; twice is fine. One that stays open carries nothing of ours from its next load on."""
@@ -114,7 +114,7 @@ class AppPage(DrivenPage):
                 f"Nothing can be recorded at {self.page.url}: no frame of it can use WebRTC. It must come over https "
                 "or from localhost, and not in a sandboxed frame."
             )
-            raise NotSupportedError(message, code=10450)
+            raise not_supported(message)
         return max(found, key=lambda one: (one[0]["awake"], one[0]["connections"]))[1]
 
     def _frames(self) -> list[tuple[dict[str, Any], Frame]]:

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from harness.errors import ConfigError, DiskFullError, NotSupportedError, PageError, StepTimeout, page_error
+from harness.errors import (
+    ConfigError,
+    PageError,
+    StepTimeout,
+    disk_full,
+    not_supported,
+    page_error,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,7 +47,7 @@ def chrome_only(name: str) -> None:
             f"{name} can't record a room: it has no MediaStreamTrackProcessor, which the mixer needs. "
             "Use Chromium, Chrome or Edge: Playwright's browser type 'chromium', with pytest --browser chromium."
         )
-        raise NotSupportedError(message, code=10450)
+        raise not_supported(message)
 
 
 @dataclass(frozen=True)
@@ -147,7 +154,7 @@ class DrivenPage:
             if "ENOSPC" not in str(error):
                 raise
             message = f"No room for the download at {path}: the disk is full. Make room there, and download again."
-            raise DiskFullError(message, code=10452) from error
+            raise disk_full(message) from error
 
     def wait(self, seconds: float) -> None:
         """Let time pass while the page's events are heard."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from harness.errors import DiskFullError, RecordingError
+from harness.errors import RecordingError, disk_full, spool_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +95,7 @@ def file_failure(what: str, error: OSError, advice: str = "") -> RecordingError:
     """Return the error for a step of a recording that the disk refused; ``what`` is a sentence without its end."""
     where = f" at {error.filename}" if error.filename else ""
     message = f"{what}: {error.strerror or error}{where}.{advice}"
-    return (DiskFullError if is_full(error) else RecordingError)(message, code=10452)
+    return disk_full(message) if is_full(error) else spool_error(message)
 
 
 @contextmanager
@@ -110,4 +110,4 @@ def room_for(what: str, where: Path) -> Iterator[None]:
             f"No room for {what} at {where}: the disk is full. Make room there; "
             "what was recorded is kept in its spool, and harness recover finishes it."
         )
-        raise DiskFullError(message, code=10452) from error
+        raise disk_full(message) from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import av
 from av.error import FFmpegError
 
-from harness.errors import RecordingError
+from harness.errors import recording_error
 from harness.recording.files.disk import room_for
 from harness.recording.files.formats import open_media
 from harness.recording.finalize.grid import Grid
@@ -204,14 +204,14 @@ def finalize(
             finished = copy.finish()
     except (FFmpegError, EOFError) as error:
         message = f"The recording at {raw} holds nothing that can be read ({error})."
-        raise RecordingError(message, code=10453) from error
+        raise recording_error(message) from error
     finally:
         tail.close()
         lines.close()
     # What came may all have sounded before the first picture.
     if not finished.packets:
         message = f"The recording at {raw} holds no sound and no picture."
-        raise RecordingError(message, code=10453)
+        raise recording_error(message)
     return finished
 
 
@@ -247,10 +247,10 @@ def copy_as_stamped(raw: Path, target: Path) -> Finished:
                 ends[source.type] = at + duration
     except (FFmpegError, EOFError) as error:
         message = f"The recording at {raw} holds nothing that can be read ({error})."
-        raise RecordingError(message, code=10453) from error
+        raise recording_error(message) from error
     if not written:
         message = f"The recording at {raw} holds no sound and no picture."
-        raise RecordingError(message, code=10453)
+        raise recording_error(message)
     return Finished(
         duration=max(ends.values()) / 1000,
         ticks=0,

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from harness.errors import ConfigError, RecordingError
+from harness.errors import ConfigError, recording_error, spool_error
 from harness.recording.config import RecordConfig, Recorder
 from harness.recording.files.disk import room_for
 from harness.recording.files.formats import open_media
@@ -128,7 +128,7 @@ class Folder:
         """Make the folder and return its lock; raises RecordingError where it would lie elsewhere."""
         if self.path.parent.is_symlink():
             message = f"{self.path.parent} is a link, and recordings would lie elsewhere; remove it."
-            raise RecordingError(message, code=10452)
+            raise spool_error(message)
         for _ in range(_TRIES):
             # What ``parents`` makes has the mode that the umask gives.
             self.path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
@@ -143,7 +143,7 @@ class Folder:
                     self.path.rmdir()
                 raise
         message = f"{self.path} can't be made: another program removes it again and again."
-        raise RecordingError(message, code=10452)
+        raise spool_error(message)
 
     def remove(self, *stems: str) -> list[Path]:
         """Remove what the recording has left, and the folder, whose lock is held; return what is not a recording's.
@@ -197,7 +197,7 @@ class Folder:
             return Facts.model_validate_json(self.facts.read_bytes())
         except (OSError, ValidationError) as error:
             message = f"{self.facts} is missing or damaged"
-            raise RecordingError(message, code=10453) from error
+            raise recording_error(message) from error
 
     def has_times(self, facts: Facts) -> bool:
         """Return whether the log places the raw bytes in time: by ticks, or by its start where there is no video.
@@ -291,7 +291,7 @@ class Folder:
                     packets[packet.stream.type] += 1
         if packets != Counter(finished.packets):
             message = f"{path} was read back with {dict(packets)} packets where {finished.packets} were written."
-            raise RecordingError(f"{message} The raw bytes stay at {self.raw}.", code=10453)
+            raise recording_error(f"{message} The raw bytes stay at {self.raw}.")
         self.raw.unlink(missing_ok=True)
 
     def _manifest(self, path: Path, facts: Facts, contents: _LogContents, recovered: str | None) -> Manifest:

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import RecordingError
+from harness.errors import recording_error
 from harness.recording.files.disk import room_for
 from harness.recording.files.names import reserve
 from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of, statistics_of
@@ -28,7 +28,7 @@ def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> R
     before = manifest.recording
     if sha256_of(complete) != before.sha256:
         message = f"{complete} is not what the server finished: its SHA-256 differs. It stays there."
-        raise RecordingError(message, code=10453)
+        raise recording_error(message)
     path = reserve(folder, before.path.stem)
     recording = before.model_copy(update={"path": path, "manifest": manifest_of(path), **facts})
     statistics = statistics_of(path)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, get_args
 
-from harness.errors import ConfigError, DiskFullError, RecordingError
+from harness.errors import ConfigError, DiskFullError, RecordingError, recording_error
 from harness.recording.config import Codec, FrameRate
 from harness.recording.files.disk import stored_bytes
 from harness.recording.files.formats import open_media
@@ -56,7 +56,7 @@ def recover(recordings: Path) -> list[Recovery]:
     """
     root = recordings / FOLDER
     if root.is_symlink():
-        return [_left(root, RecordingError("it is a link, and no folder of recordings.", code=10453))]
+        return [_left(root, recording_error("it is a link, and no folder of recordings."))]
     try:
         folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     except OSError as error:
@@ -91,7 +91,7 @@ def _recover_held(folder: Folder, recordings: Path) -> Recovery | None:
     if folder.kept.exists() or not _holds_anything(folder):
         if not (folder.facts.exists() or folder.raw.exists()) and (foreign := folder.foreign(*stems)):
             # A folder of somebody else is not ours to remove, whatever it lacks.
-            raise RecordingError(f"{foreign[0]} is none of what a recording leaves there.", code=10453)
+            raise recording_error(f"{foreign[0]} is none of what a recording leaves there.")
         folder.remove(*stems)
         return None
     recording = _publish(folder, recordings)
@@ -118,7 +118,7 @@ def _line(text: str) -> str:
 def _hold(folder: Folder) -> BinaryIO:
     if folder.path.is_symlink():
         message = "it is a link, and no folder of a recording."
-        raise RecordingError(message, code=10453)
+        raise recording_error(message)
     try:
         return folder.hold()
     except FileNotFoundError:
@@ -135,12 +135,12 @@ def _check(folder: Folder) -> None:
             mode = path.lstat().st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
                 message = f"{path} is neither a file nor a folder, and none of what a recording leaves there."
-                raise RecordingError(message, code=10453)
+                raise recording_error(message)
     if folder.raw.exists() and stored_bytes(folder.raw) * 2 < folder.raw.stat().st_size:
-        raise RecordingError(f"{folder.raw} is mostly holes, as nothing is that was recorded.", code=10453)
+        raise recording_error(f"{folder.raw} is mostly holes, as nothing is that was recorded.")
     for path, most in ((folder.facts, _LARGEST_FACTS), (folder.log, _LARGEST_LOG)):
         if path.exists() and path.stat().st_size > most:
-            raise RecordingError(f"{path} is too large to be read ({path.stat().st_size} bytes).", code=10453)
+            raise recording_error(f"{path} is too large to be read ({path.stat().st_size} bytes).")
 
 
 def _publish(folder: Folder, recordings: Path) -> Recording:

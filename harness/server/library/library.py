@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from harness.errors import ConfigError, HarnessError, RecordingError
+from harness.errors import ConfigError, HarnessError, recording_error
 from harness.recording.files.disk import file_failure
 from harness.recording.files.text import printable
 from harness.recording.recording import MANIFEST_SUFFIX, SUFFIX, Manifest
@@ -194,7 +194,7 @@ class Library:
         take.wait_until_safe()
         self._keep(item, take)
         if item.recording is None and not take.kept:
-            raise take.error or RecordingError(f"{take.name} could not be read back; it stays where it is.", code=10453)
+            raise take.error or recording_error(f"{take.name} could not be read back; it stays where it is.")
 
     def _keep(self, item: Item, take: Take) -> None:
         try:

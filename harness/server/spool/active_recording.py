@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
-from harness.errors import DiskFullError, HarnessError, RecordingError
+from harness.errors import HarnessError, RecordingError, disk_full, recording_error, spool_error
 from harness.recording.files.disk import Headroom, file_failure, free_bytes, megabytes, room_for
 from harness.recording.finalize.copy import Finished, Growth, Progress, finalize
 from harness.recording.spool.manifest_budget import PAGE_EVENTS, ROOM_EVENTS, SERVER_ALARMS, manifest_bytes
@@ -149,11 +149,11 @@ class Take:
             if self._raw is None or not self.takes_more:
                 state = "ending" if self.state == "recording" else self.state
                 message = f"The recording {self.id} takes no more bytes; it is {state}."
-                raise RecordingError(message, code=10452)
+                raise spool_error(message)
             if (number, offset) != (self.chunks, self.bytes):
                 due = f"chunk {self.chunks} at byte {self.bytes}"
                 message = f"Chunk {number} at byte {offset} came where {due} was due."
-                raise RecordingError(message, code=10452)
+                raise spool_error(message)
             with room_for("what is being recorded", self.folder.raw):
                 while data:
                     data = data[self._raw.write(data) :]
@@ -182,7 +182,7 @@ class Take:
         """Take something that happened in the mix; raises RecordingError for what is the room's to tell."""
         if self.told_by_room and event.event in {"join", "leave"} and not event.elsewhere:
             message = f"Who is in {self.facts.room!r} is told by the room, not by a page."
-            raise RecordingError(message, code=10452)
+            raise spool_error(message)
         self.taken += 1
         line = event.model_dump(exclude_none=True, exclude={"elsewhere", "marker"})
         member = None
@@ -299,7 +299,7 @@ class Take:
         if left == "none":
             self._reason = "the disk was nearly full"
             message = f"Only {free} are left at {self.folder.path}; the recording was ended while it can be finished."
-            raise DiskFullError(message, code=10452)
+            raise disk_full(message)
         self._warned = True
         return f"Only {free} are left on the disk; the recording ends before it is full."
 
@@ -307,12 +307,12 @@ class Take:
         """Return the error with which a recording ends that would have more than so many bytes of something."""
         self._reason = "it had reached the largest size that the server takes"
         message = f"{what} would be more than the {most} bytes that the server takes; it was ended there."
-        return RecordingError(message, code=10452)
+        return spool_error(message)
 
     def silent(self, seconds: float) -> RecordingError:
         """Return the error with which a recording ends whose page has said nothing for so many seconds."""
         self._reason = f"its page said nothing for {seconds:g} s"
-        return RecordingError(f"Nothing was said for {seconds:g} s; the recording was ended.", code=10452)
+        return spool_error(f"Nothing was said for {seconds:g} s; the recording was ended.")
 
     def take_no_more(self) -> None:
         """Take no more bytes from now on; twice is fine."""
@@ -336,10 +336,10 @@ class Take:
                 self._close_files()
                 self._tell_ended()
             if self.error is not None or self._result is None:
-                raise self.error or RecordingError(f"The recording {self.id} was not finalised.", code=10453)
+                raise self.error or recording_error(f"The recording {self.id} was not finalised.")
             if self.state == "cleaned" and self._settling is None:
                 message = f"The recording {self.id} was freed before it was finished."
-                raise RecordingError(message, code=10453)
+                raise recording_error(message)
             if self.state == "recording":
                 self._reason = self._reason or recovered
                 self.state = "finished"
@@ -364,7 +364,7 @@ class Take:
         what = f"The recording {self.path.name} can't be finished"
         if isinstance(error, OSError):
             return file_failure(what, error, advice=" Its raw bytes stay in the spool: harness recover finishes it.")
-        return RecordingError(f"{what}: {error}.", code=10453)
+        return recording_error(f"{what}: {error}.")
 
     def _log_dropped(self) -> None:
         for dropped, what in ((self._events_dropped, "events"), (self._statistics_dropped, "lines of statistics")):
@@ -376,7 +376,7 @@ class Take:
         self.finish(recovered)
         self._described.wait()
         if self.manifest is None:
-            raise self.error or RecordingError(f"The recording {self.id} has no manifest.", code=10453)
+            raise self.error or recording_error(f"The recording {self.id} has no manifest.")
         return self.manifest
 
     def keep(self, folder: Path) -> Recording | None:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from harness.errors import RecordingError
+from harness.errors import spool_error
 from harness.recording.files.text import printable
 from harness.server.access.tokens import DOWNLOAD_WITHIN
 
@@ -71,7 +71,7 @@ class Downloads:
         if take.state != "finished":
             why = f": {take.error}" if take.error else "."
             message = f"The recording {take.id} can't be downloaded; it is {take.state}{why}"
-            raise RecordingError(message, code=10452)
+            raise spool_error(message)
         until = self._clock() + DOWNLOAD_WITHIN
         address = _Address(take.path, take.name, take.facts.mime_type, until, take, sent)
         key = self._issue(address, again=lambda one: one.take is take and one.name == take.name)

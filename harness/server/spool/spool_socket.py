@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import WSMessage, WSMsgType, web
 from pydantic import ValidationError
 
-from harness.errors import HarnessError, PageError, RecordingError
+from harness.errors import HarnessError, PageError, spool_error
 from harness.server.access.descriptors import enough_for_recording
 from harness.server.access.hello_queue import HelloQueue
 from harness.server.access.limits import Rates, too_deep
@@ -187,20 +187,20 @@ class SpoolSockets:
     async def _text(self, socket: PageSocket, take: Take | None, text: str) -> Take:
         if too_deep(text, self._limits.json_depth):
             problem = f"Malformed message: nested more than {self._limits.json_depth} deep."
-            raise RecordingError(problem, code=10452)
+            raise spool_error(problem)
         try:
             message = SPOOL.validate_json(text)
         except ValidationError as malformed:
             problem = f"Malformed message: {_first(malformed)}."
-            raise RecordingError(problem, code=10452) from malformed
+            raise spool_error(problem) from malformed
         if isinstance(message, SpoolHello):
             if take is not None:
                 error = "This connection has its recording already."
-                raise RecordingError(error, code=10452)
+                raise spool_error(error)
             return await self._hello(socket, message)
         if take is None:
             error = "Say hello first."
-            raise RecordingError(error, code=10452)
+            raise spool_error(error)
         await self._obey(socket, take, message)
         return take
 
@@ -250,19 +250,19 @@ class SpoolSockets:
         grant = self._admission.redeem(hello.token, "recorder")
         if grant is None:
             message = "Not admitted: the spool's token is wrong or too old."
-            raise RecordingError(message, code=10452)
+            raise spool_error(message)
         if not self._begins.takes_one((grant.room, grant.name)):
             message = "You begin too many recordings: wait a second before the next one."
-            raise RecordingError(message, code=10452)
+            raise spool_error(message)
         if self._open_recordings(grant) >= self._limits.recordings_each:
             message = f"You make too many recordings at a time: {self._limits.recordings_each} at most. Stop one first."
-            raise RecordingError(message, code=10452)
+            raise spool_error(message)
         if self._spool.running(grant.room) >= self._limits.recordings:
             message = f"The room is full of recordings: {self._limits.recordings} at a time."
-            raise RecordingError(message, code=10452)
+            raise spool_error(message)
         if not enough_for_recording():
             message = "The server has too few file descriptors for another recording; raise its limit (ulimit -n)."
-            raise RecordingError(message, code=10452)
+            raise spool_error(message)
         room = self._signaling.rooms.get(grant.room)
         joins = room.joins.values() if room else []
         take = self._spool.begin(hello, participant=grant.name, room=grant.room, joins=joins)
@@ -296,7 +296,7 @@ class SpoolSockets:
         take = self._spool.takes.get(grant.subject) if grant else None
         if take is None or take.id != hello.recording or take.state == "cleaned":
             message = "Not admitted: there is no recording here that could go on."
-            raise RecordingError(message, code=10452)
+            raise spool_error(message)
         return take
 
     async def _obey(self, socket: PageSocket, take: Take, message: SpoolMessage) -> None:
@@ -325,12 +325,13 @@ class SpoolSockets:
         """Return what the page hears of an error: nothing of where this server keeps things."""
         message = without_places(str(error), self._spool.root.parent)
         if isinstance(error, LimitError):
-            error = RecordingError(message, code=10452)
+            error = spool_error(message)
         if isinstance(error, PageError):
             return {"type": "error", "name": error.name, "code": error.code, "message": message}
         if isinstance(error, HarnessError):
             return {"type": "error", "name": "ConfigError", "code": None, "message": message}
-        return {"type": "error", "name": "RecordingError", "code": 10452, "message": f"The spool failed: {message}."}
+        failed = spool_error(f"The spool failed: {message}.")
+        return {"type": "error", "name": failed.name, "code": failed.code, "message": str(failed)}
 
     def _address(self, take: Take) -> dict[str, Any]:
         async def sent(size: int) -> None:
@@ -392,7 +393,7 @@ async def send(socket: PageSocket, message: dict[str, Any]) -> None:
 def _chunk(take: Take, data: bytes, *, most: int) -> None:
     if len(data) < _CHUNK.size:
         message = f"A chunk of {len(data)} bytes is too short for its header."
-        raise RecordingError(message, code=10452)
+        raise spool_error(message)
     _, number, offset = _CHUNK.unpack_from(data)
     content = memoryview(data)[_CHUNK.size :]
     if take.bytes + len(content) > most:
@@ -440,7 +441,7 @@ def _check_ticks(take: Take, more: int) -> None:
     seconds = time.monotonic() - take.opened_at + _TICKS_AHEAD
     if take.ticked + more > seconds * (take.facts.frame_rate or _MOST_FRAMES) * _TICKS_A_FRAME:
         message = f"The page reported {take.ticked + more} ticks, more than it can have written."
-        raise RecordingError(message, code=10452)
+        raise spool_error(message)
 
 
 def _ack(take: Take) -> dict[str, Any]:
