@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from harness.recording.recording import Recording
     from harness.server.library.library import Library
     from harness.server.rooms.routes import Routes
-    from harness.server.spool.active_recording import Take
+    from harness.server.spool.active_recording import ActiveRecording
 
 # How long, in seconds, those who still fetch something may go on when the server ends.
 _LAST_ANSWERS_WITHIN: Final = 1.0
@@ -238,7 +238,7 @@ class RoomServer:
         """Take somebody out of a room, by id, whose page is known to be gone: nobody waits for its connection."""
         self._run(lambda: self._app.expel(room, member))
 
-    def take_at(self, url: str) -> Take | None:
+    def take_at(self, url: str) -> ActiveRecording | None:
         """Return the recording that a download came from."""
         key = url.rpartition("/recordings/")[2].partition("/")[0]
         return self._call(lambda: self._app.downloads.take_at(key))

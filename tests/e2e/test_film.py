@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness import InvalidStateError, PageError, RecordConfig, verify
-from tests.support.media import Someone, Take, encode
+from tests.support.media import Scene, Someone, encode
 from tests.support.program import harness
 from tests.support.reports import SMOOTHNESS
 
@@ -26,7 +26,7 @@ def film(folder: Path, *, seconds: float, picture: bool = True, sound: bool = Tr
     path = folder / "film.webm"
     encode(
         path,
-        Take(
+        Scene(
             people=(Someone(name="actor", marker=9),),
             width=640,
             height=360,

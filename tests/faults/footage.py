@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 
 from harness.server.rooms.messages import Clock, SpoolHello
-from tests.support.media import Take as Film
-from tests.support.media import cast, encode
+from tests.support.media import Scene, cast, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from harness.server.spool.active_recording import Take
+    from harness.server.spool.active_recording import ActiveRecording
     from harness.server.spool.spool import Spool
 
 # EBML: Cluster of unknown size, its Timestamp in eight bytes, SimpleBlock (RFC 9559).
@@ -51,7 +50,7 @@ class Footage:
     def __init__(self, folder: Path, *, rate: int, frame_bytes: int = 0) -> None:
         self.rate = rate
         path = folder / "clip.webm"
-        encode(path, Film(people=cast("alice"), rate=rate, seconds=0.5, live=True))
+        encode(path, Scene(people=cast("alice"), rate=rate, seconds=0.5, live=True))
         data = path.read_bytes()
         self._header = data[: data.index(b"\x1f\x43\xb6\x75")]
         packets: dict[str, list[bytes]] = {"video": [], "audio": []}
@@ -97,7 +96,7 @@ class Footage:
         return _SIMPLE_BLOCK + (0x10000000 | len(body)).to_bytes(4) + body
 
 
-def begin(spool: Spool, footage: Footage, name: str) -> Take:
+def begin(spool: Spool, footage: Footage, name: str) -> ActiveRecording:
     """Begin a recording of such footage."""
     config: dict[str, Any] = {"recordName": name, "recordVideoFrame": footage.rate}
     hello = SpoolHello(
@@ -116,7 +115,7 @@ def begin(spool: Spool, footage: Footage, name: str) -> Take:
     return take
 
 
-def feed(take: Take, footage: Footage, seconds: float) -> Iterator[float]:
+def feed(take: ActiveRecording, footage: Footage, seconds: float) -> Iterator[float]:
     """Hand the recording its slices, as fast as they are finalised; yield how much of it was recorded, in seconds."""
     for number, one in enumerate(footage.slices(seconds)):
         take.chunk(number, take.bytes, memoryview(one.data))
@@ -129,7 +128,7 @@ def feed(take: Take, footage: Footage, seconds: float) -> Iterator[float]:
             yield at / 1000
 
 
-def finished_in(take: Take, seconds: float) -> float:
+def finished_in(take: ActiveRecording, seconds: float) -> float:
     """Return after how many ms a recording whose bytes have all been read is complete under its name."""
     while take.progress.stamps.get("video", 0) < seconds * 1000 - 500:
         _BREATH.wait(0.001)

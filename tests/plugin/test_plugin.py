@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.media import Take, cast, changed, film
+from tests.support.media import Scene, cast, changed, film
 
 # pytest-playwright 0.10 trips pytest 9.2's own warning; it is not ours to fix, nor to fail on.
 QUIET = ("-p", "no:cacheprovider")
@@ -29,7 +29,7 @@ def test_a_recording_that_nobody_downloaded_is_kept_when_the_test_fails(pytester
 
 def test_limits_can_be_given_for_a_whole_run(pytester: pytest.Pytester) -> None:
     """What --recordings-expect names holds for every recording that the fixture verify_recording judges."""
-    film(pytester.path / "take.webm", changed(Take(people=cast("alice", "bob")), "bob", sound_late=0.08))
+    film(pytester.path / "take.webm", changed(Scene(people=cast("alice", "bob")), "bob", sound_late=0.08))
     (pytester.path / "strict.toml").write_text("duration = 3\n[limits]\nav_offset_ms = 50\n")
     pytester.makepyfile(
         """

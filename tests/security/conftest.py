@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.server.room_server import RoomServer
-from tests.support.media import Take as Film
-from tests.support.media import cast, encode
+from tests.support.media import Scene, cast, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,5 +25,5 @@ def server(tmp_path: Path) -> Iterator[RoomServer]:
 def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Return the raw bytes of two seconds of sound."""
     path = tmp_path_factory.mktemp("raw") / "raw.webm"
-    encode(path, Film(people=cast("alice"), seconds=2.0, picture=False, live=True))
+    encode(path, Scene(people=cast("alice"), seconds=2.0, picture=False, live=True))
     return path.read_bytes()

@@ -18,7 +18,7 @@ from harness.server.spool.spool import Spool
 from harness.verification import verify
 from harness.verification.values.expectations import read_expected
 from tests.support.goals import FULL
-from tests.support.media import Take, cast, film
+from tests.support.media import Scene, cast, film
 from tests.support.spooling import VERSIONS, recorded
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def test_a_text_that_was_changed_is_read_or_told_to_be_wrong(kind: str, tmp_path
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """Return a good recording."""
-    return film(tmp_path_factory.mktemp("film") / "good.webm", Take(people=cast("alice", "bob"), seconds=1.0))
+    return film(tmp_path_factory.mktemp("film") / "good.webm", Scene(people=cast("alice", "bob"), seconds=1.0))
 
 
 @pytest.mark.parametrize("part", ["film", "manifest"])

@@ -24,7 +24,7 @@ from harness.verification.report.junit import write_junit
 from tests.e2e.people import join, tile
 from tests.security.wire import CHUNK, SOUND, sockets
 from tests.support.goals import FULL
-from tests.support.media import Take, cast, film
+from tests.support.media import Scene, cast, film
 from tests.support.program import harness
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def test_a_manifest_tells_a_terminal_nothing_but_text(
     change: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Neither by what it says nor by what it calls it; and an error about it stays short."""
-    recording = film(tmp_path / "call.webm", Take(people=cast("alice"), seconds=1.0))
+    recording = film(tmp_path / "call.webm", Scene(people=cast("alice"), seconds=1.0))
     told = json.loads(recording.manifest.read_text())
     inner = change.get("recording", {})
     recording.manifest.write_text(json.dumps({**told, **change, "recording": {**told["recording"], **inner}}))
@@ -219,7 +219,7 @@ def test_a_manifest_tells_a_terminal_nothing_but_text(
 )
 def test_the_name_of_a_file_tells_a_terminal_nothing_but_text(name: str, tmp_path: Path) -> None:
     """Whether it is read, is none, or is not there; as JSON it is still the file's own."""
-    good = film(tmp_path / "call.webm", Take(people=cast("alice"), seconds=1.0))
+    good = film(tmp_path / "call.webm", Scene(people=cast("alice"), seconds=1.0))
     path, bad = tmp_path / f"good{name}.webm", tmp_path / f"bad{name}.webm"
     good.path.rename(path)
     bad.write_bytes(b"")
@@ -236,7 +236,7 @@ def test_the_name_of_a_file_tells_a_terminal_nothing_but_text(name: str, tmp_pat
 
 def test_what_is_expected_tells_a_terminal_nothing_but_text(tmp_path: Path) -> None:
     """Neither somebody's name nor that of a limit; a name is the same one as in the manifest."""
-    recording = film(tmp_path / "call.webm", Take(people=cast("alice", f"bob{_ESCAPE}"), seconds=1.0))
+    recording = film(tmp_path / "call.webm", Scene(people=cast("alice", f"bob{_ESCAPE}"), seconds=1.0))
     expected = tmp_path / "expected.toml"
     said = json.dumps(f"bob{_ESCAPE}"), json.dumps(_ESCAPE)
     for text, code in (
@@ -317,7 +317,7 @@ def test_hostile_names_of_people_are_text_in_what_is_written(
     """In the report, the manifest, JUnit XML and the terminal."""
     names = hostile_people(at + 10)[at:]
     escape = f"\x1b]0;owned\x07{at}"
-    recording = film(tmp_path / "call.webm", Take(people=cast(*names[:-1], escape), seconds=2.0))
+    recording = film(tmp_path / "call.webm", Scene(people=cast(*names[:-1], escape), seconds=2.0))
     report = verify(recording)
     page = context.new_page()
     said = watched(page)

@@ -52,7 +52,7 @@ class Someone:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Take:
+class Scene:
     """A recording to make: who is in it, in which form, and what goes wrong with it as a whole.
 
     ``dropped`` are the numbers of pictures that are not written, ``doubled`` of those that repeat the one before.
@@ -77,7 +77,7 @@ class Take:
 
     @property
     def ticks(self) -> int:
-        """How many pictures the take has when none is dropped."""
+        """How many pictures the scene has when none is dropped."""
         return round(self.seconds * self.rate)
 
 
@@ -86,16 +86,16 @@ def cast(*names: str) -> tuple[Someone, ...]:
     return tuple(Someone(name=name, marker=number, counter=7 * number) for number, name in enumerate(names, 1))
 
 
-def changed(take: Take, name: str, **changes: Any) -> Take:
-    """Return the take with one participant changed."""
-    people = tuple(replace(one, **changes) if one.name == name else one for one in take.people)
-    return replace(take, people=people)
+def changed(scene: Scene, name: str, **changes: Any) -> Scene:
+    """Return the scene with one participant changed."""
+    people = tuple(replace(one, **changes) if one.name == name else one for one in scene.people)
+    return replace(scene, people=people)
 
 
-def film(path: Path, take: Take, *, told: Take | None = None, told_seconds: float | None = None) -> Recording:
-    """Write the take to ``path`` and beside it the manifest of what was ``told``: by default, exactly that."""
-    encode(path, take)
-    told = told or take
+def film(path: Path, scene: Scene, *, told: Scene | None = None, told_seconds: float | None = None) -> Recording:
+    """Write the scene to ``path`` and beside it the manifest of what was ``told``: by default, exactly that."""
+    encode(path, scene)
+    told = told or scene
     recording = recording_of(path, told, duration=told_seconds or told.seconds)
     Manifest(
         recording=recording, config=RecordConfig().for_page(), versions={}, timeline=timeline_of(told), ticks=told.ticks
@@ -103,7 +103,7 @@ def film(path: Path, take: Take, *, told: Take | None = None, told_seconds: floa
     return recording
 
 
-def recording_of(path: Path, told: Take, *, duration: float) -> Recording:
+def recording_of(path: Path, told: Scene, *, duration: float) -> Recording:
     """Return the facts of a file as a manifest tells them."""
     return Recording(
         id="r1",
@@ -124,15 +124,15 @@ def recording_of(path: Path, told: Take, *, duration: float) -> Recording:
     )
 
 
-def timeline_of(take: Take) -> Timeline:
-    """Return the timeline of a take: everybody from the start, hidden and muted as the take says."""
-    places = tiles(len(take.people), take.width, take.height)
+def timeline_of(scene: Scene) -> Timeline:
+    """Return the timeline of a scene: everybody from the start, hidden and muted as the scene says."""
+    places = tiles(len(scene.people), scene.width, scene.height)
     layout = tuple(
         Tile(participant=one.name, x=x, y=y, width=width, height=height)
-        for one, (x, y, width, height) in zip(take.people, places, strict=True)
+        for one, (x, y, width, height) in zip(scene.people, places, strict=True)
         if not one.secret
     )
-    public = [one for one in take.people if not one.secret]
+    public = [one for one in scene.people if not one.secret]
     events = [Event(at=0.0, event="layout", tiles=layout)]
     for one in public:
         for kind, off in (("picture", one.hidden), ("sound", one.muted)):
@@ -160,28 +160,28 @@ def tiles(people: int, width: int, height: int) -> list[tuple[int, int, int, int
     return found
 
 
-def encode(path: Path, take: Take) -> None:
-    """Write the take to ``path``."""
-    options = {"live": "1"} if take.live else {}
-    with av.open(str(path), "w", format=take.container, options=options) as media:
-        picture = media.add_stream(take.codec, rate=take.rate) if take.picture else None
-        sound = media.add_stream("libopus", rate=SAMPLE_RATE, layout="mono") if take.sound else None
+def encode(path: Path, scene: Scene) -> None:
+    """Write the scene to ``path``."""
+    options = {"live": "1"} if scene.live else {}
+    with av.open(str(path), "w", format=scene.container, options=options) as media:
+        picture = media.add_stream(scene.codec, rate=scene.rate) if scene.picture else None
+        sound = media.add_stream("libopus", rate=SAMPLE_RATE, layout="mono") if scene.sound else None
         if picture:
-            picture.width, picture.height, picture.pix_fmt = take.width, take.height, "yuv420p"
-            picture.bit_rate = take.bitrate
+            picture.width, picture.height, picture.pix_fmt = scene.width, scene.height, "yuv420p"
+            picture.bit_rate = scene.bitrate
             picture.gop_size = 100
             picture.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "auto-alt-ref": "0"}
-        samples = mix(take)
-        painter = Painter(take)
+        samples = mix(scene)
+        painter = Painter(scene)
         written = 0
-        for tick in range(take.ticks):
-            due = round((tick + 1) / take.rate * SAMPLE_RATE)
+        for tick in range(scene.ticks):
+            due = round((tick + 1) / scene.rate * SAMPLE_RATE)
             while sound and written + _PACKET <= due:
                 media.mux(sound.encode(_audio_frame(samples, written)))
                 written += _PACKET
-            if picture and tick not in take.dropped:
+            if picture and tick not in scene.dropped:
                 frame = av.VideoFrame.from_ndarray(painter.paint(tick), format="yuv420p")
-                frame.pts, frame.time_base = tick, Fraction(1, take.rate)
+                frame.pts, frame.time_base = tick, Fraction(1, scene.rate)
                 media.mux(picture.encode(frame))
         for stream in (picture, sound):
             if stream:
@@ -195,24 +195,24 @@ def _audio_frame(samples: NDArray[np.float32], start: int) -> av.AudioFrame:
 
 
 class Painter:
-    """Draws the pictures of a take."""
+    """Draws the pictures of a scene."""
 
-    def __init__(self, take: Take) -> None:
-        self._take = take
-        self._places = tiles(len(take.people), take.width, take.height)
-        rows, columns = np.indices((take.height, 2 * take.width))
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._places = tiles(len(scene.people), scene.width, scene.height)
+        rows, columns = np.indices((scene.height, 2 * scene.width))
         self._wall = (90 + 40 * np.sin(rows / 17) + 40 * np.sin(columns / 23)).astype(np.uint8)
 
     def paint(self, tick: int) -> NDArray[np.uint8]:
         """Return the picture of a tick, as the rows of its three planes."""
-        take = self._take
-        at = (tick - (tick in take.doubled)) / take.rate
-        planes = np.full((take.height * 3 // 2, take.width), 128, np.uint8)
-        luma = planes[: take.height]
-        luma[:] = 16 if _within(take.black, at) else 40
-        if _within(take.black, at):
+        scene = self._scene
+        at = (tick - (tick in scene.doubled)) / scene.rate
+        planes = np.full((scene.height * 3 // 2, scene.width), 128, np.uint8)
+        luma = planes[: scene.height]
+        luma[:] = 16 if _within(scene.black, at) else 40
+        if _within(scene.black, at):
             return planes
-        for index, one in enumerate(take.people):
+        for index, one in enumerate(scene.people):
             if not _within(one.hidden, at):
                 x, y, width, height = self._places[index if one.place is None else one.place]
                 wide, high = (width, width * 9 // 16) if width * 9 <= height * 16 else (height * 16 // 9, height)
@@ -234,11 +234,11 @@ class Painter:
         tile[: height // 9] = np.where(bits, BRIGHT, DARK)[rows][:, columns]
 
 
-def mix(take: Take) -> NDArray[np.float32]:
+def mix(scene: Scene) -> NDArray[np.float32]:
     """Return the sound of everybody, at 48 kHz."""
-    at = np.arange(round((take.seconds + 1) * SAMPLE_RATE)) / SAMPLE_RATE
+    at = np.arange(round((scene.seconds + 1) * SAMPLE_RATE)) / SAMPLE_RATE
     whole = np.zeros(at.size)
-    for one in take.people:
+    for one in scene.people:
         if one.marker is None:
             continue
         voice = one.marker % VOICES
@@ -246,14 +246,14 @@ def mix(take: Take) -> NDArray[np.float32]:
         chirp = BURST * burst(voice).real
         # The first burst is when the counter becomes a multiple of 30.
         first = -one.counter % 30 / 30
-        for second in range(math.ceil(take.seconds)):
+        for second in range(math.ceil(scene.seconds)):
             start = round(((first + second) * (1 + one.drift_ppm / 1e6) + one.sound_late) * SAMPLE_RATE)
             if 0 <= start < at.size - chirp.size:
                 sound[start : start + chirp.size] += chirp
         for start, end in one.muted:
             sound[(at >= start) & (at < end)] = 0
         whole += sound
-    for start, end in take.silent:
+    for start, end in scene.silent:
         whole[(at >= start) & (at < end)] = 0
     return whole.astype(np.float32)
 

@@ -9,7 +9,7 @@ from harness.server.rooms.messages import Clock, SpoolHello
 from harness.server.spool.active_recording import Happened
 
 if TYPE_CHECKING:
-    from harness.server.spool.active_recording import Take
+    from harness.server.spool.active_recording import ActiveRecording
     from harness.server.spool.spool import Spool
 
 VERSIONS = {"harness": "0.1.0"}
@@ -18,7 +18,7 @@ OFFSET = -990_000.0
 STARTED = 1_000_000.0
 
 
-def begin(spool: Spool, presence: Literal["server", "page"] = "server", **config: Any) -> Take:
+def begin(spool: Spool, presence: Literal["server", "page"] = "server", **config: Any) -> ActiveRecording:
     """Begin a recording of sound."""
     hello = SpoolHello(
         type="hello",
@@ -36,13 +36,13 @@ def begin(spool: Spool, presence: Literal["server", "page"] = "server", **config
     return spool.begin(hello, participant="alice", room="daily", joins=joins)
 
 
-def feed(take: Take, data: bytes, size: int = 1_000) -> None:
+def feed(take: ActiveRecording, data: bytes, size: int = 1_000) -> None:
     """Hand a recording its bytes in chunks."""
     for number, at in enumerate(range(0, len(data), size)):
         take.chunk(number, at, memoryview(data)[at : at + size])
 
 
-def recorded(spool: Spool, sound: bytes, **config: Any) -> Take:
+def recorded(spool: Spool, sound: bytes, **config: Any) -> ActiveRecording:
     """Return a recording that has all its bytes."""
     take = begin(spool, **config)
     take.recorder("started", STARTED)

@@ -31,7 +31,7 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Film:
+class DecodedMedia:
     """A recording, decoded: its pictures as rows of Y, U and V by tick, and its sound (channels by samples)."""
 
     rate: int
@@ -44,7 +44,7 @@ class Film:
         return len(self.pictures) / self.rate
 
 
-def decoded(recording: Recording) -> Film:
+def decoded(recording: Recording) -> DecodedMedia:
     """Return a recording in memory; a tick without a picture repeats the one before."""
     assert recording.frame_rate is not None
     pictures: list[NDArray[np.uint8]] = []
@@ -61,7 +61,7 @@ def decoded(recording: Recording) -> Film:
                     pictures.append(planes)
                 elif isinstance(frame, av.AudioFrame):
                     pieces += [(round(at * SAMPLE_RATE), one.to_ndarray()) for one in resampler.resample(frame)]
-    return Film(recording.frame_rate, pictures, _joined(pieces))
+    return DecodedMedia(recording.frame_rate, pictures, _joined(pieces))
 
 
 def _joined(pieces: list[tuple[int, NDArray[np.float32]]]) -> NDArray[np.float32]:
@@ -77,7 +77,7 @@ def _joined(pieces: list[tuple[int, NDArray[np.float32]]]) -> NDArray[np.float32
     return np.concatenate(joined, axis=1)
 
 
-def encoded(film: Film, path: Path, *, codec: str = "libvpx-vp9", container: str = "webm") -> None:
+def encoded(film: DecodedMedia, path: Path, *, codec: str = "libvpx-vp9", container: str = "webm") -> None:
     """Write a film: None in place of a picture leaves its tick empty."""
     height, width = next((one.shape[0] * 2 // 3, one.shape[1]) for one in film.pictures if one is not None)
     with av.open(str(path), "w", format=container) as media:
@@ -136,7 +136,7 @@ def told(recording: Recording, path: Path, *, ticks_missed: int | None = None, *
 # ---- what can go wrong with a picture and with sound ----------------------------------------------------------------
 
 
-def ticks(film: Film, at: Interval) -> range:
+def ticks(film: DecodedMedia, at: Interval) -> range:
     """Return the ticks from one second to another."""
     return range(round(at[0] * film.rate), round(at[1] * film.rate))
 
@@ -158,16 +158,16 @@ def areas(recording: Recording, name: str) -> tuple[tuple[slice, slice], ...]:
     return tuple(found)
 
 
-def covered(film: Film, recording: Recording, name: str, at: Interval) -> Film:
+def covered(film: DecodedMedia, recording: Recording, name: str, at: Interval) -> DecodedMedia:
     """Return the film with a grey card in place of somebody's picture for a while."""
     pictures = list(film.pictures)
     for tick in ticks(film, at):
         pictures[tick] = pictures[tick].copy()
         pictures[tick][areas(recording, name)[0]] = 60
-    return Film(film.rate, pictures, film.sound)
+    return DecodedMedia(film.rate, pictures, film.sound)
 
 
-def frozen(film: Film, recording: Recording, name: str, at: Interval) -> Film:
+def frozen(film: DecodedMedia, recording: Recording, name: str, at: Interval) -> DecodedMedia:
     """Return the film with somebody's picture standing still for a while."""
     pictures = list(film.pictures)
     still = pictures[ticks(film, at)[0]]
@@ -175,54 +175,54 @@ def frozen(film: Film, recording: Recording, name: str, at: Interval) -> Film:
         pictures[tick] = pictures[tick].copy()
         for area in areas(recording, name):
             pictures[tick][area] = still[area]
-    return Film(film.rate, pictures, film.sound)
+    return DecodedMedia(film.rate, pictures, film.sound)
 
 
-def swapped(film: Film, recording: Recording, one: str, other: str) -> Film:
+def swapped(film: DecodedMedia, recording: Recording, one: str, other: str) -> DecodedMedia:
     """Return the film with two people in each other's place."""
     pictures = [planes.copy() for planes in film.pictures]
     for planes in pictures:
         for mine, theirs in zip(areas(recording, one), areas(recording, other), strict=True):
             planes[mine], planes[theirs] = planes[theirs].copy(), planes[mine].copy()
-    return Film(film.rate, pictures, film.sound)
+    return DecodedMedia(film.rate, pictures, film.sound)
 
 
-def blackened(film: Film, at: Interval) -> Film:
+def blackened(film: DecodedMedia, at: Interval) -> DecodedMedia:
     """Return the film with a black picture for a while."""
     pictures = list(film.pictures)
     for tick in ticks(film, at):
         pictures[tick] = np.full_like(pictures[tick], 128)
         pictures[tick][: pictures[tick].shape[0] * 2 // 3] = 16
-    return Film(film.rate, pictures, film.sound)
+    return DecodedMedia(film.rate, pictures, film.sound)
 
 
-def dropped(film: Film, every: int) -> Film:
+def dropped(film: DecodedMedia, every: int) -> DecodedMedia:
     """Return the film without one picture in so many."""
     kept = [None if tick % every == every // 2 else planes for tick, planes in enumerate(film.pictures)]
-    return Film(film.rate, kept, film.sound)  # type: ignore[arg-type]
+    return DecodedMedia(film.rate, kept, film.sound)  # type: ignore[arg-type]
 
 
-def doubled(film: Film, every: int) -> Film:
+def doubled(film: DecodedMedia, every: int) -> DecodedMedia:
     """Return the film with one picture in so many shown twice, in place of the next."""
     pictures = [film.pictures[tick - 1 if tick % every == every // 2 else tick] for tick in range(len(film.pictures))]
-    return Film(film.rate, pictures, film.sound)
+    return DecodedMedia(film.rate, pictures, film.sound)
 
 
-def at_half_rate(film: Film) -> Film:
+def at_half_rate(film: DecodedMedia) -> DecodedMedia:
     """Return the film with every other picture, at half the rate."""
-    return Film(film.rate // 2, film.pictures[::2], film.sound)
+    return DecodedMedia(film.rate // 2, film.pictures[::2], film.sound)
 
 
-def smaller(film: Film, width: int, height: int) -> Film:
+def smaller(film: DecodedMedia, width: int, height: int) -> DecodedMedia:
     """Return the film in another size."""
     scaled = [
         av.VideoFrame.from_ndarray(planes, format="yuv420p").reformat(width, height).to_ndarray()
         for planes in film.pictures
     ]
-    return Film(film.rate, scaled, film.sound)
+    return DecodedMedia(film.rate, scaled, film.sound)
 
 
-def hushed(film: Film, marker: int, at: Interval) -> Film:
+def hushed(film: DecodedMedia, marker: int, at: Interval) -> DecodedMedia:
     """Return the film without somebody's tone for a while."""
     spectrum = np.fft.rfft(film.sound, axis=1)
     hertz = np.fft.rfftfreq(film.sound.shape[1], 1 / SAMPLE_RATE)
@@ -230,11 +230,11 @@ def hushed(film: Film, marker: int, at: Interval) -> Film:
     without = np.fft.irfft(spectrum, film.sound.shape[1], axis=1)
     time = np.arange(film.sound.shape[1]) / SAMPLE_RATE
     share = np.clip(np.minimum(time - at[0], at[1] - time) / _FADE, 0, 1)
-    return Film(film.rate, film.pictures, (film.sound * (1 - share) + without * share).astype(np.float32))
+    return DecodedMedia(film.rate, film.pictures, (film.sound * (1 - share) + without * share).astype(np.float32))
 
 
-def silenced(film: Film, at: Interval) -> Film:
+def silenced(film: DecodedMedia, at: Interval) -> DecodedMedia:
     """Return the film with no sound at all for a while."""
     sound = film.sound.copy()
     sound[:, round(at[0] * SAMPLE_RATE) : round(at[1] * SAMPLE_RATE)] = 0
-    return Film(film.rate, film.pictures, sound)
+    return DecodedMedia(film.rate, film.pictures, sound)

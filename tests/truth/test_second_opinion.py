@@ -9,8 +9,8 @@ import pytest
 
 from harness import verify
 from tests.support.goals import FULL, Goals
-from tests.support.media import Painter, Take, cast, mix
-from tests.truth.plant import SAMPLE_RATE, Film, encoded
+from tests.support.media import Painter, Scene, cast, mix
+from tests.truth.plant import SAMPLE_RATE, DecodedMedia, encoded
 
 RATE = 30
 SECONDS = 10 if FULL else 3
@@ -18,13 +18,13 @@ SECONDS = 10 if FULL else 3
 WIDTH, HEIGHT, WIDE, HIGH = 1280, 720, 640, 360
 
 
-def marked_twice(late: float) -> Film:
+def marked_twice(late: float) -> DecodedMedia:
     """Return a film that carries both kinds of marks, with the sound so many seconds late."""
-    take = Take(people=cast("alice"), width=WIDE, height=HIGH, seconds=SECONDS)
-    painter = Painter(take)
+    scene = Scene(people=cast("alice"), width=WIDE, height=HIGH, seconds=SECONDS)
+    painter = Painter(scene)
     theirs = drift.PatternRenderer(fps=str(RATE), width=WIDE, height=HIGH)
     pictures = []
-    for tick in range(take.ticks):
+    for tick in range(scene.ticks):
         planes = np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8)
         planes[:HEIGHT] = 16
         middle = slice((HEIGHT - HIGH) // 2, (HEIGHT + HIGH) // 2)
@@ -33,11 +33,11 @@ def marked_twice(late: float) -> Film:
         pictures.append(planes)
     count = SECONDS * SAMPLE_RATE
     tones = np.asarray(drift.synthesize_audio(count, fps=str(RATE), sample_rate=SAMPLE_RATE, music=False))
-    sound = mix(take)[:count] + 0.5 * tones.astype(np.float32)
+    sound = mix(scene)[:count] + 0.5 * tones.astype(np.float32)
     shift = round(late * SAMPLE_RATE)
     moved = np.roll(sound, shift)
     moved[: max(shift, 0)] = 0
-    return Film(RATE, pictures, np.stack((moved, moved)).astype(np.float32))
+    return DecodedMedia(RATE, pictures, np.stack((moved, moved)).astype(np.float32))
 
 
 @pytest.mark.skipif(shutil.which("ffprobe") is None, reason="av-drift-detector reads files through FFmpeg's programs.")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from harness.server.room_server import RoomServer
-    from tests.truth.plant import Film
+    from tests.truth.plant import DecodedMedia
 
 SECONDS: Final = 10 if FULL else 4
 CLEAN: Final = 100
@@ -38,7 +38,7 @@ class Base:
 
     recording: Recording
     report: Report
-    film: Film
+    film: DecodedMedia
 
     @property
     def marker(self) -> int:
@@ -63,7 +63,7 @@ AT = (2.0, 2.5)
 LONGER = (2.0, 3.0)
 
 
-def _painted(change: Callable[[Base], Film], **form: Any) -> Callable[[Base, Path], Recording]:
+def _painted(change: Callable[[Base], DecodedMedia], **form: Any) -> Callable[[Base, Path], Recording]:
     def write(base: Base, path: Path) -> Recording:
         plant.encoded(change(base), path, **form)
         return plant.told(base.recording, path, ticks_missed=0)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.server.spool.spool import Spool
-from tests.support.media import Take as Film
-from tests.support.media import cast, encode
+from tests.support.media import Scene, cast, encode
 from tests.support.spooling import VERSIONS
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Return the raw bytes of a second of sound."""
     path = tmp_path_factory.mktemp("raw") / "raw.webm"
-    encode(path, Film(people=cast("alice"), seconds=1.0, picture=False, live=True))
+    encode(path, Scene(people=cast("alice"), seconds=1.0, picture=False, live=True))
     return path.read_bytes()
 
 

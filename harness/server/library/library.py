@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from harness.recording.recording import Recording
     from harness.server.access.tokens import Admission, Role
-    from harness.server.spool.active_recording import Take
+    from harness.server.spool.active_recording import ActiveRecording
     from harness.server.spool.downloads import Downloads, Page
 
 _log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class Item:
     name: str
     participant: str
     recorder: str
-    take: Take | None = None
+    take: ActiveRecording | None = None
     recording: Recording | None = None
     failed: str | None = None
     judging: asyncio.Future[Verdict] | None = None
@@ -161,7 +161,7 @@ class Library:
         """Return what the page shows, the newest first."""
         return [item.as_message() for item in reversed(list(self._items.values())[-_MOST:])]
 
-    def begin(self, take: Take) -> None:
+    def begin(self, take: ActiveRecording) -> None:
         """Take in a recording that begins in the room."""
         if take.facts.room != self.room:
             return
@@ -183,7 +183,7 @@ class Library:
         take.ended = ended
         self._tell()
 
-    def keep(self, take: Take) -> None:
+    def keep(self, take: ActiveRecording) -> None:
         """Keep a finished recording before the spool's own is freed; does nothing for one that is kept already.
 
         Raises RecordingError when it can't be kept: then nothing may be freed.
@@ -196,7 +196,7 @@ class Library:
         if item.recording is None and not take.kept:
             raise take.error or recording_error(f"{take.name} could not be read back; it stays where it is.")
 
-    def _keep(self, item: Item, take: Take) -> None:
+    def _keep(self, item: Item, take: ActiveRecording) -> None:
         try:
             recording = take.keep_copy(self._folder)
         except OSError as error:

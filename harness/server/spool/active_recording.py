@@ -1,4 +1,4 @@
-"""Take: one recording as it is made; finalised meanwhile, finished, described, kept and freed."""
+"""ActiveRecording: one recording as it is made; finalised meanwhile, finished, described, kept and freed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Happened:
 
 
 @dataclass
-class Take:
+class ActiveRecording:
     """One recording in the spool."""
 
     facts: Facts

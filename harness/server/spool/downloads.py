@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from aiohttp.abc import AbstractStreamWriter
 
-    from harness.server.spool.active_recording import Take
+    from harness.server.spool.active_recording import ActiveRecording
 
 
 # A report is one page with its styles and its one script inside, which a name in it can't be, since it does not know
@@ -48,7 +48,7 @@ class _Address:
     mime_type: str
     until: float
     # Set for a download: whose it is, and who hears of its last byte.
-    take: Take | None = None
+    take: ActiveRecording | None = None
     sent: Callable[[int], Awaitable[None]] | None = None
     # The report that lies beside the film.
     report: Page | None = None
@@ -63,7 +63,7 @@ class Downloads:
         self._clock = clock
         self._addresses: dict[str, _Address] = {}
 
-    def address(self, take: Take, sent: Callable[[int], Awaitable[None]]) -> str:
+    def address(self, take: ActiveRecording, sent: Callable[[int], Awaitable[None]]) -> str:
         """Return where the finished file can be fetched for a minute; ``sent`` hears of its last byte.
 
         Raises RecordingError when there is no finished file.
@@ -93,7 +93,7 @@ class Downloads:
         """Withdraw every address of a file that is gone: another may come by its name."""
         self._addresses = {key: address for key, address in self._addresses.items() if address.path != path}
 
-    def take_at(self, key: str) -> Take | None:
+    def take_at(self, key: str) -> ActiveRecording | None:
         """Return the recording that an address names."""
         address = self._addresses.get(key)
         return address.take if address else None

@@ -14,7 +14,7 @@ from harness.recording.config import RecordConfig
 from harness.recording.files.disk import Headroom
 from harness.recording.files.names import safe_stem
 from harness.recording.spool.folder import FOLDER, Facts, Folder
-from harness.server.spool.active_recording import Take
+from harness.server.spool.active_recording import ActiveRecording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,9 +33,9 @@ class Spool:
         self.root = recordings / FOLDER
         self.headroom = Headroom()
         self.versions = dict(versions)
-        self.takes: dict[str, Take] = {}
+        self.takes: dict[str, ActiveRecording] = {}
 
-    def begin(self, hello: SpoolHello, *, participant: str, room: str, joins: Iterable[Happened]) -> Take:
+    def begin(self, hello: SpoolHello, *, participant: str, room: str, joins: Iterable[Happened]) -> ActiveRecording:
         """Begin a recording in a room; ``joins`` are those of whoever is there now.
 
         Raises ConfigError for a configuration that can't work.
@@ -57,7 +57,7 @@ class Spool:
             wall_offset=(time.time() - time.monotonic()) * 1000,
             versions=self.versions,
         )
-        take = Take(facts, Folder(self.root / facts.id), told_by_room=hello.presence == "server")
+        take = ActiveRecording(facts, Folder(self.root / facts.id), told_by_room=hello.presence == "server")
         take.open()
         try:
             for one in joins:

@@ -34,7 +34,7 @@ from harness.server.rooms.messages import (
     Ticks,
 )
 from harness.server.rooms.outgoing import without_places
-from harness.server.spool.active_recording import GONE, Take
+from harness.server.spool.active_recording import GONE, ActiveRecording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +102,7 @@ class SpoolSockets:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection until it ends."""
         socket = PageSocket(request, self._limits, max_msg_size=self._limits.spool_message)
-        take: Take | None = None
+        take: ActiveRecording | None = None
         failed = False
         try:
             message = await self._hellos.first_message(socket, request)
@@ -126,7 +126,7 @@ class SpoolSockets:
             await socket.hang_up()
         return socket
 
-    async def _go_on(self, socket: PageSocket, take: Take) -> None:
+    async def _go_on(self, socket: PageSocket, take: ActiveRecording) -> None:
         """Take a recording in, until its connection ends or the page has come back on another one."""
         if not take.takes_more:
             # It ended while its connection was lost; the page still waits for the file.
@@ -144,7 +144,7 @@ class SpoolSockets:
                 return
             await self._watch(socket, take)
 
-    async def _next(self, socket: PageSocket, take: Take) -> WSMessage:
+    async def _next(self, socket: PageSocket, take: ActiveRecording) -> WSMessage:
         """Return the next message. A recording from which nothing comes is an alarm, and is given up after a while."""
         now = asyncio.get_running_loop().time()
         if take.flows:
@@ -164,17 +164,17 @@ class SpoolSockets:
                 elif take.state == "recording":
                     raise take.silent(self._patience(take)) from error
 
-    def _is_in_room(self, take: Take) -> bool:
+    def _is_in_room(self, take: ActiveRecording) -> bool:
         room = self._signaling.rooms.get(take.facts.room)
         return room is not None and any(member.name == take.facts.participant for member in room.members.values())
 
-    def _given_up_at(self, take: Take, heard_at: float) -> float | None:
+    def _given_up_at(self, take: ActiveRecording, heard_at: float) -> float | None:
         """Return when a recording is given up from which nothing comes; who downloads a finished one says little."""
         if take.state != "recording":
             return None
         return (heard_at if take.has_begun else take.opened_at) + self._patience(take)
 
-    def _patience(self, take: Take) -> float:
+    def _patience(self, take: ActiveRecording) -> float:
         return self._limits.idle if take.has_begun else self._limits.begins_within
 
     async def close(self) -> None:
@@ -184,7 +184,7 @@ class SpoolSockets:
             back.set()
         await asyncio.gather(self._hellos.close(), *(socket.hang_up() for socket in self._open))
 
-    async def _text(self, socket: PageSocket, take: Take | None, text: str) -> Take:
+    async def _text(self, socket: PageSocket, take: ActiveRecording | None, text: str) -> ActiveRecording:
         if too_deep(text, self._limits.json_depth):
             problem = f"Malformed message: nested more than {self._limits.json_depth} deep."
             raise spool_error(problem)
@@ -204,7 +204,7 @@ class SpoolSockets:
         await self._obey(socket, take, message)
         return take
 
-    async def _hello(self, socket: PageSocket, hello: SpoolHello) -> Take:
+    async def _hello(self, socket: PageSocket, hello: SpoolHello) -> ActiveRecording:
         take = self._begin(hello) if hello.recording is None else self._resume(hello)
         self._current[take.id] = socket
         if take.id in self._back:
@@ -216,7 +216,7 @@ class SpoolSockets:
         await send(socket, {**ready, "bytes": take.bytes, "taken": take.taken})
         return take
 
-    async def _tell_finished(self, socket: PageSocket, take: Take, reason: str | None = None) -> None:
+    async def _tell_finished(self, socket: PageSocket, take: ActiveRecording, reason: str | None = None) -> None:
         """Finish the file, and say at once that it is complete; a large one's hash follows when it is known.
 
         ``reason`` says why it ended without being stopped.
@@ -233,7 +233,7 @@ class SpoolSockets:
             manifest = await asyncio.to_thread(take.end)
             await send(socket, {"type": "hashed", "sha256": manifest.recording.sha256})
 
-    async def _watch(self, socket: PageSocket, take: Take) -> None:
+    async def _watch(self, socket: PageSocket, take: ActiveRecording) -> None:
         """Say when the disk runs full; a recording that would fill it, or of which too much is told, is ended."""
         if not take.takes_more:
             return
@@ -246,7 +246,7 @@ class SpoolSockets:
             _log.warning("%s: %s", take.facts.stem, told)
             await send(socket, {"type": "alarm", "message": told})
 
-    def _begin(self, hello: SpoolHello) -> Take:
+    def _begin(self, hello: SpoolHello) -> ActiveRecording:
         grant = self._admission.redeem(hello.token, "recorder")
         if grant is None:
             message = "Not admitted: the spool's token is wrong or too old."
@@ -281,17 +281,17 @@ class SpoolSockets:
             if id_ in self._current or id_ in self._back
         )
 
-    def _came(self, take: Take) -> None:
+    def _came(self, take: ActiveRecording) -> None:
         telling = asyncio.ensure_future(self._acknowledge(take))
         self._telling.add(telling)
         telling.add_done_callback(self._telling.discard)
 
-    async def _acknowledge(self, take: Take) -> None:
+    async def _acknowledge(self, take: ActiveRecording) -> None:
         """Say what has come, unless the connection has ended by now: why it ended is the last that is said."""
         if socket := self._current.get(take.id):
             await send(socket, _ack(take))
 
-    def _resume(self, hello: SpoolHello) -> Take:
+    def _resume(self, hello: SpoolHello) -> ActiveRecording:
         grant = self._admission.redeem(hello.token, "resume")
         take = self._spool.takes.get(grant.subject) if grant else None
         if take is None or take.id != hello.recording or take.state == "cleaned":
@@ -299,7 +299,7 @@ class SpoolSockets:
             raise spool_error(message)
         return take
 
-    async def _obey(self, socket: PageSocket, take: Take, message: SpoolMessage) -> None:
+    async def _obey(self, socket: PageSocket, take: ActiveRecording, message: SpoolMessage) -> None:
         match message:
             case End(bytes=total):
                 take.taken += 1
@@ -333,7 +333,7 @@ class SpoolSockets:
         failed = spool_error(f"The spool failed: {message}.")
         return {"type": "error", "name": failed.name, "code": failed.code, "message": str(failed)}
 
-    def _address(self, take: Take) -> dict[str, Any]:
+    def _address(self, take: ActiveRecording) -> dict[str, Any]:
         async def sent(size: int) -> None:
             # Whoever came through an open door has the file now. What a library keeps, and what Python collects, they
             # mark themselves.
@@ -345,7 +345,7 @@ class SpoolSockets:
 
         return {"type": "address", "url": self._downloads.address(take, sent), "name": take.name}
 
-    async def _abandoned(self, take: Take, *, over: bool) -> None:
+    async def _abandoned(self, take: ActiveRecording, *, over: bool) -> None:
         """Finish a recording that is over; one whose connection was only lost gets a while to come back."""
         if not over and not self._closing:
             back = self._back[take.id] = asyncio.Event()
@@ -366,7 +366,7 @@ class SpoolSockets:
         if take.id not in self._current:
             await self._free_abandoned(take)
 
-    async def _free_abandoned(self, take: Take) -> None:
+    async def _free_abandoned(self, take: ActiveRecording) -> None:
         """Free what nobody can want or ask for any more."""
         if (take.state == "failed" and not take.bytes) or (self._library and take.state == "finished" and take.kept):
             await self._forget(take)
@@ -375,11 +375,11 @@ class SpoolSockets:
             await asyncio.to_thread(take.close)
             self._let_go(take)
 
-    async def _forget(self, take: Take) -> None:
+    async def _forget(self, take: ActiveRecording) -> None:
         await asyncio.to_thread(take.clean)
         self._let_go(take)
 
-    def _let_go(self, take: Take) -> None:
+    def _let_go(self, take: ActiveRecording) -> None:
         self._spool.takes.pop(take.id, None)
         self._admission.revoke(take.facts.room, take.id)
         self._resumes.pop(take.id, None)
@@ -390,7 +390,7 @@ async def send(socket: PageSocket, message: dict[str, Any]) -> None:
     await socket.say(json.dumps(message))
 
 
-def _chunk(take: Take, data: bytes, *, most: int) -> None:
+def _chunk(take: ActiveRecording, data: bytes, *, most: int) -> None:
     if len(data) < _CHUNK.size:
         message = f"A chunk of {len(data)} bytes is too short for its header."
         raise spool_error(message)
@@ -414,7 +414,7 @@ def _by_thread(call: Callable[..., object], *arguments: object) -> Callable[[], 
     return later
 
 
-async def _looked(take: Take) -> None:
+async def _looked(take: ActiveRecording) -> None:
     """Return when the finaliser has looked at all that came, or has not in time; no thread waits for it."""
     looked = asyncio.Event()
     take.growth.ask(_by_thread(looked.set))
@@ -422,7 +422,7 @@ async def _looked(take: Take) -> None:
         await asyncio.wait_for(looked.wait(), _LOOKS_WITHIN)
 
 
-def _note(take: Take, message: SpoolMessage) -> None:
+def _note(take: ActiveRecording, message: SpoolMessage) -> None:
     """Take what is noted in the log."""
     match message:
         case RecorderState(state=state, time=at):
@@ -436,7 +436,7 @@ def _note(take: Take, message: SpoolMessage) -> None:
             take.statistics(message)
 
 
-def _check_ticks(take: Take, more: int) -> None:
+def _check_ticks(take: ActiveRecording, more: int) -> None:
     """Raise RecordingError for ticks that the mixer can't have written; those without a frame are kept in memory."""
     seconds = time.monotonic() - take.opened_at + _TICKS_AHEAD
     if take.ticked + more > seconds * (take.facts.frame_rate or _MOST_FRAMES) * _TICKS_A_FRAME:
@@ -444,7 +444,7 @@ def _check_ticks(take: Take, more: int) -> None:
         raise spool_error(message)
 
 
-def _ack(take: Take) -> dict[str, Any]:
+def _ack(take: ActiveRecording) -> dict[str, Any]:
     return {"type": "ack", "bytes": take.bytes, "taken": take.taken, "tracks": list(take.progress.tracks)}
 
 

@@ -16,19 +16,19 @@ from harness import ConfigError
 from harness.cli.main import run
 from harness.recording import convert as conversion
 from harness.recording.convert import Silence, convert
-from tests.support.media import Take, cast, encode
+from tests.support.media import Scene, cast, encode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-TAKE = Take(people=cast("alice"), width=160, height=90, rate=10, seconds=3.0)
+SCENE = Scene(people=cast("alice"), width=160, height=90, rate=10, seconds=3.0)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Return the bytes of a whole recording of three seconds."""
     path = tmp_path_factory.mktemp("whole") / "whole.webm"
-    encode(path, TAKE)
+    encode(path, SCENE)
     return path.read_bytes()
 
 

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Never
 
-    from harness.server.spool.active_recording import Take
+    from harness.server.spool.active_recording import ActiveRecording
 
 
-def begun(folder: Path, sound: bytes, name: str = "standup") -> Take:
+def begun(folder: Path, sound: bytes, name: str = "standup") -> ActiveRecording:
     """Return a recording whose bytes have come and that nobody has ended."""
     hello = SpoolHello(
         type="hello",
@@ -47,7 +47,7 @@ def begun(folder: Path, sound: bytes, name: str = "standup") -> Take:
     return take
 
 
-def abandon(take: Take) -> None:
+def abandon(take: ActiveRecording) -> None:
     """Let go of a recording as a killed program does: its lock is gone, its folder stays as it is."""
     take.growth.end()
     take.close()

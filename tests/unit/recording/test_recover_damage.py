@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.recording.recording import Recording
-    from harness.server.spool.active_recording import Take
+    from harness.server.spool.active_recording import ActiveRecording
 
 BAD_LINES = (
     pytest.param(b"\x00\xff garbage", id="no text"),
@@ -42,7 +42,7 @@ BAD_LINES = (
 )
 
 
-def abandoned(folder: Path, sound: bytes) -> Take:
+def abandoned(folder: Path, sound: bytes) -> ActiveRecording:
     """Return a recording of somebody that was killed, with an event and statistics."""
     take = recorded(Spool(folder, VERSIONS), sound, recordName="standup")
     take.event(MixerEvent(time=STARTED + OFFSET + 500, event="sound", participant="alice", on=True))
@@ -152,7 +152,7 @@ def test_a_recording_without_facts_or_log_is_saved_with_its_own_times(
     assert not take.folder.path.exists()
 
 
-def footage(folder: Path, recordings: Path) -> Take:
+def footage(folder: Path, recordings: Path) -> ActiveRecording:
     """Return a killed recording of four seconds of video and audio."""
     film = Footage(folder, rate=30)
     take = begin_footage(Spool(recordings, VERSIONS), film, "film")

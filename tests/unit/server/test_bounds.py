@@ -28,7 +28,7 @@ from tests.support.disks import disk
 from tests.support.spooling import OFFSET, STARTED, begin, feed, recorded
 
 if TYPE_CHECKING:
-    from harness.server.spool.active_recording import Take
+    from harness.server.spool.active_recording import ActiveRecording
 
 ROOM = STARTED + OFFSET
 
@@ -213,7 +213,7 @@ def fill(path: Path) -> None:
             file.write(bytes(4096))
 
 
-def tell_much(take: Take) -> None:
+def tell_much(take: ActiveRecording) -> None:
     """Tell a recording more than a block of its disk holds."""
     for _ in range(10):
         take.event(MixerEvent(time=ROOM + 500, event="alarm", message="x" * 2000))

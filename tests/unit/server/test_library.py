@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from harness.recording.recording import Recording
     from harness.server.library.library import Verdict
-    from harness.server.spool.active_recording import Take
+    from harness.server.spool.active_recording import ActiveRecording
     from harness.server.spool.spool import Spool
 
 
@@ -38,7 +38,7 @@ def nobody_judges(_: Path) -> Verdict:
     raise NotImplementedError
 
 
-def watched(library: Library, take: Take, until: str) -> str:
+def watched(library: Library, take: ActiveRecording, until: str) -> str:
     """Let a library watch a recording to its end; return the state in which it lists it."""
 
     async def watch() -> str:

@@ -21,7 +21,7 @@ from harness.verification.measures import connections as statistics_module
 from tests.support.spooling import OFFSET, STARTED, begin, recorded
 
 if TYPE_CHECKING:
-    from harness.server.spool.active_recording import Take
+    from harness.server.spool.active_recording import ActiveRecording
     from harness.server.spool.spool import Spool
 
 # Letters that take the most bytes in a manifest: a line of it is UTF-8.
@@ -37,12 +37,12 @@ LARGEST_EVENTS: tuple[dict[str, Any], ...] = (
 )
 
 
-def manifest_size(take: Take) -> int:
+def manifest_size(take: ActiveRecording) -> int:
     """Return how large the manifest of a recording is that ends now."""
     return len(take.end().model_dump_json(by_alias=True, indent=1).encode())
 
 
-def fed(spool: Spool, sound: bytes) -> Take:
+def fed(spool: Spool, sound: bytes) -> ActiveRecording:
     """Return a recording in a page of somebody else's, which reports who is there."""
     take = begin(spool, "page")
     take.recorder("started", STARTED)

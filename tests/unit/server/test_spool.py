@@ -23,7 +23,7 @@ from tests.support.spooling import OFFSET, STARTED, VERSIONS, begin, feed, recor
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from harness.server.spool.active_recording import Take
+    from harness.server.spool.active_recording import ActiveRecording
 
 
 def test_a_recording_has_a_folder_that_nobody_else_can_enter(spool: Spool) -> None:
@@ -400,7 +400,7 @@ def test_a_closed_spool_with_nothing_in_it_is_gone(tmp_path: Path) -> None:
     assert not spool.root.exists()
 
 
-def settled(take: Take) -> None:
+def settled(take: ActiveRecording) -> None:
     """Wait until what follows the end is done."""
     assert take._settling is not None
     take._settling.join()

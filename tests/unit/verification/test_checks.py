@@ -10,10 +10,10 @@ from harness.recording.timeline import Timeline
 from harness.verification import Limits, Report, verify
 from harness.verification.checks.catalogue import CHECKS
 from harness.verification.values.expectations import Expectation
-from tests.support.media import Someone, Take, cast, changed, film
+from tests.support.media import Scene, Someone, cast, changed, film
 
-CLEAN = Take(people=cast("alice", "bob"))
-SLOW = Take(people=cast("alice", "bob", "carol"), rate=15)
+CLEAN = Scene(people=cast("alice", "bob"))
+SLOW = Scene(people=cast("alice", "bob", "carol"), rate=15)
 
 
 @pytest.mark.parametrize(
@@ -21,10 +21,10 @@ SLOW = Take(people=cast("alice", "bob", "carol"), rate=15)
     [
         CLEAN,
         SLOW,
-        Take(people=cast("alice"), seconds=0.4),
-        Take(people=cast("alice", "bob", "carol", "dave"), width=320, height=240),
-        Take(people=cast("alice"), codec="libvpx-vp9", seconds=1.0),
-        Take(people=cast("alice"), picture=False),
+        Scene(people=cast("alice"), seconds=0.4),
+        Scene(people=cast("alice", "bob", "carol", "dave"), width=320, height=240),
+        Scene(people=cast("alice"), codec="libvpx-vp9", seconds=1.0),
+        Scene(people=cast("alice"), picture=False),
         changed(CLEAN, "bob", rate=15),
         changed(CLEAN, "bob", rate=25),
         changed(SLOW, "bob", rate=25),
@@ -33,7 +33,7 @@ SLOW = Take(people=cast("alice", "bob", "carol"), rate=15)
         replace(CLEAN, people=(*CLEAN.people, Someone(name="sixteen more", marker=18))),
     ],
 )
-def test_a_clean_recording_passes_every_check(tmp_path: Path, take: Take) -> None:
+def test_a_clean_recording_passes_every_check(tmp_path: Path, take: Scene) -> None:
     """Whatever its size, rate, codec and people: no finding fails, none warns."""
     report = verify(film(tmp_path / "take.webm", take))
 
@@ -69,7 +69,7 @@ FAULTS = {
 
 @pytest.mark.parametrize(("filmed", "told", "checks"), FAULTS.values(), ids=FAULTS)
 def test_a_planted_fault_is_found_by_its_own_check(
-    tmp_path: Path, filmed: Take, told: Take | None, checks: set[str]
+    tmp_path: Path, filmed: Scene, told: Scene | None, checks: set[str]
 ) -> None:
     """And by no other: every other check still passes."""
     report = verify(film(tmp_path / "take.webm", filmed, told=told))
@@ -85,7 +85,7 @@ def test_a_planted_fault_is_found_by_its_own_check(
         (changed(CLEAN, "bob", frozen=((1.0, 1.5),)), "freeze", (1.0, 1.5)),
     ],
 )
-def test_a_finding_says_who_and_when(tmp_path: Path, filmed: Take, check: str, at: tuple[float, float]) -> None:
+def test_a_finding_says_who_and_when(tmp_path: Path, filmed: Scene, check: str, at: tuple[float, float]) -> None:
     """It names the participant and the interval, and its message holds both."""
     (finding,) = verify(film(tmp_path / "take.webm", filmed, told=CLEAN)).failures
 
@@ -207,7 +207,7 @@ def test_what_is_expected_of_somebody_without_marks_cannot_be_told(tmp_path: Pat
 
 def test_drift_is_measured_over_a_long_recording(tmp_path: Path) -> None:
     """200 ppm in 100 seconds are found, and named to within 20."""
-    take = Take(people=cast("alice"), width=160, height=90, rate=15, seconds=100.0)
+    take = Scene(people=cast("alice"), width=160, height=90, rate=15, seconds=100.0)
 
     report = verify(film(tmp_path / "take.webm", changed(take, "alice", drift_ppm=200.0), told=take))
 

@@ -15,9 +15,9 @@ from harness.recording.timeline import Event, Timeline
 from harness.verification import Expectation, Limits, Report, verify
 from harness.verification.values.expectations import read_expected
 from tests.support.goals import FULL
-from tests.support.media import Take, cast, changed, film
+from tests.support.media import Scene, cast, changed, film
 
-CLEAN = Take(people=cast("alice", "bob"), seconds=3.0)
+CLEAN = Scene(people=cast("alice", "bob"), seconds=3.0)
 
 
 def remux(source: Path, target: Path, keep: Callable[[str, float], bool]) -> Path:
@@ -212,7 +212,7 @@ def test_a_manifest_that_names_nobody_is_a_warning(tmp_path: Path) -> None:
 def test_a_participant_for_whom_nothing_is_expected_is_a_warning(tmp_path: Path) -> None:
     """Camera and microphone off all the time, or in it for too short a time: nothing was examined."""
     silent = changed(CLEAN, "bob", hidden=((0.0, 3.0),), muted=((0.0, 3.0),))
-    short = Take(people=cast("alice", "bob"), seconds=0.8)
+    short = Scene(people=cast("alice", "bob"), seconds=0.8)
     absent = replace(short, people=(replace(short.people[0]), replace(short.people[1], hidden=((0.0, 0.8),))))
     absent = changed(absent, "bob", muted=((0.0, 0.8),))
 
@@ -226,14 +226,14 @@ def test_a_participant_for_whom_nothing_is_expected_is_a_warning(tmp_path: Path)
         assert "nothing of bob was examined" in " ".join(str(report).split())
 
 
-FAULTS: dict[str, tuple[Take, Take]] = {
+FAULTS: dict[str, tuple[Scene, Scene]] = {
     "bob is missing": (changed(CLEAN, "bob", hidden=((0.0, 3.0),), muted=((0.0, 3.0),)), CLEAN),
     "bob is not audible": (changed(CLEAN, "bob", muted=((1.0, 2.0),)), CLEAN),
     "bob is not visible": (changed(CLEAN, "bob", hidden=((1.0, 2.0),)), CLEAN),
     "bob is audible though muted": (CLEAN, changed(CLEAN, "bob", muted=((0.0, 3.0),))),
     "bob is frozen": (changed(CLEAN, "bob", frozen=((1.0, 2.0),)), CLEAN),
     "bob is late": (changed(CLEAN, "bob", sound_late=0.3), CLEAN),
-    "somebody else is in it": (Take(people=cast("alice", "bob", "eve"), seconds=3.0), CLEAN),
+    "somebody else is in it": (Scene(people=cast("alice", "bob", "eve"), seconds=3.0), CLEAN),
     "frames are missing": (replace(CLEAN, dropped=frozenset(range(30, 60))), CLEAN),
     "it is black": (replace(CLEAN, black=((0.0, 3.0),)), CLEAN),
     "it is silent": (replace(CLEAN, silent=((0.0, 3.0),)), CLEAN),

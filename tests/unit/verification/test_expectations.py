@@ -9,16 +9,16 @@ from harness.errors import ConfigError
 from harness.recording.recording import Recording
 from harness.verification import Expectation, Limits, verify
 from harness.verification.values.expectations import read_expected
-from tests.support.media import Take, cast, changed, film
+from tests.support.media import Scene, cast, changed, film
 
 # Bob is muted for two seconds, and the manifest says so.
-TAKE = changed(Take(people=cast("alice", "bob"), seconds=5.0), "bob", muted=((2.0, 4.0),))
+SCENE = changed(Scene(people=cast("alice", "bob"), seconds=5.0), "bob", muted=((2.0, 4.0),))
 
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """Return a recording in which bob is muted from 2 to 4 s."""
-    return film(tmp_path_factory.mktemp("expected") / "take.webm", TAKE)
+    return film(tmp_path_factory.mktemp("expected") / "take.webm", SCENE)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from harness.verification import Report, verify
 from harness.verification.values.findings import Finding
-from tests.support.media import Take, cast, film
+from tests.support.media import Scene, cast, film
 
 NTSC = Fraction(1000, 1001)
 RATES = [
@@ -104,7 +104,7 @@ def test_a_rate_that_varies_is_called_so(tmp_path: Path) -> None:
 
 def test_a_rate_that_varies_fails_where_a_constant_one_was_recorded(tmp_path: Path) -> None:
     """A manifest that promises 30 frames a second is held to it."""
-    take = Take(people=cast("alice"), seconds=3.0)
+    take = Scene(people=cast("alice"), seconds=3.0)
     film(tmp_path / "good.webm", take)
     path = clip(tmp_path / "take.webm", np.cumsum(np.random.default_rng(1).uniform(0.015, 0.06, 80)).tolist())
     (tmp_path / "take.json").write_text((tmp_path / "good.json").read_text())

@@ -12,7 +12,7 @@ from harness.verification.markers.marker_reader import Sightings, StripWatch
 from harness.verification.markers.strip import BRIGHT, DARK, Mark, Place, Sampler, every_grid, fitted, grid, read, strip
 from harness.verification.probe.probe import probe
 from harness.verification.probe.tracks import Picture, Sound
-from tests.support.media import Someone, Take, cast, encode, mix, tiles, timeline_of
+from tests.support.media import Scene, Someone, cast, encode, mix, tiles, timeline_of
 
 
 def watch(path: Path, timeline: Timeline | None = None) -> dict[int, Sightings]:
@@ -22,7 +22,7 @@ def watch(path: Path, timeline: Timeline | None = None) -> dict[int, Sightings]:
     return strips.sightings()
 
 
-def listen(take: Take) -> Hearing:
+def listen(take: Scene) -> Hearing:
     """Return what is heard in a take before any codec, in packets of 20 ms."""
     ear = SoundWatch()
     samples = mix(take)[: round(take.seconds * 48_000)]
@@ -102,7 +102,7 @@ def test_the_grid_is_the_mixers(people: int, size: tuple[int, int]) -> None:
 def test_sixteen_people_at_360p_are_all_read_after_encoding(tmp_path: Path, codec: str, bitrate: int) -> None:
     """Cells of five by five pixels survive: every strip of every picture is read, without a manifest."""
     people = cast(*(f"p{number}" for number in range(16)))
-    take = Take(people=people, width=640, height=360, rate=15, seconds=2.0, codec=codec, bitrate=bitrate, sound=False)
+    take = Scene(people=people, width=640, height=360, rate=15, seconds=2.0, codec=codec, bitrate=bitrate, sound=False)
     encode(tmp_path / "take.webm", take)
 
     seen = watch(tmp_path / "take.webm")
@@ -114,7 +114,7 @@ def test_sixteen_people_at_360p_are_all_read_after_encoding(tmp_path: Path, code
 
 def test_a_tile_that_is_no_grid_is_read_by_the_layout(tmp_path: Path) -> None:
     """The timeline's tile is where its participant is at home, and somebody else is not."""
-    take = Take(people=cast("alice", "bob"), width=640, height=480, seconds=1.0, sound=False)
+    take = Scene(people=cast("alice", "bob"), width=640, height=480, seconds=1.0, sound=False)
     encode(tmp_path / "take.webm", take)
     swapped = timeline_of(replace(take, people=take.people[::-1]))
 
@@ -148,7 +148,7 @@ def test_strips_read_by_chance_are_nobody(strips_read: list[tuple[float, int, in
 def test_counters_go_on_through_their_wrap_around(tmp_path: Path) -> None:
     """After 2^18 counts (2.4 hours) the counter of the file goes on rising."""
     someone = Someone(name="alice", marker=1, counter=(1 << 18) - 10)
-    encode(tmp_path / "take.webm", Take(people=(someone,), seconds=1.0, sound=False))
+    encode(tmp_path / "take.webm", Scene(people=(someone,), seconds=1.0, sound=False))
 
     seen = watch(tmp_path / "take.webm")
 
@@ -159,7 +159,7 @@ def test_bursts_are_timed_to_a_millisecond_although_all_speak_at_once() -> None:
     """Sixteen voices, half of them bursting at the same moment, are each found once a second."""
     people = tuple(Someone(name=f"p{number}", marker=number, counter=15 * (number % 2)) for number in range(16))
 
-    hearing = listen(Take(people=people, seconds=4.0))
+    hearing = listen(Scene(people=people, seconds=4.0))
 
     for one in people:
         first = 0.5 if one.marker % 2 else 0.0
@@ -170,7 +170,7 @@ def test_bursts_are_timed_to_a_millisecond_although_all_speak_at_once() -> None:
 
 def test_bursts_are_timed_by_packets_and_not_by_counting() -> None:
     """A hole in the stamps moves what comes after it."""
-    take = Take(people=(Someone(name="alice", marker=4, counter=15),), seconds=4.0)
+    take = Scene(people=(Someone(name="alice", marker=4, counter=15),), seconds=4.0)
     samples = mix(take)
     ear = SoundWatch()
     for start in range(0, 4 * 48_000, 960):
@@ -185,7 +185,7 @@ def test_a_tone_is_told_from_its_neighbours() -> None:
     """Of two voices 50 Hz apart each is heard exactly while it sounds."""
     people = (Someone(name="a", marker=5, muted=((1.0, 2.0),)), Someone(name="b", marker=6, muted=((2.0, 3.0),)))
 
-    hearing = listen(Take(people=people, seconds=4.0))
+    hearing = listen(Scene(people=people, seconds=4.0))
 
     middles = hearing.steps.mean(axis=1)
     for voice, silent in ((5, (1.0, 2.0)), (6, (2.0, 3.0))):
@@ -199,7 +199,7 @@ def test_a_tone_is_told_from_its_neighbours() -> None:
 
 def test_a_splice_in_the_sound_is_no_absence() -> None:
     """Where a jitter buffer drops ten milliseconds, the tone's phase jumps and its sound goes on."""
-    take = Take(people=(Someone(name="alice", marker=1),), seconds=3.0)
+    take = Scene(people=(Someone(name="alice", marker=1),), seconds=3.0)
     samples = np.delete(mix(take), np.arange(48_000, 48_000 + 480 + 68))
     ear = SoundWatch()
     ear.hear(Sound(0.0, samples[: 2 * 48_000]))

@@ -10,9 +10,9 @@ import pytest
 from harness.verification.probe.container import read_structure
 from harness.verification.probe.probe import UnreadableError, probe
 from harness.verification.probe.tracks import Picture, Sound
-from tests.support.media import Painter, Take, cast, encode
+from tests.support.media import Painter, Scene, cast, encode
 
-TAKE = Take(people=cast("alice"), seconds=2.0)
+SCENE = Scene(people=cast("alice"), seconds=2.0)
 
 
 class Witness:
@@ -24,11 +24,11 @@ class Witness:
         self.samples = 0
 
     def see(self, picture: Picture) -> None:
-        """Take a picture."""
+        """Scene a picture."""
         self.pictures.append(picture.at)
 
     def hear(self, sound: Sound) -> None:
-        """Take a piece of sound."""
+        """Scene a piece of sound."""
         self.sounds.append(sound.at)
         self.samples += sound.samples.size
 
@@ -37,7 +37,7 @@ class Witness:
 def webm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a finished WebM of two seconds."""
     path = tmp_path_factory.mktemp("probe") / "take.webm"
-    encode(path, TAKE)
+    encode(path, SCENE)
     return path
 
 
@@ -45,7 +45,7 @@ def webm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def live(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a WebM as it is written live: nothing at its end, clusters of unknown size."""
     path = tmp_path_factory.mktemp("probe") / "live.webm"
-    encode(path, Take(people=TAKE.people, seconds=2.0, live=True))
+    encode(path, Scene(people=SCENE.people, seconds=2.0, live=True))
     return path
 
 
@@ -95,7 +95,7 @@ def test_every_picture_and_all_sound_pass_once(webm: Path) -> None:
 def test_mp4_named_webm(tmp_path: Path) -> None:
     """It is what its bytes say, and judged as far as possible."""
     path = tmp_path / "take.webm"
-    encode(path, Take(people=TAKE.people, seconds=1.0, container="mp4", codec="libvpx-vp9"))
+    encode(path, Scene(people=SCENE.people, seconds=1.0, container="mp4", codec="libvpx-vp9"))
 
     streams = probe(path)
 
@@ -108,7 +108,7 @@ def test_mp4_named_webm(tmp_path: Path) -> None:
 def test_one_track_alone(tmp_path: Path, what: str) -> None:
     """A file of picture or sound alone reads like any other."""
     path = tmp_path / "take.webm"
-    encode(path, Take(people=TAKE.people, seconds=2.0, picture=what == "picture", sound=what == "sound"))
+    encode(path, Scene(people=SCENE.people, seconds=2.0, picture=what == "picture", sound=what == "sound"))
 
     streams = probe(path)
 
@@ -125,7 +125,7 @@ def test_a_change_of_size_within_the_file(tmp_path: Path) -> None:
         other = av.CodecContext.create("libvpx", "w")
         other.width, other.height, other.pix_fmt, other.time_base = 160, 90, "yuv420p", Fraction(1, 30)
         for encoder, width, first in ((stream, 320, 0), (other, 160, 10)):
-            painter = Painter(Take(people=cast("alice"), width=width, height=width * 9 // 16))
+            painter = Painter(Scene(people=cast("alice"), width=width, height=width * 9 // 16))
             frames = [av.VideoFrame.from_ndarray(painter.paint(tick), format="yuv420p") for tick in range(10)]
             for tick, frame in enumerate(frames, first):
                 frame.pts, frame.time_base = tick, Fraction(1, 30)

@@ -12,22 +12,22 @@ from rich.console import Console
 
 from harness.errors import ConfigError, VerificationError
 from harness.verification import Finding, Report, verify
-from tests.support.media import Take, cast, changed, film
+from tests.support.media import Scene, cast, changed, film
 
-TAKE = Take(people=cast("alice", "bob"), seconds=3.0)
+SCENE = Scene(people=cast("alice", "bob"), seconds=3.0)
 
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """Return the verdict on a clean recording."""
-    return verify(film(tmp_path_factory.mktemp("report") / "good.webm", TAKE))
+    return verify(film(tmp_path_factory.mktemp("report") / "good.webm", SCENE))
 
 
 @pytest.fixture(scope="module")
 def bad(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """Return the verdict on a recording in which bob is hidden and muted for a second."""
-    faulty = changed(TAKE, "bob", hidden=((1.0, 2.0),), muted=((1.0, 2.0),))
-    return verify(film(tmp_path_factory.mktemp("report") / "bad.webm", faulty, told=TAKE))
+    faulty = changed(SCENE, "bob", hidden=((1.0, 2.0),), muted=((1.0, 2.0),))
+    return verify(film(tmp_path_factory.mktemp("report") / "bad.webm", faulty, told=SCENE))
 
 
 def test_json_has_the_keys_of_the_contract(good: Report) -> None:
