@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Print the largest folders, the longest classes and the widest functions beside their limits; exit 1 above one."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[1]
+TREES = ("harness", "web/src", "web/test", "tests")
+SHOWN = 5
+# The command line reads its options from the parameters of each command.
+COMMANDS = "harness/cli/commands/"
+# Prettier ends a class with a brace in the column of its first word.
+CLASS = re.compile(r"^(?P<indent> *)(?:export (?:default )?)?class (?P<name>\w+)")
+
+
+class Measure(NamedTuple):
+    """A folder with its files, a class with its lines or a function with its parameters."""
+
+    place: str
+    size: int
+
+
+def main() -> int:
+    """Print the three tables; return the exit code."""
+    files = tracked()
+    sources = [path for path in files if path.suffix in {".py", ".js"}]
+    tables = {
+        ("files per folder", 12): [*folders(files)],
+        ("lines per class", 300): [one for path in sources for one in classes(path)],
+        ("parameters per function", 6): [one for path in sources for one in functions(path)],
+    }
+    failed = False
+    for (what, limit), measures in tables.items():
+        ordered = sorted(measures, key=lambda one: -one.size)
+        over = [one for one in ordered if one.size > limit]
+        failed |= bool(over)
+        print(f"{what}: at most {limit}; {len(over)} of {len(ordered)} above")
+        for one in over or ordered[:SHOWN]:
+            print(f"  {one.size:4}  {one.place}")
+    return int(failed)
+
+
+def tracked() -> list[Path]:
+    """Return the files under version control, and new ones, below the trees that are measured."""
+    answer = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *TREES],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [path for path in map(Path, answer.stdout.splitlines()) if (ROOT / path).is_file()]
+
+
+def folders(files: list[Path]) -> Iterator[Measure]:
+    """Yield each folder with its number of source files; a test file is named by its subject and does not count."""
+    counts: dict[str, int] = {}
+    for path in files:
+        test = path.name.startswith("test_") or path.name.endswith(".test.js")
+        if path.suffix in {".py", ".js"} or path.name.endswith(".d.ts"):
+            counts[path.parent.as_posix()] = counts.get(path.parent.as_posix(), 0) + (not test)
+    yield from (Measure(*one) for one in counts.items())
+
+
+def classes(path: Path) -> Iterator[Measure]:
+    """Yield the classes of a file."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ClassDef):
+                yield Measure(f"{path}:{node.lineno} {node.name}", (node.end_lineno or 0) - node.lineno + 1)
+        return
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if found := CLASS.match(line):
+            end = next((at for at in range(number, len(lines)) if lines[at] == found["indent"] + "}"), number)
+            yield Measure(f"{path}:{number + 1} {found['name']}", end - number + 1)
+
+
+def functions(path: Path) -> Iterator[Measure]:
+    """Yield Python's functions except the commands; ESLint's max-params counts the parameters in JavaScript."""
+    if path.suffix != ".py" or path.as_posix().startswith(COMMANDS):
+        return
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            arguments = node.args
+            names = [one.arg for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+            own = {"self", "cls"}
+            yield Measure(f"{path}:{node.lineno} {node.name}", sum(name not in own for name in names))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
