@@ -30,7 +30,7 @@ TESTS ?=
 # (tests/conftest.py); 5 is pytest's code for "none of these". What failed anywhere is said once more, last.
 test: setup-dev ## Run every suite in quick form
 	@page=$$(mktemp); failures=$$(mktemp); trap 'rm -f $$page $$failures' EXIT; \
-	scripts/with-node node --test --test-force-exit --test-reporter=spec web/test/*.test.js >$$page 2>&1 & \
+	scripts/with-node node --test --test-force-exit --test-reporter=spec $$(find web/test -name '*.test.js') >$$page 2>&1 & \
 	beside=0; alone=0; javascript=0; \
 	FAILURES=$$failures $(BIN)/pytest -n 2 -m "not alone" $(TESTS) || beside=$$?; \
 	wait $$! || javascript=$$?; cat $$page; \

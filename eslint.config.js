@@ -4,7 +4,7 @@ import { defineConfig } from 'eslint/config';
 import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
-const STAGES = ['room', 'media', 'mixer', 'recorder', 'app'];
+const STAGES = ['room', 'media', 'mixer', 'recorder', 'application', 'library', 'view', 'entry'];
 
 // A stage never imports a stage; client.js strings them together and the two roots build them.
 const stagesStayApart = STAGES.map((stage) => ({
@@ -49,8 +49,7 @@ export default defineConfig(
   },
   ...stagesStayApart,
   {
-    files: ['web/src/*.js', 'web/src/view/*.js'],
-    ignores: ['web/src/main.js', 'web/src/attach.js', 'web/src/client.js'],
+    files: ['web/src/{shared,webrtc}/**/*.js'],
     rules: {
       'no-restricted-imports': [
         'error',
@@ -83,7 +82,7 @@ export default defineConfig(
   { files: ['eslint.config.js'], extends: [tseslint.configs.disableTypeChecked] },
   // A classic script, before which Python writes its options.
   {
-    files: ['web/src/app/hooks.js'],
+    files: ['web/src/application/hooks.js'],
     languageOptions: { sourceType: 'script', globals: { HARNESS: 'readonly' } },
   },
   // Other people's applications, for tests: plain scripts of pages.

@@ -6,13 +6,13 @@
  */
 
 import { SyntheticMedia } from '/src/media/synthetic.js';
-import { arrange } from '/src/mixer/layout.js';
+import { arrange } from '/src/mixer/video/layout.js';
 import { Mixer } from '/src/mixer/mixer.js';
-import { recordPlan } from '/src/record-config.js';
+import { recordPlan } from '/src/client/record-plan.js';
 import { download } from '/src/recorder/download.js';
 import { Recorder } from '/src/recorder/recorder.js';
 import { Spool } from '/src/recorder/spool.js';
-import { Take } from '/src/take.js';
+import { Take } from '/src/client/active-recording.js';
 
 const NAMES = [
   'bob',

@@ -197,7 +197,7 @@ class RoomServer:
             }
 
         options = json.dumps(self._call(prepare))
-        hooks = (web_folder() / "src" / "app" / "hooks.js").read_text(encoding="utf-8")
+        hooks = (web_folder() / "src" / "application" / "hooks.js").read_text(encoding="utf-8")
         return f"(() => {{ const HARNESS = {options};\n{hooks}\n}})();"
 
     def detach(self, room: str, name: str) -> None:

@@ -13,8 +13,8 @@ TSC = ROOT / "node_modules" / ".bin" / "tsc"
 PROGRAM = f"""
 import type {{ Client as SdkClient }} from 'nertc-web-sdk/types/client';
 import type {{ ClientMediaRecordingOptions, JoinOptions }} from 'nertc-web-sdk/types/types';
-import {{ Client }} from '{ROOT}/web/src/client.js';
-import {{ nertc }} from '{ROOT}/web/src/nertc.js';
+import {{ Client }} from '{ROOT}/web/src/client/client.js';
+import {{ nertc }} from '{ROOT}/web/src/entry/nertc.js';
 
 type Recording = Pick<
   SdkClient,

@@ -20,7 +20,7 @@ from harness.verification.values.expectations import read_expected
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 CLI = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-# tests/e2e/test_guide.py::test_something, or web/test/room.test.js::its title.
+# tests/e2e/test_guide.py::test_something, or web/test/room/room.test.js::its title.
 CITATION = re.compile(r"`((?:tests|web/test)/[\w./]+)::([^`]+)`")
 
 CITATIONS = [

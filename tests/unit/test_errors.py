@@ -22,7 +22,7 @@ from harness.errors import (
     page_error,
 )
 
-PAGE = Path(__file__).parents[2] / "web" / "src" / "errors.js"
+PAGE = Path(__file__).parents[2] / "web" / "src" / "shared" / "errors.js"
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,19 @@
 /** The root of somebody else's page: builds the parts for it, and hands them to Python. The page itself sees nothing. */
 
-import { AppMedia } from './app/media.js';
-import { AppRoom } from './app/room.js';
-import { Client } from './client.js';
-import { driven } from './driven.js';
-import { keepCollecting } from './garbage.js';
-import { ClipMedia } from './media/clip.js';
+import { AppMedia } from './application/media.js';
+import { AppRoom } from './application/room.js';
+import { Client } from './client/client.js';
+import { driven } from './entry/python.js';
+import { keepCollecting } from './shared/garbage.js';
+import { ClipMedia } from './media/video-file.js';
 import { SyntheticMedia } from './media/synthetic.js';
-import { tileSizes } from './mixer/layout.js';
+import { tileSizes } from './mixer/video/layout.js';
 import { Mixer } from './mixer/mixer.js';
 import { download } from './recorder/download.js';
 import { Recorder } from './recorder/recorder.js';
 import { Spool } from './recorder/spool.js';
 import { Signaling } from './room/signaling.js';
-import { unsupported } from './support.js';
+import { unsupported } from './client/support.js';
 
 /**
  * @param {AppHooks} hooks

@@ -1,26 +1,26 @@
 /** The root of our own page: builds the parts, gives them to a Client, and hands that to people, NERTC code and Python. */
 
-import { Client } from './client.js';
-import { keepCollecting } from './garbage.js';
-import { Library } from './library.js';
+import { Client } from './client/client.js';
+import { keepCollecting } from './shared/garbage.js';
+import { Library } from './library/library.js';
 import { CameraMedia } from './media/camera.js';
-import { ClipMedia } from './media/clip.js';
+import { ClipMedia } from './media/video-file.js';
 import { SyntheticMedia } from './media/synthetic.js';
-import { tileSizes } from './mixer/layout.js';
+import { tileSizes } from './mixer/video/layout.js';
 import { Mixer } from './mixer/mixer.js';
-import { nertc } from './nertc.js';
+import { nertc } from './entry/nertc.js';
 import { download } from './recorder/download.js';
 import { Recorder } from './recorder/recorder.js';
 import { Spool } from './recorder/spool.js';
-import { unsupported } from './support.js';
-import { Janus } from './room/janus.js';
-import { Mesh } from './room/mesh.js';
+import { unsupported } from './client/support.js';
+import { Janus } from './room/transport/janus.js';
+import { Mesh } from './room/transport/mesh.js';
 import { Room } from './room/room.js';
 import { Signaling } from './room/signaling.js';
-import { driven } from './driven.js';
-import { View } from './view.js';
-import { Viewer } from './viewer.js';
-import { Language } from './view/language.js';
+import { driven } from './entry/python.js';
+import { View } from './view/view.js';
+import { Viewer } from './library/viewer.js';
+import { Language } from './view/language/language.js';
 
 /** @param {string} path */
 const socket = (path) => new URL(path, location.href.replace(/^http/, 'ws')).href;

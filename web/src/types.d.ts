@@ -342,7 +342,7 @@ interface AppHooks extends EventTarget {
   wake(): Promise<AttachedPage>;
 }
 
-/** What Python drives (driven.js). */
+/** What Python drives (entry/python.js). */
 interface AttachedPage {
   begin(name: string, argument: unknown): number;
   finish(number: number): Promise<unknown>;

@@ -1,4 +1,4 @@
-"""DrivenPage: a page that Python calls (driven.js). One method a call; plain data in, plain data out."""
+"""DrivenPage: a page that Python calls (entry/python.js). One method a call; plain data in, plain data out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _KEPT_LINES: Final = 50
 _KEPT_CONSOLE: Final = 2000
-# What the page calls when something happens to its recording (driven.js).
+# What the page calls when something happens to its recording (entry/python.js).
 _BINDING: Final = "harnessEvent"
 _CRASHED: Final = "the page crashed"
 # Milliseconds.
@@ -68,7 +68,7 @@ class DrivenPage:
     called with the name and the detail of each of the recording's events, or whatever else a script of the page tells.
     """
 
-    # Where driven.js stands in the page, as an expression.
+    # Where entry/python.js is in the page, as an expression.
     _driven = "window.harness"
 
     def __init__(self, page: Page, url: str) -> None:

@@ -1,6 +1,6 @@
 /** A participant's real (or Chrome's fake) camera and microphone. */
 
-import { HarnessError, invalidState } from '../errors.js';
+import { HarnessError, invalidState } from '../shared/errors.js';
 
 const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
 

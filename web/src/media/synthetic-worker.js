@@ -1,14 +1,14 @@
 /** Paints a synthetic participant's picture: a backdrop drawn once, a marker strip and a ball that moves. */
 
-import { keepCollecting } from '../garbage.js';
-import { GREY, blit, fill, fromRgba, pictureAt, pictureBytes } from '../i420.js';
-import { BRIGHT, COLUMNS, COUNTS_PER_SECOND, DARK, ROWS, encode } from '../marker.js';
-import { Ticker } from '../ticker.js';
+import { keepCollecting } from '../shared/garbage.js';
+import { GREY, blit, fill, fromRgba, pictureAt, pictureBytes } from '../shared/i420.js';
+import { BRIGHT, COLUMNS, COUNTS_PER_SECOND, DARK, ROWS, encode } from '../shared/marker.js';
+import { Ticker } from '../shared/ticker.js';
 
 /** Counts for which the ball flashes after a chirp began. */
 const FLASH = 4;
 
-/** @typedef {import('../i420.js').Picture} Picture */
+/** @typedef {import('../shared/i420.js').Picture} Picture */
 
 class Painter {
   #memory = new Uint8Array(0);

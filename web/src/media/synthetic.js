@@ -1,9 +1,9 @@
 /** A synthetic participant: a moving picture and a tone, both with marks that `verify` finds in the finished file. */
 
-import { pageNow } from '../clock.js';
-import { notSupported, within } from '../errors.js';
-import { chirp, toneOf } from '../marker.js';
-import { startWorker } from '../worker.js';
+import { pageNow } from '../shared/clock.js';
+import { notSupported, within } from '../shared/errors.js';
+import { chirp, toneOf } from '../shared/marker.js';
+import { startWorker } from '../shared/start-worker.js';
 
 /** How far ahead chirps are scheduled, in ms: a sound system that stands still meanwhile makes them late. */
 const AHEAD = 600;

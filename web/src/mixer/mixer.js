@@ -1,11 +1,11 @@
 /** Mixer: owns the one steady stream. People come, go and change inside it; the recorder never notices (Chrome facts 1, 2). */
 
-import { pageNow } from '../clock.js';
-import { recordingError, within } from '../errors.js';
-import { Watchdog } from '../watchdog.js';
-import { startWorker } from '../worker.js';
-import { AudioMixer } from './audio.js';
-import { percentile } from './percentile.js';
+import { pageNow } from '../shared/clock.js';
+import { recordingError, within } from '../shared/errors.js';
+import { Watchdog } from '../shared/watchdog.js';
+import { startWorker } from '../shared/start-worker.js';
+import { AudioMixer } from './audio/mixer.js';
+import { percentile } from '../shared/percentile.js';
 
 /**
  * How often the skew between a participant's picture and sound is read, in ms, and how many readings count; or only the
@@ -66,7 +66,7 @@ export class Mixer extends EventTarget {
     if (plan.type === 'video') {
       const generator = new MediaStreamTrackGenerator({ kind: 'video' });
       this.stream.addTrack(generator);
-      this.#worker = startWorker(new URL('./video-worker.js', import.meta.url));
+      this.#worker = startWorker(new URL('./video/worker.js', import.meta.url));
       this.#worker.addEventListener('message', (/** @type {MessageEvent<FromVideoWorker>} */ { data }) =>
         this.#onWorker(data),
       );

@@ -1,6 +1,6 @@
 /** A real browser download of the finished file. */
 
-import { pageNow } from '../clock.js';
+import { pageNow } from '../shared/clock.js';
 
 /** Chrome fact 20: of more than ten downloads within a second the rest silently never happen. Time between two, in ms. */
 const APART = 120;

@@ -1,7 +1,7 @@
 /** Recorder: Chrome's MediaRecorder on the mixer's stream, its chunks into the spool as they come. */
 
-import { pageNow } from '../clock.js';
-import { recordingError, within } from '../errors.js';
+import { pageNow } from '../shared/clock.js';
+import { recordingError, within } from '../shared/errors.js';
 
 /** How long MediaRecorder's slices are, in ms; they come a little later (Chrome fact 9). */
 const TIMESLICE = 100;

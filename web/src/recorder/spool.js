@@ -5,9 +5,9 @@
  * bytes as MediaRecorder gave them. Everything else is JSON (ToSpool, FromSpool in types.d.ts).
  */
 
-import { HarnessError, cacheError, within } from '../errors.js';
-import { collectGarbage } from '../garbage.js';
-import { parse } from '../json.js';
+import { HarnessError, cacheError, within } from '../shared/errors.js';
+import { collectGarbage } from '../shared/garbage.js';
+import { parse } from '../shared/json.js';
 
 const READY_WITHIN = 10_000;
 const HEADER = 16;
@@ -189,7 +189,7 @@ export class Spool extends EventTarget {
     } else if (message.type === 'alarm' || message.type === 'hashed') {
       this.dispatchEvent(new CustomEvent(message.type, { detail: message }));
     } else if (message.type === 'error') {
-      const name = /** @type {import('../errors.js').ErrorName} */ (message.name);
+      const name = /** @type {import('../shared/errors.js').ErrorName} */ (message.name);
       // The server hangs up after it.
       this.#giveUp(new HarnessError(name, message.message, message.code));
     } else {

@@ -1,7 +1,7 @@
 /** The room as one page sees it: who is in, whose tracks arrive, who wants ours. */
 
-import { stepTimeout, within } from '../errors.js';
-import { flows, kept, skewOf } from '../statistics.js';
+import { stepTimeout, within } from '../shared/errors.js';
+import { flows, kept, skewOf } from '../webrtc/statistics.js';
 
 /** How often we look whether a member's first frame and sound have come, in ms. */
 const LOOK_EVERY = 40;
@@ -382,4 +382,4 @@ export const sizeFor = (wants, id) => wants?.[id] ?? wants?.['*'] ?? null;
 const area = ({ width, height, frameRate }) => width * height * frameRate;
 
 /** @typedef {{id: string, configuration: RTCConfiguration, sfu: SfuAccess | null, send: (to: string, data: SignalData) => void}} TransportOptions */
-/** @typedef {import('./mesh.js').Mesh | import('./janus.js').Janus} Transport */
+/** @typedef {import('./transport/mesh.js').Mesh | import('./transport/janus.js').Janus} Transport */

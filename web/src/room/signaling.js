@@ -5,9 +5,9 @@
  * is counted on both sides and kept until the other has heard it; the rest is said again.
  */
 
-import { RoomClock, pageNow } from '../clock.js';
-import { HarnessError, within } from '../errors.js';
-import { parse } from '../json.js';
+import { RoomClock, pageNow } from '../shared/clock.js';
+import { HarnessError, within } from '../shared/errors.js';
+import { parse } from '../shared/json.js';
 
 /** The first pings come quickly, so that the clock is good before anything is recorded; then one now and then. */
 const QUICK_PINGS = 8;
@@ -134,7 +134,7 @@ export class Signaling extends EventTarget {
       this.#onTaken(message.taken);
       if (this.clock.update(message.sent, message.time, pageNow())) this.dispatchEvent(new Event('clock'));
     } else if (message.type === 'error') {
-      const name = /** @type {import('../errors.js').ErrorName} */ (message.name);
+      const name = /** @type {import('../shared/errors.js').ErrorName} */ (message.name);
       this.#welcome.reject(new HarnessError(name, message.message, message.code));
     } else {
       this.#heard += 1;

@@ -29,7 +29,7 @@ export function clockTime(seconds) {
   return hours > 0 ? `${hours}:${String(minutes).padStart(2, '0')}:${rest}` : `${minutes}:${rest}`;
 }
 
-/** How long a finished file is; short ones to a tenth. @param {number} seconds @param {import('./language.js').Translate} t */
+/** How long a finished file is; short ones to a tenth. @param {number} seconds @param {import('./language/language.js').Translate} t */
 export const length = (seconds, t) =>
   seconds < 60 ? t('{seconds} s', { seconds: seconds.toFixed(1) }) : clockTime(seconds);
 

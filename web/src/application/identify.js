@@ -1,0 +1,76 @@
+/** Who somebody is: the mark in their picture, read until a frame of it is whole. */
+
+import { COLUMNS, ROWS, decode } from '../shared/marker.js';
+
+/** How many frames without a mark make somebody a stranger, and how many where one of ours is still missing. */
+const FRAMES = 45;
+const MISSING_FRAMES = 150;
+/** Luma between dark and bright cells. */
+const MIDDLE = 128;
+
+/**
+ * Returns the number in a synthetic picture, null where it is none of ours, or the track ended.
+ *
+ * @param {MediaStreamTrack} track
+ * @param {AbortSignal} signal
+ * @param {() => boolean} missed whether one of ours is still missing: a first picture may be too poor to be read
+ * @returns {Promise<number | null>}
+ */
+export async function markOf(track, signal, missed) {
+  const { readable } = new MediaStreamTrackProcessor({ track: /** @type {MediaStreamVideoTrack} */ (track) });
+  const reader = readable.getReader();
+  signal.addEventListener('abort', () => void reader.cancel().catch(() => undefined), { once: true });
+  try {
+    for (let looked = 0; looked < (missed() ? MISSING_FRAMES : FRAMES); looked += 1) {
+      const { value: frame } = await reader.read();
+      if (!frame) return null;
+      const marker = await read(frame);
+      if (marker !== null) return marker;
+    }
+    return null;
+  } finally {
+    void reader.cancel().catch(() => undefined);
+  }
+}
+
+/** @param {VideoFrame} frame @returns {Promise<number | null>} */
+async function read(frame) {
+  try {
+    const { format, visibleRect } = frame;
+    // What has no plane of luma is drawn by nobody of ours.
+    if (!visibleRect || !(format?.startsWith('I4') || format === 'NV12')) return null;
+    const memory = new Uint8Array(frame.allocationSize());
+    const [luma] = await frame.copyTo(memory);
+    if (!luma) return null;
+    const { width, height } = visibleRect;
+    const cell = { width: width / COLUMNS, height: height / (9 * ROWS) };
+    const cells = new Uint8Array(ROWS * COLUMNS);
+    for (let row = 0; row < ROWS; row += 1) {
+      for (let column = 0; column < COLUMNS; column += 1) {
+        const from = { x: (column + 0.25) * cell.width, y: (row + 0.25) * cell.height };
+        const value = mean(memory.subarray(luma.offset), luma.stride, from, cell);
+        cells[row * COLUMNS + column] = value > MIDDLE ? 1 : 0;
+      }
+    }
+    return decode(cells);
+  } finally {
+    frame.close();
+  }
+}
+
+/**
+ * Returns the mean luma of the middle of a cell, half its width and height: a blurred edge counts less so.
+ *
+ * @param {Uint8Array} luma
+ * @param {number} stride
+ * @param {{x: number, y: number}} from
+ * @param {{width: number, height: number}} cell
+ */
+function mean(luma, stride, from, cell) {
+  const [left, top] = [Math.floor(from.x), Math.floor(from.y)];
+  const [right, bottom] = [Math.ceil(from.x + cell.width / 2), Math.ceil(from.y + cell.height / 2)];
+  let sum = 0;
+  for (let y = top; y < bottom; y += 1)
+    for (let x = left; x < right; x += 1) sum += luma[y * stride + x] ?? 0;
+  return sum / ((right - left) * (bottom - top));
+}

@@ -1,0 +1,214 @@
+/** AppMedia: what an application sends of its own accord; and the camera that it may be given for it. */
+
+import { invalidState } from '../shared/errors.js';
+
+const CAMERA_ID = 'harness-camera';
+const MICROPHONE_ID = 'harness-microphone';
+const GROUP = 'harness';
+
+/**
+ * Emits `changed` when something else is sent. Nothing of it is ours to switch.
+ *
+ * @implements {LocalMedia}
+ */
+export class AppMedia extends EventTarget {
+  kind = /** @type {const} */ ('app');
+  /** What is sent now: at most one picture and one sound. */
+  stream = new MediaStream();
+  #hooks;
+  #given;
+  #hear = () => this.#look();
+
+  /**
+   * @param {AppHooks} hooks
+   * @param {LocalMedia | null} given what answers for its camera and microphone; null: its own
+   */
+  constructor(hooks, given) {
+    super();
+    this.#hooks = hooks;
+    this.#given = given;
+    hooks.camera = given && new GivenCamera(given);
+    hooks.addEventListener('sending', this.#hear);
+    this.#look();
+  }
+
+  get size() {
+    const {
+      width = 1280,
+      height = 720,
+      frameRate = 30,
+    } = this.stream.getVideoTracks()[0]?.getSettings() ?? {};
+    return { width, height, frameRate };
+  }
+
+  /** Whether what is sent of that kind is switched on. @param {'audio' | 'video'} kind */
+  sends(kind) {
+    return this.stream.getTracks().some((track) => track.kind === kind && track.enabled);
+  }
+
+  /** @param {number} offset */
+  setClock(offset) {
+    this.#given?.setClock(offset);
+  }
+
+  fit() {
+    // The application chooses its size.
+  }
+
+  /** @returns {Promise<MediaStreamTrack>} */
+  share() {
+    return Promise.reject(applications());
+  }
+
+  /** @returns {Promise<MediaStreamTrack>} */
+  replace() {
+    return Promise.reject(applications());
+  }
+
+  /** @param {boolean} on */
+  raiseVoice(on) {
+    if (!this.#given) throw invalidState('Only a synthetic participant can raise the voice.');
+    this.#given.raiseVoice(on);
+  }
+
+  async close() {
+    this.#hooks.removeEventListener('sending', this.#hear);
+    this.#hooks.camera = null;
+    await this.#given?.close();
+  }
+
+  #look() {
+    const sent = [...this.#hooks.connections]
+      .flatMap((connection) => connection.getSenders())
+      .map(({ track }) => track)
+      .filter((track) => track !== null && track.readyState === 'live');
+    for (const kind of ['audio', 'video']) {
+      const before = this.stream.getTracks().find((track) => track.kind === kind);
+      const now = sent.find((track) => track === before) ?? sent.find((track) => track?.kind === kind);
+      if (before === now) continue;
+      if (before) this.stream.removeTrack(before);
+      if (now) this.stream.addTrack(now);
+    }
+    this.dispatchEvent(new Event('changed'));
+  }
+}
+
+/** A camera and a microphone as a browser has them, that give a made picture and sound, or a film. */
+class GivenCamera {
+  #media;
+
+  /** @param {LocalMedia} media */
+  constructor(media) {
+    this.#media = media;
+  }
+
+  /** @param {MediaStreamConstraints} [constraints] */
+  open(constraints = {}) {
+    const { audio, video } = constraints;
+    if (!audio && !video) throw new TypeError('At least one of audio and video must be requested');
+    const tracks = this.#media.stream
+      .getTracks()
+      .filter(({ kind }) => (kind === 'audio' ? audio : video))
+      .map((track) => this.#disguised(track, kindOf(constraints, track.kind)));
+    return new MediaStream(tracks);
+  }
+
+  share() {
+    // A screen of its own would want a second painter: the same picture, by another name.
+    const [track] = this.#media.stream.getVideoTracks();
+    return Promise.resolve(new MediaStream(track ? [this.#disguised(track, {}, 'screen')] : []));
+  }
+
+  devices() {
+    return [
+      device('audioinput', MICROPHONE_ID, this.#label('microphone')),
+      device('videoinput', CAMERA_ID, this.#label('camera')),
+      device('audiooutput', 'default', 'Default'),
+    ];
+  }
+
+  /** @param {'camera' | 'microphone'} device */
+  #label(device) {
+    return `${this.#media.kind === 'clip' ? 'Film' : 'Synthetic'} ${device}`;
+  }
+
+  /**
+   * Returns a clone that answers as a device's track does: a generator has no size before its first frame.
+   *
+   * @param {MediaStreamTrack} track
+   * @param {MediaTrackConstraints} constraints
+   * @param {string} [label]
+   */
+  #disguised(track, constraints, label) {
+    const copy = track.clone();
+    const video = track.kind === 'video';
+    const media = this.#media;
+    let asked = constraints;
+    const settings = () =>
+      video
+        ? {
+            ...media.size,
+            aspectRatio: media.size.width / media.size.height,
+            deviceId: CAMERA_ID,
+            groupId: GROUP,
+          }
+        : {
+            deviceId: MICROPHONE_ID,
+            groupId: GROUP,
+            sampleRate: 48_000,
+            channelCount: 1,
+            echoCancellation: false,
+          };
+    const apply = (/** @type {MediaTrackConstraints} */ wanted = {}) => {
+      asked = wanted;
+      const { width, height, frameRate } = wanted;
+      const size = {
+        width: numberOf(width) ?? media.size.width,
+        height: numberOf(height) ?? media.size.height,
+        frameRate: numberOf(frameRate) ?? media.size.frameRate,
+      };
+      if (video && (width !== undefined || height !== undefined)) media.fit(size);
+      return Promise.resolve();
+    };
+    void apply(constraints);
+    const name = label ?? this.#label(video ? 'camera' : 'microphone');
+    Object.defineProperty(copy, 'label', { value: name });
+    return Object.assign(copy, {
+      getSettings: settings,
+      getConstraints: () => asked,
+      getCapabilities: () => (video ? videoCapabilities(media.size) : AUDIO_CAPABILITIES),
+      applyConstraints: apply,
+      clone: () => this.#disguised(track, asked, label),
+    });
+  }
+}
+
+/** @param {PictureSize} size */
+const videoCapabilities = ({ width, height }) => ({
+  deviceId: CAMERA_ID,
+  groupId: GROUP,
+  width: { min: 2, max: Math.max(width, 1280) },
+  height: { min: 2, max: Math.max(height, 720) },
+  frameRate: { min: 15, max: 30 },
+  aspectRatio: { min: 1, max: width / height },
+  facingMode: [],
+});
+const AUDIO_CAPABILITIES = { deviceId: MICROPHONE_ID, groupId: GROUP, channelCount: { min: 1, max: 1 } };
+
+/** @param {MediaStreamConstraints} constraints @param {string} kind @returns {MediaTrackConstraints} */
+function kindOf(constraints, kind) {
+  const asked = kind === 'audio' ? constraints.audio : constraints.video;
+  return typeof asked === 'object' ? asked : {};
+}
+
+/** @param {ConstrainULong | ConstrainDouble | undefined} wanted */
+const numberOf = (wanted) =>
+  typeof wanted === 'object' ? (wanted.exact ?? wanted.ideal ?? wanted.max ?? wanted.min) : wanted;
+
+/** @param {MediaDeviceKind} kind @param {string} deviceId @param {string} label @returns {MediaDeviceInfo} */
+const device = (kind, deviceId, label) => {
+  const info = { kind, deviceId, label, groupId: GROUP };
+  return { ...info, toJSON: () => info };
+};
+
+const applications = () => invalidState("This is the application's own: do it in its page.");

@@ -1,0 +1,91 @@
+/** What Python drives: one call each, plain data in, an answer out that never throws. */
+
+/** @typedef {import('../client/client.js').Client} Client */
+/** @typedef {{ok: true, value: unknown} | {ok: false, error: {name: string, code: number | null, message: string}}} Answer */
+
+const CALLS = /** @type {const} */ ([
+  'join',
+  'leave',
+  'startMediaRecording',
+  'stopMediaRecording',
+  'downloadMediaRecording',
+  'cleanMediaRecording',
+  'pauseMediaRecording',
+  'resumeMediaRecording',
+  'getMediaRecording',
+  'setMicrophone',
+  'setCamera',
+  'shareScreen',
+  'replaceDevice',
+  'unplugDevice',
+  'raiseVoice',
+  'getPeople',
+]);
+
+/** What Python hears of, where it listens: the binding harnessEvent. */
+const EVENTS = ['started', 'paused', 'resumed', 'stopped', 'downloaded', 'cleaned', 'stalled', 'failed'];
+
+/** Returns `begin`, `finish` and `call` for a client. Begun calls of several pages run side by side. @param {Client} client */
+export function driven(client) {
+  /** @type {Map<number, Promise<Answer>>} */
+  const begun = new Map();
+  let last = 0;
+  for (const event of EVENTS) client.on(`recording-${event}`, (detail) => tell(`recording-${event}`, detail));
+
+  /** @param {string} name @param {unknown} argument */
+  const begin = (name, argument) => {
+    last += 1;
+    begun.set(last, answer(client, name, argument));
+    return last;
+  };
+
+  /** @param {number} number */
+  const finish = async (number) => {
+    const result = await begun.get(number);
+    begun.delete(number);
+    return result;
+  };
+
+  return {
+    begin,
+    finish,
+    call: (/** @type {string} */ name, /** @type {unknown} */ argument) => finish(begin(name, argument)),
+  };
+}
+
+/** @param {string} name @param {unknown} detail */
+function tell(name, detail) {
+  const scope = /** @type {{harnessEvent?: (name: string, detail: unknown) => Promise<void>}} */ (globalThis);
+  const { error, ...plain } = /** @type {{error?: unknown}} */ (detail);
+  const { message } = /** @type {{message?: string}} */ (error ?? detail);
+  const kind = /** @type {{name?: string, code?: number} | undefined} */ (error);
+  const broken = kind ? { name: kind.name, code: kind.code } : {};
+  // A page that closes meanwhile has nobody to tell.
+  scope.harnessEvent?.(name, { ...plain, message, ...broken }).catch(() => undefined);
+}
+
+/**
+ * Chrome fact 22: an exception that crosses to Python loses its name, so the answer carries it.
+ *
+ * @param {Client} client
+ * @param {string} name
+ * @param {unknown} argument
+ * @returns {Promise<Answer>}
+ */
+async function answer(client, name, argument) {
+  try {
+    const call = CALLS.find((known) => known === name);
+    if (!call) throw new Error(`There is no call ${name}.`);
+    const callable = /** @type {Record<string, (argument: unknown) => unknown>} */ (
+      /** @type {unknown} */ (client)
+    );
+    return { ok: true, value: (await callable[call]?.(argument)) ?? null };
+  } catch (error) {
+    const {
+      name: kind = 'Error',
+      message = String(error),
+      code = null,
+    } = /** @type {Partial<Error & {code: number}>} */ (error ?? {});
+    return { ok: false, error: { name: kind, code: typeof code === 'number' ? code : null, message } };
+  }
+}

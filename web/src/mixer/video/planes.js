@@ -1,0 +1,290 @@
+/** From a VideoFrame of any format to I420 planes in the worker's memory, and from there into a tile. */
+
+import { blit, chroma, fromRgba, pictureAt, pictureBytes } from '../../shared/i420.js';
+
+/** @typedef {import('../../shared/i420.js').Picture} Picture */
+
+/** Hands out pieces of one memory: first fit, neighbours merged when they are given back. */
+export class Arena {
+  /** Free pieces in order of their start. @type {{start: number, bytes: number}[]} */
+  #free;
+
+  /** @param {number} bytes reserved; the system commits only what is touched */
+  constructor(bytes) {
+    this.memory = new Uint8Array(bytes);
+    this.#free = [{ start: 0, bytes }];
+  }
+
+  /** Returns a picture's place, or null where no piece is large enough. @param {number} width @param {number} height */
+  take(width, height) {
+    const bytes = pictureBytes(width, height);
+    const index = this.#free.findIndex((piece) => piece.bytes >= bytes);
+    const piece = this.#free[index];
+    if (!piece) return null;
+    const picture = pictureAt(width, height, piece.start);
+    piece.start += bytes;
+    piece.bytes -= bytes;
+    if (piece.bytes === 0) this.#free.splice(index, 1);
+    return picture;
+  }
+
+  /** @param {Picture} picture */
+  give({ start, bytes }) {
+    const next = this.#free.findIndex((piece) => piece.start > start);
+    const index = next < 0 ? this.#free.length : next;
+    this.#free.splice(index, 0, { start, bytes });
+    for (const left of [index, index - 1]) {
+      const a = this.#free[left];
+      const b = this.#free[left + 1];
+      if (a && b && a.start + a.bytes === b.start) {
+        a.bytes += b.bytes;
+        this.#free.splice(left + 1, 1);
+      }
+    }
+  }
+}
+
+/** Copies frames of several participants, side by side. */
+export class FrameReader {
+  /** Buffers for the formats that must be converted, as many as conversions ever ran at once. @type {Uint8Array[]} */
+  #spare = [];
+  #arena;
+
+  /** @param {Arena} arena */
+  constructor(arena) {
+    this.#arena = arena;
+  }
+
+  /**
+   * Returns the frame's visible picture as I420 in the arena, or null where the arena is full or the format unknown.
+   *
+   * @param {VideoFrame} frame stays open
+   * @returns {Promise<Picture | null>}
+   */
+  async read(frame) {
+    const { width, height } = frame.visibleRect ?? { width: frame.codedWidth, height: frame.codedHeight };
+    const picture = this.#arena.take(width, height);
+    if (!picture) return null;
+    try {
+      switch (frame.format) {
+        case 'I420':
+        case 'I420A':
+          await this.#planar(frame, picture);
+          break;
+        case 'NV12':
+          await this.#interleaved(frame, picture);
+          break;
+        default:
+          await this.#packed(frame, picture);
+      }
+      return picture;
+    } catch (error) {
+      this.#arena.give(picture);
+      throw error;
+    }
+  }
+
+  /** @param {VideoFrame} frame @param {Picture} picture */
+  async #planar(frame, picture) {
+    /** @type {PlaneLayout[]} */
+    const layout = [...picture.layout];
+    if (frame.format !== 'I420A') {
+      await frame.copyTo(this.#arena.memory, { layout });
+      return;
+    }
+    // The alpha plane has to go somewhere; what lies behind it shows through in no camera.
+    const own = pictureAt(picture.width, picture.height);
+    await this.#convert(2 * own.bytes, async (scratch) => {
+      await frame.copyTo(scratch, { layout: [...own.layout, { offset: own.bytes, stride: picture.width }] });
+      for (let plane = 0; plane < 3; plane += 1) copyPlane(scratch, own, this.#arena.memory, picture, plane);
+    });
+  }
+
+  /** NV12: luma as it is, U and V taken apart. @param {VideoFrame} frame @param {Picture} picture */
+  async #interleaved(frame, picture) {
+    const { width, height } = picture;
+    const pairs = { offset: pictureBytes(width, height), stride: 2 * chroma(width) };
+    const { memory } = this.#arena;
+    const [luma, u, v] = picture.layout;
+    await this.#convert(2 * pictureBytes(width, height), async (scratch) => {
+      await frame.copyTo(scratch, { layout: [{ offset: 0, stride: width }, pairs] });
+      memory.set(scratch.subarray(0, width * height), luma.offset);
+      for (let row = 0; row < chroma(height); row += 1) {
+        let read = pairs.offset + row * pairs.stride;
+        for (let x = 0; x < chroma(width); x += 1, read += 2) {
+          memory[u.offset + row * u.stride + x] = /** @type {number} */ (scratch[read]);
+          memory[v.offset + row * v.stride + x] = /** @type {number} */ (scratch[read + 1]);
+        }
+      }
+    });
+  }
+
+  /** RGBA, RGBX, BGRA, BGRX and, by Chrome's own conversion to RGBA, the rest; none to I420 (Chrome fact 16). */
+  async #packed(/** @type {VideoFrame} */ frame, /** @type {Picture} */ picture) {
+    const { width, height } = picture;
+    const bgra = frame.format?.startsWith('BGR') ?? false;
+    const options = { format: bgra ? 'BGRA' : 'RGBA', layout: [{ offset: 0, stride: 4 * width }] };
+    await this.#convert(4 * width * height, async (scratch) => {
+      await frame.copyTo(scratch, /** @type {VideoFrameCopyToOptions} */ (options));
+      fromRgba(scratch, 4 * width, this.#arena.memory, picture, bgra);
+    });
+  }
+
+  /**
+   * Lends a buffer that nobody else uses until the conversion is done: others may begin while this one waits.
+   *
+   * @param {number} bytes
+   * @param {(scratch: Uint8Array) => Promise<void>} conversion
+   */
+  async #convert(bytes, conversion) {
+    const spare = this.#spare.pop();
+    const scratch = spare && spare.length >= bytes ? spare : new Uint8Array(bytes);
+    try {
+      await conversion(scratch);
+    } finally {
+      this.#spare.push(scratch);
+    }
+  }
+}
+
+/** @param {Uint8Array} from @param {Picture} source @param {Uint8Array} to @param {Picture} target @param {number} plane */
+function copyPlane(from, source, to, target, plane) {
+  const a = /** @type {PlaneLayout} */ (source.layout[plane]);
+  const b = /** @type {PlaneLayout} */ (target.layout[plane]);
+  const bytes = plane > 0 ? chroma(source.width) * chroma(source.height) : source.width * source.height;
+  to.set(from.subarray(a.offset, a.offset + bytes), b.offset);
+}
+
+/**
+ * Puts a picture into a rectangle of another one: copied where the sizes agree, else scaled. What is twice as large or
+ * more is averaged down first, so that nothing small gets lost between two samples.
+ *
+ * @param {Uint8Array} memory holds both
+ * @param {Picture} from
+ * @param {Picture} to
+ * @param {TileRect} rect all even
+ */
+export function place(memory, from, to, rect) {
+  if (from.width === rect.width && from.height === rect.height) {
+    blit(memory, from, to, rect.x, rect.y);
+    return;
+  }
+  for (let plane = 0; plane < 3; plane += 1) {
+    const half = plane > 0;
+    const size = half ? chroma : (/** @type {number} */ pixels) => pixels;
+    const source = /** @type {PlaneLayout} */ (from.layout[plane]);
+    const target = /** @type {PlaneLayout} */ (to.layout[plane]);
+    const x = half ? rect.x >> 1 : rect.x;
+    const y = half ? rect.y >> 1 : rect.y;
+    scale(
+      { data: memory, ...source, width: size(from.width), height: size(from.height) },
+      {
+        data: memory,
+        offset: target.offset + y * target.stride + x,
+        stride: target.stride,
+        width: size(rect.width),
+        height: size(rect.height),
+      },
+    );
+  }
+}
+
+/** @typedef {PlaneLayout & {data: Uint8Array, width: number, height: number}} Plane */
+
+/** Where a plane is averaged down that is not there yet. */
+let scratch = new Uint8Array(0);
+
+/** @param {Plane} from @param {Plane} to */
+function scale(from, to) {
+  let source = from;
+  // What the plane spans of the source at each size: an odd line that no pair takes in counts, though it is gone.
+  let wide = from.width;
+  let high = from.height;
+  while (source.width >= 2 * to.width && source.height >= 2 * to.height) {
+    const width = source.width >> 1;
+    const height = source.height >> 1;
+    wide /= 2;
+    high /= 2;
+    if (wide === to.width && high === to.height) {
+      halve(source, to);
+      return;
+    }
+    if (scratch.length < width * height) scratch = new Uint8Array(width * height);
+    // From the second time on in place: what is written lies before what is still to be read.
+    const smaller = { data: scratch, offset: 0, stride: width, width, height };
+    halve(source, smaller);
+    source = smaller;
+  }
+  interpolate(source, to, wide, high);
+}
+
+/** Averages two by two. @param {Plane} from @param {Plane} to half as wide and high */
+function halve(from, to) {
+  const { data, stride } = from;
+  for (let y = 0; y < to.height; y += 1) {
+    let read = from.offset + 2 * y * stride;
+    const start = to.offset + y * to.stride;
+    for (let write = start; write < start + to.width; write += 1, read += 2) {
+      to.data[write] =
+        (value(data, read) +
+          value(data, read + 1) +
+          value(data, read + stride) +
+          value(data, read + stride + 1) +
+          2) >>
+        2;
+    }
+  }
+}
+
+/** Bilinear. @param {Plane} from @param {Plane} to @param {number} wide @param {number} high what `from` spans, pixels */
+function interpolate(from, to, wide, high) {
+  const { data } = from;
+  const across = samples(to.width, wide, from.width);
+  const down = samples(to.height, high, from.height);
+  for (let y = 0; y < to.height; y += 1) {
+    const below = value(down, 2 * y + 1);
+    const above = from.offset + value(down, 2 * y) * from.stride;
+    const next = below ? above + from.stride : above;
+    const write = to.offset + y * to.stride;
+    for (let x = 0; x < to.width; x += 1) {
+      const column = value(across, 2 * x);
+      const right = value(across, 2 * x + 1);
+      const beside = right ? column + 1 : column;
+      const top = value(data, above + column) * (256 - right) + value(data, above + beside) * right;
+      const bottom = value(data, next + column) * (256 - right) + value(data, next + beside) * right;
+      to.data[write + x] = (top * (256 - below) + bottom * below + 32768) >> 16;
+    }
+  }
+}
+
+/** So many pairs of sizes are remembered. */
+const REMEMBERED = 64;
+/** @type {Map<string, Int32Array>} */
+const remembered = new Map();
+
+/**
+ * Where each of `to` pixels' middles falls in `count` pixels that span `from`: the pixel before it, and the next one's
+ * share of 256, in turns.
+ *
+ * @param {number} to
+ * @param {number} from
+ * @param {number} count
+ */
+function samples(to, from, count) {
+  const key = `${to} of ${from} in ${count}`;
+  const known = remembered.get(key);
+  if (known) return known;
+  const table = new Int32Array(2 * to);
+  for (let at = 0; at < to; at += 1) {
+    const middle = Math.max(0, ((at + 0.5) * from) / to - 0.5);
+    const before = Math.min(count - 1, Math.floor(middle));
+    table[2 * at] = before;
+    table[2 * at + 1] = before < count - 1 ? Math.round((middle - before) * 256) : 0;
+  }
+  if (remembered.size === REMEMBERED) remembered.clear();
+  remembered.set(key, table);
+  return table;
+}
+
+/** @param {Uint8Array | Int32Array} values @param {number} index */
+const value = (values, index) => /** @type {number} */ (values[index]);

@@ -1,0 +1,307 @@
+/** The one steady picture: each tick takes everybody's due frame, copies it into its tile and writes one I420 frame. */
+
+import { pageNow } from '../../shared/clock.js';
+import { keepCollecting } from '../../shared/garbage.js';
+import { fill, pictureBytes } from '../../shared/i420.js';
+import { Ticker } from '../../shared/ticker.js';
+import { Watchdog } from '../../shared/watchdog.js';
+import { Cadence } from './cadence.js';
+import { drawCard, drawLabel } from './placeholders.js';
+import { arrange, contain } from './layout.js';
+import { MediaClock } from './media-clock.js';
+import { Arena, FrameReader, place } from './planes.js';
+
+/** @typedef {import('../../shared/i420.js').Picture} Picture */
+
+const BACKGROUND = /** @type {const} */ ([24, 130, 126]);
+/** A picture from which nothing came for so long, in ms, gives way to the card with the name. */
+const STALE = 2000;
+/** How often written ticks are reported, in ms. */
+const REPORT_EVERY = 500;
+/** Pictures that the memory can hold: the queues' and some. */
+const PICTURES = 48;
+
+/** One participant: a source of frames, a queue, a tile. */
+class Source {
+  /** @type {Picture | null} */
+  shown = null;
+  /** @type {TileRect} */
+  tile = { x: 0, y: 0, width: 0, height: 0 };
+  /** @type {ReadableStreamDefaultReader<VideoFrame> | null} */
+  reader = null;
+  /** Whether the camera is on as far as the room knows. */
+  wanted = true;
+  /** Whether the tile shows a live picture. */
+  live = false;
+  lastFrame = 0;
+  watchdog = new Watchdog();
+  delay = 0;
+  /** @type {Picture | null} */
+  label = null;
+
+  /** @param {string} id @param {string} name @param {boolean} remote @param {number} step */
+  constructor(id, name, remote, step) {
+    this.id = id;
+    this.name = name;
+    this.remote = remote;
+    /** @type {Cadence<Picture>} */
+    this.cadence = new Cadence(step, remote);
+    this.clock = new MediaClock();
+  }
+}
+
+class VideoMixer {
+  /** @type {Map<string, Source>} */
+  #sources = new Map();
+  #arena;
+  #frames;
+  #composite;
+  #writer;
+  #ticker;
+  #step;
+  #relayout = true;
+  /** Who stands large. @type {string | null} */
+  #speaker = null;
+  #layout;
+  #names;
+  /** Who waits for the next tick to be written. */
+  #awaited = false;
+  #first = 0;
+  /** @type {(number | null)[]} */
+  #written = [];
+
+  /** @param {Extract<ToVideoWorker, { type: 'start' }>} options */
+  constructor({ writable, layout, names, ...size }) {
+    this.#layout = layout;
+    this.#names = names;
+    const largest = pictureBytes(Math.max(size.width, 1280), Math.max(size.height, 720));
+    this.#arena = new Arena(PICTURES * largest);
+    this.#frames = new FrameReader(this.#arena);
+    this.#composite = /** @type {Picture} */ (this.#arena.take(size.width, size.height));
+    this.#writer = writable.getWriter();
+    this.#step = 1000 / size.frameRate;
+    this.#ticker = new Ticker(this.#step, (tick, due) => this.#tick(tick, due));
+  }
+
+  run() {
+    return this.#ticker.run();
+  }
+
+  /** @param {string} id @param {string} name @param {boolean} remote @param {ReadableStream<VideoFrame> | null} readable */
+  add(id, name, remote, readable) {
+    this.#sources.set(id, new Source(id, name, remote, this.#step));
+    this.#relayout = true;
+    this.setReadable(id, readable);
+  }
+
+  /** Takes the participant's frames from here on. @param {string} id @param {ReadableStream<VideoFrame> | null} readable */
+  setReadable(id, readable) {
+    const source = this.#sources.get(id);
+    if (!source) return;
+    source.reader?.cancel().catch(() => undefined);
+    source.reader = readable?.getReader() ?? null;
+    for (const picture of source.cadence.clear()) this.#arena.give(picture);
+    source.cadence = new Cadence(this.#step, source.remote);
+    source.clock = new MediaClock();
+    if (source.reader) void this.#read(source, source.reader);
+  }
+
+  /** @param {string} id */
+  remove(id) {
+    const source = this.#sources.get(id);
+    if (!source) return;
+    this.#sources.delete(id);
+    source.reader?.cancel().catch(() => undefined);
+    for (const picture of [...source.cadence.clear(), source.shown, source.label]) {
+      if (picture) this.#arena.give(picture);
+    }
+    if (source.live) post({ type: 'picture', time: pageNow(), id, on: false });
+    this.#relayout = true;
+  }
+
+  /** The participant's camera went on or off. @param {string} id @param {boolean} on */
+  show(id, on) {
+    const source = this.#sources.get(id);
+    if (source) source.wanted = on;
+  }
+
+  /** @param {string | null} id */
+  setSpeaker(id) {
+    this.#speaker = id;
+    if (this.#layout === 'speaker') this.#relayout = true;
+  }
+
+  /** Says so when the next tick is written. */
+  awaitTick() {
+    this.#awaited = true;
+  }
+
+  flush() {
+    if (this.#written.length > 0) post({ type: 'ticks', first: this.#first, written: this.#written });
+    this.#first += this.#written.length;
+    this.#written = [];
+  }
+
+  stop() {
+    this.#ticker.stop();
+    for (const id of [...this.#sources.keys()]) this.remove(id);
+    this.#writer.close().catch(() => undefined);
+  }
+
+  /** @param {Source} source @param {ReadableStreamDefaultReader<VideoFrame>} reader */
+  async #read(source, reader) {
+    // Chrome fact 19: frames that are kept stall their track, so each is copied and closed at once.
+    for (;;) {
+      const { value: frame, done } = await reader.read();
+      if (done) return;
+      const now = pageNow();
+      try {
+        const picture = await this.#frames.read(frame);
+        if (source.reader !== reader || this.#sources.get(source.id) !== source) {
+          if (picture) this.#arena.give(picture);
+          return;
+        }
+        if (!picture) continue;
+        source.lastFrame = now;
+        source.watchdog.moved();
+        const crowded = source.cadence.push(picture, source.clock.read(frame), now);
+        if (crowded) this.#arena.give(crowded);
+      } finally {
+        frame.close();
+      }
+    }
+  }
+
+  /** @param {number} tick @param {number} due */
+  #tick(tick, due) {
+    if (this.#relayout) this.#arrange(due);
+    for (const source of this.#sources.values()) this.#update(source, due);
+    const { memory } = this.#arena;
+    const { width, height, layout } = this.#direct() ?? this.#composite;
+    const frame = new VideoFrame(memory, {
+      format: 'I420',
+      codedWidth: width,
+      codedHeight: height,
+      timestamp: Math.round(tick * this.#step * 1000),
+      layout,
+    });
+    // A tick that was given up stays a hole in the log, as it will be in the file.
+    while (this.#first + this.#written.length < tick) this.#written.push(null);
+    this.#written.push(pageNow());
+    this.#writer.write(frame).catch(() => frame.close());
+    if (this.#awaited) post({ type: 'ticked' });
+    this.#awaited = false;
+    if (this.#written.length * this.#step >= REPORT_EVERY) this.flush();
+  }
+
+  /** Gives everybody a tile, and draws what is known of them into it. @param {number} due */
+  #arrange(due) {
+    this.#relayout = false;
+    const { width, height } = this.#composite;
+    const { memory } = this.#arena;
+    fill(memory, this.#composite, { x: 0, y: 0, width, height }, BACKGROUND);
+    const tiles = arrange(this.#layout, [...this.#sources.keys()], this.#speaker, { width, height });
+    for (const source of this.#sources.values()) {
+      source.tile = /** @type {TileRect} */ (tiles.get(source.id));
+      if (source.label) this.#arena.give(source.label);
+      source.label = this.#names ? drawLabel(this.#arena, source.name, source.tile) : null;
+      if (source.live && source.shown) this.#draw(source, source.shown);
+      else drawCard(this.#arena, this.#composite, source.name, source.tile);
+    }
+    const shown = [...this.#sources.values()].map(({ id, tile }) => ({ id, ...tile }));
+    post({ type: 'layout', time: due, tiles: shown });
+  }
+
+  /** Shows the frame that is due, or the card where there is no picture any more. @param {Source} source @param {number} due */
+  #update(source, due) {
+    const next = source.cadence.tick(due);
+    if (next) {
+      for (const picture of next.skipped) this.#arena.give(picture);
+      const changed = !source.shown || !sameSize(source.shown, next.item);
+      if (source.shown) this.#arena.give(source.shown);
+      source.shown = next.item;
+      if (source.wanted) {
+        if (changed || !source.live) fill(this.#arena.memory, this.#composite, source.tile, BACKGROUND);
+        if (!source.live) post({ type: 'picture', time: due, id: source.id, on: true });
+        source.live = true;
+        if (!this.#direct()) this.#draw(source, next.item);
+      }
+    }
+    if (source.live && source.wanted && source.watchdog.barks()) {
+      post({ type: 'alarm', time: due, id: source.id, message: 'No picture comes from' });
+    }
+    if (source.live && (!source.wanted || pageNow() - source.lastFrame > STALE)) {
+      source.live = false;
+      drawCard(this.#arena, this.#composite, source.name, source.tile);
+      post({ type: 'picture', time: due, id: source.id, on: false });
+    }
+    const { delay } = source.cadence;
+    if (Math.abs(delay - source.delay) > 5) {
+      source.delay = delay;
+      post({ type: 'delay', id: source.id, delay });
+    }
+  }
+
+  /** The picture that is the whole frame as it is: nobody else is there, and nothing is written on it. */
+  #direct() {
+    const [only] = this.#sources.values();
+    const shown = only?.live && !only.label ? only.shown : null;
+    return this.#sources.size === 1 && shown && sameSize(shown, this.#composite) ? shown : null;
+  }
+
+  /** @param {Source} source @param {Picture} picture */
+  #draw({ tile, label }, picture) {
+    const { memory } = this.#arena;
+    place(memory, picture, this.#composite, contain(picture, tile));
+    if (label) {
+      const y = tile.y + tile.height - label.height;
+      place(memory, label, this.#composite, { x: tile.x, y, width: label.width, height: label.height });
+    }
+  }
+}
+
+/** @param {Picture} a @param {Picture} b */
+const sameSize = (a, b) => a.width === b.width && a.height === b.height;
+
+/** @param {FromVideoWorker} message */
+const post = (message) => self.postMessage(message);
+
+/** @type {VideoMixer | undefined} */
+let mixer;
+
+keepCollecting();
+
+self.addEventListener('message', (/** @type {MessageEvent<ToVideoWorker>} */ { data: message }) => {
+  switch (message.type) {
+    case 'start':
+      mixer = new VideoMixer(message);
+      mixer.run().catch((/** @type {unknown} */ error) => post({ type: 'failed', message: String(error) }));
+      break;
+    case 'add':
+      mixer?.add(message.id, message.name, message.remote, message.readable);
+      break;
+    case 'source':
+      mixer?.setReadable(message.id, message.readable);
+      break;
+    case 'remove':
+      mixer?.remove(message.id);
+      break;
+    case 'show':
+      mixer?.show(message.id, message.on);
+      break;
+    case 'speaker':
+      mixer?.setSpeaker(message.id);
+      break;
+    case 'nextTick':
+      mixer?.awaitTick();
+      break;
+    case 'flush':
+      mixer?.flush();
+      post({ type: 'flushed' });
+      break;
+    case 'stop':
+      mixer?.stop();
+      break;
+    default:
+  }
+});

@@ -1,0 +1,270 @@
+/** The two peer connections to Janus: one sends what is ours, one receives everybody. */
+
+import { JanusError } from './janus-session.js';
+import {
+  AUDIO_BITS,
+  Playing,
+  statisticsOf,
+  travelOf,
+  turns,
+  videoEncoding,
+  wantCaptureTime,
+} from '../../webrtc/tracks.js';
+
+/** Janus's code for a feed that is gone by now. */
+const NO_SUCH_FEED = 428;
+/** The picture for whoever wants it large, and the one for whoever wants it small (simulcast); Janus counts from the last. */
+const RIDS = ['h', 'l'];
+export const LAYERS = RIDS.length;
+
+/** @typedef {import('./janus-session.js').Handle} Handle */
+/** @typedef {import('./janus-session.js').Answer} Answer */
+/** @typedef {number | string} FeedId */
+/** @typedef {{mid: string, feed_id?: FeedId, active?: boolean}} Stream */
+
+/** Sends one sound and one picture, the latter in up to two sizes; nothing until somebody wants it. */
+export class Sender {
+  #handle;
+  #connection;
+  /** @type {Map<string, RTCRtpTransceiver>} */
+  #transceivers = new Map();
+  /** Chrome refuses parameters that were read before another change (fact 17): one change at a time. */
+  #inTurn = turns();
+
+  /** @param {Handle} handle @param {RTCConfiguration} configuration */
+  constructor(handle, configuration) {
+    this.#handle = handle;
+    this.#connection = new RTCPeerConnection({ ...configuration, bundlePolicy: 'max-bundle' });
+    handle.trickle(this.#connection);
+  }
+
+  /** @param {MediaStream} stream */
+  async publish(stream) {
+    for (const kind of /** @type {const} */ (['audio', 'video'])) {
+      const sendEncodings = kind === 'audio' ? [{ maxBitrate: AUDIO_BITS }] : RIDS.map((rid) => ({ rid }));
+      const transceiver = this.#connection.addTransceiver(trackOf(stream, kind) ?? kind, {
+        direction: 'sendonly',
+        streams: [stream],
+        sendEncodings: sendEncodings.map((encoding) => ({
+          ...encoding,
+          active: false,
+          scalabilityMode: kind === 'video' ? 'L1T1' : undefined,
+        })),
+      });
+      wantCaptureTime(transceiver);
+      this.#transceivers.set(kind, transceiver);
+    }
+    await this.#connection.setLocalDescription();
+    const { jsep } = await this.#handle.ask({ request: 'publish' }, this.#connection.localDescription);
+    if (jsep) await this.#connection.setRemoteDescription(jsep);
+  }
+
+  /** Sends these tracks from now on. @param {MediaStream} stream */
+  change(stream) {
+    return this.#inTurn(async () => {
+      for (const [kind, { sender }] of this.#transceivers) {
+        const track = trackOf(stream, kind);
+        if (sender.track !== track) await sender.replaceTrack(track);
+      }
+    });
+  }
+
+  /** @param {MediaStreamTrack} old @param {MediaStreamTrack} fresh */
+  replace(old, fresh) {
+    return this.#inTurn(async () => {
+      const sender = this.#transceivers.get(fresh.kind)?.sender;
+      if (sender?.track === old) await sender.replaceTrack(fresh);
+    });
+  }
+
+  /**
+   * Sends the smallest and the largest of these sizes; returns them, small to large.
+   *
+   * @param {PictureSize[]} wanted
+   * @param {PictureSize} published
+   * @returns {Promise<PictureSize[]>}
+   */
+  async fit(wanted, published) {
+    const sizes = [...wanted].sort((one, other) => one.height - other.height);
+    const small = sizes[0];
+    const large = sizes.at(-1);
+    const layers = small && large ? (small.height < large.height ? [small, large] : [large]) : [];
+    await this.#inTurn(async () => {
+      for (const [kind, { sender }] of this.#transceivers) {
+        const parameters = sender.getParameters();
+        const { encodings } = parameters;
+        for (const [index, encoding] of encodings.entries()) {
+          // The first encoding is the large one.
+          const size = layers.at(-1 - index);
+          encoding.active = size !== undefined;
+          if (kind === 'video' && size) Object.assign(encoding, videoEncoding(size, published));
+        }
+        if (this.#connection.signalingState !== 'closed') await sender.setParameters(parameters);
+      }
+    });
+    return layers;
+  }
+
+  close() {
+    this.#connection.close();
+  }
+}
+
+/** Emits `track` with { feed, track }, and `state` with the connection's. */
+export class Receiver extends EventTarget {
+  #attach;
+  #room;
+  #connection;
+  /** @type {Handle | null} */
+  #handle = null;
+  /** Whom we want, and which of their layers. @type {Map<FeedId, number>} */
+  #wanted = new Map();
+  /** Whom we asked for. @type {Set<FeedId>} */
+  #asked = new Set();
+  /** Which layer was asked for, by mid. @type {Map<string, number>} */
+  #layers = new Map();
+  /** Whose a transceiver is, by mid: Janus uses one again for somebody else. @type {Map<string, FeedId>} */
+  #feeds = new Map();
+  /** @type {Map<string, Playing>} */
+  #playing = new Map();
+  #syncing = false;
+
+  /** @param {() => Promise<Handle>} attach @param {FeedId} room @param {RTCConfiguration} configuration */
+  constructor(attach, room, configuration) {
+    super();
+    this.#attach = attach;
+    this.#room = room;
+    const connection = new RTCPeerConnection({ ...configuration, bundlePolicy: 'max-bundle' });
+    this.#connection = connection;
+    connection.addEventListener('track', ({ track, transceiver }) => this.#onTrack(track, transceiver));
+    connection.addEventListener('connectionstatechange', () => {
+      this.dispatchEvent(new CustomEvent('state', { detail: connection.connectionState }));
+    });
+  }
+
+  /** Receives these feeds and no others, each in a layer of its picture. @param {Map<FeedId, number>} wanted */
+  receive(wanted) {
+    this.#wanted = wanted;
+    void this.#sync();
+  }
+
+  /** @param {FeedId | undefined} feed */
+  travel(feed) {
+    return travelOf(this.#receiversOf(feed));
+  }
+
+  /** @param {FeedId | undefined} feed */
+  stats(feed) {
+    return statisticsOf(this.#receiversOf(feed));
+  }
+
+  /** @param {FeedId | undefined} feed */
+  rouse(feed) {
+    for (const [mid, playing] of this.#playing) if (this.#feeds.get(mid) === feed) playing.rouse();
+  }
+
+  close() {
+    this.#wanted = new Map();
+    for (const playing of this.#playing.values()) playing.close();
+    this.#connection.close();
+  }
+
+  /** @param {FeedId | undefined} feed */
+  #receiversOf(feed) {
+    return this.#connection
+      .getTransceivers()
+      .filter(
+        ({ mid, currentDirection }) => this.#feeds.get(mid ?? '') === feed && currentDirection === 'recvonly',
+      )
+      .map(({ receiver }) => receiver);
+  }
+
+  /** Asks Janus for what is missing, one negotiation after the other. */
+  async #sync() {
+    if (this.#syncing) return;
+    this.#syncing = true;
+    try {
+      for (;;) {
+        const added = [...this.#wanted.keys()].filter((feed) => !this.#asked.has(feed));
+        const gone = [...this.#asked].filter((feed) => !this.#wanted.has(feed));
+        if (added.length + gone.length === 0) break;
+        await this.#change(added, gone);
+      }
+      await this.#choose();
+    } catch {
+      // Janus hung up, or will: whoever holds us does everything anew.
+    } finally {
+      this.#syncing = false;
+    }
+  }
+
+  /** @param {FeedId[]} added @param {FeedId[]} gone */
+  async #change(added, gone) {
+    const streams = added.map((feed) => ({ feed }));
+    for (const feed of added) this.#asked.add(feed);
+    for (const feed of gone) this.#asked.delete(feed);
+    if (!this.#handle) {
+      this.#handle = await this.#attach();
+      this.#handle.trickle(this.#connection);
+      this.#handle.hear = (answer) => void this.#negotiate(answer);
+      await this.#try({ request: 'join', ptype: 'subscriber', room: this.#room, use_msid: true, streams });
+      return;
+    }
+    const subscribe = streams.length ? { subscribe: streams } : {};
+    const unsubscribe = gone.length ? { unsubscribe: gone.map((feed) => ({ feed })) } : {};
+    await this.#try({ request: 'update', ...subscribe, ...unsubscribe });
+  }
+
+  /** @param {Record<string, unknown>} body */
+  async #try(body) {
+    try {
+      await this.#negotiate(/** @type {Answer} */ (await this.#handle?.ask(body)));
+    } catch (error) {
+      // Who left in this moment is told of by another message.
+      if (!(error instanceof JanusError) || error.code !== NO_SUCH_FEED) throw error;
+    }
+  }
+
+  /** Takes Janus's offer, after what it says of whose each stream is. @param {Answer} answer */
+  async #negotiate({ data, jsep }) {
+    const streams = /** @type {Stream[]} */ (data['streams'] ?? []);
+    for (const { mid, feed_id: feed, active } of streams) {
+      if (feed === undefined || active === false) this.#feeds.delete(mid);
+      else this.#feeds.set(mid, feed);
+    }
+    if (!jsep) return;
+    await this.#connection.setRemoteDescription(jsep);
+    for (const transceiver of this.#connection.getTransceivers()) wantCaptureTime(transceiver);
+    await this.#connection.setLocalDescription();
+    await this.#handle?.ask({ request: 'start' }, this.#connection.localDescription);
+  }
+
+  /** Says which layer of each picture is wanted, where that has changed. */
+  async #choose() {
+    const streams = [];
+    for (const { mid, receiver } of this.#connection.getTransceivers()) {
+      const layer = this.#wanted.get(this.#feeds.get(mid ?? '') ?? '');
+      if (mid === null || receiver.track.kind !== 'video' || layer === undefined) continue;
+      // Of one layer it is the last.
+      if (this.#layers.get(mid) === layer) continue;
+      this.#layers.set(mid, layer);
+      streams.push({ mid, substream: layer });
+    }
+    if (streams.length) await this.#handle?.ask({ request: 'configure', streams });
+  }
+
+  /** @param {MediaStreamTrack} track @param {RTCRtpTransceiver} transceiver */
+  #onTrack(track, { mid }) {
+    const feed = this.#feeds.get(mid ?? '');
+    if (mid === null || feed === undefined) return;
+    if (track.kind === 'audio') {
+      const playing = this.#playing.get(mid) ?? new Playing();
+      this.#playing.set(mid, playing);
+      playing.play(track);
+    }
+    this.dispatchEvent(new CustomEvent('track', { detail: { feed, track } }));
+  }
+}
+
+/** @param {MediaStream} stream @param {string} kind */
+const trackOf = (stream, kind) => stream.getTracks().find((track) => track.kind === kind) ?? null;

@@ -1,0 +1,187 @@
+/**
+ * A session with Janus over its WebSocket API (https://janus.conf.meetecho.com/docs/rest): requests that are answered,
+ * handles to a plugin, and what is told unasked.
+ */
+
+import { HarnessError, within } from '../../shared/errors.js';
+import { parse } from '../../shared/json.js';
+
+const PLUGIN = 'janus.plugin.videoroom';
+/** Janus ends a session that says nothing for a minute, or less where it is told so, in ms. */
+const ALIVE_EVERY = 5000;
+const ANSWERED_WITHIN = 10_000;
+/** Unauthorized: a token that is wrong or too old. */
+const REFUSED = 403;
+
+/**
+ * @typedef {object} Answer what the plugin said, and its half of a negotiation
+ * @property {Record<string, unknown>} data
+ * @property {RTCSessionDescriptionInit} [jsep]
+ */
+
+/** One plugin handle: what is asked of the plugin, and candidates for its peer connection. */
+export class Handle {
+  /** Hears what the plugin says unasked. @type {(answer: Answer) => void} */
+  hear = () => undefined;
+  #session;
+
+  /** @param {Session} session @param {number} id */
+  constructor(session, id) {
+    this.#session = session;
+    this.id = id;
+  }
+
+  /**
+   * Asks the plugin something; fails with its reason.
+   *
+   * @param {Record<string, unknown>} body
+   * @param {RTCSessionDescription | null} [jsep]
+   * @returns {Promise<Answer>}
+   */
+  async ask(body, jsep) {
+    const message = {
+      janus: 'message',
+      handle_id: this.id,
+      body,
+      ...(jsep && { jsep: { type: jsep.type, sdp: jsep.sdp } }),
+    };
+    const answer = answerOf(await this.#session.ask(message));
+    const { error, error_code: code } = answer.data;
+    if (code !== undefined) throw new JanusError(String(error), Number(code));
+    return answer;
+  }
+
+  /** Sends every candidate of a connection as it is found, and that there are no more. @param {RTCPeerConnection} connection */
+  trickle(connection) {
+    connection.addEventListener('icecandidate', ({ candidate }) => {
+      const found = candidate ? candidate.toJSON() : { completed: true };
+      this.#session.ask({ janus: 'trickle', handle_id: this.id, candidate: found }).catch(() => undefined);
+    });
+  }
+}
+
+/** What the plugin refused, by its code. */
+export class JanusError extends Error {
+  /** @param {string} message @param {number} code */
+  constructor(message, code) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** Emits `lost` when the connection is gone, unless it was closed. */
+export class Session extends EventTarget {
+  #socket;
+  #id = 0;
+  #number = 0;
+  /** Who waits for an answer, by transaction; `acknowledged` says that there is no more to come than that. @type {Map<string, PromiseWithResolvers<Record<string, unknown>> & {acknowledged: boolean}>} */
+  #waiting = new Map();
+  /** @type {Map<number, Handle>} */
+  #handles = new Map();
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #timer;
+  #closed = false;
+
+  /** @param {string} url @param {string | null} token */
+  constructor(url, token) {
+    super();
+    this.url = url;
+    this.token = token;
+    this.#socket = new WebSocket(url, 'janus-protocol');
+    this.#socket.addEventListener('message', (/** @type {MessageEvent<string>} */ { data }) => {
+      this.#onMessage(/** @type {Record<string, unknown>} */ (parse(data)));
+    });
+  }
+
+  /** Opens a session; fails with a ConfigError where nobody answers, or the token is refused. */
+  async open() {
+    /** @type {PromiseWithResolvers<void>} */
+    const { promise, resolve, reject } = Promise.withResolvers();
+    this.#socket.addEventListener('open', () => resolve(), { once: true });
+    this.#socket.addEventListener('close', () => {
+      reject(
+        new HarnessError(
+          'ConfigError',
+          `No Janus answers at ${this.url}: is it running, with its WebSockets?`,
+        ),
+      );
+      this.#onClose();
+    });
+    await promise;
+    const { data } = await this.ask({ janus: 'create' });
+    this.#id = /** @type {{id: number}} */ (data).id;
+    this.#timer = setInterval(
+      () => void this.ask({ janus: 'keepalive' }).catch(() => undefined),
+      ALIVE_EVERY,
+    );
+  }
+
+  /** @returns {Promise<Handle>} */
+  async attach() {
+    const { data } = await this.ask({ janus: 'attach', plugin: PLUGIN });
+    const handle = new Handle(this, /** @type {{id: number}} */ (data).id);
+    this.#handles.set(handle.id, handle);
+    return handle;
+  }
+
+  /** @param {Record<string, unknown>} message @returns {Promise<Record<string, unknown>>} what answers it for good */
+  ask(message) {
+    this.#number += 1;
+    const transaction = String(this.#number);
+    /** @type {PromiseWithResolvers<Record<string, unknown>>} */
+    const answer = Promise.withResolvers();
+    this.#waiting.set(transaction, { ...answer, acknowledged: message['janus'] !== 'message' });
+    this.#say({ ...message, transaction });
+    const late = () => `Janus at ${this.url} did not answer to ${String(message['janus'])} within 10 s.`;
+    return within(answer.promise, ANSWERED_WITHIN, late).finally(() => this.#waiting.delete(transaction));
+  }
+
+  close() {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    if (this.#id) this.#say({ janus: 'destroy', transaction: 'bye' });
+    this.#socket.close();
+  }
+
+  /** @param {Record<string, unknown>} message */
+  #say(message) {
+    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    const session = this.#id ? { session_id: this.#id } : {};
+    const token = this.token === null ? {} : { token: this.token };
+    this.#socket.send(JSON.stringify({ ...message, ...session, ...token }));
+  }
+
+  /** @param {Record<string, unknown>} message */
+  #onMessage(message) {
+    const { janus, transaction, sender } = message;
+    const asked = this.#waiting.get(String(transaction));
+    // The answer to a message comes after it.
+    if (janus === 'ack' && !asked?.acknowledged) return;
+    if (janus === 'error')
+      asked?.reject(this.#refusal(/** @type {{code: number, reason: string}} */ (message['error'])));
+    else if (asked) asked.resolve(message);
+    else if (janus === 'event') this.#handles.get(Number(sender))?.hear(answerOf(message));
+    else if (janus === 'timeout') this.#socket.close();
+  }
+
+  /** @param {{code: number, reason: string}} error */
+  #refusal({ code, reason }) {
+    if (code !== REFUSED) return new JanusError(reason, code);
+    const remedy = 'HARNESS_SFU_SECRET must be its token_auth_secret, and both clocks right';
+    return new HarnessError('ConfigError', `Janus at ${this.url} refuses us (${reason}): ${remedy}.`);
+  }
+
+  #onClose() {
+    clearInterval(this.#timer);
+    for (const { reject } of this.#waiting.values()) reject(new Error(`Janus at ${this.url} hung up.`));
+    if (!this.#closed) this.dispatchEvent(new Event('lost'));
+    this.#closed = true;
+  }
+}
+
+/** @param {Record<string, unknown>} message @returns {Answer} */
+function answerOf(message) {
+  const { plugindata, jsep } = message;
+  const { data = {} } = /** @type {{data?: Record<string, unknown>}} */ (plugindata ?? {});
+  return jsep ? { data, jsep: /** @type {RTCSessionDescriptionInit} */ (jsep) } : { data };
+}

@@ -1,0 +1,92 @@
+/** DeviceChoice: which camera, microphone and loudspeaker, each in a select of its own. */
+
+import { find } from './page.js';
+
+/** @typedef {import('./language/language.js').Language} Language */
+
+const KINDS = /** @type {const} */ ({
+  camera: 'videoinput',
+  microphone: 'audioinput',
+  speaker: 'audiooutput',
+});
+
+/** @typedef {keyof typeof KINDS} Device */
+
+/** What a device is called that the browser gives no name. @type {Record<Device, string>} */
+const UNNAMED = { camera: 'Camera {number}', microphone: 'Microphone {number}', speaker: 'Speaker {number}' };
+
+/** Emits `chosen` with {device, deviceId} when people choose one. */
+export class DeviceChoice extends EventTarget {
+  #language;
+  /** @type {[Device, HTMLSelectElement][]} */
+  #selects;
+
+  /**
+   * @param {Document} document
+   * @param {string} prefix of the selects' ids
+   * @param {Device[]} devices that there are selects for
+   * @param {Language} language
+   */
+  constructor(document, prefix, devices, language) {
+    super();
+    this.#language = language;
+    this.#selects = devices.map((device) => [
+      device,
+      find(document, `${prefix}-${device}`, HTMLSelectElement),
+    ]);
+    for (const [device, select] of this.#selects) {
+      select.addEventListener('change', () => {
+        const detail = { device, deviceId: select.value };
+        this.dispatchEvent(new CustomEvent('chosen', { detail }));
+      });
+    }
+    // Nothing but a secure page has devices.
+    navigator.mediaDevices?.addEventListener('devicechange', () => void this.list());
+  }
+
+  /** @param {Device} device */
+  chosen(device) {
+    return this.#selects.find(([one]) => one === device)?.[1].value ?? '';
+  }
+
+  /** Marks the device that is in use. @param {Device} device @param {string | undefined} deviceId */
+  use(device, deviceId) {
+    const select = this.#selects.find(([one]) => one === device)?.[1];
+    if (select && [...select.options].some(({ value }) => value === deviceId)) select.value = deviceId ?? '';
+  }
+
+  /** @param {Device} device @param {boolean} on */
+  allow(device, on) {
+    const select = this.#selects.find(([one]) => one === device)?.[1];
+    if (select) select.disabled = !on;
+  }
+
+  /** Asks the browser what there is; with `ask` it may ask people first: until then devices have no names. @param {{ask?: boolean}} [options] */
+  async list({ ask = false } = {}) {
+    const { mediaDevices } = navigator;
+    if (!mediaDevices) return;
+    let devices = await mediaDevices.enumerateDevices();
+    if (ask && !devices.some(({ label }) => label)) {
+      const stream = await mediaDevices.getUserMedia({ audio: true, video: true });
+      for (const track of stream.getTracks()) track.stop();
+      devices = await mediaDevices.enumerateDevices();
+    }
+    for (const [device, select] of this.#selects) {
+      const found = devices.filter(({ kind, deviceId }) => kind === KINDS[device] && deviceId !== '');
+      this.#fill(device, select, found);
+    }
+  }
+
+  /** @param {Device} device @param {HTMLSelectElement} select @param {MediaDeviceInfo[]} found */
+  #fill(device, select, found) {
+    const { t } = this.#language;
+    const before = select.value;
+    const named = found.map(
+      ({ deviceId, label }, number) =>
+        new Option(label || t(UNNAMED[device], { number: number + 1 }), deviceId),
+    );
+    const open = select.querySelector('option[value=""]') !== null || named.length === 0;
+    select.replaceChildren(...(open ? [new Option(t('Default'), '')] : []), ...named);
+    this.use(device, before);
+  }
+}

@@ -1,0 +1,66 @@
+/** RecordingOptions: what people chose to record, in the words of the start call. */
+
+import { find } from '../page.js';
+
+const CODECS = /** @type {const} */ (['vp9', 'vp8', 'av1']);
+
+/** Emits `submit` when Enter asks for a start. */
+export class RecordingOptions extends EventTarget {
+  #fields;
+  #recorder;
+  #type;
+  #quality;
+  #frameRate;
+  #layout;
+  #codec;
+  #names;
+  #name;
+
+  /** @param {Document} document */
+  constructor(document) {
+    super();
+    this.#fields = find(document, 'recording-fields', HTMLFieldSetElement);
+    this.#recorder = find(document, 'recorder', HTMLSelectElement);
+    this.#type = find(document, 'record-type', HTMLSelectElement);
+    this.#quality = find(document, 'quality', HTMLSelectElement);
+    this.#frameRate = find(document, 'frame-rate', HTMLSelectElement);
+    this.#layout = find(document, 'layout', HTMLSelectElement);
+    this.#codec = find(document, 'codec', HTMLSelectElement);
+    this.#names = find(document, 'names', HTMLInputElement);
+    this.#name = find(document, 'record-name', HTMLInputElement);
+    this.#type.addEventListener('change', () => this.#fit());
+    find(document, 'recording-options', HTMLFormElement).addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.dispatchEvent(new Event('submit'));
+    });
+    // A browser that goes back to the page fills in what was chosen before.
+    this.#fit();
+  }
+
+  /** Whether the options can be changed now. @param {boolean} on */
+  allow(on) {
+    this.#fields.disabled = !on;
+  }
+
+  /** @returns {RecordOptions} */
+  get chosen() {
+    return {
+      recorder: this.#recorder.value === 'local' ? 'local' : 'all',
+      recordConfig: {
+        recordType: this.#type.value === 'audio' ? 'audio' : 'video',
+        recordName: this.#name.value.trim(),
+        recordVideoQuality: Number(this.#quality.value),
+        recordVideoFrame: Number(this.#frameRate.value),
+        layout: this.#layout.value === 'speaker' ? 'speaker' : 'grid',
+        names: this.#names.checked,
+        codec: CODECS.find((codec) => codec === this.#codec.value) ?? 'vp9',
+      },
+    };
+  }
+
+  /** Sound has no picture. */
+  #fit() {
+    const ofPictures = [this.#quality, this.#frameRate, this.#layout, this.#codec, this.#names];
+    for (const input of ofPictures) input.disabled = this.#type.value === 'audio';
+  }
+}

@@ -1,0 +1,112 @@
+/** Recordings: the list of what was recorded in this room, each with its state and verdict. */
+
+import { fileSize, find, length, say } from '../page.js';
+
+/** What stands at the end of a line. @type {Record<string, [sign: string, words: string]>} */
+const BADGES = {
+  recording: ['', 'being recorded'],
+  failed: ['!', 'failed'],
+  judging: ['…', 'being judged'],
+  'judged passed': ['✓', 'passed'],
+  'judged failed': ['✗', 'a check failed'],
+};
+
+/** Emits `opened` with a LibraryItem when somebody wants to see it. */
+export class Recordings extends EventTarget {
+  #language;
+  #section;
+  #title;
+  #empty;
+  #list;
+  #template;
+  /** @type {Map<string, HTMLLIElement>} */
+  #rows = new Map();
+  /** @type {LibraryItem[]} */
+  #items = [];
+
+  /** @param {Document} document @param {import('../language/language.js').Language} language */
+  constructor(document, language) {
+    super();
+    this.#language = language;
+    this.#section = find(document, 'library', HTMLElement);
+    this.#title = find(document, 'library-title', HTMLElement);
+    this.#empty = find(document, 'library-empty', HTMLElement);
+    this.#list = find(document, 'library-list', HTMLElement);
+    this.#template = find(document, 'library-item', HTMLTemplateElement);
+  }
+
+  focus() {
+    this.#title.focus();
+  }
+
+  /** @param {LibraryItem[] | null} items the newest first; null where the server keeps no list */
+  render(items) {
+    this.#section.hidden = items === null;
+    this.#items = items ?? [];
+    this.#empty.hidden = this.#items.length > 0;
+    const ids = new Set(this.#items.map(({ id }) => id));
+    for (const [id, row] of this.#rows) {
+      if (ids.has(id)) continue;
+      // Whoever was on it goes on from the next one, or from the title.
+      const next = row.nextElementSibling ?? row.previousElementSibling;
+      const focused = row.contains(row.ownerDocument.activeElement);
+      row.remove();
+      this.#rows.delete(id);
+      if (focused) (next?.querySelector('button') ?? this.#title).focus();
+    }
+    // Rows stay where they are: who is on one with the keyboard stays there, too.
+    let after = /** @type {Element | null} */ (null);
+    for (const item of this.#items) {
+      const row = this.#rows.get(item.id) ?? this.#make(item.id);
+      if (row.previousElementSibling !== after || !row.parentElement) {
+        if (after) after.after(row);
+        else this.#list.prepend(row);
+      }
+      this.#fill(row, item);
+      after = row;
+    }
+  }
+
+  /** @param {string} id */
+  #make(id) {
+    const copy = /** @type {DocumentFragment} */ (this.#template.content.cloneNode(true));
+    const row = /** @type {HTMLLIElement} */ (copy.firstElementChild);
+    this.#rows.set(id, row);
+    row.querySelector('button')?.addEventListener('click', () => {
+      const detail = this.#items.find((item) => item.id === id);
+      if (detail && detail.state !== 'recording') this.dispatchEvent(new CustomEvent('opened', { detail }));
+    });
+    return row;
+  }
+
+  /** @param {HTMLLIElement} row @param {LibraryItem} item */
+  #fill(row, item) {
+    const { t } = this.#language;
+    const button = /** @type {HTMLButtonElement} */ (row.querySelector('button'));
+    const name = /** @type {HTMLElement} */ (row.querySelector('strong'));
+    const facts = /** @type {HTMLElement} */ (row.querySelector('.quiet'));
+    const badge = /** @type {HTMLElement} */ (row.querySelector('.badge'));
+    const judged = item.verdict === 'judging' ? 'judging' : item.verdict ? `judged ${item.verdict}` : '';
+    const state = item.state === 'kept' ? judged : item.state;
+    const [sign, words] = BADGES[state] ?? ['', ''];
+    // A button that can't be pressed can't be focused either, and so would not be heard of.
+    button.ariaDisabled = String(item.state === 'recording');
+    row.dataset['state'] = state || 'kept';
+    say(name, item.name);
+    say(facts, described(item, t));
+    say(badge, sign);
+    const told = words && (item.reason ? `${t(words)}: ${this.#language.said(item.reason)}` : t(words));
+    badge.role = words ? 'img' : null;
+    badge.ariaLabel = told || null;
+    badge.title = told;
+  }
+}
+
+/** @param {LibraryItem} item @param {import('../language/language.js').Translate} t */
+function described({ participant, duration, size, height }, t) {
+  const parts = [participant];
+  if (duration !== null) parts.push(length(duration, t));
+  if (height !== null) parts.push(`${height}p`);
+  if (size !== null) parts.push(fileSize(size));
+  return parts.join(' · ');
+}

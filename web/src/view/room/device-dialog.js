@@ -1,0 +1,86 @@
+/** DeviceDialog: another camera, microphone or loudspeaker, while in the room. */
+
+import { DeviceChoice } from '../device-choice.js';
+import { find, say } from '../page.js';
+
+/** @typedef {import('../../client/client.js').Client} Client */
+
+export class DeviceDialog {
+  #client;
+  #language;
+  #dialog;
+  #note;
+  #problem;
+  #choice;
+  #playAt;
+  #speaker = 'default';
+
+  /**
+   * @param {Document} document
+   * @param {Client} client
+   * @param {import('../language/language.js').Language} language
+   * @param {(speaker: string) => Promise<void>} playAt
+   */
+  constructor(document, client, language, playAt) {
+    this.#client = client;
+    this.#language = language;
+    this.#playAt = playAt;
+    this.#dialog = find(document, 'device-dialog', HTMLDialogElement);
+    this.#note = find(document, 'device-note', HTMLElement);
+    this.#problem = find(document, 'device-problem', HTMLElement);
+    this.#choice = new DeviceChoice(document, 'room', ['camera', 'microphone', 'speaker'], language);
+    find(document, 'devices', HTMLButtonElement).addEventListener('click', () => void this.#open());
+    find(document, 'device-close', HTMLButtonElement).addEventListener('click', () => this.#dialog.close());
+    this.#choice.addEventListener('chosen', (event) => {
+      const { device, deviceId } = /** @type {CustomEvent<{device: string, deviceId: string}>} */ (event)
+        .detail;
+      void this.#use(device, deviceId);
+    });
+  }
+
+  close() {
+    this.#dialog.close();
+  }
+
+  async #open() {
+    const { media, screen } = this.#client;
+    const real = media?.kind === 'camera';
+    const { t } = this.#language;
+    say(this.#problem, '');
+    say(
+      this.#note,
+      real
+        ? screen
+          ? t('The camera can be chosen again when the screen is no longer shared.')
+          : ''
+        : t('You joined with synthetic picture and sound.'),
+    );
+    this.#choice.allow('camera', real && !screen);
+    this.#choice.allow('microphone', real);
+    this.#dialog.showModal();
+    await this.#choice.list();
+    this.#show();
+  }
+
+  /** Marks what is in use. */
+  #show() {
+    for (const track of this.#client.media?.stream.getTracks() ?? []) {
+      this.#choice.use(track.kind === 'video' ? 'camera' : 'microphone', track.getSettings().deviceId);
+    }
+    this.#choice.use('speaker', this.#speaker);
+  }
+
+  /** @param {string} device @param {string} deviceId */
+  async #use(device, deviceId) {
+    say(this.#problem, '');
+    try {
+      if (device === 'speaker') {
+        await this.#playAt(deviceId);
+        this.#speaker = deviceId;
+      } else await this.#client.replaceDevice(device === 'camera' ? 'video' : 'audio', deviceId);
+    } catch (error) {
+      say(this.#problem, this.#language.error(error));
+      this.#show();
+    }
+  }
+}

@@ -1,0 +1,293 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+
+import { RoomClock } from '../../src/shared/clock.js';
+import { recordPlan } from '../../src/client/record-plan.js';
+import { Take } from '../../src/client/active-recording.js';
+import { FakeMixer, FakeRecorder, FakeSpool, Log } from '../support/stages.js';
+import { FakeTime } from '../support/time.js';
+
+/** @typedef {import('../../src/client/active-recording.js').Stages} Stages */
+
+/** @param {import('node:test').TestContext} context @param {'audio' | 'video'} [recordType] */
+function setUp(context, recordType = 'video') {
+  const log = new Log();
+  const clock = new RoomClock();
+  clock.update(0, -1000, 0);
+  const stages = {
+    mixer: new FakeMixer(log, 'mixer'),
+    spool: new FakeSpool(log, 'spool'),
+    recorder: new FakeRecorder(log, 'recorder'),
+  };
+  const plan = recordPlan({ recordConfig: { recordType, recordVideoQuality: 480 } }, () => true);
+  const take = new Take(plan, /** @type {Stages} */ (/** @type {unknown} */ (stages)), clock);
+  /** @type {Error[]} */
+  const failures = [];
+  take.addEventListener('failed', (event) => failures.push(/** @type {CustomEvent<Error>} */ (event).detail));
+  // What still records keeps watching itself.
+  context.after(() => take.finish().catch(() => undefined));
+  return { take, log, failures, ...stages };
+}
+
+/** @param {string} name */
+const person = (name) =>
+  /** @type {import('../../src/mixer/mixer.js').Source} */ ({
+    id: name,
+    name,
+    videoTrack: null,
+    audioTrack: null,
+  });
+
+describe('beginning', () => {
+  test('mixes first, then announces, then records', async (context) => {
+    const { take, log } = setUp(context);
+
+    await take.begin([person('alice'), person('bob')], 'token');
+
+    assert.deepEqual(
+      ['mixer add alice', 'mixer add bob', 'mixer settled', 'spool open', 'recorder start'],
+      log.lines,
+    );
+    assert.deepEqual(['recording', true, 'id of spool'], [take.state, take.running, take.id]);
+  });
+
+  test('tells the server what comes', async (context) => {
+    const { take, spool } = setUp(context);
+
+    await take.begin([], 'token');
+
+    assert.deepEqual(
+      {
+        token: 'token',
+        presence: 'server',
+        recording: null,
+        recorder: 'all',
+        config: take.plan.config,
+        mime_type: 'video/webm;codecs=vp9,opus',
+        width: 640,
+        height: 480,
+        frame_rate: 15,
+        clock: { offset: -1000, error: 0 },
+      },
+      spool.hello,
+    );
+  });
+
+  test('of sound alone has neither size nor rate', async (context) => {
+    const { take, spool } = setUp(context, 'audio');
+
+    await take.begin([], 'token');
+
+    const { width, height, frame_rate } = /** @type {Record<string, unknown>} */ (spool.hello);
+    assert.deepEqual([null, null, null], [width, height, frame_rate]);
+  });
+
+  test('keeps what happens before the server is ready, and tells it then', async (context) => {
+    const { take, mixer, log } = setUp(context);
+
+    const begun = take.begin([], 'token');
+    mixer.emit('ticks', { first: 0, written: [1] });
+    mixer.emit('event', { time: 5000, event: 'sound', participant: 'alice', on: true });
+    const early = log.of('spool ticks', 'spool event');
+    await begun;
+    mixer.emit('ticks', { first: 8, written: [1] });
+
+    assert.deepEqual([], early);
+    // Events are told on the room's clock, which shows 1000 ms less.
+    assert.deepEqual(
+      ['spool open', 'spool ticks 0', 'spool event sound 4000', 'recorder start', 'spool ticks 8'],
+      log.of('spool', 'recorder'),
+    );
+  });
+
+  for (const [stage, call] of /** @type {const} */ ([
+    ['spool', 'open'],
+    ['mixer', 'settled'],
+    ['recorder', 'start'],
+  ])) {
+    test(`that fails because ${stage} ${call} fails leaves nothing open`, async (context) => {
+      const made = setUp(context);
+      made[stage].failing[call] = new Error('It broke.');
+
+      await assert.rejects(made.take.begin([], 'token'), { message: 'It broke.' });
+
+      assert.deepEqual(['mixer close', 'spool close'], made.log.lines.slice(-2));
+      assert.equal('failed', made.take.state);
+    });
+  }
+});
+
+describe('finishing', () => {
+  test('lets nothing more in, tells the last ticks, stops the recorder, then ends', async (context) => {
+    const { take, log } = setUp(context);
+    await take.begin([], 'token');
+    log.lines = [];
+
+    const finished = await take.finish();
+
+    assert.deepEqual(
+      ['recorder hold', 'spool ticks 0', 'mixer flush', 'recorder stop', 'spool end', 'mixer close'],
+      log.lines,
+    );
+    assert.deepEqual(['stopped', false], [take.state, take.running]);
+    assert.equal('id of spool', finished.id);
+    assert.ok(finished.stopToFileMs >= 0);
+  });
+
+  test('stops the recorder although the mixer does not answer', async (context) => {
+    const { take, log, mixer } = setUp(context);
+    await take.begin([], 'token');
+    mixer.failing['flush'] = new Error('The mixer did not answer.');
+
+    await assert.rejects(take.finish(), { message: 'The mixer did not answer.' });
+
+    assert.deepEqual(['recorder stop', 'mixer close'], log.lines.slice(-2));
+  });
+
+  test('that fails closes the mixer all the same, and there is nothing to download', async (context) => {
+    const { take, log, spool } = setUp(context);
+    await take.begin([], 'token');
+    spool.failing['end'] = new Error('Nothing can be read.');
+
+    await assert.rejects(take.finish(), { message: 'Nothing can be read.' });
+
+    assert.equal('mixer close', log.lines.at(-1));
+    await assert.rejects(
+      take.fetch(() => assert.fail('downloaded')),
+      { name: 'RecordingError' },
+    );
+  });
+});
+
+test('a download is done when its last byte is sent', async (context) => {
+  const { take, log } = setUp(context);
+  await take.begin([], 'token');
+  await take.finish();
+  log.lines = [];
+
+  const finished = await take.fetch(({ url }) => {
+    log.lines.push(`download ${url}`);
+    return Promise.resolve();
+  });
+
+  // The server's word is awaited before the browser can have asked for the file.
+  assert.deepEqual(['spool address', 'spool sent', 'download /recordings/spool'], log.lines);
+  assert.deepEqual([true, take.finished], [take.downloaded, finished]);
+});
+
+describe('freeing', () => {
+  test('frees the server’s copy and hangs up, once', async (context) => {
+    const { take, log } = setUp(context);
+    await take.begin([], 'token');
+    await take.finish();
+    log.lines = [];
+
+    await take.free();
+    await take.free();
+
+    assert.deepEqual(['spool clean', 'spool close'], log.lines);
+    assert.equal('cleaned', take.state);
+  });
+
+  test('a recording that broke asks nothing of the server', async (context) => {
+    const { take, log, recorder } = setUp(context);
+    await take.begin([], 'token');
+    recorder.emit('failed', new Error('It broke.'));
+    log.lines = [];
+
+    await take.free();
+
+    assert.deepEqual(['spool close'], log.lines);
+  });
+});
+
+describe('a recording that breaks', () => {
+  for (const stage of /** @type {const} */ (['mixer', 'recorder'])) {
+    test(`in the ${stage} says so once, and stops mixing`, async (context) => {
+      const made = setUp(context);
+      await made.take.begin([], 'token');
+      const error = new Error('It broke.');
+
+      made[stage].emit('failed', error);
+      made[stage].emit('failed', new Error('Again.'));
+
+      assert.deepEqual([error], made.failures);
+      assert.deepEqual(['failed', false], [made.take.state, made.take.running]);
+      assert.deepEqual(['mixer close'], made.log.of('mixer close'));
+      await assert.rejects(made.take.finish(), error);
+      await assert.rejects(
+        made.take.fetch(() => assert.fail('downloaded')),
+        error,
+      );
+    });
+  }
+
+  test('after its end does not matter any more', async (context) => {
+    const { take, recorder, failures } = setUp(context);
+    await take.begin([], 'token');
+    await take.finish();
+
+    recorder.emit('failed', new Error('The server is gone.'));
+
+    assert.deepEqual([], failures);
+    assert.equal('stopped', take.state);
+  });
+
+  test('because it starved tells the alarm, and goes on', async (context) => {
+    const { take, mixer, log } = setUp(context);
+    await take.begin([], 'token');
+
+    mixer.emit('event', { time: 2000, event: 'alarm', message: 'The picture stalled.' });
+
+    assert.deepEqual(['recording', 'The picture stalled.'], [take.state, take.alarm]);
+    assert.deepEqual(['spool event alarm 1000'], log.of('spool event'));
+  });
+});
+
+describe('pausing', () => {
+  test('happens between two ticks, and is told to the server', async (context) => {
+    const time = new FakeTime(context);
+    const { take, log } = setUp(context);
+    await take.begin([], 'token');
+    log.lines = [];
+
+    const paused = take.pause();
+    await time.pass(10);
+    await paused;
+    const { state } = take;
+    const resumed = take.resume();
+    await time.pass(10);
+    await resumed;
+
+    assert.deepEqual(
+      [
+        ...['mixer nextTick', 'recorder pause', 'spool recorder paused'],
+        ...['mixer nextTick', 'recorder resume', 'spool recorder resumed'],
+      ],
+      log.lines,
+    );
+    assert.deepEqual(['paused', 'recording'], [state, take.state]);
+  });
+
+  test('is cut out of the recorded time', async (context) => {
+    const time = new FakeTime(context);
+    const { take } = setUp(context);
+    assert.equal(0, take.elapsed);
+    await take.begin([], 'token');
+
+    await time.pass(1000);
+    const paused = take.pause();
+    await time.pass(10);
+    await paused;
+    await time.pass(5000);
+    const [running, still] = [take.running, Math.round(take.elapsed)];
+    const resumed = take.resume();
+    await time.pass(10);
+    await resumed;
+    await time.pass(500);
+    await take.finish();
+    await time.pass(5000);
+
+    assert.deepEqual([true, 1010, 1510], [running, still, Math.round(take.elapsed)]);
+  });
+});

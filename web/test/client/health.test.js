@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+
+import { pageNow } from '../../src/shared/clock.js';
+import { Health } from '../../src/client/health.js';
+import { FakeTime } from '../support/time.js';
+
+/** @param {number} count @param {number} every ms @param {number} end page time */
+const ticks = (count, every, end) =>
+  Array.from({ length: count }, (_, number) => end - (count - 1 - number) * every);
+
+describe('how a recording is doing', () => {
+  test('is not known before there is a second of it', (context) => {
+    new FakeTime(context);
+    const health = new Health();
+
+    health.ticks(ticks(10, 33.3, pageNow()));
+    health.acknowledged(1000);
+
+    assert.deepEqual([null, null], [health.frameRate, health.bitsPerSecond]);
+  });
+
+  test('counts the pictures of the last seconds', (context) => {
+    new FakeTime(context);
+    const health = new Health();
+
+    health.ticks(ticks(300, 1000 / 30, pageNow()));
+
+    assert.ok(Math.abs((health.frameRate ?? 0) - 30) < 0.01);
+  });
+
+  test('falls with what was missed', (context) => {
+    new FakeTime(context);
+    const health = new Health();
+    const every = 1000 / 30;
+
+    health.ticks(ticks(90, every, pageNow()).map((at, number) => (number % 2 ? at : null)));
+
+    assert.ok(Math.abs((health.frameRate ?? 0) - 15) < 0.5);
+  });
+
+  test('falls when the mixer tells of nothing any more', (context) => {
+    const time = new FakeTime(context);
+    const health = new Health();
+    health.ticks(ticks(90, 1000 / 30, pageNow()));
+
+    time.now += 2700;
+
+    assert.ok((health.frameRate ?? 0) < 20);
+  });
+
+  test('knows how much reaches the server', (context) => {
+    const time = new FakeTime(context);
+    const health = new Health();
+
+    for (let step = 0; step <= 8; step += 1) {
+      health.acknowledged(step * 50_000);
+      time.now += 250;
+    }
+
+    assert.equal(1_600_000, health.bitsPerSecond);
+  });
+});

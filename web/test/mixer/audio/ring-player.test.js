@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+
+import { Player } from '../../../src/mixer/audio/ring-player.js';
+import { Ring, SAMPLE_RATE } from '../../../src/mixer/audio/ring.js';
+import { dice } from '../../support/dice.js';
+
+const PIECE = 480;
+const QUANTUM = 128;
+
+/**
+ * Plays sound whose samples are their own place, from 1 on; returns what was heard at each frame of the sound system.
+ *
+ * @param {object} how
+ * @param {number} [how.seconds]
+ * @param {number} [how.delay] ms
+ * @param {(piece: number) => number} [how.late] by how much, in frames, a piece arrives late
+ * @param {(frame: number, player: Player) => void} [how.meanwhile]
+ */
+function play({ seconds = 4, delay = 80, late = () => 0, meanwhile = () => undefined }) {
+  const ring = new Ring();
+  const player = new Player(ring);
+  player.setDelay(delay);
+  /** @type {number[]} */
+  const heard = [];
+  let piece = 0;
+  let arrived = 0;
+  for (let frame = 0; frame < seconds * SAMPLE_RATE; frame += QUANTUM) {
+    for (;;) {
+      arrived = Math.max(arrived, (piece + 1) * PIECE + late(piece));
+      if (arrived > frame) break;
+      const samples = Float32Array.from({ length: PIECE }, (_, index) => piece * PIECE + index + 1);
+      ring.write(samples, samples);
+      piece += 1;
+    }
+    meanwhile(frame, player);
+    const [left, right] = [new Float32Array(QUANTUM), new Float32Array(QUANTUM)];
+    player.render(left, right);
+    assert.deepEqual(left, right);
+    heard.push(...left);
+  }
+  return heard;
+}
+
+/** How many ms after its arrival, were it in time, each frame is heard, from a frame on; none where there is silence. @param {number[]} heard @param {number} from s */
+const delays = (heard, from) =>
+  heard.flatMap((sample, frame) =>
+    sample && frame >= from * SAMPLE_RATE
+      ? [((frame - (sample - 1) - PIECE) * 1000) / SAMPLE_RATE + (PIECE * 500) / SAMPLE_RATE]
+      : [],
+  );
+
+/** @param {number[]} values */
+const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+
+/** @param {number[]} heard @param {number} from s */
+const breaks = (heard, from) =>
+  heard
+    .slice(from * SAMPLE_RATE)
+    .filter((sample, index, rest) => index > 0 && sample - Number(rest[index - 1]) !== 1);
+
+describe('a player', () => {
+  test('is as far behind the writer as asked, whatever the moment it began, and never breaks', () => {
+    for (const delay of [40, 80, 250]) {
+      for (let start = 0; start < 4; start += 1) {
+        const heard = play({ delay, late: () => start * 97 });
+
+        const expected = delay + (start * 97 * 1000) / SAMPLE_RATE;
+        assert.ok(
+          Math.abs(median(delays(heard, 1)) - expected) < 3.5,
+          `${median(delays(heard, 1))} for ${expected}`,
+        );
+        assert.deepEqual([], breaks(heard, 1));
+      }
+    }
+  });
+
+  test('does not break while pieces come late by less than the delay', () => {
+    const roll = dice(3);
+
+    const heard = play({ delay: 80, seconds: 20, late: () => Math.floor(roll() * 0.03 * SAMPLE_RATE) });
+
+    // Once, after the first seconds, the distance is set right; it was taken from the first piece, which came soonest.
+    assert.deepEqual([], breaks(heard, 6));
+  });
+
+  test('plays silence in the place of what is late, and goes on where it should be', () => {
+    // Half a second arrives at once, too late.
+    const heard = play({
+      seconds: 6,
+      late: (piece) => Math.max(0, 250 - piece) * PIECE * Number(piece >= 200),
+    });
+
+    const silent = heard.slice(2 * SAMPLE_RATE, 3 * SAMPLE_RATE).filter((sample) => sample === 0).length;
+    assert.ok(silent > 0.3 * SAMPLE_RATE && silent < 0.55 * SAMPLE_RATE, `${silent}`);
+    assert.ok(Math.abs(median(delays(heard, 3)) - 80) < 3.5);
+    assert.deepEqual([], breaks(heard, 5));
+  });
+
+  test('follows another delay at once', () => {
+    const heard = play({
+      seconds: 6,
+      meanwhile: (frame, player) => {
+        if (frame === 2 * SAMPLE_RATE) player.setDelay(140);
+      },
+    });
+
+    assert.ok(Math.abs(median(delays(heard.slice(0, 2 * SAMPLE_RATE), 1)) - 80) < 3.5);
+    assert.ok(Math.abs(median(delays(heard, 2.1)) - 140) < 3.5);
+    assert.deepEqual([], breaks(heard, 2.1));
+  });
+
+  test('is heard again soon after the track fell behind for good, whatever the delay does meanwhile', () => {
+    // From piece 200 on everything arrives 100 ms later, more than the delay; somebody asks for another one all the time.
+    const heard = play({
+      seconds: 6,
+      delay: 25,
+      late: (piece) => (piece >= 200 ? 4800 : 0),
+      meanwhile: (frame, player) => player.setDelay(frame % 1280 ? 25 : 24),
+    });
+
+    const silent = heard.slice(2 * SAMPLE_RATE).filter((sample) => sample === 0).length;
+    assert.ok(silent < 0.4 * SAMPLE_RATE, `${silent}`);
+    assert.ok(Math.abs(median(delays(heard, 5)) - 125) < 8, `${median(delays(heard, 5))}`);
+  });
+
+  test('sets right what has been off for a second', () => {
+    // From piece 300 on everything arrives 30 ms later, or a piece is lost: the distance is another one.
+    const heard = play({ seconds: 12, late: (piece) => (piece >= 300 ? 1440 : 0) });
+
+    assert.ok(Math.abs(median(delays(heard, 10)) - 110) < 5.5, `${median(delays(heard, 10))}`);
+  });
+
+  test('is silent before anybody said how far behind, and before there is sound', () => {
+    const ring = new Ring();
+    const player = new Player(ring);
+    const [left, right] = [new Float32Array(QUANTUM), new Float32Array(QUANTUM)];
+
+    player.render(left, right);
+    player.setDelay(50);
+    player.render(left, right);
+
+    assert.deepEqual(new Float32Array(QUANTUM), left);
+    assert.deepEqual(new Float32Array(QUANTUM), right);
+  });
+});
+
+describe('a ring', () => {
+  test('keeps the last second, also where its count wraps around', () => {
+    const ring = new Ring();
+    new Int32Array(ring.buffer, 0, 1)[0] = 2 ** 31 - 300;
+    const start = ring.written;
+    for (let piece = 0; piece < 3; piece += 1) {
+      const samples = Float32Array.from({ length: PIECE }, (_, index) => piece * PIECE + index + 1);
+      ring.write(
+        samples,
+        samples.map((sample) => -sample),
+      );
+    }
+
+    const { written } = ring;
+    const at = (/** @type {number} */ frame) =>
+      [0, 1].map((channel) => ring.sample(channel, (start + frame) | 0, written));
+
+    assert.equal(3 * PIECE, (written - start) | 0);
+    assert.deepEqual(
+      [
+        [1, -1],
+        [301, -301],
+        [1440, -1440],
+      ],
+      [at(0), at(300), at(1439)],
+    );
+    assert.deepEqual(
+      [
+        [0, 0],
+        [0, 0],
+      ],
+      [at(1440), at(1440 - 70_000)],
+    );
+  });
+});

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+
+import { MediaClock } from '../../../src/mixer/video/media-clock.js';
+import { FakeFrame } from '../../support/frame.js';
+
+/** A frame that came over WebRTC. @param {number} rtpTimestamp */
+function remote(rtpTimestamp) {
+  const fake = new FakeFrame('I420', 2, 2, () => 0);
+  fake.rtp = { rtpTimestamp };
+  return fake.frame;
+}
+
+describe("a sender's clock", () => {
+  test('counts 90 RTP ticks a millisecond', () => {
+    const clock = new MediaClock();
+
+    assert.deepEqual(
+      [100, 110, 143],
+      [9000, 9900, 12_870].map((rtp) => clock.read(remote(rtp))),
+    );
+  });
+
+  test('goes on where 32 bits wrap, again and again', () => {
+    const clock = new MediaClock();
+    const start = 2 ** 32 - 9000;
+    let last = clock.read(remote(start));
+
+    // A frame an hour for ten days: 32 bits wrap every 13 hours.
+    for (let hour = 1; hour <= 240; hour += 1) {
+      const time = clock.read(remote((start + hour * 3_600_000 * 90) % 2 ** 32));
+
+      assert.equal(3_600_000, Math.round(time - last));
+      last = time;
+    }
+  });
+
+  test('goes back a little where a frame is out of order', () => {
+    const clock = new MediaClock();
+
+    const times = [50, 2 ** 32 - 40, 140].map((rtp) => clock.read(remote(rtp)) * 90);
+
+    assert.deepEqual([50, -40, 140], times.map(Math.round));
+  });
+
+  test("is the frame's own where it did not come over WebRTC", () => {
+    const fake = new FakeFrame('I420', 2, 2, () => 0);
+    fake.timestamp = 1_234_567;
+
+    assert.equal(1234.567, new MediaClock().read(fake.frame));
+  });
+});

@@ -1,0 +1,310 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+
+import { chroma, fromRgba, pictureAt, pictureBytes } from '../../../src/shared/i420.js';
+import { Arena, FrameReader, place } from '../../../src/mixer/video/planes.js';
+import { dice } from '../../support/dice.js';
+import { FakeFrame } from '../../support/frame.js';
+import { settled } from '../../support/globals.js';
+
+/** @typedef {import('../../../src/shared/i420.js').Picture} Picture */
+
+/** The samples of a plane, row by row. @param {Uint8Array} memory @param {Picture} picture @param {number} plane */
+function plane(memory, picture, plane) {
+  const { offset, stride } = /** @type {PlaneLayout} */ (picture.layout[plane]);
+  const [width, height] = plane
+    ? [chroma(picture.width), chroma(picture.height)]
+    : [picture.width, picture.height];
+  return Array.from({ length: height }, (_, y) => [
+    ...memory.subarray(offset + y * stride, offset + y * stride + width),
+  ]);
+}
+
+/** @param {number} width @param {number} height @param {(x: number, y: number) => number} value */
+const rows = (width, height, value) =>
+  Array.from({ length: height }, (_, y) => Array.from({ length: width }, (_, x) => value(x, y)));
+
+/** A picture that is taken, or the test fails. @param {Arena} arena @param {number} width @param {number} height */
+function taken(arena, width, height) {
+  const picture = arena.take(width, height);
+  assert.ok(picture);
+  return picture;
+}
+
+describe('an arena', () => {
+  test('never hands out what somebody has, and gets everything back', () => {
+    const roll = dice(1);
+    const arena = new Arena(1_000_000);
+    /** @type {Picture[]} */
+    let held = [];
+    for (let round = 0; round < 3000; round += 1) {
+      const picture =
+        roll() < 0.55 ? arena.take(2 + Math.floor(roll() * 300), 2 + Math.floor(roll() * 200)) : null;
+      if (picture) held.push(picture);
+      else if (held.length > 0) {
+        const index = Math.floor(roll() * held.length);
+        arena.give(/** @type {Picture} */ (held[index]));
+        held = held.filter((_, other) => other !== index);
+      }
+
+      const pieces = held.toSorted((a, b) => a.start - b.start);
+      pieces.forEach((piece, index) => {
+        const next = pieces[index + 1]?.start ?? 1_000_000;
+        assert.ok(piece.start + piece.bytes <= next, `round ${round}`);
+      });
+    }
+    for (const picture of held) arena.give(picture);
+
+    // Only one whole piece can hold this.
+    const whole = taken(arena, 999, 660);
+    assert.equal(0, whole.start);
+  });
+
+  test('merges what is given back, in whatever order', () => {
+    for (const order of [
+      [0, 1, 2],
+      [0, 2, 1],
+      [1, 0, 2],
+      [1, 2, 0],
+      [2, 0, 1],
+      [2, 1, 0],
+    ]) {
+      const bytes = pictureBytes(16, 16);
+      const arena = new Arena(3 * bytes);
+      const pictures = [taken(arena, 16, 16), taken(arena, 16, 16), taken(arena, 16, 16)];
+      assert.equal(null, arena.take(2, 2));
+
+      for (const index of order) arena.give(/** @type {Picture} */ (pictures[index]));
+
+      assert.equal(0, taken(arena, 16, 34).start);
+    }
+  });
+
+  test('that is full says so, and is of use again later', () => {
+    const arena = new Arena(pictureBytes(64, 64) + 100);
+    const picture = taken(arena, 64, 64);
+
+    assert.equal(null, arena.take(64, 64));
+    arena.give(picture);
+    assert.ok(arena.take(64, 64));
+  });
+});
+
+describe('placing a picture', () => {
+  /** A picture of its own samples and a larger one of zeros. @param {[number, number]} size @param {(x: number, y: number, plane: number) => number} sample */
+  function scene(size, sample, canvas = /** @type {[number, number]} */ ([64, 48])) {
+    const from = pictureAt(...size);
+    const to = pictureAt(...canvas, from.bytes);
+    const memory = new Uint8Array(from.bytes + to.bytes);
+    from.layout.forEach(({ offset, stride }, index) => {
+      const [width, height] = index ? size.map(chroma) : size;
+      for (let y = 0; y < Number(height); y += 1) {
+        for (let x = 0; x < Number(width); x += 1) memory[offset + y * stride + x] = sample(x, y, index);
+      }
+    });
+    return { from, to, memory };
+  }
+
+  test('of the same size copies it exactly', () => {
+    const roll = dice(2);
+    const { from, to, memory } = scene([32, 18], () => roll() * 255);
+
+    place(memory, from, to, { x: 8, y: 4, width: 32, height: 18 });
+
+    for (const index of [0, 1, 2]) {
+      const half = index ? 2 : 1;
+      const given = plane(memory, to, index)
+        .slice(4 / half, (4 + 18) / half)
+        .map((row) => row.slice(8 / half, (8 + 32) / half));
+      assert.deepEqual(plane(memory, from, index), given);
+    }
+  });
+
+  test('writes nothing beside its rectangle', () => {
+    for (const size of /** @type {[number, number][]} */ ([
+      [20, 10],
+      [64, 36],
+      [33, 17],
+    ])) {
+      const { from, to, memory } = scene(size, () => 200);
+
+      place(memory, from, to, { x: 10, y: 6, width: 20, height: 10 });
+
+      const inside = rows(64, 48, (x, y) => (x >= 10 && x < 30 && y >= 6 && y < 16 ? 200 : 0));
+      assert.deepEqual(inside, plane(memory, to, 0));
+      const halfInside = rows(32, 24, (x, y) => (x >= 5 && x < 15 && y >= 3 && y < 8 ? 200 : 0));
+      assert.deepEqual([halfInside, halfInside], [plane(memory, to, 1), plane(memory, to, 2)]);
+    }
+  });
+
+  test('at half the size takes the mean of two by two', () => {
+    const roll = dice(4);
+    const { from, to, memory } = scene([64, 48], () => Math.floor(roll() * 256), [32, 24]);
+
+    place(memory, from, to, { x: 0, y: 0, width: 32, height: 24 });
+
+    for (const index of [0, 1, 2]) {
+      const source = plane(memory, from, index);
+      const at = (/** @type {number} */ x, /** @type {number} */ y) => Number(source[y]?.[x]);
+      plane(memory, to, index).forEach((row, y) =>
+        row.forEach((value, x) => {
+          const mean =
+            (at(2 * x, 2 * y) + at(2 * x + 1, 2 * y) + at(2 * x, 2 * y + 1) + at(2 * x + 1, 2 * y + 1)) / 4;
+          assert.ok(Math.abs(value - mean) <= 0.5);
+        }),
+      );
+    }
+  });
+
+  test('at any other size keeps a gradient a gradient', () => {
+    for (const [width, height] of /** @type {[number, number][]} */ ([
+      [640, 360],
+      [639, 359],
+      [100, 75],
+      [17, 9],
+      [64, 180],
+    ])) {
+      const { from, to, memory } = scene([width, height], (x, y, index) => {
+        const [wide, high] = index ? [chroma(width), chroma(height)] : [width, height];
+        return (120 * (x + 0.5)) / wide + (120 * (y + 0.5)) / high;
+      });
+
+      place(memory, from, to, { x: 0, y: 0, width: 64, height: 48 });
+
+      for (const index of [0, 1, 2]) {
+        const [wide, high] = index ? [32, 24] : [64, 48];
+        plane(memory, to, index).forEach((row, y) =>
+          row.forEach((value, x) => {
+            const expected = (120 * (x + 0.5)) / wide + (120 * (y + 0.5)) / high;
+            // A level for rounding twice; at the edges of an enlarged picture half a source sample is missing.
+            const [narrow, low] = index ? [chroma(width), chroma(height)] : [width, height];
+            const edge =
+              x < wide / narrow || x >= wide - wide / narrow || y < high / low || y >= high - high / low;
+            assert.ok(
+              Math.abs(value - expected) <= (edge ? 1.5 + 60 / narrow + 60 / low : 1.5),
+              `${width}x${height}, plane ${index} at ${x}, ${y}: ${value} for ${expected}`,
+            );
+          }),
+        );
+      }
+    }
+  });
+
+  test('at a quarter of the size or less loses no fine line', () => {
+    for (const size of /** @type {[number, number][]} */ ([
+      [256, 192],
+      [320, 240],
+      [515, 387],
+    ])) {
+      // One column in eight is bright: samples without their neighbours would be all or nothing.
+      const { from, to, memory } = scene(size, (x) => (x % 8 ? 0 : 240));
+
+      place(memory, from, to, { x: 0, y: 0, width: 64, height: 48 });
+
+      const luma = plane(memory, to, 0).flat();
+      const mean = luma.reduce((sum, one) => sum + one, 0) / luma.length;
+      assert.ok(Math.abs(mean - 30) < 2, `${size.join('x')}: ${mean}`);
+      assert.ok(Math.max(...luma) < 150, `${size.join('x')}: ${Math.max(...luma)}`);
+    }
+  });
+
+  test('of one pixel fills its rectangle', () => {
+    const { from, to, memory } = scene([1, 1], (_x, _y, index) => 50 + index);
+
+    place(memory, from, to, { x: 0, y: 0, width: 64, height: 48 });
+
+    for (const index of [0, 1, 2]) {
+      assert.deepEqual(new Set([50 + index]), new Set(plane(memory, to, index).flat()));
+    }
+  });
+});
+
+describe('reading a frame', () => {
+  /** Differs at every place and in every plane. @param {number} x @param {number} y @param {number} index */
+  const noise = (x, y, index) => (x * 7 + y * 13 + index * 101) % 256;
+
+  for (const [width, height] of /** @type {[number, number][]} */ ([
+    [64, 36],
+    [63, 35],
+    [1, 1],
+  ])) {
+    for (const format of ['I420', 'I420A', 'NV12']) {
+      test(`of ${format} keeps every sample at ${width}x${height}`, async () => {
+        const arena = new Arena(100_000);
+
+        const picture = await new FrameReader(arena).read(new FakeFrame(format, width, height, noise).frame);
+
+        assert.ok(picture);
+        assert.deepEqual([width, height], [picture.width, picture.height]);
+        for (const index of [0, 1, 2]) {
+          const size = index ? [chroma(width), chroma(height)] : [width, height];
+          assert.deepEqual(
+            rows(Number(size[0]), Number(size[1]), (x, y) => noise(x, y, index)),
+            plane(arena.memory, picture, index),
+          );
+        }
+      });
+    }
+
+    for (const format of ['RGBA', 'RGBX', 'BGRA', 'BGRX', 'I444', null]) {
+      test(`of ${format ?? 'an unknown format'} converts it at ${width}x${height}`, async () => {
+        const arena = new Arena(100_000);
+
+        const picture = await new FrameReader(arena).read(new FakeFrame(format, width, height, noise).frame);
+
+        assert.ok(picture);
+        const pixels = new Uint8Array(4 * width * height);
+        pixels.forEach((_, at) => {
+          pixels[at] = noise((at >> 2) % width, Math.floor((at >> 2) / width), at & 3);
+        });
+        const expected = pictureAt(width, height);
+        const memory = new Uint8Array(expected.bytes);
+        fromRgba(pixels, 4 * width, memory, expected);
+        for (const index of [0, 1, 2]) {
+          assert.deepEqual(plane(memory, expected, index), plane(arena.memory, picture, index));
+        }
+      });
+    }
+  }
+
+  test('leaves the frame open: who read it closes it', async () => {
+    const fake = new FakeFrame('I420', 8, 8, noise);
+
+    await new FrameReader(new Arena(10_000)).read(fake.frame);
+
+    assert.equal(false, fake.closed);
+  });
+
+  test('into a full arena gives nothing', async () => {
+    const reader = new FrameReader(new Arena(100));
+
+    assert.equal(null, await reader.read(new FakeFrame('I420', 64, 36, noise).frame));
+  });
+
+  test('that fails gives its place back', async () => {
+    const arena = new Arena(pictureBytes(64, 36));
+    const fake = new FakeFrame('NV12', 64, 36, noise);
+    fake.ready = Promise.reject(new DOMException('closed', 'InvalidStateError'));
+
+    await assert.rejects(new FrameReader(arena).read(fake.frame), { name: 'InvalidStateError' });
+    assert.ok(arena.take(64, 36));
+  });
+
+  test('does not mind others that are read meanwhile', async () => {
+    const arena = new Arena(1_000_000);
+    const reader = new FrameReader(arena);
+    const fakes = ['NV12', 'NV12', 'RGBA', 'I420A', 'NV12'].map(
+      (format, person) => new FakeFrame(format, 64 - 2 * person, 36, () => 10 * (person + 1)),
+    );
+    for (const fake of fakes) fake.ready = settled();
+
+    const pictures = await Promise.all(fakes.map((fake) => reader.read(fake.frame)));
+
+    const lumas = pictures.map((picture) => new Set(picture ? plane(arena.memory, picture, 0).flat() : []));
+    // The third is grey of 30 in RGB, which is luma 42.
+    assert.deepEqual(
+      [10, 20, 42, 40, 50].map((luma) => new Set([luma])),
+      lumas,
+    );
+  });
+});

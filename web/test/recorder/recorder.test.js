@@ -1,0 +1,396 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+
+import { recordPlan } from '../../src/client/record-plan.js';
+import { Recorder } from '../../src/recorder/recorder.js';
+import { replaceGlobal, settled } from '../support/globals.js';
+import { FakeTime } from '../support/time.js';
+
+/** @typedef {import('../../src/recorder/spool.js').Spool} Spool */
+
+/** Chrome's MediaRecorder, whose data come when the test says so. */
+class FakeMediaRecorder extends EventTarget {
+  /** @type {FakeMediaRecorder | null} */
+  static last = null;
+  state = 'inactive';
+  /** @type {unknown[]} */
+  calls = [];
+
+  /** @param {unknown} stream @param {Record<string, unknown>} options */
+  constructor(stream, options) {
+    super();
+    this.stream = stream;
+    this.options = options;
+    FakeMediaRecorder.last = this;
+  }
+
+  /** @param {number} timeslice */
+  start(timeslice) {
+    this.calls.push(['start', timeslice]);
+    this.state = 'recording';
+  }
+
+  pause() {
+    this.state = 'paused';
+  }
+
+  resume() {
+    this.state = 'recording';
+  }
+
+  stop() {
+    this.calls.push(['stop']);
+    this.state = 'inactive';
+  }
+
+  requestData() {
+    queueMicrotask(() => this.give(''));
+  }
+
+  /** @param {string} content */
+  give(content) {
+    this.dispatchEvent(Object.assign(new Event('dataavailable'), { data: new Blob([content]) }));
+  }
+}
+
+/** The spool's end as the recorder knows it. */
+class FakeSpool extends EventTarget {
+  /** @type {unknown[][]} */
+  calls = [];
+
+  /** @param {string} state @param {number} time */
+  recorder(state, time) {
+    this.calls.push(['recorder', state, time]);
+  }
+
+  /** @param {Blob} blob */
+  chunk(blob) {
+    this.calls.push(['chunk', blob.size]);
+  }
+
+  /** How many pictures have not come, one answer after the other; the last one stays. @type {(number | null)[]} */
+  pictures = [0];
+
+  outstanding() {
+    const [first = 0] = this.pictures.length > 1 ? this.pictures.splice(0, 1) : this.pictures;
+    return Promise.resolve(first);
+  }
+
+  /** @param {string[]} tracks */
+  acknowledge(...tracks) {
+    this.dispatchEvent(new CustomEvent('ack', { detail: { bytes: 1, tracks } }));
+  }
+}
+
+/** @param {import('node:test').TestContext} context @param {'audio' | 'video'} [recordType] */
+function setUp(context, recordType = 'video') {
+  replaceGlobal(context, 'MediaRecorder', FakeMediaRecorder);
+  const spool = new FakeSpool();
+  const plan = recordPlan(
+    { recordConfig: { recordType, recordVideoQuality: 720, recordVideoFrame: 30 } },
+    () => true,
+  );
+  const stream = /** @type {MediaStream} */ (/** @type {unknown} */ ({ its: 'stream' }));
+  const recorder = new Recorder(stream, /** @type {Spool} */ (/** @type {unknown} */ (spool)), plan);
+  const media = FakeMediaRecorder.last ?? assert.fail();
+  /** @type {Error[]} */
+  const failures = [];
+  recorder.addEventListener('failed', (event) =>
+    failures.push(/** @type {CustomEvent<Error>} */ (event).detail),
+  );
+  return { recorder, media, spool, stream, failures };
+}
+
+/** A recorder that has begun. @param {import('node:test').TestContext} context */
+async function begun(context) {
+  const made = setUp(context);
+  const started = made.recorder.start();
+  made.spool.acknowledge('audio', 'video');
+  await started;
+  return made;
+}
+
+describe('MediaRecorder', () => {
+  test('gets the stream, the type and the bits of the plan', (context) => {
+    const { media, stream } = setUp(context);
+
+    assert.equal(stream, media.stream);
+    assert.deepEqual(
+      {
+        mimeType: 'video/webm;codecs=vp9,opus',
+        audioBitsPerSecond: 128_000,
+        videoBitsPerSecond: 1_500_000,
+        videoKeyFrameIntervalDuration: 2000,
+      },
+      media.options,
+    );
+  });
+
+  test('hears nothing of pictures when sound alone is recorded', (context) => {
+    const { media } = setUp(context, 'audio');
+
+    assert.deepEqual({ mimeType: 'audio/webm;codecs=opus', audioBitsPerSecond: 128_000 }, media.options);
+  });
+});
+
+describe('starting', () => {
+  test('is done when bytes of both tracks are safe', async (context) => {
+    const { recorder, spool, media } = setUp(context);
+    let done = false;
+    const started = recorder.start().then(() => (done = true));
+
+    spool.acknowledge('audio');
+    await settled();
+    const early = done;
+    spool.acknowledge('audio', 'video');
+    await started;
+
+    assert.equal(false, early);
+    assert.deepEqual([['start', 100]], media.calls);
+    assert.deepEqual([['recorder', 'started', recorder.startedAt]], spool.calls);
+    assert.ok(recorder.startedAt > 0);
+  });
+
+  test('of sound alone waits for no picture', async (context) => {
+    const { recorder, spool } = setUp(context, 'audio');
+    const started = recorder.start();
+
+    spool.acknowledge('audio');
+
+    await started;
+  });
+
+  test('tells its time before the first bytes', async (context) => {
+    const { recorder, spool, media } = setUp(context);
+    const started = recorder.start();
+
+    media.give('abc');
+    media.give('');
+    spool.acknowledge('audio', 'video');
+    await started;
+
+    assert.deepEqual(
+      [
+        ['recorder', 'started', recorder.startedAt],
+        ['chunk', 3],
+      ],
+      spool.calls,
+    );
+  });
+
+  test('fails after 15 s and says what was missing', async (context) => {
+    const time = new FakeTime(context);
+    const { recorder, spool } = setUp(context);
+    const failed = assert.rejects(recorder.start(), {
+      name: 'StepTimeout',
+      message: 'The recording did not begin within 15 s: of audio and video there came audio.',
+    });
+
+    spool.acknowledge('audio');
+    await time.pass(15_001);
+
+    await failed;
+  });
+
+  test('fails when the recording breaks meanwhile', async (context) => {
+    const { recorder, media } = setUp(context);
+    const failed = assert.rejects(recorder.start(), {
+      name: 'RecordingError',
+      code: 10453,
+      message: /UnknownError/,
+    });
+
+    media.dispatchEvent(
+      Object.assign(new Event('error'), { error: new DOMException('encoder', 'UnknownError') }),
+    );
+
+    await failed;
+  });
+});
+
+describe('slices', () => {
+  /** Chunks that were handed on, by size. @param {FakeSpool} spool */
+  const sizes = (spool) => spool.calls.filter(([what]) => what === 'chunk').map(([, size]) => size);
+
+  test('go on at once until every track is safe, then two together', async (context) => {
+    const { recorder, spool, media } = setUp(context);
+    const started = recorder.start();
+    media.give('a');
+    media.give('bc');
+    spool.acknowledge('audio', 'video');
+    await started;
+
+    media.give('def');
+    const waiting = sizes(spool);
+    media.give('ghij');
+
+    assert.deepEqual([1, 2], waiting);
+    assert.deepEqual([1, 2, 7], sizes(spool));
+  });
+
+  test('do not wait in a pause, nor at the end', async (context) => {
+    const { recorder, spool, media } = setUp(context);
+    const started = recorder.start();
+    spool.acknowledge('audio', 'video');
+    await started;
+
+    media.give('a');
+    recorder.pause();
+    media.give('bc');
+    recorder.resume();
+    media.give('def');
+    media.stop();
+    media.give('ghij');
+
+    assert.deepEqual([1, 2, 7], sizes(spool));
+  });
+});
+
+describe('stopping', () => {
+  test('is done when the last chunk is with the spool', async (context) => {
+    const { recorder, media, spool } = setUp(context);
+    media.state = 'recording';
+    let done = false;
+    recorder.hold();
+    const stopped = recorder.stop().then(() => (done = true));
+
+    await settled();
+    media.give('last');
+    await settled();
+    const early = done;
+    media.dispatchEvent(new Event('stop'));
+    await stopped;
+
+    assert.equal(false, early);
+    assert.deepEqual([['stop']], media.calls);
+    assert.deepEqual(
+      ['recorder', 'chunk'],
+      spool.calls.map(([what]) => what),
+    );
+  });
+
+  test('what does not run is done at once', async (context) => {
+    const { recorder, media } = setUp(context);
+
+    await recorder.stop();
+
+    assert.deepEqual([], media.calls);
+  });
+
+  test('lets nothing more in before it', (context) => {
+    const { recorder, media, spool } = setUp(context);
+    media.state = 'recording';
+
+    recorder.hold();
+
+    assert.deepEqual(['paused', 'stopped'], [media.state, spool.calls[0]?.[1]]);
+  });
+
+  test('does not pause sound alone, whose encoder is never late', (context) => {
+    const { recorder, media } = setUp(context, 'audio');
+    media.state = 'recording';
+
+    recorder.hold();
+
+    assert.equal('recording', media.state);
+  });
+
+  for (const { what, pictures, ms } of [
+    { what: 'nothing, where the encoder keeps up', pictures: [2], ms: 10 },
+    { what: 'a busy encoder, until every picture has come', pictures: [20, 12, 3, 0], ms: 160 },
+    { what: 'what is on its way, once more', pictures: [9, 2, 2], ms: 110 },
+    { what: 'pictures that never come, for half a second', pictures: [9, 5], ms: 610 },
+    { what: 'nothing, where nobody knows', pictures: [null], ms: 10 },
+  ]) {
+    test(`waits for ${what}`, async (context) => {
+      const time = new FakeTime(context);
+      const made = await begun(context);
+      made.spool.pictures = pictures;
+
+      made.recorder.hold();
+      const stopped = made.recorder.stop();
+      await time.pass(ms - 40);
+      const early = made.media.calls.length;
+      await time.pass(50);
+      made.media.dispatchEvent(new Event('stop'));
+      await stopped;
+
+      assert.deepEqual(pictures.slice(-1), made.spool.pictures);
+      if (ms > 50) assert.equal(1, early);
+      assert.deepEqual(['stop'], made.media.calls.at(-1));
+    });
+  }
+
+  test('goes on where MediaRecorder gives nothing any more', async (context) => {
+    const time = new FakeTime(context);
+    const { recorder, media } = await begun(context);
+    media.requestData = () => undefined;
+
+    recorder.hold();
+    const stopped = recorder.stop();
+    await time.pass(2600);
+    media.dispatchEvent(new Event('stop'));
+    await stopped;
+
+    assert.deepEqual(['stop'], media.calls.at(-1));
+  });
+
+  test('goes on where the spool is closed', async (context) => {
+    const { recorder, media, spool } = await begun(context);
+    spool.outstanding = () => Promise.reject(new Error('The spool is closed.'));
+
+    recorder.hold();
+    const stopped = recorder.stop();
+    await settled();
+    media.dispatchEvent(new Event('stop'));
+    await stopped;
+
+    assert.deepEqual(['stop'], media.calls.at(-1));
+  });
+
+  test('fails after 10 s', async (context) => {
+    const time = new FakeTime(context);
+    const { recorder, media } = setUp(context);
+    media.state = 'recording';
+    const failed = assert.rejects(recorder.stop(), { name: 'StepTimeout', message: /10 s/ });
+
+    await time.pass(10_001);
+
+    await failed;
+  });
+});
+
+test('pausing and resuming reach MediaRecorder', (context) => {
+  const { recorder, media } = setUp(context);
+  media.state = 'recording';
+
+  recorder.pause();
+  const paused = recorder.state;
+  recorder.resume();
+
+  assert.deepEqual(['paused', 'recording'], [paused, recorder.state]);
+});
+
+describe('a recording that breaks', () => {
+  test('says so, with NERTC’s code', (context) => {
+    const { media, failures } = setUp(context);
+
+    media.dispatchEvent(
+      Object.assign(new Event('error'), { error: new DOMException('encoder', 'UnknownError') }),
+    );
+
+    assert.deepEqual(
+      [['RecordingError', 10453]],
+      failures.map((error) => [error.name, /** @type {Error & {code?: number}} */ (error).code]),
+    );
+  });
+
+  test('with its spool says what the spool said', (context) => {
+    const { spool, failures } = setUp(context);
+    const error = new Error('The server is gone.');
+
+    spool.dispatchEvent(new CustomEvent('failed', { detail: error }));
+
+    assert.deepEqual([error], failures);
+  });
+});

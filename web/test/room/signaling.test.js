@@ -1,0 +1,245 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+
+import { pageNow } from '../../src/shared/clock.js';
+import { Signaling } from '../../src/room/signaling.js';
+import { settled } from '../support/globals.js';
+import { FakeSocket } from '../support/socket.js';
+import { FakeTime } from '../support/time.js';
+
+const HELLO = { token: 't', room: null, name: 'alice', code: null, media: 'synthetic', wants: null };
+/** @type {FromServer} */
+const WELCOME = {
+  type: 'welcome',
+  id: 'm1',
+  room: 'daily',
+  name: 'alice',
+  marker: 0,
+  members: [],
+  spool_token: 's',
+  resume: 'r',
+  ice_servers: [],
+  ice_policy: 'all',
+  sfu: null,
+  recordings: null,
+};
+
+/** @param {import('node:test').TestContext} context */
+function setUp(context) {
+  const time = new FakeTime(context);
+  FakeSocket.use(context);
+  const signaling = new Signaling('ws://127.0.0.1/signal');
+  const welcome = signaling.open(HELLO);
+  const socket = FakeSocket.last;
+  /** @type {string[]} */
+  const heard = [];
+  signaling.addEventListener('message', (event) => {
+    heard.push(/** @type {CustomEvent<FromServer>} */ (event).detail.type);
+  });
+  signaling.addEventListener('clock', () => heard.push('clock'));
+  for (const type of ['lost', 'resumed', 'closed']) signaling.addEventListener(type, () => heard.push(type));
+  return { time, signaling, welcome, socket, heard };
+}
+
+/** @param {FakeSocket} socket */
+const pings = (socket) =>
+  /** @type {ToServer[]} */ (socket.sent).flatMap((message) =>
+    message.type === 'ping' ? [message.sent] : [],
+  );
+
+/** Answers the last ping: the room's clock shows 1000. @param {FakeSocket} socket */
+const pong = (socket) =>
+  socket.say({ type: 'pong', sent: Number(pings(socket).at(-1)), time: 1000, taken: 0 });
+
+describe('entering', () => {
+  test('says hello, and is done when the time is known', async (context) => {
+    const { signaling, welcome, socket } = setUp(context);
+    let done = false;
+    void welcome.then(() => (done = true));
+
+    socket.accept();
+    socket.say(WELCOME);
+    await settled();
+    const early = done;
+    pong(socket);
+
+    assert.deepEqual(WELCOME, await welcome);
+    assert.equal(false, early);
+    assert.deepEqual({ type: 'hello', ...HELLO }, socket.sent[0]);
+    assert.equal(1000, Math.round(signaling.clock.room(pageNow())));
+  });
+
+  test('fails with the server’s refusal', async (context) => {
+    const { welcome, socket } = setUp(context);
+
+    socket.accept();
+    socket.say({ type: 'error', name: 'InvalidStateError', code: null, message: 'Not admitted.' });
+
+    await assert.rejects(welcome, { name: 'InvalidStateError', message: 'Not admitted.' });
+  });
+
+  test('fails where the server hangs up', async (context) => {
+    const { welcome, socket, heard } = setUp(context);
+
+    socket.drop();
+
+    await assert.rejects(welcome, { message: /closed the connection/ });
+    assert.deepEqual(['closed'], heard);
+  });
+
+  test('fails after 10 s of silence', async (context) => {
+    const { time, welcome, socket } = setUp(context);
+    const failed = assert.rejects(welcome, { name: 'StepTimeout', message: /10 s/ });
+
+    socket.accept();
+    await time.pass(10_001);
+
+    await failed;
+    assert.equal(FakeSocket.CLOSED, socket.readyState);
+  });
+});
+
+describe('in the room', () => {
+  test('what the server says is passed on, but for pongs', async (context) => {
+    const { welcome, socket, heard } = setUp(context);
+    socket.accept();
+    socket.say(WELCOME);
+    pong(socket);
+    await welcome;
+
+    socket.say({ type: 'left', id: 'm2', reason: 'left' });
+    socket.say({ type: 'received', from: 'm3' });
+
+    assert.deepEqual(['clock', 'left', 'received'], heard);
+  });
+
+  test('pings come quickly at first, so that the clock is good, then now and then', async (context) => {
+    const { time, socket } = setUp(context);
+    socket.accept();
+    socket.say(WELCOME);
+    pong(socket);
+
+    await time.pass(500);
+    const quick = pings(socket).length;
+    await time.pass(30_000);
+    const calm = pings(socket).length - quick;
+
+    assert.deepEqual([8, 6], [quick, calm]);
+  });
+
+  test('a worse pong does not change the clock', async (context) => {
+    const { time, signaling, welcome, socket, heard } = setUp(context);
+    socket.accept();
+    socket.say(WELCOME);
+    pong(socket);
+    await welcome;
+    const { offset } = signaling.clock;
+
+    await time.pass(30);
+    pong(socket);
+
+    assert.equal(offset, signaling.clock.offset);
+    assert.deepEqual(['clock'], heard);
+  });
+
+  test('who hangs up says no more', async (context) => {
+    const { time, signaling, socket } = setUp(context);
+    socket.accept();
+    socket.say(WELCOME);
+    pong(socket);
+    await time.pass(10);
+    const { length } = socket.sent;
+
+    signaling.close();
+    signaling.close();
+    signaling.send({ type: 'bye' });
+    await time.pass(60_000);
+
+    assert.equal(length, socket.sent.length);
+    assert.equal(FakeSocket.CLOSED, socket.readyState);
+  });
+});
+
+describe('a lost connection', () => {
+  /** @param {import('node:test').TestContext} context */
+  async function inTheRoom(context) {
+    const parts = setUp(context);
+    parts.socket.accept();
+    parts.socket.say(WELCOME);
+    pong(parts.socket);
+    await parts.welcome;
+    parts.heard.length = 0;
+    return parts;
+  }
+
+  test('is taken up again, and what the other side has not heard is said again', async (context) => {
+    const { time, signaling, socket, heard } = await inTheRoom(context);
+    signaling.send({ type: 'received', member: 'm2' });
+    signaling.send({ type: 'received', member: 'm3' });
+    socket.say({ type: 'left', id: 'm4', reason: 'left' });
+
+    socket.drop();
+    signaling.send({ type: 'received', member: 'm5' });
+    await time.pass(300);
+    FakeSocket.last.accept();
+    FakeSocket.last.say({ type: 'resumed', taken: 1 });
+
+    const [hello, ...rest] = /** @type {ToServer[]} */ (FakeSocket.last.sent);
+    assert.deepEqual(['hello', 'r', 1], hello?.type === 'hello' && [hello.type, hello.resume, hello.heard]);
+    assert.deepEqual(
+      ['m3', 'm5'],
+      rest.flatMap((message) => (message.type === 'received' ? [message.member] : [])),
+    );
+    assert.deepEqual(['left', 'lost', 'resumed'], heard);
+  });
+
+  test('is looked for until it is back', async (context) => {
+    const { time, socket, heard } = await inTheRoom(context);
+
+    socket.drop();
+    for (let tries = 0; tries < 5; tries += 1) {
+      await time.pass(300);
+      FakeSocket.last.drop();
+    }
+
+    assert.deepEqual(['lost'], heard);
+  });
+
+  test('is given up after nine seconds', async (context) => {
+    const { time, signaling, socket, heard } = await inTheRoom(context);
+
+    socket.drop();
+    for (let tries = 0; tries < 40; tries += 1) {
+      await time.pass(300);
+      FakeSocket.last.drop();
+    }
+    const { length } = FakeSocket.all;
+    signaling.send({ type: 'received', member: 'm2' });
+    await time.pass(60_000);
+
+    assert.deepEqual(['lost', 'closed'], heard);
+    assert.equal(length, FakeSocket.all.length);
+  });
+
+  test('that the server closed stays closed', async (context) => {
+    const { time, socket, heard } = await inTheRoom(context);
+
+    socket.drop(1000);
+    await time.pass(60_000);
+
+    assert.deepEqual(['closed'], heard);
+    assert.equal(1, FakeSocket.all.length);
+  });
+
+  test('whose membership is over ends for good', async (context) => {
+    const { time, socket, heard } = await inTheRoom(context);
+
+    socket.drop();
+    await time.pass(300);
+    FakeSocket.last.accept();
+    FakeSocket.last.say({ type: 'error', name: 'InvalidStateError', code: null, message: 'Not admitted.' });
+    FakeSocket.last.drop(1000);
+
+    assert.deepEqual(['lost', 'closed'], heard);
+  });
+});

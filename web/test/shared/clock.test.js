@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+
+import { RoomClock, pageNow } from '../../src/shared/clock.js';
+import { dice } from '../support/dice.js';
+
+test('the page counts from 1970 and never goes back', () => {
+  const times = Array.from({ length: 1000 }, pageNow);
+
+  assert.ok(Math.abs(Date.now() - Number(times[0])) < 1000);
+  assert.ok(times.every((time, index) => index === 0 || time >= Number(times[index - 1])));
+});
+
+describe("the room's clock", () => {
+  test('knows nothing at first', () => {
+    const clock = new RoomClock();
+
+    assert.deepEqual([0, Number.POSITIVE_INFINITY], [clock.offset, clock.error]);
+  });
+
+  test('lies in the middle between question and answer', () => {
+    const clock = new RoomClock();
+
+    const better = clock.update(1000, 50, 1010);
+
+    assert.equal(true, better);
+    assert.deepEqual([-955, 5], [clock.offset, clock.error]);
+    assert.equal(45, clock.room(1000));
+  });
+
+  test('believes the shortest round trip', () => {
+    const clock = new RoomClock();
+
+    const better = [
+      clock.update(1000, 50, 1010),
+      clock.update(2000, 1060, 2030),
+      clock.update(3000, 2051, 3002),
+      clock.update(4000, 3050, 4002),
+    ];
+
+    assert.deepEqual([true, false, true, false], better);
+    assert.deepEqual([-950, 1], [clock.offset, clock.error]);
+  });
+
+  test('is never further off than it says', () => {
+    const roll = dice(1);
+    const truth = -123_456.75;
+    const clock = new RoomClock();
+    for (let sent = 0; sent < 1000; sent += 40) {
+      const [way, back] = [roll() * 30, roll() * 30];
+      clock.update(sent, sent + way + truth, sent + way + back);
+
+      assert.ok(Math.abs(clock.offset - truth) <= clock.error);
+    }
+  });
+
+  test('answers for now when it is not told when', () => {
+    const clock = new RoomClock();
+    clock.update(0, 500, 0);
+
+    const answer = clock.room();
+
+    assert.ok(Math.abs(answer - pageNow() - 500) < 100);
+  });
+});

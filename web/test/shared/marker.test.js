@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+
+import {
+  CHIRP,
+  COLUMNS,
+  ROWS,
+  bandOf,
+  chirp,
+  decode as markerOf,
+  encode,
+  toneOf,
+} from '../../src/shared/marker.js';
+import { dice } from '../support/dice.js';
+
+/** CRC-16/CCITT-FALSE by its definition: polynomial 0x1021, initially all ones. @param {number[]} bits */
+function crc16(bits) {
+  let register = 0xffff;
+  for (const bit of bits) {
+    const carry = ((register & 0x8000) !== 0) !== (bit === 1);
+    register = (register << 1) & 0xffff;
+    if (carry) register ^= 0x1021;
+  }
+  return register;
+}
+
+/** @param {number[]} bits */
+const number = (bits) => bits.reduce((value, bit) => value * 2 + bit, 0);
+
+/** Reads a strip as a verifier does. @param {Uint8Array} cells */
+function decode(cells) {
+  const bits = [...cells];
+  return {
+    marker: number(bits.slice(0, 8)),
+    counter: number(bits.slice(8, 26)),
+    time: number(bits.slice(26, 48)),
+    intact: number(bits.slice(48)) === crc16(bits.slice(0, 48)),
+  };
+}
+
+/** @param {number} marker @param {number} counter @param {number} time */
+function strip(marker, counter, time) {
+  const cells = new Uint8Array(ROWS * COLUMNS);
+  encode(marker, counter, time, cells);
+  return cells;
+}
+
+describe('a strip', () => {
+  test('tells whose it is, and nothing where a single bit is wrong', () => {
+    const cells = strip(137, 98_765, 1_234_567);
+
+    assert.equal(137, markerOf(cells));
+    for (let bit = 0; bit < cells.length; bit += 1) {
+      const spoilt = Uint8Array.from(cells, (cell, index) => (index === bit ? 1 - cell : cell));
+      assert.equal(null, markerOf(spoilt));
+    }
+  });
+
+  test('is checked with the algorithm that it names', () => {
+    // The check value of the catalogue of CRC algorithms, for the text "123456789".
+    const bits = [...'123456789'].flatMap((sign) =>
+      [...sign.charCodeAt(0).toString(2).padStart(8, '0')].map(Number),
+    );
+
+    assert.equal(0x29b1, crc16(bits));
+  });
+
+  test('carries number, counter and time', () => {
+    const roll = dice(1);
+    for (let round = 0; round < 500; round += 1) {
+      const marker = Math.floor(roll() * 256);
+      const counter = Math.floor(roll() * 2 ** 18);
+      const time = Math.floor(roll() * 2 ** 22);
+
+      assert.deepEqual({ marker, counter, time, intact: true }, decode(strip(marker, counter, time)));
+    }
+  });
+
+  test('holds nothing but zeros and ones, and overwrites what was there', () => {
+    const cells = new Uint8Array(64).fill(7);
+
+    encode(5, 6, 7, cells);
+
+    assert.deepEqual(strip(5, 6, 7), cells);
+    assert.ok(cells.every((cell) => cell === 0 || cell === 1));
+  });
+
+  test('wraps a counter and a time that have grown too large', () => {
+    const { counter, time } = decode(strip(1, 2 ** 18 + 3, 2 ** 22 * 1000 + 4));
+
+    assert.deepEqual([3, 4], [counter, time]);
+  });
+
+  test('takes times of clocks that began before zero, and between two milliseconds', () => {
+    const times = [-1, -0.4, 0.6].map((at) => decode(strip(1, 1, at)).time);
+
+    assert.deepEqual([2 ** 22 - 1, 0, 1], times);
+  });
+
+  test('shows every cell that was misread', () => {
+    for (let cell = 0; cell < 64; cell += 1) {
+      const cells = strip(3, 1234, 56_789);
+      cells[cell] = 1 - /** @type {number} */ (cells[cell]);
+
+      assert.equal(false, decode(cells).intact);
+    }
+  });
+});
+
+describe('a voice', () => {
+  test('is unlike the fifteen others in tone and in band', () => {
+    const markers = Array.from({ length: 16 }, (_, index) => index);
+
+    assert.equal(16, new Set(markers.map(toneOf)).size);
+    assert.equal(16, new Set(markers.map(bandOf)).size);
+    // Bands are 240 Hz wide and no tone lies in one.
+    for (const marker of markers) assert.ok(toneOf(marker) < 1350 - 120);
+    for (const marker of markers.slice(1)) assert.ok(bandOf(marker) - bandOf(marker - 1) > 240);
+  });
+
+  test('comes round again after sixteen', () => {
+    assert.deepEqual([toneOf(3), bandOf(3)], [toneOf(19), bandOf(19)]);
+  });
+});
+
+describe('a chirp', () => {
+  const samples = chirp(2, 48_000);
+
+  test('lasts 80 ms', () => {
+    assert.equal(0.08, CHIRP);
+    assert.equal(3840, samples.length);
+    assert.equal(3528, chirp(2, 44_100).length);
+  });
+
+  test('begins and ends in silence and is loudest in the middle', () => {
+    const loudest = samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
+    const at = samples.findIndex((sample) => Math.abs(sample) === loudest);
+
+    assert.ok(Math.abs(/** @type {number} */ (samples[0])) < 1e-6);
+    assert.ok(Math.abs(/** @type {number} */ (samples.at(-1))) < 1e-6);
+    assert.ok(loudest > 0.29 && loudest <= 0.3);
+    // The envelope is flat at its top, so the largest sample may be some periods away from it.
+    assert.ok(Math.abs(at - 1920) < 100);
+  });
+
+  test('sweeps from 120 Hz below its band to 120 above', () => {
+    for (const marker of [0, 2, 15]) {
+      const sound = chirp(marker, 48_000);
+      // Zero crossings count half periods: over a tenth of the chirp they tell the pitch to 5 %.
+      const pitch = (/** @type {number} */ from, /** @type {number} */ to) => {
+        const part = sound.subarray(from * sound.length, to * sound.length);
+        const crossings = part.filter(
+          (sample, index) => index > 0 && sample < 0 !== Number(part[index - 1]) < 0,
+        );
+        return (crossings.length / 2 / part.length) * 48_000;
+      };
+
+      const middle = bandOf(marker);
+      assert.ok(Math.abs(pitch(0.05, 0.25) - (middle - 84)) < 70);
+      assert.ok(Math.abs(pitch(0.4, 0.6) - middle) < 70);
+      assert.ok(Math.abs(pitch(0.75, 0.95) - (middle + 84)) < 70);
+    }
+  });
+});

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { STILL, Watchdog } from '../../src/shared/watchdog.js';
+import { FakeTime } from '../support/time.js';
+
+test('a watchdog tells once of what stands still', (context) => {
+  const time = new FakeTime(context);
+  const dog = new Watchdog();
+
+  const barks = [0, STILL - 1, 2, 1000, 60_000].map((ms) => {
+    time.now += ms;
+    return dog.barks();
+  });
+
+  assert.deepEqual([false, false, true, false, false], barks);
+});
+
+test('a watchdog is quiet while something moves', (context) => {
+  const time = new FakeTime(context);
+  const dog = new Watchdog(100);
+
+  for (let round = 0; round < 10; round += 1) {
+    time.now += 99;
+    assert.equal(false, dog.barks());
+    dog.moved();
+  }
+});
+
+test('a watchdog tells again after it has moved and stands still once more', (context) => {
+  const time = new FakeTime(context);
+  const dog = new Watchdog(100);
+  time.now += 101;
+  const first = dog.barks();
+
+  dog.moved();
+  time.now += 101;
+
+  assert.deepEqual([true, true], [first, dog.barks()]);
+});
+
+test('people are told within two seconds', () => {
+  assert.ok(STILL < 2000);
+});

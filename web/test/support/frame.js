@@ -1,0 +1,79 @@
+/** FakeFrame: a VideoFrame of any format and content. */
+
+/**
+ * A VideoFrame of any format, whose copyTo does what Chrome's does: it writes the visible picture, by the layout that
+ * is asked for, and refuses layouts that do not fit.
+ */
+export class FakeFrame {
+  timestamp = 0;
+  closed = false;
+  /** @type {{rtpTimestamp?: number}} */
+  rtp = {};
+  /** What every copy waits for before it is done. @type {Promise<unknown>} */
+  ready = Promise.resolve();
+
+  /**
+   * @param {string | null} format
+   * @param {number} width of the visible picture
+   * @param {number} height
+   * @param {(x: number, y: number, plane: number) => number} sample of a plane, or of the colours 0 to 3 (RGBA)
+   */
+  constructor(format, width, height, sample) {
+    this.format = format;
+    this.sample = sample;
+    // Decoders pad: what is visible is less than what is coded.
+    this.codedWidth = width + 64;
+    this.codedHeight = height + 8;
+    this.visibleRect = { x: 0, y: 0, width, height };
+  }
+
+  /** The frame as code under test knows it. */
+  get frame() {
+    return /** @type {VideoFrame} */ (/** @type {unknown} */ (this));
+  }
+
+  metadata() {
+    return this.rtp;
+  }
+
+  close() {
+    this.closed = true;
+  }
+
+  /** @param {Uint8Array} memory @param {{format?: string, layout: PlaneLayout[]}} options */
+  async copyTo(memory, { format = this.format ?? '', layout }) {
+    const { width, height } = this.visibleRect;
+    const half = { width: (width + 1) >> 1, height: (height + 1) >> 1 };
+    const packed = /^(RGB|BGR)[AX]$/.test(format);
+    if (format !== this.format && !packed) throw new DOMException('no such conversion', 'NotSupportedError');
+    // Each plane: its samples across and down, bytes a sample, and which sample each byte is.
+    const planes = packed
+      ? [{ width, height, samples: format.startsWith('BGR') ? [2, 1, 0, 3] : [0, 1, 2, 3] }]
+      : format === 'NV12'
+        ? [
+            { width, height, samples: [0] },
+            { ...half, samples: [1, 2] },
+          ]
+        : [
+            { width, height, samples: [0] },
+            { ...half, samples: [1] },
+            { ...half, samples: [2] },
+            ...(format === 'I420A' ? [{ width, height, samples: [3] }] : []),
+          ];
+    if (layout.length !== planes.length) throw new TypeError('wrong number of planes');
+    planes.forEach((plane, index) => {
+      const { offset, stride } = /** @type {PlaneLayout} */ (layout[index]);
+      if (stride < plane.width * plane.samples.length) throw new TypeError('stride too small');
+      if (offset + stride * plane.height > memory.length) throw new TypeError('buffer too small');
+      for (let y = 0; y < plane.height; y += 1) {
+        for (let x = 0; x < plane.width; x += 1) {
+          plane.samples.forEach((sample, byte) => {
+            memory[offset + y * stride + x * plane.samples.length + byte] = this.sample(x, y, sample);
+          });
+        }
+      }
+    });
+    await this.ready;
+    return layout;
+  }
+}

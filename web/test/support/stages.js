@@ -1,0 +1,180 @@
+/** Fakes of the stages that a client is given: mixer, spool and recorder. */
+
+import { settled } from './globals.js';
+
+/** What the stages of a client were asked, in order: "mixer1 add alice", "spool1 open". */
+export class Log {
+  /** @type {string[]} */
+  lines = [];
+
+  /** What was asked of those whose line begins so. @param {string[]} starts */
+  of(...starts) {
+    return this.lines.filter((line) => starts.some((start) => line.startsWith(start)));
+  }
+}
+
+/** The base of the fakes of a client's stages. */
+class Stage extends EventTarget {
+  /** Calls that fail, by name, and with what. @type {Record<string, Error>} */
+  failing = {};
+
+  /** @param {Log} log @param {string} name */
+  constructor(log, name) {
+    super();
+    this.log = log;
+    this.name = name;
+  }
+
+  /** Notes a call, and takes as long as a real one: some turns. @param {string} call @param {string} [detail] */
+  async ask(call, detail = '') {
+    this.note(call, detail);
+    await settled();
+    const error = this.failing[call];
+    if (error) throw error;
+  }
+
+  /** @param {string} call @param {string} [detail] */
+  note(call, detail = '') {
+    this.log.lines.push(`${this.name} ${call} ${detail}`.trim());
+  }
+
+  /** @param {string} type @param {unknown} detail */
+  emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+export class FakeMixer extends Stage {
+  /** @type {unknown} */
+  stream = 'the mixed stream';
+  /** @type {string | null} */
+  speaker = null;
+  /** @type {Record<string, import('../../src/mixer/mixer.js').Source>} */
+  sources = {};
+
+  /** @param {import('../../src/mixer/mixer.js').Source} source */
+  add(source) {
+    this.sources[source.id] = source;
+    this.note('add', source.name);
+  }
+
+  /** @param {import('../../src/mixer/mixer.js').Source} source */
+  update(source) {
+    this.sources[source.id] = source;
+    this.note('update', source.name);
+  }
+
+  /** @param {string} id */
+  remove(id) {
+    Reflect.deleteProperty(this.sources, id);
+    this.note('remove', id);
+  }
+
+  async settled() {
+    await this.ask('settled');
+    return true;
+  }
+
+  async flush() {
+    this.emit('ticks', { first: 0, written: [1] });
+    await this.ask('flush');
+  }
+
+  nextTick() {
+    return this.ask('nextTick');
+  }
+
+  close() {
+    return this.ask('close');
+  }
+}
+
+export class FakeSpool extends Stage {
+  recording = '';
+  bytes = 0;
+  acknowledged = 0;
+  /** @type {unknown} */
+  hello = null;
+  /** What the finished file is. @type {FinishedRecording} */
+  finished = { id: '', name: 'take.webm', size: 10, sha256: 'abc', duration: 1 };
+
+  /** @param {unknown} hello */
+  async open(hello) {
+    this.hello = hello;
+    await this.ask('open');
+    this.recording = `id of ${this.name}`;
+    this.finished.id = this.recording;
+  }
+
+  /** @param {string} state */
+  recorder(state) {
+    this.note('recorder', state);
+  }
+
+  /** @param {number} first */
+  ticks(first) {
+    this.note('ticks', String(first));
+  }
+
+  /** @param {RoomEvent} event */
+  event(event) {
+    this.note('event', `${event.event} ${event.time}`);
+  }
+
+  /** @param {ConnectionStatistics} statistics */
+  statistics({ participant, time }) {
+    this.note('statistics', `${participant} ${Math.sign(time)}`);
+  }
+
+  async end() {
+    await this.ask('end');
+    return this.finished;
+  }
+
+  async address() {
+    await this.ask('address');
+    return { type: 'address', url: `/recordings/${this.name}`, name: 'take.webm' };
+  }
+
+  sent() {
+    return this.ask('sent');
+  }
+
+  clean() {
+    return this.ask('clean');
+  }
+
+  close() {
+    this.note('close');
+  }
+}
+
+export class FakeRecorder extends Stage {
+  startedAt = 0;
+  state = 'inactive';
+
+  async start() {
+    this.startedAt = performance.timeOrigin + performance.now();
+    await this.ask('start');
+    this.state = 'recording';
+  }
+
+  pause() {
+    this.state = 'paused';
+    this.note('pause');
+  }
+
+  resume() {
+    this.state = 'recording';
+    this.note('resume');
+  }
+
+  hold() {
+    this.note('hold');
+  }
+
+  async stop() {
+    this.state = 'inactive';
+    await this.ask('stop');
+  }
+}

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { describe, test } from 'node:test';
+
+import { CHINESE, CHINESE_PATTERNS } from '../../../src/view/language/chinese.js';
+
+/** What is the same in every language. */
+const AS_IT_IS = new Set(['English', '中文', '360p', '480p', '720p', 'VP8', 'VP9', 'AV1', '0:00']);
+const SOURCE = new URL('../../../src/', import.meta.url);
+
+/** Everything that stands on the page before anything happens. */
+function written() {
+  const html = readFileSync(new URL('../index.html', SOURCE), 'utf8');
+  const body = html.slice(html.indexOf('<body>'));
+  const texts = [...body.matchAll(/>([^<>]+)</g)].map(([, text = '']) => text.trim().replaceAll(/\s+/g, ' '));
+  const labels = [...body.matchAll(/(?:aria-label|placeholder)="([^"]+)"/g)].map(([, label = '']) => label);
+  return [...texts, ...labels].filter((text) => text && !AS_IT_IS.has(text));
+}
+
+/** What has spaces in it and is nothing that people read. */
+const NO_WORDS = new Set(['(min-width: 60rem)', 'body, button:disabled', 'judged passed', 'judged failed']);
+
+/** Everything that the view says in words of its own: what it asks the language for, and whatever looks like a sentence. */
+function said() {
+  const sources = sourcesBelow('view/').map((text) => text.replaceAll(/\/\*[^]*?\*\/|\/\/.*$/gm, ''));
+  const asked = sources.flatMap((source) =>
+    [...source.matchAll(/\bt\(\s*(['"])(.+?)\1/g)].map(([, , text = '']) => text),
+  );
+  const literals = sources
+    .flatMap((source) => [...source.matchAll(/'([^'\n]*)'|"([^"\n]*)"|`[^`]*`/g)])
+    .map(([, single, double]) => single ?? double ?? '');
+  const sentences = literals.filter((text) => /[A-Za-z}] [A-Za-z{]/.test(text));
+  return [...asked, ...sentences].filter((text) => text && !NO_WORDS.has(text));
+}
+
+/** Returns the text of every source file in a folder and below, without the translations. @param {string} folder relative to web/src */
+function sourcesBelow(folder) {
+  const url = new URL(folder, SOURCE);
+  return readdirSync(url, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(js|py)$/.test(name) && !name.endsWith('chinese.js'))
+    .map((name) => readFileSync(new URL(name, url), 'utf8'));
+}
+
+/** @param {string} text */
+const blanks = (text) => [...text.matchAll(/\{\w+\}/g)].map(([blank]) => blank).toSorted();
+
+describe('Chinese', () => {
+  test('has words for everything that stands on the page', () => {
+    assert.ok(written().length > 60);
+
+    assert.deepEqual(
+      [],
+      written().filter((text) => !(text in CHINESE)),
+    );
+  });
+
+  test('has words for everything that the view says', () => {
+    assert.ok(said().length > 20);
+
+    assert.deepEqual(
+      [],
+      said().filter((text) => !(text in CHINESE)),
+    );
+  });
+
+  test('has the same blanks as the English', () => {
+    for (const [english, chinese] of Object.entries(CHINESE))
+      assert.deepEqual(blanks(english), blanks(chinese), english);
+  });
+
+  test('leaves no words of its own behind that nobody says', () => {
+    const everything = [...sourcesBelow(''), ...sourcesBelow('../../harness/server/'), ...written()].join(
+      '\n',
+    );
+
+    assert.deepEqual(
+      [],
+      Object.keys(CHINESE).filter((english) => !everything.includes(english)),
+    );
+  });
+
+  test('turns what the client and the server say around its names and numbers', () => {
+    const turned = [
+      'No sound comes from Bob.',
+      'Only 12 MB are left on the disk; the recording ends before it is full.',
+    ].map((english) => {
+      const [pattern, text] = CHINESE_PATTERNS.find(([one]) => one.test(english)) ?? [/^$/, ''];
+      return english.replace(pattern, text);
+    });
+
+    assert.deepEqual(['Bob 没有声音。', '磁盘只剩 12 MB；写满之前录制会结束。'], turned);
+  });
+});
