@@ -19,7 +19,7 @@ import { unsupported } from './client/support.js';
  * @param {AppHooks} hooks
  * @param {AttachOptions} options
  */
-export async function attach(hooks, { url, key, token, media, film }) {
+export async function attach(hooks, { url, key, token, media, videoFile }) {
   const socket = (/** @type {string} */ path) => new URL(path, url.replace(/^http/, 'ws')).href;
   // Who may open a socket from another origin is known by the key, which no address holds.
   const protocols = ['recording-harness', key];
@@ -27,7 +27,7 @@ export async function attach(hooks, { url, key, token, media, film }) {
     unsupported,
     createRoom: () => new AppRoom(new Signaling(socket('/signal'), protocols), hooks),
     openMedia: async (_, options) => {
-      if (film) return new AppMedia(hooks, await ClipMedia.open(new URL(film, url).href));
+      if (videoFile) return new AppMedia(hooks, await ClipMedia.open(new URL(videoFile, url).href));
       return new AppMedia(hooks, media === 'synthetic' ? new SyntheticMedia(options) : null);
     },
     createMixer: (plan) => new Mixer(plan),
@@ -39,6 +39,6 @@ export async function attach(hooks, { url, key, token, media, film }) {
     download: ({ url: path, name }) => download({ url: new URL(path, url).href, name }, '_blank'),
   });
   keepCollecting();
-  await client.join({ token, media: media === 'synthetic' ? 'synthetic' : 'app' });
+  await client.join({ token, media: media === 'synthetic' ? 'synthetic' : 'application' });
   return driven(client);
 }

@@ -34,7 +34,7 @@ const createClient = () =>
       ),
     openMedia: async (kind, options) => {
       if (kind === 'camera') return CameraMedia.open(options.devices);
-      return options.film ? ClipMedia.open(options.film) : new SyntheticMedia(options);
+      return options.videoFile ? ClipMedia.open(options.videoFile) : new SyntheticMedia(options);
     },
     createMixer: (plan) => new Mixer(plan),
     createSpool: () => new Spool(socket('/spool')),

@@ -22,7 +22,7 @@ interface DeviceIds {
 
 /** What a participant brings to the room. */
 interface LocalMedia {
-  readonly kind: 'synthetic' | 'camera' | 'clip' | 'app';
+  readonly kind: 'synthetic' | 'camera' | 'video-file' | 'application';
   readonly stream: MediaStream;
   /** The size of the picture as it is made now. */
   readonly size: PictureSize;
@@ -32,15 +32,15 @@ interface LocalMedia {
   share(on: boolean): Promise<MediaStreamTrack>;
   /** Takes another device, by its id if one is given; the fresh track is in `stream`, the old one is not. */
   replace(kind: 'audio' | 'video', deviceId?: string): Promise<MediaStreamTrack>;
-  /** Speaks louder, or as before; fails where that is not ours to do. */
-  raiseVoice(on: boolean): void;
+  /** Raises the voice, or lowers it to normal; fails for media that are not synthetic. */
+  setSpeaking(on: boolean): void;
   close(): Promise<void>;
 }
 
 // ---- signalling -------------------------------------------------------------------------------------------------
 
 /** Whom a member wants to receive and how large: by member id, or '*' for everybody; null: nobody. */
-type Wants = Record<string, PictureSize> | null;
+type Subscriptions = Record<string, PictureSize> | null;
 
 interface MemberInfo {
   id: string;
@@ -51,7 +51,7 @@ interface MemberInfo {
   video: boolean;
   /** Whether the picture is their screen. */
   screen: boolean;
-  wants: Wants;
+  subscriptions: Subscriptions;
 }
 
 /** What a Janus wants to know: where it is, who may use it, and which room it is there, by number and name. */
@@ -88,18 +88,18 @@ type FromServer =
       /** What was recorded in the room, the newest first; null where the server keeps no list. */
       recordings: LibraryItem[] | null;
     }
-  /** Who looks on without being in the room has this token for its recordings. */
-  | { type: 'looking'; room: string; token: string; recordings: LibraryItem[] }
+  /** The answer to a viewer, who is not in the room: a token for the room's recordings, and their list. */
+  | { type: 'viewing'; room: string; token: string; recordings: LibraryItem[] }
   | { type: 'recordings'; recordings: LibraryItem[] }
-  /** The connection goes on; the server has taken so many of our messages. */
-  | { type: 'resumed'; taken: number }
+  /** The connection goes on; `acked_seq` of our messages have reached the server. */
+  | { type: 'resumed'; acked_seq: number }
   | { type: 'joined'; member: MemberInfo }
   | { type: 'state'; id: string; audio: boolean; video: boolean; screen: boolean; connected: boolean }
-  | { type: 'wants'; id: string; wants: Wants }
+  | { type: 'subscribe'; id: string; subscriptions: Subscriptions }
   | { type: 'left'; id: string; reason: string }
   | { type: 'signal'; from: string; data: SignalData }
   | { type: 'received'; from: string }
-  | { type: 'pong'; sent: number; time: number; taken: number }
+  | { type: 'pong'; sent: number; time: number; acked_seq: number }
   | { type: 'error'; name: string; code: number | null; message: string };
 
 type ToServer =
@@ -112,15 +112,15 @@ type ToServer =
       name: string | null;
       code: string | null;
       media: string;
-      wants: Wants;
+      subscriptions: Subscriptions;
       resume?: string;
-      /** How many of the server's messages we heard. */
-      heard?: number;
+      /** How many of the server's messages we have received. */
+      received_seq?: number;
     }
-  | { type: 'ping'; sent: number; heard: number }
+  | { type: 'ping'; sent: number; received_seq: number }
   | { type: 'signal'; to: string; data: SignalData }
   | { type: 'state'; audio: boolean; video: boolean; screen: boolean; connected?: boolean }
-  | { type: 'wants'; wants: Wants }
+  | { type: 'subscribe'; subscriptions: Subscriptions }
   | { type: 'received'; member: string }
   /** Our number is another one than the welcome said: somebody of another server has that. */
   | { type: 'marker'; marker: number }
@@ -206,10 +206,10 @@ interface TileRect {
 /** One thing that happened while recording; `time` is in ms on the room's clock. */
 interface RoomEvent {
   time: number;
-  event: 'layout' | 'picture' | 'sound' | 'network' | 'alarm' | 'join' | 'leave';
+  event: 'layout' | 'video' | 'audio' | 'network' | 'alarm' | 'join' | 'leave';
   participant?: string;
-  /** Of whoever joins or leaves by another server; with the number of their synthetic media. */
-  elsewhere?: boolean;
+  /** Whether the participant joins or leaves by way of another server; `marker` is the number of their synthetic media. */
+  remote_server?: boolean;
   marker?: number | null;
   on?: boolean;
   tiles?: ({ participant: string } & TileRect)[];
@@ -243,14 +243,15 @@ interface LibraryItem {
   /** Who recorded it. */
   participant: string;
   recorder: RecorderKind;
-  state: 'recording' | 'kept' | 'failed';
+  state: 'recording' | 'published' | 'failed';
   /** Why there will be no file. */
   reason: string | null;
-  /** Seconds, bytes and pixels; null before it is kept. */
+  /** Seconds, bytes and pixels; null until it is published. */
   duration: number | null;
   size: number | null;
   height: number | null;
-  verdict: 'judging' | 'passed' | 'failed' | null;
+  /** The result of `verify`; null until somebody asks for it. */
+  result: 'verifying' | 'passed' | 'failed' | null;
 }
 
 interface VerdictFinding {
@@ -271,11 +272,11 @@ interface VerdictReport {
 }
 
 type FromSpool =
-  /** `taken`: messages that the server has, counted since the beginning; `resume`: the token for a reconnect. */
-  | { type: 'ready'; recording: string; resume: string; bytes: number; taken: number }
-  | { type: 'ack'; bytes: number; taken: number; tracks: string[] }
-  /** How many pictures that were written before the recorder was stopped have not come; null: not known. */
-  | { type: 'outstanding'; pictures: number | null }
+  /** `acked_seq`: how many messages the server has received since the beginning; `resume`: the token for a reconnect. */
+  | { type: 'ready'; recording: string; resume: string; bytes: number; acked_seq: number }
+  | { type: 'ack'; bytes: number; acked_seq: number; tracks: string[] }
+  /** How many of the frames written before the recorder was stopped have not arrived; null if unknown. */
+  | { type: 'outstanding'; frames: number | null }
   | { type: 'finished'; recording: FinishedRecording }
   /** Follows where the file was too large to be hashed at once. */
   | { type: 'hashed'; sha256: string }
@@ -299,8 +300,8 @@ type ToSpool =
       height: number | null;
       frame_rate: number | null;
       clock: { offset: number; error: number };
-      /** Who tells who is in the recording when: the server's rooms, or a page that sees somebody else's. */
-      presence: 'server' | 'page';
+      /** Whether join and leave events come from the server's rooms; otherwise this page sends them. */
+      presence_from_server: boolean;
     }
   | { type: 'recorder'; state: RecorderState; time: number }
   | ({ type: 'ticks' } & TickLog)
@@ -319,10 +320,10 @@ interface AttachOptions {
   url: string;
   key: string;
   token: string;
-  /** Whether the page's cameras are ours, a film, or the browser's. */
-  media: 'synthetic' | 'clip' | 'own';
-  /** Where the film is, on our server. */
-  film: string | null;
+  /** Whether the page's cameras are synthetic, a video file, or the browser's own. */
+  media: 'synthetic' | 'video-file' | 'own';
+  /** The path of the video file on our server. */
+  videoFile: string | null;
 }
 declare const HARNESS: AttachOptions;
 
@@ -384,7 +385,7 @@ type ToVideoWorker =
 type FromVideoWorker =
   | ({ type: 'ticks' } & TickLog)
   | { type: 'layout'; time: number; tiles: ({ id: string } & TileRect)[] }
-  | { type: 'picture'; time: number; id: string; on: boolean }
+  | { type: 'video'; time: number; id: string; on: boolean }
   | { type: 'delay'; id: string; delay: number }
   | { type: 'alarm'; time: number; id: string; message: string }
   | { type: 'flushed' }

@@ -12,7 +12,7 @@ const GROUP = 'harness';
  * @implements {LocalMedia}
  */
 export class AppMedia extends EventTarget {
-  kind = /** @type {const} */ ('app');
+  kind = /** @type {const} */ ('application');
   /** What is sent now: at most one picture and one sound. */
   stream = new MediaStream();
   #hooks;
@@ -66,9 +66,9 @@ export class AppMedia extends EventTarget {
   }
 
   /** @param {boolean} on */
-  raiseVoice(on) {
+  setSpeaking(on) {
     if (!this.#given) throw invalidState('Only a synthetic participant can raise the voice.');
-    this.#given.raiseVoice(on);
+    this.#given.setSpeaking(on);
   }
 
   async close() {
@@ -129,7 +129,7 @@ class GivenCamera {
 
   /** @param {'camera' | 'microphone'} device */
   #label(device) {
-    return `${this.#media.kind === 'clip' ? 'Film' : 'Synthetic'} ${device}`;
+    return `${this.#media.kind === 'video-file' ? 'Video file' : 'Synthetic'} ${device}`;
   }
 
   /**

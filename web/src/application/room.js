@@ -18,7 +18,7 @@ const NAMELESS_FOR = 3000;
 
 /** Somebody else in the call. */
 class Member {
-  elsewhere = false;
+  remoteServer = false;
   received = false;
   cut = false;
 
@@ -47,8 +47,8 @@ class Member {
 
 /** Emits what Room does: `joined`, `left`, `track`, `state`, `cut`, `mended`, `clock`, `closed`. */
 export class AppRoom extends EventTarget {
-  /** Presence is what this page sees, not who has its page open. */
-  ownPresence = true;
+  /** Join and leave events are what this page sees in the call, not who has the page open. */
+  presenceFromServer = false;
   /** @type {Map<string, Member>} */
   members = new Map();
   id = '';
@@ -113,7 +113,7 @@ export class AppRoom extends EventTarget {
     return Promise.resolve();
   }
 
-  want() {
+  subscribe() {
     // The application decides whom it receives.
   }
 
@@ -249,7 +249,7 @@ export class AppRoom extends EventTarget {
   #stranger() {
     this.#strangers += 1;
     const name = `guest ${this.#strangers}`;
-    return { id: name, name, marker: null, audio: true, video: true, screen: false, wants: null };
+    return { id: name, name, marker: null, audio: true, video: true, screen: false, subscriptions: null };
   }
 
   /** @param {MemberInfo} info @param {Person} person */

@@ -109,8 +109,8 @@ export class Take extends EventTarget {
     return end - this.recorder.startedAt - this.#paused;
   }
 
-  /** Begins with these people in the mix; resolves when bytes of every track are safe. @param {Source[]} sources @param {string} token of the spool @param {AskStatistics} [statistics] @param {'server' | 'page'} [presence] who tells who is there */
-  async begin(sources, token, statistics = unconnected, presence = 'server') {
+  /** Begins with these people in the mix; resolves when bytes of every track are safe. @param {Source[]} sources @param {string} token of the spool @param {AskStatistics} [statistics] @param {boolean} [presenceFromServer] whether join and leave events come from the server */
+  async begin(sources, token, statistics = unconnected, presenceFromServer = true) {
     const { plan, mixer, spool, recorder } = this;
     for (const source of sources) mixer.add(source);
     const video = plan.type === 'video';
@@ -127,7 +127,7 @@ export class Take extends EventTarget {
           height: video ? plan.height : null,
           frame_rate: video ? plan.frameRate : null,
           clock: { offset: this.#clock.offset, error: this.#clock.error },
-          presence,
+          presence_from_server: presenceFromServer,
         }),
       ]);
       for (const message of this.#early.splice(0)) message();

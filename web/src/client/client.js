@@ -8,7 +8,7 @@ import { Take } from './active-recording.js';
  * @typedef {object} Parts what a client is made of; the roots build them
  * @property {() => string | null} unsupported why this browser can't record, or null
  * @property {() => Room} createRoom
- * @property {(kind: string, options: {name: string, marker: number, clock: RoomClockLike, devices: DeviceIds, film: string | null}) => Promise<LocalMedia>} openMedia
+ * @property {(kind: string, options: {name: string, marker: number, clock: RoomClockLike, devices: DeviceIds, videoFile: string | null}) => Promise<LocalMedia>} openMedia
  * @property {(plan: RecordPlan) => import('../mixer/mixer.js').Mixer} createMixer
  * @property {() => import('../recorder/spool.js').Spool} createSpool
  * @property {(stream: MediaStream, spool: Spool, plan: RecordPlan) => import('../recorder/recorder.js').Recorder} createRecorder
@@ -31,10 +31,10 @@ import { Take } from './active-recording.js';
  * @property {string} [room]
  * @property {string} [channelName]
  * @property {string} [code] the join code of an open door
- * @property {'synthetic' | 'camera' | 'clip' | 'app'} [media]
- * @property {string | null} [film] where a clip is, on the server
+ * @property {'synthetic' | 'camera' | 'video-file' | 'application'} [media]
+ * @property {string | null} [videoFile] the path of the video file on the server
  * @property {DeviceIds} [devices] which camera and microphone
- * @property {Wants} [wants] whom to receive from the start; nobody by default
+ * @property {Subscriptions} [subscriptions] whom to receive from the start; nobody by default
  * @property {number} [timeout] ms until who wants us must have received us; 20 s by default
  */
 
@@ -57,8 +57,8 @@ export class Client extends EventTarget {
   media = null;
   /** The recording that the calls are about. @type {Take | null} */
   take = null;
-  /** @type {Wants} */
-  #wants = null;
+  /** @type {Subscriptions} */
+  #subscriptions = null;
   /** The recordings that people come into and leave: the one that begins, too. @type {Set<Take>} */
   #live = new Set();
   /** What the recording that is about to begin wants. @type {RecordPlan | null} */
@@ -135,7 +135,7 @@ export class Client extends EventTarget {
   }
 
   /** Returns the names of the others in the call. */
-  getPeople() {
+  getParticipants() {
     return [...(this.room?.members.values() ?? [])].map(({ name }) => name);
   }
 
@@ -217,14 +217,14 @@ export class Client extends EventTarget {
     }
   }
 
-  /** Speaks louder, or as before; only synthetic media can. @param {boolean} on */
-  raiseVoice(on) {
-    this.media?.raiseVoice(on);
+  /** Raises the voice, or lowers it to normal; only synthetic media can do that. @param {boolean} on */
+  setSpeaking(on) {
+    this.media?.setSpeaking(on);
   }
 
-  /** Whom to receive although nothing is recorded: people want to see each other. @param {Wants} wants */
-  watch(wants) {
-    this.#wants = wants;
+  /** Whom to receive although nothing is recorded: people want to see each other. @param {Subscriptions} subscriptions */
+  watch(subscriptions) {
+    this.#subscriptions = subscriptions;
     this.#subscribe();
   }
 
@@ -237,9 +237,9 @@ export class Client extends EventTarget {
     channelName,
     code,
     media = 'synthetic',
-    film = null,
+    videoFile = null,
     devices = {},
-    wants = null,
+    subscriptions = null,
     timeout,
   }) {
     if (this.state === 'joined') throw invalidState(`${this.name} is in a room already; leave it first.`);
@@ -250,11 +250,11 @@ export class Client extends EventTarget {
       name: name ?? (uid === undefined ? null : String(uid)),
       code: code ?? null,
       media,
-      wants,
+      subscriptions,
     });
     this.room = joined;
     this.name = joined.name;
-    this.#wants = wants;
+    this.#subscriptions = subscriptions;
     for (const type of ['joined', 'left', 'track', 'state']) {
       joined.addEventListener(type, (event) => {
         this.#onMember(type, /** @type {CustomEvent<Member>} */ (event).detail);
@@ -273,14 +273,14 @@ export class Client extends EventTarget {
     joined.addEventListener('closed', () => this.#emit('changed'));
     const { name: known, marker, clock } = joined;
     const opened = await this.#parts
-      .openMedia(media, { name: known, marker, clock, devices, film })
+      .openMedia(media, { name: known, marker, clock, devices, videoFile })
       .catch((error) => {
         // Who has nothing to bring is not left behind in the room.
         joined.leave();
         throw error;
       });
     this.media = opened;
-    if (opened.kind === 'app')
+    if (opened.kind === 'application')
       this.#followApp(/** @type {import('../application/media.js').AppMedia} */ (opened));
     else for (const track of opened.stream.getTracks()) this.#follow(track);
     joined.addEventListener('clock', () => opened.setClock(joined.clock.offset));
@@ -364,14 +364,10 @@ export class Client extends EventTarget {
       this.#live.add(take);
       try {
         const sources = [this.#self(room), ...others.map((member) => source(room, member))];
-        if (room.ownPresence) for (const { name } of sources) take.note({ event: 'join', participant: name });
-        for (const member of others) if (member.elsewhere) take.note(arrival(member));
-        await take.begin(
-          sources,
-          room.spoolToken,
-          () => room.statistics(),
-          room.ownPresence ? 'page' : 'server',
-        );
+        if (!room.presenceFromServer)
+          for (const { name } of sources) take.note({ event: 'join', participant: name });
+        for (const member of others) if (member.remoteServer) take.note(arrival(member));
+        await take.begin(sources, room.spoolToken, () => room.statistics(), room.presenceFromServer);
       } catch (error) {
         this.#live.delete(take);
         throw error;
@@ -466,11 +462,13 @@ export class Client extends EventTarget {
     for (const take of this.#live) {
       const { plan, mixer } = take;
       if (plan.recorder !== 'all' || !room) continue;
-      if (member.elsewhere && type === 'joined') take.note(arrival(member));
-      else if (room.ownPresence && type === 'joined') take.note({ event: 'join', participant: member.name });
-      if (member.elsewhere && type === 'left')
-        take.note({ event: 'leave', participant: member.name, elsewhere: true });
-      else if (room.ownPresence && type === 'left') take.note({ event: 'leave', participant: member.name });
+      if (member.remoteServer && type === 'joined') take.note(arrival(member));
+      else if (!room.presenceFromServer && type === 'joined')
+        take.note({ event: 'join', participant: member.name });
+      if (member.remoteServer && type === 'left')
+        take.note({ event: 'leave', participant: member.name, remote_server: true });
+      else if (!room.presenceFromServer && type === 'left')
+        take.note({ event: 'leave', participant: member.name });
       if (type === 'left') mixer.remove(member.id);
       else if (type === 'joined') mixer.add(source(room, member));
       else mixer.update(source(room, member));
@@ -507,7 +505,7 @@ export class Client extends EventTarget {
 
   /** Fails where microphone and camera are an application's. */
   #ours() {
-    if (this.media?.kind === 'app') {
+    if (this.media?.kind === 'application') {
       throw invalidState("Microphone and camera are the application's own: switch them in its page.");
     }
   }
@@ -523,7 +521,7 @@ export class Client extends EventTarget {
 
   #announce() {
     const { room, media } = this;
-    if (media?.kind !== 'app') {
+    if (media?.kind !== 'application') {
       for (const track of media?.stream.getAudioTracks() ?? []) track.enabled = this.#microphone;
       for (const track of media?.stream.getVideoTracks() ?? []) track.enabled = this.#camera;
     }
@@ -543,7 +541,7 @@ export class Client extends EventTarget {
     const sizes =
       plan?.type === 'video' ? this.#parts.tileSizes(ids, plan, newest?.mixer.speaker ?? null) : {};
     this.#own = sizes[room.id] ?? null;
-    room.want(all ? atLeast({ '*': SMALLEST, ...sizes }, this.#wants) : this.#wants);
+    room.subscribe(all ? atLeast({ '*': SMALLEST, ...sizes }, this.#subscriptions) : this.#subscriptions);
     this.#fit();
   }
 
@@ -590,7 +588,7 @@ export class Client extends EventTarget {
 /** @param {PictureSize} size */
 const pixels = (size) => size.width * size.height * size.frameRate;
 
-/** Returns what a recording needs of everybody, and no less than people watch. @param {Record<string, PictureSize>} needed @param {Wants} watched @returns {Wants} */
+/** Returns what a recording needs of everybody, and no less than people watch. @param {Record<string, PictureSize>} needed @param {Subscriptions} watched @returns {Subscriptions} */
 function atLeast(needed, watched) {
   const sizes = { ...needed };
   for (const [id, size] of Object.entries(needed)) {
@@ -604,7 +602,7 @@ function atLeast(needed, watched) {
 const arrival = ({ name, info: { marker } }) => ({
   event: /** @type {const} */ ('join'),
   participant: name,
-  elsewhere: true,
+  remote_server: true,
   marker,
 });
 

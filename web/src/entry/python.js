@@ -18,8 +18,8 @@ const CALLS = /** @type {const} */ ([
   'shareScreen',
   'replaceDevice',
   'unplugDevice',
-  'raiseVoice',
-  'getPeople',
+  'setSpeaking',
+  'getParticipants',
 ]);
 
 /** What Python hears of, where it listens: the binding harnessEvent. */

@@ -24,8 +24,8 @@ export class Library {
   }
 
   /** Resolves when the file has been read, which takes a tenth of its length or so. @param {string} id @param {AbortSignal} signal @returns {Promise<VerdictReport>} */
-  async verdict(id, signal) {
-    return /** @type {VerdictReport} */ (parse(await this.#ask('POST', id, '/verdict', signal)));
+  async verify(id, signal) {
+    return /** @type {VerdictReport} */ (parse(await this.#ask('POST', id, '/verify', signal)));
   }
 
   /** @param {string} id */

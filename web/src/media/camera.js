@@ -100,7 +100,7 @@ export class CameraMedia {
     return track;
   }
 
-  raiseVoice() {
+  setSpeaking() {
     throw invalidState('Only a synthetic participant can raise the voice; turn a microphone up where it is.');
   }
 

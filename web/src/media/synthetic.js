@@ -72,7 +72,7 @@ export class SyntheticMedia {
   }
 
   /** @param {boolean} on */
-  raiseVoice(on) {
+  setSpeaking(on) {
     this.#sound.raise(on);
   }
 

@@ -14,7 +14,7 @@ const ASTRAY = 250;
  * @implements {LocalMedia}
  */
 export class ClipMedia {
-  kind = /** @type {const} */ ('clip');
+  kind = /** @type {const} */ ('video-file');
   stream = new MediaStream();
   #element;
   /** @type {AudioContext | null} */
@@ -79,7 +79,7 @@ export class ClipMedia {
     return Promise.reject(filmsOnly('has no other device'));
   }
 
-  raiseVoice() {
+  setSpeaking() {
     throw filmsOnly("can't raise the voice");
   }
 

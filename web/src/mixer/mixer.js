@@ -183,10 +183,10 @@ export class Mixer extends EventTarget {
         this.#event({ time: message.time, event: 'layout', tiles });
         break;
       }
-      case 'picture':
+      case 'video':
         this.#event({
           time: message.time,
-          event: 'picture',
+          event: 'video',
           participant: this.#name(message.id),
           on: message.on,
         });
@@ -268,7 +268,7 @@ export class Mixer extends EventTarget {
 
   /** @param {string} name @param {boolean} on */
   #sound(name, on) {
-    this.#event({ time: pageNow(), event: 'sound', participant: name, on });
+    this.#event({ time: pageNow(), event: 'audio', participant: name, on });
   }
 
   /** @param {RoomEvent} event */

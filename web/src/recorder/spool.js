@@ -25,7 +25,7 @@ const COLLECT_EVERY = 8 * 1024 * 1024;
  * `resumed` when it is back, and `failed` with an Error.
  *
  * What is told in order (chunks, ticks, events, states, statistics, the end) is counted on both sides; after a reconnect the server
- * says how many it has taken, and the rest is sent again. Questions are asked again.
+ * says how many it has received, and the rest is sent again. Questions are asked again.
  */
 export class Spool extends EventTarget {
   /** The recording's id, '' before the server is ready. */
@@ -41,9 +41,10 @@ export class Spool extends EventTarget {
   #hello = /** @type {Hello | null} */ (null);
   /** With what a lost connection is taken up again. */
   #resume = '';
-  /** What the server has not acknowledged yet, and how many messages it has. @type {(Blob | string)[]} */
+  /** Messages that the server has not acknowledged yet. @type {(Blob | string)[]} */
   #outbox = [];
-  #taken = 0;
+  /** How many messages the server has acknowledged. */
+  #ackedSeq = 0;
   #lostAt = 0;
   /** What ended the connection for good. @type {Error | undefined} */
   #why;
@@ -119,10 +120,10 @@ export class Spool extends EventTarget {
     return /** @type {Extract<FromSpool, { type: 'finished' }>} */ (answer).recording;
   }
 
-  /** Asks how many pictures have not come, of those that were written before the recorder was stopped. */
+  /** Asks how many of the frames written before the recorder was stopped have not arrived. */
   async outstanding() {
     const answer = await this.#expect('outstanding', { type: 'outstanding' });
-    return /** @type {Extract<FromSpool, { type: 'outstanding' }>} */ (answer).pictures;
+    return /** @type {Extract<FromSpool, { type: 'outstanding' }>} */ (answer).frames;
   }
 
   /** Asks for an address to download from, good for a minute. */
@@ -183,7 +184,7 @@ export class Spool extends EventTarget {
   /** @param {FromSpool} message */
   #onMessage(message) {
     if (message.type === 'ack') {
-      this.#onTaken(message.taken);
+      this.#onAcked(message.acked_seq);
       this.acknowledged = message.bytes;
       this.dispatchEvent(new CustomEvent('ack', { detail: message }));
     } else if (message.type === 'alarm' || message.type === 'hashed') {
@@ -200,21 +201,21 @@ export class Spool extends EventTarget {
   }
 
   /** @param {Extract<FromSpool, { type: 'ready' }>} ready */
-  #onReady({ resume, taken, bytes }) {
+  #onReady({ resume, acked_seq: ackedSeq, bytes }) {
     this.#ready = true;
     this.#resume = resume;
     this.acknowledged = bytes;
-    this.#onTaken(taken);
+    this.#onAcked(ackedSeq);
     for (const data of this.#outbox) this.#send(data);
     for (const { question } of this.#waiting) if (question) this.#send(JSON.stringify(question));
     if (this.#lostAt) this.dispatchEvent(new CustomEvent('resumed'));
     this.#lostAt = 0;
   }
 
-  /** Forgets what the server has. @param {number} taken messages, since the beginning */
-  #onTaken(taken) {
-    this.#outbox.splice(0, taken - this.#taken);
-    this.#taken = taken;
+  /** Drops what the server has acknowledged. @param {number} ackedSeq messages since the beginning */
+  #onAcked(ackedSeq) {
+    this.#outbox.splice(0, ackedSeq - this.#ackedSeq);
+    this.#ackedSeq = ackedSeq;
     if (this.acknowledged - this.#collectedAt < COLLECT_EVERY) return;
     this.#collectedAt = this.acknowledged;
     // Chrome fact 34: blobs keep their bytes until they are collected, and their small wrappers give no cause to.

@@ -18,10 +18,10 @@ export class Member {
   /** Whether the connection to them is broken. */
   cut = false;
 
-  /** @param {MemberInfo} info @param {boolean} [elsewhere] whether they are there by another server than ours */
-  constructor(info, elsewhere = false) {
+  /** @param {MemberInfo} info @param {boolean} [remoteServer] whether they joined by way of another server than ours */
+  constructor(info, remoteServer = false) {
     this.info = info;
-    this.elsewhere = elsewhere;
+    this.remoteServer = remoteServer;
   }
 
   get id() {
@@ -39,8 +39,8 @@ export class Member {
  * gone and back, `closed` when it is gone for good.
  */
 export class Room extends EventTarget {
-  /** Whether who is here is what this page sees; else the server tells it. */
-  ownPresence = false;
+  /** Whether join and leave events come from the server; otherwise this page sends them. */
+  presenceFromServer = true;
   /** @type {Map<string, Member>} */
   members = new Map();
   id = '';
@@ -51,8 +51,8 @@ export class Room extends EventTarget {
   spoolToken = '';
   /** What was recorded here, the newest first; null where the server keeps no list. @type {LibraryItem[] | null} */
   recordings = null;
-  /** @type {Wants} */
-  #wants = null;
+  /** @type {Subscriptions} */
+  #subscriptions = null;
   /** @type {Transport | null} */
   #transport = null;
   #signaling;
@@ -98,7 +98,7 @@ export class Room extends EventTarget {
     this.marker = welcome.marker;
     this.spoolToken = welcome.spool_token;
     this.recordings = welcome.recordings;
-    this.#wants = hello.wants;
+    this.#subscriptions = hello.subscriptions;
     const transport = this.#createTransport({
       id: welcome.id,
       configuration: { iceServers: welcome.ice_servers, iceTransportPolicy: welcome.ice_policy },
@@ -117,7 +117,7 @@ export class Room extends EventTarget {
     });
     for (const info of welcome.members) {
       this.members.set(info.id, new Member(info));
-      if (sizeFor(info.wants, this.id)) this.#awaited.set(info.id, Promise.withResolvers());
+      if (sizeFor(info.subscriptions, this.id)) this.#awaited.set(info.id, Promise.withResolvers());
     }
     /** @param {string} type @param {(detail: any) => void} hear */
     const elsewhere = (type, hear) =>
@@ -151,11 +151,11 @@ export class Room extends EventTarget {
     this.#awaited.clear();
   }
 
-  /** Says whom we want to receive, and how large; resolves at once. @param {Wants} wants */
-  want(wants) {
-    this.#wants = wants;
-    this.#signaling.send({ type: 'wants', wants });
-    this.#transport?.want(wants);
+  /** Says whom we want to receive, and how large; resolves at once. @param {Subscriptions} subscriptions */
+  subscribe(subscriptions) {
+    this.#subscriptions = subscriptions;
+    this.#signaling.send({ type: 'subscribe', subscriptions });
+    this.#transport?.subscribe(subscriptions);
     for (const member of this.members.values()) void this.#arrived(member);
   }
 
@@ -165,7 +165,9 @@ export class Room extends EventTarget {
     for (;;) {
       const missing = [...this.members.values()].filter(
         (member) =>
-          !member.received && sizeFor(this.#wants, member.id) && (member.info.audio || member.info.video),
+          !member.received &&
+          sizeFor(this.#subscriptions, member.id) &&
+          (member.info.audio || member.info.video),
       );
       if (missing.length === 0) return;
       if (performance.now() > end) {
@@ -198,7 +200,7 @@ export class Room extends EventTarget {
 
   /** The largest picture that somebody wants of us, or null. @returns {PictureSize | null} */
   wantedSize() {
-    const sizes = [...this.members.values()].map((member) => sizeFor(member.info.wants, this.id));
+    const sizes = [...this.members.values()].map((member) => sizeFor(member.info.subscriptions, this.id));
     return sizes.reduce((large, size) => (size && (!large || area(size) > area(large)) ? size : large), null);
   }
 
@@ -260,10 +262,10 @@ export class Room extends EventTarget {
         this.#onLeft(message.id);
         break;
       }
-      case 'wants': {
+      case 'subscribe': {
         const member = this.members.get(message.id);
         if (!member) break;
-        member.info.wants = message.wants;
+        member.info.subscriptions = message.subscriptions;
         await this.#serve(member);
         break;
       }
@@ -293,14 +295,14 @@ export class Room extends EventTarget {
    * Enters by the transport; whoever can't is not left behind in the room.
    *
    * @param {Transport} transport
-   * @param {{media: string, wants: Wants}} hello
+   * @param {{media: string, subscriptions: Subscriptions}} hello
    * @param {{name: string, marker: number, members: MemberInfo[]}} welcome
    */
-  async #enter(transport, { media, wants }, { name, marker, members }) {
+  async #enter(transport, { media, subscriptions }, { name, marker, members }) {
     const synthetic = media === 'synthetic';
     const taken = members.map((info) => info.marker);
     try {
-      this.marker = await transport.enter({ name, marker, synthetic, wants, taken });
+      this.marker = await transport.enter({ name, marker, synthetic, subscriptions, taken });
     } catch (error) {
       this.leave();
       throw error;
@@ -321,10 +323,10 @@ export class Room extends EventTarget {
   }
 
   /** @param {MemberInfo} info of somebody who is there by another server */
-  #onTold({ id, audio, video, screen, wants, marker }) {
+  #onTold({ id, audio, video, screen, subscriptions, marker }) {
     const member = this.members.get(id);
     if (!member) return;
-    Object.assign(member.info, { audio, video, screen, wants, marker });
+    Object.assign(member.info, { audio, video, screen, subscriptions, marker });
     this.#emit('state', member);
     void this.#serve(member);
   }
@@ -340,7 +342,7 @@ export class Room extends EventTarget {
 
   /** Sends to a member what they want of us. @param {Member} member */
   async #serve(member) {
-    const size = sizeFor(member.info.wants, this.id);
+    const size = sizeFor(member.info.subscriptions, this.id);
     this.dispatchEvent(new Event('wanted'));
     await this.#transport?.setWanted(member.id, size);
   }
@@ -356,7 +358,11 @@ export class Room extends EventTarget {
 
   /** Waits for a wanted member's first decoded frame and first sound, and tells them. @param {Member} member */
   async #arrived(member) {
-    while (!member.received && this.members.get(member.id) === member && sizeFor(this.#wants, member.id)) {
+    while (
+      !member.received &&
+      this.members.get(member.id) === member &&
+      sizeFor(this.#subscriptions, member.id)
+    ) {
       const stats = await this.#transport?.stats(member.id);
       // Others may have waited for the same.
       if (stats && !member.received && flows(stats, member.info)) {
@@ -375,8 +381,8 @@ export class Room extends EventTarget {
   }
 }
 
-/** @param {Wants} wants @param {string} id @returns {PictureSize | null} */
-export const sizeFor = (wants, id) => wants?.[id] ?? wants?.['*'] ?? null;
+/** @param {Subscriptions} subscriptions @param {string} id @returns {PictureSize | null} */
+export const sizeFor = (subscriptions, id) => subscriptions?.[id] ?? subscriptions?.['*'] ?? null;
 
 /** @param {PictureSize} size */
 const area = ({ width, height, frameRate }) => width * height * frameRate;

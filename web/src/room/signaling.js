@@ -21,11 +21,11 @@ const RECONNECT_EVERY = 250;
 const LOST = 1006;
 
 /** @typedef {Extract<FromServer, { type: 'welcome' }>} Welcome */
-/** @typedef {Extract<FromServer, { type: 'looking' }>} Looking */
+/** @typedef {Extract<FromServer, { type: 'viewing' }>} Viewing */
 /** @typedef {Omit<Extract<ToServer, { type: 'hello' }>, 'type'>} Greeting */
 
 /** Who takes a connection up again, or only looks on, is nobody who comes in. @type {Greeting} */
-const NOBODY = { token: null, room: null, name: null, code: null, media: 'synthetic', wants: null };
+const NOBODY = { token: null, room: null, name: null, code: null, media: 'synthetic', subscriptions: null };
 
 /**
  * Emits `message` with each message of the server after the welcome, `clock` when the estimate improves, `lost` when
@@ -39,17 +39,19 @@ export class Signaling extends EventTarget {
   #open = false;
   /** With what a lost connection is taken up again. */
   #resume = '';
-  /** Messages that the server has not taken yet, how many it has, and how many of its own we heard. @type {ToServer[]} */
+  /** Messages that the server has not acknowledged yet. @type {ToServer[]} */
   #outbox = [];
-  #taken = 0;
-  #heard = 0;
+  /** How many of our messages the server has acknowledged. */
+  #ackedSeq = 0;
+  /** How many of the server's messages we have received. */
+  #receivedSeq = 0;
   #lostAt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retry;
   #pings = 0;
-  /** @type {PromiseWithResolvers<Welcome | Looking>} */
+  /** @type {PromiseWithResolvers<Welcome | Viewing>} */
   #welcome = Promise.withResolvers();
 
   /** @param {string} url of the signalling socket @param {string[]} [protocols] */
@@ -70,7 +72,7 @@ export class Signaling extends EventTarget {
 
   /** Opens the socket for who looks at the recordings; resolves with them, fails with the server's refusal. @param {string} code */
   async look(code) {
-    return /** @type {Looking} */ (await this.#greet({ ...NOBODY, role: 'viewer', code }));
+    return /** @type {Viewing} */ (await this.#greet({ ...NOBODY, role: 'viewer', code }));
   }
 
   /** @param {Greeting} hello */
@@ -120,41 +122,41 @@ export class Signaling extends EventTarget {
 
   /** @param {FromServer} message */
   #onMessage(message) {
-    if (message.type === 'welcome' || message.type === 'looking') {
+    if (message.type === 'welcome' || message.type === 'viewing') {
       // Who looks on has nothing that could be lost, and says hello again.
       this.#resume = message.type === 'welcome' ? message.resume : '';
       this.#onOpen(0);
       // A welcome is worth little without the time: what happens is told on the room's clock.
       this.addEventListener('clock', () => this.#welcome.resolve(message), { once: true });
     } else if (message.type === 'resumed') {
-      this.#onOpen(message.taken);
+      this.#onOpen(message.acked_seq);
       this.#lostAt = 0;
       this.dispatchEvent(new Event('resumed'));
     } else if (message.type === 'pong') {
-      this.#onTaken(message.taken);
+      this.#onAcked(message.acked_seq);
       if (this.clock.update(message.sent, message.time, pageNow())) this.dispatchEvent(new Event('clock'));
     } else if (message.type === 'error') {
       const name = /** @type {import('../shared/errors.js').ErrorName} */ (message.name);
       this.#welcome.reject(new HarnessError(name, message.message, message.code));
     } else {
-      this.#heard += 1;
+      this.#receivedSeq += 1;
       this.dispatchEvent(new CustomEvent('message', { detail: message }));
     }
   }
 
-  /** @param {number} taken messages that the server has of us */
-  #onOpen(taken) {
+  /** @param {number} ackedSeq how many of our messages the server has */
+  #onOpen(ackedSeq) {
     this.#open = true;
-    this.#onTaken(taken);
+    this.#onAcked(ackedSeq);
     for (const message of this.#outbox) this.#say(message);
     clearTimeout(this.#timer);
     this.#ping();
   }
 
-  /** @param {number} taken */
-  #onTaken(taken) {
-    this.#outbox.splice(0, taken - this.#taken);
-    this.#taken = taken;
+  /** Drops what the server has acknowledged. @param {number} ackedSeq */
+  #onAcked(ackedSeq) {
+    this.#outbox.splice(0, ackedSeq - this.#ackedSeq);
+    this.#ackedSeq = ackedSeq;
   }
 
   /** @param {number} code */
@@ -173,7 +175,7 @@ export class Signaling extends EventTarget {
       return;
     }
     this.#retry = setTimeout(() => {
-      this.#connect({ ...NOBODY, resume: this.#resume, heard: this.#heard });
+      this.#connect({ ...NOBODY, resume: this.#resume, received_seq: this.#receivedSeq });
     }, RECONNECT_EVERY);
   }
 
@@ -183,7 +185,7 @@ export class Signaling extends EventTarget {
   }
 
   #ping() {
-    this.#say({ type: 'ping', sent: pageNow(), heard: this.#heard });
+    this.#say({ type: 'ping', sent: pageNow(), received_seq: this.#receivedSeq });
     this.#pings += 1;
     this.#timer = setTimeout(() => this.#ping(), this.#pings < QUICK_PINGS ? QUICK_MS : CALM_MS);
   }

@@ -59,7 +59,7 @@ describe('beginning', () => {
     assert.deepEqual(
       {
         token: 'token',
-        presence: 'server',
+        presence_from_server: true,
         recording: null,
         recorder: 'all',
         config: take.plan.config,
@@ -87,7 +87,7 @@ describe('beginning', () => {
 
     const begun = take.begin([], 'token');
     mixer.emit('ticks', { first: 0, written: [1] });
-    mixer.emit('event', { time: 5000, event: 'sound', participant: 'alice', on: true });
+    mixer.emit('event', { time: 5000, event: 'audio', participant: 'alice', on: true });
     const early = log.of('spool ticks', 'spool event');
     await begun;
     mixer.emit('ticks', { first: 8, written: [1] });
@@ -95,7 +95,7 @@ describe('beginning', () => {
     assert.deepEqual([], early);
     // Events are told on the room's clock, which shows 1000 ms less.
     assert.deepEqual(
-      ['spool open', 'spool ticks 0', 'spool event sound 4000', 'recorder start', 'spool ticks 8'],
+      ['spool open', 'spool ticks 0', 'spool event audio 4000', 'recorder start', 'spool ticks 8'],
       log.of('spool', 'recorder'),
     );
   });

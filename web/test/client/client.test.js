@@ -82,6 +82,7 @@ class FakeRoom extends EventTarget {
   name = 'alice';
   marker = 3;
   spoolToken = 'spool token';
+  presenceFromServer = true;
   clock = new RoomClock();
   /** @type {Map<string, unknown>} */
   members = new Map();
@@ -89,8 +90,8 @@ class FakeRoom extends EventTarget {
   hello = null;
   /** @type {Error | null} */
   arrival = null;
-  /** @type {Wants[]} */
-  wants = [];
+  /** @type {Subscriptions[]} */
+  subscriptions = [];
   /** @type {unknown[]} */
   announced = [];
   /** @type {[FakeTrack, FakeTrack][]} */
@@ -119,9 +120,9 @@ class FakeRoom extends EventTarget {
     if (this.arrival) throw this.arrival;
   }
 
-  /** @param {Wants} wants */
-  want(wants) {
-    this.wants.push(wants);
+  /** @param {Subscriptions} subscriptions */
+  subscribe(subscriptions) {
+    this.subscriptions.push(subscriptions);
   }
 
   /** @param {unknown} state */
@@ -224,7 +225,7 @@ describe('joining', () => {
 
     assert.deepEqual({ id: 'me', marker: 3, name: 'alice' }, answer);
     assert.deepEqual(
-      { token: 't', room: null, name: 'alice', code: null, media: 'camera', wants: null },
+      { token: 't', room: null, name: 'alice', code: null, media: 'camera', subscriptions: null },
       room.hello,
     );
     assert.equal('joined', client.state);
@@ -380,7 +381,7 @@ describe('starting', () => {
     await client.startMediaRecording({ recorder: 'all' });
 
     assert.deepEqual(['mixer1 add alice', 'mixer1 add bob', 'mixer1 add carol'], log.of('mixer1 add'));
-    assert.deepEqual(LARGE, room.wants.at(-1)?.['id of bob']);
+    assert.deepEqual(LARGE, room.subscriptions.at(-1)?.['id of bob']);
   });
 
   test('local takes in nobody else, whoever comes', async (context) => {
@@ -391,7 +392,7 @@ describe('starting', () => {
     room.enter('carol');
 
     assert.deepEqual(['mixer1 add alice'], log.of('mixer1 add'));
-    assert.equal(null, room.wants.at(-1));
+    assert.equal(null, room.subscriptions.at(-1));
   });
 
   for (const [what, failing] of /** @type {const} */ ([
@@ -411,7 +412,7 @@ describe('starting', () => {
       await assert.rejects(client.startMediaRecording(), { message: 'It broke.' });
 
       assert.deepEqual(['mixer1 close', 'spool1 close'], log.lines.slice(-2));
-      assert.deepEqual([null, []], [room.wants.at(-1), events]);
+      assert.deepEqual([null, []], [room.subscriptions.at(-1), events]);
       await assert.rejects(client.stopMediaRecording(), { code: 10454 });
     });
   }
@@ -425,7 +426,7 @@ describe('starting', () => {
     await assert.rejects(client.startMediaRecording(), { name: 'NotSupportedError' });
 
     assert.equal('mixer1 close', log.lines.at(-1));
-    assert.equal(null, room.wants.at(-1));
+    assert.equal(null, room.subscriptions.at(-1));
   });
 
   test('that fails because somebody does not arrive subscribes to nobody', async (context) => {
@@ -434,7 +435,7 @@ describe('starting', () => {
 
     await assert.rejects(client.startMediaRecording(), { message: 'No picture of bob.' });
 
-    assert.deepEqual([null, []], [room.wants.at(-1), stages]);
+    assert.deepEqual([null, []], [room.subscriptions.at(-1), stages]);
   });
 });
 
@@ -508,7 +509,7 @@ describe('starting again', () => {
     await assert.rejects(client.startMediaRecording(), { message: 'no more' });
 
     assert.equal('recording', client.getMediaRecording().state);
-    assert.ok(room.wants.at(-1)?.['id of bob']);
+    assert.ok(room.subscriptions.at(-1)?.['id of bob']);
     assert.equal('id of spool1', (await client.stopMediaRecording()).id);
   });
 });
@@ -522,7 +523,7 @@ describe('stopping', () => {
 
     assert.deepEqual(['id of spool1', 'abc', 10], [finished.id, finished.sha256, finished.size]);
     assert.ok(finished.stopToFileMs >= 0);
-    assert.equal(null, room.wants.at(-1));
+    assert.equal(null, room.subscriptions.at(-1));
   });
 
   test('twice, or with nothing recording, is refused', async (context) => {
@@ -824,7 +825,7 @@ describe('a recording that breaks by itself', () => {
     assert.equal('failed', client.getMediaRecording().state);
     await assert.rejects(client.stopMediaRecording(), error);
     await assert.rejects(client.downloadMediaRecording(), error);
-    assert.equal(null, room.wants.at(-1));
+    assert.equal(null, room.subscriptions.at(-1));
   });
 
   test('can be cleaned, and another one started', async (context) => {
@@ -876,14 +877,14 @@ describe('watching', () => {
     room.enter('bob');
 
     client.watch({ '*': huge });
-    const watched = room.wants.at(-1);
+    const watched = room.subscriptions.at(-1);
     await client.startMediaRecording();
-    const recorded = room.wants.at(-1);
+    const recorded = room.subscriptions.at(-1);
     await client.stopMediaRecording();
 
     assert.deepEqual(
       [{ '*': huge }, huge, { '*': huge }],
-      [watched, recorded?.['id of bob'], room.wants.at(-1)],
+      [watched, recorded?.['id of bob'], room.subscriptions.at(-1)],
     );
   });
 });

@@ -22,8 +22,8 @@ function setUp(context) {
 async function admit(token) {
   const socket = FakeSocket.last;
   socket.accept();
-  socket.say({ type: 'looking', room: 'open', token, recordings: [] });
-  socket.say({ type: 'pong', sent: 0, time: 1000, taken: 0 });
+  socket.say({ type: 'viewing', room: 'open', token, recordings: [] });
+  socket.say({ type: 'pong', sent: 0, time: 1000, acked_seq: 0 });
   await allSettled();
   return socket;
 }

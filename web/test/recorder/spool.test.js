@@ -15,7 +15,7 @@ const HELLO = /** @type {const} */ ({
   width: 640,
   height: 360,
   frame_rate: 15,
-  presence: 'server',
+  presence_from_server: true,
   clock: { offset: -5, error: 0.5 },
 });
 const FINISHED = { id: 'r1', name: 'standup.webm', size: 10, sha256: 'abc', duration: 1.5 };
@@ -27,7 +27,7 @@ async function open(context) {
   const opened = spool.open(HELLO);
   const socket = FakeSocket.last;
   socket.accept();
-  socket.say({ type: 'ready', recording: 'r1', resume: 'again', bytes: 0, taken: 0 });
+  socket.say({ type: 'ready', recording: 'r1', resume: 'again', bytes: 0, acked_seq: 0 });
   await opened;
   socket.sent = [];
   /** @type {Error[]} */
@@ -58,7 +58,7 @@ describe('opening', () => {
     socket.accept();
     await settled();
     const waiting = done;
-    socket.say({ type: 'ready', recording: 'r1', resume: 'again', bytes: 0, taken: 0 });
+    socket.say({ type: 'ready', recording: 'r1', resume: 'again', bytes: 0, acked_seq: 0 });
     await opened;
 
     assert.equal('ws://127.0.0.1/spool', socket.url);
@@ -128,7 +128,7 @@ describe('chunks', () => {
     spool.chunk(new Blob(['a']));
     spool.ticks(0, [1, null]);
     spool.chunk(new Blob(['b']));
-    spool.event({ time: 5, event: 'sound', participant: 'alice', on: true });
+    spool.event({ time: 5, event: 'audio', participant: 'alice', on: true });
 
     assert.deepEqual(
       [
@@ -136,7 +136,7 @@ describe('chunks', () => {
         'chunk',
         { type: 'ticks', first: 0, written: [1, null] },
         'chunk',
-        { type: 'event', event: { time: 5, event: 'sound', participant: 'alice', on: true } },
+        { type: 'event', event: { time: 5, event: 'audio', participant: 'alice', on: true } },
       ],
       socket.sent.map((data) => (data instanceof Blob ? 'chunk' : data)),
     );
@@ -149,10 +149,10 @@ describe('chunks', () => {
     spool.addEventListener('ack', (event) => heard.push(/** @type {CustomEvent<unknown>} */ (event).detail));
     spool.chunk(new Blob(['abc']));
 
-    socket.say({ type: 'ack', bytes: 3, taken: 1, tracks: ['audio'] });
+    socket.say({ type: 'ack', bytes: 3, acked_seq: 1, tracks: ['audio'] });
 
     assert.equal(3, spool.acknowledged);
-    assert.deepEqual([{ type: 'ack', bytes: 3, taken: 1, tracks: ['audio'] }], heard);
+    assert.deepEqual([{ type: 'ack', bytes: 3, acked_seq: 1, tracks: ['audio'] }], heard);
   });
 });
 
@@ -163,7 +163,7 @@ describe('questions', () => {
     socket.sent = [];
 
     const outstanding = spool.outstanding();
-    socket.say({ type: 'outstanding', pictures: 3 });
+    socket.say({ type: 'outstanding', frames: 3 });
     const end = spool.end();
     socket.say({ type: 'finished', recording: FINISHED });
     const address = spool.address();
@@ -194,7 +194,7 @@ describe('questions', () => {
     const sent = spool.sent();
     const second = spool.address();
     socket.say({ type: 'address', url: '/1', name: 'a' });
-    socket.say({ type: 'ack', bytes: 0, taken: 0, tracks: [] });
+    socket.say({ type: 'ack', bytes: 0, acked_seq: 0, tracks: [] });
     socket.say({ type: 'address', url: '/2', name: 'a' });
     socket.say({ type: 'sent', bytes: 1 });
     socket.say({ type: 'sent', bytes: 1 });
@@ -259,14 +259,14 @@ describe('a lost connection', () => {
     spool.ticks(0, [1]);
     spool.chunk(new Blob(['abc']));
     spool.chunk(new Blob(['de']));
-    socket.say({ type: 'ack', bytes: 0, taken: 1, tracks: [] });
+    socket.say({ type: 'ack', bytes: 0, acked_seq: 1, tracks: [] });
 
     socket.drop();
     spool.recorder('paused', 5);
     await time.pass(250);
     const again = FakeSocket.last;
     again.accept();
-    again.say({ type: 'ready', recording: 'r1', resume: 'again', bytes: 3, taken: 2 });
+    again.say({ type: 'ready', recording: 'r1', resume: 'again', bytes: 3, acked_seq: 2 });
 
     const [hello, chunk, state, ...rest] = again.sent;
     assert.notEqual(socket, again);
@@ -290,7 +290,7 @@ describe('a lost connection', () => {
     await time.pass(250);
     const again = FakeSocket.last;
     again.accept();
-    again.say({ type: 'ready', recording: 'r1', resume: 'again', bytes: 0, taken: 0 });
+    again.say({ type: 'ready', recording: 'r1', resume: 'again', bytes: 0, acked_seq: 0 });
     again.say({ type: 'address', url: '/1', name: 'a' });
 
     assert.deepEqual([], socket.sent);
@@ -308,7 +308,7 @@ describe('a lost connection', () => {
     await time.pass(250);
     const again = FakeSocket.last;
     again.accept();
-    again.say({ type: 'ready', recording: 'r1', resume: 'again', bytes: 0, taken: 0 });
+    again.say({ type: 'ready', recording: 'r1', resume: 'again', bytes: 0, acked_seq: 0 });
     again.say({ type: 'address', url: '/1', name: 'a' });
     again.say({ type: 'cleaned' });
 

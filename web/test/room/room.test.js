@@ -20,7 +20,7 @@ const member = (name, facts) => ({
   audio: true,
   video: true,
   screen: false,
-  wants: null,
+  subscriptions: null,
   ...facts,
 });
 
@@ -78,7 +78,7 @@ class FakeMesh extends EventTarget {
     return Promise.resolve(marker);
   }
 
-  want() {
+  subscribe() {
     return undefined;
   }
 
@@ -143,15 +143,15 @@ class FakeMesh extends EventTarget {
   }
 }
 
-const HELLO = { token: null, room: null, name: 'alice', code: null, media: 'synthetic', wants: null };
+const HELLO = { token: null, room: null, name: 'alice', code: null, media: 'synthetic', subscriptions: null };
 
 /**
  * Alice in a room with these people.
  *
  * @param {MemberInfo[]} members
- * @param {Wants} [wants]
+ * @param {Subscriptions} [subscriptions]
  */
-async function enter(members, wants = null) {
+async function enter(members, subscriptions = null) {
   const signaling = new FakeSignaling();
   /** @type {FakeMesh[]} */
   const meshes = [];
@@ -168,7 +168,7 @@ async function enter(members, wants = null) {
     });
   }
   for (const type of ['wanted', 'clock', 'closed']) room.addEventListener(type, () => events.push(type));
-  const joined = room.join({ ...HELLO, wants });
+  const joined = room.join({ ...HELLO, subscriptions });
   signaling.welcome.resolve({
     type: 'welcome',
     id: 'me',
@@ -258,8 +258,8 @@ describe('publishing', () => {
 
   test('waits until everybody who subscribes has our picture and sound', async () => {
     const { room, signaling } = await enter([
-      member('bob', { wants: { '*': SMALL } }),
-      member('carol', { wants: { me: LARGE } }),
+      member('bob', { subscriptions: { '*': SMALL } }),
+      member('carol', { subscriptions: { me: LARGE } }),
     ]);
     let done = false;
     const published = room.publish(media).then(() => (done = true));
@@ -275,7 +275,7 @@ describe('publishing', () => {
   });
 
   test('does not wait for who left meanwhile', async () => {
-    const { room, signaling } = await enter([member('bob', { wants: { '*': SMALL } })]);
+    const { room, signaling } = await enter([member('bob', { subscriptions: { '*': SMALL } })]);
     const published = room.publish(media);
 
     await signaling.say({ type: 'left', id: 'id of bob', reason: 'connection lost' });
@@ -285,7 +285,7 @@ describe('publishing', () => {
 
   test('says who did not receive us after 20 s', async (context) => {
     const time = new FakeTime(context);
-    const { room } = await enter([member('bob', { wants: { '*': SMALL } })]);
+    const { room } = await enter([member('bob', { subscriptions: { '*': SMALL } })]);
     const failed = assert.rejects(room.publish(media), {
       name: 'StepTimeout',
       message: /^bob did not receive .* 20 s/,
@@ -299,9 +299,9 @@ describe('publishing', () => {
   test('gives each what they want of us', async (context) => {
     const time = new FakeTime(context);
     const { room, mesh } = await enter([
-      member('bob', { wants: { '*': SMALL } }),
-      member('carol', { wants: { me: LARGE, '*': SMALL } }),
-      member('dave', { wants: { 'id of bob': LARGE } }),
+      member('bob', { subscriptions: { '*': SMALL } }),
+      member('carol', { subscriptions: { me: LARGE, '*': SMALL } }),
+      member('dave', { subscriptions: { 'id of bob': LARGE } }),
     ]);
 
     void room.publish(media).catch(() => undefined);
@@ -324,7 +324,7 @@ describe('subscribing', () => {
     const time = new FakeTime(context);
     const { room, signaling, mesh, events } = await enter([member('bob')]);
 
-    room.want({ '*': SMALL });
+    room.subscribe({ '*': SMALL });
     const arrived = room.allArrived();
     await time.pass(200);
     const early = signaling.of('received');
@@ -332,7 +332,7 @@ describe('subscribing', () => {
     await time.pass(200);
     await arrived;
 
-    assert.deepEqual([{ type: 'wants', wants: { '*': SMALL } }], signaling.of('wants'));
+    assert.deepEqual([{ type: 'subscribe', subscriptions: { '*': SMALL } }], signaling.of('subscribe'));
     assert.deepEqual([], early);
     assert.deepEqual([{ type: 'received', member: 'id of bob' }], signaling.of('received'));
     assert.deepEqual(['received bob'], events);
@@ -342,7 +342,7 @@ describe('subscribing', () => {
     const time = new FakeTime(context);
     const { room, signaling, mesh } = await enter([member('bob')]);
 
-    for (let round = 0; round < 5; round += 1) room.want({ '*': SMALL });
+    for (let round = 0; round < 5; round += 1) room.subscribe({ '*': SMALL });
     mesh.deliver('id of bob');
     await time.pass(300);
 
@@ -398,7 +398,7 @@ describe('what the server tells', () => {
   test('of a newcomer is passed on, and they are served', async () => {
     const { room, signaling, mesh, events } = await enter([]);
 
-    await signaling.say({ type: 'joined', member: member('bob', { wants: { '*': SMALL } }) });
+    await signaling.say({ type: 'joined', member: member('bob', { subscriptions: { '*': SMALL } }) });
     await settled();
 
     assert.deepEqual(['joined bob', 'wanted'], events);
@@ -445,8 +445,8 @@ describe('what the server tells', () => {
   test('of new wishes changes what they are sent', async () => {
     const { room, signaling, mesh, events } = await enter([member('bob')]);
 
-    await signaling.say({ type: 'wants', id: 'id of bob', wants: { me: LARGE } });
-    await signaling.say({ type: 'wants', id: 'a stranger', wants: { me: LARGE } });
+    await signaling.say({ type: 'subscribe', id: 'id of bob', subscriptions: { me: LARGE } });
+    await signaling.say({ type: 'subscribe', id: 'a stranger', subscriptions: { me: LARGE } });
     await settled();
 
     assert.deepEqual(['wanted'], events);
@@ -555,8 +555,8 @@ test('a connection to the server that is back looks for new ways to the others',
 
 test('the largest wish is the size that is wanted of us', async () => {
   const { room } = await enter([
-    member('bob', { wants: { '*': SMALL } }),
-    member('carol', { wants: { me: LARGE } }),
+    member('bob', { subscriptions: { '*': SMALL } }),
+    member('carol', { subscriptions: { me: LARGE } }),
     member('dave'),
   ]);
 

@@ -7,7 +7,7 @@ import { settled } from '../support/globals.js';
 import { FakeSocket } from '../support/socket.js';
 import { FakeTime } from '../support/time.js';
 
-const HELLO = { token: 't', room: null, name: 'alice', code: null, media: 'synthetic', wants: null };
+const HELLO = { token: 't', room: null, name: 'alice', code: null, media: 'synthetic', subscriptions: null };
 /** @type {FromServer} */
 const WELCOME = {
   type: 'welcome',
@@ -49,7 +49,7 @@ const pings = (socket) =>
 
 /** Answers the last ping: the room's clock shows 1000. @param {FakeSocket} socket */
 const pong = (socket) =>
-  socket.say({ type: 'pong', sent: Number(pings(socket).at(-1)), time: 1000, taken: 0 });
+  socket.say({ type: 'pong', sent: Number(pings(socket).at(-1)), time: 1000, acked_seq: 0 });
 
 describe('entering', () => {
   test('says hello, and is done when the time is known', async (context) => {
@@ -182,10 +182,13 @@ describe('a lost connection', () => {
     signaling.send({ type: 'received', member: 'm5' });
     await time.pass(300);
     FakeSocket.last.accept();
-    FakeSocket.last.say({ type: 'resumed', taken: 1 });
+    FakeSocket.last.say({ type: 'resumed', acked_seq: 1 });
 
     const [hello, ...rest] = /** @type {ToServer[]} */ (FakeSocket.last.sent);
-    assert.deepEqual(['hello', 'r', 1], hello?.type === 'hello' && [hello.type, hello.resume, hello.heard]);
+    assert.deepEqual(
+      ['hello', 'r', 1],
+      hello?.type === 'hello' && [hello.type, hello.resume, hello.received_seq],
+    );
     assert.deepEqual(
       ['m3', 'm5'],
       rest.flatMap((message) => (message.type === 'received' ? [message.member] : [])),

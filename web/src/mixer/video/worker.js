@@ -115,7 +115,7 @@ class VideoMixer {
     for (const picture of [...source.cadence.clear(), source.shown, source.label]) {
       if (picture) this.#arena.give(picture);
     }
-    if (source.live) post({ type: 'picture', time: pageNow(), id, on: false });
+    if (source.live) post({ type: 'video', time: pageNow(), id, on: false });
     this.#relayout = true;
   }
 
@@ -222,7 +222,7 @@ class VideoMixer {
       source.shown = next.item;
       if (source.wanted) {
         if (changed || !source.live) fill(this.#arena.memory, this.#composite, source.tile, BACKGROUND);
-        if (!source.live) post({ type: 'picture', time: due, id: source.id, on: true });
+        if (!source.live) post({ type: 'video', time: due, id: source.id, on: true });
         source.live = true;
         if (!this.#direct()) this.#draw(source, next.item);
       }
@@ -233,7 +233,7 @@ class VideoMixer {
     if (source.live && (!source.wanted || pageNow() - source.lastFrame > STALE)) {
       source.live = false;
       drawCard(this.#arena, this.#composite, source.name, source.tile);
-      post({ type: 'picture', time: due, id: source.id, on: false });
+      post({ type: 'video', time: due, id: source.id, on: false });
     }
     const { delay } = source.cadence;
     if (Math.abs(delay - source.delay) > 5) {

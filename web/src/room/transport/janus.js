@@ -73,7 +73,7 @@ export class Janus extends EventTarget {
       audio: true,
       video: true,
       screen: false,
-      wants: null,
+      subscriptions: null,
       server,
       sizes: [],
     };
@@ -84,8 +84,8 @@ export class Janus extends EventTarget {
    *
    * @param {import('./mesh.js').Entrant} who
    */
-  async enter({ name, marker, synthetic, wants, taken }) {
-    Object.assign(this.#card, { name, marker: synthetic ? marker : null, wants });
+  async enter({ name, marker, synthetic, subscriptions, taken }) {
+    Object.assign(this.#card, { name, marker: synthetic ? marker : null, subscriptions });
     await this.#open();
     // Who was there before us keeps theirs: Janus lets in one after the other.
     const theirs = new Set([...taken, ...[...this.#feeds.values()].map(({ card }) => card.marker)]);
@@ -95,9 +95,9 @@ export class Janus extends EventTarget {
     return free;
   }
 
-  /** Says whom we want to receive. @param {Wants} wants */
-  want(wants) {
-    void this.#tell({ wants });
+  /** Says whom we want to receive. @param {Subscriptions} subscriptions */
+  subscribe(subscriptions) {
+    void this.#tell({ subscriptions });
     this.#subscribe();
   }
 
@@ -311,11 +311,11 @@ export class Janus extends EventTarget {
 
   /** Asks for those whom we want, of their sizes the smallest that is large enough. */
   #subscribe() {
-    const { wants } = this.#card;
+    const { subscriptions } = this.#card;
     /** @type {Map<FeedId, number>} */
     const layers = new Map();
     for (const [feed, { card, publishes }] of this.#feeds) {
-      const size = sizeFor(wants, card.id);
+      const size = sizeFor(subscriptions, card.id);
       if (!size || !publishes) continue;
       const found = card.sizes.findIndex(({ height }) => height >= size.height);
       const layer = found < 0 ? card.sizes.length - 1 : found;

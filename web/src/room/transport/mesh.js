@@ -12,7 +12,7 @@ const FIT_AGAIN = 50;
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** How large the published picture is. @typedef {() => PictureSize} PublishedSize */
-/** Who enters, and the numbers that others have. @typedef {{name: string, marker: number, synthetic: boolean, wants: Wants, taken: (number | null)[]}} Entrant */
+/** Who enters, and the numbers that others have. @typedef {{name: string, marker: number, synthetic: boolean, subscriptions: Subscriptions, taken: (number | null)[]}} Entrant */
 
 /** One connection: perfect negotiation, our tracks where they are wanted, theirs as they come. */
 class Peer {
@@ -226,7 +226,7 @@ export class Mesh extends EventTarget {
     return Promise.resolve(marker);
   }
 
-  want() {
+  subscribe() {
     // The others hear it by our server.
   }
 

@@ -73,7 +73,7 @@ export class Player {
     this.#item = item;
     this.#open = new AbortController();
     const { t } = this.#language;
-    const kept = item.state === 'kept';
+    const kept = item.state === 'published';
     say(this.#title, item.name);
     const parts = [t('by {name}', { name: item.participant })];
     if (item.duration !== null) parts.push(length(item.duration, t));
@@ -91,7 +91,7 @@ export class Player {
     if (!kept) return;
     this.#try(async () => {
       await this.#load(item, 0);
-      if (item.verdict) await this.#ask(item);
+      if (item.result) await this.#ask(item);
     });
   }
 
@@ -105,7 +105,7 @@ export class Player {
     if (!shown) return;
     const item = items.find(({ id }) => id === shown.id);
     if (!item) this.close();
-    else if (item.verdict && !this.#judging && !this.#word.dataset['verdict'])
+    else if (item.result && !this.#judging && !this.#word.dataset['verdict'])
       this.#try(() => this.#ask(shown));
   }
 
@@ -154,7 +154,7 @@ export class Player {
     this.#judge.ariaDisabled = 'true';
     say(this.#word, this.#language.t('Reading every picture and sound of it.'));
     try {
-      const report = await this.#library.verdict(item.id, signal);
+      const report = await this.#library.verify(item.id, signal);
       const { report: address } = await this.#library.address(item.id);
       if (!signal.aborted) this.#show(report, address);
     } catch (error) {

@@ -223,7 +223,7 @@ export class RecordingPanel extends EventTarget {
   /** What the server keeps of this recording, if it does. */
   #listed() {
     const { take, room } = this.#client;
-    return room?.recordings?.find(({ id, state }) => id === take?.id && state === 'kept') ?? null;
+    return room?.recordings?.find(({ id, state }) => id === take?.id && state === 'published') ?? null;
   }
 
   /** What is being recorded. @param {Take} take */

@@ -6,9 +6,9 @@ import { fileSize, find, length, say } from '../page.js';
 const BADGES = {
   recording: ['', 'being recorded'],
   failed: ['!', 'failed'],
-  judging: ['…', 'being judged'],
-  'judged passed': ['✓', 'passed'],
-  'judged failed': ['✗', 'a check failed'],
+  verifying: ['…', 'being judged'],
+  'verified passed': ['✓', 'passed'],
+  'verified failed': ['✗', 'a check failed'],
 };
 
 /** Emits `opened` with a LibraryItem when somebody wants to see it. */
@@ -86,12 +86,12 @@ export class Recordings extends EventTarget {
     const name = /** @type {HTMLElement} */ (row.querySelector('strong'));
     const facts = /** @type {HTMLElement} */ (row.querySelector('.quiet'));
     const badge = /** @type {HTMLElement} */ (row.querySelector('.badge'));
-    const judged = item.verdict === 'judging' ? 'judging' : item.verdict ? `judged ${item.verdict}` : '';
-    const state = item.state === 'kept' ? judged : item.state;
+    const result = item.result === 'verifying' ? 'verifying' : item.result ? `verified ${item.result}` : '';
+    const state = item.state === 'published' ? result : item.state;
     const [sign, words] = BADGES[state] ?? ['', ''];
     // A button that can't be pressed can't be focused either, and so would not be heard of.
     button.ariaDisabled = String(item.state === 'recording');
-    row.dataset['state'] = state || 'kept';
+    row.dataset['state'] = state || 'published';
     say(name, item.name);
     say(facts, described(item, t));
     say(badge, sign);
