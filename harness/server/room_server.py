@@ -192,8 +192,8 @@ class RoomServer:
                 "url": self.url,
                 "key": self._admission.admit_apps(),
                 "token": token,
-                "media": "clip" if film else str(media),
-                "film": film,
+                "media": "video-file" if film else str(media),
+                "videoFile": film,
             }
 
         options = json.dumps(self._call(prepare))

@@ -109,7 +109,7 @@ class Participant:
     @property
     def others(self) -> list[str]:
         """Names of the others in the call, as this participant's page sees it; who can't be made out is a guest."""
-        return [str(name) for name in self._call("getPeople")]
+        return [str(name) for name in self._call("getParticipants")]
 
     def begin_join(self, options: dict[str, Any]) -> Callable[[], None]:
         """Start to join; what is returned waits until every subscriber has this participant's picture and sound."""
@@ -227,11 +227,11 @@ class Participant:
 
     def raise_voice(self) -> None:
         """Speak at twice the loudness; a camera's microphone can't be told to."""
-        self._call("raiseVoice", True)  # noqa: FBT003 - the page's argument
+        self._call("setSpeaking", True)  # noqa: FBT003 - the page's argument
 
     def lower_voice(self) -> None:
         """Speak as loud as before."""
-        self._call("raiseVoice", False)  # noqa: FBT003 - the page's argument
+        self._call("setSpeaking", False)  # noqa: FBT003 - the page's argument
 
     def shape_network(self, *, loss_percent: float = 0.0, latency_ms: float = 0.0, kbps: float | None = None) -> None:
         """Make the network of the calls worse, each way; without arguments it is as good as it is.

@@ -107,13 +107,13 @@ class Room:
             self.participants.append(participant)
             options: dict[str, Any] = {
                 "name": name,
-                "media": "clip" if film else brought,
-                "film": film,
+                "media": "video-file" if film else brought,
+                "videoFile": film,
                 "token": self._server.token(self.name, name),
                 "timeout": timeout * 1000,
             }
             if name == subscriber:
-                options["wants"] = {"*": {"width": 640, "height": 360, "frameRate": 30}}
+                options["subscriptions"] = {"*": {"width": 640, "height": 360, "frameRate": 30}}
             begun.append((participant, options))
         for finish in [participant.begin_join(options) for participant, options in begun]:
             finish()

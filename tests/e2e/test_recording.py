@@ -260,7 +260,7 @@ def test_people_who_want_each_other_at_the_same_moment_meet(room: Room) -> None:
         pair = [room._open(f"{name} {number}") for name in ("alice", "bob")]
         room.participants.extend(pair)
         joining = [
-            one.begin_join({"name": one.name, "token": room._server.token(room.name, one.name), "wants": wants})
+            one.begin_join({"name": one.name, "token": room._server.token(room.name, one.name), "subscriptions": wants})
             for one in pair
         ]
         for joined in joining:
