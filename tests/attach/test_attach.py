@@ -24,11 +24,11 @@ from harness import (
     attach,
     verify,
 )
-from harness.browser.app_page import AppPage
+from harness.browser.pages.application_page import AppPage
 from harness.session.participant import EVENTS
 from tests.apps.site import HERE as APPS
-from tests.media import Someone, Take, encode
-from tests.verdicts import whole
+from tests.support.media import Scene, Someone, encode
+from tests.support.reports import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from harness import Recording, Room
     from harness.recording.config import Recorder
     from tests.apps.site import Site
-    from tests.janus import Janus
+    from tests.support.servers.janus import Janus
 
     Enter = Callable[..., Participant]
 
@@ -314,7 +314,7 @@ def test_a_page_that_can_not_reach_us_is_told_what_it_lacks(
     page.page.goto(f"{site.url}/empty.html")
 
     with pytest.raises(NotSupportedError, match="can't reach the harness's server"):
-        page.call("getParticipants")
+        page.call("getPeople")
 
 
 # What a site of the internet answers with.
@@ -551,7 +551,7 @@ def test_a_window_that_the_page_opens_is_another_page(room: Room, enter: Enter, 
 def test_a_film_is_the_applications_camera(room: Room, enter: Enter, site: Site, tmp_path: Path) -> None:
     """Sent by the application, and recorded at the other end: its marks are in the recording, nobody's by name."""
     film = tmp_path / "film.webm"
-    encode(film, Take(people=(Someone(name="actor", marker=9),), width=640, height=360, seconds=8))
+    encode(film, Scene(people=(Someone(name="actor", marker=9),), width=640, height=360, seconds=8))
     alice = enter(f"{site.url}/simple-peer.html", "alice")
     bob = enter(f"{site.url}/simple-peer.html", "bob", media=film)
     alice.page.get_by_text("with 1").wait_for()

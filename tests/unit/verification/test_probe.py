@@ -24,11 +24,11 @@ class Witness:
         self.samples = 0
 
     def see(self, picture: Picture) -> None:
-        """Scene a picture."""
+        """Take a picture."""
         self.pictures.append(picture.at)
 
     def hear(self, sound: Sound) -> None:
-        """Scene a piece of sound."""
+        """Take a piece of sound."""
         self.sounds.append(sound.at)
         self.samples += sound.samples.size
 
