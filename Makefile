@@ -26,20 +26,20 @@ record: setup ## Record three participants for ten seconds, and verify the file
 # More for pytest: make test TESTS="--basetemp=build/pytest -k page".
 TESTS ?=
 
-# The page's own tests take seconds, beside Python's first ones. Two of Python's run at a time where they do not mind
-# (tests/conftest.py); 5 is pytest's code for "none of these". What failed anywhere is said once more, last.
+# The page's own tests take seconds and run next to the first Python tests. Files marked parallel run in two processes,
+# then all other tests run alone; 5 is pytest's exit code for "no tests selected". All failures are repeated at the end.
 test: setup-dev ## Run every suite in quick form
 	@page=$$(mktemp); failures=$$(mktemp); trap 'rm -f $$page $$failures' EXIT; \
 	scripts/with-node node --test --test-force-exit --test-reporter=spec $$(find web/test -name '*.test.js') >$$page 2>&1 & \
-	beside=0; alone=0; javascript=0; \
-	FAILURES=$$failures $(BIN)/pytest -n 2 -m "not alone" $(TESTS) || beside=$$?; \
+	parallel=0; alone=0; javascript=0; \
+	FAILURES=$$failures $(BIN)/pytest -n 2 -m "parallel and not alone" $(TESTS) || parallel=$$?; \
 	wait $$! || javascript=$$?; cat $$page; \
-	FAILURES=$$failures $(BIN)/pytest -m alone $(TESTS) || alone=$$?; \
+	FAILURES=$$failures $(BIN)/pytest -m "not parallel or alone" $(TESTS) || alone=$$?; \
 	test $$javascript -eq 0 || sed -n '/failing tests:/,$$p' $$page; \
-	echo "make test: pytest exit codes $$beside and $$alone, node --test exit code $$javascript"; \
+	echo "make test: pytest exit codes $$parallel and $$alone, node --test exit code $$javascript"; \
 	cat $$failures; \
-	test $$beside -eq 0 -o $$beside -eq 5 && test $$alone -eq 0 -o $$alone -eq 5 && test $$javascript -eq 0 && \
-	test $$beside -eq 0 -o $$alone -eq 0
+	test $$parallel -eq 0 -o $$parallel -eq 5 && test $$alone -eq 0 -o $$alone -eq 5 && test $$javascript -eq 0 && \
+	test $$parallel -eq 0 -o $$alone -eq 0
 
 test-thorough: setup-dev ## Run every suite in full, one test at a time (more than an hour)
 	HARNESS_FULL=1 $(BIN)/pytest $(TESTS)

@@ -24,13 +24,6 @@ GOALS = Goals()
 # Two busy cores may take long for any example. The quick form says the same every time; the full one looks further.
 settings.register_profile("steady", deadline=None, derandomize=not FULL, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
-# Folders and files whose tests do not mind what runs beside them; all others count pictures, or take times.
-BESIDE = {
-    *("unit", "page", "plugin", "cluster", "remote"),
-    # Those that attack by force run alone: what is recorded beside them would suffer.
-    *("test_beyond.py", "test_files.py", "test_names.py", "test_pages.py", "test_protocol.py", "test_quiet.py"),
-    *("test_chrome.py", "test_doctor.py", "test_other_browsers.py", "test_page.py", "test_page_together.py"),
-}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,16 +31,15 @@ def pytest_configure(config: pytest.Config) -> None:
     expect.set_options(timeout=20_000)
     config.addinivalue_line("markers", "own_thread: runs in a thread of its own, beside pytest-playwright's event loop")
     config.addinivalue_line("markers", "thorough: deepens what others cover; left out of the quick form")
-    config.addinivalue_line("markers", "alone: runs with nothing beside it; given to all that are not listed as BESIDE")
+    config.addinivalue_line("markers", "parallel: may run next to other tests; a file without this marker runs alone")
+    config.addinivalue_line("markers", "alone: runs with nothing next to it, although its file is marked parallel")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what has to run alone, before anybody chooses by marks."""
+    """Skip in the quick form what only the full form runs."""
     if item.get_closest_marker("thorough") and not FULL:
         item.add_marker(pytest.mark.skip(reason="Left out of the quick form: make test-thorough, or HARNESS_FULL=1."))
-    if not BESIDE & set(item.path.parts):
-        item.add_marker("alone")
 
 
 @pytest.hookimpl(trylast=True)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.parallel
+
 MANY = 40 if FULL else 4
 # So many bytes are a recording of a second or so.
 ENOUGH = 10_000

@@ -15,7 +15,7 @@ from harness.browser.chrome import Chrome
 from harness.errors import SetupError
 from tests.support import processes
 
-pytestmark = pytest.mark.own_thread
+pytestmark = [pytest.mark.own_thread, pytest.mark.parallel]
 
 # Python handles the signals, says that it is ready, and goes on using the page for a while.
 A_PROGRAM_WITH_CHROME = """

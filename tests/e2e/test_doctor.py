@@ -9,7 +9,7 @@ import rich.console
 
 from harness.browser.doctor import Examination, examine
 
-pytestmark = pytest.mark.own_thread
+pytestmark = [pytest.mark.own_thread, pytest.mark.parallel]
 
 
 def shown(examination: Examination) -> str:

@@ -21,6 +21,8 @@ from harness import NotSupportedError, RecordConfig, Room
 from harness.server.room_server import RoomServer
 from tests.support.reports import whole
 
+pytestmark = pytest.mark.parallel
+
 REASON = "This browser can't record a room"
 
 # A camera and a microphone of Firefox's own, and nobody to ask for them.

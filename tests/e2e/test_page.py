@@ -14,6 +14,8 @@ from harness.server.room_server import RoomServer
 from tests.e2e.people import Visit, button, heard, join, plays, runs, tile
 from tests.support.program import running
 
+pytestmark = pytest.mark.parallel
+
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
 

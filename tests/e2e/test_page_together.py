@@ -14,6 +14,8 @@ from harness.server.room_server import RoomServer
 from tests.e2e.people import Visit, button, join, plays, runs, tile
 from tests.support.servers.service import free_port
 
+pytestmark = pytest.mark.parallel
+
 # Asks for a viewer's token as the page does, on a connection that stays open.
 _LOOKS = """() => new Promise((resolve) => {
     globalThis.kept = new WebSocket(location.origin.replace('http', 'ws') + '/signal');

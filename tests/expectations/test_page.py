@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from tests.expectations.site import Site
 
+pytestmark = pytest.mark.parallel
+
 STRICT = {"Content-Security-Policy": "default-src 'none'; script-src 'self'; worker-src 'self'"}
 # Makes a module worker; resolves with its first message, or "refused".
 WORKER = """(address) => new Promise((resolve) => {

@@ -7,6 +7,8 @@ import pytest
 
 from tests.support.servers.nertc_sdk import ROOT, install_sdk, with_node
 
+pytestmark = pytest.mark.parallel
+
 TSC = ROOT / "node_modules" / ".bin" / "tsc"
 
 # A method's parameters may vary both ways in TypeScript, so the options are handed over in calls as well.

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.parallel
+
 QUIET = ("-p", "no:cacheprovider")
 RECORD = """
     import pytest

@@ -16,6 +16,8 @@ from harness.browser.locate import locate
 from tests.support.reports import CROWDED, LATE
 from tests.support.servers.janus import Janus
 
+pytestmark = pytest.mark.parallel
+
 QUIET = ("-p", "no:cacheprovider")
 ONE_PASSES_ONE_FAILS = """
     from harness import RecordConfig

@@ -4,6 +4,8 @@ import pytest
 
 from tests.support.media import Scene, cast, changed, film
 
+pytestmark = pytest.mark.parallel
+
 # pytest-playwright 0.10 trips pytest 9.2's own warning; it is not ours to fix, nor to fail on.
 QUIET = ("-p", "no:cacheprovider")
 

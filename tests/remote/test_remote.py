@@ -31,7 +31,7 @@ steps = [
   { download = "alice" },
 ]
 """
-pytestmark = pytest.mark.own_thread
+pytestmark = [pytest.mark.own_thread, pytest.mark.parallel]
 
 
 def test_a_room_in_a_browser_elsewhere_is_recorded_here(

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from harness.recording.recording import Recording
     from tests.support.goals import Goals
 
+pytestmark = pytest.mark.parallel
+
 SCENARIOS: Final = sorted((Path(__file__).parents[2] / "examples").glob("*.[ty]*ml"))
 EXPECTED: Final = """
 duration = 8

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from tests.support.goals import Goals
 
+pytestmark = pytest.mark.parallel
+
 FILES: Final = 200 if FULL else 40
 PEOPLE: Final = 100 if FULL else 20
 # A file name has so many bytes at most on every system that people use.

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from harness.server.room_server import RoomServer
 
+pytestmark = pytest.mark.parallel
+
 # Tries what a page of somebody else could; each answer is what came of it.
 _TRY = """async (url) => {
     const outcome = (promise) => promise.then((value) => String(value), (error) => error.name);

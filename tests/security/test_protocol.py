@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -33,6 +34,8 @@ from harness.server.spool.spool import Spool
 from tests.security.wire import TO_SIGNAL, malformed
 from tests.support.goals import FULL
 from tests.support.spooling import VERSIONS, begin
+
+pytestmark = pytest.mark.parallel
 
 ROOMS = ("red", "blue")
 NAMES = st.sampled_from(["alice", "bob", "bob ", "\u202ebob", "", "x" * 300, "<b>", "\0"])

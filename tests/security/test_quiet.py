@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tests.support.goals import Goals
 
+pytestmark = pytest.mark.parallel
+
 _ADDRESS = re.compile(r"\b(?!127\.0\.0\.1)(?:\d{1,3}\.){3}\d{1,3}\b")
 
 

@@ -17,6 +17,8 @@ from ruamel.yaml import YAML
 from harness.cli.commands.serve import _invitation
 from harness.verification.values.expectations import read_expected
 
+pytestmark = pytest.mark.parallel
+
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 CLI = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")

@@ -22,6 +22,8 @@ from harness.errors import (
     page_error,
 )
 
+pytestmark = pytest.mark.parallel
+
 PAGE = Path(__file__).parents[2] / "web" / "src" / "shared" / "errors.js"
 
 

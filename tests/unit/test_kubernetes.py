@@ -12,6 +12,8 @@ from ruamel.yaml import YAML
 
 from harness.batch.cluster import RESOURCE
 
+pytestmark = pytest.mark.parallel
+
 FOLDER = Path(__file__).parents[2] / "examples" / "kubernetes"
 DOCUMENTS = [
     (path.name, document) for path in sorted(FOLDER.glob("*.yaml")) for document in YAML(typ="safe").load_all(path)

@@ -3,7 +3,11 @@
 import subprocess
 import sys
 
+import pytest
+
 import harness
+
+pytestmark = pytest.mark.parallel
 
 
 def test_every_public_name_leads_to_what_bears_it() -> None:

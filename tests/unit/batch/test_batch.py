@@ -16,6 +16,8 @@ from tests.support.batch_jobs import NO_CHROME, Pretended
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.parallel
+
 
 def order(folder: Path, number: int, fate: str = "ends", **options: Any) -> Pretended:
     """Return an order that ends so."""

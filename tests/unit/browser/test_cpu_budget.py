@@ -13,6 +13,8 @@ import pytest
 from harness import RecordConfig
 from harness.browser.cpu_budget import Load, needed
 
+pytestmark = pytest.mark.parallel
+
 SMALL = RecordConfig(record_video_quality="360p", record_video_frame=15)
 LARGE = RecordConfig(record_video_quality="720p", record_video_frame=30)
 SOUND = RecordConfig(record_type="audio")

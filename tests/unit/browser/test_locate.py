@@ -11,6 +11,8 @@ from harness.browser.install import install
 from harness.browser.locate import Browser, locate, sandbox_works
 from harness.errors import SetupError
 
+pytestmark = pytest.mark.parallel
+
 VERSION = "156.0.8078.79"
 
 

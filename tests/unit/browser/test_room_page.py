@@ -10,6 +10,8 @@ import pytest
 from harness.browser.pages.room_page import RoomPage
 from harness.errors import NotSupportedError
 
+pytestmark = pytest.mark.parallel
+
 
 def context_of(name: str) -> Any:
     """Return a browser context that has nothing but its browser's name."""

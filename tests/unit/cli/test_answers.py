@@ -22,6 +22,8 @@ from tests.support.program import PROGRAM, harness
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.parallel
+
 LONG = "a" * 300 + ".webm"
 SCENARIO = 'steps = [ { join = "alice" }, { start = "alice" } ]'
 

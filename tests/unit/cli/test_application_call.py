@@ -12,6 +12,8 @@ from harness.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.parallel
+
 
 def test_without_an_address_it_is_our_own_room() -> None:
     """Nothing asked, nothing to enter."""

@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 
 from harness.cli.main import app
 
+pytestmark = pytest.mark.parallel
+
 ROOT = Path(__file__).parents[3]
 COMMANDS = (
     ["record"],

@@ -16,6 +16,8 @@ from tests.support.program import PROGRAM, running
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.parallel
+
 SERVE = ("serve", "--port", "0")
 
 

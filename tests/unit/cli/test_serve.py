@@ -7,6 +7,8 @@ import pytest
 from harness.cli.commands.serve import _origin
 from harness.errors import ConfigError
 
+pytestmark = pytest.mark.parallel
+
 
 @pytest.mark.parametrize(
     ("given", "said"),

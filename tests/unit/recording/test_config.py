@@ -10,6 +10,8 @@ import pytest
 from harness.errors import ConfigError
 from harness.recording.config import RecordConfig
 
+pytestmark = pytest.mark.parallel
+
 
 def test_defaults_are_nertcs() -> None:
     """A video at 360p and 15 frames a second, everybody in a grid."""

@@ -12,6 +12,8 @@ from harness.recording.convert import convert, length
 from harness.recording.recording import manifest_of
 from tests.support.media import Scene, cast, changed, encode, film
 
+pytestmark = pytest.mark.parallel
+
 SCENE = Scene(people=cast("alice", "bob"), width=640, height=360, seconds=4.0)
 
 

@@ -21,6 +21,8 @@ from tests.support.media import Scene, cast, encode
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.parallel
+
 SCENE = Scene(people=cast("alice"), width=160, height=90, rate=10, seconds=3.0)
 
 

@@ -8,6 +8,8 @@ import pytest
 from harness.errors import DiskFullError
 from harness.recording.files.disk import Headroom, free_bytes, megabytes, room_for
 
+pytestmark = pytest.mark.parallel
+
 
 def test_enough_room_is_enough(tmp_path: Path) -> None:
     """Nothing is said of a disk that has more than what is low."""

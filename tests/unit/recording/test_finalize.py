@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     AnyPacket = av.Packet[Any]
 
+pytestmark = pytest.mark.parallel
+
 STEP: Final = 1000 / 30
 FRAMES: Final = 90
 # The mixer runs before the recorder starts; page time, ms.

@@ -9,6 +9,8 @@ import pytest
 
 from harness.recording.finalize.grid import SETTLED, Grid
 
+pytestmark = pytest.mark.parallel
+
 START = 1_000.0
 # Stamps count from the recording's own zero, write times from the page's.
 LAG = -5_000.0

@@ -12,6 +12,8 @@ from harness.verification import verify
 from harness.verification.probe.probe import probe
 from tests.support.media import Scene, cast, film
 
+pytestmark = pytest.mark.parallel
+
 # By suffix: FFmpeg's name of the container, and the encoders of its tracks.
 KINDS = {
     "webm": ("webm", "libvpx", "libopus"),

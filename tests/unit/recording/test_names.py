@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from harness.errors import SetupError
 from harness.recording.files.names import reserve, safe_stem
 
+pytestmark = pytest.mark.parallel
+
 
 @pytest.mark.parametrize(
     ("name", "expected"),

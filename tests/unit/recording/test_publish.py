@@ -16,6 +16,8 @@ from harness.recording.timeline import Timeline
 if TYPE_CHECKING:
     from typing import Never
 
+pytestmark = pytest.mark.parallel
+
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Manifest:

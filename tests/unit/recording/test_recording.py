@@ -14,6 +14,8 @@ from harness.errors import ConfigError
 from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of
 from harness.recording.timeline import Event, Member, Timeline
 
+pytestmark = pytest.mark.parallel
+
 
 def recording(path: Path) -> Recording:
     """Return the facts of a recording at ``path``."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from harness.server.spool.active_recording import ActiveRecording
 
+pytestmark = pytest.mark.parallel
+
 
 def begun(folder: Path, sound: bytes, name: str = "standup") -> ActiveRecording:
     """Return a recording whose bytes have come and that nobody has ended."""

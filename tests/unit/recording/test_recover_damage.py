@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from harness.recording.recording import Recording
     from harness.server.spool.active_recording import ActiveRecording
 
+pytestmark = pytest.mark.parallel
+
 BAD_LINES = (
     pytest.param(b"\x00\xff garbage", id="no text"),
     pytest.param(b'{"recorder": "started"', id="half a line"),

@@ -18,6 +18,8 @@ from harness.recording.isolation.task_process import CrashedError, Message, Stuc
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.parallel
+
 
 def said(task: str, partial: Path, **request: object) -> list[Message]:
     """Return what a task says."""

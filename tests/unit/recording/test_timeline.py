@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from harness.recording.timeline import Event, Member, Tile, Timeline, timeline_from
 
+pytestmark = pytest.mark.parallel
+
 
 def layout(at: float, *names: str) -> dict[str, Any]:
     """Return the record of a layout that shows these people side by side."""

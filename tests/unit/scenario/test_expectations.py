@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from harness.session.room import Room
 
+pytestmark = pytest.mark.parallel
+
 BEGIN = """steps = [
   { join = ["alice", "bob"] },
   { start = "alice" },

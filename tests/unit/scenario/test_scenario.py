@@ -17,6 +17,8 @@ from harness.scenario import Scenario, read_scenario
 from harness.scenario.source_positions import toml_lines
 from harness.scenario.steps import KINDS, VERBS, Start, Wait
 
+pytestmark = pytest.mark.parallel
+
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in {".toml", ".yaml"})
 GOOD = """

@@ -30,6 +30,8 @@ from tests.support.spooling import OFFSET, STARTED, begin, feed, recorded
 if TYPE_CHECKING:
     from harness.server.spool.active_recording import ActiveRecording
 
+pytestmark = pytest.mark.parallel
+
 ROOM = STARTED + OFFSET
 
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import aiohttp
+import pytest
 
 from harness.server.access import hello_queue
 from harness.server.access.limits import Limits
@@ -14,7 +15,8 @@ from harness.server.room_server import RoomServer
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
+
+pytestmark = pytest.mark.parallel
 
 
 async def connect(

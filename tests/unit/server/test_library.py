@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from harness.server.spool.active_recording import ActiveRecording
     from harness.server.spool.spool import Spool
 
+pytestmark = pytest.mark.parallel
+
 
 def nobody_judges(_: Path) -> Verdict:
     """Answer no question: nobody asks one here."""

@@ -12,6 +12,8 @@ import pytest
 from harness.errors import ConfigError
 from harness.server.access.limits import Limits, Rate, too_deep
 
+pytestmark = pytest.mark.parallel
+
 DOCUMENT = Path(__file__).parents[3] / "docs" / "security.md"
 
 

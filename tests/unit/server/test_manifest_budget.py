@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from harness.server.spool.active_recording import ActiveRecording
     from harness.server.spool.spool import Spool
 
+pytestmark = pytest.mark.parallel
+
 # Letters that take the most bytes in a manifest: a line of it is UTF-8.
 WIDE = "\N{GRINNING FACE}"
 TILE = {"participant": WIDE * 200, "x": 65_535, "y": 65_535, "width": 65_535, "height": 65_535}

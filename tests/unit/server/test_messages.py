@@ -13,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 from harness.server.rooms import messages
 from harness.server.rooms.messages import SIGNAL, SPOOL
 
+pytestmark = pytest.mark.parallel
+
 TYPES = (Path(__file__).parents[3] / "web" / "src" / "types.d.ts").read_text()
 
 HELLO = {

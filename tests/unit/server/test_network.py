@@ -7,6 +7,8 @@ import pytest
 from harness.errors import ConfigError
 from harness.server.access.network import client_of, names_of, normal_host, parse_host
 
+pytestmark = pytest.mark.parallel
+
 
 @pytest.mark.parametrize(
     ("given", "normal"),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+pytestmark = pytest.mark.parallel
+
 
 class SlowDisk:
     """A disk on which a finished file gets its name only when the test lets it."""

@@ -12,6 +12,8 @@ import pytest
 from harness import ConfigError, Routes
 from harness.server.rooms.routes import IceServer, Sfu
 
+pytestmark = pytest.mark.parallel
+
 
 def signature(secret: str, said: str) -> str:
     """Return what proves that somebody knows the secret."""

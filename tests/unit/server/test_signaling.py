@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from harness.server.rooms.outgoing import Send
     from harness.server.spool.active_recording import Happened
 
+pytestmark = pytest.mark.parallel
+
 SMALL = {"width": 640.0, "height": 360.0, "frameRate": 15.0}
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from harness.server.spool.active_recording import ActiveRecording
 
+pytestmark = pytest.mark.parallel
+
 
 def test_a_recording_has_a_folder_that_nobody_else_can_enter(spool: Spool) -> None:
     """Faces and voices lie there until they are cleaned."""

@@ -11,6 +11,8 @@ from harness.server.access.tokens import Admission, Grant
 if TYPE_CHECKING:
     from harness.server.access.tokens import Role
 
+pytestmark = pytest.mark.parallel
+
 ALICE = Grant(role="participant", room="daily", name="alice", subject="m1")
 
 

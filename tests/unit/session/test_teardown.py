@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from harness.browser.pages.driven_page import DrivenPage
 
+pytestmark = pytest.mark.parallel
+
 
 class Page:
     """A page below the session: it closes, or raises what it is given when it is left or closed."""

@@ -12,6 +12,8 @@ from harness.verification.checks.catalogue import CHECKS
 from harness.verification.values.expectations import Expectation
 from tests.support.media import Scene, Someone, cast, changed, film
 
+pytestmark = pytest.mark.parallel
+
 CLEAN = Scene(people=cast("alice", "bob"))
 SLOW = Scene(people=cast("alice", "bob", "carol"), rate=15)
 

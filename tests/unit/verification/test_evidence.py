@@ -17,6 +17,8 @@ from harness.verification.values.expectations import read_expected
 from tests.support.goals import FULL
 from tests.support.media import Scene, cast, changed, film
 
+pytestmark = pytest.mark.parallel
+
 CLEAN = Scene(people=cast("alice", "bob"), seconds=3.0)
 
 

@@ -11,6 +11,8 @@ from harness.verification import Expectation, Limits, verify
 from harness.verification.values.expectations import read_expected
 from tests.support.media import Scene, cast, changed, film
 
+pytestmark = pytest.mark.parallel
+
 # Bob is muted for two seconds, and the manifest says so.
 SCENE = changed(Scene(people=cast("alice", "bob"), seconds=5.0), "bob", muted=((2.0, 4.0),))
 

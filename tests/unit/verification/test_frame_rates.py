@@ -12,6 +12,8 @@ from harness.verification import Report, verify
 from harness.verification.values.findings import Finding
 from tests.support.media import Scene, cast, film
 
+pytestmark = pytest.mark.parallel
+
 NTSC = Fraction(1000, 1001)
 RATES = [
     *(Fraction(rate) for rate in (10, 12, 15, 24, 25, 30, 48, 50, 60, 120)),

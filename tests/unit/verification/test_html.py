@@ -18,6 +18,8 @@ from harness.verification.report.html import MOST, clock
 from harness.verification.report.junit import write_junit
 from tests.support.media import Scene, cast, changed, film
 
+pytestmark = pytest.mark.parallel
+
 HOSTILE = "<script>alert('x')</script>"
 SCENE = Scene(people=cast("alice", HOSTILE), seconds=3.0)
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 from time import monotonic
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.verification.values.intervals import shared, subtract
+
+pytestmark = pytest.mark.parallel
 
 # Whole seconds from 0 to 30: each of them can be looked at.
 INTERVALS = st.lists(

@@ -3,12 +3,15 @@
 import tracemalloc
 
 import numpy as np
+import pytest
 
 from harness.recording.isolation.child import MEMORY
 from harness.recording.timeline import Member, Timeline
 from harness.verification.markers.audio_markers import VOICES, Hearing
 from harness.verification.markers.marker_reader import StripWatch
 from harness.verification.measures.participants import Tape, people
+
+pytestmark = pytest.mark.parallel
 
 PARTICIPANTS = 9
 MINUTES = 5

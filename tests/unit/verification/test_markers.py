@@ -14,6 +14,8 @@ from harness.verification.probe.probe import probe
 from harness.verification.probe.tracks import Picture, Sound
 from tests.support.media import Scene, Someone, cast, encode, mix, tiles, timeline_of
 
+pytestmark = pytest.mark.parallel
+
 
 def watch(path: Path, timeline: Timeline | None = None) -> dict[int, Sightings]:
     """Return who is seen in a file."""

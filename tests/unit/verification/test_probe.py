@@ -12,6 +12,8 @@ from harness.verification.probe.probe import UnreadableError, probe
 from harness.verification.probe.tracks import Picture, Sound
 from tests.support.media import Painter, Scene, cast, encode
 
+pytestmark = pytest.mark.parallel
+
 SCENE = Scene(people=cast("alice"), seconds=2.0)
 
 

@@ -18,6 +18,8 @@ from harness.verification.isolation import readers
 from harness.verification.report import filmstrip
 from tests.support.media import Scene, cast, film
 
+pytestmark = pytest.mark.parallel
+
 SCENE = Scene(people=cast("alice", "bob"), seconds=1.0)
 # A large machine, as FFmpeg, OpenBLAS and Python see it.
 MANY_PROCESSORS = """

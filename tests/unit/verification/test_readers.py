@@ -28,6 +28,8 @@ from tests.support.media import Scene, cast, encode, film
 from tests.support.processes import left_of
 from tests.support.program import until
 
+pytestmark = pytest.mark.parallel
+
 SCENE = Scene(people=cast("alice"), seconds=1.0)
 # A report with a curve that has one time and no value.
 UNEVEN = {

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from harness.recording.recording import Recording
 
+pytestmark = pytest.mark.parallel
+
 # One name is part of another one, and one means something in a pattern.
 NAMES: Final = ("Ann", "Ann Marie", "J. (Bob) [x]")
 SCENE: Final = Scene(people=cast(*NAMES), seconds=3.0)

@@ -14,6 +14,8 @@ from harness.errors import ConfigError, VerificationError
 from harness.verification import Finding, Report, verify
 from tests.support.media import Scene, cast, changed, film
 
+pytestmark = pytest.mark.parallel
+
 SCENE = Scene(people=cast("alice", "bob"), seconds=3.0)
 
 

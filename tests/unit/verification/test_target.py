@@ -15,6 +15,8 @@ from tests.support.program import harness
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.parallel
+
 SCENE = Scene(people=cast("alice"), width=160, height=90, rate=15, seconds=1.0)
 
 

@@ -19,6 +19,8 @@ from harness.verification.report.filmstrip import filmstrip
 from tests.support.media import Scene, cast, encode, film
 from tests.support.program import harness
 
+pytestmark = pytest.mark.parallel
+
 SCENE = Scene(people=cast("alice", "bob"), seconds=2.0)
 
 
