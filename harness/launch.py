@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING
 from harness.browser.chrome import Chrome
 from harness.browser.remote import RemoteChromes
 from harness.session.room import Room
+from harness.session.venue import Venue
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from ssl import SSLContext
+    from typing import Unpack
 
     from playwright.sync_api import Page
 
@@ -29,52 +32,62 @@ if TYPE_CHECKING:
     from harness.server.rooms.routes import Routes
     from harness.session.media import Media
     from harness.session.participant import Participant
+    from harness.session.venue import VenueOptions
 
 # The room of people who come by themselves.
 _OPEN_ROOM = "open room"
 
 
-@contextlib.contextmanager
 def open_room(
     *,
     recordings: str | os.PathLike[str] = "recordings",
     name: str = "room",
-    executable: str | os.PathLike[str] | None = None,
-    headed: bool = False,
     port: int = 0,
-    routes: Routes | None = None,
-    connect: Sequence[str] = (),
-) -> Iterator[Room]:
-    """Open a room: a server on loopback, a Chrome, and nobody in it yet. Everything is closed at the end.
+    **where: Unpack[VenueOptions],
+) -> AbstractContextManager[Room]:
+    """Open a room: a server on loopback, a Chrome, and no participants yet. Everything is closed at the end.
 
-    ``recordings`` is the folder for finished files, made where it is missing; ``executable`` a Chrome to use instead
-    of the one that is found; ``headed`` shows its windows; ``port`` 0 takes a free one; ``routes`` says by what SFU and
-    TURN servers media go, straight from page to page by default. ``connect`` are addresses of browsers elsewhere, as
-    ``playwright run-server`` serves them: people are spread over them, and ``executable`` is a path there.
+    ``recordings`` is the folder for finished files, which is made if it is missing; ``port`` 0 takes a free one.
+    ``executable`` is a Chrome to use instead of the one that is found; ``headed`` shows its windows. ``routes`` names
+    the SFU and the TURN servers; without it media go straight from page to page. ``connect`` are the addresses of
+    remote browsers started with ``playwright run-server``; participants are spread over them, and ``executable`` is
+    then a path on their machine.
 
-    Raises SetupError where Chrome, the port or the folder can't be used.
+    Raises ConfigError for an option that can't work, SetupError if Chrome, the port or the folder can't be used.
     """
+    return open_room_at(Venue(**where), recordings=recordings, name=name, port=port)
+
+
+@contextlib.contextmanager
+def open_room_at(
+    venue: Venue,
+    *,
+    recordings: str | os.PathLike[str] = "recordings",
+    name: str = "room",
+    port: int = 0,
+) -> Iterator[Room]:
+    """Open a room in the browsers of a venue; otherwise as ``open_room``."""
     folder = Path(recordings).absolute()
     # While the browser starts Python has nothing to do, and the server's libraries take long to import.
     importing = threading.Thread(target=import_module, args=("harness.server.room_server",), name="import the server")
     importing.start()
     chrome = (
-        RemoteChromes(connect, executable, headed=headed)
-        if connect
-        else Chrome(executable, headed=headed, fake_devices=not has_camera())
+        RemoteChromes(venue.connect, venue.executable, headed=venue.headed)
+        if venue.connect
+        else Chrome(venue.executable, headed=venue.headed, fake_devices=not has_camera())
     )
     with chrome:
         importing.join()
         from harness.server.room_server import RoomServer
 
         with (
-            RoomServer(recordings=folder, versions=versions(chrome.version), port=port, routes=routes) as server,
+            RoomServer(recordings=folder, versions=versions(chrome.version), port=port, routes=venue.routes) as server,
             Room(
                 server=server,
                 new_context=lambda **options: chrome.new_context(accept_downloads=True, **options),
                 recordings=folder,
                 name=name,
-                watched=headed,
+                watched=venue.headed,
             ) as room,
         ):
             yield room

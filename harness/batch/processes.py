@@ -22,6 +22,7 @@ from harness.recording.recording import MANIFEST_SUFFIX, Manifest
 from harness.recording.spool.folder import FOLDER, Folder
 from harness.recording.spool.recover import recover
 from harness.scenario import Outcome, Progress, Scenario, play
+from harness.session.venue import Venue
 from harness.verification.unreadable import report_on
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.recording.recording import Recording
-    from harness.server.rooms.routes import Routes
 
     # What a worker sends: how far it is, a warning, or what came of its order.
     Sent = Progress | logging.LogRecord | Outcome
@@ -55,27 +55,16 @@ class Order:
     number: int
     scenario: Scenario
     recordings: Path
-    executable: Path | None = None
-    headed: bool = False
-    routes: Routes | None = None
-    connect: tuple[str, ...] = ()
+    venue: Venue = field(default_factory=Venue)
     room: str = field(default_factory=lambda: secrets.token_urlsafe(16))
-
-    @property
-    def endpoints(self) -> tuple[str, ...]:
-        """Where its browsers are: each room of a batch begins with another one."""
-        turn = self.number % max(1, len(self.connect))
-        return self.connect[turn:] + self.connect[:turn]
 
     def play(self, recordings: Path, *, tell: Callable[[Progress], None], interrupted: Callable[[], bool]) -> Outcome:
         """Play it where this runs; recordings go to that folder."""
         return play(
             self.scenario,
             recordings=recordings,
-            executable=self.executable,
-            headed=self.headed,
-            routes=self.routes,
-            connect=self.endpoints,
+            # Each room of a batch begins with another browser.
+            venue=self.venue.starting_at(self.number),
             room=self.room,
             tell=tell,
             interrupted=interrupted,

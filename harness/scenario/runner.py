@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from harness.errors import ConfigError, HarnessError, RecordingError, StepTimeout
-from harness.launch import open_room
+from harness.launch import open_room_at
 from harness.scenario.steps import (
     EDGE,
     Camera,
@@ -33,16 +33,16 @@ from harness.scenario.steps import (
     Wait,
     WaitFor,
 )
+from harness.session.venue import Venue
 from harness.verification import Expectation
 from harness.verification.unreadable import report_on
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from harness.recording.recording import Recording
     from harness.scenario.steps import During, Scenario, Step
-    from harness.server.rooms.routes import Routes
     from harness.session.participant import Participant
     from harness.session.room import Room
     from harness.verification import Limits, Report
@@ -112,15 +112,12 @@ def play(
     scenario: Scenario,
     *,
     recordings: str | os.PathLike[str] = "recordings",
-    executable: str | os.PathLike[str] | None = None,
-    headed: bool = False,
-    routes: Routes | None = None,
-    connect: Sequence[str] = (),
+    venue: Venue | None = None,
     room: str = "room",
     tell: Callable[[Progress], None] = lambda _: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Play a scenario in a room of its own, whose name is ``room``, and judge what was recorded.
+    """Play a scenario in a room of its own, whose name is ``room``, at a venue, and judge what was recorded.
 
     ``tell`` is called before each step. Once ``interrupted()`` is true no step begins any more: what is being recorded
     is stopped and downloaded.
@@ -130,9 +127,7 @@ def play(
     began = time.monotonic()
     error, stage = None, None
     try:
-        with open_room(
-            recordings=recordings, name=room, executable=executable, headed=headed, routes=routes, connect=connect
-        ) as opened:
+        with open_room_at(venue or Venue(), recordings=recordings, name=room) as opened:
             stage = _Stage(scenario, opened, tell, interrupted)
             try:
                 stage.run()

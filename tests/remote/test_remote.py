@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import RecordConfig, RecordingError, SetupError, open_room
-from harness.batch.processes import Order, admitted
+from harness.batch.processes import admitted
 from harness.scenario import read_scenario
 from tests.support.program import harness
 from tests.support.reports import whole
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 SMALL = RecordConfig(record_name="call")
 ROOT = Path(__file__).parents[2]
-EXAMPLE = ROOT / "examples/late-joiner.toml"
 # One person at 720p and 30 pictures a second.
 ALONE = """
 steps = [
@@ -160,16 +159,6 @@ def test_rooms_of_a_run_are_spread_over_several_browsers(
 
     assert "--overcommit" not in ran.stderr
     assert len(json.loads(ran.stdout)["recordings"]) == crowd, ran.stderr
-
-
-@pytest.mark.parametrize(("number", "first"), [(0, "ws://a"), (1, "ws://b"), (2, "ws://c"), (3, "ws://a")])
-def test_a_room_begins_in_the_browser_of_its_turn(number: int, first: str, tmp_path: Path) -> None:
-    """And all of them stay there for its people."""
-    everywhere = ("ws://a", "ws://b", "ws://c")
-    order = Order(number=number, scenario=read_scenario(EXAMPLE), recordings=tmp_path, connect=everywhere)
-
-    assert order.endpoints[0] == first
-    assert set(order.endpoints) == set(everywhere)
 
 
 @pytest.mark.thorough

@@ -95,9 +95,11 @@ def run(
     from harness.batch.processes import Order, admitted, run_batch
     from harness.scenario import read_scenario
     from harness.server.rooms.routes import Routes
+    from harness.session.venue import Venue
     from harness.verification.report.target import check_targets
 
     routes = Routes.parse(sfu=sfu, sfu_room=sfu_room, ice_servers=ice_server or (), relay_only=relay_only)
+    venue = Venue(executable=executable, headed=headed, connect=connect or (), routes=routes)
     with writable():
         check_targets(html=html / _INDEX if html else None, junit=junit)
 
@@ -110,10 +112,7 @@ def run(
             number=number,
             scenario=one,
             recordings=recordings.absolute(),
-            executable=executable,
-            headed=headed,
-            routes=routes,
-            connect=tuple(connect or ()),
+            venue=venue,
         )
         for number, one in enumerate(read)
     ]

@@ -1,0 +1,53 @@
+"""Where a room takes place: the browsers that open its pages, and the routes that its media take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypedDict
+
+from harness.errors import ConfigError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+    from typing import Self
+
+    from harness.server.rooms.routes import Routes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Venue:
+    """The browsers of a room and the routes between them.
+
+    ``executable`` is a Chrome to use instead of the one that is found, ``headed`` shows its windows. ``connect`` are
+    the addresses of remote browsers; participants are spread over them, and ``executable`` is then a path on their
+    machine. ``routes`` names the SFU and the TURN servers; without it media go straight from page to page.
+
+    Raises ConfigError for ``connect`` that is not a list of addresses.
+    """
+
+    executable: str | os.PathLike[str] | None = None
+    headed: bool = False
+    connect: Sequence[str] = ()
+    routes: Routes | None = None
+
+    def __post_init__(self) -> None:
+        # A single address is a sequence of strings as well: its characters.
+        if isinstance(self.connect, str) or not all(self.connect):
+            message = f"connect: {self.connect!r} is not possible; give a list of addresses, like ['ws://HOST:PORT']."
+            raise ConfigError(message)
+        object.__setattr__(self, "connect", tuple(self.connect))
+
+    def starting_at(self, turn: int) -> Self:
+        """Return the same venue with another first remote browser, so that the rooms of a batch are spread evenly."""
+        first = turn % max(1, len(self.connect))
+        return replace(self, connect=(*self.connect[first:], *self.connect[:first]))
+
+
+class VenueOptions(TypedDict, total=False):
+    """The fields of ``Venue`` as keyword arguments."""
+
+    executable: str | os.PathLike[str] | None
+    headed: bool
+    connect: Sequence[str]
+    routes: Routes | None

@@ -1,0 +1,36 @@
+"""Where a room takes place: options that can't work are refused, and batches are spread over remote browsers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.errors import ConfigError
+from harness.launch import open_room
+from harness.session.venue import Venue
+
+ADDRESSES = ("ws://a", "ws://b", "ws://c")
+
+
+@pytest.mark.parametrize(("turn", "first"), [(0, "ws://a"), (1, "ws://b"), (2, "ws://c"), (3, "ws://a")])
+def test_a_room_of_a_batch_begins_in_the_browser_of_its_turn(turn: int, first: str) -> None:
+    """The others follow, so every participant still has a browser."""
+    venue = Venue(connect=ADDRESSES).starting_at(turn)
+
+    assert first == venue.connect[0]
+    assert set(ADDRESSES) == set(venue.connect)
+
+
+def test_a_venue_without_remote_browsers_is_the_same_at_every_turn() -> None:
+    """There is only this machine's browser."""
+    venue = Venue(executable="/opt/chrome", headed=True)
+
+    assert venue == venue.starting_at(7)
+
+
+@pytest.mark.parametrize("connect", ["ws://a", [""]])
+def test_a_venue_refuses_what_is_not_a_list_of_addresses(connect: Any) -> None:
+    """A single address would otherwise be taken for a list of its characters."""
+    with pytest.raises(ConfigError, match=r"^connect: .* give a list of addresses, like \['ws://HOST:PORT'\]\.$"):
+        open_room(connect=connect)
