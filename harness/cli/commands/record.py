@@ -25,28 +25,20 @@ from harness.cli.options import (
     is_text,
     print_json,
     print_verdicts,
-    progress,
     say,
     stdout,
     writable,
 )
-from harness.errors import ConfigError, HarnessError
+from harness.cli.record_run import RecordOrder, RecordResult, record_and_verify
 from harness.recording.config import Codec, FrameRate, Layout, Quality, RecordConfig, Recorder, RecordType
-from harness.recording.files.names import safe_stem
 from harness.server.rooms.routes import Routes
 from harness.session.media import MEDIA, media_of
+from harness.session.venue import Venue
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
-    from harness.cli.application_call import AppCall
-    from harness.recording.recording import Recording
-    from harness.session.participant import Participant
-    from harness.session.room import Room
-    from harness.verification import Report
+    from harness.errors import HarnessError
 
 DEFAULT_NAMES: Final = ("alice", "bob", "carol")
-_STEP: Final = 0.25
 
 
 def record(
@@ -130,144 +122,71 @@ def record(
     """
     if debug:
         debugging(on=True)
-    config = RecordConfig(
-        record_type=record_type,
-        record_name=name,
-        record_video_quality=quality,
-        record_video_frame=cast("FrameRate", int(frame_rate)),
-        layout=layout,
-        codec=codec,
-        video_bits_per_second=None if bitrate is None else bitrate * 1000,
+    order = RecordOrder(
+        names=tuple(names or DEFAULT_NAMES),
+        recorder=recorder,
+        config=RecordConfig(
+            record_type=record_type,
+            record_name=name,
+            record_video_quality=quality,
+            record_video_frame=cast("FrameRate", int(frame_rate)),
+            layout=layout,
+            codec=codec,
+            video_bits_per_second=None if bitrate is None else bitrate * 1000,
+        ),
+        seconds=seconds,
+        media=media_of(media, MEDIA, option="--media"),
+        application=application_call.asked(url, script, storage_state),
+        recordings=recordings,
+        venue=Venue(
+            executable=executable,
+            headed=headed,
+            connect=connect or (),
+            routes=Routes.parse(sfu=sfu, sfu_room=sfu_room, ice_servers=ice_server or (), relay_only=relay_only),
+        ),
     )
-    if not 0 < seconds < float("inf"):
-        message = f"--seconds: {seconds:g} is not possible; give a number above 0."
-        raise ConfigError(message)
-    routes = Routes.parse(sfu=sfu, sfu_room=sfu_room, ice_servers=ice_server or (), relay_only=relay_only)
-    brought = media_of(media, MEDIA, option="--media")
-    call = application_call.asked(url, script, storage_state)
-    if name is not None and safe_stem(name) != name:
-        say(f"The file's name becomes {safe_stem(name)!r}; {name[:60]!r} would not be safe on every system.")
-
+    order.warn_of_unsafe_name()
     if html:
         from harness.verification.report.target import check_targets
 
         with writable():
             check_targets(html=html)
 
-    from harness.browser.cpu_budget import Load
-    from harness.launch import open_room
-
-    room: Room | None = None
-    failure: HarnessError | None = None
-    load = Load()
     with interruptible() as interruption:
-        try:
-            with (
-                open_room(
-                    recordings=recordings, executable=executable, headed=headed, routes=routes, connect=connect or ()
-                ) as room,
-                progress() as shown,
-            ):
-                everybody = tuple(names or DEFAULT_NAMES)
-                # Who is not recorded sends nothing, and costs next to nothing.
-                if shortage := load.shortage(len(everybody) if recorder == "all" else 1, config):
-                    say(shortage)
-                take = _Take(room, everybody, brought, shown, interruption)
-                take.join(recorder, call)
-                take.run(recorder, config, seconds)
-        except HarnessError as error:
-            failure = error
-        # Closing the room keeps what was not downloaded.
-        kept = room.recordings if room else []
-        # Imported when there is something to judge: it takes as long as a page takes to open.
-        from harness.verification.unreadable import report_on
-
-        reports = [report_on(recording) for recording in kept]
+        result = record_and_verify(order, interruption)
     written = Reports()
-    if html and reports:
-        written.write(lambda: reports[-1].write_html(html))
-    if failure is None or kept:
-        _answer(kept, reports, json=json, error=str(failure) if failure else written.error)
-    _end(interruption, failure, written)
-    if not reports or not all(report.ok for report in reports):
+    if html and result.reports:
+        written.write(lambda: result.reports[-1].write_html(html))
+    if result.failure is None or result.recordings:
+        _print_result(result, json=json, error=str(result.failure) if result.failure else written.error)
+    _raise_for_failure(interruption, result.failure, written)
+    if not result.ok:
         raise typer.Exit(1)
 
 
-def _end(interruption: Interruption, failure: HarnessError | None, written: Reports) -> None:
-    """End the program for an interruption, or for what failed besides checks."""
+def _raise_for_failure(interruption: Interruption, failure: HarnessError | None, written: Reports) -> None:
+    """End the program if it was interrupted, or if something failed besides checks."""
     if interruption:
-        if said := str(failure) if failure else written.error:
-            say(said)
+        if reason := str(failure) if failure else written.error:
+            say(reason)
         raise typer.Exit(interruption.exit_code or 0)
     if failure:
         raise failure
     written.raise_for_error()
 
 
-class _Take:
-    """One recording from join to clean, told on stderr; an interruption ends it early and properly."""
-
-    def __init__(
-        self,
-        room: Room,
-        names: tuple[str, ...],
-        media: str | Path,
-        shown: Progress,
-        interruption: Interruption,
-    ) -> None:
-        self._room = room
-        self._names = names
-        self._media = media
-        self._shown = shown
-        self._interruption = interruption
-        self._task = shown.add_task("Joining", total=None)
-
-    def join(self, recorder: Recorder, call: AppCall | None) -> None:
-        first = self._names[0]
-        others = ", ".join(self._names[1:])
-        self._tell(f"{first} joins" + (f" with {others}" if others else ""))
-        if call is not None:
-            call.enter(self._room, self._names, self._media)
-            return
-        subscriber = first if recorder == "all" else None
-        self._room.join_all(*self._names, media=self._media, subscriber=subscriber)
-
-    def run(self, recorder: Recorder, config: RecordConfig, seconds: float) -> None:
-        recording = self._room.participants[0]
-        if self._interruption:
-            return
-        self._tell("Starting to record")
-        recording.start_media_recording(recorder=recorder, record_config=config)
-        self._wait(recording, seconds)
-        self._tell("Finishing")
-        recording.stop_media_recording()
-        recording.download_media_recording()
-        recording.clean_media_recording()
-
-    def _wait(self, participant: Participant, seconds: float) -> None:
-        self._shown.update(self._task, description=f"{participant.name} records", total=seconds)
-        while not self._interruption and (left := seconds - participant.elapsed) > 0:
-            self._shown.update(self._task, completed=participant.elapsed)
-            self._room.wait(seconds=min(left, _STEP))
-        self._shown.update(self._task, completed=seconds)
-
-    def _tell(self, what: str) -> None:
-        self._shown.update(self._task, description=what)
-
-
-def _answer(recordings: list[Recording], reports: list[Report], *, json: bool, error: str | None) -> None:
-    """Print what was recorded and the verdicts."""
+def _print_result(result: RecordResult, *, json: bool, error: str | None) -> None:
+    """Print the recordings and their reports."""
     if json:
-        ok = bool(reports) and all(report.ok for report in reports)
         print_json(
             {
-                "ok": ok,
-                "recordings": [recording.as_json() for recording in recordings],
-                "reports": [report.as_json() for report in reports],
+                "ok": result.ok,
+                "recordings": [recording.as_json() for recording in result.recordings],
+                "reports": [report.as_json() for report in result.reports],
             },
             error=error,
         )
         return
-    print_verdicts(stdout(), recordings, reports)
-    if not recordings:
+    print_verdicts(stdout(), result.recordings, result.reports)
+    if not result.recordings:
         say("Nothing was recorded.")

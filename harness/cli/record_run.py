@@ -1,0 +1,141 @@
+"""What ``harness record`` does with its options: join a room, record it from the first participant, and verify."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from harness.cli.options import progress, say
+from harness.errors import ConfigError, HarnessError
+from harness.recording.files.names import safe_stem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.progress import Progress
+
+    from harness.cli.application_call import AppCall
+    from harness.cli.interrupt import Interruption
+    from harness.recording.config import RecordConfig, Recorder
+    from harness.recording.recording import Recording
+    from harness.session.participant import Participant
+    from harness.session.room import Room
+    from harness.session.venue import Venue
+    from harness.verification import Report
+
+# How often, in seconds, the progress bar moves and an interruption is noticed.
+_STEP: Final = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordOrder:
+    """The request of ``harness record``: who joins where, and what the first participant records for how long.
+
+    ``application`` is the call of another web application, None for a room of our own. Raises ConfigError for a
+    recorded time that is not possible.
+    """
+
+    names: tuple[str, ...]
+    recorder: Recorder
+    config: RecordConfig
+    seconds: float
+    media: str | Path
+    application: AppCall | None
+    recordings: Path
+    venue: Venue
+
+    def __post_init__(self) -> None:
+        if not 0 < self.seconds < float("inf"):
+            message = f"--seconds: {self.seconds:g} is not possible; give a number above 0."
+            raise ConfigError(message)
+
+    def warn_of_unsafe_name(self) -> None:
+        """Print a warning if the file can't have the name that was given."""
+        name = self.config.record_name
+        if name is not None and safe_stem(name) != name:
+            say(f"The file's name becomes {safe_stem(name)!r}; {name[:60]!r} would not be safe on every system.")
+
+
+@dataclass(frozen=True)
+class RecordResult:
+    """The recordings of a run with a report each, and the error that ended it early, if there was one."""
+
+    recordings: list[Recording]
+    reports: list[Report]
+    failure: HarnessError | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether something was recorded, and every report passed."""
+        return bool(self.reports) and all(report.ok for report in self.reports)
+
+
+def record_and_verify(order: RecordOrder, interruption: Interruption) -> RecordResult:
+    """Carry out an order and verify every recording that was saved, also when a step failed."""
+    from harness.browser.cpu_budget import Load
+    from harness.launch import open_room_at
+
+    room: Room | None = None
+    failure: HarnessError | None = None
+    load = Load()
+    try:
+        with open_room_at(order.venue, recordings=order.recordings) as room, progress() as bar:
+            # Participants who are not recorded send nothing, and cost next to nothing.
+            senders = len(order.names) if order.recorder == "all" else 1
+            if shortage := load.shortage(senders, order.config):
+                say(shortage)
+            RecordRun(order, room, bar, interruption).run()
+    except HarnessError as error:
+        failure = error
+    # Closing the room publishes what was not downloaded.
+    recordings = room.recordings if room else []
+    # Imported only when there is something to verify: the import takes as long as opening a page.
+    from harness.verification.unreadable import report_on
+
+    return RecordResult(recordings, [report_on(recording) for recording in recordings], failure)
+
+
+class RecordRun:
+    """One recording from join to clean, with its progress on stderr; an interruption ends it early and properly."""
+
+    def __init__(self, order: RecordOrder, room: Room, bar: Progress, interruption: Interruption) -> None:
+        self._order = order
+        self._room = room
+        self._bar = bar
+        self._interruption = interruption
+        self._task = bar.add_task("Joining", total=None)
+
+    def run(self) -> None:
+        """Let everybody join, record, stop, download and clean."""
+        self._join()
+        if self._interruption:
+            return
+        recorder = self._room.participants[0]
+        self._show("Starting to record")
+        recorder.start_media_recording(recorder=self._order.recorder, record_config=self._order.config)
+        self._wait(recorder)
+        self._show("Finishing")
+        recorder.stop_media_recording()
+        recorder.download_media_recording()
+        recorder.clean_media_recording()
+
+    def _join(self) -> None:
+        order = self._order
+        first, *others = order.names
+        self._show(f"{first} joins" + (f" with {', '.join(others)}" if others else ""))
+        if order.application is not None:
+            order.application.enter(self._room, order.names, order.media)
+            return
+        subscriber = first if order.recorder == "all" else None
+        self._room.join_all(*order.names, media=order.media, subscriber=subscriber)
+
+    def _wait(self, recorder: Participant) -> None:
+        seconds = self._order.seconds
+        self._bar.update(self._task, description=f"{recorder.name} records", total=seconds)
+        while not self._interruption and (left := seconds - recorder.elapsed) > 0:
+            self._bar.update(self._task, completed=recorder.elapsed)
+            self._room.wait(seconds=min(left, _STEP))
+        self._bar.update(self._task, completed=seconds)
+
+    def _show(self, step: str) -> None:
+        self._bar.update(self._task, description=step)
