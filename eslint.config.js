@@ -36,7 +36,14 @@ export default defineConfig(
     languageOptions: {
       globals: { ...globals.browser, ...globals.worker },
       parserOptions: {
-        projectService: { allowDefaultProject: ['eslint.config.js', 'benchmarks/*.js', 'tests/apps/*.js'] },
+        projectService: {
+          allowDefaultProject: [
+            'eslint.config.js',
+            'benchmarks/*.js',
+            'tests/applications/*.js',
+            'tests/applications/frames/*.js',
+          ],
+        },
         tsconfigRootDir: import.meta.dirname,
       },
     },
@@ -87,7 +94,7 @@ export default defineConfig(
   },
   // Other people's applications, for tests: plain scripts of pages.
   {
-    files: ['tests/apps/**/*.js'],
+    files: ['tests/applications/**/*.js'],
     ...tseslint.configs.disableTypeChecked,
   },
   {

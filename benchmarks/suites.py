@@ -22,8 +22,8 @@ from benchmarks.meter import Meter
 from harness import RecordConfig, open_room, verify
 from harness.recording.recording import Manifest
 from harness.server.spool.spool import Spool
-from tests.faults.footage import Footage, begin, feed, finished_in
 from tests.faults.soak import slope
+from tests.support.media.long_recording import Footage, begin, feed, finished_in
 from tests.support.processes import memory
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from tests.support.goals import FULL, Goals
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.apps.site import Site
+    from tests.support.servers.application_site import Site
     from tests.support.servers.janus import Janus
 
 pytest_plugins = ["pytester"]
@@ -92,7 +92,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def site() -> Iterator[Site]:
     """Serve applications that know nothing of the harness, over https and with every rule that one can set."""
     # Few tests want it, and its libraries take long to import.
-    from tests.apps.site import NODE_MODULES, Site
+    from tests.support.servers.application_site import NODE_MODULES, Site
 
     if not (NODE_MODULES / "simple-peer").is_dir():
         pytest.skip("the applications' libraries are not installed: make setup-dev")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.apps.site import NODE_MODULES
+from tests.support.servers.application_site import NODE_MODULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

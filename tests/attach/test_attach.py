@@ -26,9 +26,9 @@ from harness import (
 )
 from harness.browser.pages.application_page import AppPage
 from harness.session.participant import EVENTS
-from tests.apps.site import HERE as APPS
-from tests.support.media import Scene, Someone, encode
+from tests.support.media.scene import Scene, Someone, encode
 from tests.support.reports import whole
+from tests.support.servers.application_site import APPLICATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from harness import Recording, Room
     from harness.recording.config import Recorder
-    from tests.apps.site import Site
+    from tests.support.servers.application_site import Site
     from tests.support.servers.janus import Janus
 
     Enter = Callable[..., Participant]
@@ -284,7 +284,7 @@ def test_a_page_that_is_somewhere_already_is_refused(room: Room, page: Page) -> 
 @pytest.mark.thorough
 def test_a_call_in_a_frame_of_the_page_is_recorded(room: Room, enter: Enter, site: Site) -> None:
     """The calls go to the frame that has the connections."""
-    alice, bob = enter(f"{site.url}/frames.html", "alice"), enter(f"{site.url}/frames.html", "bob")
+    alice, bob = enter(f"{site.url}/frames/same-site.html", "alice"), enter(f"{site.url}/frames/same-site.html", "bob")
     meet(room, alice, bob)
 
     report = whole(recorded(room, alice))
@@ -296,7 +296,7 @@ def test_a_call_in_a_frame_from_another_site_is_recorded(room: Room, site: Site)
     """In a process of its own, with a content policy of its own: contexts that the room makes bypass that one, too."""
     alice, bob = (room.enter(name, ignore_https_errors=True) for name in ("alice", "bob"))
     for one in (alice, bob):
-        one.page.goto(f"{site.url}/elsewhere.html")
+        one.page.goto(f"{site.url}/frames/other-site.html")
     meet(room, alice, bob)
 
     report = whole(recorded(room, alice))
@@ -321,7 +321,7 @@ def test_a_page_that_can_not_reach_us_is_told_what_it_lacks(
 _PLACES = {
     "/": '<!doctype html><script src="/alone.js" type="module"></script><script>window.lax = true</script>',
     "/embeds": '<!doctype html><iframe src="https://call.example/" allow="camera; microphone"></iframe>',
-    "/alone.js": (APPS / "alone.js").read_text(encoding="utf-8"),
+    "/alone.js": (APPLICATIONS / "alone.js").read_text(encoding="utf-8"),
 }
 
 
@@ -569,7 +569,7 @@ def test_a_film_is_the_applications_camera(room: Room, enter: Enter, site: Site,
 
 def test_a_call_in_a_sandboxed_frame_is_refused(enter: Enter, site: Site) -> None:
     """It may use neither camera nor connections of its site, so there is no call."""
-    alice = enter(f"{site.url}/sandboxed.html", "alice")
+    alice = enter(f"{site.url}/frames/sandboxed.html", "alice")
 
     with pytest.raises(InvalidStateError, match="in no call"):
         alice.start_media_recording()

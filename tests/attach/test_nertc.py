@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness import InvalidStateError, NertcApp, PageError, RecordConfig, verify
-from tests.apps.site import Site
+from tests.support.servers.application_site import Site
 from tests.support.servers.nertc_sdk import install_sdk
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from tests.support.reports import harm
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.apps.site import Site
+    from tests.support.servers.application_site import Site
 
 
 def test_a_call_is_recorded_from_a_shell(site: Site, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from harness import Participant, Room, verify
 from harness.launch import open_door
 from harness.server.room_server import RoomServer
-from tests.e2e.people import Visit
+from tests.support.page_actions import Visit
 from tests.support.reports import LATE
 
 

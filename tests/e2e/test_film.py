@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness import InvalidStateError, PageError, RecordConfig, verify
-from tests.support.media import Scene, Someone, encode
+from tests.support.media.scene import Scene, Someone, encode
 from tests.support.program import harness
 from tests.support.reports import SMOOTHNESS
 

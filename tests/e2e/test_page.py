@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from harness.server.room_server import RoomServer
-from tests.e2e.people import Visit, button, heard, join, plays, runs, tile
+from tests.support.page_actions import Visit, button, heard, join, plays, runs, tile
 from tests.support.program import running
 
 pytestmark = pytest.mark.parallel

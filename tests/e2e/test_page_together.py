@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from harness.launch import open_door
 from harness.server.room_server import RoomServer
-from tests.e2e.people import Visit, button, join, plays, runs, tile
+from tests.support.page_actions import Visit, button, join, plays, runs, tile
 from tests.support.servers.service import free_port
 
 pytestmark = pytest.mark.parallel

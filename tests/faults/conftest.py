@@ -9,9 +9,9 @@ from playwright.sync_api import BrowserContext
 
 from harness import Recording, Report, Room
 from harness.server.room_server import RoomServer
-from tests.faults.opinions import disagreements
-from tests.faults.proxy import Network
 from tests.support.goals import Goals, Row
+from tests.support.media.second_opinions import disagreements
+from tests.support.network.proxy import Network
 from tests.support.reports import whole
 
 # Every file that was judged, and what the other programs said against our probe.

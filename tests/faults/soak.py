@@ -20,10 +20,10 @@ import numpy as np
 
 from harness import Participant, RecordConfig, Recording, Room, open_room, verify
 from harness.server.clock import room_time
-from tests.apps.site import Site
-from tests.faults.opinions import disagreements
 from tests.support.goals import Goals
+from tests.support.media.second_opinions import disagreements
 from tests.support.processes import memory
+from tests.support.servers.application_site import Site
 
 SAMPLE_EVERY = 5.0
 

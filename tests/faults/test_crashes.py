@@ -13,8 +13,8 @@ from harness import PageError, RecordConfig, Recording, RecordingError, Report, 
 from harness.recording.recording import Manifest
 from harness.server.clock import room_time
 from harness.server.room_server import RoomServer
-from tests.faults.opinions import disagreements
 from tests.support.goals import FULL, Goals, percentile
+from tests.support.media.second_opinions import disagreements
 from tests.support.processes import chrome, left_of
 from tests.support.program import harness, running, until
 from tests.support.reports import whole

@@ -13,8 +13,8 @@ from harness.recording.files.disk import Headroom, free_bytes
 from harness.recording.spool.recover import recover
 from harness.server.room_server import RoomServer
 from harness.server.spool.spool import Spool
-from tests.faults.footage import Footage, begin
 from tests.support.goals import Goals
+from tests.support.media.long_recording import Footage, begin
 from tests.support.reports import whole
 
 MB = 1_000_000

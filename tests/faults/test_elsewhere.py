@@ -6,12 +6,12 @@ import pytest
 
 from harness import Participant, RecordConfig, Room, verify
 from harness.recording.recording import Manifest
-from tests.apps.site import Site
-from tests.faults.proxy import Network
 from tests.faults.test_services import SERVICES, silent_stalls
 from tests.support.goals import Goals
+from tests.support.network.proxy import Network
 from tests.support.processes import chrome
 from tests.support.reports import whole
+from tests.support.servers.application_site import Site
 
 pytestmark = pytest.mark.thorough
 

@@ -10,8 +10,8 @@ import pytest
 from harness.recording.recording import Manifest
 from harness.server.spool.spool import Spool
 from harness.verification.probe.container import read_structure
-from tests.faults.footage import KEYFRAME_EVERY, Footage, begin, feed, finished_in
 from tests.support.goals import FULL, Goals
+from tests.support.media.long_recording import KEYFRAME_EVERY, Footage, begin, feed, finished_in
 
 LONG = 8 * 3600 if FULL else 300
 MB = 1_000_000

@@ -10,7 +10,7 @@ import pytest
 
 from harness import RecordConfig, Room, verify
 from harness.recording.recording import Manifest
-from tests.faults.proxy import Network
+from tests.support.network.proxy import Network
 from tests.support.reports import whole
 
 # What bob says, and how alice's page knows it.
@@ -71,7 +71,7 @@ def test_a_network_that_is_down_for_a_while_comes_back(tmp_path: Path) -> None:
     """Not a connection ends but packets: everybody's media and both sockets go on when they flow again."""
     if not _namespaces_work():
         pytest.skip("Making a network namespace takes Linux, unshare and root.")
-    program = ["unshare", "--net", sys.executable, "-m", "tests.faults.namespace", str(tmp_path)]
+    program = ["unshare", "--net", sys.executable, "-m", "tests.support.network.namespace", str(tmp_path)]
 
     ended = subprocess.run(program, capture_output=True, text=True, check=False, timeout=120)
 

@@ -6,8 +6,8 @@ import pytest
 
 from harness import RecordConfig, Recording, Report, open_room, verify
 from harness.recording.recording import Manifest
-from tests.faults.opinions import disagreements
 from tests.support.goals import FULL, Goals
+from tests.support.media.second_opinions import disagreements
 from tests.support.processes import chrome
 
 KILLS = 10 if FULL else 1

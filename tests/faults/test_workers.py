@@ -9,8 +9,8 @@ import pytest
 
 from harness.recording.spool.recover import recover
 from harness.server.spool.spool import Spool
-from tests.faults.footage import Footage, Slice, begin
 from tests.support.goals import FULL, Goals
+from tests.support.media.long_recording import Footage, Slice, begin
 
 ABANDONED = 24 if FULL else 6
 WORKERS = 4

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.media import Scene, cast, changed, film
+from tests.support.media.scene import Scene, cast, changed, film
 
 pytestmark = pytest.mark.parallel
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.server.room_server import RoomServer
-from tests.support.media import Scene, cast, encode
+from tests.support.media.scene import Scene, cast, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import trustme
 from playwright.sync_api import expect
 
 from harness.server.access.network import is_loopback, names_of
-from tests.e2e.people import button, join, runs
+from tests.support.page_actions import button, join, runs
 from tests.support.program import harness, running
 from tests.support.reports import whole
 

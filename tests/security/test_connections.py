@@ -25,8 +25,8 @@ from harness.server.access.limits import Limits
 from harness.server.room_server import RoomServer
 from tests.security.test_bombs import handshake
 from tests.security.test_sockets import Witness
-from tests.security.wire import CHUNK, SOUND, answer, sockets
 from tests.support.program import PROGRAM
+from tests.support.sockets import CHUNK, SOUND, answer, sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

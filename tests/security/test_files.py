@@ -18,7 +18,7 @@ from harness.server.spool.spool import Spool
 from harness.verification import verify
 from harness.verification.values.expectations import read_expected
 from tests.support.goals import FULL
-from tests.support.media import Scene, cast, film
+from tests.support.media.scene import Scene, cast, film
 from tests.support.spooling import VERSIONS, recorded
 
 if TYPE_CHECKING:

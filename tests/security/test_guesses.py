@@ -16,8 +16,8 @@ import pytest
 from harness.server.access.limits import Limits
 from harness.server.access.tokens import Admission, Grant
 from harness.server.rooms.signaling import Signaling
-from tests.security.wire import CHUNK, SOUND, sockets
 from tests.support.goals import FULL
+from tests.support.sockets import CHUNK, SOUND, sockets
 
 if TYPE_CHECKING:
     from harness.server.room_server import RoomServer

@@ -21,11 +21,11 @@ from harness.server.access.limits import Limits
 from harness.server.room_server import RoomServer
 from harness.verification import verify
 from harness.verification.report.junit import write_junit
-from tests.e2e.people import join, tile
-from tests.security.wire import CHUNK, SOUND, sockets
 from tests.support.goals import FULL
-from tests.support.media import Scene, cast, film
+from tests.support.media.scene import Scene, cast, film
+from tests.support.page_actions import join, tile
 from tests.support.program import harness
+from tests.support.sockets import CHUNK, SOUND, sockets
 
 if TYPE_CHECKING:
     from pathlib import Path

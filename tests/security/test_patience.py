@@ -16,7 +16,7 @@ from harness.server.access.limits import Limits
 from harness.server.room_server import RoomServer
 from harness.server.spool.spool_socket import STILL
 from tests.security.test_bombs import frame, handshake
-from tests.security.wire import CHUNK, SOUND, Sockets, answer, sockets
+from tests.support.sockets import CHUNK, SOUND, Sockets, answer, sockets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

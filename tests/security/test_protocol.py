@@ -31,8 +31,8 @@ from harness.server.access.tokens import Admission, Grant
 from harness.server.rooms.messages import MixerEvent
 from harness.server.rooms.signaling import Member, Signaling
 from harness.server.spool.spool import Spool
-from tests.security.wire import TO_SIGNAL, malformed
 from tests.support.goals import FULL
+from tests.support.sockets import TO_SIGNAL, malformed
 from tests.support.spooling import VERSIONS, begin
 
 pytestmark = pytest.mark.parallel

@@ -19,9 +19,9 @@ from harness.server.access.limits import Limits
 from harness.server.access.tokens import Grant
 from harness.server.clock import room_time
 from harness.server.room_server import RoomServer
-from tests.security.wire import CHUNK, SOUND, TO_SIGNAL, TO_SPOOL, Sockets, answer, malformed, sockets
 from tests.support.goals import FULL
 from tests.support.reports import whole
+from tests.support.sockets import CHUNK, SOUND, TO_SIGNAL, TO_SPOOL, Sockets, answer, malformed, sockets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -11,7 +11,7 @@ from harness.batch.processes import Order
 from harness.errors import SetupError
 from harness.scenario import Outcome, Progress
 from harness.server.spool.spool import Spool
-from tests.faults.footage import Footage, begin
+from tests.support.media.long_recording import Footage, begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable

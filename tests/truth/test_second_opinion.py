@@ -9,7 +9,7 @@ import pytest
 
 from harness import verify
 from tests.support.goals import FULL, Goals
-from tests.support.media import Painter, Scene, cast, mix
+from tests.support.media.scene import Painter, Scene, cast, mix
 from tests.truth.plant import SAMPLE_RATE, DecodedMedia, encoded
 
 RATE = 30

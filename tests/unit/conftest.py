@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.server.spool.spool import Spool
-from tests.support.media import Scene, cast, encode
+from tests.support.media.scene import Scene, cast, encode
 from tests.support.spooling import VERSIONS
 
 if TYPE_CHECKING:

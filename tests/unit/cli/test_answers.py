@@ -16,7 +16,7 @@ from harness.errors import ConfigError, SetupError
 from harness.scenario import Outcome, Scenario
 from harness.scenario.steps import Join
 from harness.verification.unreadable import failed_report
-from tests.support.media import Scene, cast, encode
+from tests.support.media.scene import Scene, cast, encode
 from tests.support.program import PROGRAM, harness
 
 if TYPE_CHECKING:

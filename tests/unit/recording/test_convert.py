@@ -10,7 +10,7 @@ import pytest
 from harness import ConfigError, verify
 from harness.recording.convert import convert, length
 from harness.recording.recording import manifest_of
-from tests.support.media import Scene, cast, changed, encode, film
+from tests.support.media.scene import Scene, cast, changed, encode, film
 
 pytestmark = pytest.mark.parallel
 

@@ -16,7 +16,7 @@ from harness import ConfigError
 from harness.cli.main import run
 from harness.recording import convert as conversion
 from harness.recording.convert import Silence, convert
-from tests.support.media import Scene, cast, encode
+from tests.support.media.scene import Scene, cast, encode
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 from harness.recording.files.formats import open_media
 from harness.verification import verify
 from harness.verification.probe.probe import probe
-from tests.support.media import Scene, cast, film
+from tests.support.media.scene import Scene, cast, film
 
 pytestmark = pytest.mark.parallel
 

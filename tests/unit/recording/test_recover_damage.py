@@ -14,8 +14,8 @@ from harness.recording.spool.recover import KILLED, NEVER_DOWNLOADED, recover
 from harness.recording.timeline import Member
 from harness.server.rooms.messages import MixerEvent, Statistics
 from harness.server.spool.spool import Spool
-from tests.faults.footage import Footage
-from tests.faults.footage import begin as begin_footage
+from tests.support.media.long_recording import Footage
+from tests.support.media.long_recording import begin as begin_footage
 from tests.support.spooling import OFFSET, STARTED, VERSIONS, recorded
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from harness.server.room_server import RoomServer
 from harness.server.rooms.messages import MixerEvent, Statistics
 from harness.server.spool.active_recording import Happened
 from harness.server.spool.spool import Spool
-from tests.security.wire import CHUNK, SOUND, answer, sockets
 from tests.support.disks import disk
+from tests.support.sockets import CHUNK, SOUND, answer, sockets
 from tests.support.spooling import OFFSET, STARTED, begin, feed, recorded
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from harness.server.access.limits import Limits
 from harness.server.library.library import Library
 from harness.server.room_server import RoomServer
 from harness.server.spool.spool import Spool
-from tests.security.wire import CHUNK, SOUND, answer, sockets
 from tests.support.disks import disk, use_up_inodes
 from tests.support.program import running
+from tests.support.sockets import CHUNK, SOUND, answer, sockets
 from tests.support.spooling import VERSIONS, begin, recorded
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from harness.server.access.tokens import Grant
 from harness.server.library.library import WATCHED_WITHIN, Library
 from harness.server.room_server import RoomServer
 from harness.server.spool.downloads import Downloads
-from tests.security.wire import CHUNK, SOUND, answer, sockets
+from tests.support.sockets import CHUNK, SOUND, answer, sockets
 from tests.support.spooling import begin, recorded
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from harness.errors import HarnessError
 from harness.recording.spool.folder import Folder
 from harness.server.library.library import Library
 from harness.server.room_server import RoomServer
-from tests.security.wire import CHUNK, SOUND, Sockets, answer, sockets
+from tests.support.sockets import CHUNK, SOUND, Sockets, answer, sockets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -10,7 +10,7 @@ from harness.recording.timeline import Timeline
 from harness.verification import Limits, Report, verify
 from harness.verification.checks.catalogue import CHECKS
 from harness.verification.values.expectations import Expectation
-from tests.support.media import Scene, Someone, cast, changed, film
+from tests.support.media.scene import Scene, Someone, cast, changed, film
 
 pytestmark = pytest.mark.parallel
 

@@ -15,7 +15,7 @@ from harness.recording.timeline import Event, Timeline
 from harness.verification import Expectation, Limits, Report, verify
 from harness.verification.values.expectations import read_expected
 from tests.support.goals import FULL
-from tests.support.media import Scene, cast, changed, film
+from tests.support.media.scene import Scene, cast, changed, film
 
 pytestmark = pytest.mark.parallel
 

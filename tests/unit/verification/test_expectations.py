@@ -9,7 +9,7 @@ from harness.errors import ConfigError
 from harness.recording.recording import Recording
 from harness.verification import Expectation, Limits, verify
 from harness.verification.values.expectations import read_expected
-from tests.support.media import Scene, cast, changed, film
+from tests.support.media.scene import Scene, cast, changed, film
 
 pytestmark = pytest.mark.parallel
 

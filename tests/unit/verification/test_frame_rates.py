@@ -10,7 +10,7 @@ import pytest
 
 from harness.verification import Report, verify
 from harness.verification.values.findings import Finding
-from tests.support.media import Scene, cast, film
+from tests.support.media.scene import Scene, cast, film
 
 pytestmark = pytest.mark.parallel
 

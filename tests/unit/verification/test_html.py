@@ -16,7 +16,7 @@ from harness.verification.measures.connections import travelled
 from harness.verification.report import filmstrip
 from harness.verification.report.html import MOST, clock
 from harness.verification.report.junit import write_junit
-from tests.support.media import Scene, cast, changed, film
+from tests.support.media.scene import Scene, cast, changed, film
 
 pytestmark = pytest.mark.parallel
 

@@ -12,7 +12,7 @@ from harness.verification.markers.marker_reader import Sightings, StripWatch
 from harness.verification.markers.strip import BRIGHT, DARK, Mark, Place, Sampler, every_grid, fitted, grid, read, strip
 from harness.verification.probe.probe import probe
 from harness.verification.probe.tracks import Picture, Sound
-from tests.support.media import Scene, Someone, cast, encode, mix, tiles, timeline_of
+from tests.support.media.scene import Scene, Someone, cast, encode, mix, tiles, timeline_of
 
 pytestmark = pytest.mark.parallel
 

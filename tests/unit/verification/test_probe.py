@@ -10,7 +10,7 @@ import pytest
 from harness.verification.probe.container import read_structure
 from harness.verification.probe.probe import UnreadableError, probe
 from harness.verification.probe.tracks import Picture, Sound
-from tests.support.media import Painter, Scene, cast, encode
+from tests.support.media.scene import Painter, Scene, cast, encode
 
 pytestmark = pytest.mark.parallel
 

@@ -16,7 +16,7 @@ from harness.errors import SetupError
 from harness.verification import verify
 from harness.verification.isolation import readers
 from harness.verification.report import filmstrip
-from tests.support.media import Scene, cast, film
+from tests.support.media.scene import Scene, cast, film
 
 pytestmark = pytest.mark.parallel
 

@@ -24,7 +24,7 @@ from harness.recording.recording import Manifest
 from harness.verification import Limits, verify
 from harness.verification.analysis import Question, judge
 from harness.verification.isolation import readers, wire
-from tests.support.media import Scene, cast, encode, film
+from tests.support.media.scene import Scene, cast, encode, film
 from tests.support.processes import left_of
 from tests.support.program import until
 

@@ -15,7 +15,7 @@ from harness.recording.timeline import Event
 from harness.verification.isolation import readers
 from harness.verification.report.junit import write_junit
 from harness.verification.report.redaction import Redaction, unnamed
-from tests.support.media import Scene, cast, changed, film
+from tests.support.media.scene import Scene, cast, changed, film
 from tests.support.program import harness
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from harness.errors import ConfigError, VerificationError
 from harness.verification import Finding, Report, verify
-from tests.support.media import Scene, cast, changed, film
+from tests.support.media.scene import Scene, cast, changed, film
 
 pytestmark = pytest.mark.parallel
 

@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import ConfigError
 from harness.verification import verify
-from tests.support.media import Scene, cast, film
+from tests.support.media.scene import Scene, cast, film
 from tests.support.program import harness
 
 if TYPE_CHECKING:

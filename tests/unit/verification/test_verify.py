@@ -16,7 +16,7 @@ from harness.recording.convert import convert, length
 from harness.recording.recording import Recording, statistics_of
 from harness.verification import verify
 from harness.verification.report.filmstrip import filmstrip
-from tests.support.media import Scene, cast, encode, film
+from tests.support.media.scene import Scene, cast, encode, film
 from tests.support.program import harness
 
 pytestmark = pytest.mark.parallel

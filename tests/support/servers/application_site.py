@@ -10,11 +10,12 @@ from typing import Final
 import trustme
 from aiohttp import WSMsgType, web
 
-from tests.apps.livekit_server import LiveKit
+from tests.support.servers.livekit import LiveKit
 from tests.support.servers.web_server import Served
 
-HERE: Final = Path(__file__).parent
-NODE_MODULES: Final = Path(__file__).parents[2] / "node_modules"
+_ROOT: Final = Path(__file__).parents[3]
+NODE_MODULES: Final = _ROOT / "node_modules"
+APPLICATIONS: Final = _ROOT / "tests/applications"
 # What a careful application answers with.
 STRICT: Final = {
     "Content-Security-Policy": (
@@ -46,7 +47,7 @@ class Site(Served):
         app.router.add_static("/lib", NODE_MODULES, follow_symlinks=True)
         if self._sdk:
             app.router.add_static("/sdk", self._sdk)
-        app.router.add_static("/", HERE)
+        app.router.add_static("/", APPLICATIONS)
         if self._strict:
             app.on_response_prepare.append(_strictly)
         return app

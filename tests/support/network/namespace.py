@@ -1,6 +1,6 @@
 """Records in a network namespace whose only network goes away for a while.
 
-Run as ``unshare --net python -m tests.faults.namespace FOLDER``.
+Run as ``unshare --net python -m tests.support.network.namespace FOLDER``.
 Both sockets to the server and everybody's media cross the loopback of that namespace. Prints the recording as JSON.
 """
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 
 from harness.server.rooms.messages import Clock, SpoolHello
-from tests.support.media import Scene, cast, encode
+from tests.support.media.scene import Scene, cast, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

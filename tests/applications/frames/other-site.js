@@ -1,7 +1,7 @@
 // Another site by name, the same server: its call is embedded, as people embed a provider's.
 const frame = document.createElement('iframe');
 Object.assign(frame, {
-  src: location.href.replace('localhost', '127.0.0.1').replace('elsewhere.html', 'simple-peer.html'),
+  src: location.href.replace('localhost', '127.0.0.1').replace('frames/other-site.html', 'simple-peer.html'),
   allow: 'camera; microphone',
   width: 700,
   height: 500,
