@@ -186,7 +186,7 @@ class _Stage:
         self._events: dict[str, set[str]] = {}
         self._loud: Participant | None = None
         steps = scenario.steps
-        self._shaped = {name for step in steps if isinstance(step, Network) for name in step.actors}
+        self._emulated = {name for step in steps if isinstance(step, Network) for name in step.actors}
 
     def run(self) -> None:
         """Carry out every step; at the end, or when it is interrupted, what still runs is stopped and downloaded."""
@@ -211,8 +211,8 @@ class _Stage:
     def _do(self, step: Step) -> None:
         match step:
             case Join():
-                shaped = self._shaped & set(step.actors)
-                for one in self.room.join_all(*step.actors, media=step.media, shaped=shaped):
+                emulated = self._emulated & set(step.actors)
+                for one in self.room.join_all(*step.actors, media=step.media, emulate_network=emulated):
                     self._people[one.name] = one
             case Wait():
                 self._wait(step)
@@ -222,9 +222,9 @@ class _Stage:
                 self._start(step)
             case Speak():
                 if self._loud:
-                    self._loud.lower_voice()
+                    self._loud.set_speaking(False)
                 self._loud = self._people[step.speak]
-                self._loud.raise_voice()
+                self._loud.set_speaking(True)
             case _:
                 for name in step.actors:
                     self._act(self._people[name], step)
@@ -258,7 +258,7 @@ class _Stage:
             case Clean():
                 one.clean_media_recording()
             case Network():
-                one.shape_network(loss_percent=step.loss_percent, latency_ms=step.latency_ms, kbps=step.kbps)
+                one.emulate_network(loss_percent=step.loss_percent, latency_ms=step.latency_ms, kbps=step.kbps)
             case Crash():
                 self._crash(one)
             case _:
@@ -290,7 +290,8 @@ class _Stage:
         one.crash()
         try:
             self.room.wait_for(lambda: not one.alive, timeout=_CRASHED_WITHIN, what=f"{one.name}'s page to die")
-            one.raise_if_lost()
+            # The room raises what a crashed page had recorded as soon as it waits.
+            self.room.wait(seconds=_LOOK_EVERY)
         except RecordingError as lost:
             # As the scenario wants it; what was saved is among the recordings.
             if lost.recording is None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Media = str | os.PathLike[str]
 MEDIA: Final = ("synthetic", "camera")
 # Whose camera and microphone an application gets: ours, or the browser's.
-APP_MEDIA: Final = ("synthetic", "own")
+APPLICATION_MEDIA: Final = ("synthetic", "own")
 
 
 def media_of(given: object, kinds: Sequence[str], *, folder: Path | None = None, option: str = "media") -> str | Path:

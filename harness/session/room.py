@@ -1,4 +1,4 @@
-"""Room: the people in it, and waiting for what happens there."""
+"""Room: its participants, and waiting for what happens there."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.browser.pages.application_page import AppPage
+from harness.browser.pages.application_page import ApplicationPage
 from harness.browser.pages.room_page import RoomPage
 from harness.browser.renderers import Renderers
 from harness.errors import PageError, StepTimeout
-from harness.session.media import APP_MEDIA, MEDIA, media_of
+from harness.session.context import RoomContext
+from harness.session.media import APPLICATION_MEDIA, MEDIA, media_of
 from harness.session.participant import Participant
 from harness.session.teardown import take_every_step
 
@@ -23,25 +24,24 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import BrowserContext, Page
 
-    from harness.browser.pages.driven_page import DrivenPage
     from harness.recording.config import RecordConfig
     from harness.recording.recording import Recording
     from harness.server.room_server import RoomServer
-    from harness.session.media import Media
+from harness.session.media import Media
 
-# How long, in seconds, until who wants a newcomer's picture and sound must have them.
+# How long, in seconds, it may take until every subscriber receives a new participant's video and audio.
 JOINED_WITHIN: Final = 20.0
-_LOOK_EVERY: Final = 0.05
-# Who waits hears within so many seconds that a recording broke.
+_POLL_INTERVAL: Final = 0.05
+# How soon, in seconds, a wait notices that a recording broke.
 _NOTICED_WITHIN: Final = 0.5
 
 
 class Room:
     """A room with participants, each a page in a browser context of its own.
 
-    ``server`` serves the page, ``new_context`` makes browser contexts and ``recordings`` is where recordings go;
-    ``record_config`` is how they are made where a call does not say. The room closes whom it let in, not what it was
-    given.
+    ``server`` serves the page, ``new_context`` makes browser contexts and ``recordings`` is the folder for recordings;
+    ``record_config`` is the default for every recording. ``watched`` shows the pages in windows. The room closes its
+    participants' pages, and nothing that it was given.
     """
 
     def __init__(
@@ -56,11 +56,10 @@ class Room:
     ) -> None:
         self.name = name
         self.participants: list[Participant] = []
+        self._context = RoomContext(room=name, server=server, recordings=recordings, record_config=record_config)
         self._server = server
         self._new_context = new_context
-        self._recordings = recordings
         self._watched = watched
-        self._record_config = record_config
         self._renderers = Renderers()
         self._renderers_of: dict[Participant, frozenset[int]] = {}
 
@@ -71,19 +70,20 @@ class Room:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close everybody's page; what was recorded is kept."""
+        """Close every page; recordings are saved."""
         self.close()
 
     def join(
         self, name: str, *, media: Media = "synthetic", subscribe: bool = False, timeout: float = JOINED_WITHIN
     ) -> Participant:
-        """Let somebody in; returns when every subscriber has the first frame and sound.
+        """Let a participant join; returns when every subscriber has received the first video and audio.
 
-        ``media`` "synthetic" is a moving picture and a tone that ``verify`` recognises, "camera" the browser's devices,
-        a path a film: WebM, or what else Chrome plays. With ``subscribe`` the participant receives everybody from now
-        on, not only while recording; a recording then starts sooner.
+        ``media`` "synthetic" is moving video and a tone that ``verify`` recognizes, "camera" is the browser's devices,
+        and a path is a video file: WebM, or anything else that Chrome plays. With ``subscribe`` the participant
+        receives everybody from now on, not only while recording; a recording then starts sooner.
 
-        Raises StepTimeout, naming who did not receive them, after ``timeout`` seconds; ConfigError for other media.
+        Raises StepTimeout, which names the subscribers that received nothing, after ``timeout`` seconds; ConfigError
+        for other media.
         """
         return self.join_all(name, media=media, subscriber=name if subscribe else None, timeout=timeout)[0]
 
@@ -92,18 +92,18 @@ class Room:
         *names: str,
         media: Media = "synthetic",
         subscriber: str | None = None,
-        shaped: Collection[str] = (),
+        emulate_network: Collection[str] = (),
         timeout: float = JOINED_WITHIN,
     ) -> list[Participant]:
-        """Let several people in side by side; ``subscriber`` is the one who receives everybody from now on.
+        """Let several participants join at the same time; ``subscriber`` receives everybody from now on.
 
-        Who is among ``shaped`` can have a worse network later: ``shape_network``.
+        The participants named in ``emulate_network`` can have a worse network later: ``Participant.emulate_network``.
         """
         brought = media_of(media, MEDIA)
         film = None if isinstance(brought, str) else self._server.film(brought)
         begun = []
         for name in names:
-            participant = self._open(name, shaped=name in shaped)
+            participant = self._open(name, emulate_network=name in emulate_network)
             self.participants.append(participant)
             options: dict[str, Any] = {
                 "name": name,
@@ -115,79 +115,70 @@ class Room:
             if name == subscriber:
                 options["subscriptions"] = {"*": {"width": 640, "height": 360, "frameRate": 30}}
             begun.append((participant, options))
-        for finish in [participant.begin_join(options) for participant, options in begun]:
+        # A room and its participants are one unit; nobody else begins a join.
+        for finish in [participant._begin_join(options) for participant, options in begun]:  # noqa: SLF001
             finish()
         return [participant for participant, _ in begun]
 
     def attach(self, page: Page, name: str = "recorder", *, media: Media = "synthetic") -> Participant:
-        """Follow somebody else's page, before it loads, and return who is in its call there.
+        """Attach to the page of another application before it loads, and return the participant of its call.
 
-        The application is not changed. What it sends and receives over WebRTC can be recorded by the usual calls, as
-        soon as it is in a call. ``media`` "synthetic" answers its wish for a camera and a microphone with a picture and
-        a sound that ``verify`` recognises, a path with a film; "own" leaves it the browser's. The page stays its
-        owner's, and open.
+        The application is not changed. As soon as it is in a call, everything it sends and receives over WebRTC can be
+        recorded with the usual calls. ``media`` "synthetic" gives it a camera and a microphone that ``verify``
+        recognizes, a path gives it a video file, and "own" leaves it the browser's devices. The page stays open.
 
-        Raises ConfigError for a page that has loaded something already, NotSupportedError for another browser.
+        Raises ConfigError for a page that has already loaded something, NotSupportedError for another browser.
         """
         return self._attach(page, name, media, owned=False)
 
     def enter(self, name: str, *, media: Media = "synthetic", **options: Any) -> Participant:
-        """Return somebody with an empty page of their own, for somebody else's application: ``page.goto`` is next.
+        """Return a participant with a new, empty page for another application; call ``page.goto`` next.
 
-        ``options`` are Playwright's for the page's context (``storage_state``, ``ignore_https_errors`` ...). Whatever
-        ``attach`` says of calls and media holds; the page is closed with the room.
+        ``options`` are Playwright's for the page's context (``storage_state``, ``ignore_https_errors`` ...). Calls and
+        media work as with ``attach``; the page is closed with the room.
         """
-        # Also in frames from elsewhere, which a page's own session does not reach.
+        # Also in frames of other origins, which a page's own session does not reach.
         page = self._new_context(**{"bypass_csp": True, **options}).new_page()
         return self._attach(page, name, media, owned=True)
 
     def _attach(self, page: Page, name: str, media: Media, *, owned: bool) -> Participant:
-        brought = media_of(media, APP_MEDIA)
+        brought = media_of(media, APPLICATION_MEDIA)
         script = self._server.attach(self.name, name, brought)
         try:
-            driven = AppPage(page, self._server.url, script, owned=owned)
+            driven = ApplicationPage(page, self._server.url, script, owned=owned)
         except BaseException:
-            # Nobody has the script.
+            # The script was not used.
             self._server.detach(self.name, name)
             raise
-        participant = self._participant(name, driven, lambda: None)
+        participant = Participant(name, driven, self._context)
         participant.state = "joined"
         self.participants.append(participant)
         return participant
 
-    def _open(self, name: str, *, shaped: bool = False) -> Participant:
-        """Open a page for somebody, in a browser context of its own."""
-        page = RoomPage(self._new_context(), self._server.url, watched=self._watched, shaped=shaped)
-        participant = self._participant(name, page, lambda: self._give_way(participant))
+    def _open(self, name: str, *, emulate_network: bool = False) -> Participant:
+        """Open a page for a participant, in a browser context of its own."""
+        page = RoomPage(self._new_context(), self._server.url, watched=self._watched, emulate_network=emulate_network)
+        participant = Participant(
+            name, page, self._context, before_recording=lambda: self._yield_processor_to(participant)
+        )
         self._renderers_of[participant] = self._renderers.appeared()
         return participant
 
-    def _participant(self, name: str, page: DrivenPage, before_recording: Callable[[], None]) -> Participant:
-        return Participant(
-            name,
-            room=self.name,
-            page=page,
-            server=self._server,
-            recordings=self._recordings,
-            record_config=self._record_config,
-            before_recording=before_recording,
-        )
-
-    def _give_way(self, recording: Participant) -> None:
-        """Let the pages of all others give way to the one that records: what comes late there is lost here."""
+    def _yield_processor_to(self, recording: Participant) -> None:
+        """Lower the priority of all other pages: a page that records drops frames that are late."""
         for participant, renderers in self._renderers_of.items():
             if participant is not recording:
                 self._renderers.yield_to_others(renderers)
 
     @property
     def recordings(self) -> list[Recording]:
-        """Everything that was recorded and kept in this room, also by people who have left; oldest first."""
+        """Every recording of this room that was downloaded or saved, also of participants who have left."""
         return [recording for participant in self.participants for recording in participant.recordings]
 
     def wait(self, *, seconds: float) -> None:
-        """Let time pass, while pages and browsers are heard.
+        """Let time pass while events of pages and browsers are handled.
 
-        Raises RecordingError, which carries what was saved, as soon as a page or the browser dies while it records.
+        Raises RecordingError, which carries what was saved, as soon as a page or the browser crashes while recording.
         """
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
@@ -204,14 +195,14 @@ class Room:
         end = time.monotonic() + timeout
         while not condition():
             if time.monotonic() > end:
-                message = f"Waited {timeout:g} s for {what}, in vain."
+                message = f"Timed out after {timeout:g} s waiting for {what}."
                 raise StepTimeout(message)
-            self._pause(_LOOK_EVERY)
+            self._pause(_POLL_INTERVAL)
 
     def close(self) -> None:
-        """Close everybody's page; what was recorded and not downloaded is kept. Twice is fine.
+        """Close every page and save recordings that were not downloaded. Twice is fine.
 
-        All are closed, whatever one of them raises; the first error is raised afterwards.
+        All pages are closed, even if one of them raises; the first error is raised afterwards.
         """
         take_every_step(participant.close for participant in self.participants)
 
@@ -221,7 +212,7 @@ class Room:
             threading.Event().wait(seconds)
         else:
             with contextlib.suppress(PageError):
-                # A page that dies meanwhile is told of below, if it recorded.
+                # A page that crashes meanwhile is reported below, if it recorded.
                 page.wait(seconds)
         for participant in self.participants:
-            participant.raise_if_lost()
+            participant._raise_if_lost()  # noqa: SLF001 - a room and its participants are one unit

@@ -24,8 +24,8 @@ from harness import (
     attach,
     verify,
 )
-from harness.browser.pages.application_page import AppPage
-from harness.session.participant import EVENTS
+from harness.browser.pages.application_page import ApplicationPage
+from harness.session.recording_events import EVENTS
 from tests.support.media.scene import Scene, Someone, encode
 from tests.support.reports import whole
 from tests.support.servers.application_site import APPLICATIONS
@@ -310,7 +310,7 @@ def test_a_page_that_can_not_reach_us_is_told_what_it_lacks(
     """Where Chrome keeps it from the local network, or nobody is there: there is no second way in."""
     server = room._server
     script = server.attach(room.name, "alice", "synthetic").replace(server.url, "http://127.0.0.1:9")
-    page = AppPage(new_context(ignore_https_errors=True).new_page(), server.url, script)
+    page = ApplicationPage(new_context(ignore_https_errors=True).new_page(), server.url, script)
     page.page.goto(f"{site.url}/empty.html")
 
     with pytest.raises(NotSupportedError, match="can't reach the harness's server"):

@@ -94,7 +94,7 @@ def test_what_a_film_can_not_do_is_told(room: Room, tmp_path: Path) -> None:
     """It has no screen, no other camera, and is as loud as it is."""
     alice = room.join("alice", media=film(tmp_path, seconds=2))
 
-    for refused in (alice.share_screen, lambda: alice.replace_device("video"), alice.raise_voice):
+    for refused in (alice.share_screen, lambda: alice.replace_device("video"), lambda: alice.set_speaking(True)):
         with pytest.raises(InvalidStateError, match="Who brings a film"):
             refused()
 

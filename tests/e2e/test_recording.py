@@ -260,7 +260,9 @@ def test_people_who_want_each_other_at_the_same_moment_meet(room: Room) -> None:
         pair = [room._open(f"{name} {number}") for name in ("alice", "bob")]
         room.participants.extend(pair)
         joining = [
-            one.begin_join({"name": one.name, "token": room._server.token(room.name, one.name), "subscriptions": wants})
+            one._begin_join(
+                {"name": one.name, "token": room._server.token(room.name, one.name), "subscriptions": wants}
+            )
             for one in pair
         ]
         for joined in joining:
@@ -287,7 +289,7 @@ def test_recordings_one_after_the_other_share_one_connection(room: Room) -> None
             }
         };
     }""")
-    bob.begin_join({"name": "bob", "token": room._server.token(room.name, "bob")})()
+    bob._begin_join({"name": "bob", "token": room._server.token(room.name, "bob")})()
     sending = "connections.flatMap((one) => one.getSenders()).map(({ track }) => track?.kind ?? null)"
 
     for _ in range(2):

@@ -71,7 +71,7 @@ def test_a_step_that_fails_is_named_and_what_was_recorded_is_judged(tmp_path: Pa
     )
 
     assert outcome.error is not None
-    assert outcome.error.startswith("step 4 (wait for alice: failed): Waited 1 s for alice: failed, in vain.")
+    assert outcome.error.startswith("step 4 (wait for alice: failed): Timed out after 1 s waiting for alice: failed.")
     assert ["kept.webm"] == [recording.path.name for recording in outcome.recordings]
     assert 1 == len(outcome.reports)
 

@@ -1,4 +1,4 @@
-"""AppPage: the page object of somebody else's page, whose own call is recorded (attach.js)."""
+"""ApplicationPage: the page object of somebody else's page, whose own call is recorded (attach.js)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ASKING: Final = "harnessMayReach"
 _NO_MODULE: Final = "dynamically imported module"
 
 
-class AppPage(DrivenPage):
+class ApplicationPage(DrivenPage):
     """A page that belongs to somebody else: it is prepared before it loads, and stays open when we let go of it.
 
     One that is ``owned`` is closed then, with its context. ``url`` is our server's address, ``script`` what comes first

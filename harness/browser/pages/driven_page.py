@@ -160,10 +160,16 @@ class DrivenPage:
         """Let time pass while the page's events are heard."""
         self._guard(lambda: self.page.wait_for_timeout(seconds * 1000))
 
-    def shape_network(self, *, loss_percent: float = 0.0, latency_ms: float = 0.0, kbps: float | None = None) -> None:
-        """Set how much WebRTC's packets are lost, late and few; raises ConfigError for a page that is not shaped."""
+    def emulate_network(self, *, loss_percent: float = 0.0, latency_ms: float = 0.0, kbps: float | None = None) -> None:
+        """Emulate a worse network for WebRTC in both directions.
+
+        Raises ConfigError for a page that was not prepared for it when it was opened.
+        """
         if self._network is None:
-            message = "Only who joined with shaped=True can have another network: say so when joining."
+            message = (
+                "This participant joined without network emulation; join with "
+                "room.join_all(..., emulate_network=[name])."
+            )
             raise ConfigError(message)
         # Throughput is in bytes a second, -1 for no limit.
         throughput = -1 if kbps is None else kbps * 1000 / 8
@@ -216,10 +222,10 @@ class DrivenPage:
         for name in permissions:
             session.send("Browser.setPermission", {"permission": {"name": name}, "setting": setting, **where})
 
-    def _take_network(self) -> None:
-        """Let the page's network be shaped later: Chrome takes rules only before the first connection is made."""
+    def _prepare_network(self) -> None:
+        """Prepare network emulation: Chrome accepts rules only before the first connection is made."""
         self._network = self.page.context.new_cdp_session(self.page)
-        self.shape_network()
+        self.emulate_network()
 
     def _is_ours(self, download: Download) -> bool:
         return download.url.startswith(f"{self._url}/")

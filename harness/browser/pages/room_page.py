@@ -25,17 +25,20 @@ _TRIES: Final = 3
 class RoomPage(DrivenPage):
     """Our own page, opened in a context for a participant, and closed with it.
 
-    ``watched`` draws it for people; ``shaped`` lets its network be made worse later.
+    ``watched`` draws its view for somebody who looks at the window; ``emulate_network`` lets its network be made worse
+    later.
 
-    Raises NotSupportedError where the context is not Chromium's.
+    Raises NotSupportedError if the context is not Chromium's.
     """
 
-    def __init__(self, context: BrowserContext, url: str, *, watched: bool = False, shaped: bool = False) -> None:
+    def __init__(
+        self, context: BrowserContext, url: str, *, watched: bool = False, emulate_network: bool = False
+    ) -> None:
         chromes_only(context)
         super().__init__(context.new_page(), url)
         self._loaded = False
-        if shaped:
-            self._take_network()
+        if emulate_network:
+            self._prepare_network()
         address = url if watched else f"{url}/?view=off"
         self._guard(lambda: self.page.goto(address, wait_until="commit"))
 

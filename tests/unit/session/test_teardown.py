@@ -10,6 +10,7 @@ import pytest
 
 from harness.errors import PageError
 from harness.server.room_server import RoomServer
+from harness.session.context import RoomContext
 from harness.session.participant import Participant
 from harness.session.room import Room
 from harness.session.teardown import take_every_step
@@ -56,12 +57,8 @@ def joined(server: RoomServer, sound: bytes, page: Page, name: str = "alice") ->
     """Return somebody who has recorded something that nobody has stopped."""
     participant = Participant(
         name,
-        room="daily",
-        page=cast("DrivenPage", page),
-        server=server,
-        recordings=server.recordings,
-        record_config=None,
-        before_recording=lambda: None,
+        cast("DrivenPage", page),
+        RoomContext(room="daily", server=server, recordings=server.recordings),
     )
     participant.state = "joined"
     take = recorded(server._app.spool, sound, recordName=name)

@@ -1,0 +1,22 @@
+"""What a room and its participants share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.recording.config import RecordConfig
+    from harness.server.room_server import RoomServer
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoomContext:
+    """A room by its name at its server, the folder for its recordings, and how they are made by default."""
+
+    room: str
+    server: RoomServer
+    recordings: Path
+    record_config: RecordConfig | None = None

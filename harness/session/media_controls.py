@@ -1,0 +1,56 @@
+"""The microphone, the camera and the screen of a participant."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Literal, get_args
+
+from harness.errors import one_of
+
+Device = Literal["audio", "video"]
+
+
+class MediaControls(ABC):
+    """The calls that change what a participant sends; ``Participant`` has them all."""
+
+    @abstractmethod
+    def _call(self, name: str, argument: object = None) -> Any:
+        """Make a call into the page and return its answer."""
+
+    def mute(self) -> None:
+        """Turn the microphone off; the recording goes on in silence."""
+        self._call("setMicrophone", argument=False)
+
+    def unmute(self) -> None:
+        """Turn the microphone on again."""
+        self._call("setMicrophone", argument=True)
+
+    def turn_camera_off(self) -> None:
+        """Turn the camera off; a placeholder with the name is shown instead."""
+        self._call("setCamera", argument=False)
+
+    def turn_camera_on(self) -> None:
+        """Turn the camera on again."""
+        self._call("setCamera", argument=True)
+
+    def share_screen(self) -> None:
+        """Show the screen instead of the camera."""
+        self._call("shareScreen", argument=True)
+
+    def stop_sharing_screen(self) -> None:
+        """Show the camera again."""
+        self._call("shareScreen", argument=False)
+
+    def replace_device(self, kind: Device) -> None:
+        """Switch to another microphone ("audio") or camera ("video"), which is on."""
+        one_of("kind", kind, get_args(Device))
+        self._call("replaceDevice", kind)
+
+    def unplug_device(self, kind: Device) -> None:
+        """End the microphone ("audio") or camera ("video") as if it were unplugged."""
+        one_of("kind", kind, get_args(Device))
+        self._call("unplugDevice", kind)
+
+    def set_speaking(self, speaking: bool) -> None:  # noqa: FBT001 - it reads like the setter that it is
+        """Speak at twice the loudness, or as loud as before; the browser's own microphone can't do that."""
+        self._call("setSpeaking", speaking)

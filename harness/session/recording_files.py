@@ -1,0 +1,75 @@
+"""The files of a participant's recordings: downloads get their final names, and the rest is saved from the spool."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import recording_error
+from harness.recording.files.disk import file_failure
+from harness.recording.spool.folder import FOLDER_MODE
+from harness.recording.spool.publish import publish
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Download
+
+    from harness.browser.pages.driven_page import DrivenPage
+    from harness.recording.recording import Recording
+    from harness.session.context import RoomContext
+
+
+class RecordingFiles:
+    """Collects the recordings of one participant.
+
+    ``recordings`` holds everything that was collected, oldest first; ``last_saved`` is the recording that was last
+    saved without a download.
+    """
+
+    def __init__(self, page: DrivenPage, context: RoomContext) -> None:
+        self.recordings: list[Recording] = []
+        self.last_saved: Recording | None = None
+        self._page = page
+        self._context = context
+        self._stop_to_file: dict[str, float] = {}
+
+    def note_finished(self, finished: dict[str, Any]) -> None:
+        """Remember how long a recording took from stop to a complete file, for its manifest."""
+        self._stop_to_file.setdefault(finished["id"], round(finished["stopToFileMs"], 1))
+
+    def collect(self, download: Download, began: float) -> Recording:
+        """Save a download under its final name, next to its manifest; ``began`` is when it was requested."""
+        spooled = self._context.server.take_at(download.url)
+        if spooled is None:
+            message = f"The download {download.suggested_filename} is not a recording of this room's server."
+            raise recording_error(message)
+        manifest = spooled.end()
+        # Chrome fact 20: saving overwrites silently, so the final name is not given here.
+        partial = spooled.folder.downloaded
+        try:
+            # A page that cleans without waiting has freed the folder by now; the browser still has the file.
+            partial.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
+            self._page.save(download, str(partial))
+            recording = publish(
+                manifest,
+                partial,
+                self._context.recordings,
+                stop_to_file_ms=self._stop_to_file.get(spooled.id),
+                download_ms=round((time.monotonic() - began) * 1000, 1),
+            )
+        except OSError as error:
+            what = f"{spooled.name} can't be saved in {self._context.recordings}"
+            raise file_failure(what, error) from error
+        spooled.mark_kept()
+        if spooled.state == "cleaned":
+            spooled.clean()
+        self.recordings.append(recording)
+        return recording
+
+    def save_rest(self, participant: str) -> list[Recording]:
+        """Publish what the spool holds of the participant and nobody downloaded; return it, oldest first."""
+        context = self._context
+        saved = context.server.keep(context.recordings, room=context.room, participant=participant)
+        self.recordings.extend(saved)
+        if saved:
+            self.last_saved = saved[-1]
+        return saved
