@@ -43,8 +43,8 @@ class Event(BaseModel):
 
     - ``join``, ``leave``: the room's own record of ``participant``;
     - ``layout``: from here on the picture holds exactly ``tiles``;
-    - ``picture`` on, off: the participant's tile shows a live picture, or a card with the name;
-    - ``sound`` on, off: the participant is part of the mixed sound, or silent;
+    - ``video`` on, off: the participant's tile shows live video, or a placeholder with the name;
+    - ``audio`` on, off: the participant is part of the mixed audio, or silent;
     - ``network`` off, on: the connection to the participant broke, and is back;
     - ``pause``: the recording was paused here, and ``seconds`` are cut out;
     - ``alarm``: something stalled; ``message`` says what.
@@ -53,7 +53,7 @@ class Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     at: Moment
-    event: Literal["join", "leave", "layout", "picture", "sound", "network", "pause", "alarm"]
+    event: Literal["join", "leave", "layout", "video", "audio", "network", "pause", "alarm"]
     participant: Name | None = None
     on: bool | None = None
     tiles: tuple[Tile, ...] | None = None
@@ -106,11 +106,11 @@ class Timeline(BaseModel):
             ),
             duration,
         )
-        return _both(tiled, self._switched("picture", participant, duration))
+        return _both(tiled, self._switched("video", participant, duration))
 
     def heard(self, participant: str, duration: float) -> list[Interval]:
         """Return when the participant's sound is in the file: intervals in seconds, up to ``duration``."""
-        return self._switched("sound", participant, duration)
+        return self._switched("audio", participant, duration)
 
     def tile(self, participant: str, at: float) -> Tile | None:
         """Return the participant's place in the picture at ``at`` seconds, or None where there is none."""

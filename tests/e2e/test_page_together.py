@@ -175,7 +175,7 @@ def test_who_is_not_in_the_room_learns_nothing_of_its_recordings(open_server: Ro
         for headers in (ours, ours | {"Authorization": "Bearer wrong"}, ours | {"Authorization": token})
         for answer in (
             ask.post(f"{open_server.url}/library/{one}/address", headers=headers),
-            ask.post(f"{open_server.url}/library/{one}/verdict", headers=headers),
+            ask.post(f"{open_server.url}/library/{one}/verify", headers=headers),
             ask.delete(f"{open_server.url}/library/{one}", headers=headers),
         )
     }

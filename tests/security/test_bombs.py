@@ -68,7 +68,7 @@ def compressed(port: int, path: str) -> Iterator[bytes]:
 def body(port: int, _: str) -> Iterator[bytes]:
     """Send a compressed body to a path that takes none."""
     yield (
-        f"POST /library/x/verdict HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\n"
+        f"POST /library/x/verify HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\n"
         "Content-Encoding: deflate\r\nTransfer-Encoding: chunked\r\n\r\n"
     ).encode()
     for _ in range(PUSHED // 4):

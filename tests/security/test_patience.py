@@ -105,7 +105,7 @@ def test_a_participant_who_only_pings_is_put_out(role: str, tmp_path: Path) -> N
         async with sockets(server) as wire:
             socket = await wire.open("/signal")
             await socket.send_json({"type": "hello", "name": "mallory", "role": role})
-            assert (await socket.receive_json(timeout=10))["type"] in {"welcome", "looking"}
+            assert (await socket.receive_json(timeout=10))["type"] in {"welcome", "viewing"}
             return await last_answer(socket)
 
     with open_door(recordings=tmp_path, kept=lambda _: None, limits=Limits(idle=0.5)) as server:
@@ -320,7 +320,7 @@ def test_a_large_welcome_is_sent_to_somebody_who_reads(tmp_path: Path) -> None:
         async with sockets(server) as wire:
             inside, _ = await wire.enter("daily", "mallory")
             wants = {f"{number:a<100}": {"width": 1, "height": 1, "frameRate": 1} for number in range(256)}
-            await inside.send_json({"type": "wants", "wants": wants})
+            await inside.send_json({"type": "subscribe", "subscriptions": wants})
             await inside.send_json({"type": "ping", "sent": 1})
             await answer(inside, "pong")
             _, welcome = await wire.enter("daily", "alice")

@@ -104,7 +104,7 @@ class Talk(RuleBasedStateMachine):
         """Look at a room's recordings."""
         number = next(self.numbers)
         (looking,) = self.say(number, {"type": "hello", "role": "viewer", "code": "look on"})[number]
-        assert looking["type"] == "looking"
+        assert looking["type"] == "viewing"
         self.viewers.add(number)
         return number
 
@@ -237,7 +237,7 @@ class Recorded(RuleBasedStateMachine):
             return
         raise AssertionError(number, offset)
 
-    @rule(event=st.sampled_from(["sound", "picture", "network"]), on=st.booleans(), time=st.floats(-1e13, 1e13))
+    @rule(event=st.sampled_from(["audio", "video", "network"]), on=st.booleans(), time=st.floats(-1e13, 1e13))
     def note(self, event: Any, time: float, *, on: bool) -> None:
         """Note what happened, at whatever time."""
         self.take.event(MixerEvent(time=time, event=event, participant="alice", on=on))

@@ -54,7 +54,7 @@ class Witness:
         assert (await self._spool.receive_json(timeout=10))["type"] == "ready"
         self._started = room_time()
         await self._spool.send_json({"type": "recorder", "state": "started", "time": self._started})
-        heard = {"time": self._started, "event": "sound", "participant": "alice", "on": True}
+        heard = {"time": self._started, "event": "audio", "participant": "alice", "on": True}
         await self._spool.send_json({"type": "event", "event": heard})
         self._living = asyncio.create_task(self._live())
         self._over = asyncio.Event()
@@ -225,7 +225,12 @@ async def foreign(server: RoomServer, number: int) -> bool:
     ("limits", "path", "texts", "said"),
     [
         (Limits(messages=5), "/signal", ['{"type":"ping","sent":1}'] * 150, "Too many messages: 5 a second at most."),
-        (Limits(json_depth=3), "/signal", ['{"type":"hello","wants":{"a":{"b":{}}}}'], "nested more than 3 deep"),
+        (
+            Limits(json_depth=3),
+            "/signal",
+            ['{"type":"hello","subscriptions":{"a":{"b":{}}}}'],
+            "nested more than 3 deep",
+        ),
         (Limits(json_depth=3), "/spool", ['{"type":"hello","config":{"a":{"b":{}}}}'], "nested more than 3 deep"),
         (Limits(hello_within=0.2), "/signal", [], "Nothing was said for 0.2 s."),
         (Limits(hello_within=0.2), "/spool", [], "Nothing was said for 0.2 s."),

@@ -31,10 +31,10 @@ SOUND: Final = {
 }
 TO_SIGNAL: Final[tuple[dict[str, Any], ...]] = (
     {"type": "hello", "token": "guess", "name": "mallory", "media": "synthetic"},
-    {"type": "ping", "sent": 12.5, "heard": 3},
+    {"type": "ping", "sent": 12.5, "received_seq": 3},
     {"type": "signal", "to": "somebody", "data": {"description": {"type": "offer", "sdp": "v=0"}}},
     {"type": "state", "audio": True, "video": False, "screen": False},
-    {"type": "wants", "wants": {"*": {"width": 320, "height": 180, "frameRate": 15}}},
+    {"type": "subscribe", "subscriptions": {"*": {"width": 320, "height": 180, "frameRate": 15}}},
     {"type": "received", "member": "somebody"},
     {"type": "marker", "marker": 7},
     {"type": "bye"},
@@ -43,7 +43,7 @@ TO_SPOOL: Final[tuple[dict[str, Any], ...]] = (
     SOUND,
     {"type": "recorder", "state": "started", "time": 1.7e12},
     {"type": "ticks", "first": 0, "written": [1.5, None, 2.5]},
-    {"type": "event", "event": {"time": 1, "event": "picture", "participant": "alice", "on": False}},
+    {"type": "event", "event": {"time": 1, "event": "video", "participant": "alice", "on": False}},
     {"type": "stats", "time": 1, "participant": "alice", "report": [{"type": "inbound-rtp", "bytes": 12}]},
     {"type": "outstanding"},
     {"type": "end", "chunks": 4, "bytes": 100_000},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from harness.recording.timeline import Member
 from harness.server.rooms.messages import Clock, SpoolHello
@@ -18,8 +18,8 @@ OFFSET = -990_000.0
 STARTED = 1_000_000.0
 
 
-def begin(spool: Spool, presence: Literal["server", "page"] = "server", **config: Any) -> ActiveRecording:
-    """Begin a recording of sound."""
+def begin(spool: Spool, *, presence_from_server: bool = True, **config: Any) -> ActiveRecording:
+    """Begin an audio recording."""
     hello = SpoolHello(
         type="hello",
         token="secret-token",  # noqa: S106 - a word to look for
@@ -30,7 +30,7 @@ def begin(spool: Spool, presence: Literal["server", "page"] = "server", **config
         height=None,
         frame_rate=None,
         clock=Clock(offset=OFFSET, error=0.25),
-        presence=presence,
+        presence_from_server=presence_from_server,
     )
     joins = [Happened(9_000.0, "join", Member(name="alice", marker=0))]
     return spool.begin(hello, participant="alice", room="daily", joins=joins)

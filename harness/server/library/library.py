@@ -84,17 +84,17 @@ class Item:
             "name": self.name,
             "participant": self.participant,
             "recorder": self.recorder,
-            "state": "kept" if told else "failed" if self.failed else "recording",
+            "state": "published" if told else "failed" if self.failed else "recording",
             "reason": self.failed,
             "duration": told.duration if told else None,
             "size": told.size if told else None,
             "height": told.height if told else None,
-            "verdict": self._verdict_word(),
+            "result": self._result(),
         }
 
-    def _verdict_word(self) -> str | None:
+    def _result(self) -> str | None:
         if self.judging is not None and not self.judging.done():
-            return "judging"
+            return "verifying"
         return None if self.verdict is None else "passed" if self.verdict.ok else "failed"
 
 
@@ -147,7 +147,7 @@ class Library:
         self._changed = changed
         return [
             web.post("/library/{id}/address", self._give_address),
-            web.post("/library/{id}/verdict", self._give_verdict),
+            web.post("/library/{id}/verify", self._give_verdict),
             web.delete("/library/{id}", self._delete),
         ]
 

@@ -24,41 +24,42 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class PictureSize(Message):
-    """How large, in pixels, and how often, in frames a second, a member wants to receive a picture."""
+class VideoSize(Message):
+    """The largest video that a member wants to receive: in pixels, and in frames per second."""
 
     width: Annotated[float, Field(gt=0, le=8192)]
     height: Annotated[float, Field(gt=0, le=8192)]
     frameRate: Annotated[float, Field(gt=0, le=240)]  # noqa: N815 - the page's word
 
 
-Wants = Annotated[dict[Short, PictureSize], Field(max_length=256)] | None
+Subscriptions = Annotated[dict[Short, VideoSize], Field(max_length=256)] | None
 
 
 class Hello(Message):
     """The first message: who comes, by which token or code, with which media; a viewer only looks at the recordings.
 
-    Who takes a lost connection up again says ``resume``, the token for it, and how many messages were ``heard``.
+    A page that resumes a lost connection sends ``resume``, the token for it, and ``received_seq``, how many messages it
+    has received.
     """
 
     type: Literal["hello"]
     role: Literal["participant", "viewer"] = "participant"
     resume: Short | None = None
-    heard: Count = 0
+    received_seq: Count = 0
     token: Short | None = None
     room: Short | None = None
     name: Text | None = None
     code: Short | None = None
     media: Short = "synthetic"
-    wants: Wants = None
+    subscriptions: Subscriptions = None
 
 
 class Ping(Message):
-    """Asks for the room's time, and says how many messages were heard since the welcome."""
+    """Asks for the room's time, and reports how many messages were received since the welcome."""
 
     type: Literal["ping"]
     sent: Number
-    heard: Count = 0
+    received_seq: Count = 0
 
 
 class Description(Message):
@@ -96,11 +97,11 @@ class State(Message):
     connected: bool = True
 
 
-class WantsMessage(Message):
-    """Whom the member wants to receive, by id or '*' for everybody."""
+class Subscribe(Message):
+    """The member subscribes to others, by id or '*' for everybody."""
 
-    type: Literal["wants"]
-    wants: Wants
+    type: Literal["subscribe"]
+    subscriptions: Subscriptions
 
 
 class Received(Message):
@@ -143,7 +144,7 @@ class SpoolHello(Message):
     height: Annotated[int, Field(gt=0, le=8192)] | None
     frame_rate: Literal[15, 30] | None
     clock: Clock
-    presence: Literal["server", "page"] = "server"
+    presence_from_server: bool = True
 
 
 class RecorderState(Message):
@@ -166,10 +167,11 @@ class MixerEvent(Message):
     """Something that happened in the mix at ``time``, in ms on the room's clock."""
 
     time: Number
-    event: Literal["layout", "picture", "sound", "network", "alarm", "join", "leave"]
+    event: Literal["layout", "video", "audio", "network", "alarm", "join", "leave"]
     participant: Name | None = None
-    # Of whoever joins by another server, which ours does not know: their number.
-    elsewhere: bool = False
+    # Whether the participant joins or leaves by way of another server, whose members ours does not know; and the
+    # number in their synthetic media.
+    remote_server: bool = False
     marker: Annotated[int, Field(ge=0, lt=256)] | None = None
     on: bool | None = None
     tiles: Annotated[tuple[Tile, ...], Field(max_length=MOST_TILES)] | None = None
@@ -204,7 +206,7 @@ class End(Message):
 
 
 class Outstanding(Message):
-    """Asks how many pictures, of those that were written before the recorder was stopped, have not come."""
+    """Asks how many of the frames that were written before the recorder was stopped have not arrived."""
 
     type: Literal["outstanding"]
 
@@ -221,7 +223,7 @@ class Clean(Message):
     type: Literal["clean"]
 
 
-SignalMessage = Hello | Ping | Signal | State | WantsMessage | Received | Marker | Bye
+SignalMessage = Hello | Ping | Signal | State | Subscribe | Received | Marker | Bye
 SpoolMessage = SpoolHello | RecorderState | Ticks | EventMessage | Statistics | Outstanding | End | Download | Clean
 
 SIGNAL: TypeAdapter[SignalMessage] = TypeAdapter(Annotated[SignalMessage, Field(discriminator="type")])

@@ -29,8 +29,8 @@ from harness.server.rooms.messages import (
     Signal,
     SignalMessage,
     State,
-    Wants,
-    WantsMessage,
+    Subscribe,
+    Subscriptions,
 )
 from harness.server.rooms.outgoing import Send, not_admitted, refusal
 from harness.server.rooms.routes import Routes
@@ -66,21 +66,21 @@ class Member:
     # What was said to the member and not heard yet, how many were heard, and how many were taken from the member.
     unheard: deque[str] = field(default_factory=deque)
     unheard_size: int = 0
-    heard: int = 0
-    taken: int = 0
+    received_seq: int = 0
+    acked_seq: int = 0
     # Whether something was not kept, so that the connection can't be taken up again.
     missed: bool = False
     audio: bool = True
     video: bool = True
     screen: bool = False
-    wants: Wants = None
+    subscriptions: Subscriptions = None
     renumbered: int = 0
 
     def hear(self, count: int) -> None:
         """Forget what the member has heard: ``count`` messages since the welcome."""
-        while self.heard < count and self.unheard:
+        while self.received_seq < count and self.unheard:
             self.unheard_size -= len(self.unheard.popleft())
-            self.heard += 1
+            self.received_seq += 1
 
     def keep(self, text: str) -> None:
         """Keep what is said to the member until they have heard it; past a bound there is no coming back."""
@@ -102,7 +102,7 @@ class Member:
             "audio": self.audio,
             "video": self.video,
             "screen": self.screen,
-            "wants": _plain(self.wants),
+            "subscriptions": _plain(self.subscriptions),
         }
 
 
@@ -166,7 +166,7 @@ class Signaling:
         if member is None:
             return self._greet(connection, message, may_guess=may_guess, client=client)
         if not isinstance(message, Ping):
-            member.taken += 1
+            member.acked_seq += 1
         return self._obey(member, message)
 
     def knows(self, connection: int) -> bool:
@@ -247,7 +247,7 @@ class Signaling:
             connection=connection,
             marker=self._free_marker(room, name),
             synthetic=hello.media == "synthetic",
-            wants=hello.wants,
+            subscriptions=hello.subscriptions,
         )
         _remember(room, member)
         self._record("join", member)
@@ -283,15 +283,15 @@ class Signaling:
         member.connection = connection
         member.lost_at = None
         self._members[connection] = member
-        member.hear(hello.heard)
-        resumed = Send(connection, json.dumps({"type": "resumed", "taken": member.taken}))
+        member.hear(hello.received_seq)
+        resumed = Send(connection, json.dumps({"type": "resumed", "acked_seq": member.acked_seq}))
         return [resumed, *(Send(connection, text) for text in member.unheard)]
 
     def _obey(self, member: Member, message: SignalMessage) -> list[Send]:  # noqa: PLR0911 - one a message
         match message:
-            case Ping(sent=sent, heard=heard):
-                member.hear(heard)
-                pong = {"type": "pong", "sent": sent, "time": self._clock(), "taken": member.taken}
+            case Ping(sent=sent, received_seq=received_seq):
+                member.hear(received_seq)
+                pong = {"type": "pong", "sent": sent, "time": self._clock(), "acked_seq": member.acked_seq}
                 return [Send(member.connection, json.dumps(pong))] if member.connection is not None else []
             case Signal(to=to, data=data):
                 content = {"type": "signal", "from": member.id, "data": data.model_dump(exclude_none=True)}
@@ -301,9 +301,10 @@ class Signaling:
             case State(audio=audio, video=video, screen=screen):
                 member.audio, member.video, member.screen = audio, video, screen
                 return self._tell(member.room, {**message.model_dump(), "id": member.id}, but=member)
-            case WantsMessage(wants=wants):
-                member.wants = wants
-                return self._tell(member.room, {"type": "wants", "id": member.id, "wants": _plain(wants)}, but=member)
+            case Subscribe(subscriptions=subscriptions):
+                member.subscriptions = subscriptions
+                change = {**message.model_dump(), "id": member.id}
+                return self._tell(member.room, change, but=member)
             case Marker():
                 return self._renumber(member, message.marker)
             case Bye():
@@ -390,5 +391,7 @@ def _say(members: Iterable[Member], message: dict[str, Any]) -> list[Send]:
     return sends
 
 
-def _plain(wants: Wants) -> dict[str, Any] | None:
-    return None if wants is None else {key: size.model_dump() for key, size in wants.items()}
+def _plain(subscriptions: Subscriptions) -> dict[str, Any] | None:
+    if subscriptions is None:
+        return None
+    return {key: size.model_dump() for key, size in subscriptions.items()}

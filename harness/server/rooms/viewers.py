@@ -52,14 +52,15 @@ class Viewers:
             return [refusal(connection, f"The server is full: {self._limits.viewers} viewers.")]
         grant = self._grants[connection] = Grant(role="viewer", room=room, subject=secrets.token_urlsafe(16))
         token = self._admission.issue(grant, seconds=WHILE_IN, single_use=False)
-        looking = {"type": "looking", "room": room, "token": token, "recordings": recordings}
-        return [Send(connection, json.dumps(looking))]
+        viewing = {"type": "viewing", "room": room, "token": token, "recordings": recordings}
+        return [Send(connection, json.dumps(viewing))]
 
     def receive(self, connection: int, message: SignalMessage) -> list[Send]:
         """Take what a viewer may say: that they are there still, and that they go."""
         match message:
             case Ping(sent=sent):
-                return [Send(connection, json.dumps({"type": "pong", "sent": sent, "time": self._clock(), "taken": 0}))]
+                pong = {"type": "pong", "sent": sent, "time": self._clock(), "acked_seq": 0}
+                return [Send(connection, json.dumps(pong))]
             case Bye():
                 self.leave(connection)
                 return []

@@ -50,8 +50,8 @@ class ActiveRecording:
 
     facts: Facts
     folder: Folder
-    # Whether the room tells who is there; else the page does, which sees somebody else's call.
-    told_by_room: bool = True
+    # Whether join and leave events come from the server's rooms; else the page reports them, which sees another call.
+    presence_from_server: bool = True
     state: Literal["recording", "finished", "failed", "cleaned"] = "recording"
     bytes: int = 0
     chunks: int = 0
@@ -60,7 +60,7 @@ class ActiveRecording:
     statistics_bytes: int = 0
     most_statistics: int = _MOST_STATISTICS
     # Messages taken in order: chunks, ticks, events, states and the end.
-    taken: int = 0
+    acked_seq: int = 0
     growth: Growth = field(default_factory=Growth)
     progress: Progress = field(default_factory=Progress)
     manifest: Manifest | None = None
@@ -159,7 +159,7 @@ class ActiveRecording:
                     data = data[self._raw.write(data) :]
             self.bytes = self._raw.tell()
             self.chunks += 1
-            self.taken += 1
+            self.acked_seq += 1
         self.growth.grew()
 
     @property
@@ -174,23 +174,23 @@ class ActiveRecording:
     def ticks(self, first: int, written: list[float | None]) -> None:
         """Take the times at which the mixer wrote its ticks from number ``first`` on."""
         self.ticked += len(written)
-        self.taken += 1
+        self.acked_seq += 1
         self.log({"first": first, "written": written})
         self.growth.grew()
 
     def event(self, event: MixerEvent) -> None:
-        """Take something that happened in the mix; raises RecordingError for what is the room's to tell."""
-        if self.told_by_room and event.event in {"join", "leave"} and not event.elsewhere:
-            message = f"Who is in {self.facts.room!r} is told by the room, not by a page."
+        """Take something that happened in the mix; raises RecordingError for a join or leave that the room reports."""
+        if self.presence_from_server and event.event in {"join", "leave"} and not event.remote_server:
+            message = f"Join and leave events of room {self.facts.room!r} must come from the server."
             raise spool_error(message)
-        self.taken += 1
-        line = event.model_dump(exclude_none=True, exclude={"elsewhere", "marker"})
+        self.acked_seq += 1
+        line = event.model_dump(exclude_none=True, exclude={"remote_server", "marker"})
         member = None
         if event.event == "join" and event.participant:
             member = Member(name=event.participant, marker=event.marker).model_dump()
         if not self._has_room_for_event(event.time, manifest_bytes(line) + (manifest_bytes(member) if member else 0)):
             return
-        if member and event.elsewhere:
+        if member and event.remote_server:
             self.log({"member": member})
         self.log({"event": line})
 
@@ -213,7 +213,7 @@ class ActiveRecording:
 
     def statistics(self, statistics: Statistics) -> None:
         """Take what WebRTC says of a connection; past ``most_statistics`` bytes it is dropped, and an alarm says so."""
-        self.taken += 1
+        self.acked_seq += 1
         line = _as_line(statistics.model_dump(exclude={"type"}))
         if self._statistics_dropped or self.statistics_bytes + len(line) > self.most_statistics:
             self._drop_statistics(statistics.time, f"they have reached {self.most_statistics} bytes")
@@ -236,7 +236,7 @@ class ActiveRecording:
 
     def recorder(self, state: str, page_time: float) -> None:
         """MediaRecorder was started, stopped, paused or resumed, at a time in ms on the page's clock."""
-        self.taken += 1
+        self.acked_seq += 1
         self._recording = state in {"started", "resumed"}
         self._started = True
         self.paused = state == "paused"
@@ -265,7 +265,7 @@ class ActiveRecording:
         if not self._lists(happened):
             return
         self.log({"member": happened.member.model_dump()})
-        if not self.told_by_room or happened.event == "renumbered":
+        if not self.presence_from_server or happened.event == "renumbered":
             return
         event = {"time": happened.time, "event": happened.event, "participant": happened.member.name}
         self.log({"event": event})

@@ -57,7 +57,7 @@ class Spool:
             wall_offset=(time.time() - time.monotonic()) * 1000,
             versions=self.versions,
         )
-        take = ActiveRecording(facts, Folder(self.root / facts.id), told_by_room=hello.presence == "server")
+        take = ActiveRecording(facts, Folder(self.root / facts.id), presence_from_server=hello.presence_from_server)
         take.open()
         try:
             for one in joins:

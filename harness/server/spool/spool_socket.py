@@ -213,7 +213,7 @@ class SpoolSockets:
             grant = Grant(role="resume", room=take.facts.room, name=take.facts.participant, subject=take.id)
             self._resumes[take.id] = self._admission.issue(grant, seconds=WHILE_IN, single_use=False)
         ready = {"type": "ready", "recording": take.id, "resume": self._resumes[take.id]}
-        await send(socket, {**ready, "bytes": take.bytes, "taken": take.taken})
+        await send(socket, {**ready, "bytes": take.bytes, "acked_seq": take.acked_seq})
         return take
 
     async def _tell_finished(self, socket: PageSocket, take: ActiveRecording, reason: str | None = None) -> None:
@@ -302,14 +302,14 @@ class SpoolSockets:
     async def _obey(self, socket: PageSocket, take: ActiveRecording, message: SpoolMessage) -> None:
         match message:
             case End(bytes=total):
-                take.taken += 1
+                take.acked_seq += 1
                 # From now on a page that comes back is told of the file by its own connection.
                 take.take_no_more()
                 never = None if total == take.bytes else f"{total - take.bytes} of {total} bytes never came"
                 await self._tell_finished(socket, take, never)
             case Outstanding():
                 await _looked(take)
-                await send(socket, {"type": "outstanding", "pictures": take.progress.outstanding})
+                await send(socket, {"type": "outstanding", "frames": take.progress.outstanding})
             case Download():
                 await send(socket, self._address(take))
             case Clean():
@@ -445,7 +445,7 @@ def _check_ticks(take: ActiveRecording, more: int) -> None:
 
 
 def _ack(take: ActiveRecording) -> dict[str, Any]:
-    return {"type": "ack", "bytes": take.bytes, "taken": take.taken, "tracks": list(take.progress.tracks)}
+    return {"type": "ack", "bytes": take.bytes, "acked_seq": take.acked_seq, "tracks": list(take.progress.tracks)}
 
 
 def _first(error: ValidationError) -> str:

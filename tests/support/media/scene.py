@@ -135,7 +135,7 @@ def timeline_of(scene: Scene) -> Timeline:
     public = [one for one in scene.people if not one.secret]
     events = [Event(at=0.0, event="layout", tiles=layout)]
     for one in public:
-        for kind, off in (("picture", one.hidden), ("sound", one.muted)):
+        for kind, off in (("video", one.hidden), ("audio", one.muted)):
             switches = [(0.0, True), *((at, on) for start, end in off for at, on in ((start, False), (end, True)))]
             events += [
                 Event.model_validate({"at": at, "event": kind, "participant": one.name, "on": on})

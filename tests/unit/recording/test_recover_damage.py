@@ -35,7 +35,7 @@ BAD_LINES = (
     pytest.param(b'{"first": "x", "written": 5}', id="ticks"),
     pytest.param(b'{"first": 1' + b"0" * 5_000 + b', "written": []}', id="a large number"),
     pytest.param(b'{"event": 3}', id="an event"),
-    pytest.param(b'{"event": {"event": "sound"}}', id="an event without a time"),
+    pytest.param(b'{"event": {"event": "audio"}}', id="an event without a time"),
     pytest.param(b'{"event": {"time": 1, "event": "dance"}}', id="an unknown event"),
     pytest.param(b'{"member": {"name": 7}}', id="a member"),
     pytest.param(b'{"recorder": "stopped", "time": NaN}', id="a time"),
@@ -47,7 +47,7 @@ BAD_LINES = (
 def abandoned(folder: Path, sound: bytes) -> ActiveRecording:
     """Return a recording of somebody that was killed, with an event and statistics."""
     take = recorded(Spool(folder, VERSIONS), sound, recordName="standup")
-    take.event(MixerEvent(time=STARTED + OFFSET + 500, event="sound", participant="alice", on=True))
+    take.event(MixerEvent(time=STARTED + OFFSET + 500, event="audio", participant="alice", on=True))
     take.statistics(Statistics(type="stats", time=STARTED + OFFSET + 250, participant="bob", report=[{"type": "x"}]))
     take.growth.end()
     take.close()
@@ -90,7 +90,7 @@ def test_a_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, sound: byt
     assert f"{KILLED}; 1 line of its log could not be read" == recording.recovered
     timeline = Manifest.read(recording.manifest).timeline
     assert (Member(name="alice", marker=0),) == timeline.members
-    assert [(-1.0, "join"), (0.5, "sound")] == [(event.at, event.event) for event in timeline.events]
+    assert [(-1.0, "join"), (0.5, "audio")] == [(event.at, event.event) for event in timeline.events]
 
 
 def test_fields_that_another_version_wrote_are_ignored(tmp_path: Path, sound: bytes) -> None:
@@ -108,7 +108,7 @@ def test_fields_that_another_version_wrote_are_ignored(tmp_path: Path, sound: by
 
     assert (tmp_path / "standup.webm", KILLED, "audio") == (recording.path, recording.recovered, recording.type)
     manifest = Manifest.read(recording.manifest)
-    assert ["join", "sound"] == [event.event for event in manifest.timeline.events]
+    assert ["join", "audio"] == [event.event for event in manifest.timeline.events]
     assert (Member(name="alice", marker=0),) == manifest.timeline.members
     assert 2 == manifest.config["zoom"]
 
@@ -229,7 +229,7 @@ def test_audio_before_the_first_frame_is_saved(tmp_path: Path, sound: bytes) -> 
     assert tmp_path / "standup.webm" == recording.path
     assert pytest.approx(1.0, abs=0.1) == recording.duration
     timeline = Manifest.read(recording.manifest).timeline
-    assert [(-1.0, "join"), (0.5, "sound")] == [(event.at, event.event) for event in timeline.events]
+    assert [(-1.0, "join"), (0.5, "audio")] == [(event.at, event.event) for event in timeline.events]
 
 
 FOREIGN = (".DS_Store", "Thumbs.db", "desktop.ini", "._raw.webm", "take.json~", ".take.json.swp", "notes/mine.txt")

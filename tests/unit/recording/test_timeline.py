@@ -22,12 +22,12 @@ def layout(at: float, *names: str) -> dict[str, Any]:
 
 def picture(at: float, name: str, *, on: bool) -> dict[str, Any]:
     """Return the record of a picture that comes or goes."""
-    return {"at": at, "event": "picture", "participant": name, "on": on}
+    return {"at": at, "event": "video", "participant": name, "on": on}
 
 
 def sound(at: float, name: str, *, on: bool) -> dict[str, Any]:
     """Return the record of a sound that comes or goes."""
-    return {"at": at, "event": "sound", "participant": name, "on": on}
+    return {"at": at, "event": "audio", "participant": name, "on": on}
 
 
 def test_who_is_tiled_and_live_is_seen() -> None:
@@ -122,11 +122,11 @@ def test_a_timeline_survives_json() -> None:
         {"at": float("nan"), "event": "alarm"},
         {"at": float("inf"), "event": "alarm"},
         {"at": 0, "event": "party"},
-        {"at": 0, "event": "sound", "participant": "x" * 201},
+        {"at": 0, "event": "audio", "participant": "x" * 201},
         {"at": 0, "event": "layout", "tiles": [{"participant": "a", "x": -1, "y": 0, "width": 1, "height": 1}]},
         {"at": 0, "event": "layout", "tiles": [{"participant": "a", "x": 0, "y": 0, "width": 0, "height": 1}]},
         {"at": 0, "event": "alarm", "message": "x" * 2001},
-        {"at": 0, "event": "sound", "colour": "red"},
+        {"at": 0, "event": "audio", "colour": "red"},
     ],
 )
 def test_an_event_that_makes_no_sense_is_refused(record: dict[str, Any]) -> None:

@@ -53,7 +53,7 @@ def test_statistics_past_their_bound_are_dropped_and_the_recording_goes_on(
     manifest = take.end()
 
     assert "finished" == take.state
-    assert take.taken > 50
+    assert take.acked_seq > 50
     assert ("WebRTC's statistics are no longer stored: they have reached 20000 bytes.",) == manifest.alarms
     stored = statistics_of(take.path).read_text().splitlines()
     assert 0 < len(stored) < 20
@@ -93,7 +93,7 @@ def test_events_past_their_bound_are_dropped_and_the_recording_goes_on(
     take.recorder("started", STARTED)
     feed(take, sound)
     for number in range(20_050):
-        take.event(MixerEvent(time=ROOM + number / 100, event="sound", participant="alice", on=bool(number % 2)))
+        take.event(MixerEvent(time=ROOM + number / 100, event="audio", participant="alice", on=bool(number % 2)))
     take.alarm(ROOM + 300, "late")
     take.happened(Happened(ROOM + 300, "join", Member(name="late")))
     take.recorder("stopped", STARTED + 900)
@@ -101,7 +101,7 @@ def test_events_past_their_bound_are_dropped_and_the_recording_goes_on(
     manifest = take.end()
 
     assert ("The manifest can hold no more events of the page: later ones are not in it.", "late") == manifest.alarms
-    assert 20_000 == sum(event.event == "sound" for event in manifest.timeline.events)
+    assert 20_000 == sum(event.event == "audio" for event in manifest.timeline.events)
     assert "late" in {member.name for member in manifest.timeline.members}
     assert pytest.approx(0.9, abs=0.01) == manifest.wall_seconds
     assert any("50 events were dropped" in line for line in caplog.messages)
@@ -171,13 +171,13 @@ def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, sound: bytes)
         take.recorder("paused", STARTED + 1_000 + number)
         take.recorder("resumed", STARTED + 1_000.5 + number)
     for number in range(1_000):
-        take.event(MixerEvent(time=ROOM + 1_000 + 10 * number, event="sound", participant="alice", on=True))
+        take.event(MixerEvent(time=ROOM + 1_000 + 10 * number, event="audio", participant="alice", on=True))
 
     manifest = take.end()
 
     assert 9_000 == sum(event.event == "pause" for event in manifest.timeline.events)
     # Each pause cuts out half of its millisecond.
-    last = max(event.at for event in manifest.timeline.events if event.event == "sound")
+    last = max(event.at for event in manifest.timeline.events if event.event == "audio")
     assert pytest.approx(10.99 - 4.5, abs=0.01) == last
 
 
@@ -233,12 +233,12 @@ def test_a_line_that_found_no_room_spoils_no_other(tmp_path: Path, sound: bytes)
         with pytest.raises(DiskFullError):
             tell_much(take)
         filler.unlink()
-        take.event(MixerEvent(time=ROOM + 500, event="sound", participant="alice", on=True))
+        take.event(MixerEvent(time=ROOM + 500, event="audio", participant="alice", on=True))
 
         manifest = take.end()
 
         assert None is manifest.recording.recovered
-        assert "sound" == manifest.timeline.events[-1].event
+        assert "audio" == manifest.timeline.events[-1].event
         assert not any("could not be read" in alarm for alarm in manifest.alarms)
         spool.close()
 

@@ -67,7 +67,7 @@ def test_a_recording_is_kept_as_soon_as_it_is_safe(spool: Spool, sound: bytes, t
 
     state = watched(library, take, until="end")
 
-    assert "kept" == state
+    assert "published" == state
     assert [tmp_path / "kept" / "standup.webm"] == [one.path for one in kept]
     assert kept[0] == Manifest.read(kept[0].manifest).recording
     assert take.path.read_bytes() == kept[0].path.read_bytes()
@@ -88,7 +88,7 @@ def test_what_was_kept_before_is_listed_again(spool: Spool, sound: bytes, tmp_pa
     again.read()
     other.read()
 
-    assert [("mine.webm", "kept")] == [(one["name"], one["state"]) for one in again.listed()]
+    assert [("mine.webm", "published")] == [(one["name"], one["state"]) for one in again.listed()]
     assert [] == other.listed()
 
 
@@ -145,7 +145,7 @@ def test_a_server_that_ends_waits_for_no_verdict(spool: Spool, sound: bytes, tmp
     with RoomServer(recordings=folder, versions={}, open_room="daily", library=library) as server:
         token = server._admission.issue(Grant(role="recorder", room="daily"))
         request = urllib.request.Request(  # noqa: S310 - our own server
-            f"{server.url}/library/{take.id}/verdict",
+            f"{server.url}/library/{take.id}/verify",
             method="POST",
             headers={"Authorization": f"Bearer {token}", "Origin": server.url},
         )
@@ -276,7 +276,7 @@ def test_a_finished_download_does_not_keep_a_recording_out_of_the_library(
     with RoomServer(recordings=folder, versions={}, open_room="room", library=library) as server:
         asyncio.run(take_home(server))
 
-        assert ["kept"] == [one["state"] for one in library.listed()]
+        assert ["published"] == [one["state"] for one in library.listed()]
         assert (folder / "heard.webm").is_file()
 
 

@@ -34,7 +34,7 @@ LARGEST_EVENTS: tuple[dict[str, Any], ...] = (
     {"time": 1, "event": "alarm", "message": WIDE * 2_000},
     {"time": 1, "event": "alarm", "message": '"\\' * 1_000},
     {"time": 1.5, "event": "join", "participant": WIDE * 200},
-    {"time": 0, "event": "picture", "participant": "a", "on": True},
+    {"time": 0, "event": "video", "participant": "a", "on": True},
     {"time": 0, "event": "layout", "tiles": []},
 )
 
@@ -46,7 +46,7 @@ def manifest_size(take: ActiveRecording) -> int:
 
 def fed(spool: Spool, sound: bytes) -> ActiveRecording:
     """Return a recording in a page of somebody else's, which reports who is there."""
-    take = begin(spool, "page")
+    take = begin(spool, presence_from_server=False)
     take.recorder("started", STARTED)
     take.chunk(0, 0, memoryview(sound))
     return take
@@ -58,7 +58,7 @@ def test_an_event_fills_no_more_of_a_manifest_than_is_counted(
 ) -> None:
     """With its time in the file, its indentation, and the alarm that repeats it."""
     message = MixerEvent.model_validate(event)
-    line = message.model_dump(exclude_none=True, exclude={"elsewhere", "marker"})
+    line = message.model_dump(exclude_none=True, exclude={"remote_server", "marker"})
     one, more = fed(spool, sound), fed(spool, sound)
     one.event(message)
     for _ in range(11):

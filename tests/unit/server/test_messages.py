@@ -1,4 +1,4 @@
-"""What pages may say: the messages of types.d.ts and no others, each with its limits."""
+"""The messages of pages: exactly those that the page declares, each with its limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.server.rooms.messages import SIGNAL, SPOOL
 
 pytestmark = pytest.mark.parallel
 
-TYPES = (Path(__file__).parents[3] / "web" / "src" / "types.d.ts").read_text()
+TYPES = "\n".join(path.read_text() for path in sorted((Path(__file__).parents[3] / "web" / "src").rglob("*.d.ts")))
 
 HELLO = {
     "type": "hello",
@@ -33,7 +33,7 @@ TILE = {"participant": "alice", "x": 0, "y": 0, "width": 640, "height": 360}
 
 
 def declared(union: str) -> dict[str, set[str]]:
-    """Return the messages of a union in types.d.ts: the fields of each, by its type."""
+    """Return the messages of a union in the page's types: the fields of each, by its type."""
     body = TYPES.split(f"type {union} =")[1].split(";\n\n")[0]
     found = {}
     for message in re.split(r"\n  \| ", re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL))[1:]:
@@ -73,7 +73,7 @@ def test_both_ends_know_the_same_messages(union: str, name: str) -> None:
         {"type": "recorder", "state": "paused", "time": 1.7e12},
         {"type": "ticks", "first": 0, "written": [1.5, None, 2.5]},
         {"type": "event", "event": {"time": 1, "event": "layout", "tiles": [TILE]}},
-        {"type": "event", "event": {"time": 1, "event": "picture", "participant": "alice", "on": False}},
+        {"type": "event", "event": {"time": 1, "event": "video", "participant": "alice", "on": False}},
         {"type": "event", "event": {"time": 1, "event": "alarm", "message": "It stalled."}},
         {"type": "end", "chunks": 4, "bytes": 100_000},
         {"type": "download"},
@@ -119,7 +119,7 @@ def test_a_hello_that_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
         {"type": "recorder", "state": "broken", "time": 1},
         {"type": "end", "chunks": -1, "bytes": 0},
         {"type": "event", "event": {"time": 1, "event": "pause", "participant": "mallory"}},
-        {"type": "event", "event": {"time": 1, "event": "sound", "participant": "x" * 201, "on": True}},
+        {"type": "event", "event": {"time": 1, "event": "audio", "participant": "x" * 201, "on": True}},
         {"type": "event", "event": {"time": 1, "event": "layout", "tiles": [TILE] * 65}},
         {"type": "event", "event": {"time": 1, "event": "alarm", "message": "x" * 2001}},
     ],
@@ -134,8 +134,8 @@ def test_a_hello_in_a_room_needs_nothing_but_its_type() -> None:
     """At an open door a guest brings synthetic media and wants nobody's."""
     hello = SIGNAL.validate_json('{"type": "hello"}')
 
-    expected = {"token": None, "room": None, "name": None, "code": None, "media": "synthetic", "wants": None}
-    assert {"type": "hello", "role": "participant", "resume": None, "heard": 0, **expected} == hello.model_dump()
+    expected = {"token": None, "room": None, "name": None, "code": None, "media": "synthetic", "subscriptions": None}
+    assert {"type": "hello", "role": "participant", "resume": None, "received_seq": 0, **expected} == hello.model_dump()
 
 
 @pytest.mark.parametrize(
@@ -150,4 +150,4 @@ def test_a_hello_in_a_room_needs_nothing_but_its_type() -> None:
 def test_a_picture_that_nobody_could_send_is_refused(size: dict[str, Any]) -> None:
     """Sizes and rates have limits."""
     with pytest.raises(ValidationError):
-        SIGNAL.validate_json(json.dumps({"type": "wants", "wants": {"*": size}}))
+        SIGNAL.validate_json(json.dumps({"type": "subscribe", "subscriptions": {"*": size}}))

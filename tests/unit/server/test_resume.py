@@ -103,7 +103,7 @@ def test_a_page_that_comes_back_while_the_file_is_finished_gets_it(
         again = await wire.open("/spool")
         await again.send_json(resume)
         ready = await again.receive_json(timeout=10)
-        assert ("ready", 2) == (ready["type"], ready["taken"])
+        assert ("ready", 2) == (ready["type"], ready["acked_seq"])
         disk.go_on.set()
         finished = await again.receive_json(timeout=10)
         assert ("finished", "heard.webm") == (finished["type"], finished["recording"]["name"])

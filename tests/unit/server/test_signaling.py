@@ -82,14 +82,13 @@ def server() -> Server:
 
 def test_a_welcome_tells_the_newcomer_everything(server: Server) -> None:
     """Who they are, where they are, who is there already, and how to record."""
-    server.enter(1, "alice", wants={"*": SMALL})
+    server.enter(1, "alice", subscriptions={"*": SMALL})
 
     welcome = server.enter(2, "bob")
 
     (alice,) = welcome["members"]
-    assert {"name": "alice", "marker": 0, "audio": True, "video": True, "screen": False, "wants": {"*": SMALL}} == {
-        key: value for key, value in alice.items() if key != "id"
-    }
+    media = {"audio": True, "video": True, "screen": False, "subscriptions": {"*": SMALL}}
+    assert {"name": "alice", "marker": 0, **media} == {key: value for key, value in alice.items() if key != "id"}
     assert ("welcome", "daily", "bob", 1, []) == (
         welcome["type"],
         welcome["room"],
@@ -138,7 +137,7 @@ def test_a_viewer_hears_of_recordings_and_of_nobody(server: Server) -> None:
     server.deliver(server.signaling.announce("daily", {"type": "recordings", "recordings": []}))
     server.say(2, {"type": "ping", "sent": 1})
 
-    assert ["looking", "daily", []] == [looking[key] for key in ("type", "room", "recordings")]
+    assert ["viewing", "daily", []] == [looking[key] for key in ("type", "room", "recordings")]
     assert ["recordings", "pong"] == [message["type"] for message in server.heard(2)]
     assert ["joined", "recordings"] == [message["type"] for message in server.heard(1)]
     assert 2 == len(server.signaling.rooms["daily"].members)
@@ -156,7 +155,7 @@ def test_a_viewer_hears_of_recordings_and_of_nobody(server: Server) -> None:
         {"type": "hello", "name": "alice"},
         {"type": "state", "audio": True, "video": True},
         {"type": "signal", "to": "x", "data": {}},
-        {"type": "wants", "wants": None},
+        {"type": "subscribe", "subscriptions": None},
     ],
 )
 def test_a_viewer_says_nothing_in_the_room(server: Server, message: dict[str, Any]) -> None:
@@ -180,7 +179,7 @@ def test_viewers_are_let_in_up_to_the_limit() -> None:
     server.lose(1)
     server.say(3, {"type": "hello", "role": "viewer"})
 
-    assert ["looking", "error", "looking"] == [server.sent[number][0]["type"] for number in (1, 2, 3)]
+    assert ["viewing", "error", "viewing"] == [server.sent[number][0]["type"] for number in (1, 2, 3)]
     assert "1 viewers" in server.sent[2][0]["message"]
 
 
@@ -196,7 +195,9 @@ def test_who_is_not_admitted_is_told_and_hung_up_on(server: Server) -> None:
     assert 1 == len(server.signaling.rooms["daily"].members)
 
 
-@pytest.mark.parametrize("message", [{"type": "ping", "sent": 1}, {"type": "bye"}, {"type": "wants", "wants": None}])
+@pytest.mark.parametrize(
+    "message", [{"type": "ping", "sent": 1}, {"type": "bye"}, {"type": "subscribe", "subscriptions": None}]
+)
 def test_a_hello_comes_first(server: Server, message: dict[str, Any]) -> None:
     """Anything else from a stranger closes the connection."""
     server.say(1, message)
@@ -257,10 +258,10 @@ def test_a_stranger_who_hangs_up_is_no_news(server: Server) -> None:
             {"type": "state", "audio": False, "video": True, "screen": True, "connected": True},
         ),
         (
-            {"type": "wants", "wants": {"*": SMALL}},
-            {"type": "wants", "wants": {"*": SMALL}},
+            {"type": "subscribe", "subscriptions": {"*": SMALL}},
+            {"type": "subscribe", "subscriptions": {"*": SMALL}},
         ),
-        ({"type": "wants", "wants": None}, {"type": "wants", "wants": None}),
+        ({"type": "subscribe", "subscriptions": None}, {"type": "subscribe", "subscriptions": None}),
     ],
 )
 def test_news_of_a_member_stays_in_the_room(server: Server, message: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -281,11 +282,11 @@ def test_newcomers_learn_what_changed_before_they_came(server: Server) -> None:
     """A muted member is introduced as muted, with what they want to receive."""
     server.enter(1, "alice")
     server.say(1, {"type": "state", "audio": False, "video": False})
-    server.say(1, {"type": "wants", "wants": {"*": SMALL}})
+    server.say(1, {"type": "subscribe", "subscriptions": {"*": SMALL}})
 
     (alice,) = server.enter(2, "bob")["members"]
 
-    assert (False, False, {"*": SMALL}) == (alice["audio"], alice["video"], alice["wants"])
+    assert (False, False, {"*": SMALL}) == (alice["audio"], alice["video"], alice["subscriptions"])
 
 
 def test_a_signal_reaches_its_member_alone(server: Server) -> None:
@@ -338,7 +339,7 @@ def test_a_ping_is_answered_with_the_rooms_time(server: Server) -> None:
 
     server.say(1, {"type": "ping", "sent": 17.25})
 
-    assert [{"type": "pong", "sent": 17.25, "time": 5_000.0, "taken": 0}] == server.heard(1)
+    assert [{"type": "pong", "sent": 17.25, "time": 5_000.0, "acked_seq": 0}] == server.heard(1)
 
 
 def test_names_are_made_unlike(server: Server) -> None:
@@ -432,7 +433,7 @@ def test_an_empty_room_is_gone(server: Server) -> None:
         '{"type": "ping", "sent": 1e999}',
         '{"type": "ping", "sent": 1, "more": 2}',
         '{"type": "state", "audio": 17, "video": true}',
-        '{"type": "wants", "wants": {"*": {"width": 0, "height": 1, "frameRate": 30}}}',
+        '{"type": "subscribe", "subscriptions": {"*": {"width": 0, "height": 1, "frameRate": 30}}}',
         '{"type": "signal", "to": "x", "data": {"description": {"type": "offer", "sdp": 1}}}',
         '{"type": "received", "member": "\\ud800"}',
         "[" * 30_000,
@@ -512,15 +513,15 @@ def test_a_lost_connection_is_taken_up_again_and_nothing_is_missed(server: Serve
     """Who comes back hears what was said meanwhile, once; nobody else hears that they were away."""
     alice, bob = server.enter(1, "alice"), server.enter(2, "bob")
     server.quiet()
-    server.say(1, {"type": "wants", "wants": None})
+    server.say(1, {"type": "subscribe", "subscriptions": None})
     server.say(2, {"type": "received", "member": alice["id"]})
 
     _drop(server, 2)
     server.say(1, {"type": "received", "member": bob["id"]})
     server.say(1, {"type": "state", "audio": False, "video": True})
-    server.say(3, {"type": "hello", "resume": bob["resume"], "heard": 1})
+    server.say(3, {"type": "hello", "resume": bob["resume"], "received_seq": 1})
 
-    assert [{"type": "resumed", "taken": 1}, "received", "state"] == [
+    assert [{"type": "resumed", "acked_seq": 1}, "received", "state"] == [
         message if message["type"] == "resumed" else message["type"] for message in server.heard(3)
     ]
     assert ["received"] == [message["type"] for message in server.heard(1)]
@@ -532,11 +533,11 @@ def test_what_was_heard_is_not_kept(server: Server) -> None:
     bob = server.enter(2, "bob")
     for audio in (True, False):
         server.say(1, {"type": "state", "audio": audio, "video": True})
-    server.say(2, {"type": "ping", "sent": 1, "heard": 2})
+    server.say(2, {"type": "ping", "sent": 1, "received_seq": 2})
 
     member = _drop(server, 2)
     server.quiet()
-    server.say(3, {"type": "hello", "resume": bob["resume"], "heard": 2})
+    server.say(3, {"type": "hello", "resume": bob["resume"], "received_seq": 2})
 
     assert ["resumed"] == [message["type"] for message in server.heard(3)]
     assert 0 == len(member.unheard)
@@ -548,7 +549,7 @@ def test_a_connection_that_is_not_known_to_be_lost_can_be_taken_up_on_another_on
     bob = server.enter(2, "bob")
     server.quiet()
 
-    server.say(3, {"type": "hello", "resume": bob["resume"], "heard": 0})
+    server.say(3, {"type": "hello", "resume": bob["resume"], "received_seq": 0})
     gone = server.signaling.lose(2)
 
     assert gone is None
@@ -579,7 +580,7 @@ def test_who_came_back_and_was_lost_again_is_waited_for_anew(server: Server) -> 
     bob = server.enter(2, "bob")
     member = _drop(server, 2)
     first = member.lost_at
-    server.say(3, {"type": "hello", "resume": bob["resume"], "heard": 0})
+    server.say(3, {"type": "hello", "resume": bob["resume"], "received_seq": 0})
     server.now += 5_000
     _drop(server, 3)
 
@@ -593,7 +594,7 @@ def test_who_left_can_not_come_back(server: Server) -> None:
     bob = server.enter(2, "bob")
     server.say(2, {"type": "bye"})
 
-    server.say(3, {"type": "hello", "resume": bob["resume"], "heard": 0})
+    server.say(3, {"type": "hello", "resume": bob["resume"], "received_seq": 0})
 
     assert {3} == server.closed
 
@@ -607,7 +608,7 @@ def test_who_hears_nothing_for_too_long_can_not_come_back(server: Server) -> Non
     for _ in range(100):
         server.say(1, {"type": "signal", "to": bob["id"], "data": sdp})
 
-    server.say(3, {"type": "hello", "resume": bob["resume"], "heard": 0})
+    server.say(3, {"type": "hello", "resume": bob["resume"], "received_seq": 0})
 
     assert {3} == server.closed
     assert 2_000_000 > sum(map(len, member.unheard))
@@ -620,11 +621,11 @@ def test_who_was_once_kept_too_little_for_can_not_come_back_later(server: Server
     bob = server.enter(2, "bob")
     for _ in range(1_100):
         server.say(1, {"type": "received", "member": bob["id"]})
-    server.say(2, {"type": "ping", "sent": 1, "heard": 1_100})
+    server.say(2, {"type": "ping", "sent": 1, "received_seq": 1_100})
     server.say(1, {"type": "received", "member": bob["id"]})
     _drop(server, 2)
 
-    server.say(3, {"type": "hello", "resume": bob["resume"], "heard": 1_100})
+    server.say(3, {"type": "hello", "resume": bob["resume"], "received_seq": 1_100})
 
     assert {3} == server.closed
     assert alice["id"] in server.signaling.rooms["daily"].members

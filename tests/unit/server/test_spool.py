@@ -124,7 +124,7 @@ def test_the_log_has_a_line_for_everything_that_is_told(spool: Spool) -> None:
 
     take.recorder("started", STARTED)
     take.log({"first": 8, "written": [1.5, None]})
-    take.event(MixerEvent(time=9_500, event="sound", participant="alice", on=True))
+    take.event(MixerEvent(time=9_500, event="audio", participant="alice", on=True))
     take.recorder("stopped", STARTED + 1_000)
 
     lines = [json.loads(line) for line in take.folder.log.read_text().splitlines()]
@@ -133,7 +133,7 @@ def test_the_log_has_a_line_for_everything_that_is_told(spool: Spool) -> None:
         {"event": {"time": 9_000.0, "event": "join", "participant": "alice"}},
         {"recorder": "started", "time": STARTED},
         {"first": 8, "written": [1.5, None]},
-        {"event": {"time": 9_500, "event": "sound", "participant": "alice", "on": True}},
+        {"event": {"time": 9_500, "event": "audio", "participant": "alice", "on": True}},
         {"recorder": "stopped", "time": STARTED + 1_000},
     ] == lines
 
@@ -167,13 +167,13 @@ def test_what_happened_is_told_on_the_recordings_own_clock(spool: Spool, sound: 
     """The recorder started when the room's clock showed 10 s: that is the zero of pages' and room's events."""
     take = begin(spool)
     take.recorder("started", STARTED)
-    take.event(MixerEvent(time=10_500, event="sound", participant="alice", on=True))
+    take.event(MixerEvent(time=10_500, event="audio", participant="alice", on=True))
     take.event(MixerEvent(time=10_750, event="alarm", message="The sound stalled."))
     feed(take, sound)
 
     manifest = take.end()
 
-    assert [(-1.0, "join"), (0.5, "sound"), (0.75, "alarm")] == [
+    assert [(-1.0, "join"), (0.5, "audio"), (0.75, "alarm")] == [
         (event.at, event.event) for event in manifest.timeline.events
     ]
     assert (Member(name="alice", marker=0),) == manifest.timeline.members
@@ -184,13 +184,13 @@ def test_who_is_in_a_room_is_the_rooms_to_tell(spool: Spool, sound: bytes) -> No
     """A page that says that somebody joined is refused."""
     take = recorded(spool, sound)
 
-    with pytest.raises(RecordingError, match="told by the room"):
+    with pytest.raises(RecordingError, match="must come from the server"):
         take.event(MixerEvent(time=STARTED, event="join", participant="mallory"))
 
 
 def test_who_is_in_somebody_elses_call_is_the_pages_to_tell(spool: Spool, sound: bytes) -> None:
     """What the room knows of its members are their marks; a guest has none."""
-    take = begin(spool, presence="page")
+    take = begin(spool, presence_from_server=False)
     take.recorder("started", STARTED)
     for name in ("alice", "guest 1"):
         take.event(MixerEvent(time=STARTED + OFFSET, event="join", participant=name))

@@ -164,8 +164,8 @@ def test_a_manifest_that_tells_of_many_stretches_has_a_page_in_a_moment(tmp_path
         for at in (number / many for number in range(many))
         for event in (
             {"at": at, "event": "join", "participant": "alice"},
-            {"at": at, "event": "sound", "participant": "alice", "on": True},
-            {"at": at + 0.3 / many, "event": "sound", "participant": "alice", "on": False},
+            {"at": at, "event": "audio", "participant": "alice", "on": True},
+            {"at": at + 0.3 / many, "event": "audio", "participant": "alice", "on": False},
             {"at": at + 0.6 / many, "event": "leave", "participant": "alice"},
         )
     ]
