@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = 1
 SUFFIX: Final = ".webm"
-MANIFEST_SUFFIX: Final = ".json"
+MANIFEST_SUFFIX: Final = ".manifest.json"
 STATISTICS_SUFFIX: Final = ".stats.jsonl"
 LARGEST_MANIFEST: Final = 64 * 1024 * 1024
 # What a manifest may have without its timeline, in bytes: configuration, versions, paths.
@@ -200,13 +200,18 @@ def check_file(path: Path) -> None:
 
 
 def manifest_of(path: Path) -> Path:
-    """Return where the manifest of the recording at ``path`` lies."""
-    return path.with_suffix(MANIFEST_SUFFIX)
+    """Return the path of the manifest of the recording at ``path``; a conversion has the recording's manifest."""
+    return path.with_name(f"{path.stem}{MANIFEST_SUFFIX}")
+
+
+def recording_of(manifest: Path) -> Path:
+    """Return the path of the recording whose manifest is at ``manifest``."""
+    return manifest.with_name(f"{manifest.name.removesuffix(MANIFEST_SUFFIX)}{SUFFIX}")
 
 
 def statistics_of(path: Path) -> Path:
-    """Return where WebRTC's statistics of the recording at ``path`` lie, a line of JSON each, if there are any."""
-    return path.with_suffix(STATISTICS_SUFFIX)
+    """Return the path of the WebRTC statistics of the recording at ``path``: one line of JSON per measurement."""
+    return path.with_name(f"{path.stem}{STATISTICS_SUFFIX}")
 
 
 def sha256_of(path: Path) -> str:

@@ -96,8 +96,8 @@ class Timeline(BaseModel):
         )
         return _spans(changes, duration)
 
-    def seen(self, participant: str, duration: float) -> list[Interval]:
-        """Return when the participant's live picture is in the file: intervals in seconds, up to ``duration``."""
+    def visible(self, participant: str, duration: float) -> list[Interval]:
+        """Return when the participant's live video is in the file: intervals in seconds, up to ``duration``."""
         tiled = _spans(
             (
                 (event.at, any(tile.participant == participant for tile in event.tiles or ()))
@@ -108,8 +108,8 @@ class Timeline(BaseModel):
         )
         return _both(tiled, self._switched("video", participant, duration))
 
-    def heard(self, participant: str, duration: float) -> list[Interval]:
-        """Return when the participant's sound is in the file: intervals in seconds, up to ``duration``."""
+    def audible(self, participant: str, duration: float) -> list[Interval]:
+        """Return when the participant's audio is in the file: intervals in seconds, up to ``duration``."""
         return self._switched("audio", participant, duration)
 
     def tile(self, participant: str, at: float) -> Tile | None:

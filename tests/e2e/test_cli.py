@@ -58,7 +58,7 @@ def test_record_prints_one_json_object(tmp_path: Path) -> None:
     assert REPORT == set(answer["reports"][0])
     assert str(tmp_path / "recordings" / "demo.webm") == recording["path"]
     assert recording["duration"] == pytest.approx(1, abs=0.5)
-    assert ["demo.json", "demo.stats.jsonl", "demo.webm"] == sorted(
+    assert ["demo.manifest.json", "demo.stats.jsonl", "demo.webm"] == sorted(
         path.name for path in (tmp_path / "recordings").iterdir()
     )
 

@@ -83,13 +83,13 @@ def _replace(somebody: Participant) -> None:
 
 def events(report: Report, event: str, participant: str) -> list[bool | None]:
     """Return how often, in the manifest, something went on and off for somebody."""
-    timeline = Manifest.read(report.path.with_suffix(".json")).timeline
+    timeline = Manifest.read(report.path.with_suffix(".manifest.json")).timeline
     return [one.on for one in timeline.events if one.event == event and one.participant == participant]
 
 
 def off(report: Report, event: str, participant: str) -> float:
     """Return for how many seconds, by the manifest, something was off for somebody."""
-    timeline = Manifest.read(report.path.with_suffix(".json")).timeline
+    timeline = Manifest.read(report.path.with_suffix(".manifest.json")).timeline
     times = [one.at for one in timeline.events if one.event == event and one.participant == participant]
     return sum(after - before for before, after in zip(times[1::2], times[2::2], strict=False))
 
@@ -132,8 +132,8 @@ def test_nothing_else_is_wrong_with_a_recording_in_which_everything_changes(
 
 def test_a_muted_microphone_leaves_silence_and_comes_back_in_place(call: Report) -> None:
     """Toggling the microphone while recording is harmless: sound after the silence still lies with its picture."""
-    assert [True, False, True] == events(call, "sound", "bob")
-    assert silences(call, "bob") == pytest.approx(off(call, "sound", "bob"), abs=0.5)
+    assert [True, False, True] == events(call, "audio", "bob")
+    assert silences(call, "bob") == pytest.approx(off(call, "audio", "bob"), abs=0.5)
     assert silences(call, "carol") < 0.3
     assert [] == wrong(call, "bob")
     assert together(call, "bob")
@@ -141,8 +141,8 @@ def test_a_muted_microphone_leaves_silence_and_comes_back_in_place(call: Report)
 
 def test_many_toggles_of_the_microphone_leave_no_shift(call: Report) -> None:
     """What the guide advises against is proven harmless: ten toggles, own and remote, and sound stays with picture."""
-    assert [True, *[False, True] * 10] == events(call, "sound", "ivan")
-    assert [True, *[False, True] * 11] == events(call, "sound", "alice")
+    assert [True, *[False, True] * 10] == events(call, "audio", "ivan")
+    assert [True, *[False, True] * 11] == events(call, "audio", "alice")
     assert [] == wrong(call, "ivan")
     assert together(call, "ivan")
     assert together(call, "alice")
@@ -150,8 +150,8 @@ def test_many_toggles_of_the_microphone_leave_no_shift(call: Report) -> None:
 
 def test_a_camera_that_is_off_shows_the_card_and_comes_back(call: Report) -> None:
     """A card with the name stands where a frozen last frame would, for remote and own cameras."""
-    assert [True, False, True] == events(call, "picture", "carol")
-    assert [True, False, True, False, True] == events(call, "picture", "alice")
+    assert [True, False, True] == events(call, "video", "carol")
+    assert [True, False, True, False, True] == events(call, "video", "alice")
     for name in ("alice", "carol"):
         assert [] == wrong(call, name)
 
@@ -165,14 +165,14 @@ def test_a_replaced_device_goes_on_in_place(call: Report, name: str) -> None:
 
 def test_an_unplugged_device_leaves_silence_and_the_card(call: Report) -> None:
     """The recording goes on when devices end by themselves, and others come back in place."""
-    assert [True, False, True] == events(call, "sound", "erin")
-    assert [True, False, True] == events(call, "picture", "erin")
+    assert [True, False, True] == events(call, "audio", "erin")
+    assert [True, False, True] == events(call, "video", "erin")
     assert [] == wrong(call, "erin")
 
 
 def test_a_shared_screen_takes_the_cameras_place_and_gives_it_back(call: Report) -> None:
     """The participant is seen throughout."""
-    assert [True] == events(call, "picture", "frank")
+    assert [True] == events(call, "video", "frank")
     assert [] == wrong(call, "frank")
 
 
@@ -221,7 +221,7 @@ def test_a_paused_recording_leaves_the_pause_out(room: Room, read_back: Callable
 
     report = judged(alice)
 
-    manifest = Manifest.read(report.path.with_suffix(".json"))
+    manifest = Manifest.read(report.path.with_suffix(".manifest.json"))
     tape = read_back(report.path)
     step = 1000 / 15
     assert length(report) == pytest.approx(elapsed, abs=0.5)
@@ -257,7 +257,7 @@ def test_a_speaker_layout_shows_one_large_above_a_strip(room: Room) -> None:
 
     report = judged(alice)
 
-    timeline = Manifest.read(report.path.with_suffix(".json")).timeline
+    timeline = Manifest.read(report.path.with_suffix(".manifest.json")).timeline
     tiles = [event for event in timeline.events if event.event == "layout"][-1].tiles or ()
     assert {"bob": 1280} == {tile.participant: tile.width for tile in tiles if tile.height == 540}
 

@@ -47,7 +47,7 @@ def test_a_recording_is_finished_when_its_terminal_is_closed(tmp_path: Path) -> 
     os.close(ours)
 
     assert 129 == program.wait(30)
-    manifest = Manifest.read(tmp_path / "recordings" / "cut.json")
+    manifest = Manifest.read(tmp_path / "recordings" / "cut.manifest.json")
     assert manifest.recording.recovered is None
     assert (tmp_path / "recordings" / "cut.webm").stat().st_size == manifest.recording.size
     assert [] == left_of(family, within=5)

@@ -162,7 +162,7 @@ def test_a_killed_program_leaves_no_process_and_its_recording(tmp_path: Path, go
         assert recording["recovered"]
         assert [] == disagreements(path)
         whole(path)
-        losses.append(lost(Manifest.read(path.with_suffix(".json")).recording, at))
+        losses.append(lost(Manifest.read(path.with_suffix(".manifest.json")).recording, at))
     assert "Nothing to recover." in harness("recover", folder=folder).stdout
 
     goals.measured(

@@ -40,7 +40,7 @@ def test_hours_cost_no_memory_and_leave_a_right_index(spool: Spool, tmp_path: Pa
     assert structure.cues
     assert structure.duration == pytest.approx(LONG, abs=0.2)
     assert 0 == manifest.ticks_missed
-    assert manifest == Manifest.read(path.with_suffix(".json"))
+    assert manifest == Manifest.read(path.with_suffix(".manifest.json"))
     with av.open(path) as media:
         for share in (0.0, 0.1, 0.5, 0.9, 0.9999):
             target = share * LONG

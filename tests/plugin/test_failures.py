@@ -46,7 +46,7 @@ def test_recordings_are_retained_when_a_fixture_fails_after_the_room_was_closed(
     recordings = pytester.path / "recordings"
     assert ["late.webm"] == [path.name for path in recordings.glob("*.webm")]
     (bundle,) = (recordings / "failures").iterdir()
-    assert {"late.webm", "late.json", "late.html", "late.report.json", "timeline.jsonl"} <= {
+    assert {"late.webm", "late.manifest.json", "late.html", "late.report.json", "timeline.jsonl"} <= {
         path.name for path in bundle.iterdir()
     }
     result.stdout.fnmatch_lines(

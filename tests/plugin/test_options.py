@@ -100,7 +100,7 @@ def test_a_failed_test_has_everything_in_one_folder(pytester: pytest.Pytester) -
     assert "test_that_fails" in bundle.name
     kept = {path.name for path in bundle.iterdir()}
     assert kept >= {
-        *("take.webm", "take.json", "take.stats.jsonl", "take.html", "take.report.json"),
+        *("take.webm", "take.manifest.json", "take.stats.jsonl", "take.html", "take.report.json"),
         *("alice.png", "bob.png", "alice.console.txt", "bob.console.txt", "timeline.jsonl"),
     }
     assert any(name.startswith("trace") and name.endswith(".zip") for name in kept)
@@ -110,7 +110,7 @@ def test_a_failed_test_has_everything_in_one_folder(pytester: pytest.Pytester) -
     happened = [json.loads(line) for line in (bundle / "timeline.jsonl").read_text().splitlines()]
     assert sorted(one["time"] for one in happened) == [one["time"] for one in happened]
     said = next(at for at, one in enumerate(happened) if one.get("message") == "warning: bob is odd")
-    muted = next(at for at, one in enumerate(happened) if one.get("event") == "sound" and one.get("on") is False)
+    muted = next(at for at, one in enumerate(happened) if one.get("event") == "audio" and one.get("on") is False)
     assert said < muted
     assert any(one.get("event") == "rtc-statistics" and one["participant"] == "bob" for one in happened)
 

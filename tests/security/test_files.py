@@ -146,7 +146,7 @@ def test_a_spool_that_was_changed_is_recovered_or_told_of(sound: bytes, tmp_path
         random = Random(number)  # noqa: S311 - the same every time
         folder = recordings / FOLDER / f"take {number}"
         shutil.copytree(take.folder.path, folder)
-        for path in (folder / "raw.webm", folder / "take.json", folder / "log.jsonl"):
+        for path in (folder / "raw.webm", folder / "recording.json", folder / "log.jsonl"):
             if random.randrange(2):
                 path.write_bytes(changed(path.read_bytes(), random, words=_WORDS))
     # Recovery saves what it can read, which may be everything but this.

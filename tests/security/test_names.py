@@ -69,6 +69,7 @@ _PARTS: Final = (
         "webm",
         ".webm.exe",
         ".json",
+        ".manifest.json",
         ".stats.jsonl",
     ),
     *(

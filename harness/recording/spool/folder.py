@@ -1,6 +1,6 @@
 """A recording's folder in the spool: what lies there, and how it becomes a file with its manifest.
 
-A folder holds a lock, ``take.json`` (the facts), ``raw.webm``, ``log.jsonl``, ``stats.jsonl`` and, when it is
+A folder holds a lock, ``recording.json`` (the facts), ``raw.webm``, ``log.jsonl``, ``stats.jsonl`` and, when it is
 finished, ``finished/``.
 The raw bytes go when the finished file is safe on the disk and has been read back; until then they are what counts.
 What is on disk is all there is to know, so finishing a recording that just ended and one that somebody's crash left
@@ -86,15 +86,15 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lock = path / "lock"
-        self.facts = path / "take.json"
-        self.facts_part = path / "take.json.part"
+        self.facts = path / "recording.json"
+        self.facts_part = path / "recording.json.part"
         self.raw = path / "raw.webm"
         self.log = path / "log.jsonl"
         self.statistics = path / "stats.jsonl"
         self.partial = path / "finished.part"
         self.downloaded = path / "download.part"
         self.copied = path / "copy.part"
-        self.kept = path / "kept"
+        self.published = path / "published"
         self.results = path / "finished"
 
     def foreign(self, *stems: str) -> list[Path]:
@@ -105,7 +105,7 @@ class Folder:
         return sorted(path for path in found if path not in ours)
 
     def finished(self, stem: str) -> Path:
-        """Return where the finished file goes: apart, since people choose its name, even "take" or "raw"."""
+        """Return where the finished file goes: apart, since people choose its name, even "recording" or "raw"."""
         return self.results / f"{stem}{SUFFIX}"
 
     def hold(self, *, new: bool = False) -> BinaryIO:

@@ -88,7 +88,7 @@ def _recover_held(folder: Folder, recordings: Path) -> Recovery | None:
     """Recover a folder whose lock is held; return None where there was nothing to recover."""
     _check(folder)
     stems = _stems(folder)
-    if folder.kept.exists() or not _holds_anything(folder):
+    if folder.published.exists() or not _holds_anything(folder):
         if not (folder.facts.exists() or folder.raw.exists()) and (foreign := folder.foreign(*stems)):
             # A folder of somebody else is not ours to remove, whatever it lacks.
             raise recording_error(f"{foreign[0]} is none of what a recording leaves there.")

@@ -20,7 +20,7 @@ from aiohttp import web
 from harness.errors import ConfigError, HarnessError, recording_error
 from harness.recording.files.disk import file_failure
 from harness.recording.files.text import printable
-from harness.recording.recording import MANIFEST_SUFFIX, SUFFIX, Manifest
+from harness.recording.recording import MANIFEST_SUFFIX, SUFFIX, Manifest, recording_of
 from harness.server.rooms.outgoing import without_places
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Library:
         """Take in what was recorded in this room before, as far as its manifest still lies beside it."""
         found = []
         for path in self._folder.glob(f"*{MANIFEST_SUFFIX}"):
-            film = path.with_suffix(SUFFIX)
+            film = recording_of(path)
             # A link shows what lies elsewhere.
             if path.is_symlink() or not _is_plain(film):
                 continue

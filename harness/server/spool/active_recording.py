@@ -423,7 +423,7 @@ class ActiveRecording:
         self.kept = True
         # A recording that was freed meanwhile needs no mark; without one the next recovery publishes a second copy.
         with contextlib.suppress(OSError):
-            self.folder.kept.touch()
+            self.folder.published.touch()
 
     def clean(self) -> None:
         """Free everything that the spool holds of the recording; twice is fine."""

@@ -104,7 +104,7 @@ def black(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     wanted = None
     if evidence.manifest:
         timeline, duration = evidence.manifest.timeline, evidence.media.duration
-        wanted = [interval for member in timeline.members for interval in timeline.seen(member.name, duration)]
+        wanted = [interval for member in timeline.members for interval in timeline.visible(member.name, duration)]
     yield from _lacking("black", evidence, evidence.black, wanted, limits)
 
 
@@ -118,7 +118,7 @@ def silent(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     wanted = None
     if evidence.manifest:
         timeline, duration = evidence.manifest.timeline, evidence.media.duration
-        heard = {member: timeline.heard(member.name, duration) for member in timeline.members}
+        heard = {member: timeline.audible(member.name, duration) for member in timeline.members}
         synthetic = [interval for member, spans in heard.items() if member.marker is not None for interval in spans]
         wanted = synthetic if synthetic or not any(heard.values()) else None
     yield from _lacking("silent", evidence, evidence.silent, wanted, limits)

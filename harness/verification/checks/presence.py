@@ -43,12 +43,12 @@ def _as_told(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         wrong: list[Finding] = []
         examined = False
         if evidence.media.video:
-            wanted = manifest.timeline.seen(person.name, duration)
+            wanted = manifest.timeline.visible(person.name, duration)
             examined |= bool(person.seen or grown(wanted, -limits.edge))
             wrong += _absent(person, wanted, _excused(evidence.black, evidence.holes), limits)
             wrong += _unwanted(person, "seen", person.seen, wanted, limits)
         if evidence.media.audio and person.own_voice:
-            wanted = manifest.timeline.heard(person.name, duration)
+            wanted = manifest.timeline.audible(person.name, duration)
             examined |= bool(person.heard or grown(wanted, -limits.edge))
             holes = evidence.streams.sound.holes if evidence.streams.sound else ()
             missing = _missing(wanted, person.heard, _excused(evidence.silent, holes), limits)
@@ -224,7 +224,7 @@ def _going(person: Person, at: Interval, evidence: Evidence, limits: Limits) -> 
     if evidence.manifest is None or at[1] - at[0] > limits.edge:
         return False
     duration = evidence.media.duration
-    ends = (end for _, end in evidence.manifest.timeline.seen(person.name, duration) if end < duration)
+    ends = (end for _, end in evidence.manifest.timeline.visible(person.name, duration) if end < duration)
     return any(abs(at[1] - end) < _AT_ONCE for end in ends)
 
 

@@ -184,7 +184,7 @@ def _bars(one: Participant, curves: Curves | None, timeline: Timeline) -> Iterab
     stretches: list[tuple[str, str, Sequence[Interval]]] = []
     if curves and curves.manifest:
         present = timeline.present(one.name, duration)
-        muted = longer(subtract(present, timeline.heard(one.name, duration)), _SHORTEST)
+        muted = longer(subtract(present, timeline.audible(one.name, duration)), _SHORTEST)
         stretches += [("present", "in the room", present), ("muted", "not in the sound, as the manifest says,", muted)]
     if one.video:
         seen = curves.seen.get(one.name, ()) if curves else ()

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.recording.recording import SUFFIX, Manifest
+from harness.recording.recording import SUFFIX, Manifest, manifest_of
 from harness.recording.timeline import LONGEST_TEXT
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Redaction:
         """Return the manifest without names and places."""
         told = self._walk(manifest.model_dump(mode="json", by_alias=True))
         path = unnamed(manifest.recording.path, self._stem)
-        told["recording"] |= {"path": str(path), "manifest": str(path.with_suffix(".json"))}
+        told["recording"] |= {"path": str(path), "manifest": str(manifest_of(path))}
         told["config"].pop("recordName", None)
         versions = {self._text(name): self._text(version) for name, version in told["versions"].items()}
         return Manifest.model_validate(told | {"room": None, "versions": versions})

@@ -67,7 +67,7 @@ def test_a_scenario_that_can_not_begin_costs_itself_alone(tmp_path: Path) -> Non
     assert NO_CHROME == lacking.error
     assert isinstance(lacking.failure, SetupError)
     assert broken.error is not None
-    assert broken.error.startswith("ValueError: nobody foresaw this (orders.py:")
+    assert broken.error.startswith("ValueError: nobody foresaw this (batch_jobs.py:")
     assert well.error is None
     assert last.error is None
     assert list(enumerate(outcomes)) == told

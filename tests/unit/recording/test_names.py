@@ -125,7 +125,7 @@ def test_the_first_recording_gets_the_name_and_the_next_ones_a_number(tmp_path: 
 
 def test_a_manifest_alone_keeps_its_name(tmp_path: Path) -> None:
     """Where only the manifest is left, the next recording does not take its place."""
-    (tmp_path / "standup.json").write_text("{}")
+    (tmp_path / "standup.manifest.json").write_text("{}")
 
     assert tmp_path / "standup-2.webm" == reserve(tmp_path, "standup")
 

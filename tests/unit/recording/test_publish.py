@@ -57,7 +57,7 @@ def test_a_recording_is_moved_with_what_belongs_to_it(manifest: Manifest, tmp_pa
 
     recording = publish(manifest, manifest.recording.path, kept)
 
-    assert ["standup.json", "standup.stats.jsonl", "standup.webm"] == names(kept)
+    assert ["standup.manifest.json", "standup.stats.jsonl", "standup.webm"] == names(kept)
     assert recording.path.read_bytes() == b"film"
     assert recording == Manifest.read(recording.manifest).recording
 
@@ -78,7 +78,7 @@ def test_nothing_stays_of_what_fails(
     """The finished file stays where it was, what others have stays, and the error goes on."""
     kept = tmp_path / "recordings"
     kept.mkdir()
-    (kept / "standup.json").write_text("somebody's")
+    (kept / "standup.manifest.json").write_text("somebody's")
 
     def fail(*_: Any, **__: Any) -> Never:
         raise failure
@@ -89,7 +89,7 @@ def test_nothing_stays_of_what_fails(
         publish(manifest, manifest.recording.path, kept)
 
     assert failure is raised.value
-    assert ["standup.json"] == names(kept)
+    assert ["standup.manifest.json"] == names(kept)
     assert b"film" == manifest.recording.path.read_bytes()
 
 
@@ -119,5 +119,5 @@ def test_a_manifest_that_somebody_wrote_meanwhile_stays(
     with pytest.raises(FileExistsError):
         publish(manifest, manifest.recording.path, kept)
 
-    assert ["standup.json"] == names(kept)
-    assert "somebody's" == (kept / "standup.json").read_text()
+    assert ["standup.manifest.json"] == names(kept)
+    assert "somebody's" == (kept / "standup.manifest.json").read_text()

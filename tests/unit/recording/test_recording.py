@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import ConfigError
-from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of
+from harness.recording.recording import Manifest, Recording, manifest_of, recording_of, sha256_of
 from harness.recording.timeline import Event, Member, Timeline
 
 pytestmark = pytest.mark.parallel
@@ -57,21 +57,21 @@ def manifest(path: Path) -> Manifest:
 def test_a_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
     """Everything survives, and the schema's number is beside it."""
     written = manifest(tmp_path / "standup.webm")
-    written.write(tmp_path / "standup.json")
+    written.write(tmp_path / "standup.manifest.json")
 
-    read = Manifest.read(tmp_path / "standup.json")
+    read = Manifest.read(tmp_path / "standup.manifest.json")
 
     assert written == read
-    assert 1 == json.loads((tmp_path / "standup.json").read_text())["schema"]
+    assert 1 == json.loads((tmp_path / "standup.manifest.json").read_text())["schema"]
 
 
 def test_a_manifest_overwrites_nothing(tmp_path: Path) -> None:
     """What lies there stays."""
-    (tmp_path / "standup.json").write_text("mine")
+    (tmp_path / "standup.manifest.json").write_text("mine")
 
     with pytest.raises(FileExistsError):
-        manifest(tmp_path / "standup.webm").write(tmp_path / "standup.json")
-    assert "mine" == (tmp_path / "standup.json").read_text()
+        manifest(tmp_path / "standup.webm").write(tmp_path / "standup.manifest.json")
+    assert "mine" == (tmp_path / "standup.manifest.json").read_text()
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_manifest_overwrites_nothing(tmp_path: Path) -> None:
 )
 def test_a_damaged_manifest_is_refused_in_one_line(tmp_path: Path, damaged: bytes) -> None:
     """The message names the file and what is wrong with it."""
-    path = tmp_path / "standup.json"
+    path = tmp_path / "standup.manifest.json"
     path.write_bytes(damaged)
 
     with pytest.raises(ConfigError) as refusal:
@@ -112,7 +112,7 @@ def test_a_damaged_manifest_is_refused_in_one_line(tmp_path: Path, damaged: byte
 )
 def test_a_number_that_can_not_be_is_refused_in_one_line(tmp_path: Path, field: str, number: str) -> None:
     """Neither infinity, which JSON has no word for, nor one of 400 digits; the message says where."""
-    path = tmp_path / "standup.json"
+    path = tmp_path / "standup.manifest.json"
     content = json.loads(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True))
     *way, last = field.split(".")
     place = content
@@ -137,7 +137,7 @@ def test_a_changed_byte_is_read_or_refused(tmp_path: Path, data: st.DataObject) 
     """No byte of a manifest makes reading it fail in any other way."""
     content = bytearray(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True).encode())
     content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    path = tmp_path / "changed.json"
+    path = tmp_path / "changed.manifest.json"
     path.write_bytes(content)
 
     try:
@@ -150,7 +150,7 @@ def test_a_changed_byte_is_read_or_refused(tmp_path: Path, data: st.DataObject) 
 
 def test_a_manifest_of_another_version_says_so(tmp_path: Path) -> None:
     """The message points at the schema."""
-    path = tmp_path / "standup.json"
+    path = tmp_path / "standup.manifest.json"
     content = json.loads(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True))
     path.write_text(json.dumps(content | {"schema": 2}))
 
@@ -170,13 +170,23 @@ def test_a_file_too_large_for_a_manifest_is_not_read(tmp_path: Path) -> None:
 
 def test_a_manifest_that_is_not_there_is_refused_in_one_line(tmp_path: Path) -> None:
     """A missing file is no crash."""
-    with pytest.raises(ConfigError, match=r"standup\.json can't be read"):
-        Manifest.read(tmp_path / "standup.json")
+    with pytest.raises(ConfigError, match=r"standup\.manifest\.json can't be read"):
+        Manifest.read(tmp_path / "standup.manifest.json")
 
 
-def test_a_manifest_lies_beside_its_recording() -> None:
-    """Only the suffix differs, dots in the name or not."""
-    assert Path("/r/v1.2.json") == manifest_of(Path("/r/v1.2.webm"))
+@pytest.mark.parametrize("name", ["standup", "v1.2", "standup.manifest", "a.manifest.json"])
+def test_manifest_path_leads_back_to_the_recording(name: str) -> None:
+    """The manifest and the recording have the same stem, whether or not the name has dots."""
+    recording = Path(f"/r/{name}.webm")
+
+    assert Path(f"/r/{name}.manifest.json") == manifest_of(recording)
+    assert recording == recording_of(manifest_of(recording))
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "wav"])
+def test_conversion_shares_the_manifest_of_its_recording(suffix: str) -> None:
+    """A conversion has the same stem, so it has the same manifest."""
+    assert manifest_of(Path("/r/v1.2.webm")) == manifest_of(Path(f"/r/v1.2.{suffix}"))
 
 
 def test_a_recordings_json_has_the_keys_of_the_answers(tmp_path: Path) -> None:

@@ -212,8 +212,18 @@ def test_what_is_wrong_is_told_in_one_line(tmp_path: Path, sound: bytes) -> None
 
 
 PARTS = (
-    *("lock", "take.json", "raw.webm", "log.jsonl", "stats.jsonl", "finished.part", "kept", "finished", "odd"),
-    *("finished/standup.webm", "finished/standup.json", "finished/standup.stats.jsonl"),
+    *(
+        "lock",
+        "recording.json",
+        "raw.webm",
+        "log.jsonl",
+        "stats.jsonl",
+        "finished.part",
+        "published",
+        "finished",
+        "odd",
+    ),
+    *("finished/standup.webm", "finished/standup.manifest.json", "finished/standup.stats.jsonl"),
 )
 
 
@@ -259,7 +269,7 @@ def test_a_link_in_the_place_of_a_recordings_folder_is_left(tmp_path: Path, soun
     assert (elsewhere / "raw.webm").is_file()
 
 
-@pytest.mark.parametrize(("part", "size"), [("take.json", 1_000_001), ("log.jsonl", 1_000_000_001)])
+@pytest.mark.parametrize(("part", "size"), [("recording.json", 1_000_001), ("log.jsonl", 1_000_000_001)])
 def test_what_is_too_large_is_not_read(tmp_path: Path, sound: bytes, part: str, size: int) -> None:
     """No recording leaves so much."""
     folder = begun_and_abandoned(tmp_path, sound)

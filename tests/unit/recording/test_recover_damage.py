@@ -232,7 +232,15 @@ def test_audio_before_the_first_frame_is_saved(tmp_path: Path, sound: bytes) -> 
     assert [(-1.0, "join"), (0.5, "audio")] == [(event.at, event.event) for event in timeline.events]
 
 
-FOREIGN = (".DS_Store", "Thumbs.db", "desktop.ini", "._raw.webm", "take.json~", ".take.json.swp", "notes/mine.txt")
+FOREIGN = (
+    ".DS_Store",
+    "Thumbs.db",
+    "desktop.ini",
+    "._raw.webm",
+    "recording.json~",
+    ".recording.json.swp",
+    "notes/mine.txt",
+)
 
 
 @pytest.mark.parametrize("name", [*FOREIGN, *(f"finished/{name}" for name in (*FOREIGN, "._standup.webm", "a.json"))])

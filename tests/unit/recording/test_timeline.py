@@ -34,7 +34,7 @@ def test_who_is_tiled_and_live_is_seen() -> None:
     """From the later of the two until the recording's end."""
     timeline = timeline_from([layout(-0.5, "alice"), picture(0.25, "alice", on=True)], [])
 
-    assert [(0.25, 5.0)] == timeline.seen("alice", 5.0)
+    assert [(0.25, 5.0)] == timeline.visible("alice", 5.0)
 
 
 def test_a_card_is_not_a_picture() -> None:
@@ -42,14 +42,14 @@ def test_a_card_is_not_a_picture() -> None:
     events = [layout(0, "alice"), picture(0, "alice", on=True)]
     events += [picture(1, "alice", on=False), picture(2, "alice", on=True)]
 
-    assert [(0.0, 1.0), (2.0, 5.0)] == timeline_from(events, []).seen("alice", 5.0)
+    assert [(0.0, 1.0), (2.0, 5.0)] == timeline_from(events, []).visible("alice", 5.0)
 
 
 def test_who_has_no_tile_is_not_seen() -> None:
     """A layout without somebody ends their picture, whatever is said of it later."""
     events = [layout(0, "alice", "bob"), picture(0, "bob", on=True), layout(3, "alice"), picture(3.1, "bob", on=False)]
 
-    assert [(0.0, 3.0)] == timeline_from(events, []).seen("bob", 5.0)
+    assert [(0.0, 3.0)] == timeline_from(events, []).visible("bob", 5.0)
 
 
 def test_who_comes_back_is_seen_twice() -> None:
@@ -57,7 +57,7 @@ def test_who_comes_back_is_seen_twice() -> None:
     events = [layout(0, "alice"), layout(1, "alice", "bob"), picture(1, "bob", on=True)]
     events += [picture(2, "bob", on=False), layout(2, "alice"), layout(3, "alice", "bob"), picture(3.5, "bob", on=True)]
 
-    assert [(1.0, 2.0), (3.5, 5.0)] == timeline_from(events, []).seen("bob", 5.0)
+    assert [(1.0, 2.0), (3.5, 5.0)] == timeline_from(events, []).visible("bob", 5.0)
 
 
 def test_what_lies_outside_the_file_does_not_count() -> None:
@@ -65,21 +65,21 @@ def test_what_lies_outside_the_file_does_not_count() -> None:
     events = [sound(-3, "alice", on=True), sound(-2, "alice", on=False), sound(-1, "alice", on=True)]
     events += [sound(2, "alice", on=False), sound(6, "alice", on=True)]
 
-    assert [(0.0, 2.0)] == timeline_from(events, []).heard("alice", 5.0)
+    assert [(0.0, 2.0)] == timeline_from(events, []).audible("alice", 5.0)
 
 
 def test_saying_the_same_twice_changes_nothing() -> None:
     """On while on and off while off are heard once."""
     events = [sound(at, "alice", on=on) for at, on in [(0, True), (1, True), (2, False), (3, False)]]
 
-    assert [(0.0, 2.0)] == timeline_from(events, []).heard("alice", 5.0)
+    assert [(0.0, 2.0)] == timeline_from(events, []).audible("alice", 5.0)
 
 
 def test_who_never_sounds_is_not_heard() -> None:
     """Another one's sound is not theirs."""
     timeline = timeline_from([sound(0, "alice", on=True)], [])
 
-    assert [] == timeline.heard("bob", 5.0)
+    assert [] == timeline.audible("bob", 5.0)
 
 
 def test_events_are_put_in_order() -> None:

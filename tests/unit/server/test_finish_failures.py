@@ -236,7 +236,7 @@ def test_a_server_that_is_interrupted_keeps_the_others(tmp_path: Path, sound: by
                 await answer(spool, "ready")
                 await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
                 await answer(spool, "ack")
-            for facts in (tmp_path / "recordings" / FOLDER).glob("*/take.json"):
+            for facts in (tmp_path / "recordings" / FOLDER).glob("*/recording.json"):
                 if json.loads(facts.read_text())["stem"] == "one":
                     shutil.rmtree(facts.parent)
             program.send_signal(signal.SIGINT)

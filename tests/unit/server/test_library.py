@@ -290,8 +290,10 @@ def test_a_link_is_not_listed_and_a_copy_hides_nothing(spool: Spool, sound: byte
     secret = tmp_path / "secret"
     secret.write_text("root")
     for name in ("link", "copy", os.fsdecode(b"odd \xff")):
-        (folder / f"{name}.json").write_bytes(kept.manifest.read_bytes())
+        (folder / f"{name}.manifest.json").write_bytes(kept.manifest.read_bytes())
     (folder / "copy.webm").write_bytes(kept.path.read_bytes())
+    # Transcribers write their result as NAME.json next to NAME.webm.
+    (folder / "copy.json").write_bytes(kept.manifest.read_bytes())
     (folder / os.fsdecode(b"odd \xff.webm")).write_bytes(kept.path.read_bytes())
     (folder / "link.webm").symlink_to(secret)
     library = Library("daily", folder, nobody_judges, lambda _: None)
@@ -299,7 +301,7 @@ def test_a_link_is_not_listed_and_a_copy_hides_nothing(spool: Spool, sound: byte
     library.read()
 
     listed = library.listed()
-    assert {"standup.webm", "copy.webm", "odd \ufffd.webm"} == {str(one["name"]) for one in listed}
+    assert ["copy.webm", "odd \ufffd.webm", "standup.webm"] == sorted(str(one["name"]) for one in listed)
     assert 3 == len({str(one["id"]) for one in listed})
 
 

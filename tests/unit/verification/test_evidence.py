@@ -112,7 +112,7 @@ def test_a_track_without_a_packet_fails(recording: Recording, tmp_path: Path, ki
     """Its header promises what the file does not hold; nothing else is blamed."""
     path = remux(recording.path, tmp_path / "take.webm", lambda of, _: of != kind)
     if manifest:
-        (tmp_path / "take.json").write_text(recording.manifest.read_text())
+        (tmp_path / "take.manifest.json").write_text(recording.manifest.read_text())
 
     report = verify(path)
 
@@ -286,9 +286,9 @@ def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
     """Whatever is taken from a faulty recording, what is left fails or warns of what it could not examine."""
     source = faulty[fault]
     path = scratch / "less.webm"
-    path.with_suffix(".json").unlink(missing_ok=True)
+    path.with_suffix(".manifest.json").unlink(missing_ok=True)
     if manifest:
-        path.with_suffix(".json").write_text(source.manifest.read_text())
+        path.with_suffix(".manifest.json").write_text(source.manifest.read_text())
     remux(source.path, path, lambda kind, at: all(REMOVALS[name](kind, at) for name in removals))
 
     assert not clean(verify(path)), f"{fault}, without {removals}, manifest: {manifest}"

@@ -109,7 +109,7 @@ def test_a_rate_that_varies_fails_where_a_constant_one_was_recorded(tmp_path: Pa
     take = Scene(people=cast("alice"), seconds=3.0)
     film(tmp_path / "good.webm", take)
     path = clip(tmp_path / "take.webm", np.cumsum(np.random.default_rng(1).uniform(0.015, 0.06, 80)).tolist())
-    (tmp_path / "take.json").write_text((tmp_path / "good.json").read_text())
+    (tmp_path / "take.manifest.json").write_text((tmp_path / "good.manifest.json").read_text())
 
     assert "gap" in {one.check for one in verify(path).failures}
 

@@ -22,7 +22,12 @@ SCENE = Scene(people=cast("alice"), width=160, height=90, rate=15, seconds=1.0)
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--html", "take.webm"), ("--html", "take.json"), ("--junit", "take.json"), ("--junit", "page.html")],
+    [
+        ("--html", "take.webm"),
+        ("--html", "take.manifest.json"),
+        ("--junit", "take.manifest.json"),
+        ("--junit", "page.html"),
+    ],
     ids=" ".join,
 )
 def test_no_report_is_written_over_a_recording_or_its_manifest(tmp_path: Path, arguments: tuple[str, str]) -> None:
