@@ -61,8 +61,8 @@ class Course:
         name = one.participant
         if name not in self.known:
             return self._unknown(name)
-        if one.seen is None and one.heard is None:
-            return f"say whether {name} is seen or heard"
+        if one.visible is None and one.audible is None:
+            return f"specify 'visible' or 'audible' for {name}"
         running = {who: whom for who, whom in self.recording.items() if who not in self.paused}
         if not running:
             paused = ", ".join(sorted(self.paused & self.recording.keys()))

@@ -12,7 +12,7 @@ from harness.recording.config import Codec, FrameRate, Layout, Quality, RecordCo
 from harness.session.media import MEDIA, media_of
 from harness.verification import Limits
 from harness.verification.values.expectations import Expectation, Seconds  # noqa: TC001 (pydantic reads it at run time)
-from harness.verification.values.models import Value
+from harness.verification.values.models import ReportModel
 
 if TYPE_CHECKING:
     from typing import Self
@@ -25,7 +25,7 @@ Told = Literal["stalled", "failed", "stopped", "downloaded"]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 # In seconds: an absence that is shorter than a hole in a recording can't be told, and a quarter at each end is edge.
-_SHORTEST: Final = 2 * Limits().hole
+_SHORTEST: Final = 2 * Limits().absence
 # How much of a wait, in seconds, at both ends says nothing of what is expected in it: connections begin and end, and
 # the file lags behind the clock.
 EDGE: Final = 0.7
@@ -39,7 +39,7 @@ def _media(given: str, info: ValidationInfo) -> str:
         raise ValueError(str(error).removeprefix("media: ").removesuffix(".")) from error
 
 
-class Step(Value):
+class Step(ReportModel):
     """One step; ``label`` is what a live table and an error call it in the place of its own words."""
 
     verb: ClassVar[str]
@@ -113,12 +113,12 @@ class Speak(Step):
     speak: Name
 
 
-class During(Value):
-    """Who is, or is not, seen or heard while a wait lasts."""
+class During(ReportModel):
+    """A participant who is, or is not, visible or audible during a wait."""
 
     participant: Name
-    seen: bool | None = None
-    heard: bool | None = None
+    visible: bool | None = None
+    audible: bool | None = None
 
 
 class Wait(Step):
@@ -163,7 +163,7 @@ class WaitFor(Step):
         return self.label or f"wait for {self.wait_for}: {what}"
 
 
-class Recorded(Value):
+class Recorded(ReportModel):
     """How to record, by RecordConfig's names; what is left out is as the scenario's ``record`` says, or the default."""
 
     record_type: RecordType | None = None
@@ -299,7 +299,7 @@ AnyStep = Annotated[
 ]
 
 
-class Scenario(Value):
+class Scenario(ReportModel):
     """What happens in a room: ``steps`` in order. ``record`` is how recordings are made where a step does not say."""
 
     title: str | None = None

@@ -63,7 +63,7 @@ def test_nertcs_own_recording_is_collected_and_judged(page_of_sdk: Page, tmp_pat
     assert "640x360 instead of 1280x720" in said["size"]
     # Whoever was in front of the camera is known by her mark.
     (alice,) = report.participants
-    assert alice.heard(0.5, 3)
+    assert alice.is_audible(0.5, 3)
 
 
 @pytest.mark.parametrize("call", ["stop_media_recording", "download_media_recording", "clean_media_recording"])

@@ -68,7 +68,7 @@ def call(browser: Browser, room_server: RoomServer, recordings: Path) -> Report:
         _replace(alice)
         room.wait(seconds=2)
         # Grace's page takes the processors from nine people while it opens.
-        return verify(alice.download_media_recording(), limits=Limits(freeze=1))
+        return verify(alice.download_media_recording(), limits=Limits(frozen=1))
 
 
 def _unplug(somebody: Participant) -> None:

@@ -18,7 +18,7 @@ RECORDINGS = {"second-start.toml": 2, "crashed-tab.toml": 2}
 # Which of them the quick form plays by themselves; two more are played side by side, below.
 QUICK = {"crashed-tab.toml", "mute-in-the-middle.toml", "network-dip.toml"}
 # More people than small machines have processors for: pictures may stand still for a moment while all begin.
-CROWDED = {"sixteen-people.toml": {"freeze", "gap"}}
+CROWDED = {"sixteen-people.toml": {"frozen", "gap"}}
 
 
 def played(folder: Path, scenario: str) -> Outcome:
@@ -52,7 +52,7 @@ def test_an_expectation_that_is_not_met_fails_the_scenario(tmp_path: Path) -> No
     outcome = played(
         tmp_path,
         'steps = [ { join = ["alice", "bob"] }, { start = "alice" }, { mute = "bob" }, '
-        '{ wait = 3, expect = [{ participant = "bob", heard = true }] } ]',
+        '{ wait = 3, expect = [{ participant = "bob", audible = true }] } ]',
     )
 
     assert not outcome.ok
@@ -113,7 +113,7 @@ def test_run_plays_several_side_by_side_and_answers_for_all(tmp_path: Path) -> N
     assert 3 == len(answer["recordings"]) == len(answer["reports"])
     failed = {finding["check"] for report in answer["reports"] for finding in report["findings"] if not finding["ok"]}
     # Two at a time may be more than the machine holds, and then says so; what each file is does not depend on that.
-    assert set() == failed & {"container", "size", "hash", "intruder"}
+    assert set() == failed & {"container", "size", "hash", "unexpected"}
     assert (0 if answer["ok"] else 1) == ran.returncode
     assert "<testsuites" in (tmp_path / "results.xml").read_text()
     pages = {"first.html", "index.html", "late-joiner.html", "second.html"}

@@ -49,7 +49,7 @@ def test_a_room_in_a_browser_elsewhere_is_recorded_here(
     sound = report.participant(bob.name).audio
     assert sound
     # Others on the same processors may cut a piece out of it.
-    assert sum(end - start for start, end in sound.heard) > 1
+    assert sum(end - start for start, end in sound.audible) > 1
 
 
 @pytest.mark.thorough
@@ -192,4 +192,4 @@ def test_a_browser_in_another_network_is_reached_by_its_server_alone(
         report = whole(alice.download_media_recording())
 
     assert address in server.url
-    assert report.participant(bob.name).heard(0.5, 1.5)
+    assert report.participant(bob.name).is_audible(0.5, 1.5)

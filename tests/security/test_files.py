@@ -34,11 +34,11 @@ EXPECTED: Final = """
 duration = 8
 
 [limits]
-freeze = 0.5
+frozen = 0.5
 
 [[expect]]
 participant = "bob"
-seen = true
+visible = true
 from = 1
 to = 4
 """

@@ -243,8 +243,8 @@ def test_what_is_expected_tells_a_terminal_nothing_but_text(tmp_path: Path) -> N
     expected = tmp_path / "expected.toml"
     said = json.dumps(f"bob{_ESCAPE}"), json.dumps(_ESCAPE)
     for text, code in (
-        (f"[[expect]]\nparticipant = {said[0]}\nseen = true\n", 0),
-        (f"[[expect]]\nparticipant = {said[1]}\nseen = true\n", 1),
+        (f"[[expect]]\nparticipant = {said[0]}\nvisible = true\n", 0),
+        (f"[[expect]]\nparticipant = {said[1]}\nvisible = true\n", 1),
         (f"[limits]\n{said[1]} = 1\n", 2),
         (f"{said[1]} = 1\n", 2),
     ):

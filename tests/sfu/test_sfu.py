@@ -63,12 +63,12 @@ def test_who_comes_mutes_and_leaves_does_so_in_the_recording(open_rooms: Callabl
     report = judged(alice)
 
     bob_was, carol_was = report.participant("bob"), report.participant("carol")
-    assert bob_was.heard(0.3, muted - 0.3)
-    assert not bob_was.heard(muted + 0.5, muted + 1.3)
-    assert carol_was.heard(came + 0.3, left - 0.3)
+    assert bob_was.is_audible(0.3, muted - 0.3)
+    assert not bob_was.is_audible(muted + 0.5, muted + 1.3)
+    assert carol_was.is_audible(came + 0.3, left - 0.3)
     assert carol_was.present[-1][1] == pytest.approx(left, abs=0.7)
     # In the place of carol, as far as Janus is concerned.
-    assert report.participant(dave.name).heard(again + 0.3, again + 1.2)
+    assert report.participant(dave.name).is_audible(again + 0.3, again + 1.2)
 
 
 def test_local_holds_nobody_else(open_rooms: Callable[[], Room]) -> None:
@@ -80,7 +80,7 @@ def test_local_holds_nobody_else(open_rooms: Callable[[], Room]) -> None:
 
     report = judged(alice)
 
-    assert report.participant("alice").heard(0.5, 1.5)
+    assert report.participant("alice").is_audible(0.5, 1.5)
     assert report.participant("bob").present == ()
 
 
@@ -103,8 +103,8 @@ def test_a_janus_that_restarts_in_the_middle_costs_a_gap(open_rooms: Callable[[]
 
     assert recording.duration > 6
     bob_was = report.participant(bob.name)
-    assert bob_was.heard(0.3, 1.2)
-    assert bob_was.heard(back + 2.5, back + 3.5)
+    assert bob_was.is_audible(0.3, 1.2)
+    assert bob_was.is_audible(back + 2.5, back + 3.5)
     told = [event.on for event in Manifest.read(recording.manifest).timeline.events if event.event == "network"]
     assert told[:2] == [False, True]
 
@@ -129,8 +129,8 @@ def test_people_of_two_servers_meet_in_one_janus(open_rooms: Callable[[], Room])
     report = judged(alice)
 
     assert {one.name for one in report.participants} == {"alice", "alice 2", "bob"}
-    assert report.participant("bob").heard(0.3, muted - 0.3)
-    assert not report.participant("bob").heard(muted + 0.5, muted + 1.3)
+    assert report.participant("bob").is_audible(0.3, muted - 0.3)
+    assert not report.participant("bob").is_audible(muted + 0.5, muted + 1.3)
     assert report.participant("alice 2").present[-1][1] == pytest.approx(left, abs=0.7)
 
 
@@ -146,7 +146,7 @@ def test_twelve_people_are_recorded_by_one_connection(open_rooms: Callable[[], R
     report = judged(people[0])
 
     assert {one.name for one in report.participants} == set(names)
-    assert all(report.participant(name).heard(1, 2.5) for name in names)
+    assert all(report.participant(name).is_audible(1, 2.5) for name in names)
 
 
 @pytest.mark.thorough

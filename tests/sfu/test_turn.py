@@ -64,7 +64,7 @@ def test_a_room_is_recorded_by_way_of_turn_alone(relayed: Callable[..., Room], t
 
     report = whole(alice.download_media_recording())
 
-    assert report.participant("bob").heard(0.5, 1.5)
+    assert report.participant("bob").is_audible(0.5, 1.5)
     room.close()
     assert "ALLOCATE processed, success" in turn.log
 

@@ -6,16 +6,16 @@ from typing import Any
 from harness import Limits, Recording, Report, verify
 
 # How smoothly it ran depends on the machine; tests that are about it ask for the whole verdict.
-SMOOTHNESS = {"repeat", "av-offset"}
+SMOOTHNESS = {"repeated", "av-offset"}
 # What others who record on the same processors can do to it, too; and for how long, where there is no list of excuses.
-CROWDED = SMOOTHNESS | {"gap", "freeze"}
+CROWDED = SMOOTHNESS | {"gap", "frozen"}
 LATE = Limits(
     start=1,
     missed_percent=30,
-    sound_hole=1,
-    hole=1,
-    freeze=1,
-    repeat_percent=50,
+    audio_gap=1,
+    absence=1,
+    frozen=1,
+    repeated_percent=50,
     av_offset_ms=400,
     own_av_offset_ms=400,
 )

@@ -97,11 +97,11 @@ FAULTS: Final[dict[str, tuple[Callable[[Base, Path], Recording], set[str]]]] = {
         _painted(lambda base: plant.covered(base.film, base.recording, "bob", LONGER)),
         {"presence"},
     ),
-    "bob frozen for 0.5 s": (_painted(lambda base: plant.frozen(base.film, base.recording, "bob", AT)), {"freeze"}),
+    "bob frozen for 0.5 s": (_painted(lambda base: plant.frozen(base.film, base.recording, "bob", AT)), {"frozen"}),
     "bob silent for 0.5 s": (_painted(lambda base: plant.hushed(base.film, base.marker, AT)), {"presence"}),
     "all silent for 0.5 s": (_painted(lambda base: plant.silenced(base.film, AT)), {"silent"}),
     "1 % of pictures dropped": (_painted(lambda base: plant.dropped(base.film, 100)), {"gap"}),
-    "10 % of pictures doubled": (_painted(lambda base: plant.doubled(base.film, 10)), {"repeat"}),
+    "10 % of pictures doubled": (_painted(lambda base: plant.doubled(base.film, 10)), {"repeated"}),
     "wrong size": (_painted(lambda base: plant.smaller(base.film, 480, 270)), {"size"}),
     "wrong rate": (_painted(lambda base: plant.at_half_rate(base.film)), {"frame-rate"}),
     "black for 0.5 s": (_painted(lambda base: plant.blackened(base.film, AT)), {"black"}),
@@ -110,7 +110,7 @@ FAULTS: Final[dict[str, tuple[Callable[[Base, Path], Recording], set[str]]]] = {
         _painted(lambda base: plant.swapped(base.film, base.recording, "bob", "carol")),
         {"presence"},
     ),
-    "others in a local recording": (_local, {"intruder"}),
+    "others in a local recording": (_local, {"unexpected"}),
     "MP4 named .webm": (_painted(lambda base: base.film, codec="libvpx-vp9", container="mp4"), {"container"}),
 }
 

@@ -25,24 +25,24 @@ class Check:
 
 
 CHECKS: Final = (
-    Check("container", "Is it really the container that its name says, complete and seekable?", file.container),
-    Check("size", "Does every picture have the size that was asked for?", file.size),
-    Check("frame-rate", "Are there as many pictures a second as were asked for?", file.frame_rate),
-    Check("gap", "Do the pictures stand on an exact grid, and does the sound go on without holes?", continuity.gap),
-    Check("black", "Is there a picture as long as somebody should be seen?", continuity.black),
-    Check("silent", "Is there sound as long as somebody should be heard?", continuity.silent),
+    Check("container", "Is it the container that its name says, complete and seekable?", file.container),
+    Check("size", "Does every frame have the size that was requested?", file.size),
+    Check("frame-rate", "Does the frame rate match the requested one?", file.frame_rate),
+    Check("gap", "Are the frames on an exact grid, and is the audio without gaps?", continuity.gap),
+    Check("black", "Is the video never black while a participant should be visible?", continuity.black),
+    Check("silent", "Is the audio never silent while a participant should be audible?", continuity.silent),
     Check(
         "presence",
-        "Is everybody seen in place, and heard, when manifest and caller say, and only then?",
+        "Is every participant visible in the right tile, and audible, exactly when manifest and caller say so?",
         presence.presence,
     ),
-    Check("freeze", "Does everybody's picture move?", presence.freeze),
-    Check("repeat", "Is every picture of everybody shown once?", presence.repeat),
-    Check("av-offset", "Are sound and picture of everybody together?", presence.av_offset),
-    Check("drift", "Do they stay together?", presence.drift),
-    Check("duration", "Do picture, sound, container and manifest last equally long?", file.duration),
-    Check("intruder", "Is nobody in it who should not be?", presence.intruder),
-    Check("hash", "Is it the very file that was recorded?", file.hash_),
+    Check("frozen", "Does every participant's video move?", presence.frozen),
+    Check("repeated", "Is every frame of every participant shown once?", presence.repeated),
+    Check("av-offset", "Are audio and video of every participant in sync?", presence.av_offset),
+    Check("drift", "Do audio and video of every participant stay in sync?", presence.drift),
+    Check("duration", "Do video, audio, container and manifest have the same duration?", file.duration),
+    Check("unexpected", "Does the file contain no participant who should not be in it?", presence.unexpected),
+    Check("hash", "Is it the file that was recorded?", file.hash_),
     Check("complete", "Was the recording stopped by a call, without an alarm?", file.complete),
 )
 

@@ -86,12 +86,12 @@ def _worst_gap(picture: PictureFacts, gaps: Iterable[float], expected: str, text
 
 def _sound_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     sound = evidence.streams.sound
-    for hole in longer(sound.holes, limits.sound_hole) if sound else ():
+    for hole in longer(sound.holes, limits.audio_gap) if sound else ():
         yield Finding(
             check="gap",
             ok=False,
             at=milliseconds(hole),
-            expected=f"{limits.sound_hole * 1000:g} ms",
+            expected=f"{limits.audio_gap * 1000:g} ms",
             got=f"{(hole[1] - hole[0]) * 1000:.0f} ms",
             message=f"There is a hole in the sound {span(hole)}.",
         )

@@ -44,21 +44,21 @@ def _as_told(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         examined = False
         if evidence.media.video:
             wanted = manifest.timeline.visible(person.name, duration)
-            examined |= bool(person.seen or grown(wanted, -limits.edge))
+            examined |= bool(person.visible or grown(wanted, -limits.edge))
             wrong += _absent(person, wanted, _excused(evidence.black, evidence.holes), limits)
-            wrong += _unwanted(person, "seen", person.seen, wanted, limits)
+            wrong += _unwanted(person, "visible", person.visible, wanted, limits)
         if evidence.media.audio and person.own_voice:
             wanted = manifest.timeline.audible(person.name, duration)
-            examined |= bool(person.heard or grown(wanted, -limits.edge))
+            examined |= bool(person.audible or grown(wanted, -limits.edge))
             holes = evidence.streams.sound.holes if evidence.streams.sound else ()
-            missing = _missing(wanted, person.heard, _excused(evidence.silent, holes), limits)
-            wrong += [_stretch(person.name, at, "heard", "not heard") for at in missing]
-            wrong += _unwanted(person, "heard", person.heard, wanted, limits)
+            missing = _missing(wanted, person.audible, _excused(evidence.silent, holes), limits)
+            wrong += [_stretch(person.name, at, "audible", "not audible") for at in missing]
+            wrong += _unwanted(person, "audible", person.audible, wanted, limits)
         yield from stretches(wrong)
         if not examined:
             text = (
-                f"{person.name} is neither seen nor heard, and the manifest expects neither for longer than "
-                f"{2 * limits.edge:g} s: nothing of {person.name} was examined."
+                f"{person.name} is neither visible nor audible, and the manifest expects neither for longer than "
+                f"{2 * limits.edge:g} s, so {person.name} was not examined."
             )
             yield Finding(check="presence", ok=True, warning=True, participant=person.name, message=text)
         elif not wrong:
@@ -74,13 +74,13 @@ def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             continue
         person = people[asked.participant]
         end = _end(asked, evidence)
-        for sense, wanted in (("seen", asked.seen), ("heard", asked.heard)):
+        for sense, wanted in (("visible", asked.visible), ("audible", asked.audible)):
             if wanted is None:
                 continue
             found: Iterable[Interval] = getattr(person, sense)
             while_ = [settled(asked.start, end, limits)]
             off = subtract(while_, found) if wanted else shared(while_, found)
-            wrong = longer(off, limits.hole)
+            wrong = longer(off, limits.absence)
             said = (sense, f"not {sense}") if wanted else (f"not {sense}", sense)
             for at in wrong:
                 yield _stretch(asked.participant, at, *said)
@@ -100,13 +100,13 @@ def _not_tellable(asked: Expectation, people: Mapping[str, Person], evidence: Ev
     name = asked.participant
     unmarked = _unmarked(evidence)
     if name in unmarked:
-        return f"{name} carries no marks, so nobody can tell when {name} is seen or heard."
+        return f"{name} carries no marker, so it is unknown when {name} is visible or audible."
     if name not in people:
         known = ", ".join((*people, *unmarked)) or "nobody"
         by = "The manifest names" if evidence.manifest else "The recording shows"
-        return f"{name} is nowhere in the recording. {by} {known}."
+        return f"{name} is not in the recording. {by} {known}."
     why = _beyond_the_end(asked, evidence, limits) or _without_a_track(asked, people[name], evidence)
-    return f"Nothing can be told of {name}{why}." if why else None
+    return f"{name} can't be examined{why}." if why else None
 
 
 def _beyond_the_end(asked: Expectation, evidence: Evidence, limits: Limits) -> str | None:
@@ -122,50 +122,50 @@ def _beyond_the_end(asked: Expectation, evidence: Evidence, limits: Limits) -> s
 
 
 def _without_a_track(asked: Expectation, person: Person, evidence: Evidence) -> str | None:
-    if asked.seen is not None and evidence.media.video is None:
+    if asked.visible is not None and evidence.media.video is None:
         return ": the recording has no video"
-    if asked.heard is not None and evidence.media.audio is None:
+    if asked.audible is not None and evidence.media.audio is None:
         return ": the recording has no audio"
-    if asked.heard is not None and not person.own_voice:
+    if asked.audible is not None and not person.own_voice:
         return ": another participant has the same audio marker"
     return None
 
 
 def _unjudged(evidence: Evidence) -> Iterator[Finding]:
-    """Warn of participants whose camera or video file carries no marks, and of a manifest that names nobody."""
+    """Warn about participants who carry no marker, and about a manifest that names no participant."""
     names = _unmarked(evidence)
     if names:
         some = ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if (more := len(names) - _MOST_NAMED) > 0 else "")
-        who = f"{some} carries" if len(names) == 1 else f"{some} carry"
-        text = f"{who} no marks, so when and how they are seen and heard was not judged."
+        carry = "carries no marker, and was" if len(names) == 1 else "carry no marker, and were"
+        text = f"{some} {carry} not examined: it is unknown when they are visible or audible."
         yield Finding(check="presence", ok=True, warning=True, message=text)
     elif evidence.manifest and not _guests(evidence):
-        text = "The manifest names no participant who could be in the recording, so nobody was looked for."
+        text = "The manifest names no participant who could be in the recording, so no participant was examined."
         yield Finding(check="presence", ok=True, warning=True, message=text)
 
 
 def _absent(person: Person, wanted: list[Interval], excused: list[Interval], limits: Limits) -> Iterator[Finding]:
     """Yield when the picture is missing, and when it stands in somebody else's place."""
     missing = _missing(wanted, person.home, excused, limits)
-    astray = longer(shared(missing, grown(person.seen, limits.hole / 2)), limits.hole)
+    astray = longer(shared(missing, grown(person.visible, limits.absence / 2)), limits.absence)
     for at in astray:
-        yield _stretch(person.name, at, "seen in its own tile", "seen elsewhere in the picture")
-    for at in longer(subtract(missing, astray), limits.hole):
-        yield _stretch(person.name, at, "seen", "not seen")
+        yield _stretch(person.name, at, "visible in its own tile", "visible outside its own tile")
+    for at in longer(subtract(missing, astray), limits.absence):
+        yield _stretch(person.name, at, "visible", "not visible")
 
 
 def _missing(
     wanted: list[Interval], found: Iterable[Interval], excused: list[Interval], limits: Limits
 ) -> list[Interval]:
     """Return when somebody should be there and is not; ``excused`` is what the whole file lacks, another check's."""
-    return longer(subtract(subtract(grown(wanted, -limits.edge), found), excused), limits.hole)
+    return longer(subtract(subtract(grown(wanted, -limits.edge), found), excused), limits.absence)
 
 
 def _unwanted(
     person: Person, sense: str, found: Iterable[Interval], wanted: list[Interval], limits: Limits
 ) -> Iterator[Finding]:
     """Yield when somebody is seen or heard who should not be then: muted, or gone."""
-    for at in longer(subtract(found, grown(wanted, limits.edge)), limits.hole):
+    for at in longer(subtract(found, grown(wanted, limits.edge)), limits.absence):
         yield _stretch(person.name, at, f"not {sense}", sense)
 
 
@@ -189,26 +189,26 @@ def _excused(whole: Iterable[Interval], holes: Iterable[Interval]) -> list[Inter
 def _summary(person: Person, evidence: Evidence) -> str:
     said = []
     if evidence.media.video:
-        said.append(f"seen for {total(person.seen):.1f} s")
+        said.append(f"visible for {total(person.visible):.1f} s")
     if evidence.media.audio:
-        said.append(f"heard for {total(person.heard):.1f} s")
+        said.append(f"audible for {total(person.audible):.1f} s")
     return " and ".join(said)
 
 
-def freeze(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+def frozen(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Judge whether everybody's picture moves; what is black or missing as a whole is for other checks."""
     for person in _seen(evidence):
-        frozen = person.facts.video.frozen if person.facts.video else ()
-        stays = [at for at in frozen if not _going(person, at, evidence, limits)]
-        still = longer(subtract(stays, _excused(evidence.black, evidence.holes)), limits.freeze)
+        intervals = person.facts.video.frozen if person.facts.video else ()
+        stays = [at for at in intervals if not _going(person, at, evidence, limits)]
+        still = longer(subtract(stays, _excused(evidence.black, evidence.holes)), limits.frozen)
         yield from stretches(
             [
                 Finding(
-                    check="freeze",
+                    check="frozen",
                     ok=False,
                     participant=person.name,
                     at=milliseconds(at),
-                    expected=f"{limits.freeze:g} s",
+                    expected=f"{limits.frozen:g} s",
                     got=f"{at[1] - at[0]:.2f} s",
                     message=f"{person.name} is frozen {span(at)}.",
                 )
@@ -216,7 +216,7 @@ def freeze(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             ]
         )
         if not still:
-            yield Finding(check="freeze", ok=True, participant=person.name, message="moves throughout")
+            yield Finding(check="frozen", ok=True, participant=person.name, message="moves throughout")
 
 
 def _going(person: Person, at: Interval, evidence: Evidence, limits: Limits) -> bool:
@@ -228,21 +228,21 @@ def _going(person: Person, at: Interval, evidence: Evidence, limits: Limits) -> 
     return any(abs(at[1] - end) < _AT_ONCE for end in ends)
 
 
-def repeat(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+def repeated(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Judge how many pictures of everybody are repeated or skipped, beyond exact rate conversion."""
     for person in _seen(evidence):
         if (video := person.facts.video) is None:
             continue
         worst = max(video.repeated_percent, video.skipped_percent)
-        ok = worst <= limits.repeat_percent or person.uneven <= limits.repeat_few
+        ok = worst <= limits.repeated_percent or person.uneven <= limits.repeated_frames
         text = f"{video.repeated_percent:g} % repeated and {video.skipped_percent:g} % skipped"
         yield Finding(
-            check="repeat",
+            check="repeated",
             ok=ok,
             participant=person.name,
-            expected=limits.repeat_percent,
+            expected=limits.repeated_percent,
             got=worst,
-            message=text if ok else f"Of {person.name}'s pictures {text}.",
+            message=text if ok else f"Of {person.name}'s frames, {text}.",
         )
 
 
@@ -251,8 +251,8 @@ def av_offset(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     for person in _seen(evidence):
         spread = person.facts.av_offset_ms
         if spread is None:
-            if person.own_voice and total(shared(person.seen, person.heard)) > _UNMEASURED:
-                text = f"{person.name} is seen and heard, but no burst was found to measure by."
+            if person.own_voice and total(shared(person.visible, person.audible)) > _UNMEASURED:
+                text = f"{person.name} is visible and audible, but no burst was found to measure the A/V offset."
                 yield Finding(check="av-offset", ok=True, warning=True, participant=person.name, message=text)
             continue
         limit = limits.own_av_offset_ms if _records(person, evidence) else limits.av_offset_ms
@@ -264,9 +264,9 @@ def av_offset(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             participant=person.name,
             expected=limit,
             got=spread.median,
-            message=f"sound {abs(spread.median):.0f} ms {side}"
+            message=f"audio {abs(spread.median):.0f} ms {side}"
             if ok
-            else f"{person.name}'s sound is {abs(spread.median):.0f} ms {side}.",
+            else f"{person.name}'s audio is {abs(spread.median):.0f} ms {side}.",
         )
 
 
@@ -287,31 +287,32 @@ def drift(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             participant=person.name,
             expected=limits.drift_ppm,
             got=ppm,
-            message=f"{ppm:.0f} ppm" if ok else f"{person.name}'s sound drifts from the picture by {ppm:.0f} ppm.",
+            message=f"{ppm:.0f} ppm" if ok else f"{person.name}'s audio drifts from the video by {ppm:.0f} ppm.",
         )
 
 
-def intruder(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+def unexpected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Judge whether somebody is in the file whom the manifest does not name, or anybody else in a local one."""
     if evidence.manifest is None or _lost_its_members(evidence.manifest):
         return
     guests = {person.marker for person in _guests(evidence)}
     found = [
         Finding(
-            check="intruder",
+            check="unexpected",
             ok=False,
             participant=person.name,
             at=milliseconds((present[0][0], present[-1][1])),
             expected="nobody else",
             got=person.name,
-            message=f"{person.name} is in the recording and should not be: {total(present):.1f} s.",
+            message=f"{person.name} is in the recording for {total(present):.1f} s and should not be.",
         )
         for person in evidence.people
-        if person.marker not in guests and (present := longer(merged((*person.seen, *person.heard)), limits.hole))
+        if person.marker not in guests
+        and (present := longer(merged((*person.visible, *person.audible)), limits.absence))
     ]
     yield from found
     if not found:
-        yield Finding(check="intruder", ok=True, message="nobody else")
+        yield Finding(check="unexpected", ok=True, message="nobody else")
 
 
 def _lost_its_members(manifest: Manifest) -> bool:
@@ -343,4 +344,4 @@ def _may_be_in(told: Recording, name: str) -> bool:
 
 def _seen(evidence: Evidence) -> list[Person]:
     """Return those whose picture is in the file."""
-    return [person for person in evidence.people if person.seen]
+    return [person for person in evidence.people if person.visible]

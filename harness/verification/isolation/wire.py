@@ -18,7 +18,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from harness.verification.measures.curves import Curves
 from harness.verification.values.findings import Finding  # noqa: TC001 (pydantic reads it at run time)
-from harness.verification.values.models import Media, Participant, Value
+from harness.verification.values.models import Media, ParticipantReport, ReportModel
 
 if TYPE_CHECKING:
     import socket
@@ -46,16 +46,16 @@ class NonsenseError(Exception):
     """The other end is gone, or says what it can't mean."""
 
 
-class Judged(Value):
+class Judged(ReportModel):
     """A report as it travels: whose file it is, and what that is called, whoever asked knows."""
 
     media: Media | None
-    participants: tuple[Participant, ...]
+    participants: tuple[ParticipantReport, ...]
     findings: tuple[Finding, ...]
     curves: Curves | None
 
 
-class Answer(Value):
+class Answer(ReportModel):
     """What the process says: that it is ready, how far it is in seconds of the file, in the end a report or an error.
 
     ``error`` is the number of an error of the operating system.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence  # noqa: TC003 (pydantic reads it at run time)
+from collections.abc import Mapping  # noqa: TC003 (pydantic reads it at run time)
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from pydantic import PlainSerializer, PlainValidator
 
 from harness.recording.recording import Manifest  # noqa: TC001 (pydantic reads it at run time)
-from harness.recording.timeline import Interval  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.values.limits import Limits  # noqa: TC001 (pydantic reads it at run time)
 
 if TYPE_CHECKING:
@@ -57,9 +56,9 @@ class Curve:
 class Curves:
     """The plots of one file, and the limits by which it was judged.
 
-    ``level`` is the whole mix in dB of full scale, ``gaps`` the ms from each picture to the next; ``offsets`` (sound
-    minus picture) and ``delays`` (capture to file) are in ms, by participant; ``seen`` is when their pictures are in
-    it, in seconds. ``travelled`` is what WebRTC said of the connections (``statistics.travelled``).
+    ``level`` is the whole mix in dB of full scale, ``gaps`` the ms from each picture to the next; ``offsets`` (audio
+    minus video) and ``delays`` (capture to file) are in ms, by participant. ``travelled`` is what WebRTC reported about
+    the connections (``connections.travelled``).
     """
 
     manifest: Manifest | None
@@ -68,7 +67,6 @@ class Curves:
     rate: float | None
     level: Curve
     gaps: Curve
-    seen: Mapping[str, Sequence[Interval]] = field(default_factory=dict)
     offsets: Mapping[str, Curve] = field(default_factory=dict)
     delays: Mapping[str, Curve] = field(default_factory=dict)
     travelled: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
@@ -91,7 +89,6 @@ def curves_of(evidence: Evidence, hearing: Hearing | None, limits: Limits) -> Cu
         rate=evidence.rate,
         level=_level(hearing),
         gaps=thinned(times[:-1], np.diff(times) * 1000, largest=True),
-        seen={person.name: person.seen for person in evidence.people},
         offsets={
             person.name: thinned(person.offsets[:, 0], person.offsets[:, 1] * 1000)
             for person in evidence.people

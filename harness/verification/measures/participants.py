@@ -13,7 +13,7 @@ from harness.verification.markers.strip import CAPTURE_BITS, COUNTS_A_SECOND
 from harness.verification.measures.cadence import frozen, uneven
 from harness.verification.measures.curves import thinned
 from harness.verification.values.intervals import longer, merged, rounded, spans, subtract, total
-from harness.verification.values.models import Heard, Participant, Seen, Spread
+from harness.verification.values.models import ParticipantAudio, ParticipantReport, ParticipantVideo, Spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,23 +40,26 @@ _FEWEST_PICTURES: Final = 4
 # Over less, how WebRTC's skew settles weighs more than any drift.
 _SHORTEST_DRIFT: Final = 60.0
 _MOST_BURSTS: Final = 300
+_NOT_VISIBLE: Final = ParticipantVideo(
+    visible=(), frames=0, frame_rate=0.0, repeated_percent=0.0, skipped_percent=0.0, frozen=()
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
     """A synthetic participant, with what the checks need beyond the report's ``facts``.
 
-    ``known`` says whether the manifest names the marker, ``home`` when the picture is seen in its own tile, ``uneven``
+    ``known`` says whether the manifest names the marker, ``home`` when the video is visible in its own tile, ``uneven``
     how many pictures were repeated or skipped.
     ``own_voice`` is false where another marker shares the voice (there are 16): then nobody can tell who is heard.
     """
 
     marker: int
     known: bool
-    facts: Participant
-    seen: tuple[Interval, ...]
+    facts: ParticipantReport
+    visible: tuple[Interval, ...]
     home: tuple[Interval, ...]
-    heard: tuple[Interval, ...]
+    audible: tuple[Interval, ...]
     uneven: int
     offsets: NDArray[np.float64]
     delays: Curve
@@ -90,7 +93,7 @@ def people(tape: Tape, timeline: Timeline) -> tuple[Person, ...]:
     seen = sorted(set(tape.sightings) - set(members))
     voices = {marker % VOICES for marker in (*members, *seen)}
     heard = [voice for voice in range(VOICES) if voice not in voices and _is_voice(tape.hearing, voice)]
-    names = members | {marker: f"participant {marker}" for marker in (*seen, *heard)}
+    names = members | {marker: f"marker {marker}" for marker in (*seen, *heard)}
     users = Counter(marker % VOICES for marker in names)
     return tuple(
         _person(tape, marker, name, known=marker in members, own_voice=users[marker % VOICES] == 1)
@@ -99,25 +102,25 @@ def people(tape: Tape, timeline: Timeline) -> tuple[Person, ...]:
 
 
 def _person(tape: Tape, marker: int, name: str, *, known: bool, own_voice: bool) -> Person:
-    heard = _heard(tape.hearing, marker % VOICES)
+    audible = _audible(tape.hearing, marker % VOICES)
     sight = _sight(tape.sightings.get(marker), tape)
     offsets = _offsets(tape.sightings.get(marker), tape.hearing if own_voice else None, tape.cuts)
     delays = _delays(tape.sightings.get(marker), tape)
     return Person(
         marker=marker,
         known=known,
-        facts=Participant(
+        facts=ParticipantReport(
             name=name,
-            present=rounded(merged((*sight.seen, *heard), bridge=_BRIDGE)),
+            present=rounded(merged((*sight.visible, *audible), bridge=_BRIDGE)),
             video=sight.facts,
-            audio=_audio(heard, tape),
+            audio=_audio(audible, tape),
             av_offset_ms=_spread(offsets[:, 1] * 1000),
             drift_ppm=_drift(offsets),
             delay_ms=_spread(delays[:, 1]),
         ),
-        seen=sight.seen,
+        visible=sight.visible,
         home=sight.home,
-        heard=tuple(heard),
+        audible=tuple(audible),
         uneven=sight.uneven,
         offsets=offsets,
         delays=thinned(delays[:, 0], delays[:, 1]),
@@ -129,8 +132,8 @@ def _person(tape: Tape, marker: int, name: str, *, known: bool, own_voice: bool)
 class _Sight:
     """What the picture says about one participant; ``facts`` is None in a file without pictures."""
 
-    facts: Seen | None
-    seen: tuple[Interval, ...] = ()
+    facts: ParticipantVideo | None
+    visible: tuple[Interval, ...] = ()
     home: tuple[Interval, ...] = ()
     uneven: int = 0
 
@@ -140,31 +143,32 @@ def _sight(sightings: Sightings | None, tape: Tape) -> _Sight:
     if rate is None:
         return _Sight(facts=None)
     if sightings is None:
-        return _Sight(facts=Seen(frames_seen=0, frame_rate=0.0, repeated_percent=0.0, skipped_percent=0.0, frozen=()))
+        return _Sight(facts=_NOT_VISIBLE)
     period = 1 / rate
-    seen = tuple(spans(sightings.times.tolist(), lasting=period, bridge=_BRIDGE))
+    visible = tuple(spans(sightings.times.tolist(), lasting=period, bridge=_BRIDGE))
     still = frozen(sightings, period=period)
     repeated, skipped = uneven(sightings, period=period, apart=still, cuts=[at for at, _ in tape.cuts])
     count = sightings.times.size
-    facts = Seen(
-        frames_seen=count,
-        frame_rate=round((1 + np.count_nonzero(np.diff(sightings.captures_ms))) / total(seen), 2),
+    facts = ParticipantVideo(
+        visible=rounded(visible),
+        frames=count,
+        frame_rate=round((1 + np.count_nonzero(np.diff(sightings.captures_ms))) / total(visible), 2),
         repeated_percent=round(100 * repeated / count, 2),
         skipped_percent=round(100 * skipped / count, 2),
         frozen=rounded(still),
     )
     home = tuple(spans(sightings.times[sightings.home].tolist(), lasting=period, bridge=_BRIDGE))
-    return _Sight(facts=facts, seen=seen, home=home, uneven=repeated + skipped)
+    return _Sight(facts=facts, visible=visible, home=home, uneven=repeated + skipped)
 
 
-def _audio(heard: list[Interval], tape: Tape) -> Heard | None:
+def _audio(audible: list[Interval], tape: Tape) -> ParticipantAudio | None:
     if tape.hearing is None:
         return None
-    silent = longer(subtract([(0.0, tape.duration)], heard), _BRIDGE)
-    return Heard(heard=rounded(heard), silent=rounded(silent))
+    silent = longer(subtract([(0.0, tape.duration)], audible), _BRIDGE)
+    return ParticipantAudio(audible=rounded(audible), silent=rounded(silent))
 
 
-def _heard(hearing: Hearing | None, voice: int) -> list[Interval]:
+def _audible(hearing: Hearing | None, voice: int) -> list[Interval]:
     """Return when the tone of a voice is there."""
     if hearing is None or not hearing.tones[:, voice].any():
         return []
@@ -176,7 +180,7 @@ def _heard(hearing: Hearing | None, voice: int) -> list[Interval]:
 
 def _is_voice(hearing: Hearing | None, voice: int) -> bool:
     """Return whether this is a synthetic participant's voice, and not music that holds its tone."""
-    if hearing is None or total(_heard(hearing, voice)) < _SURE_VOICE:
+    if hearing is None or total(_audible(hearing, voice)) < _SURE_VOICE:
         return False
     return bool((np.abs(np.diff(hearing.bursts[voice]) - _BURST_EVERY) < _BURST_SLACK).any())
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from harness.verification.measures.curves import Curve, Curves
     from harness.verification.report.report import Report
     from harness.verification.values.findings import Finding
-    from harness.verification.values.models import Participant
+    from harness.verification.values.models import ParticipantReport
 
 # Plots are drawn in these units and stretched to the page's width; heights are in pixels.
 WIDTH: Final = 1000
@@ -178,19 +178,18 @@ def _lanes(report: Report, names: Mapping[str, int], placed: Iterable[Finding]) 
     ]
 
 
-def _bars(one: Participant, curves: Curves | None, timeline: Timeline) -> Iterable[Bar]:
-    """Yield what a participant did, of whom the timeline tells: seen above, heard below, and what was wrong on top."""
+def _bars(one: ParticipantReport, curves: Curves | None, timeline: Timeline) -> Iterable[Bar]:
+    """Yield what a participant did, by the timeline and the report: visible above, audible below, findings on top."""
     duration = curves.duration if curves else 0.0
     stretches: list[tuple[str, str, Sequence[Interval]]] = []
     if curves and curves.manifest:
         present = timeline.present(one.name, duration)
         muted = longer(subtract(present, timeline.audible(one.name, duration)), _SHORTEST)
-        stretches += [("present", "in the room", present), ("muted", "not in the sound, as the manifest says,", muted)]
+        stretches += [("present", "in the room", present), ("muted", "muted, according to the manifest,", muted)]
     if one.video:
-        seen = curves.seen.get(one.name, ()) if curves else ()
-        stretches += [("seen", "seen", seen), ("frozen", "frozen", one.video.frozen)]
+        stretches += [("visible", "visible", one.video.visible), ("frozen", "frozen", one.video.frozen)]
     if one.audio:
-        stretches.append(("heard", "heard", one.audio.heard))
+        stretches.append(("audible", "audible", one.audio.audible))
     for kind, says, intervals in stretches:
         # So many are closer together than a plot can show.
         drawn = intervals if len(intervals) <= MOST else merged(intervals, bridge=duration / MOST)

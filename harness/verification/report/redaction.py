@@ -34,7 +34,7 @@ _WORDLY: Final = "[0-9A-Za-z]"
 
 
 class Redaction:
-    """People become person 1, person 2 and so on, in the manifest's order; files are called ``stem``."""
+    """Calls participants ``participant 1`` and so on, in the manifest's order, and files ``stem``."""
 
     def __init__(self, manifest: Manifest | None, stem: str = STEM) -> None:
         self._stem = stem
@@ -47,7 +47,7 @@ class Redaction:
 
     def person(self, name: str) -> str:
         """Return what somebody is called here."""
-        return self._people.setdefault(name, f"person {len(self._people) + 1}")
+        return self._people.setdefault(name, f"participant {len(self._people) + 1}")
 
     def manifest(self, manifest: Manifest) -> Manifest:
         """Return the manifest without names and places."""

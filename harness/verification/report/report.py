@@ -17,7 +17,7 @@ from harness.recording.files.text import printable
 from harness.verification.measures.curves import Curves  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.values.findings import Finding  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.values.intervals import total
-from harness.verification.values.models import Media, Participant, Value
+from harness.verification.values.models import Media, ParticipantReport, ReportModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from harness.recording.timeline import Interval
 
 _NOTHING = "-"
-_COLUMNS = ("present", "frames", "rate", "repeat", "skip", "frozen", "heard", "sound")
+_COLUMNS = ("present", "fps", "repeated", "skipped", "frozen", "audible", "A/V")
 _PLAIN_WIDTH = 120
 _COMPLAINTS = 3
 
 
-class Report(Value):
+class Report(ReportModel):
     """What ``verify`` found out about the file at ``path``.
 
     ``media`` is None where nothing could be read. ``findings`` holds those that are well, too: what was checked.
@@ -41,7 +41,7 @@ class Report(Value):
 
     path: Path
     media: Media | None
-    participants: tuple[Participant, ...] = ()
+    participants: tuple[ParticipantReport, ...] = ()
     findings: tuple[Finding, ...]
     curves: InstanceOf[Curves] | None = Field(default=None, exclude=True, repr=False)
     redacted: bool = Field(default=False, exclude=True)
@@ -72,7 +72,7 @@ class Report(Value):
         """How many warnings there are, in words."""
         return "1 warning" if len(self.warnings) == 1 else f"{len(self.warnings)} warnings"
 
-    def participant(self, name: str) -> Participant:
+    def participant(self, name: str) -> ParticipantReport:
         """Return what was found about a participant; raises ConfigError, naming everybody, where there is none."""
         for participant in self.participants:
             if participant.name == name:
@@ -111,7 +111,7 @@ class Report(Value):
         """Return what a failed assertion should show of it, in one line."""
         failed = "; ".join(finding.message for finding in self.failures[:_COMPLAINTS])
         warned = "; ".join(finding.message for finding in self.warnings[:_COMPLAINTS])
-        passed = f"passed, with {self._warned}: {warned}" if warned else "all well"
+        passed = f"passed with {self._warned}: {warned}" if warned else "passed"
         return f"<report on {self._name}: {f'failed {_count(self.failures)}: {failed}' if failed else passed}>"
 
     def __str__(self) -> str:
@@ -134,7 +134,7 @@ class Report(Value):
     def _verdict(self) -> Text:
         if self.ok:
             checks = len({finding.check for finding in self.findings})
-            result = f"passed, with {self._warned}" if self.warnings else f"{checks} checks, all well"
+            result = f"passed with {self._warned}" if self.warnings else f"passed {checks} checks"
             return Text.assemble(("✓ ", "bold green"), (self._name, "bold"), f"  {result}")
         return Text.assemble(("✗ ", "bold red"), (self._name, "bold"), f"  failed {_count(self.failures)}")
 
@@ -157,17 +157,16 @@ class Report(Value):
         return Padding.indent(table, 2)
 
 
-def _row(one: Participant) -> tuple[str, ...]:
+def _row(one: ParticipantReport) -> tuple[str, ...]:
     """Return what stands under the columns for a participant."""
     video, audio, offset = one.video, one.audio, one.av_offset_ms
     return (
         _seconds(one.present),
-        f"{video.frames_seen}" if video else _NOTHING,
-        f"{video.frame_rate:.1f}/s" if video else _NOTHING,
+        f"{video.frame_rate:.1f}" if video else _NOTHING,
         f"{video.repeated_percent:g} %" if video else _NOTHING,
         f"{video.skipped_percent:g} %" if video else _NOTHING,
         _seconds(video.frozen) if video else _NOTHING,
-        _seconds(audio.heard) if audio else _NOTHING,
+        _seconds(audio.audible) if audio else _NOTHING,
         f"{offset.median:+.0f} ms" if offset else _NOTHING,
     )
 
@@ -181,7 +180,7 @@ def described(media: Media) -> str:
         f"{media.bitrate / 1e3:.0f} kbps",
     ]
     if video := media.video:
-        parts.append(f"{video.codec} {video.width}x{video.height} at {video.frame_rate:.2f}/s")
+        parts.append(f"{video.codec} {video.width}x{video.height} at {video.frame_rate:.2f} fps")
     if audio := media.audio:
         parts.append(f"{audio.codec} {audio.sample_rate / 1000:g} kHz")
     return " · ".join(parts)

@@ -1,4 +1,4 @@
-"""What somebody expects of a recording beyond its manifest: who is seen and heard when, and how much is allowed."""
+"""What a caller expects of a recording beyond its manifest: who is visible and audible when, and the limits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.recording.files.text import printable
 from harness.recording.timeline import Words  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.values.intervals import longer
 from harness.verification.values.limits import Limits
-from harness.verification.values.models import Value
+from harness.verification.values.models import ReportModel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class Expectation(Value):
-    """Somebody is, or is not, seen or heard for a while.
+class Expectation(ReportModel):
+    """A participant is, or is not, visible or audible for some time.
 
-    ``start`` and ``end`` are seconds of the file, in a file of expectations ``from`` and ``to``; without ``end`` it
-    holds to the end of the recording. What ``seen`` or ``heard`` leaves as None is not asked for.
+    ``start`` and ``end`` are seconds of the file; an expectations file calls them ``from`` and ``to``. Without ``end``
+    the expectation lasts to the end of the recording. ``visible`` or ``audible`` is not checked when it is None.
     """
 
     model_config = ConfigDict(populate_by_name=True)
 
     participant: Words
-    seen: bool | None = None
-    heard: bool | None = None
+    visible: bool | None = None
+    audible: bool | None = None
     start: Seconds = Field(default=0.0, alias="from")
     end: Seconds | None = Field(default=None, alias="to")
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:
-        if self.seen is None and self.heard is None:
-            message = "say whether the participant is seen or heard"
+        if self.visible is None and self.audible is None:
+            message = "specify 'visible' or 'audible'"
             raise ValueError(message)
         if self.end is not None and self.end <= self.start:
             message = f"'to' ({self.end:g}) must come after 'from' ({self.start:g})"
@@ -53,7 +53,7 @@ class Expectation(Value):
             return None
         return (
             f"from {self.start:g} to {self.end:g} s is too short to tell whether {self.participant} is visible or "
-            f"audible: ask for more than {2 * limits.hole:g} s"
+            f"audible: ask for more than {2 * limits.absence:g} s"
         )
 
 
@@ -66,11 +66,11 @@ def settled(start: float, end: float, limits: Limits) -> Interval:
 def tellable(start: float, end: float, limits: Limits) -> bool:
     """Return whether a time is long enough for an absence in it to exceed the limits."""
     first, last = settled(start, end, limits)
-    return bool(longer([(first, last)], limits.hole))
+    return bool(longer([(first, last)], limits.absence))
 
 
-class Expected(Value):
-    """What a file of expectations says: a length in seconds, limits, and who is seen and heard when.
+class Expected(ReportModel):
+    """The contents of an expectations file: a length in seconds, limits, and who is visible and audible when.
 
     ``complete`` demands that the recording was stopped by a call and that no alarm was raised.
     """
@@ -113,7 +113,7 @@ def read_expected(path: Path) -> Expected:
 
 def _allowed(where: tuple[int | str, ...]) -> str:
     """Return what may stand at a place, where somebody may have mistyped its name."""
-    models: dict[str, type[Value]] = {"limits": Limits, "expect": Expectation}
+    models: dict[str, type[ReportModel]] = {"limits": Limits, "expect": Expectation}
     if len(where) == 1 and where[0] not in models:
         return f"; there are {', '.join(Expected.model_fields)}"
     model = models.get(str(where[0])) if where else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from pydantic import Field
 
 from harness.recording.timeline import Interval, Words  # noqa: TC001 (pydantic reads it at run time)
-from harness.verification.values.models import Value
+from harness.verification.values.models import ReportModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,12 +20,12 @@ CheckName = Literal[
     "black",
     "silent",
     "presence",
-    "freeze",
-    "repeat",
+    "frozen",
+    "repeated",
     "av-offset",
     "drift",
     "duration",
-    "intruder",
+    "unexpected",
     "hash",
     "complete",
 ]
@@ -34,7 +34,7 @@ CheckName = Literal[
 _MOST_ALIKE: Final = 10
 
 
-class Finding(Value):
+class Finding(ReportModel):
     """What a check found.
 
     ``at`` is (from, to) in seconds where it concerns a part of the file. ``expected`` and ``got`` are short values to

@@ -1,66 +1,67 @@
-"""How much is allowed before a check fails: each limit with its default and its reason."""
+"""The limits of all checks, each with its default and the reason for it."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from harness.verification.values.models import Value
+from harness.verification.values.models import ReportModel
 
 
-class Limits(Value):
+class Limits(ReportModel):
     """The limits of all checks; a field's description is the reason for its default."""
 
     start: float = Field(
-        default=0.2, ge=0, description="Seconds until the first picture and sound; players show nothing before."
+        default=0.2, ge=0, description="Seconds until the first frame and audio; players show nothing before."
     )
     keyframe: float = Field(
-        default=10.0, gt=0, description="Seconds; a jump decodes from the keyframe before, at ten times the speed."
+        default=10.0, gt=0, description="Seconds between keyframes; a seek decodes from the keyframe before its target."
     )
     frame_rate_percent: float = Field(
-        default=1.0, ge=0, description="Clocks differ by far less; 30.3 for 30, as some mixers have it, is found."
+        default=1.0, ge=0, description="Clocks differ by far less; 30.3 fps instead of 30, as some mixers write, fails."
     )
     gap_ms: float = Field(
         default=1.0,
         gt=0,
-        description="Times in WebM are whole milliseconds: exact pictures are 33 or 34 ms apart, or 66 or 67.",
+        description="Times in WebM are whole milliseconds: exact frames are 33 or 34 ms apart, or 66 or 67.",
     )
     missed_percent: float = Field(
         default=5.0,
         ge=0,
-        description="Of the pictures a busy machine may miss so many, and is told; more is seen as jerking.",
+        description="A busy machine may miss this share of the frames, with a warning; more is visible as stutter.",
     )
-    sound_hole: float = Field(
-        default=0.06, ge=0, description="Seconds; one lost Opus packet of MediaRecorder is 60 ms."
-    )
-    black: float = Field(default=0.25, ge=0, description="Seconds; a person takes a shorter one for a cut.")
+    audio_gap: float = Field(default=0.06, ge=0, description="Seconds; one lost Opus packet of MediaRecorder is 60 ms.")
+    black: float = Field(default=0.25, ge=0, description="Seconds; viewers take a shorter black interval for a cut.")
     silent: float = Field(
-        default=0.25, ge=0, description="Seconds; the synthetic tone never stops, so this is no pause."
+        default=0.25, ge=0, description="Seconds; the synthetic tone never stops, so this is not a pause."
     )
     edge: float = Field(
         default=0.5,
         ge=0,
-        description="Seconds around a join, leave or mute: connections take that long to begin and end, and who leaves "
-        "stands still meanwhile.",
+        description="Seconds around a join, leave or mute: connections take this long to start and end, and the video "
+        "of a leaving participant is frozen meanwhile.",
     )
-    hole: float = Field(
-        default=0.25, ge=0, description="Seconds; a word is lost, and a spoilt picture or two is not meant."
+    absence: float = Field(
+        default=0.25,
+        ge=0,
+        description="Seconds a participant may be missing, or present unexpectedly; a word takes this long, and a "
+        "damaged frame or two does not count.",
     )
-    freeze: float = Field(
-        default=0.3, ge=0, description="Seconds; everybody notices, and a late packet is over sooner."
+    frozen: float = Field(default=0.3, ge=0, description="Seconds; viewers notice, and a late packet takes less time.")
+    repeated_percent: float = Field(
+        default=5.0, ge=0, description="The phase-locked queue reaches 0.1, unlocked mixers reach 2 to 21."
     )
-    repeat_percent: float = Field(
-        default=5.0, ge=0, description="First form: the phase-locked queue reaches 0.1, unlocked mixers 2 to 21."
-    )
-    repeat_few: int = Field(
-        default=10, ge=0, description="Pictures; the queue locks after 45, so a short recording may be all start."
+    repeated_frames: int = Field(
+        default=10,
+        ge=0,
+        description="This many frames always pass: the queue locks after 45, which short files notice.",
     )
     av_offset_ms: float = Field(
-        default=200.0, ge=0, description="First form: WebRTC's own skew begins at 167 to 221 ms and falls within 20 s."
+        default=200.0, ge=0, description="WebRTC's own skew starts at 167 to 221 ms and decreases within 20 s."
     )
     own_av_offset_ms: float = Field(
-        default=60.0, ge=0, description="Whoever records is in the page itself: no network comes in between."
+        default=60.0, ge=0, description="The recording participant is in the page itself, without a network between."
     )
-    drift_ppm: float = Field(default=100.0, ge=0, description="Clocks stay within 20; 100 is 0.36 s in an hour.")
+    drift_ppm: float = Field(default=100.0, ge=0, description="Clocks stay within 20; 100 is 0.36 s per hour.")
     duration: float = Field(
-        default=0.2, ge=0, description="Seconds; picture ends on a tick of up to 67 ms, sound on a packet of up to 60."
+        default=0.2, ge=0, description="Seconds; video ends on a tick of up to 67 ms, audio on a packet of up to 60 ms."
     )

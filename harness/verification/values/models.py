@@ -12,13 +12,13 @@ from harness.verification.values.intervals import grown, subtract
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Sound is measured in steps of some hundredths of a second.
+# Audio is measured in steps of 0.05 s, and a frame lasts up to 0.067 s.
 _EDGE: Final = 0.05
 # pytest shows some 240 characters of a value that a failed assertion names.
 _SHOWN: Final = 3
 
 
-class Value(BaseModel):
+class ReportModel(BaseModel):
     """A frozen value; times are in seconds of the file, unless a name says milliseconds.
 
     Numbers are finite: JSON has no word for others.
@@ -27,7 +27,7 @@ class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Gaps(Value):
+class Gaps(ReportModel):
     """Milliseconds between one picture and the next: median, 95th percentile, longest."""
 
     p50: float
@@ -35,7 +35,7 @@ class Gaps(Value):
     max: float
 
 
-class Video(Value):
+class Video(ReportModel):
     """The picture of a file.
 
     ``frame_rate`` is in pictures a second. ``missed`` counts the pictures that the grid of that rate lacks, and
@@ -54,7 +54,7 @@ class Video(Value):
     keyframe_gap: float
 
 
-class Audio(Value):
+class Audio(ReportModel):
     """The sound of a file.
 
     ``sample_rate`` is in hertz, ``gaps`` the number of holes. ``loudness`` is integrated over the file, in LUFS (EBU
@@ -71,7 +71,7 @@ class Audio(Value):
     clipped: int = 0
 
 
-class Media(Value):
+class Media(ReportModel):
     """The file itself: ``size`` in bytes, ``bitrate`` in bits a second.
 
     ``container`` is what the bytes say (``webm``, ``matroska``, ``mp4``), whatever the name. ``seekable`` is true
@@ -87,69 +87,80 @@ class Media(Value):
     audio: Audio | None
 
 
-class Spread(Value):
+class Spread(ReportModel):
     """A measure in milliseconds: its median, and the 95th percentile of its size without the sign."""
 
     median: float
     p95: float
 
 
-class Seen(Value):
-    """How a participant looks in the file.
+class ParticipantVideo(ReportModel):
+    """How a participant's video appears in the file.
 
-    ``frame_rate`` is in different pictures a second. ``repeated_percent`` and ``skipped_percent`` count what exact
-    conversion from the sender's rate to the file's would not have repeated or skipped, of the pictures seen.
+    ``visible`` is when it is shown, in seconds. ``frames`` counts the frames that show it, and ``frame_rate`` is in
+    different frames per second. ``repeated_percent`` and ``skipped_percent`` count the frames that an exact conversion
+    from the sender's rate to the file's would not have repeated or skipped, relative to ``frames``.
     """
 
-    frames_seen: int
+    visible: tuple[Interval, ...]
+    frames: int
     frame_rate: float
     repeated_percent: float
     skipped_percent: float
     frozen: tuple[Interval, ...]
 
 
-class Heard(Value):
-    """When a participant's sound is in the file, and when it is not."""
+class ParticipantAudio(ReportModel):
+    """When a participant's audio is in the file, and when it is not, in seconds."""
 
-    heard: tuple[Interval, ...]
+    audible: tuple[Interval, ...]
     silent: tuple[Interval, ...]
 
 
-class Participant(Value):
-    """What the file says about one synthetic participant.
+class ParticipantReport(ReportModel):
+    """What the file contains of one synthetic participant.
 
-    ``present`` is when the participant is seen or heard. ``av_offset_ms`` is sound minus picture: positive where the
-    sound is late. ``drift_ppm`` is how fast that offset grows, in microseconds a second. ``delay_ms`` is how long a
-    picture took from its capture into the file. None is what could not be measured.
+    ``present`` is when the participant is visible or audible. ``av_offset_ms`` is audio minus video: positive when the
+    audio is late. ``drift_ppm`` is how fast that offset grows, in microseconds per second. ``delay_ms`` is the time
+    from the capture of a frame to its time in the file. None means that a value could not be measured.
     """
 
     name: Words
     present: tuple[Interval, ...]
-    video: Seen | None
-    audio: Heard | None
+    video: ParticipantVideo | None
+    audio: ParticipantAudio | None
     av_offset_ms: Spread | None
     drift_ppm: float | None
     delay_ms: Spread | None
 
-    def heard(self, start: float, end: float) -> bool:
-        """Return whether the sound is there all the time from ``start`` to ``end``, in seconds, to 0.05."""
-        return self.audio is not None and not subtract([(start, end)], grown(self.audio.heard, _EDGE))
+    def is_audible(self, start: float, end: float) -> bool:
+        """Return whether the audio is in the file all the time from ``start`` to ``end``, in seconds, to 0.05."""
+        return self.audio is not None and _covers(self.audio.audible, start, end)
+
+    def is_visible(self, start: float, end: float) -> bool:
+        """Return whether the video is in the file all the time from ``start`` to ``end``, in seconds, to 0.05."""
+        return self.video is not None and _covers(self.video.visible, start, end)
 
     def __repr__(self) -> str:
-        """Return what a failed assertion should show of it, in one line."""
-        said = [f"present {_during(self.present)}"]
+        """Return what a failed assertion should show, in one line."""
+        parts = [f"present {_during(self.present)}"]
         if self.audio:
-            said.append(f"heard {_during(self.audio.heard)}")
+            parts.append(f"audible {_during(self.audio.audible)}")
         if self.video:
-            said.append(f"{self.video.repeated_percent:g} % repeated, {self.video.skipped_percent:g} % skipped")
-            said += [f"frozen {_during(self.video.frozen)}"] if self.video.frozen else []
+            parts.append(f"{self.video.repeated_percent:g} % repeated, {self.video.skipped_percent:g} % skipped")
+            parts += [f"frozen {_during(self.video.frozen)}"] if self.video.frozen else []
         if self.av_offset_ms:
-            said.append(f"sound {self.av_offset_ms.median:+.0f} ms (p95 {self.av_offset_ms.p95:.0f})")
-        return f"<{self.name}: {', '.join(said)}>"
+            parts.append(f"A/V {self.av_offset_ms.median:+.0f} ms (p95 {self.av_offset_ms.p95:.0f})")
+        return f"<{self.name}: {', '.join(parts)}>"
+
+
+def _covers(intervals: Sequence[Interval], start: float, end: float) -> bool:
+    """Return whether the intervals contain everything from ``start`` to ``end``, except for their measured edges."""
+    return not subtract([(start, end)], grown(intervals, _EDGE))
 
 
 def _during(intervals: Sequence[Interval]) -> str:
-    """Return intervals in words, the first few."""
+    """Return the first few intervals in words."""
     shown = " and ".join(f"{start:.2f}-{end:.2f}" for start, end in intervals[:_SHOWN])
     more = f" and {len(intervals) - _SHOWN} more" if len(intervals) > _SHOWN else ""
     return f"{shown} s{more}" if shown else "never"

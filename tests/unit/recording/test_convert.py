@@ -140,8 +140,8 @@ def test_a_conversion_by_another_name_is_judged_by_the_recordings_manifest(tmp_p
 
     path = convert(recording.path, "mp4", tmp_path / "for the boss.mp4")
 
-    assert not any(one.check == "intruder" for one in verify(path).findings)
-    assert any(one.check == "intruder" for one in verify(path, manifest=manifest_of(recording.path)).findings)
+    assert not any(one.check == "unexpected" for one in verify(path).findings)
+    assert any(one.check == "unexpected" for one in verify(path, manifest=manifest_of(recording.path)).findings)
 
 
 def packets(path: Path) -> list[tuple[str, float, bytes]]:

@@ -42,35 +42,35 @@ def expecting(verb: str, what: str) -> str:
     ("steps", "reason"),
     [
         (
-            [expecting("wait = 3", 'participant = "Bob", heard = true')],
+            [expecting("wait = 3", 'participant = "Bob", audible = true')],
             "Bob has not joined before; there is alice, bob",
         ),
         (
-            [expecting('download = "alice"', 'participant = "Bob", seen = false')],
+            [expecting('download = "alice"', 'participant = "Bob", visible = false')],
             "Bob has not joined before; there is alice, bob",
         ),
         (
-            [expecting('download = "alice"', 'participant = "bob", seen = true, from = 1, to = 1.4')],
+            [expecting('download = "alice"', 'participant = "bob", visible = true, from = 1, to = 1.4')],
             "from 1 to 1.4 s is too short to tell",
         ),
         (
-            [expecting('download = "alice", duration = 5', 'participant = "bob", seen = true, from = 30')],
+            [expecting('download = "alice", duration = 5', 'participant = "bob", visible = true, from = 30')],
             "bob is expected at 30 s, and the recording should last 5 s",
         ),
         (
-            ['pause = "alice"', expecting("wait = 3", 'participant = "bob", heard = true')],
+            ['pause = "alice"', expecting("wait = 3", 'participant = "bob", audible = true')],
             "something is expected, and nobody records: the recording of alice is paused",
         ),
         (
-            ['stop = "alice"', expecting("wait = 3", 'participant = "bob", heard = true')],
+            ['stop = "alice"', expecting("wait = 3", 'participant = "bob", audible = true')],
             "something is expected, and nobody records",
         ),
         (
-            ['download = "alice"', expecting("wait = 3", 'participant = "bob", heard = true')],
+            ['download = "alice"', expecting("wait = 3", 'participant = "bob", audible = true')],
             "something is expected, and nobody records",
         ),
         (
-            ['start = "alice", recorder = "local"', expecting("wait = 3", 'participant = "bob", heard = true')],
+            ['start = "alice", recorder = "local"', expecting("wait = 3", 'participant = "bob", audible = true')],
             "bob is expected, and only alice is recorded",
         ),
         (['wait_for = "alice", state = "paused"'], "alice's recording is not paused, so that never comes"),
@@ -99,16 +99,16 @@ def test_an_expectation_that_nothing_can_meet_is_refused_with_its_line(
 def test_a_wait_that_is_too_short_to_tell_is_refused(tmp_path: Path, seconds: float) -> None:
     """Between its edges, no more than two holes that are allowed are left."""
     with pytest.raises(ConfigError, match=r"must last longer than 1\.9 s"):
-        read(tmp_path, expecting(f"wait = {seconds}", 'participant = "bob", heard = true'))
+        read(tmp_path, expecting(f"wait = {seconds}", 'participant = "bob", audible = true'))
 
 
 def test_what_can_be_told_is_accepted(tmp_path: Path) -> None:
     """Participants who have left, pauses that end, and what each step brings."""
     read(
         tmp_path,
-        expecting("wait = 2", 'participant = "bob", heard = true'),
+        expecting("wait = 2", 'participant = "bob", audible = true'),
         'leave = "bob"',
-        expecting("wait = 2", 'participant = "bob", heard = false'),
+        expecting("wait = 2", 'participant = "bob", audible = false'),
         'pause = "alice"',
         'wait_for = "alice", state = "paused"',
         'resume = "alice"',
@@ -116,7 +116,7 @@ def test_what_can_be_told_is_accepted(tmp_path: Path) -> None:
         'wait_for = "alice", elapsed = 4',
         'stop = "alice"',
         'wait_for = "alice", event = "stopped"',
-        expecting('download = "alice", duration = 5', 'participant = "bob", seen = true, to = 2'),
+        expecting('download = "alice", duration = 5', 'participant = "bob", visible = true, to = 2'),
         'wait_for = "alice", event = "downloaded"',
         'clean = "alice"',
         'wait_for = "alice", state = "cleaned"',
@@ -137,6 +137,6 @@ def test_an_expectation_is_not_dropped_where_no_recording_ran_all_the_while(
     stage._recording["alice"] = "all"
 
     with pytest.raises(StepTimeout, match="No recording that shows bob ran all the while"):
-        stage._expect(During(participant="bob", heard=True), before, after)
+        stage._expect(During(participant="bob", audible=True), before, after)
 
     assert {} == stage.asked

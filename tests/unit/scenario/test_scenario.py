@@ -36,11 +36,11 @@ record_video_frame = 30
 
 [[steps]]
 wait = 2.5
-expect = [{ participant = "bob", heard = true }]
+expect = [{ participant = "bob", audible = true }]
 
 [[steps]]
 download = "alice"
-expect = [{ participant = "bob", seen = true, from = 1 }]
+expect = [{ participant = "bob", visible = true, from = 1 }]
 """
 
 
@@ -100,7 +100,7 @@ def test_yaml_says_the_same(tmp_path: Path) -> None:
         ("record_video_frame = 30", "record_video_frame = 25", ":12: step 2: record_video_frame should be 15 or 30"),
         ("record_video_frame = 30", "record_video_rate = 30", "did you mean 'record_video_frame'"),
         ('start = "alice"', 'start = "dave"', ":10: step 2: dave has not joined before; there is alice, bob"),
-        ('participant = "bob", heard', 'participant = "carol", heard', ":14: step 3: carol has not joined before"),
+        ('participant = "bob", audible', 'participant = "carol", audible', ":14: step 3: carol has not joined before"),
         ('title = "two people"', 'titel = "two people"', ":2: there is no 'titel' here; did you mean 'title'"),
         ('start = "alice"', 'mute = "alice"\nstart = "alice"', ":10: step 2: a step has exactly one of"),
         ("wait = 2.5", "wait = ", "is no TOML: "),
@@ -131,7 +131,7 @@ def test_what_can_t_be_is_told_with_its_line(tmp_path: Path, was: str, becomes: 
         ('{ join = "a" }, { join = "a" }', "a has joined before"),
         ('{ join = "a" }, { wait = 1 }', "nobody records anything"),
         ('{ join = "a" }, { start = "a" }, { wait_for = "a" }', "say one of 'elapsed', 'state' and 'event'"),
-        ('{ join = "a" }, { wait = 2, expect = [{ participant = "a", seen = true }] }', "and nobody records"),
+        ('{ join = "a" }, { wait = 2, expect = [{ participant = "a", visible = true }] }', "and nobody records"),
     ],
 )
 def test_steps_that_can_t_follow_each_other_are_told(tmp_path: Path, steps: str, said: str) -> None:

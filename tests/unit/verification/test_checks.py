@@ -54,17 +54,17 @@ FAULTS = {
     "black": (replace(CLEAN, black=((1.0, 1.5),)), CLEAN, {"black"}),
     "silent": (replace(CLEAN, silent=((1.0, 1.5),)), CLEAN, {"silent"}),
     "missing": (changed(CLEAN, "bob", hidden=((1.0, 2.0),), muted=((1.0, 2.0),)), CLEAN, {"presence"}),
-    "not seen": (changed(CLEAN, "bob", hidden=((1.0, 1.5),)), CLEAN, {"presence"}),
-    "not heard": (changed(CLEAN, "bob", muted=((1.0, 1.5),)), CLEAN, {"presence"}),
-    "heard though muted": (CLEAN, changed(CLEAN, "bob", muted=((0.0, 3.0),)), {"presence"}),
-    "seen though hidden": (CLEAN, changed(CLEAN, "bob", hidden=((0.0, 3.0),)), {"presence"}),
+    "not visible": (changed(CLEAN, "bob", hidden=((1.0, 1.5),)), CLEAN, {"presence"}),
+    "not audible": (changed(CLEAN, "bob", muted=((1.0, 1.5),)), CLEAN, {"presence"}),
+    "audible though muted": (CLEAN, changed(CLEAN, "bob", muted=((0.0, 3.0),)), {"presence"}),
+    "visible though hidden": (CLEAN, changed(CLEAN, "bob", hidden=((0.0, 3.0),)), {"presence"}),
     "swapped": (changed(changed(CLEAN, "bob", place=0), "alice", place=1), CLEAN, {"presence"}),
-    "frozen": (changed(CLEAN, "bob", frozen=((1.0, 1.5),)), CLEAN, {"freeze"}),
-    "doubled pictures": (replace(CLEAN, doubled=frozenset(range(3, 90, 4))), CLEAN, {"repeat"}),
+    "frozen": (changed(CLEAN, "bob", frozen=((1.0, 1.5),)), CLEAN, {"frozen"}),
+    "doubled pictures": (replace(CLEAN, doubled=frozenset(range(3, 90, 4))), CLEAN, {"repeated"}),
     "sound late": (changed(CLEAN, "bob", sound_late=0.3), CLEAN, {"av-offset"}),
     "sound early": (changed(CLEAN, "bob", sound_late=-0.3), CLEAN, {"av-offset"}),
-    "stranger": (changed(CLEAN, "bob", secret=True), None, {"intruder"}),
-    "stranger's voice": (changed(CLEAN, "bob", secret=True, hidden=((0.0, 9.0),)), None, {"intruder"}),
+    "unexpected video": (changed(CLEAN, "bob", secret=True), None, {"unexpected"}),
+    "unexpected audio": (changed(CLEAN, "bob", secret=True, hidden=((0.0, 9.0),)), None, {"unexpected"}),
     "cut tail": (replace(CLEAN, seconds=2.0), CLEAN, {"duration"}),
 }
 
@@ -84,7 +84,7 @@ def test_a_planted_fault_is_found_by_its_own_check(
     [
         (changed(CLEAN, "bob", hidden=((1.0, 2.0),)), "presence", (1.0, 2.0)),
         (changed(CLEAN, "bob", muted=((1.0, 2.0),)), "presence", (1.0, 2.0)),
-        (changed(CLEAN, "bob", frozen=((1.0, 1.5),)), "freeze", (1.0, 1.5)),
+        (changed(CLEAN, "bob", frozen=((1.0, 1.5),)), "frozen", (1.0, 1.5)),
     ],
 )
 def test_a_finding_says_who_and_when(tmp_path: Path, filmed: Scene, check: str, at: tuple[float, float]) -> None:
@@ -103,13 +103,13 @@ def test_who_leaves_stands_still_until_that_is_known(tmp_path: Path, still: floa
 
     failures = verify(film(tmp_path / "take.webm", leaves)).failures
 
-    assert [("freeze", "bob")] * frozen == [(finding.check, finding.participant) for finding in failures]
+    assert [("frozen", "bob")] * frozen == [(finding.check, finding.participant) for finding in failures]
     assert [pytest.approx((still, 2.0), abs=0.04)] * frozen == [finding.at for finding in failures]
 
 
 @pytest.mark.parametrize(("gone", "frozen"), [(2.0, False), (2.4, True)], ids=["who leaves", "who stays"])
 def test_who_stays_may_not_stand_still(tmp_path: Path, gone: float, *, frozen: bool) -> None:
-    """The same 0.4 seconds are a freeze where the picture goes on."""
+    """The same 0.4 seconds are frozen if the video goes on."""
     stands = changed(CLEAN, "bob", frozen=((1.6, 2.0),), hidden=((gone, 3.0),))
 
     assert frozen == (not verify(film(tmp_path / "take.webm", stands)).ok)
@@ -145,18 +145,18 @@ def test_too_many_missed_ticks_are_a_fault_although_the_manifest_counts_them(tmp
 
 
 def test_nobody_else_may_be_in_a_local_recording(tmp_path: Path) -> None:
-    """Even a member of the room is an intruder there."""
+    """Even a member of the room is unexpected there."""
     report = verify(film(tmp_path / "take.webm", replace(CLEAN, recorder="local")))
 
-    assert [("intruder", "bob")] == [(finding.check, finding.participant) for finding in report.failures]
+    assert [("unexpected", "bob")] == [(finding.check, finding.participant) for finding in report.failures]
 
 
 @pytest.mark.parametrize(
     ("people", "says"),
     [
-        (["bob"], "bob carries no marks, so"),
-        (["bob", "carol"], "bob, carol carry no marks, so"),
-        (["a", "b", "c", "d", "e", "f", "g"], "a, b, c, d, e and 2 more carry no marks, so"),
+        (["bob"], "bob carries no marker, and was not examined"),
+        (["bob", "carol"], "bob, carol carry no marker, and were not examined"),
+        (["a", "b", "c", "d", "e", "f", "g"], "a, b, c, d, e and 2 more carry no marker, and were not examined"),
     ],
 )
 def test_who_carries_no_marks_is_said_not_to_be_judged(tmp_path: Path, people: list[str], says: str) -> None:
@@ -178,11 +178,11 @@ def test_who_records_is_not_judged_either_where_the_manifest_forgets_them(tmp_pa
     recording.manifest.unlink()
     manifest.model_copy(update={"timeline": Timeline()}).write(recording.manifest)
 
-    report = verify(recording, expect=[Expectation(participant="alice", seen=False)])
+    report = verify(recording, expect=[Expectation(participant="alice", visible=False)])
 
-    assert report.warnings[0].message.startswith("alice carries no marks")
+    assert report.warnings[0].message.startswith("alice carries no marker")
     assert [finding.message for finding in report.failures] == [
-        "alice carries no marks, so nobody can tell when alice is seen or heard."
+        "alice carries no marker, so it is unknown when alice is visible or audible."
     ]
 
 
@@ -200,9 +200,9 @@ def test_what_is_expected_of_somebody_without_marks_cannot_be_told(tmp_path: Pat
     """Which is no success, and is not said to be their absence either."""
     take = replace(CLEAN, people=(*cast("alice"), Someone(name="bob", marker=None)))
 
-    report = verify(film(tmp_path / "take.webm", take), expect=[Expectation(participant="bob", seen=True)])
+    report = verify(film(tmp_path / "take.webm", take), expect=[Expectation(participant="bob", visible=True)])
 
-    assert ["bob carries no marks, so nobody can tell when bob is seen or heard."] == [
+    assert ["bob carries no marker, so it is unknown when bob is visible or audible."] == [
         finding.message for finding in report.failures
     ]
 
@@ -260,7 +260,7 @@ def test_every_limit_has_its_reason() -> None:
 def test_the_checks_have_the_names_of_the_contract() -> None:
     """Each once, in the order of the report."""
     expected = (
-        "container size frame-rate gap black silent presence freeze repeat av-offset drift duration intruder hash "
+        "container size frame-rate gap black silent presence frozen repeated av-offset drift duration unexpected hash "
         "complete"
     )
 

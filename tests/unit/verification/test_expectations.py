@@ -26,10 +26,10 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 @pytest.mark.parametrize(
     "expectation",
     [
-        Expectation(participant="bob", heard=False, start=2, end=4),
-        Expectation(participant="bob", heard=True, start=0, end=2),
-        Expectation(participant="bob", seen=True),
-        Expectation(participant="alice", seen=True, heard=True),
+        Expectation(participant="bob", audible=False, start=2, end=4),
+        Expectation(participant="bob", audible=True, start=0, end=2),
+        Expectation(participant="bob", visible=True),
+        Expectation(participant="alice", visible=True, audible=True),
     ],
 )
 def test_what_is_as_expected_passes(recording: Recording, expectation: Expectation) -> None:
@@ -43,16 +43,16 @@ def test_what_is_as_expected_passes(recording: Recording, expectation: Expectati
 @pytest.mark.parametrize(
     ("expectation", "message"),
     [
-        (Expectation(participant="bob", heard=True, start=2, end=4), "bob is not heard from 2.50 to 3.50 s."),
-        (Expectation(participant="alice", heard=False, start=1, end=3), "alice is heard from 1.50 to 2.50 s."),
-        (Expectation(participant="alice", seen=False), "alice is seen from 0.50 to 4.50 s."),
+        (Expectation(participant="bob", audible=True, start=2, end=4), "bob is not audible from 2.50 to 3.50 s."),
+        (Expectation(participant="alice", audible=False, start=1, end=3), "alice is audible from 1.50 to 2.50 s."),
+        (Expectation(participant="alice", visible=False), "alice is visible from 0.50 to 4.50 s."),
         (
-            Expectation(participant="dave", seen=True),
-            "dave is nowhere in the recording. The manifest names alice, bob.",
+            Expectation(participant="dave", visible=True),
+            "dave is not in the recording. The manifest names alice, bob.",
         ),
         (
-            Expectation(participant="Bob", heard=False),
-            "Bob is nowhere in the recording. The manifest names alice, bob.",
+            Expectation(participant="Bob", audible=False),
+            "Bob is not in the recording. The manifest names alice, bob.",
         ),
     ],
 )
@@ -70,10 +70,10 @@ def test_a_file_says_length_limits_and_who(tmp_path: Path) -> None:
         """
         duration = 8
         [limits]
-        freeze = 0.5
+        frozen = 0.5
         [[expect]]
         participant = "bob"
-        heard = false
+        audible = false
         from = 5
         to = 8
         """
@@ -81,8 +81,8 @@ def test_a_file_says_length_limits_and_who(tmp_path: Path) -> None:
 
     expected = read_expected(path)
 
-    assert (8, Limits(freeze=0.5)) == (expected.duration, expected.limits)
-    assert (Expectation(participant="bob", heard=False, start=5, end=8),) == expected.expect
+    assert (8, Limits(frozen=0.5)) == (expected.duration, expected.limits)
+    assert (Expectation(participant="bob", audible=False, start=5, end=8),) == expected.expect
 
 
 @pytest.mark.parametrize(
@@ -93,9 +93,12 @@ def test_a_file_says_length_limits_and_who(tmp_path: Path) -> None:
             "limits.freze: Extra inputs are not permitted; there are start, keyframe, frame_rate_percent",
         ),
         ("lenght = 8", "lenght: Extra inputs are not permitted; there are duration, complete, limits, expect"),
-        ('[[expect]]\nparticipant = "bob"', "expect.0: say whether the participant is seen or heard"),
-        ('[[expect]]\nparticipant = "bob"\nseen = true\nfrom = 5\nto = 2', "expect.0: 'to' (2) must come after 'from'"),
-        ("[limits]\nfreeze = -1", "limits.freeze: Input should be greater than or equal to 0"),
+        ('[[expect]]\nparticipant = "bob"', "expect.0: specify 'visible' or 'audible'"),
+        (
+            '[[expect]]\nparticipant = "bob"\nvisible = true\nfrom = 5\nto = 2',
+            "expect.0: 'to' (2) must come after 'from'",
+        ),
+        ("[limits]\nfrozen = -1", "limits.frozen: Input should be greater than or equal to 0"),
         ("duration = ", "is no TOML file"),
         (f"duration = {'9' * 5_000}", "is no TOML file"),
     ],

@@ -68,8 +68,8 @@ def test_each_participant_has_a_lane_and_curves(page: str) -> None:
     assert ["Sound level", "Sound against picture", "From picture to picture"] == re.findall(
         r'class="title">([^<]+)<', page
     )
-    assert 2 <= page.count('class="seen"')
-    assert 2 <= page.count('class="heard"')
+    assert 2 <= page.count('class="visible"')
+    assert 2 <= page.count('class="audible"')
 
 
 def test_what_webrtc_said_is_plotted_beside_it(tmp_path: Path) -> None:
@@ -275,5 +275,5 @@ def test_junit_has_a_suite_for_a_recording_and_a_case_for_a_check(bad: Report, t
     assert ["bad one.webm", "od\ufffdd.webm"] == [suite.get("name") for suite in root]
     failed = [case for case in root[0] if case.find("failure") is not None]
     assert [f"presence ({HOSTILE})"] == [case.get("name") for case in failed]
-    assert "is not seen from 1.00 to 2.00 s." in str(failed[0].find("failure").get("message"))  # type: ignore[union-attr]
+    assert "is not visible from 1.00 to 2.00 s." in str(failed[0].find("failure").get("message"))  # type: ignore[union-attr]
     assert ("2", str(2 * len(root[0]))) == (root.get("failures"), root.get("tests"))

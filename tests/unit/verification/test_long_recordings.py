@@ -50,7 +50,7 @@ def test_a_day_of_nine_participants_at_30_fps_fits() -> None:
     finally:
         tracemalloc.stop()
     assert [frames.size] * PARTICIPANTS == [
-        one.facts.video.frames_seen for one in found_people[:PARTICIPANTS] if one.facts.video
+        one.facts.video.frames for one in found_people[:PARTICIPANTS] if one.facts.video
     ]
     day = most * 24 * 60 / MINUTES
     assert day < MEMORY, f"{day / 1e6:.0f} MB"

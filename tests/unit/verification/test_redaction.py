@@ -58,10 +58,10 @@ def test_a_redacted_report_says_the_same_of_people_without_names(secret: Recordi
     """In the manifest's order; what failed is still known, and when."""
     open_report, report = verify(secret), verify(secret, redact=True)
 
-    assert [one.name for one in report.participants] == ["person 1", "person 2", "person 3"]
+    assert [one.name for one in report.participants] == ["participant 1", "participant 2", "participant 3"]
     assert [one.check for one in report.findings] == [one.check for one in open_report.findings]
     assert [one.at for one in report.failures] == [one.at for one in open_report.failures]
-    assert any(one.participant == "person 3" for one in report.failures)
+    assert any(one.participant == "participant 3" for one in report.failures)
 
 
 def test_no_form_of_it_names_anybody_or_any_place(secret: Recording, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_no_form_of_it_names_anybody_or_any_place(secret: Recording, tmp_path: P
     forms = (page, json.dumps(report.as_json()), (tmp_path / "shared.xml").read_text(), str(report))
     assert [[]] * 4 == [private(form) for form in forms]
     assert not any(secret.sha256 in form for form in forms)
-    assert "person 2&#39;s sound stands still." in page
+    assert "participant 2&#39;s sound stands still." in page
     assert not any(tag in page for tag in ("<video", "<img", "data-at="))
 
 
@@ -85,11 +85,11 @@ def test_only_what_a_file_is_stays_of_its_name(name: str, told: str) -> None:
 
 def test_expectations_hold_for_the_same_people(secret: Recording) -> None:
     """By the names that the manifest has."""
-    expect = [Expectation(participant=NAMES[0], seen=True), Expectation(participant=NAMES[2], seen=True)]
+    expect = [Expectation(participant=NAMES[0], visible=True), Expectation(participant=NAMES[2], visible=True)]
 
     report = verify(secret, redact=True, expect=expect)
 
-    assert {one.participant for one in report.failures if one.check == "presence"} == {"person 3"}
+    assert {one.participant for one in report.failures if one.check == "presence"} == {"participant 3"}
 
 
 def test_a_file_that_can_not_be_read_has_no_name_either(tmp_path: Path) -> None:
@@ -145,13 +145,13 @@ def test_a_file_that_its_reader_does_not_survive_has_no_name(
 @pytest.mark.parametrize(
     ("text", "redacted"),
     [
-        ("张三离开了", "person 1离开了"),
-        ("现在张三丰和张三都在", "现在person 2和person 1都在"),
-        ("ann离开了, annex and Joann stay", "person 3离开了, annex and Joann stay"),
-        ("(ann), ann's, ann", "(person 3), person 3's, person 3"),
-        ("(Bo) and (Bo)", "person 4 and person 4"),
-        ("Anna-Lena saw Anna", "person 6 saw person 5"),
-        ("李ann走了", "person 7走了"),
+        ("张三离开了", "participant 1离开了"),
+        ("现在张三丰和张三都在", "现在participant 2和participant 1都在"),
+        ("ann离开了, annex and Joann stay", "participant 3离开了, annex and Joann stay"),
+        ("(ann), ann's, ann", "(participant 3), participant 3's, participant 3"),
+        ("(Bo) and (Bo)", "participant 4 and participant 4"),
+        ("Anna-Lena saw Anna", "participant 6 saw participant 5"),
+        ("李ann走了", "participant 7走了"),
     ],
 )
 def test_names_are_found_in_every_script(text: str, redacted: str) -> None:
@@ -187,9 +187,9 @@ def test_several_are_told_apart_by_their_place(secret: Recording, tmp_path: Path
     ("text", "redacted"),
     [
         ("at /home/al/clients/Acme/x.webm", "at …"),
-        ("at /srv/My Client/x.webm, al left", "at … person 1 left"),
+        ("at /srv/My Client/x.webm, al left", "at … participant 1 left"),
         ("wss://al@turn.acme.com/x", "…"),
-        ("al_2 came", "person 1_2 came"),
+        ("al_2 came", "participant 1_2 came"),
     ],
 )
 def test_places_go_before_names(text: str, redacted: str) -> None:
@@ -215,5 +215,5 @@ def test_what_names_make_longer_is_still_a_report(tmp_path: Path) -> None:
     page = report.write_html(tmp_path / "shared.html").read_text()
 
     assert report.ok
-    assert "person 1 stands still. person 1" in page
+    assert "participant 1 stands still. participant 1" in page
     assert not any(word in page for word in ("al stands", "/home/al", "of al"))

@@ -54,8 +54,8 @@ def test_json_has_the_keys_of_the_contract(good: Report) -> None:
     ]
     alice = report["participants"][0]
     assert list(alice) == ["name", "present", "video", "audio", "av_offset_ms", "drift_ppm", "delay_ms"]
-    assert list(alice["video"]) == ["frames_seen", "frame_rate", "repeated_percent", "skipped_percent", "frozen"]
-    assert list(alice["audio"]) == ["heard", "silent"]
+    assert list(alice["video"]) == ["visible", "frames", "frame_rate", "repeated_percent", "skipped_percent", "frozen"]
+    assert list(alice["audio"]) == ["audible", "silent"]
     assert list(alice["av_offset_ms"]) == ["median", "p95"]
     assert list(report["findings"][0]) == ["check", "ok", "participant", "at", "expected", "got", "message"]
 
@@ -96,28 +96,31 @@ def test_a_bad_report_raises_each_finding_on_its_own_line(bad: Report) -> None:
     with pytest.raises(VerificationError) as error:
         bad.raise_for_failures()
 
-    head, seen, heard = str(error.value).splitlines()
+    head, video, audio = str(error.value).splitlines()
     assert head.endswith("bad.webm failed 2 checks:")
-    assert seen == "  presence: bob is not seen from 1.00 to 2.00 s."
-    assert heard.startswith("  presence: bob is not heard from 1.0")
+    assert video == "  presence: bob is not visible from 1.00 to 2.00 s."
+    assert audio.startswith("  presence: bob is not audible from 1.0")
 
 
 def test_an_assertion_that_fails_says_what_there_is_instead(bad: Report) -> None:
     """What pytest tells of the values in it fits into a line each."""
     with pytest.raises(AssertionError) as error:
-        assert bad.participant("bob").heard(0.5, 2.5)
+        assert bad.participant("bob").is_audible(0.5, 2.5)
 
     said = str(error.value).splitlines()
     assert any(
-        re.search(r"<bob: present 0\.\d\d-.* heard 0\.\d\d-1\.\d\d and .*0 % repeated.*>\.heard", line) for line in said
+        re.search(r"<bob: present 0\.\d\d-.* audible 0\.\d\d-1\.\d\d and .*0 % repeated.*>\.is_audible", line)
+        for line in said
     ), said
-    assert any("<report on bad.webm: failed 2 checks: bob is not seen from 1.00 to 2.00 s.;" in line for line in said)
+    assert any(
+        "<report on bad.webm: failed 2 checks: bob is not visible from 1.00 to 2.00 s.;" in line for line in said
+    )
     assert all(len(line) < 300 for line in said)
 
 
 def test_an_assertion_on_a_good_report_shows_it_in_a_few_words(good: Report) -> None:
     """And one on a measure shows the measure."""
-    with pytest.raises(AssertionError, match=r"<report on good\.webm: all well>\.failures"):
+    with pytest.raises(AssertionError, match=r"<report on good\.webm: passed>\.failures"):
         assert good.failures
     with pytest.raises(AssertionError, match=r"Spread\(median=.*p95=.*\)\.p95"):
         assert good.participant("alice").av_offset_ms.p95 > 1000

@@ -53,8 +53,8 @@ def test_a_file_without_a_manifest_is_judged_by_what_is_in_it(tmp_path: Path) ->
     report = verify(tmp_path / "take.webm")
 
     assert report.ok
-    assert ["participant 1", "participant 2"] == [one.name for one in report.participants]
-    assert not {"hash", "intruder", "frame-rate"} & {finding.check for finding in report.findings}
+    assert ["marker 1", "marker 2"] == [one.name for one in report.participants]
+    assert not {"hash", "unexpected", "frame-rate"} & {finding.check for finding in report.findings}
 
 
 def test_sound_alone_tells_who_is_heard(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_sound_alone_tells_who_is_heard(tmp_path: Path) -> None:
     report = verify(tmp_path / "take.webm")
 
     assert report.ok
-    assert ["participant 1", "participant 2"] == [one.name for one in report.participants]
+    assert ["marker 1", "marker 2"] == [one.name for one in report.participants]
     assert report.participants[0].video is None
 
 
