@@ -525,13 +525,13 @@ def test_somebody_who_is_none_of_ours_is_a_guest(
     alice = enter(f"{site.url}/simple-peer.html", "alice")
     stranger = new_context(ignore_https_errors=True).new_page()
     stranger.goto(f"{site.url}/simple-peer.html")
-    room.wait_for(lambda: alice.others == ["guest 1"], what="the guest", timeout=20)
+    room.wait_for(lambda: alice.others == ["unidentified 1"], what="the guest", timeout=20)
 
     recording = recorded(room, alice)
     whole(recording)
 
     told = json.loads(recording.manifest.read_text(encoding="utf-8"))
-    assert [{"name": "alice", "marker": 0}, {"name": "guest 1", "marker": None}] == told["timeline"]["members"]
+    assert [{"name": "alice", "marker": 0}, {"name": "unidentified 1", "marker": None}] == told["timeline"]["members"]
 
 
 def test_a_window_that_the_page_opens_is_another_page(room: Room, enter: Enter, site: Site) -> None:
@@ -555,7 +555,7 @@ def test_a_film_is_the_applications_camera(room: Room, enter: Enter, site: Site,
     alice = enter(f"{site.url}/simple-peer.html", "alice")
     bob = enter(f"{site.url}/simple-peer.html", "bob", media=film)
     alice.page.get_by_text("with 1").wait_for()
-    room.wait_for(lambda: alice.others == ["guest 1"], what="the guest", timeout=20)
+    room.wait_for(lambda: alice.others == ["unidentified 1"], what="the guest", timeout=20)
 
     report = verify(recorded(room, alice))
 

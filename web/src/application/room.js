@@ -248,7 +248,7 @@ export class AppRoom extends EventTarget {
   /** @returns {MemberInfo} */
   #stranger() {
     this.#strangers += 1;
-    const name = `guest ${this.#strangers}`;
+    const name = `unidentified ${this.#strangers}`;
     return { id: name, name, marker: null, audio: true, video: true, screen: false, subscriptions: null };
   }
 
