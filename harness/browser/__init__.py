@@ -1,1 +1,5 @@
-"""The browser: finding it, launching it, and one object per page in it."""
+"""Find, install, launch and examine Chrome, and drive the pages in it.
+
+In: options such as an executable or addresses of remote browsers.  Out: browser contexts, page objects, a DoctorReport.
+Called by ``harness.launch``, ``harness.session``, ``harness.pytest_plugin`` and ``harness.cli``.
+"""

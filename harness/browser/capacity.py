@@ -1,4 +1,4 @@
-"""How much this machine can encode: pictures given to Chrome's own MediaRecorder faster than any machine takes them."""
+"""How much this machine can encode: Chrome's own MediaRecorder gets frames faster than any machine can encode them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _HEIGHT: Final = 720
 _FRAME_RATE: Final = 30
 _BITS_PER_SECOND: Final = 2_500_000
 _SECONDS: Final = 1.2
-# A room's picture: a quarter of it moves, the rest stands and hums. Whoever is asked for more than they can do drops or
-# keeps waiting, so what was encoded in the time is what they can do.
+# Frames like those of a room: a quarter of the area moves, the rest is still apart from noise. An encoder that gets
+# more frames than it can encode drops them or makes the writer wait, so the number of encoded frames is its capacity.
 _RECORD: Final = """async ({ mimeType, width, height, bits, seconds }) => {
     const size = (width * height * 3) / 2;
-    const films = Array.from({ length: 12 }, (_, number) => {
+    const frames = Array.from({ length: 12 }, (_, number) => {
         const pixels = new Uint8Array(size).fill(128);
         for (let y = 0; y < height; y += 1) {
             for (let x = 0; x < width; x += 1) {
@@ -40,7 +40,7 @@ _RECORD: Final = """async ({ mimeType, width, height, bits, seconds }) => {
     const write = () => {
         const options = { format: 'I420', codedWidth: width, codedHeight: height, timestamp: number * 4000 };
         number += 1;
-        return writer.write(new VideoFrame(films[number % films.length], options));
+        return writer.write(new VideoFrame(frames[number % frames.length], options));
     };
     const begun = new Promise((resolve) => recorder.addEventListener('start', resolve, { once: true }));
     recorder.start(100);
@@ -65,7 +65,7 @@ _RECORD: Final = """async ({ mimeType, width, height, bits, seconds }) => {
 
 
 def capacity(page: Page, mime_type: str) -> float:
-    """Return how many times over the machine can encode 1280x720 at 30 pictures a second; below 1 it can't keep up."""
+    """Return how many times faster than needed this machine encodes 720p30; below 1 it can't keep up."""
     options = {
         "mimeType": mime_type,
         "width": _WIDTH,

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# The most, in MB, that each half of V8's young generation may take; left alone it grows to 16, and holds no more.
+# The maximum size, in MB, of each half of V8's young generation. By default it grows to 16 without any benefit here.
 _YOUNG: Final = "--max-semi-space-size=2"
-# Chrome heeds the last --disable-features alone, so what Playwright turns off has to be turned off here, too.
-_PLAYWRIGHTS: Final = (
+# Chrome only applies the last --disable-features, so the features that Playwright turns off are repeated here.
+_PLAYWRIGHT_FEATURES: Final = (
     "AvoidUnnecessaryBeforeUnloadCheckSync",
     "DestroyProfileOnBrowserClose",
     "HttpsUpgrades",
@@ -49,28 +49,28 @@ _PLAYWRIGHTS: Final = (
     "msForceBrowserSignIn",
     "msEdgeUpdateLaunchServicesPreferredVersion",
 )
-# The popups of the address bar are pages in a process of their own, for each context, which nobody sees.
-_POPUPS: Final = ("WebUIOmniboxAimPopup", "WebUIOmniboxPopup")
+# The popups of the address bar are invisible pages, with one process for each context.
+_POPUP_FEATURES: Final = ("WebUIOmniboxAimPopup", "WebUIOmniboxPopup")
 ARGUMENTS: Final = (
-    # Chrome fact 6: an AudioContext that nobody clicked for starts suspended, and the recording stays empty.
+    # Chrome fact 6: without a click an AudioContext starts suspended, and the recording stays empty.
     "--autoplay-policy=no-user-gesture-required",
     # Chrome fact 24: connections ignore loopback, which is the only interface in many containers.
     "--allow-loopback-in-peer-connection",
     "--hide-crash-restore-bubble",
-    # Chrome fact 32: only isolated pages, as ours is, have memory that threads share; here somebody else's has it, too.
+    # Chrome fact 32: only isolated pages have memory that threads share. Ours is isolated; other applications' are not.
     "--enable-blink-features=UnrestrictedSharedArrayBuffer",
-    # Chrome fact 34: chunks that were sent stay in memory until garbage is collected, which the page asks for.
+    # Chrome fact 34: sent chunks stay in memory until garbage is collected, so the page asks for that.
     f"--js-flags=--expose-gc {_YOUNG}",
     "--no-first-run",
-    f"--disable-features={','.join([*_PLAYWRIGHTS, *_POPUPS])}",
+    f"--disable-features={','.join([*_PLAYWRIGHT_FEATURES, *_POPUP_FEATURES])}",
 )
 FAKE_DEVICES: Final = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
-# Playwright's driver ignores SIGINT alone. Node unblocks every signal when it starts, so a mask is no help.
-_DEAF: Final = "--import=data:text/javascript," + quote(
+# Playwright's driver ignores only SIGINT. Node unblocks every signal when it starts, so a signal mask does not help.
+_IGNORE_SIGNALS: Final = "--import=data:text/javascript," + quote(
     "for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});"
 )
-_DRIVER: Final = f"{_DEAF} {_YOUNG}"
+_DRIVER: Final = f"{_IGNORE_SIGNALS} {_YOUNG}"
 _environment_lock = threading.Lock()
 
 
@@ -79,19 +79,19 @@ def launch_options(
 ) -> dict[str, Any]:
     """Return the keyword arguments for Playwright's ``chromium.launch``.
 
-    ``headed`` shows a window; ``fake_devices`` gives pages Chrome's own test picture and beep for a camera and a
-    microphone. ``sandbox`` None has it on where it can start, which takes a start to find out (once in a program,
-    under a second). Where it is off, one warning says so.
+    ``headed`` shows a window; ``fake_devices`` gives pages Chrome's own test video and beep as a camera and a
+    microphone. ``sandbox`` None turns the sandbox on if it works, which is tried once per program and takes under a
+    second. If it is off, one warning is logged.
     """
     if sandbox is None:
         sandbox = sandbox_works(browser.executable)
     if not sandbox:
-        _warn_of_no_sandbox()
+        _warn_of_missing_sandbox()
     options: dict[str, Any] = {
         "headless": not headed,
         "args": [*ARGUMENTS, *(FAKE_DEVICES if fake_devices else ())],
         "chromium_sandbox": sandbox,
-        # Whoever holds the browser closes it: an interrupted recording is finished first.
+        # The owner closes the browser: an interrupted recording is finished first.
         "handle_sigint": False,
         "handle_sigterm": False,
         "handle_sighup": False,
@@ -102,8 +102,8 @@ def launch_options(
 
 
 @functools.cache
-def _warn_of_no_sandbox() -> None:
-    """Say so, once in the life of the program."""
+def _warn_of_missing_sandbox() -> None:
+    """Log the reason, once per program."""
     if os.geteuid() == 0:
         reason, remedy = "root can't start it", "run as another user"
     else:
@@ -116,10 +116,10 @@ def _warn_of_no_sandbox() -> None:
 
 @contextlib.contextmanager
 def steady_driver() -> Iterator[None]:
-    """Let a Playwright driver that starts meanwhile ignore SIGINT, SIGTERM and SIGHUP, and stay small.
+    """Let a Playwright driver that starts inside ignore SIGINT, SIGTERM and SIGHUP, and use little memory.
 
-    A terminal, or a supervisor, signals the whole process group. Python decides what happens then; the driver ends
-    when Python closes it or dies, and takes Chrome along, which runs in a group of its own.
+    A terminal or a supervisor signals the whole process group. Python decides what happens then. The driver ends when
+    Python closes it or crashes, and it ends Chrome, which runs in a process group of its own.
     """
     with _environment_lock:
         before = os.environ.get("NODE_OPTIONS")
@@ -134,13 +134,13 @@ def steady_driver() -> Iterator[None]:
 
 
 class Chrome:
-    """A Chrome of our own, launched by ``with`` and closed at its end; closing twice is fine.
+    """A Chrome that is launched by ``with`` and closed at its end; closing twice is fine.
 
     ``executable`` is a program to use instead of the usual ones (see ``locate``), ``headed`` shows a window and
-    ``fake_devices`` gives pages Chrome's test camera and microphone. ``found`` is the browser that was found. It
-    belongs to the thread that opened it.
+    ``fake_devices`` gives pages Chrome's test camera and microphone. ``found`` is the browser that was found. Only the
+    thread that opened it may use it.
 
-    Raises SetupError where there is no browser, or it does not start.
+    Raises SetupError if there is no browser, or it does not start.
     """
 
     found: Browser
@@ -179,7 +179,7 @@ class Chrome:
         launch = self._playwright.chromium.launch
         options = functools.partial(launch_options, self.found, headed=self._headed, fake_devices=self._fake_devices)
         if os.geteuid() != 0:
-            # Most often the sandbox works; asking first would cost another start of the browser.
+            # The sandbox usually works; testing it first would cost another start of the browser.
             with contextlib.suppress(PlaywrightError):
                 return launch(**options(sandbox=True))
         try:
@@ -197,7 +197,7 @@ class Chrome:
             return
         self._state = "closed"
         try:
-            # A browser that crashed, or whose driver died, is closed already.
+            # A browser that crashed, or whose driver crashed, is already closed.
             with contextlib.suppress(PlaywrightError):
                 self._browser.close()
         finally:
@@ -219,7 +219,7 @@ class Chrome:
 
 
 def start_playwright() -> Playwright:
-    """Start Playwright's driver, deaf to signals; raises SetupError where it can't."""
+    """Start Playwright's driver so that it ignores signals; raises SetupError if it does not start."""
     try:
         with steady_driver():
             return sync_playwright().start()
@@ -235,19 +235,19 @@ def start_playwright() -> Playwright:
             )
         raise SetupError(message) from error
     except Exception as error:
-        # Playwright raises a bare Exception where its driver ends at once.
+        # Playwright raises a bare Exception if its driver ends at once.
         if problem := driver_problem():
             raise SetupError(str(problem)) from error
         raise
 
 
 def gist(error: PlaywrightError) -> str:
-    """Return the first line of Playwright's message, and the browser's own last words where it quotes them."""
+    """Return the first line of Playwright's message, and the browser's last error lines if it quotes them."""
     lines = [line.strip() for line in error.message.splitlines() if line.strip()]
-    words = [line.partition("[err] ")[2] for line in lines if "[err] " in line]
+    last_lines = [line.partition("[err] ")[2] for line in lines if "[err] " in line]
     first = (
         lines[0].removeprefix("BrowserType.launch: ").removeprefix("BrowserType.connect: ")
         if lines
         else "no reason given"
     )
-    return " / ".join(dict.fromkeys([first, *words[-2:]])).rstrip(".") + "."
+    return " / ".join(dict.fromkeys([first, *last_lines[-2:]])).rstrip(".") + "."

@@ -1,4 +1,4 @@
-"""The doctor: what this machine has for recording, what it lacks, and how to get it."""
+"""The doctor: what this machine offers for recording, what is missing, and how to get it."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ _CODECS: Final = {
 }
 _NEEDED_CODECS: Final = ("vp9", "opus")
 _MIXER_PARTS: Final = ("MediaStreamTrackProcessor", "MediaStreamTrackGenerator")
-# What encodes faster by so much has time left for the rest: mixing, and whoever sends.
+# An encoder that is this much faster than needed leaves time for mixing and for the senders.
 _COMFORTABLE: Final = 1.5
 _FREE_DISK_BYTES: Final = 1_000_000_000
 _FREE_MEMORY_BYTES: Final = 1_000_000_000
-_ASK_THE_PAGE: Final = """([types, names]) => ({
+_FIND_SUPPORT: Final = """([types, names]) => ({
     types: types.map((type) => MediaRecorder.isTypeSupported(type)),
     names: names.map((name) => name in globalThis),
 })"""
 
 
-class Lack(BaseModel):
-    """Something that is missing, and the remedy."""
+class MissingRequirement(BaseModel):
+    """Something that is missing, and how to get it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,13 +52,13 @@ class Lack(BaseModel):
     remedy: str
 
 
-class Examination(BaseModel):
+class DoctorReport(BaseModel):
     """What the doctor found.
 
-    ``codecs`` says which of vp8, vp9, av1 and opus the browser's MediaRecorder offers, ``mixer`` which of the parts
-    that the mixer needs are there. ``capacity`` is how many times over each codec can encode 1280x720 at 30 pictures
-    a second with nothing else to do; below 1 pictures are lost. ``memory_free`` and ``disk_free`` are in bytes, the
-    latter where recordings go; None stands for what could not be found out.
+    ``codecs`` lists which of vp8, vp9, av1 and opus the browser's MediaRecorder supports, ``mixer`` which of the APIs
+    that the mixer needs exist. ``capacity`` is how many times faster than needed each codec encodes 720p30 on an idle
+    machine; below 1 frames are lost. ``memory_free`` and ``disk_free`` are in bytes, the latter on the disk of the
+    recordings. None means unknown.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -78,7 +78,7 @@ class Examination(BaseModel):
     python: str
     platform: str
     versions: dict[str, str]
-    missing: tuple[Lack, ...]
+    missing: tuple[MissingRequirement, ...]
 
     @property
     def ok(self) -> bool:
@@ -97,15 +97,15 @@ class Examination(BaseModel):
         table.add_row("codecs", _listed(self.codecs))
         table.add_row("mixer", _listed(self.mixer))
         if self.capacity:
-            table.add_row("720p at 30/s", ", ".join(_speed(*one) for one in self.capacity.items()))
+            table.add_row("720p30", ", ".join(_speed(*one) for one in self.capacity.items()))
         table.add_row("processors", str(self.processors))
         table.add_row("memory free", _in_gigabytes(self.memory_free))
         table.add_row("disk free", _in_gigabytes(self.disk_free))
         table.add_row("Node", self.node or "none (only work on the page itself needs it)")
         table.add_row("versions", ", ".join(f"{name} {version}" for name, version in self.versions.items()))
         table.add_row("machine", f"{self.platform}, Python {self.python}")
-        for lack in self.missing:
-            table.add_row("[bold red]missing[/]", escape(f"{lack.what}: {lack.remedy}"))
+        for requirement in self.missing:
+            table.add_row("[bold red]missing[/]", escape(f"{requirement.what}: {requirement.remedy}"))
         return table
 
 
@@ -114,13 +114,14 @@ def examine(
     *,
     recordings: str | os.PathLike[str] = "recordings",
     measure: bool = False,
-) -> Examination:
-    """Return what this machine has, asking a real browser what it can record.
+) -> DoctorReport:
+    """Examine this machine, with a real browser, and return what it can record.
 
-    ``executable`` is a browser to ask instead of the usual one; ``recordings`` is the folder whose disk counts;
-    ``measure`` tries how fast each codec is, which takes some seconds. What is missing is told, never raised.
+    ``executable`` is a browser to examine instead of the usual one; ``recordings`` is the folder whose disk is checked;
+    ``measure`` measures the speed of each codec, which takes some seconds. Missing requirements are listed in the
+    report; nothing is raised.
     """
-    missing: list[Lack] = []
+    missing: list[MissingRequirement] = []
     browser: dict[str, Any] = dict.fromkeys(("executable", "channel", "how_found", "version", "sandbox"))
     codecs: dict[str, bool] = {}
     mixer: dict[str, bool] = {}
@@ -136,7 +137,7 @@ def examine(
                 "sandbox": sandbox_works(found.executable),
             }
             page = chrome.new_context().new_page()
-            codecs, mixer = _ask(page)
+            codecs, mixer = _find_support(page)
             if measure and all(mixer.values()):
                 speeds = {
                     name: capacity(page, kind)
@@ -144,18 +145,20 @@ def examine(
                     if codecs[name] and kind.startswith("video")
                 }
     except SetupError as error:
-        missing.append(Lack(what="a browser", remedy=str(error)))
+        missing.append(MissingRequirement(what="a browser", remedy=str(error)))
     else:
         absent = [name for name in _NEEDED_CODECS if not codecs[name]] + [name for name in mixer if not mixer[name]]
         remedy = "this browser can't record; take a current Chrome or Chromium ('harness browser install')"
-        missing += [Lack(what=name, remedy=remedy) for name in absent]
+        missing += [MissingRequirement(what=name, remedy=remedy) for name in absent]
 
     memory_free, disk_free = psutil.virtual_memory().available, _disk_free(Path(recordings))
     if memory_free < _FREE_MEMORY_BYTES:
-        missing.append(Lack(what="memory", remedy="a room of three takes 1 GB: close what is not needed"))
+        missing.append(MissingRequirement(what="memory", remedy="a room of three takes 1 GB: close what is not needed"))
     if disk_free is not None and disk_free < _FREE_DISK_BYTES:
-        missing.append(Lack(what="disk space", remedy="make room, or record elsewhere with --recordings DIR"))
-    return Examination(
+        missing.append(
+            MissingRequirement(what="disk space", remedy="make room, or record elsewhere with --recordings DIR")
+        )
+    return DoctorReport(
         **browser,
         codecs=codecs,
         mixer=mixer,
@@ -171,8 +174,8 @@ def examine(
     )
 
 
-def _ask(page: Page) -> tuple[dict[str, bool], dict[str, bool]]:
-    answer = page.evaluate(_ASK_THE_PAGE, [list(_CODECS.values()), list(_MIXER_PARTS)])
+def _find_support(page: Page) -> tuple[dict[str, bool], dict[str, bool]]:
+    answer = page.evaluate(_FIND_SUPPORT, [list(_CODECS.values()), list(_MIXER_PARTS)])
     return (
         dict(zip(_CODECS, answer["types"], strict=True)),
         dict(zip(_MIXER_PARTS, answer["names"], strict=True)),
@@ -182,17 +185,17 @@ def _ask(page: Page) -> tuple[dict[str, bool], dict[str, bool]]:
 def _versions() -> dict[str, str]:
     versions = {}
     for name, distribution in _PACKAGES.items():
-        # A checkout on the path without an installation has no version.
+        # A source checkout that is not installed has no version.
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(distribution)
     return versions
 
 
 def _disk_free(folder: Path) -> int | None:
-    """Return how many bytes fit the disk on which the folder is, or will be."""
-    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    """Return how many bytes are free on the disk of the folder, which need not exist yet."""
+    existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     try:
-        return shutil.disk_usage(there).free
+        return shutil.disk_usage(existing).free
     except OSError:
         return None
 
@@ -206,12 +209,12 @@ def _node() -> str | None:
 
 
 def _listed(things: dict[str, bool]) -> str:
-    return ", ".join(name if there else f"[red]no {name}[/]" for name, there in things.items()) or "unknown"
+    return ", ".join(name if supported else f"[red]no {name}[/]" for name, supported in things.items()) or "unknown"
 
 
 def _speed(codec: str, times: float) -> str:
     if times < 1:
-        return f"[red]{codec} {times:g}x: too slow, take a smaller size or 15/s[/]"
+        return f"[red]{codec} {times:g}x: too slow, use a smaller size or 15 fps[/]"
     return f"{codec} {times:g}x" if times >= _COMFORTABLE else f"[yellow]{codec} {times:g}x: barely[/]"
 
 

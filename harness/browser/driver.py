@@ -1,22 +1,23 @@
-"""Playwright's driver, a Node.js that it brings along: whether it starts here, and what it lacks where it does not."""
+"""Playwright's driver, the Node.js that it ships with: whether it starts here, and what is missing if it does not."""
 
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import dataclass
+from subprocess import SubprocessError
 from typing import Final
 
 from playwright._impl._driver import compute_driver_executable
 
-# A Debian package that is not on every machine, by the library that Node.js is linked to.
+from harness.browser.version import ask_version
+
+# Node.js is linked to libraries that some machines lack; these are their Debian packages.
 _PACKAGES: Final = {"libatomic.so.1": "libatomic1", "libstdc++.so.6": "libstdc++6", "libgcc_s.so.1": "libgcc-s1"}
-_ANSWER_SECONDS: Final = 30
 
 
 @dataclass(frozen=True)
 class DriverProblem:
-    """Why the driver does not start, and the Debian package that would help, where one is known."""
+    """Why the driver does not start, and the Debian package that would help, if one is known."""
 
     reason: str
     package: str | None
@@ -30,19 +31,11 @@ class DriverProblem:
 
 
 def driver_problem() -> DriverProblem | None:
-    """Return what keeps Playwright's driver from starting; None where it answers."""
+    """Return the reason why Playwright's driver does not start; None if it answers."""
     node, *_ = compute_driver_executable()
     try:
-        answer = subprocess.run(
-            [node, "--version"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_ANSWER_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
+        answer = ask_version(node)
+    except (OSError, SubprocessError) as error:
         return DriverProblem(f"{node}: {getattr(error, 'strerror', None) or error}", None)
     if answer.returncode == 0:
         return None

@@ -19,27 +19,27 @@ from harness.errors import SetupError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# A download or a package manager that says nothing for this long hangs.
+# A download or a package manager that prints nothing for this long hangs.
 _SILENCE_SECONDS: Final = 120
 _LAST_LINES: Final = 4
 
 
 def install() -> Browser:
-    """Return a browser, installing one where none is found; quick and silent where one is.
+    """Return a browser, and install one if none is found; quick and silent otherwise.
 
-    Takes Playwright's Chromium, else, as root on Debian, the package chromium. What the installers say goes to
+    Installs Playwright's Chromium, or, as root on Debian, the package chromium. The output of the installers goes to
     stderr.
 
-    Raises SetupError, which lists everything tried and what to do.
+    Raises SetupError, which lists everything that was tried and what to do.
     """
     _complete_driver()
     bundled = _bundled()
     with contextlib.suppress(SetupError):
         return locate(bundled=bundled)
     tried = []
-    for commands in _ways():
-        # A step that fails does not end the way: packages can be installed although their lists can't be renewed.
-        failures = [f"{' '.join(command)}\n{said}" for command in commands if (said := _run(command))]
+    for commands in _methods():
+        # Continue after a step that fails: packages can be installed even if their lists can't be updated.
+        failures = [f"{' '.join(command)}\n{reason}" for command in commands if (reason := _run(command))]
         try:
             return locate(bundled=bundled)
         except SetupError as error:
@@ -54,12 +54,12 @@ def install() -> Browser:
 
 
 def _complete_driver() -> None:
-    """Install what Playwright's driver lacks, as root on Debian; raises SetupError where it does not start."""
+    """Install libraries that Playwright's driver lacks, as root on Debian; raises SetupError if it does not start."""
     problem = driver_problem()
     if problem is None:
         return
     if problem.package and os.geteuid() == 0 and shutil.which("apt-get"):
-        # The lists of packages may be old, or not there yet; what counts is whether the driver starts.
+        # The package lists may be outdated or missing; only the driver's start counts.
         _run(["apt-get", "update"])
         _run(["apt-get", "install", "-y", "--no-install-recommends", problem.package])
         problem = driver_problem()
@@ -68,19 +68,19 @@ def _complete_driver() -> None:
 
 
 def _bundled() -> str:
-    """Return where Playwright keeps its own Chromium, whether or not it is there."""
+    """Return the path of Playwright's own Chromium, installed or not."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         return playwright.chromium.executable_path
 
 
-def _ways() -> Iterator[list[list[str]]]:
-    """Yield what to run, one list of commands a way, the best first."""
+def _methods() -> Iterator[list[list[str]]]:
+    """Yield the methods of installation, each a list of commands, the best first."""
     playwright = [sys.executable, "-m", "playwright", "install"]
     yield [[*playwright, "--with-deps", "chromium"]]
     if os.geteuid() != 0:
-        # The libraries want root; where they are there already, the browser alone will do.
+        # Installing libraries needs root; if they are already installed, the browser is enough.
         yield [[*playwright, "chromium"]]
     elif _is_debian():
         packages = ["chromium", "fonts-liberation"]
@@ -88,7 +88,7 @@ def _ways() -> Iterator[list[list[str]]]:
 
 
 def _is_debian() -> bool:
-    """Return whether this is Debian or a relative; Ubuntu is none, its package chromium is a stub for a snap."""
+    """Return whether this is Debian or a derivative; not Ubuntu, whose package chromium is a stub for a snap."""
     try:
         release = platform.freedesktop_os_release()
     except OSError:
@@ -98,10 +98,10 @@ def _is_debian() -> bool:
 
 
 def _run(command: Sequence[str]) -> str:
-    """Run an installer, passing on to stderr what it says; return why it failed, or nothing."""
+    """Run an installer with its output on stderr; return why it failed, or an empty string."""
     sys.stderr.write(f"$ {' '.join(command)}\n")
     try:
-        # A session of its own: nothing in it can ask at the terminal, and all of it ends together.
+        # In a session of its own it can't prompt at the terminal, and all its processes end together.
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -114,7 +114,7 @@ def _run(command: Sequence[str]) -> str:
         return f"    {error}"
     with process:
         try:
-            said, ended = _listen(process)
+            output, ended = _copy_output(process)
         finally:
             if process.poll() is None:
                 with contextlib.suppress(ProcessLookupError):
@@ -122,21 +122,21 @@ def _run(command: Sequence[str]) -> str:
     if ended and process.returncode == 0:
         return ""
     reason = f"exit code {process.returncode}" if ended else f"silent for {_SILENCE_SECONDS} seconds, stopped"
-    # Of Node's errors the first line speaks to people; what follows is where it came from.
-    lines = [line for line in said.splitlines() if line.strip() and not line.lstrip().startswith("at ")]
+    # Only the first line of Node's errors is readable; the rest is a stack trace.
+    lines = [line for line in output.splitlines() if line.strip() and not line.lstrip().startswith("at ")]
     return "\n".join(f"    {line.strip()}" for line in [*lines[-_LAST_LINES:], f"({reason})"])
 
 
-def _listen(process: subprocess.Popen[bytes]) -> tuple[str, bool]:
-    """Return the last that the process says, and whether it came to its end before it fell silent."""
+def _copy_output(process: subprocess.Popen[bytes]) -> tuple[str, bool]:
+    """Copy the output to stderr; return the last of it, and whether the process ended before it hung."""
     output = cast("IO[bytes]", process.stdout).fileno()
-    said = b""
+    last = b""
     while select.select([output], [], [], _SILENCE_SECONDS)[0]:
         piece = os.read(output, 65_536)
         if not piece:
             process.wait()
-            return said.decode(errors="replace"), True
+            return last.decode(errors="replace"), True
         sys.stderr.write(piece.decode(errors="replace"))
         sys.stderr.flush()
-        said = (said + piece)[-8192:]
-    return said.decode(errors="replace"), False
+        last = (last + piece)[-8192:]
+    return last.decode(errors="replace"), False

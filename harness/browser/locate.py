@@ -1,4 +1,4 @@
-"""Finding a Chrome to record with, and asking whether its sandbox works."""
+"""Finding a Chrome to record with, and whether its sandbox works."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from harness.browser.version import ask_version
 from harness.errors import SetupError
 
 if TYPE_CHECKING:
@@ -23,15 +24,15 @@ _CHANNELS: Final = {
 }
 _ON_PATH: Final = ("chromium", "chromium-browser", "google-chrome")
 OR_NAME_ONE: Final = "or name a Chrome or Chromium with --executable PATH or in CHROME_PATH"
-_ANSWER_SECONDS: Final = 20
+_SANDBOX_SECONDS: Final = 20
 
 
 @dataclass(frozen=True)
 class Browser:
     """A browser that answers.
 
-    ``channel`` is Playwright's name for an installation that it finds by itself, else None; ``version`` is like
-    ``156.0.8078.79``; ``how_found`` says where it was looked up.
+    ``channel`` is Playwright's name for an installation that it finds by itself, else None; ``version`` looks like
+    ``156.0.8078.79``; ``how_found`` names the place where it was found.
     """
 
     executable: Path
@@ -41,14 +42,13 @@ class Browser:
 
 
 def locate(executable: str | os.PathLike[str] | None = None, *, bundled: str | None = None) -> Browser:
-    """Return the browser to record with: the first that answers.
+    """Return the browser to record with: the first one that answers.
 
-    ``executable`` is what the user named; ``bundled`` is where Playwright keeps its own Chromium, whether or not it
-    is there (``playwright.chromium.executable_path``). After those, and CHROME_PATH between them, come Chrome, Edge
-    and Chromium where they are usually installed. A browser that was named and does not answer is an error, never
-    passed over.
+    The candidates are ``executable``, which the user named; CHROME_PATH; ``bundled``, the path of Playwright's own
+    Chromium, installed or not (``playwright.chromium.executable_path``); and the usual places of Chrome, Edge and
+    Chromium. A named browser that does not answer is an error; it is never skipped.
 
-    Raises SetupError, which says where it looked and how to get one.
+    Raises SetupError, which lists the places that were tried and explains how to get a browser.
     """
     for named, how in ((executable, "--executable"), (os.environ.get("CHROME_PATH"), "CHROME_PATH")):
         if named:
@@ -78,7 +78,7 @@ def _named(name: str, how: str) -> Browser:
 
 
 def _usual_places(bundled: str | None) -> Iterator[tuple[str, str | None, str]]:
-    """Yield path, channel and description of every browser that is there, the best first."""
+    """Yield path, channel and description of every installed browser, the best first."""
     if bundled and Path(bundled).exists():
         yield bundled, "chromium", "Playwright's own"
     for channel, paths in _CHANNELS.items():
@@ -86,35 +86,29 @@ def _usual_places(bundled: str | None) -> Iterator[tuple[str, str | None, str]]:
             if Path(path).exists():
                 yield path, channel, f"channel {channel}"
     for name in _ON_PATH:
-        there = shutil.which(name)
-        if there is not None:
-            yield there, None, f"{name} on PATH"
+        path_found = shutil.which(name)
+        if path_found is not None:
+            yield path_found, None, f"{name} on PATH"
 
 
 def _version(executable: str) -> str | None:
-    """Return the program's version; None when it is no Chrome, or none that starts (Ubuntu's stub for the snap)."""
+    """Return the program's version; None if it is not a Chrome, or does not start (Ubuntu's stub for the snap)."""
     try:
-        answer = subprocess.run(
-            [executable, "--version"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_ANSWER_SECONDS,
-            check=True,
-        )
+        answer = ask_version(executable)
     except (OSError, subprocess.SubprocessError):
         return None
-    # Four numbers: a Chrome's version. Firefox has two or three.
+    if answer.returncode != 0:
+        return None
+    # A Chrome's version has four numbers. Firefox has two or three.
     found = re.search(r"\b\d+(?:\.\d+){3}\b", answer.stdout)
     return found.group() if found else None
 
 
 @functools.cache
 def sandbox_works(executable: Path) -> bool:
-    """Return whether this browser starts with its sandbox on; asked once for each browser.
+    """Return whether this browser starts with its sandbox on; tried once for each browser.
 
-    Root never can (Chrome fact 24); others can't where the kernel or the container withholds user namespaces.
+    Root never can (Chrome fact 24); other users can't if the kernel or the container forbids user namespaces.
     """
     if os.geteuid() == 0:
         return False
@@ -125,7 +119,7 @@ def sandbox_works(executable: Path) -> bool:
                 [*command, "--dump-dom", "about:blank"],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                timeout=_ANSWER_SECONDS,
+                timeout=_SANDBOX_SECONDS,
                 check=True,
             )
         except (OSError, subprocess.SubprocessError):

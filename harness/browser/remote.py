@@ -1,4 +1,4 @@
-"""Browsers elsewhere, which Playwright serves: the same interface as Chrome, spread over several of them."""
+"""Remote browsers that Playwright serves: the same interface as Chrome, with contexts spread over several of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from playwright.sync_api import Error as PlaywrightError
 
 from harness.browser.chrome import ARGUMENTS, FAKE_DEVICES, gist, start_playwright
-from harness.browser.pages.driven_page import chrome_only
+from harness.browser.pages.driven_page import require_chromium
 from harness.errors import SetupError
 
 if TYPE_CHECKING:
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Playwright
 
 _CONNECTED_WITHIN: Final = 30_000
-# Whether our switches have arrived: one of them lets pages collect their garbage.
-_SWITCHED: Final = "() => typeof gc === 'function'"
+# Whether the browser runs with our switches: one of them lets pages collect garbage.
+_HAS_SWITCHES: Final = "() => typeof gc === 'function'"
 
 
 class RemoteChromes:
     """Chromes that ``playwright run-server`` or ``launch-server`` serves at ``endpoints``, connected by ``with``.
 
-    Contexts are made in one after the other. They see this machine's loopback, where the room is served, through the
-    connection; media go from browser to browser. ``executable`` is a path where the server runs.
+    Contexts are spread over them in turn. They reach this machine's loopback, where the room is served, through the
+    connection; media go from browser to browser. ``executable`` is a path on the machine of the server.
 
-    Raises SetupError where nobody answers, the versions differ or our switches are not taken.
+    Raises SetupError if no server answers, the versions differ or the server ignores our switches.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class RemoteChromes:
         self.close()
 
     def close(self) -> None:
-        """Let go of every browser."""
+        """Disconnect from every browser."""
         try:
             for browser in self._browsers:
-                # One whose server died is gone already.
+                # A browser whose server crashed is already disconnected.
                 with contextlib.suppress(PlaywrightError):
                     browser.close()
         finally:
@@ -80,7 +80,7 @@ class RemoteChromes:
         return self._browsers[0].version
 
     def new_context(self, **options: Any) -> BrowserContext:
-        """Return a fresh context in the browser whose turn it is, or the next that is still there."""
+        """Return a new context in the next browser in turn that is still connected."""
         for browser in itertools.islice(self._turns, len(self._browsers)):
             if browser.is_connected():
                 return browser.new_context(**options)
@@ -96,16 +96,16 @@ class RemoteChromes:
         except PlaywrightError as error:
             raise SetupError(_reason(endpoint, error)) from error
         try:
-            chrome_only(browser.browser_type.name)
+            require_chromium(browser.browser_type.name)
             page = browser.new_page()
-            switched = page.evaluate(_SWITCHED)
+            has_switches = page.evaluate(_HAS_SWITCHES)
             page.close()
         except PlaywrightError as error:
             raise SetupError(_reason(endpoint, error)) from error
-        if not switched:
+        if not has_switches:
             message = (
-                f"--connect: the browser at {endpoint} runs without our switches: its sound may stand still, and its "
-                "memory grow. Start its server with 'playwright run-server --unsafe'."
+                f"--connect: the browser at {endpoint} runs without our switches: its audio may stop, and its memory "
+                "may grow. Start its server with 'playwright run-server --unsafe'."
             )
             raise SetupError(message)
         return browser
@@ -113,10 +113,10 @@ class RemoteChromes:
 
 def _reason(endpoint: str, error: PlaywrightError) -> str:
     lines = [line.strip(" ║╔╗╚╝═") for line in error.message.splitlines()]
-    said = [line for line in lines if line and not line.startswith(("BrowserType.connect:", "Call log"))]
+    details = [line for line in lines if line and not line.startswith(("BrowserType.connect:", "Call log"))]
     text = " ".join(lines)
     if "version mismatch" in text:
-        versions = ", ".join(line.removeprefix("- ") for line in said if line.startswith("- "))
+        versions = ", ".join(line.removeprefix("- ") for line in details if line.startswith("- "))
         return (
             f"--connect: the Playwright at {endpoint} has another version than ours ({versions}). Install the same "
             "major and minor version on both sides."

@@ -1,4 +1,4 @@
-"""Whose pages go first where the processors don't suffice: the one that records, before those that only send."""
+"""Processor priority of pages: a page that records comes before pages that only send."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ import psutil
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# So much nicer are those who give way: where both want a processor it is the other's for nine tenths of the time.
-_NICER: Final = 10
+# The nice value that is added: if two pages need the same processor, the recording one gets nine tenths of the time.
+_ADDED_NICENESS: Final = 10
 
 
 class Renderers:
-    """The processes in which pages of this program's browsers run, told apart by when they appeared.
+    """The renderer processes of this program's browsers, identified by when they appeared.
 
-    A browser elsewhere has none here, so nothing there is touched.
+    Remote browsers have no processes here, so they are not changed.
     """
 
     def __init__(self) -> None:
         self._known = _running()
-        self._nicer: set[int] = set()
+        self._lowered: set[int] = set()
 
     def appeared(self) -> frozenset[int]:
-        """Return the process numbers that came since this was asked last."""
+        """Return the ids of the processes that appeared since the last call."""
         now = _running()
-        fresh = frozenset(now - self._known)
+        new = frozenset(now - self._known)
         self._known = now
-        return fresh
+        return new
 
     def yield_to_others(self, renderers: Iterable[int]) -> None:
-        """Let these processes give way to all others from now on (Linux); done once, as it can't be taken back."""
-        for renderer in set(renderers) - self._nicer:
-            self._nicer.add(renderer)
-            # A page that is gone has no threads to be nice.
+        """Lower the priority of these processes from now on (Linux); once for each, since it can't be undone."""
+        for renderer in set(renderers) - self._lowered:
+            self._lowered.add(renderer)
+            # A page that was closed has no threads.
             with contextlib.suppress(psutil.Error):
                 for thread in psutil.Process(renderer).threads():
-                    _make_nicer(thread.id)
+                    _raise_niceness(thread.id)
 
 
 def _running() -> set[int]:
@@ -50,8 +50,8 @@ def _running() -> set[int]:
     return renderers
 
 
-def _make_nicer(thread: int) -> None:
-    """Raise a thread's nice value: on Linux each has its own, and new ones take that of their maker."""
+def _raise_niceness(thread: int) -> None:
+    """Raise a thread's nice value: on Linux each thread has its own, and new threads inherit it."""
     with contextlib.suppress(psutil.Error, OSError):
         process = psutil.Process(thread)
-        process.nice(process.nice() + _NICER)
+        process.nice(process.nice() + _ADDED_NICENESS)

@@ -1,20 +1,24 @@
-"""The command line: one command a module, each a thin door to what the library does."""
+"""Run the command line: one module per command, and each command calls the library.
+
+In: arguments, options and HARNESS_ environment variables.  Out: reports on stdout, messages on stderr, an exit code.
+Called by ``python -m harness`` and the program ``harness``.
+"""
 
 try:
     from harness.cli.interrupt import quiet_interrupts
 except KeyboardInterrupt:
-    # Until its handler is installed, Ctrl-C is an exception in the middle of an import.
+    # Until its handler is installed, Ctrl-C raises an exception in the middle of an import.
     raise SystemExit(130) from None
 
 
 def main() -> None:
-    """Run the program; exit 0: all well, 1: a check failed, 2: wrong usage, 3: the environment lacks something.
+    """Run the program; exit 0: passed, 1: a check failed, 2: wrong usage, 3: the environment lacks something.
 
-    An interrupted program exits with 128 and the number of the signal: 130 after Ctrl-C, 143 after SIGTERM, 129 after
+    An interrupted program exits with 128 plus the number of the signal: 130 after Ctrl-C, 143 after SIGTERM, 129 after
     SIGHUP.
     """
     with quiet_interrupts():
-        # Importing the commands takes a third of a second, in which Ctrl-C has to be quiet as well.
+        # Importing the commands takes a third of a second, and Ctrl-C must be quiet during that time too.
         from harness.cli.main import run
 
         run()

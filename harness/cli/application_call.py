@@ -1,4 +1,4 @@
-"""``harness record --url``: people go into somebody else's application, by a script where an address won't do."""
+"""``harness record --url``: participants join the call of another application, with a script if needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from harness.errors import ConfigError, HarnessError
+from harness.errors import ConfigError, HarnessError, StepTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
 
     from harness.session.room import Room
 
-    Enter = Callable[[Page, str], Any]
+    JoinScript = Callable[[Page, str], Any]
 
-# How long, in seconds, everybody may take to be in the call.
-_TOGETHER_WITHIN: Final = 60.0
-# Where certificates are one's own, and nobody vouches for them.
-_HERE: Final = ("localhost", "127.0.0.1", "::1")
+# How long, in seconds, it may take until everybody is in the call.
+_JOINED_WITHIN: Final = 60.0
+# Hosts whose certificates are usually self-signed.
+_LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
-class AppCall:
-    """The call of an application: its address, what gets a page there into it, and what its browser remembers."""
+class ApplicationCall:
+    """The call of another application: its address, the script that joins it, and Playwright's storage state."""
 
     url: str
-    script: Enter | None
+    script: JoinScript | None
     storage_state: Path | None
 
     def enter(self, room: Room, names: tuple[str, ...], media: str | Path) -> None:
-        """Let everybody in; return once the first one sees all the others."""
+        """Let every participant join; return once the first one sees all the others."""
         from playwright.sync_api import Error as PlaywrightError
 
-        options: dict[str, Any] = {"ignore_https_errors": urlsplit(self.url).hostname in _HERE}
+        options: dict[str, Any] = {"ignore_https_errors": urlsplit(self.url).hostname in _LOCAL_HOSTS}
         if self.storage_state is not None:
             options["storage_state"] = str(self.storage_state)
         for name in names:
@@ -46,21 +46,26 @@ class AppCall:
             try:
                 participant.page.goto(self.url)
             except PlaywrightError as error:
-                said = error.message.splitlines()[0].removeprefix("Page.goto: ")
-                message = f"--url: {self.url} can't be opened: {said}."
+                reason = error.message.splitlines()[0].removeprefix("Page.goto: ")
+                message = f"--url: {self.url} can't be opened: {reason}."
                 raise ConfigError(message) from error
             if self.script:
                 self.script(participant.page, name)
         first = room.participants[0]
-        room.wait_for(
-            lambda: len(first.others) >= len(names) - 1,
-            timeout=_TOGETHER_WITHIN,
-            what=f"{len(names)} people in one call at {self.url}",
-        )
+        try:
+            room.wait_for(
+                lambda: len(first.others) >= len(names) - 1,
+                timeout=_JOINED_WITHIN,
+                what=f"{len(names)} participants in one call at {self.url}",
+            )
+        except StepTimeout as error:
+            found = [first.name, *first.others]
+            message = f"{str(error).rstrip('.')}; found {len(found)} ({', '.join(found)})."
+            raise StepTimeout(message) from error
 
 
-def asked(url: str | None, script: Path | None, storage_state: Path | None) -> AppCall | None:
-    """Return what the options ask for, None for our own room; raises ConfigError for what can't be."""
+def requested_call(url: str | None, script: Path | None, storage_state: Path | None) -> ApplicationCall | None:
+    """Return the application's call that the options request, None for our own room; raises ConfigError."""
     if url is None:
         if script or storage_state:
             message = "--script and --storage-state belong to --url; give the address of the application."
@@ -74,11 +79,11 @@ def asked(url: str | None, script: Path | None, storage_state: Path | None) -> A
             f"--storage-state: {storage_state} is no file; Playwright's context.storage_state(path=...) writes one."
         )
         raise ConfigError(message)
-    return AppCall(url, read_script(script) if script else None, storage_state)
+    return ApplicationCall(url, read_script(script) if script else None, storage_state)
 
 
-def read_script(path: Path) -> Enter:
-    """Return the function ``join(page, name)`` of a Python file; raises ConfigError where there is none."""
+def read_script(path: Path) -> JoinScript:
+    """Return the function ``join(page, name)`` of a Python file; raises ConfigError if there is none."""
     if not path.is_file():
         message = f"--script: {path} is no file; give a Python file with a function join(page, name)."
         raise ConfigError(message)
@@ -90,27 +95,28 @@ def read_script(path: Path) -> Enter:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise ConfigError(_failed(path, error)) from error
+        raise ConfigError(_failure(path, error)) from error
     join = getattr(module, "join", None)
     if not callable(join):
         message = f"--script: {path} has no function join(page, name), which gets a page into the call."
         raise ConfigError(message)
 
-    def enter(page: Page, name: str) -> None:
+    def join_call(page: Page, name: str) -> None:
         try:
             join(page, name)
         except HarnessError:
             raise
         except Exception as error:
-            raise ConfigError(_failed(path, error, name)) from error
+            raise ConfigError(_failure(path, error, name)) from error
 
-    return enter
+    return join_call
 
 
-def _failed(path: Path, error: Exception, name: str | None = None) -> str:
-    """Return where a script failed, and why, in one line."""
+def _failure(path: Path, error: Exception, name: str | None = None) -> str:
+    """Return the line of a script that failed, and the reason, in one line."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     where = f"{path}:{lines[-1]}" if lines else str(path)
-    whom = f" for {name}" if name else ""
-    said = str(error).strip().splitlines()
-    return f"--script: {where} failed{whom}: {type(error).__name__}: {said[0] if said else 'no reason given'}"
+    participant = f" for {name}" if name else ""
+    lines_of_error = str(error).strip().splitlines()
+    reason = lines_of_error[0] if lines_of_error else "no reason given"
+    return f"--script: {where} failed{participant}: {type(error).__name__}: {reason}"

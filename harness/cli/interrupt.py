@@ -1,4 +1,4 @@
-"""Interruption: Ctrl-C, SIGTERM and SIGHUP end a recording properly; a second signal ends the program at once."""
+"""Interruption: Ctrl-C, SIGTERM and SIGHUP finish the recording; a second signal ends the program at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OUTPUTS: Final = (1, 2)
 
 
 class Interruption:
-    """Whether the program was asked to end; ``exit_code`` is 129, 130 or 143 then, else None."""
+    """Whether the program was interrupted; ``exit_code`` is then 129, 130 or 143, otherwise None."""
 
     exit_code: int | None = None
 
@@ -28,24 +28,24 @@ class Interruption:
     def __bool__(self) -> bool:
         return self.exit_code is not None
 
-    def heard(self, number: int, frame: FrameType | None) -> None:
-        """Note the signal; from now on another one has its usual effect."""
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Remember the signal; from now on another one has its usual effect."""
         del frame
         self.exit_code = 128 + number
         for terminal in self._terminals:
             if not os.isatty(terminal):
-                _mute(terminal)
+                _discard_output(terminal)
         for one in _SIGNALS:
-            if signal.getsignal(one) == self.heard:
+            if signal.getsignal(one) == self.on_signal:
                 signal.signal(one, _interrupt if one == signal.SIGINT else signal.SIG_DFL)
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Take the first SIGINT, SIGTERM or SIGHUP as a request to end; a SIGHUP that is ignored (nohup) stays ignored."""
+    """Treat the first SIGINT, SIGTERM or SIGHUP as a request to end; a SIGHUP that is ignored (nohup) stays ignored."""
     interruption = Interruption()
     before = {
-        number: signal.signal(number, interruption.heard)
+        number: signal.signal(number, interruption.on_signal)
         for number in _SIGNALS
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
     }
@@ -58,9 +58,9 @@ def interruptible() -> Iterator[Interruption]:
 
 @contextlib.contextmanager
 def quiet_interrupts() -> Iterator[None]:
-    """End the program with exit code 130 and without a traceback wherever Ctrl-C reaches it.
+    """End the program with exit code 130 and without a traceback whenever Ctrl-C arrives.
 
-    A SIGINT that is ignored stays ignored, as in the background of a shell script.
+    A SIGINT that is ignored stays ignored, for example in the background of a shell script.
     """
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
@@ -70,17 +70,17 @@ def quiet_interrupts() -> Iterator[None]:
         sys.exit(INTERRUPTED)
 
 
-def _mute(output: int) -> None:
-    """Let nobody read an output: its terminal is gone, and writing there would be an error."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, output)
-    os.close(nowhere)
+def _discard_output(output: int) -> None:
+    """Discard what is written to an output whose terminal is gone; writing there would fail."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, output)
+    os.close(null)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """End the program where it is importing a module; raise KeyboardInterrupt elsewhere, so that files are cleaned up.
+    """End the program during an import; otherwise raise KeyboardInterrupt, so that files are cleaned up.
 
-    An exception in the middle of an import may be reported by the import system, or be swallowed by the module.
+    An exception in the middle of an import may be printed by the import system, or be swallowed by the module.
     """
     del number
     inner = frame

@@ -1,4 +1,4 @@
-"""The program: its commands, its exit codes, and how errors read."""
+"""The program: its commands, its exit codes, and how errors are printed."""
 
 from __future__ import annotations
 
@@ -8,24 +8,21 @@ import io
 import logging
 import sys
 from importlib import metadata
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from harness.cli.commands import browser, convert, doctor, record, recover, serve, verify
-from harness.cli.commands import run as play
+from harness.cli.commands import run as run_scenarios
+from harness.cli.exit_codes import EXIT_ENVIRONMENT, EXIT_FAILED, EXIT_USAGE
 from harness.cli.options import DebugOption, debugging, print_error
 from harness.errors import ConfigError, HarnessError, NotSupportedError, SetupError
 from harness.recording.files.text import shown
 
-WRONG_USAGE: Final = 2
-LACKING: Final = 3
-FAILED: Final = 1
-
 app = typer.Typer(
     name="harness",
-    help="Records a WebRTC room in real Chrome into one WebM, and judges the file.",
+    help="Record WebRTC calls in real Chrome, and verify what ended up in the recording.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -33,7 +30,7 @@ app = typer.Typer(
 )
 app.command("record")(record.record)
 app.command("verify")(verify.verify)
-app.command("run")(play.run)
+app.command("run")(run_scenarios.run)
 app.command("convert")(convert.convert)
 app.command("serve")(serve.serve)
 app.command("recover")(recover.recover)
@@ -55,14 +52,14 @@ def options(
     ] = False,
     debug: DebugOption = False,
 ) -> None:
-    """Record a WebRTC room in real Chrome into one WebM, and judge the file."""
+    """Record WebRTC calls in real Chrome, and verify what ended up in the recording."""
     del version
     if debug:
         debugging(on=True)
 
 
-class _Shown(logging.Formatter):
-    """Writes what is logged as a terminal may have it."""
+class _TerminalFormatter(logging.Formatter):
+    """Formats log records so that they are safe to print on a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -71,28 +68,28 @@ class _Shown(logging.Formatter):
 
 def run() -> None:
     """Run the program and exit."""
-    _write_anything()
-    told = logging.StreamHandler(sys.stderr)
-    told.setFormatter(_Shown("harness: %(message)s"))
-    logging.basicConfig(handlers=[told], level=logging.WARNING)
+    _escape_unencodable()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_TerminalFormatter("harness: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     try:
         app()
     except HarnessError as error:
         if debugging():
             raise
-        _complain(str(error))
+        _print_failure(str(error))
         sys.exit(_exit_code(error))
     except OSError as error:
-        # Nobody foresaw it; what the system says of it is still one line.
+        # An unexpected error of the system still gets one line.
         if debugging():
             raise
         where = f"{error.filename}: " if error.filename else ""
-        _complain(f"{where}{error.strerror or error}. --debug shows where.")
-        sys.exit(FAILED)
+        _print_failure(f"{where}{error.strerror or error}. --debug shows the traceback.")
+        sys.exit(EXIT_FAILED)
 
 
-def _write_anything() -> None:
-    """Let no text be impossible to print: bytes of a file's name stay as they are, other signs are escaped."""
+def _escape_unencodable() -> None:
+    """Make every text printable: the bytes of a file's name stay as they are, other characters are escaped."""
 
     def encode(error: UnicodeError) -> tuple[str | bytes, int]:
         try:
@@ -105,16 +102,16 @@ def _write_anything() -> None:
         sys.stdout.reconfigure(errors="harness")
 
 
-def _complain(what: str) -> None:
-    """Say on stderr what went wrong, and on stdout, where the answer is wanted in JSON."""
-    # A reader who has gone away is no reason to keep it from the other.
+def _print_failure(message: str) -> None:
+    """Print on stderr what went wrong, and also on stdout if the answer is requested in JSON."""
+    # If the reader of stdout is gone, stderr still gets the message.
     with contextlib.suppress(OSError):
-        print_error(what)
+        print_error(message)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    console.print(shown(f"harness: {what}"), style="red", markup=False)
+    console.print(shown(f"harness: {message}"), style="red", markup=False)
 
 
 def _exit_code(error: HarnessError) -> int:
     if isinstance(error, ConfigError):
-        return WRONG_USAGE
-    return LACKING if isinstance(error, SetupError | NotSupportedError) else FAILED
+        return EXIT_USAGE
+    return EXIT_ENVIRONMENT if isinstance(error, SetupError | NotSupportedError) else EXIT_FAILED

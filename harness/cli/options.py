@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 _Given = TypeVar("_Given")
 
 
-class _Answer:
-    """Whether the command answers in JSON, and whether it has answered."""
+class _JsonAnswer:
+    """Whether the command answers in JSON, and whether the answer is already printed."""
 
-    wanted = False
+    requested = False
     printed = False
 
 
-def _note_json(wanted: bool) -> bool:
-    _Answer.wanted, _Answer.printed = wanted, False
-    return wanted
+def _note_json(requested: bool) -> bool:
+    _JsonAnswer.requested, _JsonAnswer.printed = requested, False
+    return requested
 
 
 JsonOption = Annotated[
@@ -42,15 +42,15 @@ JsonOption = Annotated[
         "--json",
         envvar="HARNESS_JSON",
         callback=_note_json,
-        # Known before anything that is given with it can be refused.
+        # It must be known before another option can be refused.
         is_eager=True,
-        help="Print exactly one JSON object on stdout; where the command fails, its 'error' says why.",
+        help="Print exactly one JSON object on stdout. If the command fails, its 'error' gives the reason.",
     ),
 ]
 
 
 def is_text(parameter: typer.CallbackParam, given: _Given) -> _Given:
-    """Return what was given; raises ConfigError for bytes that are no text, which no page and no manifest can hold."""
+    """Return the given value; raises ConfigError for bytes that are not text, which pages and manifests can't store."""
     for one in given if isinstance(given, list) else [given]:
         text = os.fspath(one) if isinstance(one, str | os.PathLike) else ""
         if encodable(text) != text:
@@ -66,7 +66,7 @@ RecordingsOption = Annotated[
 ]
 ExecutableOption = Annotated[
     Path | None,
-    typer.Option("--executable", envvar="HARNESS_EXECUTABLE", help="Chrome or Chromium to use, a path."),
+    typer.Option("--executable", envvar="HARNESS_EXECUTABLE", help="Path of the Chrome or Chromium to use."),
 ]
 DebugOption = Annotated[
     bool, typer.Option("--debug", envvar="HARNESS_DEBUG", help="Show tracebacks.", show_envvar=False)
@@ -84,7 +84,7 @@ SfuOption = Annotated[
     typer.Option(
         "--sfu",
         envvar="HARNESS_SFU",
-        help="Send media by this SFU, a Janus, past a handful of people.",
+        help="Send media through this SFU, a Janus, for more than a handful of participants.",
         metavar="janus=WS",
     ),
 ]
@@ -94,7 +94,7 @@ SfuRoomOption = Annotated[
         "--sfu-room",
         envvar="HARNESS_SFU_ROOM",
         callback=is_text,
-        help="Meet there with others who say the same.",
+        help="Name of the SFU's room. Servers with the same name share the room.",
         metavar="NAME",
     ),
 ]
@@ -103,7 +103,7 @@ IceServerOption = Annotated[
     typer.Option(
         "--ice-server",
         envvar="HARNESS_ICE_SERVER",
-        help="STUN or TURN server, as stun:HOST:PORT or turn:USER:PASSWORD@HOST:PORT; may be repeated.",
+        help="STUN or TURN server: stun:HOST:PORT or turn:USER:PASSWORD@HOST:PORT. Repeat for several servers.",
         metavar="URL",
     ),
 ]
@@ -112,40 +112,43 @@ ConnectOption = Annotated[
     typer.Option(
         "--connect",
         envvar="HARNESS_CONNECT",
-        help="Use a browser elsewhere, as 'playwright run-server --unsafe' serves it; repeated, people are spread.",
+        help=(
+            "Connect to a remote browser started with 'playwright run-server --unsafe'. Repeat to spread participants "
+            "over several browsers."
+        ),
         metavar="WS",
     ),
 ]
 RelayOnlyOption = Annotated[
     bool,
-    typer.Option("--relay-only", envvar="HARNESS_RELAY_ONLY", help="Send media by a TURN server, and not straight."),
+    typer.Option("--relay-only", envvar="HARNESS_RELAY_ONLY", help="Send media only through TURN servers."),
 ]
 
 _debug = False
 
 
 def debugging(*, on: bool = False) -> bool:
-    """Return whether tracebacks are wanted; ``on`` says that they are, from now on."""
+    """Return whether tracebacks are shown; ``on`` turns them on."""
     global _debug  # noqa: PLW0603 - the one switch of a program, set before anything runs
     _debug = _debug or on
     return _debug
 
 
 def stdout() -> Console:
-    """Return where results go; lines are not broken where nobody looks at them in a terminal."""
+    """Return the console for results; it wraps lines only on a terminal."""
     console = Console(highlight=False)
     console.soft_wrap = not console.is_terminal
     return console
 
 
-def say(what: str) -> None:
-    """Say something on stderr, in one line."""
-    Console(stderr=True, soft_wrap=True, highlight=False).print(shown(f"harness: {what}"), markup=False)
+def print_message(message: str) -> None:
+    """Print a message on stderr, in one line."""
+    Console(stderr=True, soft_wrap=True, highlight=False).print(shown(f"harness: {message}"), markup=False)
 
 
 @contextlib.contextmanager
 def progress() -> Iterator[Progress]:
-    """Show progress on stderr, where that is a terminal."""
+    """Show progress on stderr if that is a terminal."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
@@ -156,7 +159,7 @@ def progress() -> Iterator[Progress]:
 
 @contextlib.contextmanager
 def writable() -> Iterator[None]:
-    """Say which file can't be written, and why."""
+    """Raise ConfigError, with the file and the reason, for a file that can't be written."""
     try:
         yield
     except OSError as error:
@@ -164,19 +167,19 @@ def writable() -> Iterator[None]:
         message = f"{what}: {error.strerror or error}."
         raise ConfigError(message) from error
     except ValueError as error:
-        # A path or a text that no file can have.
+        # No file can have this path or this text.
         message = f"A report can't be written: {error}."
         raise ConfigError(message) from error
 
 
-class Reports:
-    """Writes reports one by one: where one can't be written the others still are, and the answer is still given."""
+class ReportFiles:
+    """Writes report files one by one: if one can't be written, the others and the answer still are."""
 
     def __init__(self) -> None:
         self._error: HarnessError | None = None
 
     def write(self, write: Callable[[], object]) -> bool:
-        """Write one, and return whether that went well."""
+        """Write one file, and return whether that worked."""
         try:
             with writable():
                 write()
@@ -187,7 +190,7 @@ class Reports:
 
     @property
     def error(self) -> str | None:
-        """Why the first of those that can't be written can't."""
+        """The reason why the first of the failed files can't be written."""
         return str(self._error) if self._error else None
 
     def raise_for_error(self) -> None:
@@ -197,31 +200,31 @@ class Reports:
 
 
 def print_path(console: Console, path: Path) -> None:
-    """Print where a file lies, for others to take up; where people look, as it may be shown."""
+    """Print the path of a file for other programs; on a terminal, only printable characters."""
     text = str(path)
     console.print(printable(text) if console.is_terminal else text, soft_wrap=True, markup=False)
 
 
-def print_verdicts(console: Console, recordings: Sequence[Recording], reports: Sequence[Report]) -> None:
-    """Print each recording's path, for others to take up, and the verdict on it."""
+def print_reports(console: Console, recordings: Sequence[Recording], reports: Sequence[Report]) -> None:
+    """Print each recording's path, for other programs, and its report."""
     for recording, report in zip(recordings, reports, strict=True):
         print_path(console, recording.path)
         console.print(report)
 
 
 def print_json(answer: dict[str, Any], *, error: str | None = None) -> None:
-    """Print a command's answer; what a terminal might obey, and what no encoding has a place for, is escaped.
+    """Print a command's answer; control characters, and characters that can't be encoded, are escaped.
 
-    ``error`` says what else went wrong than a check: such an answer is not ``ok``.
+    ``error`` is the reason of a failure besides checks: such an answer is not ``ok``.
     """
     if error is not None:
         answer = {**answer, "ok": False, "error": error}
     text = json_text(answer, indent=2)
-    _Answer.printed = True
+    _JsonAnswer.printed = True
     typer.echo(text)
 
 
 def print_error(error: str) -> None:
-    """Print an error as the command's answer, where that is wanted in JSON and was not given yet."""
-    if _Answer.wanted and not _Answer.printed:
+    """Print an error as the command's answer, if JSON is requested and no answer is printed yet."""
+    if _JsonAnswer.requested and not _JsonAnswer.printed:
         print_json({}, error=error)

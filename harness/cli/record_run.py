@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from harness.cli.options import progress, say
+from harness.cli.options import print_message, progress
 from harness.errors import ConfigError, HarnessError
 from harness.recording.files.names import safe_stem
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress
 
-    from harness.cli.application_call import AppCall
+    from harness.cli.application_call import ApplicationCall
     from harness.cli.interrupt import Interruption
     from harness.recording.config import RecordConfig, Recorder
     from harness.recording.recording import Recording
@@ -40,7 +40,7 @@ class RecordOrder:
     config: RecordConfig
     seconds: float
     media: str | Path
-    application: AppCall | None
+    application: ApplicationCall | None
     recordings: Path
     venue: Venue
 
@@ -53,7 +53,9 @@ class RecordOrder:
         """Print a warning if the file can't have the name that was given."""
         name = self.config.record_name
         if name is not None and safe_stem(name) != name:
-            say(f"The file's name becomes {safe_stem(name)!r}; {name[:60]!r} would not be safe on every system.")
+            print_message(
+                f"The file's name becomes {safe_stem(name)!r}; {name[:60]!r} would not be safe on every system."
+            )
 
 
 @dataclass(frozen=True)
@@ -72,18 +74,18 @@ class RecordResult:
 
 def record_and_verify(order: RecordOrder, interruption: Interruption) -> RecordResult:
     """Carry out an order and verify every recording that was saved, also when a step failed."""
-    from harness.browser.cpu_budget import Load
+    from harness.browser.cpu_budget import CpuBudget
     from harness.launch import open_room_at
 
     room: Room | None = None
     failure: HarnessError | None = None
-    load = Load()
+    budget = CpuBudget()
     try:
         with open_room_at(order.venue, recordings=order.recordings) as room, progress() as bar:
             # Participants who are not recorded send nothing, and cost next to nothing.
             senders = len(order.names) if order.recorder == "all" else 1
-            if shortage := load.shortage(senders, order.config):
-                say(shortage)
+            if shortage := budget.shortage(senders, order.config):
+                print_message(shortage)
             RecordRun(order, room, bar, interruption).run()
     except HarnessError as error:
         failure = error

@@ -9,7 +9,7 @@ import pytest
 
 from harness.browser.chrome import launch_options
 from harness.browser.locate import locate
-from harness.browser.pages.driven_page import chrome_only
+from harness.browser.pages.driven_page import require_chromium
 from harness.errors import ConfigError
 from harness.launch import has_camera, versions
 from harness.pytest_plugin.artifacts import FAILED, bundles_of, finish, leave
@@ -138,7 +138,7 @@ def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
 def room_server(browser_name: str, recordings: Path, request: pytest.FixtureRequest) -> Iterator[RoomServer]:
     """Return the server that serves the page and takes recordings in, one for the whole session."""
     # Another browser than Chrome is refused before it is launched, which it may not even be able to.
-    chrome_only(browser_name)
+    require_chromium(browser_name)
     browser: Browser = request.getfixturevalue("browser")
     routes = Routes.parse(sfu=chosen(request.config, "room-sfu"))
     with RoomServer(recordings=recordings, versions=versions(browser.version), routes=routes) as server:

@@ -1,1 +1,5 @@
-"""A room and its participants, as Python sees them: who is in, and what was asked of them."""
+"""Represent a room and its participants in Python: join, record, wait, and collect the files.
+
+In: a RoomServer, browser contexts and a RecordConfig.  Out: Room and Participant, and a Recording for every file.
+Called by ``harness.launch``, ``harness.scenario``, ``harness.cli`` and ``harness.pytest_plugin``.
+"""

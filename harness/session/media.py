@@ -1,4 +1,4 @@
-"""What a participant brings: a made picture and tone, real devices, or a film."""
+"""What a participant sends: synthetic video and audio, the browser's devices, or a video file."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from harness.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# One of the kinds, or the path of a film, which plays again and again in the place of camera and microphone.
+# One of the kinds, or the path of a video file, which is played in a loop as the camera and the microphone.
 Media = str | os.PathLike[str]
 MEDIA: Final = ("synthetic", "camera")
-# Whose camera and microphone an application gets: ours, or the browser's.
+# The camera and microphone that another application gets: ours, or the browser's.
 APPLICATION_MEDIA: Final = ("synthetic", "own")
 
 
 def media_of(given: object, kinds: Sequence[str], *, folder: Path | None = None, option: str = "media") -> str | Path:
-    """Return which of the ``kinds`` is meant, else the film, by its absolute path; text may name either.
+    """Return one of the ``kinds``, or the absolute path of a video file.
 
-    A relative path begins at ``folder``, or where the program runs. Raises ConfigError for what is neither.
+    A relative path begins at ``folder``, or at the current directory. Raises ConfigError for anything else.
     """
     if given in kinds:
         return str(given)
     choices = ", ".join(repr(kind) for kind in kinds)
     if isinstance(given, str | os.PathLike):
-        film = (folder or Path.cwd()) / os.fspath(given)
-        # A name that no file can have is none, either.
+        file = (folder or Path.cwd()) / os.fspath(given)
+        # No file can have some names; checking them raises OSError.
         with contextlib.suppress(OSError):
-            if film.is_file():
-                return film.resolve()
-    message = f"{option}: {str(given)!r} is not possible; choose one of {choices}, or give the path of a film."
+            if file.is_file():
+                return file.resolve()
+    message = f"{option}: {str(given)!r} is not possible; choose one of {choices}, or give the path of a video file."
     raise ConfigError(message)

@@ -12,7 +12,7 @@ from harness.recording.config import RecordConfig
 from harness.session.media_controls import MediaControls
 from harness.session.recording_events import RecordingEvents
 from harness.session.recording_files import RecordingFiles
-from harness.session.teardown import take_every_step
+from harness.session.teardown import run_every_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -200,7 +200,7 @@ class Participant(MediaControls):
         """
         if self.state == "closed":
             return
-        take_every_step((self._leave_if_alive, self._page.close, self._expel, self._detach, self._save_rest))
+        run_every_step((self._leave_if_alive, self._page.close, self._expel, self._detach, self._save_rest))
 
     def _begin_join(self, options: dict[str, Any]) -> Callable[[], None]:
         """Start to join; call the returned function to wait until every subscriber receives this participant."""

@@ -14,7 +14,7 @@ from harness.errors import PageError, StepTimeout
 from harness.session.context import RoomContext
 from harness.session.media import APPLICATION_MEDIA, MEDIA, media_of
 from harness.session.participant import Participant
-from harness.session.teardown import take_every_step
+from harness.session.teardown import run_every_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -99,16 +99,16 @@ class Room:
 
         The participants named in ``emulate_network`` can have a worse network later: ``Participant.emulate_network``.
         """
-        brought = media_of(media, MEDIA)
-        film = None if isinstance(brought, str) else self._server.film(brought)
+        source = media_of(media, MEDIA)
+        video_file = None if isinstance(source, str) else self._server.film(source)
         begun = []
         for name in names:
             participant = self._open(name, emulate_network=name in emulate_network)
             self.participants.append(participant)
             options: dict[str, Any] = {
                 "name": name,
-                "media": "video-file" if film else brought,
-                "videoFile": film,
+                "media": "video-file" if video_file else source,
+                "videoFile": video_file,
                 "token": self._server.token(self.name, name),
                 "timeout": timeout * 1000,
             }
@@ -142,8 +142,8 @@ class Room:
         return self._attach(page, name, media, owned=True)
 
     def _attach(self, page: Page, name: str, media: Media, *, owned: bool) -> Participant:
-        brought = media_of(media, APPLICATION_MEDIA)
-        script = self._server.attach(self.name, name, brought)
+        source = media_of(media, APPLICATION_MEDIA)
+        script = self._server.attach(self.name, name, source)
         try:
             driven = ApplicationPage(page, self._server.url, script, owned=owned)
         except BaseException:
@@ -204,7 +204,7 @@ class Room:
 
         All pages are closed, even if one of them raises; the first error is raised afterwards.
         """
-        take_every_step(participant.close for participant in self.participants)
+        run_every_step(participant.close for participant in self.participants)
 
     def _pause(self, seconds: float) -> None:
         page = next((participant for participant in self.participants if participant.alive), None)

@@ -61,7 +61,7 @@ download = "alice"
 
 def rescued(complaints: str) -> list[Path]:
     """Return the recordings that were told to come from a worker that died."""
-    return [Path(path) for path in re.findall(r"A worker died; what it had recorded is (\S+) ", complaints)]
+    return [Path(path) for path in re.findall(r"A worker crashed; (\S+) \(", complaints)]
 
 
 def recorded(worker: subprocess.Popen[str]) -> int:

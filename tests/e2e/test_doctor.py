@@ -7,28 +7,28 @@ from pathlib import Path
 import pytest
 import rich.console
 
-from harness.browser.doctor import Examination, examine
+from harness.browser.doctor import DoctorReport, examine
 
 pytestmark = [pytest.mark.own_thread, pytest.mark.parallel]
 
 
-def shown(examination: Examination) -> str:
+def shown(report: DoctorReport) -> str:
     """Return what a terminal shows."""
     console = rich.console.Console(file=io.StringIO(), width=200)
-    console.print(examination)
+    console.print(report)
     return console.file.getvalue()
 
 
 def test_a_machine_that_can_record_lacks_nothing(tmp_path: Path) -> None:
     """The browser offers what WebM needs, and the mixer's parts."""
-    examination = examine(recordings=tmp_path / "not" / "yet" / "there")
+    report = examine(recordings=tmp_path / "not" / "yet" / "there")
 
-    assert examination.ok, examination.missing
-    assert examination.codecs["vp9"]
-    assert examination.codecs["opus"]
-    assert all(examination.mixer.values())
-    assert examination.disk_free is not None
-    assert examination.version in shown(examination)
+    assert report.ok, report.missing
+    assert report.codecs["vp9"]
+    assert report.codecs["opus"]
+    assert all(report.mixer.values())
+    assert report.disk_free is not None
+    assert report.version in shown(report)
 
 
 def test_the_answer_is_json(tmp_path: Path) -> None:
@@ -41,19 +41,19 @@ def test_the_answer_is_json(tmp_path: Path) -> None:
 
 def test_each_codec_is_tried(tmp_path: Path) -> None:
     """How many times over this machine encodes 720p at 30 is a number for each codec that the browser offers."""
-    examination = examine(recordings=tmp_path, measure=True)
+    report = examine(recordings=tmp_path, measure=True)
 
-    assert set(examination.capacity) == {name for name, there in examination.codecs.items() if there} - {"opus"}
-    assert all(times > 0 for times in examination.capacity.values())
-    assert "720p at 30/s" in shown(examination)
+    assert set(report.capacity) == {name for name, there in report.codecs.items() if there} - {"opus"}
+    assert all(times > 0 for times in report.capacity.values())
+    assert "720p at 30/s" in shown(report)
 
 
 def test_a_missing_browser_is_told_and_not_raised(tmp_path: Path) -> None:
     """The remedy names the program that was given."""
     nothing = tmp_path / "[nothing]"
 
-    examination = examine(nothing)
+    report = examine(nothing)
 
-    assert not examination.ok
-    assert [lack.what for lack in examination.missing] == ["a browser"]
-    assert "[nothing] is no program" in shown(examination)
+    assert not report.ok
+    assert [lack.what for lack in report.missing] == ["a browser"]
+    assert "[nothing] is no program" in shown(report)

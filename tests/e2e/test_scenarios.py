@@ -102,7 +102,7 @@ def test_a_worse_network_is_felt_until_it_is_good_again(tmp_path: Path) -> None:
 def test_run_plays_several_side_by_side_and_answers_for_all(tmp_path: Path) -> None:
     """Two workers, each with a browser of its own; one answer, one JUnit file, a page for each recording."""
     files = [str(ROOT / "examples" / name) for name in ("late-joiner.toml", "second-start.toml")]
-    options = ["--workers", "2", "--overcommit", "--longest-wait", "2", "--json"]
+    options = ["--workers", "2", "--overcommit", "--max-wait", "2", "--json"]
     written = ["--junit", "results.xml", "--html", "pages"]
 
     ran = harness("run", *files, *options, *written, folder=tmp_path)

@@ -119,4 +119,4 @@ def test_what_nobody_foresaw_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys
         program.run()
 
     assert 1 == end.value.code
-    assert "harness: gone.webm: No such file or directory. --debug shows where.\n" == capsys.readouterr().err
+    assert "harness: gone.webm: No such file or directory. --debug shows the traceback.\n" == capsys.readouterr().err

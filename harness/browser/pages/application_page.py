@@ -1,4 +1,4 @@
-"""ApplicationPage: the page object of somebody else's page, whose own call is recorded (attach.js)."""
+"""ApplicationPage: the page object for another application, whose own call is recorded (attach.js)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Error as PlaywrightError
 
-from harness.browser.pages.driven_page import DrivenPage, chromes_only
+from harness.browser.pages.driven_page import DrivenPage, require_chromium_context
 from harness.errors import ConfigError, PageError, not_supported
 
 if TYPE_CHECKING:
@@ -16,53 +16,53 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Frame, Page
 
-# hooks.js: how many peer connections a frame has, and whether it was woken; null where nothing of it can be recorded.
-_LOOK: Final = """() => {
+# hooks.js: how many peer connections a frame has, and whether it is awake; null if it can't be recorded.
+_FRAME_STATE: Final = """() => {
   const hooks = isSecureContext && window[Symbol.for('recording-harness')];
   return hooks ? { connections: hooks.connections.size, awake: hooks.isAwake } : null;
 }"""
-# To open what is on this machine, which our server is, and nothing else of the local network.
+# Lets a page reach servers on this machine, like ours, and nothing else of the local network.
 _PERMISSION: Final = "loopback-network"
-# What a page calls before it does (hooks.js).
-_ASKING: Final = "harnessMayReach"
-# How Chrome says that a page could not import a module.
+# The page calls this before it reaches our server (hooks.js).
+_REACH_BINDING: Final = "harnessMayReach"
+# Part of Chrome's message if a page can't import a module.
 _NO_MODULE: Final = "dynamically imported module"
 
 
 class ApplicationPage(DrivenPage):
-    """A page that belongs to somebody else: it is prepared before it loads, and stays open when we let go of it.
+    """A page of another application: it is prepared before it loads, and stays open when this object is closed.
 
-    One that is ``owned`` is closed then, with its context. ``url`` is our server's address, ``script`` what comes first
-    in each of its frames. The page's content policy is bypassed, and its origin may reach this machine's own addresses,
-    where our server is, once it has to.
+    An ``owned`` page is closed with its context. ``url`` is our server's address; ``script`` runs first in each of the
+    page's frames. The page's content security policy is bypassed, and its origin gets permission to reach servers on
+    this machine, which our server is, when it first needs that.
 
-    Raises ConfigError for a page that has loaded something already, NotSupportedError where it is not Chromium's.
+    Raises ConfigError for a page that has already loaded something, NotSupportedError if it is not Chromium's.
     """
 
     _driven = "await window[Symbol.for('recording-harness')].wake()"
 
     def __init__(self, page: Page, url: str, script: str, *, owned: bool = False) -> None:
-        chromes_only(page.context)
+        require_chromium_context(page.context)
         if page.url != "about:blank":
             message = f"The page is at {page.url} already: attach before it goes anywhere, so that nothing is missed."
             raise ConfigError(message)
         super().__init__(page, url)
         self._owned = owned
-        # Who may open what is on this machine, as long as we follow the page.
+        # The origin that may reach this machine while we are attached.
         self._origin: str | None = None
-        # As the context's bypass_csp, which whoever made it may not have asked for; it goes with its session.
+        # Like the context's bypass_csp, which its owner may not have set; it ends with the session.
         session = page.context.new_cdp_session(page)
         session.send("Page.setBypassCSP", {"enabled": True})
-        asking = page.expose_binding(_ASKING, lambda _: self._let_in())
-        put_in = page.add_init_script(script)
-        self._undo: list[Callable[[], None]] = [put_in.close, session.detach, asking.close, self._listen_no_more]
+        reach = page.expose_binding(_REACH_BINDING, lambda _: self._permit_origin())
+        init_script = page.add_init_script(script)
+        self._undo: list[Callable[[], None]] = [init_script.close, session.detach, reach.close, self._remove_listeners]
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
-        """Start a call in the frame that the call is in; whoever never was in one has nothing to leave."""
+        """Start a call in the frame that is in the application's call; leaving without one does nothing."""
         if name == "leave" and not any(state["awake"] for state, _ in self._frames()):
             return lambda: None
-        # Whoever granted something else meanwhile denied it by that.
-        self._permit("granted")
+        # Playwright's grant_permissions, called meanwhile, has denied every permission that it did not name.
+        self._set_permission("granted")
         try:
             return super().begin(name, argument)
         except PageError as error:
@@ -75,38 +75,38 @@ class ApplicationPage(DrivenPage):
             raise not_supported(message, page_log=list(self.log)) from error
 
     def close(self) -> None:
-        """Let go of the page; twice is fine. One that stays open carries nothing of ours from its next load on."""
+        """Detach from the page; twice is fine. A page that stays open has no hooks any more after its next load."""
         undo, self._undo = self._undo, []
         if self._owned and not self.page.is_closed():
             self._guard(self.page.context.close)
         elif undo and not self.page.is_closed():
-            self._permit("prompt")
-            # A page that crashed answers no more, and one that closes meanwhile has nothing left to undo.
+            self._set_permission("prompt")
+            # A page that crashed does not answer, and a page that closes meanwhile has nothing left to undo.
             with contextlib.suppress(PlaywrightError):
                 for step in undo if self.alive else ():
                     step()
 
-    def _let_in(self) -> None:
-        """Let the page's origin reach this machine, for all of its frames, and none that it came from any more."""
+    def _permit_origin(self) -> None:
+        """Let the page's current origin reach this machine, for all of its frames, and no earlier origin."""
         parts = urlsplit(self.page.url)
         origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         if origin != self._origin:
-            self._permit("prompt")
+            self._set_permission("prompt")
             self._origin = origin
-        self._permit("granted")
+        self._set_permission("granted")
 
-    def _permit(self, setting: str) -> None:
+    def _set_permission(self, setting: str) -> None:
         if self._origin is None:
             return
         try:
             self._allow(_PERMISSION, origin=self._origin, setting=setting)
         except PlaywrightError as error:
-            # A Chrome that does not ask for it does not know its name.
+            # A Chrome that does not need this permission does not know its name.
             self.log.append(f"no permission {_PERMISSION} for {self._origin}: {error.message.splitlines()[0]}")
             self._origin = None
 
     def _ready(self) -> Frame:
-        """Return the frame in which the call is: the one that was woken, with the most connections."""
+        """Return the frame of the call: an awake one if there is one, with the most connections."""
         self._guard(lambda: self.page.wait_for_load_state("domcontentloaded"))
         found = self._frames()
         if not found:
@@ -118,12 +118,12 @@ class ApplicationPage(DrivenPage):
         return max(found, key=lambda one: (one[0]["awake"], one[0]["connections"]))[1]
 
     def _frames(self) -> list[tuple[dict[str, Any], Frame]]:
-        """Return the frames that can use WebRTC, each with how many connections it has and whether it was woken."""
+        """Return the frames that can use WebRTC, each with its number of connections and whether it is awake."""
         found = []
         for frame in self.page.frames:
-            # A frame that goes away meanwhile is none.
+            # A frame that is removed meanwhile is skipped.
             with contextlib.suppress(PlaywrightError):
-                state = frame.evaluate(_LOOK)
+                state = frame.evaluate(_FRAME_STATE)
                 if state is not None:
                     found.append((state, frame))
         return found

@@ -1,4 +1,4 @@
-"""DrivenPage: a page that Python calls (entry/python.js). One method a call; plain data in, plain data out."""
+"""DrivenPage: a page that Python calls (entry/python.js); plain data in, plain data out."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 _KEPT_LINES: Final = 50
 _KEPT_CONSOLE: Final = 2000
-# What the page calls when something happens to its recording (entry/python.js).
+# The page calls this for every event of its recording (entry/python.js).
 _BINDING: Final = "harnessEvent"
 _CRASHED: Final = "the page crashed"
 # Milliseconds.
 _CRASH_WITHIN: Final = 5000
 
 
-def chromes_only(context: BrowserContext) -> None:
+def require_chromium_context(context: BrowserContext) -> None:
     """Raise NotSupportedError unless the context is Chromium's."""
     if context.browser is not None:
-        chrome_only(context.browser.browser_type.name)
+        require_chromium(context.browser.browser_type.name)
 
 
-def chrome_only(name: str) -> None:
-    """Raise NotSupportedError unless Playwright's browser type of that name can record a room: Chromium alone can."""
+def require_chromium(name: str) -> None:
+    """Raise NotSupportedError unless Playwright's browser type can record a room, which only Chromium can."""
     if name != "chromium":
         message = (
             f"{name} can't record a room: it has no MediaStreamTrackProcessor, which the mixer needs. "
@@ -62,20 +62,20 @@ class ConsoleLine:
 class DrivenPage:
     """One open page of a participant.
 
-    Calls answer what the page answered; a refusal or failure there is raised as its Python error. ``url`` is our
-    server's address. ``log`` holds the last lines of the page's console, ``console`` more of them with their times,
-    ``downloads`` what the browser has begun to download from our server and nobody has collected. ``on_event`` is
-    called with the name and the detail of each of the recording's events, or whatever else a script of the page tells.
+    Calls return the page's answer; an error in the page is raised as its Python error. ``url`` is our server's address.
+    ``log`` holds the last lines of the page's console, and ``console`` more of them with their times. ``downloads`` are
+    the downloads from our server that nobody has collected yet. ``on_event`` is called with the name and the detail of
+    each event of the recording, or with anything else that a script of the page reports.
     """
 
-    # Where entry/python.js is in the page, as an expression.
+    # The JavaScript expression for the object that Python calls.
     _driven = "window.harness"
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         self._url = url
         self.on_event: Callable[..., None] = lambda *_: None
-        self._binding = page.expose_binding(_BINDING, lambda _, *told: self.on_event(*told))
+        self._binding = page.expose_binding(_BINDING, lambda _, *reported: self.on_event(*reported))
         self.log: deque[str] = deque(maxlen=_KEPT_LINES)
         self.console: deque[ConsoleLine] = deque(maxlen=_KEPT_CONSOLE)
         self.downloads: deque[Download] = deque()
@@ -84,27 +84,27 @@ class DrivenPage:
         page.on("download", self._on_download)
         page.on("crash", self._on_crash)
         self._network: CDPSession | None = None
-        # By what permissions are set, and in which of Chrome's contexts.
+        # The session that sets permissions, and the id of the browser context.
         self._permissions: tuple[CDPSession, str] | None = None
-        self._asked = False
+        self._probed = False
         self._browser_gone = False
 
     @property
     def alive(self) -> bool:
         """Whether the page can still be called."""
-        # Chrome fact 25: a page that crashed does not count as closed.
+        # Chrome fact 25: Playwright does not report a crashed page as closed.
         return not self.page.is_closed() and _CRASHED not in self.log
 
     @property
     def crashed(self) -> bool:
-        """Whether the tab or the browser died, which nobody wanted."""
+        """Whether the tab or the browser crashed."""
         browser = self.page.context.browser
         gone = _CRASHED in self.log or self._browser_gone
         if gone or browser is None:
             return gone
-        if self.page.is_closed() and not self._asked:
-            # A browser elsewhere that is gone is told of only while another call is waited for; it can be asked.
-            self._asked = True
+        if self.page.is_closed() and not self._probed:
+            # Playwright notices that a remote browser is gone only during another call, so this makes one.
+            self._probed = True
             try:
                 browser.new_browser_cdp_session().detach()
             except PlaywrightError:
@@ -112,9 +112,9 @@ class DrivenPage:
         return self._browser_gone or not browser.is_connected()
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
-        """Start a call and return at once; what is returned waits for the answer and returns it.
+        """Start a call and return at once; the returned function waits for the answer and returns it.
 
-        Calls begun on several pages run side by side.
+        Calls that were started on several pages run at the same time.
         """
         frame = self._ready()
         number = self._guard(
@@ -127,8 +127,8 @@ class DrivenPage:
         )
 
     def _ready(self) -> Frame:
-        """Return the frame to call, once it can be."""
-        # The page's modules have run when its DOM is ready; they are deferred.
+        """Return the frame to call, as soon as it can be called."""
+        # The page's modules are deferred, so they have run when the DOM is ready.
         self._guard(lambda: self.page.wait_for_load_state("domcontentloaded"))
         return self.page.main_frame
 
@@ -137,7 +137,7 @@ class DrivenPage:
         return self.begin(name, argument)()
 
     def next_download(self, *, seconds: float = 30.0) -> Download:
-        """Return the oldest download that nobody has collected, waiting for one if need be."""
+        """Return the oldest download that nobody has collected; wait for one if there is none yet."""
         if not self.downloads:
             try:
                 self.page.wait_for_event("download", self._is_ours, timeout=seconds * 1000)
@@ -147,7 +147,7 @@ class DrivenPage:
         return self.downloads.popleft()
 
     def save(self, download: Download, path: str) -> None:
-        """Write what was downloaded to ``path``, waiting for its end; raises DiskFullError when it finds no room."""
+        """Wait for the end of a download and write it to ``path``; raises DiskFullError if the disk is full."""
         try:
             self._guard(lambda: download.save_as(path))
         except PageError as error:
@@ -157,7 +157,7 @@ class DrivenPage:
             raise disk_full(message) from error
 
     def wait(self, seconds: float) -> None:
-        """Let time pass while the page's events are heard."""
+        """Let time pass while events of the page are handled."""
         self._guard(lambda: self.page.wait_for_timeout(seconds * 1000))
 
     def emulate_network(self, *, loss_percent: float = 0.0, latency_ms: float = 0.0, kbps: float | None = None) -> None:
@@ -187,16 +187,16 @@ class DrivenPage:
         self._guard(lambda: network.send(command, {"offline": False, "matchedNetworkConditions": [rule]}))
 
     def crash(self) -> None:
-        """Let the page's process die."""
-        # Chrome's own address for it, which no page is ever at: the renderer that is asked dies, and the call fails.
+        """Crash the page's process."""
+        # Chrome's own address for crashing the renderer; the call fails because of it.
         with contextlib.suppress(PlaywrightError):
             self.page.goto("chrome://crash", timeout=_CRASH_WITHIN)
 
     def close(self) -> None:
-        """Let go of the page; twice is fine."""
+        """Close or release the page; twice is fine."""
 
-    def _listen_no_more(self) -> None:
-        """Take back what the page calls, and hear no more of it."""
+    def _remove_listeners(self) -> None:
+        """Remove the binding that the page calls, and every event listener."""
         self._binding.close()
         for event, handler in (
             ("console", self._on_console),
@@ -207,13 +207,13 @@ class DrivenPage:
             self.page.remove_listener(event, handler)
 
     def _allow(self, *permissions: str, origin: str, setting: str = "granted") -> None:
-        """Give pages of that origin permissions by W3C's names, and leave all others; "prompt" takes them back.
+        """Grant permissions, by their W3C names, to pages of that origin; "prompt" revokes them.
 
-        Playwright's ``grant_permissions`` denies what it does not name. Raises PlaywrightError for a permission that
-        this Chrome does not know.
+        Other permissions stay as they are, unlike with Playwright's ``grant_permissions``, which denies everything that
+        it does not name. Raises PlaywrightError for a permission that this Chrome does not know.
         """
         if self._permissions is None:
-            # What a session allowed goes with it, and so does whatever others allowed in its context.
+            # The permissions of a session end with it, together with all others of its context, so the session is kept.
             session = self.page.context.new_cdp_session(self.page)
             target = session.send("Target.getTargetInfo")["targetInfo"]
             self._permissions = session, target["browserContextId"]
@@ -255,7 +255,7 @@ class DrivenPage:
         try:
             return step()
         except PlaywrightError as error:
-            # The call that fails may be quicker than the event.
+            # The call may fail before the crash event arrives.
             if "crashed" in error.message:
                 self.log.append(_CRASHED)
             first = error.message.strip().splitlines()[0] if error.message.strip() else "no reason given"

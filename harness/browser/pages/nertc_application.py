@@ -1,4 +1,4 @@
-"""NertcApp: an application built on NERTC's SDK, whose own recorder is driven and whose file is collected."""
+"""NertcApp: drives the recorder of an application built on NERTC's SDK, and collects its file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from harness.recording.config import Recorder
 
-# NERTC's codes, by what they mean: the SDK throws plain errors.
+# The harness's error for each of NERTC's codes: the SDK throws plain errors.
 _NAMES: Final = {
     10450: "NotSupportedError",
     10451: "InvalidStateError",
@@ -35,8 +35,8 @@ _CALL: Final = """async ([name, argument]) => {{
     return {{ ok: true, value: (await ({client})[name](argument)) ?? null }};
   }} catch (error) {{
     const {{ name: kind, message, code }} = error ?? {{}};
-    const said = String(message ?? error);
-    return {{ ok: false, name: String(kind ?? 'Error'), message: said, code: Number(code) || null }};
+    const text = String(message ?? error);
+    return {{ ok: false, name: String(kind ?? 'Error'), message: text, code: Number(code) || null }};
   }}
 }}"""
 
@@ -44,9 +44,9 @@ _CALL: Final = """async ([name, argument]) => {{
 class NertcApp:
     """The four recording calls of NERTC's own SDK, in an application that is built on it.
 
-    ``client`` is how the page names the SDK's client, a JavaScript expression. Downloads go to ``recordings``, under
-    the name that the SDK gives them, made safe; nothing is overwritten. What the SDK refuses is raised as the error
-    that its code means.
+    ``client`` is the JavaScript expression for the SDK's client in the page. Downloads go to ``recordings``, under the
+    SDK's name for them, made safe; nothing is overwritten. An error of the SDK is raised as the harness's error for its
+    code.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class NertcApp:
         self._folder = Path(recordings).absolute()
 
     def join(self, **options: Any) -> None:
-        """Join by the SDK's own call (``channelName``, ``uid``, ``token`` ...), for people who have an app key."""
+        """Join with the SDK's own call (``channelName``, ``uid``, ``token`` ...); this needs an app key."""
         self._call("join", options)
 
     def start_media_recording(self, *, recorder: Recorder = "all", record_config: RecordConfig | None = None) -> None:

@@ -1,10 +1,10 @@
-"""RoomPage: the page object of our own page."""
+"""RoomPage: the page object for our own page."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.browser.pages.driven_page import DrivenPage, chromes_only
+from harness.browser.pages.driven_page import DrivenPage, require_chromium_context
 from harness.errors import PageError
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Frame
 
 
-# Whether the page's modules have run, as soon as that is known.
+# Whether the page's modules have run, once the page has loaded.
 _LOADED: Final = """async () => {
   if (!window.harness && document.readyState !== 'complete')
     await new Promise((resolve) => addEventListener('load', resolve, { once: true }));
@@ -23,7 +23,7 @@ _TRIES: Final = 3
 
 
 class RoomPage(DrivenPage):
-    """Our own page, opened in a context for a participant, and closed with it.
+    """Our own page, opened in a participant's browser context and closed with it.
 
     ``watched`` draws its view for somebody who looks at the window; ``emulate_network`` lets its network be made worse
     later.
@@ -34,7 +34,7 @@ class RoomPage(DrivenPage):
     def __init__(
         self, context: BrowserContext, url: str, *, watched: bool = False, emulate_network: bool = False
     ) -> None:
-        chromes_only(context)
+        require_chromium_context(context)
         super().__init__(context.new_page(), url)
         self._loaded = False
         if emulate_network:
@@ -43,15 +43,15 @@ class RoomPage(DrivenPage):
         self._guard(lambda: self.page.goto(address, wait_until="commit"))
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
-        """Start a call; nobody is there to be asked for the camera, which our own page alone may have."""
+        """Start a call; joining with a camera first grants our own page the permission, since nobody can be asked."""
         if name == "join" and isinstance(argument, dict) and argument.get("media") == "camera":
             self._guard(lambda: self._allow("camera", "microphone", origin=self._url))
         return super().begin(name, argument)
 
     def _ready(self) -> Frame:
-        """Return the page's frame once its modules have run; what did not load is loaded anew.
+        """Return the page's frame once its modules have run; a page that did not load is reloaded.
 
-        A network that changes in that moment, as on a machine that has just come up, fails what is being fetched.
+        Fetching fails if the network changes at that moment, for example on a machine that has just started.
         """
         frame = super()._ready()
         tries = 0
@@ -61,8 +61,8 @@ class RoomPage(DrivenPage):
             if self._loaded:
                 break
             if tries == _TRIES:
-                said = " / ".join(self.log) or "nothing"
-                message = f"The page at {self.page.url} does not load; its console says: {said}"
+                console = " / ".join(self.log) or "nothing"
+                message = f"The page at {self.page.url} does not load; its console says: {console}"
                 raise PageError(message, page_log=list(self.log))
             self._guard(self.page.reload)
         return frame

@@ -1,4 +1,4 @@
-"""``harness browser``: getting a Chrome."""
+"""``harness browser``: installs a Chrome."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import typer
 
 from harness.cli.options import DebugOption, debugging
 
-app = typer.Typer(help="Get a Chrome to record with.", no_args_is_help=True)
+app = typer.Typer(help="Install a Chrome to record with.", no_args_is_help=True)
 
 
 @app.callback()
 def browser() -> None:
-    """Get a Chrome to record with."""
+    """Install a Chrome to record with."""
 
 
 @app.command()
 def install(*, debug: DebugOption = False) -> None:
-    """Install a Chrome, unless there is one: Playwright's own, else Debian's.
+    """Install a Chrome unless one is found: Playwright's own, or Debian's.
 
     For example:
 

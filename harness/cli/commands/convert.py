@@ -1,4 +1,4 @@
-"""``harness convert``: a recording as MP4, Matroska or WAV, judged again."""
+"""``harness convert``: converts a recording to MP4, Matroska or WAV, and verifies the result."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ from typing import Annotated, Final
 
 import typer
 
-from harness.cli.options import DebugOption, JsonOption, debugging, print_json, print_path, progress, say, stdout
+from harness.cli.exit_codes import EXIT_FAILED
+from harness.cli.options import (
+    DebugOption,
+    JsonOption,
+    debugging,
+    print_json,
+    print_message,
+    print_path,
+    progress,
+    stdout,
+)
 from harness.recording.config import Target
 
-# Warnings that are shown; JSON has all of them.
+# How many warnings are printed; JSON has all of them.
 _SHOWN: Final = 10
 
 
@@ -18,24 +28,27 @@ def convert(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording to convert; it stays as it is.")],
     *,
     to: Annotated[
-        Target, typer.Option(envvar="HARNESS_TO", help="H.264 and AAC; the same packets in Matroska; the sound alone.")
+        Target,
+        typer.Option(
+            envvar="HARNESS_TO", help="mp4: H.264 and AAC. mkv: the same packets in Matroska. wav: only the audio."
+        ),
     ] = "mp4",
     output: Annotated[
         Path | None,
         typer.Option(
-            envvar="HARNESS_OUTPUT", help="Name of the new file; by default it lies beside FILE.", metavar="FILE"
+            envvar="HARNESS_OUTPUT", help="Name of the new file. By default it is stored next to FILE.", metavar="FILE"
         ),
     ] = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Convert a recording to MP4, Matroska or WAV, and judge what came out.
+    """Convert a recording to MP4, Matroska or WAV, and verify the result.
 
     For example:
 
     - harness convert recordings/standup.webm
     - harness convert recordings/standup.webm --to mkv
-    - harness convert recordings/standup.webm --to wav --output standup-sound.wav
+    - harness convert recordings/standup.webm --to wav --output standup-audio.wav
     """
     if debug:
         debugging(on=True)
@@ -57,7 +70,7 @@ def convert(
         )
     warnings = [str(one) for one in silence]
     for warning in _first(warnings):
-        say(warning)
+        print_message(warning)
     report = verify(path, manifest=manifest_of(file))
     if json:
         print_json({"ok": report.ok, "path": str(path), "warnings": warnings, "report": report.as_json()})
@@ -66,7 +79,7 @@ def convert(
         print_path(console, path)
         console.print(report)
     if not report.ok:
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_FAILED)
 
 
 def _first(warnings: list[str]) -> list[str]:

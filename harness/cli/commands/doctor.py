@@ -1,4 +1,4 @@
-"""``harness doctor``: what this machine has for recording, what it lacks, and how to get it."""
+"""``harness doctor``: what this machine offers for recording, what is missing, and how to get it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from harness.cli.exit_codes import EXIT_ENVIRONMENT
 from harness.cli.options import DebugOption, ExecutableOption, JsonOption, RecordingsOption, debugging, print_json
 
 
@@ -15,11 +16,11 @@ def doctor(
     *,
     executable: ExecutableOption = None,
     recordings: RecordingsOption = Path("recordings"),
-    quick: Annotated[bool, typer.Option("--quick", help="Do not try how fast each codec is.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Do not measure how fast each codec is.")] = False,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Say which Chrome there is, what it can record and how fast, what is missing and how to get it.
+    """Report which Chrome is installed, what it can record and how fast, what is missing and how to get it.
 
     For example:
 
@@ -30,10 +31,10 @@ def doctor(
         debugging(on=True)
     from harness.browser.doctor import examine
 
-    examination = examine(executable, recordings=recordings, measure=not quick)
+    report = examine(executable, recordings=recordings, measure=not quick)
     if json:
-        print_json(examination.as_json())
+        print_json(report.as_json())
     else:
-        Console().print(examination)
-    if not examination.ok:
-        raise typer.Exit(3)
+        Console().print(report)
+    if not report.ok:
+        raise typer.Exit(EXIT_ENVIRONMENT)

@@ -1,4 +1,4 @@
-"""``harness record``: people join a room, the first one records, and the file is judged."""
+"""``harness record``: participants join a room, the first one records, and the file is verified."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, cast
 import typer
 
 from harness.cli import application_call
+from harness.cli.exit_codes import EXIT_FAILED
 from harness.cli.interrupt import Interruption, interruptible
 from harness.cli.options import (
     ConnectOption,
@@ -18,14 +19,14 @@ from harness.cli.options import (
     JsonOption,
     RecordingsOption,
     RelayOnlyOption,
-    Reports,
+    ReportFiles,
     SfuOption,
     SfuRoomOption,
     debugging,
     is_text,
     print_json,
-    print_verdicts,
-    say,
+    print_message,
+    print_reports,
     stdout,
     writable,
 )
@@ -44,49 +45,56 @@ DEFAULT_NAMES: Final = ("alice", "bob", "carol")
 def record(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME", callback=is_text, help="Who takes part; the first one records."),
+        typer.Argument(metavar="NAME", callback=is_text, help="Participants. The first one records."),
     ] = None,
     *,
     recorder: Annotated[
-        Recorder, typer.Option(envvar="HARNESS_RECORDER", help="Record the first participant alone, or everybody.")
+        Recorder, typer.Option(envvar="HARNESS_RECORDER", help="Record only the first participant, or everybody.")
     ] = "all",
     record_type: Annotated[
-        RecordType, typer.Option("--type", envvar="HARNESS_TYPE", help="Sound alone, or picture and sound.")
+        RecordType, typer.Option("--type", envvar="HARNESS_TYPE", help="Only audio, or video and audio.")
     ] = "video",
     quality: Annotated[Quality, typer.Option(envvar="HARNESS_QUALITY", help="640x360, 640x480 or 1280x720.")] = "360p",
     frame_rate: Annotated[
-        Literal["15", "30"], typer.Option(envvar="HARNESS_FRAME_RATE", help="Frames a second.")
+        Literal["15", "30"], typer.Option(envvar="HARNESS_FRAME_RATE", help="Frames per second.")
     ] = "15",
     seconds: Annotated[float, typer.Option(envvar="HARNESS_SECONDS", help="Recorded time.", metavar="S")] = 10.0,
     name: Annotated[
-        str | None, typer.Option(envvar="HARNESS_NAME", help="Name of the file; by default who and when.")
+        str | None,
+        typer.Option(envvar="HARNESS_NAME", help="Name of the file. By default the participant and the time."),
     ] = None,
     recordings: RecordingsOption = Path("recordings"),
-    codec: Annotated[Codec, typer.Option(envvar="HARNESS_CODEC", help="Codec of the picture.")] = "vp9",
+    codec: Annotated[Codec, typer.Option(envvar="HARNESS_CODEC", help="Video codec.")] = "vp9",
     bitrate: Annotated[
         int | None,
-        typer.Option(envvar="HARNESS_BITRATE", help="Of the picture; by size, rate and codec.", metavar="KBPS"),
+        typer.Option(
+            envvar="HARNESS_BITRATE",
+            help="Video bitrate in kbps. The default depends on size, frame rate and codec.",
+            metavar="KBPS",
+        ),
     ] = None,
     layout: Annotated[Layout, typer.Option(envvar="HARNESS_LAYOUT", help="How tiles are arranged.")] = "grid",
     media: Annotated[
         str,
         typer.Option(
             envvar="HARNESS_MEDIA",
-            help="Made pictures and tones (synthetic), the browser's devices (camera), or a film by its path.",
+            help="Synthetic video and tones, the browser's devices (camera), or the path of a video file.",
             metavar="synthetic|camera|FILE",
         ),
     ] = "synthetic",
     url: Annotated[
         str | None,
         typer.Option(
-            envvar="HARNESS_URL", help="Somebody else's web application, in place of our room.", metavar="URL"
+            envvar="HARNESS_URL",
+            help="Record a call of another web application instead of our own room.",
+            metavar="URL",
         ),
     ] = None,
     script: Annotated[
         Path | None,
         typer.Option(
             envvar="HARNESS_SCRIPT",
-            help="Python file: join(page, name) gets a page at --url into the call.",
+            help="Python file with a function join(page, name), which lets a page at --url join the call.",
             metavar="FILE",
         ),
     ] = None,
@@ -109,10 +117,11 @@ def record(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Record a room: everybody joins, the first one records, and the file is judged.
+    """Record a room: all participants join, the first one records, and the file is verified.
 
-    With --url it is the call of a web application that uses WebRTC, which need not know of it: everybody opens the
-    address in a page of their own, with a made picture and tone for a camera and a microphone.
+    With --url it records the call of another web application that uses WebRTC, without changes to that application.
+    Every participant opens the address in a page of their own, with synthetic video and a tone as camera and
+    microphone.
 
     For example:
 
@@ -136,7 +145,7 @@ def record(
         ),
         seconds=seconds,
         media=media_of(media, MEDIA, option="--media"),
-        application=application_call.asked(url, script, storage_state),
+        application=application_call.requested_call(url, script, storage_state),
         recordings=recordings,
         venue=Venue(
             executable=executable,
@@ -154,25 +163,25 @@ def record(
 
     with interruptible() as interruption:
         result = record_and_verify(order, interruption)
-    written = Reports()
+    report_files = ReportFiles()
     if html and result.reports:
-        written.write(lambda: result.reports[-1].write_html(html))
+        report_files.write(lambda: result.reports[-1].write_html(html))
     if result.failure is None or result.recordings:
-        _print_result(result, json=json, error=str(result.failure) if result.failure else written.error)
-    _raise_for_failure(interruption, result.failure, written)
+        _print_result(result, json=json, error=str(result.failure) if result.failure else report_files.error)
+    _raise_for_failure(interruption, result.failure, report_files)
     if not result.ok:
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_FAILED)
 
 
-def _raise_for_failure(interruption: Interruption, failure: HarnessError | None, written: Reports) -> None:
+def _raise_for_failure(interruption: Interruption, failure: HarnessError | None, report_files: ReportFiles) -> None:
     """End the program if it was interrupted, or if something failed besides checks."""
     if interruption:
-        if reason := str(failure) if failure else written.error:
-            say(reason)
+        if reason := str(failure) if failure else report_files.error:
+            print_message(reason)
         raise typer.Exit(interruption.exit_code or 0)
     if failure:
         raise failure
-    written.raise_for_error()
+    report_files.raise_for_error()
 
 
 def _print_result(result: RecordResult, *, json: bool, error: str | None) -> None:
@@ -187,6 +196,6 @@ def _print_result(result: RecordResult, *, json: bool, error: str | None) -> Non
             error=error,
         )
         return
-    print_verdicts(stdout(), result.recordings, result.reports)
+    print_reports(stdout(), result.recordings, result.reports)
     if not result.recordings:
-        say("Nothing was recorded.")
+        print_message("Nothing was recorded.")

@@ -1,4 +1,4 @@
-"""``harness recover``: finishes what an earlier crash left."""
+"""``harness recover``: finishes recordings after a crash."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.exit_codes import EXIT_FAILED
 from harness.cli.options import DebugOption, JsonOption, debugging, print_json, stdout
 from harness.recording.files.text import shown
 
@@ -17,9 +18,9 @@ def recover(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Finish recordings that an earlier crash left, and say how much was saved.
+    """Finish recordings that an earlier crash interrupted, and report how much was saved.
 
-    Recordings that another process is still making are left alone.
+    Recordings that another process is still making are not touched.
 
     For example:
 
@@ -41,4 +42,4 @@ def recover(
         if not recoveries:
             stdout().print("Nothing to recover.")
     if lost:
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_FAILED)

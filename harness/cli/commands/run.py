@@ -1,20 +1,19 @@
-"""``harness run``: plays scenarios, several at a time where the machine can, and judges what they recorded."""
+"""``harness run``: runs scenarios, in parallel if the machine is fast enough, and verifies their recordings."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import logging
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
+from harness.cli.exit_codes import EXIT_FAILED
 from harness.cli.interrupt import interruptible
 from harness.cli.options import (
     ConnectOption,
@@ -25,16 +24,17 @@ from harness.cli.options import (
     JunitOption,
     RecordingsOption,
     RelayOnlyOption,
-    Reports,
+    ReportFiles,
     SfuOption,
     SfuRoomOption,
     debugging,
     print_json,
-    print_verdicts,
-    say,
+    print_message,
+    print_reports,
     stdout,
     writable,
 )
+from harness.cli.progress_table import ProgressTable
 from harness.recording.files.text import printable, shown
 
 if TYPE_CHECKING:
@@ -42,34 +42,43 @@ if TYPE_CHECKING:
 
     from harness.errors import HarnessError
     from harness.recording.recording import Recording
-    from harness.scenario import Outcome, Progress
+    from harness.scenario import Outcome
 
-# The page that leads to those of the recordings.
+# The page that links to the reports.
 _INDEX: Final = "index.html"
 
 
 def run(
-    scenarios: Annotated[list[Path], typer.Argument(metavar="SCENARIO...", help="What happens: .toml or .yaml files.")],
+    scenarios: Annotated[list[Path], typer.Argument(metavar="SCENARIO...", help="Scenario files, .toml or .yaml.")],
     *,
     workers: Annotated[
-        int, typer.Option(envvar="HARNESS_WORKERS", help="So many side by side, if the machine can.", min=1)
+        int, typer.Option(envvar="HARNESS_WORKERS", help="Maximum number of scenarios to run in parallel.", min=1)
     ] = 1,
     overcommit: Annotated[
-        bool, typer.Option("--overcommit", envvar="HARNESS_OVERCOMMIT", help="Insist on --workers all the same.")
+        bool,
+        typer.Option(
+            "--overcommit",
+            envvar="HARNESS_OVERCOMMIT",
+            help="Run --workers scenarios in parallel even if the machine may be too slow.",
+        ),
     ] = False,
-    repeat: Annotated[int, typer.Option(envvar="HARNESS_REPEAT", help="Play each so often.", min=1, max=10_000)] = 1,
-    longest_wait: Annotated[
+    repeat: Annotated[
+        int, typer.Option(envvar="HARNESS_REPEAT", help="Number of times to run each scenario.", min=1, max=10_000)
+    ] = 1,
+    max_wait: Annotated[
         float | None,
-        typer.Option(envvar="HARNESS_LONGEST_WAIT", help="Cut every wait down to this, to try it.", metavar="S", min=2),
+        typer.Option(envvar="HARNESS_MAX_WAIT", help="Shorten every wait to this, for a trial.", metavar="S", min=2),
     ] = None,
     dask: Annotated[
         str | None,
-        typer.Option(envvar="HARNESS_DASK", help="Play them on the Dask cluster of this scheduler.", metavar="ADDRESS"),
+        typer.Option(
+            envvar="HARNESS_DASK", help="Run the scenarios on the Dask cluster of this scheduler.", metavar="ADDRESS"
+        ),
     ] = None,
     recordings: RecordingsOption = Path("recordings"),
     html: Annotated[
         Path | None,
-        typer.Option(envvar="HARNESS_HTML", help="Folder for a page with plots for each recording.", metavar="DIR"),
+        typer.Option(envvar="HARNESS_HTML", help="Folder for a report with plots for each recording.", metavar="DIR"),
     ] = None,
     junit: JunitOption = None,
     connect: ConnectOption = None,
@@ -82,7 +91,7 @@ def run(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Play scenarios: people come, act and leave as the files say, and every recording is judged.
+    """Run scenarios: participants join, act and leave as the files specify, and every recording is verified.
 
     For example:
 
@@ -103,10 +112,10 @@ def run(
     with writable():
         check_targets(html=html / _INDEX if html else None, junit=junit)
 
-    # All are read before any is played: a mistake in the last one is told at once.
+    # All are read before any is run, so a mistake in the last one is reported at once.
     read = [read_scenario(path) for path in scenarios] * repeat
-    if longest_wait:
-        read = [one.hurried(longest_wait) for one in read]
+    if max_wait:
+        read = [one.hurried(max_wait) for one in read]
     orders = [
         Order(
             number=number,
@@ -119,48 +128,52 @@ def run(
     at_once = min(workers, len(orders))
     here = dask is None and not connect
     if here and not overcommit and (fits := admitted(read, at_once)) < at_once:
-        say(f"This machine holds {fits} of these at a time, not {at_once}; --overcommit insists.")
+        print_message(
+            f"This machine can run {fits} of these in parallel, not {at_once}; use --overcommit to do it anyway."
+        )
         at_once = fits
     play_all = functools.partial(run_batch, workers=at_once)
     if dask is not None:
         from harness.batch.cluster import run_on_cluster
 
-        play_all = functools.partial(run_on_cluster, address=dask, rescued=_say_rescued)
+        play_all = functools.partial(run_on_cluster, address=dask, rescued=_print_rescued)
     console = Console(stderr=True)
-    board = Board([one.title or "" for one in read])
-    shown = Live(board, console=console, refresh_per_second=4) if console.is_terminal else None
-    with interruptible() as interruption, _warnings_above(console), shown or contextlib.nullcontext():
-        outcomes = play_all(orders, tell=board.tell, done=board.done, interrupted=lambda: bool(interruption))
-    reports = Reports()
-    _write(outcomes, html, junit, reports)
+    table = ProgressTable([one.title or "" for one in read])
+    live = Live(table, console=console, refresh_per_second=4) if console.is_terminal else None
+    with interruptible() as interruption, _warnings_above(console), live or contextlib.nullcontext():
+        outcomes = play_all(
+            orders, tell=table.show_step, done=table.show_outcome, interrupted=lambda: bool(interruption)
+        )
+    files = ReportFiles()
+    _write_reports(outcomes, html, junit, files)
     failure = _common_failure(outcomes)
     if failure is None or json:
-        _answer(outcomes, json=json, error=str(failure) if failure else reports.error)
+        _print_outcomes(outcomes, json=json, error=str(failure) if failure else files.error)
     if interruption:
-        if reports.error:
-            say(reports.error)
+        if files.error:
+            print_message(files.error)
         raise typer.Exit(interruption.exit_code or 0)
     if failure is not None:
         raise failure
-    reports.raise_for_error()
+    files.raise_for_error()
     if not all(outcome.ok for outcome in outcomes):
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_FAILED)
 
 
 def _common_failure(outcomes: Sequence[Outcome]) -> HarnessError | None:
-    """Return the error for which not one of the scenarios could begin, as where there is no Chrome."""
+    """Return the error that kept every scenario from starting, for example a missing Chrome."""
     failures = [outcome.failure for outcome in outcomes]
     different = {(type(failure), str(failure)) for failure in failures}
     return failures[0] if len(different) == 1 else None
 
 
-def _say_rescued(recording: Recording) -> None:
-    say(f"A worker died; what it had recorded is {recording.path} ({recording.duration:.1f} s).")
+def _print_rescued(recording: Recording) -> None:
+    print_message(f"A worker crashed; {recording.path} ({recording.duration:.1f} s) was saved.")
 
 
 @contextlib.contextmanager
 def _warnings_above(console: Console) -> Iterator[None]:
-    """Let warnings go through the console, which puts them above the table that it keeps up to date."""
+    """Print warnings through the console, which puts them above the progress table."""
 
     class Above(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -174,65 +187,20 @@ def _warnings_above(console: Console) -> Iterator[None]:
         root.handlers = before
 
 
-@dataclass
-class _Row:
-    title: str
-    progress: Progress | None = None
-    outcome: Outcome | None = None
-
-
-@dataclass
-class Board:
-    """The table that shows how far everything is."""
-
-    titles: Sequence[str]
-    rows: list[_Row] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.rows = [_Row(title) for title in self.titles]
-
-    def tell(self, number: int, progress: Progress) -> None:
-        """Show a step."""
-        self.rows[number].progress = progress
-
-    def done(self, number: int, outcome: Outcome) -> None:
-        """Show what came of it."""
-        self.rows[number].outcome = outcome
-
-    def __rich__(self) -> Table:
-        """Return the table as it is now."""
-        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-        for heading in ("scenario", "step", "", "recordings", "verdict"):
-            table.add_column(heading, no_wrap=True)
-        for row in self.rows:
-            table.add_row(Text(printable(row.title)), *_state(row))
-        return table
-
-
-def _state(row: _Row) -> tuple[Text, ...]:
-    if row.outcome:
-        count = Text(str(len(row.outcome.recordings)))
-        well = Text("✓ all well", "green") if row.outcome.ok else Text("✗ failed", "red")
-        return Text("done", "dim"), Text(f"{row.outcome.seconds:.0f} s", "dim"), count, well
-    if row.progress:
-        return Text(f"{row.progress.step}/{row.progress.steps}"), Text(printable(row.progress.text)), Text(), Text()
-    return Text("waits", "dim"), Text(), Text(), Text()
-
-
-def _write(outcomes: Sequence[Outcome], html: Path | None, junit: Path | None, written: Reports) -> None:
+def _write_reports(outcomes: Sequence[Outcome], html: Path | None, junit: Path | None, files: ReportFiles) -> None:
     reports = [report for outcome in outcomes for report in outcome.reports]
     if html:
-        # The index has its name for itself.
+        # The name of the index is reserved.
         stems = {
             report.path: report.path.stem + ("-report" if report.path.stem == "index" else "") for report in reports
         }
         pages = {path: html / f"{stem}.html" for path, stem in stems.items()}
         for report in reports:
-            if not written.write(functools.partial(report.write_html, pages[report.path])):
+            if not files.write(functools.partial(report.write_html, pages[report.path])):
                 del pages[report.path]
         from harness.scenario.index_page import write_index
 
-        written.write(lambda: write_index(outcomes, pages, html / _INDEX))
+        files.write(lambda: write_index(outcomes, pages, html / _INDEX))
     if junit:
         from harness.verification.report.junit import write_junit
 
@@ -241,10 +209,10 @@ def _write(outcomes: Sequence[Outcome], html: Path | None, junit: Path | None, w
             for number, outcome in enumerate(outcomes, start=1)
             if outcome.error
         }
-        written.write(lambda: write_junit(reports, junit, broken=broken))
+        files.write(lambda: write_junit(reports, junit, broken=broken))
 
 
-def _answer(outcomes: Sequence[Outcome], *, json: bool, error: str | None) -> None:
+def _print_outcomes(outcomes: Sequence[Outcome], *, json: bool, error: str | None) -> None:
     if json:
         print_json(
             {
@@ -273,9 +241,9 @@ def _answer(outcomes: Sequence[Outcome], *, json: bool, error: str | None) -> No
         console.print(sign)
         if outcome.error:
             console.print(shown(f"  {outcome.error}"), markup=False, style="red")
-        print_verdicts(console, outcome.recordings, outcome.reports)
+        print_reports(console, outcome.recordings, outcome.reports)
         if not outcome.recordings:
             console.print("  Nothing was recorded.", markup=False)
     if len(outcomes) > 1:
-        well = sum(outcome.ok for outcome in outcomes)
-        console.print(f"{well} of {len(outcomes)} scenarios are all well.", markup=False)
+        passed = sum(outcome.ok for outcome in outcomes)
+        console.print(f"{passed} of {len(outcomes)} scenarios passed.", markup=False)

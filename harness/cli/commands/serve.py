@@ -20,7 +20,7 @@ from harness.cli.options import (
     SfuOption,
     SfuRoomOption,
     debugging,
-    say,
+    print_message,
 )
 from harness.errors import ConfigError
 from harness.recording.files.text import shown
@@ -141,7 +141,7 @@ def serve(
         invitation = _invitation(server.urls, folder, code=code, view_code=view_code, far=far, proxied=bool(origins))
         console.print(shown(invitation), markup=False)
         if far and tls is None:
-            say("Everybody on the way can read and change what goes over this network: --insecure.")
+            print_message("Everybody on the way can read and change what goes over this network: --insecure.")
         never = threading.Event()
         while not interruption:
             never.wait(_LOOK_EVERY)

@@ -1,4 +1,4 @@
-"""``harness verify``: judges recordings that are there already."""
+"""``harness verify``: verifies existing recordings."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.exit_codes import EXIT_FAILED
 from harness.cli.options import (
     DebugOption,
     HtmlOption,
     JsonOption,
     JunitOption,
-    Reports,
+    ReportFiles,
     debugging,
     print_json,
     stdout,
@@ -27,27 +28,37 @@ if TYPE_CHECKING:
 
 
 def verify(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recordings to judge.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recordings to verify.")],
     *,
     duration: Annotated[
-        float | None, typer.Option(envvar="HARNESS_DURATION", help="How long each should last, seconds.", metavar="S")
+        float | None,
+        typer.Option(envvar="HARNESS_DURATION", help="Expected duration of each, in seconds.", metavar="S"),
     ] = None,
     expect: Annotated[
         Path | None,
-        typer.Option(envvar="HARNESS_EXPECT", help="Limits, and who is seen and heard when: TOML.", metavar="FILE"),
+        typer.Option(
+            envvar="HARNESS_EXPECT",
+            help="Limits, and when each participant is visible and audible: TOML.",
+            metavar="FILE",
+        ),
     ] = None,
     redact: Annotated[
-        bool, typer.Option("--redact", envvar="HARNESS_REDACT", help="Name neither people nor files, to share it.")
+        bool,
+        typer.Option(
+            "--redact",
+            envvar="HARNESS_REDACT",
+            help="Leave out the names of participants and files, to share the report.",
+        ),
     ] = False,
     html: HtmlOption = None,
     junit: JunitOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Judge recordings: who is in them, when, how smoothly, how far sound is from picture.
+    """Verify recordings: who is in them, when, how smooth the video is, and how far audio and video are apart.
 
-    What the manifest beside a file says is compared with what is in the file. Of several files one that is missing, or
-    can't be read, has a report that failed; a single one is wrong usage.
+    The manifest next to a file is compared with the file. If one of several files is missing or can't be read, its
+    report has failed; if the only file can't be read, that is wrong usage.
 
     For example:
 
@@ -59,9 +70,9 @@ def verify(
     if debug:
         debugging(on=True)
     if html and len(files) > 1:
-        message = f"--html takes one recording, and {len(files)} were given; for several there are --junit and --json."
+        message = f"--html takes one recording, but {len(files)} were given; use --junit or --json for several."
         raise ConfigError(message)
-    from harness.verification import verify as judge
+    from harness.verification import verify as verify_file
     from harness.verification.report.junit import write_junit
     from harness.verification.report.target import check_targets
     from harness.verification.values.expectations import Expected, read_expected
@@ -74,8 +85,8 @@ def verify(
         duration = expected.duration
     check_question(duration, expected.limits, expected.expect)
 
-    def examine(file: Path, redact: bool | str) -> Report:
-        return judge(
+    def make_report(file: Path, redact: bool | str) -> Report:
+        return verify_file(
             file,
             duration=duration,
             limits=expected.limits,
@@ -84,43 +95,45 @@ def verify(
             redact=redact,
         )
 
-    reports = [examine(files[0], redact)] if len(files) == 1 else _each(files, examine, redact=redact)
-    written = Reports()
+    reports = [make_report(files[0], redact)] if len(files) == 1 else _report_on_each(files, make_report, redact=redact)
+    report_files = ReportFiles()
     if html:
-        written.write(lambda: reports[0].write_html(html))
+        report_files.write(lambda: reports[0].write_html(html))
     if junit:
-        written.write(lambda: write_junit(reports, junit))
+        report_files.write(lambda: write_junit(reports, junit))
     ok = all(report.ok for report in reports)
     if json:
-        print_json({"ok": ok, "reports": [report.as_json() for report in reports]}, error=written.error)
+        print_json({"ok": ok, "reports": [report.as_json() for report in reports]}, error=report_files.error)
     else:
         console = stdout()
         for report in reports:
             console.print(report)
-    written.raise_for_error()
+    report_files.raise_for_error()
     if not ok:
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_FAILED)
 
 
-def _each(files: Sequence[Path], examine: Callable[[Path, bool | str], Report], *, redact: bool) -> list[Report]:
-    """Return a report on every file: one that can't be read has one that failed, and the others keep theirs.
+def _report_on_each(
+    files: Sequence[Path], make_report: Callable[[Path, bool | str], Report], *, redact: bool
+) -> list[Report]:
+    """Return a report on every file; the report on a file that can't be read has failed.
 
-    Raises SetupError where not one of them could be read for want of something that this machine lacks.
+    Raises SetupError if none of them could be read because this machine lacks something.
     """
     from harness.verification.report.redaction import STEM
     from harness.verification.unreadable import failed_report
 
     reports: list[Report] = []
-    lacking: list[SetupError] = []
+    setup_errors: list[SetupError] = []
     for number, file in enumerate(files, 1):
-        # Files without names are told apart by their place.
+        # Redacted files are identified by their number.
         stem = f"{STEM} {number}" if redact else False
         try:
-            reports.append(examine(file, stem))
+            reports.append(make_report(file, stem))
         except HarnessError as error:
             if isinstance(error, SetupError):
-                lacking.append(error)
+                setup_errors.append(error)
             reports.append(failed_report(file, str(error), redact=stem))
-    if len(lacking) == len(files):
-        raise lacking[0]
+    if len(setup_errors) == len(files):
+        raise setup_errors[0]
     return reports

@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from harness.cli.commands.run import _common_failure, _write
-from harness.cli.options import Reports
+from harness.cli.commands.run import _common_failure, _write_reports
+from harness.cli.options import ReportFiles
 from harness.errors import ConfigError, SetupError
 from harness.scenario import Outcome, Scenario
 from harness.scenario.steps import Join
@@ -118,10 +118,10 @@ def outcome(folder: Path, name: str, title: str = "") -> Outcome:
 
 def test_a_page_that_can_not_be_written_costs_no_other_page(tmp_path: Path) -> None:
     """The index names the recording without a link, and the JUnit file is written."""
-    pages, junit, written = tmp_path / "pages", tmp_path / "results.xml", Reports()
+    pages, junit, written = tmp_path / "pages", tmp_path / "results.xml", ReportFiles()
     (pages / "first.html").mkdir(parents=True)
 
-    _write([outcome(tmp_path, "first"), outcome(tmp_path, "second", "half \ud83d")], pages, junit, written)
+    _write_reports([outcome(tmp_path, "first"), outcome(tmp_path, "second", "half \ud83d")], pages, junit, written)
 
     assert written.error is not None
     assert str(pages / "first.html") in written.error

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.cli.application_call import asked, read_script
+from harness.cli.application_call import read_script, requested_call
 from harness.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,26 +17,26 @@ pytestmark = pytest.mark.parallel
 
 def test_without_an_address_it_is_our_own_room() -> None:
     """Nothing asked, nothing to enter."""
-    assert asked(None, None, None) is None
+    assert requested_call(None, None, None) is None
 
 
 def test_a_script_without_an_address_is_refused(tmp_path: Path) -> None:
     """It would do nothing."""
     with pytest.raises(ConfigError, match="belong to --url"):
-        asked(None, tmp_path / "join.py", None)
+        requested_call(None, tmp_path / "join.py", None)
 
 
 @pytest.mark.parametrize("url", ["localhost:8443", "ftp://example.org", "https://", "room"])
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     """Only pages of the web are opened."""
     with pytest.raises(ConfigError, match=r"--url: .* is not possible"):
-        asked(url, None, None)
+        requested_call(url, None, None)
 
 
 def test_a_state_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """With where one comes from."""
     with pytest.raises(ConfigError, match=r"storage_state\(path"):
-        asked("https://localhost/", None, tmp_path / "state.json")
+        requested_call("https://localhost/", None, tmp_path / "state.json")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from harness.server.room_server import RoomServer
 from harness.session.context import RoomContext
 from harness.session.participant import Participant
 from harness.session.room import Room
-from harness.session.teardown import take_every_step
+from harness.session.teardown import run_every_step
 from tests.support.spooling import VERSIONS, recorded
 
 if TYPE_CHECKING:
@@ -128,6 +128,6 @@ def test_every_step_is_taken_and_the_first_error_raised() -> None:
             raise ValueError(number)
 
     with pytest.raises(ValueError, match=r"^1$"):
-        take_every_step(lambda number=number: step(number) for number in range(4))  # type: ignore[misc]
+        run_every_step(lambda number=number: step(number) for number in range(4))  # type: ignore[misc]
 
     assert [0, 1, 2, 3] == taken

@@ -1,0 +1,27 @@
+"""Asking a program for its version, which is also how to find out whether it starts at all."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import os
+
+_ANSWER_SECONDS: Final = 30
+
+
+def ask_version(executable: str | os.PathLike[str]) -> subprocess.CompletedProcess[str]:
+    """Return what ``executable --version`` prints and its exit code.
+
+    Raises OSError if the program can't be started, SubprocessError if it does not answer in time.
+    """
+    return subprocess.run(
+        [executable, "--version"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=_ANSWER_SECONDS,
+        check=False,
+    )

@@ -1,0 +1,61 @@
+"""ProgressTable: how far every scenario of a batch is, as a table on the terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from harness.recording.files.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.scenario import Outcome, Progress
+
+
+@dataclass
+class _Row:
+    title: str
+    progress: Progress | None = None
+    outcome: Outcome | None = None
+
+
+@dataclass
+class ProgressTable:
+    """One row for each scenario, with its step or its outcome."""
+
+    titles: Sequence[str]
+    rows: list[_Row] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rows = [_Row(title) for title in self.titles]
+
+    def show_step(self, number: int, progress: Progress) -> None:
+        """Show the step that a scenario begins."""
+        self.rows[number].progress = progress
+
+    def show_outcome(self, number: int, outcome: Outcome) -> None:
+        """Show the outcome of a scenario."""
+        self.rows[number].outcome = outcome
+
+    def __rich__(self) -> Table:
+        """Return the table in its current state."""
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+        for heading in ("scenario", "step", "", "recordings", "result"):
+            table.add_column(heading, no_wrap=True)
+        for row in self.rows:
+            table.add_row(Text(printable(row.title)), *_state(row))
+        return table
+
+
+def _state(row: _Row) -> tuple[Text, ...]:
+    if row.outcome:
+        count = Text(str(len(row.outcome.recordings)))
+        result = Text("✓ passed", "green") if row.outcome.ok else Text("✗ failed", "red")
+        return Text("done", "dim"), Text(f"{row.outcome.seconds:.0f} s", "dim"), count, result
+    if row.progress:
+        return Text(f"{row.progress.step}/{row.progress.steps}"), Text(printable(row.progress.text)), Text(), Text()
+    return Text("waiting", "dim"), Text(), Text(), Text()
