@@ -39,7 +39,7 @@ const { client } = window;
 /** @type {{id: string, name: string, videoTrack: MediaStreamTrack, audioTrack: MediaStreamTrack}[]} */
 let people = [];
 
-/** Puts people into the picture: alice herself, and others made here or come from the room. @param {{others: number, size: PictureSize, scene: 'local' | 'webrtc'}} options */
+/** Puts people into the picture: alice herself, and others made here or come from the room. @param {{others: number, size: VideoSize, scene: 'local' | 'webrtc'}} options */
 async function open({ others, size, scene }) {
   client.media.fit(size);
   const [videoTrack] = client.media.stream.getVideoTracks();
@@ -93,7 +93,7 @@ class Ours {
       screen: false,
       remote: scene === 'webrtc' && one.id !== client.room.id,
       skew: () => Promise.resolve(0),
-      rouse: () => undefined,
+      resumePlayback: () => undefined,
     }));
     await this.take.begin(sources, client.room.spoolToken);
   }

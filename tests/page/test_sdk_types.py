@@ -67,7 +67,7 @@ CONFIGURATION = {
         "types": ["dom-mediacapture-transform"],
         "skipLibCheck": True,
     },
-    "files": ["program.ts", str(ROOT / "web" / "src" / "types.d.ts")],
+    "files": ["program.ts", *map(str, (ROOT / "web" / "src" / "types").glob("*.d.ts"))],
 }
 
 

@@ -48,7 +48,7 @@ const page = /** @type {Window & {NERTC?: unknown, client?: Client, harness?: un
 /** A client as NERTC's guide knows it: once joined, the page's own. */
 const createOwn = () => {
   const made = createClient();
-  made.addEventListener('joined', () => {
+  made.listen('joined', () => {
     page.client = made;
   });
   return made;

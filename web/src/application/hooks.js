@@ -53,9 +53,21 @@
       return module.attach(this, HARNESS);
     }
 
-    /** @param {string} type @param {unknown} [detail] */
-    tell(type, detail) {
-      this.dispatchEvent(new CustomEvent(type, { detail }));
+    /** @param {string} type @param {RTCPeerConnection} [connection] */
+    emit(type, connection) {
+      this.dispatchEvent(new CustomEvent(type, { detail: connection }));
+    }
+
+    /**
+     * Calls `handler` with the connection of every such event. This script can't import shared/events.js.
+     *
+     * @param {'connection' | 'closed'} type
+     * @param {(connection: RTCPeerConnection) => void} handler
+     */
+    listen(type, handler) {
+      this.addEventListener(type, (event) => {
+        handler(/** @type {CustomEvent<RTCPeerConnection>} */ (event).detail);
+      });
     }
   }
 
@@ -68,9 +80,9 @@
       const made = /** @type {unknown} */ (Reflect.construct(target, args, newTarget));
       const connection = /** @type {RTCPeerConnection} */ (made);
       hooks.connections.add(connection);
-      hooks.tell('connection', connection);
+      hooks.emit('connection', connection);
       connection.addEventListener('track', ({ receiver, streams }) => hooks.streams.set(receiver, streams));
-      connection.addEventListener('signalingstatechange', () => hooks.tell('sending'));
+      connection.addEventListener('signalingstatechange', () => hooks.emit('sending'));
       void hooks.wake().catch(() => undefined);
       return connection;
     },
@@ -106,14 +118,14 @@
     });
   }
 
-  const sending = () => hooks.tell('sending');
+  const sending = () => hooks.emit('sending');
   for (const name of ['addTrack', 'addTransceiver', 'removeTrack', 'addStream', 'removeStream'])
     after(Native.prototype, name, sending);
   after(RTCRtpSender.prototype, 'replaceTrack', sending);
   after(MediaStreamTrack.prototype, 'stop', sending);
   after(Native.prototype, 'close', (connection) => {
     hooks.connections.delete(/** @type {RTCPeerConnection} */ (connection));
-    hooks.tell('closed', connection);
+    hooks.emit('closed', /** @type {RTCPeerConnection} */ (connection));
     sending();
   });
 

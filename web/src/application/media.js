@@ -1,6 +1,7 @@
 /** AppMedia: what an application sends of its own accord; and the camera that it may be given for it. */
 
 import { invalidState } from '../shared/errors.js';
+import { Emitter } from '../shared/events.js';
 
 const CAMERA_ID = 'harness-camera';
 const MICROPHONE_ID = 'harness-microphone';
@@ -10,8 +11,9 @@ const GROUP = 'harness';
  * Emits `changed` when something else is sent. Nothing of it is ours to switch.
  *
  * @implements {LocalMedia}
+ * @extends {Emitter<{changed: void}>}
  */
-export class AppMedia extends EventTarget {
+export class AppMedia extends Emitter {
   kind = /** @type {const} */ ('application');
   /** What is sent now: at most one picture and one sound. */
   stream = new MediaStream();
@@ -89,7 +91,7 @@ export class AppMedia extends EventTarget {
       if (before) this.stream.removeTrack(before);
       if (now) this.stream.addTrack(now);
     }
-    this.dispatchEvent(new Event('changed'));
+    this.emit('changed');
   }
 }
 
@@ -183,7 +185,7 @@ class GivenCamera {
   }
 }
 
-/** @param {PictureSize} size */
+/** @param {VideoSize} size */
 const videoCapabilities = ({ width, height }) => ({
   deviceId: CAMERA_ID,
   groupId: GROUP,

@@ -1,5 +1,6 @@
 /** People: whoever is at the other end of an application's own peer connections, put together from their tracks. */
 
+import { Emitter } from '../shared/events.js';
 import { Playing, statisticsOf } from '../webrtc/tracks.js';
 
 /** How often tracks that went without a word are looked for, in ms. */
@@ -41,8 +42,8 @@ export class Person {
     if (kind === 'audio') this.close();
   }
 
-  rouse() {
-    this.#playing?.rouse();
+  resumePlayback() {
+    this.#playing?.resumePlayback();
   }
 
   /** What WebRTC says of their tracks. */
@@ -56,8 +57,12 @@ export class Person {
   }
 }
 
-/** Emits `came`, `changed` and `gone` with a Person, `cut` and `mended` with those whose connection breaks and is back. */
-export class People extends EventTarget {
+/**
+ * Emits `came`, `changed` and `gone` with a Person, `disconnected` and `reconnected` with those whose connection breaks and is back.
+ *
+ * @extends {Emitter<PeopleEvents>}
+ */
+export class People extends Emitter {
   /** @type {Map<RTCPeerConnection, Map<string, Person>>} */
   #people = new Map();
   /** When a connection was cut. @type {Map<RTCPeerConnection, number>} */
@@ -70,8 +75,8 @@ export class People extends EventTarget {
     super();
     this.#hooks = hooks;
     for (const connection of hooks.connections) this.#follow(connection);
-    hooks.addEventListener('connection', (event) => this.#follow(detailOf(event)));
-    hooks.addEventListener('closed', (event) => this.#forget(detailOf(event)));
+    hooks.listen('connection', (connection) => this.#follow(connection));
+    hooks.listen('closed', (connection) => this.#forget(connection));
     this.#timer = setInterval(() => this.#look(), LOOK_EVERY);
   }
 
@@ -127,7 +132,7 @@ export class People extends EventTarget {
     const person = known ?? new Person(connection, key);
     person.take(receiver);
     people.set(person.key, person);
-    this.#emit(known ? 'changed' : 'came', person);
+    this.emit(known ? 'changed' : 'came', person);
   }
 
   /** Whether somebody has such a track, and it comes or may yet come. @param {Person} person @param {'audio' | 'video'} kind */
@@ -154,7 +159,7 @@ export class People extends EventTarget {
           const over = transceiver !== undefined && isOver(transceiver);
           if (receiver.track.readyState === 'live' && !over) continue;
           person.drop(kind);
-          this.#emit('changed', person);
+          this.emit('changed', person);
         }
         if (person.receivers.size === 0) this.#go(people, person);
       }
@@ -171,7 +176,7 @@ export class People extends EventTarget {
     if (broken) this.#cut.set(connection, performance.now());
     else this.#cut.delete(connection);
     for (const person of this.#people.get(connection)?.values() ?? [])
-      this.#emit(broken ? 'cut' : 'mended', person);
+      this.emit(broken ? 'disconnected' : 'reconnected', person);
   }
 
   /** @param {RTCPeerConnection} connection */
@@ -187,17 +192,11 @@ export class People extends EventTarget {
   #go(people, person) {
     if (!people?.delete(person.key)) return;
     person.close();
-    this.#emit('gone', person);
-  }
-
-  /** @param {string} type @param {Person} person */
-  #emit(type, person) {
-    this.dispatchEvent(new CustomEvent(type, { detail: person }));
+    this.emit('gone', person);
   }
 }
 
-/** @param {Event} event */
-const detailOf = (event) => /** @type {CustomEvent<RTCPeerConnection>} */ (event).detail;
+/** @typedef {{came: Person, changed: Person, gone: Person, disconnected: Person, reconnected: Person}} PeopleEvents */
 
 /** States in which nothing comes. */
 const BROKEN = new Set(['disconnected', 'failed', 'closed']);

@@ -4,6 +4,7 @@
  */
 
 import { invalidState, stepTimeout } from '../shared/errors.js';
+import { Emitter } from '../shared/events.js';
 import { flows, kept, skewOf } from '../webrtc/statistics.js';
 import { markOf } from './identify.js';
 import { People } from './participants.js';
@@ -16,11 +17,13 @@ const NAMELESS_FOR = 3000;
 
 /** @typedef {import('./participants.js').Person} Person */
 
-/** Somebody else in the call. */
+/**
+ * Somebody else in the call.
+ *
+ * @implements {CallMember}
+ */
 class Member {
-  remoteServer = false;
   received = false;
-  cut = false;
 
   /** @param {MemberInfo} info @param {Person} person */
   constructor(info, person) {
@@ -45,8 +48,13 @@ class Member {
   }
 }
 
-/** Emits what Room does: `joined`, `left`, `track`, `state`, `cut`, `mended`, `clock`, `closed`. */
-export class AppRoom extends EventTarget {
+/**
+ * Emits what Room does: `joined`, `left`, `track`, `state`, `disconnected`, `reconnected`, `clock`, `closed`.
+ *
+ * @extends {Emitter<CallRoomEvents>}
+ * @implements {CallRoom}
+ */
+export class AppRoom extends Emitter {
   /** Join and leave events are what this page sees in the call, not who has the page open. */
   presenceFromServer = false;
   /** @type {Map<string, Member>} */
@@ -76,11 +84,9 @@ export class AppRoom extends EventTarget {
     super();
     this.#signaling = signaling;
     this.#hooks = hooks;
-    signaling.addEventListener('message', (event) => {
-      this.#handle(/** @type {CustomEvent<FromServer>} */ (event).detail);
-    });
-    for (const type of ['clock', 'lost', 'resumed', 'closed'])
-      signaling.addEventListener(type, () => this.dispatchEvent(new Event(type)));
+    signaling.listen('message', (message) => this.#handle(message));
+    for (const type of /** @type {const} */ (['clock', 'lost', 'resumed', 'closed']))
+      signaling.listen(type, () => this.emit(type));
   }
 
   get clock() {
@@ -97,14 +103,11 @@ export class AppRoom extends EventTarget {
     for (const info of welcome.members) this.#known.set(info.id, info);
     const people = new People(this.#hooks);
     this.#people = people;
-    /** @param {string} type @param {(person: Person) => void} hear */
-    const on = (type, hear) =>
-      people.addEventListener(type, (event) => hear(/** @type {CustomEvent<Person>} */ (event).detail));
-    on('came', (person) => void this.#meet(person));
-    on('changed', (person) => this.#onChanged(person));
-    on('gone', (person) => this.#onGone(person));
-    on('cut', (person) => this.#emitOf('cut', person));
-    on('mended', (person) => this.#emitOf('mended', person));
+    people.listen('came', (person) => void this.#meet(person));
+    people.listen('changed', (person) => this.#onChanged(person));
+    people.listen('gone', (person) => this.#onGone(person));
+    people.listen('disconnected', (person) => this.#emitOf('disconnected', person));
+    people.listen('reconnected', (person) => this.#emitOf('reconnected', person));
     for (const person of people.all) void this.#meet(person);
   }
 
@@ -117,7 +120,7 @@ export class AppRoom extends EventTarget {
     // The application decides whom it receives.
   }
 
-  wantedSize() {
+  requestedSize() {
     return null;
   }
 
@@ -130,7 +133,7 @@ export class AppRoom extends EventTarget {
   }
 
   /** Fails where the page is in no call, so that nobody records nothing. */
-  check() {
+  checkRecordable() {
     if (this.#hooks.connections.size > 0) return;
     throw invalidState(
       'This page is in no call: it has no WebRTC connection yet. Get it into one before recording.',
@@ -151,6 +154,12 @@ export class AppRoom extends EventTarget {
     }
   }
 
+  /** Returns the joins of everybody in the recording: only this page knows who is in the call. @param {RecorderKind} recorder */
+  presence(recorder) {
+    const others = recorder === 'all' ? [...this.members.values()] : [];
+    return [this, ...others].map(({ name }) => presenceOf('join', name));
+  }
+
   /** @param {{audio: boolean, video: boolean, screen: boolean}} state */
   announce(state) {
     // Who hangs up says so: the others' connections may take long to notice, and a server need not tell them.
@@ -164,8 +173,8 @@ export class AppRoom extends EventTarget {
   }
 
   /** @param {string} id */
-  rouse(id) {
-    this.members.get(id)?.person.rouse();
+  resumePlayback(id) {
+    this.members.get(id)?.person.resumePlayback();
   }
 
   async statistics() {
@@ -206,7 +215,7 @@ export class AppRoom extends EventTarget {
         if (info) Object.assign(info, { audio, video, screen });
         const member = this.members.get(message.id);
         if (member && !connected) this.#onGone(member.person);
-        else if (member) this.#emit('state', member);
+        else if (member) this.emit('state', member);
         break;
       }
       default:
@@ -257,7 +266,8 @@ export class AppRoom extends EventTarget {
     const member = new Member(info, person);
     this.members.set(info.id, member);
     this.#memberOf.set(person, member);
-    this.#emit('joined', member);
+    this.emit('presence', presenceOf('join', member.name));
+    this.emit('joined', member);
     void this.#arrived(member);
   }
 
@@ -288,17 +298,16 @@ export class AppRoom extends EventTarget {
     if (!member) return;
     this.#memberOf.delete(person);
     this.members.delete(member.id);
-    this.#emit('left', member);
+    this.emit('presence', presenceOf('leave', member.name));
+    this.emit('left', member);
   }
 
-  /** @param {string} type @param {Person} person */
+  /** @param {'track' | 'disconnected' | 'reconnected'} type @param {Person} person */
   #emitOf(type, person) {
     const member = this.#memberOf.get(person);
-    if (member) this.#emit(type, member);
-  }
-
-  /** @param {string} type @param {Member} member */
-  #emit(type, member) {
-    this.dispatchEvent(new CustomEvent(type, { detail: member }));
+    if (member) this.emit(type, member);
   }
 }
+
+/** @param {'join' | 'leave'} event @param {string} participant @returns {PresenceEntry} */
+const presenceOf = (event, participant) => ({ event, participant });

@@ -2,6 +2,7 @@
 
 import { pageNow } from '../shared/clock.js';
 import { cacheError } from '../shared/errors.js';
+import { Emitter } from '../shared/events.js';
 import { Health } from './health.js';
 import { Watchdog } from '../shared/watchdog.js';
 
@@ -31,8 +32,12 @@ const STATISTICS_EVERY = 1000;
 /** @type {AskStatistics} */
 const unconnected = () => Promise.resolve([]);
 
-/** Emits `stalled` with a message when something stands still, `failed` with an Error when the recording breaks by itself. */
-export class Take extends EventTarget {
+/**
+ * Emits `stalled` with a message when something stands still, `failed` with an Error when the recording breaks by itself.
+ *
+ * @extends {Emitter<{stalled: string, failed: Error}>}
+ */
+export class Take extends Emitter {
   /** @type {'new' | 'recording' | 'paused' | 'stopped' | 'failed' | 'cleaned'} */
   state = 'new';
   downloaded = false;
@@ -66,31 +71,21 @@ export class Take extends EventTarget {
     this.spool = spool;
     this.recorder = recorder;
     this.#clock = clock;
-    mixer.addEventListener('ticks', (event) => {
-      const { first, written } = /** @type {CustomEvent<TickLog>} */ (event).detail;
+    mixer.listen('ticks', ({ first, written }) => {
       this.health.ticks(written);
       this.#tell(() => spool.ticks(first, written));
     });
-    mixer.addEventListener('event', (event) => {
-      const happened = /** @type {CustomEvent<RoomEvent>} */ (event).detail;
+    mixer.listen('event', (happened) => {
       if (happened.event === 'alarm') this.#stalled(happened.message ?? '');
       this.#tell(() => spool.event({ ...happened, time: clock.room(happened.time) }));
     });
-    spool.addEventListener('stalled', (event) => {
-      this.#alarm(/** @type {CustomEvent<string>} */ (event).detail);
-    });
-    spool.addEventListener('alarm', (event) => {
-      this.#stalled(/** @type {CustomEvent<{message: string}>} */ (event).detail.message);
-    });
-    spool.addEventListener('hashed', (event) => {
-      const { sha256 } = /** @type {CustomEvent<{sha256: string}>} */ (event).detail;
+    spool.listen('stalled', (message) => this.#alarm(message));
+    spool.listen('alarm', ({ message }) => this.#stalled(message));
+    spool.listen('hashed', ({ sha256 }) => {
       if (this.finished) this.finished.sha256 = sha256;
     });
-    for (const stage of [mixer, recorder]) {
-      stage.addEventListener('failed', (event) =>
-        this.#fail(/** @type {CustomEvent<Error>} */ (event).detail),
-      );
-    }
+    mixer.listen('failed', (error) => this.#fail(error));
+    recorder.listen('failed', (error) => this.#fail(error));
   }
 
   get id() {
@@ -250,7 +245,7 @@ export class Take extends EventTarget {
     if (this.finished) return;
     this.alarm = message;
     this.alarms.push({ elapsed: this.elapsed, message });
-    this.dispatchEvent(new CustomEvent('stalled', { detail: message }));
+    this.emit('stalled', message);
   }
 
   /** @param {() => void} message */
@@ -266,6 +261,6 @@ export class Take extends EventTarget {
     this.state = 'failed';
     this.error = error;
     void this.mixer.close();
-    this.dispatchEvent(new CustomEvent('failed', { detail: error }));
+    this.emit('failed', error);
   }
 }

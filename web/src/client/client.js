@@ -1,24 +1,23 @@
 /** Client: join, leave, devices and the recording calls. The one place that strings the stages together, through one queue. */
 
 import { invalidState, notSupported } from '../shared/errors.js';
+import { Emitter } from '../shared/events.js';
 import { recordPlan } from './record-plan.js';
 import { Take } from './active-recording.js';
 
 /**
  * @typedef {object} Parts what a client is made of; the roots build them
  * @property {() => string | null} unsupported why this browser can't record, or null
- * @property {() => Room} createRoom
+ * @property {() => CallRoom} createRoom
  * @property {(kind: string, options: {name: string, marker: number, clock: RoomClockLike, devices: DeviceIds, videoFile: string | null}) => Promise<LocalMedia>} openMedia
  * @property {(plan: RecordPlan) => import('../mixer/mixer.js').Mixer} createMixer
  * @property {() => import('../recorder/spool.js').Spool} createSpool
  * @property {(stream: MediaStream, spool: Spool, plan: RecordPlan) => import('../recorder/recorder.js').Recorder} createRecorder
- * @property {(ids: string[], plan: RecordPlan, speaker: string | null) => Record<string, PictureSize>} tileSizes
+ * @property {(ids: string[], plan: RecordPlan, speaker: string | null) => Record<string, VideoSize>} tileSizes
  * @property {(address: {url: string, name: string}) => Promise<void>} download
  */
 
 /** @typedef {import('../recorder/spool.js').Spool} Spool */
-/** Our own room, or somebody else's call seen from its page. @typedef {import('../room/room.js').Room | import('../application/room.js').AppRoom} Room */
-/** @typedef {import('../room/room.js').Member} Member */
 /** @typedef {import('../mixer/mixer.js').Source} Source */
 
 /**
@@ -45,13 +44,14 @@ const SMALLEST = { width: 160, height: 90, frameRate: 15 };
  * Emits `changed` whenever something that people see is different, `joined`, and the recording's own events:
  * `recording-started`, `-paused`, `-resumed`, `-stopped`, `-downloaded`, `-cleaned`, `-stalled`, `-failed`.
  *
+ * @extends {Emitter<ClientEvents>}
  * @implements {MediaRecordingCalls}
  */
-export class Client extends EventTarget {
+export class Client extends Emitter {
   /** @type {'new' | 'joined' | 'left'} */
   state = 'new';
   name = '';
-  /** @type {Room | null} */
+  /** @type {CallRoom | null} */
   room = null;
   /** @type {LocalMedia | null} */
   media = null;
@@ -68,7 +68,7 @@ export class Client extends EventTarget {
   #screen = false;
   /** Whether the camera was on before the screen was shown. */
   #cameraBefore = true;
-  /** The size at which our own recording shows us. @type {PictureSize | null} */
+  /** The size at which our own recording shows us. @type {VideoSize | null} */
   #own = null;
   /** @type {Promise<unknown>} */
   #queue = Promise.resolve();
@@ -255,22 +255,21 @@ export class Client extends EventTarget {
     this.room = joined;
     this.name = joined.name;
     this.#subscriptions = subscriptions;
-    for (const type of ['joined', 'left', 'track', 'state']) {
-      joined.addEventListener(type, (event) => {
-        this.#onMember(type, /** @type {CustomEvent<Member>} */ (event).detail);
-      });
-    }
-    joined.addEventListener('wanted', () => this.#fit());
+    for (const type of /** @type {const} */ (['joined', 'left', 'track', 'state']))
+      joined.listen(type, (member) => this.#onMember(type, member));
+    joined.listen('presence', (entry) => {
+      for (const take of this.#live) if (take.plan.recorder === 'all') take.note(entry);
+    });
+    joined.listen('requested', () => this.#fit());
     for (const [type, on] of /** @type {const} */ ([
-      ['cut', false],
-      ['mended', true],
+      ['disconnected', false],
+      ['reconnected', true],
     ])) {
-      joined.addEventListener(type, (event) => {
-        const { name: participant } = /** @type {CustomEvent<Member>} */ (event).detail;
+      joined.listen(type, ({ name: participant }) => {
         for (const take of this.#live) take.note({ event: 'network', participant, on });
       });
     }
-    joined.addEventListener('closed', () => this.#emit('changed'));
+    joined.listen('closed', () => this.emit('changed'));
     const { name: known, marker, clock } = joined;
     const opened = await this.#parts
       .openMedia(media, { name: known, marker, clock, devices, videoFile })
@@ -283,7 +282,7 @@ export class Client extends EventTarget {
     if (opened.kind === 'application')
       this.#followApp(/** @type {import('../application/media.js').AppMedia} */ (opened));
     else for (const track of opened.stream.getTracks()) this.#follow(track);
-    joined.addEventListener('clock', () => opened.setClock(joined.clock.offset));
+    joined.listen('clock', () => opened.setClock(joined.clock.offset));
     this.#fit();
     this.state = 'joined';
     // Who has no such device has it switched off.
@@ -291,8 +290,9 @@ export class Client extends EventTarget {
     this.#camera &&= opened.stream.getVideoTracks().length > 0;
     // What was off in the room before is off in this one.
     if (!this.#microphone || !this.#camera) this.#announce();
-    this.#emit('changed');
-    this.#emit('joined');
+    this.emit('changed');
+    this.emit('joined');
+    this.emit('changed');
     await joined.publish(opened, timeout);
     return { id: joined.id, marker: joined.marker, name: joined.name };
   }
@@ -309,7 +309,7 @@ export class Client extends EventTarget {
       this.media = null;
       if (this.#screen) this.#camera = this.#cameraBefore;
       this.#screen = false;
-      this.#emit('changed');
+      this.emit('changed');
     }
   }
 
@@ -320,7 +320,7 @@ export class Client extends EventTarget {
     const plan = recordPlan(data);
     const { room } = this;
     if (this.state !== 'joined' || !room) throw invalidState('Not in a room; join one before recording.');
-    room.check();
+    room.checkRecordable();
     const old = this.take;
     /** What was downloaded by itself. @type {(FinishedRecording | null)[]} */
     const downloaded = [];
@@ -334,11 +334,11 @@ export class Client extends EventTarget {
       downloaded.push(await this.#fetch(old));
     }
     if (old) await this.#free(old);
-    this.#emit('recording-started', { id: take.id });
+    this.#notify('recording-started', { id: take.id });
     return { id: take.id, mimeType: plan.mimeType, elapsed: take.elapsed, downloaded };
   }
 
-  /** @param {RecordPlan} plan @param {Room} room */
+  /** @param {RecordPlan} plan @param {CallRoom} room */
   async #begin(plan, room) {
     this.#beginning = plan;
     this.#subscribe();
@@ -346,27 +346,17 @@ export class Client extends EventTarget {
       if (plan.recorder === 'all') await room.allArrived();
       const take = new Take(plan, await this.#stages(plan), room.clock);
       const { mixer } = take;
-      take.addEventListener('stalled', (event) => {
-        this.#emit('recording-stalled', {
-          id: take.id,
-          message: /** @type {CustomEvent<string>} */ (event).detail,
-        });
-      });
-      take.addEventListener('failed', (event) => {
+      take.listen('stalled', (message) => this.#notify('recording-stalled', { id: take.id, message }));
+      take.listen('failed', (error) => {
         this.#live.delete(take);
-        this.#emit('recording-failed', {
-          id: take.id,
-          error: /** @type {CustomEvent<Error>} */ (event).detail,
-        });
+        this.#notify('recording-failed', { id: take.id, error });
       });
-      mixer.addEventListener('speaker', () => this.#subscribe());
+      mixer.listen('speaker', () => this.#subscribe());
       const others = plan.recorder === 'all' ? [...room.members.values()] : [];
       this.#live.add(take);
       try {
         const sources = [this.#self(room), ...others.map((member) => source(room, member))];
-        if (!room.presenceFromServer)
-          for (const { name } of sources) take.note({ event: 'join', participant: name });
-        for (const member of others) if (member.remoteServer) take.note(arrival(member));
+        for (const entry of room.presence(plan.recorder)) take.note(entry);
         await take.begin(sources, room.spoolToken, () => room.statistics(), room.presenceFromServer);
       } catch (error) {
         this.#live.delete(take);
@@ -404,8 +394,8 @@ export class Client extends EventTarget {
     this.#live.delete(take);
     try {
       const finished = await take.finish();
-      this.#emit('recording-stopped', finished);
-      this.#emit('@media-recording-stopped', finished);
+      this.#notify('recording-stopped', finished);
+      this.#notify('@media-recording-stopped', finished);
       return finished;
     } finally {
       this.#subscribe();
@@ -416,14 +406,14 @@ export class Client extends EventTarget {
     const { take } = this;
     if (take?.state !== 'recording') throw invalidState('Nothing is being recorded that could be paused.');
     await take.pause();
-    this.#emit('recording-paused', { id: take.id });
+    this.#notify('recording-paused', { id: take.id });
   }
 
   async #resume() {
     const { take } = this;
     if (take?.state !== 'paused') throw invalidState('No recording is paused.');
     await take.resume();
-    this.#emit('recording-resumed', { id: take.id });
+    this.#notify('recording-resumed', { id: take.id });
   }
 
   async #download() {
@@ -438,7 +428,7 @@ export class Client extends EventTarget {
   /** @param {Take} take */
   async #fetch(take) {
     const finished = await take.fetch(this.#parts.download);
-    this.#emit('recording-downloaded', finished);
+    this.#notify('recording-downloaded', finished);
     return finished;
   }
 
@@ -453,28 +443,20 @@ export class Client extends EventTarget {
   async #free(take) {
     if (take.state === 'cleaned') return;
     await take.free();
-    this.#emit('recording-cleaned', { id: take.id });
+    this.#notify('recording-cleaned', { id: take.id });
   }
 
-  /** @param {string} type @param {Member} member */
+  /** @param {'joined' | 'left' | 'track' | 'state'} type @param {CallMember} member */
   #onMember(type, member) {
     const { room } = this;
-    for (const take of this.#live) {
-      const { plan, mixer } = take;
+    for (const { plan, mixer } of this.#live) {
       if (plan.recorder !== 'all' || !room) continue;
-      if (member.remoteServer && type === 'joined') take.note(arrival(member));
-      else if (!room.presenceFromServer && type === 'joined')
-        take.note({ event: 'join', participant: member.name });
-      if (member.remoteServer && type === 'left')
-        take.note({ event: 'leave', participant: member.name, remote_server: true });
-      else if (!room.presenceFromServer && type === 'left')
-        take.note({ event: 'leave', participant: member.name });
       if (type === 'left') mixer.remove(member.id);
       else if (type === 'joined') mixer.add(source(room, member));
       else mixer.update(source(room, member));
     }
     if (type === 'joined' || type === 'left') this.#subscribe();
-    this.#emit('changed');
+    this.emit('changed');
   }
 
   /**
@@ -527,7 +509,7 @@ export class Client extends EventTarget {
     }
     room?.announce({ audio: this.#microphone, video: this.#camera, screen: this.#screen });
     for (const take of this.#live) if (room) take.mixer.update(this.#self(room));
-    this.#emit('changed');
+    this.emit('changed');
   }
 
   /** Receives whom the newest recording needs at the size of their tiles, or whom people watch, or nobody. */
@@ -547,14 +529,14 @@ export class Client extends EventTarget {
 
   /** Makes our picture as large as the largest of those who show it, and no larger. */
   #fit() {
-    const sizes = [this.#own, this.room?.wantedSize() ?? null].filter((size) => size !== null);
+    const sizes = [this.#own, this.room?.requestedSize() ?? null].filter((size) => size !== null);
     const size = sizes.toSorted((a, b) => pixels(b) - pixels(a))[0];
     if (!size || !this.media) return;
     this.media.fit(size);
     void this.room?.refit();
   }
 
-  /** @param {Room} room @returns {Source} */
+  /** @param {CallRoom} room @returns {Source} */
   #self(room) {
     const tracks = this.media?.stream;
     return {
@@ -567,7 +549,7 @@ export class Client extends EventTarget {
       screen: this.#screen,
       remote: false,
       skew: () => Promise.resolve(0),
-      rouse: () => undefined,
+      resumePlayback: () => undefined,
     };
   }
 
@@ -578,17 +560,17 @@ export class Client extends EventTarget {
     return turn;
   }
 
-  /** @param {string} name @param {unknown} [detail] */
-  #emit(name, detail) {
+  /** Emits an event of a recording, and `changed`. @template {keyof RecordingEvents} Name @param {Name} name @param {RecordingEvents[Name]} detail */
+  #notify(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
-    if (name !== 'changed') this.dispatchEvent(new CustomEvent('changed'));
+    this.emit('changed');
   }
 }
 
-/** @param {PictureSize} size */
+/** @param {VideoSize} size */
 const pixels = (size) => size.width * size.height * size.frameRate;
 
-/** Returns what a recording needs of everybody, and no less than people watch. @param {Record<string, PictureSize>} needed @param {Subscriptions} watched @returns {Subscriptions} */
+/** Returns what a recording needs of everybody, and no less than people watch. @param {Record<string, VideoSize>} needed @param {Subscriptions} watched @returns {Subscriptions} */
 function atLeast(needed, watched) {
   const sizes = { ...needed };
   for (const [id, size] of Object.entries(needed)) {
@@ -598,15 +580,7 @@ function atLeast(needed, watched) {
   return sizes;
 }
 
-/** What is noted of somebody's coming whom our server does not know. @param {Member} member */
-const arrival = ({ name, info: { marker } }) => ({
-  event: /** @type {const} */ ('join'),
-  participant: name,
-  remote_server: true,
-  marker,
-});
-
-/** @param {Room} room @param {Member} member @returns {Source} */
+/** @param {CallRoom} room @param {CallMember} member @returns {Source} */
 const source = (room, member) => ({
   id: member.id,
   name: member.name,
@@ -617,5 +591,5 @@ const source = (room, member) => ({
   screen: member.info.screen,
   remote: true,
   skew: () => room.skew(member.id),
-  rouse: () => room.rouse(member.id),
+  resumePlayback: () => room.resumePlayback(member.id),
 });

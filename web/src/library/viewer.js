@@ -1,12 +1,18 @@
 /** Viewer: looks at what was recorded in the room without being in it. Its list comes over signalling, as a member's does. */
 
+import { Emitter } from '../shared/events.js';
+
 /** How long after a connection was lost the next attempt begins, in ms. */
 const AGAIN_AFTER = 1000;
 
 /** @typedef {import('../room/signaling.js').Signaling} Signaling */
 
-/** Emits `changed` when the list is another one, and when the connection is lost or back. */
-export class Viewer extends EventTarget {
+/**
+ * Emits `changed` when the list is another one, and when the connection is lost or back.
+ *
+ * @extends {Emitter<{changed: void}>}
+ */
+export class Viewer extends Emitter {
   /** With what the library is asked. */
   token = '';
   /** What was recorded, the newest first; null while nobody looks. @type {LibraryItem[] | null} */
@@ -39,19 +45,18 @@ export class Viewer extends EventTarget {
     }
     this.#signaling?.close();
     this.#signaling = signaling;
-    signaling.addEventListener('message', (event) => {
-      const { detail } = /** @type {CustomEvent<FromServer>} */ (event);
-      if (detail.type !== 'recordings' || this.#signaling !== signaling) return;
-      this.recordings = detail.recordings;
-      this.#emit();
+    signaling.listen('message', (message) => {
+      if (message.type !== 'recordings' || this.#signaling !== signaling) return;
+      this.recordings = message.recordings;
+      this.emit('changed');
     });
-    signaling.addEventListener('closed', () => {
+    signaling.listen('closed', () => {
       if (this.#signaling === signaling) this.#lookAgain(code);
     });
     this.token = token;
     this.recordings = recordings;
     this.lost = false;
-    this.#emit();
+    this.emit('changed');
   }
 
   /** Stops looking; twice is fine. */
@@ -63,13 +68,13 @@ export class Viewer extends EventTarget {
     this.token = '';
     this.recordings = null;
     this.lost = false;
-    this.#emit();
+    this.emit('changed');
   }
 
   /** Looks for a server that is gone until it is back, or refuses us. @param {string} code */
   #lookAgain(code) {
     this.lost = true;
-    this.#emit();
+    this.emit('changed');
     const turn = this.#turn + 1;
     this.#timer = setTimeout(() => {
       this.look(code).catch((/** @type {unknown} */ error) => {
@@ -79,9 +84,5 @@ export class Viewer extends EventTarget {
         else this.#lookAgain(code);
       });
     }, AGAIN_AFTER);
-  }
-
-  #emit() {
-    this.dispatchEvent(new Event('changed'));
   }
 }

@@ -43,7 +43,7 @@ export class CameraMedia {
     }
   }
 
-  /** @returns {PictureSize} */
+  /** @returns {VideoSize} */
   get size() {
     const {
       width = 1280,
@@ -57,7 +57,7 @@ export class CameraMedia {
     // A camera carries no marks.
   }
 
-  /** Asks the camera for at least this size. @param {PictureSize} size */
+  /** Asks the camera for at least this size. @param {VideoSize} size */
   fit({ width, height, frameRate }) {
     const wanted = { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: frameRate } };
     for (const track of this.stream.getVideoTracks()) track.applyConstraints(wanted).catch(() => undefined);

@@ -28,7 +28,7 @@ class Painter {
     this.fit(size);
   }
 
-  /** Makes pictures of this size and rate from now on. @param {PictureSize} size */
+  /** Makes pictures of this size and rate from now on. @param {VideoSize} size */
   fit({ width, height, frameRate }) {
     this.frameRate = frameRate > COUNTS_PER_SECOND / 2 ? COUNTS_PER_SECOND : COUNTS_PER_SECOND / 2;
     this.resize(width, height);

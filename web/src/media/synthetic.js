@@ -27,7 +27,7 @@ const PAINTED_WITHIN = 10_000;
  */
 export class SyntheticMedia {
   kind = /** @type {const} */ ('synthetic');
-  /** Chrome fact 43: a generator's own settings have no size before its first frame. @type {PictureSize} */
+  /** Chrome fact 43: a generator's own settings have no size before its first frame. @type {VideoSize} */
   size = { width: 1280, height: 720, frameRate: 30 };
   #options;
   #origin = pageNow() + 100;
@@ -50,7 +50,7 @@ export class SyntheticMedia {
     this.#picture.post({ type: 'clock', clockOffset: offset });
   }
 
-  /** Makes pictures that fit into this size, 16:9, from now on. @param {PictureSize} size */
+  /** Makes pictures that fit into this size, 16:9, from now on. @param {VideoSize} size */
   fit({ width, height, frameRate }) {
     const wide = Math.min(width, (height * 16) / 9);
     this.size = { width: even(wide), height: even((wide * 9) / 16), frameRate };
@@ -110,7 +110,7 @@ export class SyntheticMedia {
 class Picture {
   #worker = startWorker(new URL('./synthetic-worker.js', import.meta.url));
 
-  /** @param {Options} options @param {number} origin @param {PictureSize} size @param {boolean} screen */
+  /** @param {Options} options @param {number} origin @param {VideoSize} size @param {boolean} screen */
   constructor({ name, marker, clock }, origin, size, screen) {
     const generator = new MediaStreamTrackGenerator({ kind: 'video' });
     generator.contentHint = screen ? 'detail' : 'motion';

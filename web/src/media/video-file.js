@@ -55,7 +55,7 @@ export class ClipMedia {
     }
   }
 
-  /** @returns {PictureSize} */
+  /** @returns {VideoSize} */
   get size() {
     const { videoWidth, videoHeight } = this.#element;
     return { width: videoWidth || 1280, height: videoHeight || 720, frameRate: 30 };

@@ -2,6 +2,7 @@
 
 import { pageNow } from '../shared/clock.js';
 import { recordingError, within } from '../shared/errors.js';
+import { Emitter } from '../shared/events.js';
 import { Watchdog } from '../shared/watchdog.js';
 import { startWorker } from '../shared/start-worker.js';
 import { AudioMixer } from './audio/mixer.js';
@@ -33,19 +34,24 @@ const WATCH_EVERY = 250;
  * @property {boolean} screen whether the picture is a screen
  * @property {boolean} remote
  * @property {() => Promise<number | null>} skew how late the sound arrives after its picture, ms; null: unknown
- * @property {() => void} rouse makes the sound flow again after the sound system stood still
+ * @property {() => void} resumePlayback makes the sound flow again after the sound system stood still
  */
 
+/** @typedef {{ticks: TickLog, event: RoomEvent, speaker: string, failed: Error}} MixerEvents */
 /** @typedef {Source & {delay: number, skews: number[], sound: Watchdog}} Entry */
 
-/** Emits `ticks` with { first, written } and `event` with a RoomEvent, times being page times; `speaker` with an id. */
-export class Mixer extends EventTarget {
+/**
+ * Emits `ticks` with { first, written } and `event` with a RoomEvent, times being page times; `speaker` with an id.
+ *
+ * @extends {Emitter<MixerEvents>}
+ */
+export class Mixer extends Emitter {
   /** @type {Map<string, Entry>} */
   #entries = new Map();
   /** Everybody's name, also of those who left: the worker's last word on them comes later. @type {Map<string, string>} */
   #names = new Map();
   #audio = new AudioMixer(() => {
-    for (const entry of this.#entries.values()) entry.rouse();
+    for (const entry of this.#entries.values()) entry.resumePlayback();
   });
   /** @type {Worker | null} */
   #worker = null;
@@ -176,7 +182,7 @@ export class Mixer extends EventTarget {
   #onWorker(message) {
     switch (message.type) {
       case 'ticks':
-        this.dispatchEvent(new CustomEvent('ticks', { detail: message }));
+        this.emit('ticks', message);
         break;
       case 'layout': {
         const tiles = message.tiles.map(({ id, ...rect }) => ({ participant: this.#name(id), ...rect }));
@@ -202,9 +208,7 @@ export class Mixer extends EventTarget {
         break;
       }
       case 'failed':
-        this.dispatchEvent(
-          new CustomEvent('failed', { detail: recordingError(`The mixer failed: ${message.message}.`) }),
-        );
+        this.emit('failed', recordingError(`The mixer failed: ${message.message}.`));
         break;
       default:
     }
@@ -224,7 +228,7 @@ export class Mixer extends EventTarget {
     if (!wanted || wanted === this.speaker || !sure) return;
     this.speaker = wanted;
     this.#post({ type: 'speaker', id: wanted });
-    this.dispatchEvent(new CustomEvent('speaker', { detail: wanted }));
+    this.emit('speaker', wanted);
   }
 
   /** Looks whether everybody's sound, and the sound system itself, still moves. */
@@ -273,7 +277,7 @@ export class Mixer extends EventTarget {
 
   /** @param {RoomEvent} event */
   #event(event) {
-    this.dispatchEvent(new CustomEvent('event', { detail: event }));
+    this.emit('event', event);
   }
 
   /** @param {string} id */

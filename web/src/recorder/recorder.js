@@ -2,6 +2,7 @@
 
 import { pageNow } from '../shared/clock.js';
 import { recordingError, within } from '../shared/errors.js';
+import { Emitter } from '../shared/events.js';
 
 /** How long MediaRecorder's slices are, in ms; they come a little later (Chrome fact 9). */
 const TIMESLICE = 100;
@@ -20,8 +21,12 @@ const ON_THEIR_WAY = 2;
 
 /** @typedef {import('./spool.js').Spool} Spool */
 
-/** Emits `failed` with an Error when the recording breaks by itself. */
-export class Recorder extends EventTarget {
+/**
+ * Emits `failed` with an Error when the recording breaks by itself.
+ *
+ * @extends {Emitter<{failed: Error}>}
+ */
+export class Recorder extends Emitter {
   #recorder;
   #spool;
   #plan;
@@ -52,11 +57,7 @@ export class Recorder extends EventTarget {
     this.#recorder.addEventListener('error', (event) => {
       this.#fail(`MediaRecorder failed: ${String(/** @type {{error?: unknown}} */ (event).error)}.`);
     });
-    spool.addEventListener('failed', (event) => {
-      this.dispatchEvent(
-        new CustomEvent('failed', { detail: /** @type {CustomEvent<Error>} */ (event).detail }),
-      );
-    });
+    spool.listen('failed', (error) => this.emit('failed', error));
   }
 
   get state() {
@@ -68,11 +69,11 @@ export class Recorder extends EventTarget {
     const wanted = this.#plan.type === 'video' ? ['audio', 'video'] : ['audio'];
     let tracks = /** @type {string[]} */ ([]);
     const safe = new Promise((resolve, reject) => {
-      this.#spool.addEventListener('ack', (event) => {
-        ({ tracks } = /** @type {CustomEvent<{tracks: string[]}>} */ (event).detail);
+      this.#spool.listen('ack', (ack) => {
+        ({ tracks } = ack);
         if (wanted.every((track) => tracks.includes(track))) resolve(undefined);
       });
-      this.addEventListener('failed', (event) => reject(/** @type {CustomEvent<Error>} */ (event).detail));
+      this.listen('failed', reject);
     });
     this.startedAt = pageNow();
     this.#spool.recorder('started', this.startedAt);
@@ -151,6 +152,6 @@ export class Recorder extends EventTarget {
 
   /** @param {string} message */
   #fail(message) {
-    this.dispatchEvent(new CustomEvent('failed', { detail: recordingError(message) }));
+    this.emit('failed', recordingError(message));
   }
 }

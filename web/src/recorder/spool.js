@@ -2,10 +2,11 @@
  * The page's end of the spool: every chunk leaves at once, numbered, and is kept only until it is acknowledged.
  *
  * A chunk's frame is 16 bytes (a one, three zeros, its number as uint32, its offset as uint64, little-endian) and the
- * bytes as MediaRecorder gave them. Everything else is JSON (ToSpool, FromSpool in types.d.ts).
+ * bytes as MediaRecorder gave them. Everything else is JSON (ToSpool and FromSpool in types/spool.d.ts).
  */
 
 import { HarnessError, cacheError, within } from '../shared/errors.js';
+import { Emitter } from '../shared/events.js';
 import { collectGarbage } from '../shared/garbage.js';
 import { parse } from '../shared/json.js';
 
@@ -26,8 +27,10 @@ const COLLECT_EVERY = 8 * 1024 * 1024;
  *
  * What is told in order (chunks, ticks, events, states, statistics, the end) is counted on both sides; after a reconnect the server
  * says how many it has received, and the rest is sent again. Questions are asked again.
+ *
+ * @extends {Emitter<SpoolEvents>}
  */
-export class Spool extends EventTarget {
+export class Spool extends Emitter {
   /** The recording's id, '' before the server is ready. */
   recording = '';
   /** Bytes sent, and bytes that the server holds. */
@@ -186,9 +189,11 @@ export class Spool extends EventTarget {
     if (message.type === 'ack') {
       this.#onAcked(message.acked_seq);
       this.acknowledged = message.bytes;
-      this.dispatchEvent(new CustomEvent('ack', { detail: message }));
-    } else if (message.type === 'alarm' || message.type === 'hashed') {
-      this.dispatchEvent(new CustomEvent(message.type, { detail: message }));
+      this.emit('ack', message);
+    } else if (message.type === 'alarm') {
+      this.emit('alarm', message);
+    } else if (message.type === 'hashed') {
+      this.emit('hashed', message);
     } else if (message.type === 'error') {
       const name = /** @type {import('../shared/errors.js').ErrorName} */ (message.name);
       // The server hangs up after it.
@@ -208,7 +213,7 @@ export class Spool extends EventTarget {
     this.#onAcked(ackedSeq);
     for (const data of this.#outbox) this.#send(data);
     for (const { question } of this.#waiting) if (question) this.#send(JSON.stringify(question));
-    if (this.#lostAt) this.dispatchEvent(new CustomEvent('resumed'));
+    if (this.#lostAt) this.emit('resumed');
     this.#lostAt = 0;
   }
 
@@ -231,7 +236,7 @@ export class Spool extends EventTarget {
     }
     if (!this.#lostAt) {
       this.#lostAt = performance.now();
-      this.dispatchEvent(new CustomEvent('stalled', { detail: 'The connection to the server is lost.' }));
+      this.emit('stalled', 'The connection to the server is lost.');
     }
     if (performance.now() - this.#lostAt > RECONNECT_FOR) {
       this.#giveUp(closed());
@@ -246,7 +251,7 @@ export class Spool extends EventTarget {
     this.#why = error;
     this.close();
     for (const { answer } of waiting) answer.reject(error);
-    if (waiting.length === 0) this.dispatchEvent(new CustomEvent('failed', { detail: error }));
+    if (waiting.length === 0) this.emit('failed', error);
   }
 
   /**
@@ -273,5 +278,15 @@ export class Spool extends EventTarget {
 }
 
 /** @typedef {Omit<Extract<ToSpool, { type: 'hello' }>, 'type'>} Hello */
+
+/**
+ * @typedef {object} SpoolEvents
+ * @property {Extract<FromSpool, { type: 'ack' }>} ack
+ * @property {Extract<FromSpool, { type: 'alarm' }>} alarm
+ * @property {Extract<FromSpool, { type: 'hashed' }>} hashed
+ * @property {string} stalled
+ * @property {void} resumed
+ * @property {Error} failed
+ */
 
 const closed = () => cacheError('The spool is closed; what the server had acknowledged is kept there.');

@@ -1,13 +1,18 @@
 /** The room as one page sees it: who is in, whose tracks arrive, who wants ours. */
 
 import { stepTimeout, within } from '../shared/errors.js';
+import { Emitter } from '../shared/events.js';
 import { flows, kept, skewOf } from '../webrtc/statistics.js';
 
 /** How often we look whether a member's first frame and sound have come, in ms. */
 const LOOK_EVERY = 40;
 const RECEIVED_WITHIN = 20_000;
 
-/** Somebody else in the room, and the tracks that came from them. */
+/**
+ * Somebody else in the room, and the tracks that arrived from them.
+ *
+ * @implements {CallMember}
+ */
 export class Member {
   /** @type {MediaStreamTrack | null} */
   videoTrack = null;
@@ -16,7 +21,7 @@ export class Member {
   /** Whether a decoded frame and sound of theirs have arrived here. */
   received = false;
   /** Whether the connection to them is broken. */
-  cut = false;
+  disconnected = false;
 
   /** @param {MemberInfo} info @param {boolean} [remoteServer] whether they joined by way of another server than ours */
   constructor(info, remoteServer = false) {
@@ -35,10 +40,13 @@ export class Member {
 
 /**
  * Emits `joined`, `left`, `track` and `state` with the Member as detail, `wanted` when somebody wants our picture in
- * another size, `cut` and `mended` when the connection to a member breaks and is back, `clock` when the room's clock is known better, `recordings` when their list is another one, `lost` and `resumed` when the connection to the server is
+ * another size, `disconnected` and `reconnected` when the connection to a member breaks and is back, `clock` when the room's clock is known better, `recordings` when their list is another one, `lost` and `resumed` when the connection to the server is
  * gone and back, `closed` when it is gone for good.
+ *
+ * @extends {Emitter<CallRoomEvents>}
+ * @implements {CallRoom}
  */
-export class Room extends EventTarget {
+export class Room extends Emitter {
   /** Whether join and leave events come from the server; otherwise this page sends them. */
   presenceFromServer = true;
   /** @type {Map<string, Member>} */
@@ -70,24 +78,26 @@ export class Room extends EventTarget {
     super();
     this.#signaling = signaling;
     this.#createTransport = createTransport;
-    signaling.addEventListener('message', (event) => {
-      const { detail } = /** @type {CustomEvent<FromServer>} */ (event);
-      // What is said while we enter is about the room that we find.
-      void this.#entered.promise.then(() => this.#handle(detail));
-    });
-    for (const type of ['clock', 'lost', 'resumed', 'closed'])
-      signaling.addEventListener(type, () => this.dispatchEvent(new Event(type)));
-    // What cut us off from the server probably cut us off from the others, too.
-    signaling.addEventListener('resumed', () => this.#transport?.revive());
+    // Messages that arrive while we enter are about the room that we find then.
+    signaling.listen('message', (message) => void this.#entered.promise.then(() => this.#handle(message)));
+    for (const type of /** @type {const} */ (['clock', 'lost', 'resumed', 'closed']))
+      signaling.listen(type, () => this.emit(type));
+    // Whatever cut our connection to the server probably cut our connections to the others as well.
+    signaling.listen('resumed', () => this.#transport?.reconnect());
   }
 
   get clock() {
     return this.#signaling.clock;
   }
 
-  /** Fails where nothing could be recorded; here somebody always can be, and be it who records. */
-  check() {
-    // There is nothing to find fault with.
+  checkRecordable() {
+    // Everybody in our own room can be recorded, at least the recording participant.
+  }
+
+  /** Returns the joins of members who came by way of another server, which ours does not know. @param {RecorderKind} recorder */
+  presence(recorder) {
+    const others = recorder === 'all' ? [...this.members.values()] : [];
+    return others.filter(({ remoteServer }) => remoteServer).map(remoteJoin);
   }
 
   /** Enters the room. @param {Omit<Extract<ToServer, { type: 'hello' }>, 'type'>} hello */
@@ -106,25 +116,15 @@ export class Room extends EventTarget {
       send: (to, data) => this.#signaling.send({ type: 'signal', to, data }),
     });
     this.#transport = transport;
-    transport.addEventListener('track', (event) => {
-      const { id, track } = /** @type {CustomEvent<{id: string, track: MediaStreamTrack}>} */ (event).detail;
-      this.#onTrack(id, track);
-    });
-    transport.addEventListener('state', (event) => {
-      const { id, state } = /** @type {CustomEvent<{id: string, state: RTCPeerConnectionState}>} */ (event)
-        .detail;
-      this.#onConnection(id, state);
-    });
+    transport.listen('track', ({ id, track }) => this.#onTrack(id, track));
+    transport.listen('state', ({ id, state }) => this.#onConnection(id, state));
+    transport.listen('joined', (info) => this.#onRemoteJoin(info));
+    transport.listen('updated', (info) => this.#onRemoteUpdate(info));
+    transport.listen('left', (id) => this.#onLeft(id));
     for (const info of welcome.members) {
       this.members.set(info.id, new Member(info));
       if (sizeFor(info.subscriptions, this.id)) this.#awaited.set(info.id, Promise.withResolvers());
     }
-    /** @param {string} type @param {(detail: any) => void} hear */
-    const elsewhere = (type, hear) =>
-      transport.addEventListener(type, (event) => hear(/** @type {CustomEvent} */ (event).detail));
-    elsewhere('came', (/** @type {MemberInfo} */ info) => this.#onElsewhere(info));
-    elsewhere('told', (/** @type {MemberInfo} */ info) => this.#onTold(info));
-    elsewhere('gone', (/** @type {string} */ id) => this.#onLeft(id));
     await this.#enter(transport, hello, welcome);
     this.#entered.resolve();
     for (const member of this.members.values()) void this.#arrived(member);
@@ -193,13 +193,13 @@ export class Room extends EventTarget {
   #onConnection(id, state) {
     const member = this.members.get(id);
     const broken = state === 'disconnected' || state === 'failed';
-    if (!member || broken === member.cut || !(broken || state === 'connected')) return;
-    member.cut = broken;
-    this.#emit(broken ? 'cut' : 'mended', member);
+    if (!member || broken === member.disconnected || !(broken || state === 'connected')) return;
+    member.disconnected = broken;
+    this.emit(broken ? 'disconnected' : 'reconnected', member);
   }
 
-  /** The largest picture that somebody wants of us, or null. @returns {PictureSize | null} */
-  wantedSize() {
+  /** The largest picture that somebody wants of us, or null. @returns {VideoSize | null} */
+  requestedSize() {
     const sizes = [...this.members.values()].map((member) => sizeFor(member.info.subscriptions, this.id));
     return sizes.reduce((large, size) => (size && (!large || area(size) > area(large)) ? size : large), null);
   }
@@ -217,15 +217,15 @@ export class Room extends EventTarget {
    * @param {string} id
    */
   async skew(id) {
-    const { video: seen, audio: heard } = this.#transport?.travel(id) ?? {};
+    const { video: seen, audio: heard } = this.#transport?.travelTimes(id) ?? {};
     if (seen !== undefined && heard !== undefined) return heard - seen;
     const stats = await this.#transport?.stats(id);
     return stats ? skewOf(stats) : null;
   }
 
   /** Makes a member's sound flow again, after the sound system stood still. @param {string} id */
-  rouse(id) {
-    this.#transport?.rouse(id);
+  resumePlayback(id) {
+    this.#transport?.resumePlayback(id);
   }
 
   /** What WebRTC says of the connection to each member that there is one to. */
@@ -253,7 +253,7 @@ export class Room extends EventTarget {
       case 'joined': {
         const member = new Member(message.member);
         this.members.set(member.id, member);
-        this.#emit('joined', member);
+        this.emit('joined', member);
         await this.#serve(member);
         void this.#arrived(member);
         break;
@@ -274,18 +274,18 @@ export class Room extends EventTarget {
         if (!member) break;
         const { audio, video, screen } = message;
         Object.assign(member.info, { audio, video, screen });
-        this.#emit('state', member);
+        this.emit('state', member);
         break;
       }
       case 'signal':
-        await this.#transport?.handle(message.from, message.data);
+        await this.#transport?.handleSignal(message.from, message.data);
         break;
       case 'received':
         this.#awaited.get(message.from)?.resolve();
         break;
       case 'recordings':
         this.recordings = message.recordings;
-        this.dispatchEvent(new Event('recordings'));
+        this.emit('recordings');
         break;
       default:
     }
@@ -310,24 +310,25 @@ export class Room extends EventTarget {
     if (this.marker !== marker) this.#signaling.send({ type: 'marker', marker: this.marker });
   }
 
-  /** Somebody is there by another server, whom ours does not know. @param {MemberInfo} info */
-  #onElsewhere(info) {
+  /** Somebody joined by way of another server, which ours does not know. @param {MemberInfo} info */
+  #onRemoteJoin(info) {
     const names = new Set([this.name, ...[...this.members.values()].map((member) => member.name)]);
     let { name } = info;
     for (let number = 2; names.has(name); number += 1) name = `${info.name} ${number}`;
     const member = new Member({ ...info, name }, true);
     this.members.set(member.id, member);
-    this.#emit('joined', member);
+    this.emit('presence', remoteJoin(member));
+    this.emit('joined', member);
     void this.#serve(member);
     void this.#arrived(member);
   }
 
-  /** @param {MemberInfo} info of somebody who is there by another server */
-  #onTold({ id, audio, video, screen, subscriptions, marker }) {
+  /** @param {MemberInfo} info of somebody who joined by way of another server */
+  #onRemoteUpdate({ id, audio, video, screen, subscriptions, marker }) {
     const member = this.members.get(id);
     if (!member) return;
     Object.assign(member.info, { audio, video, screen, subscriptions, marker });
-    this.#emit('state', member);
+    this.emit('state', member);
     void this.#serve(member);
   }
 
@@ -337,14 +338,17 @@ export class Room extends EventTarget {
     this.#transport?.remove(id);
     this.members.delete(id);
     this.#awaited.get(id)?.resolve();
-    if (member) this.#emit('left', member);
+    if (!member) return;
+    if (member.remoteServer)
+      this.emit('presence', { event: 'leave', participant: member.name, remote_server: true });
+    this.emit('left', member);
   }
 
   /** Sends to a member what they want of us. @param {Member} member */
   async #serve(member) {
     const size = sizeFor(member.info.subscriptions, this.id);
-    this.dispatchEvent(new Event('wanted'));
-    await this.#transport?.setWanted(member.id, size);
+    this.emit('requested');
+    await this.#transport?.setRequestedSize(member.id, size);
   }
 
   /** @param {string} id @param {MediaStreamTrack} track */
@@ -353,7 +357,7 @@ export class Room extends EventTarget {
     if (!member) return;
     if (track.kind === 'video') member.videoTrack = track;
     else member.audioTrack = track;
-    this.#emit('track', member);
+    this.emit('track', member);
   }
 
   /** Waits for a wanted member's first decoded frame and first sound, and tells them. @param {Member} member */
@@ -368,24 +372,24 @@ export class Room extends EventTarget {
       if (stats && !member.received && flows(stats, member.info)) {
         member.received = true;
         this.#signaling.send({ type: 'received', member: member.id });
-        this.#emit('received', member);
+        this.emit('received', member);
         return;
       }
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
     }
   }
-
-  /** @param {string} type @param {Member} member */
-  #emit(type, member) {
-    this.dispatchEvent(new CustomEvent(type, { detail: member }));
-  }
 }
 
-/** @param {Subscriptions} subscriptions @param {string} id @returns {PictureSize | null} */
+/** @param {Subscriptions} subscriptions @param {string} id @returns {VideoSize | null} */
 export const sizeFor = (subscriptions, id) => subscriptions?.[id] ?? subscriptions?.['*'] ?? null;
 
-/** @param {PictureSize} size */
+/** @param {VideoSize} size */
 const area = ({ width, height, frameRate }) => width * height * frameRate;
 
-/** @typedef {{id: string, configuration: RTCConfiguration, sfu: SfuAccess | null, send: (to: string, data: SignalData) => void}} TransportOptions */
-/** @typedef {import('./transport/mesh.js').Mesh | import('./transport/janus.js').Janus} Transport */
+/** Returns the join event of a member who came by way of another server. @param {Member} member @returns {PresenceEntry} */
+const remoteJoin = ({ name, info: { marker } }) => ({
+  event: 'join',
+  participant: name,
+  remote_server: true,
+  marker,
+});

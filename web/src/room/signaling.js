@@ -7,6 +7,7 @@
 
 import { RoomClock, pageNow } from '../shared/clock.js';
 import { HarnessError, within } from '../shared/errors.js';
+import { Emitter } from '../shared/events.js';
 import { parse } from '../shared/json.js';
 
 /** The first pings come quickly, so that the clock is good before anything is recorded; then one now and then. */
@@ -30,8 +31,10 @@ const NOBODY = { token: null, room: null, name: null, code: null, media: 'synthe
 /**
  * Emits `message` with each message of the server after the welcome, `clock` when the estimate improves, `lost` when
  * the connection is, `resumed` when it is back, and `closed` when it ended for good.
+ *
+ * @extends {Emitter<{message: FromServer, clock: void, lost: void, resumed: void, closed: void}>}
  */
-export class Signaling extends EventTarget {
+export class Signaling extends Emitter {
   clock = new RoomClock();
   /** @type {WebSocket | null} */
   #socket = null;
@@ -127,20 +130,20 @@ export class Signaling extends EventTarget {
       this.#resume = message.type === 'welcome' ? message.resume : '';
       this.#onOpen(0);
       // A welcome is worth little without the time: what happens is told on the room's clock.
-      this.addEventListener('clock', () => this.#welcome.resolve(message), { once: true });
+      this.listen('clock', () => this.#welcome.resolve(message), { once: true });
     } else if (message.type === 'resumed') {
       this.#onOpen(message.acked_seq);
       this.#lostAt = 0;
-      this.dispatchEvent(new Event('resumed'));
+      this.emit('resumed');
     } else if (message.type === 'pong') {
       this.#onAcked(message.acked_seq);
-      if (this.clock.update(message.sent, message.time, pageNow())) this.dispatchEvent(new Event('clock'));
+      if (this.clock.update(message.sent, message.time, pageNow())) this.emit('clock');
     } else if (message.type === 'error') {
       const name = /** @type {import('../shared/errors.js').ErrorName} */ (message.name);
       this.#welcome.reject(new HarnessError(name, message.message, message.code));
     } else {
       this.#receivedSeq += 1;
-      this.dispatchEvent(new CustomEvent('message', { detail: message }));
+      this.emit('message', message);
     }
   }
 
@@ -167,11 +170,11 @@ export class Signaling extends EventTarget {
     const lost = code === LOST && this.#socket !== null && this.#resume !== '';
     if (lost && !this.#lostAt) {
       this.#lostAt = performance.now();
-      this.dispatchEvent(new Event('lost'));
+      this.emit('lost');
     }
     if (!lost || performance.now() - this.#lostAt > RECONNECT_FOR) {
       this.#socket = null;
-      this.dispatchEvent(new Event('closed'));
+      this.emit('closed');
       return;
     }
     this.#retry = setTimeout(() => {

@@ -1,5 +1,6 @@
 /** DeviceChoice: which camera, microphone and loudspeaker, each in a select of its own. */
 
+import { Emitter } from '../shared/events.js';
 import { find } from './page.js';
 
 /** @typedef {import('./language/language.js').Language} Language */
@@ -15,8 +16,12 @@ const KINDS = /** @type {const} */ ({
 /** What a device is called that the browser gives no name. @type {Record<Device, string>} */
 const UNNAMED = { camera: 'Camera {number}', microphone: 'Microphone {number}', speaker: 'Speaker {number}' };
 
-/** Emits `chosen` with {device, deviceId} when people choose one. */
-export class DeviceChoice extends EventTarget {
+/**
+ * Emits `chosen` with {device, deviceId} when people choose one.
+ *
+ * @extends {Emitter<{chosen: {device: Device, deviceId: string}}>}
+ */
+export class DeviceChoice extends Emitter {
   #language;
   /** @type {[Device, HTMLSelectElement][]} */
   #selects;
@@ -36,8 +41,7 @@ export class DeviceChoice extends EventTarget {
     ]);
     for (const [device, select] of this.#selects) {
       select.addEventListener('change', () => {
-        const detail = { device, deviceId: select.value };
-        this.dispatchEvent(new CustomEvent('chosen', { detail }));
+        this.emit('chosen', { device, deviceId: select.value });
       });
     }
     // Nothing but a secure page has devices.

@@ -101,21 +101,17 @@ export class View {
   /** Shows the page, and keeps it up to date from now on. */
   show() {
     const client = this.#client;
-    client.addEventListener('changed', () => this.#render());
-    this.#viewer.addEventListener('changed', () => this.#render());
-    this.#language.addEventListener('changed', () => this.#render());
-    this.#join.addEventListener('done', (event) => {
-      say(this.#problem, /** @type {CustomEvent<string>} */ (event).detail);
+    client.listen('changed', () => this.#render());
+    this.#viewer.listen('changed', () => this.#render());
+    this.#language.listen('changed', () => this.#render());
+    this.#join.listen('done', (problem) => {
+      say(this.#problem, problem);
       this.#watch();
     });
-    this.#tiles.addEventListener('arranged', () => this.#watch());
-    this.#panel.addEventListener('state', () => this.#renderOnAir());
-    this.#levels.addEventListener('heard', (event) => {
-      this.#tiles.hear(/** @type {CustomEvent<Map<string, number>>} */ (event).detail);
-    });
-    this.#recordings.addEventListener('opened', (event) => {
-      this.#player.open(/** @type {CustomEvent<LibraryItem>} */ (event).detail, this.#shown !== null);
-    });
+    this.#tiles.listen('arranged', () => this.#watch());
+    this.#panel.listen('state', () => this.#renderOnAir());
+    this.#levels.listen('heard', (loudness) => this.#tiles.hear(loudness));
+    this.#recordings.listen('opened', (item) => this.#player.open(item, this.#shown !== null));
     this.#microphone.addEventListener('click', () => this.#switch('audio'));
     this.#camera.addEventListener('click', () => this.#switch('video'));
     this.#screen.addEventListener('click', () => void this.#share());
@@ -207,10 +203,10 @@ export class View {
       this.#join.focus();
       return;
     }
-    /** @param {string} type @param {() => void} hear */
-    const on = (type, hear) =>
-      room.addEventListener(type, () => {
-        if (this.#shown === room) hear();
+    /** @param {'lost' | 'resumed' | 'closed' | 'recordings'} type @param {() => void} handler */
+    const on = (type, handler) =>
+      room.listen(type, () => {
+        if (this.#shown === room) handler();
       });
     const { t } = this.#language;
     on('lost', () => {
@@ -284,7 +280,7 @@ export class View {
   }
 }
 
-/** @param {import("../client/client.js").Member} member @returns {Person} */
+/** @param {CallMember} member @returns {Person} */
 const person = ({ id, name, info, videoTrack, audioTrack }) => ({
   id,
   name,

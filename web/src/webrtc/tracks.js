@@ -23,11 +23,11 @@ export class Playing {
   /** @param {MediaStreamTrack} track */
   play(track) {
     this.#element.srcObject = new MediaStream([track]);
-    this.rouse();
+    this.resumePlayback();
   }
 
   /** Plays again what stopped together with the sound system. */
-  rouse() {
+  resumePlayback() {
     this.#element.load();
     this.#element.play().catch(() => undefined);
   }
@@ -61,7 +61,7 @@ export async function statisticsOf(receivers) {
  *
  * @param {RTCRtpReceiver[]} receivers
  */
-export function travelOf(receivers) {
+export function travelTimesOf(receivers) {
   /** @type {Partial<Record<string, number>>} */
   const took = {};
   const now = performance.timeOrigin + performance.now();
@@ -89,7 +89,7 @@ export function wantCaptureTime(transceiver) {
   if (extensions.length) transceiver.setHeaderExtensionsToNegotiate?.(extensions);
 }
 
-/** @param {PictureSize} wanted @param {PictureSize} published @returns {RTCRtpEncodingParameters} */
+/** @param {VideoSize} wanted @param {VideoSize} published @returns {RTCRtpEncodingParameters} */
 export function videoEncoding(wanted, published) {
   const scale = Math.max(1, published.width / wanted.width, published.height / wanted.height);
   const pixels = (published.width / scale) * (published.height / scale);

@@ -23,7 +23,7 @@ function setUp(context, recordType = 'video') {
   const take = new Take(plan, /** @type {Stages} */ (/** @type {unknown} */ (stages)), clock);
   /** @type {Error[]} */
   const failures = [];
-  take.addEventListener('failed', (event) => failures.push(/** @type {CustomEvent<Error>} */ (event).detail));
+  take.listen('failed', (error) => failures.push(error));
   // What still records keeps watching itself.
   context.after(() => take.finish().catch(() => undefined));
   return { take, log, failures, ...stages };

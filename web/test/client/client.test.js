@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 
 import { Client } from '../../src/client/client.js';
 import { RoomClock } from '../../src/shared/clock.js';
+import { Emitter } from '../../src/shared/events.js';
 import { allSettled, replaceGlobal, settled } from '../support/globals.js';
 import { FakeMixer, FakeRecorder, FakeSpool, Log } from '../support/stages.js';
 
@@ -32,7 +33,7 @@ class FakeMedia {
   kind = 'synthetic';
   size = LARGE;
   closed = false;
-  /** @type {PictureSize[]} */
+  /** @type {VideoSize[]} */
   fitted = [];
   offset = 0;
   tracks = [new FakeTrack('video'), new FakeTrack('audio')];
@@ -47,7 +48,7 @@ class FakeMedia {
     this.offset = offset;
   }
 
-  /** @param {PictureSize} size */
+  /** @param {VideoSize} size */
   fit(size) {
     this.fitted.push(size);
   }
@@ -76,8 +77,12 @@ class FakeMedia {
   }
 }
 
-/** The room as the client knows it. */
-class FakeRoom extends EventTarget {
+/**
+ * The room as the client knows it.
+ *
+ * @extends {Emitter<CallRoomEvents>}
+ */
+class FakeRoom extends Emitter {
   id = 'me';
   name = 'alice';
   marker = 3;
@@ -97,6 +102,8 @@ class FakeRoom extends EventTarget {
   /** @type {[FakeTrack, FakeTrack][]} */
   replaced = [];
   left = false;
+  /** Joins that the recording takes from the page. @type {PresenceEntry[]} */
+  joins = [];
 
   /** @param {unknown} hello */
   async join(hello) {
@@ -111,7 +118,7 @@ class FakeRoom extends EventTarget {
   /** Why nothing can be recorded here now, as in somebody else's page without a call. @type {Error | null} */
   refusal = null;
 
-  check() {
+  checkRecordable() {
     if (this.refusal) throw this.refusal;
   }
 
@@ -136,7 +143,7 @@ class FakeRoom extends EventTarget {
     this.replaced.push([before, fresh]);
   }
 
-  wantedSize() {
+  requestedSize() {
     return null;
   }
 
@@ -146,6 +153,10 @@ class FakeRoom extends EventTarget {
 
   skew() {
     return Promise.resolve(0);
+  }
+
+  presence() {
+    return this.joins;
   }
 
   statistics() {
@@ -166,7 +177,7 @@ class FakeRoom extends EventTarget {
       info: { video: true, audio: true, screen: false },
     };
     this.members.set(member.id, member);
-    this.dispatchEvent(new CustomEvent('joined', { detail: member }));
+    this.emit('joined', /** @type {CallMember} */ (member));
     return member;
   }
 }
@@ -259,7 +270,7 @@ describe('joining', () => {
     const { room, media } = await joined(context);
 
     room.clock.update(0, 500, 0);
-    room.dispatchEvent(new Event('clock'));
+    room.emit('clock');
 
     assert.equal(500, media.offset);
   });
@@ -660,6 +671,30 @@ describe('leaving', () => {
   });
 });
 
+describe('presence that only the page knows', () => {
+  const BOB = /** @type {const} */ ({ event: 'join', participant: 'bob' });
+
+  test('is in the recording from its start, and follows the room', async (context) => {
+    const { client, room, log } = await joined(context);
+    room.joins = [BOB];
+
+    await client.startMediaRecording();
+    room.emit('presence', { event: 'leave', participant: 'bob' });
+
+    const entries = log.of('spool1 event').map((line) => line.split(' ')[2]);
+    assert.deepEqual(['join', 'leave'], entries);
+  });
+
+  test('does not change a recording of ourselves alone', async (context) => {
+    const { client, room, log } = await joined(context);
+
+    await client.startMediaRecording({ recorder: 'local' });
+    room.emit('presence', BOB);
+
+    assert.deepEqual([], log.of('spool1 event'));
+  });
+});
+
 describe('people who come and go while recording', () => {
   test('come into the mix and leave it', async (context) => {
     const { client, room, log } = await joined(context);
@@ -668,9 +703,9 @@ describe('people who come and go while recording', () => {
 
     const bob = room.enter('bob');
     bob.info.audio = false;
-    room.dispatchEvent(new CustomEvent('state', { detail: bob }));
+    room.emit('state', /** @type {CallMember} */ (bob));
     room.members.delete(bob.id);
-    room.dispatchEvent(new CustomEvent('left', { detail: bob }));
+    room.emit('left', /** @type {CallMember} */ (bob));
 
     assert.deepEqual(['mixer1 add bob', 'mixer1 update bob', 'mixer1 remove id of bob'], log.lines);
   });

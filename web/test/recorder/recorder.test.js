@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 
 import { recordPlan } from '../../src/client/record-plan.js';
 import { Recorder } from '../../src/recorder/recorder.js';
+import { Emitter } from '../../src/shared/events.js';
 import { replaceGlobal, settled } from '../support/globals.js';
 import { FakeTime } from '../support/time.js';
 
@@ -53,8 +54,12 @@ class FakeMediaRecorder extends EventTarget {
   }
 }
 
-/** The spool's end as the recorder knows it. */
-class FakeSpool extends EventTarget {
+/**
+ * The spool's end as the recorder knows it.
+ *
+ * @extends {Emitter<{ack: {bytes: number, tracks: string[]}, failed: Error}>}
+ */
+class FakeSpool extends Emitter {
   /** @type {unknown[][]} */
   calls = [];
 
@@ -78,7 +83,7 @@ class FakeSpool extends EventTarget {
 
   /** @param {string[]} tracks */
   acknowledge(...tracks) {
-    this.dispatchEvent(new CustomEvent('ack', { detail: { bytes: 1, tracks } }));
+    this.emit('ack', { bytes: 1, tracks });
   }
 }
 
@@ -95,9 +100,7 @@ function setUp(context, recordType = 'video') {
   const media = FakeMediaRecorder.last ?? assert.fail();
   /** @type {Error[]} */
   const failures = [];
-  recorder.addEventListener('failed', (event) =>
-    failures.push(/** @type {CustomEvent<Error>} */ (event).detail),
-  );
+  recorder.listen('failed', (error) => failures.push(error));
   return { recorder, media, spool, stream, failures };
 }
 
@@ -389,7 +392,7 @@ describe('a recording that breaks', () => {
     const { spool, failures } = setUp(context);
     const error = new Error('The server is gone.');
 
-    spool.dispatchEvent(new CustomEvent('failed', { detail: error }));
+    spool.emit('failed', error);
 
     assert.deepEqual([error], failures);
   });

@@ -32,9 +32,7 @@ async function open(context) {
   socket.sent = [];
   /** @type {Error[]} */
   const failures = [];
-  spool.addEventListener('failed', (event) =>
-    failures.push(/** @type {CustomEvent<Error>} */ (event).detail),
-  );
+  spool.listen('failed', (error) => failures.push(error));
   return { spool, socket, failures };
 }
 
@@ -146,7 +144,7 @@ describe('chunks', () => {
     const { spool, socket } = await open(context);
     /** @type {unknown[]} */
     const heard = [];
-    spool.addEventListener('ack', (event) => heard.push(/** @type {CustomEvent<unknown>} */ (event).detail));
+    spool.listen('ack', (ack) => heard.push(ack));
     spool.chunk(new Blob(['abc']));
 
     socket.say({ type: 'ack', bytes: 3, acked_seq: 1, tracks: ['audio'] });

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 
 import { RoomClock } from '../../src/shared/clock.js';
 import { Room } from '../../src/room/room.js';
+import { Emitter } from '../../src/shared/events.js';
 import { settled } from '../support/globals.js';
 import { FakeTime } from '../support/time.js';
 
@@ -24,8 +25,12 @@ const member = (name, facts) => ({
   ...facts,
 });
 
-/** The server's end: what was said to it, and what it says. */
-class FakeSignaling extends EventTarget {
+/**
+ * The server's end: what was sent to it, and what it sends.
+ *
+ * @extends {Emitter<{message: FromServer, clock: void, resumed: void, closed: void}>}
+ */
+class FakeSignaling extends Emitter {
   clock = new RoomClock();
   /** @type {ToServer[]} */
   sent = [];
@@ -48,7 +53,7 @@ class FakeSignaling extends EventTarget {
 
   /** @param {FromServer} message */
   async say(message) {
-    this.dispatchEvent(new CustomEvent('message', { detail: message }));
+    this.emit('message', message);
     await settled();
   }
 
@@ -58,8 +63,12 @@ class FakeSignaling extends EventTarget {
   }
 }
 
-/** Connections to the others, which deliver what the test says. */
-class FakeMesh extends EventTarget {
+/**
+ * Connections to the others, which deliver what the test says.
+ *
+ * @extends {Emitter<TransportEvents>}
+ */
+class FakeMesh extends Emitter {
   /** @type {unknown[]} */
   calls = [];
   /** Statistics by member. @type {Map<string, Record<string, unknown>[]>} */
@@ -67,7 +76,7 @@ class FakeMesh extends EventTarget {
   /** How long pictures and sound travel, by member. @type {Map<string, {video?: number, audio?: number}>} */
   travels = new Map();
 
-  /** @param {import('../../src/room/room.js').TransportOptions} options */
+  /** @param {TransportOptions} options */
   constructor(options) {
     super();
     this.options = options;
@@ -87,24 +96,24 @@ class FakeMesh extends EventTarget {
   }
 
   /** @param {string} id */
-  travel(id) {
+  travelTimes(id) {
     return this.travels.get(id) ?? {};
   }
 
-  /** @param {string} id @param {PictureSize | null} size */
-  async setWanted(id, size) {
+  /** @param {string} id @param {VideoSize | null} size */
+  async setRequestedSize(id, size) {
     await settled();
-    this.calls.push(['setWanted', id, size]);
+    this.calls.push(['setRequestedSize', id, size]);
   }
 
-  /** @param {unknown} stream @param {() => PictureSize} size */
+  /** @param {unknown} stream @param {() => VideoSize} size */
   async publish(stream, size) {
     await settled();
     this.calls.push(['publish', stream, size()]);
   }
 
   /** @param {string} from @param {SignalData} data */
-  async handle(from, data) {
+  async handleSignal(from, data) {
     await settled();
     this.calls.push(['handle', from, data]);
   }
@@ -119,8 +128,8 @@ class FakeMesh extends EventTarget {
     this.calls.push(['refit']);
   }
 
-  revive() {
-    this.calls.push(['revive']);
+  reconnect() {
+    this.calls.push(['reconnect']);
   }
 
   /** @param {string} id */
@@ -162,12 +171,18 @@ async function enter(members, subscriptions = null) {
   });
   /** @type {string[]} */
   const events = [];
-  for (const type of ['joined', 'left', 'track', 'state', 'received', 'cut', 'mended']) {
-    room.addEventListener(type, (event) => {
-      events.push(`${type} ${/** @type {CustomEvent<{name: string}>} */ (event).detail.name}`);
-    });
-  }
-  for (const type of ['wanted', 'clock', 'closed']) room.addEventListener(type, () => events.push(type));
+  for (const type of /** @type {const} */ ([
+    'joined',
+    'left',
+    'track',
+    'state',
+    'received',
+    'disconnected',
+    'reconnected',
+  ]))
+    room.listen(type, ({ name }) => events.push(`${type} ${name}`));
+  for (const type of /** @type {const} */ (['requested', 'clock', 'closed']))
+    room.listen(type, () => events.push(type));
   const joined = room.join({ ...HELLO, subscriptions });
   signaling.welcome.resolve({
     type: 'welcome',
@@ -309,13 +324,13 @@ describe('publishing', () => {
 
     assert.deepEqual(
       [
-        ['setWanted', 'id of bob', SMALL],
-        ['setWanted', 'id of carol', LARGE],
-        ['setWanted', 'id of dave', null],
+        ['setRequestedSize', 'id of bob', SMALL],
+        ['setRequestedSize', 'id of carol', LARGE],
+        ['setRequestedSize', 'id of dave', null],
       ],
-      mesh.calls.filter((call) => /** @type {unknown[]} */ (call)[0] === 'setWanted'),
+      mesh.calls.filter((call) => /** @type {unknown[]} */ (call)[0] === 'setRequestedSize'),
     );
-    assert.deepEqual(LARGE, room.wantedSize());
+    assert.deepEqual(LARGE, room.requestedSize());
   });
 });
 
@@ -401,9 +416,9 @@ describe('what the server tells', () => {
     await signaling.say({ type: 'joined', member: member('bob', { subscriptions: { '*': SMALL } }) });
     await settled();
 
-    assert.deepEqual(['joined bob', 'wanted'], events);
+    assert.deepEqual(['joined bob', 'requested'], events);
     assert.equal('bob', room.members.get('id of bob')?.name);
-    assert.deepEqual([['setWanted', 'id of bob', SMALL]], mesh.calls);
+    assert.deepEqual([['setRequestedSize', 'id of bob', SMALL]], mesh.calls);
   });
 
   test('of who left is passed on, and their connection is closed', async () => {
@@ -449,9 +464,9 @@ describe('what the server tells', () => {
     await signaling.say({ type: 'subscribe', id: 'a stranger', subscriptions: { me: LARGE } });
     await settled();
 
-    assert.deepEqual(['wanted'], events);
-    assert.deepEqual([['setWanted', 'id of bob', LARGE]], mesh.calls);
-    assert.deepEqual(LARGE, room.wantedSize());
+    assert.deepEqual(['requested'], events);
+    assert.deepEqual([['setRequestedSize', 'id of bob', LARGE]], mesh.calls);
+    assert.deepEqual(LARGE, room.requestedSize());
   });
 
   test('from one member to us reaches the mesh, and back', async () => {
@@ -470,7 +485,7 @@ describe('what the server tells', () => {
 test('tracks that arrive belong to their member', async () => {
   const { room, mesh, events } = await enter([member('bob')]);
   const track = (/** @type {string} */ id, /** @type {string} */ kind) =>
-    mesh.dispatchEvent(new CustomEvent('track', { detail: { id, track: { kind } } }));
+    mesh.emit('track', { id, track: /** @type {MediaStreamTrack} */ ({ kind }) });
 
   track('id of bob', 'video');
   track('id of bob', 'audio');
@@ -539,18 +554,25 @@ test('the statistics are the W3C’s, of everybody there is a connection to', as
 test('a connection that breaks and comes back is told once each', async () => {
   const { mesh, events } = await enter([member('bob')]);
 
-  for (const state of ['connecting', 'connected', 'disconnected', 'failed', 'connecting', 'connected'])
-    mesh.dispatchEvent(new CustomEvent('state', { detail: { id: 'id of bob', state } }));
+  for (const state of /** @type {const} */ ([
+    'connecting',
+    'connected',
+    'disconnected',
+    'failed',
+    'connecting',
+    'connected',
+  ]))
+    mesh.emit('state', { id: 'id of bob', state });
 
-  assert.deepEqual(['cut bob', 'mended bob'], events);
+  assert.deepEqual(['disconnected bob', 'reconnected bob'], events);
 });
 
 test('a connection to the server that is back looks for new ways to the others', async () => {
   const { mesh, signaling } = await enter([member('bob')]);
 
-  signaling.dispatchEvent(new Event('resumed'));
+  signaling.emit('resumed');
 
-  assert.deepEqual(['revive'], mesh.calls.at(-1));
+  assert.deepEqual(['reconnect'], mesh.calls.at(-1));
 });
 
 test('the largest wish is the size that is wanted of us', async () => {
@@ -560,7 +582,7 @@ test('the largest wish is the size that is wanted of us', async () => {
     member('dave'),
   ]);
 
-  assert.deepEqual(LARGE, room.wantedSize());
+  assert.deepEqual(LARGE, room.requestedSize());
 });
 
 test('who leaves says so, and hangs up everywhere', async () => {
@@ -575,8 +597,47 @@ test('who leaves says so, and hangs up everywhere', async () => {
 test('clock and end of signalling are passed on', async () => {
   const { signaling, events } = await enter([]);
 
-  signaling.dispatchEvent(new Event('clock'));
-  signaling.dispatchEvent(new Event('closed'));
+  signaling.emit('clock');
+  signaling.emit('closed');
 
   assert.deepEqual(['clock', 'closed'], events);
+});
+
+describe('a member who came by way of another server', () => {
+  const CAROL = member('carol', { marker: 7 });
+
+  test('is a presence entry of its own, which the server does not know', async () => {
+    const { room, mesh } = await enter([member('bob')]);
+    /** @type {PresenceEntry[]} */
+    const entries = [];
+    room.listen('presence', (entry) => entries.push(entry));
+
+    mesh.emit('joined', CAROL);
+    mesh.emit('left', CAROL.id);
+
+    assert.deepEqual(
+      [
+        { event: 'join', participant: 'carol', remote_server: true, marker: 7 },
+        { event: 'leave', participant: 'carol', remote_server: true },
+      ],
+      entries,
+    );
+  });
+
+  test('is in the entries of a recording of everybody', async () => {
+    const { room, mesh } = await enter([member('bob')]);
+
+    mesh.emit('joined', CAROL);
+
+    const entry = { event: 'join', participant: 'carol', remote_server: true, marker: 7 };
+    assert.deepEqual([[entry], []], [room.presence('all'), room.presence('local')]);
+  });
+
+  test('gets a name that nobody here has', async () => {
+    const { room, mesh } = await enter([member('bob')]);
+
+    mesh.emit('joined', member('bob', { id: 'another bob' }));
+
+    assert.equal('bob 2', room.members.get('another bob')?.name);
+  });
 });

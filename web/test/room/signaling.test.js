@@ -33,11 +33,9 @@ function setUp(context) {
   const socket = FakeSocket.last;
   /** @type {string[]} */
   const heard = [];
-  signaling.addEventListener('message', (event) => {
-    heard.push(/** @type {CustomEvent<FromServer>} */ (event).detail.type);
-  });
-  signaling.addEventListener('clock', () => heard.push('clock'));
-  for (const type of ['lost', 'resumed', 'closed']) signaling.addEventListener(type, () => heard.push(type));
+  signaling.listen('message', ({ type }) => heard.push(type));
+  for (const type of /** @type {const} */ (['clock', 'lost', 'resumed', 'closed']))
+    signaling.listen(type, () => heard.push(type));
   return { time, signaling, welcome, socket, heard };
 }
 

@@ -1,5 +1,6 @@
 /** Fakes of the stages that a client is given: mixer, spool and recorder. */
 
+import { Emitter } from '../../src/shared/events.js';
 import { settled } from './globals.js';
 
 /** What the stages of a client were asked, in order: "mixer1 add alice", "spool1 open". */
@@ -13,8 +14,12 @@ export class Log {
   }
 }
 
-/** The base of the fakes of a client's stages. */
-class Stage extends EventTarget {
+/**
+ * The base of the fakes of a client's stages.
+ *
+ * @extends {Emitter<Record<string, unknown>>}
+ */
+class Stage extends Emitter {
   /** Calls that fail, by name, and with what. @type {Record<string, Error>} */
   failing = {};
 
@@ -36,11 +41,6 @@ class Stage extends EventTarget {
   /** @param {string} call @param {string} [detail] */
   note(call, detail = '') {
     this.log.lines.push(`${this.name} ${call} ${detail}`.trim());
-  }
-
-  /** @param {string} type @param {unknown} detail */
-  emit(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }
 

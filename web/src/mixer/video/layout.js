@@ -90,7 +90,7 @@ export function contain(picture, tile) {
  * @param {string[]} ids
  * @param {RecordPlan} plan
  * @param {string | null} speaker
- * @returns {Record<string, PictureSize>}
+ * @returns {Record<string, VideoSize>}
  */
 export function tileSizes(ids, plan, speaker) {
   const tiles = [...arrange(plan.layout, ids, speaker, plan)];

@@ -1,11 +1,12 @@
 /** The two peer connections to Janus: one sends what is ours, one receives everybody. */
 
+import { Emitter } from '../../shared/events.js';
 import { JanusError } from './janus-session.js';
 import {
   AUDIO_BITS,
   Playing,
   statisticsOf,
-  travelOf,
+  travelTimesOf,
   turns,
   videoEncoding,
   wantCaptureTime,
@@ -80,9 +81,9 @@ export class Sender {
   /**
    * Sends the smallest and the largest of these sizes; returns them, small to large.
    *
-   * @param {PictureSize[]} wanted
-   * @param {PictureSize} published
-   * @returns {Promise<PictureSize[]>}
+   * @param {VideoSize[]} wanted
+   * @param {VideoSize} published
+   * @returns {Promise<VideoSize[]>}
    */
   async fit(wanted, published) {
     const sizes = [...wanted].sort((one, other) => one.height - other.height);
@@ -110,8 +111,12 @@ export class Sender {
   }
 }
 
-/** Emits `track` with { feed, track }, and `state` with the connection's. */
-export class Receiver extends EventTarget {
+/**
+ * Emits `track` with { feed, track }, and `state` with the connection's.
+ *
+ * @extends {Emitter<{track: {feed: FeedId, track: MediaStreamTrack}, state: RTCPeerConnectionState}>}
+ */
+export class Receiver extends Emitter {
   #attach;
   #room;
   #connection;
@@ -138,7 +143,7 @@ export class Receiver extends EventTarget {
     this.#connection = connection;
     connection.addEventListener('track', ({ track, transceiver }) => this.#onTrack(track, transceiver));
     connection.addEventListener('connectionstatechange', () => {
-      this.dispatchEvent(new CustomEvent('state', { detail: connection.connectionState }));
+      this.emit('state', connection.connectionState);
     });
   }
 
@@ -149,8 +154,8 @@ export class Receiver extends EventTarget {
   }
 
   /** @param {FeedId | undefined} feed */
-  travel(feed) {
-    return travelOf(this.#receiversOf(feed));
+  travelTimes(feed) {
+    return travelTimesOf(this.#receiversOf(feed));
   }
 
   /** @param {FeedId | undefined} feed */
@@ -159,8 +164,8 @@ export class Receiver extends EventTarget {
   }
 
   /** @param {FeedId | undefined} feed */
-  rouse(feed) {
-    for (const [mid, playing] of this.#playing) if (this.#feeds.get(mid) === feed) playing.rouse();
+  resumePlayback(feed) {
+    for (const [mid, playing] of this.#playing) if (this.#feeds.get(mid) === feed) playing.resumePlayback();
   }
 
   close() {
@@ -262,7 +267,7 @@ export class Receiver extends EventTarget {
       this.#playing.set(mid, playing);
       playing.play(track);
     }
-    this.dispatchEvent(new CustomEvent('track', { detail: { feed, track } }));
+    this.emit('track', { feed, track });
   }
 }
 

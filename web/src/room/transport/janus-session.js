@@ -4,6 +4,7 @@
  */
 
 import { HarnessError, within } from '../../shared/errors.js';
+import { Emitter } from '../../shared/events.js';
 import { parse } from '../../shared/json.js';
 
 const PLUGIN = 'janus.plugin.videoroom';
@@ -69,8 +70,12 @@ export class JanusError extends Error {
   }
 }
 
-/** Emits `lost` when the connection is gone, unless it was closed. */
-export class Session extends EventTarget {
+/**
+ * Emits `lost` when the connection is gone, unless it was closed.
+ *
+ * @extends {Emitter<{lost: void}>}
+ */
+export class Session extends Emitter {
   #socket;
   #id = 0;
   #number = 0;
@@ -174,7 +179,7 @@ export class Session extends EventTarget {
   #onClose() {
     clearInterval(this.#timer);
     for (const { reject } of this.#waiting.values()) reject(new Error(`Janus at ${this.url} hung up.`));
-    if (!this.#closed) this.dispatchEvent(new Event('lost'));
+    if (!this.#closed) this.emit('lost');
     this.#closed = true;
   }
 }

@@ -6,6 +6,7 @@
  * known by what they call themselves in Janus's room.
  */
 
+import { Emitter } from '../../shared/events.js';
 import { parse } from '../../shared/json.js';
 import { JanusError, Session } from './janus-session.js';
 import { LAYERS, Receiver, Sender } from './janus-media.js';
@@ -22,15 +23,16 @@ const MARKERS = 256;
 
 /** @typedef {import('./janus-session.js').Handle} Handle */
 /** @typedef {import('./janus-media.js').FeedId} FeedId */
-/** @typedef {import('./mesh.js').PublishedSize} PublishedSize */
 /** @typedef {{id: FeedId, display?: string}} Somebody */
-/** What somebody calls themselves, as JSON. `server` is whose they are, `sizes` those of their picture, small to large. @typedef {MemberInfo & {server: string, sizes: PictureSize[]}} Card */
+/** What somebody calls themselves, as JSON. `server` is whose they are, `sizes` those of their picture, small to large. @typedef {MemberInfo & {server: string, sizes: VideoSize[]}} Card */
 
 /**
- * Emits `track` with { id, track }, `state` with { id, state }, and, of whoever is there by another server, `came` and
- * `told` with their MemberInfo, `gone` with their id.
+ * Emits TransportEvents.
+ *
+ * @extends {Emitter<TransportEvents>}
+ * @implements {Transport}
  */
-export class Janus extends EventTarget {
+export class Janus extends Emitter {
   /** @type {Session | null} */
   #session = null;
   /** @type {Handle | null} */
@@ -47,7 +49,7 @@ export class Janus extends EventTarget {
   #feeds = new Map();
   /** Who is there by another server, by id. @type {Set<string>} */
   #elsewhere = new Set();
-  /** Who wants us, and how large. @type {Map<string, PictureSize>} */
+  /** Who wants us, and how large. @type {Map<string, VideoSize>} */
   #wanted = new Map();
   /** @type {{stream: MediaStream, size: PublishedSize} | null} */
   #published = null;
@@ -82,7 +84,7 @@ export class Janus extends EventTarget {
   /**
    * Enters Janus's room; returns a number that nobody there has, ours if it is free.
    *
-   * @param {import('./mesh.js').Entrant} who
+   * @param {Entrant} who
    */
   async enter({ name, marker, synthetic, subscriptions, taken }) {
     Object.assign(this.#card, { name, marker: synthetic ? marker : null, subscriptions });
@@ -118,8 +120,8 @@ export class Janus extends EventTarget {
     await this.refit();
   }
 
-  /** A member wants to receive us at this size, or no more. @param {string} id @param {PictureSize | null} size */
-  async setWanted(id, size) {
+  /** A member wants to receive us at this size, or no more. @param {string} id @param {VideoSize | null} size */
+  async setRequestedSize(id, size) {
     if (size) this.#wanted.set(id, size);
     else this.#wanted.delete(id);
     await this.refit();
@@ -133,7 +135,7 @@ export class Janus extends EventTarget {
   }
 
   /** Others' descriptions come by Janus. */
-  handle() {
+  handleSignal() {
     return Promise.resolve();
   }
 
@@ -149,13 +151,13 @@ export class Janus extends EventTarget {
   }
 
   /** How long a member's picture and sound travel, in ms by kind. @param {string} id */
-  travel(id) {
-    return this.#receiver?.travel(this.#feedOf(id)) ?? {};
+  travelTimes(id) {
+    return this.#receiver?.travelTimes(this.#feedOf(id)) ?? {};
   }
 
   /** @param {string} id */
-  rouse(id) {
-    this.#receiver?.rouse(this.#feedOf(id));
+  resumePlayback(id) {
+    this.#receiver?.resumePlayback(this.#feedOf(id));
   }
 
   /** Returns the statistics of what comes from a member. @param {string} id */
@@ -163,7 +165,7 @@ export class Janus extends EventTarget {
     return (await this.#receiver?.stats(this.#feedOf(id))) ?? null;
   }
 
-  revive() {
+  reconnect() {
     // A connection to Janus that is lost is looked for again by itself.
   }
 
@@ -190,17 +192,15 @@ export class Janus extends EventTarget {
       const { data } = await publisher.ask(join);
       this.#publisher = publisher;
       this.#receiver = new Receiver(() => session.attach(), this.#room, this.configuration);
-      this.#receiver.addEventListener('track', (event) => {
-        const { feed, track } = /** @type {CustomEvent<{feed: FeedId, track: MediaStreamTrack}>} */ (event)
-          .detail;
-        this.#emitOf(feed, 'track', { track });
+      this.#receiver.listen('track', ({ feed, track }) => {
+        const id = this.#feeds.get(feed)?.card.id;
+        if (id !== undefined) this.emit('track', { id, track });
       });
-      this.#receiver.addEventListener('state', (event) => {
-        const { detail: state } = /** @type {CustomEvent<RTCPeerConnectionState>} */ (event);
-        for (const feed of this.#feeds.keys()) this.#emitOf(feed, 'state', { state });
+      this.#receiver.listen('state', (state) => {
+        this.#emitStates(state);
         if (state === 'failed') this.#onLost();
       });
-      session.addEventListener('lost', () => this.#onLost(), { once: true });
+      session.listen('lost', () => this.#onLost(), { once: true });
       this.#onTold(data);
     } catch (error) {
       session.close();
@@ -232,7 +232,7 @@ export class Janus extends EventTarget {
   /** Looks for Janus again, and does everything anew. */
   #onLost() {
     if (this.#closed) return;
-    for (const feed of this.#feeds.keys()) this.#emitOf(feed, 'state', { state: 'disconnected' });
+    this.#emitStates('disconnected');
     this.#hangUp();
     const again = async () => {
       if (this.#closed) return;
@@ -288,15 +288,14 @@ export class Janus extends EventTarget {
     if (card.server === this.sfu.server) return;
     const known = this.#elsewhere.has(card.id);
     this.#elsewhere.add(card.id);
-    this.dispatchEvent(new CustomEvent(known ? 'told' : 'came', { detail: card }));
+    this.emit(known ? 'updated' : 'joined', card);
   }
 
   /** @param {FeedId} feed */
   #onLeft(feed) {
     const card = this.#feeds.get(feed)?.card;
     this.#feeds.delete(feed);
-    if (card && this.#elsewhere.delete(card.id))
-      this.dispatchEvent(new CustomEvent('gone', { detail: card.id }));
+    if (card && this.#elsewhere.delete(card.id)) this.emit('left', card.id);
   }
 
   /** Takes out whoever of another server did not come back. */
@@ -305,7 +304,7 @@ export class Janus extends EventTarget {
     for (const id of [...this.#elsewhere]) {
       if (here.has(id)) continue;
       this.#elsewhere.delete(id);
-      this.dispatchEvent(new CustomEvent('gone', { detail: id }));
+      this.emit('left', id);
     }
   }
 
@@ -331,10 +330,9 @@ export class Janus extends EventTarget {
     return undefined;
   }
 
-  /** @param {FeedId} feed @param {string} type @param {object} detail */
-  #emitOf(feed, type, detail) {
-    const id = this.#feeds.get(feed)?.card.id;
-    if (id !== undefined) this.dispatchEvent(new CustomEvent(type, { detail: { id, ...detail } }));
+  /** Emits a connection state for everybody who is received. @param {RTCPeerConnectionState} state */
+  #emitStates(state) {
+    for (const { card } of this.#feeds.values()) this.emit('state', { id: card.id, state });
   }
 }
 

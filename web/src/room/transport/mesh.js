@@ -1,6 +1,14 @@
 /** A mesh of peer connections, one to each member that sends to us or wants to receive us. */
 
-import { AUDIO_BITS, Playing, travelOf, turns, videoEncoding, wantCaptureTime } from '../../webrtc/tracks.js';
+import { Emitter } from '../../shared/events.js';
+import {
+  AUDIO_BITS,
+  Playing,
+  travelTimesOf,
+  turns,
+  videoEncoding,
+  wantCaptureTime,
+} from '../../webrtc/tracks.js';
 
 /** How long to wait for the first candidate before an offer is taken back, in ms. */
 const GATHERED_WITHIN = 1000;
@@ -10,9 +18,6 @@ const FIT_AGAIN = 50;
 
 /** @param {number} ms */
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** How large the published picture is. @typedef {() => PictureSize} PublishedSize */
-/** Who enters, and the numbers that others have. @typedef {{name: string, marker: number, synthetic: boolean, subscriptions: Subscriptions, taken: (number | null)[]}} Entrant */
 
 /** One connection: perfect negotiation, our tracks where they are wanted, theirs as they come. */
 class Peer {
@@ -25,7 +30,7 @@ class Peer {
   #handling = turns();
   /** What carries our sound and our picture, by kind: one each, since each more stays in the connection for good. @type {Map<string, RTCRtpTransceiver>} */
   #transceivers = new Map();
-  /** @type {PictureSize | null} */
+  /** @type {VideoSize | null} */
   #wanted = null;
   #playing = new Playing();
 
@@ -64,8 +69,8 @@ class Peer {
   }
 
   /** Plays again what stopped together with the sound system. */
-  rouse() {
-    this.#playing.rouse();
+  resumePlayback() {
+    this.#playing.resumePlayback();
   }
 
   async #offer() {
@@ -113,7 +118,7 @@ class Peer {
    * Sends the stream at the wanted size; null sends nothing, and what carried it rests until it is wanted again.
    *
    * @param {MediaStream} stream
-   * @param {PictureSize | null} wanted
+   * @param {VideoSize | null} wanted
    * @param {PublishedSize} published
    */
   publish(stream, wanted, published) {
@@ -136,7 +141,7 @@ class Peer {
     });
   }
 
-  /** @param {MediaStreamTrack} track @param {MediaStream} stream @param {PictureSize} wanted @param {PublishedSize} published */
+  /** @param {MediaStreamTrack} track @param {MediaStream} stream @param {VideoSize} wanted @param {PublishedSize} published */
   #add(track, stream, wanted, published) {
     const encoding = track.kind === 'video' ? videoEncoding(wanted, published()) : { maxBitrate: AUDIO_BITS };
     const transceiver = this.#connection.addTransceiver(track, {
@@ -178,8 +183,8 @@ class Peer {
     });
   }
 
-  travel() {
-    return travelOf(this.#connection.getReceivers());
+  travelTimes() {
+    return travelTimesOf(this.#connection.getReceivers());
   }
 
   stats() {
@@ -187,7 +192,7 @@ class Peer {
   }
 
   /** Looks for another way at once where the one there was is gone: WebRTC itself waits for some 15 s. */
-  revive() {
+  reconnect() {
     if (this.#connection.connectionState === 'disconnected') this.#connection.restartIce();
   }
 
@@ -197,11 +202,16 @@ class Peer {
   }
 }
 
-/** Emits `track` with { id, track } and `state` with { id, state }. */
-export class Mesh extends EventTarget {
+/**
+ * Emits `track` with { id, track } and `state` with { id, state }.
+ *
+ * @extends {Emitter<TransportEvents>}
+ * @implements {Transport}
+ */
+export class Mesh extends Emitter {
   /** @type {Map<string, Peer>} */
   #peers = new Map();
-  /** @type {Map<string, PictureSize | null>} */
+  /** @type {Map<string, VideoSize | null>} */
   #wanted = new Map();
   /** @type {MediaStream | null} */
   #stream = null;
@@ -241,8 +251,8 @@ export class Mesh extends EventTarget {
     await this.refit();
   }
 
-  /** A member wants to receive us at this size, or no more. @param {string} id @param {PictureSize | null} size */
-  async setWanted(id, size) {
+  /** A member wants to receive us at this size, or no more. @param {string} id @param {VideoSize | null} size */
+  async setRequestedSize(id, size) {
     this.#wanted.set(id, size);
     if (!size && !this.#peers.has(id)) return;
     if (this.#stream) await this.#peer(id).publish(this.#stream, size, this.#published);
@@ -250,11 +260,11 @@ export class Mesh extends EventTarget {
 
   /** Tells every sender how large the published picture is now. */
   async refit() {
-    await Promise.all([...this.#wanted].map(([id, size]) => this.setWanted(id, size)));
+    await Promise.all([...this.#wanted].map(([id, size]) => this.setRequestedSize(id, size)));
   }
 
   /** @param {string} from @param {SignalData} data */
-  async handle(from, data) {
+  async handleSignal(from, data) {
     await this.#peer(from).handle(data);
   }
 
@@ -271,13 +281,13 @@ export class Mesh extends EventTarget {
   }
 
   /** How long a member's picture and sound travel, in ms by kind; on the sender's clock against ours, so only their difference counts. @param {string} id */
-  travel(id) {
-    return this.#peers.get(id)?.travel() ?? {};
+  travelTimes(id) {
+    return this.#peers.get(id)?.travelTimes() ?? {};
   }
 
   /** Plays what comes from a member again, after the sound system stood still. @param {string} id */
-  rouse(id) {
-    this.#peers.get(id)?.rouse();
+  resumePlayback(id) {
+    this.#peers.get(id)?.resumePlayback();
   }
 
   /** Returns the statistics of the connection to a member. @param {string} id */
@@ -286,8 +296,8 @@ export class Mesh extends EventTarget {
   }
 
   /** Takes connections up again that a cut of the network broke. */
-  revive() {
-    for (const peer of this.#peers.values()) peer.revive();
+  reconnect() {
+    for (const peer of this.#peers.values()) peer.reconnect();
   }
 
   close() {
@@ -302,8 +312,8 @@ export class Mesh extends EventTarget {
       polite: this.id < id,
       configuration: this.configuration,
       send: (data) => this.send(id, data),
-      onTrack: (track) => this.dispatchEvent(new CustomEvent('track', { detail: { id, track } })),
-      onState: (state) => this.dispatchEvent(new CustomEvent('state', { detail: { id, state } })),
+      onTrack: (track) => this.emit('track', { id, track }),
+      onState: (state) => this.emit('state', { id, state }),
     });
     this.#peers.set(id, peer);
     return peer;

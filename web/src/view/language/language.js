@@ -3,6 +3,7 @@
  * map from that.
  */
 
+import { Emitter } from '../../shared/events.js';
 import { CHINESE, CHINESE_PATTERNS } from './chinese.js';
 
 /** Where the choice is remembered. */
@@ -24,8 +25,12 @@ const DEVICE_TROUBLE = ['OverconstrainedError', 'NotReadableError', 'AbortError'
 /** Attributes that people read or hear. */
 const SPOKEN = ['aria-label', 'placeholder'];
 
-/** Emits `changed` when another language is chosen. */
-export class Language extends EventTarget {
+/**
+ * Emits `changed` when another language is chosen.
+ *
+ * @extends {Emitter<{changed: void}>}
+ */
+export class Language extends Emitter {
   /** @type {Code} */
   code = 'en';
   #document;
@@ -53,7 +58,7 @@ export class Language extends EventTarget {
     if (code === null || code === this.code) return;
     this.#storage.setItem(KEY, code);
     this.#use(code);
-    this.dispatchEvent(new Event('changed'));
+    this.emit('changed');
   }
 
   /**

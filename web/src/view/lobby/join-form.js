@@ -1,5 +1,6 @@
 /** JoinForm: name, media, and the join code where the server asks for one; or the recordings alone, to look at. */
 
+import { Emitter } from '../../shared/events.js';
 import { parse } from '../../shared/json.js';
 import { DeviceChoice } from '../device-choice.js';
 import { NO_ANSWER } from '../language/language.js';
@@ -26,8 +27,10 @@ const PLAIN = /** @type {const} */ ([
 /**
  * Makes a join of what people typed; what went wrong stands in the form. Emits `done` when people are in, with the
  * words for what went wrong all the same, or ''.
+ *
+ * @extends {Emitter<{done: string}>}
  */
-export class JoinForm extends EventTarget {
+export class JoinForm extends Emitter {
   /** How we joined last. @type {JoinOptions | null} */
   #last = null;
   #client;
@@ -77,11 +80,11 @@ export class JoinForm extends EventTarget {
       if (viewer.recordings) viewer.close();
       else void this.#lookOn();
     });
-    viewer.addEventListener('changed', () => this.#render());
+    viewer.listen('changed', () => this.#render());
     for (const input of [this.#name, this.#code]) {
       input.addEventListener('input', () => input.removeAttribute('aria-invalid'));
     }
-    language.addEventListener('changed', () => {
+    language.listen('changed', () => {
       // It was said in the other language.
       this.tell('');
       this.#render();
@@ -204,8 +207,7 @@ export class JoinForm extends EventTarget {
     this.#button.disabled = false;
     this.#render();
     if (this.#client.state === 'joined') {
-      const detail = this.#language.said(problem);
-      this.dispatchEvent(new CustomEvent('done', { detail }));
+      this.emit('done', this.#language.said(problem));
     } else
       this.#refused(problem, options.code ?? '', 'That is not the join code of this room.', this.#button);
   }

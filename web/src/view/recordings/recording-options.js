@@ -1,11 +1,16 @@
 /** RecordingOptions: what people chose to record, in the words of the start call. */
 
+import { Emitter } from '../../shared/events.js';
 import { find } from '../page.js';
 
 const CODECS = /** @type {const} */ (['vp9', 'vp8', 'av1']);
 
-/** Emits `submit` when Enter asks for a start. */
-export class RecordingOptions extends EventTarget {
+/**
+ * Emits `submit` when Enter asks for a start.
+ *
+ * @extends {Emitter<{submit: void}>}
+ */
+export class RecordingOptions extends Emitter {
   #fields;
   #recorder;
   #type;
@@ -31,7 +36,7 @@ export class RecordingOptions extends EventTarget {
     this.#type.addEventListener('change', () => this.#fit());
     find(document, 'recording-options', HTMLFormElement).addEventListener('submit', (event) => {
       event.preventDefault();
-      this.dispatchEvent(new Event('submit'));
+      this.emit('submit');
     });
     // A browser that goes back to the page fills in what was chosen before.
     this.#fit();

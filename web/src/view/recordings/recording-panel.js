@@ -1,5 +1,6 @@
 /** RecordingPanel: the four calls, each where it makes sense, and how the recording is doing. */
 
+import { Emitter } from '../../shared/events.js';
 import { RecordingOptions } from './recording-options.js';
 import { clockTime, fileSize, find, length, say } from '../page.js';
 
@@ -41,8 +42,12 @@ const STATUS = {
 const CUT_OFF = 'It ended early; what there is of it is in the list of this room.';
 const LISTED = 'It stays in the list of this room; Download takes a copy home.';
 
-/** Emits `state` when the state or the elapsed time is another one. */
-export class RecordingPanel extends EventTarget {
+/**
+ * Emits `state` when the state or the elapsed time is another one.
+ *
+ * @extends {Emitter<{state: void}>}
+ */
+export class RecordingPanel extends Emitter {
   /** @type {TakeState | Busy} */
   state = 'idle';
   elapsed = clockTime(0);
@@ -100,10 +105,8 @@ export class RecordingPanel extends EventTarget {
     this.#on('stop', 'stopping', () => client.stopMediaRecording());
     this.#on('download', 'downloading', () => client.downloadMediaRecording());
     this.#on('clean', 'cleaning', () => client.cleanMediaRecording());
-    this.#options.addEventListener('submit', () => this.#buttons.start.click());
-    client.addEventListener('recording-failed', (event) => {
-      say(this.#problem, language.error(/** @type {CustomEvent<{error: Error}>} */ (event).detail.error));
-    });
+    this.#options.listen('submit', () => this.#buttons.start.click());
+    client.listen('recording-failed', ({ error }) => say(this.#problem, language.error(error)));
   }
 
   /** Shows how the client's recording is doing. */
@@ -173,7 +176,7 @@ export class RecordingPanel extends EventTarget {
     say(this.#elapsed, this.elapsed);
     say(this.#received, take && running ? fileSize(take.spool.acknowledged) : '');
     this.#renderHealth(take);
-    this.dispatchEvent(new Event('state'));
+    this.emit('state');
   }
 
   /** How many pictures are mixed, how much reaches the server, how much waits for it. @param {Take} take */

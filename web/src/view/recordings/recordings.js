@@ -1,5 +1,6 @@
 /** Recordings: the list of what was recorded in this room, each with its state and verdict. */
 
+import { Emitter } from '../../shared/events.js';
 import { fileSize, find, length, say } from '../page.js';
 
 /** What stands at the end of a line. @type {Record<string, [sign: string, words: string]>} */
@@ -11,8 +12,12 @@ const BADGES = {
   'verified failed': ['✗', 'a check failed'],
 };
 
-/** Emits `opened` with a LibraryItem when somebody wants to see it. */
-export class Recordings extends EventTarget {
+/**
+ * Emits `opened` with a LibraryItem when somebody wants to see it.
+ *
+ * @extends {Emitter<{opened: LibraryItem}>}
+ */
+export class Recordings extends Emitter {
   #language;
   #section;
   #title;
@@ -73,8 +78,8 @@ export class Recordings extends EventTarget {
     const row = /** @type {HTMLLIElement} */ (copy.firstElementChild);
     this.#rows.set(id, row);
     row.querySelector('button')?.addEventListener('click', () => {
-      const detail = this.#items.find((item) => item.id === id);
-      if (detail && detail.state !== 'recording') this.dispatchEvent(new CustomEvent('opened', { detail }));
+      const item = this.#items.find((one) => one.id === id);
+      if (item && item.state !== 'recording') this.emit('opened', item);
     });
     return row;
   }

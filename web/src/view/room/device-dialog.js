@@ -31,11 +31,7 @@ export class DeviceDialog {
     this.#choice = new DeviceChoice(document, 'room', ['camera', 'microphone', 'speaker'], language);
     find(document, 'devices', HTMLButtonElement).addEventListener('click', () => void this.#open());
     find(document, 'device-close', HTMLButtonElement).addEventListener('click', () => this.#dialog.close());
-    this.#choice.addEventListener('chosen', (event) => {
-      const { device, deviceId } = /** @type {CustomEvent<{device: string, deviceId: string}>} */ (event)
-        .detail;
-      void this.#use(device, deviceId);
-    });
+    this.#choice.listen('chosen', ({ device, deviceId }) => void this.#use(device, deviceId));
   }
 
   close() {

@@ -1,5 +1,7 @@
 /** Levels: how loud everybody is right now. */
 
+import { Emitter } from '../../shared/events.js';
+
 /** How often we listen, in ms. */
 const LISTEN_EVERY = 100;
 /** Samples at a time: 43 ms at 48 kHz. */
@@ -9,8 +11,12 @@ const SILENCE = -60;
 
 /** @typedef {{track: MediaStreamTrack, source: MediaStreamAudioSourceNode, analyser: AnalyserNode}} Ear */
 
-/** Emits `heard` with a Map from id to loudness, 0 to 1, ten times a second while there is anybody to listen to. */
-export class Levels extends EventTarget {
+/**
+ * Emits `heard` with a Map from id to loudness, 0 to 1, ten times a second while there is anybody to listen to.
+ *
+ * @extends {Emitter<{heard: Map<string, number>}>}
+ */
+export class Levels extends Emitter {
   /** @type {AudioContext | null} */
   #context = null;
   /** @type {Map<string, Ear>} */
@@ -37,7 +43,7 @@ export class Levels extends EventTarget {
 
   #hear() {
     const heard = new Map([...this.#ears].map(([id, { analyser }]) => [id, this.#loudness(analyser)]));
-    this.dispatchEvent(new CustomEvent('heard', { detail: heard }));
+    this.emit('heard', heard);
   }
 
   /** @param {AnalyserNode} analyser */

@@ -1,5 +1,6 @@
 /** Tiles: one for each person in the room, kept as long as they are in it. */
 
+import { Emitter } from '../../shared/events.js';
 import { arrange } from './tile-size.js';
 import { say } from '../page.js';
 
@@ -80,8 +81,12 @@ class Tile {
   }
 }
 
-/** Emits `arranged` when the tiles have got another width. */
-export class Tiles extends EventTarget {
+/**
+ * Emits `arranged` when the tiles have got another width.
+ *
+ * @extends {Emitter<{arranged: void}>}
+ */
+export class Tiles extends Emitter {
   /** CSS pixels. */
   width = 0;
   /** @type {Map<string, Tile>} */
@@ -153,6 +158,6 @@ export class Tiles extends EventTarget {
     if (width === this.width) return;
     this.width = width;
     this.#list.style.setProperty('--tile', `${width}px`);
-    this.dispatchEvent(new Event('arranged'));
+    this.emit('arranged');
   }
 }

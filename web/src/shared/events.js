@@ -1,0 +1,35 @@
+/** Emitter: an EventTarget whose events have typed details. */
+
+/**
+ * Extend it with a map from each event's name to the type of its detail, `void` for none:
+ * `@extends {Emitter<{stalled: string, resumed: void}>}`.
+ *
+ * @template {object} Events
+ */
+export class Emitter extends EventTarget {
+  /**
+   * Calls `handler` with the detail of every event `name` from now on.
+   *
+   * @template {keyof Events & string} Name
+   * @param {Name} name
+   * @param {(detail: Events[Name]) => void} handler
+   * @param {AddEventListenerOptions} [options]
+   */
+  listen(name, handler, options) {
+    // The one place where a detail gets its type: `emit` dispatches nothing else.
+    const listener = (/** @type {Event} */ event) =>
+      handler(/** @type {CustomEvent<Events[Name]>} */ (event).detail);
+    this.addEventListener(name, listener, options);
+  }
+
+  /**
+   * Dispatches a CustomEvent.
+   *
+   * @template {keyof Events & string} Name
+   * @param {Name} name
+   * @param {Events[Name] extends void ? [] : [detail: Events[Name]]} detail
+   */
+  emit(name, ...detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail: detail[0] }));
+  }
+}

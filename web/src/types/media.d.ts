@@ -1,0 +1,32 @@
+/** What a participant sends: size, devices, and the interface of every kind of local media. */
+
+interface VideoSize {
+  /** Pixels. */
+  width: number;
+  height: number;
+  /** Frames a second. */
+  frameRate: number;
+}
+
+/** Which camera and microphone, by deviceId; the browser's choice where one is left out. */
+interface DeviceIds {
+  audio?: string | undefined;
+  video?: string | undefined;
+}
+
+/** What a participant brings to the room. */
+interface LocalMedia {
+  readonly kind: 'synthetic' | 'camera' | 'video-file' | 'application';
+  readonly stream: MediaStream;
+  /** The size of the picture as it is made now. */
+  readonly size: VideoSize;
+  setClock(offset: number): void;
+  fit(size: VideoSize): void;
+  /** Puts the screen, or the camera again, in the picture's place; the fresh track is in `stream`. */
+  share(on: boolean): Promise<MediaStreamTrack>;
+  /** Takes another device, by its id if one is given; the fresh track is in `stream`, the old one is not. */
+  replace(kind: 'audio' | 'video', deviceId?: string): Promise<MediaStreamTrack>;
+  /** Raises the voice, or lowers it to normal; fails for media that are not synthetic. */
+  setSpeaking(on: boolean): void;
+  close(): Promise<void>;
+}

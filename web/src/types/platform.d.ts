@@ -1,0 +1,15 @@
+/** What TypeScript's DOM library does not declare yet. */
+
+interface VideoFrame {
+  /** W3C WebCodecs VideoFrame Metadata Registry; rtpTimestamp on remote frames: the sender's clock, 90 kHz. */
+  metadata(): { rtpTimestamp?: number };
+}
+
+/** The sound system's own thread has a scope of its own, which TypeScript's library for pages leaves out. */
+declare class AudioWorkletProcessor {
+  readonly port: MessagePort;
+}
+declare function registerProcessor(
+  name: string,
+  processor: new (options: { processorOptions: { buffer: SharedArrayBuffer } }) => AudioWorkletProcessor,
+): void;

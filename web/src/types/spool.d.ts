@@ -1,0 +1,81 @@
+/** The messages of the /spool socket; docs/protocol.md describes them, harness/server/rooms/messages.py checks them. */
+
+/** When the mixer wrote its ticks from number `first` on: page times, null for a tick that was given up. */
+interface TickLog {
+  first: number;
+  written: (number | null)[];
+}
+
+/** One thing that happened while recording; `time` is in ms on the room's clock. */
+interface RoomEvent {
+  time: number;
+  event: 'layout' | 'video' | 'audio' | 'network' | 'alarm' | 'join' | 'leave';
+  participant?: string;
+  /** Whether the participant joins or leaves by way of another server; `marker` is the number of their synthetic media. */
+  remote_server?: boolean;
+  marker?: number | null;
+  on?: boolean;
+  tiles?: ({ participant: string } & TileRect)[];
+  message?: string;
+}
+
+/** One of WebRTC's statistics, by the W3C's names. */
+type Statistic = Record<string, string | number | boolean>;
+
+/** What WebRTC says of the connection to a participant; `time` is in ms on the room's clock. */
+interface ConnectionStatistics {
+  time: number;
+  participant: string;
+  report: Statistic[];
+}
+
+/** A finished recording, as the server describes it. */
+interface FinishedRecording {
+  id: string;
+  name: string;
+  size: number;
+  /** null for a moment after the stop of a large file: its hash follows, and is there before a download. */
+  sha256: string | null;
+  duration: number;
+}
+
+type FromSpool =
+  /** `acked_seq`: how many messages the server has received since the beginning; `resume`: the token for a reconnect. */
+  | { type: 'ready'; recording: string; resume: string; bytes: number; acked_seq: number }
+  | { type: 'ack'; bytes: number; acked_seq: number; tracks: string[] }
+  /** How many of the frames written before the recorder was stopped have not arrived; null if unknown. */
+  | { type: 'outstanding'; frames: number | null }
+  | { type: 'finished'; recording: FinishedRecording }
+  /** Follows where the file was too large to be hashed at once. */
+  | { type: 'hashed'; sha256: string }
+  /** Something that the server noticed and has noted already. */
+  | { type: 'alarm'; message: string }
+  | { type: 'address'; url: string; name: string }
+  | { type: 'sent'; bytes: number }
+  | { type: 'cleaned' }
+  | { type: 'error'; name: string; code: number | null; message: string };
+
+type ToSpool =
+  | {
+      type: 'hello';
+      token: string;
+      /** null begins a recording; an id resumes one after a reconnect. */
+      recording: string | null;
+      recorder: RecorderKind;
+      config: RecordConfigOptions;
+      mime_type: string;
+      width: number | null;
+      height: number | null;
+      frame_rate: number | null;
+      clock: { offset: number; error: number };
+      /** Whether join and leave events come from the server's rooms; otherwise this page sends them. */
+      presence_from_server: boolean;
+    }
+  | { type: 'recorder'; state: RecorderState; time: number }
+  | ({ type: 'ticks' } & TickLog)
+  | { type: 'event'; event: RoomEvent }
+  | ({ type: 'stats' } & ConnectionStatistics)
+  | { type: 'outstanding' }
+  | { type: 'end'; chunks: number; bytes: number }
+  | { type: 'download' }
+  | { type: 'clean' };
