@@ -12,7 +12,7 @@ import { recordPlan } from '/src/client/record-plan.js';
 import { download } from '/src/recorder/download.js';
 import { Recorder } from '/src/recorder/recorder.js';
 import { Spool } from '/src/recorder/spool.js';
-import { Take } from '/src/client/active-recording.js';
+import { ActiveRecording } from '/src/client/active-recording.js';
 
 const NAMES = [
   'bob',
@@ -78,7 +78,7 @@ class Ours {
   async begin(plan, scene) {
     const mixer = new Mixer(plan);
     const spool = new Spool(new URL('/spool', location.href.replace(/^http/, 'ws')).href);
-    this.take = new Take(
+    this.recording = new ActiveRecording(
       plan,
       { mixer, spool, recorder: new Recorder(mixer.stream, spool, plan) },
       client.room.clock,
@@ -95,13 +95,13 @@ class Ours {
       skew: () => Promise.resolve(0),
       resumePlayback: () => undefined,
     }));
-    await this.take.begin(sources, client.room.spoolToken);
+    await this.recording.begin(sources, { token: client.room.spoolToken });
   }
 
   async end() {
-    const { stopToFileMs } = await this.take.finish();
-    await this.take.fetch(download);
-    await this.take.free();
+    const { stopToFileMs } = await this.recording.finish();
+    await this.recording.download(download);
+    await this.recording.discard();
     return { stopToFileMs };
   }
 }

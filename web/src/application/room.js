@@ -5,6 +5,7 @@
 
 import { invalidState, stepTimeout } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
+import { pause } from '../shared/pause.js';
 import { flows, kept, skewOf } from '../webrtc/statistics.js';
 import { markOf } from './identify.js';
 import { People } from './participants.js';
@@ -150,7 +151,7 @@ export class AppRoom extends Emitter {
         const who = late.join(', ') || `${this.#looking.size} who can't be made out`;
         throw stepTimeout(`No picture or sound of ${who} arrived within 20 s.`);
       }
-      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+      await pause(LOOK_EVERY);
     }
   }
 
@@ -245,7 +246,7 @@ export class AppRoom extends Emitter {
       const known = [...this.#known.values()].find((info) => info.marker === marker && marker !== null);
       if (known && !this.members.has(known.id)) return known;
       if (track || signal.aborted || performance.now() - since > NAMELESS_FOR) return this.#stranger();
-      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+      await pause(LOOK_EVERY);
     }
   }
 
@@ -280,7 +281,7 @@ export class AppRoom extends Emitter {
         video: video && member.videoTrack !== null,
       };
       member.received = flows(await member.person.stats(), wanted);
-      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+      await pause(LOOK_EVERY);
     }
   }
 

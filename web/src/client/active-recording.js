@@ -1,14 +1,15 @@
-/** Take: one recording, from its first byte to its clean. The client owns it; the stages are handed in. */
+/** ActiveRecording: one recording, from its first byte until it is discarded. Recordings owns it and hands in its stages. */
 
 import { pageNow } from '../shared/clock.js';
 import { cacheError } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
 import { Health } from './health.js';
+import { pause } from '../shared/pause.js';
 import { Watchdog } from '../shared/watchdog.js';
 
-/** How long a recording waits for everybody's picture to run smoothly before it begins, in ms. */
+/** How long a recording waits for everybody's video to run smoothly before it begins, in ms. */
 const SETTLE = 1500;
-/** After a tick a frame is on its way to the recorder for some ms; pausing there loses none. */
+/** After a tick its frame takes some ms to reach the recorder; a pause then loses no frame. */
 const BETWEEN_TICKS = 10;
 const WATCH_EVERY = 250;
 /** How often WebRTC is asked for its statistics, in ms. */
@@ -27,17 +28,19 @@ const STATISTICS_EVERY = 1000;
  * @property {Recorder} recorder
  */
 
-/** Asks WebRTC for what it says of each connection. @typedef {() => Promise<Omit<ConnectionStatistics, 'time'>[]>} AskStatistics */
-
-/** @type {AskStatistics} */
-const unconnected = () => Promise.resolve([]);
+/**
+ * @typedef {object} RoomAccess what a recording needs of its room
+ * @property {string} token of the spool
+ * @property {boolean} [presenceFromServer] whether join and leave events come from the server
+ * @property {() => Promise<Omit<ConnectionStatistics, 'time'>[]>} [statistics] reads WebRTC's statistics of every connection
+ */
 
 /**
- * Emits `stalled` with a message when something stands still, `failed` with an Error when the recording breaks by itself.
+ * Emits `stalled` with a message when no data arrive, `failed` with an Error when the recording breaks by itself.
  *
  * @extends {Emitter<{stalled: string, failed: Error}>}
  */
-export class Take extends Emitter {
+export class ActiveRecording extends Emitter {
   /** @type {'new' | 'recording' | 'paused' | 'stopped' | 'failed' | 'cleaned'} */
   state = 'new';
   downloaded = false;
@@ -60,8 +63,8 @@ export class Take extends Emitter {
   #seen = { bytes: 0, acknowledged: 0 };
   /** @type {ReturnType<typeof setInterval>[]} */
   #watching = [];
-  /** What happens before the server is ready is told as soon as it is. @type {(() => void)[]} */
-  #early = [];
+  /** Messages that wait until the server is ready. @type {(() => void)[]} */
+  #beforeReady = [];
 
   /** @param {RecordPlan} plan @param {Stages} stages @param {RoomClockLike} clock */
   constructor(plan, { mixer, spool, recorder }, clock) {
@@ -72,15 +75,15 @@ export class Take extends Emitter {
     this.recorder = recorder;
     this.#clock = clock;
     mixer.listen('ticks', ({ first, written }) => {
-      this.health.ticks(written);
-      this.#tell(() => spool.ticks(first, written));
+      this.health.addTicks(written);
+      this.#whenReady(() => spool.ticks(first, written));
     });
     mixer.listen('event', (happened) => {
-      if (happened.event === 'alarm') this.#stalled(happened.message ?? '');
-      this.#tell(() => spool.event({ ...happened, time: clock.room(happened.time) }));
+      if (happened.event === 'alarm') this.#reportStall(happened.message ?? '');
+      this.#whenReady(() => spool.event({ ...happened, time: clock.room(happened.time) }));
     });
-    spool.listen('stalled', (message) => this.#alarm(message));
-    spool.listen('alarm', ({ message }) => this.#stalled(message));
+    spool.listen('stalled', (message) => this.#raiseAlarm(message));
+    spool.listen('alarm', ({ message }) => this.#reportStall(message));
     spool.listen('hashed', ({ sha256 }) => {
       if (this.finished) this.finished.sha256 = sha256;
     });
@@ -104,8 +107,8 @@ export class Take extends Emitter {
     return end - this.recorder.startedAt - this.#paused;
   }
 
-  /** Begins with these people in the mix; resolves when bytes of every track are safe. @param {Source[]} sources @param {string} token of the spool @param {AskStatistics} [statistics] @param {boolean} [presenceFromServer] whether join and leave events come from the server */
-  async begin(sources, token, statistics = unconnected, presenceFromServer = true) {
+  /** Begins with these sources in the mix; resolves when the server has bytes of every track. @param {Source[]} sources @param {RoomAccess} room */
+  async begin(sources, { token, presenceFromServer = true, statistics = () => Promise.resolve([]) }) {
     const { plan, mixer, spool, recorder } = this;
     for (const source of sources) mixer.add(source);
     const video = plan.type === 'video';
@@ -125,14 +128,14 @@ export class Take extends Emitter {
           presence_from_server: presenceFromServer,
         }),
       ]);
-      for (const message of this.#early.splice(0)) message();
+      for (const message of this.#beforeReady.splice(0)) message();
       await recorder.start();
       this.state = 'recording';
       this.#watching = [
-        setInterval(() => this.#watch(), WATCH_EVERY),
-        setInterval(() => void this.#measure(statistics), STATISTICS_EVERY),
+        setInterval(() => this.#checkProgress(), WATCH_EVERY),
+        setInterval(() => void this.#logStatistics(statistics), STATISTICS_EVERY),
       ];
-      void this.#measure(statistics);
+      void this.#logStatistics(statistics);
     } catch (error) {
       this.state = 'failed';
       await mixer.close();
@@ -160,31 +163,31 @@ export class Take extends Emitter {
     this.state = 'recording';
   }
 
-  /** Looks whether bytes come from the recorder and are acknowledged by the server. */
-  #watch() {
+  /** Raises an alarm if no bytes come from the recorder, or if the server acknowledges none. */
+  #checkProgress() {
     const { bytes, acknowledged } = this.spool;
-    if (bytes > this.#seen.bytes || this.state !== 'recording') this.#chunks.moved();
-    if (acknowledged > this.#seen.acknowledged || acknowledged === bytes) this.#acknowledged.moved();
+    if (bytes > this.#seen.bytes || this.state !== 'recording') this.#chunks.feed();
+    if (acknowledged > this.#seen.acknowledged || acknowledged === bytes) this.#acknowledged.feed();
     this.#seen = { bytes, acknowledged };
-    this.health.acknowledged(acknowledged);
-    if (this.#chunks.barks()) this.#alarm('MediaRecorder gives no data.');
-    if (this.#acknowledged.barks()) this.#alarm('The server acknowledges nothing.');
+    this.health.addAcknowledged(acknowledged);
+    if (this.#chunks.isStalled()) this.#raiseAlarm('MediaRecorder gives no data.');
+    if (this.#acknowledged.isStalled()) this.#raiseAlarm('The server acknowledges nothing.');
   }
 
-  /** Notes how picture and sound travel, beside the recording. @param {AskStatistics} statistics */
-  async #measure(statistics) {
+  /** Logs WebRTC's statistics next to the recording. @param {() => Promise<Omit<ConnectionStatistics, 'time'>[]>} statistics */
+  async #logStatistics(statistics) {
     const time = this.#clock.room(pageNow());
     for (const one of await statistics()) if (this.running) this.spool.statistics({ time, ...one });
   }
 
-  #watchNoMore() {
+  #stopWatching() {
     for (const timer of this.#watching) clearInterval(timer);
   }
 
-  /** Ends: the recorder, then the tick log, then the server's finishing. @returns {Promise<Finished>} */
+  /** Ends the recorder, then the tick log, and waits until the server has finished the file. @returns {Promise<Finished>} */
   async finish() {
     if (this.error) throw this.error;
-    this.#watchNoMore();
+    this.#stopWatching();
     this.#stoppedAt = pageNow();
     this.state = 'stopped';
     try {
@@ -203,7 +206,7 @@ export class Take extends Emitter {
   }
 
   /** Downloads through the browser; resolves when the last byte is sent. @param {(address: {url: string, name: string}) => Promise<void>} download */
-  async fetch(download) {
+  async download(download) {
     if (!this.finished)
       throw this.error ?? cacheError('The recording was not finished; there is nothing to download.');
     const address = await this.spool.address();
@@ -213,8 +216,8 @@ export class Take extends Emitter {
     return this.finished;
   }
 
-  /** Frees the page's and the server's copy. */
-  async free() {
+  /** Discards the page's and the server's copy. */
+  async discard() {
     if (this.state === 'cleaned') return;
     const lost = this.state === 'failed' || this.spool.closed;
     this.state = 'cleaned';
@@ -224,40 +227,40 @@ export class Take extends Emitter {
 
   async #betweenTicks() {
     await this.mixer.nextTick();
-    await new Promise((resolve) => setTimeout(resolve, BETWEEN_TICKS));
+    await pause(BETWEEN_TICKS);
   }
 
-  /** Notes in the recording's own record that something happens now. @param {Omit<RoomEvent, 'time'>} event */
-  note(event) {
+  /** Logs in the recording's timeline that something happens now. @param {Omit<RoomEvent, 'time'>} event */
+  logEvent(event) {
     const time = this.#clock.room(pageNow());
-    this.#tell(() => this.spool.event({ time, ...event }));
+    this.#whenReady(() => this.spool.event({ time, ...event }));
   }
 
-  /** Notes that something stalls, and says so. @param {string} message */
-  #alarm(message) {
-    this.note({ event: 'alarm', message });
-    this.#stalled(message);
+  /** Logs an alarm, and reports it. @param {string} message */
+  #raiseAlarm(message) {
+    this.logEvent({ event: 'alarm', message });
+    this.#reportStall(message);
   }
 
   /** @param {string} message */
-  #stalled(message) {
-    // What is finished waits for nothing.
+  #reportStall(message) {
+    // A finished recording waits for nothing.
     if (this.finished) return;
     this.alarm = message;
     this.alarms.push({ elapsed: this.elapsed, message });
     this.emit('stalled', message);
   }
 
-  /** @param {() => void} message */
-  #tell(message) {
+  /** Sends a message as soon as the server is ready. @param {() => void} message */
+  #whenReady(message) {
     if (this.spool.recording) message();
-    else this.#early.push(message);
+    else this.#beforeReady.push(message);
   }
 
   /** @param {Error} error */
   #fail(error) {
     if (!this.running) return;
-    this.#watchNoMore();
+    this.#stopWatching();
     this.state = 'failed';
     this.error = error;
     void this.mixer.close();

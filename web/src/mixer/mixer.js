@@ -3,10 +3,11 @@
 import { pageNow } from '../shared/clock.js';
 import { recordingError, within } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
+import { pause } from '../shared/pause.js';
 import { Watchdog } from '../shared/watchdog.js';
 import { startWorker } from '../shared/start-worker.js';
 import { AudioMixer } from './audio/mixer.js';
-import { percentile } from '../shared/percentile.js';
+import { percentile } from './percentile.js';
 
 /**
  * How often the skew between a participant's picture and sound is read, in ms, and how many readings count; or only the
@@ -138,7 +139,7 @@ export class Mixer extends Emitter {
     const unsettled = () =>
       this.#worker &&
       [...this.#entries.values()].some((entry) => entry.video && entry.videoTrack && !entry.delay);
-    while (unsettled() && pageNow() < end) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (unsettled() && pageNow() < end) await pause(20);
     return !unsettled();
   }
 
@@ -233,12 +234,12 @@ export class Mixer extends Emitter {
 
   /** Looks whether everybody's sound, and the sound system itself, still moves. */
   #watch() {
-    if (this.#audio.moved()) this.#clock.moved();
-    if (this.#clock.barks()) this.#alarm(pageNow(), 'The sound system stands still.');
+    if (this.#audio.moved()) this.#clock.feed();
+    if (this.#clock.isStalled()) this.#alarm(pageNow(), 'The sound system stands still.');
     for (const { id, name, audio, audioTrack, sound } of this.#entries.values()) {
       // True silence is no quiet room, where something always hums: nothing arrives.
-      if (!audio || !audioTrack || this.#audio.sounds(id)) sound.moved();
-      if (sound.barks()) this.#alarm(pageNow(), `No sound comes from ${name}.`);
+      if (!audio || !audioTrack || this.#audio.sounds(id)) sound.feed();
+      if (sound.isStalled()) this.#alarm(pageNow(), `No sound comes from ${name}.`);
     }
   }
 

@@ -3,6 +3,7 @@
 import { pageNow } from '../shared/clock.js';
 import { recordingError, within } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
+import { pause } from '../shared/pause.js';
 
 /** How long MediaRecorder's slices are, in ms; they come a little later (Chrome fact 9). */
 const TIMESLICE = 100;
@@ -127,7 +128,7 @@ export class Recorder extends Emitter {
     let before = await this.#outstanding(noLonger);
     if (before === null || before <= ON_THEIR_WAY) return;
     for (let movedAt = pageNow(); ;) {
-      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+      await pause(LOOK_EVERY);
       const now = await this.#outstanding(noLonger);
       if (!now) return;
       if (now < before) movedAt = pageNow();

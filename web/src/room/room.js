@@ -2,6 +2,7 @@
 
 import { stepTimeout, within } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
+import { pause } from '../shared/pause.js';
 import { flows, kept, skewOf } from '../webrtc/statistics.js';
 
 /** How often we look whether a member's first frame and sound have come, in ms. */
@@ -174,7 +175,7 @@ export class Room extends Emitter {
         const names = missing.map(({ name }) => name).join(', ');
         throw stepTimeout(`No picture or sound of ${names} arrived within 20 s.`);
       }
-      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+      await pause(LOOK_EVERY);
     }
   }
 
@@ -375,7 +376,7 @@ export class Room extends Emitter {
         this.emit('received', member);
         return;
       }
-      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+      await pause(LOOK_EVERY);
     }
   }
 }

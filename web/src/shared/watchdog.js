@@ -1,30 +1,30 @@
-/** Watchdog: notices that something stands still. */
+/** Watchdog: notices that something no longer makes progress. */
 
 import { pageNow } from './clock.js';
 
-/** How long something may stand still before it is an alarm, in ms; people are told within two seconds. */
-export const STILL = 1500;
+/** How long something may make no progress before that is an alarm, in ms; people see it within two seconds. */
+export const STALLED_AFTER = 1500;
 
-/** Tells once when nothing moved for too long, and again only after it has moved meanwhile. */
+/** Reports a stall once, and another one only after it was fed in between. */
 export class Watchdog {
   #last = pageNow();
-  #told = false;
+  #reported = false;
 
   /** @param {number} [limit] ms */
-  constructor(limit = STILL) {
+  constructor(limit = STALLED_AFTER) {
     this.limit = limit;
   }
 
-  /** It moves. */
-  moved() {
+  /** There is progress. */
+  feed() {
     this.#last = pageNow();
-    this.#told = false;
+    this.#reported = false;
   }
 
-  /** Whether this is the moment to tell. */
-  barks() {
-    if (this.#told || pageNow() - this.#last <= this.limit) return false;
-    this.#told = true;
+  /** Whether a stall has to be reported now. */
+  isStalled() {
+    if (this.#reported || pageNow() - this.#last <= this.limit) return false;
+    this.#reported = true;
     return true;
   }
 }

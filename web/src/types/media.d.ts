@@ -30,3 +30,9 @@ interface LocalMedia {
   setSpeaking(on: boolean): void;
   close(): Promise<void>;
 }
+
+/** Media that another application sends; the page follows them. */
+interface ApplicationMediaSource extends LocalMedia, Emitter<{ changed: void }> {
+  /** Whether something of that kind is sent and switched on. */
+  sends(kind: 'audio' | 'video'): boolean;
+}

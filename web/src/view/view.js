@@ -130,7 +130,7 @@ export class View {
     this.#room.hidden = room === null;
     this.#page.dataset['place'] = room ? 'room' : 'lobby';
     // A recording outlives the room: it can still be downloaded and cleaned.
-    const outlives = client.take?.state === 'stopped';
+    const outlives = client.recording?.state === 'stopped';
     const looks = !room && this.#viewer.recordings !== null;
     this.#recording.hidden = !room && !outlives && !looks;
     this.#recording.toggleAttribute('data-looks', looks);
@@ -168,7 +168,7 @@ export class View {
 
   /** What somebody deleted from the list is gone for its owner, too. @param {LibraryItem[]} recordings */
   #followOwn(recordings) {
-    const { take } = this.#client;
+    const { recording: take } = this.#client;
     const there = recordings.some(({ id }) => id === take?.id);
     if (!there && take?.state === 'stopped' && this.#listed === take.id)
       void this.#panel.run('cleaning', () => this.#client.cleanMediaRecording());

@@ -37,17 +37,6 @@ export class Playing {
   }
 }
 
-/** Returns a function that makes changes one after the other; one that fails holds nothing up. @returns {(change: () => Promise<void>) => Promise<void>} */
-export function turns() {
-  /** @type {Promise<void>} */
-  let last = Promise.resolve();
-  return (change) => {
-    const turn = last.then(change);
-    last = turn.catch(() => undefined);
-    return turn;
-  };
-}
-
 /** What WebRTC says of these tracks, as one report. @param {RTCRtpReceiver[]} receivers */
 export async function statisticsOf(receivers) {
   const reports = await Promise.all(receivers.map((receiver) => receiver.getStats()));

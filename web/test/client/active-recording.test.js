@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 
 import { RoomClock } from '../../src/shared/clock.js';
 import { recordPlan } from '../../src/client/record-plan.js';
-import { Take } from '../../src/client/active-recording.js';
+import { ActiveRecording } from '../../src/client/active-recording.js';
 import { FakeMixer, FakeRecorder, FakeSpool, Log } from '../support/stages.js';
 import { FakeTime } from '../support/time.js';
 
@@ -20,13 +20,13 @@ function setUp(context, recordType = 'video') {
     recorder: new FakeRecorder(log, 'recorder'),
   };
   const plan = recordPlan({ recordConfig: { recordType, recordVideoQuality: 480 } }, () => true);
-  const take = new Take(plan, /** @type {Stages} */ (/** @type {unknown} */ (stages)), clock);
+  const recording = new ActiveRecording(plan, /** @type {Stages} */ (/** @type {unknown} */ (stages)), clock);
   /** @type {Error[]} */
   const failures = [];
-  take.listen('failed', (error) => failures.push(error));
+  recording.listen('failed', (error) => failures.push(error));
   // What still records keeps watching itself.
-  context.after(() => take.finish().catch(() => undefined));
-  return { take, log, failures, ...stages };
+  context.after(() => recording.finish().catch(() => undefined));
+  return { recording, log, failures, ...stages };
 }
 
 /** @param {string} name */
@@ -40,21 +40,21 @@ const person = (name) =>
 
 describe('beginning', () => {
   test('mixes first, then announces, then records', async (context) => {
-    const { take, log } = setUp(context);
+    const { recording, log } = setUp(context);
 
-    await take.begin([person('alice'), person('bob')], 'token');
+    await recording.begin([person('alice'), person('bob')], { token: 'token' });
 
     assert.deepEqual(
       ['mixer add alice', 'mixer add bob', 'mixer settled', 'spool open', 'recorder start'],
       log.lines,
     );
-    assert.deepEqual(['recording', true, 'id of spool'], [take.state, take.running, take.id]);
+    assert.deepEqual(['recording', true, 'id of spool'], [recording.state, recording.running, recording.id]);
   });
 
   test('tells the server what comes', async (context) => {
-    const { take, spool } = setUp(context);
+    const { recording, spool } = setUp(context);
 
-    await take.begin([], 'token');
+    await recording.begin([], { token: 'token' });
 
     assert.deepEqual(
       {
@@ -62,7 +62,7 @@ describe('beginning', () => {
         presence_from_server: true,
         recording: null,
         recorder: 'all',
-        config: take.plan.config,
+        config: recording.plan.config,
         mime_type: 'video/webm;codecs=vp9,opus',
         width: 640,
         height: 480,
@@ -74,18 +74,18 @@ describe('beginning', () => {
   });
 
   test('of sound alone has neither size nor rate', async (context) => {
-    const { take, spool } = setUp(context, 'audio');
+    const { recording, spool } = setUp(context, 'audio');
 
-    await take.begin([], 'token');
+    await recording.begin([], { token: 'token' });
 
     const { width, height, frame_rate } = /** @type {Record<string, unknown>} */ (spool.hello);
     assert.deepEqual([null, null, null], [width, height, frame_rate]);
   });
 
   test('keeps what happens before the server is ready, and tells it then', async (context) => {
-    const { take, mixer, log } = setUp(context);
+    const { recording, mixer, log } = setUp(context);
 
-    const begun = take.begin([], 'token');
+    const begun = recording.begin([], { token: 'token' });
     mixer.emit('ticks', { first: 0, written: [1] });
     mixer.emit('event', { time: 5000, event: 'audio', participant: 'alice', on: true });
     const early = log.of('spool ticks', 'spool event');
@@ -109,93 +109,93 @@ describe('beginning', () => {
       const made = setUp(context);
       made[stage].failing[call] = new Error('It broke.');
 
-      await assert.rejects(made.take.begin([], 'token'), { message: 'It broke.' });
+      await assert.rejects(made.recording.begin([], { token: 'token' }), { message: 'It broke.' });
 
       assert.deepEqual(['mixer close', 'spool close'], made.log.lines.slice(-2));
-      assert.equal('failed', made.take.state);
+      assert.equal('failed', made.recording.state);
     });
   }
 });
 
 describe('finishing', () => {
   test('lets nothing more in, tells the last ticks, stops the recorder, then ends', async (context) => {
-    const { take, log } = setUp(context);
-    await take.begin([], 'token');
+    const { recording, log } = setUp(context);
+    await recording.begin([], { token: 'token' });
     log.lines = [];
 
-    const finished = await take.finish();
+    const finished = await recording.finish();
 
     assert.deepEqual(
       ['recorder hold', 'spool ticks 0', 'mixer flush', 'recorder stop', 'spool end', 'mixer close'],
       log.lines,
     );
-    assert.deepEqual(['stopped', false], [take.state, take.running]);
+    assert.deepEqual(['stopped', false], [recording.state, recording.running]);
     assert.equal('id of spool', finished.id);
     assert.ok(finished.stopToFileMs >= 0);
   });
 
   test('stops the recorder although the mixer does not answer', async (context) => {
-    const { take, log, mixer } = setUp(context);
-    await take.begin([], 'token');
+    const { recording, log, mixer } = setUp(context);
+    await recording.begin([], { token: 'token' });
     mixer.failing['flush'] = new Error('The mixer did not answer.');
 
-    await assert.rejects(take.finish(), { message: 'The mixer did not answer.' });
+    await assert.rejects(recording.finish(), { message: 'The mixer did not answer.' });
 
     assert.deepEqual(['recorder stop', 'mixer close'], log.lines.slice(-2));
   });
 
   test('that fails closes the mixer all the same, and there is nothing to download', async (context) => {
-    const { take, log, spool } = setUp(context);
-    await take.begin([], 'token');
+    const { recording, log, spool } = setUp(context);
+    await recording.begin([], { token: 'token' });
     spool.failing['end'] = new Error('Nothing can be read.');
 
-    await assert.rejects(take.finish(), { message: 'Nothing can be read.' });
+    await assert.rejects(recording.finish(), { message: 'Nothing can be read.' });
 
     assert.equal('mixer close', log.lines.at(-1));
     await assert.rejects(
-      take.fetch(() => assert.fail('downloaded')),
+      recording.download(() => assert.fail('downloaded')),
       { name: 'RecordingError' },
     );
   });
 });
 
 test('a download is done when its last byte is sent', async (context) => {
-  const { take, log } = setUp(context);
-  await take.begin([], 'token');
-  await take.finish();
+  const { recording, log } = setUp(context);
+  await recording.begin([], { token: 'token' });
+  await recording.finish();
   log.lines = [];
 
-  const finished = await take.fetch(({ url }) => {
+  const finished = await recording.download(({ url }) => {
     log.lines.push(`download ${url}`);
     return Promise.resolve();
   });
 
   // The server's word is awaited before the browser can have asked for the file.
   assert.deepEqual(['spool address', 'spool sent', 'download /recordings/spool'], log.lines);
-  assert.deepEqual([true, take.finished], [take.downloaded, finished]);
+  assert.deepEqual([true, recording.finished], [recording.downloaded, finished]);
 });
 
 describe('freeing', () => {
   test('frees the server’s copy and hangs up, once', async (context) => {
-    const { take, log } = setUp(context);
-    await take.begin([], 'token');
-    await take.finish();
+    const { recording, log } = setUp(context);
+    await recording.begin([], { token: 'token' });
+    await recording.finish();
     log.lines = [];
 
-    await take.free();
-    await take.free();
+    await recording.discard();
+    await recording.discard();
 
     assert.deepEqual(['spool clean', 'spool close'], log.lines);
-    assert.equal('cleaned', take.state);
+    assert.equal('cleaned', recording.state);
   });
 
   test('a recording that broke asks nothing of the server', async (context) => {
-    const { take, log, recorder } = setUp(context);
-    await take.begin([], 'token');
+    const { recording, log, recorder } = setUp(context);
+    await recording.begin([], { token: 'token' });
     recorder.emit('failed', new Error('It broke.'));
     log.lines = [];
 
-    await take.free();
+    await recording.discard();
 
     assert.deepEqual(['spool close'], log.lines);
   });
@@ -205,41 +205,41 @@ describe('a recording that breaks', () => {
   for (const stage of /** @type {const} */ (['mixer', 'recorder'])) {
     test(`in the ${stage} says so once, and stops mixing`, async (context) => {
       const made = setUp(context);
-      await made.take.begin([], 'token');
+      await made.recording.begin([], { token: 'token' });
       const error = new Error('It broke.');
 
       made[stage].emit('failed', error);
       made[stage].emit('failed', new Error('Again.'));
 
       assert.deepEqual([error], made.failures);
-      assert.deepEqual(['failed', false], [made.take.state, made.take.running]);
+      assert.deepEqual(['failed', false], [made.recording.state, made.recording.running]);
       assert.deepEqual(['mixer close'], made.log.of('mixer close'));
-      await assert.rejects(made.take.finish(), error);
+      await assert.rejects(made.recording.finish(), error);
       await assert.rejects(
-        made.take.fetch(() => assert.fail('downloaded')),
+        made.recording.download(() => assert.fail('downloaded')),
         error,
       );
     });
   }
 
   test('after its end does not matter any more', async (context) => {
-    const { take, recorder, failures } = setUp(context);
-    await take.begin([], 'token');
-    await take.finish();
+    const { recording, recorder, failures } = setUp(context);
+    await recording.begin([], { token: 'token' });
+    await recording.finish();
 
     recorder.emit('failed', new Error('The server is gone.'));
 
     assert.deepEqual([], failures);
-    assert.equal('stopped', take.state);
+    assert.equal('stopped', recording.state);
   });
 
   test('because it starved tells the alarm, and goes on', async (context) => {
-    const { take, mixer, log } = setUp(context);
-    await take.begin([], 'token');
+    const { recording, mixer, log } = setUp(context);
+    await recording.begin([], { token: 'token' });
 
     mixer.emit('event', { time: 2000, event: 'alarm', message: 'The picture stalled.' });
 
-    assert.deepEqual(['recording', 'The picture stalled.'], [take.state, take.alarm]);
+    assert.deepEqual(['recording', 'The picture stalled.'], [recording.state, recording.alarm]);
     assert.deepEqual(['spool event alarm 1000'], log.of('spool event'));
   });
 });
@@ -247,15 +247,15 @@ describe('a recording that breaks', () => {
 describe('pausing', () => {
   test('happens between two ticks, and is told to the server', async (context) => {
     const time = new FakeTime(context);
-    const { take, log } = setUp(context);
-    await take.begin([], 'token');
+    const { recording, log } = setUp(context);
+    await recording.begin([], { token: 'token' });
     log.lines = [];
 
-    const paused = take.pause();
+    const paused = recording.pause();
     await time.pass(10);
     await paused;
-    const { state } = take;
-    const resumed = take.resume();
+    const { state } = recording;
+    const resumed = recording.resume();
     await time.pass(10);
     await resumed;
 
@@ -266,28 +266,28 @@ describe('pausing', () => {
       ],
       log.lines,
     );
-    assert.deepEqual(['paused', 'recording'], [state, take.state]);
+    assert.deepEqual(['paused', 'recording'], [state, recording.state]);
   });
 
   test('is cut out of the recorded time', async (context) => {
     const time = new FakeTime(context);
-    const { take } = setUp(context);
-    assert.equal(0, take.elapsed);
-    await take.begin([], 'token');
+    const { recording } = setUp(context);
+    assert.equal(0, recording.elapsed);
+    await recording.begin([], { token: 'token' });
 
     await time.pass(1000);
-    const paused = take.pause();
+    const paused = recording.pause();
     await time.pass(10);
     await paused;
     await time.pass(5000);
-    const [running, still] = [take.running, Math.round(take.elapsed)];
-    const resumed = take.resume();
+    const [running, still] = [recording.running, Math.round(recording.elapsed)];
+    const resumed = recording.resume();
     await time.pass(10);
     await resumed;
     await time.pass(500);
-    await take.finish();
+    await recording.finish();
     await time.pass(5000);
 
-    assert.deepEqual([true, 1010, 1510], [running, still, Math.round(take.elapsed)]);
+    assert.deepEqual([true, 1010, 1510], [running, still, Math.round(recording.elapsed)]);
   });
 });

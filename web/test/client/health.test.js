@@ -14,8 +14,8 @@ describe('how a recording is doing', () => {
     new FakeTime(context);
     const health = new Health();
 
-    health.ticks(ticks(10, 33.3, pageNow()));
-    health.acknowledged(1000);
+    health.addTicks(ticks(10, 33.3, pageNow()));
+    health.addAcknowledged(1000);
 
     assert.deepEqual([null, null], [health.frameRate, health.bitsPerSecond]);
   });
@@ -24,7 +24,7 @@ describe('how a recording is doing', () => {
     new FakeTime(context);
     const health = new Health();
 
-    health.ticks(ticks(300, 1000 / 30, pageNow()));
+    health.addTicks(ticks(300, 1000 / 30, pageNow()));
 
     assert.ok(Math.abs((health.frameRate ?? 0) - 30) < 0.01);
   });
@@ -34,7 +34,7 @@ describe('how a recording is doing', () => {
     const health = new Health();
     const every = 1000 / 30;
 
-    health.ticks(ticks(90, every, pageNow()).map((at, number) => (number % 2 ? at : null)));
+    health.addTicks(ticks(90, every, pageNow()).map((at, number) => (number % 2 ? at : null)));
 
     assert.ok(Math.abs((health.frameRate ?? 0) - 15) < 0.5);
   });
@@ -42,7 +42,7 @@ describe('how a recording is doing', () => {
   test('falls when the mixer tells of nothing any more', (context) => {
     const time = new FakeTime(context);
     const health = new Health();
-    health.ticks(ticks(90, 1000 / 30, pageNow()));
+    health.addTicks(ticks(90, 1000 / 30, pageNow()));
 
     time.now += 2700;
 
@@ -54,7 +54,7 @@ describe('how a recording is doing', () => {
     const health = new Health();
 
     for (let step = 0; step <= 8; step += 1) {
-      health.acknowledged(step * 50_000);
+      health.addAcknowledged(step * 50_000);
       time.now += 250;
     }
 

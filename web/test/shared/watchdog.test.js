@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { STILL, Watchdog } from '../../src/shared/watchdog.js';
+import { STALLED_AFTER, Watchdog } from '../../src/shared/watchdog.js';
 import { FakeTime } from '../support/time.js';
 
 test('a watchdog tells once of what stands still', (context) => {
   const time = new FakeTime(context);
   const dog = new Watchdog();
 
-  const barks = [0, STILL - 1, 2, 1000, 60_000].map((ms) => {
+  const barks = [0, STALLED_AFTER - 1, 2, 1000, 60_000].map((ms) => {
     time.now += ms;
-    return dog.barks();
+    return dog.isStalled();
   });
 
   assert.deepEqual([false, false, true, false, false], barks);
@@ -22,8 +22,8 @@ test('a watchdog is quiet while something moves', (context) => {
 
   for (let round = 0; round < 10; round += 1) {
     time.now += 99;
-    assert.equal(false, dog.barks());
-    dog.moved();
+    assert.equal(false, dog.isStalled());
+    dog.feed();
   }
 });
 
@@ -31,14 +31,14 @@ test('a watchdog tells again after it has moved and stands still once more', (co
   const time = new FakeTime(context);
   const dog = new Watchdog(100);
   time.now += 101;
-  const first = dog.barks();
+  const first = dog.isStalled();
 
-  dog.moved();
+  dog.feed();
   time.now += 101;
 
-  assert.deepEqual([true, true], [first, dog.barks()]);
+  assert.deepEqual([true, true], [first, dog.isStalled()]);
 });
 
 test('people are told within two seconds', () => {
-  assert.ok(STILL < 2000);
+  assert.ok(STALLED_AFTER < 2000);
 });

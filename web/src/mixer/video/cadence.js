@@ -5,7 +5,7 @@
  * smoothed media time, and one playout offset, frozen while it serves, decides at which tick it is due.
  */
 
-import { percentile } from '../../shared/percentile.js';
+import { percentile } from '../percentile.js';
 
 /**
  * What has to be seen before the offset is set for the first time, in ms of media time: of frames that the page itself

@@ -163,7 +163,7 @@ class VideoMixer {
         }
         if (!picture) continue;
         source.lastFrame = now;
-        source.watchdog.moved();
+        source.watchdog.feed();
         const crowded = source.cadence.push(picture, source.clock.read(frame), now);
         if (crowded) this.#arena.give(crowded);
       } finally {
@@ -227,7 +227,7 @@ class VideoMixer {
         if (!this.#direct()) this.#draw(source, next.item);
       }
     }
-    if (source.live && source.wanted && source.watchdog.barks()) {
+    if (source.live && source.wanted && source.watchdog.isStalled()) {
       post({ type: 'alarm', time: due, id: source.id, message: 'No picture comes from' });
     }
     if (source.live && (!source.wanted || pageNow() - source.lastFrame > STALE)) {

@@ -1,13 +1,13 @@
 /** The two peer connections to Janus: one sends what is ours, one receives everybody. */
 
 import { Emitter } from '../../shared/events.js';
+import { createQueue } from '../../shared/queue.js';
 import { JanusError } from './janus-session.js';
 import {
   AUDIO_BITS,
   Playing,
   statisticsOf,
   travelTimesOf,
-  turns,
   videoEncoding,
   wantCaptureTime,
 } from '../../webrtc/tracks.js';
@@ -30,7 +30,7 @@ export class Sender {
   /** @type {Map<string, RTCRtpTransceiver>} */
   #transceivers = new Map();
   /** Chrome refuses parameters that were read before another change (fact 17): one change at a time. */
-  #inTurn = turns();
+  #inTurn = createQueue();
 
   /** @param {Handle} handle @param {RTCConfiguration} configuration */
   constructor(handle, configuration) {

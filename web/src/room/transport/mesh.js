@@ -1,23 +1,15 @@
 /** A mesh of peer connections, one to each member that sends to us or wants to receive us. */
 
 import { Emitter } from '../../shared/events.js';
-import {
-  AUDIO_BITS,
-  Playing,
-  travelTimesOf,
-  turns,
-  videoEncoding,
-  wantCaptureTime,
-} from '../../webrtc/tracks.js';
+import { pause } from '../../shared/pause.js';
+import { createQueue } from '../../shared/queue.js';
+import { AUDIO_BITS, Playing, travelTimesOf, videoEncoding, wantCaptureTime } from '../../webrtc/tracks.js';
 
 /** How long to wait for the first candidate before an offer is taken back, in ms. */
 const GATHERED_WITHIN = 1000;
 /** How often encodings are set anew when a negotiation came in between, and after how long, in ms. */
 const FITS = 20;
 const FIT_AGAIN = 50;
-
-/** @param {number} ms */
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** One connection: perfect negotiation, our tracks where they are wanted, theirs as they come. */
 class Peer {
@@ -27,7 +19,7 @@ class Peer {
   #ignoring = false;
   /** @type {PromiseWithResolvers<void>} */
   #gathered = Promise.withResolvers();
-  #handling = turns();
+  #handling = createQueue();
   /** What carries our sound and our picture, by kind: one each, since each more stays in the connection for good. @type {Map<string, RTCRtpTransceiver>} */
   #transceivers = new Map();
   /** @type {VideoSize | null} */
@@ -154,7 +146,7 @@ class Peer {
   }
 
   /** One change of the senders at a time: Chrome refuses parameters that were read before another change (fact 17). */
-  #inTurn = turns();
+  #inTurn = createQueue();
 
   /** @param {RTCRtpSender} sender @param {PublishedSize} published */
   async #setEncoding(sender, published) {

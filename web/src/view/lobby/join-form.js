@@ -2,6 +2,7 @@
 
 import { Emitter } from '../../shared/events.js';
 import { parse } from '../../shared/json.js';
+import { pause } from '../../shared/pause.js';
 import { DeviceChoice } from '../device-choice.js';
 import { NO_ANSWER } from '../language/language.js';
 import { find, say } from '../page.js';
@@ -119,7 +120,7 @@ export class JoinForm extends Emitter {
    */
   async again(signal) {
     const options = this.#last;
-    const recorded = this.#client.take?.running ?? false;
+    const recorded = this.#client.recording?.running ?? false;
     while (options && !signal.aborted) {
       const server = await health();
       if (server?.ok && !signal.aborted) {
@@ -128,7 +129,7 @@ export class JoinForm extends Emitter {
         await this.#enter(options, recorded ? ENDED : '');
         return;
       }
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_EVERY));
+      await pause(AGAIN_EVERY);
     }
   }
 

@@ -10,7 +10,7 @@ const LOOK_EVERY = 250;
 const FEW_PICTURES = 0.95;
 const LARGE_BACKLOG = 1_000_000;
 
-/** @typedef {import('../../client/client.js').Client['take']} Take */
+/** @typedef {import('../../client/client.js').Client['recording']} Take */
 /** @typedef {'idle' | 'recording' | 'paused' | 'broken' | 'stopped' | 'downloaded'} TakeState */
 /** @typedef {'starting' | 'stopping' | 'downloading' | 'cleaning'} Busy a call under way */
 /** @typedef {'start' | 'stop' | 'download' | 'clean'} Call */
@@ -111,7 +111,7 @@ export class RecordingPanel extends Emitter {
 
   /** Shows how the client's recording is doing. */
   render() {
-    const { take } = this.#client;
+    const { recording: take } = this.#client;
     const calls = this.#calls();
     const [next] = CALLS[stateOf(take)];
     this.state = this.#busy ?? stateOf(take);
@@ -165,12 +165,12 @@ export class RecordingPanel extends Emitter {
   /** @returns {Call[]} */
   #calls() {
     if (this.#busy) return [];
-    const { take, state } = this.#client;
+    const { recording: take, state } = this.#client;
     return CALLS[stateOf(take)].filter((call) => call !== 'start' || state === 'joined');
   }
 
   #tick() {
-    const { take } = this.#client;
+    const { recording: take } = this.#client;
     const running = take?.running || this.state === 'stopping';
     this.elapsed = clockTime(take && running ? take.elapsed / 1000 : 0);
     say(this.#elapsed, this.elapsed);
@@ -225,7 +225,7 @@ export class RecordingPanel extends Emitter {
 
   /** What the server keeps of this recording, if it does. */
   #listed() {
-    const { take, room } = this.#client;
+    const { recording: take, room } = this.#client;
     return room?.recordings?.find(({ id, state }) => id === take?.id && state === 'published') ?? null;
   }
 

@@ -1,0 +1,177 @@
+/** Devices: our own media in the room: microphone, camera and screen, on or off, replaced or unplugged. */
+
+import { invalidState } from '../shared/errors.js';
+import { Emitter } from '../shared/events.js';
+
+/** @typedef {import('../mixer/mixer.js').Source} Source */
+
+/**
+ * Emits `changed` when something of ours was switched or replaced, and `replaced` when another track is sent.
+ *
+ * @extends {Emitter<{changed: void, replaced: void}>}
+ */
+export class Devices extends Emitter {
+  microphone = true;
+  camera = true;
+  screen = false;
+  /** @type {LocalMedia | null} */
+  media = null;
+  /** @type {CallRoom | null} */
+  #room = null;
+  /** Whether the camera was on before the screen was shared. */
+  #cameraBefore = true;
+  #inTurn;
+
+  /** @param {<T>(call: () => Promise<T>) => Promise<T>} inTurn the client's queue */
+  constructor(inTurn) {
+    super();
+    this.#inTurn = inTurn;
+  }
+
+  /** Uses these media in this room from now on. @param {LocalMedia} media @param {CallRoom} room */
+  use(media, room) {
+    this.media = media;
+    this.#room = room;
+    if (media.kind === 'application') this.#followApplication(/** @type {ApplicationMediaSource} */ (media));
+    else for (const track of media.stream.getTracks()) this.#followTrack(track);
+    room.listen('clock', () => media.setClock(room.clock.offset));
+  }
+
+  /** Announces what is off: a device that is missing, or one that was off in the room before. */
+  announceOff() {
+    const { stream } = this.media ?? {};
+    this.microphone &&= (stream?.getAudioTracks().length ?? 0) > 0;
+    this.camera &&= (stream?.getVideoTracks().length ?? 0) > 0;
+    if (!this.microphone || !this.camera) this.#announce();
+  }
+
+  /** @param {boolean} on */
+  setMicrophone(on) {
+    this.#checkOurs();
+    this.microphone = on;
+    this.#announce();
+  }
+
+  /** @param {boolean} on */
+  setCamera(on) {
+    this.#checkOurs();
+    this.camera = on;
+    this.#announce();
+  }
+
+  /** @param {boolean} on */
+  shareScreen(on) {
+    return this.#inTurn(async () => {
+      if (on === this.screen || !this.media) return;
+      const [before] = this.media.stream.getVideoTracks();
+      const track = await this.media.share(on);
+      this.screen = on;
+      // A screen is visible even if the camera was off; afterwards the camera is as it was before.
+      if (on) this.#cameraBefore = this.camera;
+      this.camera = on || this.#cameraBefore;
+      await this.#sendInstead(before, track);
+    });
+  }
+
+  /** @param {'audio' | 'video'} kind @param {string} [deviceId] */
+  replace(kind, deviceId) {
+    return this.#inTurn(async () => {
+      if (!this.media) return;
+      const before = this.media.stream.getTracks().find((track) => track.kind === kind);
+      const ended = before?.readyState !== 'live';
+      const fresh = await this.media.replace(kind, deviceId);
+      // A device that was unplugged is on again; one that was switched off stays off.
+      if (ended && kind === 'audio') this.microphone = true;
+      else if (ended) this.camera = true;
+      await this.#sendInstead(before, fresh);
+    });
+  }
+
+  /** @param {'audio' | 'video'} kind */
+  unplug(kind) {
+    for (const track of this.media?.stream.getTracks() ?? []) {
+      if (track.kind !== kind) continue;
+      track.stop();
+      // Stopping a track in code fires no event; unplugging its device does.
+      track.dispatchEvent(new Event('ended'));
+    }
+  }
+
+  /** Ends the media; what was switched off stays off for the next room. */
+  async close() {
+    await this.media?.close();
+    this.media = null;
+    if (this.screen) this.camera = this.#cameraBefore;
+    this.screen = false;
+  }
+
+  /** Returns ourselves as a source of the mixer. @param {CallRoom} room @returns {Source} */
+  source(room) {
+    const stream = this.media?.stream;
+    return {
+      id: room.id,
+      name: room.name,
+      videoTrack: stream?.getVideoTracks()[0] ?? null,
+      audioTrack: stream?.getAudioTracks()[0] ?? null,
+      video: this.camera,
+      audio: this.microphone,
+      screen: this.screen,
+      remote: false,
+      skew: () => Promise.resolve(0),
+      resumePlayback: () => undefined,
+    };
+  }
+
+  /**
+   * A device that ends by itself leaves silence or the placeholder. A screen, which people stop sharing with the browser's
+   * own button, gives way to the camera.
+   *
+   * @param {MediaStreamTrack} track
+   */
+  #followTrack(track) {
+    track.addEventListener('ended', () => {
+      if (!this.media?.stream.getTracks().includes(track)) return;
+      if (track.kind === 'audio') this.setMicrophone(false);
+      else if (this.screen) this.shareScreen(false).catch(() => this.setCamera(false));
+      else this.setCamera(false);
+    });
+  }
+
+  /** Follows what an application sends, and whether it is switched on. @param {ApplicationMediaSource} media */
+  #followApplication(media) {
+    const readState = () => {
+      this.microphone = media.sends('audio');
+      this.camera = media.sends('video');
+      this.#announce();
+    };
+    media.listen('changed', readState);
+    readState();
+  }
+
+  /** Throws if microphone and camera belong to an application. */
+  #checkOurs() {
+    if (this.media?.kind === 'application') {
+      throw invalidState("Microphone and camera are the application's own: switch them in its page.");
+    }
+  }
+
+  /** Sends and records another track from now on. @param {MediaStreamTrack | undefined} before @param {MediaStreamTrack} fresh */
+  async #sendInstead(before, fresh) {
+    this.#followTrack(fresh);
+    if (before) await this.#room?.replaceTrack(before, fresh);
+    else if (this.media) await this.#room?.publish(this.media);
+    this.#announce();
+    this.emit('replaced');
+  }
+
+  /** Applies what is on and off to our tracks, and announces it to the room. */
+  #announce() {
+    const { media } = this;
+    if (media?.kind !== 'application') {
+      for (const track of media?.stream.getAudioTracks() ?? []) track.enabled = this.microphone;
+      for (const track of media?.stream.getVideoTracks() ?? []) track.enabled = this.camera;
+    }
+    this.#room?.announce({ audio: this.microphone, video: this.camera, screen: this.screen });
+    this.emit('changed');
+  }
+}

@@ -1,0 +1,256 @@
+/** Recordings: NERTC's recording calls, and the recordings that run meanwhile. */
+
+import { invalidState, notSupported } from '../shared/errors.js';
+import { Emitter } from '../shared/events.js';
+import { ActiveRecording } from './active-recording.js';
+import { recordPlan } from './record-plan.js';
+
+/** @typedef {import('../mixer/mixer.js').Source} Source */
+/** @typedef {<Name extends keyof RecordingEvents>(name: Name, detail: RecordingEvents[Name]) => void} Notify */
+
+/**
+ * Every call expects that the one before it has ended; the client's queue takes care of that. Emits `needs` when a
+ * recording needs other participants or sizes than before.
+ *
+ * @extends {Emitter<{needs: void}>}
+ */
+export class Recordings extends Emitter {
+  /** The recording that the calls are about. @type {ActiveRecording | null} */
+  current = null;
+  /** The recordings that participants join and leave, including one that is about to start. @type {Set<ActiveRecording>} */
+  #running = new Set();
+  /** What the recording that is about to start needs. @type {RecordPlan | null} */
+  #starting = null;
+  /** @type {CallRoom | null} */
+  #room = null;
+  #parts;
+  #devices;
+  #notify;
+
+  /**
+   * @param {import('./client.js').Parts} parts
+   * @param {import('./devices.js').Devices} devices
+   * @param {Notify} notify emits an event of a recording
+   */
+  constructor(parts, devices, notify) {
+    super();
+    this.#parts = parts;
+    this.#devices = devices;
+    this.#notify = notify;
+  }
+
+  /** What the newest recording needs to receive; null if nothing is recorded. */
+  get needs() {
+    const newest = [...this.#running].at(-1);
+    const plan = this.#starting ?? newest?.plan;
+    return plan ? { plan, speaker: newest?.mixer.speaker ?? null } : null;
+  }
+
+  /** @returns {RecordingStatus} */
+  get status() {
+    const { current } = this;
+    return {
+      state: current?.state ?? 'none',
+      id: current?.id ?? null,
+      elapsed: current?.elapsed ?? 0,
+      bytes: current?.spool.bytes ?? 0,
+      bytesAcknowledged: current?.spool.acknowledged ?? 0,
+      alarm: current?.alarm ?? null,
+    };
+  }
+
+  /** Records what happens in a room from now on. @param {CallRoom} room */
+  follow(room) {
+    this.#room = room;
+    room.listen('presence', (entry) => {
+      for (const recording of this.#ofEverybody) recording.logEvent(entry);
+    });
+    room.listen('joined', (member) => {
+      for (const { mixer } of this.#ofEverybody) mixer.add(sourceOf(room, member));
+    });
+    room.listen('left', ({ id }) => {
+      for (const { mixer } of this.#ofEverybody) mixer.remove(id);
+    });
+    for (const type of /** @type {const} */ (['track', 'state'])) {
+      room.listen(type, (member) => {
+        for (const { mixer } of this.#ofEverybody) mixer.update(sourceOf(room, member));
+      });
+    }
+    room.listen('disconnected', ({ name }) => this.#logNetwork(name, false));
+    room.listen('reconnected', ({ name }) => this.#logNetwork(name, true));
+  }
+
+  /** Shows what has changed about ourselves in every recording. */
+  updateOwnSource() {
+    const room = this.#room;
+    if (room) for (const { mixer } of this.#running) mixer.update(this.#devices.source(room));
+  }
+
+  /** @param {CallRoom | null} room null outside of a room @param {RecordOptions} [data] */
+  async start(room, data) {
+    const reason = this.#parts.unsupported();
+    if (reason) throw notSupported(reason);
+    const plan = recordPlan(data);
+    if (!room) throw invalidState('Not in a room; join one before recording.');
+    room.checkRecordable();
+    const old = this.current;
+    /** What was downloaded automatically. @type {(FinishedRecording | null)[]} */
+    const downloaded = [];
+    // A recording whose connection has closed can't be downloaded; the server has it, or will recover it.
+    if (old?.state === 'stopped' && !old.downloaded && !old.spool.closed)
+      downloaded.push(await this.#download(old));
+    const recording = await this.#begin(plan, room);
+    this.current = recording;
+    if (old?.running) {
+      await this.#finish(old);
+      downloaded.push(await this.#download(old));
+    }
+    if (old) await this.#discard(old);
+    this.#notify('recording-started', { id: recording.id });
+    return { id: recording.id, mimeType: plan.mimeType, elapsed: recording.elapsed, downloaded };
+  }
+
+  async stop() {
+    const { current } = this;
+    if (!current?.running && current?.state !== 'failed') {
+      throw invalidState('Nothing is being recorded; start a recording before stopping it.');
+    }
+    return this.#finish(current);
+  }
+
+  async pause() {
+    const { current } = this;
+    if (current?.state !== 'recording') throw invalidState('Nothing is being recorded that could be paused.');
+    await current.pause();
+    this.#notify('recording-paused', { id: current.id });
+  }
+
+  async resume() {
+    const { current } = this;
+    if (current?.state !== 'paused') throw invalidState('No recording is paused.');
+    await current.resume();
+    this.#notify('recording-resumed', { id: current.id });
+  }
+
+  async download() {
+    const { current } = this;
+    if (!current || current.state === 'cleaned') {
+      throw invalidState('Nothing has been recorded; start and stop a recording before downloading it.');
+    }
+    await this.finishRunning();
+    return this.#download(current);
+  }
+
+  async clean() {
+    await this.finishRunning();
+    if (this.current) await this.#discard(this.current);
+  }
+
+  /** Finishes the current recording if it still runs. */
+  async finishRunning() {
+    if (this.current?.running) await this.#finish(this.current);
+  }
+
+  /** The running recordings of everybody, not of ourselves alone. */
+  get #ofEverybody() {
+    return [...this.#running].filter(({ plan }) => plan.recorder === 'all');
+  }
+
+  /** @param {RecordPlan} plan @param {CallRoom} room */
+  async #begin(plan, room) {
+    this.#starting = plan;
+    this.emit('needs');
+    try {
+      if (plan.recorder === 'all') await room.allArrived();
+      const recording = new ActiveRecording(plan, await this.#createStages(plan), room.clock);
+      this.#watch(recording);
+      const others = plan.recorder === 'all' ? [...room.members.values()] : [];
+      this.#running.add(recording);
+      try {
+        for (const entry of room.presence(plan.recorder)) recording.logEvent(entry);
+        await recording.begin([this.#devices.source(room), ...others.map((one) => sourceOf(room, one))], {
+          token: room.spoolToken,
+          presenceFromServer: room.presenceFromServer,
+          statistics: () => room.statistics(),
+        });
+      } catch (error) {
+        this.#running.delete(recording);
+        throw error;
+      }
+      return recording;
+    } finally {
+      this.#starting = null;
+      this.emit('needs');
+    }
+  }
+
+  /** Builds the stages of a recording; closes them again if one can't be had. @param {RecordPlan} plan */
+  async #createStages(plan) {
+    const mixer = this.#parts.createMixer(plan);
+    try {
+      const spool = this.#parts.createSpool();
+      return { mixer, spool, recorder: this.#parts.createRecorder(mixer.stream, spool, plan) };
+    } catch (error) {
+      await mixer.close();
+      throw error;
+    }
+  }
+
+  /** @param {ActiveRecording} recording */
+  #watch(recording) {
+    recording.listen('stalled', (message) =>
+      this.#notify('recording-stalled', { id: recording.id, message }),
+    );
+    recording.listen('failed', (error) => {
+      this.#running.delete(recording);
+      this.#notify('recording-failed', { id: recording.id, error });
+    });
+    recording.mixer.listen('speaker', () => this.emit('needs'));
+  }
+
+  /** @param {ActiveRecording} recording */
+  async #finish(recording) {
+    this.#running.delete(recording);
+    try {
+      const finished = await recording.finish();
+      this.#notify('recording-stopped', finished);
+      this.#notify('@media-recording-stopped', finished);
+      return finished;
+    } finally {
+      this.emit('needs');
+    }
+  }
+
+  /** @param {ActiveRecording} recording */
+  async #download(recording) {
+    const finished = await recording.download(this.#parts.download);
+    this.#notify('recording-downloaded', finished);
+    return finished;
+  }
+
+  /** @param {ActiveRecording} recording */
+  async #discard(recording) {
+    if (recording.state === 'cleaned') return;
+    await recording.discard();
+    this.#notify('recording-cleaned', { id: recording.id });
+  }
+
+  /** @param {string} participant @param {boolean} on whether the connection is back */
+  #logNetwork(participant, on) {
+    for (const recording of this.#running) recording.logEvent({ event: 'network', participant, on });
+  }
+}
+
+/** Returns somebody else as a source of the mixer. @param {CallRoom} room @param {CallMember} member @returns {Source} */
+const sourceOf = (room, { id, name, videoTrack, audioTrack, info }) => ({
+  id,
+  name,
+  videoTrack,
+  audioTrack,
+  video: info.video,
+  audio: info.audio,
+  screen: info.screen,
+  remote: true,
+  skew: () => room.skew(id),
+  resumePlayback: () => room.resumePlayback(id),
+});
