@@ -26,7 +26,8 @@ from harness import (
 )
 from harness.browser.pages.application_page import ApplicationPage
 from harness.session.recording_events import EVENTS
-from tests.support.media.scene import Scene, Someone, encode
+from tests.support.media.recording_file import write_media
+from tests.support.media.scene import PlannedParticipant, Scene
 from tests.support.reports import whole
 from tests.support.servers.application_site import APPLICATIONS
 
@@ -551,7 +552,9 @@ def test_a_window_that_the_page_opens_is_another_page(room: Room, enter: Enter, 
 def test_a_film_is_the_applications_camera(room: Room, enter: Enter, site: Site, tmp_path: Path) -> None:
     """Sent by the application, and recorded at the other end: its marks are in the recording, nobody's by name."""
     film = tmp_path / "film.webm"
-    encode(film, Scene(people=(Someone(name="actor", marker=9),), width=640, height=360, seconds=8))
+    write_media(
+        film, Scene(participants=(PlannedParticipant(name="actor", marker=9),), width=640, height=360, seconds=8)
+    )
     alice = enter(f"{site.url}/simple-peer.html", "alice")
     bob = enter(f"{site.url}/simple-peer.html", "bob", media=film)
     alice.page.get_by_text("with 1").wait_for()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness import InvalidStateError, PageError, RecordConfig, verify
-from tests.support.media.scene import Scene, Someone, encode
+from tests.support.media.recording_file import write_media
+from tests.support.media.scene import PlannedParticipant, Scene
 from tests.support.program import harness
 from tests.support.reports import SMOOTHNESS
 
@@ -24,15 +25,15 @@ ACTOR = "marker 9"
 def film(folder: Path, *, seconds: float, picture: bool = True, sound: bool = True) -> Path:
     """Make a film with somebody in it who carries marks."""
     path = folder / "film.webm"
-    encode(
+    write_media(
         path,
         Scene(
-            people=(Someone(name="actor", marker=9),),
+            participants=(PlannedParticipant(name="actor", marker=9),),
             width=640,
             height=360,
             seconds=seconds,
-            picture=picture,
-            sound=sound,
+            video=picture,
+            audio=sound,
         ),
     )
     return path

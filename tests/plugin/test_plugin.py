@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.support.media.scene import Scene, cast, changed, film
+from tests.support.media.recording_file import write_recording
+from tests.support.media.scene import Scene, participants, with_participant
 
 pytestmark = pytest.mark.parallel
 
@@ -31,7 +32,10 @@ def test_a_recording_that_nobody_downloaded_is_kept_when_the_test_fails(pytester
 
 def test_limits_can_be_given_for_a_whole_run(pytester: pytest.Pytester) -> None:
     """What --recordings-expect names holds for every recording that the fixture verify_recording judges."""
-    film(pytester.path / "take.webm", changed(Scene(people=cast("alice", "bob")), "bob", sound_late=0.08))
+    write_recording(
+        pytester.path / "take.webm",
+        with_participant(Scene(participants=participants("alice", "bob")), "bob", audio_delay=0.08),
+    )
     (pytester.path / "strict.toml").write_text("duration = 3\n[limits]\nav_offset_ms = 50\n")
     pytester.makepyfile(
         """

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.server.room_server import RoomServer
-from tests.support.media.scene import Scene, cast, encode
+from tests.support.media.recording_file import write_media
+from tests.support.media.scene import Scene, participants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,5 +26,5 @@ def server(tmp_path: Path) -> Iterator[RoomServer]:
 def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Return the raw bytes of two seconds of sound."""
     path = tmp_path_factory.mktemp("raw") / "raw.webm"
-    encode(path, Scene(people=cast("alice"), seconds=2.0, picture=False, live=True))
+    write_media(path, Scene(participants=participants("alice"), seconds=2.0, video=False, live=True))
     return path.read_bytes()

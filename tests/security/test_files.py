@@ -18,7 +18,8 @@ from harness.server.spool.spool import Spool
 from harness.verification import verify
 from harness.verification.values.expectations import read_expected
 from tests.support.goals import FULL
-from tests.support.media.scene import Scene, cast, film
+from tests.support.media.recording_file import write_recording
+from tests.support.media.scene import Scene, participants
 from tests.support.spooling import VERSIONS, recorded
 
 if TYPE_CHECKING:
@@ -111,7 +112,9 @@ def test_a_text_that_was_changed_is_read_or_told_to_be_wrong(kind: str, tmp_path
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """Return a good recording."""
-    return film(tmp_path_factory.mktemp("film") / "good.webm", Scene(people=cast("alice", "bob"), seconds=1.0))
+    return write_recording(
+        tmp_path_factory.mktemp("film") / "good.webm", Scene(participants=participants("alice", "bob"), seconds=1.0)
+    )
 
 
 @pytest.mark.parametrize("part", ["film", "manifest"])

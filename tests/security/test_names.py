@@ -22,7 +22,8 @@ from harness.server.room_server import RoomServer
 from harness.verification import verify
 from harness.verification.report.junit import write_junit
 from tests.support.goals import FULL
-from tests.support.media.scene import Scene, cast, film
+from tests.support.media.recording_file import write_recording
+from tests.support.media.scene import Scene, participants
 from tests.support.page_actions import join, tile
 from tests.support.program import harness
 from tests.support.sockets import CHUNK, SOUND, sockets
@@ -201,7 +202,7 @@ def test_a_manifest_tells_a_terminal_nothing_but_text(
     change: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Neither by what it says nor by what it calls it; and an error about it stays short."""
-    recording = film(tmp_path / "call.webm", Scene(people=cast("alice"), seconds=1.0))
+    recording = write_recording(tmp_path / "call.webm", Scene(participants=participants("alice"), seconds=1.0))
     told = json.loads(recording.manifest.read_text())
     inner = change.get("recording", {})
     recording.manifest.write_text(json.dumps({**told, **change, "recording": {**told["recording"], **inner}}))
@@ -222,7 +223,7 @@ def test_a_manifest_tells_a_terminal_nothing_but_text(
 )
 def test_the_name_of_a_file_tells_a_terminal_nothing_but_text(name: str, tmp_path: Path) -> None:
     """Whether it is read, is none, or is not there; as JSON it is still the file's own."""
-    good = film(tmp_path / "call.webm", Scene(people=cast("alice"), seconds=1.0))
+    good = write_recording(tmp_path / "call.webm", Scene(participants=participants("alice"), seconds=1.0))
     path, bad = tmp_path / f"good{name}.webm", tmp_path / f"bad{name}.webm"
     good.path.rename(path)
     bad.write_bytes(b"")
@@ -239,7 +240,9 @@ def test_the_name_of_a_file_tells_a_terminal_nothing_but_text(name: str, tmp_pat
 
 def test_what_is_expected_tells_a_terminal_nothing_but_text(tmp_path: Path) -> None:
     """Neither somebody's name nor that of a limit; a name is the same one as in the manifest."""
-    recording = film(tmp_path / "call.webm", Scene(people=cast("alice", f"bob{_ESCAPE}"), seconds=1.0))
+    recording = write_recording(
+        tmp_path / "call.webm", Scene(participants=participants("alice", f"bob{_ESCAPE}"), seconds=1.0)
+    )
     expected = tmp_path / "expected.toml"
     said = json.dumps(f"bob{_ESCAPE}"), json.dumps(_ESCAPE)
     for text, code in (
@@ -320,7 +323,9 @@ def test_hostile_names_of_people_are_text_in_what_is_written(
     """In the report, the manifest, JUnit XML and the terminal."""
     names = hostile_people(at + 10)[at:]
     escape = f"\x1b]0;owned\x07{at}"
-    recording = film(tmp_path / "call.webm", Scene(people=cast(*names[:-1], escape), seconds=2.0))
+    recording = write_recording(
+        tmp_path / "call.webm", Scene(participants=participants(*names[:-1], escape), seconds=2.0)
+    )
     report = verify(recording)
     page = context.new_page()
     said = watched(page)

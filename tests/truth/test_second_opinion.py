@@ -9,7 +9,9 @@ import pytest
 
 from harness import verify
 from tests.support.goals import FULL, Goals
-from tests.support.media.scene import Painter, Scene, cast, mix
+from tests.support.media.audio import mix_audio
+from tests.support.media.frames import FrameRenderer
+from tests.support.media.scene import Scene, participants
 from tests.truth.plant import SAMPLE_RATE, DecodedMedia, encoded
 
 RATE = 30
@@ -20,20 +22,20 @@ WIDTH, HEIGHT, WIDE, HIGH = 1280, 720, 640, 360
 
 def marked_twice(late: float) -> DecodedMedia:
     """Return a film that carries both kinds of marks, with the sound so many seconds late."""
-    scene = Scene(people=cast("alice"), width=WIDE, height=HIGH, seconds=SECONDS)
-    painter = Painter(scene)
+    scene = Scene(participants=participants("alice"), width=WIDE, height=HIGH, seconds=SECONDS)
+    renderer = FrameRenderer(scene)
     theirs = drift.PatternRenderer(fps=str(RATE), width=WIDE, height=HIGH)
     pictures = []
     for tick in range(scene.ticks):
         planes = np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8)
         planes[:HEIGHT] = 16
         middle = slice((HEIGHT - HIGH) // 2, (HEIGHT + HIGH) // 2)
-        planes[middle, :WIDE] = painter.paint(tick)[:HIGH]
+        planes[middle, :WIDE] = renderer.render(tick)[:HIGH]
         planes[middle, WIDE:] = np.frombuffer(theirs.render(tick), np.uint8).reshape(HIGH, WIDE)
         pictures.append(planes)
     count = SECONDS * SAMPLE_RATE
     tones = np.asarray(drift.synthesize_audio(count, fps=str(RATE), sample_rate=SAMPLE_RATE, music=False))
-    sound = mix(scene)[:count] + 0.5 * tones.astype(np.float32)
+    sound = mix_audio(scene)[:count] + 0.5 * tones.astype(np.float32)
     shift = round(late * SAMPLE_RATE)
     moved = np.roll(sound, shift)
     moved[: max(shift, 0)] = 0

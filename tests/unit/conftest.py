@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.server.spool.spool import Spool
-from tests.support.media.scene import Scene, cast, encode
+from tests.support.media.recording_file import write_media
+from tests.support.media.scene import Scene, participants
 from tests.support.spooling import VERSIONS
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Return the raw bytes of a second of sound."""
     path = tmp_path_factory.mktemp("raw") / "raw.webm"
-    encode(path, Scene(people=cast("alice"), seconds=1.0, picture=False, live=True))
+    write_media(path, Scene(participants=participants("alice"), seconds=1.0, video=False, live=True))
     return path.read_bytes()
 
 

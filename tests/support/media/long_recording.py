@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 
 from harness.server.rooms.messages import Clock, SpoolHello
-from tests.support.media.scene import Scene, cast, encode
+from tests.support.media.recording_file import write_media
+from tests.support.media.scene import Scene, participants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +51,7 @@ class Footage:
     def __init__(self, folder: Path, *, rate: int, frame_bytes: int = 0) -> None:
         self.rate = rate
         path = folder / "clip.webm"
-        encode(path, Scene(people=cast("alice"), rate=rate, seconds=0.5, live=True))
+        write_media(path, Scene(participants=participants("alice"), frame_rate=rate, seconds=0.5, live=True))
         data = path.read_bytes()
         self._header = data[: data.index(b"\x1f\x43\xb6\x75")]
         packets: dict[str, list[bytes]] = {"video": [], "audio": []}

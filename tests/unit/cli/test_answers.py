@@ -16,7 +16,8 @@ from harness.errors import ConfigError, SetupError
 from harness.scenario import Outcome, Scenario
 from harness.scenario.steps import Join
 from harness.verification.unreadable import failed_report
-from tests.support.media.scene import Scene, cast, encode
+from tests.support.media.recording_file import write_media
+from tests.support.media.scene import Scene, participants
 from tests.support.program import PROGRAM, harness
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ SCENARIO = 'steps = [ { join = "alice" }, { start = "alice" } ]'
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return a folder with one recording and one folder that is called like a recording."""
-    encode(tmp_path / "good.webm", Scene(people=cast("alice"), rate=15, seconds=1))
+    write_media(tmp_path / "good.webm", Scene(participants=participants("alice"), frame_rate=15, seconds=1))
     (tmp_path / "folder.webm").mkdir()
     return tmp_path
 

@@ -10,17 +10,18 @@ import pytest
 from harness import ConfigError, verify
 from harness.recording.convert import convert, length
 from harness.recording.recording import manifest_of
-from tests.support.media.scene import Scene, cast, changed, encode, film
+from tests.support.media.recording_file import write_media, write_recording
+from tests.support.media.scene import Scene, participants, with_participant
 
 pytestmark = pytest.mark.parallel
 
-SCENE = Scene(people=cast("alice", "bob"), width=640, height=360, seconds=4.0)
+SCENE = Scene(participants=participants("alice", "bob"), width=640, height=360, seconds=4.0)
 
 
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
 def test_what_comes_out_is_judged_well(tmp_path: Path, to: str) -> None:
     """Who is in it, when and how smoothly: all as before, by the manifest of the recording."""
-    recording = film(tmp_path / "take.webm", SCENE)
+    recording = write_recording(tmp_path / "take.webm", SCENE)
     before = verify(recording)
 
     after = verify(convert(recording.path, to))
@@ -39,7 +40,7 @@ def test_what_comes_out_is_judged_well(tmp_path: Path, to: str) -> None:
 @pytest.mark.parametrize("late", [pytest.param(-0.08, marks=pytest.mark.thorough), 0.08])
 def test_sound_is_as_far_from_picture_as_before(tmp_path: Path, to: str, late: float) -> None:
     """To some milliseconds, whatever the new encoder delays."""
-    recording = film(tmp_path / "take.webm", changed(SCENE, "alice", sound_late=late))
+    recording = write_recording(tmp_path / "take.webm", with_participant(SCENE, "alice", audio_delay=late))
     before = verify(recording).participant("alice").av_offset_ms
 
     after = verify(convert(recording.path, to)).participant("alice").av_offset_ms
@@ -52,7 +53,9 @@ def test_sound_is_as_far_from_picture_as_before(tmp_path: Path, to: str, late: f
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
 def test_pictures_that_are_missing_stay_missing(tmp_path: Path, to: str) -> None:
     """A conversion hides nothing: every picture keeps its time."""
-    recording = film(tmp_path / "take.webm", Scene(people=cast("alice"), seconds=3.0, dropped=frozenset({30, 31, 60})))
+    recording = write_recording(
+        tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=3.0, dropped=frozenset({30, 31, 60}))
+    )
 
     report = verify(convert(recording.path, to))
 
@@ -63,7 +66,7 @@ def test_pictures_that_are_missing_stay_missing(tmp_path: Path, to: str) -> None
 
 def test_matroska_holds_the_same_packets(tmp_path: Path) -> None:
     """Nothing is encoded again."""
-    encode(tmp_path / "take.webm", SCENE)
+    write_media(tmp_path / "take.webm", SCENE)
 
     converted = convert(tmp_path / "take.webm", "mkv")
 
@@ -72,7 +75,9 @@ def test_matroska_holds_the_same_packets(tmp_path: Path) -> None:
 
 def test_wav_is_the_sound_alone_from_zero_on(tmp_path: Path) -> None:
     """16 bits at 48 kHz; what was silent is silent at the same time."""
-    recording = film(tmp_path / "take.webm", Scene(people=cast("alice"), seconds=4.0, silent=((1.0, 2.0),)))
+    recording = write_recording(
+        tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=4.0, silent=((1.0, 2.0),))
+    )
 
     path = convert(recording.path, "wav")
 
@@ -88,7 +93,7 @@ def test_wav_is_the_sound_alone_from_zero_on(tmp_path: Path) -> None:
 
 def test_sound_that_begins_late_keeps_its_place(tmp_path: Path) -> None:
     """What is before it becomes silence, for WAV and AAC have no times of their own."""
-    encode(tmp_path / "whole.webm", Scene(people=cast("alice"), seconds=4.0))
+    write_media(tmp_path / "whole.webm", Scene(participants=participants("alice"), seconds=4.0))
     shift(tmp_path / "whole.webm", tmp_path / "late.webm", milliseconds=300)
 
     whole, late = (loudest(convert(tmp_path / f"{name}.webm", "wav")) for name in ("whole", "late"))
@@ -98,7 +103,7 @@ def test_sound_that_begins_late_keeps_its_place(tmp_path: Path) -> None:
 
 def test_progress_is_told_in_seconds(tmp_path: Path) -> None:
     """From the beginning to about the end."""
-    encode(tmp_path / "take.webm", SCENE)
+    write_media(tmp_path / "take.webm", SCENE)
     told: list[float] = []
 
     convert(tmp_path / "take.webm", "mkv", tell=told.append)
@@ -109,7 +114,7 @@ def test_progress_is_told_in_seconds(tmp_path: Path) -> None:
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     """A file by the new name stays, and the message says what to do."""
-    encode(tmp_path / "take.webm", SCENE)
+    write_media(tmp_path / "take.webm", SCENE)
     (tmp_path / "take.mp4").write_text("mine")
 
     with pytest.raises(ConfigError, match="is there already, and nothing is overwritten; give another name"):
@@ -136,7 +141,7 @@ def test_what_is_no_recording_is_refused(tmp_path: Path, content: bytes | None, 
 
 def test_a_conversion_by_another_name_is_judged_by_the_recordings_manifest(tmp_path: Path) -> None:
     """Whoever knows where the manifest lies says so."""
-    recording = film(tmp_path / "take.webm", SCENE)
+    recording = write_recording(tmp_path / "take.webm", SCENE)
 
     path = convert(recording.path, "mp4", tmp_path / "for the boss.mp4")
 
@@ -184,11 +189,11 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_name_that_is_an_address_to_ffmpeg_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not read from elsewhere."""
     monkeypatch.chdir(tmp_path)
-    encode(tmp_path / "other.webm", SCENE)
+    write_media(tmp_path / "other.webm", SCENE)
     named = Path("file:other.webm")
 
     assert length(named) is None
-    encode(tmp_path / "take.webm", SCENE)
+    write_media(tmp_path / "take.webm", SCENE)
     (tmp_path / "take.webm").rename(tmp_path / named)
     assert length(named) == pytest.approx(4.0, abs=0.2)
 
@@ -197,7 +202,7 @@ def test_a_name_that_is_an_address_to_ffmpeg_is_a_file(tmp_path: Path, monkeypat
 def test_a_file_whose_metadata_is_not_utf8_is_converted(tmp_path: Path, to: str) -> None:
     """Whoever wrote it, its frames and samples are all right."""
     path = tmp_path / "take.webm"
-    encode(path, Scene(people=cast("alice"), seconds=1.0))
+    write_media(path, Scene(participants=participants("alice"), seconds=1.0))
     path.write_bytes(path.read_bytes().replace(b"Lavf", b"\xff\xfe\xfd\xfc"))
 
     assert 1.0 == pytest.approx(length(path), abs=0.1)

@@ -16,21 +16,22 @@ from harness import ConfigError
 from harness.cli.main import run
 from harness.recording import convert as conversion
 from harness.recording.convert import Silence, convert
-from tests.support.media.scene import Scene, cast, encode
+from tests.support.media.recording_file import write_media
+from tests.support.media.scene import Scene, participants
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.parallel
 
-SCENE = Scene(people=cast("alice"), width=160, height=90, rate=10, seconds=3.0)
+SCENE = Scene(participants=participants("alice"), width=160, height=90, frame_rate=10, seconds=3.0)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Return the bytes of a whole recording of three seconds."""
     path = tmp_path_factory.mktemp("whole") / "whole.webm"
-    encode(path, SCENE)
+    write_media(path, SCENE)
     return path.read_bytes()
 
 

@@ -10,7 +10,8 @@ import pytest
 from harness.recording.files.formats import open_media
 from harness.verification import verify
 from harness.verification.probe.probe import probe
-from tests.support.media.scene import Scene, cast, film
+from tests.support.media.recording_file import write_recording
+from tests.support.media.scene import Scene, participants
 
 pytestmark = pytest.mark.parallel
 
@@ -75,7 +76,7 @@ def test_every_kind_of_file_is_opened_and_decoded(tmp_path: Path, suffix: str) -
 
 def test_metadata_that_is_not_utf8_harms_no_file(tmp_path: Path) -> None:
     """Neither reading nor the seek, which opens the file once more."""
-    recording = film(tmp_path / "take.webm", Scene(people=cast("alice"), seconds=2.0))
+    recording = write_recording(tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=2.0))
     data = recording.path.read_bytes()
     assert b"Lavf" in data
     recording.path.write_bytes(data.replace(b"Lavf", b"\xff\xfe\xc3\x28"))

@@ -10,12 +10,13 @@ from harness.recording.timeline import Timeline
 from harness.verification import Limits, Report, verify
 from harness.verification.checks.catalogue import CHECKS
 from harness.verification.values.expectations import Expectation
-from tests.support.media.scene import Scene, Someone, cast, changed, film
+from tests.support.media.recording_file import write_recording
+from tests.support.media.scene import PlannedParticipant, Scene, participants, with_participant
 
 pytestmark = pytest.mark.parallel
 
-CLEAN = Scene(people=cast("alice", "bob"))
-SLOW = Scene(people=cast("alice", "bob", "carol"), rate=15)
+CLEAN = Scene(participants=participants("alice", "bob"))
+SLOW = Scene(participants=participants("alice", "bob", "carol"), frame_rate=15)
 
 
 @pytest.mark.parametrize(
@@ -23,21 +24,21 @@ SLOW = Scene(people=cast("alice", "bob", "carol"), rate=15)
     [
         CLEAN,
         SLOW,
-        Scene(people=cast("alice"), seconds=0.4),
-        Scene(people=cast("alice", "bob", "carol", "dave"), width=320, height=240),
-        Scene(people=cast("alice"), codec="libvpx-vp9", seconds=1.0),
-        Scene(people=cast("alice"), picture=False),
-        changed(CLEAN, "bob", rate=15),
-        changed(CLEAN, "bob", rate=25),
-        changed(SLOW, "bob", rate=25),
-        changed(CLEAN, "bob", hidden=((1.0, 2.0),), muted=((1.0, 2.0),)),
-        changed(CLEAN, "bob", counter=(1 << 18) - 40),
-        replace(CLEAN, people=(*CLEAN.people, Someone(name="sixteen more", marker=18))),
+        Scene(participants=participants("alice"), seconds=0.4),
+        Scene(participants=participants("alice", "bob", "carol", "dave"), width=320, height=240),
+        Scene(participants=participants("alice"), codec="libvpx-vp9", seconds=1.0),
+        Scene(participants=participants("alice"), video=False),
+        with_participant(CLEAN, "bob", frame_rate=15),
+        with_participant(CLEAN, "bob", frame_rate=25),
+        with_participant(SLOW, "bob", frame_rate=25),
+        with_participant(CLEAN, "bob", hidden=((1.0, 2.0),), muted=((1.0, 2.0),)),
+        with_participant(CLEAN, "bob", counter=(1 << 18) - 40),
+        replace(CLEAN, participants=(*CLEAN.participants, PlannedParticipant(name="sixteen more", marker=18))),
     ],
 )
 def test_a_clean_recording_passes_every_check(tmp_path: Path, take: Scene) -> None:
     """Whatever its size, rate, codec and people: no finding fails, none warns."""
-    report = verify(film(tmp_path / "take.webm", take))
+    report = verify(write_recording(tmp_path / "take.webm", take))
 
     assert [] == [finding for finding in report.findings if not finding.ok or finding.warning]
 
@@ -45,26 +46,26 @@ def test_a_clean_recording_passes_every_check(tmp_path: Path, take: Scene) -> No
 FAULTS = {
     "MP4 named webm": (replace(CLEAN, container="mp4", codec="libvpx-vp9"), None, {"container"}),
     "no index": (replace(CLEAN, live=True), None, {"container"}),
-    "no sound": (replace(CLEAN, sound=False), None, {"container"}),
-    "no picture": (replace(CLEAN, picture=False), CLEAN, {"container"}),
+    "no sound": (replace(CLEAN, audio=False), None, {"container"}),
+    "no picture": (replace(CLEAN, video=False), CLEAN, {"container"}),
     "wrong codec": (replace(CLEAN, codec="libvpx-vp9"), CLEAN, {"container"}),
     "wrong size": (replace(CLEAN, width=480, height=270), CLEAN, {"size"}),
-    "wrong rate": (replace(CLEAN, rate=15), CLEAN, {"frame-rate"}),
+    "wrong rate": (replace(CLEAN, frame_rate=15), CLEAN, {"frame-rate"}),
     "dropped pictures": (replace(CLEAN, dropped=frozenset({30, 31, 60})), CLEAN, {"gap"}),
     "black": (replace(CLEAN, black=((1.0, 1.5),)), CLEAN, {"black"}),
     "silent": (replace(CLEAN, silent=((1.0, 1.5),)), CLEAN, {"silent"}),
-    "missing": (changed(CLEAN, "bob", hidden=((1.0, 2.0),), muted=((1.0, 2.0),)), CLEAN, {"presence"}),
-    "not visible": (changed(CLEAN, "bob", hidden=((1.0, 1.5),)), CLEAN, {"presence"}),
-    "not audible": (changed(CLEAN, "bob", muted=((1.0, 1.5),)), CLEAN, {"presence"}),
-    "audible though muted": (CLEAN, changed(CLEAN, "bob", muted=((0.0, 3.0),)), {"presence"}),
-    "visible though hidden": (CLEAN, changed(CLEAN, "bob", hidden=((0.0, 3.0),)), {"presence"}),
-    "swapped": (changed(changed(CLEAN, "bob", place=0), "alice", place=1), CLEAN, {"presence"}),
-    "frozen": (changed(CLEAN, "bob", frozen=((1.0, 1.5),)), CLEAN, {"frozen"}),
-    "doubled pictures": (replace(CLEAN, doubled=frozenset(range(3, 90, 4))), CLEAN, {"repeated"}),
-    "sound late": (changed(CLEAN, "bob", sound_late=0.3), CLEAN, {"av-offset"}),
-    "sound early": (changed(CLEAN, "bob", sound_late=-0.3), CLEAN, {"av-offset"}),
-    "unexpected video": (changed(CLEAN, "bob", secret=True), None, {"unexpected"}),
-    "unexpected audio": (changed(CLEAN, "bob", secret=True, hidden=((0.0, 9.0),)), None, {"unexpected"}),
+    "missing": (with_participant(CLEAN, "bob", hidden=((1.0, 2.0),), muted=((1.0, 2.0),)), CLEAN, {"presence"}),
+    "not visible": (with_participant(CLEAN, "bob", hidden=((1.0, 1.5),)), CLEAN, {"presence"}),
+    "not audible": (with_participant(CLEAN, "bob", muted=((1.0, 1.5),)), CLEAN, {"presence"}),
+    "audible though muted": (CLEAN, with_participant(CLEAN, "bob", muted=((0.0, 3.0),)), {"presence"}),
+    "visible though hidden": (CLEAN, with_participant(CLEAN, "bob", hidden=((0.0, 3.0),)), {"presence"}),
+    "swapped": (with_participant(with_participant(CLEAN, "bob", tile=0), "alice", tile=1), CLEAN, {"presence"}),
+    "frozen": (with_participant(CLEAN, "bob", frozen=((1.0, 1.5),)), CLEAN, {"frozen"}),
+    "doubled pictures": (replace(CLEAN, repeated=frozenset(range(3, 90, 4))), CLEAN, {"repeated"}),
+    "sound late": (with_participant(CLEAN, "bob", audio_delay=0.3), CLEAN, {"av-offset"}),
+    "sound early": (with_participant(CLEAN, "bob", audio_delay=-0.3), CLEAN, {"av-offset"}),
+    "unexpected video": (with_participant(CLEAN, "bob", unlisted=True), None, {"unexpected"}),
+    "unexpected audio": (with_participant(CLEAN, "bob", unlisted=True, hidden=((0.0, 9.0),)), None, {"unexpected"}),
     "cut tail": (replace(CLEAN, seconds=2.0), CLEAN, {"duration"}),
 }
 
@@ -74,7 +75,7 @@ def test_a_planted_fault_is_found_by_its_own_check(
     tmp_path: Path, filmed: Scene, told: Scene | None, checks: set[str]
 ) -> None:
     """And by no other: every other check still passes."""
-    report = verify(film(tmp_path / "take.webm", filmed, told=told))
+    report = verify(write_recording(tmp_path / "take.webm", filmed, manifest_scene=told))
 
     assert checks == {finding.check for finding in report.failures}
 
@@ -82,14 +83,14 @@ def test_a_planted_fault_is_found_by_its_own_check(
 @pytest.mark.parametrize(
     ("filmed", "check", "at"),
     [
-        (changed(CLEAN, "bob", hidden=((1.0, 2.0),)), "presence", (1.0, 2.0)),
-        (changed(CLEAN, "bob", muted=((1.0, 2.0),)), "presence", (1.0, 2.0)),
-        (changed(CLEAN, "bob", frozen=((1.0, 1.5),)), "frozen", (1.0, 1.5)),
+        (with_participant(CLEAN, "bob", hidden=((1.0, 2.0),)), "presence", (1.0, 2.0)),
+        (with_participant(CLEAN, "bob", muted=((1.0, 2.0),)), "presence", (1.0, 2.0)),
+        (with_participant(CLEAN, "bob", frozen=((1.0, 1.5),)), "frozen", (1.0, 1.5)),
     ],
 )
 def test_a_finding_says_who_and_when(tmp_path: Path, filmed: Scene, check: str, at: tuple[float, float]) -> None:
     """It names the participant and the interval, and its message holds both."""
-    (finding,) = verify(film(tmp_path / "take.webm", filmed, told=CLEAN)).failures
+    (finding,) = verify(write_recording(tmp_path / "take.webm", filmed, manifest_scene=CLEAN)).failures
 
     assert (check, "bob") == (finding.check, finding.participant)
     assert at == pytest.approx(finding.at, abs=0.04)  # a picture, or half a step of sound
@@ -99,9 +100,9 @@ def test_a_finding_says_who_and_when(tmp_path: Path, filmed: Scene, check: str, 
 @pytest.mark.parametrize(("still", "frozen"), [(1.6, False), (1.2, True)], ids=["for 0.4 s", "for 0.8 s"])
 def test_who_leaves_stands_still_until_that_is_known(tmp_path: Path, still: float, *, frozen: bool) -> None:
     """For as long as a connection may take to end: a picture that stands longer was frozen, all the time."""
-    leaves = changed(CLEAN, "bob", frozen=((still, 2.0),), hidden=((2.0, 3.0),))
+    leaves = with_participant(CLEAN, "bob", frozen=((still, 2.0),), hidden=((2.0, 3.0),))
 
-    failures = verify(film(tmp_path / "take.webm", leaves)).failures
+    failures = verify(write_recording(tmp_path / "take.webm", leaves)).failures
 
     assert [("frozen", "bob")] * frozen == [(finding.check, finding.participant) for finding in failures]
     assert [pytest.approx((still, 2.0), abs=0.04)] * frozen == [finding.at for finding in failures]
@@ -110,14 +111,14 @@ def test_who_leaves_stands_still_until_that_is_known(tmp_path: Path, still: floa
 @pytest.mark.parametrize(("gone", "frozen"), [(2.0, False), (2.4, True)], ids=["who leaves", "who stays"])
 def test_who_stays_may_not_stand_still(tmp_path: Path, gone: float, *, frozen: bool) -> None:
     """The same 0.4 seconds are frozen if the video goes on."""
-    stands = changed(CLEAN, "bob", frozen=((1.6, 2.0),), hidden=((gone, 3.0),))
+    stands = with_participant(CLEAN, "bob", frozen=((1.6, 2.0),), hidden=((gone, 3.0),))
 
-    assert frozen == (not verify(film(tmp_path / "take.webm", stands)).ok)
+    assert frozen == (not verify(write_recording(tmp_path / "take.webm", stands)).ok)
 
 
 def missing(folder: Path, dropped: frozenset[int]) -> Report:
     """Judge a recording whose manifest counts the pictures that it lacks."""
-    recording = film(folder / "take.webm", replace(CLEAN, dropped=dropped), told=CLEAN)
+    recording = write_recording(folder / "take.webm", replace(CLEAN, dropped=dropped), manifest_scene=CLEAN)
     manifest = Manifest.read(recording.manifest)
     recording.manifest.unlink()
     manifest.model_copy(update={"ticks_missed": len(dropped)}).write(recording.manifest)
@@ -146,7 +147,7 @@ def test_too_many_missed_ticks_are_a_fault_although_the_manifest_counts_them(tmp
 
 def test_nobody_else_may_be_in_a_local_recording(tmp_path: Path) -> None:
     """Even a member of the room is unexpected there."""
-    report = verify(film(tmp_path / "take.webm", replace(CLEAN, recorder="local")))
+    report = verify(write_recording(tmp_path / "take.webm", replace(CLEAN, recorder="local")))
 
     assert [("unexpected", "bob")] == [(finding.check, finding.participant) for finding in report.failures]
 
@@ -161,9 +162,11 @@ def test_nobody_else_may_be_in_a_local_recording(tmp_path: Path) -> None:
 )
 def test_who_carries_no_marks_is_said_not_to_be_judged(tmp_path: Path, people: list[str], says: str) -> None:
     """All is well with whoever could be judged, and nobody takes that for all of them."""
-    take = replace(CLEAN, people=(*cast("alice"), *(Someone(name=name, marker=None) for name in people)))
+    take = replace(
+        CLEAN, participants=(*participants("alice"), *(PlannedParticipant(name=name, marker=None) for name in people))
+    )
 
-    report = verify(film(tmp_path / "take.webm", take))
+    report = verify(write_recording(tmp_path / "take.webm", take))
 
     assert report.ok
     assert [("presence", None)] == [(finding.check, finding.participant) for finding in report.warnings]
@@ -172,8 +175,8 @@ def test_who_carries_no_marks_is_said_not_to_be_judged(tmp_path: Path, people: l
 
 def test_who_records_is_not_judged_either_where_the_manifest_forgets_them(tmp_path: Path) -> None:
     """It names them as who recorded, and nobody as a member."""
-    take = replace(CLEAN, people=(Someone(name="alice", marker=None),))
-    recording = film(tmp_path / "take.webm", take)
+    take = replace(CLEAN, participants=(PlannedParticipant(name="alice", marker=None),))
+    recording = write_recording(tmp_path / "take.webm", take)
     manifest = Manifest.read(recording.manifest)
     recording.manifest.unlink()
     manifest.model_copy(update={"timeline": Timeline()}).write(recording.manifest)
@@ -188,19 +191,23 @@ def test_who_records_is_not_judged_either_where_the_manifest_forgets_them(tmp_pa
 
 def test_of_others_who_carry_no_marks_nothing_is_said_in_a_local_recording(tmp_path: Path) -> None:
     """They are not in it."""
-    guest = Someone(name="bob", marker=None)
-    told = replace(CLEAN, people=(*cast("alice"), guest), recorder="local")
+    guest = PlannedParticipant(name="bob", marker=None)
+    told = replace(CLEAN, participants=(*participants("alice"), guest), recorder="local")
 
-    report = verify(film(tmp_path / "take.webm", replace(CLEAN, people=cast("alice")), told=told))
+    report = verify(
+        write_recording(tmp_path / "take.webm", replace(CLEAN, participants=participants("alice")), manifest_scene=told)
+    )
 
     assert not report.warnings
 
 
 def test_what_is_expected_of_somebody_without_marks_cannot_be_told(tmp_path: Path) -> None:
     """Which is no success, and is not said to be their absence either."""
-    take = replace(CLEAN, people=(*cast("alice"), Someone(name="bob", marker=None)))
+    take = replace(CLEAN, participants=(*participants("alice"), PlannedParticipant(name="bob", marker=None)))
 
-    report = verify(film(tmp_path / "take.webm", take), expect=[Expectation(participant="bob", visible=True)])
+    report = verify(
+        write_recording(tmp_path / "take.webm", take), expect=[Expectation(participant="bob", visible=True)]
+    )
 
     assert ["bob carries no marker, so it is unknown when bob is visible or audible."] == [
         finding.message for finding in report.failures
@@ -209,9 +216,11 @@ def test_what_is_expected_of_somebody_without_marks_cannot_be_told(tmp_path: Pat
 
 def test_drift_is_measured_over_a_long_recording(tmp_path: Path) -> None:
     """200 ppm in 100 seconds are found, and named to within 20."""
-    take = Scene(people=cast("alice"), width=160, height=90, rate=15, seconds=100.0)
+    take = Scene(participants=participants("alice"), width=160, height=90, frame_rate=15, seconds=100.0)
 
-    report = verify(film(tmp_path / "take.webm", changed(take, "alice", drift_ppm=200.0), told=take))
+    report = verify(
+        write_recording(tmp_path / "take.webm", with_participant(take, "alice", drift_ppm=200.0), manifest_scene=take)
+    )
 
     assert ["drift"] == [finding.check for finding in report.failures]
     assert report.participant("alice").drift_ppm == pytest.approx(200, abs=20)
@@ -221,9 +230,13 @@ def test_drift_is_measured_over_a_long_recording(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rates", [(30, 30), (30, 15), (15, 15), (15, 30)])
 def test_the_offset_of_sound_is_right_to_ten_milliseconds(tmp_path: Path, rates: tuple[int, int], late: float) -> None:
     """Early or late, whatever the rates of file and sender."""
-    take = replace(CLEAN, people=(Someone(name="alice", marker=1, rate=rates[1], sound_late=late),), rate=rates[0])
+    take = replace(
+        CLEAN,
+        participants=(PlannedParticipant(name="alice", marker=1, frame_rate=rates[1], audio_delay=late),),
+        frame_rate=rates[0],
+    )
 
-    report = verify(film(tmp_path / "take.webm", take))
+    report = verify(write_recording(tmp_path / "take.webm", take))
 
     offset = report.participant("alice").av_offset_ms
     assert offset is not None
@@ -232,11 +245,11 @@ def test_the_offset_of_sound_is_right_to_ten_milliseconds(tmp_path: Path, rates:
 
 def test_repeats_are_counted_beyond_exact_conversion(tmp_path: Path) -> None:
     """Every eighth picture doubled is 12.5 % repeated, and as many skipped; a sender at half the rate repeats none."""
-    doubled = replace(CLEAN, doubled=frozenset(range(4, 90, 8)))
-    slow = changed(CLEAN, "bob", rate=15)
+    doubled = replace(CLEAN, repeated=frozenset(range(4, 90, 8)))
+    slow = with_participant(CLEAN, "bob", frame_rate=15)
 
-    odd = verify(film(tmp_path / "odd.webm", doubled)).participant("alice").video
-    even = verify(film(tmp_path / "even.webm", slow)).participant("bob").video
+    odd = verify(write_recording(tmp_path / "odd.webm", doubled)).participant("alice").video
+    even = verify(write_recording(tmp_path / "even.webm", slow)).participant("bob").video
 
     assert odd is not None
     assert even is not None
@@ -246,7 +259,7 @@ def test_repeats_are_counted_beyond_exact_conversion(tmp_path: Path) -> None:
 
 def test_a_limit_can_be_another(tmp_path: Path) -> None:
     """80 ms of offset pass by default and fail at 50."""
-    recording = film(tmp_path / "take.webm", changed(CLEAN, "bob", sound_late=0.08))
+    recording = write_recording(tmp_path / "take.webm", with_participant(CLEAN, "bob", audio_delay=0.08))
 
     assert verify(recording).ok
     assert ["av-offset"] == [finding.check for finding in verify(recording, limits=Limits(av_offset_ms=50)).failures]

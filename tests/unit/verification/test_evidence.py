@@ -15,11 +15,12 @@ from harness.recording.timeline import Event, Timeline
 from harness.verification import Expectation, Limits, Report, verify
 from harness.verification.values.expectations import read_expected
 from tests.support.goals import FULL
-from tests.support.media.scene import Scene, cast, changed, film
+from tests.support.media.recording_file import write_recording
+from tests.support.media.scene import Scene, participants, with_participant
 
 pytestmark = pytest.mark.parallel
 
-CLEAN = Scene(people=cast("alice", "bob"), seconds=3.0)
+CLEAN = Scene(participants=participants("alice", "bob"), seconds=3.0)
 
 
 def remux(source: Path, target: Path, keep: Callable[[str, float], bool]) -> Path:
@@ -49,7 +50,7 @@ def clean(report: Report) -> bool:
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """Make a recording of three seconds without a fault."""
-    return film(tmp_path_factory.mktemp("evidence") / "take.webm", CLEAN)
+    return write_recording(tmp_path_factory.mktemp("evidence") / "take.webm", CLEAN)
 
 
 @pytest.mark.parametrize(
@@ -98,8 +99,8 @@ def test_an_expectation_for_too_short_a_time_is_refused(recording: Recording, tm
 @pytest.mark.parametrize(("kind", "sense"), [("audio", "audible"), ("video", "visible")])
 def test_an_expectation_without_a_track_to_look_in_fails(tmp_path: Path, kind: str, sense: str) -> None:
     """A participant who must not be audible is not proved silent by a file without audio."""
-    lacks = {"audio": {"sound": False}, "video": {"picture": False}}[kind]
-    path = film(tmp_path / "take.webm", replace(CLEAN, **lacks)).path
+    scene = replace(CLEAN, audio=False) if kind == "audio" else replace(CLEAN, video=False)
+    path = write_recording(tmp_path / "take.webm", scene).path
 
     report = verify(path, expect=[Expectation.model_validate({"participant": "bob", sense: False})])
 
@@ -142,7 +143,7 @@ def test_a_second_track_is_named_as_not_examined(recording: Recording, tmp_path:
 
 def test_a_recording_that_no_call_stopped_is_reported_and_can_be_refused(tmp_path: Path) -> None:
     """Each with its reason, each alarm with its time; only a caller who demands a complete recording fails it."""
-    recording = film(tmp_path / "take.webm", CLEAN)
+    recording = write_recording(tmp_path / "take.webm", CLEAN)
     manifest = Manifest.read(recording.manifest)
     alarm = Event(at=1.25, event="alarm", message="Nothing comes from the page.")
     reason = "the program that recorded it ended before it was stopped"
@@ -171,7 +172,7 @@ def test_a_recording_that_no_call_stopped_is_reported_and_can_be_refused(tmp_pat
 
 def test_a_complete_recording_can_be_demanded_in_a_file_of_expectations(tmp_path: Path) -> None:
     """A recording of which nothing is known is not complete."""
-    recording = film(tmp_path / "take.webm", CLEAN)
+    recording = write_recording(tmp_path / "take.webm", CLEAN)
     toml = tmp_path / "expect.toml"
     toml.write_text("complete = true\n")
     asked = read_expected(toml).complete
@@ -200,8 +201,8 @@ def test_a_file_without_its_manifest_says_what_was_not_examined(recording: Recor
 
 def test_a_manifest_that_names_nobody_is_a_warning(tmp_path: Path) -> None:
     """Nobody was looked for, so nobody was found missing."""
-    unmarked = tuple(replace(one, marker=None) for one in CLEAN.people)
-    recording = film(tmp_path / "take.webm", replace(CLEAN, people=unmarked), told=CLEAN)
+    unmarked = tuple(replace(one, marker=None) for one in CLEAN.participants)
+    recording = write_recording(tmp_path / "take.webm", replace(CLEAN, participants=unmarked), manifest_scene=CLEAN)
     manifest = Manifest.read(recording.manifest)
     timeline = manifest.timeline.model_copy(update={"members": (), "events": ()})
     told = manifest.recording.model_copy(update={"participant": "nobody", "recorder": "all"})
@@ -212,14 +213,16 @@ def test_a_manifest_that_names_nobody_is_a_warning(tmp_path: Path) -> None:
 
 def test_a_participant_for_whom_nothing_is_expected_is_a_warning(tmp_path: Path) -> None:
     """Camera and microphone off all the time, or in it for too short a time: nothing was examined."""
-    silent = changed(CLEAN, "bob", hidden=((0.0, 3.0),), muted=((0.0, 3.0),))
-    short = Scene(people=cast("alice", "bob"), seconds=0.8)
-    absent = replace(short, people=(replace(short.people[0]), replace(short.people[1], hidden=((0.0, 0.8),))))
-    absent = changed(absent, "bob", muted=((0.0, 0.8),))
+    silent = with_participant(CLEAN, "bob", hidden=((0.0, 3.0),), muted=((0.0, 3.0),))
+    short = Scene(participants=participants("alice", "bob"), seconds=0.8)
+    absent = replace(
+        short, participants=(replace(short.participants[0]), replace(short.participants[1], hidden=((0.0, 0.8),)))
+    )
+    absent = with_participant(absent, "bob", muted=((0.0, 0.8),))
 
     reports = [
-        verify(film(tmp_path / "silent.webm", silent)),
-        verify(film(tmp_path / "short.webm", absent, told=short)),
+        verify(write_recording(tmp_path / "silent.webm", silent)),
+        verify(write_recording(tmp_path / "short.webm", absent, manifest_scene=short)),
     ]
 
     for report in reports:
@@ -228,13 +231,13 @@ def test_a_participant_for_whom_nothing_is_expected_is_a_warning(tmp_path: Path)
 
 
 FAULTS: dict[str, tuple[Scene, Scene]] = {
-    "bob is missing": (changed(CLEAN, "bob", hidden=((0.0, 3.0),), muted=((0.0, 3.0),)), CLEAN),
-    "bob is not audible": (changed(CLEAN, "bob", muted=((1.0, 2.0),)), CLEAN),
-    "bob is not visible": (changed(CLEAN, "bob", hidden=((1.0, 2.0),)), CLEAN),
-    "bob is audible though muted": (CLEAN, changed(CLEAN, "bob", muted=((0.0, 3.0),))),
-    "bob is frozen": (changed(CLEAN, "bob", frozen=((1.0, 2.0),)), CLEAN),
-    "bob is late": (changed(CLEAN, "bob", sound_late=0.3), CLEAN),
-    "somebody else is in it": (Scene(people=cast("alice", "bob", "eve"), seconds=3.0), CLEAN),
+    "bob is missing": (with_participant(CLEAN, "bob", hidden=((0.0, 3.0),), muted=((0.0, 3.0),)), CLEAN),
+    "bob is not audible": (with_participant(CLEAN, "bob", muted=((1.0, 2.0),)), CLEAN),
+    "bob is not visible": (with_participant(CLEAN, "bob", hidden=((1.0, 2.0),)), CLEAN),
+    "bob is audible though muted": (CLEAN, with_participant(CLEAN, "bob", muted=((0.0, 3.0),))),
+    "bob is frozen": (with_participant(CLEAN, "bob", frozen=((1.0, 2.0),)), CLEAN),
+    "bob is late": (with_participant(CLEAN, "bob", audio_delay=0.3), CLEAN),
+    "somebody else is in it": (Scene(participants=participants("alice", "bob", "eve"), seconds=3.0), CLEAN),
     "frames are missing": (replace(CLEAN, dropped=frozenset(range(30, 60))), CLEAN),
     "it is black": (replace(CLEAN, black=((0.0, 3.0),)), CLEAN),
     "it is silent": (replace(CLEAN, silent=((0.0, 3.0),)), CLEAN),
@@ -254,7 +257,10 @@ REMOVALS = {
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
     """Make a recording with each fault."""
     folder = tmp_path_factory.mktemp("faulty")
-    return {name: film(folder / f"{name}.webm", real, told=told) for name, (real, told) in FAULTS.items()}
+    return {
+        name: write_recording(folder / f"{name}.webm", real, manifest_scene=told)
+        for name, (real, told) in FAULTS.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -295,7 +301,7 @@ def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
 
 def test_a_recovered_file_whose_participants_are_not_known_blames_nobody(tmp_path: Path) -> None:
     """Its log was lost, so no participant in it is unexpected, and none is proved to be in it."""
-    recording = film(tmp_path / "take.webm", CLEAN)
+    recording = write_recording(tmp_path / "take.webm", CLEAN)
     manifest = Manifest.read(recording.manifest)
     told = manifest.recording.model_copy(update={"recovered": "its log was lost"})
     rewrite(recording.manifest, timeline=Timeline(), recording=told, zero_ms=None)

@@ -9,18 +9,19 @@ from harness.errors import ConfigError
 from harness.recording.recording import Recording
 from harness.verification import Expectation, Limits, verify
 from harness.verification.values.expectations import read_expected
-from tests.support.media.scene import Scene, cast, changed, film
+from tests.support.media.recording_file import write_recording
+from tests.support.media.scene import Scene, participants, with_participant
 
 pytestmark = pytest.mark.parallel
 
 # Bob is muted for two seconds, and the manifest says so.
-SCENE = changed(Scene(people=cast("alice", "bob"), seconds=5.0), "bob", muted=((2.0, 4.0),))
+SCENE = with_participant(Scene(participants=participants("alice", "bob"), seconds=5.0), "bob", muted=((2.0, 4.0),))
 
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """Return a recording in which bob is muted from 2 to 4 s."""
-    return film(tmp_path_factory.mktemp("expected") / "take.webm", SCENE)
+    return write_recording(tmp_path_factory.mktemp("expected") / "take.webm", SCENE)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 
 from harness.verification import Report, verify
 from harness.verification.values.findings import Finding
-from tests.support.media.scene import Scene, cast, film
+from tests.support.media.recording_file import write_recording
+from tests.support.media.scene import Scene, participants
 
 pytestmark = pytest.mark.parallel
 
@@ -106,8 +107,8 @@ def test_a_rate_that_varies_is_called_so(tmp_path: Path) -> None:
 
 def test_a_rate_that_varies_fails_where_a_constant_one_was_recorded(tmp_path: Path) -> None:
     """A manifest that promises 30 frames a second is held to it."""
-    take = Scene(people=cast("alice"), seconds=3.0)
-    film(tmp_path / "good.webm", take)
+    take = Scene(participants=participants("alice"), seconds=3.0)
+    write_recording(tmp_path / "good.webm", take)
     path = clip(tmp_path / "take.webm", np.cumsum(np.random.default_rng(1).uniform(0.015, 0.06, 80)).tolist())
     (tmp_path / "take.manifest.json").write_text((tmp_path / "good.manifest.json").read_text())
 

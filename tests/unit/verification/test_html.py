@@ -16,19 +16,20 @@ from harness.verification.measures.connections import travelled
 from harness.verification.report import filmstrip
 from harness.verification.report.html import MOST, clock
 from harness.verification.report.junit import write_junit
-from tests.support.media.scene import Scene, cast, changed, film
+from tests.support.media.recording_file import write_recording
+from tests.support.media.scene import Scene, participants, with_participant
 
 pytestmark = pytest.mark.parallel
 
 HOSTILE = "<script>alert('x')</script>"
-SCENE = Scene(people=cast("alice", HOSTILE), seconds=3.0)
+SCENE = Scene(participants=participants("alice", HOSTILE), seconds=3.0)
 
 
 @pytest.fixture(scope="module")
 def bad(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """Return the verdict on a recording in which somebody of a hostile name is hidden for a second."""
-    faulty = changed(SCENE, HOSTILE, hidden=((1.0, 2.0),))
-    return verify(film(tmp_path_factory.mktemp("html") / "bad one.webm", faulty, told=SCENE))
+    faulty = with_participant(SCENE, HOSTILE, hidden=((1.0, 2.0),))
+    return verify(write_recording(tmp_path_factory.mktemp("html") / "bad one.webm", faulty, manifest_scene=SCENE))
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def test_each_participant_has_a_lane_and_curves(page: str) -> None:
 
 def test_what_webrtc_said_is_plotted_beside_it(tmp_path: Path) -> None:
     """From the statistics beside the recording; lines that can't be read are passed over."""
-    recording = film(tmp_path / "take.webm", SCENE)
+    recording = write_recording(tmp_path / "take.webm", SCENE)
     lines = [
         {"at": at, "participant": "alice", "report": [
             {"type": "inbound-rtp", "kind": "video", "bytesReceived": at * 125_000, "packetsLost": 3 * at},
@@ -98,7 +99,7 @@ def test_what_webrtc_said_is_plotted_beside_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("field", ["at", "bytesReceived", "packetsLost", "currentRoundTripTime"])
 def test_statistics_that_can_not_be_are_passed_over(tmp_path: Path, field: str, number: str) -> None:
     """A number that is none leaves the others, and a page."""
-    recording = film(tmp_path / "take.webm", Scene(people=cast("alice"), seconds=1.0))
+    recording = write_recording(tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=1.0))
     lines = [
         {"at": at, "participant": "alice", "report": [
             {"type": "inbound-rtp", "bytesReceived": at * 125_000, "packetsLost": 3 * at},
@@ -135,7 +136,7 @@ def test_statistics_of_too_many_people_are_those_of_the_first(tmp_path: Path) ->
 
 def told(path: Path, events: list[dict[str, Any]], people: int = 1) -> Recording:
     """Return a short recording of sound, of which a manifest tells that so many people were in it, and all that."""
-    recording = film(path, Scene(people=cast("alice"), seconds=1.0, picture=False))
+    recording = write_recording(path, Scene(participants=participants("alice"), seconds=1.0, video=False))
     manifest = json.loads(recording.manifest.read_text())
     members = [{"name": "alice", "marker": 1}, *({"name": f"p{one}", "marker": one} for one in range(2, people + 1))]
     manifest["timeline"] = {"members": members, "events": events}
@@ -250,7 +251,7 @@ def test_what_could_not_be_read_has_a_page_too(tmp_path: Path) -> None:
 
 def test_without_a_manifest_the_page_says_so(tmp_path: Path) -> None:
     """Everything that needs none is there."""
-    recording = film(tmp_path / "take.webm", SCENE)
+    recording = write_recording(tmp_path / "take.webm", SCENE)
     recording.manifest.unlink()
 
     page = verify(recording.path).write_html(tmp_path / "report.html").read_text()

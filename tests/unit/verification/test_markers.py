@@ -12,7 +12,9 @@ from harness.verification.markers.marker_reader import Sightings, StripWatch
 from harness.verification.markers.strip import BRIGHT, DARK, Mark, Place, Sampler, every_grid, fitted, grid, read, strip
 from harness.verification.probe.probe import probe
 from harness.verification.probe.tracks import Picture, Sound
-from tests.support.media.scene import Scene, Someone, cast, encode, mix, tiles, timeline_of
+from tests.support.media.audio import mix_audio
+from tests.support.media.recording_file import timeline_of, write_media
+from tests.support.media.scene import PlannedParticipant, Scene, grid_tiles, participants
 
 pytestmark = pytest.mark.parallel
 
@@ -27,7 +29,7 @@ def watch(path: Path, timeline: Timeline | None = None) -> dict[int, Sightings]:
 def listen(take: Scene) -> Hearing:
     """Return what is heard in a take before any codec, in packets of 20 ms."""
     ear = SoundWatch()
-    samples = mix(take)[: round(take.seconds * 48_000)]
+    samples = mix_audio(take)[: round(take.seconds * 48_000)]
     for start in range(0, samples.size, 960):
         ear.hear(Sound(start / 48_000, samples[start : start + 960]))
     return ear.hearing()
@@ -96,16 +98,25 @@ def test_a_picture_is_fitted_into_any_tile() -> None:
 @pytest.mark.parametrize("people", [1, 2, 3, 5, 16])
 def test_the_grid_is_the_mixers(people: int, size: tuple[int, int]) -> None:
     """Pictures stand in its tiles for every size and number."""
-    assert [fitted(*tile) for tile in tiles(people, *size)] == grid(people, *size)
+    assert [fitted(*tile) for tile in grid_tiles(people, *size)] == grid(people, *size)
     assert set(grid(people, *size)) <= set(every_grid(*size))
 
 
 @pytest.mark.parametrize(("codec", "bitrate"), [("libvpx", 2_500_000), ("libvpx", 500_000), ("libvpx-vp9", 400_000)])
 def test_sixteen_people_at_360p_are_all_read_after_encoding(tmp_path: Path, codec: str, bitrate: int) -> None:
     """Cells of five by five pixels survive: every strip of every picture is read, without a manifest."""
-    people = cast(*(f"p{number}" for number in range(16)))
-    take = Scene(people=people, width=640, height=360, rate=15, seconds=2.0, codec=codec, bitrate=bitrate, sound=False)
-    encode(tmp_path / "take.webm", take)
+    people = participants(*(f"p{number}" for number in range(16)))
+    take = Scene(
+        participants=people,
+        width=640,
+        height=360,
+        frame_rate=15,
+        seconds=2.0,
+        codec=codec,
+        bitrate=bitrate,
+        audio=False,
+    )
+    write_media(tmp_path / "take.webm", take)
 
     seen = watch(tmp_path / "take.webm")
 
@@ -116,9 +127,9 @@ def test_sixteen_people_at_360p_are_all_read_after_encoding(tmp_path: Path, code
 
 def test_a_tile_that_is_no_grid_is_read_by_the_layout(tmp_path: Path) -> None:
     """The timeline's tile is where its participant is at home, and somebody else is not."""
-    take = Scene(people=cast("alice", "bob"), width=640, height=480, seconds=1.0, sound=False)
-    encode(tmp_path / "take.webm", take)
-    swapped = timeline_of(replace(take, people=take.people[::-1]))
+    take = Scene(participants=participants("alice", "bob"), width=640, height=480, seconds=1.0, audio=False)
+    write_media(tmp_path / "take.webm", take)
+    swapped = timeline_of(replace(take, participants=take.participants[::-1]))
 
     at_home = watch(tmp_path / "take.webm", timeline_of(take))
     astray = watch(tmp_path / "take.webm", swapped)
@@ -149,8 +160,8 @@ def test_strips_read_by_chance_are_nobody(strips_read: list[tuple[float, int, in
 
 def test_counters_go_on_through_their_wrap_around(tmp_path: Path) -> None:
     """After 2^18 counts (2.4 hours) the counter of the file goes on rising."""
-    someone = Someone(name="alice", marker=1, counter=(1 << 18) - 10)
-    encode(tmp_path / "take.webm", Scene(people=(someone,), seconds=1.0, sound=False))
+    someone = PlannedParticipant(name="alice", marker=1, counter=(1 << 18) - 10)
+    write_media(tmp_path / "take.webm", Scene(participants=(someone,), seconds=1.0, audio=False))
 
     seen = watch(tmp_path / "take.webm")
 
@@ -159,9 +170,11 @@ def test_counters_go_on_through_their_wrap_around(tmp_path: Path) -> None:
 
 def test_bursts_are_timed_to_a_millisecond_although_all_speak_at_once() -> None:
     """Sixteen voices, half of them bursting at the same moment, are each found once a second."""
-    people = tuple(Someone(name=f"p{number}", marker=number, counter=15 * (number % 2)) for number in range(16))
+    people = tuple(
+        PlannedParticipant(name=f"p{number}", marker=number, counter=15 * (number % 2)) for number in range(16)
+    )
 
-    hearing = listen(Scene(people=people, seconds=4.0))
+    hearing = listen(Scene(participants=people, seconds=4.0))
 
     for one in people:
         first = 0.5 if one.marker % 2 else 0.0
@@ -172,8 +185,8 @@ def test_bursts_are_timed_to_a_millisecond_although_all_speak_at_once() -> None:
 
 def test_bursts_are_timed_by_packets_and_not_by_counting() -> None:
     """A hole in the stamps moves what comes after it."""
-    take = Scene(people=(Someone(name="alice", marker=4, counter=15),), seconds=4.0)
-    samples = mix(take)
+    take = Scene(participants=(PlannedParticipant(name="alice", marker=4, counter=15),), seconds=4.0)
+    samples = mix_audio(take)
     ear = SoundWatch()
     for start in range(0, 4 * 48_000, 960):
         ear.hear(Sound(start / 48_000 + (0.2 if start >= 96_000 else 0.0), samples[start : start + 960]))
@@ -185,9 +198,12 @@ def test_bursts_are_timed_by_packets_and_not_by_counting() -> None:
 
 def test_a_tone_is_told_from_its_neighbours() -> None:
     """Of two voices 50 Hz apart each is heard exactly while it sounds."""
-    people = (Someone(name="a", marker=5, muted=((1.0, 2.0),)), Someone(name="b", marker=6, muted=((2.0, 3.0),)))
+    people = (
+        PlannedParticipant(name="a", marker=5, muted=((1.0, 2.0),)),
+        PlannedParticipant(name="b", marker=6, muted=((2.0, 3.0),)),
+    )
 
-    hearing = listen(Scene(people=people, seconds=4.0))
+    hearing = listen(Scene(participants=people, seconds=4.0))
 
     middles = hearing.steps.mean(axis=1)
     for voice, silent in ((5, (1.0, 2.0)), (6, (2.0, 3.0))):
@@ -201,8 +217,8 @@ def test_a_tone_is_told_from_its_neighbours() -> None:
 
 def test_a_splice_in_the_sound_is_no_absence() -> None:
     """Where a jitter buffer drops ten milliseconds, the tone's phase jumps and its sound goes on."""
-    take = Scene(people=(Someone(name="alice", marker=1),), seconds=3.0)
-    samples = np.delete(mix(take), np.arange(48_000, 48_000 + 480 + 68))
+    take = Scene(participants=(PlannedParticipant(name="alice", marker=1),), seconds=3.0)
+    samples = np.delete(mix_audio(take), np.arange(48_000, 48_000 + 480 + 68))
     ear = SoundWatch()
     ear.hear(Sound(0.0, samples[: 2 * 48_000]))
 

@@ -10,11 +10,13 @@ import pytest
 from harness.verification.probe.container import read_structure
 from harness.verification.probe.probe import UnreadableError, probe
 from harness.verification.probe.tracks import Picture, Sound
-from tests.support.media.scene import Painter, Scene, cast, encode
+from tests.support.media.frames import FrameRenderer
+from tests.support.media.recording_file import write_media
+from tests.support.media.scene import Scene, participants
 
 pytestmark = pytest.mark.parallel
 
-SCENE = Scene(people=cast("alice"), seconds=2.0)
+SCENE = Scene(participants=participants("alice"), seconds=2.0)
 
 
 class Witness:
@@ -39,7 +41,7 @@ class Witness:
 def webm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a finished WebM of two seconds."""
     path = tmp_path_factory.mktemp("probe") / "take.webm"
-    encode(path, SCENE)
+    write_media(path, SCENE)
     return path
 
 
@@ -47,7 +49,7 @@ def webm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def live(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a WebM as it is written live: nothing at its end, clusters of unknown size."""
     path = tmp_path_factory.mktemp("probe") / "live.webm"
-    encode(path, Scene(people=SCENE.people, seconds=2.0, live=True))
+    write_media(path, Scene(participants=SCENE.participants, seconds=2.0, live=True))
     return path
 
 
@@ -97,7 +99,7 @@ def test_every_picture_and_all_sound_pass_once(webm: Path) -> None:
 def test_mp4_named_webm(tmp_path: Path) -> None:
     """It is what its bytes say, and judged as far as possible."""
     path = tmp_path / "take.webm"
-    encode(path, Scene(people=SCENE.people, seconds=1.0, container="mp4", codec="libvpx-vp9"))
+    write_media(path, Scene(participants=SCENE.participants, seconds=1.0, container="mp4", codec="libvpx-vp9"))
 
     streams = probe(path)
 
@@ -110,7 +112,9 @@ def test_mp4_named_webm(tmp_path: Path) -> None:
 def test_one_track_alone(tmp_path: Path, what: str) -> None:
     """A file of picture or sound alone reads like any other."""
     path = tmp_path / "take.webm"
-    encode(path, Scene(people=SCENE.people, seconds=2.0, picture=what == "picture", sound=what == "sound"))
+    write_media(
+        path, Scene(participants=SCENE.participants, seconds=2.0, video=what == "picture", audio=what == "sound")
+    )
 
     streams = probe(path)
 
@@ -127,8 +131,8 @@ def test_a_change_of_size_within_the_file(tmp_path: Path) -> None:
         other = av.CodecContext.create("libvpx", "w")
         other.width, other.height, other.pix_fmt, other.time_base = 160, 90, "yuv420p", Fraction(1, 30)
         for encoder, width, first in ((stream, 320, 0), (other, 160, 10)):
-            painter = Painter(Scene(people=cast("alice"), width=width, height=width * 9 // 16))
-            frames = [av.VideoFrame.from_ndarray(painter.paint(tick), format="yuv420p") for tick in range(10)]
+            renderer = FrameRenderer(Scene(participants=participants("alice"), width=width, height=width * 9 // 16))
+            frames = [av.VideoFrame.from_ndarray(renderer.render(tick), format="yuv420p") for tick in range(10)]
             for tick, frame in enumerate(frames, first):
                 frame.pts, frame.time_base = tick, Fraction(1, 30)
             for packet in [packet for frame in (*frames, None) for packet in encoder.encode(frame)]:

@@ -16,11 +16,12 @@ from harness.errors import SetupError
 from harness.verification import verify
 from harness.verification.isolation import readers
 from harness.verification.report import filmstrip
-from tests.support.media.scene import Scene, cast, film
+from tests.support.media.recording_file import write_recording
+from tests.support.media.scene import Scene, participants
 
 pytestmark = pytest.mark.parallel
 
-SCENE = Scene(people=cast("alice", "bob"), seconds=1.0)
+SCENE = Scene(participants=participants("alice", "bob"), seconds=1.0)
 # A large machine, as FFmpeg, OpenBLAS and Python see it.
 MANY_PROCESSORS = """
 #define _GNU_SOURCE
@@ -65,8 +66,9 @@ def broken_library(folder: Path, text: str) -> Path:
 @pytest.mark.parametrize("processors", [1, 64, 128])
 def test_a_720p_file_passes_on_a_machine_with_any_number_of_processors(tmp_path: Path, processors: int) -> None:
     """Threads of the decoder and of the linear algebra reserve memory for each processor that they see."""
-    recording = film(
-        tmp_path / "big.webm", Scene(people=cast("alice"), seconds=0.5, width=1280, height=720, codec="libvpx-vp9")
+    recording = write_recording(
+        tmp_path / "big.webm",
+        Scene(participants=participants("alice"), seconds=0.5, width=1280, height=720, codec="libvpx-vp9"),
     )
     (tmp_path / "many.c").write_text(MANY_PROCESSORS)
     library = tmp_path / "many.so"
@@ -89,7 +91,7 @@ def test_a_720p_file_passes_on_a_machine_with_any_number_of_processors(tmp_path:
 
 def test_a_path_object_on_the_import_path_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Importing ignores what is not text, and so does the process that reads."""
-    recording = film(tmp_path / "take.webm", SCENE)
+    recording = write_recording(tmp_path / "take.webm", SCENE)
     monkeypatch.setattr(sys, "path", [*sys.path, tmp_path, 7])
 
     assert verify(recording).ok
@@ -98,7 +100,7 @@ def test_a_path_object_on_the_import_path_changes_nothing(tmp_path: Path, monkey
 
 def test_an_installation_that_does_not_import_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the reason and the remedy, and blames no file."""
-    recording = film(tmp_path / "take.webm", SCENE)
+    recording = write_recording(tmp_path / "take.webm", SCENE)
     broken = broken_library(tmp_path / "broken", "raise ImportError('libopenblas.so.0 is missing')")
     monkeypatch.setattr(sys, "path", [str(broken), *sys.path])
 
@@ -109,7 +111,7 @@ def test_an_installation_that_does_not_import_is_a_setup_error(tmp_path: Path, m
 def test_a_reader_that_never_gets_ready_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An import that works without end is given up; nothing is left running."""
     monkeypatch.setattr(readers, "_STARTS_WITHIN", 0.5)
-    recording = film(tmp_path / "take.webm", SCENE)
+    recording = write_recording(tmp_path / "take.webm", SCENE)
     endless = broken_library(tmp_path / "endless", "while True: pass")
     monkeypatch.setattr(sys, "path", [str(endless), *sys.path])
 
@@ -121,7 +123,7 @@ def test_a_reader_that_never_gets_ready_is_a_setup_error(tmp_path: Path, monkeyp
 
 def test_the_command_line_reports_a_broken_installation_with_its_own_exit_status(tmp_path: Path) -> None:
     """A failed report would be status 1; this is what an incomplete machine gives."""
-    recording = film(tmp_path / "take.webm", SCENE)
+    recording = write_recording(tmp_path / "take.webm", SCENE)
     broken = broken_library(tmp_path / "broken", "raise ImportError('wrong architecture')")
     program = f"""
 import sys, harness.verification.analysis, harness.cli
@@ -144,8 +146,8 @@ def test_a_reader_that_gets_no_processor_for_a_while_is_waited_for(
     """Only its own work counts against its time, not that of others on the machine."""
     monkeypatch.setattr(readers, "_AT_LEAST", 1.0)
     monkeypatch.setattr(readers, "_PER_SECOND", 0.1)
-    long = film(tmp_path / "long.webm", Scene(people=cast("alice"), seconds=5.0))
-    verify(film(tmp_path / "short.webm", SCENE))
+    long = write_recording(tmp_path / "long.webm", Scene(participants=participants("alice"), seconds=5.0))
+    verify(write_recording(tmp_path / "short.webm", SCENE))
     (reader,) = (one for one in psutil.Process().children() if "isolation.worker" in " ".join(one.cmdline()))
     reader.send_signal(signal.SIGSTOP)
     goes_on = threading.Timer(2.5, reader.send_signal, (signal.SIGCONT,))

@@ -24,13 +24,14 @@ from harness.recording.recording import Manifest
 from harness.verification import Limits, verify
 from harness.verification.analysis import Question, judge
 from harness.verification.isolation import readers, wire
-from tests.support.media.scene import Scene, cast, encode, film
+from tests.support.media.recording_file import write_media, write_recording
+from tests.support.media.scene import Scene, participants
 from tests.support.processes import left_of
 from tests.support.program import until
 
 pytestmark = pytest.mark.parallel
 
-SCENE = Scene(people=cast("alice"), seconds=1.0)
+SCENE = Scene(participants=participants("alice"), seconds=1.0)
 # A report with a curve that has one time and no value.
 UNEVEN = {
     "media": None,
@@ -72,7 +73,7 @@ def reader_processes() -> list[psutil.Process]:
 
 def test_one_process_answers_one_question_after_the_other(tmp_path: Path) -> None:
     """The same report each time, and the second comes without a new process."""
-    recording = film(tmp_path / "take.webm", SCENE)
+    recording = write_recording(tmp_path / "take.webm", SCENE)
 
     reports = [verify(recording)]
     (first,) = reader_processes()
@@ -85,7 +86,7 @@ def test_one_process_answers_one_question_after_the_other(tmp_path: Path) -> Non
 
 def test_questions_at_the_same_moment_have_a_process_each(tmp_path: Path) -> None:
     """Threads do not wait for each other, nor take each other's answers."""
-    recordings = [film(tmp_path / f"{number}.webm", SCENE) for number in range(3)]
+    recordings = [write_recording(tmp_path / f"{number}.webm", SCENE) for number in range(3)]
     reports = {}
 
     def ask(number: int) -> None:
@@ -137,7 +138,7 @@ def test_a_file_that_takes_too_long_is_told_of_in_time(tmp_path: Path, monkeypat
 
 def test_a_file_that_needs_too_much_memory_is_told_of(tmp_path: Path) -> None:
     """A picture of 16383 by 16383 claims 400 MB each time that a decoder keeps it."""
-    encode(tmp_path / "huge.webm", SCENE)
+    write_media(tmp_path / "huge.webm", SCENE)
     data = (tmp_path / "huge.webm").read_bytes()
     small, huge = ((size).to_bytes(2, "little") for size in (SCENE.width, 16383))
     key = b"\x9d\x01\x2a"
@@ -154,8 +155,8 @@ def test_a_file_that_needs_too_much_memory_is_told_of(tmp_path: Path) -> None:
 
 def test_a_reader_that_dies_is_told_of_and_the_next_file_is_read(tmp_path: Path) -> None:
     """A crash of the decoder is a finding about the file, not the end of the program."""
-    long = film(tmp_path / "long.webm", Scene(people=cast("alice"), seconds=20.0))
-    short = film(tmp_path / "short.webm", SCENE)
+    long = write_recording(tmp_path / "long.webm", Scene(participants=participants("alice"), seconds=20.0))
+    short = write_recording(tmp_path / "short.webm", SCENE)
     verify(short)
     (reader,) = reader_processes()
     killer = threading.Timer(0.1, reader.kill)
@@ -171,7 +172,7 @@ def test_a_reader_that_dies_is_told_of_and_the_next_file_is_read(tmp_path: Path)
 @pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="only Linux tells the limits of another process")
 def test_a_reader_has_its_limits(tmp_path: Path) -> None:
     """Of memory, open files and the size of what is written; it can't raise them."""
-    verify(film(tmp_path / "take.webm", SCENE))
+    verify(write_recording(tmp_path / "take.webm", SCENE))
     (reader,) = reader_processes()
 
     limits = {name: reader.rlimit(getattr(psutil, f"RLIMIT_{name}")) for name in ("DATA", "NOFILE", "FSIZE", "CORE")}
@@ -204,7 +205,7 @@ def taken_over(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
 
 def test_what_a_reader_says_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A decoder that was taken over can't make whoever asked run anything."""
-    recording = film(tmp_path / "take.webm", SCENE)
+    recording = write_recording(tmp_path / "take.webm", SCENE)
     taken_over(monkeypatch, message(pickle.dumps(Harm(tmp_path / "harm"))))
 
     report = verify(recording)
@@ -236,7 +237,7 @@ def test_what_a_reader_says_is_not_run(tmp_path: Path, monkeypatch: pytest.Monke
 )
 def test_a_reader_that_talks_nonsense_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
     """As one that dies; the next file is read by another."""
-    recording = film(tmp_path / "take.webm", SCENE)
+    recording = write_recording(tmp_path / "take.webm", SCENE)
     with monkeypatch.context() as hostile:
         taken_over(hostile, said)
         report = verify(recording)
@@ -260,7 +261,7 @@ def test_a_reader_that_stops_in_the_middle_is_told_of_in_time(
 ) -> None:
     """Nobody waits for the rest of an answer for longer than for an answer."""
     monkeypatch.setattr(child, "_STALLED", 1.0)
-    recording = film(tmp_path / "take.webm", SCENE)
+    recording = write_recording(tmp_path / "take.webm", SCENE)
     taken_over(monkeypatch, said)
 
     report = verify(recording)
@@ -272,7 +273,9 @@ def test_a_reader_that_stops_in_the_middle_is_told_of_in_time(
 @pytest.mark.parametrize("name", ["take.webm", os.fsdecode(b"take \xff.webm")])
 def test_a_report_comes_over_whole(tmp_path: Path, name: str) -> None:
     """With the warnings and curves that its JSON leaves out, and a name that is no text."""
-    recording = film(tmp_path / "take.webm", Scene(people=cast("alice", "张三"), seconds=2.0, dropped=frozenset({20})))
+    recording = write_recording(
+        tmp_path / "take.webm", Scene(participants=participants("alice", "张三"), seconds=2.0, dropped=frozenset({20}))
+    )
     path = recording.path.rename(tmp_path / name)
     told = Manifest.read(recording.manifest).model_copy(update={"ticks_missed": 1})
     recording.manifest.unlink()
@@ -301,7 +304,7 @@ def test_a_report_comes_over_whole(tmp_path: Path, name: str) -> None:
 
 def test_a_file_that_can_not_be_read_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the operating system says comes back over to whoever asked."""
-    recording = film(tmp_path / "take.webm", SCENE)
+    recording = write_recording(tmp_path / "take.webm", SCENE)
     monkeypatch.setattr(import_module("harness.verification.verify"), "check_file", lambda _: None)
     recording.path.unlink()
     recording.path.mkdir()
@@ -313,7 +316,7 @@ def test_a_file_that_can_not_be_read_is_wrong_usage(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize("end", ["pass", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
 def test_no_process_outlives_whoever_asked(tmp_path: Path, end: str) -> None:
     """Neither after a normal end nor after a kill."""
-    recording = film(tmp_path / "take.webm", SCENE)
+    recording = write_recording(tmp_path / "take.webm", SCENE)
     program = f"""
 import psutil
 from harness import verify
@@ -343,7 +346,7 @@ verify({path!r})
 
 def test_a_reader_ends_with_whoever_asked_in_the_middle_of_a_file(tmp_path: Path) -> None:
     """A file that never ends gives it no cause to look whether anybody still waits."""
-    recording = film(tmp_path / "take.webm", SCENE)
+    recording = write_recording(tmp_path / "take.webm", SCENE)
     busy = "import signal; from harness.verification.isolation import worker; worker.judge = lambda *_: signal.pause()"
     program = [sys.executable, "-c", ASKS.format(program=f"{busy}; worker.main()", path=str(recording.path))]
     with subprocess.Popen(program, text=True) as asker:
@@ -357,7 +360,7 @@ def test_a_reader_ends_with_whoever_asked_in_the_middle_of_a_file(tmp_path: Path
 
 def test_a_fault_of_ours_is_not_the_decoders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file may be well; and the next question is answered by the same process."""
-    recording = film(tmp_path / "take.webm", SCENE)
+    recording = write_recording(tmp_path / "take.webm", SCENE)
     fault = "from harness.verification.isolation import worker; worker.judge = lambda *_: dict()['no such key']"
     monkeypatch.setattr(readers, "_PROGRAM", f"{fault}; worker.main()")
 
@@ -371,7 +374,7 @@ def test_a_fault_of_ours_is_not_the_decoders(tmp_path: Path, monkeypatch: pytest
 
 def test_a_file_with_holes_has_as_long_as_its_bytes_take(tmp_path: Path) -> None:
     """It may claim any size, and would be read for hours."""
-    path = film(tmp_path / "take.webm", SCENE).path
+    path = write_recording(tmp_path / "take.webm", SCENE).path
     size = path.stat().st_size
     assert size == stored_bytes(path)
 

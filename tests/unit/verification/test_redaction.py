@@ -15,7 +15,8 @@ from harness.recording.timeline import Event
 from harness.verification.isolation import readers
 from harness.verification.report.junit import write_junit
 from harness.verification.report.redaction import Redaction, unnamed
-from tests.support.media.scene import Scene, cast, changed, film
+from tests.support.media.recording_file import write_recording
+from tests.support.media.scene import Scene, participants, with_participant
 from tests.support.program import harness
 
 if TYPE_CHECKING:
@@ -27,14 +28,16 @@ pytestmark = pytest.mark.parallel
 
 # One name is part of another one, and one means something in a pattern.
 NAMES: Final = ("Ann", "Ann Marie", "J. (Bob) [x]")
-SCENE: Final = Scene(people=cast(*NAMES), seconds=3.0)
+SCENE: Final = Scene(participants=participants(*NAMES), seconds=3.0)
 
 
 @pytest.fixture(scope="module")
 def secret(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """Return a recording of a call in which somebody is hidden for a second, and an alarm names somebody."""
     folder = tmp_path_factory.mktemp("private-project")
-    recording = film(folder / "merger talks.webm", changed(SCENE, NAMES[2], hidden=((1.0, 2.0),)), told=SCENE)
+    recording = write_recording(
+        folder / "merger talks.webm", with_participant(SCENE, NAMES[2], hidden=((1.0, 2.0),)), manifest_scene=SCENE
+    )
     manifest = Manifest.read(manifest_of(recording.path))
     alarm = Event(at=1.0, event="alarm", message=f"{NAMES[1]}'s sound stands still.")
     places = "ANN MARIE, and Zoe, are at /srv/private-project/x.webm, https://merger.example/y and 10.1.2.3."
@@ -126,7 +129,7 @@ def test_a_file_that_its_reader_does_not_survive_has_no_name(
 ) -> None:
     """Neither name nor folder, in any form."""
     (tmp_path / "private-project").mkdir()
-    path = film(tmp_path / "private-project" / "merger talks.webm", SCENE).path
+    path = write_recording(tmp_path / "private-project" / "merger talks.webm", SCENE).path
     program = f"import os, signal; from harness.verification.isolation import worker; worker.judge = lambda *_: {does}"
     monkeypatch.setattr(readers, "_PROGRAM", f"{program}; worker.main()")
     monkeypatch.setattr(child, "_STALLED", 5.0)
@@ -174,7 +177,7 @@ def test_it_is_asked_for_from_a_shell(secret: Recording, tmp_path: Path) -> None
 
 def test_several_are_told_apart_by_their_place(secret: Recording, tmp_path: Path) -> None:
     """In what was given, in every form."""
-    other = film(tmp_path / "merger.webm", Scene(people=cast("Ann"), seconds=1.0))
+    other = write_recording(tmp_path / "merger.webm", Scene(participants=participants("Ann"), seconds=1.0))
 
     ran = harness("verify", str(secret.path), str(other.path), "--redact", "--junit", "all.xml", folder=tmp_path)
 
@@ -202,7 +205,7 @@ def test_places_go_before_names(text: str, redacted: str) -> None:
 
 def test_what_names_make_longer_is_still_a_report(tmp_path: Path) -> None:
     """Whoever has a short name is called by a longer one, in a text that was as long as can be."""
-    path = film(tmp_path / "take.webm", Scene(people=cast("al"), seconds=1.0)).path
+    path = write_recording(tmp_path / "take.webm", Scene(participants=participants("al"), seconds=1.0)).path
     manifest = Manifest.read(manifest_of(path))
     alarm = Event(at=0.5, event="alarm", message=("al stands still. " * 200)[:2000])
     codec = manifest.recording.model_copy(update={"codec": "vp8", "mime_type": "video/webm of al"})

@@ -12,24 +12,25 @@ from rich.console import Console
 
 from harness.errors import ConfigError, VerificationError
 from harness.verification import Finding, Report, verify
-from tests.support.media.scene import Scene, cast, changed, film
+from tests.support.media.recording_file import write_recording
+from tests.support.media.scene import Scene, participants, with_participant
 
 pytestmark = pytest.mark.parallel
 
-SCENE = Scene(people=cast("alice", "bob"), seconds=3.0)
+SCENE = Scene(participants=participants("alice", "bob"), seconds=3.0)
 
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """Return the verdict on a clean recording."""
-    return verify(film(tmp_path_factory.mktemp("report") / "good.webm", SCENE))
+    return verify(write_recording(tmp_path_factory.mktemp("report") / "good.webm", SCENE))
 
 
 @pytest.fixture(scope="module")
 def bad(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """Return the verdict on a recording in which bob is hidden and muted for a second."""
-    faulty = changed(SCENE, "bob", hidden=((1.0, 2.0),), muted=((1.0, 2.0),))
-    return verify(film(tmp_path_factory.mktemp("report") / "bad.webm", faulty, told=SCENE))
+    faulty = with_participant(SCENE, "bob", hidden=((1.0, 2.0),), muted=((1.0, 2.0),))
+    return verify(write_recording(tmp_path_factory.mktemp("report") / "bad.webm", faulty, manifest_scene=SCENE))
 
 
 def test_json_has_the_keys_of_the_contract(good: Report) -> None:

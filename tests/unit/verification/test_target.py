@@ -9,7 +9,8 @@ import pytest
 
 from harness.errors import ConfigError
 from harness.verification import verify
-from tests.support.media.scene import Scene, cast, film
+from tests.support.media.recording_file import write_recording
+from tests.support.media.scene import Scene, participants
 from tests.support.program import harness
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.parallel
 
-SCENE = Scene(people=cast("alice"), width=160, height=90, rate=15, seconds=1.0)
+SCENE = Scene(participants=participants("alice"), width=160, height=90, frame_rate=15, seconds=1.0)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ SCENE = Scene(people=cast("alice"), width=160, height=90, rate=15, seconds=1.0)
 )
 def test_no_report_is_written_over_a_recording_or_its_manifest(tmp_path: Path, arguments: tuple[str, str]) -> None:
     """One line says so before anything is judged, and every file is as it was."""
-    recording = film(tmp_path / "take.webm", SCENE)
+    recording = write_recording(tmp_path / "take.webm", SCENE)
     (tmp_path / "page.html").write_text("<!doctype html>")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
 
@@ -57,7 +58,7 @@ def test_no_report_of_scenarios_is_written_over_one_of_them(tmp_path: Path) -> N
 
 def test_python_is_told_so_too(tmp_path: Path) -> None:
     """The report's own methods look as well."""
-    report = verify(film(tmp_path / "take.webm", SCENE))
+    report = verify(write_recording(tmp_path / "take.webm", SCENE))
 
     with pytest.raises(ConfigError, match="is no page"):
         report.write_html(report.path)
@@ -67,7 +68,7 @@ def test_python_is_told_so_too(tmp_path: Path) -> None:
 
 def test_a_report_takes_an_earlier_ones_place(tmp_path: Path) -> None:
     """And that of a file that is empty, as programs make them to have a name."""
-    report = verify(film(tmp_path / "take.webm", SCENE))
+    report = verify(write_recording(tmp_path / "take.webm", SCENE))
     (tmp_path / "empty").touch()
 
     for _ in range(2):
@@ -79,7 +80,7 @@ def test_a_report_takes_an_earlier_ones_place(tmp_path: Path) -> None:
 
 def test_no_report_is_written_to_a_pipe_or_twice_to_one_file(tmp_path: Path) -> None:
     """A pipe would be waited for, after all the judging."""
-    film(tmp_path / "take.webm", SCENE)
+    write_recording(tmp_path / "take.webm", SCENE)
     os.mkfifo(tmp_path / "pipe")
 
     pipe = harness("verify", "take.webm", "--html", "pipe", folder=tmp_path)

@@ -16,18 +16,19 @@ from harness.recording.convert import convert, length
 from harness.recording.recording import Recording, statistics_of
 from harness.verification import verify
 from harness.verification.report.filmstrip import filmstrip
-from tests.support.media.scene import Scene, cast, encode, film
+from tests.support.media.recording_file import write_media, write_recording
+from tests.support.media.scene import Scene, participants
 from tests.support.program import harness
 
 pytestmark = pytest.mark.parallel
 
-SCENE = Scene(people=cast("alice", "bob"), seconds=2.0)
+SCENE = Scene(participants=participants("alice", "bob"), seconds=2.0)
 
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """Make a clean recording with its manifest beside it."""
-    return film(tmp_path_factory.mktemp("verify") / "take.webm", SCENE)
+    return write_recording(tmp_path_factory.mktemp("verify") / "take.webm", SCENE)
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_takes_a_recording_a_path_or_a_text(recording: Recording) -> None:
 
 def test_a_file_without_a_manifest_is_judged_by_what_is_in_it(tmp_path: Path) -> None:
     """Its participants are found by their markers and named by number; what nobody told is not checked."""
-    encode(tmp_path / "take.webm", SCENE)
+    write_media(tmp_path / "take.webm", SCENE)
 
     report = verify(tmp_path / "take.webm")
 
@@ -59,7 +60,7 @@ def test_a_file_without_a_manifest_is_judged_by_what_is_in_it(tmp_path: Path) ->
 
 def test_sound_alone_tells_who_is_heard(tmp_path: Path) -> None:
     """Without a picture and a manifest the voices are enough."""
-    encode(tmp_path / "take.webm", Scene(people=SCENE.people, seconds=3.0, picture=False))
+    write_media(tmp_path / "take.webm", Scene(participants=SCENE.participants, seconds=3.0, video=False))
 
     report = verify(tmp_path / "take.webm")
 

@@ -1,0 +1,123 @@
+"""Writes a planned scene as a real recording: the media file, and the manifest that describes it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+import av
+
+from harness.recording.config import RecordConfig
+from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of
+from harness.recording.timeline import Event, Member, Tile, Timeline
+from tests.support.media.audio import SAMPLE_RATE, mix_audio
+from tests.support.media.frames import FrameRenderer
+from tests.support.media.scene import grid_tiles
+from tests.support.media.streams import add_audio_stream, add_video_stream
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tests.support.media.scene import Scene
+
+_PACKET: Final = 960
+
+
+def write_recording(
+    path: Path, scene: Scene, *, manifest_scene: Scene | None = None, manifest_seconds: float | None = None
+) -> Recording:
+    """Write the scene to ``path``, and next to it a manifest.
+
+    The manifest describes ``manifest_scene`` and a duration of ``manifest_seconds``: by default those of the scene.
+    """
+    write_media(path, scene)
+    described = manifest_scene or scene
+    recording = recording_of(path, described, duration=manifest_seconds or described.seconds)
+    Manifest(
+        recording=recording,
+        config=RecordConfig().for_page(),
+        versions={},
+        timeline=timeline_of(described),
+        ticks=described.ticks,
+    ).write(recording.manifest)
+    return recording
+
+
+def recording_of(path: Path, scene: Scene, *, duration: float) -> Recording:
+    """Return the facts of a file as its manifest states them."""
+    return Recording(
+        id="r1",
+        path=path,
+        manifest=manifest_of(path),
+        participant=scene.participants[0].name,
+        recorder=scene.recorder,
+        type="video" if scene.video else "audio",
+        mime_type="video/webm" if scene.video else "audio/webm",
+        codec={"libvpx": "vp8", "libvpx-vp9": "vp9"}[scene.codec] if scene.video else "opus",
+        width=scene.width if scene.video else None,
+        height=scene.height if scene.video else None,
+        frame_rate=scene.frame_rate if scene.video else None,
+        duration=duration,
+        size=path.stat().st_size,
+        sha256=sha256_of(path),
+        started_at="2026-11-22T12:00:00Z",
+    )
+
+
+def timeline_of(scene: Scene) -> Timeline:
+    """Return the timeline of a scene: all are present from the start, hidden and muted as the scene plans."""
+    places = grid_tiles(len(scene.participants), scene.width, scene.height)
+    layout = tuple(
+        Tile(participant=one.name, x=x, y=y, width=width, height=height)
+        for one, (x, y, width, height) in zip(scene.participants, places, strict=True)
+        if not one.unlisted
+    )
+    listed = [one for one in scene.participants if not one.unlisted]
+    events = [Event(at=0.0, event="layout", tiles=layout)]
+    for one in listed:
+        for kind, off in (("video", one.hidden), ("audio", one.muted)):
+            switches = [(0.0, True), *((at, on) for start, end in off for at, on in ((start, False), (end, True)))]
+            events += [
+                Event.model_validate({"at": at, "event": kind, "participant": one.name, "on": on})
+                for at, on in switches
+            ]
+    members = tuple(Member(name=one.name, marker=one.marker) for one in listed)
+    return Timeline(members=members, events=tuple(sorted(events, key=lambda event: event.at)))
+
+
+def write_media(path: Path, scene: Scene) -> None:
+    """Write the scene to ``path``, without a manifest."""
+    options = {"live": "1"} if scene.live else {}
+    with av.open(str(path), "w", format=scene.container, options=options) as media:
+        video = audio = None
+        if scene.video:
+            video = add_video_stream(media, scene.codec, scene.frame_rate, size=(scene.width, scene.height))
+            video.bit_rate = scene.bitrate
+            video.gop_size = 100
+            video.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "auto-alt-ref": "0"}
+        if scene.audio:
+            audio = add_audio_stream(media, "libopus", SAMPLE_RATE)
+        samples = mix_audio(scene)
+        renderer = FrameRenderer(scene)
+        written = 0
+        for tick in range(scene.ticks):
+            due = round((tick + 1) / scene.frame_rate * SAMPLE_RATE)
+            while audio and written + _PACKET <= due:
+                media.mux(audio.encode(_audio_frame(samples, written)))
+                written += _PACKET
+            if video and tick not in scene.dropped:
+                frame = av.VideoFrame.from_ndarray(renderer.render(tick), format="yuv420p")
+                frame.pts, frame.time_base = tick, Fraction(1, scene.frame_rate)
+                media.mux(video.encode(frame))
+        for stream in (video, audio):
+            if stream:
+                media.mux(stream.encode(None))
+
+
+def _audio_frame(samples: NDArray[np.float32], start: int) -> av.AudioFrame:
+    frame = av.AudioFrame.from_ndarray(samples[None, start : start + _PACKET], format="flt", layout="mono")
+    frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, start, Fraction(1, SAMPLE_RATE)
+    return frame

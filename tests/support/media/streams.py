@@ -1,0 +1,30 @@
+"""Streams of files that tests write, each as the kind of stream that it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from av import AudioStream, VideoStream
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from av.container import OutputContainer
+
+
+def add_video_stream(
+    container: OutputContainer, codec: str, rate: int | Fraction, *, size: tuple[int, int]
+) -> VideoStream:
+    """Add a video stream in 4:2:0, of a size in pixels."""
+    stream = container.add_stream(codec, rate=rate)
+    assert isinstance(stream, VideoStream)
+    stream.width, stream.height = size
+    stream.pix_fmt = "yuv420p"
+    return stream
+
+
+def add_audio_stream(container: OutputContainer, codec: str, rate: int, *, layout: str = "mono") -> AudioStream:
+    """Add an audio stream of ``rate`` samples per second."""
+    stream = container.add_stream(codec, rate=rate, layout=layout)
+    assert isinstance(stream, AudioStream)
+    return stream
