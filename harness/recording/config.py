@@ -18,7 +18,7 @@ Layout = Literal["grid", "speaker"]
 
 SIZES: Final[dict[Quality, tuple[int, int]]] = {"360p": (640, 360), "480p": (640, 480), "720p": (1280, 720)}
 BITRATES: Final = range(100_000, 50_000_001)
-# In characters; as in web/src/record-config.js.
+# In characters; as in web/src/client/record-plan.js.
 LONGEST_NAME: Final = 1_000
 
 # The page's words (NERTC's) for the fields below; this is one of the two places that translate.

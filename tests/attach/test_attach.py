@@ -315,7 +315,7 @@ def test_a_page_that_can_not_reach_us_is_told_what_it_lacks(
     page.page.goto(f"{site.url}/empty.html")
 
     with pytest.raises(NotSupportedError, match="can't reach the harness's server"):
-        page.call("getPeople")
+        page.call("getParticipants")
 
 
 # What a site of the internet answers with.
