@@ -47,8 +47,8 @@ async function open({ others, size, scene }) {
   people = [{ id: client.room.id, name: client.name, videoTrack, audioTrack }];
   if (scene === 'webrtc') {
     client.watch({ '*': size });
-    await client.room.allArrived();
-    people.push(...[...client.room.members.values()].slice(0, others));
+    await client.room.allReceived();
+    people.push(...[...client.room.participants.values()].slice(0, others));
     return;
   }
   for (let number = 0; number < others; number += 1) {

@@ -268,7 +268,7 @@ def test_people_who_want_each_other_at_the_same_moment_meet(room: Room) -> None:
         for joined in joining:
             joined()
 
-        received = "() => [...client.room.members.values()].every((member) => member.received)"
+        received = "() => [...client.room.participants.values()].every((member) => member.received)"
         for one in pair:
             one.page.wait_for_function(received)
             one.leave()

@@ -26,7 +26,7 @@ def test_a_join_returns_when_the_subscriber_has_picture_and_sound(room: Room) ->
 
     room.join("bob")
 
-    members = "[...client.room.members.values()].map((one) => [one.name, one.received])"
+    members = "[...client.room.participants.values()].map((one) => [one.name, one.received])"
     assert [["bob", True]] == alice.page.evaluate(members)
 
 
@@ -36,7 +36,7 @@ def test_a_join_returns_at_once_where_nobody_subscribes(room: Room) -> None:
 
     room.join("bob")
 
-    members = "[...client.room.members.values()].map((one) => [one.name, one.received, one.videoTrack])"
+    members = "[...client.room.participants.values()].map((one) => [one.name, one.received, one.videoTrack])"
     assert [["bob", False, None]] == alice.page.evaluate(members)
 
 

@@ -15,7 +15,7 @@ from tests.support.reports import whole
 
 # What bob says, and how alice's page knows it.
 SAYS_SO = "client.room.announce({ audio: true, video: true, screen: true })"
-SHARES = "[...client.room.members.values()].some((member) => member.name === 'bob' && member.info.screen)"
+SHARES = "[...client.room.participants.values()].some((member) => member.name === 'bob' && member.info.screen)"
 
 
 def test_a_cut_connection_comes_back_and_nothing_is_lost(far_room: Room, network: Network) -> None:

@@ -1,11 +1,11 @@
 /** The root of somebody else's page: builds the parts for it, and hands them to Python. The page itself sees nothing. */
 
-import { AppMedia } from './application/media.js';
-import { AppRoom } from './application/room.js';
+import { ApplicationMedia } from './application/media.js';
+import { ApplicationRoom } from './application/room.js';
 import { Client } from './client/client.js';
 import { driven } from './entry/python.js';
 import { keepCollecting } from './shared/garbage.js';
-import { ClipMedia } from './media/video-file.js';
+import { VideoFileMedia } from './media/video-file.js';
 import { SyntheticMedia } from './media/synthetic.js';
 import { tileSizes } from './mixer/video/layout.js';
 import { Mixer } from './mixer/mixer.js';
@@ -16,7 +16,7 @@ import { Signaling } from './room/signaling.js';
 import { unsupported } from './client/support.js';
 
 /**
- * @param {AppHooks} hooks
+ * @param {ApplicationHooks} hooks
  * @param {AttachOptions} options
  */
 export async function attach(hooks, { url, key, token, media, videoFile }) {
@@ -25,10 +25,11 @@ export async function attach(hooks, { url, key, token, media, videoFile }) {
   const protocols = ['recording-harness', key];
   const client = new Client({
     unsupported,
-    createRoom: () => new AppRoom(new Signaling(socket('/signal'), protocols), hooks),
+    createRoom: () => new ApplicationRoom(new Signaling(socket('/signal'), protocols), hooks),
     openMedia: async (_, options) => {
-      if (videoFile) return new AppMedia(hooks, await ClipMedia.open(new URL(videoFile, url).href));
-      return new AppMedia(hooks, media === 'synthetic' ? new SyntheticMedia(options) : null);
+      if (videoFile)
+        return new ApplicationMedia(hooks, await VideoFileMedia.open(new URL(videoFile, url).href));
+      return new ApplicationMedia(hooks, media === 'synthetic' ? new SyntheticMedia(options) : null);
     },
     createMixer: (plan) => new Mixer(plan),
     createSpool: () => new Spool(socket('/spool'), protocols),

@@ -4,7 +4,7 @@ import { Client } from './client/client.js';
 import { keepCollecting } from './shared/garbage.js';
 import { Library } from './library/library.js';
 import { CameraMedia } from './media/camera.js';
-import { ClipMedia } from './media/video-file.js';
+import { VideoFileMedia } from './media/video-file.js';
 import { SyntheticMedia } from './media/synthetic.js';
 import { tileSizes } from './mixer/video/layout.js';
 import { Mixer } from './mixer/mixer.js';
@@ -34,7 +34,7 @@ const createClient = () =>
       ),
     openMedia: async (kind, options) => {
       if (kind === 'camera') return CameraMedia.open(options.devices);
-      return options.videoFile ? ClipMedia.open(options.videoFile) : new SyntheticMedia(options);
+      return options.videoFile ? VideoFileMedia.open(options.videoFile) : new SyntheticMedia(options);
     },
     createMixer: (plan) => new Mixer(plan),
     createSpool: () => new Spool(socket('/spool')),

@@ -16,7 +16,7 @@
     connections = new Set();
     /** With what streams tracks came; whoever listens later asks here. @type {WeakMap<RTCRtpReceiver, readonly MediaStream[]>} */
     streams = new WeakMap();
-    /** Answers for getUserMedia, once somebody is there to. @type {AppCamera | null} */
+    /** Answers for getUserMedia, once somebody is there to. @type {ApplicationCamera | null} */
     camera = null;
     /** @type {Promise<AttachedPage> | null} */
     #awake = null;
@@ -141,7 +141,7 @@
 
   const { mediaDevices } = navigator;
   if (HARNESS.media === 'own' || !mediaDevices) return;
-  /** @param {string} name @param {(camera: AppCamera, argument: MediaStreamConstraints | undefined) => unknown} answer */
+  /** @param {string} name @param {(camera: ApplicationCamera, argument: MediaStreamConstraints | undefined) => unknown} answer */
   const instead = (name, answer) => {
     const methods = /** @type {Record<string, Function>} */ (/** @type {unknown} */ (MediaDevices.prototype));
     methods[name] = new Proxy(/** @type {Function} */ (methods[name]), {

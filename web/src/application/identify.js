@@ -16,7 +16,7 @@ const MIDDLE = 128;
  * @param {() => boolean} missed whether one of ours is still missing: a first picture may be too poor to be read
  * @returns {Promise<number | null>}
  */
-export async function markOf(track, signal, missed) {
+export async function readMarker(track, signal, missed) {
   const { readable } = new MediaStreamTrackProcessor({ track: /** @type {MediaStreamVideoTrack} */ (track) });
   const reader = readable.getReader();
   signal.addEventListener('abort', () => void reader.cancel().catch(() => undefined), { once: true });

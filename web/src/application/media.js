@@ -1,4 +1,4 @@
-/** AppMedia: what an application sends of its own accord; and the camera that it may be given for it. */
+/** ApplicationMedia: what an application sends of its own accord; and the camera that it may be given for it. */
 
 import { invalidState } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
@@ -13,7 +13,7 @@ const GROUP = 'harness';
  * @implements {LocalMedia}
  * @extends {Emitter<{changed: void}>}
  */
-export class AppMedia extends Emitter {
+export class ApplicationMedia extends Emitter {
   kind = /** @type {const} */ ('application');
   /** What is sent now: at most one picture and one sound. */
   stream = new MediaStream();
@@ -22,14 +22,14 @@ export class AppMedia extends Emitter {
   #hear = () => this.#look();
 
   /**
-   * @param {AppHooks} hooks
+   * @param {ApplicationHooks} hooks
    * @param {LocalMedia | null} given what answers for its camera and microphone; null: its own
    */
   constructor(hooks, given) {
     super();
     this.#hooks = hooks;
     this.#given = given;
-    hooks.camera = given && new GivenCamera(given);
+    hooks.camera = given && new VirtualCamera(given);
     hooks.addEventListener('sending', this.#hear);
     this.#look();
   }
@@ -96,7 +96,7 @@ export class AppMedia extends Emitter {
 }
 
 /** A camera and a microphone as a browser has them, that give a made picture and sound, or a film. */
-class GivenCamera {
+class VirtualCamera {
   #media;
 
   /** @param {LocalMedia} media */

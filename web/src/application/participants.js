@@ -1,19 +1,19 @@
-/** People: whoever is at the other end of an application's own peer connections, put together from their tracks. */
+/** RemoteParticipants: everybody at the other end of an application's own peer connections, put together from their tracks. */
 
 import { Emitter } from '../shared/events.js';
-import { Playing, statisticsOf } from '../webrtc/tracks.js';
+import { MutedPlayback, statisticsOf } from '../webrtc/tracks.js';
 
-/** How often tracks that went without a word are looked for, in ms. */
-const LOOK_EVERY = 250;
-/** How long a connection may be cut before its people have gone, in ms; it takes WebRTC some 6 s to notice. */
-const CUT_FOR = 4000;
+/** How often tracks that ended without an event are looked for, in ms. */
+const CHECK_EVERY = 250;
+/** How long a connection may stay disconnected before its participants have left, in ms; WebRTC takes some 6 s to notice. */
+const DISCONNECTED_FOR = 4000;
 
-/** Somebody's tracks that belong together: one stream of one connection. */
-export class Person {
+/** The tracks of one participant: those of one stream of one connection. */
+export class RemoteParticipant {
   /** @type {Map<'audio' | 'video', RTCRtpReceiver>} */
   receivers = new Map();
-  /** @type {Playing | null} */
-  #playing = null;
+  /** @type {MutedPlayback | null} */
+  #playback = null;
 
   /** @param {RTCPeerConnection} connection @param {string} key of the stream in the connection */
   constructor(connection, key) {
@@ -27,73 +27,78 @@ export class Person {
   }
 
   /** @param {RTCRtpReceiver} receiver */
-  take(receiver) {
+  addReceiver(receiver) {
     const kind = /** @type {'audio' | 'video'} */ (receiver.track.kind);
     this.receivers.set(kind, receiver);
     if (kind !== 'audio') return;
-    this.#playing?.close();
-    this.#playing = new Playing();
-    this.#playing.play(receiver.track);
+    this.#playback?.close();
+    this.#playback = new MutedPlayback();
+    this.#playback.play(receiver.track);
   }
 
   /** @param {'audio' | 'video'} kind */
-  drop(kind) {
+  removeReceiver(kind) {
     this.receivers.delete(kind);
     if (kind === 'audio') this.close();
   }
 
   resumePlayback() {
-    this.#playing?.resumePlayback();
+    this.#playback?.resumePlayback();
   }
 
-  /** What WebRTC says of their tracks. */
+  /** Returns WebRTC's statistics of these tracks. */
   stats() {
     return statisticsOf([...this.receivers.values()]);
   }
 
   close() {
-    this.#playing?.close();
-    this.#playing = null;
+    this.#playback?.close();
+    this.#playback = null;
   }
 }
 
 /**
- * Emits `came`, `changed` and `gone` with a Person, `disconnected` and `reconnected` with those whose connection breaks and is back.
- *
- * @extends {Emitter<PeopleEvents>}
+ * @typedef {object} ParticipantEvents
+ * @property {RemoteParticipant} joined
+ * @property {RemoteParticipant} changed other tracks than before
+ * @property {RemoteParticipant} left
+ * @property {RemoteParticipant} disconnected
+ * @property {RemoteParticipant} reconnected
  */
-export class People extends Emitter {
-  /** @type {Map<RTCPeerConnection, Map<string, Person>>} */
-  #people = new Map();
-  /** When a connection was cut. @type {Map<RTCPeerConnection, number>} */
-  #cut = new Map();
+
+/** @extends {Emitter<ParticipantEvents>} */
+export class RemoteParticipants extends Emitter {
+  /** By the key of their stream. @type {Map<RTCPeerConnection, Map<string, RemoteParticipant>>} */
+  #participants = new Map();
+  /** When a connection was disconnected. @type {Map<RTCPeerConnection, number>} */
+  #disconnectedAt = new Map();
   #hooks;
   #timer;
 
-  /** @param {AppHooks} hooks */
+  /** @param {ApplicationHooks} hooks */
   constructor(hooks) {
     super();
     this.#hooks = hooks;
     for (const connection of hooks.connections) this.#follow(connection);
     hooks.listen('connection', (connection) => this.#follow(connection));
-    hooks.listen('closed', (connection) => this.#forget(connection));
-    this.#timer = setInterval(() => this.#look(), LOOK_EVERY);
+    hooks.listen('closed', (connection) => this.#removeAll(connection));
+    this.#timer = setInterval(() => this.#check(), CHECK_EVERY);
   }
 
   /** Everybody who is there. */
   get all() {
-    return [...this.#people.values()].flatMap((people) => [...people.values()]);
+    return [...this.#participants.values()].flatMap((ofOne) => [...ofOne.values()]);
   }
 
   close() {
     clearInterval(this.#timer);
-    for (const person of this.all) person.close();
-    this.#people.clear();
+    for (const participant of this.all) participant.close();
+    this.#participants.clear();
   }
 
   /** @param {RTCPeerConnection} connection */
   #follow(connection) {
-    this.#people.set(connection, new Map());
+    this.#participants.set(connection, new Map());
     connection.addEventListener('track', ({ receiver, streams }) =>
       this.#onTrack(connection, receiver, streams),
     );
@@ -101,114 +106,115 @@ export class People extends Emitter {
     this.#findLate(connection);
   }
 
-  /** Takes what came before we did, and what is back after it had gone. @param {RTCPeerConnection} connection */
+  /** Finds tracks that were announced before we listened, and tracks that are back. @param {RTCPeerConnection} connection */
   #findLate(connection) {
     if (BROKEN.has(connection.connectionState)) return;
     for (const { receiver, currentDirection } of connection.getTransceivers()) {
       const streams = this.#hooks.streams.get(receiver);
-      const comes = receives(currentDirection) && receiver.track.readyState === 'live';
-      if (streams && comes) this.#onTrack(connection, receiver, streams);
+      const isReceiving = receives(currentDirection) && receiver.track.readyState === 'live';
+      if (streams && isReceiving) this.#onTrack(connection, receiver, streams);
     }
   }
 
   /**
-   * One stream is one person; but a screen is a second picture in it, and a server may put everybody into one stream.
+   * One stream is one participant; but a screen is a second video track in it, and a server may put everybody into one stream.
    *
    * @param {RTCPeerConnection} connection
    * @param {RTCRtpReceiver} receiver
    * @param {readonly MediaStream[]} streams
    */
   #onTrack(connection, receiver, streams) {
-    const people = this.#people.get(connection);
-    if (!people) return;
+    const participants = this.#participants.get(connection);
+    if (!participants) return;
     const kind = /** @type {'audio' | 'video'} */ (receiver.track.kind);
     const stream = keyOf(streams[0]?.id);
-    const theirs = [...people.values()].filter(
+    const ofStream = [...participants.values()].filter(
       ({ key }) => key === stream || key.startsWith(`${stream} beside `),
     );
-    if (theirs.some((person) => person.track(kind) === receiver.track)) return;
-    const known = theirs.find((person) => !this.#flows(person, kind));
-    const key = theirs.length ? `${stream} beside ${receiver.track.id}` : stream;
-    const person = known ?? new Person(connection, key);
-    person.take(receiver);
-    people.set(person.key, person);
-    this.emit(known ? 'changed' : 'came', person);
+    if (ofStream.some((participant) => participant.track(kind) === receiver.track)) return;
+    const known = ofStream.find((participant) => !this.#hasTrack(participant, kind));
+    const key = ofStream.length ? `${stream} beside ${receiver.track.id}` : stream;
+    const participant = known ?? new RemoteParticipant(connection, key);
+    participant.addReceiver(receiver);
+    participants.set(participant.key, participant);
+    this.emit(known ? 'changed' : 'joined', participant);
   }
 
-  /** Whether somebody has such a track, and it comes or may yet come. @param {Person} person @param {'audio' | 'video'} kind */
-  #flows({ connection, receivers }, kind) {
+  /** Whether a participant has such a track, and it is received or may still be. @param {RemoteParticipant} participant @param {'audio' | 'video'} kind */
+  #hasTrack({ connection, receivers }, kind) {
     const receiver = receivers.get(kind);
     if (receiver?.track.readyState !== 'live') return false;
     const transceiver = connection.getTransceivers().find((one) => one.receiver === receiver);
     return transceiver !== undefined && !isOver(transceiver);
   }
 
-  /** Finds what went without an event: tracks that ended, transceivers that receive no more, connections that stay cut. */
-  #look() {
-    for (const [connection, people] of this.#people) {
-      if (performance.now() - (this.#cut.get(connection) ?? Infinity) > CUT_FOR) {
-        this.#forget(connection);
+  /** Finds what ended without an event: tracks, transceivers that no longer receive, connections that stay disconnected. */
+  #check() {
+    for (const [connection, participants] of this.#participants) {
+      if (performance.now() - (this.#disconnectedAt.get(connection) ?? Infinity) > DISCONNECTED_FOR) {
+        this.#removeAll(connection);
         continue;
       }
-      // Between offer and answer what comes again still looks as if it had gone.
+      // Between offer and answer, a track that is coming back still looks as if it had ended.
       if (connection.signalingState !== 'stable') continue;
-      const transceivers = connection.getTransceivers();
-      for (const person of people.values()) {
-        for (const [kind, receiver] of person.receivers) {
-          const transceiver = transceivers.find((one) => one.receiver === receiver);
-          const over = transceiver !== undefined && isOver(transceiver);
-          if (receiver.track.readyState === 'live' && !over) continue;
-          person.drop(kind);
-          this.emit('changed', person);
-        }
-        if (person.receivers.size === 0) this.#go(people, person);
-      }
+      for (const participant of participants.values()) this.#checkTracks(participant, participants);
       this.#findLate(connection);
     }
+  }
+
+  /** @param {RemoteParticipant} participant @param {Map<string, RemoteParticipant>} participants */
+  #checkTracks(participant, participants) {
+    const transceivers = participant.connection.getTransceivers();
+    for (const [kind, receiver] of participant.receivers) {
+      const transceiver = transceivers.find((one) => one.receiver === receiver);
+      const over = transceiver !== undefined && isOver(transceiver);
+      if (receiver.track.readyState === 'live' && !over) continue;
+      participant.removeReceiver(kind);
+      this.emit('changed', participant);
+    }
+    if (participant.receivers.size === 0) this.#remove(participant, participants);
   }
 
   /** @param {RTCPeerConnection} connection */
   #onState(connection) {
     const { connectionState } = connection;
-    if (connectionState === 'failed' || connectionState === 'closed') this.#forget(connection);
+    if (connectionState === 'failed' || connectionState === 'closed') this.#removeAll(connection);
     const broken = connectionState === 'disconnected';
-    if (broken === this.#cut.has(connection)) return;
-    if (broken) this.#cut.set(connection, performance.now());
-    else this.#cut.delete(connection);
-    for (const person of this.#people.get(connection)?.values() ?? [])
-      this.emit(broken ? 'disconnected' : 'reconnected', person);
+    if (broken === this.#disconnectedAt.has(connection)) return;
+    if (broken) this.#disconnectedAt.set(connection, performance.now());
+    else this.#disconnectedAt.delete(connection);
+    for (const participant of this.#participants.get(connection)?.values() ?? [])
+      this.emit(broken ? 'disconnected' : 'reconnected', participant);
   }
 
   /** @param {RTCPeerConnection} connection */
-  #forget(connection) {
-    const people = this.#people.get(connection);
-    this.#cut.delete(connection);
-    for (const person of people?.values() ?? []) this.#go(people, person);
-    // One that failed may be mended by its application: ICE restarts.
-    if (connection.signalingState === 'closed') this.#people.delete(connection);
+  #removeAll(connection) {
+    const participants = this.#participants.get(connection);
+    this.#disconnectedAt.delete(connection);
+    for (const participant of participants?.values() ?? []) this.#remove(participant, participants);
+    // The application may restore a failed connection by an ICE restart, but not a closed one.
+    if (connection.signalingState === 'closed') this.#participants.delete(connection);
   }
 
-  /** @param {Map<string, Person> | undefined} people @param {Person} person */
-  #go(people, person) {
-    if (!people?.delete(person.key)) return;
-    person.close();
-    this.emit('gone', person);
+  /** @param {RemoteParticipant} participant @param {Map<string, RemoteParticipant> | undefined} participants */
+  #remove(participant, participants) {
+    if (!participants?.delete(participant.key)) return;
+    participant.close();
+    this.emit('left', participant);
   }
 }
 
-/** @typedef {{came: Person, changed: Person, gone: Person, disconnected: Person, reconnected: Person}} PeopleEvents */
-
-/** States in which nothing comes. */
+/** States in which nothing is received. */
 const BROKEN = new Set(['disconnected', 'failed', 'closed']);
 
 /** @param {RTCRtpTransceiverDirection | null} direction */
 const receives = (direction) => direction === 'recvonly' || direction === 'sendrecv';
 
-/** Before the first answer there is no direction, and what is to come may come. @param {RTCRtpTransceiver} transceiver */
+/** Before the first answer there is no direction yet, and something may still arrive. @param {RTCRtpTransceiver} transceiver */
 const isOver = ({ currentDirection }) => currentDirection !== null && !receives(currentDirection);
 
 /**
- * Streams of one person begin alike in LiveKit: PARTICIPANT|TRACK. Without a stream everything is one person's.
+ * In LiveKit the ids of one participant's streams begin alike: PARTICIPANT|TRACK. Tracks without a stream belong together.
  *
  * @param {string | undefined} stream
  */

@@ -1,35 +1,37 @@
 /**
- * AppRoom: an application's own call, seen from one of its pages, as a room. Who is in it is told by the application's
- * peer connections; what our own people are called, and the room's clock, by our signalling.
+ * ApplicationRoom: the call of another application, seen from one of its pages.
+ *
+ * In: the application's peer connections, by way of hooks.js and participants.js; and our own signaling, which knows the
+ * names of our attached participants and the room's clock. Out: CallRoomEvents. The client uses it through CallRoom.
  */
 
 import { invalidState, stepTimeout } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
 import { pause } from '../shared/pause.js';
-import { flows, kept, skewOf } from '../webrtc/statistics.js';
-import { markOf } from './identify.js';
-import { People } from './participants.js';
+import { isReceiving, selectStatistics, skewOf } from '../webrtc/statistics.js';
+import { readMarker } from './identify.js';
+import { RemoteParticipants } from './participants.js';
 
-/** How often we look whether somebody's first frame and sound have come, in ms. */
-const LOOK_EVERY = 40;
+/** How often the statistics are read for somebody's first frame and audio, in ms. */
+const CHECK_EVERY = 40;
 const RECEIVED_WITHIN = 20_000;
-/** How long somebody without a picture is waited for before they are a stranger, in ms. */
-const NAMELESS_FOR = 3000;
+/** How long we wait for the video of somebody before they count as unidentified, in ms. */
+const UNIDENTIFIED_AFTER = 3000;
 
-/** @typedef {import('./participants.js').Person} Person */
+/** @typedef {import('./participants.js').RemoteParticipant} RemoteParticipant */
 
 /**
- * Somebody else in the call.
+ * Somebody else in the call whom we have identified, or know to be unidentified.
  *
- * @implements {CallMember}
+ * @implements {CallParticipant}
  */
-class Member {
+class IdentifiedParticipant {
   received = false;
 
-  /** @param {MemberInfo} info @param {Person} person */
-  constructor(info, person) {
+  /** @param {MemberInfo} info @param {RemoteParticipant} remote */
+  constructor(info, remote) {
     this.info = info;
-    this.person = person;
+    this.remote = remote;
   }
 
   get id() {
@@ -41,45 +43,45 @@ class Member {
   }
 
   get videoTrack() {
-    return this.person.track('video');
+    return this.remote.track('video');
   }
 
   get audioTrack() {
-    return this.person.track('audio');
+    return this.remote.track('audio');
   }
 }
 
 /**
- * Emits what Room does: `joined`, `left`, `track`, `state`, `disconnected`, `reconnected`, `clock`, `closed`.
+ * Emits CallRoomEvents.
  *
  * @extends {Emitter<CallRoomEvents>}
  * @implements {CallRoom}
  */
-export class AppRoom extends Emitter {
+export class ApplicationRoom extends Emitter {
   /** Join and leave events are what this page sees in the call, not who has the page open. */
   presenceFromServer = false;
-  /** @type {Map<string, Member>} */
-  members = new Map();
+  /** @type {Map<string, IdentifiedParticipant>} */
+  participants = new Map();
   id = '';
   name = '';
   marker = 0;
   spoolToken = '';
   recordings = null;
-  /** Our own people, by id: who a mark in a picture belongs to. @type {Map<string, MemberInfo>} */
-  #known = new Map();
-  /** @type {Map<Person, Member>} */
-  #memberOf = new Map();
-  /** Who is being looked at. @type {Map<Person, AbortController>} */
-  #looking = new Map();
-  #strangers = 0;
+  /** Our own attached participants, by id: a marker belongs to one of them. @type {Map<string, MemberInfo>} */
+  #attached = new Map();
+  /** @type {Map<RemoteParticipant, IdentifiedParticipant>} */
+  #identified = new Map();
+  /** Whose marker is being read. @type {Map<RemoteParticipant, AbortController>} */
+  #identifying = new Map();
+  #unidentified = 0;
   #signaling;
   #hooks;
-  /** @type {People | null} */
-  #people = null;
+  /** @type {RemoteParticipants | null} */
+  #remote = null;
 
   /**
    * @param {import('../room/signaling.js').Signaling} signaling
-   * @param {AppHooks} hooks
+   * @param {ApplicationHooks} hooks
    */
   constructor(signaling, hooks) {
     super();
@@ -101,15 +103,15 @@ export class AppRoom extends Emitter {
     this.name = welcome.name;
     this.marker = welcome.marker;
     this.spoolToken = welcome.spool_token;
-    for (const info of welcome.members) this.#known.set(info.id, info);
-    const people = new People(this.#hooks);
-    this.#people = people;
-    people.listen('came', (person) => void this.#meet(person));
-    people.listen('changed', (person) => this.#onChanged(person));
-    people.listen('gone', (person) => this.#onGone(person));
-    people.listen('disconnected', (person) => this.#emitOf('disconnected', person));
-    people.listen('reconnected', (person) => this.#emitOf('reconnected', person));
-    for (const person of people.all) void this.#meet(person);
+    for (const info of welcome.members) this.#attached.set(info.id, info);
+    const remote = new RemoteParticipants(this.#hooks);
+    this.#remote = remote;
+    remote.listen('joined', (one) => void this.#admit(one));
+    remote.listen('changed', (one) => this.#onTracksChanged(one));
+    remote.listen('left', (one) => this.#onLeft(one));
+    remote.listen('disconnected', (one) => this.#emitOf('disconnected', one));
+    remote.listen('reconnected', (one) => this.#emitOf('reconnected', one));
+    for (const one of remote.all) void this.#admit(one);
   }
 
   /** The application publishes by itself. */
@@ -133,7 +135,7 @@ export class AppRoom extends Emitter {
     return Promise.resolve();
   }
 
-  /** Fails where the page is in no call, so that nobody records nothing. */
+  /** Throws if the page is in no call, since the recording would be empty. */
   checkRecordable() {
     if (this.#hooks.connections.size > 0) return;
     throw invalidState(
@@ -141,48 +143,50 @@ export class AppRoom extends Emitter {
     );
   }
 
-  /** Resolves when everybody in the call is known and flows; fails with a StepTimeout that says who does not. */
-  async allArrived() {
+  /** Resolves when everybody in the call is identified and received; fails with a StepTimeout that names who is not. */
+  async allReceived() {
     const end = performance.now() + RECEIVED_WITHIN;
     for (;;) {
-      const late = [...this.members.values()].filter(({ received }) => !received).map(({ name }) => name);
-      if (late.length + this.#looking.size === 0) return;
+      const late = [...this.participants.values()].filter(({ received }) => !received);
+      if (late.length + this.#identifying.size === 0) return;
       if (performance.now() > end) {
-        const who = late.join(', ') || `${this.#looking.size} who can't be made out`;
+        const names = late.map(({ name }) => name).join(', ');
+        const who = names || `${this.#identifying.size} who can't be made out`;
         throw stepTimeout(`No picture or sound of ${who} arrived within 20 s.`);
       }
-      await pause(LOOK_EVERY);
+      await pause(CHECK_EVERY);
     }
   }
 
   /** Returns the joins of everybody in the recording: only this page knows who is in the call. @param {RecorderKind} recorder */
   presence(recorder) {
-    const others = recorder === 'all' ? [...this.members.values()] : [];
+    const others = recorder === 'all' ? [...this.participants.values()] : [];
     return [this, ...others].map(({ name }) => presenceOf('join', name));
   }
 
   /** @param {{audio: boolean, video: boolean, screen: boolean}} state */
   announce(state) {
-    // Who hangs up says so: the others' connections may take long to notice, and a server need not tell them.
+    // We announce that we hung up: the others' connections may take long to notice, and a server need not forward it.
     this.#signaling.send({ type: 'state', ...state, connected: this.#hooks.connections.size > 0 });
   }
 
-  /** How much later a member's sound arrives than their picture, in ms; null where WebRTC does not know. @param {string} id */
+  /** @param {string} id */
   async skew(id) {
-    const stats = await this.members.get(id)?.person.stats();
+    const stats = await this.participants.get(id)?.remote.stats();
     return stats ? skewOf(stats) : null;
   }
 
   /** @param {string} id */
   resumePlayback(id) {
-    this.members.get(id)?.person.resumePlayback();
+    this.participants.get(id)?.remote.resumePlayback();
   }
 
+  /** Returns WebRTC's statistics of every connection to a participant. */
   async statistics() {
     const found = await Promise.all(
-      [...this.members.values()].map(async ({ name, person }) => ({
+      [...this.participants.values()].map(async ({ name, remote }) => ({
         participant: name,
-        report: kept(await person.stats()),
+        report: selectStatistics(await remote.stats()),
       })),
     );
     return found.filter(({ report }) => report.length);
@@ -191,122 +195,120 @@ export class AppRoom extends Emitter {
   leave() {
     this.#signaling.send({ type: 'bye' });
     this.#signaling.close();
-    for (const looking of this.#looking.values()) looking.abort();
-    this.#people?.close();
-    this.#people = null;
-    this.members.clear();
-    this.#memberOf.clear();
+    for (const identifying of this.#identifying.values()) identifying.abort();
+    this.#remote?.close();
+    this.#remote = null;
+    this.participants.clear();
+    this.#identified.clear();
   }
 
   /** @param {FromServer} message */
   #handle(message) {
     switch (message.type) {
       case 'joined':
-        this.#known.set(message.member.id, message.member);
+        this.#attached.set(message.member.id, message.member);
         break;
       case 'left': {
-        this.#known.delete(message.id);
-        const member = this.members.get(message.id);
-        if (member) this.#onGone(member.person);
+        this.#attached.delete(message.id);
+        const participant = this.participants.get(message.id);
+        if (participant) this.#onLeft(participant.remote);
         break;
       }
       case 'state': {
-        const info = this.#known.get(message.id);
+        const info = this.#attached.get(message.id);
         const { audio, video, screen, connected } = message;
         if (info) Object.assign(info, { audio, video, screen });
-        const member = this.members.get(message.id);
-        if (member && !connected) this.#onGone(member.person);
-        else if (member) this.emit('state', member);
+        const participant = this.participants.get(message.id);
+        if (participant && !connected) this.#onLeft(participant.remote);
+        else if (participant) this.emit('state', participant);
         break;
       }
       default:
     }
   }
 
-  /** Finds out who somebody is, and lets them in. @param {Person} person */
-  async #meet(person) {
-    if (this.#looking.has(person) || this.#memberOf.has(person)) return;
-    const looking = new AbortController();
-    this.#looking.set(person, looking);
+  /** Identifies somebody, and adds them to the room. @param {RemoteParticipant} remote */
+  async #admit(remote) {
+    if (this.#identifying.has(remote) || this.#identified.has(remote)) return;
+    const identifying = new AbortController();
+    this.#identifying.set(remote, identifying);
     try {
-      const info = await this.#whoIs(person, looking.signal);
-      if (!looking.signal.aborted) this.#letIn(info, person);
+      const info = await this.#identify(remote, identifying.signal);
+      if (!identifying.signal.aborted) this.#add(info, remote);
     } finally {
-      this.#looking.delete(person);
+      this.#identifying.delete(remote);
     }
   }
 
-  /** @param {Person} person @param {AbortSignal} signal @returns {Promise<MemberInfo>} */
-  async #whoIs(person, signal) {
+  /** @param {RemoteParticipant} remote @param {AbortSignal} signal @returns {Promise<MemberInfo>} */
+  async #identify(remote, signal) {
     const since = performance.now();
     for (;;) {
-      // One that has ended shows nothing any more, and goes soon.
-      const track = person.track('video')?.readyState === 'live' ? person.track('video') : null;
-      const marker = track ? await markOf(track, signal, () => this.#someoneMissing()) : null;
-      const known = [...this.#known.values()].find((info) => info.marker === marker && marker !== null);
-      if (known && !this.members.has(known.id)) return known;
-      if (track || signal.aborted || performance.now() - since > NAMELESS_FOR) return this.#stranger();
-      await pause(LOOK_EVERY);
+      // A track that has ended shows no more frames, and is removed soon.
+      const track = remote.track('video')?.readyState === 'live' ? remote.track('video') : null;
+      const marker = track ? await readMarker(track, signal, () => this.#isSomebodyMissing()) : null;
+      const known = [...this.#attached.values()].find((info) => info.marker === marker && marker !== null);
+      if (known && !this.participants.has(known.id)) return known;
+      if (track || signal.aborted || performance.now() - since > UNIDENTIFIED_AFTER)
+        return this.#nameUnidentified();
+      await pause(CHECK_EVERY);
     }
   }
 
-  /** Whether somebody who was attached is not seen yet. */
-  #someoneMissing() {
-    return [...this.#known.keys()].some((id) => !this.members.has(id));
+  /** Whether an attached participant is not in the call yet. */
+  #isSomebodyMissing() {
+    return [...this.#attached.keys()].some((id) => !this.participants.has(id));
   }
 
   /** @returns {MemberInfo} */
-  #stranger() {
-    this.#strangers += 1;
-    const name = `unidentified ${this.#strangers}`;
+  #nameUnidentified() {
+    this.#unidentified += 1;
+    const name = `unidentified ${this.#unidentified}`;
     return { id: name, name, marker: null, audio: true, video: true, screen: false, subscriptions: null };
   }
 
-  /** @param {MemberInfo} info @param {Person} person */
-  #letIn(info, person) {
-    const member = new Member(info, person);
-    this.members.set(info.id, member);
-    this.#memberOf.set(person, member);
-    this.emit('presence', presenceOf('join', member.name));
-    this.emit('joined', member);
-    void this.#arrived(member);
+  /** @param {MemberInfo} info @param {RemoteParticipant} remote */
+  #add(info, remote) {
+    const participant = new IdentifiedParticipant(info, remote);
+    this.participants.set(info.id, participant);
+    this.#identified.set(remote, participant);
+    this.emit('presence', presenceOf('join', participant.name));
+    this.emit('joined', participant);
+    void this.#watchArrival(participant);
   }
 
-  /** @param {Member} member */
-  async #arrived(member) {
-    while (!member.received && this.members.get(member.id) === member) {
-      const { audio, video } = member.info;
-      const wanted = {
-        audio: audio && member.audioTrack !== null,
-        video: video && member.videoTrack !== null,
-      };
-      member.received = flows(await member.person.stats(), wanted);
-      await pause(LOOK_EVERY);
+  /** Watches for somebody's first frame and audio. @param {IdentifiedParticipant} participant */
+  async #watchArrival(participant) {
+    while (!participant.received && this.participants.get(participant.id) === participant) {
+      const { info, audioTrack, videoTrack, remote } = participant;
+      const expected = { audio: info.audio && audioTrack !== null, video: info.video && videoTrack !== null };
+      participant.received = isReceiving(await remote.stats(), expected);
+      await pause(CHECK_EVERY);
     }
   }
 
-  /** @param {Person} person */
-  #onChanged(person) {
-    // Whoever hung up and is back has another track in the place of theirs.
-    if (this.#memberOf.has(person)) this.#emitOf('track', person);
-    else void this.#meet(person);
+  /** @param {RemoteParticipant} remote */
+  #onTracksChanged(remote) {
+    // Somebody who hung up and is back has another track in place of theirs.
+    if (this.#identified.has(remote)) this.#emitOf('track', remote);
+    else void this.#admit(remote);
   }
 
-  /** @param {Person} person */
-  #onGone(person) {
-    this.#looking.get(person)?.abort();
-    const member = this.#memberOf.get(person);
-    if (!member) return;
-    this.#memberOf.delete(person);
-    this.members.delete(member.id);
-    this.emit('presence', presenceOf('leave', member.name));
-    this.emit('left', member);
+  /** @param {RemoteParticipant} remote */
+  #onLeft(remote) {
+    this.#identifying.get(remote)?.abort();
+    const participant = this.#identified.get(remote);
+    if (!participant) return;
+    this.#identified.delete(remote);
+    this.participants.delete(participant.id);
+    this.emit('presence', presenceOf('leave', participant.name));
+    this.emit('left', participant);
   }
 
-  /** @param {'track' | 'disconnected' | 'reconnected'} type @param {Person} person */
-  #emitOf(type, person) {
-    const member = this.#memberOf.get(person);
-    if (member) this.emit(type, member);
+  /** @param {'track' | 'disconnected' | 'reconnected'} type @param {RemoteParticipant} remote */
+  #emitOf(type, remote) {
+    const participant = this.#identified.get(remote);
+    if (participant) this.emit(type, participant);
   }
 }
 

@@ -147,7 +147,7 @@ export class Client extends Emitter {
 
   /** Returns the names of the others in the call. */
   getParticipants() {
-    return [...(this.room?.members.values() ?? [])].map(({ name }) => name);
+    return [...(this.room?.participants.values() ?? [])].map(({ name }) => name);
   }
 
   /** Calls `handler` with the detail of every event `name` (NERTC's way). @param {string} name @param {(detail: unknown) => void} handler */

@@ -161,10 +161,10 @@ export class Recordings extends Emitter {
     this.#starting = plan;
     this.emit('needs');
     try {
-      if (plan.recorder === 'all') await room.allArrived();
+      if (plan.recorder === 'all') await room.allReceived();
       const recording = new ActiveRecording(plan, await this.#createStages(plan), room.clock);
       this.#watch(recording);
-      const others = plan.recorder === 'all' ? [...room.members.values()] : [];
+      const others = plan.recorder === 'all' ? [...room.participants.values()] : [];
       this.#running.add(recording);
       try {
         for (const entry of room.presence(plan.recorder)) recording.logEvent(entry);
@@ -241,7 +241,7 @@ export class Recordings extends Emitter {
   }
 }
 
-/** Returns somebody else as a source of the mixer. @param {CallRoom} room @param {CallMember} member @returns {Source} */
+/** Returns somebody else as a source of the mixer. @param {CallRoom} room @param {CallParticipant} member @returns {Source} */
 const sourceOf = (room, { id, name, videoTrack, audioTrack, info }) => ({
   id,
   name,

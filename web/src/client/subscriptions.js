@@ -40,7 +40,7 @@ export class Subscriber {
     const room = this.#room;
     if (!room) return;
     const all = needs?.plan.recorder === 'all';
-    const ids = [room.id, ...(all ? room.members.keys() : [])];
+    const ids = [room.id, ...(all ? room.participants.keys() : [])];
     const sizes = needs?.plan.type === 'video' ? this.#tileSizes(ids, needs.plan, needs.speaker) : {};
     this.#ownSize = sizes[room.id] ?? null;
     room.subscribe(all ? atLeast({ '*': SMALLEST, ...sizes }, this.#watched) : this.#watched);

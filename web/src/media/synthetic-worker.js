@@ -1,19 +1,19 @@
-/** Paints a synthetic participant's picture: a backdrop drawn once, a marker strip and a ball that moves. */
+/** Paints a synthetic participant's image: a backdrop drawn once, a marker strip and a ball that moves. */
 
 import { keepCollecting } from '../shared/garbage.js';
-import { GREY, blit, fill, fromRgba, pictureAt, pictureBytes } from '../shared/i420.js';
+import { GREY, blit, fill, fromRgba, imageAt, imageBytes } from '../shared/i420.js';
 import { BRIGHT, COLUMNS, COUNTS_PER_SECOND, DARK, ROWS, encode } from '../shared/marker.js';
 import { Ticker } from '../shared/ticker.js';
 
 /** Counts for which the ball flashes after a chirp began. */
 const FLASH = 4;
 
-/** @typedef {import('../shared/i420.js').Picture} Picture */
+/** @typedef {import('../shared/i420.js').I420Image} I420Image */
 
 class Painter {
   #memory = new Uint8Array(0);
-  #backdrop = pictureAt(0, 0);
-  #picture = pictureAt(0, 0);
+  #backdrop = imageAt(0, 0);
+  #image = imageAt(0, 0);
   #ball = { x: 0, y: 0, width: 0, height: 0 };
   #cells = new Uint8Array(ROWS * COLUMNS);
   frameRate = COUNTS_PER_SECOND;
@@ -28,7 +28,7 @@ class Painter {
     this.fit(size);
   }
 
-  /** Makes pictures of this size and rate from now on. @param {VideoSize} size */
+  /** Makes images of this size and rate from now on. @param {VideoSize} size */
   fit({ width, height, frameRate }) {
     this.frameRate = frameRate > COUNTS_PER_SECOND / 2 ? COUNTS_PER_SECOND : COUNTS_PER_SECOND / 2;
     this.resize(width, height);
@@ -36,25 +36,25 @@ class Painter {
 
   /** Draws the backdrop anew. @param {number} width @param {number} height */
   resize(width, height) {
-    if (width === this.#picture.width && height === this.#picture.height) return;
-    this.#memory = new Uint8Array(2 * pictureBytes(width, height));
-    this.#backdrop = pictureAt(width, height);
-    this.#picture = pictureAt(width, height, pictureBytes(width, height));
+    if (width === this.#image.width && height === this.#image.height) return;
+    this.#memory = new Uint8Array(2 * imageBytes(width, height));
+    this.#backdrop = imageAt(width, height);
+    this.#image = imageAt(width, height, imageBytes(width, height));
     const canvas = new OffscreenCanvas(width, height);
     const context = canvas.getContext('2d', { willReadFrequently: true });
     if (!context) throw new Error('no 2D canvas');
     drawBackdrop(context, this.name, this.marker, this.screen);
     const { data } = context.getImageData(0, 0, width, height);
     fromRgba(data, width * 4, this.#memory, this.#backdrop);
-    blit(this.#memory, this.#backdrop, this.#picture, 0, 0);
+    blit(this.#memory, this.#backdrop, this.#image, 0, 0);
   }
 
   /** @param {number} counter @param {number} due page time, ms */
   paint(counter, due) {
     encode(this.marker, counter, due + this.clockOffset, this.#cells);
-    const { width, height } = this.#picture;
+    const { width, height } = this.#image;
     const cell = { width: width / COLUMNS, height: height / (9 * ROWS) };
-    const [luma] = this.#picture.layout;
+    const [luma] = this.#image.layout;
     for (let row = 0; row < ROWS; row += 1) {
       const top = luma.offset + Math.round(row * cell.height) * width;
       for (let column = 0; column < COLUMNS; column += 1) {
@@ -75,7 +75,7 @@ class Painter {
       codedWidth: width,
       codedHeight: height,
       timestamp: Math.round(due * 1000),
-      layout: this.#picture.layout,
+      layout: this.#image.layout,
     });
     // A generator that nobody reads any more refuses frames; that is no error here.
     this.writer.write(frame).catch(() => frame.close());
@@ -83,8 +83,8 @@ class Painter {
 
   /** Puts the ball where it belongs and the backdrop where it was. @param {number} counter */
   #moveBall(counter) {
-    const { width, height } = this.#picture;
-    blit(this.#memory, this.#backdrop, this.#picture, this.#ball.x, this.#ball.y, this.#ball);
+    const { width, height } = this.#image;
+    blit(this.#memory, this.#backdrop, this.#image, this.#ball.x, this.#ball.y, this.#ball);
     const size = even(height / 9);
     const swing = 0.5 - 0.5 * Math.cos((2 * Math.PI * counter) / (3 * COUNTS_PER_SECOND));
     const bounce = Math.abs(Math.sin((2 * Math.PI * counter) / (2 * COUNTS_PER_SECOND)));
@@ -99,7 +99,7 @@ class Painter {
       const half = Math.sqrt(Math.max(0, (size / 2) ** 2 - (y + 1 - size / 2) ** 2));
       const x = even(size / 2 - half);
       const line = { x: this.#ball.x + x, y: this.#ball.y + y, width: size - 2 * x, height: 2 };
-      if (line.width > 0) fill(this.#memory, this.#picture, line, [luma, GREY, GREY]);
+      if (line.width > 0) fill(this.#memory, this.#image, line, [luma, GREY, GREY]);
     }
   }
 }
@@ -171,7 +171,7 @@ self.addEventListener('message', (/** @type {MessageEvent<SyntheticMessage>} */ 
       if (!painted) self.postMessage('painted');
       painted = true;
     });
-    // The beat is the origin's, whenever the painter was made: a picture that replaces another goes on counting.
+    // The beat is the origin's, whenever the painter was made: an image that replaces another goes on counting.
     void ticker.run(message.origin);
   } else if (painter && message.type === 'fit') {
     painter.fit(message);

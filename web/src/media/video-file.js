@@ -13,7 +13,7 @@ const ASTRAY = 250;
  *
  * @implements {LocalMedia}
  */
-export class ClipMedia {
+export class VideoFileMedia {
   kind = /** @type {const} */ ('video-file');
   stream = new MediaStream();
   #element;
@@ -43,7 +43,7 @@ export class ClipMedia {
     element.src = address;
     try {
       await within(loaded(element), LOADED_WITHIN, () => 'nothing of it came within 10 s');
-      const media = new ClipMedia(element);
+      const media = new VideoFileMedia(element);
       await element.play();
       return media;
     } catch (error) {

@@ -1,75 +1,39 @@
-/** The room as one page sees it: who is in, whose tracks arrive, who wants ours. */
-
-import { stepTimeout, within } from '../shared/errors.js';
-import { Emitter } from '../shared/events.js';
-import { pause } from '../shared/pause.js';
-import { flows, kept, skewOf } from '../webrtc/statistics.js';
-
-/** How often we look whether a member's first frame and sound have come, in ms. */
-const LOOK_EVERY = 40;
-const RECEIVED_WITHIN = 20_000;
-
 /**
- * Somebody else in the room, and the tracks that arrived from them.
+ * Room: our own room as one page sees it: who is in it, whose tracks arrive, who subscribes to ours.
  *
- * @implements {CallMember}
+ * In: the server's messages (signaling.js) and the tracks of one transport (transport/). Out: CallRoomEvents. The client
+ * uses it through the interface CallRoom.
  */
-export class Member {
-  /** @type {MediaStreamTrack | null} */
-  videoTrack = null;
-  /** @type {MediaStreamTrack | null} */
-  audioTrack = null;
-  /** Whether a decoded frame and sound of theirs have arrived here. */
-  received = false;
-  /** Whether the connection to them is broken. */
-  disconnected = false;
 
-  /** @param {MemberInfo} info @param {boolean} [remoteServer] whether they joined by way of another server than ours */
-  constructor(info, remoteServer = false) {
-    this.info = info;
-    this.remoteServer = remoteServer;
-  }
-
-  get id() {
-    return this.info.id;
-  }
-
-  get name() {
-    return this.info.name;
-  }
-}
+import { Emitter } from '../shared/events.js';
+import { selectStatistics, skewOf } from '../webrtc/statistics.js';
+import { Arrivals, RECEIVED_WITHIN } from './arrivals.js';
+import { Participant, largerOf, sizeFor } from './participant.js';
 
 /**
- * Emits `joined`, `left`, `track` and `state` with the Member as detail, `wanted` when somebody wants our picture in
- * another size, `disconnected` and `reconnected` when the connection to a member breaks and is back, `clock` when the room's clock is known better, `recordings` when their list is another one, `lost` and `resumed` when the connection to the server is
- * gone and back, `closed` when it is gone for good.
+ * Emits CallRoomEvents.
  *
  * @extends {Emitter<CallRoomEvents>}
  * @implements {CallRoom}
  */
 export class Room extends Emitter {
-  /** Whether join and leave events come from the server; otherwise this page sends them. */
   presenceFromServer = true;
-  /** @type {Map<string, Member>} */
-  members = new Map();
+  /** @type {Map<string, Participant>} */
+  participants = new Map();
   id = '';
   /** Our own name, as the room knows it. */
   name = '';
-  /** The number that our synthetic media carry. */
   marker = 0;
   spoolToken = '';
-  /** What was recorded here, the newest first; null where the server keeps no list. @type {LibraryItem[] | null} */
+  /** @type {LibraryItem[] | null} */
   recordings = null;
-  /** @type {Subscriptions} */
-  #subscriptions = null;
   /** @type {Transport | null} */
   #transport = null;
+  #arrivals = new Arrivals(this.participants, async (id) => (await this.#transport?.stats(id)) ?? null);
   #signaling;
   #createTransport;
   /** @type {PromiseWithResolvers<void>} */
   #entered = Promise.withResolvers();
-  /** Who must receive us before our join is done. @type {Map<string, PromiseWithResolvers<void>>} */
-  #awaited = new Map();
 
   /**
    * @param {import('./signaling.js').Signaling} signaling
@@ -85,6 +49,10 @@ export class Room extends Emitter {
       signaling.listen(type, () => this.emit(type));
     // Whatever cut our connection to the server probably cut our connections to the others as well.
     signaling.listen('resumed', () => this.#transport?.reconnect());
+    this.#arrivals.listen('received', (participant) => {
+      signaling.send({ type: 'received', member: participant.id });
+      this.emit('received', participant);
+    });
   }
 
   get clock() {
@@ -95,9 +63,9 @@ export class Room extends Emitter {
     // Everybody in our own room can be recorded, at least the recording participant.
   }
 
-  /** Returns the joins of members who came by way of another server, which ours does not know. @param {RecorderKind} recorder */
+  /** Returns the joins of participants who came by way of another server, which ours does not know. @param {RecorderKind} recorder */
   presence(recorder) {
-    const others = recorder === 'all' ? [...this.members.values()] : [];
+    const others = recorder === 'all' ? [...this.participants.values()] : [];
     return others.filter(({ remoteServer }) => remoteServer).map(remoteJoin);
   }
 
@@ -109,77 +77,48 @@ export class Room extends Emitter {
     this.marker = welcome.marker;
     this.spoolToken = welcome.spool_token;
     this.recordings = welcome.recordings;
-    this.#subscriptions = hello.subscriptions;
+    this.#arrivals.subscriptions = hello.subscriptions;
     const transport = this.#createTransport({
       id: welcome.id,
       configuration: { iceServers: welcome.ice_servers, iceTransportPolicy: welcome.ice_policy },
       sfu: welcome.sfu,
       send: (to, data) => this.#signaling.send({ type: 'signal', to, data }),
     });
-    this.#transport = transport;
-    transport.listen('track', ({ id, track }) => this.#onTrack(id, track));
-    transport.listen('state', ({ id, state }) => this.#onConnection(id, state));
-    transport.listen('joined', (info) => this.#onRemoteJoin(info));
-    transport.listen('updated', (info) => this.#onRemoteUpdate(info));
-    transport.listen('left', (id) => this.#onLeft(id));
+    this.#follow(transport);
     for (const info of welcome.members) {
-      this.members.set(info.id, new Member(info));
-      if (sizeFor(info.subscriptions, this.id)) this.#awaited.set(info.id, Promise.withResolvers());
+      this.participants.set(info.id, new Participant(info));
+      if (sizeFor(info.subscriptions, this.id)) this.#arrivals.expect(info.id);
     }
     await this.#enter(transport, hello, welcome);
     this.#entered.resolve();
-    for (const member of this.members.values()) void this.#arrived(member);
+    this.#arrivals.watchAll();
   }
 
   /**
-   * Sends the media to everybody who wants them; resolves when they have our first frame and sound.
+   * Sends the media to every subscriber; resolves when all of them have received our first frame and audio.
    *
    * @param {LocalMedia} media
-   * @param {number} [timeout] how long that may take, in ms; then a StepTimeout names who did not receive us
+   * @param {number} [timeout] how long that may take, in ms; then a StepTimeout names one who did not receive us
    */
   async publish(media, timeout = RECEIVED_WITHIN) {
-    for (const member of this.members.values()) await this.#serve(member);
+    for (const participant of this.participants.values()) await this.#serve(participant);
     await this.#transport?.publish(media.stream, () => media.size);
-    const waiting = [...this.#awaited].map(([id, { promise }]) =>
-      within(
-        promise,
-        timeout,
-        () =>
-          `${this.members.get(id)?.name ?? id} did not receive our first frame and sound within ${timeout / 1000} s.`,
-      ),
-    );
-    await Promise.all(waiting);
-    this.#awaited.clear();
+    await this.#arrivals.receivedByAll(timeout);
   }
 
-  /** Says whom we want to receive, and how large; resolves at once. @param {Subscriptions} subscriptions */
+  /** Announces whom we want to receive, and how large; returns at once. @param {Subscriptions} subscriptions */
   subscribe(subscriptions) {
-    this.#subscriptions = subscriptions;
+    this.#arrivals.subscriptions = subscriptions;
     this.#signaling.send({ type: 'subscribe', subscriptions });
     this.#transport?.subscribe(subscriptions);
-    for (const member of this.members.values()) void this.#arrived(member);
+    this.#arrivals.watchAll();
   }
 
-  /** Resolves when every member that we want has arrived; fails with a StepTimeout that names who did not. */
-  async allArrived() {
-    const end = performance.now() + RECEIVED_WITHIN;
-    for (;;) {
-      const missing = [...this.members.values()].filter(
-        (member) =>
-          !member.received &&
-          sizeFor(this.#subscriptions, member.id) &&
-          (member.info.audio || member.info.video),
-      );
-      if (missing.length === 0) return;
-      if (performance.now() > end) {
-        const names = missing.map(({ name }) => name).join(', ');
-        throw stepTimeout(`No picture or sound of ${names} arrived within 20 s.`);
-      }
-      await pause(LOOK_EVERY);
-    }
+  allReceived() {
+    return this.#arrivals.allReceived();
   }
 
-  /** Tells everybody whether our microphone and camera are on, and whether the picture is our screen. @param {{audio: boolean, video: boolean, screen: boolean}} state */
+  /** Announces whether our microphone and camera are on, and whether the video is our screen. @param {{audio: boolean, video: boolean, screen: boolean}} state */
   announce(state) {
     this.#signaling.send({ type: 'state', ...state });
     this.#transport?.announce(state);
@@ -190,51 +129,41 @@ export class Room extends Emitter {
     await this.#transport?.replaceTrack(old, fresh);
   }
 
-  /** @param {string} id @param {RTCPeerConnectionState} state */
-  #onConnection(id, state) {
-    const member = this.members.get(id);
-    const broken = state === 'disconnected' || state === 'failed';
-    if (!member || broken === member.disconnected || !(broken || state === 'connected')) return;
-    member.disconnected = broken;
-    this.emit(broken ? 'disconnected' : 'reconnected', member);
-  }
-
-  /** The largest picture that somebody wants of us, or null. @returns {VideoSize | null} */
+  /** @returns {VideoSize | null} */
   requestedSize() {
-    const sizes = [...this.members.values()].map((member) => sizeFor(member.info.subscriptions, this.id));
-    return sizes.reduce((large, size) => (size && (!large || area(size) > area(large)) ? size : large), null);
+    const sizes = [...this.participants.values()].map(({ info }) => sizeFor(info.subscriptions, this.id));
+    return sizes.reduce(largerOf, null);
   }
 
-  /** Tells our senders how large the published picture has become. */
   async refit() {
     await this.#transport?.refit();
   }
 
   /**
-   * How much later a member's sound arrives than their picture, in ms; null where WebRTC does not know.
+   * Returns how much later a participant's audio arrives than their video, in ms; null if WebRTC doesn't know.
    *
-   * Capture times are there with the first packet; the statistics, which other browsers have, know it seconds later.
+   * Capture times are known from the first packet on. The statistics, which other browsers have, know it seconds later.
    *
    * @param {string} id
    */
   async skew(id) {
-    const { video: seen, audio: heard } = this.#transport?.travelTimes(id) ?? {};
-    if (seen !== undefined && heard !== undefined) return heard - seen;
+    const { video, audio } = this.#transport?.travelTimes(id) ?? {};
+    if (video !== undefined && audio !== undefined) return audio - video;
     const stats = await this.#transport?.stats(id);
     return stats ? skewOf(stats) : null;
   }
 
-  /** Makes a member's sound flow again, after the sound system stood still. @param {string} id */
+  /** @param {string} id */
   resumePlayback(id) {
     this.#transport?.resumePlayback(id);
   }
 
-  /** What WebRTC says of the connection to each member that there is one to. */
+  /** Returns WebRTC's statistics of every connection to a participant. */
   async statistics() {
     const found = await Promise.all(
-      [...this.members.values()].map(async ({ id, name }) => ({
+      [...this.participants.values()].map(async ({ id, name }) => ({
         participant: name,
-        report: kept(await this.#transport?.stats(id)),
+        report: selectStatistics(await this.#transport?.stats(id)),
       })),
     );
     return found.filter(({ report }) => report.length);
@@ -245,55 +174,21 @@ export class Room extends Emitter {
     this.#transport?.close();
     this.#transport = null;
     this.#signaling.close();
-    this.members.clear();
+    this.participants.clear();
   }
 
-  /** @param {FromServer} message */
-  async #handle(message) {
-    switch (message.type) {
-      case 'joined': {
-        const member = new Member(message.member);
-        this.members.set(member.id, member);
-        this.emit('joined', member);
-        await this.#serve(member);
-        void this.#arrived(member);
-        break;
-      }
-      case 'left': {
-        this.#onLeft(message.id);
-        break;
-      }
-      case 'subscribe': {
-        const member = this.members.get(message.id);
-        if (!member) break;
-        member.info.subscriptions = message.subscriptions;
-        await this.#serve(member);
-        break;
-      }
-      case 'state': {
-        const member = this.members.get(message.id);
-        if (!member) break;
-        const { audio, video, screen } = message;
-        Object.assign(member.info, { audio, video, screen });
-        this.emit('state', member);
-        break;
-      }
-      case 'signal':
-        await this.#transport?.handleSignal(message.from, message.data);
-        break;
-      case 'received':
-        this.#awaited.get(message.from)?.resolve();
-        break;
-      case 'recordings':
-        this.recordings = message.recordings;
-        this.emit('recordings');
-        break;
-      default:
-    }
+  /** @param {Transport} transport */
+  #follow(transport) {
+    this.#transport = transport;
+    transport.listen('track', ({ id, track }) => this.#onTrack(id, track));
+    transport.listen('state', ({ id, state }) => this.#onConnectionState(id, state));
+    transport.listen('joined', (info) => this.#onRemoteJoin(info));
+    transport.listen('updated', (info) => this.#onRemoteUpdate(info));
+    transport.listen('left', (id) => this.#onLeft(id));
   }
 
   /**
-   * Enters by the transport; whoever can't is not left behind in the room.
+   * Enters by the transport; leaves the room again if that fails.
    *
    * @param {Transport} transport
    * @param {{media: string, subscriptions: Subscriptions}} hello
@@ -311,83 +206,106 @@ export class Room extends Emitter {
     if (this.marker !== marker) this.#signaling.send({ type: 'marker', marker: this.marker });
   }
 
+  /** @param {FromServer} message */
+  async #handle(message) {
+    switch (message.type) {
+      case 'joined':
+        await this.#add(new Participant(message.member));
+        break;
+      case 'left':
+        this.#onLeft(message.id);
+        break;
+      case 'subscribe':
+        await this.#update(message.id, { subscriptions: message.subscriptions });
+        break;
+      case 'state': {
+        const { id, audio, video, screen } = message;
+        await this.#update(id, { audio, video, screen });
+        break;
+      }
+      case 'signal':
+        await this.#transport?.handleSignal(message.from, message.data);
+        break;
+      case 'received':
+        this.#arrivals.confirm(message.from);
+        break;
+      case 'recordings':
+        this.recordings = message.recordings;
+        this.emit('recordings');
+        break;
+      default:
+    }
+  }
+
+  /** @param {Participant} participant */
+  async #add(participant) {
+    this.participants.set(participant.id, participant);
+    if (participant.remoteServer) this.emit('presence', remoteJoin(participant));
+    this.emit('joined', participant);
+    await this.#serve(participant);
+    void this.#arrivals.watch(participant);
+  }
+
+  /** Takes over what has changed about a participant. @param {string} id @param {Partial<MemberInfo>} changes */
+  async #update(id, changes) {
+    const participant = this.participants.get(id);
+    if (!participant) return;
+    Object.assign(participant.info, changes);
+    if ('audio' in changes) this.emit('state', participant);
+    if ('subscriptions' in changes) await this.#serve(participant);
+  }
+
   /** Somebody joined by way of another server, which ours does not know. @param {MemberInfo} info */
   #onRemoteJoin(info) {
-    const names = new Set([this.name, ...[...this.members.values()].map((member) => member.name)]);
+    const names = new Set([this.name, ...[...this.participants.values()].map(({ name }) => name)]);
     let { name } = info;
     for (let number = 2; names.has(name); number += 1) name = `${info.name} ${number}`;
-    const member = new Member({ ...info, name }, true);
-    this.members.set(member.id, member);
-    this.emit('presence', remoteJoin(member));
-    this.emit('joined', member);
-    void this.#serve(member);
-    void this.#arrived(member);
+    void this.#add(new Participant({ ...info, name }, true));
   }
 
   /** @param {MemberInfo} info of somebody who joined by way of another server */
   #onRemoteUpdate({ id, audio, video, screen, subscriptions, marker }) {
-    const member = this.members.get(id);
-    if (!member) return;
-    Object.assign(member.info, { audio, video, screen, subscriptions, marker });
-    this.emit('state', member);
-    void this.#serve(member);
+    void this.#update(id, { audio, video, screen, subscriptions, marker });
   }
 
   /** @param {string} id */
   #onLeft(id) {
-    const member = this.members.get(id);
+    const participant = this.participants.get(id);
     this.#transport?.remove(id);
-    this.members.delete(id);
-    this.#awaited.get(id)?.resolve();
-    if (!member) return;
-    if (member.remoteServer)
-      this.emit('presence', { event: 'leave', participant: member.name, remote_server: true });
-    this.emit('left', member);
+    this.participants.delete(id);
+    this.#arrivals.confirm(id);
+    if (!participant) return;
+    const { name, remoteServer } = participant;
+    if (remoteServer) this.emit('presence', { event: 'leave', participant: name, remote_server: true });
+    this.emit('left', participant);
   }
 
-  /** Sends to a member what they want of us. @param {Member} member */
-  async #serve(member) {
-    const size = sizeFor(member.info.subscriptions, this.id);
+  /** Sends a participant the size that they subscribe to. @param {Participant} participant */
+  async #serve({ id, info }) {
     this.emit('requested');
-    await this.#transport?.setRequestedSize(member.id, size);
+    await this.#transport?.setRequestedSize(id, sizeFor(info.subscriptions, this.id));
   }
 
   /** @param {string} id @param {MediaStreamTrack} track */
   #onTrack(id, track) {
-    const member = this.members.get(id);
-    if (!member) return;
-    if (track.kind === 'video') member.videoTrack = track;
-    else member.audioTrack = track;
-    this.emit('track', member);
+    const participant = this.participants.get(id);
+    if (!participant) return;
+    if (track.kind === 'video') participant.videoTrack = track;
+    else participant.audioTrack = track;
+    this.emit('track', participant);
   }
 
-  /** Waits for a wanted member's first decoded frame and first sound, and tells them. @param {Member} member */
-  async #arrived(member) {
-    while (
-      !member.received &&
-      this.members.get(member.id) === member &&
-      sizeFor(this.#subscriptions, member.id)
-    ) {
-      const stats = await this.#transport?.stats(member.id);
-      // Others may have waited for the same.
-      if (stats && !member.received && flows(stats, member.info)) {
-        member.received = true;
-        this.#signaling.send({ type: 'received', member: member.id });
-        this.emit('received', member);
-        return;
-      }
-      await pause(LOOK_EVERY);
-    }
+  /** @param {string} id @param {RTCPeerConnectionState} state */
+  #onConnectionState(id, state) {
+    const participant = this.participants.get(id);
+    const broken = state === 'disconnected' || state === 'failed';
+    if (!participant || broken === participant.disconnected || !(broken || state === 'connected')) return;
+    participant.disconnected = broken;
+    this.emit(broken ? 'disconnected' : 'reconnected', participant);
   }
 }
 
-/** @param {Subscriptions} subscriptions @param {string} id @returns {VideoSize | null} */
-export const sizeFor = (subscriptions, id) => subscriptions?.[id] ?? subscriptions?.['*'] ?? null;
-
-/** @param {VideoSize} size */
-const area = ({ width, height, frameRate }) => width * height * frameRate;
-
-/** Returns the join event of a member who came by way of another server. @param {Member} member @returns {PresenceEntry} */
+/** Returns the join event of somebody who came by way of another server. @param {Participant} participant @returns {PresenceEntry} */
 const remoteJoin = ({ name, info: { marker } }) => ({
   event: 'join',
   participant: name,

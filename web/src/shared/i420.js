@@ -1,7 +1,7 @@
 /**
- * Pictures as I420: three planes in one memory.
+ * Images as I420: three planes in one memory.
  *
- * One large Uint8Array holds every picture of a worker, so that rows move with `copyWithin` (a memmove, no garbage).
+ * One large Uint8Array holds every image of a worker, so that rows move with `copyWithin` (a memmove, no garbage).
  */
 
 /** Padding behind each plane: `copyTo` rejects a layout whose stride times rows overruns (Chrome fact 12). */
@@ -11,7 +11,7 @@ const PADDING = 64;
 export const GREY = 128;
 
 /**
- * @typedef {object} Picture
+ * @typedef {object} I420Image
  * @property {number} width pixels
  * @property {number} height pixels
  * @property {[PlaneLayout, PlaneLayout, PlaneLayout]} layout Y, U, V: offset in the memory, stride in bytes
@@ -22,30 +22,30 @@ export const GREY = 128;
 /** @param {number} size pixels of luma @returns {number} pixels of chroma */
 export const chroma = (size) => (size + 1) >> 1;
 
-/** How many bytes a picture takes. @param {number} width @param {number} height */
-export function pictureBytes(width, height) {
+/** How many bytes an image takes. @param {number} width @param {number} height */
+export function imageBytes(width, height) {
   return width * height + 2 * chroma(width) * chroma(height) + 3 * PADDING;
 }
 
-/** @param {number} width @param {number} height @param {number} [start] @returns {Picture} */
-export function pictureAt(width, height, start = 0) {
+/** @param {number} width @param {number} height @param {number} [start] @returns {I420Image} */
+export function imageAt(width, height, start = 0) {
   const y = { offset: start, stride: width };
   const u = { offset: y.offset + width * height + PADDING, stride: chroma(width) };
   const v = { offset: u.offset + chroma(width) * chroma(height) + PADDING, stride: chroma(width) };
-  return { width, height, layout: [y, u, v], start, bytes: pictureBytes(width, height) };
+  return { width, height, layout: [y, u, v], start, bytes: imageBytes(width, height) };
 }
 
 /**
  * Fills a rectangle with one colour; `x` and `y` are even.
  *
  * @param {Uint8Array} memory
- * @param {Picture} picture
+ * @param {I420Image} image
  * @param {{x: number, y: number, width: number, height: number}} rect
  * @param {readonly [number, number, number]} yuv
  */
-export function fill(memory, picture, rect, yuv) {
+export function fill(memory, image, rect, yuv) {
   for (let plane = 0; plane < 3; plane += 1) {
-    const { offset, stride } = picture.layout[/** @type {0 | 1 | 2} */ (plane)];
+    const { offset, stride } = image.layout[/** @type {0 | 1 | 2} */ (plane)];
     const half = plane > 0;
     const x = half ? rect.x >> 1 : rect.x;
     const y = half ? rect.y >> 1 : rect.y;
@@ -59,11 +59,11 @@ export function fill(memory, picture, rect, yuv) {
 }
 
 /**
- * Copies a picture into a larger one at (`x`, `y`), both even; only its rectangle `part` where one is given.
+ * Copies an image into a larger one at (`x`, `y`), both even; only its rectangle `part` where one is given.
  *
  * @param {Uint8Array} memory holds both
- * @param {Picture} from
- * @param {Picture} to
+ * @param {I420Image} from
+ * @param {I420Image} to
  * @param {number} x
  * @param {number} y
  * @param {{x: number, y: number, width: number, height: number}} [part] all even
@@ -86,16 +86,16 @@ export function blit(memory, from, to, x, y, part = { x: 0, y: 0, width: from.wi
 }
 
 /**
- * Converts RGBA (or BGRA) pixels to a picture of the same size: BT.601, limited range, chroma averaged over 2x2.
+ * Converts RGBA (or BGRA) pixels to an image of the same size: BT.601, limited range, chroma averaged over 2x2.
  *
  * @param {Uint8Array | Uint8ClampedArray} pixels
  * @param {number} stride bytes per row
  * @param {Uint8Array} memory
- * @param {Picture} picture
+ * @param {I420Image} image
  * @param {boolean} [bgra]
  */
-export function fromRgba(pixels, stride, memory, picture, bgra = false) {
-  const { width, height, layout } = picture;
+export function fromRgba(pixels, stride, memory, image, bgra = false) {
+  const { width, height, layout } = image;
   const [luma, u, v] = layout;
   const red = bgra ? 2 : 0;
   const blue = bgra ? 0 : 2;

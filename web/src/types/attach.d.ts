@@ -14,18 +14,18 @@ interface AttachOptions {
 declare const HARNESS: AttachOptions;
 
 /** Answers in the place of navigator.mediaDevices. */
-interface AppCamera {
+interface ApplicationCamera {
   open(constraints?: MediaStreamConstraints): MediaStream;
   devices(): MediaDeviceInfo[];
   share(): Promise<MediaStream>;
 }
 
 /** What hooks.js leaves on the page, by Symbol.for('recording-harness'). */
-interface AppHooks extends EventTarget {
+interface ApplicationHooks extends EventTarget {
   connections: Set<RTCPeerConnection>;
   /** What streams a track was announced with, of whatever has been received. */
   streams: WeakMap<RTCRtpReceiver, readonly MediaStream[]>;
-  camera: AppCamera | null;
+  camera: ApplicationCamera | null;
   listen(type: 'connection' | 'closed', handler: (connection: RTCPeerConnection) => void): void;
   wake(): Promise<AttachedPage>;
 }

@@ -1,7 +1,7 @@
 /** The two interfaces of a room: CallRoom is what the client uses, Transport is what our own room uses. */
 
 /** Somebody else in the call, and the tracks that arrived from them. */
-interface CallMember {
+interface CallParticipant {
   readonly id: string;
   readonly name: string;
   readonly info: MemberInfo;
@@ -14,16 +14,16 @@ type PresenceEntry = Omit<RoomEvent, 'time'> & { event: 'join' | 'leave'; partic
 
 /** What a room emits. */
 type CallRoomEvents = {
-  joined: CallMember;
-  left: CallMember;
+  joined: CallParticipant;
+  left: CallParticipant;
   /** Another track has arrived from a member. */
-  track: CallMember;
+  track: CallParticipant;
   /** A member's microphone, camera or screen was switched on or off. */
-  state: CallMember;
+  state: CallParticipant;
   /** A member's first frame and audio have arrived. */
-  received: CallMember;
-  disconnected: CallMember;
-  reconnected: CallMember;
+  received: CallParticipant;
+  disconnected: CallParticipant;
+  reconnected: CallParticipant;
   presence: PresenceEntry;
   /** Somebody subscribed to us at another size. */
   requested: void;
@@ -47,7 +47,7 @@ interface CallRoom extends Emitter<CallRoomEvents> {
   readonly spoolToken: string;
   /** The room's recordings, newest first; null if the server keeps no list. */
   readonly recordings: LibraryItem[] | null;
-  readonly members: ReadonlyMap<string, CallMember>;
+  readonly participants: ReadonlyMap<string, CallParticipant>;
   /** Whether join and leave events come from the server; otherwise the room emits all of them as `presence`. */
   readonly presenceFromServer: boolean;
   join(hello: Omit<Extract<ToServer, { type: 'hello' }>, 'type'>): Promise<void>;
@@ -63,7 +63,7 @@ interface CallRoom extends Emitter<CallRoomEvents> {
   /** Throws an InvalidStateError if there is nothing to record. */
   checkRecordable(): void;
   /** Resolves when everybody we subscribe to has arrived; fails with a StepTimeout that names who has not. */
-  allArrived(): Promise<void>;
+  allReceived(): Promise<void>;
   /** Returns the join events of a recording that starts now: of the whole call, or of ourselves alone. */
   presence(recorder: RecorderKind): PresenceEntry[];
   /** Returns how much later a member's audio arrives than their video, in ms; null if WebRTC doesn't know. */

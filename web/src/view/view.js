@@ -140,7 +140,7 @@ export class View {
     this.#microphone.ariaPressed = String(client.microphone);
     this.#camera.ariaPressed = String(client.camera);
     this.#screen.ariaPressed = String(client.screen);
-    const people = room ? [this.#self(room.id), ...[...room.members.values()].map(person)] : [];
+    const people = room ? [this.#self(room.id), ...[...room.participants.values()].map(person)] : [];
     this.#tiles.update(people);
     this.#levels.follow(sounds(people));
     this.#watch();
@@ -280,7 +280,7 @@ export class View {
   }
 }
 
-/** @param {CallMember} member @returns {Person} */
+/** @param {CallParticipant} member @returns {Person} */
 const person = ({ id, name, info, videoTrack, audioTrack }) => ({
   id,
   name,

@@ -5,7 +5,7 @@
  */
 
 /** The kinds that are kept, and what of each. @type {Record<string, string[]>} */
-const KEPT = {
+const SELECTED = {
   'inbound-rtp': [
     'kind',
     'bytesReceived',
@@ -39,11 +39,11 @@ const KEPT = {
 };
 
 /** Returns what is kept of getStats' answer, the pair of candidates in use without its rivals. @param {RTCStatsReport | null} [stats] @returns {Statistic[]} */
-export function kept(stats) {
+export function selectStatistics(stats) {
   /** @type {Statistic[]} */
   const found = [];
   for (const one of /** @type {Iterable<Statistic>} */ (stats?.values() ?? [])) {
-    const names = KEPT[String(one['type'])];
+    const names = SELECTED[String(one['type'])];
     if (!names || ('nominated' in one && !one['nominated'])) continue;
     found.push(
       Object.fromEntries(Object.entries(one).filter(([name]) => name === 'type' || names.includes(name))),
@@ -65,7 +65,7 @@ export function skewOf(stats) {
 }
 
 /** Whether what somebody sends has been decoded here. @param {RTCStatsReport} stats @param {{audio: boolean, video: boolean}} sent */
-export function flows(stats, sent) {
+export function isReceiving(stats, sent) {
   let picture = !sent.video;
   let sound = !sent.audio;
   for (const report of entries(stats)) {

@@ -13,7 +13,7 @@ const FRESH = 500;
 const NTP_EPOCH = 2_208_988_800_000;
 
 /** Chrome fact 6: remote sound comes only while a media element plays it, and be it muted. */
-export class Playing {
+export class MutedPlayback {
   #element = new Audio();
 
   constructor() {

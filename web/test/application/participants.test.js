@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { People } from '../../src/application/participants.js';
+import { RemoteParticipants } from '../../src/application/participants.js';
 import { Emitter } from '../../src/shared/events.js';
 import { replaceGlobal } from '../support/globals.js';
 import { FakeTime } from '../support/time.js';
@@ -62,46 +62,48 @@ function setUp(context, before) {
     connections: new Set([connection]),
     streams: connection.streams,
   });
-  const people = new People(/** @type {AppHooks} */ (/** @type {unknown} */ (hooks)));
-  context.after(() => people.close());
+  const participants = new RemoteParticipants(
+    /** @type {ApplicationHooks} */ (/** @type {unknown} */ (hooks)),
+  );
+  context.after(() => participants.close());
   /** @type {string[]} */
-  const heard = [];
-  for (const type of /** @type {const} */ (['came', 'changed', 'gone', 'disconnected', 'reconnected']))
-    people.listen(type, ({ key }) => heard.push(`${key} ${type}`));
+  const events = [];
+  for (const type of /** @type {const} */ (['joined', 'changed', 'left', 'disconnected', 'reconnected']))
+    participants.listen(type, ({ key }) => events.push(`${key} ${type}`));
   /** @param {string} type */
   const tell = (type) => hooks.dispatchEvent(new CustomEvent(type, { detail: connection }));
-  return { time, connection, people, heard, tell };
+  return { time, connection, participants, events, tell };
 }
 
 describe("an application's people", () => {
   test('are those whose tracks share a stream', (context) => {
-    const { connection, people, heard } = setUp(context);
+    const { connection, participants, events } = setUp(context);
 
     connection.receive('audio', 'bob');
     connection.receive('video', 'bob');
     connection.receive('video', 'carol|camera');
     connection.receive('audio', 'carol|microphone');
 
-    assert.deepEqual(['bob came', 'bob changed', 'carol came', 'carol changed'], heard);
-    assert.equal(2, people.all.length);
+    assert.deepEqual(['bob joined', 'bob changed', 'carol joined', 'carol changed'], events);
+    assert.equal(2, participants.all.length);
   });
 
   test('are one where there is no stream', (context) => {
-    const { connection, people } = setUp(context);
+    const { connection, participants } = setUp(context);
 
     connection.receive('audio');
     connection.receive('video');
 
-    assert.equal(1, people.all.length);
+    assert.equal(1, participants.all.length);
   });
 
   test('are told apart where a server puts everybody into one stream', (context) => {
-    const { connection, people } = setUp(context);
+    const { connection, participants } = setUp(context);
 
     for (const kind of /** @type {const} */ (['audio', 'video', 'audio', 'video']))
       connection.receive(kind, 'everybody');
 
-    const tracks = people.all.map((person) => [person.track('audio')?.id, person.track('video')?.id]);
+    const tracks = participants.all.map((one) => [one.track('audio')?.id, one.track('video')?.id]);
     assert.deepEqual(
       [
         ['audio 0', 'video 1'],
@@ -112,19 +114,19 @@ describe("an application's people", () => {
   });
 
   test('are found although they were announced before anybody listened, and answered after that', async (context) => {
-    const { time, connection, heard } = setUp(context, (early) => {
+    const { time, connection, events } = setUp(context, (early) => {
       early.receive('video', 'bob').currentDirection = null;
     });
-    assert.deepEqual([], heard);
+    assert.deepEqual([], events);
 
     for (const transceiver of connection.transceivers) transceiver.currentDirection = 'recvonly';
     await time.pass(300);
 
-    assert.deepEqual(['bob came'], heard);
+    assert.deepEqual(['bob joined'], events);
   });
 
   test('may come in the place of somebody who left, and are waited for until that is answered', async (context) => {
-    const { time, connection, heard } = setUp(context);
+    const { time, connection, events } = setUp(context);
     const transceiver = connection.receive('video', 'bob');
     transceiver.currentDirection = 'inactive';
     await time.pass(300);
@@ -136,20 +138,20 @@ describe("an application's people", () => {
     transceiver.currentDirection = 'recvonly';
     await time.pass(300);
 
-    assert.deepEqual(['bob came', 'bob changed', 'bob gone', 'carol came'], heard);
+    assert.deepEqual(['bob joined', 'bob changed', 'bob left', 'carol joined'], events);
   });
 
   test('may show a screen beside themselves', (context) => {
-    const { connection, people } = setUp(context);
+    const { connection, participants } = setUp(context);
 
     connection.receive('video', 'bob');
     connection.receive('video', 'bob');
 
-    assert.equal(2, people.all.length);
+    assert.equal(2, participants.all.length);
   });
 
   test('keep their place when another track replaces one that was taken away', async (context) => {
-    const { time, connection, people, heard } = setUp(context);
+    const { time, connection, participants, events } = setUp(context);
     connection.receive('audio', 'bob');
     const before = connection.receive('video', 'bob');
 
@@ -157,33 +159,33 @@ describe("an application's people", () => {
     await time.pass(300);
     connection.receive('video', 'bob');
 
-    assert.deepEqual(['bob came', 'bob changed', 'bob changed', 'bob changed'], heard);
-    assert.equal('video 2', people.all[0]?.track('video')?.id);
+    assert.deepEqual(['bob joined', 'bob changed', 'bob changed', 'bob changed'], events);
+    assert.equal('video 2', participants.all[0]?.track('video')?.id);
   });
 
   test('have gone when none of their tracks is received any more', async (context) => {
-    const { time, connection, people, heard } = setUp(context);
+    const { time, connection, participants, events } = setUp(context);
     const track = connection.receive('video', 'bob');
 
     track.receiver.track.readyState = 'ended';
     await time.pass(300);
 
-    assert.equal('bob gone', heard.at(-1));
-    assert.deepEqual([], people.all);
+    assert.equal('bob left', events.at(-1));
+    assert.deepEqual([], participants.all);
   });
 
   test('have gone at once with a connection that the page closes', (context) => {
-    const { connection, heard, tell } = setUp(context);
+    const { connection, events, tell } = setUp(context);
     connection.receive('video', 'bob');
 
     connection.signalingState = 'closed';
     tell('closed');
 
-    assert.equal('bob gone', heard.at(-1));
+    assert.equal('bob left', events.at(-1));
   });
 
   test('are waited for while a connection is cut, no longer than that, and come again when it is mended', async (context) => {
-    const { time, connection, heard } = setUp(context);
+    const { time, connection, events } = setUp(context);
     connection.receive('video', 'bob');
 
     connection.become('disconnected');
@@ -193,14 +195,14 @@ describe("an application's people", () => {
     await time.pass(4500);
 
     assert.deepEqual(
-      ['bob came', 'bob disconnected', 'bob reconnected', 'bob disconnected', 'bob gone'],
-      heard,
+      ['bob joined', 'bob disconnected', 'bob reconnected', 'bob disconnected', 'bob left'],
+      events,
     );
 
     // Its track is announced once; the connection that is back still has it.
     connection.become('connected');
     await time.pass(300);
 
-    assert.equal('bob came', heard.at(-1));
+    assert.equal('bob joined', events.at(-1));
   });
 });

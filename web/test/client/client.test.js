@@ -90,7 +90,7 @@ class FakeRoom extends Emitter {
   presenceFromServer = true;
   clock = new RoomClock();
   /** @type {Map<string, unknown>} */
-  members = new Map();
+  participants = new Map();
   /** @type {unknown} */
   hello = null;
   /** @type {Error | null} */
@@ -122,7 +122,7 @@ class FakeRoom extends Emitter {
     if (this.refusal) throw this.refusal;
   }
 
-  async allArrived() {
+  async allReceived() {
     await settled();
     if (this.arrival) throw this.arrival;
   }
@@ -176,8 +176,8 @@ class FakeRoom extends Emitter {
       audioTrack: null,
       info: { video: true, audio: true, screen: false },
     };
-    this.members.set(member.id, member);
-    this.emit('joined', /** @type {CallMember} */ (member));
+    this.participants.set(member.id, member);
+    this.emit('joined', /** @type {CallParticipant} */ (member));
     return member;
   }
 }
@@ -703,9 +703,9 @@ describe('people who come and go while recording', () => {
 
     const bob = room.enter('bob');
     bob.info.audio = false;
-    room.emit('state', /** @type {CallMember} */ (bob));
-    room.members.delete(bob.id);
-    room.emit('left', /** @type {CallMember} */ (bob));
+    room.emit('state', /** @type {CallParticipant} */ (bob));
+    room.participants.delete(bob.id);
+    room.emit('left', /** @type {CallParticipant} */ (bob));
 
     assert.deepEqual(['mixer1 add bob', 'mixer1 update bob', 'mixer1 remove id of bob'], log.lines);
   });

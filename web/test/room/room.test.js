@@ -212,7 +212,7 @@ describe('entering', () => {
     assert.deepEqual(['me', 'alice 2', 4, 's'], [room.id, room.name, room.marker, room.spoolToken]);
     assert.deepEqual(
       ['bob'],
-      [...room.members.values()].map(({ name }) => name),
+      [...room.participants.values()].map(({ name }) => name),
     );
     assert.deepEqual(['me', [{ urls: 'stun:x' }]], [mesh.options.id, mesh.options.configuration.iceServers]);
   });
@@ -257,7 +257,7 @@ describe('entering', () => {
 
     assert.deepEqual(
       ['carol'],
-      [...room.members.values()].map(({ name }) => name),
+      [...room.participants.values()].map(({ name }) => name),
     );
   });
 });
@@ -340,7 +340,7 @@ describe('subscribing', () => {
     const { room, signaling, mesh, events } = await enter([member('bob')]);
 
     room.subscribe({ '*': SMALL });
-    const arrived = room.allArrived();
+    const arrived = room.allReceived();
     await time.pass(200);
     const early = signaling.of('received');
     mesh.deliver('id of bob');
@@ -369,7 +369,7 @@ describe('subscribing', () => {
       'id of carol': SMALL,
     });
 
-    await room.allArrived();
+    await room.allReceived();
   });
 
   test('asks no picture of who has none', async (context) => {
@@ -377,7 +377,7 @@ describe('subscribing', () => {
     const { room, mesh } = await enter([member('bob', { video: false })], { '*': SMALL });
     mesh.reports.set('id of bob', [{ type: 'inbound-rtp', kind: 'audio', packetsReceived: 3 }]);
 
-    const arrived = room.allArrived();
+    const arrived = room.allReceived();
     await time.pass(200);
 
     await arrived;
@@ -387,7 +387,7 @@ describe('subscribing', () => {
     const time = new FakeTime(context);
     const { room, mesh } = await enter([member('bob'), member('carol'), member('dave')], { '*': SMALL });
     mesh.deliver('id of carol');
-    const failed = assert.rejects(room.allArrived(), {
+    const failed = assert.rejects(room.allReceived(), {
       name: 'StepTimeout',
       message: 'No picture or sound of bob, dave arrived within 20 s.',
     });
@@ -400,7 +400,7 @@ describe('subscribing', () => {
   test('stops waiting for who left', async (context) => {
     const time = new FakeTime(context);
     const { room, signaling } = await enter([member('bob')], { '*': SMALL });
-    const arrived = room.allArrived();
+    const arrived = room.allReceived();
 
     await signaling.say({ type: 'left', id: 'id of bob', reason: 'left' });
     await time.pass(100);
@@ -417,7 +417,7 @@ describe('what the server tells', () => {
     await settled();
 
     assert.deepEqual(['joined bob', 'requested'], events);
-    assert.equal('bob', room.members.get('id of bob')?.name);
+    assert.equal('bob', room.participants.get('id of bob')?.name);
     assert.deepEqual([['setRequestedSize', 'id of bob', SMALL]], mesh.calls);
   });
 
@@ -428,7 +428,7 @@ describe('what the server tells', () => {
     await signaling.say({ type: 'left', id: 'a stranger', reason: 'left' });
 
     assert.deepEqual(['left bob'], events);
-    assert.equal(0, room.members.size);
+    assert.equal(0, room.participants.size);
     assert.deepEqual(['remove', 'id of bob'], mesh.calls[0]);
   });
 
@@ -452,7 +452,7 @@ describe('what the server tells', () => {
       connected: true,
     });
 
-    const { audio, video, screen } = room.members.get('id of bob')?.info ?? assert.fail();
+    const { audio, video, screen } = room.participants.get('id of bob')?.info ?? assert.fail();
     assert.deepEqual([false, true, true], [audio, video, screen]);
     assert.deepEqual(['state bob'], events);
   });
@@ -491,7 +491,7 @@ test('tracks that arrive belong to their member', async () => {
   track('id of bob', 'audio');
   track('a stranger', 'video');
 
-  const { videoTrack, audioTrack } = room.members.get('id of bob') ?? assert.fail();
+  const { videoTrack, audioTrack } = room.participants.get('id of bob') ?? assert.fail();
   assert.deepEqual(['video', 'audio'], [videoTrack?.kind, audioTrack?.kind]);
   assert.deepEqual(['track bob', 'track bob'], events);
 });
@@ -591,7 +591,7 @@ test('who leaves says so, and hangs up everywhere', async () => {
   room.leave();
 
   assert.deepEqual({ type: 'bye' }, signaling.sent.at(-1));
-  assert.deepEqual([true, ['close'], 0], [signaling.closed, mesh.calls.at(-1), room.members.size]);
+  assert.deepEqual([true, ['close'], 0], [signaling.closed, mesh.calls.at(-1), room.participants.size]);
 });
 
 test('clock and end of signalling are passed on', async () => {
@@ -638,6 +638,6 @@ describe('a member who came by way of another server', () => {
 
     mesh.emit('joined', member('bob', { id: 'another bob' }));
 
-    assert.equal('bob 2', room.members.get('another bob')?.name);
+    assert.equal('bob 2', room.participants.get('another bob')?.name);
   });
 });

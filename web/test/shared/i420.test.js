@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { blit, chroma, fill, fromRgba, pictureAt, pictureBytes } from '../../src/shared/i420.js';
+import { blit, chroma, fill, fromRgba, imageAt, imageBytes } from '../../src/shared/i420.js';
 import { dice } from '../support/dice.js';
 
-/** @typedef {import('../../src/shared/i420.js').Picture} Picture */
+/** @typedef {import('../../src/shared/i420.js').I420Image} I420Image */
 
-/** One sample of a plane. @param {Uint8Array} memory @param {Picture} picture @param {number} plane @param {number} x @param {number} y */
-function sample(memory, picture, plane, x, y) {
-  const { offset, stride } = /** @type {PlaneLayout} */ (picture.layout[plane]);
+/** One sample of a plane. @param {Uint8Array} memory @param {I420Image} image @param {number} plane @param {number} x @param {number} y */
+function sample(memory, image, plane, x, y) {
+  const { offset, stride } = /** @type {PlaneLayout} */ (image.layout[plane]);
   return Number(memory[offset + y * stride + x]);
 }
 
-/** Luma and chroma of one pixel. @param {Uint8Array} memory @param {Picture} picture @param {number} x @param {number} y */
-const pixel = (memory, picture, x, y) => [
-  sample(memory, picture, 0, x, y),
-  sample(memory, picture, 1, x >> 1, y >> 1),
-  sample(memory, picture, 2, x >> 1, y >> 1),
+/** Luma and chroma of one pixel. @param {Uint8Array} memory @param {I420Image} image @param {number} x @param {number} y */
+const pixel = (memory, image, x, y) => [
+  sample(memory, image, 0, x, y),
+  sample(memory, image, 1, x >> 1, y >> 1),
+  sample(memory, image, 2, x >> 1, y >> 1),
 ];
 
 /** RGBA pixels, each by a function of its place. @param {number} width @param {number} height @param {(x: number, y: number) => readonly number[]} colour @param {number} [stride] */
@@ -46,7 +46,7 @@ function near(expected, given, tolerance, what) {
   );
 }
 
-describe('a picture in memory', () => {
+describe('an image in memory', () => {
   test('has planes that do not touch, padding included', () => {
     for (const [width, height] of /** @type {const} */ ([
       [640, 360],
@@ -54,14 +54,14 @@ describe('a picture in memory', () => {
       [1, 1],
       [2, 3],
     ])) {
-      const { layout, start, bytes } = pictureAt(width, height, 1000);
+      const { layout, start, bytes } = imageAt(width, height, 1000);
 
       const [y, u, v] = layout;
       // Chrome refuses a layout whose stride times rows reaches into the next plane.
       assert.ok(y.offset + y.stride * height < u.offset);
       assert.ok(u.offset + u.stride * chroma(height) < v.offset);
       assert.ok(v.offset + v.stride * chroma(height) < start + bytes);
-      assert.deepEqual([1000, pictureBytes(width, height)], [start, bytes]);
+      assert.deepEqual([1000, imageBytes(width, height)], [start, bytes]);
     }
   });
 
@@ -72,25 +72,25 @@ describe('a picture in memory', () => {
 
 describe('filling', () => {
   test('colours a rectangle and nothing else', () => {
-    const picture = pictureAt(16, 8, 32);
-    const memory = new Uint8Array(32 + picture.bytes).fill(7);
+    const image = imageAt(16, 8, 32);
+    const memory = new Uint8Array(32 + image.bytes).fill(7);
 
-    fill(memory, picture, { x: 4, y: 2, width: 6, height: 4 }, [200, 100, 50]);
+    fill(memory, image, { x: 4, y: 2, width: 6, height: 4 }, [200, 100, 50]);
 
     for (let y = 0; y < 8; y += 1) {
       for (let x = 0; x < 16; x += 1) {
         const inside = x >= 4 && x < 10 && y >= 2 && y < 6;
-        assert.deepEqual(inside ? [200, 100, 50] : [7, 7, 7], pixel(memory, picture, x, y));
+        assert.deepEqual(inside ? [200, 100, 50] : [7, 7, 7], pixel(memory, image, x, y));
       }
     }
     assert.equal(memory.length - 24 - 2 * 6, memory.filter((byte) => byte === 7).length);
   });
 
-  test('covers a picture of odd size to its last sample', () => {
-    const picture = pictureAt(5, 3);
-    const memory = new Uint8Array(picture.bytes);
+  test('covers an image of odd size to its last sample', () => {
+    const image = imageAt(5, 3);
+    const memory = new Uint8Array(image.bytes);
 
-    fill(memory, picture, { x: 0, y: 0, width: 5, height: 3 }, [1, 2, 3]);
+    fill(memory, image, { x: 0, y: 0, width: 5, height: 3 }, [1, 2, 3]);
 
     assert.deepEqual(
       [15, 6, 6],
@@ -100,10 +100,10 @@ describe('filling', () => {
 });
 
 describe('copying', () => {
-  /** Two pictures in one memory, the first one full of noise. @param {[number, number]} from @param {[number, number]} to */
+  /** Two images in one memory, the first one full of noise. @param {[number, number]} from @param {[number, number]} to */
   function two(from, to) {
-    const small = pictureAt(...from);
-    const large = pictureAt(...to, small.bytes);
+    const small = imageAt(...from);
+    const large = imageAt(...to, small.bytes);
     const memory = new Uint8Array(small.bytes + large.bytes);
     const roll = dice(3);
     for (let at = 0; at < small.bytes; at += 1) memory[at] = 1 + roll() * 250;
@@ -136,7 +136,7 @@ describe('copying', () => {
     }
   });
 
-  test('takes pictures of odd size whole', () => {
+  test('takes images of odd size whole', () => {
     const { small, large, memory } = two([5, 3], [12, 8]);
 
     blit(memory, small, large, 2, 2);
@@ -163,21 +163,21 @@ describe('converting from RGBA', () => {
 
   test('gives the colours of BT.601 in limited range', () => {
     for (const [name, colour] of Object.entries(COLOURS)) {
-      const picture = pictureAt(4, 4);
-      const memory = new Uint8Array(picture.bytes);
+      const image = imageAt(4, 4);
+      const memory = new Uint8Array(image.bytes);
 
       fromRgba(
         rgba(4, 4, () => colour),
         16,
         memory,
-        picture,
+        image,
       );
 
       for (const [x, y] of /** @type {const} */ ([
         [0, 0],
         [3, 3],
       ])) {
-        near(bt601(colour), pixel(memory, picture, x, y), 2, name);
+        near(bt601(colour), pixel(memory, image, x, y), 2, name);
       }
     }
   });
@@ -185,20 +185,20 @@ describe('converting from RGBA', () => {
   test('gives the same for BGRA', () => {
     const turned = (/** @type {readonly number[]} */ [r = 0, g = 0, b = 0]) => [b, g, r];
     for (const colour of Object.values(COLOURS)) {
-      const picture = pictureAt(2, 2);
-      const [one, other] = [new Uint8Array(picture.bytes), new Uint8Array(picture.bytes)];
+      const image = imageAt(2, 2);
+      const [one, other] = [new Uint8Array(image.bytes), new Uint8Array(image.bytes)];
 
       fromRgba(
         rgba(2, 2, () => colour),
         8,
         one,
-        picture,
+        image,
       );
       fromRgba(
         rgba(2, 2, () => turned(colour)),
         8,
         other,
-        picture,
+        image,
         true,
       );
 
@@ -208,23 +208,23 @@ describe('converting from RGBA', () => {
 
   test('averages chroma over two by two pixels', () => {
     const colours = [COLOURS.red, COLOURS.blue, COLOURS.green, COLOURS.white];
-    const picture = pictureAt(2, 2);
-    const memory = new Uint8Array(picture.bytes);
+    const image = imageAt(2, 2);
+    const memory = new Uint8Array(image.bytes);
 
     fromRgba(
       rgba(2, 2, (x, y) => colours[y * 2 + x] ?? []),
       8,
       memory,
-      picture,
+      image,
     );
 
     const mean = [0, 1, 2].map((index) =>
       colours.reduce((sum, colour) => sum + Number(bt601(colour)[index]) / 4, 0),
     );
-    const [, u, v] = pixel(memory, picture, 0, 0);
+    const [, u, v] = pixel(memory, image, 0, 0);
     near(mean.slice(1), [Number(u), Number(v)], 2, 'chroma');
     colours.forEach((colour, index) =>
-      near(bt601(colour), [sample(memory, picture, 0, index % 2, index >> 1)], 2, 'luma'),
+      near(bt601(colour), [sample(memory, image, 0, index % 2, index >> 1)], 2, 'luma'),
     );
   });
 
@@ -235,30 +235,30 @@ describe('converting from RGBA', () => {
       [3, 2],
       [2, 3],
     ])) {
-      const picture = pictureAt(width, height);
-      const memory = new Uint8Array(picture.bytes);
+      const image = imageAt(width, height);
+      const memory = new Uint8Array(image.bytes);
       const colour = (/** @type {number} */ x, /** @type {number} */ y) =>
         x >= (width & ~1) || y >= (height & ~1) ? COLOURS.red : COLOURS.blue;
 
-      fromRgba(rgba(width, height, colour), width * 4, memory, picture);
+      fromRgba(rgba(width, height, colour), width * 4, memory, image);
 
       for (let y = 0; y < height; y += 1) {
         for (let x = 0; x < width; x += 1) {
-          near(bt601(colour(x, y)), pixel(memory, picture, x, y), 2, `${width}x${height} at ${x}, ${y}`);
+          near(bt601(colour(x, y)), pixel(memory, image, x, y), 2, `${width}x${height} at ${x}, ${y}`);
         }
       }
     }
   });
 
-  test('reads rows by their stride and writes nothing but the picture', () => {
-    const picture = pictureAt(4, 2, 50);
-    const memory = new Uint8Array(50 + picture.bytes + 50).fill(9);
+  test('reads rows by their stride and writes nothing but the image', () => {
+    const image = imageAt(4, 2, 50);
+    const memory = new Uint8Array(50 + image.bytes + 50).fill(9);
     const pixels = rgba(4, 2, (_, y) => (y ? COLOURS.white : COLOURS.black), 4 * 4 + 20);
 
-    fromRgba(pixels, 36, memory, picture);
+    fromRgba(pixels, 36, memory, image);
 
-    assert.deepEqual([16, 235], [sample(memory, picture, 0, 3, 0), sample(memory, picture, 0, 3, 1)]);
+    assert.deepEqual([16, 235], [sample(memory, image, 0, 3, 0), sample(memory, image, 0, 3, 1)]);
     assert.ok(memory.subarray(0, 50).every((byte) => byte === 9));
-    assert.ok(memory.subarray(50 + picture.bytes).every((byte) => byte === 9));
+    assert.ok(memory.subarray(50 + image.bytes).every((byte) => byte === 9));
   });
 });

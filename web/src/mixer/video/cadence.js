@@ -49,7 +49,7 @@ function keep(list, value, most) {
   if (list.length > most) list.shift();
 }
 
-/** @template T what the queue holds: a copied picture */
+/** @template T what the queue holds: a copied image */
 export class Cadence {
   /** @type {{item: T, time: number}[]} */
   #queue = [];

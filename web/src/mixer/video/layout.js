@@ -1,4 +1,4 @@
-/** Where everybody stands in the picture. */
+/** Where everybody stands in the image. */
 
 /** @param {number} value */
 const evenDown = (value) => 2 * Math.floor(value / 2);
@@ -7,8 +7,8 @@ const evenDown = (value) => 2 * Math.floor(value / 2);
  * Returns the tiles of a grid: as square as possible, the last row centred, every edge on an even pixel.
  *
  * @param {number} count
- * @param {number} width of the picture, pixels
- * @param {number} height of the picture, pixels
+ * @param {number} width of the image, pixels
+ * @param {number} height of the image, pixels
  * @returns {TileRect[]}
  */
 export function grid(count, width, height) {
@@ -29,8 +29,8 @@ export function grid(count, width, height) {
  * Returns one large tile above a strip of small ones: the first is the large one.
  *
  * @param {number} count
- * @param {number} width of the picture, pixels
- * @param {number} height of the picture, pixels
+ * @param {number} width of the image, pixels
+ * @param {number} height of the image, pixels
  * @returns {TileRect[]}
  */
 export function speaker(count, width, height) {
@@ -53,7 +53,7 @@ export function speaker(count, width, height) {
  * @param {LayoutName} layout
  * @param {string[]} ids in the order of the tiles
  * @param {string | null} first who stands large in the layout 'speaker'
- * @param {{width: number, height: number}} picture
+ * @param {{width: number, height: number}} image
  * @returns {Map<string, TileRect>}
  */
 export function arrange(layout, ids, first, { width, height }) {
@@ -66,16 +66,16 @@ export function arrange(layout, ids, first, { width, height }) {
 }
 
 /**
- * Returns where a picture of the given size lies in a tile: as large as fits, centred, every edge even.
+ * Returns where an image of the given size lies in a tile: as large as fits, centred, every edge even.
  *
- * @param {{width: number, height: number}} picture
+ * @param {{width: number, height: number}} image
  * @param {TileRect} tile
  * @returns {TileRect}
  */
-export function contain(picture, tile) {
-  const scale = Math.min(tile.width / picture.width, tile.height / picture.height);
-  const width = Math.min(tile.width, 2 * Math.round((picture.width * scale) / 2));
-  const height = Math.min(tile.height, 2 * Math.round((picture.height * scale) / 2));
+export function contain(image, tile) {
+  const scale = Math.min(tile.width / image.width, tile.height / image.height);
+  const width = Math.min(tile.width, 2 * Math.round((image.width * scale) / 2));
+  const height = Math.min(tile.height, 2 * Math.round((image.height * scale) / 2));
   return {
     x: tile.x + evenDown((tile.width - width) / 2),
     y: tile.y + evenDown((tile.height - height) / 2),
@@ -85,7 +85,7 @@ export function contain(picture, tile) {
 }
 
 /**
- * Returns how large each picture has to come, by who it is of.
+ * Returns how large each image has to come, by who it is of.
  *
  * @param {string[]} ids
  * @param {RecordPlan} plan

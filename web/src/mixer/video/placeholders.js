@@ -1,10 +1,10 @@
-/** Name labels and cards: drawn once on a canvas, then copied like any other picture. */
+/** Name labels and cards: drawn once on a canvas, then copied like any other image. */
 
 import { fromRgba } from '../../shared/i420.js';
 import { place } from './planes.js';
 
 /** @typedef {import('./planes.js').Arena} Arena */
-/** @typedef {import('../../shared/i420.js').Picture} Picture */
+/** @typedef {import('../../shared/i420.js').I420Image} I420Image */
 
 /**
  * Returns the label that stands in the lower left corner of a tile, or null where there is no name or no room.
@@ -33,13 +33,13 @@ export function drawLabel(arena, name, tile) {
  * Draws a card with the participant's initial and name over the whole tile.
  *
  * @param {Arena} arena
- * @param {Picture} composite
+ * @param {I420Image} composite
  * @param {string} name
  * @param {TileRect} tile
  */
-export function drawCard(arena, composite, name, tile) {
+export function drawPlaceholder(arena, composite, name, tile) {
   const { width, height } = tile;
-  const card = draw(arena, width, height, (context) => {
+  const placeholder = draw(arena, width, height, (context) => {
     context.fillStyle = '#20242c';
     context.fillRect(0, 0, width, height);
     const radius = height * 0.19;
@@ -55,9 +55,9 @@ export function drawCard(arena, composite, name, tile) {
     context.font = `500 ${Math.round(height * 0.08)}px system-ui, sans-serif`;
     context.fillText(name, width / 2, height * 0.74, width * 0.9);
   });
-  if (!card) return;
-  place(arena.memory, card, composite, tile);
-  arena.give(card);
+  if (!placeholder) return;
+  place(arena.memory, placeholder, composite, tile);
+  arena.free(placeholder);
 }
 
 /**
@@ -67,13 +67,13 @@ export function drawCard(arena, composite, name, tile) {
  * @param {(context: OffscreenCanvasRenderingContext2D) => void} paint
  */
 function draw(arena, width, height, paint) {
-  const picture = arena.take(width, height);
+  const image = arena.allocate(width, height);
   const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
-  if (!picture || !context) return null;
+  if (!image || !context) return null;
   paint(context);
   const { data } = context.getImageData(0, 0, width, height);
-  fromRgba(data, width * 4, arena.memory, picture);
-  return picture;
+  fromRgba(data, width * 4, arena.memory, image);
+  return image;
 }
 
 /** @param {string} text @param {string} font */

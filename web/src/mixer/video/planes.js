@@ -1,8 +1,8 @@
 /** From a VideoFrame of any format to I420 planes in the worker's memory, and from there into a tile. */
 
-import { blit, chroma, fromRgba, pictureAt, pictureBytes } from '../../shared/i420.js';
+import { blit, chroma, fromRgba, imageAt, imageBytes } from '../../shared/i420.js';
 
-/** @typedef {import('../../shared/i420.js').Picture} Picture */
+/** @typedef {import('../../shared/i420.js').I420Image} I420Image */
 
 /** Hands out pieces of one memory: first fit, neighbours merged when they are given back. */
 export class Arena {
@@ -15,21 +15,21 @@ export class Arena {
     this.#free = [{ start: 0, bytes }];
   }
 
-  /** Returns a picture's place, or null where no piece is large enough. @param {number} width @param {number} height */
-  take(width, height) {
-    const bytes = pictureBytes(width, height);
+  /** Returns an image's place, or null where no piece is large enough. @param {number} width @param {number} height */
+  allocate(width, height) {
+    const bytes = imageBytes(width, height);
     const index = this.#free.findIndex((piece) => piece.bytes >= bytes);
     const piece = this.#free[index];
     if (!piece) return null;
-    const picture = pictureAt(width, height, piece.start);
+    const image = imageAt(width, height, piece.start);
     piece.start += bytes;
     piece.bytes -= bytes;
     if (piece.bytes === 0) this.#free.splice(index, 1);
-    return picture;
+    return image;
   }
 
-  /** @param {Picture} picture */
-  give({ start, bytes }) {
+  /** @param {I420Image} image */
+  free({ start, bytes }) {
     const next = this.#free.findIndex((piece) => piece.start > start);
     const index = next < 0 ? this.#free.length : next;
     this.#free.splice(index, 0, { start, bytes });
@@ -56,57 +56,57 @@ export class FrameReader {
   }
 
   /**
-   * Returns the frame's visible picture as I420 in the arena, or null where the arena is full or the format unknown.
+   * Returns the frame's visible image as I420 in the arena, or null where the arena is full or the format unknown.
    *
    * @param {VideoFrame} frame stays open
-   * @returns {Promise<Picture | null>}
+   * @returns {Promise<I420Image | null>}
    */
   async read(frame) {
     const { width, height } = frame.visibleRect ?? { width: frame.codedWidth, height: frame.codedHeight };
-    const picture = this.#arena.take(width, height);
-    if (!picture) return null;
+    const image = this.#arena.allocate(width, height);
+    if (!image) return null;
     try {
       switch (frame.format) {
         case 'I420':
         case 'I420A':
-          await this.#planar(frame, picture);
+          await this.#planar(frame, image);
           break;
         case 'NV12':
-          await this.#interleaved(frame, picture);
+          await this.#interleaved(frame, image);
           break;
         default:
-          await this.#packed(frame, picture);
+          await this.#packed(frame, image);
       }
-      return picture;
+      return image;
     } catch (error) {
-      this.#arena.give(picture);
+      this.#arena.free(image);
       throw error;
     }
   }
 
-  /** @param {VideoFrame} frame @param {Picture} picture */
-  async #planar(frame, picture) {
+  /** @param {VideoFrame} frame @param {I420Image} image */
+  async #planar(frame, image) {
     /** @type {PlaneLayout[]} */
-    const layout = [...picture.layout];
+    const layout = [...image.layout];
     if (frame.format !== 'I420A') {
       await frame.copyTo(this.#arena.memory, { layout });
       return;
     }
     // The alpha plane has to go somewhere; what lies behind it shows through in no camera.
-    const own = pictureAt(picture.width, picture.height);
+    const own = imageAt(image.width, image.height);
     await this.#convert(2 * own.bytes, async (scratch) => {
-      await frame.copyTo(scratch, { layout: [...own.layout, { offset: own.bytes, stride: picture.width }] });
-      for (let plane = 0; plane < 3; plane += 1) copyPlane(scratch, own, this.#arena.memory, picture, plane);
+      await frame.copyTo(scratch, { layout: [...own.layout, { offset: own.bytes, stride: image.width }] });
+      for (let plane = 0; plane < 3; plane += 1) copyPlane(scratch, own, this.#arena.memory, image, plane);
     });
   }
 
-  /** NV12: luma as it is, U and V taken apart. @param {VideoFrame} frame @param {Picture} picture */
-  async #interleaved(frame, picture) {
-    const { width, height } = picture;
-    const pairs = { offset: pictureBytes(width, height), stride: 2 * chroma(width) };
+  /** NV12: luma as it is, U and V taken apart. @param {VideoFrame} frame @param {I420Image} image */
+  async #interleaved(frame, image) {
+    const { width, height } = image;
+    const pairs = { offset: imageBytes(width, height), stride: 2 * chroma(width) };
     const { memory } = this.#arena;
-    const [luma, u, v] = picture.layout;
-    await this.#convert(2 * pictureBytes(width, height), async (scratch) => {
+    const [luma, u, v] = image.layout;
+    await this.#convert(2 * imageBytes(width, height), async (scratch) => {
       await frame.copyTo(scratch, { layout: [{ offset: 0, stride: width }, pairs] });
       memory.set(scratch.subarray(0, width * height), luma.offset);
       for (let row = 0; row < chroma(height); row += 1) {
@@ -120,13 +120,13 @@ export class FrameReader {
   }
 
   /** RGBA, RGBX, BGRA, BGRX and, by Chrome's own conversion to RGBA, the rest; none to I420 (Chrome fact 16). */
-  async #packed(/** @type {VideoFrame} */ frame, /** @type {Picture} */ picture) {
-    const { width, height } = picture;
+  async #packed(/** @type {VideoFrame} */ frame, /** @type {I420Image} */ image) {
+    const { width, height } = image;
     const bgra = frame.format?.startsWith('BGR') ?? false;
     const options = { format: bgra ? 'BGRA' : 'RGBA', layout: [{ offset: 0, stride: 4 * width }] };
     await this.#convert(4 * width * height, async (scratch) => {
       await frame.copyTo(scratch, /** @type {VideoFrameCopyToOptions} */ (options));
-      fromRgba(scratch, 4 * width, this.#arena.memory, picture, bgra);
+      fromRgba(scratch, 4 * width, this.#arena.memory, image, bgra);
     });
   }
 
@@ -147,7 +147,7 @@ export class FrameReader {
   }
 }
 
-/** @param {Uint8Array} from @param {Picture} source @param {Uint8Array} to @param {Picture} target @param {number} plane */
+/** @param {Uint8Array} from @param {I420Image} source @param {Uint8Array} to @param {I420Image} target @param {number} plane */
 function copyPlane(from, source, to, target, plane) {
   const a = /** @type {PlaneLayout} */ (source.layout[plane]);
   const b = /** @type {PlaneLayout} */ (target.layout[plane]);
@@ -156,12 +156,12 @@ function copyPlane(from, source, to, target, plane) {
 }
 
 /**
- * Puts a picture into a rectangle of another one: copied where the sizes agree, else scaled. What is twice as large or
+ * Puts an image into a rectangle of another one: copied where the sizes agree, else scaled. What is twice as large or
  * more is averaged down first, so that nothing small gets lost between two samples.
  *
  * @param {Uint8Array} memory holds both
- * @param {Picture} from
- * @param {Picture} to
+ * @param {I420Image} from
+ * @param {I420Image} to
  * @param {TileRect} rect all even
  */
 export function place(memory, from, to, rect) {

@@ -1,29 +1,29 @@
-/** The one steady picture: each tick takes everybody's due frame, copies it into its tile and writes one I420 frame. */
+/** The one steady image: each tick takes everybody's due frame, copies it into its tile and writes one I420 frame. */
 
 import { pageNow } from '../../shared/clock.js';
 import { keepCollecting } from '../../shared/garbage.js';
-import { fill, pictureBytes } from '../../shared/i420.js';
+import { fill, imageBytes } from '../../shared/i420.js';
 import { Ticker } from '../../shared/ticker.js';
 import { Watchdog } from '../../shared/watchdog.js';
 import { Cadence } from './cadence.js';
-import { drawCard, drawLabel } from './placeholders.js';
+import { drawPlaceholder, drawLabel } from './placeholders.js';
 import { arrange, contain } from './layout.js';
 import { MediaClock } from './media-clock.js';
 import { Arena, FrameReader, place } from './planes.js';
 
-/** @typedef {import('../../shared/i420.js').Picture} Picture */
+/** @typedef {import('../../shared/i420.js').I420Image} I420Image */
 
 const BACKGROUND = /** @type {const} */ ([24, 130, 126]);
-/** A picture from which nothing came for so long, in ms, gives way to the card with the name. */
+/** An image from which nothing came for so long, in ms, gives way to the card with the name. */
 const STALE = 2000;
 /** How often written ticks are reported, in ms. */
 const REPORT_EVERY = 500;
-/** Pictures that the memory can hold: the queues' and some. */
+/** Images that the memory can hold: the queues' and some. */
 const PICTURES = 48;
 
 /** One participant: a source of frames, a queue, a tile. */
 class Source {
-  /** @type {Picture | null} */
+  /** @type {I420Image | null} */
   shown = null;
   /** @type {TileRect} */
   tile = { x: 0, y: 0, width: 0, height: 0 };
@@ -31,12 +31,12 @@ class Source {
   reader = null;
   /** Whether the camera is on as far as the room knows. */
   wanted = true;
-  /** Whether the tile shows a live picture. */
+  /** Whether the tile shows a live image. */
   live = false;
   lastFrame = 0;
   watchdog = new Watchdog();
   delay = 0;
-  /** @type {Picture | null} */
+  /** @type {I420Image | null} */
   label = null;
 
   /** @param {string} id @param {string} name @param {boolean} remote @param {number} step */
@@ -44,7 +44,7 @@ class Source {
     this.id = id;
     this.name = name;
     this.remote = remote;
-    /** @type {Cadence<Picture>} */
+    /** @type {Cadence<I420Image>} */
     this.cadence = new Cadence(step, remote);
     this.clock = new MediaClock();
   }
@@ -74,10 +74,10 @@ class VideoMixer {
   constructor({ writable, layout, names, ...size }) {
     this.#layout = layout;
     this.#names = names;
-    const largest = pictureBytes(Math.max(size.width, 1280), Math.max(size.height, 720));
+    const largest = imageBytes(Math.max(size.width, 1280), Math.max(size.height, 720));
     this.#arena = new Arena(PICTURES * largest);
     this.#frames = new FrameReader(this.#arena);
-    this.#composite = /** @type {Picture} */ (this.#arena.take(size.width, size.height));
+    this.#composite = /** @type {I420Image} */ (this.#arena.allocate(size.width, size.height));
     this.#writer = writable.getWriter();
     this.#step = 1000 / size.frameRate;
     this.#ticker = new Ticker(this.#step, (tick, due) => this.#tick(tick, due));
@@ -100,7 +100,7 @@ class VideoMixer {
     if (!source) return;
     source.reader?.cancel().catch(() => undefined);
     source.reader = readable?.getReader() ?? null;
-    for (const picture of source.cadence.clear()) this.#arena.give(picture);
+    for (const image of source.cadence.clear()) this.#arena.free(image);
     source.cadence = new Cadence(this.#step, source.remote);
     source.clock = new MediaClock();
     if (source.reader) void this.#read(source, source.reader);
@@ -112,8 +112,8 @@ class VideoMixer {
     if (!source) return;
     this.#sources.delete(id);
     source.reader?.cancel().catch(() => undefined);
-    for (const picture of [...source.cadence.clear(), source.shown, source.label]) {
-      if (picture) this.#arena.give(picture);
+    for (const image of [...source.cadence.clear(), source.shown, source.label]) {
+      if (image) this.#arena.free(image);
     }
     if (source.live) post({ type: 'video', time: pageNow(), id, on: false });
     this.#relayout = true;
@@ -156,16 +156,16 @@ class VideoMixer {
       if (done) return;
       const now = pageNow();
       try {
-        const picture = await this.#frames.read(frame);
+        const image = await this.#frames.read(frame);
         if (source.reader !== reader || this.#sources.get(source.id) !== source) {
-          if (picture) this.#arena.give(picture);
+          if (image) this.#arena.free(image);
           return;
         }
-        if (!picture) continue;
+        if (!image) continue;
         source.lastFrame = now;
         source.watchdog.feed();
-        const crowded = source.cadence.push(picture, source.clock.read(frame), now);
-        if (crowded) this.#arena.give(crowded);
+        const crowded = source.cadence.push(image, source.clock.read(frame), now);
+        if (crowded) this.#arena.free(crowded);
       } finally {
         frame.close();
       }
@@ -203,22 +203,22 @@ class VideoMixer {
     const tiles = arrange(this.#layout, [...this.#sources.keys()], this.#speaker, { width, height });
     for (const source of this.#sources.values()) {
       source.tile = /** @type {TileRect} */ (tiles.get(source.id));
-      if (source.label) this.#arena.give(source.label);
+      if (source.label) this.#arena.free(source.label);
       source.label = this.#names ? drawLabel(this.#arena, source.name, source.tile) : null;
       if (source.live && source.shown) this.#draw(source, source.shown);
-      else drawCard(this.#arena, this.#composite, source.name, source.tile);
+      else drawPlaceholder(this.#arena, this.#composite, source.name, source.tile);
     }
     const shown = [...this.#sources.values()].map(({ id, tile }) => ({ id, ...tile }));
     post({ type: 'layout', time: due, tiles: shown });
   }
 
-  /** Shows the frame that is due, or the card where there is no picture any more. @param {Source} source @param {number} due */
+  /** Shows the frame that is due, or the card where there is no image any more. @param {Source} source @param {number} due */
   #update(source, due) {
     const next = source.cadence.tick(due);
     if (next) {
-      for (const picture of next.skipped) this.#arena.give(picture);
+      for (const image of next.skipped) this.#arena.free(image);
       const changed = !source.shown || !sameSize(source.shown, next.item);
-      if (source.shown) this.#arena.give(source.shown);
+      if (source.shown) this.#arena.free(source.shown);
       source.shown = next.item;
       if (source.wanted) {
         if (changed || !source.live) fill(this.#arena.memory, this.#composite, source.tile, BACKGROUND);
@@ -232,7 +232,7 @@ class VideoMixer {
     }
     if (source.live && (!source.wanted || pageNow() - source.lastFrame > STALE)) {
       source.live = false;
-      drawCard(this.#arena, this.#composite, source.name, source.tile);
+      drawPlaceholder(this.#arena, this.#composite, source.name, source.tile);
       post({ type: 'video', time: due, id: source.id, on: false });
     }
     const { delay } = source.cadence;
@@ -242,17 +242,17 @@ class VideoMixer {
     }
   }
 
-  /** The picture that is the whole frame as it is: nobody else is there, and nothing is written on it. */
+  /** The image that is the whole frame as it is: nobody else is there, and nothing is written on it. */
   #direct() {
     const [only] = this.#sources.values();
     const shown = only?.live && !only.label ? only.shown : null;
     return this.#sources.size === 1 && shown && sameSize(shown, this.#composite) ? shown : null;
   }
 
-  /** @param {Source} source @param {Picture} picture */
-  #draw({ tile, label }, picture) {
+  /** @param {Source} source @param {I420Image} image */
+  #draw({ tile, label }, image) {
     const { memory } = this.#arena;
-    place(memory, picture, this.#composite, contain(picture, tile));
+    place(memory, image, this.#composite, contain(image, tile));
     if (label) {
       const y = tile.y + tile.height - label.height;
       place(memory, label, this.#composite, { x: tile.x, y, width: label.width, height: label.height });
@@ -260,7 +260,7 @@ class VideoMixer {
   }
 }
 
-/** @param {Picture} a @param {Picture} b */
+/** @param {I420Image} a @param {I420Image} b */
 const sameSize = (a, b) => a.width === b.width && a.height === b.height;
 
 /** @param {FromVideoWorker} message */

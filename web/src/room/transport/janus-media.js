@@ -5,7 +5,7 @@ import { createQueue } from '../../shared/queue.js';
 import { JanusError } from './janus-session.js';
 import {
   AUDIO_BITS,
-  Playing,
+  MutedPlayback,
   statisticsOf,
   travelTimesOf,
   videoEncoding,
@@ -130,8 +130,8 @@ export class Receiver extends Emitter {
   #layers = new Map();
   /** Whose a transceiver is, by mid: Janus uses one again for somebody else. @type {Map<string, FeedId>} */
   #feeds = new Map();
-  /** @type {Map<string, Playing>} */
-  #playing = new Map();
+  /** @type {Map<string, MutedPlayback>} */
+  #playback = new Map();
   #syncing = false;
 
   /** @param {() => Promise<Handle>} attach @param {FeedId} room @param {RTCConfiguration} configuration */
@@ -165,12 +165,12 @@ export class Receiver extends Emitter {
 
   /** @param {FeedId | undefined} feed */
   resumePlayback(feed) {
-    for (const [mid, playing] of this.#playing) if (this.#feeds.get(mid) === feed) playing.resumePlayback();
+    for (const [mid, playing] of this.#playback) if (this.#feeds.get(mid) === feed) playing.resumePlayback();
   }
 
   close() {
     this.#wanted = new Map();
-    for (const playing of this.#playing.values()) playing.close();
+    for (const playing of this.#playback.values()) playing.close();
     this.#connection.close();
   }
 
@@ -263,8 +263,8 @@ export class Receiver extends Emitter {
     const feed = this.#feeds.get(mid ?? '');
     if (mid === null || feed === undefined) return;
     if (track.kind === 'audio') {
-      const playing = this.#playing.get(mid) ?? new Playing();
-      this.#playing.set(mid, playing);
+      const playing = this.#playback.get(mid) ?? new MutedPlayback();
+      this.#playback.set(mid, playing);
       playing.play(track);
     }
     this.emit('track', { feed, track });

@@ -10,7 +10,7 @@ import { Emitter } from '../../shared/events.js';
 import { parse } from '../../shared/json.js';
 import { JanusError, Session } from './janus-session.js';
 import { LAYERS, Receiver, Sender } from './janus-media.js';
-import { sizeFor } from '../room.js';
+import { sizeFor } from '../participant.js';
 
 /** How often a lost Janus is looked for again, in ms. */
 const RETRY_EVERY = 500;

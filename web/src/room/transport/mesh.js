@@ -3,7 +3,13 @@
 import { Emitter } from '../../shared/events.js';
 import { pause } from '../../shared/pause.js';
 import { createQueue } from '../../shared/queue.js';
-import { AUDIO_BITS, Playing, travelTimesOf, videoEncoding, wantCaptureTime } from '../../webrtc/tracks.js';
+import {
+  AUDIO_BITS,
+  MutedPlayback,
+  travelTimesOf,
+  videoEncoding,
+  wantCaptureTime,
+} from '../../webrtc/tracks.js';
 
 /** How long to wait for the first candidate before an offer is taken back, in ms. */
 const GATHERED_WITHIN = 1000;
@@ -24,7 +30,7 @@ class Peer {
   #transceivers = new Map();
   /** @type {VideoSize | null} */
   #wanted = null;
-  #playing = new Playing();
+  #playback = new MutedPlayback();
 
   /**
    * @param {object} options
@@ -56,13 +62,13 @@ class Peer {
 
   /** Plays a sound from its first packet on: WebRTC keeps what comes before that, and catches up for seconds. @param {MediaStreamTrack} track */
   #play(track) {
-    this.#playing.play(track);
-    track.addEventListener('mute', () => this.#playing.close(), { once: true });
+    this.#playback.play(track);
+    track.addEventListener('mute', () => this.#playback.close(), { once: true });
   }
 
   /** Plays again what stopped together with the sound system. */
   resumePlayback() {
-    this.#playing.resumePlayback();
+    this.#playback.resumePlayback();
   }
 
   async #offer() {
@@ -189,7 +195,7 @@ class Peer {
   }
 
   close() {
-    this.#playing.close();
+    this.#playback.close();
     this.#connection.close();
   }
 }

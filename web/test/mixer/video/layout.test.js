@@ -46,7 +46,7 @@ for (const [name, layout] of Object.entries(LAYOUTS)) {
       }
     });
 
-    test('lies inside the picture, with every edge on an even pixel', () => {
+    test('lies inside the image, with every edge on an even pixel', () => {
       for (const { count, width, height } of cases) {
         for (const { left, top, right, bottom } of layout(count, width, height).map(edges)) {
           assert.ok(left >= 0 && top >= 0 && right <= width && bottom <= height);
@@ -62,7 +62,7 @@ describe('the grid', () => {
     assert.deepEqual([], grid(0, 640, 360));
   });
 
-  test('of one is the whole picture', () => {
+  test('of one is the whole image', () => {
     assert.deepEqual([{ x: 0, y: 0, width: 1280, height: 720 }], grid(1, 1280, 720));
   });
 
@@ -104,14 +104,14 @@ describe('the speaker layout', () => {
 });
 
 test('a grid does not mind who speaks', () => {
-  const picture = { width: 640, height: 360 };
+  const image = { width: 640, height: 360 };
 
-  const tiles = arrange('grid', ['alice', 'bob'], 'bob', picture);
+  const tiles = arrange('grid', ['alice', 'bob'], 'bob', image);
 
-  assert.deepEqual(arrange('grid', ['alice', 'bob'], null, picture), tiles);
+  assert.deepEqual(arrange('grid', ['alice', 'bob'], null, image), tiles);
 });
 
-describe('a picture in a tile', () => {
+describe('an image in a tile', () => {
   const tile = { x: 20, y: 40, width: 320, height: 180 };
 
   test('of the same shape fills it', () => {

@@ -1,20 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { chroma, fromRgba, pictureAt, pictureBytes } from '../../../src/shared/i420.js';
+import { chroma, fromRgba, imageAt, imageBytes } from '../../../src/shared/i420.js';
 import { Arena, FrameReader, place } from '../../../src/mixer/video/planes.js';
 import { dice } from '../../support/dice.js';
 import { FakeFrame } from '../../support/frame.js';
 import { settled } from '../../support/globals.js';
 
-/** @typedef {import('../../../src/shared/i420.js').Picture} Picture */
+/** @typedef {import('../../../src/shared/i420.js').I420Image} I420Image */
 
-/** The samples of a plane, row by row. @param {Uint8Array} memory @param {Picture} picture @param {number} plane */
-function plane(memory, picture, plane) {
-  const { offset, stride } = /** @type {PlaneLayout} */ (picture.layout[plane]);
-  const [width, height] = plane
-    ? [chroma(picture.width), chroma(picture.height)]
-    : [picture.width, picture.height];
+/** The samples of a plane, row by row. @param {Uint8Array} memory @param {I420Image} image @param {number} plane */
+function plane(memory, image, plane) {
+  const { offset, stride } = /** @type {PlaneLayout} */ (image.layout[plane]);
+  const [width, height] = plane ? [chroma(image.width), chroma(image.height)] : [image.width, image.height];
   return Array.from({ length: height }, (_, y) => [
     ...memory.subarray(offset + y * stride, offset + y * stride + width),
   ]);
@@ -24,26 +22,26 @@ function plane(memory, picture, plane) {
 const rows = (width, height, value) =>
   Array.from({ length: height }, (_, y) => Array.from({ length: width }, (_, x) => value(x, y)));
 
-/** A picture that is taken, or the test fails. @param {Arena} arena @param {number} width @param {number} height */
+/** An image that is taken, or the test fails. @param {Arena} arena @param {number} width @param {number} height */
 function taken(arena, width, height) {
-  const picture = arena.take(width, height);
-  assert.ok(picture);
-  return picture;
+  const image = arena.allocate(width, height);
+  assert.ok(image);
+  return image;
 }
 
 describe('an arena', () => {
   test('never hands out what somebody has, and gets everything back', () => {
     const roll = dice(1);
     const arena = new Arena(1_000_000);
-    /** @type {Picture[]} */
+    /** @type {I420Image[]} */
     let held = [];
     for (let round = 0; round < 3000; round += 1) {
-      const picture =
-        roll() < 0.55 ? arena.take(2 + Math.floor(roll() * 300), 2 + Math.floor(roll() * 200)) : null;
-      if (picture) held.push(picture);
+      const image =
+        roll() < 0.55 ? arena.allocate(2 + Math.floor(roll() * 300), 2 + Math.floor(roll() * 200)) : null;
+      if (image) held.push(image);
       else if (held.length > 0) {
         const index = Math.floor(roll() * held.length);
-        arena.give(/** @type {Picture} */ (held[index]));
+        arena.free(/** @type {I420Image} */ (held[index]));
         held = held.filter((_, other) => other !== index);
       }
 
@@ -53,7 +51,7 @@ describe('an arena', () => {
         assert.ok(piece.start + piece.bytes <= next, `round ${round}`);
       });
     }
-    for (const picture of held) arena.give(picture);
+    for (const image of held) arena.free(image);
 
     // Only one whole piece can hold this.
     const whole = taken(arena, 999, 660);
@@ -69,32 +67,32 @@ describe('an arena', () => {
       [2, 0, 1],
       [2, 1, 0],
     ]) {
-      const bytes = pictureBytes(16, 16);
+      const bytes = imageBytes(16, 16);
       const arena = new Arena(3 * bytes);
-      const pictures = [taken(arena, 16, 16), taken(arena, 16, 16), taken(arena, 16, 16)];
-      assert.equal(null, arena.take(2, 2));
+      const images = [taken(arena, 16, 16), taken(arena, 16, 16), taken(arena, 16, 16)];
+      assert.equal(null, arena.allocate(2, 2));
 
-      for (const index of order) arena.give(/** @type {Picture} */ (pictures[index]));
+      for (const index of order) arena.free(/** @type {I420Image} */ (images[index]));
 
       assert.equal(0, taken(arena, 16, 34).start);
     }
   });
 
   test('that is full says so, and is of use again later', () => {
-    const arena = new Arena(pictureBytes(64, 64) + 100);
-    const picture = taken(arena, 64, 64);
+    const arena = new Arena(imageBytes(64, 64) + 100);
+    const image = taken(arena, 64, 64);
 
-    assert.equal(null, arena.take(64, 64));
-    arena.give(picture);
-    assert.ok(arena.take(64, 64));
+    assert.equal(null, arena.allocate(64, 64));
+    arena.free(image);
+    assert.ok(arena.allocate(64, 64));
   });
 });
 
-describe('placing a picture', () => {
-  /** A picture of its own samples and a larger one of zeros. @param {[number, number]} size @param {(x: number, y: number, plane: number) => number} sample */
+describe('placing an image', () => {
+  /** An image of its own samples and a larger one of zeros. @param {[number, number]} size @param {(x: number, y: number, plane: number) => number} sample */
   function scene(size, sample, canvas = /** @type {[number, number]} */ ([64, 48])) {
-    const from = pictureAt(...size);
-    const to = pictureAt(...canvas, from.bytes);
+    const from = imageAt(...size);
+    const to = imageAt(...canvas, from.bytes);
     const memory = new Uint8Array(from.bytes + to.bytes);
     from.layout.forEach(({ offset, stride }, index) => {
       const [width, height] = index ? size.map(chroma) : size;
@@ -176,7 +174,7 @@ describe('placing a picture', () => {
         plane(memory, to, index).forEach((row, y) =>
           row.forEach((value, x) => {
             const expected = (120 * (x + 0.5)) / wide + (120 * (y + 0.5)) / high;
-            // A level for rounding twice; at the edges of an enlarged picture half a source sample is missing.
+            // A level for rounding twice; at the edges of an enlarged image half a source sample is missing.
             const [narrow, low] = index ? [chroma(width), chroma(height)] : [width, height];
             const edge =
               x < wide / narrow || x >= wide - wide / narrow || y < high / low || y >= high - high / low;
@@ -232,15 +230,15 @@ describe('reading a frame', () => {
       test(`of ${format} keeps every sample at ${width}x${height}`, async () => {
         const arena = new Arena(100_000);
 
-        const picture = await new FrameReader(arena).read(new FakeFrame(format, width, height, noise).frame);
+        const image = await new FrameReader(arena).read(new FakeFrame(format, width, height, noise).frame);
 
-        assert.ok(picture);
-        assert.deepEqual([width, height], [picture.width, picture.height]);
+        assert.ok(image);
+        assert.deepEqual([width, height], [image.width, image.height]);
         for (const index of [0, 1, 2]) {
           const size = index ? [chroma(width), chroma(height)] : [width, height];
           assert.deepEqual(
             rows(Number(size[0]), Number(size[1]), (x, y) => noise(x, y, index)),
-            plane(arena.memory, picture, index),
+            plane(arena.memory, image, index),
           );
         }
       });
@@ -250,18 +248,18 @@ describe('reading a frame', () => {
       test(`of ${format ?? 'an unknown format'} converts it at ${width}x${height}`, async () => {
         const arena = new Arena(100_000);
 
-        const picture = await new FrameReader(arena).read(new FakeFrame(format, width, height, noise).frame);
+        const image = await new FrameReader(arena).read(new FakeFrame(format, width, height, noise).frame);
 
-        assert.ok(picture);
+        assert.ok(image);
         const pixels = new Uint8Array(4 * width * height);
         pixels.forEach((_, at) => {
           pixels[at] = noise((at >> 2) % width, Math.floor((at >> 2) / width), at & 3);
         });
-        const expected = pictureAt(width, height);
+        const expected = imageAt(width, height);
         const memory = new Uint8Array(expected.bytes);
         fromRgba(pixels, 4 * width, memory, expected);
         for (const index of [0, 1, 2]) {
-          assert.deepEqual(plane(memory, expected, index), plane(arena.memory, picture, index));
+          assert.deepEqual(plane(memory, expected, index), plane(arena.memory, image, index));
         }
       });
     }
@@ -282,12 +280,12 @@ describe('reading a frame', () => {
   });
 
   test('that fails gives its place back', async () => {
-    const arena = new Arena(pictureBytes(64, 36));
+    const arena = new Arena(imageBytes(64, 36));
     const fake = new FakeFrame('NV12', 64, 36, noise);
     fake.ready = Promise.reject(new DOMException('closed', 'InvalidStateError'));
 
     await assert.rejects(new FrameReader(arena).read(fake.frame), { name: 'InvalidStateError' });
-    assert.ok(arena.take(64, 36));
+    assert.ok(arena.allocate(64, 36));
   });
 
   test('does not mind others that are read meanwhile', async () => {
@@ -298,9 +296,9 @@ describe('reading a frame', () => {
     );
     for (const fake of fakes) fake.ready = settled();
 
-    const pictures = await Promise.all(fakes.map((fake) => reader.read(fake.frame)));
+    const images = await Promise.all(fakes.map((fake) => reader.read(fake.frame)));
 
-    const lumas = pictures.map((picture) => new Set(picture ? plane(arena.memory, picture, 0).flat() : []));
+    const lumas = images.map((image) => new Set(image ? plane(arena.memory, image, 0).flat() : []));
     // The third is grey of 30 in RGB, which is luma 42.
     assert.deepEqual(
       [10, 20, 42, 40, 50].map((luma) => new Set([luma])),

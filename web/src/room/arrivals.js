@@ -1,0 +1,101 @@
+/** Arrivals: waits until the first frame and audio have arrived, from the others here and from us there. */
+
+import { stepTimeout, within } from '../shared/errors.js';
+import { Emitter } from '../shared/events.js';
+import { pause } from '../shared/pause.js';
+import { isReceiving } from '../webrtc/statistics.js';
+import { sizeFor } from './participant.js';
+
+/** How often the statistics are read for somebody's first frame and audio, in ms. */
+const CHECK_EVERY = 40;
+export const RECEIVED_WITHIN = 20_000;
+
+/** @typedef {import('./participant.js').Participant} Participant */
+
+/**
+ * Emits `received` with a participant whose first frame and audio have arrived.
+ *
+ * @extends {Emitter<{received: Participant}>}
+ */
+export class Arrivals extends Emitter {
+  /** Whom we receive. @type {Subscriptions} */
+  subscriptions = null;
+  /** The subscribers who must receive us before our join is done, by id. @type {Map<string, PromiseWithResolvers<void>>} */
+  #subscribers = new Map();
+  #participants;
+  #stats;
+
+  /**
+   * @param {Map<string, Participant>} participants
+   * @param {(id: string) => Promise<RTCStatsReport | null>} stats reads the statistics of the connection to somebody
+   */
+  constructor(participants, stats) {
+    super();
+    this.#participants = participants;
+    this.#stats = stats;
+  }
+
+  /** A subscriber must receive us before our join is done. @param {string} id */
+  expect(id) {
+    this.#subscribers.set(id, Promise.withResolvers());
+  }
+
+  /** A subscriber has received us, or has left. @param {string} id */
+  confirm(id) {
+    this.#subscribers.get(id)?.resolve();
+  }
+
+  /** Resolves when every expected subscriber has received us; fails with a StepTimeout that names one who has not. @param {number} ms */
+  async receivedByAll(ms) {
+    const waiting = [...this.#subscribers].map(([id, { promise }]) => {
+      const name = () => this.#participants.get(id)?.name ?? id;
+      return within(
+        promise,
+        ms,
+        () => `${name()} did not receive our first frame and sound within ${ms / 1000} s.`,
+      );
+    });
+    await Promise.all(waiting);
+    this.#subscribers.clear();
+  }
+
+  /** Resolves when everybody we subscribe to has arrived; fails with a StepTimeout that names who has not. */
+  async allReceived() {
+    const end = performance.now() + RECEIVED_WITHIN;
+    for (;;) {
+      const missing = [...this.#participants.values()].filter(
+        (one) => this.#isAwaited(one) && (one.info.audio || one.info.video),
+      );
+      if (missing.length === 0) return;
+      if (performance.now() > end) {
+        const names = missing.map(({ name }) => name).join(', ');
+        throw stepTimeout(`No picture or sound of ${names} arrived within 20 s.`);
+      }
+      await pause(CHECK_EVERY);
+    }
+  }
+
+  /** Watches for the first frame and audio of everybody we subscribe to. */
+  watchAll() {
+    for (const participant of this.#participants.values()) void this.watch(participant);
+  }
+
+  /** Watches for somebody's first frame and audio, as long as we subscribe to them. @param {Participant} participant */
+  async watch(participant) {
+    while (this.#isAwaited(participant) && this.#participants.get(participant.id) === participant) {
+      const stats = await this.#stats(participant.id);
+      // Another call may have watched for the same.
+      if (stats && !participant.received && isReceiving(stats, participant.info)) {
+        participant.received = true;
+        this.emit('received', participant);
+        return;
+      }
+      await pause(CHECK_EVERY);
+    }
+  }
+
+  /** @param {Participant} participant */
+  #isAwaited({ id, received }) {
+    return !received && sizeFor(this.subscriptions, id) !== null;
+  }
+}
