@@ -96,7 +96,7 @@ def test_what_a_film_can_not_do_is_told(room: Room, tmp_path: Path) -> None:
     alice = room.join("alice", media=film(tmp_path, seconds=2))
 
     for refused in (alice.share_screen, lambda: alice.replace_device("video"), lambda: alice.set_speaking(True)):
-        with pytest.raises(InvalidStateError, match="Who brings a film"):
+        with pytest.raises(InvalidStateError, match="A participant with a video file"):
             refused()
 
 

@@ -1,4 +1,4 @@
-/** The root of somebody else's page: builds the parts for it, and hands them to Python. The page itself sees nothing. */
+/** The root of another application's page: builds the parts of a client, and returns what Python calls. The page can't see it. */
 
 import { ApplicationMedia } from './application/media.js';
 import { ApplicationRoom } from './application/room.js';
@@ -21,7 +21,7 @@ import { unsupported } from './client/support.js';
  */
 export async function attach(hooks, { url, key, token, media, videoFile }) {
   const socket = (/** @type {string} */ path) => new URL(path, url.replace(/^http/, 'ws')).href;
-  // Who may open a socket from another origin is known by the key, which no address holds.
+  // The key lets a page of another origin open our sockets; it is in no address.
   const protocols = ['recording-harness', key];
   const client = new Client({
     unsupported,
@@ -35,8 +35,8 @@ export async function attach(hooks, { url, key, token, media, videoFile }) {
     createSpool: () => new Spool(socket('/spool'), protocols),
     createRecorder: (stream, spool, plan) => new Recorder(stream, spool, plan),
     tileSizes,
-    // Chrome fact 40: a page that follows a link is told that it is left, and may hang up; its content policy may allow
-    // no frame either. A window of its own, which closes when the download begins, disturbs nobody.
+    // Chrome fact 40: a link to a download fires `beforeunload`, and the page may hang up; its content policy may not
+    // allow a frame either. A window of its own, which closes when the download begins, does no harm.
     download: ({ url: path, name }) => download({ url: new URL(path, url).href, name }, '_blank'),
   });
   keepCollecting();

@@ -1,4 +1,4 @@
-/** The root of our own page: builds the parts, gives them to a Client, and hands that to people, NERTC code and Python. */
+/** The root of our own page: builds the parts of a client, and gives it to people (View), NERTC programs and Python. */
 
 import { Client } from './client/client.js';
 import { keepCollecting } from './shared/garbage.js';
@@ -45,7 +45,7 @@ const createClient = () =>
 
 const page = /** @type {Window & {NERTC?: unknown, client?: Client, harness?: unknown}} */ (window);
 
-/** A client as NERTC's guide knows it: once joined, the page's own. */
+/** Creates a client as in NERTC's guide: once joined, it is `window.client`. */
 const createOwn = () => {
   const made = createClient();
   made.listen('joined', () => {
@@ -54,14 +54,17 @@ const createOwn = () => {
   return made;
 };
 
-/** Where the page remembers; where the browser lets it remember nothing, until it is closed. @returns {Pick<Storage, 'getItem' | 'setItem'>} */
-function memory() {
+/** Returns where the page remembers choices; until it is closed, if the browser blocks storage. @returns {Pick<Storage, 'getItem' | 'setItem'>} */
+function choiceStorage() {
   try {
     return localStorage;
   } catch {
     /** @type {Map<string, string>} */
-    const kept = new Map();
-    return { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => void kept.set(key, value) };
+    const values = new Map();
+    return {
+      getItem: (key) => values.get(key) ?? null,
+      setItem: (key, value) => void values.set(key, value),
+    };
   }
 }
 
@@ -75,9 +78,9 @@ const show = () => {
   const viewer = new Viewer(() => new Signaling(socket('/signal')));
   const token = () => (client.state === 'joined' && client.room ? client.room.spoolToken : viewer.token);
   const library = new Library(token, download);
-  const language = new Language(document, navigator.languages, memory());
+  const language = new Language(document, navigator.languages, choiceStorage());
   new View(document, client, viewer, library, language, unsupported()).show();
 };
 page.harness = { ...driven(client), show };
-// Python drives pages that nobody watches; those draw nothing and so cost nothing, until somebody wants to see one.
+// A page that only Python uses draws nothing, and so costs nothing, until somebody wants to see it.
 if (new URLSearchParams(location.search).get('view') !== 'off') show();

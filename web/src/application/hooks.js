@@ -1,22 +1,22 @@
 /**
- * What comes first in every frame of somebody else's page: it notes each peer connection and what is sent, and answers
- * for the camera where it is asked to. A classic script, since it has to be there before the page's own; Python puts
- * `HARNESS` before it. It changes nothing that the page can tell, and wakes the rest (attach.js) when there is cause.
+ * hooks.js runs first in every frame of another application's page. It records each peer connection and what is sent,
+ * and replaces camera and microphone if Python asks for that. It is a classic script, since it has to run before the
+ * page's own scripts; Python puts `HARNESS` before it. The page can't notice it. It loads attach.js when there is a call.
  */
 (() => {
   const KEY = Symbol.for('recording-harness');
   if (KEY in globalThis || typeof RTCPeerConnection !== 'function') return;
 
-  /** The names of this machine. */
-  const HERE = /^(localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/;
+  /** The host names of this machine. */
+  const LOCAL = /^(localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/;
 
-  /** Emits `connection` and `closed` with an RTCPeerConnection, `sending` when what is sent may be another. */
+  /** Emits `connection` and `closed` with an RTCPeerConnection, `sending` when what is sent may have changed. */
   class Hooks extends EventTarget {
     /** @type {Set<RTCPeerConnection>} */
     connections = new Set();
-    /** With what streams tracks came; whoever listens later asks here. @type {WeakMap<RTCRtpReceiver, readonly MediaStream[]>} */
+    /** The streams that each track was announced with, for listeners that come later. @type {WeakMap<RTCRtpReceiver, readonly MediaStream[]>} */
     streams = new WeakMap();
-    /** Answers for getUserMedia, once somebody is there to. @type {ApplicationCamera | null} */
+    /** Answers in place of navigator.mediaDevices. @type {ApplicationCamera | null} */
     camera = null;
     /** @type {Promise<AttachedPage> | null} */
     #awake = null;
@@ -25,10 +25,10 @@
       return this.#awake !== null;
     }
 
-    /** Brings the rest into the page. @returns {Promise<AttachedPage>} */
+    /** Loads attach.js into the page. @returns {Promise<AttachedPage>} */
     wake() {
       this.#awake ??= this.#wake().catch((error) => {
-        // Whoever asks again, tries again.
+        // The next call tries again.
         this.#awake = null;
         throw error;
       });
@@ -39,13 +39,13 @@
       const scope = /** @type {{harnessMayReach: () => Promise<void>}} */ (
         /** @type {unknown} */ (globalThis)
       );
-      // A page from elsewhere opens what is on this machine by a permission alone, which Python gives its site. Python is
-      // asked first: a Chrome with a window would ask people, and wait for them. One that was let go of fails here.
-      if (!HERE.test(location.hostname)) await scope.harnessMayReach();
+      // A page of another site needs a permission to connect to this machine. Python grants it, and is asked first: a
+      // Chrome with a window would ask people, and wait for them. A page that Python has detached from fails here.
+      if (!LOCAL.test(location.hostname)) await scope.harnessMayReach();
       const url = `${HARNESS.url}/src/attach.js`;
       const load = (/** @type {string} */ address) =>
         /** @type {Promise<typeof import('../attach.js')>} */ (import(address));
-      // A frame that is just being made may lose its first import; a page that is here by its name alone asks now.
+      // A frame that is being created may lose its first import. A page whose name only looks local asks now.
       const module = await load(url).catch(async () => {
         await scope.harnessMayReach();
         return load(`${url}?again`);
@@ -94,7 +94,7 @@
   Native.prototype.constructor = Followed;
 
   /**
-   * Calls `then` after each call of a method, as if nobody did.
+   * Calls `then` after each call of a method, without a visible trace.
    *
    * @param {object} prototype
    * @param {string} name
@@ -142,11 +142,11 @@
   const { mediaDevices } = navigator;
   if (HARNESS.media === 'own' || !mediaDevices) return;
   /** @param {string} name @param {(camera: ApplicationCamera, argument: MediaStreamConstraints | undefined) => unknown} answer */
-  const instead = (name, answer) => {
+  const replaceMethod = (name, answer) => {
     const methods = /** @type {Record<string, Function>} */ (/** @type {unknown} */ (MediaDevices.prototype));
     methods[name] = new Proxy(/** @type {Function} */ (methods[name]), {
       async apply(native, self, /** @type {[MediaStreamConstraints | undefined]} */ args) {
-        // Where the rest can't be had, the page goes on as it would without us; Python is told why when it asks.
+        // If attach.js can't be loaded, the page goes on as it would without us; Python gets the reason when it asks.
         await hooks.wake().catch(() => undefined);
         if (hooks.camera) return answer(hooks.camera, args[0]);
         const answered = /** @type {unknown} */ (Reflect.apply(native, self, args));
@@ -154,7 +154,7 @@
       },
     });
   };
-  instead('getUserMedia', (camera, constraints) => camera.open(constraints));
-  instead('enumerateDevices', (camera) => camera.devices());
-  instead('getDisplayMedia', (camera) => camera.share());
+  replaceMethod('getUserMedia', (camera, constraints) => camera.open(constraints));
+  replaceMethod('enumerateDevices', (camera) => camera.devices());
+  replaceMethod('getDisplayMedia', (camera) => camera.share());
 })();

@@ -1,30 +1,30 @@
-/** Who somebody is: the mark in their picture, read until a frame of it is whole. */
+/** Identifies a participant by the marker in their video, which is read until one frame of it is intact. */
 
 import { COLUMNS, ROWS, decode } from '../shared/marker.js';
 
-/** How many frames without a mark make somebody a stranger, and how many where one of ours is still missing. */
+/** After how many frames without a marker somebody is unidentified, and after how many while one of ours is missing. */
 const FRAMES = 45;
 const MISSING_FRAMES = 150;
 /** Luma between dark and bright cells. */
 const MIDDLE = 128;
 
 /**
- * Returns the number in a synthetic picture, null where it is none of ours, or the track ended.
+ * Returns the number in a synthetic video, null if it carries no marker of ours or the track has ended.
  *
  * @param {MediaStreamTrack} track
  * @param {AbortSignal} signal
- * @param {() => boolean} missed whether one of ours is still missing: a first picture may be too poor to be read
+ * @param {() => boolean} isSomebodyMissing whether one of ours is missing: the first frames may be too blurred to be read
  * @returns {Promise<number | null>}
  */
-export async function readMarker(track, signal, missed) {
+export async function readMarker(track, signal, isSomebodyMissing) {
   const { readable } = new MediaStreamTrackProcessor({ track: /** @type {MediaStreamVideoTrack} */ (track) });
   const reader = readable.getReader();
   signal.addEventListener('abort', () => void reader.cancel().catch(() => undefined), { once: true });
   try {
-    for (let looked = 0; looked < (missed() ? MISSING_FRAMES : FRAMES); looked += 1) {
+    for (let frames = 0; frames < (isSomebodyMissing() ? MISSING_FRAMES : FRAMES); frames += 1) {
       const { value: frame } = await reader.read();
       if (!frame) return null;
-      const marker = await read(frame);
+      const marker = await readFrame(frame);
       if (marker !== null) return marker;
     }
     return null;
@@ -34,10 +34,10 @@ export async function readMarker(track, signal, missed) {
 }
 
 /** @param {VideoFrame} frame @returns {Promise<number | null>} */
-async function read(frame) {
+async function readFrame(frame) {
   try {
     const { format, visibleRect } = frame;
-    // What has no plane of luma is drawn by nobody of ours.
+    // Our synthetic media always have a luma plane.
     if (!visibleRect || !(format?.startsWith('I4') || format === 'NV12')) return null;
     const memory = new Uint8Array(frame.allocationSize());
     const [luma] = await frame.copyTo(memory);

@@ -1,4 +1,4 @@
-/** ApplicationMedia: what an application sends of its own accord; and the camera that it may be given for it. */
+/** ApplicationMedia: what an application sends, and the virtual camera and microphone that it may be given. */
 
 import { invalidState } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
@@ -8,30 +8,30 @@ const MICROPHONE_ID = 'harness-microphone';
 const GROUP = 'harness';
 
 /**
- * Emits `changed` when something else is sent. Nothing of it is ours to switch.
+ * Emits `changed` when the application sends other tracks, or switches them. We can't switch them.
  *
  * @implements {LocalMedia}
  * @extends {Emitter<{changed: void}>}
  */
 export class ApplicationMedia extends Emitter {
   kind = /** @type {const} */ ('application');
-  /** What is sent now: at most one picture and one sound. */
+  /** What is sent now: at most one video and one audio track. */
   stream = new MediaStream();
   #hooks;
-  #given;
-  #hear = () => this.#look();
+  #source;
+  #onSending = () => this.#updateTracks();
 
   /**
    * @param {ApplicationHooks} hooks
-   * @param {LocalMedia | null} given what answers for its camera and microphone; null: its own
+   * @param {LocalMedia | null} source what its virtual camera and microphone show; null: it uses its own devices
    */
-  constructor(hooks, given) {
+  constructor(hooks, source) {
     super();
     this.#hooks = hooks;
-    this.#given = given;
-    hooks.camera = given && new VirtualCamera(given);
-    hooks.addEventListener('sending', this.#hear);
-    this.#look();
+    this.#source = source;
+    hooks.camera = source && new VirtualCamera(source);
+    hooks.addEventListener('sending', this.#onSending);
+    this.#updateTracks();
   }
 
   get size() {
@@ -43,14 +43,14 @@ export class ApplicationMedia extends Emitter {
     return { width, height, frameRate };
   }
 
-  /** Whether what is sent of that kind is switched on. @param {'audio' | 'video'} kind */
+  /** Whether something of that kind is sent and switched on. @param {'audio' | 'video'} kind */
   sends(kind) {
     return this.stream.getTracks().some((track) => track.kind === kind && track.enabled);
   }
 
   /** @param {number} offset */
   setClock(offset) {
-    this.#given?.setClock(offset);
+    this.#source?.setClock(offset);
   }
 
   fit() {
@@ -69,17 +69,17 @@ export class ApplicationMedia extends Emitter {
 
   /** @param {boolean} on */
   setSpeaking(on) {
-    if (!this.#given) throw invalidState('Only a synthetic participant can raise the voice.');
-    this.#given.setSpeaking(on);
+    if (!this.#source) throw invalidState('Only a synthetic participant can raise the voice.');
+    this.#source.setSpeaking(on);
   }
 
   async close() {
-    this.#hooks.removeEventListener('sending', this.#hear);
+    this.#hooks.removeEventListener('sending', this.#onSending);
     this.#hooks.camera = null;
-    await this.#given?.close();
+    await this.#source?.close();
   }
 
-  #look() {
+  #updateTracks() {
     const sent = [...this.#hooks.connections]
       .flatMap((connection) => connection.getSenders())
       .map(({ track }) => track)
@@ -95,7 +95,7 @@ export class ApplicationMedia extends Emitter {
   }
 }
 
-/** A camera and a microphone as a browser has them, that give a made picture and sound, or a film. */
+/** A virtual camera and microphone, which show synthetic media or a video file. */
 class VirtualCamera {
   #media;
 
@@ -111,14 +111,14 @@ class VirtualCamera {
     const tracks = this.#media.stream
       .getTracks()
       .filter(({ kind }) => (kind === 'audio' ? audio : video))
-      .map((track) => this.#disguised(track, kindOf(constraints, track.kind)));
+      .map((track) => this.#deviceTrack(track, kindOf(constraints, track.kind)));
     return new MediaStream(tracks);
   }
 
   share() {
-    // A screen of its own would want a second painter: the same picture, by another name.
+    // A screen of its own would need a second painter; this is the same video under another name.
     const [track] = this.#media.stream.getVideoTracks();
-    return Promise.resolve(new MediaStream(track ? [this.#disguised(track, {}, 'screen')] : []));
+    return Promise.resolve(new MediaStream(track ? [this.#deviceTrack(track, {}, 'screen')] : []));
   }
 
   devices() {
@@ -135,13 +135,13 @@ class VirtualCamera {
   }
 
   /**
-   * Returns a clone that answers as a device's track does: a generator has no size before its first frame.
+   * Returns a clone that behaves like a device's track: a generator has no size before its first frame.
    *
    * @param {MediaStreamTrack} track
    * @param {MediaTrackConstraints} constraints
    * @param {string} [label]
    */
-  #disguised(track, constraints, label) {
+  #deviceTrack(track, constraints, label) {
     const copy = track.clone();
     const video = track.kind === 'video';
     const media = this.#media;
@@ -180,7 +180,7 @@ class VirtualCamera {
       getConstraints: () => asked,
       getCapabilities: () => (video ? videoCapabilities(media.size) : AUDIO_CAPABILITIES),
       applyConstraints: apply,
-      clone: () => this.#disguised(track, asked, label),
+      clone: () => this.#deviceTrack(track, asked, label),
     });
   }
 }

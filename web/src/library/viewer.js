@@ -38,7 +38,7 @@ export class Viewer extends Emitter {
     const turn = ++this.#turn;
     clearTimeout(this.#timer);
     const signaling = this.#createSignaling();
-    const { token, recordings } = await signaling.look(code);
+    const { token, recordings } = await signaling.view(code);
     if (turn !== this.#turn) {
       signaling.close();
       return;

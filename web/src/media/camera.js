@@ -1,17 +1,17 @@
-/** A participant's real (or Chrome's fake) camera and microphone. */
+/** CameraMedia: a participant's real (or Chrome's fake) camera and microphone. */
 
 import { HarnessError, invalidState } from '../shared/errors.js';
 
 const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
 
-/** What is asked of a device. @param {'audio' | 'video'} kind @param {string | undefined} deviceId @returns {MediaTrackConstraints} */
-const wish = (kind, deviceId) => ({
+/** Returns the constraints for a device. @param {'audio' | 'video'} kind @param {string | undefined} deviceId @returns {MediaTrackConstraints} */
+const constraintsFor = (kind, deviceId) => ({
   ...(kind === 'video' && CAMERA),
   ...(deviceId && { deviceId: { exact: deviceId } }),
 });
 
-/** Asks for both, or for the one that there is where the other is missing. @param {{audio: MediaTrackConstraints, video: MediaTrackConstraints}} wishes */
-async function ask({ audio, video }) {
+/** Opens both devices, or the one that exists if the other is missing. @param {{audio: MediaTrackConstraints, video: MediaTrackConstraints}} constraints */
+async function openDevices({ audio, video }) {
   const { mediaDevices } = navigator;
   try {
     return await mediaDevices.getUserMedia({ audio, video });
@@ -32,11 +32,14 @@ export class CameraMedia {
     this.#devices = { ...devices };
   }
 
-  /** Asks for the devices; fails with what the browser said. @param {DeviceIds} [devices] */
+  /** Opens the devices; fails with the browser's reason. @param {DeviceIds} [devices] */
   static async open(devices = {}) {
-    const wishes = { audio: wish('audio', devices.audio), video: wish('video', devices.video) };
+    const constraints = {
+      audio: constraintsFor('audio', devices.audio),
+      video: constraintsFor('video', devices.video),
+    };
     try {
-      return new CameraMedia(await ask(wishes), devices);
+      return new CameraMedia(await openDevices(constraints), devices);
     } catch (error) {
       const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       throw new HarnessError('Error', `No camera or microphone could be opened (${reason}).`);
@@ -54,7 +57,7 @@ export class CameraMedia {
   }
 
   setClock() {
-    // A camera carries no marks.
+    // A camera carries no markers.
   }
 
   /** Asks the camera for at least this size. @param {VideoSize} size */
@@ -68,20 +71,20 @@ export class CameraMedia {
     const { mediaDevices } = navigator;
     const stream = await (on
       ? mediaDevices.getDisplayMedia({ video: true })
-      : mediaDevices.getUserMedia({ video: wish('video', this.#devices.video) }));
-    return this.#exchange('video', stream);
+      : mediaDevices.getUserMedia({ video: constraintsFor('video', this.#devices.video) }));
+    return this.#exchangeTrack('video', stream);
   }
 
   /** @param {'audio' | 'video'} kind @param {string} [deviceId] of the device; any other than the one in use by default */
   async replace(kind, deviceId) {
-    const chosen = deviceId ?? (await this.#other(kind));
-    const fresh = await navigator.mediaDevices.getUserMedia({ [kind]: wish(kind, chosen) });
+    const chosen = deviceId ?? (await this.#findOther(kind));
+    const fresh = await navigator.mediaDevices.getUserMedia({ [kind]: constraintsFor(kind, chosen) });
     this.#devices[kind] = chosen;
-    return this.#exchange(kind, fresh);
+    return this.#exchangeTrack(kind, fresh);
   }
 
   /** @param {'audio' | 'video'} kind */
-  async #other(kind) {
+  async #findOther(kind) {
     const devices = await navigator.mediaDevices.enumerateDevices();
     const used = this.stream.getTracks().find((track) => track.kind === kind);
     const { deviceId } = used?.getSettings() ?? {};
@@ -89,7 +92,7 @@ export class CameraMedia {
   }
 
   /** @param {'audio' | 'video'} kind @param {MediaStream} fresh */
-  #exchange(kind, fresh) {
+  #exchangeTrack(kind, fresh) {
     const track = /** @type {MediaStreamTrack} */ (fresh.getTracks()[0]);
     for (const before of this.stream.getTracks()) {
       if (before.kind !== kind) continue;

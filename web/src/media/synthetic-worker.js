@@ -1,11 +1,11 @@
-/** Paints a synthetic participant's image: a backdrop drawn once, a marker strip and a ball that moves. */
+/** Paints the frames of a synthetic participant: a backdrop that is drawn once, the marker strip and a moving ball. */
 
 import { keepCollecting } from '../shared/garbage.js';
 import { GREY, blit, fill, fromRgba, imageAt, imageBytes } from '../shared/i420.js';
 import { BRIGHT, COLUMNS, COUNTS_PER_SECOND, DARK, ROWS, encode } from '../shared/marker.js';
 import { Ticker } from '../shared/ticker.js';
 
-/** Counts for which the ball flashes after a chirp began. */
+/** For how many counts the ball flashes after a chirp has begun. */
 const FLASH = 4;
 
 /** @typedef {import('../shared/i420.js').I420Image} I420Image */
@@ -28,13 +28,13 @@ class Painter {
     this.fit(size);
   }
 
-  /** Makes images of this size and rate from now on. @param {VideoSize} size */
+  /** Makes frames of this size and rate from now on. @param {VideoSize} size */
   fit({ width, height, frameRate }) {
     this.frameRate = frameRate > COUNTS_PER_SECOND / 2 ? COUNTS_PER_SECOND : COUNTS_PER_SECOND / 2;
     this.resize(width, height);
   }
 
-  /** Draws the backdrop anew. @param {number} width @param {number} height */
+  /** Draws the backdrop again. @param {number} width @param {number} height */
   resize(width, height) {
     if (width === this.#image.width && height === this.#image.height) return;
     this.#memory = new Uint8Array(2 * imageBytes(width, height));
@@ -77,11 +77,11 @@ class Painter {
       timestamp: Math.round(due * 1000),
       layout: this.#image.layout,
     });
-    // A generator that nobody reads any more refuses frames; that is no error here.
+    // A generator without a reader refuses frames; that is not an error here.
     this.writer.write(frame).catch(() => frame.close());
   }
 
-  /** Puts the ball where it belongs and the backdrop where it was. @param {number} counter */
+  /** Draws the ball at its place, and the backdrop where the ball was before. @param {number} counter */
   #moveBall(counter) {
     const { width, height } = this.#image;
     blit(this.#memory, this.#backdrop, this.#image, this.#ball.x, this.#ball.y, this.#ball);
@@ -118,7 +118,7 @@ function drawBackdrop(context, name, marker, screen) {
   const hue = (205 + marker * 137.5) % 360;
   if (screen) drawDesktop(context, hue);
   else drawGradient(context, hue);
-  // The strip is grey: only its luma carries the mark.
+  // The strip is grey: only its luma carries the marker.
   context.fillStyle = 'black';
   context.fillRect(0, 0, width, Math.ceil(height / 9));
   context.fillStyle = screen ? `hsl(${hue} 45% 25%)` : 'rgb(255 255 255 / 92%)';
@@ -140,7 +140,7 @@ function drawGradient(context, hue) {
   context.fillRect(0, 0, width, height);
 }
 
-/** A window with lines of text, as a shared screen would have. @param {OffscreenCanvasRenderingContext2D} context @param {number} hue */
+/** Draws a window with lines of text, as on a shared screen. @param {OffscreenCanvasRenderingContext2D} context @param {number} hue */
 function drawDesktop(context, hue) {
   const { width, height } = context.canvas;
   context.fillStyle = `hsl(${hue} 35% 78%)`;
@@ -171,7 +171,7 @@ self.addEventListener('message', (/** @type {MessageEvent<SyntheticMessage>} */ 
       if (!painted) self.postMessage('painted');
       painted = true;
     });
-    // The beat is the origin's, whenever the painter was made: an image that replaces another goes on counting.
+    // Every painter counts from the same origin, so that a video that replaces another continues its counter.
     void ticker.run(message.origin);
   } else if (painter && message.type === 'fit') {
     painter.fit(message);

@@ -1,27 +1,32 @@
-/** A synthetic participant: a moving picture and a tone, both with marks that `verify` finds in the finished file. */
+/**
+ * SyntheticMedia: moving video and a tone, both with markers that `verify` reads back from the finished file.
+ *
+ * In: name, marker and the room's clock. Out: a MediaStream. The roots create it for synthetic participants; the client
+ * uses every kind of media through the interface LocalMedia.
+ */
 
 import { pageNow } from '../shared/clock.js';
 import { notSupported, within } from '../shared/errors.js';
 import { chirp, toneOf } from '../shared/marker.js';
 import { startWorker } from '../shared/start-worker.js';
 
-/** How far ahead chirps are scheduled, in ms: a sound system that stands still meanwhile makes them late. */
+/** How far ahead chirps are scheduled, in ms: an audio system that is suspended meanwhile makes them late. */
 const AHEAD = 600;
-/** How often the sound system's clock is read, in ms, and how many readings count: what it lost is soon known. */
+/** How often the audio system's clock is read, in ms, and how many readings count: lost time is soon noticed. */
 const READ_EVERY = 100;
 const READINGS = 12;
 /** Loudness of the tone, of 1. */
 const TONE = 0.04;
-/** How many times as loud a raised voice is. */
+/** The gain of a raised voice. */
 const RAISED = 2;
 const SAMPLE_RATE = 48000;
-/** How long another picture may take to begin; the one before stays as long. */
+/** How long a replaced video may take to begin, in ms; the one before stays until then. */
 const PAINTED_WITHIN = 10_000;
 
 /** @typedef {{name: string, marker: number, clock: RoomClockLike}} Options */
 
 /**
- * Makes the picture in a worker and the sound in an AudioContext (Chrome fact 6), both from one origin in time.
+ * Makes the video in a worker and the audio in an AudioContext (Chrome fact 6), both from one origin in time.
  *
  * @implements {LocalMedia}
  */
@@ -31,8 +36,8 @@ export class SyntheticMedia {
   size = { width: 1280, height: 720, frameRate: 30 };
   #options;
   #origin = pageNow() + 100;
-  #picture;
-  #sound;
+  #video;
+  #audio;
 
   /** @param {Options} options `marker` is 0 to 255 */
   constructor(options) {
@@ -40,52 +45,52 @@ export class SyntheticMedia {
       throw notSupported("This browser can't make a synthetic picture; join with camera and microphone.");
     }
     this.#options = options;
-    this.#picture = new Picture(options, this.#origin, this.size, false);
-    this.#sound = new Sound(options.marker, this.#origin);
-    this.stream = new MediaStream([this.#picture.track, this.#sound.track]);
+    this.#video = new SyntheticVideo(options, this.#origin, this.size, false);
+    this.#audio = new SyntheticAudio(options.marker, this.#origin);
+    this.stream = new MediaStream([this.#video.track, this.#audio.track]);
   }
 
   /** Follows the room's clock when its estimate gets better. @param {number} offset room minus page time, in ms */
   setClock(offset) {
-    this.#picture.post({ type: 'clock', clockOffset: offset });
+    this.#video.post({ type: 'clock', clockOffset: offset });
   }
 
-  /** Makes pictures that fit into this size, 16:9, from now on. @param {VideoSize} size */
+  /** Makes frames that fit into this size, 16:9, from now on. @param {VideoSize} size */
   fit({ width, height, frameRate }) {
     const wide = Math.min(width, (height * 16) / 9);
     this.size = { width: even(wide), height: even((wide * 9) / 16), frameRate };
-    this.#picture.post({ type: 'fit', ...this.size });
+    this.#video.post({ type: 'fit', ...this.size });
   }
 
   /** @param {boolean} on */
   share(on) {
-    return this.#change(on);
+    return this.#replaceVideo(on);
   }
 
   /** @param {'audio' | 'video'} kind */
   replace(kind) {
-    if (kind === 'video') return this.#change(this.#picture.screen);
-    const before = this.#sound.track;
-    const track = this.#sound.renew();
-    this.#exchange(before, track);
+    if (kind === 'video') return this.#replaceVideo(this.#video.screen);
+    const before = this.#audio.track;
+    const track = this.#audio.renew();
+    this.#exchangeTrack(before, track);
     return Promise.resolve(track);
   }
 
   /** @param {boolean} on */
   setSpeaking(on) {
-    this.#sound.raise(on);
+    this.#audio.setSpeaking(on);
   }
 
   /** @returns {Promise<void>} */
   async close() {
-    this.#picture.close();
-    await this.#sound.close();
+    this.#video.close();
+    await this.#audio.close();
   }
 
-  /** Takes another picture in place of this one as soon as it is there. @param {boolean} screen */
-  async #change(screen) {
-    const before = this.#picture;
-    const fresh = new Picture(this.#options, this.#origin, this.size, screen);
+  /** Replaces the video by another one as soon as its first frame is there. @param {boolean} screen */
+  async #replaceVideo(screen) {
+    const before = this.#video;
+    const fresh = new SyntheticVideo(this.#options, this.#origin, this.size, screen);
     try {
       await within(fresh.painted, PAINTED_WITHIN, () => 'The synthetic picture did not begin within 10 s.');
     } catch (error) {
@@ -93,21 +98,21 @@ export class SyntheticMedia {
       throw error;
     }
     fresh.post({ type: 'fit', ...this.size });
-    this.#picture = fresh;
-    this.#exchange(before.track, fresh.track);
+    this.#video = fresh;
+    this.#exchangeTrack(before.track, fresh.track);
     before.close();
     return fresh.track;
   }
 
   /** @param {MediaStreamTrack} before @param {MediaStreamTrack} track */
-  #exchange(before, track) {
+  #exchangeTrack(before, track) {
     this.stream.removeTrack(before);
     this.stream.addTrack(track);
   }
 }
 
-/** A painter in a worker, and the track that its frames come out of. */
-class Picture {
+/** A painter in a worker, and the track of its frames. */
+class SyntheticVideo {
   #worker = startWorker(new URL('./synthetic-worker.js', import.meta.url));
 
   /** @param {Options} options @param {number} origin @param {VideoSize} size @param {boolean} screen */
@@ -148,8 +153,8 @@ class Picture {
   }
 }
 
-/** A tone, and a chirp every second from the origin on. */
-class Sound {
+/** A tone, and one chirp per second from the origin on. */
+class SyntheticAudio {
   #context = new AudioContext({ sampleRate: SAMPLE_RATE });
   /** @type {MediaStreamAudioDestinationNode} */
   #destination;
@@ -157,7 +162,7 @@ class Sound {
   #chirp;
   #nextBurst;
   #timer;
-  /** Page time minus context time, in ms: the last readings; the smallest is the truest. @type {number[]} */
+  /** Page time minus context time, in ms: the last readings; the smallest one is the most exact. @type {number[]} */
   #readings = [];
 
   /** @param {number} marker @param {number} origin page time, ms */
@@ -170,8 +175,8 @@ class Sound {
     const samples = chirp(marker, SAMPLE_RATE);
     this.#chirp = new AudioBuffer({ length: samples.length, sampleRate: SAMPLE_RATE });
     this.#chirp.copyToChannel(samples, 0);
-    this.#timer = setInterval(() => this.#schedule(), READ_EVERY);
-    this.#schedule();
+    this.#timer = setInterval(() => this.#scheduleChirps(), READ_EVERY);
+    this.#scheduleChirps();
   }
 
   get track() {
@@ -179,11 +184,11 @@ class Sound {
   }
 
   /** @param {boolean} on */
-  raise(on) {
+  setSpeaking(on) {
     this.#voice.gain.setTargetAtTime(on ? RAISED : 1, this.#context.currentTime, 0.01);
   }
 
-  /** Goes on in another track, as another microphone would. */
+  /** Continues in another track, as another microphone would. */
   renew() {
     this.#voice.disconnect();
     this.track.stop();
@@ -204,7 +209,7 @@ class Sound {
   }
 
   /** Schedules the chirps of the next moments, on the context's clock. */
-  #schedule() {
+  #scheduleChirps() {
     if (this.#context.state === 'suspended') void this.#context.resume();
     const context = this.#context.currentTime * 1000;
     if (context === 0) return;

@@ -1,15 +1,15 @@
-/** A film in the place of camera and microphone: it begins anew when it is over. */
+/** VideoFileMedia: a video file in place of camera and microphone; it starts again when it ends. */
 
 import { HarnessError, invalidState, within } from '../shared/errors.js';
 
-/** How long a film may take to show its first picture, in ms. */
+/** How long a video file may take to show its first frame, in ms. */
 const LOADED_WITHIN = 10_000;
-/** From how far on its pictures' own times are no longer believed, in ms: it stood still, or began anew. */
-const ASTRAY = 250;
+/** A frame's own time that differs from its display time by more, in ms, is not used: playback stalled or restarted. */
+const MOST_DEVIATION = 250;
 
 /**
- * The element's own captureStream would do, but for its sound, which comes 0.1 s before the picture, and its pictures,
- * which are taken by a clock of its own: some twice, some never.
+ * The element's own captureStream is not good enough: its audio is 0.1 s early, and it samples frames by a clock of its
+ * own, so that some are repeated and some skipped.
  *
  * @implements {LocalMedia}
  */
@@ -24,20 +24,20 @@ export class VideoFileMedia {
   /** @param {HTMLVideoElement} element loaded, not yet playing */
   constructor(element) {
     this.#element = element;
-    // There is no other way to ask which tracks there are.
+    // There is no other way to learn which tracks the file has.
     const { captureStream } = /** @type {{captureStream: () => MediaStream}} */ (
       /** @type {unknown} */ (element)
     );
     for (const track of captureStream.call(element).getTracks()) {
       track.stop();
-      this.stream.addTrack(track.kind === 'video' ? this.#picture() : this.#sound());
+      this.stream.addTrack(track.kind === 'video' ? this.#captureVideo() : this.#captureAudio());
     }
   }
 
-  /** Plays what is at an address; fails with what the browser said. @param {string} address */
+  /** Plays the file at an address; fails with the browser's reason. @param {string} address */
   static async open(address) {
     const element = document.createElement('video');
-    // Without it a film from another origin gives no picture away.
+    // Without it the frames of a file from another origin can't be read.
     element.crossOrigin = 'anonymous';
     element.loop = true;
     element.src = address;
@@ -62,25 +62,25 @@ export class VideoFileMedia {
   }
 
   setClock() {
-    // A film carries no marks of ours.
+    // A video file carries no markers of ours.
   }
 
   fit() {
-    // A film has the size that it has; who sends it makes it smaller.
+    // A video file has a fixed size; the sender scales it down.
   }
 
   /** @returns {Promise<MediaStreamTrack>} */
   share() {
-    return Promise.reject(filmsOnly('has no screen to show'));
+    return Promise.reject(notPossible('has no screen to show'));
   }
 
   /** @returns {Promise<MediaStreamTrack>} */
   replace() {
-    return Promise.reject(filmsOnly('has no other device'));
+    return Promise.reject(notPossible('has no other device'));
   }
 
   setSpeaking() {
-    throw filmsOnly("can't raise the voice");
+    throw notPossible("can't raise the voice");
   }
 
   async close() {
@@ -92,26 +92,26 @@ export class VideoFileMedia {
     await this.#context?.close();
   }
 
-  /** Takes every picture when it is shown, with its own time in the film, shifted to the page's clock. */
-  #picture() {
+  /** Captures every frame when it is shown, with its own time in the file, shifted to the page's clock. */
+  #captureVideo() {
     const track = new MediaStreamTrackGenerator({ kind: 'video' });
     const writer = track.writable.getWriter();
     let shift = NaN;
     /** @type {VideoFrameRequestCallback} */
-    const take = (_, { mediaTime, expectedDisplayTime }) => {
+    const capture = (_, { mediaTime, expectedDisplayTime }) => {
       const own = mediaTime * 1000;
-      if (!(Math.abs(own + shift - expectedDisplayTime) < ASTRAY)) shift = expectedDisplayTime - own;
+      if (!(Math.abs(own + shift - expectedDisplayTime) < MOST_DEVIATION)) shift = expectedDisplayTime - own;
       const frame = new VideoFrame(this.#element, { timestamp: Math.round((own + shift) * 1000) });
-      // A track that was stopped takes none.
+      // A stopped track accepts no frames.
       writer.write(frame).catch(() => frame.close());
-      this.#callback = this.#element.requestVideoFrameCallback(take);
+      this.#callback = this.#element.requestVideoFrameCallback(capture);
     };
-    this.#callback = this.#element.requestVideoFrameCallback(take);
+    this.#callback = this.#element.requestVideoFrameCallback(capture);
     return track;
   }
 
-  /** Leads the sound into a track, and so away from the speakers. */
-  #sound() {
+  /** Routes the audio into a track, and so away from the speakers. */
+  #captureAudio() {
     const context = new AudioContext();
     const destination = new MediaStreamAudioDestinationNode(context);
     new MediaElementAudioSourceNode(context, { mediaElement: this.#element }).connect(destination);
@@ -129,5 +129,7 @@ const loaded = (element) =>
   });
 
 /** @param {string} what */
-const filmsOnly = (what) =>
-  invalidState(`Who brings a film ${what}; join with synthetic media, or camera and microphone.`);
+const notPossible = (what) =>
+  invalidState(
+    `A participant with a video file ${what}; join with synthetic media, or camera and microphone.`,
+  );

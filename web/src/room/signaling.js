@@ -1,8 +1,8 @@
 /**
- * The page's end of the signalling socket: hello, welcome, messages, and the pings that estimate the room's clock.
+ * Signaling: the page's end of the /signal socket: hello, welcome, messages, and the pings that estimate the room's clock.
  *
- * A connection that is lost is taken up again. What is said in the room (all but hello, welcome, ping, pong and error)
- * is counted on both sides and kept until the other has heard it; the rest is said again.
+ * A lost connection is resumed. Both sides count the room's messages (all but hello, welcome, ping, pong and error), keep
+ * each one until the other side has acknowledged it, and send the rest again.
  */
 
 import { RoomClock, pageNow } from '../shared/clock.js';
@@ -10,27 +10,34 @@ import { HarnessError, within } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
 import { parse } from '../shared/json.js';
 
-/** The first pings come quickly, so that the clock is good before anything is recorded; then one now and then. */
+/** The first pings follow each other quickly, so that the clock is exact before anything is recorded. */
 const QUICK_PINGS = 8;
 const QUICK_MS = 40;
 const CALM_MS = 5000;
 const WELCOME_WITHIN = 10_000;
-/** How long a lost connection is looked for again, and how often, in ms; the server waits 10 s for it. */
+/** How long, and how often, we try to reconnect, in ms; the server waits 10 s. */
 const RECONNECT_FOR = 9000;
 const RECONNECT_EVERY = 250;
-/** The close code of a connection that nobody closed (RFC 6455). */
+/** The close code of a connection that was lost (RFC 6455). */
 const LOST = 1006;
 
 /** @typedef {Extract<FromServer, { type: 'welcome' }>} Welcome */
 /** @typedef {Extract<FromServer, { type: 'viewing' }>} Viewing */
 /** @typedef {Omit<Extract<ToServer, { type: 'hello' }>, 'type'>} Greeting */
 
-/** Who takes a connection up again, or only looks on, is nobody who comes in. @type {Greeting} */
-const NOBODY = { token: null, room: null, name: null, code: null, media: 'synthetic', subscriptions: null };
+/** The hello of somebody who resumes a connection or views the recordings, and so does not join. @type {Greeting} */
+const NOT_JOINING = {
+  token: null,
+  room: null,
+  name: null,
+  code: null,
+  media: 'synthetic',
+  subscriptions: null,
+};
 
 /**
- * Emits `message` with each message of the server after the welcome, `clock` when the estimate improves, `lost` when
- * the connection is, `resumed` when it is back, and `closed` when it ended for good.
+ * Emits `message` with each message of the server after the welcome, `clock` when the estimate improves, `lost` and
+ * `resumed` when the connection is lost and back, and `closed` when it has ended for good.
  *
  * @extends {Emitter<{message: FromServer, clock: void, lost: void, resumed: void, closed: void}>}
  */
@@ -38,9 +45,9 @@ export class Signaling extends Emitter {
   clock = new RoomClock();
   /** @type {WebSocket | null} */
   #socket = null;
-  /** Whether the room is open on this connection: the server has heard of us and we of it. */
+  /** Whether hello and welcome have been exchanged on this connection. */
   #open = false;
-  /** With what a lost connection is taken up again. */
+  /** The token that resumes a lost connection. */
   #resume = '';
   /** Messages that the server has not acknowledged yet. @type {ToServer[]} */
   #outbox = [];
@@ -73,9 +80,9 @@ export class Signaling extends Emitter {
     return /** @type {Welcome} */ (await this.#greet(hello));
   }
 
-  /** Opens the socket for who looks at the recordings; resolves with them, fails with the server's refusal. @param {string} code */
-  async look(code) {
-    return /** @type {Viewing} */ (await this.#greet({ ...NOBODY, role: 'viewer', code }));
+  /** Opens the socket as a viewer; resolves with the recordings, fails with the server's refusal. @param {string} code */
+  async view(code) {
+    return /** @type {Viewing} */ (await this.#greet({ ...NOT_JOINING, role: 'viewer', code }));
   }
 
   /** @param {Greeting} hello */
@@ -93,11 +100,11 @@ export class Signaling extends Emitter {
     }
   }
 
-  /** Says something in the room; while the connection is lost, when it is back. @param {ToServer} message */
+  /** Sends a message of the room; if the connection is lost, as soon as it is back. @param {ToServer} message */
   send(message) {
     if (!this.#socket) return;
     this.#outbox.push(message);
-    if (this.#open) this.#say(message);
+    if (this.#open) this.#transmit(message);
   }
 
   close() {
@@ -114,7 +121,7 @@ export class Signaling extends Emitter {
     const socket = new WebSocket(this.url, this.protocols);
     this.#socket = socket;
     this.#open = false;
-    socket.addEventListener('open', () => this.#say({ type: 'hello', ...hello }));
+    socket.addEventListener('open', () => this.#transmit({ type: 'hello', ...hello }));
     socket.addEventListener('message', (/** @type {MessageEvent<string>} */ { data }) => {
       if (this.#socket === socket) this.#onMessage(/** @type {FromServer} */ (parse(data)));
     });
@@ -126,10 +133,10 @@ export class Signaling extends Emitter {
   /** @param {FromServer} message */
   #onMessage(message) {
     if (message.type === 'welcome' || message.type === 'viewing') {
-      // Who looks on has nothing that could be lost, and says hello again.
+      // A viewer has sent nothing that could be lost, and greets the server again instead of resuming.
       this.#resume = message.type === 'welcome' ? message.resume : '';
       this.#onOpen(0);
-      // A welcome is worth little without the time: what happens is told on the room's clock.
+      // Without the room's clock, events have no time; so the welcome counts when the clock is known.
       this.listen('clock', () => this.#welcome.resolve(message), { once: true });
     } else if (message.type === 'resumed') {
       this.#onOpen(message.acked_seq);
@@ -151,7 +158,7 @@ export class Signaling extends Emitter {
   #onOpen(ackedSeq) {
     this.#open = true;
     this.#onAcked(ackedSeq);
-    for (const message of this.#outbox) this.#say(message);
+    for (const message of this.#outbox) this.#transmit(message);
     clearTimeout(this.#timer);
     this.#ping();
   }
@@ -178,17 +185,17 @@ export class Signaling extends Emitter {
       return;
     }
     this.#retry = setTimeout(() => {
-      this.#connect({ ...NOBODY, resume: this.#resume, received_seq: this.#receivedSeq });
+      this.#connect({ ...NOT_JOINING, resume: this.#resume, received_seq: this.#receivedSeq });
     }, RECONNECT_EVERY);
   }
 
   /** @param {ToServer} message */
-  #say(message) {
+  #transmit(message) {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
   }
 
   #ping() {
-    this.#say({ type: 'ping', sent: pageNow(), received_seq: this.#receivedSeq });
+    this.#transmit({ type: 'ping', sent: pageNow(), received_seq: this.#receivedSeq });
     this.#pings += 1;
     this.#timer = setTimeout(() => this.#ping(), this.#pings < QUICK_PINGS ? QUICK_MS : CALM_MS);
   }

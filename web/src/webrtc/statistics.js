@@ -1,10 +1,10 @@
 /**
- * What WebRTC itself says of a connection: the part of getStats that tells how picture and sound travelled.
+ * WebRTC's statistics of a connection: the part of getStats that describes how video and audio travelled.
  *
  * Names and units are those of the W3C (https://www.w3.org/TR/webrtc-stats/): times in seconds, sizes in bytes.
  */
 
-/** The kinds that are kept, and what of each. @type {Record<string, string[]>} */
+/** The kinds of statistics that are selected, and their fields. @type {Record<string, string[]>} */
 const SELECTED = {
   'inbound-rtp': [
     'kind',
@@ -38,7 +38,7 @@ const SELECTED = {
   'candidate-pair': ['currentRoundTripTime', 'availableOutgoingBitrate', 'bytesSent', 'bytesReceived'],
 };
 
-/** Returns what is kept of getStats' answer, the pair of candidates in use without its rivals. @param {RTCStatsReport | null} [stats] @returns {Statistic[]} */
+/** Returns the selected fields; of the candidate pairs only the one in use. @param {RTCStatsReport | null} [stats] @returns {Statistic[]} */
 export function selectStatistics(stats) {
   /** @type {Statistic[]} */
   const found = [];
@@ -52,7 +52,7 @@ export function selectStatistics(stats) {
   return found;
 }
 
-/** How much later sound arrives than its picture, in ms; null where WebRTC does not know. @param {RTCStatsReport} stats */
+/** Returns how much later audio arrives than its video, in ms; null if WebRTC doesn't know. @param {RTCStatsReport} stats */
 export function skewOf(stats) {
   /** @type {Record<string, number>} */
   const playout = {};
@@ -64,16 +64,16 @@ export function skewOf(stats) {
   return video === undefined || audio === undefined ? null : video - audio;
 }
 
-/** Whether what somebody sends has been decoded here. @param {RTCStatsReport} stats @param {{audio: boolean, video: boolean}} sent */
+/** Whether everything that somebody sends has been decoded here. @param {RTCStatsReport} stats @param {{audio: boolean, video: boolean}} sent */
 export function isReceiving(stats, sent) {
-  let picture = !sent.video;
-  let sound = !sent.audio;
+  let video = !sent.video;
+  let audio = !sent.audio;
   for (const report of entries(stats)) {
     if (report['type'] !== 'inbound-rtp') continue;
-    if (report['kind'] === 'video' && Number(report['framesDecoded']) > 0) picture = true;
-    if (report['kind'] === 'audio' && Number(report['packetsReceived']) > 0) sound = true;
+    if (report['kind'] === 'video' && Number(report['framesDecoded']) > 0) video = true;
+    if (report['kind'] === 'audio' && Number(report['packetsReceived']) > 0) audio = true;
   }
-  return picture && sound;
+  return video && audio;
 }
 
 /** @param {RTCStatsReport} stats */

@@ -1,18 +1,18 @@
-/** What every way of sending and receiving shares: how large and how good a picture is sent, and how a sound is kept flowing. */
+/** Tracks: what our own room and an application's call share about sending and receiving. Knows no stage. */
 
-/** Bits a second for a sent picture: generous, since the recording should show what the camera saw. */
+/** The bitrate of a sent video, per pixel and frame: generous, since the recording should show what the camera saw. */
 const BITS_PER_PIXEL = 0.16;
 const LEAST_BITS = 400_000;
 export const AUDIO_BITS = 64_000;
 
-/** With it every packet says when its picture or sound was taken (a Chrome extension, off unless asked for). */
+/** This extension adds the capture time to every packet. Chrome leaves it off unless asked. */
 const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
-/** How old the capture time of the last packet may be, in ms: what is older is of an earlier subscription. */
+/** How old the capture time of the last packet may be, in ms; an older one belongs to an earlier subscription. */
 const FRESH = 500;
-/** Milliseconds from the beginning of 1900, NTP's, to that of 1970, Unix's. */
+/** Milliseconds from NTP's epoch (1900) to that of Unix (1970). */
 const NTP_EPOCH = 2_208_988_800_000;
 
-/** Chrome fact 6: remote sound comes only while a media element plays it, and be it muted. */
+/** Chrome fact 6: remote audio flows only while a media element plays it; a muted one will do. */
 export class MutedPlayback {
   #element = new Audio();
 
@@ -26,7 +26,7 @@ export class MutedPlayback {
     this.resumePlayback();
   }
 
-  /** Plays again what stopped together with the sound system. */
+  /** Plays again after the audio system was suspended. */
   resumePlayback() {
     this.#element.load();
     this.#element.play().catch(() => undefined);
@@ -37,7 +37,7 @@ export class MutedPlayback {
   }
 }
 
-/** What WebRTC says of these tracks, as one report. @param {RTCRtpReceiver[]} receivers */
+/** Returns WebRTC's statistics of these tracks as one report. @param {RTCRtpReceiver[]} receivers */
 export async function statisticsOf(receivers) {
   const reports = await Promise.all(receivers.map((receiver) => receiver.getStats()));
   return /** @type {RTCStatsReport} */ (
@@ -46,45 +46,46 @@ export async function statisticsOf(receivers) {
 }
 
 /**
- * How long the last picture and sound took from their capture into their track, in ms by kind; none where nothing says so, or nothing comes.
+ * Returns how long the last video and audio took from their capture to their track, in ms by kind; nothing for a kind
+ * whose packets carry no capture time, or that receives none.
  *
  * @param {RTCRtpReceiver[]} receivers
  */
 export function travelTimesOf(receivers) {
   /** @type {Partial<Record<string, number>>} */
-  const took = {};
+  const times = {};
   const now = performance.timeOrigin + performance.now();
   for (const receiver of receivers) {
     const [source] = /** @type {(RTCRtpSynchronizationSource & {captureTimestamp?: number})[]} */ (
       receiver.getSynchronizationSources()
     );
     if (source?.captureTimestamp === undefined || now - source.timestamp > FRESH) continue;
-    took[receiver.track.kind] = source.timestamp - (source.captureTimestamp - NTP_EPOCH);
+    times[receiver.track.kind] = source.timestamp - (source.captureTimestamp - NTP_EPOCH);
   }
-  return took;
+  return times;
 }
 
 /**
- * Asks for the capture time in every packet of a transceiver, before it is negotiated; other browsers can't.
+ * Requests the capture time in every packet of a transceiver, before it is negotiated; only Chrome supports it.
  *
  * @param {RTCRtpTransceiver & {
  *   getHeaderExtensionsToNegotiate?: () => {uri: string, direction: string}[],
  *   setHeaderExtensionsToNegotiate?: (extensions: {uri: string, direction: string}[]) => void,
  * }} transceiver
  */
-export function wantCaptureTime(transceiver) {
+export function requestCaptureTime(transceiver) {
   const extensions = transceiver.getHeaderExtensionsToNegotiate?.() ?? [];
   for (const extension of extensions) if (extension.uri === CAPTURE_TIME) extension.direction = 'sendrecv';
   if (extensions.length) transceiver.setHeaderExtensionsToNegotiate?.(extensions);
 }
 
-/** @param {VideoSize} wanted @param {VideoSize} published @returns {RTCRtpEncodingParameters} */
-export function videoEncoding(wanted, published) {
-  const scale = Math.max(1, published.width / wanted.width, published.height / wanted.height);
+/** Returns how to encode the published video at the requested size. @param {VideoSize} requested @param {VideoSize} published @returns {RTCRtpEncodingParameters} */
+export function videoEncoding(requested, published) {
+  const scale = Math.max(1, published.width / requested.width, published.height / requested.height);
   const pixels = (published.width / scale) * (published.height / scale);
   return {
     scaleResolutionDownBy: scale,
-    maxFramerate: wanted.frameRate,
-    maxBitrate: Math.max(LEAST_BITS, Math.round(pixels * wanted.frameRate * BITS_PER_PIXEL)),
+    maxFramerate: requested.frameRate,
+    maxBitrate: Math.max(LEAST_BITS, Math.round(pixels * requested.frameRate * BITS_PER_PIXEL)),
   };
 }

@@ -1,4 +1,4 @@
-/** The two peer connections to Janus: one sends what is ours, one receives everybody. */
+/** The two peer connections to Janus: Sender sends our media, Receiver receives everybody's. */
 
 import { Emitter } from '../../shared/events.js';
 import { createQueue } from '../../shared/queue.js';
@@ -9,12 +9,12 @@ import {
   statisticsOf,
   travelTimesOf,
   videoEncoding,
-  wantCaptureTime,
+  requestCaptureTime,
 } from '../../webrtc/tracks.js';
 
-/** Janus's code for a feed that is gone by now. */
+/** Janus's error code for a feed that no longer exists. */
 const NO_SUCH_FEED = 428;
-/** The picture for whoever wants it large, and the one for whoever wants it small (simulcast); Janus counts from the last. */
+/** The ids of the large and the small video (simulcast); Janus counts its layers from the last one. */
 const RIDS = ['h', 'l'];
 export const LAYERS = RIDS.length;
 
@@ -23,13 +23,13 @@ export const LAYERS = RIDS.length;
 /** @typedef {number | string} FeedId */
 /** @typedef {{mid: string, feed_id?: FeedId, active?: boolean}} Stream */
 
-/** Sends one sound and one picture, the latter in up to two sizes; nothing until somebody wants it. */
+/** Sends one audio and one video track, the latter in up to two sizes; nothing until somebody subscribes. */
 export class Sender {
   #handle;
   #connection;
   /** @type {Map<string, RTCRtpTransceiver>} */
   #transceivers = new Map();
-  /** Chrome refuses parameters that were read before another change (fact 17): one change at a time. */
+  /** One change at a time: Chrome refuses parameters that were read before another change (fact 17). */
   #inTurn = createQueue();
 
   /** @param {Handle} handle @param {RTCConfiguration} configuration */
@@ -52,7 +52,7 @@ export class Sender {
           scalabilityMode: kind === 'video' ? 'L1T1' : undefined,
         })),
       });
-      wantCaptureTime(transceiver);
+      requestCaptureTime(transceiver);
       this.#transceivers.set(kind, transceiver);
     }
     await this.#connection.setLocalDescription();
@@ -81,12 +81,12 @@ export class Sender {
   /**
    * Sends the smallest and the largest of these sizes; returns them, small to large.
    *
-   * @param {VideoSize[]} wanted
+   * @param {VideoSize[]} requested
    * @param {VideoSize} published
    * @returns {Promise<VideoSize[]>}
    */
-  async fit(wanted, published) {
-    const sizes = [...wanted].sort((one, other) => one.height - other.height);
+  async fit(requested, published) {
+    const sizes = [...requested].sort((one, other) => one.height - other.height);
     const small = sizes[0];
     const large = sizes.at(-1);
     const layers = small && large ? (small.height < large.height ? [small, large] : [large]) : [];
@@ -122,13 +122,13 @@ export class Receiver extends Emitter {
   #connection;
   /** @type {Handle | null} */
   #handle = null;
-  /** Whom we want, and which of their layers. @type {Map<FeedId, number>} */
-  #wanted = new Map();
-  /** Whom we asked for. @type {Set<FeedId>} */
+  /** Whom we want to receive, and which of their layers. @type {Map<FeedId, number>} */
+  #feedLayers = new Map();
+  /** The feeds that Janus was asked for. @type {Set<FeedId>} */
   #asked = new Set();
-  /** Which layer was asked for, by mid. @type {Map<string, number>} */
+  /** The layer that Janus was asked for, by mid. @type {Map<string, number>} */
   #layers = new Map();
-  /** Whose a transceiver is, by mid: Janus uses one again for somebody else. @type {Map<string, FeedId>} */
+  /** The feed of each transceiver, by mid: Janus reuses a transceiver for another feed. @type {Map<string, FeedId>} */
   #feeds = new Map();
   /** @type {Map<string, MutedPlayback>} */
   #playback = new Map();
@@ -147,10 +147,10 @@ export class Receiver extends Emitter {
     });
   }
 
-  /** Receives these feeds and no others, each in a layer of its picture. @param {Map<FeedId, number>} wanted */
-  receive(wanted) {
-    this.#wanted = wanted;
-    void this.#sync();
+  /** Receives these feeds and no others, each in one layer of its video. @param {Map<FeedId, number>} feedLayers */
+  receive(feedLayers) {
+    this.#feedLayers = feedLayers;
+    void this.#syncFeeds();
   }
 
   /** @param {FeedId | undefined} feed */
@@ -169,7 +169,7 @@ export class Receiver extends Emitter {
   }
 
   close() {
-    this.#wanted = new Map();
+    this.#feedLayers = new Map();
     for (const playing of this.#playback.values()) playing.close();
     this.#connection.close();
   }
@@ -184,53 +184,59 @@ export class Receiver extends Emitter {
       .map(({ receiver }) => receiver);
   }
 
-  /** Asks Janus for what is missing, one negotiation after the other. */
-  async #sync() {
+  /** Subscribes and unsubscribes until Janus sends what we want, one negotiation after the other. */
+  async #syncFeeds() {
     if (this.#syncing) return;
     this.#syncing = true;
     try {
       for (;;) {
-        const added = [...this.#wanted.keys()].filter((feed) => !this.#asked.has(feed));
-        const gone = [...this.#asked].filter((feed) => !this.#wanted.has(feed));
+        const added = [...this.#feedLayers.keys()].filter((feed) => !this.#asked.has(feed));
+        const gone = [...this.#asked].filter((feed) => !this.#feedLayers.has(feed));
         if (added.length + gone.length === 0) break;
-        await this.#change(added, gone);
+        await this.#changeFeeds(added, gone);
       }
-      await this.#choose();
+      await this.#chooseLayers();
     } catch {
-      // Janus hung up, or will: whoever holds us does everything anew.
+      // Janus has closed the connection, or will; our owner then makes a new one.
     } finally {
       this.#syncing = false;
     }
   }
 
   /** @param {FeedId[]} added @param {FeedId[]} gone */
-  async #change(added, gone) {
+  async #changeFeeds(added, gone) {
     const streams = added.map((feed) => ({ feed }));
     for (const feed of added) this.#asked.add(feed);
     for (const feed of gone) this.#asked.delete(feed);
     if (!this.#handle) {
       this.#handle = await this.#attach();
       this.#handle.trickle(this.#connection);
-      this.#handle.hear = (answer) => void this.#negotiate(answer);
-      await this.#try({ request: 'join', ptype: 'subscriber', room: this.#room, use_msid: true, streams });
+      this.#handle.onEvent = (answer) => void this.#negotiate(answer);
+      await this.#request({
+        request: 'join',
+        ptype: 'subscriber',
+        room: this.#room,
+        use_msid: true,
+        streams,
+      });
       return;
     }
     const subscribe = streams.length ? { subscribe: streams } : {};
     const unsubscribe = gone.length ? { unsubscribe: gone.map((feed) => ({ feed })) } : {};
-    await this.#try({ request: 'update', ...subscribe, ...unsubscribe });
+    await this.#request({ request: 'update', ...subscribe, ...unsubscribe });
   }
 
   /** @param {Record<string, unknown>} body */
-  async #try(body) {
+  async #request(body) {
     try {
       await this.#negotiate(/** @type {Answer} */ (await this.#handle?.ask(body)));
     } catch (error) {
-      // Who left in this moment is told of by another message.
+      // Somebody who has just left is announced by another message.
       if (!(error instanceof JanusError) || error.code !== NO_SUCH_FEED) throw error;
     }
   }
 
-  /** Takes Janus's offer, after what it says of whose each stream is. @param {Answer} answer */
+  /** Notes the feed of each stream, and answers Janus's offer. @param {Answer} answer */
   async #negotiate({ data, jsep }) {
     const streams = /** @type {Stream[]} */ (data['streams'] ?? []);
     for (const { mid, feed_id: feed, active } of streams) {
@@ -239,18 +245,17 @@ export class Receiver extends Emitter {
     }
     if (!jsep) return;
     await this.#connection.setRemoteDescription(jsep);
-    for (const transceiver of this.#connection.getTransceivers()) wantCaptureTime(transceiver);
+    for (const transceiver of this.#connection.getTransceivers()) requestCaptureTime(transceiver);
     await this.#connection.setLocalDescription();
     await this.#handle?.ask({ request: 'start' }, this.#connection.localDescription);
   }
 
-  /** Says which layer of each picture is wanted, where that has changed. */
-  async #choose() {
+  /** Asks for another layer of each video whose layer has changed. */
+  async #chooseLayers() {
     const streams = [];
     for (const { mid, receiver } of this.#connection.getTransceivers()) {
-      const layer = this.#wanted.get(this.#feeds.get(mid ?? '') ?? '');
+      const layer = this.#feedLayers.get(this.#feeds.get(mid ?? '') ?? '');
       if (mid === null || receiver.track.kind !== 'video' || layer === undefined) continue;
-      // Of one layer it is the last.
       if (this.#layers.get(mid) === layer) continue;
       this.#layers.set(mid, layer);
       streams.push({ mid, substream: layer });

@@ -1,6 +1,6 @@
 /**
- * A session with Janus over its WebSocket API (https://janus.conf.meetecho.com/docs/rest): requests that are answered,
- * handles to a plugin, and what is told unasked.
+ * A session with Janus over its WebSocket API (https://janus.conf.meetecho.com/docs/rest): requests and their responses,
+ * handles to a plugin, and events.
  */
 
 import { HarnessError, within } from '../../shared/errors.js';
@@ -8,22 +8,22 @@ import { Emitter } from '../../shared/events.js';
 import { parse } from '../../shared/json.js';
 
 const PLUGIN = 'janus.plugin.videoroom';
-/** Janus ends a session that says nothing for a minute, or less where it is told so, in ms. */
-const ALIVE_EVERY = 5000;
+/** How often a keepalive is sent, in ms: Janus ends a session that is silent for a minute, or less if configured so. */
+const KEEPALIVE_EVERY = 5000;
 const ANSWERED_WITHIN = 10_000;
-/** Unauthorized: a token that is wrong or too old. */
+/** Unauthorized: the token is wrong or too old. */
 const REFUSED = 403;
 
 /**
- * @typedef {object} Answer what the plugin said, and its half of a negotiation
+ * @typedef {object} Answer the plugin's data, and its half of a negotiation
  * @property {Record<string, unknown>} data
  * @property {RTCSessionDescriptionInit} [jsep]
  */
 
-/** One plugin handle: what is asked of the plugin, and candidates for its peer connection. */
+/** One plugin handle: requests to the plugin, and the candidates of its peer connection. */
 export class Handle {
-  /** Hears what the plugin says unasked. @type {(answer: Answer) => void} */
-  hear = () => undefined;
+  /** Called with every event of the plugin. @type {(answer: Answer) => void} */
+  onEvent = () => undefined;
   #session;
 
   /** @param {Session} session @param {number} id */
@@ -33,7 +33,7 @@ export class Handle {
   }
 
   /**
-   * Asks the plugin something; fails with its reason.
+   * Sends a request to the plugin; fails with the plugin's reason.
    *
    * @param {Record<string, unknown>} body
    * @param {RTCSessionDescription | null} [jsep]
@@ -52,7 +52,7 @@ export class Handle {
     return answer;
   }
 
-  /** Sends every candidate of a connection as it is found, and that there are no more. @param {RTCPeerConnection} connection */
+  /** Sends every candidate of a connection as it is found, and the end of candidates. @param {RTCPeerConnection} connection */
   trickle(connection) {
     connection.addEventListener('icecandidate', ({ candidate }) => {
       const found = candidate ? candidate.toJSON() : { completed: true };
@@ -61,7 +61,7 @@ export class Handle {
   }
 }
 
-/** What the plugin refused, by its code. */
+/** A refusal of the plugin, with its code. */
 export class JanusError extends Error {
   /** @param {string} message @param {number} code */
   constructor(message, code) {
@@ -71,7 +71,7 @@ export class JanusError extends Error {
 }
 
 /**
- * Emits `lost` when the connection is gone, unless it was closed.
+ * Emits `lost` when the connection ends without having been closed.
  *
  * @extends {Emitter<{lost: void}>}
  */
@@ -79,7 +79,7 @@ export class Session extends Emitter {
   #socket;
   #id = 0;
   #number = 0;
-  /** Who waits for an answer, by transaction; `acknowledged` says that there is no more to come than that. @type {Map<string, PromiseWithResolvers<Record<string, unknown>> & {acknowledged: boolean}>} */
+  /** Pending requests by transaction; `acknowledged`: an acknowledgement is all that will come. @type {Map<string, PromiseWithResolvers<Record<string, unknown>> & {acknowledged: boolean}>} */
   #waiting = new Map();
   /** @type {Map<number, Handle>} */
   #handles = new Map();
@@ -98,7 +98,7 @@ export class Session extends Emitter {
     });
   }
 
-  /** Opens a session; fails with a ConfigError where nobody answers, or the token is refused. */
+  /** Opens a session; fails with a ConfigError if nobody answers or the token is refused. */
   async open() {
     /** @type {PromiseWithResolvers<void>} */
     const { promise, resolve, reject } = Promise.withResolvers();
@@ -117,7 +117,7 @@ export class Session extends Emitter {
     this.#id = /** @type {{id: number}} */ (data).id;
     this.#timer = setInterval(
       () => void this.ask({ janus: 'keepalive' }).catch(() => undefined),
-      ALIVE_EVERY,
+      KEEPALIVE_EVERY,
     );
   }
 
@@ -129,14 +129,14 @@ export class Session extends Emitter {
     return handle;
   }
 
-  /** @param {Record<string, unknown>} message @returns {Promise<Record<string, unknown>>} what answers it for good */
+  /** @param {Record<string, unknown>} message @returns {Promise<Record<string, unknown>>} the final response */
   ask(message) {
     this.#number += 1;
     const transaction = String(this.#number);
     /** @type {PromiseWithResolvers<Record<string, unknown>>} */
     const answer = Promise.withResolvers();
     this.#waiting.set(transaction, { ...answer, acknowledged: message['janus'] !== 'message' });
-    this.#say({ ...message, transaction });
+    this.#transmit({ ...message, transaction });
     const late = () => `Janus at ${this.url} did not answer to ${String(message['janus'])} within 10 s.`;
     return within(answer.promise, ANSWERED_WITHIN, late).finally(() => this.#waiting.delete(transaction));
   }
@@ -144,12 +144,12 @@ export class Session extends Emitter {
   close() {
     this.#closed = true;
     clearInterval(this.#timer);
-    if (this.#id) this.#say({ janus: 'destroy', transaction: 'bye' });
+    if (this.#id) this.#transmit({ janus: 'destroy', transaction: 'bye' });
     this.#socket.close();
   }
 
   /** @param {Record<string, unknown>} message */
-  #say(message) {
+  #transmit(message) {
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     const session = this.#id ? { session_id: this.#id } : {};
     const token = this.token === null ? {} : { token: this.token };
@@ -160,12 +160,12 @@ export class Session extends Emitter {
   #onMessage(message) {
     const { janus, transaction, sender } = message;
     const asked = this.#waiting.get(String(transaction));
-    // The answer to a message comes after it.
+    // The final response to a message follows its acknowledgement.
     if (janus === 'ack' && !asked?.acknowledged) return;
     if (janus === 'error')
       asked?.reject(this.#refusal(/** @type {{code: number, reason: string}} */ (message['error'])));
     else if (asked) asked.resolve(message);
-    else if (janus === 'event') this.#handles.get(Number(sender))?.hear(answerOf(message));
+    else if (janus === 'event') this.#handles.get(Number(sender))?.onEvent(answerOf(message));
     else if (janus === 'timeout') this.#socket.close();
   }
 

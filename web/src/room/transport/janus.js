@@ -1,9 +1,9 @@
 /**
- * A room by way of Janus, an SFU (https://janus.conf.meetecho.com/docs/videoroom): everybody sends once, to it, and
- * receives everybody by one connection from it.
+ * Janus: media by way of an SFU (https://janus.conf.meetecho.com/docs/videoroom). Everybody sends once, to the SFU, and
+ * receives everybody through one connection from it.
  *
- * The interface is the mesh's. Who is in the room is told by our server; whoever is there by way of another server is
- * known by what they call themselves in Janus's room.
+ * In: our stream, and the messages of Janus. Out: TransportEvents. Room uses it through the interface Transport. Our
+ * server announces the participants of its own room; those of other servers are known by their profile in Janus's room.
  */
 
 import { Emitter } from '../../shared/events.js';
@@ -12,19 +12,19 @@ import { JanusError, Session } from './janus-session.js';
 import { LAYERS, Receiver, Sender } from './janus-media.js';
 import { sizeFor } from '../participant.js';
 
-/** How often a lost Janus is looked for again, in ms. */
+/** How often we try to reconnect to Janus, in ms. */
 const RETRY_EVERY = 500;
-/** How long those of other servers have to be back after Janus is, in ms. */
+/** How long after Janus is back the participants of other servers may take to return, in ms. */
 const BACK_WITHIN = 10_000;
-/** Janus's codes: the room is there already; ids of rooms are text there. */
+/** Janus's error codes: the room exists already; room ids are strings there. */
 const EXISTS = 427;
 const WRONG_TYPE = 430;
 const MARKERS = 256;
 
 /** @typedef {import('./janus-session.js').Handle} Handle */
 /** @typedef {import('./janus-media.js').FeedId} FeedId */
-/** @typedef {{id: FeedId, display?: string}} Somebody */
-/** What somebody calls themselves, as JSON. `server` is whose they are, `sizes` those of their picture, small to large. @typedef {MemberInfo & {server: string, sizes: VideoSize[]}} Card */
+/** Somebody in Janus's room; `display` is their profile as JSON. @typedef {{id: FeedId, display?: string}} Attendee */
+/** `server` is the server they joined by, `sizes` are those of their video, small to large. @typedef {MemberInfo & {server: string, sizes: VideoSize[]}} Profile */
 
 /**
  * Emits TransportEvents.
@@ -41,16 +41,16 @@ export class Janus extends Emitter {
   #sender = null;
   /** @type {Receiver | null} */
   #receiver = null;
-  /** @type {Card} */
-  #card;
-  /** The room by the name that this Janus takes: a number, or text. @type {number | string} */
+  /** @type {Profile} */
+  #profile;
+  /** The id of the room: a number, or a string if this Janus uses strings. @type {number | string} */
   #room;
-  /** Who is in Janus's room, by feed; those who publish can be received. @type {Map<FeedId, {card: Card, publishes: boolean}>} */
+  /** Everybody in Janus's room, by feed; those who publish can be received. @type {Map<FeedId, {profile: Profile, publishes: boolean}>} */
   #feeds = new Map();
-  /** Who is there by another server, by id. @type {Set<string>} */
-  #elsewhere = new Set();
-  /** Who wants us, and how large. @type {Map<string, VideoSize>} */
-  #wanted = new Map();
+  /** The ids of those who joined by way of another server. @type {Set<string>} */
+  #remote = new Set();
+  /** The size at which each participant subscribes to us. @type {Map<string, VideoSize>} */
+  #requested = new Map();
   /** @type {{stream: MediaStream, size: PublishedSize} | null} */
   #published = null;
   #closed = false;
@@ -68,7 +68,7 @@ export class Janus extends Emitter {
     this.sfu = sfu;
     this.#room = sfu.room;
     const { server } = sfu;
-    this.#card = {
+    this.#profile = {
       id,
       name: '',
       marker: null,
@@ -82,33 +82,33 @@ export class Janus extends Emitter {
   }
 
   /**
-   * Enters Janus's room; returns a number that nobody there has, ours if it is free.
+   * Enters Janus's room; returns a marker that nobody there has, ours if it is free.
    *
-   * @param {Entrant} who
+   * @param {Entrant} entrant
    */
   async enter({ name, marker, synthetic, subscriptions, taken }) {
-    Object.assign(this.#card, { name, marker: synthetic ? marker : null, subscriptions });
+    Object.assign(this.#profile, { name, marker: synthetic ? marker : null, subscriptions });
     await this.#open();
-    // Who was there before us keeps theirs: Janus lets in one after the other.
-    const theirs = new Set([...taken, ...[...this.#feeds.values()].map(({ card }) => card.marker)]);
+    // Janus admits one after the other; those who were there before us keep their marker.
+    const theirs = new Set([...taken, ...[...this.#feeds.values()].map(({ profile }) => profile.marker)]);
     let free = marker;
     while (synthetic && theirs.has(free) && theirs.size < MARKERS) free = (free + 1) % MARKERS;
-    if (free !== marker) await this.#tell({ marker: free });
+    if (free !== marker) await this.#updateProfile({ marker: free });
     return free;
   }
 
-  /** Says whom we want to receive. @param {Subscriptions} subscriptions */
+  /** @param {Subscriptions} subscriptions */
   subscribe(subscriptions) {
-    void this.#tell({ subscriptions });
-    this.#subscribe();
+    void this.#updateProfile({ subscriptions });
+    this.#updateFeeds();
   }
 
-  /** Says how we are to those of other servers. @param {{audio: boolean, video: boolean, screen: boolean}} state */
+  /** Announces our state to the participants of other servers. @param {{audio: boolean, video: boolean, screen: boolean}} state */
   announce({ audio, video, screen }) {
-    void this.#tell({ audio, video, screen });
+    void this.#updateProfile({ audio, video, screen });
   }
 
-  /** Gives what we send to Janus. @param {MediaStream} stream @param {PublishedSize} size */
+  /** Sends our stream to Janus. @param {MediaStream} stream @param {PublishedSize} size */
   async publish(stream, size) {
     this.#published = { stream, size };
     if (!this.#publisher) return;
@@ -120,21 +120,21 @@ export class Janus extends Emitter {
     await this.refit();
   }
 
-  /** A member wants to receive us at this size, or no more. @param {string} id @param {VideoSize | null} size */
+  /** A participant subscribes to us at this size; null: no longer. @param {string} id @param {VideoSize | null} size */
   async setRequestedSize(id, size) {
-    if (size) this.#wanted.set(id, size);
-    else this.#wanted.delete(id);
+    if (size) this.#requested.set(id, size);
+    else this.#requested.delete(id);
     await this.refit();
   }
 
-  /** Sends the sizes that are wanted of the picture as it is published now. */
+  /** Sends the requested sizes of the video as it is published now. */
   async refit() {
     if (!this.#sender || !this.#published) return;
-    const sizes = await this.#sender.fit([...this.#wanted.values()], this.#published.size());
-    await this.#tell({ sizes });
+    const sizes = await this.#sender.fit([...this.#requested.values()], this.#published.size());
+    await this.#updateProfile({ sizes });
   }
 
-  /** Others' descriptions come by Janus. */
+  /** Descriptions come from Janus, not from the other pages. */
   handleSignal() {
     return Promise.resolve();
   }
@@ -144,13 +144,13 @@ export class Janus extends Emitter {
     await this.#sender?.replace(old, fresh);
   }
 
-  /** Whoever left stops to publish by themselves. @param {string} id */
+  /** @param {string} id */
   remove(id) {
-    this.#wanted.delete(id);
+    this.#requested.delete(id);
     void this.refit();
   }
 
-  /** How long a member's picture and sound travel, in ms by kind. @param {string} id */
+  /** @param {string} id */
   travelTimes(id) {
     return this.#receiver?.travelTimes(this.#feedOf(id)) ?? {};
   }
@@ -160,18 +160,18 @@ export class Janus extends Emitter {
     this.#receiver?.resumePlayback(this.#feedOf(id));
   }
 
-  /** Returns the statistics of what comes from a member. @param {string} id */
+  /** @param {string} id */
   async stats(id) {
     return (await this.#receiver?.stats(this.#feedOf(id))) ?? null;
   }
 
   reconnect() {
-    // A connection to Janus that is lost is looked for again by itself.
+    // A lost connection to Janus is reconnected automatically.
   }
 
   close() {
     this.#closed = true;
-    this.#hangUp();
+    this.#closeAll();
   }
 
   /** Opens a session, and enters the room. */
@@ -181,19 +181,19 @@ export class Janus extends Emitter {
     try {
       await session.open();
       const publisher = await session.attach();
-      publisher.hear = ({ data }) => this.#onTold(data);
-      await this.#ensureRoom(publisher);
+      publisher.onEvent = ({ data }) => this.#onRoomEvent(data);
+      this.#room = await ensureRoom(publisher, this.#room, this.sfu.name);
       const join = {
         request: 'join',
         ptype: 'publisher',
         room: this.#room,
-        display: JSON.stringify(this.#card),
+        display: JSON.stringify(this.#profile),
       };
       const { data } = await publisher.ask(join);
       this.#publisher = publisher;
       this.#receiver = new Receiver(() => session.attach(), this.#room, this.configuration);
       this.#receiver.listen('track', ({ feed, track }) => {
-        const id = this.#feeds.get(feed)?.card.id;
+        const id = this.#feeds.get(feed)?.profile.id;
         if (id !== undefined) this.emit('track', { id, track });
       });
       this.#receiver.listen('state', (state) => {
@@ -201,54 +201,33 @@ export class Janus extends Emitter {
         if (state === 'failed') this.#onLost();
       });
       session.listen('lost', () => this.#onLost(), { once: true });
-      this.#onTold(data);
+      this.#onRoomEvent(data);
     } catch (error) {
       session.close();
       throw error;
     }
   }
 
-  /** Makes the room, where it is not there yet: whoever comes first does. @param {Handle} handle */
-  async #ensureRoom(handle) {
-    try {
-      await handle.ask({
-        request: 'create',
-        room: this.#room,
-        description: this.sfu.name,
-        publishers: 256,
-        notify_joining: true,
-        videocodec: 'vp8',
-        bitrate: 0,
-      });
-    } catch (error) {
-      if (!(error instanceof JanusError)) throw error;
-      if (error.code === WRONG_TYPE && typeof this.#room === 'number') {
-        this.#room = String(this.#room);
-        await this.#ensureRoom(handle);
-      } else if (error.code !== EXISTS) throw error;
-    }
-  }
-
-  /** Looks for Janus again, and does everything anew. */
+  /** Reconnects to Janus, enters the room again and publishes again. */
   #onLost() {
     if (this.#closed) return;
     this.#emitStates('disconnected');
-    this.#hangUp();
+    this.#closeAll();
     const again = async () => {
       if (this.#closed) return;
       try {
         await this.#open();
         if (this.#published) await this.publish(this.#published.stream, this.#published.size);
-        setTimeout(() => this.#missed(), BACK_WITHIN);
+        setTimeout(() => this.#removeMissing(), BACK_WITHIN);
       } catch {
-        this.#hangUp();
+        this.#closeAll();
         setTimeout(() => void again(), RETRY_EVERY);
       }
     };
     void again();
   }
 
-  #hangUp() {
+  #closeAll() {
     this.#sender?.close();
     this.#receiver?.close();
     this.#session?.close();
@@ -256,92 +235,113 @@ export class Janus extends Emitter {
     this.#feeds.clear();
   }
 
-  /** Says something else of us to those of other servers. @param {Partial<Card>} news */
-  async #tell(news) {
-    const before = JSON.stringify(this.#card);
-    Object.assign(this.#card, news);
-    const display = JSON.stringify(this.#card);
+  /** Updates our profile, which the participants of other servers read. @param {Partial<Profile>} changes */
+  async #updateProfile(changes) {
+    const before = JSON.stringify(this.#profile);
+    Object.assign(this.#profile, changes);
+    const display = JSON.stringify(this.#profile);
     if (display !== before)
       await this.#publisher?.ask({ request: 'configure', display }).catch(() => undefined);
   }
 
-  /** Takes what Janus says of its room. @param {Record<string, unknown>} data */
-  #onTold(data) {
+  /** Handles what Janus announces about its room. @param {Record<string, unknown>} data */
+  #onRoomEvent(data) {
     const { publishers, attendees, joining, id, display, leaving, unpublished } = data;
-    for (const somebody of /** @type {Somebody[]} */ (attendees ?? [])) this.#onCard(somebody, false);
-    for (const somebody of /** @type {Somebody[]} */ (publishers ?? [])) this.#onCard(somebody, true);
-    if (joining) this.#onCard(/** @type {Somebody} */ (joining), false);
+    for (const attendee of /** @type {Attendee[]} */ (attendees ?? [])) this.#onProfile(attendee, false);
+    for (const attendee of /** @type {Attendee[]} */ (publishers ?? [])) this.#onProfile(attendee, true);
+    if (joining) this.#onProfile(/** @type {Attendee} */ (joining), false);
     else if (display !== undefined && id !== undefined)
-      this.#onCard(/** @type {Somebody} */ ({ id, display }));
+      this.#onProfile(/** @type {Attendee} */ ({ id, display }));
     const stopped = this.#feeds.get(/** @type {FeedId} */ (unpublished));
     if (stopped) stopped.publishes = false;
     if (leaving !== undefined) this.#onLeft(/** @type {FeedId} */ (leaving));
-    this.#subscribe();
+    this.#updateFeeds();
   }
 
-  /** @param {Somebody} somebody @param {boolean} [publishes] as before where nobody says */
-  #onCard({ id: feed, display = '' }, publishes) {
-    const card = readCard(display);
-    // Who is none of ours has a name, and nothing that we could know them by.
-    if (!card || card.id === this.id) return;
-    this.#feeds.set(feed, { card, publishes: publishes ?? this.#feeds.get(feed)?.publishes ?? false });
-    if (card.server === this.sfu.server) return;
-    const known = this.#elsewhere.has(card.id);
-    this.#elsewhere.add(card.id);
-    this.emit(known ? 'updated' : 'joined', card);
+  /** @param {Attendee} attendee @param {boolean} [publishes] as before if unknown */
+  #onProfile({ id: feed, display = '' }, publishes) {
+    const profile = readProfile(display);
+    // A participant of another application has a name, but no profile of ours.
+    if (!profile || profile.id === this.id) return;
+    this.#feeds.set(feed, { profile, publishes: publishes ?? this.#feeds.get(feed)?.publishes ?? false });
+    if (profile.server === this.sfu.server) return;
+    const known = this.#remote.has(profile.id);
+    this.#remote.add(profile.id);
+    this.emit(known ? 'updated' : 'joined', profile);
   }
 
   /** @param {FeedId} feed */
   #onLeft(feed) {
-    const card = this.#feeds.get(feed)?.card;
+    const profile = this.#feeds.get(feed)?.profile;
     this.#feeds.delete(feed);
-    if (card && this.#elsewhere.delete(card.id)) this.emit('left', card.id);
+    if (profile && this.#remote.delete(profile.id)) this.emit('left', profile.id);
   }
 
-  /** Takes out whoever of another server did not come back. */
-  #missed() {
-    const here = new Set([...this.#feeds.values()].map(({ card }) => card.id));
-    for (const id of [...this.#elsewhere]) {
+  /** Removes the participants of other servers who did not return. */
+  #removeMissing() {
+    const here = new Set([...this.#feeds.values()].map(({ profile }) => profile.id));
+    for (const id of [...this.#remote]) {
       if (here.has(id)) continue;
-      this.#elsewhere.delete(id);
+      this.#remote.delete(id);
       this.emit('left', id);
     }
   }
 
-  /** Asks for those whom we want, of their sizes the smallest that is large enough. */
-  #subscribe() {
-    const { subscriptions } = this.#card;
+  /** Subscribes at Janus: of each participant's sizes to the smallest one that is large enough. */
+  #updateFeeds() {
+    const { subscriptions } = this.#profile;
     /** @type {Map<FeedId, number>} */
     const layers = new Map();
-    for (const [feed, { card, publishes }] of this.#feeds) {
-      const size = sizeFor(subscriptions, card.id);
+    for (const [feed, { profile, publishes }] of this.#feeds) {
+      const size = sizeFor(subscriptions, profile.id);
       if (!size || !publishes) continue;
-      const found = card.sizes.findIndex(({ height }) => height >= size.height);
-      const layer = found < 0 ? card.sizes.length - 1 : found;
-      // The large one is the last there is, also where it is the only one.
-      layers.set(feed, layer + LAYERS - card.sizes.length);
+      const found = profile.sizes.findIndex(({ height }) => height >= size.height);
+      const layer = found < 0 ? profile.sizes.length - 1 : found;
+      // The large size is the last layer, even if it is the only one.
+      layers.set(feed, layer + LAYERS - profile.sizes.length);
     }
     this.#receiver?.receive(layers);
   }
 
   /** @param {string} id @returns {FeedId | undefined} */
   #feedOf(id) {
-    for (const [feed, { card }] of this.#feeds) if (card.id === id) return feed;
+    for (const [feed, { profile }] of this.#feeds) if (profile.id === id) return feed;
     return undefined;
   }
 
   /** Emits a connection state for everybody who is received. @param {RTCPeerConnectionState} state */
   #emitStates(state) {
-    for (const { card } of this.#feeds.values()) this.emit('state', { id: card.id, state });
+    for (const { profile } of this.#feeds.values()) this.emit('state', { id: profile.id, state });
   }
 }
 
-/** @param {string} display @returns {Card | null} */
-function readCard(display) {
+/**
+ * Creates the room unless it exists: the first participant does. Returns its id, a string if this Janus uses strings.
+ *
+ * @param {Handle} handle
+ * @param {FeedId} room
+ * @param {string} description
+ * @returns {Promise<FeedId>}
+ */
+async function ensureRoom(handle, room, description) {
+  const request = { request: 'create', room, description, publishers: 256, notify_joining: true };
   try {
-    const card = /** @type {Partial<Card> | null} */ (parse(display));
-    return typeof card?.id === 'string' && typeof card.server === 'string'
-      ? /** @type {Card} */ (card)
+    await handle.ask({ ...request, videocodec: 'vp8', bitrate: 0 });
+  } catch (error) {
+    if (!(error instanceof JanusError)) throw error;
+    if (error.code === WRONG_TYPE && typeof room === 'number')
+      return ensureRoom(handle, String(room), description);
+    if (error.code !== EXISTS) throw error;
+  }
+  return room;
+}
+
+/** @param {string} display @returns {Profile | null} */
+function readProfile(display) {
+  try {
+    const profile = /** @type {Partial<Profile> | null} */ (parse(display));
+    return typeof profile?.id === 'string' && typeof profile.server === 'string'
+      ? /** @type {Profile} */ (profile)
       : null;
   } catch {
     return null;

@@ -1,4 +1,9 @@
-/** A mesh of peer connections, one to each member that sends to us or wants to receive us. */
+/**
+ * Mesh: one peer connection to each participant who sends to us or subscribes to us.
+ *
+ * In: our stream, and descriptions and candidates that the server forwards. Out: TransportEvents. Room uses it through
+ * the interface Transport.
+ */
 
 import { Emitter } from '../../shared/events.js';
 import { pause } from '../../shared/pause.js';
@@ -8,16 +13,16 @@ import {
   MutedPlayback,
   travelTimesOf,
   videoEncoding,
-  wantCaptureTime,
+  requestCaptureTime,
 } from '../../webrtc/tracks.js';
 
-/** How long to wait for the first candidate before an offer is taken back, in ms. */
+/** How long to wait for the first candidate before an offer is rolled back, in ms. */
 const GATHERED_WITHIN = 1000;
-/** How often encodings are set anew when a negotiation came in between, and after how long, in ms. */
-const FITS = 20;
-const FIT_AGAIN = 50;
+/** How often encodings are set again if a negotiation interferes, and after how long, in ms. */
+const TRIES = 20;
+const RETRY_AFTER = 50;
 
-/** One connection: perfect negotiation, our tracks where they are wanted, theirs as they come. */
+/** One connection: perfect negotiation, our tracks if the other side subscribes, theirs as they arrive. */
 class Peer {
   #connection;
   #polite;
@@ -26,15 +31,15 @@ class Peer {
   /** @type {PromiseWithResolvers<void>} */
   #gathered = Promise.withResolvers();
   #handling = createQueue();
-  /** What carries our sound and our picture, by kind: one each, since each more stays in the connection for good. @type {Map<string, RTCRtpTransceiver>} */
+  /** What carries our audio and video: one transceiver per kind, since a connection never drops one. @type {Map<string, RTCRtpTransceiver>} */
   #transceivers = new Map();
-  /** @type {VideoSize | null} */
-  #wanted = null;
+  /** The size at which the other side subscribes to us. @type {VideoSize | null} */
+  #requested = null;
   #playback = new MutedPlayback();
 
   /**
    * @param {object} options
-   * @param {boolean} options.polite gives way when both offer at once
+   * @param {boolean} options.polite gives way if both sides offer at once
    * @param {RTCConfiguration} options.configuration
    * @param {(data: SignalData) => void} options.send
    * @param {(track: MediaStreamTrack) => void} options.onTrack
@@ -51,7 +56,7 @@ class Peer {
       if (candidate) send({ candidate: candidate.toJSON() });
     });
     connection.addEventListener('track', ({ track }) => {
-      if (track.kind === 'audio') this.#play(track);
+      if (track.kind === 'audio') this.#playAudio(track);
       onTrack(track);
     });
     connection.addEventListener('connectionstatechange', () => {
@@ -60,13 +65,13 @@ class Peer {
     });
   }
 
-  /** Plays a sound from its first packet on: WebRTC keeps what comes before that, and catches up for seconds. @param {MediaStreamTrack} track */
-  #play(track) {
+  /** Plays audio from its first packet on; WebRTC buffers what arrives before that, and catches up for seconds. @param {MediaStreamTrack} track */
+  #playAudio(track) {
     this.#playback.play(track);
     track.addEventListener('mute', () => this.#playback.close(), { once: true });
   }
 
-  /** Plays again what stopped together with the sound system. */
+  /** Plays audio again after the audio system was suspended. */
   resumePlayback() {
     this.#playback.resumePlayback();
   }
@@ -82,8 +87,8 @@ class Peer {
     }
   }
 
-  /** Takes what the other side signalled, in order: an offer that overtook the answer before it would be ignored. @param {SignalData} data */
-  handle(data) {
+  /** Handles the other side's signals in order: an offer that overtook the answer before it would be ignored. @param {SignalData} data */
+  handleSignal(data) {
     return this.#handling(() => this.#handle(data));
   }
 
@@ -94,11 +99,11 @@ class Peer {
         description.type === 'offer' && (this.#offering || this.#connection.signalingState !== 'stable');
       this.#ignoring = !this.#polite && collision;
       if (this.#ignoring) return;
-      // An offer taken back before its first candidate leaves Chrome without any candidate ever after.
+      // An offer that is rolled back before its first candidate leaves Chrome without candidates for good.
       if (collision) await Promise.race([this.#gathered.promise, pause(GATHERED_WITHIN)]);
       await this.#connection.setRemoteDescription(description);
       if (description.type === 'offer') {
-        for (const transceiver of this.#connection.getTransceivers()) wantCaptureTime(transceiver);
+        for (const transceiver of this.#connection.getTransceivers()) requestCaptureTime(transceiver);
         await this.#connection.setLocalDescription();
         const answer = this.#connection.localDescription;
         if (answer) this.send({ description: answer.toJSON() });
@@ -113,41 +118,42 @@ class Peer {
   }
 
   /**
-   * Sends the stream at the wanted size; null sends nothing, and what carried it rests until it is wanted again.
+   * Sends the stream at the requested size. null sends nothing; the transceivers rest until the next subscription.
    *
    * @param {MediaStream} stream
-   * @param {VideoSize | null} wanted
+   * @param {VideoSize | null} requested
    * @param {PublishedSize} published
    */
-  publish(stream, wanted, published) {
-    this.#wanted = wanted;
+  publish(stream, requested, published) {
+    this.#requested = requested;
     return this.#inTurn(async () => {
-      // Whoever left meanwhile wants nothing any more.
+      // Somebody who has left in the meantime subscribes to nothing.
       if (this.#connection.signalingState === 'closed') return;
       for (const kind of ['audio', 'video']) {
         const track = stream.getTracks().find((one) => one.kind === kind) ?? null;
         const known = this.#transceivers.get(kind);
         if (known) {
-          const sent = this.#wanted && track;
+          const sent = this.#requested && track;
           if (known.sender.track !== sent) await known.sender.replaceTrack(sent);
           known.direction = sent ? 'sendonly' : 'inactive';
           await this.#setEncoding(known.sender, published);
-        } else if (track && this.#wanted) {
-          this.#transceivers.set(kind, this.#add(track, stream, this.#wanted, published));
+        } else if (track && this.#requested) {
+          this.#transceivers.set(kind, this.#addTrack(track, stream, this.#requested, published));
         }
       }
     });
   }
 
-  /** @param {MediaStreamTrack} track @param {MediaStream} stream @param {VideoSize} wanted @param {PublishedSize} published */
-  #add(track, stream, wanted, published) {
-    const encoding = track.kind === 'video' ? videoEncoding(wanted, published()) : { maxBitrate: AUDIO_BITS };
+  /** @param {MediaStreamTrack} track @param {MediaStream} stream @param {VideoSize} requested @param {PublishedSize} published */
+  #addTrack(track, stream, requested, published) {
+    const encoding =
+      track.kind === 'video' ? videoEncoding(requested, published()) : { maxBitrate: AUDIO_BITS };
     const transceiver = this.#connection.addTransceiver(track, {
       direction: 'sendonly',
       streams: [stream],
       sendEncodings: [encoding],
     });
-    wantCaptureTime(transceiver);
+    requestCaptureTime(transceiver);
     return transceiver;
   }
 
@@ -156,19 +162,19 @@ class Peer {
 
   /** @param {RTCRtpSender} sender @param {PublishedSize} published */
   async #setEncoding(sender, published) {
-    for (let tries = 1; sender.track?.kind === 'video' && this.#wanted; tries += 1) {
+    for (let tries = 1; sender.track?.kind === 'video' && this.#requested; tries += 1) {
       const parameters = sender.getParameters();
       const [encoding] = parameters.encodings;
-      // Before the first negotiation ends there is nothing to change yet; what addTransceiver was given holds.
+      // Before the first negotiation ends there is nothing to change; what addTransceiver was given applies.
       if (!encoding) return;
-      Object.assign(encoding, videoEncoding(this.#wanted, published()));
+      Object.assign(encoding, videoEncoding(this.#requested, published()));
       try {
         await sender.setParameters(parameters);
         return;
       } catch (error) {
-        // A negotiation under way changed the parameters after they were read (fact 17).
-        if (tries === FITS) throw error;
-        await pause(FIT_AGAIN);
+        // A negotiation changed the parameters after they were read (fact 17).
+        if (tries === TRIES) throw error;
+        await pause(RETRY_AFTER);
       }
     }
   }
@@ -189,7 +195,7 @@ class Peer {
     return this.#connection.getStats();
   }
 
-  /** Looks for another way at once where the one there was is gone: WebRTC itself waits for some 15 s. */
+  /** Restarts ICE at once if the connection is broken: WebRTC itself waits for some 15 s. */
   reconnect() {
     if (this.#connection.connectionState === 'disconnected') this.#connection.restartIce();
   }
@@ -201,7 +207,7 @@ class Peer {
 }
 
 /**
- * Emits `track` with { id, track } and `state` with { id, state }.
+ * Emits TransportEvents.
  *
  * @extends {Emitter<TransportEvents>}
  * @implements {Transport}
@@ -209,8 +215,8 @@ class Peer {
 export class Mesh extends Emitter {
   /** @type {Map<string, Peer>} */
   #peers = new Map();
-  /** @type {Map<string, VideoSize | null>} */
-  #wanted = new Map();
+  /** The size at which each participant subscribes to us. @type {Map<string, VideoSize | null>} */
+  #requested = new Map();
   /** @type {MediaStream | null} */
   #stream = null;
   /** @type {PublishedSize} */
@@ -229,41 +235,41 @@ export class Mesh extends Emitter {
     this.send = send;
   }
 
-  /** Nobody is there whom our server does not know: our number is ours. @param {Entrant} who */
+  /** Our server knows everybody here, so our marker is unique. @param {Entrant} entrant */
   enter({ marker }) {
     return Promise.resolve(marker);
   }
 
   subscribe() {
-    // The others hear it by our server.
+    // The server forwards it to the others.
   }
 
   announce() {
-    // The others hear it by our server.
+    // The server forwards it to the others.
   }
 
-  /** Gives what we send to whoever wants it. @param {MediaStream} stream @param {PublishedSize} published */
+  /** Sends our stream to every subscriber. @param {MediaStream} stream @param {PublishedSize} published */
   async publish(stream, published) {
     this.#stream = stream;
     this.#published = published;
     await this.refit();
   }
 
-  /** A member wants to receive us at this size, or no more. @param {string} id @param {VideoSize | null} size */
+  /** A participant subscribes to us at this size; null: no longer. @param {string} id @param {VideoSize | null} size */
   async setRequestedSize(id, size) {
-    this.#wanted.set(id, size);
+    this.#requested.set(id, size);
     if (!size && !this.#peers.has(id)) return;
     if (this.#stream) await this.#peer(id).publish(this.#stream, size, this.#published);
   }
 
-  /** Tells every sender how large the published picture is now. */
+  /** Adapts every sender to the current size of the published video. */
   async refit() {
-    await Promise.all([...this.#wanted].map(([id, size]) => this.setRequestedSize(id, size)));
+    await Promise.all([...this.#requested].map(([id, size]) => this.setRequestedSize(id, size)));
   }
 
   /** @param {string} from @param {SignalData} data */
   async handleSignal(from, data) {
-    await this.#peer(from).handle(data);
+    await this.#peer(from).handleSignal(data);
   }
 
   /** @param {MediaStreamTrack} old @param {MediaStreamTrack} fresh */
@@ -275,25 +281,25 @@ export class Mesh extends Emitter {
   remove(id) {
     this.#peers.get(id)?.close();
     this.#peers.delete(id);
-    this.#wanted.delete(id);
+    this.#requested.delete(id);
   }
 
-  /** How long a member's picture and sound travel, in ms by kind; on the sender's clock against ours, so only their difference counts. @param {string} id */
+  /** Returns how long a participant's video and audio take to arrive, in ms; two clocks differ, so only the difference counts. @param {string} id */
   travelTimes(id) {
     return this.#peers.get(id)?.travelTimes() ?? {};
   }
 
-  /** Plays what comes from a member again, after the sound system stood still. @param {string} id */
+  /** @param {string} id */
   resumePlayback(id) {
     this.#peers.get(id)?.resumePlayback();
   }
 
-  /** Returns the statistics of the connection to a member. @param {string} id */
+  /** Returns the statistics of the connection to a participant. @param {string} id */
   async stats(id) {
     return (await this.#peers.get(id)?.stats()) ?? null;
   }
 
-  /** Takes connections up again that a cut of the network broke. */
+  /** Reconnects what a network failure has disconnected. */
   reconnect() {
     for (const peer of this.#peers.values()) peer.reconnect();
   }
