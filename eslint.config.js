@@ -4,29 +4,74 @@ import { defineConfig } from 'eslint/config';
 import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
-const STAGES = ['room', 'media', 'mixer', 'recorder', 'application', 'library', 'view', 'entry'];
+// The folders of web/src, in the order in which a recording flows through them. The roots build the stages, client/
+// strings them together; everybody may import shared/, and the two kinds of rooms share webrtc/.
+const STAGES = ['entry', 'room', 'application', 'media', 'mixer', 'recorder', 'library', 'view'];
 
-// A stage never imports a stage; client.js strings them together and the two roots build them.
-const stagesStayApart = STAGES.map((stage) => ({
-  files: [`web/src/${stage}/**/*.js`],
-  rules: {
-    'no-restricted-imports': [
-      'error',
-      {
-        patterns: [
-          {
-            group: STAGES.filter((other) => other !== stage).map((other) => `../**/${other}/**`),
-            message: `The stage ${stage} knows no other stage: pass it in from main.js, attach.js or client.js.`,
-          },
-          {
-            group: ['../**/main.js', '../**/attach.js', '../**/client.js', '../**/view.js'],
-            message: 'A stage never imports those who use it.',
-          },
-        ],
-      },
-    ],
-  },
-}));
+const ROOTS = {
+  group: ['../**/main.js', '../**/attach.js'],
+  message: 'Nothing imports a root: what a root builds is passed in.',
+};
+const CLIENT = {
+  group: ['../**/client/**'],
+  message: 'Only the roots import client/: the client uses the stages, not the other way round.',
+};
+const stages = (names, message) => ({ group: names.map((name) => `../**/${name}/**`), message });
+const inner = (group, message) => ({ group, message });
+
+/** ESLint takes a rule from the last configuration that matches a file, so each one lists every contract of its files. */
+const contract = (files, ...patterns) => ({
+  files,
+  rules: { 'no-restricted-imports': ['error', { patterns: [ROOTS, ...patterns] }] },
+});
+
+const ofStage = (stage) => [
+  CLIENT,
+  stages(
+    STAGES.filter((other) => other !== stage),
+    `The stage ${stage}/ imports no other stage: main.js or attach.js passes it in.`,
+  ),
+];
+
+const contracts = [
+  ...STAGES.map((stage) => contract([`web/src/${stage}/**/*.js`], ...ofStage(stage))),
+  contract(['web/src/client/**/*.js'], stages(['entry', 'view'], 'client/ does not know who calls it.')),
+  contract(['web/src/webrtc/**/*.js'], CLIENT, stages(STAGES, 'webrtc/ knows no stage: stages import it.')),
+  contract(
+    ['web/src/shared/**/*.js'],
+    CLIENT,
+    stages([...STAGES, 'webrtc'], 'shared/ imports nothing outside of shared/.'),
+  ),
+  // Inside a stage imports point one way as well.
+  contract(
+    ['web/src/room/transport/**/*.js'],
+    ...ofStage('room'),
+    inner(
+      ['../room.js', '../signaling.js', '../arrivals.js'],
+      'A transport does not know the room that uses it.',
+    ),
+  ),
+  ...['audio', 'video'].map((track) =>
+    contract(
+      [`web/src/mixer/${track}/**/*.js`],
+      ...ofStage('mixer'),
+      inner(
+        ['../mixer.js', '../audio/**', '../video/**'],
+        `mixer/${track}/ knows neither mixer.js nor the other track: mixer.js strings both together.`,
+      ),
+    ),
+  ),
+  ...['lobby', 'room', 'recordings', 'language'].map((part) =>
+    contract(
+      [`web/src/view/${part}/**/*.js`],
+      ...ofStage('view'),
+      inner(
+        ['../view.js', ...['lobby', 'room', 'recordings'].map((other) => `../${other}/**`)],
+        `view/${part}/ knows no other part of the view: view.js strings them together.`,
+      ),
+    ),
+  ),
+];
 
 export default defineConfig(
   { ignores: ['**/node_modules/', '**/.venv/', '**/recordings/', 'build/', 'dist/'] },
@@ -54,23 +99,7 @@ export default defineConfig(
       'prefer-const': 'error',
     },
   },
-  ...stagesStayApart,
-  {
-    files: ['web/src/{shared,webrtc}/**/*.js'],
-    rules: {
-      'no-restricted-imports': [
-        'error',
-        {
-          patterns: [
-            {
-              group: STAGES.flatMap((stage) => [`./${stage}/**`, `../${stage}/**`]),
-              message: 'Only main.js, attach.js and client.js import stages.',
-            },
-          ],
-        },
-      ],
-    },
-  },
+  ...contracts,
   {
     files: ['web/test/**/*.js'],
     languageOptions: { globals: globals.node },
