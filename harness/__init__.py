@@ -1,10 +1,14 @@
-"""Records a WebRTC room in real Chrome into one WebM, and judges the file."""
+"""Record WebRTC calls in real Chrome, and verify what ended up in the recording.
+
+In: calls to the names in ``__all__``.  Out: recordings with their manifests, and reports on them.
+Called by tests and programs; the command line is ``harness.cli``, the pytest plugin ``harness.pytest_plugin``.
+"""
 
 
 def _attach() -> None:
-    """Let lazy_loader import each public name when it is first used; __init__.pyi has the names.
+    """Let lazy_loader import each public name when it is first used; __init__.pyi lists the names.
 
-    The command line uses none of them, and does not have to wait until lazy_loader has read that file.
+    The command line uses none of them, so it does not wait until lazy_loader has read that file.
     """
     import lazy_loader
 

@@ -1,4 +1,4 @@
-# The public names, and where each lives: __init__.py imports one when it is first asked for.
+# The public names and their modules: __init__.py imports each one when it is first used.
 
 from .browser.pages.nertc_application import NertcApp
 from .errors import (

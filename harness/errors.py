@@ -1,14 +1,14 @@
 """The errors that users see, as one tree.
 
 HarnessError
-  ConfigError            a RecordConfig, scenario or option that can't work
-  SetupError             Chrome, a codec, a port, the disk: what is missing and how to get it
-  StepTimeout            what we waited for, how long, what was there instead
-  PageError              the page failed; .code, .name and .page_log say how
-    InvalidStateError    right call, wrong moment
+  ConfigError            a RecordConfig, scenario or option can't work
+  SetupError             Chrome, a codec, a port or the disk: what is missing and how to get it
+  StepTimeout            a wait timed out: for what, how long, and what was found instead
+  PageError              the page failed; see .code, .name and .page_log
+    InvalidStateError    a valid call at the wrong moment
     NotSupportedError    this browser can't record that
     RecordingError       the recording broke by itself; .recording is what was saved
-      DiskFullError      no room left where it is written
+      DiskFullError      the disk is full
   VerificationError      from Report.raise_for_failures()
 """
 
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 
 
 class HarnessError(Exception):
-    """Anything the harness raises on purpose; its message says what happened and what to do."""
+    """Every error that the harness raises on purpose; the message says what happened and what to do."""
 
 
 class ConfigError(HarnessError):
-    """An option that can't work; the message names it, what was given and what is allowed."""
+    """An option can't work; the message names it, the given value and the allowed values."""
 
 
 class SetupError(HarnessError):
-    """The environment lacks something; the message says what and how to get it."""
+    """The environment lacks something; the message says what, and how to get it."""
 
 
 class StepTimeout(HarnessError):
-    """Something awaited did not happen; the message says what, how long, and what was there instead."""
+    """A wait timed out; the message says for what, how long, and what was found instead."""
 
 
 class PageError(HarnessError):
-    """The page refused or failed a call.
+    """The page refused a call, or a call failed.
 
-    ``code`` is NERTC's number where it has one, ``name`` the error's name in the page (the class's by default), and
-    ``page_log`` the last lines of the page's console.
+    ``code`` is NERTC's number if there is one, ``name`` is the error's name in the page (by default the class's name),
+    and ``page_log`` holds the last lines of the page's console.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class PageError(HarnessError):
 
 
 class InvalidStateError(PageError):
-    """The right call at the wrong moment: not in a room, nothing recording, nothing recorded (NERTC 10454)."""
+    """A valid call at the wrong moment: not in a room, no recording in progress, or none finished (NERTC 10454)."""
 
 
 class NotSupportedError(PageError):
@@ -63,13 +63,13 @@ class NotSupportedError(PageError):
 
 
 class RecordingError(PageError):
-    """The recording broke by itself (NERTC 10452, 10453); ``recording`` is what was saved, if anything was."""
+    """The recording broke by itself (NERTC 10452, 10453); ``recording`` is what was saved, if anything."""
 
     recording: Recording | None = None
 
 
 class DiskFullError(RecordingError):
-    """The disk has no room left; nothing partial lies under a final name, and what was recorded waits in the spool."""
+    """The disk is full; no partial file has a final name, and the recorded data stays in the spool."""
 
 
 class VerificationError(HarnessError):
@@ -82,12 +82,12 @@ def not_supported(message: str, *, page_log: Sequence[str] = ()) -> NotSupported
 
 
 def spool_error(message: str) -> RecordingError:
-    """Return the error for a recording that the spool refuses or lost (NERTC 10452, RECORDING_CACHE_ERROR)."""
+    """Return the error for a recording that the spool refused or lost (NERTC 10452, RECORDING_CACHE_ERROR)."""
     return RecordingError(message, code=10452)
 
 
 def disk_full(message: str) -> DiskFullError:
-    """Return the error for a disk without room for the recording (NERTC 10452, RECORDING_CACHE_ERROR)."""
+    """Return the error for a disk that is too full for the recording (NERTC 10452, RECORDING_CACHE_ERROR)."""
     return DiskFullError(message, code=10452)
 
 
@@ -99,7 +99,7 @@ def recording_error(message: str, *, page_log: Sequence[str] = ()) -> RecordingE
 def page_error(
     *, message: str, code: int | None = None, name: str = "Error", page_log: Sequence[str] = ()
 ) -> HarnessError:
-    """Return the Python error for one that the page answered with."""
+    """Return the Python error for an error of the page."""
     if name == "ConfigError":
         return ConfigError(message)
     if name == "StepTimeout":

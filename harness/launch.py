@@ -1,4 +1,4 @@
-"""The one place that wires the parts: a server, a Chrome and a room in one ``with``."""
+"""Connects the parts: a server, a Chrome and a room in one ``with``."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from harness.session.participant import Participant
     from harness.session.venue import VenueOptions
 
-# The room of people who come by themselves.
-_OPEN_ROOM = "open room"
+# The name of the room that anybody can join.
+_PUBLIC_ROOM = "public room"
 
 
 def open_room(
@@ -68,7 +68,7 @@ def open_room_at(
 ) -> Iterator[Room]:
     """Open a room in the browsers of a venue; otherwise as ``open_room``."""
     folder = Path(recordings).absolute()
-    # While the browser starts Python has nothing to do, and the server's libraries take long to import.
+    # Importing the server's libraries takes long, and Python is idle while the browser starts.
     importing = threading.Thread(target=import_module, args=("harness.server.room_server",), name="import the server")
     importing.start()
     chrome = (
@@ -101,13 +101,13 @@ def attach(
     media: Media = "own",
     recordings: str | os.PathLike[str] = "recordings",
 ) -> Iterator[Participant]:
-    """Follow somebody else's page, before it loads, and give whoever is in its call there the recording calls.
+    """Attach to the page of another application before it loads, and return the participant of its call.
 
-    ``page`` is Playwright's, of a Chrome with the harness's own switches or not; it stays its owner's, and open.
-    ``media`` "synthetic" answers its wish for a camera and a microphone with what ``verify`` recognises. Several people
-    in one call are a room: ``open_room`` and ``Room.attach``.
+    ``page`` is Playwright's, in a Chrome with or without the harness's own switches; it stays open. ``media``
+    "synthetic" gives the application a camera and a microphone that ``verify`` recognizes. For several participants in
+    one call use ``open_room`` and ``Room.attach``.
 
-    Raises ConfigError for a page that has loaded something already, SetupError where the folder can't be used.
+    Raises ConfigError for a page that has already loaded something, SetupError if the folder can't be used.
     """
     from harness.server.room_server import RoomServer
 
@@ -115,7 +115,7 @@ def attach(
     browser = page.context.browser
     with (
         RoomServer(recordings=folder, versions=versions(browser.version if browser else None)) as server,
-        # One page is all that there is: nobody else is let in.
+        # There is only this page; nobody else may join.
         Room(
             server=server, new_context=lambda **_: page.context, recordings=folder, name=secrets.token_urlsafe(16)
         ) as room,
@@ -147,13 +147,13 @@ def open_door(
     from harness.server.library.library import Library
     from harness.server.room_server import RoomServer
 
-    library = Library(_OPEN_ROOM, recordings, _judge, kept)
+    library = Library(_PUBLIC_ROOM, recordings, _summarize, kept)
     with RoomServer(
         recordings=recordings,
         versions=versions(),
         host=host,
         port=port,
-        open_room=_OPEN_ROOM,
+        open_room=_PUBLIC_ROOM,
         library=library,
         routes=routes,
         join_code=join_code,
@@ -165,26 +165,26 @@ def open_door(
         yield server
 
 
-def _judge(path: Path) -> Verdict:
-    """Return the verdict on a recording as the page shows it."""
+def _summarize(path: Path) -> Verdict:
+    """Verify a recording and return the result that the page shows."""
     from harness.server.library.library import Verdict
     from harness.server.spool.downloads import Page
     from harness.verification import verify
     from harness.verification.report.html import as_html
 
     report = verify(path)
-    told = [*report.failures, *report.warnings]
+    shown = [*report.failures, *report.warnings]
     nonce = secrets.token_urlsafe(16)
     return Verdict(
         ok=report.ok,
         checks=len({finding.check for finding in report.findings}),
-        findings=[{**finding.model_dump(mode="json"), "warning": finding.warning} for finding in told],
+        findings=[{**finding.model_dump(mode="json"), "warning": finding.warning} for finding in shown],
         page=Page(as_html(report, path.with_suffix(".html"), nonce=nonce), nonce),
     )
 
 
 def versions(chrome: str | None = None) -> dict[str, str]:
-    """Return what a manifest says of the programs that made a recording; people bring a Chrome that nobody knows."""
+    """Return the versions for a manifest; ``chrome`` is unknown if participants bring their own browser."""
     return {
         "harness": metadata.version("recording-harness"),
         **({"chrome": chrome} if chrome else {}),
@@ -195,5 +195,5 @@ def versions(chrome: str | None = None) -> dict[str, str]:
 
 
 def has_camera() -> bool:
-    """Tell whether this machine has a camera; where it has none, Chrome's test devices stand in."""
+    """Return whether this machine has a camera; without one, Chrome's test devices are used."""
     return sys.platform != "linux" or any(Path("/dev").glob("video*"))

@@ -1,4 +1,8 @@
-"""The pytest plugin: a room in a test, on top of pytest-playwright's browser and contexts."""
+"""Give tests a room, on top of pytest-playwright's browser and contexts.
+
+In: pytest's options, the marker ``room`` and pytest-playwright's fixtures.  Out: the fixtures ``room``, ``attach``,
+``verify_recording`` and ``recordings``, and the artifacts of every failed test.  Called by pytest.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +16,9 @@ from harness.browser.locate import locate
 from harness.browser.pages.driven_page import require_chromium
 from harness.errors import ConfigError
 from harness.launch import has_camera, versions
-from harness.pytest_plugin.artifacts import FAILED, bundles_of, finish, leave
+from harness.pytest_plugin.artifacts import FAILED, bundles_of, finish_artifacts, note_artifacts
 from harness.pytest_plugin.bundle import Bundle
-from harness.pytest_plugin.options import MARKER, Asked, add_options, chosen, keep, path_of
+from harness.pytest_plugin.options import MARKER, RoomRequest, add_options, keep_mode, option_path, option_value
 from harness.server.room_server import RoomServer
 from harness.server.rooms.routes import Routes
 from harness.session.room import Room
@@ -40,32 +44,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Lay our launch arguments over pytest-playwright's, whichever plugin was loaded first."""
+    """Combine our launch arguments with pytest-playwright's, whichever plugin was loaded first."""
     config.addinivalue_line("markers", MARKER)
-    # pytest-playwright 0.10 brings its base_url fixture along as a method of a plugin object; it is nobody's test.
+    # pytest-playwright 0.10 defines its base_url fixture as a method of a plugin object, which pytest warns about.
     config.addinivalue_line(
         "filterwarnings",
         "ignore:Session-scoped fixtures defined as instance methods are deprecated:pytest.PytestRemovedIn10Warning",
     )
-    keep(config)
-    # A fixture of the plugin that registers last wins; a test's own conftest still wins over both.
+    keep_mode(config)
+    # The fixture of the plugin that registers last is used, unless a conftest overrides it.
     config.pluginmanager.register(LaunchLayer(), "recording-harness-launch")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note how the test went for its fixtures, and give the report what the test left."""
+    """Remember the result of the test for its fixtures, and add its artifacts to the report."""
     report = yield
     if report.when == "setup":
         item.stash[FAILED] = False
     item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
     if report.when == "teardown":
-        finish(item, report, _folder(item.config))
+        finish_artifacts(item, report, _folder(item.config))
     return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say where the recordings and all else of each failed test are."""
+    """Print the folder with the artifacts of each failed test."""
     bundles = bundles_of(terminalreporter)
     if bundles:
         terminalreporter.section("recordings of failed tests")
@@ -74,13 +78,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 class LaunchLayer:
-    """How the browser is launched: Chrome where it is found, with what a recording needs."""
+    """The launch arguments: Chrome where it is found, with the switches that a recording needs."""
 
     @pytest.fixture(scope="session")
     @staticmethod
     def connect_options(connect_options: dict[str, Any] | None, pytestconfig: pytest.Config) -> dict[str, Any] | None:
-        """Return where the browser is, if not on this machine; it sees our loopback, where the room is served."""
-        address = chosen(pytestconfig, "room-connect")
+        """Return the address of a remote browser, if one is used; it can reach the room's server on our loopback."""
+        address = option_value(pytestconfig, "room-connect")
         return {"endpoint": address, "expose_network": "<loopback>"} if address else connect_options
 
     @pytest.fixture(scope="session")
@@ -88,15 +92,15 @@ class LaunchLayer:
     def browser_type_launch_args(
         browser_type_launch_args: dict[str, Any], browser_name: str, playwright: Playwright
     ) -> dict[str, Any]:
-        """Return pytest-playwright's launch arguments, and ours beneath whatever was asked for there."""
+        """Return our launch arguments, overridden by pytest-playwright's."""
         if browser_name != "chromium":
             return browser_type_launch_args
-        asked = browser_type_launch_args
-        found = locate(asked.get("executable_path"), bundled=playwright.chromium.executable_path)
+        theirs = browser_type_launch_args
+        found = locate(theirs.get("executable_path"), bundled=playwright.chromium.executable_path)
         ours = launch_options(found, fake_devices=not has_camera())
-        if "channel" in asked:
+        if "channel" in theirs:
             ours.pop("executable_path", None)
-        return {**ours, **asked, "args": [*ours["args"], *asked.get("args", ())]}
+        return {**ours, **theirs, "args": [*ours["args"], *theirs.get("args", ())]}
 
 
 @pytest.fixture(scope="session")
@@ -106,16 +110,16 @@ def recordings(pytestconfig: pytest.Config) -> Path:
 
 
 def _folder(config: pytest.Config) -> Path:
-    return path_of(config, "recordings") or config.rootpath / "recordings"
+    return option_path(config, "recordings") or config.rootpath / "recordings"
 
 
 @pytest.fixture(scope="session")
 def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
-    """Return ``verify`` with the limits and expectations of ``--recordings-expect``; what a test says itself wins."""
-    path = path_of(pytestconfig, "recordings-expect")
+    """Return ``verify`` with the limits and expectations of ``--recordings-expect``; a test's own arguments win."""
+    path = option_path(pytestconfig, "recordings-expect")
     expected = read_expected(path) if path else Expected()
 
-    def judge(
+    def verify_with_defaults(
         recording: Recording | Path | str,
         *,
         duration: float | None = None,
@@ -131,23 +135,23 @@ def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
             complete=complete or expected.complete,
         )
 
-    return judge
+    return verify_with_defaults
 
 
 @pytest.fixture(scope="session")
 def room_server(browser_name: str, recordings: Path, request: pytest.FixtureRequest) -> Iterator[RoomServer]:
-    """Return the server that serves the page and takes recordings in, one for the whole session."""
-    # Another browser than Chrome is refused before it is launched, which it may not even be able to.
+    """Return the server that serves the page and receives recordings, one for the whole session."""
+    # Another browser than Chrome is refused before it is launched, since it may not even be installed.
     require_chromium(browser_name)
     browser: Browser = request.getfixturevalue("browser")
-    routes = Routes.parse(sfu=chosen(request.config, "room-sfu"))
+    routes = Routes.parse(sfu=option_value(request.config, "room-sfu"))
     with RoomServer(recordings=recordings, versions=versions(browser.version), routes=routes) as server:
         yield server
 
 
 @pytest.fixture
 def attach(room: Room) -> Callable[..., Participant]:
-    """Return a function that follows somebody else's page, before it loads: ``attach(page, "alice")``."""
+    """Return a function that attaches to a page of another application before it loads: ``attach(page, "alice")``."""
     return room.attach
 
 
@@ -158,13 +162,13 @@ def room(
     recordings: Path,
     request: pytest.FixtureRequest,
 ) -> Iterator[Room]:
-    """Return a room of this test's own, with whom its marker ``room`` lets in; all are out when the test ends.
+    """Return a room for this test, with the participants of its marker ``room``; they leave when the test ends.
 
-    What they recorded is kept, as ``--recordings-keep`` says. Where the test fails a folder of its own holds that
-    together with reports, screenshots, consoles and a timeline.
+    Their recordings are kept according to ``--recordings-keep``. If the test fails, a folder contains them together
+    with reports, screenshots, consoles and a timeline.
     """
     try:
-        asked = Asked.of(request.node)
+        requested = RoomRequest.of(request.node)
     except ConfigError as error:
         pytest.fail(str(error), pytrace=False)
     opened = Room(
@@ -172,22 +176,22 @@ def room(
         new_context=new_context,
         recordings=recordings,
         name=secrets.token_urlsafe(16),
-        record_config=asked.config,
+        record_config=requested.config,
     )
     bundle = None
     try:
         with opened:
             try:
-                if asked.names:
-                    opened.join_all(*asked.names, media=asked.media)
+                if requested.names:
+                    opened.join_all(*requested.names, media=requested.media)
                 yield opened
             except BaseException:
-                # Nobody came, or not all: that is a failure before the test.
+                # Not every participant could join: the test has failed before it began.
                 request.node.stash[FAILED] = True
                 raise
             finally:
                 if request.node.stash.get(FAILED, False):
                     bundle = Bundle(recordings, request.node.nodeid)
-                    bundle.look(opened)
+                    bundle.capture_pages(opened)
     finally:
-        leave(request.node, opened.recordings, bundle)
+        note_artifacts(request.node, opened.recordings, bundle)

@@ -1,4 +1,4 @@
-"""What a test leaves: which recordings stay, what its failure's folder gets, and what reporters are given."""
+"""The artifacts of a test: which recordings are kept, what the failure folder contains, and what reporters get."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.pytest_plugin.bundle import Bundle
-from harness.pytest_plugin.options import keep
+from harness.pytest_plugin.options import keep_mode
 from harness.verification.unreadable import report_on
 
 if TYPE_CHECKING:
@@ -25,73 +25,76 @@ _log = logging.getLogger(__name__)
 
 # Whether a test has failed so far.
 FAILED: Final = pytest.StashKey[bool]()
-# pytest-playwright names its traces, videos and screenshots so.
+# The prefix of pytest-playwright's properties for traces, videos and screenshots.
 _ARTIFACT: Final = "playwright_"
 _BUNDLE: Final = "recording_bundle"
 
 
 @dataclass(frozen=True)
-class Left:
-    """What a test's room left: its recordings, and the failure's folder, if it has one."""
+class TestArtifacts:
+    """The recordings of a test's room, and the failure folder, if there is one."""
+
+    # It is not a test, whatever its name begins with.
+    __test__ = False
 
     recordings: tuple[Recording, ...]
     bundle: Bundle | None
 
 
-_LEFT: Final = pytest.StashKey[Left]()
+_ARTIFACTS: Final = pytest.StashKey[TestArtifacts]()
 
 
-def leave(item: pytest.Item, recordings: Sequence[Recording], bundle: Bundle | None) -> None:
-    """Note what a room's participants have recorded, and the failure's folder, if the test has failed so far.
+def note_artifacts(item: pytest.Item, recordings: Sequence[Recording], bundle: Bundle | None) -> None:
+    """Remember the recordings of a test's room, and the failure folder, if the test has failed so far.
 
-    What becomes of the recordings is decided at the very end: fixtures that are torn down later may fail as well.
+    Whether the recordings are kept is decided at the very end, since fixtures that are torn down later may also fail.
     """
-    item.stash[_LEFT] = Left(tuple(recordings), bundle)
+    item.stash[_ARTIFACTS] = TestArtifacts(tuple(recordings), bundle)
 
 
-def finish(item: pytest.Item, report: pytest.TestReport, folder: Path) -> None:
-    """Keep or remove a test's recordings at its very end, and tell reporters where they are.
+def finish_artifacts(item: pytest.Item, report: pytest.TestReport, folder: Path) -> None:
+    """Keep or remove a test's recordings at its very end, and add their paths to the report.
 
-    The folder of a failed test, below ``folder``, gets the recordings and Playwright's trace.
+    The recordings and Playwright's trace of a failed test are stored in its folder below ``folder``.
     """
-    left = item.stash.get(_LEFT, None)
-    if left is None:
+    artifacts = item.stash.get(_ARTIFACTS, None)
+    if artifacts is None:
         return
     # The same test may run again.
-    del item.stash[_LEFT]
+    del item.stash[_ARTIFACTS]
     failed = item.stash.get(FAILED, False)
-    bundle = _filled(left, item, folder) if failed else None
-    recordings = left.recordings
-    word = keep(item.config)
-    if word == "off" or (word == "retain-on-failure" and not failed):
-        _remove(recordings)
+    bundle = _fill_bundle(artifacts, item, folder) if failed else None
+    recordings = artifacts.recordings
+    mode = keep_mode(item.config)
+    if mode == "off" or (mode == "retain-on-failure" and not failed):
+        _remove_files(recordings)
         recordings = ()
     for recording in recordings:
         report.user_properties.append(("recording", str(recording.path)))
     if bundle:
         for name, path in report.user_properties:
             if name.startswith(_ARTIFACT):
-                bundle.add(Path(item.config.invocation_params.dir, str(path)))
+                bundle.add_file(Path(item.config.invocation_params.dir, str(path)))
         report.user_properties.append((_BUNDLE, str(bundle.folder)))
-    _to_html(item, report, Left(recordings, bundle))
+    _to_html(item, report, TestArtifacts(recordings, bundle))
     _to_allure(item, recordings, bundle)
 
 
-def _filled(left: Left, item: pytest.Item, folder: Path) -> Bundle | None:
-    """Return the folder of a failed test with its recordings; None where it can't be made."""
+def _fill_bundle(artifacts: TestArtifacts, item: pytest.Item, folder: Path) -> Bundle | None:
+    """Return the folder of a failed test with its recordings; None if it can't be created."""
     try:
-        # A test whose teardown failed after its room was closed has no folder yet, and no pages to look at any more.
-        bundle = left.bundle or Bundle(folder, item.nodeid)
-        for recording in left.recordings:
-            bundle.keep(recording)
-        bundle.close()
+        # If the teardown failed after the room was closed, there is no folder yet, and the pages are gone.
+        bundle = artifacts.bundle or Bundle(folder, item.nodeid)
+        for recording in artifacts.recordings:
+            bundle.add_recording(recording)
+        bundle.write_timeline()
     except OSError as error:
         _log.warning("The folder of %s is not complete: %s", item.nodeid, error)
-        return left.bundle
+        return artifacts.bundle
     return bundle
 
 
-def _remove(recordings: Sequence[Recording]) -> None:
+def _remove_files(recordings: Sequence[Recording]) -> None:
     for path in (path for recording in recordings for path in recording.files):
         try:
             path.unlink(missing_ok=True)
@@ -107,24 +110,24 @@ def bundles_of(terminal: pytest.TerminalReporter) -> list[tuple[str, str]]:
     ]
 
 
-def _to_html(item: pytest.Item, report: pytest.TestReport, left: Left) -> None:
-    """Give pytest-html a film and a report of each recording."""
+def _to_html(item: pytest.Item, report: pytest.TestReport, artifacts: TestArtifacts) -> None:
+    """Add each recording and its report to pytest-html."""
     html: Any = item.config.pluginmanager.getplugin("html")
     if html is None or not getattr(item.config.option, "htmlpath", None):
         return
-    beside = Path(item.config.invocation_params.dir, item.config.option.htmlpath).parent
+    base = Path(item.config.invocation_params.dir, item.config.option.htmlpath).parent
     extras = getattr(report, "extras", [])
-    for recording in left.recordings:
-        # Links, so that the film is not copied into the report, and from there, so that both can be moved.
-        film = _link(recording.path, beside)
-        extras.append(html.extras.video(film, name=recording.path.name, mime_type="video/webm", extension="webm"))
-        if page := _page(recording, left.bundle):
-            extras.append(html.extras.url(_link(page, beside), name=f"Report on {recording.path.name}"))
+    for recording in artifacts.recordings:
+        # Links, so that the video is not copied into the report; relative ones, so that both can be moved together.
+        video = _link(recording.path, base)
+        extras.append(html.extras.video(video, name=recording.path.name, mime_type="video/webm", extension="webm"))
+        if page := _page(recording, artifacts.bundle):
+            extras.append(html.extras.url(_link(page, base), name=f"Report on {recording.path.name}"))
     report.extras = extras  # type: ignore[attr-defined]
 
 
-def _link(path: Path, beside: Path) -> str:
-    return quote(Path(os.path.relpath(path, beside)).as_posix())
+def _link(path: Path, base: Path) -> str:
+    return quote(Path(os.path.relpath(path, base)).as_posix())
 
 
 def _to_allure(item: pytest.Item, recordings: Sequence[Recording], bundle: Bundle | None) -> None:
@@ -144,9 +147,9 @@ def _to_allure(item: pytest.Item, recordings: Sequence[Recording], bundle: Bundl
 
 
 def _page(recording: Recording, bundle: Bundle | None) -> Path | None:
-    """Return the report on a recording as a page: the one of the failure's folder, else one made beside it.
+    """Return the HTML report on a recording, from the failure folder or written next to the recording.
 
-    None where it can't be written.
+    None if it can't be written.
     """
     page = recording.path.with_suffix(".html")
     if bundle:

@@ -1,4 +1,4 @@
-"""What a failed test leaves in one folder: recordings and their reports, screenshots, consoles, and one timeline."""
+"""The folder of a failed test: recordings and their reports, screenshots, consoles, and one timeline."""
 
 from __future__ import annotations
 
@@ -30,50 +30,50 @@ _log = logging.getLogger(__name__)
 
 FOLDER: Final = "failures"
 _STATISTICS: Final = "rtc-statistics"
-# A page that begins to draw has the others' pictures a moment later.
-_SHOWN: Final = "() => [...document.querySelectorAll('video')].every((video) => video.readyState >= 2)"
-_SHOWN_WITHIN: Final = 2000
+# After a page starts to draw, it takes a moment until it shows the others' video.
+_VIDEO_SHOWN: Final = "() => [...document.querySelectorAll('video')].every((video) => video.readyState >= 2)"
+_VIDEO_SHOWN_WITHIN: Final = 2000
 
 
 class Bundle:
-    """The folder of one failed test, ``failures/TEST`` below the recordings; an older one by that name stays.
+    """The folder of one failed test, ``failures/TEST`` below the recordings; an older one with that name is kept.
 
-    ``timeline.jsonl`` tells everything in the order in which it happened, on the clock of the world (UTC): a line a
-    happening, ``time`` and ``source`` and what it was.
+    ``timeline.jsonl`` lists everything that happened, in order: one line for each event, with its ``time`` (UTC), its
+    ``source`` and what happened.
     """
 
     def __init__(self, recordings: Path, test: str) -> None:
         stem = safe_stem(test.replace("::", " ").replace("/", " "))
-        self.folder = next(path for name in numbered(stem) if _made(path := recordings / FOLDER / name))
-        self._happened: list[dict[str, Any]] = []
+        self.folder = next(path for name in numbered(stem) if _make_folder(path := recordings / FOLDER / name))
+        self._timeline: list[dict[str, Any]] = []
 
-    def look(self, room: Room) -> None:
-        """Keep what everybody's page shows and has said; pages are open still."""
+    def capture_pages(self, room: Room) -> None:
+        """Store a screenshot and the console of every page, while they are still open."""
         alive = [participant for participant in room.participants if participant.alive]
-        for step in (_show, self._take_picture):
+        for step in (_show_page, self._take_screenshot):
             for participant in alive:
                 with contextlib.suppress(PlaywrightError):
                     step(participant)
         for participant in room.participants:
-            lines = [(_written(line.time), shown(f"{line.kind}: {line.text}")) for line in participant.console]
-            console = self._named(participant, "console.txt")
+            lines = [(_utc(line.time), shown(f"{line.kind}: {line.text}")) for line in participant.console]
+            console = self._new_path(participant, "console.txt")
             console.write_text("".join(f"{time} {text}\n" for time, text in lines), encoding="utf-8")
             source = f"console of {participant.name}"
-            self._happened += [{"time": time, "source": source, "message": text} for time, text in lines]
+            self._timeline += [{"time": time, "source": source, "message": text} for time, text in lines]
 
-    def _named(self, participant: Participant, suffix: str) -> Path:
-        """Return a new name for a file on a participant: two whose names differ in signs only have one each."""
+    def _new_path(self, participant: Participant, suffix: str) -> Path:
+        """Return an unused path for a file of a participant, also if two names are equal once they are made safe."""
         names = numbered(safe_stem(participant.name))
         return next(path for name in names if not (path := self.folder / f"{name}.{suffix}").exists())
 
-    def _take_picture(self, participant: Participant) -> None:
-        # Who has nothing to show, as their camera is off, is not waited for.
+    def _take_screenshot(self, participant: Participant) -> None:
+        # A participant without video, for example with the camera off, only delays the screenshot.
         with contextlib.suppress(PlaywrightError):
-            participant.page.wait_for_function(_SHOWN, timeout=_SHOWN_WITHIN)
-        participant.page.screenshot(path=self._named(participant, "png"))
+            participant.page.wait_for_function(_VIDEO_SHOWN, timeout=_VIDEO_SHOWN_WITHIN)
+        participant.page.screenshot(path=self._new_path(participant, "png"))
 
-    def keep(self, recording: Recording) -> None:
-        """Put a recording, its manifest and statistics there, and the verdict on it as a page and as JSON."""
+    def add_recording(self, recording: Recording) -> None:
+        """Add a recording, its manifest and statistics, and its report as HTML and as JSON."""
         copy = self.folder / recording.path.name
         for path in recording.files:
             if path.exists():
@@ -90,34 +90,34 @@ class Bundle:
         copy.with_name(f"{copy.stem}.report.json").write_text(text + "\n", encoding="utf-8")
         manifest = Manifest.read(recording.manifest)
         clock = _Clock(manifest)
-        self._happened += _events(manifest, clock)
-        self._happened += [
+        self._timeline += _events(manifest, clock)
+        self._timeline += [
             {
                 "time": clock.at(finding.at[0] if finding.at else 0.0),
-                "source": f"verdict on {recording.path.name}",
+                "source": f"report on {recording.path.name}",
                 "message": f"{finding.check}: {finding.message}",
             }
             for finding in report.failures
         ]
 
-    def add(self, path: Path) -> None:
-        """Put another file there: a trace, for example."""
+    def add_file(self, path: Path) -> None:
+        """Add another file, for example a trace."""
         if path.is_file():
             _link(path, self.folder / path.name)
 
-    def close(self) -> None:
+    def write_timeline(self) -> None:
         """Write the timeline."""
-        lines = sorted(self._happened, key=lambda one: str(one["time"]))
+        lines = sorted(self._timeline, key=lambda one: str(one["time"]))
         text = "".join(f"{json_text(line)}\n" for line in lines)
         (self.folder / "timeline.jsonl").write_text(text, encoding="utf-8")
 
 
-def _show(participant: Participant) -> None:
-    """Let a page that nobody watched so far draw what it would show."""
+def _show_page(participant: Participant) -> None:
+    """Make a page draw its view, which it does not do while nobody watches it."""
     participant.page.evaluate("() => window.harness.show()")
 
 
-def _made(path: Path) -> bool:
+def _make_folder(path: Path) -> bool:
     try:
         path.mkdir(parents=True)
     except FileExistsError:
@@ -126,7 +126,7 @@ def _made(path: Path) -> bool:
 
 
 def _link(source: Path, target: Path) -> None:
-    """Put a file there a second time; copy it where the disk has no links."""
+    """Link a file into the folder; copy it if the disk does not support links."""
     try:
         os.link(source, target)
     except OSError:
@@ -134,22 +134,22 @@ def _link(source: Path, target: Path) -> None:
 
 
 class _Clock:
-    """Tells the time of the world at a time of the file; pauses are not in the file."""
+    """Converts times in the file to UTC; the file does not contain pauses."""
 
     def __init__(self, manifest: Manifest) -> None:
         self._start = datetime.fromisoformat(manifest.recording.started_at)
         self._cuts = manifest.timeline.cuts()
 
     def at(self, seconds: float) -> str:
-        out = sum(length for where, length in self._cuts if where < seconds)
-        return (self._start + timedelta(seconds=seconds + out)).isoformat(timespec="milliseconds")
+        paused = sum(length for where, length in self._cuts if where < seconds)
+        return (self._start + timedelta(seconds=seconds + paused)).isoformat(timespec="milliseconds")
 
 
 def _events(manifest: Manifest, clock: _Clock) -> Iterator[dict[str, Any]]:
-    """Yield what happened while it was recorded, and what WebRTC said then."""
+    """Yield the events of a recording, and the statistics of its WebRTC connections."""
     recording = manifest.recording
     source = recording.path.name
-    yield {"time": clock.at(0), "source": source, "event": "first picture"}
+    yield {"time": clock.at(0), "source": source, "event": "first frame"}
     for event in manifest.timeline.events:
         happened = event.model_dump(mode="json", exclude_none=True)
         yield {"time": clock.at(happened.pop("at")), "source": source, **happened}
@@ -162,8 +162,8 @@ def _events(manifest: Manifest, clock: _Clock) -> Iterator[dict[str, Any]]:
             "bytes_received": line.sum("inbound-rtp", "bytesReceived"),
             "packets_lost": line.sum("inbound-rtp", "packetsLost"),
         }
-    yield {"time": clock.at(recording.duration), "source": source, "event": "last picture"}
+    yield {"time": clock.at(recording.duration), "source": source, "event": "last frame"}
 
 
-def _written(time: float) -> str:
+def _utc(time: float) -> str:
     return datetime.fromtimestamp(time, UTC).isoformat(timespec="milliseconds")

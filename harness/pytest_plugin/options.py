@@ -1,4 +1,4 @@
-"""What a run and a test ask for: options with their ini twins, and the marker ``room``."""
+"""The plugin's options, each also as a line of pytest's configuration, and the marker ``room``."""
 
 from __future__ import annotations
 
@@ -17,78 +17,78 @@ if TYPE_CHECKING:
 
 Keep = Literal["on", "off", "retain-on-failure"]
 
-# Whom a number of participants means.
+# The names for a number of participants.
 NAMES: Final = (
     *("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"),
     *("ivan", "judy", "kate", "leo", "mia", "nina", "oscar", "paul"),
 )
 MARKER: Final = (
-    "room(participants=None, media='synthetic', **record_config): who is in the fixture room when the test begins, "
-    "a number or names, and how it is recorded by default: layout='speaker', record_video_quality='720p' and so on."
+    "room(participants=None, media='synthetic', **record_config): the participants of the fixture room when the test "
+    "begins, a number or names, and how it is recorded by default: layout='speaker', record_video_quality='720p' ..."
 )
 _OPTIONS: Final = {
     "recordings": ("DIR", "Folder for finished recordings; 'recordings' in the root directory by default."),
     "recordings-keep": (
         "on|off|retain-on-failure",
-        "Whether recordings stay when their test has ended; on by default.",
+        "Whether recordings are kept after their test; on by default.",
     ),
     "recordings-expect": (
         "FILE",
-        "What the fixture verify_recording asks of every recording: a TOML file as for 'harness verify --expect'.",
+        "What the fixture verify_recording expects of every recording: a TOML file as for 'harness verify --expect'.",
     ),
     "room-sfu": (
         "janus=WS",
-        "SFU by which media of fixture rooms go, as for 'harness record --sfu'; HARNESS_SFU_SECRET signs its tokens.",
+        "SFU for the media of fixture rooms, as for 'harness record --sfu'; HARNESS_SFU_SECRET signs its tokens.",
     ),
     "room-connect": (
         "WS",
-        "Address of a browser that runs elsewhere, as 'playwright launch-server' or 'run-server' prints it.",
+        "Address of a remote browser, as 'playwright launch-server' or 'run-server' prints it.",
     ),
 }
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Add each option, and the line of pytest's configuration that means the same."""
+    """Add each option, and the equivalent line of pytest's configuration."""
     group = parser.getgroup("recording-harness", "Recording rooms")
     for name, (metavar, text) in _OPTIONS.items():
         group.addoption(f"--{name}", metavar=metavar, default=None, help=text)
         parser.addini(name.replace("-", "_"), help=text)
 
 
-def chosen(config: pytest.Config, name: str) -> str | None:
-    """Return what the command line says of an option, else what pytest's configuration says; None for neither."""
-    said: str | None = config.getoption(f"--{name}") or config.getini(name.replace("-", "_"))
-    return said or None
+def option_value(config: pytest.Config, name: str) -> str | None:
+    """Return an option from the command line or else from pytest's configuration; None if neither has it."""
+    value: str | None = config.getoption(f"--{name}") or config.getini(name.replace("-", "_"))
+    return value or None
 
 
-def path_of(config: pytest.Config, name: str) -> Path | None:
-    """Return an option's path: on the command line from where pytest runs, in its configuration from where that is."""
-    if on_the_line := config.getoption(f"--{name}"):
-        return Path(on_the_line).absolute()
-    said = chosen(config, name)
-    return config.rootpath / said if said else None
+def option_path(config: pytest.Config, name: str) -> Path | None:
+    """Return an option's path: relative to the current directory, or in the configuration to the root directory."""
+    if from_command_line := config.getoption(f"--{name}"):
+        return Path(from_command_line).absolute()
+    value = option_value(config, name)
+    return config.rootpath / value if value else None
 
 
-def keep(config: pytest.Config) -> Keep:
-    """Return which recordings stay; raises pytest.UsageError where that is none of the three words."""
-    said = chosen(config, "recordings-keep") or "on"
-    if said not in get_args(Keep):
-        message = f"--recordings-keep: {said!r} is not possible; choose one of {', '.join(get_args(Keep))}."
+def keep_mode(config: pytest.Config) -> Keep:
+    """Return which recordings are kept; raises pytest.UsageError for another word."""
+    mode = option_value(config, "recordings-keep") or "on"
+    if mode not in get_args(Keep):
+        message = f"--recordings-keep: {mode!r} is not possible; choose one of {', '.join(get_args(Keep))}."
         raise pytest.UsageError(message)
-    return cast("Keep", said)
+    return cast("Keep", mode)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a test's marker ``room`` asks for."""
+class RoomRequest:
+    """The room that a test requests with its marker ``room``."""
 
     names: tuple[str, ...] = ()
     media: str | Path = "synthetic"
     config: RecordConfig = field(default_factory=RecordConfig)
 
     @classmethod
-    def of(cls, node: pytest.Item) -> Asked:
-        """Return what the marker nearest to a test says; raises ConfigError for what can't be."""
+    def of(cls, node: pytest.Item) -> RoomRequest:
+        """Return the request of the marker closest to a test; raises ConfigError for one that can't work."""
         marker = node.get_closest_marker("room")
         if marker is None:
             return cls()
@@ -98,14 +98,14 @@ class Asked:
         options = dict(marker.kwargs)
         names = _names(options.pop("participants", None))
         media = options.pop("media", "synthetic")
-        # A film lies beside the test, as far as its path goes.
-        brought = media_of(media, MEDIA, folder=node.path.parent)
+        # The path of a video file is relative to the test's folder.
+        source = media_of(media, MEDIA, folder=node.path.parent)
         known = [one.name for one in fields(RecordConfig)]
         if unknown := sorted(set(options) - set(known)):
             everything = ", ".join(("participants", "media", *known))
             message = f"@pytest.mark.room: unknown option {unknown[0]!r}; choose from {everything}."
             raise ConfigError(message)
-        return cls(names=names, media=brought, config=RecordConfig(**options))
+        return cls(names=names, media=source, config=RecordConfig(**options))
 
 
 def _names(participants: int | Sequence[str] | Any) -> tuple[str, ...]:

@@ -99,7 +99,7 @@ def test_a_page_of_another_origin_reaches_nothing(door: RoomServer, page: Page) 
 
 def test_a_page_of_another_origin_changes_nothing_whatever_it_knows(door: RoomServer) -> None:
     """A token of the room is of no use there: the same request from our page is looked at, and finds nothing."""
-    token = door._admission.issue(Grant(role="recorder", room="open room"), single_use=False)
+    token = door._admission.issue(Grant(role="recorder", room="public room"), single_use=False)
 
     def delete(origin: str) -> tuple[int, str]:
         connection = http.client.HTTPConnection(urlsplit(door.url).netloc)
