@@ -1,0 +1,243 @@
+"""Calls of other applications, recorded in their own pages: with simple-peer, PeerJS, LiveKit and Janus."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import jwt
+import pytest
+
+from harness import (
+    InvalidStateError,
+    Limits,
+    Participant,
+    verify,
+)
+from tests.support.application_calls import SMALL, meet, record_call
+from tests.support.media.recording_file import write_media
+from tests.support.media.scene import PlannedParticipant, Scene
+from tests.support.reports import whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from playwright.sync_api import BrowserContext
+
+    from harness import Room
+    from tests.support.servers.application_site import Site
+    from tests.support.servers.janus import Janus
+
+    Enter = Callable[..., Participant]
+
+
+def test_participants_of_a_strict_application_are_recorded_and_identified(room: Room, enter: Enter, site: Site) -> None:
+    """It is served over https, isolated, with a content policy and trusted types; markers identify everybody."""
+    alice, bob, carol = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob", "carol"))
+    meet(room, alice, bob, carol)
+
+    report = whole(record_call(room, alice))
+
+    assert ["alice", "bob", "carol"] == [one.name for one in report.participants]
+    for name in ("alice", "bob", "carol"):
+        assert report.participant(name).is_audible(0.5, 2.5)
+
+
+def test_local_recording_contains_only_what_the_page_sends(room: Room, enter: Enter, site: Site) -> None:
+    """Although another participant is in the call."""
+    alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
+    meet(room, alice, bob)
+
+    report = whole(record_call(room, alice, recorder="local"))
+
+    assert ["alice"] == [one.name for one in report.participants]
+    # Only the application can switch what it sends.
+    with pytest.raises(InvalidStateError, match="the application's own"):
+        bob.mute()
+
+
+def test_participants_join_mute_and_hang_up_in_the_recording(room: Room, enter: Enter, site: Site) -> None:
+    """They use the application's own buttons, and the report has the times."""
+    alice = enter(f"{site.url}/simple-peer.html", "alice")
+    bob = enter(f"{site.url}/simple-peer.html", "bob")
+    meet(room, alice, bob)
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=2)
+    bob.page.get_by_role("button", name="Mute").click()
+    room.wait(seconds=2)
+    bob.page.get_by_role("button", name="Mute").click()
+    carol = enter(f"{site.url}/simple-peer.html", "carol")
+    meet(room, alice, bob, carol)
+    came = alice.get_media_recording().elapsed
+    room.wait(seconds=2)
+    bob.page.get_by_role("button", name="Hang up").click()
+    room.wait_for(lambda: alice.others == ["carol"], what="bob to be gone")
+    left = alice.get_media_recording().elapsed
+    room.wait(seconds=2)
+    alice.stop_media_recording()
+
+    report = whole(alice.download_media_recording())
+
+    bob_in_report, carol_in_report = report.participant("bob"), report.participant("carol")
+    assert not bob_in_report.is_audible(2.7, 3.8)
+    assert bob_in_report.is_audible(came + 0.3, left - 1)
+    assert carol_in_report.is_audible(came + 0.5, left + 1)
+    assert bob_in_report.present[-1][1] == pytest.approx(left, abs=1)
+
+
+def test_replaced_camera_track_is_recorded(room: Room, enter: Enter, site: Site, peer_server: int) -> None:
+    """Two participants use PeerJS with its own server; one changes the camera meanwhile, and hangs up at the end."""
+    bob = enter(f"{site.url}/peerjs.html?me=bob&port={peer_server}", "bob")
+    bob.page.get_by_text("ready").wait_for()
+    alice = enter(f"{site.url}/peerjs.html?me=alice&call=bob&port={peer_server}", "alice")
+    meet(room, alice, bob)
+
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=2)
+    bob.page.get_by_role("button", name="Camera").click()
+    alice.page.get_by_role("button", name="Camera").click()
+    alice.page.get_by_text("another camera").wait_for()
+    room.wait(seconds=2)
+    alice.stop_media_recording()
+    report = whole(alice.download_media_recording())
+
+    assert report.participant("bob").is_audible(0.5, 3.5)
+    bob.page.get_by_role("button", name="Hang up").click()
+    room.wait_for(lambda: alice.others == [], what="bob to be gone", timeout=20)
+
+
+def _livekit_query(name: str) -> str:
+    """Return the query with which a participant joins through LiveKit."""
+    server = os.environ.get("LIVEKIT_URL")
+    if not server:
+        return urlencode({"me": name})
+    key, secret = os.environ["LIVEKIT_API_KEY"], os.environ["LIVEKIT_API_SECRET"]
+    grant = {"iss": key, "sub": name, "exp": time.time() + 600, "video": {"room": "harness", "roomJoin": True}}
+    return urlencode({"me": name, "server": server, "token": jwt.encode(grant, secret, "HS256")})
+
+
+@pytest.mark.thorough
+def test_call_of_livekits_client_is_recorded_and_continues(room: Room, enter: Enter, site: Site) -> None:
+    """A server sends everybody through one connection. Leaving is noticed, and a download does not end the call.
+
+    A real server is used instead of ours if LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET are set.
+    """
+    alice, bob = (enter(f"{site.url}/livekit.html?{_livekit_query(name)}", name) for name in ("alice", "bob"))
+    meet(room, alice, bob)
+    recording = record_call(room, alice)
+    # The client hangs up when its page is left; the download does not leave it.
+    assert ["bob"] == alice.others
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=2)
+    bob.page.get_by_role("button", name="Mute").click()
+    room.wait(seconds=2)
+    bob.page.get_by_role("button", name="Leave").click()
+    room.wait_for(lambda: alice.others == [], what="bob to be gone", timeout=5)
+    left = alice.get_media_recording().elapsed
+    room.wait(seconds=1)
+    alice.stop_media_recording()
+
+    # The server decodes and encodes everything in Python, on the same machine as the browsers.
+    busy = Limits(own_av_offset_ms=250, av_offset_ms=400, repeated_percent=30)
+    report = verify(recording, limits=busy)
+    again = verify(alice.download_media_recording(), limits=busy)
+
+    report.raise_for_failures()
+    again.raise_for_failures()
+    # The server may leave a gap in the audio; most of it is present.
+    assert any(report.participant("bob").is_audible(start, start + 0.7) for start in (0.7, 1.4, 2.1))
+    assert not again.participant("bob").is_audible(3, 3.8)
+    assert again.participant("bob").present[-1][1] == pytest.approx(left, abs=1)
+
+
+# The widths of the video that a page receives, over all of its connections.
+_WIDTHS = """async () => {
+  const { connections } = window[Symbol.for('recording-harness')];
+  const reports = await Promise.all([...connections].map((connection) => connection.getStats()));
+  return reports.flatMap((report) => [...report.values()])
+    .filter(({ type, kind }) => type === 'inbound-rtp' && kind === 'video')
+    .map(({ frameWidth }) => frameWidth);
+}"""
+
+
+def test_call_through_janus_with_simulcast_is_recorded(room: Room, enter: Enter, site: Site, janus: Janus) -> None:
+    """Everybody comes in one connection and one stream; a video changes size, and one participant replaces another."""
+    server = urlencode({"room": "call", "server": janus.url, "token": janus.token()})
+    # Two cores are too slow for four participants who send three sizes each.
+    sizes = {"bob": "&sizes"}
+    alice, bob, carol = (
+        enter(f"{site.url}/janus.html?me={name}&{server}{sizes.get(name, '')}", name)
+        for name in ("alice", "bob", "carol")
+    )
+    meet(room, alice, bob, carol)
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=1)
+    for size, width in ((0, 320), (1, 640)):
+        alice.page.evaluate("(size) => choose(size)", size)
+        room.wait_for(lambda width=width: width in alice.page.evaluate(_WIDTHS), what=f"video {width} wide")
+        room.wait(seconds=1)
+    bob.page.get_by_role("button", name="Mute").click()
+    muted = alice.get_media_recording().elapsed
+    room.wait(seconds=2)
+    carol.page.get_by_role("button", name="Leave").click()
+    room.wait_for(lambda: alice.others == ["bob"], what="carol to be gone", timeout=5)
+    left = alice.get_media_recording().elapsed
+    # The server sends the new participant in place of the one who left.
+    dave = enter(f"{site.url}/janus.html?me=dave&{server}", "dave")
+    meet(room, alice, bob, dave)
+    came = alice.get_media_recording().elapsed
+    room.wait(seconds=2)
+    alice.stop_media_recording()
+
+    report = whole(alice.download_media_recording())
+
+    bob_in_report, carol_in_report = report.participant("bob"), report.participant("carol")
+    assert report.participant("dave").is_audible(came + 0.3, came + 1.7)
+    assert bob_in_report.is_audible(0.5, muted - 0.5)
+    assert not bob_in_report.is_audible(muted + 0.7, left)
+    assert carol_in_report.is_audible(0.5, left - 1)
+    assert carol_in_report.present[-1][1] == pytest.approx(left, abs=1)
+
+
+def test_participant_without_a_marker_is_unidentified(
+    room: Room, enter: Enter, site: Site, new_context: Callable[..., BrowserContext]
+) -> None:
+    """The participant is recorded and listed, but without a marker there is no name."""
+    alice = enter(f"{site.url}/simple-peer.html", "alice")
+    other_page = new_context(ignore_https_errors=True).new_page()
+    other_page.goto(f"{site.url}/simple-peer.html")
+    room.wait_for(lambda: alice.others == ["unidentified 1"], what="the unidentified participant", timeout=20)
+
+    recording = record_call(room, alice)
+    whole(recording)
+
+    manifest = json.loads(recording.manifest.read_text(encoding="utf-8"))
+    assert [{"name": "alice", "marker": 0}, {"name": "unidentified 1", "marker": None}] == manifest["timeline"][
+        "members"
+    ]
+
+
+@pytest.mark.thorough
+def test_video_file_becomes_the_applications_camera(room: Room, enter: Enter, site: Site, tmp_path: Path) -> None:
+    """The application sends it, and its markers are in the recording at the other end, without a name."""
+    video_file = tmp_path / "camera.webm"
+    write_media(
+        video_file, Scene(participants=(PlannedParticipant(name="actor", marker=9),), width=640, height=360, seconds=8)
+    )
+    alice = enter(f"{site.url}/simple-peer.html", "alice")
+    bob = enter(f"{site.url}/simple-peer.html", "bob", media=video_file)
+    alice.page.get_by_text("with 1").wait_for()
+    room.wait_for(lambda: alice.others == ["unidentified 1"], what="the unidentified participant", timeout=20)
+
+    report = verify(record_call(room, alice))
+
+    wrong = {finding.check for finding in report.findings if not finding.ok}
+    assert wrong == {"unexpected"}
+    assert report.participant("marker 9").is_audible(0.5, 2.5)
+    assert "Video file camera" in bob.page.evaluate(
+        "async () => (await navigator.mediaDevices.enumerateDevices()).map(({ label }) => label)"
+    )

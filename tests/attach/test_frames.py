@@ -1,0 +1,67 @@
+"""Calls in frames and windows of an attached page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness import (
+    ConfigError,
+    InvalidStateError,
+    Participant,
+)
+from tests.support.application_calls import meet, record_call
+from tests.support.reports import whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness import Room
+    from tests.support.servers.application_site import Site
+
+    Enter = Callable[..., Participant]
+
+
+@pytest.mark.thorough
+def test_call_in_a_frame_of_the_same_site_is_recorded(room: Room, enter: Enter, site: Site) -> None:
+    """The calls from Python go to the frame that has the connections."""
+    alice, bob = enter(f"{site.url}/frames/same-site.html", "alice"), enter(f"{site.url}/frames/same-site.html", "bob")
+    meet(room, alice, bob)
+
+    report = whole(record_call(room, alice))
+
+    assert report.participant("bob").is_audible(0.5, 2.5)
+
+
+def test_call_in_a_frame_of_another_site_is_recorded(room: Room, site: Site) -> None:
+    """It has its own process and its own content policy, which contexts made by the room also bypass."""
+    alice, bob = (room.enter(name, ignore_https_errors=True) for name in ("alice", "bob"))
+    for one in (alice, bob):
+        one.page.goto(f"{site.url}/frames/other-site.html")
+    meet(room, alice, bob)
+
+    report = whole(record_call(room, alice))
+
+    assert report.participant("bob").is_audible(0.5, 2.5)
+
+
+def test_call_in_a_sandboxed_frame_is_refused(enter: Enter, site: Site) -> None:
+    """It can use neither the camera nor connections of its site, so it has no call."""
+    alice = enter(f"{site.url}/frames/sandboxed.html", "alice")
+
+    with pytest.raises(InvalidStateError, match="in no call"):
+        alice.start_media_recording()
+
+
+def test_window_opened_by_the_page_is_not_attached(room: Room, enter: Enter, site: Site) -> None:
+    """Its call is not the page's, and it has loaded before it could be attached."""
+    alice = enter(f"{site.url}/empty.html", "alice")
+    with alice.page.expect_popup() as opened:
+        alice.page.evaluate("(url) => void window.open(url)", f"{site.url}/simple-peer.html?room=window")
+    opened.value.wait_for_load_state()
+
+    with pytest.raises(InvalidStateError, match="in no call"):
+        alice.start_media_recording()
+    with pytest.raises(ConfigError, match="attach before it goes anywhere"):
+        room.attach(opened.value, "bob")

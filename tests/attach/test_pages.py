@@ -1,0 +1,172 @@
+"""The life of an attached page: it crashes, reloads, navigates, and stays open when it is released."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from harness import (
+    ConfigError,
+    InvalidStateError,
+    Participant,
+    RecordingError,
+    attach,
+)
+from harness.session.recording_events import EVENTS
+from tests.support.application_calls import SMALL, meet, record_call
+from tests.support.reports import whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from playwright.sync_api import BrowserContext, Page
+
+    from harness import Room
+    from tests.support.servers.application_site import Site
+
+    Enter = Callable[..., Participant]
+
+
+def test_crashed_page_leaves_its_recording(room: Room, enter: Enter, site: Site) -> None:
+    """The next wait raises the error, which carries what was saved."""
+    alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
+    meet(room, alice, bob)
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=2)
+
+    alice.crash()
+
+    with pytest.raises(RecordingError, match="crashed") as raised:
+        room.wait(seconds=5)
+    assert raised.value.recording is not None
+    assert raised.value.recording.duration > 1
+    room.wait_for(lambda: bob.others == [], what="alice to be gone", timeout=20)
+
+
+@pytest.mark.thorough
+def test_reloaded_page_leaves_its_recording_and_records_again(room: Room, enter: Enter, site: Site) -> None:
+    """The first recording ends with the page and is kept; the page's next call can be recorded like the first."""
+    alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
+    meet(room, alice, bob)
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=2)
+
+    alice.page.reload()
+    room.wait_for(lambda: alice.others == ["bob"], what="bob in the reloaded page", timeout=20)
+    report = whole(record_call(room, alice))
+
+    assert report.participant("bob").is_audible(0.5, 2.5)
+
+
+@pytest.mark.thorough
+def test_navigation_inside_an_application_does_not_change_its_call(room: Room, enter: Enter, site: Site) -> None:
+    """The address changes without a page load, as in single-page applications."""
+    alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
+    meet(room, alice, bob)
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=1)
+
+    alice.page.evaluate("() => history.pushState({}, '', '/another/address')")
+    room.wait(seconds=1)
+    alice.stop_media_recording()
+
+    whole(alice.download_media_recording())
+
+
+def test_page_that_has_already_loaded_is_refused(room: Room, page: Page) -> None:
+    """Its scripts may already have created connections that nobody observed."""
+    page.goto("data:text/html,<h1>An application</h1>")
+
+    with pytest.raises(ConfigError, match="attach before it goes anywhere"):
+        room.attach(page, "alice")
+
+
+def test_page_without_a_call_is_refused(enter: Enter, site: Site) -> None:
+    """A page that only plays a video, encrypted or not, has no call to record."""
+    alice = enter(f"{site.url}/empty.html", "alice")
+
+    with pytest.raises(InvalidStateError, match="in no call"):
+        alice.start_media_recording()
+
+
+def test_single_page_is_attached_without_a_room(
+    new_context: Callable[..., BrowserContext], site: Site, tmp_path: Path
+) -> None:
+    """It stays open, and its call continues."""
+    page, other = (new_context(ignore_https_errors=True).new_page() for _ in range(2))
+    with attach(page, "alice", media="synthetic", recordings=tmp_path) as alice:
+        for one in (page, other):
+            one.goto(f"{site.url}/simple-peer.html?room=alone")
+        page.get_by_text("with 1").wait_for()
+        alice.start_media_recording(recorder="local", record_config=SMALL)
+        alice.wait(2)
+        alice.stop_media_recording()
+
+        recording = alice.download_media_recording()
+
+    whole(recording)
+    assert tmp_path / "call.webm" == recording.path
+    expect(page.get_by_text("with 1")).to_be_visible()
+
+
+# The application creates a file and lets the browser download it.
+_EXPORT = """() => {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob(['name,minutes']));
+  link.download = 'people.csv';
+  link.click();
+}"""
+
+
+def test_downloads_of_the_application_are_left_to_its_owner(room: Room, enter: Enter, site: Site) -> None:
+    """One while recording and one just before ours; the owner's listener gets all of them."""
+    alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
+    meet(room, alice, bob)
+    names: list[str] = []
+    alice.page.on("download", lambda download: names.append(download.suggested_filename))
+    alice.start_media_recording(record_config=SMALL)
+    alice.page.evaluate(_EXPORT)
+    room.wait(seconds=2)
+    alice.stop_media_recording()
+    alice.page.evaluate(_EXPORT)
+
+    recording = alice.download_media_recording()
+
+    whole(recording)
+    assert ["people.csv", "people.csv", "call.webm"] == names
+    assert not alice._page.downloads
+
+
+# What a script that knows the binding could send to Python.
+_MADE_UP = """async () => {
+  const broken = { message: 'all is lost', name: 'RecordingError', code: 10453 };
+  const events = [
+    ['recording-failed', broken], ['recording-failed', { ...broken, id: 'made up' }], ['recording-failed', { id: 7 }],
+    ['recording-stopped', null], ['recording-downloaded'], ['nothing', {}], [], [{}, {}, {}],
+  ];
+  await Promise.all(events.map((one) => harnessEvent(...one)));
+}"""
+
+
+def test_event_made_up_by_the_application_changes_nothing(room: Room, enter: Enter, site: Site) -> None:
+    """In the page or in one of its frames; the log lists it, and the recording continues."""
+    alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
+    meet(room, alice, bob)
+    received: list[str] = []
+    for event in EVENTS:
+        alice.on(event, lambda _, event=event: received.append(event))
+    alice.start_media_recording(record_config=SMALL)
+    room.wait(seconds=1)
+
+    alice.page.evaluate(_MADE_UP)
+    alice.page.evaluate("() => void document.body.append(document.createElement('iframe'))")
+    alice.page.frames[-1].evaluate(_MADE_UP)
+    room.wait(seconds=1)
+    alice.stop_media_recording()
+
+    whole(alice.download_media_recording())
+    assert ["recording-started", "recording-stopped", "recording-downloaded"] == received
+    assert 16 == sum(line.startswith("not an event of a recording: ") for line in alice._page.log)

@@ -1,0 +1,173 @@
+"""What an attached page of the internet may reach: the harness's server on this machine, and nothing else."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+from harness import (
+    NotSupportedError,
+    Participant,
+)
+from harness.browser.pages.application_page import ApplicationPage
+from tests.support.application_calls import record_call
+from tests.support.reports import whole
+from tests.support.servers.application_site import APPLICATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import BrowserContext, Page, Route
+
+    from harness import Room
+    from tests.support.servers.application_site import Site
+
+    Enter = Callable[..., Participant]
+
+
+_PERMISSION_STATE = "async (name) => (await navigator.permissions.query({ name })).state"
+
+
+# The responses of a site of the internet, by path.
+_RESPONSES = {
+    "/": '<!doctype html><script src="/alone.js" type="module"></script><script>window.lax = true</script>',
+    "/embeds": '<!doctype html><iframe src="https://call.example/" allow="camera; microphone"></iframe>',
+    "/alone.js": (APPLICATIONS / "alone.js").read_text(encoding="utf-8"),
+}
+
+
+def _serve_internet_sites(context: BrowserContext) -> None:
+    """Answer for every site below .example, and for one with a name of this machine, with a content policy."""
+
+    def answer(route: Route) -> None:
+        path = urlsplit(route.request.url).path
+        kind = "text/javascript" if path.endswith(".js") else "text/html"
+        rules = {"Content-Security-Policy": "script-src 'self'"}
+        route.fulfill(body=_RESPONSES[path], content_type=kind, headers=rules)
+
+    for sites in ("https://*.example/**", "https://app.localhost/**"):
+        context.route(sites, answer)
+
+
+@pytest.mark.parametrize(
+    "granted", ["origin", *(pytest.param(one, marks=pytest.mark.thorough) for one in ("nothing", "everywhere"))]
+)
+def test_internet_page_reaches_this_machine_and_no_other(room: Room, page: Page, granted: str) -> None:
+    """Chrome grants a permission for it, whatever else the page's owner grants; no other site gets the permission."""
+    context = page.context
+    _serve_internet_sites(context)
+    alice = room.attach(page, "alice")
+    if granted != "nothing":
+        context.grant_permissions(["camera"], origin="https://app.example" if granted == "origin" else None)
+    page.goto("https://app.example/")
+    page.get_by_text("connected").wait_for()
+    other = context.new_page()
+    other.goto("https://other.example/")
+
+    report = whole(record_call(room, alice, seconds=2.0, recorder="local"))
+
+    assert report.participant("alice").is_audible(0.5, 1.5)
+    assert page.evaluate(_PERMISSION_STATE, "loopback-network") == "granted"
+    assert page.evaluate(_PERMISSION_STATE, "local-network") != "granted"
+    assert other.evaluate(_PERMISSION_STATE, "loopback-network") != "granted"
+
+
+@pytest.mark.thorough
+def test_internet_page_is_recorded_after_its_owner_grants_another_permission(room: Room, page: Page) -> None:
+    """That grant denies the permission for this machine; the next recording grants it again."""
+    _serve_internet_sites(page.context)
+    alice = room.attach(page, "alice")
+    page.goto("https://app.example/")
+    page.get_by_text("connected").wait_for()
+    page.context.grant_permissions(["camera"], origin="https://app.example")
+    assert page.evaluate(_PERMISSION_STATE, "loopback-network") == "denied"
+
+    whole(record_call(room, alice, seconds=2.0, recorder="local"))
+
+
+@pytest.mark.thorough
+def test_page_with_a_local_name_reaches_this_machine(room: Room, page: Page) -> None:
+    """For example a site whose responses a test makes up."""
+    _serve_internet_sites(page.context)
+    alice = room.attach(page, "alice")
+    page.goto("https://app.localhost/")
+    page.get_by_text("connected").wait_for()
+
+    whole(record_call(room, alice, seconds=2.0, recorder="local"))
+
+
+def test_call_in_an_internet_frame_reaches_this_machine(room: Room) -> None:
+    """It uses the permission of the page around it, whether that is of the same site or not."""
+    alice = room.enter("alice")
+    _serve_internet_sites(alice.page.context)
+    alice.page.goto("https://app.example/embeds")
+    alice.page.frame_locator("iframe").get_by_text("connected").wait_for()
+
+    whole(record_call(room, alice, seconds=2.0, recorder="local"))
+
+
+@pytest.mark.thorough
+def test_page_waits_for_its_permission_while_python_is_busy(room: Room, page: Page) -> None:
+    """Its request for the camera waits, and nothing is lost."""
+    _serve_internet_sites(page.context)
+    alice = room.attach(page, "alice")
+    page.goto("https://app.example/", wait_until="commit")
+
+    threading.Event().wait(2)
+    page.get_by_text("connected").wait_for()
+
+    whole(record_call(room, alice, seconds=2.0, recorder="local"))
+
+
+_TRACES = """() => [
+  Symbol.for('recording-harness') in window, 'harnessEvent' in window, 'harnessMayReach' in window, 'lax' in window,
+]"""
+
+
+def test_released_page_keeps_nothing_of_the_harness(room: Room, page: Page) -> None:
+    """Its call continues; after its next load its content policy is enforced, and its owner's grants still hold."""
+    _serve_internet_sites(page.context)
+    alice = room.attach(page, "alice")
+    page.context.grant_permissions(["camera", "microphone"])
+    page.goto("https://app.example/")
+    page.get_by_text("connected").wait_for()
+    assert [True, True, True, True] == page.evaluate(_TRACES)
+
+    room.close()
+    page.evaluate("console.log('afterwards')")
+    lines = [line.text for line in alice.console]
+
+    expect(page.get_by_text("connected")).to_be_visible()
+    for address in ("https://app.example/", "https://other.example/"):
+        page.goto(address)
+        assert [False, False, False, False] == page.evaluate(_TRACES)
+        assert page.evaluate(_PERMISSION_STATE, "loopback-network") != "granted"
+        assert page.evaluate(_PERMISSION_STATE, "camera") == "granted"
+    assert "afterwards" not in lines
+
+
+def test_page_over_plain_http_is_refused_with_the_reason(room: Room, page: Page) -> None:
+    """Chrome does not offer the APIs that a recording needs there."""
+    alice = room.attach(page, "alice")
+    alice.page.route("http://application.test/", lambda route: route.fulfill(body="<h1>An application</h1>"))
+    alice.page.goto("http://application.test/")
+
+    with pytest.raises(NotSupportedError, match="https or from localhost"):
+        alice.start_media_recording()
+
+
+def test_page_that_can_not_reach_the_server_is_refused_with_the_remedy(
+    room: Room, new_context: Callable[..., BrowserContext], site: Site
+) -> None:
+    """Either Chrome blocks the local network, or no server answers; there is no other way to reach it."""
+    server = room._server
+    script = server.attach(room.name, "alice", "synthetic").replace(server.url, "http://127.0.0.1:9")
+    page = ApplicationPage(new_context(ignore_https_errors=True).new_page(), server.url, script)
+    page.page.goto(f"{site.url}/empty.html")
+
+    with pytest.raises(NotSupportedError, match="can't reach the harness's server"):
+        page.call("getParticipants")

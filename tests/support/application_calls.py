@@ -1,0 +1,30 @@
+"""Calls of applications under test: wait until everybody is in one, and record it for a while."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness import RecordConfig
+
+if TYPE_CHECKING:
+    from harness import Participant, Recording, Room
+    from harness.recording.config import Recorder
+
+SMALL = RecordConfig(record_name="call")
+
+
+def meet(room: Room, *participants: Participant) -> None:
+    """Wait until every participant's page lists all the others."""
+    names = {participant.name for participant in participants}
+    for one in participants:
+        room.wait_for(
+            lambda one=one: set(one.others) == names - {one.name}, what=f"everybody in {one.name}'s page", timeout=20
+        )
+
+
+def record_call(room: Room, participant: Participant, seconds: float = 3.0, recorder: Recorder = "all") -> Recording:
+    """Record for a while, and return the downloaded recording."""
+    participant.start_media_recording(recorder=recorder, record_config=SMALL)
+    room.wait(seconds=seconds)
+    participant.stop_media_recording()
+    return participant.download_media_recording()
