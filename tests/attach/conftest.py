@@ -1,4 +1,4 @@
-"""Applications that know nothing of the harness, each with the pages of those who are in its call."""
+"""Unchanged applications, each with the pages of the participants of its call."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def enter(room: Room, new_context: Callable[..., BrowserContext]) -> Callable[..., Participant]:
-    """Return a function that lets somebody into an application, and follows them there."""
+    """Return a function that attaches a participant's page and opens an application in it."""
 
     def enter(url: str, name: str, **options: Any) -> Participant:
         page = new_context(ignore_https_errors=True).new_page()

@@ -1,4 +1,4 @@
-"""NERTC's own recorder, driven in a page that is built on its SDK, and what the verdict says of its file today."""
+"""NERTC's own recorder, driven in a page that is built on its SDK, and the report on its file today."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def sdk_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def page_of_sdk(sdk_site: Site, room: Room, new_context: Callable[..., BrowserContext]) -> Page:
-    """Return a page of the application, whose camera is alice's: the SDK does not know that it is a made one."""
+    """Return a page of the application with alice's synthetic camera, which the SDK takes for a real one."""
     page = new_context(ignore_https_errors=True).new_page()
     room.attach(page, "alice")
     page.goto(f"{sdk_site.url}/nertc.html")
@@ -39,8 +39,8 @@ def page_of_sdk(sdk_site: Site, room: Room, new_context: Callable[..., BrowserCo
     return page
 
 
-def test_nertcs_own_recording_is_collected_and_judged(page_of_sdk: Page, tmp_path: Path) -> None:
-    """MP4 by the name of WebM; a second start, which it refuses, makes its picture smaller all the same."""
+def test_nertcs_own_recording_is_collected_and_verified(page_of_sdk: Page, tmp_path: Path) -> None:
+    """It is an MP4 named WebM; a second start is refused, but makes its video smaller."""
     app = NertcApp(page_of_sdk, recordings=tmp_path)
     large = RecordConfig(record_name="sdk", record_video_quality="720p", record_video_frame=30)
 
@@ -58,17 +58,17 @@ def test_nertcs_own_recording_is_collected_and_judged(page_of_sdk: Page, tmp_pat
     assert re.fullmatch(r"sdk_\d+\.webm", path.name)
     assert report.media is not None
     assert "mp4" == report.media.container
-    said = {finding.check: finding.message for finding in report.failures}
-    assert "is mp4, not webm" in said["container"]
-    assert "640x360 instead of 1280x720" in said["size"]
-    # Whoever was in front of the camera is known by her mark.
+    messages = {finding.check: finding.message for finding in report.failures}
+    assert "is mp4, not webm" in messages["container"]
+    assert "640x360 instead of 1280x720" in messages["size"]
+    # The participant is identified by her marker.
     (alice,) = report.participants
     assert alice.is_audible(0.5, 3)
 
 
 @pytest.mark.parametrize("call", ["stop_media_recording", "download_media_recording", "clean_media_recording"])
-def test_what_the_sdk_refuses_is_an_error_by_its_code(page_of_sdk: Page, tmp_path: Path, call: str) -> None:
-    """Nothing was started."""
+def test_error_of_the_sdk_is_raised_by_its_code(page_of_sdk: Page, tmp_path: Path, call: str) -> None:
+    """No recording was started."""
     app = NertcApp(page_of_sdk, recordings=tmp_path)
 
     with pytest.raises(InvalidStateError, match="RECORDING_NOT_START_ERROR") as refused:
@@ -77,8 +77,8 @@ def test_what_the_sdk_refuses_is_an_error_by_its_code(page_of_sdk: Page, tmp_pat
     assert 10454 == refused.value.code
 
 
-def test_join_is_the_sdks_own(page_of_sdk: Page, tmp_path: Path) -> None:
-    """Whoever has an app key joins by it; what the SDK says of a room without a name shows that it was asked."""
+def test_join_is_the_sdks_own_call(page_of_sdk: Page, tmp_path: Path) -> None:
+    """It needs an app key; the SDK's error for a room without a name proves the call."""
     app = NertcApp(page_of_sdk, recordings=tmp_path)
 
     with pytest.raises(PageError, match="JOIN_WITHOUT_CHANNEL_NAME 10110"):

@@ -1,4 +1,4 @@
-"""harness record --url: the call of an application that knows nothing of the harness, from a shell."""
+"""harness record --url: records the call of an unchanged application from a shell."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from tests.support.servers.application_site import Site
 
 
-def test_a_call_is_recorded_from_a_shell(site: Site, tmp_path: Path) -> None:
-    """Two people open the address, a script gets them in, and the answer has the file and a verdict by their marks."""
+def test_record_command_records_the_call_of_an_application(site: Site, tmp_path: Path) -> None:
+    """Two participants open the address, a script joins them, and the answer has the file and a report with both."""
     (tmp_path / "join.py").write_text(
         "def join(page, name):\n"
         "    page.get_by_role('heading', name='A call with simple-peer').wait_for()\n"
@@ -40,8 +40,8 @@ def test_a_call_is_recorded_from_a_shell(site: Site, tmp_path: Path) -> None:
     assert ["alice", "bob"] == [one["name"] for one in answer["reports"][0]["participants"]]
 
 
-def test_an_address_where_nobody_answers_is_told(tmp_path: Path) -> None:
-    """In one line, and nothing is left behind."""
+def test_unreachable_address_is_reported(tmp_path: Path) -> None:
+    """It is reported in one line, and no files are left behind."""
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"https://localhost:{nobody.getsockname()[1]}/"

@@ -1,4 +1,4 @@
-"""What the plugin keeps of a test that fails late, or whose pages say odd things; in runs of their own."""
+"""The artifacts of tests that fail late or whose pages log unusual text; each in a pytest run of its own."""
 
 import json
 from pathlib import Path
@@ -22,8 +22,8 @@ RECORD = """
 """
 
 
-def test_recordings_are_retained_when_a_fixture_fails_after_the_room_was_closed(pytester: pytest.Pytester) -> None:
-    """Fixtures that were set up before the room are torn down after it; the failed test has its folder as well."""
+def test_recordings_are_kept_if_a_fixture_fails_after_the_room_was_closed(pytester: pytest.Pytester) -> None:
+    """Fixtures that were set up before the room are torn down after it; the failed test also has its folder."""
     pytester.makepyfile(
         RECORD
         + """
@@ -54,7 +54,7 @@ def test_recordings_are_retained_when_a_fixture_fails_after_the_room_was_closed(
     )
 
 
-def test_recordings_are_retained_when_a_fixture_of_the_module_fails(pytester: pytest.Pytester) -> None:
+def test_recordings_are_kept_if_a_fixture_of_the_module_fails(pytester: pytest.Pytester) -> None:
     """It is torn down with the last test of its module, which is reported as failed."""
     pytester.makepyfile(
         RECORD
@@ -78,8 +78,8 @@ def test_recordings_are_retained_when_a_fixture_of_the_module_fails(pytester: py
     assert ["last.webm"] == [path.name for path in (pytester.path / "recordings").glob("*.webm")]
 
 
-def test_a_failed_test_has_its_folder_whatever_its_pages_log(pytester: pytest.Pytester) -> None:
-    """Lone surrogates, control characters and NUL are replaced; names that become the same file name get one each."""
+def test_failed_test_has_its_folder_whatever_its_pages_log(pytester: pytest.Pytester) -> None:
+    """Lone surrogates, control characters and NUL are replaced; names that become equal get different files."""
     pytester.makepyfile(
         r"""
     def test_that_fails(room):

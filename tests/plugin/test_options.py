@@ -1,4 +1,4 @@
-"""The plugin's options and its marker, in runs of their own."""
+"""The plugin's options and its marker, each in a pytest run of its own."""
 
 import json
 import os
@@ -51,32 +51,34 @@ A_CALL_AND_ANOTHER = f"""
         alice.stop_media_recording()
         recording = alice.download_media_recording()
         alice.clean_media_recording()
-        # Others record on the same processors.
+        # Other tests record on the same processors.
         failures = verify(recording, limits={LATE!r}).failures
         assert [] == [finding for finding in failures if finding.check not in {sorted(CROWDED)}]
 """
 
 
-def films(folder: Path) -> set[str]:
-    """Return the names of the recordings in a folder, and of what belongs to them."""
+def recording_names(folder: Path) -> set[str]:
+    """Return the names of the recordings in a folder, and of the files that belong to them."""
     return {path.name.partition(".")[0] for path in folder.glob("*.*")}
 
 
-@pytest.mark.parametrize(("keep", "left"), [("retain-on-failure", {"failed"}), ("off", set())])
-def test_recordings_stay_as_recordings_keep_says(pytester: pytest.Pytester, keep: str, left: set[str]) -> None:
-    """Those of passed tests, those of failed ones, or none; the folder of a failure stays in any case."""
+@pytest.mark.parametrize(("keep", "remaining"), [("retain-on-failure", {"failed"}), ("off", set())])
+def test_recordings_keep_decides_which_recordings_are_kept(
+    pytester: pytest.Pytester, keep: str, remaining: set[str]
+) -> None:
+    """All, those of failed tests, or none; the failure folder is always kept."""
     pytester.makepyfile(ONE_PASSES_ONE_FAILS)
 
-    result = pytester.runpytest_subprocess(*QUIET, "--recordings", "films", "--recordings-keep", keep)
+    result = pytester.runpytest_subprocess(*QUIET, "--recordings", "videos", "--recordings-keep", keep)
 
     result.assert_outcomes(passed=1, failed=1)
-    assert left == films(pytester.path / "films")
-    result.stdout.fnmatch_lines(["*recordings of failed tests*", "*::test_that_fails*: */films/failures/*"])
-    (bundle,) = (pytester.path / "films" / "failures").iterdir()
+    assert remaining == recording_names(pytester.path / "videos")
+    result.stdout.fnmatch_lines(["*recordings of failed tests*", "*::test_that_fails*: */videos/failures/*"])
+    (bundle,) = (pytester.path / "videos" / "failures").iterdir()
     assert (bundle / "failed.webm").stat().st_size > 0
 
 
-def test_a_failed_test_has_everything_in_one_folder(pytester: pytest.Pytester) -> None:
+def test_failed_test_has_all_artifacts_in_one_folder(pytester: pytest.Pytester) -> None:
     """Recording, manifest, statistics, report, screenshots, consoles, Playwright's trace, and one timeline."""
     pytester.makepyfile(
         """
@@ -104,27 +106,27 @@ def test_a_failed_test_has_everything_in_one_folder(pytester: pytest.Pytester) -
         *("alice.png", "bob.png", "alice.console.txt", "bob.console.txt", "timeline.jsonl"),
     }
     assert any(name.startswith("trace") and name.endswith(".zip") for name in kept)
-    # A blank page has 4 kB; this one shows everybody.
+    # A screenshot of a blank page has 4 kB; this one shows everybody.
     assert all((bundle / f"{name}.png").stat().st_size > 40_000 for name in ("alice", "bob"))
     assert "warning: bob is odd" in (bundle / "bob.console.txt").read_text()
-    happened = [json.loads(line) for line in (bundle / "timeline.jsonl").read_text().splitlines()]
-    assert sorted(one["time"] for one in happened) == [one["time"] for one in happened]
-    said = next(at for at, one in enumerate(happened) if one.get("message") == "warning: bob is odd")
-    muted = next(at for at, one in enumerate(happened) if one.get("event") == "audio" and one.get("on") is False)
-    assert said < muted
-    assert any(one.get("event") == "rtc-statistics" and one["participant"] == "bob" for one in happened)
+    timeline = [json.loads(line) for line in (bundle / "timeline.jsonl").read_text().splitlines()]
+    assert sorted(one["time"] for one in timeline) == [one["time"] for one in timeline]
+    logged = next(at for at, one in enumerate(timeline) if one.get("message") == "warning: bob is odd")
+    muted = next(at for at, one in enumerate(timeline) if one.get("event") == "audio" and one.get("on") is False)
+    assert logged < muted
+    assert any(one.get("event") == "rtc-statistics" and one["participant"] == "bob" for one in timeline)
 
 
-def test_options_may_stand_in_the_configuration(pytester: pytest.Pytester) -> None:
-    """Each option has a line of the same name; the command line wins."""
+def test_options_can_be_set_in_the_configuration(pytester: pytest.Pytester) -> None:
+    """Each option has a line of the same name; the command line takes precedence."""
     pytester.makeini(
-        "[pytest]\nrecordings = films\nrecordings_keep = retain-on-failure\nrecordings_expect = limits.toml"
+        "[pytest]\nrecordings = videos\nrecordings_keep = retain-on-failure\nrecordings_expect = limits.toml"
     )
     (pytester.path / "limits.toml").write_text("[limits]\nav_offset_ms = 50\n")
     pytester.makepyfile(
         """
         def test_folder(recordings, verify_recording, pytestconfig):
-            assert recordings == pytestconfig.rootpath / "films"
+            assert recordings == pytestconfig.rootpath / "videos"
         """
     )
 
@@ -134,8 +136,8 @@ def test_options_may_stand_in_the_configuration(pytester: pytest.Pytester) -> No
     chosen.assert_outcomes(failed=1)
 
 
-def test_a_word_that_recordings_keep_does_not_know_is_refused_in_one_line(pytester: pytest.Pytester) -> None:
-    """Before any test runs."""
+def test_unknown_word_for_recordings_keep_is_refused_in_one_line(pytester: pytest.Pytester) -> None:
+    """No test runs."""
     pytester.makepyfile("def test_nothing(): pass")
 
     result = pytester.runpytest_subprocess(*QUIET, "--recordings-keep", "maybe")
@@ -144,15 +146,15 @@ def test_a_word_that_recordings_keep_does_not_know_is_refused_in_one_line(pytest
     result.stderr.fnmatch_lines(["*'maybe' is not possible; choose one of on, off, retain-on-failure."])
 
 
-def test_the_marker_fills_the_room(pytester: pytest.Pytester) -> None:
-    """Who is in it when the test begins, and what its recordings are where a call does not say."""
+def test_marker_sets_participants_and_record_config(pytester: pytest.Pytester) -> None:
+    """The participants join before the test begins, and the configuration is the default for its recordings."""
     pytester.makepyfile(
         """
         import pytest
         from harness import RecordConfig
 
         @pytest.mark.room(participants=3, layout="speaker", record_video_quality="480p", record_name="marked")
-        def test_three_people(room):
+        def test_three_participants(room):
             assert ["alice", "bob", "carol"] == [one.name for one in room.participants]
             alice = room.participants[0]
             alice.start_media_recording()
@@ -172,8 +174,8 @@ def test_the_marker_fills_the_room(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess(*QUIET, "--strict-markers").assert_outcomes(passed=3)
 
 
-def test_a_marker_that_cannot_be_is_an_error_that_says_why(pytester: pytest.Pytester) -> None:
-    """What, where and what to do, in one line."""
+def test_invalid_marker_is_an_error_with_the_reason(pytester: pytest.Pytester) -> None:
+    """One line has the problem, the place and the remedy."""
     pytester.makepyfile(
         """
         import pytest
@@ -205,14 +207,14 @@ def test_a_marker_that_cannot_be_is_an_error_that_says_why(pytester: pytest.Pyte
     )
 
 
-def test_reporters_are_told_where_recordings_are(pytester: pytest.Pytester) -> None:
-    """JUnit XML has them as properties of their test, pytest-html and Allure the films and the reports on them."""
+def test_reporters_get_the_paths_of_recordings(pytester: pytest.Pytester) -> None:
+    """JUnit XML has them as properties of their test; pytest-html and Allure have the videos and their reports."""
     pytester.makepyfile(ONE_PASSES_ONE_FAILS)
 
     reporters = ("--junit-xml", "results.xml", "--html", "site/all.html", "--alluredir", "allure")
     pytester.runpytest_subprocess(*QUIET, *reporters).assert_outcomes(passed=1, failed=1)
 
-    assert {"passed", "failed"} == films(pytester.path / "recordings")
+    assert {"passed", "failed"} == recording_names(pytester.path / "recordings")
     junit = (pytester.path / "results.xml").read_text()
     assert f'name="recording" value="{pytester.path}/recordings/passed.webm"' in junit
     assert f'name="recording_bundle" value="{pytester.path}/recordings/failures/' in junit
@@ -226,8 +228,8 @@ def test_reporters_are_told_where_recordings_are(pytester: pytest.Pytester) -> N
 
 
 @pytest.mark.alone
-def test_workers_record_side_by_side(pytester: pytest.Pytester) -> None:
-    """With pytest-xdist each process has its own browser and server, and all record into one folder."""
+def test_workers_record_in_parallel(pytester: pytest.Pytester) -> None:
+    """With pytest-xdist each process has its own browser and server, and all use one folder for recordings."""
     pytester.makepyfile(A_CALL_AND_ANOTHER)
 
     result = pytester.runpytest_subprocess(*QUIET, "-n", "2")
@@ -236,8 +238,8 @@ def test_workers_record_side_by_side(pytester: pytest.Pytester) -> None:
     assert {"same.webm", "same-2.webm"} == {path.name for path in (pytester.path / "recordings").glob("*.webm")}
 
 
-def test_somebody_who_cannot_join_leaves_a_folder_as_well(pytester: pytest.Pytester) -> None:
-    """What fails before the test begins is a failure, too."""
+def test_failed_join_also_has_a_failure_folder(pytester: pytest.Pytester) -> None:
+    """A failure before the test begins is also a failure."""
     pytester.makepyfile(
         """
         import pytest
@@ -255,19 +257,19 @@ def test_somebody_who_cannot_join_leaves_a_folder_as_well(pytester: pytest.Pytes
     assert (bundle / "alice.png").stat().st_size > 0
 
 
-def test_a_browser_elsewhere_records_as_well(pytester: pytest.Pytester, browser_elsewhere: str) -> None:
-    """--room-connect takes one that Playwright serves; the recording comes back to where the test runs."""
+def test_remote_browser_records_for_the_plugin(pytester: pytest.Pytester, remote_browser: str) -> None:
+    """--room-connect uses a browser that Playwright serves; the recording is stored on the test's machine."""
     pytester.makepyfile(A_CALL_AND_ANOTHER)
 
-    result = pytester.runpytest_subprocess(*QUIET, "--room-connect", browser_elsewhere)
+    result = pytester.runpytest_subprocess(*QUIET, "--room-connect", remote_browser)
 
     result.assert_outcomes(passed=2)
     assert (pytester.path / "recordings" / "same.webm").stat().st_size > 0
 
 
 @pytest.fixture
-def browser_elsewhere(tmp_path: Path, playwright: Playwright) -> Iterator[str]:
-    """Serve a browser by Playwright's own program, and return its address."""
+def remote_browser(tmp_path: Path, playwright: Playwright) -> Iterator[str]:
+    """Serve a browser with Playwright's own program, and return its address."""
     found = locate(None, bundled=playwright.chromium.executable_path)
     options = launch_options(found, fake_devices=True)
     words = {name: name.split("_") for name in options}
@@ -283,8 +285,8 @@ def browser_elsewhere(tmp_path: Path, playwright: Playwright) -> Iterator[str]:
     server.communicate(timeout=20)
 
 
-def test_a_room_goes_by_an_sfu(pytester: pytest.Pytester, janus: Janus, monkeypatch: pytest.MonkeyPatch) -> None:
-    """--room-sfu takes a Janus; what is tested does not notice."""
+def test_room_uses_an_sfu(pytester: pytest.Pytester, janus: Janus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--room-sfu uses a Janus; the tests stay the same."""
     pytester.makepyfile(A_CALL_AND_ANOTHER)
     monkeypatch.setenv("HARNESS_SFU_SECRET", janus.secret)
 

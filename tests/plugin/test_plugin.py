@@ -1,4 +1,4 @@
-"""The pytest plugin, used as a stranger would use it."""
+"""The pytest plugin in the runs of an ordinary user."""
 
 import pytest
 
@@ -7,12 +7,12 @@ from tests.support.media.scene import Scene, participants, with_participant
 
 pytestmark = pytest.mark.parallel
 
-# pytest-playwright 0.10 trips pytest 9.2's own warning; it is not ours to fix, nor to fail on.
+# pytest-playwright 0.10 causes a warning of pytest 9.2 that is not ours to fix.
 QUIET = ("-p", "no:cacheprovider")
 
 
-def test_a_recording_that_nobody_downloaded_is_kept_when_the_test_fails(pytester: pytest.Pytester) -> None:
-    """What was recorded until the assertion is there, in the folder that --recordings names."""
+def test_recording_without_a_download_is_kept_if_the_test_fails(pytester: pytest.Pytester) -> None:
+    """Everything recorded until the assertion is stored in the folder of --recordings."""
     pytester.makepyfile(
         """
         from harness import RecordConfig
@@ -30,8 +30,8 @@ def test_a_recording_that_nobody_downloaded_is_kept_when_the_test_fails(pytester
     assert (pytester.path / "evidence" / "evidence.webm").stat().st_size > 0
 
 
-def test_limits_can_be_given_for_a_whole_run(pytester: pytest.Pytester) -> None:
-    """What --recordings-expect names holds for every recording that the fixture verify_recording judges."""
+def test_limits_can_be_set_for_a_whole_run(pytester: pytest.Pytester) -> None:
+    """The file of --recordings-expect is used for every recording that the fixture verify_recording verifies."""
     write_recording(
         pytester.path / "take.webm",
         with_participant(Scene(participants=participants("alice", "bob")), "bob", audio_delay=0.08),
@@ -55,8 +55,8 @@ def test_limits_can_be_given_for_a_whole_run(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=2)
 
 
-def test_a_conftest_of_the_users_own_has_the_last_word_on_launch_arguments(pytester: pytest.Pytester) -> None:
-    """Our arguments lie beneath what the user's conftest adds."""
+def test_launch_arguments_can_be_overridden_in_a_conftest(pytester: pytest.Pytester) -> None:
+    """The user's conftest adds to our arguments and overrides them."""
     pytester.makeconftest(
         """
         import pytest
@@ -80,8 +80,8 @@ def test_a_conftest_of_the_users_own_has_the_last_word_on_launch_arguments(pytes
     result.assert_outcomes(passed=1)
 
 
-def test_another_browser_is_refused_before_it_is_launched(pytester: pytest.Pytester) -> None:
-    """With --browser firefox or webkit a room is an error at setup, which says why and what to do."""
+def test_browser_other_than_chrome_is_refused_before_it_is_launched(pytester: pytest.Pytester) -> None:
+    """With --browser firefox or webkit a room is an error at setup, with the reason and the remedy."""
     pytester.makeconftest(
         """
         import pytest

@@ -1,4 +1,4 @@
-"""Browsers that Playwright serves in a process of its own, with a temporary folder of its own."""
+"""Browsers that Playwright serves, in a separate process with a temporary folder of its own."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _OURS = (sys.executable, "-m", "playwright")
 
 
 class Server:
-    """A running server of browsers, by Playwright's own program or another version's ``driver``."""
+    """A running browser server: Playwright's own program, or the ``driver`` of another version."""
 
     def __init__(self, *arguments: str, prefix: Sequence[str] = (), driver: Sequence[str] = _OURS) -> None:
-        # Chrome's sockets have names that may not be long.
+        # The paths of Chrome's sockets must be short.
         self._folder = tempfile.TemporaryDirectory(prefix="pw", ignore_cleanup_errors=True)
         folder = self._folder.name
         command = [*prefix, *driver, *arguments]
@@ -34,7 +34,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            # Nothing of ours is there: no temporary folder, no home.
+            # It shares nothing with us: no temporary folder, no home.
             env={**os.environ, "TMPDIR": folder, "HOME": folder},
             start_new_session=True,
         )
@@ -44,7 +44,7 @@ class Server:
         self.url = line[line.index("ws://") :].strip()
 
     def kill(self) -> None:
-        """End it, and every browser that it started, without a word."""
+        """End it and every browser that it started, without a warning."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -55,7 +55,7 @@ class Server:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Server]]:
-    """Return a function that starts a server of browsers."""
+    """Return a function that starts a browser server."""
     servers: list[Server] = []
 
     def serve(*arguments: str, **options: Any) -> Server:
@@ -69,13 +69,13 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture(scope="session")
 def there() -> dict[str, Any]:
-    """Return where Chrome is, as far as the server is concerned."""
+    """Return the path of Chrome on the server's machine."""
     return {"executable": locate(None).executable}
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[tuple[str, ...]]:
-    """Return what a command is to begin with to run in another network, and its address there."""
+def other_network() -> Iterator[tuple[str, ...]]:
+    """Return the prefix that runs a command in another network, and its address there."""
     name = f"h{os.getpid() % 100_000}"
     here, there = f"{name}a", f"{name}b"
     inside = ("ip", "netns", "exec", name)

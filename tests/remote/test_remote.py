@@ -1,4 +1,4 @@
-"""Rooms in browsers elsewhere: recorded there, kept and judged here, and told of when they go."""
+"""Rooms in remote browsers: recorded there, stored and verified here, and reported when the browsers are gone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SMALL = RecordConfig(record_name="call")
 ROOT = Path(__file__).parents[2]
-# One person at 720p and 30 pictures a second.
+# One participant at 720p30.
 ALONE = """
 steps = [
   { join = "alice" },
@@ -33,10 +33,10 @@ steps = [
 pytestmark = [pytest.mark.own_thread, pytest.mark.parallel]
 
 
-def test_a_room_in_a_browser_elsewhere_is_recorded_here(
+def test_room_in_a_remote_browser_is_recorded_on_this_machine(
     serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
 ) -> None:
-    """It reaches our page through the connection, and its download comes back by it."""
+    """The browser loads our page through the connection, and its download comes back the same way."""
     with open_room(recordings=tmp_path, connect=[serve().url], **there) as room:
         alice, bob = room.join_all("alice", "bob")
         alice.start_media_recording(record_config=SMALL)
@@ -46,17 +46,17 @@ def test_a_room_in_a_browser_elsewhere_is_recorded_here(
 
     report = whole(recording, crowded=True)
     assert recording.path == tmp_path / "call.webm"
-    sound = report.participant(bob.name).audio
-    assert sound
-    # Others on the same processors may cut a piece out of it.
-    assert sum(end - start for start, end in sound.audible) > 1
+    audio = report.participant(bob.name).audio
+    assert audio
+    # Other programs on the same processors may cause gaps in it.
+    assert sum(end - start for start, end in audio.audible) > 1
 
 
 @pytest.mark.thorough
-def test_people_are_spread_over_several_browsers(
+def test_participants_are_spread_over_several_browsers(
     serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
 ) -> None:
-    """And whoever comes after one of them has gone comes in another."""
+    """After one of them is gone, new participants use another one."""
     first, second = serve(), serve()
     with open_room(recordings=tmp_path, connect=[first.url, second.url], **there) as room:
         alice, bob, carol = room.join_all("alice", "bob", "carol")
@@ -73,10 +73,10 @@ def test_people_are_spread_over_several_browsers(
         assert whole(alice.download_media_recording()).participant("dave").present
 
 
-def test_a_server_that_dies_in_the_middle_leaves_the_recording(
+def test_crashed_browser_server_leaves_the_recording(
     serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Its bytes were here all the time."""
+    """Its bytes were stored on this machine all the time."""
     server = serve()
     with open_room(recordings=tmp_path, connect=[server.url], **there) as room:
         alice, _ = room.join_all("alice", "bob")
@@ -84,19 +84,19 @@ def test_a_server_that_dies_in_the_middle_leaves_the_recording(
         room.wait(seconds=2)
         server.kill()
 
-        with pytest.raises(RecordingError, match="What was recorded until then is") as told:
+        with pytest.raises(RecordingError, match="What was recorded until then is") as raised:
             room.wait(seconds=10)
 
-    assert told.value.recording is not None
-    assert told.value.recording.duration > 1.4
-    whole(told.value.recording, crowded=True)
+    assert raised.value.recording is not None
+    assert raised.value.recording.duration > 1.4
+    whole(raised.value.recording, crowded=True)
 
 
 @pytest.mark.thorough
-def test_a_server_without_our_switches_is_told(
+def test_browser_server_without_our_switches_is_refused(
     serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
 ) -> None:
-    """They are what a recording is safe by."""
+    """A recording is not reliable without them."""
     config = tmp_path / "launch.json"
     config.write_text(json.dumps({"executablePath": str(there["executable"]), "chromiumSandbox": False}))
     server = serve("launch-server", "--browser", "chromium", "--config", str(config))
@@ -108,8 +108,8 @@ def test_a_server_without_our_switches_is_told(
         pass
 
 
-def test_a_server_that_takes_no_switches_has_to_have_a_chrome(serve: Callable[..., Server], tmp_path: Path) -> None:
-    """What is installed there is unknown here."""
+def test_browser_server_without_a_chrome_is_refused(serve: Callable[..., Server], tmp_path: Path) -> None:
+    """The message explains how to install one there."""
     server = serve("run-server", "--host", "127.0.0.1")
 
     with (
@@ -119,8 +119,8 @@ def test_a_server_that_takes_no_switches_has_to_have_a_chrome(serve: Callable[..
         pass
 
 
-def test_another_version_there_is_told(serve: Callable[..., Server], tmp_path: Path) -> None:
-    """With both versions, and which part of them has to be the same."""
+def test_other_playwright_version_is_refused(serve: Callable[..., Server], tmp_path: Path) -> None:
+    """The message has both versions, and the part of them that must be equal."""
     earlier = (str(ROOT / "scripts/with-node"), "node", str(ROOT / "node_modules/playwright-earlier/cli.js"))
     server = serve("run-server", "--host", "127.0.0.1", driver=earlier)
 
@@ -131,8 +131,8 @@ def test_another_version_there_is_told(serve: Callable[..., Server], tmp_path: P
     assert "Install the same major and minor version on both sides." in ran.stderr
 
 
-def test_where_nobody_answers_that_is_told(tmp_path: Path) -> None:
-    """In one line, with the command that starts a server there."""
+def test_missing_browser_server_is_reported(tmp_path: Path) -> None:
+    """One line has the command that starts a server there."""
     ran = harness("record", "alice", "--connect", "ws://127.0.0.1:9/", folder=tmp_path)
 
     assert ran.returncode == 3
@@ -145,7 +145,7 @@ def test_where_nobody_answers_that_is_told(tmp_path: Path) -> None:
 def test_rooms_of_a_run_are_spread_over_several_browsers(
     serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
 ) -> None:
-    """What this machine itself could hold is no matter."""
+    """The limit of this machine does not apply to them."""
     scenario = tmp_path / "alone.toml"
     scenario.write_text(ALONE)
     first, second = serve(), serve()
@@ -162,10 +162,10 @@ def test_rooms_of_a_run_are_spread_over_several_browsers(
 
 
 @pytest.mark.thorough
-def test_a_recording_from_a_shell_names_where(
+def test_record_command_uses_a_remote_browser(
     serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The same as here, by one option."""
+    """One option is enough."""
     ran = harness(
         *("record", "alice", "bob", "--seconds", "2", "--json"),
         *("--connect", serve().url, "--executable", str(there["executable"])),
@@ -177,11 +177,11 @@ def test_a_recording_from_a_shell_names_where(
 
 
 @pytest.mark.thorough
-def test_a_browser_in_another_network_is_reached_by_its_server_alone(
-    serve: Callable[..., Server], there: dict[str, Any], elsewhere: tuple[str, ...], tmp_path: Path
+def test_browser_in_another_network_is_reached_only_through_its_server(
+    serve: Callable[..., Server], there: dict[str, Any], other_network: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """Nothing of this machine is there but the one address: page, chunks and download come by the connection."""
-    *prefix, address = elsewhere
+    """It reaches only one address of this machine: page, chunks and download use the connection."""
+    *prefix, address = other_network
     server = serve("run-server", "--host", address, "--unsafe", prefix=prefix)
 
     with open_room(recordings=tmp_path, connect=[server.url], **there) as room:

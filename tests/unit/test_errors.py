@@ -1,4 +1,4 @@
-"""Errors: what the page answers becomes the Python error of the same name."""
+"""Errors: an error of the page becomes the Python error of the same name."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PAGE = Path(__file__).parents[2] / "web" / "src" / "shared" / "errors.js"
         ("TypeError", None, PageError),
     ],
 )
-def test_every_error_of_the_page_has_its_class(name: str, code: int | None, expected: type[HarnessError]) -> None:
+def test_page_error_gets_its_class_by_name(name: str, code: int | None, expected: type[HarnessError]) -> None:
     """The class is exactly the expected one, and the message is the page's."""
     error = page_error(message="It is over.", code=code, name=name)
 
@@ -49,8 +49,8 @@ def test_every_error_of_the_page_has_its_class(name: str, code: int | None, expe
     assert "It is over." == str(error)
 
 
-def test_the_page_knows_no_name_that_python_does_not() -> None:
-    """Each name of the page's own errors is an error class here, but for the plain Error."""
+def test_every_error_name_of_the_page_is_known_to_python() -> None:
+    """Each name of the page's errors is an error class here, except for the plain Error."""
     names = set(re.findall(r"'(\w+)'", re.search(r"@typedef \{(.+)\} ErrorName", PAGE.read_text())[1]))  # type: ignore[index]
 
     classes = {kind for kind in names - {"Error"} if issubclass(getattr(errors, kind), HarnessError)}
@@ -59,8 +59,8 @@ def test_the_page_knows_no_name_that_python_does_not() -> None:
     assert refusals | {"RecordingError", "DiskFullError"} == classes
 
 
-def test_an_error_of_the_page_keeps_code_name_and_log() -> None:
-    """What the page said last is there for whoever looks into it."""
+def test_page_error_keeps_code_name_and_log() -> None:
+    """The page's last lines help to find the cause."""
     error = page_error(message="No.", code=10454, name="InvalidStateError", page_log=["log: joined", "error: no"])
 
     assert isinstance(error, PageError)
@@ -68,15 +68,15 @@ def test_an_error_of_the_page_keeps_code_name_and_log() -> None:
 
 
 def test_every_error_is_a_harness_error() -> None:
-    """One except clause catches all that the harness raises on purpose."""
+    """One except clause catches everything that the harness raises on purpose."""
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and kind.__module__ == errors.__name__]
 
     assert kinds
     assert all(issubclass(kind, HarnessError) for kind in kinds)
 
 
-def test_the_tree_at_the_top_is_the_tree() -> None:
-    """The drawing names every class, indented below its parent."""
+def test_documented_tree_is_the_class_tree() -> None:
+    """The docstring names every class, indented below its parent."""
     drawn = re.findall(r"^( *)(\w+Error|StepTimeout)\b", errors.__doc__ or "", re.MULTILINE)
 
     parents: dict[int, str] = {}
@@ -89,29 +89,31 @@ def test_the_tree_at_the_top_is_the_tree() -> None:
     assert kinds == {name for _, name in drawn}
 
 
-def test_a_recording_error_may_carry_what_was_saved() -> None:
-    """By default nothing was."""
+def test_recording_error_may_carry_the_saved_recording() -> None:
+    """By default there is none."""
     assert RecordingError("It broke.").recording is None
 
 
-def test_a_refused_option_is_named_with_what_is_allowed() -> None:
-    """The message says which option, what was given and what can be chosen."""
+def test_refused_option_is_named_with_the_allowed_values() -> None:
+    """The message has the option, the given value and the choices."""
     with pytest.raises(ConfigError, match=r"^rate: 24 is not possible; choose one of 15, 30\.$"):
         one_of("rate", 24, (15, 30))
 
 
-def test_an_allowed_option_passes_in_silence() -> None:
+def test_allowed_option_is_accepted() -> None:
     """Nothing is raised."""
     one_of("rate", 15, (15, 30))
 
 
-def test_what_nobody_foresaw_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """An error of the system, without a traceback, and with how to have one."""
+def test_unexpected_system_error_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is printed without a traceback, and names the option that shows one."""
 
     def fails() -> None:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", "gone.webm")
 
-    # Its package has a function by its name.
+    # The package exports a function with the module's name.
     program = importlib.import_module("harness.cli.main")
     monkeypatch.setattr(program, "app", fails)
 

@@ -10,14 +10,14 @@ import harness
 pytestmark = pytest.mark.parallel
 
 
-def test_every_public_name_leads_to_what_bears_it() -> None:
-    """The names are sorted, and each is importable although nothing is imported before it is asked for."""
+def test_every_public_name_can_be_imported() -> None:
+    """The names are sorted, and each is imported when it is first used."""
     assert sorted(harness.__all__) == list(harness.__all__)
     assert harness.__all__ == [getattr(harness, name).__name__ for name in harness.__all__]
 
 
-def test_the_command_line_answers_without_what_a_recording_takes() -> None:
-    """Help and completion wait for no browser, server or decoder."""
+def test_help_does_not_import_the_recording_libraries() -> None:
+    """Help and completion do not wait for the browser, server or decoder libraries."""
     program = "import sys, harness.cli; print({'aiohttp', 'av', 'numpy', 'playwright'} & set(sys.modules))"
 
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Finding a browser: the order, and what is said when there is none."""
+"""Finding a browser: the order of the places, and the message if there is none."""
 
 from pathlib import Path
 
@@ -16,18 +16,18 @@ pytestmark = pytest.mark.parallel
 VERSION = "156.0.8078.79"
 
 
-def a_program(folder: Path, name: str, *, says: str = f"Chromium {VERSION} built on Debian") -> Path:
-    """Write a program that answers to --version and to nothing else."""
+def write_program(folder: Path, name: str, *, output: str = f"Chromium {VERSION} built on Debian") -> Path:
+    """Write a program that only answers --version."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
-    path.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "{says}" && exit 0\nexit 1\n')
+    path.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "{output}" && exit 0\nexit 1\n')
     path.chmod(0o755)
     return path
 
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Return the only folder on PATH, of a machine without any browser."""
+    """Return the only folder on PATH of a machine without a browser."""
     path = tmp_path / "bin"
     path.mkdir()
     monkeypatch.setenv("PATH", str(path))
@@ -36,22 +36,20 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return path
 
 
-def test_every_place_gives_way_to_the_one_before_it(
-    machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Named, CHROME_PATH, Playwright's own, channels, PATH: the best that there is wins."""
-    google = a_program(machine, "google-chrome")
+def test_first_place_in_the_order_is_used(machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The order is: named, CHROME_PATH, Playwright's own, channels, PATH."""
+    google = write_program(machine, "google-chrome")
     found = [locate()]
-    chromium = a_program(machine, "chromium")
+    chromium = write_program(machine, "chromium")
     found.append(locate())
-    channel = a_program(tmp_path / "opt", "chrome")
+    channel = write_program(tmp_path / "opt", "chrome")
     found.append(locate())
-    bundled = a_program(tmp_path, "bundled")
+    bundled = write_program(tmp_path, "bundled")
     found.append(locate(bundled=str(bundled)))
-    from_environment = a_program(tmp_path, "from-environment")
+    from_environment = write_program(tmp_path, "from-environment")
     monkeypatch.setenv("CHROME_PATH", str(from_environment))
     found.append(locate(bundled=str(bundled)))
-    named = a_program(tmp_path, "named")
+    named = write_program(tmp_path, "named")
     found.append(locate(named, bundled=str(bundled)))
 
     assert [
@@ -64,35 +62,35 @@ def test_every_place_gives_way_to_the_one_before_it(
     ] == found
 
 
-def test_a_name_on_path_will_do(machine: Path) -> None:
-    """A browser can be named as one types it."""
-    chrome = a_program(machine, "my-chrome")
+def test_executable_may_be_a_name_on_path(machine: Path) -> None:
+    """It need not be a path."""
+    chrome = write_program(machine, "my-chrome")
 
     assert chrome == locate("my-chrome").executable
 
 
-def test_a_browser_that_does_not_start_is_passed_over(machine: Path) -> None:
-    """Ubuntu's chromium-browser without its snap is there and no browser; the next one is taken."""
+def test_browser_that_does_not_start_is_skipped(machine: Path) -> None:
+    """Ubuntu's chromium-browser without its snap exists but does not start; the next one is used."""
     (machine / "chromium").write_text("#!/bin/sh\necho install the snap >&2\nexit 1\n")
     (machine / "chromium").chmod(0o755)
-    chrome = a_program(machine, "google-chrome")
+    chrome = write_program(machine, "google-chrome")
 
     assert chrome == locate().executable
 
 
-@pytest.mark.parametrize("says", ["Mozilla Firefox 140.5.0esr", ""])
-def test_a_named_program_that_is_no_chrome_is_refused(machine: Path, says: str) -> None:
-    """What the user named is never passed over in silence."""
-    a_program(machine, "chromium")
-    other = a_program(machine, "other", says=says)
+@pytest.mark.parametrize("output", ["Mozilla Firefox 140.5.0esr", ""])
+def test_named_program_that_is_not_a_chrome_is_refused(machine: Path, output: str) -> None:
+    """A browser that the user named is never skipped silently."""
+    write_program(machine, "chromium")
+    other = write_program(machine, "other", output=output)
 
     with pytest.raises(SetupError, match=r"--executable: .*other does not answer"):
         locate(other)
 
 
-def test_a_chrome_path_that_leads_nowhere_is_refused(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chrome_path_without_a_program_is_refused(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message names the variable."""
-    a_program(machine, "chromium")
+    write_program(machine, "chromium")
     monkeypatch.setenv("CHROME_PATH", "/nowhere/chrome")
 
     with pytest.raises(SetupError, match="CHROME_PATH: /nowhere/chrome is no program"):
@@ -100,16 +98,16 @@ def test_a_chrome_path_that_leads_nowhere_is_refused(machine: Path, monkeypatch:
 
 
 @pytest.mark.usefixtures("machine")
-def test_no_browser_at_all_says_how_to_get_one() -> None:
-    """The remedy is a command that one can type."""
+def test_missing_browser_is_reported_with_the_remedy() -> None:
+    """The remedy is a command."""
     with pytest.raises(SetupError, match="harness browser install"):
         locate()
 
 
 @pytest.mark.own_thread
-def test_installing_where_there_is_a_browser_is_silent(machine: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Nothing is downloaded and nothing said."""
-    chrome = a_program(machine, "chromium")
+def test_install_is_silent_if_there_is_a_browser(machine: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Nothing is downloaded or printed."""
+    chrome = write_program(machine, "chromium")
 
     browser = install()
 
@@ -118,12 +116,12 @@ def test_installing_where_there_is_a_browser_is_silent(machine: Path, capfd: pyt
 
 
 @pytest.mark.own_thread
-def test_a_failed_installation_lists_everything_that_was_tried(
+def test_failed_installation_lists_everything_that_was_tried(
     machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """As root on Debian: Playwright's way and the package manager's, each with its last words."""
-    a_program(machine, "python", says="")
-    a_program(machine, "apt-get", says="")
+    """As root on Debian: Playwright's installer and the package manager, each with its last lines."""
+    write_program(machine, "python", output="")
+    write_program(machine, "apt-get", output="")
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
     monkeypatch.setattr("sys.executable", str(machine / "python"))
     monkeypatch.setattr("os.geteuid", lambda: 0)
@@ -138,11 +136,11 @@ def test_a_failed_installation_lists_everything_that_was_tried(
 
 
 @pytest.mark.own_thread
-def test_the_package_chromium_of_ubuntu_is_not_tried(
+def test_package_chromium_of_ubuntu_is_not_tried(
     machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """There it is a stub that wants a snap."""
-    a_program(machine, "python", says="")
+    """There it is a stub that needs a snap."""
+    write_program(machine, "python", output="")
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
     monkeypatch.setattr("sys.executable", str(machine / "python"))
     monkeypatch.setattr("os.geteuid", lambda: 0)
@@ -155,10 +153,8 @@ def test_the_package_chromium_of_ubuntu_is_not_tried(
 
 
 @pytest.mark.own_thread
-def test_an_installer_that_falls_silent_is_stopped(
-    machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A download without a network neither ends nor hangs the installation."""
+def test_silent_installer_is_stopped(machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A download without a network does not hang the installation."""
     python = machine / "python"
     python.write_text("#!/bin/sh\necho Downloading\n/bin/sleep 60\n")
     python.chmod(0o755)
@@ -172,7 +168,7 @@ def test_an_installer_that_falls_silent_is_stopped(
 
 
 def incomplete_driver(folder: Path, *, until: Path) -> Path:
-    """Write a Node.js that lacks a library until a file is there."""
+    """Write a Node.js that lacks a library until a file exists."""
     path = folder / "node"
     lacks = "error while loading shared libraries: libatomic.so.1: cannot open shared object file: No such file"
     path.write_text(f'#!/bin/sh\n[ -e {until} ] && exec {real_node()} "$@"\necho "node: {lacks}" >&2\nexit 127\n')
@@ -186,16 +182,16 @@ def real_node() -> str:
 
 
 @pytest.mark.own_thread
-def test_a_library_that_the_driver_lacks_is_installed_by_root(
+def test_library_that_the_driver_lacks_is_installed_by_root(
     machine: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A bare Debian does not have it, and the driver runs before any Chrome is looked for."""
+    """A minimal Debian lacks it, and the driver must run before Chrome is located."""
     library = tmp_path / "libatomic"
     driver = incomplete_driver(tmp_path, until=library)
     installer = machine / "apt-get"
     installer.write_text(f'#!/bin/sh\n[ "$5" = libatomic1 ] || [ "$4" = libatomic1 ] && : >{library}\nexit 0\n')
     installer.chmod(0o755)
-    chrome = a_program(machine, "chromium")
+    chrome = write_program(machine, "chromium")
     monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", str(driver))
     monkeypatch.setattr("os.geteuid", lambda: 0)
 
@@ -203,10 +199,10 @@ def test_a_library_that_the_driver_lacks_is_installed_by_root(
 
 
 @pytest.mark.own_thread
-def test_a_driver_that_lacks_a_library_is_a_setup_error_with_the_remedy(
+def test_driver_that_lacks_a_library_is_a_setup_error_with_the_remedy(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Installing a browser and starting one both say which package helps."""
+    """Installing and starting a browser both name the package that helps."""
     monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", str(incomplete_driver(tmp_path, until=tmp_path / "never")))
     monkeypatch.setattr("os.geteuid", lambda: 1000)
 
@@ -216,14 +212,14 @@ def test_a_driver_that_lacks_a_library_is_a_setup_error_with_the_remedy(
 
 
 def test_root_has_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing needs to be started to know."""
+    """No browser is started to find out."""
     monkeypatch.setattr("os.geteuid", lambda: 0)
 
     assert not sandbox_works(Path("/nowhere/root's chrome"))
 
 
-def test_a_browser_that_ends_at_once_has_no_sandbox(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Starting it with the sandbox on is the question."""
+def test_browser_that_ends_at_once_has_no_sandbox(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was started with the sandbox on."""
     monkeypatch.setattr("os.geteuid", lambda: 1000)
 
-    assert not sandbox_works(a_program(machine, "chromium"))
+    assert not sandbox_works(write_program(machine, "chromium"))

@@ -1,4 +1,4 @@
-"""RoomPage: which browser it takes."""
+"""RoomPage: the browsers that it accepts."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ pytestmark = pytest.mark.parallel
 
 
 def context_of(name: str) -> Any:
-    """Return a browser context that has nothing but its browser's name."""
+    """Return a browser context that only has its browser's name."""
     return SimpleNamespace(browser=SimpleNamespace(browser_type=SimpleNamespace(name=name)))
 
 
 @pytest.mark.parametrize("name", ["firefox", "webkit"])
-def test_a_browser_that_is_not_chromium_is_refused_before_a_page_opens(name: str) -> None:
-    """The message says which, why, and what to use; the code is NERTC's."""
+def test_browser_other_than_chromium_is_refused_before_a_page_opens(name: str) -> None:
+    """The message names the browser, the reason and the alternative; the code is NERTC's."""
     with pytest.raises(NotSupportedError, match=f"^{name} can't record a room: .* Use Chromium") as refusal:
         RoomPage(context_of(name), "http://127.0.0.1:1")
 

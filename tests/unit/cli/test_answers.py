@@ -1,4 +1,4 @@
-"""What the command line answers when something besides a check goes wrong: nothing that was found out is lost."""
+"""Answers of the command line when something besides a check fails: no result is lost."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ SCENARIO = 'steps = [ { join = "alice" }, { start = "alice" } ]'
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder with one recording and one folder that is called like a recording."""
+    """Return a folder with one recording and one folder that is named like a recording."""
     write_media(tmp_path / "good.webm", Scene(participants=participants("alice"), frame_rate=15, seconds=1))
     (tmp_path / "folder.webm").mkdir()
     return tmp_path
 
 
-def test_verify_reports_on_every_file_although_some_can_not_be_read(folder: Path) -> None:
+def test_verify_reports_on_every_file_even_if_some_can_not_be_read(folder: Path) -> None:
     """The answer and the JUnit file have a report on each; the exit code is that of a check that failed."""
     files = ("good.webm", "missing.webm", "folder.webm", LONG, "good.webm")
 
@@ -57,8 +57,8 @@ def test_verify_reports_on_every_file_although_some_can_not_be_read(folder: Path
     assert ["1", "1", "1"] == [suite.get("failures") for suite in suites[1:4]]
 
 
-def test_verify_names_no_missing_file_in_a_redacted_report(folder: Path) -> None:
-    """It is called by its place, in the answer as well as in the JUnit file."""
+def test_redacted_report_does_not_name_missing_files(folder: Path) -> None:
+    """The answer and the JUnit file have its number instead."""
     ran = harness(
         "verify", "good.webm", "secret.webm", LONG, "--redact", "--json", "--junit", "results.xml", folder=folder
     )
@@ -85,8 +85,8 @@ def test_verify_names_no_missing_file_in_a_redacted_report(folder: Path) -> None
         (("record", "--executable", "/missing"), 3, "/missing is no program"),
     ],
 )
-def test_a_command_that_fails_answers_in_json(folder: Path, arguments: tuple[str, ...], code: int, reason: str) -> None:
-    """Stdout holds one object whose error is the one line on stderr."""
+def test_failed_command_answers_in_json(folder: Path, arguments: tuple[str, ...], code: int, reason: str) -> None:
+    """Stdout contains one object, and its error is the only line on stderr."""
     (folder / "scenario.toml").write_text(SCENARIO)
 
     ran = harness(*arguments, "--json", folder=folder)
@@ -99,8 +99,8 @@ def test_a_command_that_fails_answers_in_json(folder: Path, arguments: tuple[str
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Only Linux has a disk that is always full.")  # noqa: PTH110
-def test_a_report_that_can_not_be_written_costs_neither_the_others_nor_the_answer(folder: Path) -> None:
-    """The error comes after them."""
+def test_unwritable_report_does_not_prevent_the_others_and_the_answer(folder: Path) -> None:
+    """The error is reported after them."""
     ran = harness("verify", "good.webm", "--json", "--html", "/dev/full", "--junit", "results.xml", folder=folder)
 
     answer = json.loads(ran.stdout)
@@ -112,12 +112,12 @@ def test_a_report_that_can_not_be_written_costs_neither_the_others_nor_the_answe
 
 
 def outcome(folder: Path, name: str, title: str = "") -> Outcome:
-    """Return the outcome of a scenario with one recording, of which only the report is there."""
+    """Return the outcome of a scenario with one recording, of which only the report exists."""
     report = failed_report(folder / f"{name}.webm", f"{name}.webm is not there.")
     return Outcome(title=title, recordings=(), reports=(report,), error=None, seconds=1.0)
 
 
-def test_a_page_that_can_not_be_written_costs_no_other_page(tmp_path: Path) -> None:
+def test_unwritable_page_does_not_prevent_other_pages(tmp_path: Path) -> None:
     """The index names the recording without a link, and the JUnit file is written."""
     pages, junit, written = tmp_path / "pages", tmp_path / "results.xml", ReportFiles()
     (pages / "first.html").mkdir(parents=True)
@@ -133,8 +133,8 @@ def test_a_page_that_can_not_be_written_costs_no_other_page(tmp_path: Path) -> N
     assert 2 == junit.read_text(encoding="utf-8").count("<testsuite ")
 
 
-def test_one_failure_of_all_scenarios_is_that_of_the_batch() -> None:
-    """Different ones, or one of some, are told by each scenario."""
+def test_common_failure_of_all_scenarios_is_the_failure_of_the_batch() -> None:
+    """Different failures, or failures of only some scenarios, are reported by each scenario."""
     scenario = Scenario(steps=(Join(join="alice"),))
     lacking, same = (Outcome.failed(scenario, SetupError("no Chrome")) for _ in range(2))
     other = Outcome.failed(scenario, ConfigError("no Chrome"))
@@ -144,8 +144,8 @@ def test_one_failure_of_all_scenarios_is_that_of_the_batch() -> None:
     assert [None, None, None] == [_common_failure(some) for some in ([lacking, other], [lacking, well], [])]
 
 
-def test_no_text_is_impossible_to_print(folder: Path) -> None:
-    """A file's name may be no text at all, and a terminal may know no check mark."""
+def test_every_text_can_be_printed(folder: Path) -> None:
+    """A file's name may not be valid text, and a terminal may not support a check mark."""
     name = b"odd\xff.webm"
     os.rename(os.fsencode(folder / "good.webm"), os.fsencode(folder) + b"/" + name)  # noqa: PTH104 - bytes
 

@@ -1,4 +1,4 @@
-"""record --url: what it refuses before anybody goes anywhere, in one line that says what to do."""
+"""record --url: bad options are refused before a page is opened, in one line that says what to do."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.parallel
 
 
-def test_without_an_address_it_is_our_own_room() -> None:
-    """Nothing asked, nothing to enter."""
+def test_record_without_an_address_uses_our_own_room() -> None:
+    """No option requests another application."""
     assert requested_call(None, None, None) is None
 
 
-def test_a_script_without_an_address_is_refused(tmp_path: Path) -> None:
-    """It would do nothing."""
+def test_script_without_an_address_is_refused(tmp_path: Path) -> None:
+    """It would have no effect."""
     with pytest.raises(ConfigError, match="belong to --url"):
         requested_call(None, tmp_path / "join.py", None)
 
 
 @pytest.mark.parametrize("url", ["localhost:8443", "ftp://example.org", "https://", "room"])
-def test_an_address_that_is_none_is_refused(url: str) -> None:
-    """Only pages of the web are opened."""
+def test_text_that_is_not_a_web_address_is_refused(url: str) -> None:
+    """Only web pages are opened."""
     with pytest.raises(ConfigError, match=r"--url: .* is not possible"):
         requested_call(url, None, None)
 
 
-def test_a_state_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    """With where one comes from."""
+def test_missing_storage_state_is_refused(tmp_path: Path) -> None:
+    """The message explains how to write one."""
     with pytest.raises(ConfigError, match=r"storage_state\(path"):
         requested_call("https://localhost/", None, tmp_path / "state.json")
 
@@ -48,8 +48,8 @@ def test_a_state_that_is_not_there_is_refused(tmp_path: Path) -> None:
         ("def join(page\n", r"failed: SyntaxError"),
     ],
 )
-def test_a_script_that_can_not_be_used_says_where(tmp_path: Path, text: str, says: str) -> None:
-    """By file, line and reason, and without a traceback."""
+def test_unusable_script_is_refused_with_its_line(tmp_path: Path, text: str, says: str) -> None:
+    """The message has the file, the line and the reason, and no traceback."""
     path = tmp_path / "join.py"
     path.write_text(text, encoding="utf-8")
 
@@ -57,7 +57,7 @@ def test_a_script_that_can_not_be_used_says_where(tmp_path: Path, text: str, say
         read_script(path)
 
 
-def test_a_script_that_fails_says_for_whom(tmp_path: Path) -> None:
+def test_failing_script_is_reported_with_the_participant(tmp_path: Path) -> None:
     """In the line that failed."""
     path = tmp_path / "join.py"
     path.write_text("def join(page, name):\n    name.nothing()\n", encoding="utf-8")

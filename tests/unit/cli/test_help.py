@@ -1,4 +1,4 @@
-"""The help: every command begins with what it does and how it is called, and the documents say the same."""
+"""The help: every command begins with its purpose and examples, and docs/cli.md has the same text."""
 
 import subprocess
 import sys
@@ -25,15 +25,15 @@ COMMANDS = (
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_shows_examples_before_its_options(command: list[str]) -> None:
-    """Whoever only reads the first screen can call it."""
+    """The first screen is enough to call it."""
     shown = CliRunner().invoke(app, [*command, "--help"], prog_name="harness").output
 
     assert -1 < shown.index("For example:") < shown.index("Options")
     assert f"harness {' '.join(command)}" in shown
 
 
-def test_the_document_of_the_command_line_is_the_help() -> None:
-    """An option that comes, goes or changes is in docs/cli.md."""
+def test_cli_document_equals_the_help() -> None:
+    """Every change of an option is in docs/cli.md."""
     compared = subprocess.run(
         [sys.executable, "scripts/cli_docs.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )

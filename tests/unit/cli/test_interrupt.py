@@ -1,4 +1,4 @@
-"""Signals at the command line: a program that is starting ends quietly, and SIGHUP is like SIGTERM."""
+"""Signals at the command line: a starting program ends quietly, and SIGHUP works like SIGTERM."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SERVE = ("serve", "--port", "0")
 @pytest.mark.parametrize(
     "module", ["logging", "typer.main", "rich.console", "harness.cli.main", "harness.launch", "aiohttp.web"]
 )
-def test_ctrl_c_ends_a_program_quietly_while_it_imports(tmp_path: Path, module: str) -> None:
+def test_ctrl_c_during_imports_ends_the_program_quietly(tmp_path: Path, module: str) -> None:
     """Exit code 130 and no traceback; Python names each module on stderr as soon as it is imported."""
     program = subprocess.Popen(
         [sys.executable, "-X", "importtime", "-m", "harness", *SERVE],
@@ -45,8 +45,8 @@ def test_ctrl_c_ends_a_program_quietly_while_it_imports(tmp_path: Path, module: 
     assert "KeyboardInterrupt" not in complaints
 
 
-def test_ctrl_c_is_quiet_while_a_worker_of_a_batch_starts(tmp_path: Path) -> None:
-    """The signal reaches the worker as well, which leaves it to the program that started it."""
+def test_ctrl_c_while_a_batch_worker_starts_is_quiet(tmp_path: Path) -> None:
+    """The signal also reaches the worker, which leaves the reaction to its parent."""
     (tmp_path / "scenario.toml").write_text('steps = [ { join = "alice" }, { start = "alice" } ]')
     program = subprocess.Popen(
         [sys.executable, "-X", "importtime", "-m", "harness", "run", "scenario.toml", "--executable", "/missing"],
@@ -74,8 +74,8 @@ def _wait_until_it_serves(program: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_serve_properly(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    """The exit code says which one it was."""
+def test_signal_ends_serve_cleanly(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """The exit code identifies the signal."""
     with running(*SERVE, folder=tmp_path) as program:
         _wait_until_it_serves(program)
         os.killpg(program.pid, number)

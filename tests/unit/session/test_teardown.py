@@ -1,4 +1,4 @@
-"""Closing participants and rooms: whatever a page does, everything recorded is kept; the first error is raised."""
+"""Closing participants and rooms: all recordings are saved, whatever a page raises; the first error is raised."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.parallel
 
 
 class Page:
-    """A page below the session: it closes, or raises what it is given when it is left or closed."""
+    """A page below the session that closes, or raises a given error when it is left or closed."""
 
     def __init__(self, *, on_leave: BaseException | None = None, on_close: BaseException | None = None) -> None:
         self.alive, self.crashed, self.closed = True, False, False
@@ -48,13 +48,13 @@ class Page:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RoomServer]:
-    """Return a server with nobody in it."""
+    """Return a server without participants."""
     with RoomServer(recordings=tmp_path / "recordings", versions=VERSIONS) as server:
         yield server
 
 
 def joined(server: RoomServer, sound: bytes, page: Page, name: str = "alice") -> Participant:
-    """Return somebody who has recorded something that nobody has stopped."""
+    """Return a participant whose recording nobody has stopped."""
     participant = Participant(
         name,
         cast("DrivenPage", page),
@@ -71,10 +71,10 @@ ERRORS = [PageError("The page is gone."), RuntimeError("as Playwright raises"), 
 
 @pytest.mark.parametrize("error", [*ERRORS, KeyboardInterrupt()])
 @pytest.mark.parametrize("when", ["on_leave", "on_close"])
-def test_a_recording_is_kept_when_its_page_can_not_be_closed(
+def test_recording_is_saved_if_its_page_can_not_be_closed(
     server: RoomServer, sound: bytes, when: str, error: BaseException
 ) -> None:
-    """At once, not by the next run; the error is raised afterwards, and closing again is fine."""
+    """It is saved at once, not by the next run; the error is raised afterwards, and closing again is fine."""
     page = Page(**cast("Any", {when: error}))
     alice = joined(server, sound, page)
 
@@ -90,8 +90,8 @@ def test_a_recording_is_kept_when_its_page_can_not_be_closed(
 
 
 @pytest.mark.parametrize("error", ERRORS)
-def test_a_room_closes_and_keeps_everybody(server: RoomServer, sound: bytes, error: Exception) -> None:
-    """Whichever page raises, and whatever it raises; the first error is the one to hear of."""
+def test_room_saves_all_recordings_when_it_closes(server: RoomServer, sound: bytes, error: Exception) -> None:
+    """It does so whatever the pages raise, and then raises the first error."""
     room = Room(server=server, new_context=SimpleNamespace, recordings=server.recordings, name="daily")
     pages = [Page(on_close=error), Page(on_leave=PageError("second")), Page()]
     names = ("alice", "bob", "carol")
@@ -105,29 +105,29 @@ def test_a_room_closes_and_keeps_everybody(server: RoomServer, sound: bytes, err
     assert {f"{name}.webm" for name in names} == {recording.path.name for recording in room.recordings}
 
 
-def test_a_room_that_is_left_by_an_error_keeps_everybody(server: RoomServer, sound: bytes) -> None:
-    """A test that fails, for example."""
+def test_room_saves_all_recordings_after_an_error_in_its_block(server: RoomServer, sound: bytes) -> None:
+    """For example after a failed test."""
     room = Room(server=server, new_context=SimpleNamespace, recordings=server.recordings, name="daily")
     room.participants += [joined(server, sound, Page(on_close=RuntimeError("page")), "alice")]
     room.participants += [joined(server, sound, Page(), "bob")]
 
     with pytest.raises(RuntimeError) as raised, room:
-        raise ValueError("the test's own")  # noqa: EM101 - nothing but an error
+        raise ValueError("the test's own")  # noqa: EM101 - only an error
 
     assert "the test's own" == str(raised.value.__context__)
     assert 2 == len(room.recordings)
 
 
-def test_every_step_is_taken_and_the_first_error_raised() -> None:
-    """In order."""
-    taken: list[int] = []
+def test_every_step_runs_and_the_first_error_is_raised() -> None:
+    """The steps run in order."""
+    run: list[int] = []
 
     def step(number: int) -> None:
-        taken.append(number)
+        run.append(number)
         if number:
             raise ValueError(number)
 
     with pytest.raises(ValueError, match=r"^1$"):
         run_every_step(lambda number=number: step(number) for number in range(4))  # type: ignore[misc]
 
-    assert [0, 1, 2, 3] == taken
+    assert [0, 1, 2, 3] == run

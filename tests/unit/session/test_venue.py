@@ -14,7 +14,7 @@ ADDRESSES = ("ws://a", "ws://b", "ws://c")
 
 
 @pytest.mark.parametrize(("turn", "first"), [(0, "ws://a"), (1, "ws://b"), (2, "ws://c"), (3, "ws://a")])
-def test_a_room_of_a_batch_begins_in_the_browser_of_its_turn(turn: int, first: str) -> None:
+def test_room_of_a_batch_begins_in_the_browser_of_its_turn(turn: int, first: str) -> None:
     """The others follow, so every participant still has a browser."""
     venue = Venue(connect=ADDRESSES).starting_at(turn)
 
@@ -22,7 +22,7 @@ def test_a_room_of_a_batch_begins_in_the_browser_of_its_turn(turn: int, first: s
     assert set(ADDRESSES) == set(venue.connect)
 
 
-def test_a_venue_without_remote_browsers_is_the_same_at_every_turn() -> None:
+def test_venue_without_remote_browsers_is_the_same_at_every_turn() -> None:
     """There is only this machine's browser."""
     venue = Venue(executable="/opt/chrome", headed=True)
 
@@ -30,7 +30,7 @@ def test_a_venue_without_remote_browsers_is_the_same_at_every_turn() -> None:
 
 
 @pytest.mark.parametrize("connect", ["ws://a", [""]])
-def test_a_venue_refuses_what_is_not_a_list_of_addresses(connect: Any) -> None:
+def test_venue_refuses_a_connect_option_that_is_not_a_list_of_addresses(connect: Any) -> None:
     """A single address would otherwise be taken for a list of its characters."""
     with pytest.raises(ConfigError, match=r"^connect: .* give a list of addresses, like \['ws://HOST:PORT'\]\.$"):
         open_room(connect=connect)
