@@ -217,7 +217,7 @@ def test_a_machine_that_is_too_slow_is_told_before_anybody_joins(tmp_path: Path)
     finally:
         os.sched_setaffinity(0, whole)
 
-    assert "16 people at 1280x720 and 15/s take about" in said
+    assert "16 participants at 1280x720, 15 fps need about" in said
     assert re.search(r"and (it has|other programs use [\d.]+ of) 1\. ", said)
 
 

@@ -1,4 +1,4 @@
-"""``harness serve``: the room, for people with a browser."""
+"""``harness serve``: serves a room that anybody with a browser can join."""
 
 from __future__ import annotations
 
@@ -28,51 +28,57 @@ from harness.recording.files.text import shown
 if TYPE_CHECKING:
     from harness.recording.recording import Recording
 
-_LOOK_EVERY: Final = 0.2
-# What is read from one screen and typed on another: no 0 and O, no 1 and I.
-_LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+_POLL_INTERVAL: Final = 0.2
+# Codes are read from one screen and typed on another, so 0 and O, 1 and I are left out.
+_CODE_LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _SHORTEST_CODE: Final = 8
 
 
 def serve(
     *,
     host: Annotated[
-        str, typer.Option(envvar="HARNESS_HOST", help="Address to serve on; 0.0.0.0 is every one.")
+        str, typer.Option(envvar="HARNESS_HOST", help="Address to serve on. 0.0.0.0 is every address of this machine.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(envvar="HARNESS_PORT", help="0 takes a free one.", min=0, max=65535)] = 8080,
+    port: Annotated[
+        int, typer.Option(envvar="HARNESS_PORT", help="Port to serve on. 0 uses a free one.", min=0, max=65535)
+    ] = 8080,
     cert: Annotated[
         Path | None, typer.Option(envvar="HARNESS_CERT", help="Certificate for https, as PEM.", metavar="FILE")
     ] = None,
     key: Annotated[
-        Path | None, typer.Option(envvar="HARNESS_KEY", help="Its key, where it is in another file.", metavar="FILE")
+        Path | None, typer.Option(envvar="HARNESS_KEY", help="Its key, if it is in another file.", metavar="FILE")
     ] = None,
     insecure: Annotated[
-        bool, typer.Option("--insecure", envvar="HARNESS_INSECURE", help="Go beyond this machine without TLS.")
+        bool, typer.Option("--insecure", envvar="HARNESS_INSECURE", help="Serve other machines without TLS.")
     ] = False,
     origin: Annotated[
         list[str] | None,
         typer.Option(
-            envvar="HARNESS_ORIGIN", help="Address by which a proxy makes it reachable; repeatable.", metavar="URL"
+            envvar="HARNESS_ORIGIN",
+            help="Address at which a proxy makes the server reachable. Repeat for several.",
+            metavar="URL",
         ),
     ] = None,
     code: Annotated[
         str | None,
         typer.Option(
-            envvar="HARNESS_CODE", help="What people have to know to join.", show_default="made up past loopback"
+            envvar="HARNESS_CODE", help="Code that participants need to join.", show_default="generated beyond loopback"
         ),
     ] = None,
     view_code: Annotated[
         str | None,
         typer.Option(
             envvar="HARNESS_VIEW_CODE",
-            help="What shows the recordings, without delete, and lets nobody in.",
+            help="Code that shows the recordings, without delete, and admits nobody to the room.",
             show_default="the join code",
         ),
     ] = None,
     limit: Annotated[
         list[str] | None,
         typer.Option(
-            envvar="HARNESS_LIMIT", help="What the server bears, as participants=10; repeatable.", metavar="NAME=N"
+            envvar="HARNESS_LIMIT",
+            help="Limit of the server, for example participants=10. Repeat for several.",
+            metavar="NAME=N",
         ),
     ] = None,
     recordings: RecordingsOption = Path("recordings"),
@@ -82,9 +88,10 @@ def serve(
     relay_only: RelayOnlyOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Serve the room to people, until Ctrl-C: to those on this machine, or further with --host.
+    """Serve a room until Ctrl-C: to participants on this machine, or on other machines with --host.
 
-    Every recording is kept in the recordings folder, and listed on the page: to play, judge, download and delete.
+    Every recording is stored in the recordings folder and listed on the page, where it can be played, verified,
+    downloaded and deleted.
 
     For example:
 
@@ -113,7 +120,7 @@ def serve(
     limits = Limits.parse(limit or ())
     tls = _tls(cert, key)
     if code is None and (far or origins):
-        code = "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(3))
+        code = "-".join("".join(secrets.choice(_CODE_LETTERS) for _ in range(4)) for _ in range(3))
     _check_codes(code, view_code)
     raise_soft_limit()
     console = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -144,7 +151,7 @@ def serve(
             print_message("Everybody on the way can read and change what goes over this network: --insecure.")
         never = threading.Event()
         while not interruption:
-            never.wait(_LOOK_EVERY)
+            never.wait(_POLL_INTERVAL)
         server.stop()
         for recording in server.keep(folder):
             kept(recording)
@@ -185,7 +192,7 @@ def _origin(given: str) -> str:
 
 
 def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    """Return what makes the server answer by https, if it is to."""
+    """Return the TLS context of the certificate; None without one."""
     if cert is None:
         if key is not None:
             message = f"--key: {key} is of no use without --cert."
@@ -203,8 +210,8 @@ def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
         message = f"--cert and --key: there is no {missing}."
         raise ConfigError(message) from error
     except (OSError, ssl.SSLError) as error:
-        beside = f" with {key}" if key else ""
-        message = f"--cert: {cert}{beside} is no certificate with its key: {error.strerror or error}."
+        with_key = f" with {key}" if key else ""
+        message = f"--cert: {cert}{with_key} is no certificate with its key: {error.strerror or error}."
         raise ConfigError(message) from error
     return context
 
@@ -218,23 +225,23 @@ def _invitation(
     far: bool = False,
     proxied: bool = False,
 ) -> str:
-    """Return who can come in, how, and where recordings go."""
-    who = "everybody on this machine, and nobody else"
+    """Return a text that explains who can join, how to record, and where recordings are stored."""
+    audience = "everybody on this machine, and nobody else"
     if far:
-        who = "everybody whose network leads here"
+        audience = "everybody who can reach this machine"
     elif proxied:
-        who = "everybody on this machine, and whoever the proxy lets through"
+        audience = "everybody on this machine, and everybody whom the proxy admits"
     others = [url for url in urls[1:] if "//localhost" not in url]
     return "\n".join(
         (
             f"The room is at {urls[0]}",
             *(f"             and {url}" for url in others),
-            f"  who can open it  {who}",
-            *([f"  to be let in     everybody needs the code {code}"] if code else []),
-            *([f"  to look on       {view_code} shows what was recorded, and lets nobody in"] if view_code else []),
-            "  to join          open it in Chrome, give a name; once more in another window for a second person",
-            "  to record        press Start beside the tiles, later Stop",
-            f"  what is recorded lies in {folder}, and is listed on the page, with its verdict",
-            "  to end it        Ctrl-C",
+            f"  who can open it  {audience}",
+            *([f"  code to join     {code}"] if code else []),
+            *([f"  code to view     {view_code} only shows the recordings"] if view_code else []),
+            "  to join          open it in Chrome and enter a name; use another window for a second participant",
+            "  to record        press Start next to the tiles, later Stop",
+            f"  recordings       are stored in {folder}, and listed on the page with their results",
+            "  to stop          Ctrl-C",
         )
     )
