@@ -18,7 +18,7 @@ RECORDINGS = {"second-start.toml": 2, "crashed-tab.toml": 2}
 # Which of them the quick form plays by themselves; two more are played side by side, below.
 QUICK = {"crashed-tab.toml", "mute-in-the-middle.toml", "network-dip.toml"}
 # More people than small machines have processors for: pictures may stand still for a moment while all begin.
-CROWDED = {"sixteen-people.toml": {"frozen", "gap"}}
+CROWDED = {"sixteen-participants.toml": {"frozen", "gap"}}
 
 
 def played(folder: Path, scenario: str) -> Outcome:
