@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from harness.cli.application_call import read_script, requested_call
-from harness.errors import ConfigError
+from harness.cli.application_call import ApplicationCall, read_script, requested_call
+from harness.errors import ConfigError, StepTimeout
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from harness import Room
 
 pytestmark = pytest.mark.parallel
 
@@ -64,3 +67,23 @@ def test_failing_script_is_reported_with_the_participant(tmp_path: Path) -> None
 
     with pytest.raises(ConfigError, match=r"join.py:2 failed for alice: AttributeError"):
         read_script(path)(None, "alice")  # type: ignore[arg-type] - it looks at the name alone
+
+
+def test_incomplete_call_is_reported_with_the_participants_in_it() -> None:
+    """The message has the expected number, the address, and the names that the first page sees."""
+    url = "https://localhost:8443/room/1"
+    page = SimpleNamespace(goto=lambda _: None)
+    participants = [SimpleNamespace(name=name, others=["bob"], page=page) for name in ("alice", "bob", "carol")]
+
+    def time_out(_: object, *, timeout: float, what: str) -> None:
+        message = f"Timed out after {timeout:g} s waiting for {what}."
+        raise StepTimeout(message)
+
+    entering = iter(participants)
+    room: Any = SimpleNamespace(participants=participants, enter=lambda *_, **__: next(entering), wait_for=time_out)
+
+    with pytest.raises(StepTimeout) as raised:
+        ApplicationCall(url, None, None).enter(cast("Room", room), ("alice", "bob", "carol"), "synthetic")
+
+    expected = f"Timed out after 60 s waiting for 3 participants in one call at {url}; found 2 (alice, bob)."
+    assert expected == str(raised.value)

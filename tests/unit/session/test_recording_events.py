@@ -1,0 +1,91 @@
+"""The events of recordings: handlers get them, and anything else that a page reports is only logged."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from harness.errors import ConfigError
+from harness.session.recording_events import RecordingEvents
+
+pytestmark = pytest.mark.parallel
+
+
+def test_handlers_of_an_event_get_its_detail_in_order() -> None:
+    """Handlers of other events are not called."""
+    received: list[tuple[str, object]] = []
+    events = RecordingEvents(lambda _: True, [])
+    events.on("recording-started", lambda detail: received.append(("first", detail)))
+    events.on("recording-started", lambda detail: received.append(("second", detail)))
+    events.on("recording-stopped", lambda detail: received.append(("other", detail)))
+
+    events.receive("alice", "recording-started", {"id": "one"})
+
+    assert [("first", {"id": "one"}), ("second", {"id": "one"})] == received
+
+
+def test_unknown_event_is_refused_when_a_handler_is_added() -> None:
+    """The message lists the events."""
+    with pytest.raises(ConfigError, match="event: 'recording-began' is not possible; choose one of 'recording-start"):
+        RecordingEvents(lambda _: True, []).on("recording-began", print)
+
+
+@pytest.mark.parametrize(
+    "reported",
+    [
+        (),
+        ("recording-started",),
+        ("recording-started", None),
+        ("recording-started", {}),
+        ("recording-started", {"id": 7}),
+        ("recording-started", {"id": "not hers"}),
+        ("nothing", {"id": "hers"}),
+        ({}, {}, {}),
+    ],
+)
+def test_text_that_is_not_an_event_is_logged_and_calls_nobody(reported: tuple[Any, ...]) -> None:
+    """Any script of the page can report it."""
+    received: list[object] = []
+    log: list[str] = []
+    events = RecordingEvents(lambda recording: recording == "hers", log)
+    events.on("recording-started", received.append)
+
+    events.receive("alice", *reported)
+
+    assert [] == received
+    assert [f"not an event of a recording: {reported}"] == log
+
+
+def test_cleaned_recording_still_has_events() -> None:
+    """The server has forgotten it, but its earlier events are remembered."""
+    known = {"one"}
+    received: list[object] = []
+    events = RecordingEvents(known.__contains__, [])
+    events.on("recording-cleaned", received.append)
+    events.receive("alice", "recording-stopped", {"id": "one"})
+    known.clear()
+
+    events.receive("alice", "recording-cleaned", {"id": "one"})
+
+    assert [{"id": "one"}] == received
+
+
+def test_failure_is_taken_once() -> None:
+    """Only one exception reports it."""
+    events = RecordingEvents(lambda _: True, [])
+    events.receive("alice", "recording-failed", {"id": "one", "message": "The encoder failed."})
+
+    assert {"id": "one", "message": "The encoder failed."} == events.take_failure()
+    assert events.take_failure() is None
+
+
+def test_stall_is_logged_as_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """It names the participant."""
+    with caplog.at_level(logging.WARNING):
+        RecordingEvents(lambda _: True, []).receive(
+            "alice", "recording-stalled", {"id": "one", "message": "No video arrives."}
+        )
+
+    assert ["alice: No video arrives."] == [record.getMessage() for record in caplog.records]
