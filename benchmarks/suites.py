@@ -61,7 +61,7 @@ def stop_to_file(repeats: int) -> dict[str, float]:
                 for _ in feed(take, footage, 600):
                     pass
                 took.append(finished_in(take, 600))
-                take.end()
+                take.finish_with_manifest()
                 take.clean()
         finally:
             spool.close()

@@ -7,6 +7,7 @@ import platform
 import secrets
 import sys
 import threading
+from dataclasses import replace
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,18 +19,16 @@ from harness.session.venue import Venue
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-    from ssl import SSLContext
     from typing import Unpack
 
     from playwright.sync_api import Page
 
     from harness.recording.recording import Recording
-    from harness.server.access.limits import Limits
-    from harness.server.library.library import Verdict
+    from harness.server.library.summaries import ReportSummary
     from harness.server.room_server import RoomServer
-    from harness.server.rooms.routes import Routes
+    from harness.server.serve_options import ServeOptions
     from harness.session.media import Media
     from harness.session.participant import Participant
     from harness.session.venue import VenueOptions
@@ -79,9 +78,11 @@ def open_room_at(
     with chrome:
         importing.join()
         from harness.server.room_server import RoomServer
+        from harness.server.serve_options import ServeOptions
 
+        options = ServeOptions(port=port, routes=venue.routes)
         with (
-            RoomServer(recordings=folder, versions=versions(chrome.version), port=port, routes=venue.routes) as server,
+            RoomServer(recordings=folder, versions=versions(chrome.version), options=options) as server,
             Room(
                 server=server,
                 new_context=lambda **options: chrome.new_context(accept_downloads=True, **options),
@@ -124,62 +125,39 @@ def attach(
 
 
 @contextlib.contextmanager
-def open_door(
-    *,
-    recordings: Path,
-    kept: Callable[[Recording], None],
-    host: str = "127.0.0.1",
-    port: int = 0,
-    routes: Routes | None = None,
-    join_code: str | None = None,
-    view_code: str | None = None,
-    limits: Limits | None = None,
-    tls: SSLContext | None = None,
-    origins: Sequence[str] = (),
+def serve_public_room(
+    options: ServeOptions, *, recordings: Path, on_published: Callable[[Recording], None]
 ) -> Iterator[RoomServer]:
-    """Serve a room that people come into by themselves; what they record is kept in ``recordings``, and ``kept`` told.
+    """Serve a room that participants join by themselves, and publish their recordings in ``recordings``.
 
-    ``join_code`` is what they have to know, where anything is, ``view_code`` what shows the recordings to others; the
-    rest is RoomServer's.
+    ``on_published`` is called, in any thread, with each recording that was published.
 
-    Raises SetupError where the port or the folder can't be used.
+    Raises SetupError if the port or the folder can't be used.
     """
     from harness.server.library.library import Library
     from harness.server.room_server import RoomServer
 
-    library = Library(_PUBLIC_ROOM, recordings, _summarize, kept)
-    with RoomServer(
-        recordings=recordings,
-        versions=versions(),
-        host=host,
-        port=port,
-        open_room=_PUBLIC_ROOM,
-        library=library,
-        routes=routes,
-        join_code=join_code,
-        view_code=view_code,
-        limits=limits,
-        tls=tls,
-        origins=origins,
-    ) as server:
+    library = Library(_PUBLIC_ROOM, recordings, _summarize, on_published)
+    public = replace(options, public_room=_PUBLIC_ROOM)
+    with RoomServer(recordings=recordings, versions=versions(), options=public, library=library) as server:
         yield server
 
 
-def _summarize(path: Path) -> Verdict:
-    """Verify a recording and return the result that the page shows."""
-    from harness.server.library.library import Verdict
-    from harness.server.spool.downloads import Page
+def _summarize(path: Path) -> ReportSummary:
+    """Verify a recording, and return the summary of the report as the page shows it."""
+    from harness.server.library.summaries import ReportSummary
+    from harness.server.spool.downloads import ReportPage
     from harness.verification import verify
     from harness.verification.report.html import as_html
 
     report = verify(path)
-    shown = [*report.failures, *report.warnings]
+    listed = [*report.failures, *report.warnings]
     nonce = secrets.token_urlsafe(16)
-    return Verdict(
+    return ReportSummary(
         ok=report.ok,
         checks=len({finding.check for finding in report.findings}),
-        findings=[{**finding.model_dump(mode="json"), "warning": finding.warning} for finding in shown],
-        page=Page(as_html(report, path.with_suffix(".html"), nonce=nonce), nonce),
+        findings=[{**finding.model_dump(mode="json"), "warning": finding.warning} for finding in listed],
+        page=ReportPage(as_html(report, path.with_suffix(".html"), nonce=nonce), nonce),
     )
 
 

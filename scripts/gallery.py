@@ -15,7 +15,8 @@ from rich.console import Console
 
 from harness import verify
 from harness.browser.chrome import Chrome
-from harness.launch import open_door
+from harness.launch import serve_public_room
+from harness.server.serve_options import ServeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,7 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory() as temporary,
         Chrome(fake_devices=True) as chrome,
-        open_door(recordings=Path(temporary), kept=lambda _: None) as server,
+        serve_public_room(ServeOptions(), recordings=Path(temporary), on_published=lambda _: None) as server,
     ):
 
         def visit(name: str, options: dict[str, Any]) -> Page:

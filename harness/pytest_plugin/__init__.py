@@ -21,6 +21,7 @@ from harness.pytest_plugin.bundle import Bundle
 from harness.pytest_plugin.options import MARKER, RoomRequest, add_options, keep_mode, option_path, option_value
 from harness.server.room_server import RoomServer
 from harness.server.rooms.routes import Routes
+from harness.server.serve_options import ServeOptions
 from harness.session.room import Room
 from harness.verification.values.expectations import Expected, read_expected
 from harness.verification.verify import verify
@@ -144,8 +145,8 @@ def room_server(browser_name: str, recordings: Path, request: pytest.FixtureRequ
     # Another browser than Chrome is refused before it is launched, since it may not even be installed.
     require_chromium(browser_name)
     browser: Browser = request.getfixturevalue("browser")
-    routes = Routes.parse(sfu=option_value(request.config, "room-sfu"))
-    with RoomServer(recordings=recordings, versions=versions(browser.version), routes=routes) as server:
+    options = ServeOptions(routes=Routes.parse(sfu=option_value(request.config, "room-sfu")))
+    with RoomServer(recordings=recordings, versions=versions(browser.version), options=options) as server:
         yield server
 
 

@@ -1,4 +1,4 @@
-"""RoomServer: the application in a thread and loop of its own, so that it answers while Python waits or computes."""
+"""RoomServer: the server in a thread and loop of its own, so that it answers while Python waits or computes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import logging
 import threading
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -16,26 +16,24 @@ from aiohttp.http_exceptions import HttpProcessingError
 from harness.errors import HarnessError, SetupError
 from harness.recording.spool.folder import FOLDER_MODE
 from harness.recording.spool.recover import recover
-from harness.server.access.limits import Limits
 from harness.server.access.listener import Listener
-from harness.server.access.network import LOOPBACK, PORTS, is_any, names_of, parse_host
-from harness.server.access.tokens import WHILE_IN, Admission, Grant
+from harness.server.access.network import is_any
+from harness.server.access.tokens import UNTIL_REVOKED, Admission, Token
+from harness.server.serve_options import ServeOptions
 from harness.server.spool.spool import Spool
-from harness.server.web_app import App, web_folder
+from harness.server.web_app import WebApp, web_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
-    from ssl import SSLContext
     from types import TracebackType
     from typing import Self
 
     from harness.recording.recording import Recording
     from harness.server.library.library import Library
-    from harness.server.rooms.routes import Routes
     from harness.server.spool.active_recording import ActiveRecording
 
-# How long, in seconds, those who still fetch something may go on when the server ends.
+# How long, in seconds, running downloads may go on when the server ends.
 _LAST_ANSWERS_WITHIN: Final = 1.0
 
 _log = logging.getLogger(__name__)
@@ -43,32 +41,28 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
-def _attached(name: str) -> str:
-    """Return whose the tokens of attached pages are: not a member's, whose id is random."""
+def _attached_subject(name: str) -> str:
+    """Return the subject of the tokens of attached pages; it is no member's id, since those are random."""
     return f"attached {name}"
 
 
-def _makes_sense(record: logging.LogRecord) -> bool:
-    """Return whether what aiohttp logs is about a request that is one, and that somebody still waits for.
+def _is_worth_logging(record: logging.LogRecord) -> bool:
+    """Return whether a record of aiohttp is about a valid request whose client still waits for the answer.
 
-    Others could fill the log with what is not a request, and with connections that they reset.
+    Otherwise clients could fill the log with invalid requests and with connections that they reset.
     """
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | ConnectionError))
 
 
 class RoomServer:
-    """Serves the page, signalling and the spool.
+    """Serves the page, signaling and the spool.
 
-    ``recordings`` is the folder below which the spool lies; ``port`` 0 takes a free one; ``open_room`` lets people
-    join that room without a token, by ``join_code`` where one is set, and ``view_code`` lets them look at what was
-    recorded there and no more; ``library`` is where their recordings go;
-    ``routes`` are the ways that media take; ``limits`` is what the server bears; ``tls`` makes it answer by https;
-    ``origins`` are the addresses by which it is reached besides its own, as through a proxy (``https://rooms.example``).
+    ``recordings`` is the folder that contains the spool; ``versions`` is written into every manifest. ``options`` say
+    where and how it serves. ``library`` lists and publishes the recordings of the public room.
 
-    On entering, what an earlier crash left in that spool is finished, published and told in a warning.
+    On entering, recordings that an earlier crash left in that spool are finished and published, each with a warning.
 
-    Raises ConfigError for a host that nobody could open, SetupError on entering when the port or the folder can't be
-    used.
+    Raises SetupError on entering if the port or the folder can't be used.
     """
 
     def __init__(
@@ -76,33 +70,27 @@ class RoomServer:
         *,
         recordings: Path,
         versions: Mapping[str, str],
-        host: str = LOOPBACK,
-        port: int = 0,
-        open_room: str | None = None,
-        join_code: str | None = None,
-        view_code: str | None = None,
+        options: ServeOptions | None = None,
         library: Library | None = None,
-        routes: Routes | None = None,
-        limits: Limits | None = None,
-        tls: SSLContext | None = None,
-        origins: Sequence[str] = (),
     ) -> None:
+        options = options or ServeOptions()
+        self._options = options
         self._library = library
-        self._tls = tls
-        self._origins = origins
-        self._host = parse_host(host)
-        self._port = port
-        self._admission = Admission(open_room=open_room, join_code=join_code, view_code=view_code)
+        self._port = options.port
+        self._admission = Admission(
+            public_room=options.public_room, join_code=options.join_code, view_code=options.view_code
+        )
         # The addresses of an interface may change while the server runs.
-        addresses = (lambda: self.urls) if is_any(self._host) else None
-        self._app = App(self._admission, Spool(recordings, versions), limits or Limits(), library, routes, addresses)
+        read_addresses = (lambda: self.urls) if is_any(options.host) else None
+        self._spool = Spool(recordings, versions, max_statistics=options.limits.notes_bytes)
+        self._web_app = WebApp(options, self._admission, self._spool, library, read_addresses)
         # How many pages of other origins are attached, by room and name.
         self._attached: Counter[tuple[str, str]] = Counter()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="room server", daemon=True)
         self._runner: web.AppRunner | None = None
         self._listener: Listener | None = None
-        self.state: str = "new"
+        self.state: Literal["new", "open", "stopped", "closed"] = "new"
 
     @property
     def url(self) -> str:
@@ -111,33 +99,31 @@ class RoomServer:
 
     @property
     def urls(self) -> list[str]:
-        """Every address of the page: the server's own, then the names of the machine and those that were given."""
-        scheme = "https" if self._tls else "http"
-        # As browsers say it in Host and Origin.
-        port = "" if self._port == PORTS[scheme] else f":{self._port}"
-        return [*(f"{scheme}://{name}{port}" for name in names_of(self._host)), *self._origins]
+        """Every address of the page: the server's own, then the machine's names and the given origins."""
+        return self._options.urls(self._port)
 
     @property
     def recordings(self) -> Path:
-        """The folder below which the spool lies."""
-        return self._app.spool.root.parent
+        """The folder that contains the spool."""
+        return self._spool.root.parent
 
     def __enter__(self) -> Self:
-        """Make the folder, and start to serve."""
+        """Make the folder, recover earlier recordings, and start to serve."""
         self._make_folder()
         for recovery in recover(self.recordings):
             _log.warning("%s", recovery)
         if self._library:
-            self._library.read()
+            self._library.read_folder()
         self._thread.start()
         try:
             self._run(self._start)
         except OSError as error:
             self.close()
+            host = self._options.host
             if error.errno == errno.EADDRINUSE:
-                message = f"Port {self._port} on {self._host} is in use; choose another one, or 0 for a free one."
+                message = f"Port {self._port} on {host} is in use; choose another one, or 0 for a free one."
             else:
-                message = f"Can't serve on {self._host} port {self._port}: {error.strerror or error}."
+                message = f"Can't serve on {host} port {self._port}: {error.strerror or error}."
             raise SetupError(message) from error
         self.state = "open"
         return self
@@ -149,14 +135,14 @@ class RoomServer:
         self.close()
 
     def stop(self) -> None:
-        """Hang up on everybody; their recordings are finished with what there is, and can be kept. Twice is fine."""
+        """Close all connections, and finish their recordings. Calling it twice is fine."""
         if self.state in {"stopped", "closed"}:
             return
         self.state = "stopped"
         self._run(self._stop)
 
     def close(self) -> None:
-        """Stop serving; recordings that are not cleaned stay on disk. Twice is fine."""
+        """Stop serving; recordings that are not cleaned stay on disk. Calling it twice is fine."""
         if self.state == "closed":
             return
         try:
@@ -166,101 +152,101 @@ class RoomServer:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
-            self._app.spool.close()
+            self._spool.close()
 
     def token(self, room: str, name: str) -> str:
-        """Return a token with which ``name`` can join ``room``: once, within five minutes."""
-        return self._call(lambda: self._admission.issue(Grant(role="participant", room=room, name=name)))
+        """Return a token with which ``name`` can join ``room`` once, within five minutes."""
+        return self._call(lambda: self._admission.issue(Token(role="participant", room=room, name=name)))
 
-    def film(self, path: Path) -> str:
-        """Return where pages can play a film, below the server's address, while it runs."""
-        return self._call(lambda: self._app.downloads.share(path))
+    def share_video_file(self, path: Path) -> str:
+        """Return the path, below the server's address, at which pages can play a video file while the server runs."""
+        return self._call(lambda: self._web_app.downloads.share_video_file(path))
 
     def attach(self, room: str, name: str, media: str | Path) -> str:
-        """Return the script that comes first in every frame of somebody else's page, so that its call can be recorded.
+        """Return the script that runs first in every frame of another application's page, to record its call.
 
-        It holds what ``name`` may join ``room`` with, as often as the page loads anew, for a day; ``media`` is
-        "synthetic", "own" or the path of a film.
+        It contains a token with which ``name`` may join ``room``, as often as the page is loaded again; ``media`` is
+        "synthetic", "own" or the path of a video file.
         """
-        film = None if isinstance(media, str) else self.film(media)
+        video_file = None if isinstance(media, str) else self.share_video_file(media)
 
-        def prepare() -> dict[str, str | None]:
-            grant = Grant(role="participant", room=room, name=name, subject=_attached(name))
+        def issue() -> dict[str, str | None]:
+            token = Token(role="participant", room=room, name=name, subject=_attached_subject(name))
             self._attached[room, name] += 1
-            token = self._admission.issue(grant, seconds=WHILE_IN, single_use=False)
+            secret = self._admission.issue(token, seconds=UNTIL_REVOKED, single_use=False)
             return {
                 "url": self.url,
-                "key": self._admission.admit_apps(),
-                "token": token,
-                "media": "video-file" if film else str(media),
-                "videoFile": film,
+                "key": self._admission.admit_application(),
+                "token": secret,
+                "media": "video-file" if video_file else str(media),
+                "videoFile": video_file,
             }
 
-        options = json.dumps(self._call(prepare))
+        options = json.dumps(self._call(issue))
         hooks = (web_folder() / "src" / "application" / "hooks.js").read_text(encoding="utf-8")
         return f"(() => {{ const HARNESS = {options};\n{hooks}\n}})();"
 
     def detach(self, room: str, name: str) -> None:
-        """Take back what ``attach`` gave to a page that was let go of; of several by one name, with the last.
+        """Revoke the rights that ``attach`` gave to a page; if several have one name, with the last of them.
 
-        Does nothing where no page was attached by that name.
+        Does nothing if no page is attached by that name.
         """
 
-        def take_back() -> None:
+        def revoke() -> None:
             if not self._attached[room, name]:
                 return
             self._attached[room, name] -= 1
-            self._admission.dismiss_app()
+            self._admission.dismiss_application()
             if not self._attached[room, name]:
-                self._admission.revoke(room, _attached(name))
+                self._admission.revoke(room, _attached_subject(name))
 
-        self._call(take_back)
+        self._call(revoke)
 
-    def keep(self, folder: Path, *, room: str | None = None, participant: str | None = None) -> list[Recording]:
-        """Publish in ``folder`` what nobody downloaded, of a participant of a room or of everybody; free the spool.
+    def publish(self, folder: Path, *, room: str | None = None, participant: str | None = None) -> list[Recording]:
+        """Publish in ``folder`` the recordings that nobody downloaded, and free the spool's copies.
 
-        A recording that can't be published stays in the spool, and the others are published; a warning is logged.
+        ``room`` and ``participant`` select recordings; None selects all. A recording that can't be published stays in
+        the spool with a warning, and the others are published.
         """
-        takes = self._call(lambda: list(self._app.spool.takes.values()))
-        kept = []
-        for take in takes:
-            if room not in {None, take.facts.room} or participant not in {None, take.facts.participant}:
+        published = []
+        for active in self._call(lambda: list(self._spool.recordings.values())):
+            if room not in {None, active.facts.room} or participant not in {None, active.facts.participant}:
                 continue
             try:
-                recording = take.keep(folder)
+                recording = active.publish(folder)
             except HarnessError as error:
                 _log.warning("%s", error)
             else:
-                kept += [recording] if recording else []
-        return kept
+                published += [recording] if recording else []
+        return published
 
     def expel(self, room: str, member: str) -> None:
-        """Take somebody out of a room, by id, whose page is known to be gone: nobody waits for its connection."""
-        self._run(lambda: self._app.expel(room, member))
+        """Remove a member whose page is known to be gone from a room, by id, without waiting for its connection."""
+        self._run(lambda: self._web_app.signal_sockets.expel(room, member))
 
-    def take_at(self, url: str) -> ActiveRecording | None:
-        """Return the recording that a download came from."""
+    def recording_at(self, url: str) -> ActiveRecording | None:
+        """Return the recording that belongs to the address of a download."""
         key = url.rpartition("/recordings/")[2].partition("/")[0]
-        return self._call(lambda: self._app.downloads.take_at(key))
+        return self._call(lambda: self._web_app.downloads.recording_at(key))
 
-    def has_take(self, take: str, *, room: str, participant: str) -> bool:
-        """Return whether there is a recording by that id of a participant of a room."""
-        found = self._call(lambda: self._app.spool.takes.get(take))
-        return found is not None and (found.facts.room, found.facts.participant) == (room, participant)
+    def has_recording(self, recording_id: str, *, room: str, participant: str) -> bool:
+        """Return whether a participant of a room has a recording by that id in the spool."""
+        active = self._call(lambda: self._spool.recordings.get(recording_id))
+        return active is not None and (active.facts.room, active.facts.participant) == (room, participant)
 
-    def _call(self, ask: Callable[[], _T]) -> _T:
-        """Ask something in the server's own thread."""
+    def _call(self, work: Callable[[], _T]) -> _T:
+        """Return the result of a call that runs in the server's own thread."""
 
-        async def answer() -> _T:
-            return ask()
+        async def run() -> _T:
+            return work()
 
-        return asyncio.run_coroutine_threadsafe(answer(), self._loop).result()
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
 
     def _run(self, step: Callable[[], Coroutine[Any, Any, None]]) -> None:
         asyncio.run_coroutine_threadsafe(step(), self._loop).result()
 
     def _make_folder(self) -> None:
-        folder = self._app.spool.root
+        folder = self._spool.root
         try:
             folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         except OSError as error:
@@ -268,13 +254,14 @@ class RoomServer:
             raise SetupError(message) from error
 
     async def _start(self) -> None:
-        logging.getLogger("aiohttp.server").addFilter(_makes_sense)
-        self._runner = web.AppRunner(self._app.build(), access_log=None, shutdown_timeout=_LAST_ANSWERS_WITHIN)
+        logging.getLogger("aiohttp.server").addFilter(_is_worth_logging)
+        web_app = self._web_app
+        self._runner = web.AppRunner(web_app.application, access_log=None, shutdown_timeout=_LAST_ANSWERS_WITHIN)
         await self._runner.setup()
         # It has been made by setup.
         server = cast("web.Server", self._runner.server)
-        self._listener = Listener(server, self._app.limits, self._app.rare_log, self._tls)
-        self._port = await self._listener.open(self._host, self._port)
+        self._listener = Listener(server, web_app.limits, web_app.rare_log, self._options.tls)
+        self._port = await self._listener.open(self._options.host, self._port)
         self._admission.allow_current(*self.urls)
 
     async def _stop(self) -> None:

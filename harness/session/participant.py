@@ -238,7 +238,7 @@ class Participant(MediaControls):
         self._events.receive(self.name, *reported)
 
     def _owns(self, recording: str) -> bool:
-        return self._context.server.has_take(recording, room=self._context.room, participant=self.name)
+        return self._context.server.has_recording(recording, room=self._context.room, participant=self.name)
 
     def _call(self, name: str, argument: object = None) -> Any:
         """Make a call; if the recording broke or the page crashed, the error carries what was saved."""

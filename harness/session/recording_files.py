@@ -38,11 +38,11 @@ class RecordingFiles:
 
     def collect(self, download: Download, began: float) -> Recording:
         """Save a download under its final name, next to its manifest; ``began`` is when it was requested."""
-        spooled = self._context.server.take_at(download.url)
+        spooled = self._context.server.recording_at(download.url)
         if spooled is None:
             message = f"The download {download.suggested_filename} is not a recording of this room's server."
             raise recording_error(message)
-        manifest = spooled.end()
+        manifest = spooled.finish_with_manifest()
         # Chrome fact 20: saving overwrites silently, so the final name is not given here.
         partial = spooled.folder.downloaded
         try:
@@ -59,7 +59,7 @@ class RecordingFiles:
         except OSError as error:
             what = f"{spooled.name} can't be saved in {self._context.recordings}"
             raise file_failure(what, error) from error
-        spooled.mark_kept()
+        spooled.mark_published()
         if spooled.state == "cleaned":
             spooled.clean()
         self.recordings.append(recording)
@@ -68,7 +68,7 @@ class RecordingFiles:
     def save_rest(self, participant: str) -> list[Recording]:
         """Publish what the spool holds of the participant and nobody downloaded; return it, oldest first."""
         context = self._context
-        saved = context.server.keep(context.recordings, room=context.room, participant=participant)
+        saved = context.server.publish(context.recordings, room=context.room, participant=participant)
         self.recordings.extend(saved)
         if saved:
             self.last_saved = saved[-1]

@@ -100,7 +100,7 @@ class Room:
         The participants named in ``emulate_network`` can have a worse network later: ``Participant.emulate_network``.
         """
         source = media_of(media, MEDIA)
-        video_file = None if isinstance(source, str) else self._server.film(source)
+        video_file = None if isinstance(source, str) else self._server.share_video_file(source)
         begun = []
         for name in names:
             participant = self._open(name, emulate_network=name in emulate_network)

@@ -12,8 +12,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from harness import Participant, Room, verify
-from harness.launch import open_door
+from harness.launch import serve_public_room
 from harness.server.room_server import RoomServer
+from harness.server.serve_options import ServeOptions
 from tests.support.page_actions import Visit
 from tests.support.reports import LATE
 
@@ -96,7 +97,9 @@ def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoomServer
     """Serve a room that people come into by themselves; its verdicts bear others on the same processors."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("harness.verification.verify", functools.partial(verify, limits=LATE))
-        with open_door(recordings=tmp_path_factory.mktemp("page"), kept=lambda _: None) as server:
+        with serve_public_room(
+            ServeOptions(), recordings=tmp_path_factory.mktemp("page"), on_published=lambda _: None
+        ) as server:
             yield server
 
 

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, expect
 
 from harness import NotSupportedError, RecordConfig, Room
 from harness.server.room_server import RoomServer
+from harness.server.serve_options import ServeOptions
 from tests.support.reports import whole
 
 pytestmark = pytest.mark.parallel
@@ -120,7 +121,9 @@ def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
 @pytest.fixture(scope="module")
 def interview(firefox: Firefox, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Return what the page is like in Firefox."""
-    with RoomServer(recordings=tmp_path_factory.mktemp("fox"), versions={}, open_room="room") as server:
+    with RoomServer(
+        recordings=tmp_path_factory.mktemp("fox"), versions={}, options=ServeOptions(public_room="room")
+    ) as server:
         answers, errors = firefox.ask(server.url, QUESTIONS)
     return {**answers, "errors": errors}
 
@@ -148,7 +151,7 @@ def test_firefox_can_not_make_a_synthetic_picture_and_says_so(interview: dict[st
 def test_somebody_in_firefox_is_recorded_by_a_chrome(firefox: Firefox, browser: Browser, tmp_path: Path) -> None:
     """Only who records needs Chrome: the camera of a Firefox is seen in its tile, and changes."""
     with (
-        RoomServer(recordings=tmp_path, versions={}, open_room="room") as server,
+        RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(public_room="room")) as server,
         Room(server=server, new_context=browser.new_context, recordings=tmp_path) as room,
     ):
         alice = room.join("alice")
@@ -208,7 +211,10 @@ def test_a_chrome_without_the_codec_is_refused(browser: Browser, room_server: Ro
 
 def test_a_chrome_is_told_nothing(browser: Browser, tmp_path: Path) -> None:
     """Where recording is possible there is nothing to say."""
-    with RoomServer(recordings=tmp_path, versions={}, open_room="room") as server, browser.new_context() as context:
+    with (
+        RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(public_room="room")) as server,
+        browser.new_context() as context,
+    ):
         page = context.new_page()
         page.goto(server.url)
 

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from harness.server.room_server import RoomServer
+from harness.server.serve_options import ServeOptions
 from tests.support.page_actions import Visit, button, heard, join, plays, runs, tile
 from tests.support.program import running
 
@@ -222,7 +223,9 @@ def test_a_join_without_a_name_is_told_where_it_happened(open_server: RoomServer
 @pytest.mark.alone
 def test_a_room_with_a_code_asks_for_it(visit: Visit, tmp_path: Path) -> None:
     """The field for the code is there; none and a wrong one are told, the right one opens the door."""
-    with RoomServer(recordings=tmp_path, versions={}, open_room="room", join_code="sesame") as server:
+    with RoomServer(
+        recordings=tmp_path, versions={}, options=ServeOptions(public_room="room", join_code="sesame")
+    ) as server:
         page = visit(server.url)
         code = page.get_by_label("Code", exact=True)
         page.get_by_label("Your name").fill("Alice")

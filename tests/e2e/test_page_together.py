@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from harness.launch import open_door
+from harness.launch import serve_public_room
 from harness.server.room_server import RoomServer
+from harness.server.serve_options import ServeOptions
 from tests.support.page_actions import Visit, button, join, plays, runs, tile
 from tests.support.servers.service import free_port
 
@@ -196,7 +197,9 @@ def test_who_is_not_in_the_room_learns_nothing_of_its_recordings(open_server: Ro
 def test_who_looks_on_sees_the_recordings_and_does_nothing_else(visit: Visit, tmp_path: Path) -> None:
     """By a code that lets nobody in: live, played and judged; unseen in the room, and without a way to delete."""
     kept = tmp_path / "kept"
-    with open_door(recordings=kept, kept=lambda _: None, join_code="come in", view_code="look on") as server:
+    with serve_public_room(
+        ServeOptions(join_code="come in", view_code="look on"), recordings=kept, on_published=lambda _: None
+    ) as server:
         alice, viewer = visit(server.url), visit(server.url, unless="status of 403")
         viewer.get_by_label("Code", exact=True).fill("look in")
         button(viewer, "Only look at the recordings").click()
@@ -277,7 +280,7 @@ def test_another_microphone_is_taken_in_the_room(open_server: RoomServer, visit:
 def test_people_are_back_in_when_the_server_is(visit: Visit, tmp_path: Path, *, recording: bool) -> None:
     """The page says that the server is gone, and joins again by itself at the same address; a recording is kept."""
     port = free_port()
-    with open_door(recordings=tmp_path, kept=lambda _: None, port=port) as server:
+    with serve_public_room(ServeOptions(port=port), recordings=tmp_path, on_published=lambda _: None) as server:
         page = visit(server.url, unless="ERR_CONNECTION_REFUSED")
         join(page, "Alice")
         if recording:
@@ -285,10 +288,10 @@ def test_people_are_back_in_when_the_server_is(visit: Visit, tmp_path: Path, *, 
             button(page, "Start").click()
             runs(page, seconds=2)
         server.stop()
-        server.keep(tmp_path)
+        server.publish(tmp_path)
     expect(page.get_by_text("The server is gone")).to_be_visible(timeout=15_000)
 
-    with open_door(recordings=tmp_path, kept=lambda _: None, port=port):
+    with serve_public_room(ServeOptions(port=port), recordings=tmp_path, on_published=lambda _: None):
         expect(page.get_by_text("The server is gone")).to_be_hidden(timeout=15_000)
 
         plays(page, "Alice (you)")

@@ -47,7 +47,7 @@ def test_a_disk_that_runs_full_is_an_alarm_and_then_a_clean_end(
 ) -> None:
     """First it is said, then the recording ends by itself, and whoever records gets the file with the error."""
     with RoomServer(recordings=small_disk, versions={}) as server:
-        server._app.spool.headroom = Headroom(low=40 * MB, least=20 * MB)
+        server._spool.headroom = Headroom(low=40 * MB, least=20 * MB)
         with Room(server=server, new_context=new_context, recordings=small_disk) as room:
             alice = room.join("alice")
             alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="full"))
@@ -76,19 +76,19 @@ def test_a_full_disk_is_a_named_error_and_leaves_nothing_partial(
     """Whatever of a recording finds no room: no file has a final name, and with room again it is recovered."""
     spool = Spool(small_disk, {})
     footage = Footage(tmp_path, rate=30, frame_bytes=20_000)
-    take = begin(spool, footage, "full")
+    active = begin(spool, footage, "full")
     fill(small_disk, leave=6 * MB)
 
     def record() -> None:
         for number, one in enumerate(footage.slices(60)):
-            take.chunk(number, take.bytes, memoryview(one.data))
-            take.ticks(one.first, one.written)
+            active.add_chunk(number, active.size, memoryview(one.data))
+            active.add_ticks(one.first, one.written)
 
     with pytest.raises(DiskFullError, match="the disk is full"):
         record()
     with pytest.raises(DiskFullError, match="No room for"):
-        take.end()
-    assert take.keep(small_disk) is None
+        active.finish_with_manifest()
+    assert active.publish(small_disk) is None
     spool.close()
 
     assert [] == [*small_disk.glob("*.webm"), *small_disk.glob("*.json")]
@@ -105,15 +105,15 @@ def test_a_download_that_finds_no_room_is_named_and_leaves_nothing(
 ) -> None:
     """The file stays in the spool, and can be downloaded when there is room again."""
     with RoomServer(recordings=small_disk, versions={}) as server:
-        server._app.spool.headroom = Headroom(low=0, least=0)
+        server._spool.headroom = Headroom(low=0, least=0)
         with Room(server=server, new_context=new_context, recordings=small_disk) as room:
             alice = room.join("alice")
             alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="late"))
             room.wait(seconds=1.5)
             alice.stop_media_recording()
-            (take,) = server._app.spool.takes.values()
+            (active,) = server._spool.recordings.values()
             # The raw bytes, which are removed then, would make room again.
-            take.wait_until_safe()
+            active.wait_until_safe()
             filler = fill(small_disk, leave=8_000)
 
             with pytest.raises(DiskFullError, match="No room for the download"):

@@ -28,13 +28,13 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 def test_hours_cost_no_memory_and_leave_a_right_index(spool: Spool, tmp_path: Path, goals: Goals) -> None:
     """The process grows by little, whatever the length; length, ticks and every seek are right."""
     footage = Footage(tmp_path, rate=15)
-    take = begin(spool, footage, "hours")
+    active = begin(spool, footage, "hours")
     me = psutil.Process()
-    sizes = [me.memory_info().rss / MB for at in feed(take, footage, LONG) if at > 60]
-    manifest = take.end()
+    sizes = [me.memory_info().rss / MB for at in feed(active, footage, LONG) if at > 60]
+    manifest = active.finish_with_manifest()
     grown = max(sizes) - sizes[0]
 
-    path = take.path
+    path = active.path
     structure = read_structure(path)
     assert structure is not None
     assert structure.cues
@@ -63,12 +63,12 @@ def test_a_file_is_there_as_soon_after_ten_minutes_as_after_ten_seconds(
     footage = Footage(tmp_path, rate=30, frame_bytes=9_700)
     took = {}
     for seconds in (10, 600):
-        take = begin(spool, footage, f"{seconds} s")
-        for _ in feed(take, footage, seconds):
+        active = begin(spool, footage, f"{seconds} s")
+        for _ in feed(active, footage, seconds):
             pass
-        took[seconds] = finished_in(take, seconds)
-        assert take.end().recording.duration == pytest.approx(seconds, abs=0.2)
-        take.clean()
+        took[seconds] = finished_in(active, seconds)
+        assert active.finish_with_manifest().recording.duration == pytest.approx(seconds, abs=0.2)
+        active.clean()
 
     goals.measured(
         "last byte to complete file, after 10 s and 10 min",

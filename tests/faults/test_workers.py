@@ -35,10 +35,10 @@ def live(tmp_path: Path, slices: list[Slice]) -> Iterator[Spool]:
     """Return the spool of a program that records there, one recording under way."""
     spool = Spool(tmp_path, {})
     footage = Footage(tmp_path / "..", rate=15)
-    take = begin(spool, footage, "live")
+    active = begin(spool, footage, "live")
     for number, one in enumerate(slices):
-        take.chunk(number, take.bytes, memoryview(one.data))
-        take.ticks(one.first, one.written)
+        active.add_chunk(number, active.size, memoryview(one.data))
+        active.add_ticks(one.first, one.written)
     yield spool
     spool.close()
 
@@ -49,10 +49,10 @@ def test_parallel_workers_recover_each_recording_once_and_none_that_is_held(
     """Four programs begin at once; what is abandoned is published once, what another one records stays its own."""
     crashed = Spool(tmp_path, {})
     for number in range(ABANDONED):
-        take = begin(crashed, Footage(tmp_path / "..", rate=15), f"abandoned {number}")
+        active = begin(crashed, Footage(tmp_path / "..", rate=15), f"abandoned {number}")
         for index, one in enumerate(slices):
-            take.chunk(index, take.bytes, memoryview(one.data))
-            take.ticks(one.first, one.written)
+            active.add_chunk(index, active.size, memoryview(one.data))
+            active.add_ticks(one.first, one.written)
     # As after a crash: nothing is finished, and the locks are free.
     crashed.close()
 
@@ -63,9 +63,9 @@ def test_parallel_workers_recover_each_recording_once_and_none_that_is_held(
     recovered = [name for worker in workers for name in worker.communicate(timeout=60)[0].splitlines() if name]
 
     assert sorted(f"abandoned {number}.webm" for number in range(ABANDONED)) == sorted(recovered)
-    (take,) = live.takes.values()
-    assert take.folder.raw.exists()
-    assert take.end().recording.duration == pytest.approx(2, abs=0.2)
+    (active,) = live.recordings.values()
+    assert active.folder.raw.exists()
+    assert active.finish_with_manifest().recording.duration == pytest.approx(2, abs=0.2)
     assert [] == recover(tmp_path)
     goals.measured(
         f"{WORKERS} programs on one folder",

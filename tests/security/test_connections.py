@@ -21,8 +21,9 @@ import aiohttp
 import pytest
 import trustme
 
-from harness.server.access.limits import Limits
+from harness.server.access.limits import ServerLimits
 from harness.server.room_server import RoomServer
+from harness.server.serve_options import ServeOptions
 from tests.security.test_bombs import handshake
 from tests.security.test_sockets import Witness
 from tests.support.program import PROGRAM
@@ -61,8 +62,11 @@ def test_a_connection_without_a_whole_request_is_ended(
     sent: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Also one that sends a header now and then."""
-    limits = Limits(request_within=0.5)
-    with RoomServer(recordings=tmp_path, versions={}, limits=limits) as server, contextlib.ExitStack() as wires:
+    limits = ServerLimits(request_within=0.5)
+    with (
+        RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(limits=limits)) as server,
+        contextlib.ExitStack() as wires,
+    ):
         crowd = [wires.enter_context(socket.create_connection(("127.0.0.1", port_of(server)))) for _ in range(20)]
         for wire in crowd:
             wire.sendall(sent)
@@ -95,7 +99,9 @@ def test_a_head_that_comes_bit_by_bit_is_not_waited_for(tmp_path: Path) -> None:
             sending.cancel()
             writer.close()
 
-    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(request_within=0.5)) as server:
+    with RoomServer(
+        recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(request_within=0.5))
+    ) as server:
         assert asyncio.run(dribble(port_of(server))) == b""
 
 
@@ -107,7 +113,9 @@ def test_who_never_agrees_on_tls_is_not_waited_for(tmp_path: Path) -> None:
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
     with (
-        RoomServer(recordings=tmp_path, versions={}, limits=Limits(request_within=1), tls=tls) as server,
+        RoomServer(
+            recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(request_within=1), tls=tls)
+        ) as server,
         socket.create_connection(("127.0.0.1", port_of(server))) as wire,
     ):
         connection = http.client.HTTPSConnection("127.0.0.1", port_of(server), context=trusting)
@@ -132,8 +140,8 @@ def test_an_idle_connection_gives_way_to_one_that_asks(tmp_path: Path, caplog: p
                 writer.close()
             return status, pong["type"]
 
-    limits = Limits(request_within=600, connections=10)
-    with RoomServer(recordings=tmp_path, versions={}, limits=limits) as server:
+    limits = ServerLimits(request_within=600, connections=10)
+    with RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(limits=limits)) as server:
         assert asyncio.run(crowd(server)) == (200, "pong")
     assert [] == caplog.messages
 
@@ -176,7 +184,7 @@ def test_a_flood_of_pings_holds_nobody_up(tmp_path: Path, sound: bytes, goals: G
 
     with RoomServer(recordings=tmp_path / "recordings", versions={}) as server:
         longest = asyncio.run(attack(server))
-        (recording,) = server.keep(tmp_path / "kept")
+        (recording,) = server.publish(tmp_path / "kept")
 
     goals.measured(
         "longest answer during floods of pings",
@@ -227,6 +235,7 @@ def test_the_soft_limit_of_descriptors_is_raised_to_the_hard_one() -> None:
     program = """
 import resource
 from harness.server.access.descriptors import raise_soft_limit
+from harness.server.serve_options import ServeOptions
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1000))
 raise_soft_limit()
 raise_soft_limit()

@@ -142,13 +142,13 @@ def test_a_recording_that_was_changed_has_a_verdict(
 def test_a_spool_that_was_changed_is_recovered_or_told_of(sound: bytes, tmp_path: Path, goals: Goals) -> None:
     """Whatever a crash left: the others are recovered, what can't be stays where it is, and nothing goes elsewhere."""
     spool = Spool(tmp_path / "crashed", VERSIONS)
-    take = recorded(spool, sound)
+    active = recorded(spool, sound)
     spool.close()
     recordings = tmp_path / "here" / "recordings"
     for number in range(FILMS):
         random = Random(number)  # noqa: S311 - the same every time
         folder = recordings / FOLDER / f"take {number}"
-        shutil.copytree(take.folder.path, folder)
+        shutil.copytree(active.folder.path, folder)
         for path in (folder / "raw.webm", folder / "recording.json", folder / "log.jsonl"):
             if random.randrange(2):
                 path.write_bytes(changed(path.read_bytes(), random, words=_WORDS))

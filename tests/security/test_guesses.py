@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from harness.server.access.limits import Limits
-from harness.server.access.tokens import Admission, Grant
+from harness.server.access.limits import ServerLimits
+from harness.server.access.tokens import Admission, Token
 from harness.server.rooms.signaling import Signaling
 from tests.support.goals import FULL
 from tests.support.sockets import CHUNK, SOUND, sockets
@@ -32,15 +32,15 @@ def test_a_guess_at_a_room_is_answered_like_any_other(goals: Goals) -> None:
     """A token that is unknown, used, too old, of another role, of somebody who left: one answer."""
     now = [0.0]
     admission = Admission(clock=lambda: now[0])
-    signaling = Signaling(admission, Limits(), lambda: 0.0)
-    participant = Grant(role="participant", room="secret", name="alice", subject="m")
+    signaling = Signaling(admission, ServerLimits(), lambda: 0.0)
+    participant = Token(role="participant", room="secret", name="alice", subject="m")
     used = admission.issue(participant)
     admission.redeem(used, "participant")
-    left = admission.issue(Grant(role="participant", room="secret", subject="left"), single_use=False)
+    left = admission.issue(Token(role="participant", room="secret", subject="left"), single_use=False)
     admission.revoke("secret", "left")
     known = {
         "used": used,
-        "another role": admission.issue(Grant(role="recorder", room="secret", subject="m"), seconds=1e6),
+        "another role": admission.issue(Token(role="recorder", room="secret", subject="m"), seconds=1e6),
         "somebody's who left": left,
         "too old": admission.issue(participant, single_use=False),
     }

@@ -56,9 +56,9 @@ def test_a_page_is_served_however_its_host_is_written(host: str, tmp_path: Path)
         (("--host", "fe80::1%eth0"), "browsers cannot open an address with a zone"),
         (("--host", "räume.example"), "write it in the form that begins with xn--"),
         (("--host", "[::1"), "a bracket is missing"),
-        (("--origin", "https://a..b"), "--origin: 'https://a..b' is no address of a server"),
-        (("--origin", "https://rooms.example.com:99999"), "is no address of a server"),
-        (("--origin", f"https://{'a' * 300}"), "is no address of a server"),
+        (("--origin", "https://a..b"), "--origin: 'https://a..b' is not the address of a server"),
+        (("--origin", "https://rooms.example.com:99999"), "is not the address of a server"),
+        (("--origin", f"https://{'a' * 300}"), "is not the address of a server"),
     ],
 )
 def test_an_address_that_can_not_be_is_one_line(arguments: tuple[str, ...], says: str, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_an_address_that_the_machine_has_got_meanwhile_is_answered_to(tmp_path: 
 
     with RoomServer(recordings=tmp_path, versions={}) as server:
         before = status_for(server, "192.0.2.7:8080")
-        server._app.addresses = addresses
+        server._web_app._guard._read_addresses = addresses
         after = status_for(server, "192.0.2.7:8080")
         others = {status_for(server, f"192.0.2.{number}:8080") for number in range(8, 30)}
 

@@ -14,11 +14,12 @@ import pytest
 from playwright.sync_api import expect
 
 from harness.cli.options import print_json
-from harness.launch import open_door
+from harness.launch import serve_public_room
 from harness.recording.files.text import printable
 from harness.recording.recording import Manifest, manifest_of
-from harness.server.access.limits import Limits
+from harness.server.access.limits import ServerLimits
 from harness.server.room_server import RoomServer
+from harness.server.serve_options import ServeOptions
 from harness.verification import verify
 from harness.verification.report.junit import write_junit
 from tests.support.goals import FULL
@@ -155,9 +156,9 @@ def test_hostile_file_names_stay_in_their_folder(sound: bytes, tmp_path: Path, g
         return refused
 
     # As many at once as there are names: how many a participant may begin is not the question here.
-    with RoomServer(recordings=folder, versions={}, limits=Limits(begins=FILES)) as server:
+    with RoomServer(recordings=folder, versions={}, options=ServeOptions(limits=ServerLimits(begins=FILES))) as server:
         refused = asyncio.run(record(server))
-        kept = server.keep(folder)
+        kept = server.publish(folder)
 
     names = [recording.path.name for recording in kept]
     files = [path for recording in kept for path in recording.files if path.exists()]
@@ -261,7 +262,7 @@ def test_what_is_expected_tells_a_terminal_nothing_but_text(tmp_path: Path) -> N
 def test_hostile_names_of_people_are_text_on_the_page(context: BrowserContext, tmp_path: Path, goals: Goals) -> None:
     """In tiles, and in what is announced."""
     names = hostile_people()
-    with open_door(recordings=tmp_path, kept=lambda _: None) as server:
+    with serve_public_room(ServeOptions(), recordings=tmp_path, on_published=lambda _: None) as server:
         page = context.new_page()
         said = watched(page)
         page.goto(server.url)

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
-from harness.launch import open_door
-from harness.server.access.tokens import Grant
+from harness.launch import serve_public_room
+from harness.server.access.tokens import Token
+from harness.server.serve_options import ServeOptions
 from tests.support.servers.web_server import Served
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ _TRY = """async (url) => {
 @pytest.fixture
 def door(tmp_path: Path) -> Iterator[RoomServer]:
     """Run a room that everybody on this machine may come into."""
-    with open_door(recordings=tmp_path, kept=lambda _: None) as server:
+    with serve_public_room(ServeOptions(), recordings=tmp_path, on_published=lambda _: None) as server:
         yield server
 
 
@@ -99,7 +100,7 @@ def test_a_page_of_another_origin_reaches_nothing(door: RoomServer, page: Page) 
 
 def test_a_page_of_another_origin_changes_nothing_whatever_it_knows(door: RoomServer) -> None:
     """A token of the room is of no use there: the same request from our page is looked at, and finds nothing."""
-    token = door._admission.issue(Grant(role="recorder", room="public room"), single_use=False)
+    token = door._admission.issue(Token(role="recorder", room="public room"), single_use=False)
 
     def delete(origin: str) -> tuple[int, str]:
         connection = http.client.HTTPConnection(urlsplit(door.url).netloc)
@@ -110,7 +111,7 @@ def test_a_page_of_another_origin_changes_nothing_whatever_it_knows(door: RoomSe
         return told
 
     assert (404, "There is no such recording, or not any more.\n") == delete(door.url)
-    assert (403, "This server takes sockets and changes from its own pages only.\n") == delete("https://evil.example")
+    assert (403, "This server accepts sockets and changes only from its own pages.\n") == delete("https://evil.example")
     assert delete("null") == delete("https://evil.example")
 
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from harness.launch import open_door
+from harness.launch import serve_public_room
 from harness.recording.recording import Manifest
-from harness.server.access.limits import Limits
+from harness.server.access.limits import ServerLimits
 from harness.server.room_server import RoomServer
-from harness.server.spool.spool_socket import STILL
+from harness.server.serve_options import ServeOptions
+from harness.server.spool.spool_socket import SILENCE
 from tests.security.test_bombs import frame, handshake
 from tests.support.sockets import CHUNK, SOUND, Sockets, answer, sockets
 
@@ -65,8 +66,10 @@ def test_a_connection_that_only_pings_has_to_say_hello_in_time(path: str, tmp_pa
         async with sockets(server) as wire:
             return await last_answer(await wire.open(path))
 
-    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(hello_within=0.5)) as server:
-        assert asyncio.run(stay(server))["message"] == "Nothing was said for 0.5 s."
+    with RoomServer(
+        recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(hello_within=0.5))
+    ) as server:
+        assert asyncio.run(stay(server))["message"] == "No message arrived for 0.5 s."
 
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
@@ -93,8 +96,10 @@ def test_a_hello_that_comes_byte_by_byte_is_not_waited_for(path: str, tmp_path: 
         writer.close()
         return received
 
-    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(hello_within=0.5)) as server:
-        assert b"Nothing was said for 0.5 s." in asyncio.run(dribble(server))
+    with RoomServer(
+        recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(hello_within=0.5))
+    ) as server:
+        assert b"No message arrived for 0.5 s." in asyncio.run(dribble(server))
 
 
 @pytest.mark.parametrize("role", ["participant", "viewer"])
@@ -108,8 +113,10 @@ def test_a_participant_who_only_pings_is_put_out(role: str, tmp_path: Path) -> N
             assert (await socket.receive_json(timeout=10))["type"] in {"welcome", "viewing"}
             return await last_answer(socket)
 
-    with open_door(recordings=tmp_path, kept=lambda _: None, limits=Limits(idle=0.5)) as server:
-        assert asyncio.run(stay(server))["message"] == "Nothing was said for 0.5 s."
+    with serve_public_room(
+        ServeOptions(limits=ServerLimits(idle=0.5)), recordings=tmp_path, on_published=lambda _: None
+    ) as server:
+        assert asyncio.run(stay(server))["message"] == "No message arrived for 0.5 s."
 
 
 def test_a_page_that_only_pings_while_it_records_is_an_alarm_and_then_given_up(sound: bytes, tmp_path: Path) -> None:
@@ -123,12 +130,14 @@ def test_a_page_that_only_pings_while_it_records_is_an_alarm_and_then_given_up(s
             await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
             return await last_answer(spool)
 
-    idle = STILL + 0.5
-    with RoomServer(recordings=tmp_path / "spool", versions={}, limits=Limits(idle=idle)) as server:
+    idle = SILENCE + 0.5
+    with RoomServer(
+        recordings=tmp_path / "spool", versions={}, options=ServeOptions(limits=ServerLimits(idle=idle))
+    ) as server:
         last = asyncio.run(record(server))
-        (kept,) = server.keep(tmp_path / "kept")
+        (kept,) = server.publish(tmp_path / "kept")
 
-    assert last["message"] == f"Nothing was said for {idle:g} s; the recording was ended."
+    assert last["message"] == f"No message arrived for {idle:g} s; the recording was ended."
     assert kept.recovered == f"its page said nothing for {idle:g} s"
     assert Manifest.read(kept.manifest).alarms == ("Nothing comes from the page.",)
 
@@ -149,7 +158,7 @@ def test_a_paused_page_is_waited_for_while_its_participant_is_in_the_room(sound:
             await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
             return await answer(spool, "finished")
 
-    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(idle=0.6)) as server:
+    with RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(idle=0.6))) as server:
         assert asyncio.run(pause(server))["recording"]["duration"] > 1
 
 
@@ -168,9 +177,11 @@ def test_a_recording_that_nobody_ends_is_ended(state: str, sound: bytes, tmp_pat
                 await inside.send_json({"type": "bye"})
             await last_answer(spool)
 
-    with RoomServer(recordings=tmp_path / "spool", versions={}, limits=Limits(idle=0.5)) as server:
+    with RoomServer(
+        recordings=tmp_path / "spool", versions={}, options=ServeOptions(limits=ServerLimits(idle=0.5))
+    ) as server:
         asyncio.run(record(server))
-        (kept,) = server.keep(tmp_path / "kept")
+        (kept,) = server.publish(tmp_path / "kept")
 
     assert kept.recovered == "its page said nothing for 0.5 s"
 
@@ -195,11 +206,11 @@ def test_a_recording_that_begins_nothing_is_freed(does: list[dict[str, Any]], tm
                 # The first one is being freed.
                 await asyncio.sleep(0.05)
 
-    limits = Limits(begins_within=0.5, recordings=1)
-    with RoomServer(recordings=tmp_path, versions={}, limits=limits) as server:
+    limits = ServerLimits(begins_within=0.5, recordings=1)
+    with RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(limits=limits)) as server:
         last, _ = asyncio.run(asyncio.wait_for(announce(server), 20))
 
-    assert last["message"] == "Nothing was said for 0.5 s; the recording was ended."
+    assert last["message"] == "No message arrived for 0.5 s; the recording was ended."
 
 
 def test_a_participant_makes_few_recordings_at_a_time(sound: bytes, tmp_path: Path) -> None:
@@ -221,7 +232,9 @@ def test_a_participant_makes_few_recordings_at_a_time(sound: bytes, tmp_path: Pa
                 answers.append(received.get("message", received["type"]))
             return answers
 
-    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(recordings_each=2)) as server:
+    with RoomServer(
+        recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(recordings_each=2))
+    ) as server:
         first, second, third, others = asyncio.run(record(server))
 
     assert ("ready", "ready", "ready") == (first, second, others)
@@ -250,11 +263,13 @@ def test_silent_connections_keep_nobody_out(
                 await socket.send_json(hello if path == "/signal" else {**SOUND, "token": welcome["spool_token"]})
                 return await socket.receive_json(timeout=10)
 
-    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(strangers=4, hello_within=60)) as server:
+    with RoomServer(
+        recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(unidentified=4, hello_within=60))
+    ) as server:
         first = asyncio.run(crowd(server))
 
     assert first["type"] in {"welcome", "ready"}
-    assert ["Connections were closed that had not said hello while others waited."] == [
+    assert ["Connections that had not sent hello were closed while others waited."] == [
         line for line in caplog.messages if "hello" in line
     ]
 
@@ -266,10 +281,12 @@ def test_silent_connections_leave_one_line_of_log(tmp_path: Path, caplog: pytest
         async with sockets(server) as wire:
             await asyncio.gather(*[last_answer(await wire.open("/spool")) for _ in range(10)])
 
-    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(hello_within=0.2)) as server:
+    with RoomServer(
+        recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(hello_within=0.2))
+    ) as server:
         asyncio.run(crowd(server))
 
-    assert ["Connections were closed because they did not say hello in time."] == [
+    assert ["Connections were closed because they did not send hello in time."] == [
         line for line in caplog.messages if "hello" in line
     ]
 
@@ -288,7 +305,7 @@ def test_somebody_who_comes_and_goes_has_to_wait(tmp_path: Path) -> None:
             _, welcome = await wire.enter("other", "alice")
             return kinds, welcome["type"]
 
-    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(joins=0.1)) as server:
+    with RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(joins=0.1))) as server:
         kinds, other = asyncio.run(churn(server))
 
     assert ["welcome", "welcome"] == kinds[:2]
@@ -326,7 +343,9 @@ def test_a_large_welcome_is_sent_to_somebody_who_reads(tmp_path: Path) -> None:
             _, welcome = await wire.enter("daily", "alice")
             return len(json.dumps(welcome))
 
-    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(unsent=20_000)) as server:
+    with RoomServer(
+        recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(unsent=20_000))
+    ) as server:
         assert asyncio.run(enter(server)) > 20_000
 
 
@@ -346,7 +365,7 @@ def test_a_participant_who_begins_many_recordings_has_to_wait(tmp_path: Path) ->
                 await spool.close()
             return answers[:-1], answers[-1]
 
-    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(begins=0.1)) as server:
+    with RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(begins=0.1))) as server:
         mallory, alice = asyncio.run(litter(server))
 
     assert mallory[:2] == ["ready", "ready"]

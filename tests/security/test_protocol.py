@@ -8,7 +8,7 @@ import threading
 from itertools import count
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -26,14 +26,17 @@ from hypothesis.stateful import (
 
 from harness.errors import HarnessError, RecordingError
 from harness.recording.recording import sha256_of
-from harness.server.access.limits import Limits
-from harness.server.access.tokens import Admission, Grant
-from harness.server.rooms.messages import MixerEvent
-from harness.server.rooms.signaling import Member, Signaling
+from harness.server.access.limits import ServerLimits
+from harness.server.access.tokens import Admission, Token
+from harness.server.rooms.signaling import Signaling
+from harness.server.spool.messages import MixerEvent
 from harness.server.spool.spool import Spool
 from tests.support.goals import FULL
 from tests.support.sockets import TO_SIGNAL, malformed
 from tests.support.spooling import VERSIONS, begin
+
+if TYPE_CHECKING:
+    from harness.server.rooms.members import Member
 
 pytestmark = pytest.mark.parallel
 
@@ -56,8 +59,8 @@ class Talk(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.admission = Admission(open_room=ROOMS[0], join_code="nobody's", view_code="look on")
-        self.signaling = Signaling(self.admission, Limits(participants=4), self.time, recordings=lambda _: [])
+        self.admission = Admission(public_room=ROOMS[0], join_code="nobody's", view_code="look on")
+        self.signaling = Signaling(self.admission, ServerLimits(participants=4), self.time, recordings=lambda _: [])
         self.numbers = count(1)
         self.lost_at: dict[int, tuple[Member, float | None]] = {}
         self.room_of: dict[int, str] = {}
@@ -67,7 +70,7 @@ class Talk(RuleBasedStateMachine):
     @rule(target=tokens, room=st.sampled_from(ROOMS), name=NAMES)
     def invite(self, room: str, name: str) -> tuple[str, str]:
         """Give somebody a token."""
-        return room, self.admission.issue(Grant(role="participant", room=room, name=name))
+        return room, self.admission.issue(Token(role="participant", room=room, name=name))
 
     @rule(target=inside, token=consumes(tokens), media=st.sampled_from(["synthetic", "camera"]))
     def come(self, token: tuple[str, str], media: str) -> Any:
@@ -116,13 +119,13 @@ class Talk(RuleBasedStateMachine):
         assert set(heard) == {number}
         assert {one["type"] for one in heard[number]} <= {"pong", "error"}
         assert before == {member.id for room in self.signaling.rooms.values() for member in room.members.values()}
-        self.signaling.lose(number)
-        assert not self.signaling.knows(number)
+        self.signaling.mark_lost(number)
+        assert not self.signaling.has_connection(number)
 
     @rule(target=lost, who=consumes(inside))
     def lose(self, who: tuple[int, str]) -> tuple[int, str]:
         """Lose a connection."""
-        member = self.signaling.lose(who[0])
+        member = self.signaling.mark_lost(who[0])
         if member is not None:
             self.lost_at[who[0]] = member, member.lost_at
         return who
@@ -132,7 +135,7 @@ class Talk(RuleBasedStateMachine):
         """Wait for them no longer: they are out, and what was theirs brings nobody back."""
         if who[0] not in self.lost_at:
             return
-        sends = self.signaling.give_up(*self.lost_at[who[0]])
+        sends = self.signaling.remove_lost(*self.lost_at[who[0]])
         assert all(json.loads(send.text)["type"] == "left" for send in sends)
         number = next(self.numbers)
         (refused,) = self.say(number, {"type": "hello", "resume": who[1]})[number]
@@ -204,7 +207,7 @@ class Recorded(RuleBasedStateMachine):
         """Begin to record."""
         self.folder = tempfile.TemporaryDirectory()
         self.spool = Spool(Path(self.folder.name), VERSIONS)
-        self.take = begin(self.spool)
+        self.active = begin(self.spool)
         self.pieces = [self.sound[at : at + size] for at in range(0, len(self.sound), size)]
         self.taken = b""
 
@@ -220,9 +223,9 @@ class Recorded(RuleBasedStateMachine):
         if not self.pieces:
             return
         try:
-            self.take.chunk(self.take.chunks, self.take.bytes, memoryview(self.pieces[0]))
+            self.active.add_chunk(self.active.chunks, self.active.size, memoryview(self.pieces[0]))
         except RecordingError:
-            assert self.take.state != "recording"
+            assert self.active.state != "recording"
         else:
             self.taken += self.pieces.pop(0)
 
@@ -232,7 +235,7 @@ class Recorded(RuleBasedStateMachine):
         if (number, offset) == (0, 0):
             return
         try:
-            self.take.chunk(self.take.chunks + number, self.take.bytes + offset, memoryview(b"wrong"))
+            self.active.add_chunk(self.active.chunks + number, self.active.size + offset, memoryview(b"wrong"))
         except RecordingError:
             return
         raise AssertionError(number, offset)
@@ -240,42 +243,42 @@ class Recorded(RuleBasedStateMachine):
     @rule(event=st.sampled_from(["audio", "video", "network"]), on=st.booleans(), time=st.floats(-1e13, 1e13))
     def note(self, event: Any, time: float, *, on: bool) -> None:
         """Note what happened, at whatever time."""
-        self.take.event(MixerEvent(time=time, event=event, participant="alice", on=on))
+        self.active.log.add_event(MixerEvent(time=time, event=event, participant="alice", on=on))
 
     @rule(first=st.integers(0, 1 << 40), written=st.lists(st.none() | st.floats(-1e13, 1e13), max_size=5))
     def ticks(self, first: int, written: list[float | None]) -> None:
         """Tell of ticks, in whatever order."""
-        self.take.ticks(first, written)
+        self.active.add_ticks(first, written)
 
     @rule()
     def ask(self) -> None:
         """Ask what has not come: there is an answer at once, though of sound alone nothing is known."""
         looked = threading.Event()
-        self.take.growth.ask(looked.set)
+        self.active.growth.ask(looked.set)
         assert looked.wait(10)
-        assert self.take.progress.outstanding is None
+        assert self.active.progress.outstanding is None
 
     @rule()
     def end(self) -> None:
         """End it: what was taken in is a file, or told to be none."""
         try:
-            manifest = self.take.end()
+            manifest = self.active.finish_with_manifest()
         except HarnessError:
-            assert self.take.state in {"failed", "cleaned"}
+            assert self.active.state in {"failed", "cleaned"}
         else:
-            assert self.take.state == "cleaned" or manifest.recording.sha256 == sha256_of(self.take.path)
+            assert self.active.state == "cleaned" or manifest.recording.sha256 == sha256_of(self.active.path)
 
     @rule()
     def clean(self) -> None:
         """Free it."""
-        self.take.clean()
-        assert not self.take.folder.path.exists()
+        self.active.clean()
+        assert not self.active.folder.path.exists()
 
     @invariant()
     def bytes_are_those_that_were_taken(self) -> None:
         """Nothing else ever lies in the raw file."""
-        if hasattr(self, "take") and self.take.state == "recording":
-            assert self.take.folder.raw.read_bytes() == self.taken
+        if hasattr(self, "take") and self.active.state == "recording":
+            assert self.active.folder.raw.read_bytes() == self.taken
 
 
 def test_nobody_in_a_room_is_taken_for_another_whatever_is_said() -> None:

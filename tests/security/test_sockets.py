@@ -14,11 +14,12 @@ import aiohttp
 import psutil
 import pytest
 
-from harness.launch import open_door
-from harness.server.access.limits import Limits
-from harness.server.access.tokens import Grant
+from harness.launch import serve_public_room
+from harness.server.access.limits import ServerLimits
+from harness.server.access.tokens import Token
 from harness.server.clock import room_time
 from harness.server.room_server import RoomServer
+from harness.server.serve_options import ServeOptions
 from tests.support.goals import FULL
 from tests.support.reports import whole
 from tests.support.sockets import CHUNK, SOUND, TO_SIGNAL, TO_SPOOL, Sockets, answer, malformed, sockets
@@ -113,7 +114,7 @@ def test_malformed_messages_harm_nobody_else(
             return witness.said
 
     said = asyncio.run(attack())
-    (recording,) = server.keep(tmp_path / "kept")
+    (recording,) = server.publish(tmp_path / "kept")
 
     report = whole(recording)
     assert report.media is not None
@@ -165,7 +166,7 @@ def test_bad_joins_let_nobody_in(tmp_path: Path, goals: Goals) -> None:
             first = await wire.open("/signal")
             await first.send_json({"type": "hello", "token": used})
             assert (await first.receive_json(timeout=5))["type"] == "welcome"
-            old = server._admission.issue(Grant(role="participant", room="daily", name="dave"), seconds=0)
+            old = server._admission.issue(Token(role="participant", room="daily", name="dave"), seconds=0)
             bad = {
                 "made up": lambda: {"token": secrets.token_urlsafe(24)},
                 "nothing": dict,
@@ -224,19 +225,26 @@ async def foreign(server: RoomServer, number: int) -> bool:
 @pytest.mark.parametrize(
     ("limits", "path", "texts", "said"),
     [
-        (Limits(messages=5), "/signal", ['{"type":"ping","sent":1}'] * 150, "Too many messages: 5 a second at most."),
         (
-            Limits(json_depth=3),
+            ServerLimits(messages=5),
+            "/signal",
+            ['{"type":"ping","sent":1}'] * 150,
+            "Too many messages: at most 5 per second.",
+        ),
+        (
+            ServerLimits(json_depth=3),
             "/signal",
             ['{"type":"hello","subscriptions":{"a":{"b":{}}}}'],
             "nested more than 3 deep",
         ),
-        (Limits(json_depth=3), "/spool", ['{"type":"hello","config":{"a":{"b":{}}}}'], "nested more than 3 deep"),
-        (Limits(hello_within=0.2), "/signal", [], "Nothing was said for 0.2 s."),
-        (Limits(hello_within=0.2), "/spool", [], "Nothing was said for 0.2 s."),
+        (ServerLimits(json_depth=3), "/spool", ['{"type":"hello","config":{"a":{"b":{}}}}'], "nested more than 3 deep"),
+        (ServerLimits(hello_within=0.2), "/signal", [], "No message arrived for 0.2 s."),
+        (ServerLimits(hello_within=0.2), "/spool", [], "No message arrived for 0.2 s."),
     ],
 )
-def test_each_limit_says_what_it_is(limits: Limits, path: str, texts: Sequence[str], said: str, tmp_path: Path) -> None:
+def test_each_limit_says_what_it_is(
+    limits: ServerLimits, path: str, texts: Sequence[str], said: str, tmp_path: Path
+) -> None:
     """And then the server hangs up."""
 
     async def strain(server: RoomServer) -> list[dict[str, Any]]:
@@ -246,7 +254,7 @@ def test_each_limit_says_what_it_is(limits: Limits, path: str, texts: Sequence[s
                 await inside.send_str(text)
             return [json.loads(message.data) async for message in inside]
 
-    with RoomServer(recordings=tmp_path, versions={}, limits=limits) as server:
+    with RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(limits=limits)) as server:
         answers = asyncio.run(strain(server))
 
     assert said in answers[-1]["message"]
@@ -271,10 +279,10 @@ def test_who_says_nothing_for_long_is_put_out(tmp_path: Path) -> None:
             quiet, _ = await wire.enter("daily", "mallory")
             return [json.loads(message.data) async for message in quiet]
 
-    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(idle=0.3)) as server:
+    with RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(idle=0.3))) as server:
         answers = asyncio.run(keep_quiet(server))
 
-    assert answers[-1]["message"] == "Nothing was said for 0.3 s."
+    assert answers[-1]["message"] == "No message arrived for 0.3 s."
 
 
 def test_an_address_has_so_many_sockets(tmp_path: Path) -> None:
@@ -296,7 +304,9 @@ def test_an_address_has_so_many_sockets(tmp_path: Path) -> None:
                         await second.close()
                         return refused.value.status
 
-    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(connections=2)) as server:
+    with RoomServer(
+        recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(connections=2))
+    ) as server:
         assert asyncio.run(crowd(server)) == 429
 
 
@@ -316,7 +326,9 @@ def test_a_room_has_so_many_recordings_at_a_time(tmp_path: Path) -> None:
                 await one.close()
             return answers
 
-    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(recordings=1)) as server:
+    with RoomServer(
+        recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(recordings=1))
+    ) as server:
         first, second = asyncio.run(record(server))
 
     assert first["type"] == "ready"
@@ -338,7 +350,9 @@ def test_what_is_told_beside_a_recording_has_an_end(tmp_path: Path) -> None:
             await inside.close()
             return answers[-1]
 
-    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(notes_bytes=20_000)) as server:
+    with RoomServer(
+        recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(notes_bytes=20_000))
+    ) as server:
         answer = asyncio.run(record(server))
 
     assert "the 20000 bytes that the server takes" in answer["message"]
@@ -361,7 +375,9 @@ def test_who_records_without_having_said_so_waits_for_a_turn(tmp_path: Path) -> 
                 await socket.close()
             return bool(done), str(ready["type"])
 
-    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(strangers=2)) as server:
+    with RoomServer(
+        recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(unidentified=2))
+    ) as server:
         assert (False, "ready") == asyncio.run(crowd(server))
 
 
@@ -381,13 +397,15 @@ def test_whoever_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pytest.Log
             await inside.close()
             return told
 
-    limits = Limits(wrong_codes=0.1)
-    with RoomServer(recordings=tmp_path, versions={}, open_room="room", join_code="come in", limits=limits) as server:
+    limits = ServerLimits(wrong_codes=0.1)
+    with RoomServer(
+        recordings=tmp_path, versions={}, options=ServeOptions(public_room="room", join_code="come in", limits=limits)
+    ) as server:
         told = asyncio.run(guess(server))
 
     assert told[0] == "Not admitted: the token or code is wrong, used or too old."
     assert told[-1] == "Too many wrong codes from your address: wait a second before the next one."
-    assert ["Somebody guesses codes: from their address 0.1 a second count now."] == [
+    assert ["A client tries many wrong codes: only 0.1 per second are checked from its address."] == [
         line for line in caplog.messages if "codes" in line
     ]
 
@@ -436,13 +454,13 @@ def test_recordings_that_break_leave_nothing_open(tmp_path: Path) -> None:
                 await spool.close()
             await inside.close()
 
-    with open_door(recordings=tmp_path, kept=lambda _: None) as server:
+    with serve_public_room(ServeOptions(), recordings=tmp_path, on_published=lambda _: None) as server:
         before = len(psutil.Process().open_files())
         asyncio.run(litter(server))
         by = time.monotonic() + 20
-        while server._app.spool.takes and time.monotonic() < by:
+        while server._spool.recordings and time.monotonic() < by:
             threading.Event().wait(0.05)
-        assert not server._app.spool.takes
+        assert not server._spool.recordings
         assert len(psutil.Process().open_files()) <= before + 2
 
 
@@ -461,9 +479,11 @@ def test_a_recording_that_grows_too_large_is_ended_and_kept(sound: bytes, tmp_pa
             await inside.close()
             return answers[-1]
 
-    with RoomServer(recordings=tmp_path / "spool", versions={}, limits=Limits(recording_bytes=half)) as server:
+    with RoomServer(
+        recordings=tmp_path / "spool", versions={}, options=ServeOptions(limits=ServerLimits(recording_bytes=half))
+    ) as server:
         answer = asyncio.run(record(server))
-        (kept,) = server.keep(tmp_path / "kept")
+        (kept,) = server.publish(tmp_path / "kept")
 
     assert f"the {half} bytes that the server takes" in answer["message"]
     assert kept.recovered == "it had reached the largest size that the server takes"

@@ -10,6 +10,7 @@ from harness import Room, Routes
 from harness.launch import versions
 from harness.server.room_server import RoomServer
 from harness.server.rooms.routes import Sfu
+from harness.server.serve_options import ServeOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +33,9 @@ def open_rooms(
     def open_room(name: str = "call") -> Room:
         folder = tmp_path / f"server {len(opened)}"
         server = RoomServer(
-            recordings=folder, versions=versions(), routes=Routes(sfu=Sfu(janus.url, janus.secret, name))
+            recordings=folder,
+            versions=versions(),
+            options=ServeOptions(routes=Routes(sfu=Sfu(janus.url, janus.secret, name))),
         )
         room = Room(server=server.__enter__(), new_context=new_context, recordings=folder)
         opened.append((server, room))

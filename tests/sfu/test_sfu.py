@@ -12,6 +12,7 @@ from harness.launch import versions
 from harness.recording.recording import Manifest
 from harness.server.room_server import RoomServer
 from harness.server.rooms.routes import Sfu
+from harness.server.serve_options import ServeOptions
 from tests.support.program import harness
 from tests.support.reports import whole
 
@@ -190,13 +191,13 @@ def test_a_token_that_does_not_hold_is_told(
         Sfu(janus.url, "not Janus's own") if wrong == "signed by another" else Sfu(janus.url, janus.secret, good_for=-5)
     )
     with (
-        RoomServer(recordings=tmp_path, versions=versions(), routes=Routes(sfu=sfu)) as server,
+        RoomServer(recordings=tmp_path, versions=versions(), options=ServeOptions(routes=Routes(sfu=sfu))) as server,
         Room(server=server, new_context=new_context, recordings=tmp_path) as room,
     ):
         with pytest.raises(ConfigError, match=r"refuses us .*HARNESS_SFU_SECRET"):
             room.join("alice")
 
-        room.wait_for(lambda: not server._app.signaling.rooms, what="nobody in the room")
+        room.wait_for(lambda: not server._web_app.signaling.rooms, what="nobody in the room")
 
 
 def test_where_no_janus_answers_that_is_told(
@@ -206,7 +207,7 @@ def test_where_no_janus_answers_that_is_told(
     janus.kill()
     routes = Routes(sfu=Sfu(janus.url, janus.secret))
     with (
-        RoomServer(recordings=tmp_path, versions=versions(), routes=routes) as server,
+        RoomServer(recordings=tmp_path, versions=versions(), options=ServeOptions(routes=routes)) as server,
         Room(server=server, new_context=new_context, recordings=tmp_path) as room,
         pytest.raises(ConfigError, match=f"No Janus answers at {janus.url}"),
     ):

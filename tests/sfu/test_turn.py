@@ -10,6 +10,7 @@ from harness import RecordConfig, Room, Routes, StepTimeout
 from harness.launch import versions
 from harness.server.room_server import RoomServer
 from harness.server.rooms.routes import IceServer, Sfu
+from harness.server.serve_options import ServeOptions
 from tests.support.reports import whole
 from tests.support.servers.janus import own_address
 from tests.support.servers.turn import Turn, installed
@@ -42,7 +43,11 @@ def relayed(turn: Turn, new_context: Callable[..., BrowserContext], tmp_path: Pa
         server = RoomServer(
             recordings=tmp_path,
             versions=versions(),
-            routes=Routes(sfu=sfu, ice_servers=(IceServer(turn.url, secret=secret or turn.secret),), relay_only=True),
+            options=ServeOptions(
+                routes=Routes(
+                    sfu=sfu, ice_servers=(IceServer(turn.url, secret=secret or turn.secret),), relay_only=True
+                )
+            ),
         )
         room = Room(server=server.__enter__(), new_context=new_context, recordings=tmp_path)
         opened.append((server, room))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness.recording.timeline import Member
-from harness.server.rooms.messages import Clock, SpoolHello
-from harness.server.spool.active_recording import Happened
+from harness.server.member_event import MemberEvent
+from harness.server.spool.messages import Clock, SpoolHello
 
 if TYPE_CHECKING:
     from harness.server.spool.active_recording import ActiveRecording
@@ -18,11 +18,11 @@ OFFSET = -990_000.0
 STARTED = 1_000_000.0
 
 
-def begin(spool: Spool, *, presence_from_server: bool = True, **config: Any) -> ActiveRecording:
-    """Begin an audio recording."""
-    hello = SpoolHello(
+def announce(*, token: str = "secret-token", presence_from_server: bool = True, **config: Any) -> SpoolHello:  # noqa: S107 - a word to look for
+    """Return the message that announces an audio recording."""
+    return SpoolHello(
         type="hello",
-        token="secret-token",  # noqa: S106 - a word to look for
+        token=token,
         recorder="all",
         config={"recordType": "audio", **config},
         mime_type="audio/webm;codecs=opus",
@@ -32,19 +32,26 @@ def begin(spool: Spool, *, presence_from_server: bool = True, **config: Any) -> 
         clock=Clock(offset=OFFSET, error=0.25),
         presence_from_server=presence_from_server,
     )
-    joins = [Happened(9_000.0, "join", Member(name="alice", marker=0))]
-    return spool.begin(hello, participant="alice", room="daily", joins=joins)
 
 
-def feed(take: ActiveRecording, data: bytes, size: int = 1_000) -> None:
+def begin(
+    spool: Spool, *, participant: str = "alice", presence_from_server: bool = True, **config: Any
+) -> ActiveRecording:
+    """Begin an audio recording."""
+    hello = announce(presence_from_server=presence_from_server, **config)
+    joins = [MemberEvent(9_000.0, "join", Member(name="alice", marker=0))]
+    return spool.begin(hello, participant=participant, room="daily", joins=joins)
+
+
+def feed(active: ActiveRecording, data: bytes, size: int = 1_000) -> None:
     """Hand a recording its bytes in chunks."""
     for number, at in enumerate(range(0, len(data), size)):
-        take.chunk(number, at, memoryview(data)[at : at + size])
+        active.add_chunk(number, at, memoryview(data)[at : at + size])
 
 
 def recorded(spool: Spool, sound: bytes, **config: Any) -> ActiveRecording:
     """Return a recording that has all its bytes."""
-    take = begin(spool, **config)
-    take.recorder("started", STARTED)
-    feed(take, sound)
-    return take
+    active = begin(spool, **config)
+    active.log.add_recorder_state("started", STARTED)
+    feed(active, sound)
+    return active

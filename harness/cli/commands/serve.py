@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _POLL_INTERVAL: Final = 0.2
 # Codes are read from one screen and typed on another, so 0 and O, 1 and I are left out.
 _CODE_LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-_SHORTEST_CODE: Final = 8
 
 
 def serve(
@@ -101,13 +100,13 @@ def serve(
     """
     if debug:
         debugging(on=True)
-    from harness.launch import open_door
+    from harness.launch import serve_public_room
     from harness.server.access.descriptors import raise_soft_limit
-    from harness.server.access.limits import Limits
+    from harness.server.access.limits import ServerLimits
     from harness.server.access.network import is_loopback, parse_host
     from harness.server.rooms.routes import Routes
+    from harness.server.serve_options import ServeOptions
 
-    origins = [_origin(one) for one in origin or ()]
     host = parse_host(host)
     far = not is_loopback(host)
     if far and cert is None and not insecure:
@@ -117,78 +116,43 @@ def serve(
         )
         raise ConfigError(message)
     routes = Routes.parse(sfu=sfu, sfu_room=sfu_room, ice_servers=ice_server or (), relay_only=relay_only)
-    limits = Limits.parse(limit or ())
-    tls = _tls(cert, key)
-    if code is None and (far or origins):
+    if code is None and (far or origin):
         code = "-".join("".join(secrets.choice(_CODE_LETTERS) for _ in range(4)) for _ in range(3))
-    _check_codes(code, view_code)
+    options = ServeOptions(
+        host=host,
+        port=port,
+        tls=_tls(cert, key),
+        origins=tuple(origin or ()),
+        join_code=code,
+        view_code=view_code,
+        limits=ServerLimits.parse(limit or ()),
+        routes=routes,
+    )
     raise_soft_limit()
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     folder = recordings.absolute()
 
-    def kept(recording: Recording) -> None:
+    def report(recording: Recording) -> None:
         console.print(shown(f"Kept {recording.path}"), markup=False)
 
     with (
         # Before it serves there is nothing to end properly: recovery begins anew the next time.
-        open_door(
-            recordings=folder,
-            kept=kept,
-            host=host,
-            port=port,
-            routes=routes,
-            join_code=code,
-            view_code=view_code,
-            limits=limits,
-            tls=tls,
-            origins=origins,
-        ) as server,
+        serve_public_room(options, recordings=folder, on_published=report) as server,
         interruptible() as interruption,
     ):
-        invitation = _invitation(server.urls, folder, code=code, view_code=view_code, far=far, proxied=bool(origins))
+        invitation = _invitation(
+            server.urls, folder, code=code, view_code=view_code, far=far, proxied=bool(options.origins)
+        )
         console.print(shown(invitation), markup=False)
-        if far and tls is None:
+        if far and options.tls is None:
             print_message("Everybody on the way can read and change what goes over this network: --insecure.")
         never = threading.Event()
         while not interruption:
             never.wait(_POLL_INTERVAL)
         server.stop()
-        for recording in server.keep(folder):
-            kept(recording)
+        for recording in server.publish(folder):
+            report(recording)
     raise typer.Exit(interruption.exit_code or 0)
-
-
-def _check_codes(code: str | None, view_code: str | None) -> None:
-    """Raise ConfigError for codes that keep nobody out, or everybody."""
-    from harness.server.access.tokens import LONGEST_CODE
-
-    for option, given in (("--code", code), ("--view-code", view_code)):
-        if given is not None and len(given) < _SHORTEST_CODE:
-            message = f"{option}: {len(given)} characters can be guessed; use {_SHORTEST_CODE} or more."
-            raise ConfigError(message)
-        if given is not None and (len(given) > LONGEST_CODE or not given.isprintable()):
-            message = f"{option}: nobody can type that; use {LONGEST_CODE} letters, digits and signs at most."
-            raise ConfigError(message)
-    if view_code is not None and code is None:
-        message = "--view-code: without --code everybody joins, and sees the recordings; give one, too."
-        raise ConfigError(message)
-    if view_code is not None and code is not None and view_code.upper() == code.upper():
-        message = "--view-code: it is the join code, which shows the recordings anyway; leave it out or give another."
-        raise ConfigError(message)
-
-
-def _origin(given: str) -> str:
-    """Return an address as browsers say it in Origin: in lower case, and without the port that its scheme has."""
-    if "@" in given:
-        message = "--origin: browsers say no name and password before an '@'; leave them out."
-        raise ConfigError(message)
-    from harness.server.access.network import normal_origin
-
-    origin = normal_origin(given.removesuffix("/"))
-    if origin is None:
-        message = f"--origin: {given!r} is no address of a server, as https://rooms.example.com is."
-        raise ConfigError(message)
-    return origin
 
 
 def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:

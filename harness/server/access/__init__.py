@@ -1,5 +1,5 @@
-"""Decide who may enter, and how much they may use.
+"""Decide which clients are admitted, and how much of the server they may use.
 
-In: connections, tokens, host names and limits.  Out: admitted pages, or one refusal in plain words.
-Called by ``web_app.py`` and by the folders ``rooms``, ``spool`` and ``library``.
+Input: connections, tokens, codes, host names and limits.  Output: admitted pages, or one refusal in plain words.
+Called by ``web_app.py`` and by the packages ``rooms``, ``spool`` and ``library``.
 """

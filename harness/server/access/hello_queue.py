@@ -1,4 +1,4 @@
-"""HelloQueue: the connections that have not said hello. Few are read at a time, and nobody can hold all the places."""
+"""HelloQueue: connections that have not sent hello. Few are read at a time, and no client can hold all the places."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from harness.server.access.page_socket import LimitError, PageSocket
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from harness.server.access.limits import Limits
+    from harness.server.access.limits import ServerLimits
     from harness.server.access.rare_log import RareLog
 
-# How long, in seconds, a connection keeps its place while others wait; a page says hello as soon as it is connected.
+# How long, in seconds, a connection keeps its place while others wait. A page sends hello as soon as it is connected.
 _PATIENCE: Final = 2.0
-_GONE: Final = WSMessage(WSMsgType.CLOSED, None, None)
+_CLOSED: Final = WSMessage(WSMsgType.CLOSED, None, None)
 
 
 @dataclass(eq=False)
 class _Place:
-    """A connection whose hello is awaited, since a moment of the loop's clock."""
+    """A connection whose hello is awaited since a time of the loop's clock."""
 
     client: str
     socket: PageSocket
@@ -37,13 +37,13 @@ class _Place:
 class HelloQueue:
     """Waits for the first message of each connection of one path.
 
-    What a connection sends before it has said who it is may be a large message, which is held in memory until it is
-    complete. So ``Limits.strangers`` of them are read at a time, and the others wait. Where all places are taken, a
-    client that has fewer of them than another gets one of the other's; otherwise the oldest place is given up when it
-    has been silent for two seconds.
+    The first message of an unidentified connection may be large, and it is held in memory until it is complete. So
+    ``ServerLimits.unidentified`` connections are read at a time, and the others wait. When all places are occupied, a
+    client with fewer places than another one gets one of the other client's; otherwise the oldest place is given up
+    when it has been silent for two seconds.
     """
 
-    def __init__(self, limits: Limits, log: RareLog) -> None:
+    def __init__(self, limits: ServerLimits, log: RareLog) -> None:
         self._limits = limits
         self._log = log
         self._held: list[_Place] = []
@@ -51,31 +51,31 @@ class HelloQueue:
         self._timer: asyncio.TimerHandle | None = None
 
     async def first_message(self, socket: PageSocket, request: web.Request) -> WSMessage:
-        """Open a connection when it is its turn, and return its first message, or a closing one where it is gone.
+        """Open a connection when it is its turn, and return its first message, or a closing one if it is lost.
 
-        Raises LimitError when nothing was said in time, HTTPServiceUnavailable when its turn did not come.
+        Raises LimitError when no message arrived in time, HTTPServiceUnavailable when its turn did not come.
         """
         within = self._limits.hello_within
         until = asyncio.get_running_loop().time() + within
         async with self._turn(socket, request, until):
             if not await socket.open():
-                return _GONE
+                return _CLOSED
             try:
-                return await socket.next(until)
+                return await socket.receive_message(until)
             except TimeoutError as error:
-                self._log.warning("Connections were closed because they did not say hello in time.")
-                message = f"Nothing was said for {within:g} s."
+                self._log.warning("Connections were closed because they did not send hello in time.")
+                message = f"No message arrived for {within:g} s."
                 raise LimitError(message) from error
 
     async def close(self) -> None:
-        """Hang up on every connection that has not said hello."""
+        """Hang up on every connection that has not sent hello."""
         await asyncio.gather(*(place.socket.hang_up() for place in self._held))
 
     @contextlib.asynccontextmanager
     async def _turn(self, socket: PageSocket, request: web.Request, until: float) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
         place = _Place(client_of(request.remote), socket, loop.time())
-        if len(self._held) < self._limits.strangers:
+        if len(self._held) < self._limits.unidentified:
             self._held.append(place)
         else:
             await self._wait(place, request, until)
@@ -86,7 +86,7 @@ class HelloQueue:
             self._call_next()
 
     async def _wait(self, place: _Place, request: web.Request, until: float) -> None:
-        """Return when the connection has a place; nothing that it sends is read before."""
+        """Return when the connection has a place; nothing is read from it before."""
         loop = asyncio.get_running_loop()
         transport = request.transport
         reads = transport if isinstance(transport, asyncio.Transport) else None
@@ -100,8 +100,8 @@ class HelloQueue:
                 await turn
         except TimeoutError as error:
             self._give_back(place)
-            self._log.warning("Connections were refused because too many others had not said hello.")
-            text = "Too many connections have not said hello; try again in a moment.\n"
+            self._log.warning("Connections were refused because too many others had not sent hello.")
+            text = "Too many connections have not sent hello; try again in a moment.\n"
             raise web.HTTPServiceUnavailable(text=text) from error
         except asyncio.CancelledError:
             self._give_back(place)
@@ -118,8 +118,8 @@ class HelloQueue:
             self._call_next()
 
     def _call_next(self) -> None:
-        """Give free places to those who wait: first to clients that hold the fewest."""
-        while self._waiting and len(self._held) < self._limits.strangers:
+        """Give free places to waiting connections, first to clients that hold the fewest."""
+        while self._waiting and len(self._held) < self._limits.unidentified:
             counts = Counter(place.client for place in self._held)
             turn = min(self._waiting, key=lambda one: counts[self._waiting[one].client])
             place = self._waiting.pop(turn)
@@ -131,12 +131,12 @@ class HelloQueue:
             self._make_room()
 
     def _make_room(self) -> None:
-        """Give up places for those who wait, as far as that is fair by now."""
+        """Give up places for waiting connections, as far as that is fair by now."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         loop = asyncio.get_running_loop()
-        # A place whose owner is being cut off is free in a moment.
+        # The place of a connection that is being aborted is free in a moment.
         pending = sum(place.given_up for place in self._held)
         counts = Counter(place.client for place in self._held if not place.given_up)
         waiting = [counts[place.client] for place in self._waiting.values()]
@@ -152,7 +152,7 @@ class HelloQueue:
                 counts[place.client] -= 1
                 due -= 1
                 place.given_up = True
-                place.socket.cut()
-                self._log.warning("Connections were closed that had not said hello while others waited.")
+                place.socket.abort()
+                self._log.warning("Connections that had not sent hello were closed while others waited.")
             elif self._timer is None:
                 self._timer = loop.call_later(_PATIENCE - silent, self._make_room)

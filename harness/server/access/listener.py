@@ -1,7 +1,7 @@
-"""Listener: accepts connections, as many as leave room for recordings, and none for nothing.
+"""Listener: accepts as many connections as leave file descriptors for recordings.
 
-asyncio's own server accepts whatever comes. Where the process has no file descriptor left, it logs each attempt, and a
-recording cannot be finished.
+asyncio's own server accepts every connection. When the process has no file descriptor left, it logs each attempt, and
+a recording cannot be finished.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from harness.server.access.descriptors import most_for_connections
+from harness.server.access.descriptors import max_for_connections
 from harness.server.access.network import client_of, is_any
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from harness.server.access.limits import Limits
+    from harness.server.access.limits import ServerLimits
     from harness.server.access.rare_log import RareLog
 
 _BACKLOG: Final = 128
-# Connections that are accepted before everybody else has a turn.
+# Connections that are accepted before other tasks get a turn.
 _AT_ONCE: Final = 16
-# How long, in seconds, nothing is accepted when the system has no descriptor or memory left.
-_REST: Final = 1.0
+# How long, in seconds, no connection is accepted when the system has no descriptor or memory left.
+_PAUSE: Final = 1.0
 # How long, in seconds, a connection may wait for its next request; reverse proxies keep theirs for a minute.
 _KEPT_ALIVE: Final = 75.0
 # Connections of one client besides its sockets: a browser has six for requests.
@@ -39,8 +39,8 @@ _BESIDES_SOCKETS: Final = 64
 
 
 @dataclass(eq=False)
-class _Place:
-    """One connection, from when it is accepted until it ends."""
+class _Slot:
+    """One connection, from the moment when it is accepted until it ends."""
 
     client: str
     # None once the loop has taken it over.
@@ -64,17 +64,17 @@ class _Place:
 
 
 class _Connection(web.RequestHandler):
-    """aiohttp's end of a connection, which has to send its first request in time and whose end is noticed."""
+    """aiohttp's end of a connection, which must send its first request in time and reports its end."""
 
-    def __init__(self, listener: Listener, place: _Place, server: web.Server, *, request_within: float) -> None:
+    def __init__(self, listener: Listener, slot: _Slot, server: web.Server, *, request_within: float) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
             keepalive_timeout=_KEPT_ALIVE,
-            access_log=None,  # type: ignore[arg-type]  # which aiohttp takes for none
+            access_log=None,  # type: ignore[arg-type]  # aiohttp accepts None
         )
         self._listener = listener
-        self._place = place
+        self._slot = slot
         self._request_within = request_within
         self._late: asyncio.TimerHandle | None = None
 
@@ -85,14 +85,14 @@ class _Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._place.connection = self
+        self._slot.connection = self
         self._late = self._loop.call_later(self._request_within, self._end_without_request)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
         if self._late is not None:
             self._late.cancel()
-        self._listener.forget(self._place)
+        self._listener.forget(self._slot)
 
     def _end_without_request(self) -> None:
         if self._request_count == 0 and self.transport is not None:
@@ -102,25 +102,25 @@ class _Connection(web.RequestHandler):
 
 @dataclass
 class Listener:
-    """Listens on an address for an aiohttp server, with TLS where there is a context for it."""
+    """Listens on an address for an aiohttp server, with TLS if there is a context for it."""
 
     server: web.Server
-    limits: Limits
+    limits: ServerLimits
     log: RareLog
     tls: SSLContext | None = None
     _sockets: list[socket.socket] = field(default_factory=list)
-    # In the order in which they came.
-    _places: dict[_Place, None] = field(default_factory=dict)
+    # In the order in which they were accepted.
+    _slots: dict[_Slot, None] = field(default_factory=dict)
     _clients: Counter[str] = field(default_factory=Counter)
     _highest: int = 0
 
     async def open(self, host: str, port: int) -> int:
-        """Listen, and return the port; 0 takes a free one. Raises OSError when that can't be."""
+        """Listen, and return the port; 0 uses a free one. Raises OSError if the address cannot be used."""
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, kind, protocol, _, address in dict.fromkeys(found):
             try:
-                # A name may stand for several addresses, which share the port.
+                # A name may resolve to several addresses, which share the port.
                 listening = _bind(family, kind, protocol, (address[0], port, *address[2:]))
             except OSError:
                 await self.close()
@@ -130,30 +130,30 @@ class Listener:
                 port = listening.getsockname()[1]
         if not self._sockets:
             raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
-        self._highest = most_for_connections()
+        self._highest = max_for_connections()
         for listening in self._sockets:
             listening.listen(_BACKLOG)
             loop.add_reader(listening, self._accept, listening)
         return port
 
     async def close(self) -> None:
-        """Accept nothing more; what was accepted goes on. Twice is fine."""
+        """Accept no more connections; open ones go on. Calling it twice is fine."""
         for listening in self._sockets:
             asyncio.get_running_loop().remove_reader(listening)
             listening.close()
         self._sockets.clear()
-        accepting = [place.accepting for place in self._places if place.connection is None and place.accepting]
+        accepting = [slot.accepting for slot in self._slots if slot.connection is None and slot.accepting]
         for task in accepting:
             task.cancel()
         await asyncio.gather(*accepting, return_exceptions=True)
 
-    def forget(self, place: _Place) -> None:
-        """Note that a connection has ended; twice is fine."""
-        if place in self._places:
-            del self._places[place]
-            self._clients[place.client] -= 1
-            if not self._clients[place.client]:
-                del self._clients[place.client]
+    def forget(self, slot: _Slot) -> None:
+        """Note that a connection has ended. Calling it twice is fine."""
+        if slot in self._slots:
+            del self._slots[slot]
+            self._clients[slot.client] -= 1
+            if not self._clients[slot.client]:
+                del self._clients[slot.client]
 
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(_AT_ONCE):
@@ -162,44 +162,44 @@ class Listener:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError:
-                self._rest(listening)
+                self._pause(listening)
                 return
             client = client_of(peer[0])
             if not self._has_room(client, wire):
                 wire.close()
                 continue
             wire.settimeout(0)
-            place = _Place(client, wire)
-            self._places[place] = None
+            slot = _Slot(client, wire)
+            self._slots[slot] = None
             self._clients[client] += 1
-            place.accepting = asyncio.get_running_loop().create_task(self._connect(wire, place))
-            place.accepting.add_done_callback(partial(self._settle, place))
+            slot.accepting = asyncio.get_running_loop().create_task(self._connect(wire, slot))
+            slot.accepting.add_done_callback(partial(self._settle, slot))
 
-    async def _connect(self, wire: socket.socket, place: _Place) -> None:
-        place.wire = None
+    async def _connect(self, wire: socket.socket, slot: _Slot) -> None:
+        slot.wire = None
         within = self.limits.request_within
-        # Whoever can't agree on TLS, takes too long over it or has gone away: nobody here can do anything about it.
+        # A client that fails the TLS handshake, takes too long for it or has disconnected is simply not connected.
         with contextlib.suppress(OSError):
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: _Connection(self, place, self.server, request_within=within),
+                lambda: _Connection(self, slot, self.server, request_within=within),
                 wire,
                 ssl=self.tls,
                 ssl_handshake_timeout=within if self.tls else None,
             )
 
-    def _settle(self, place: _Place, _: asyncio.Task[None]) -> None:
-        """Note that a connection is there, or did not come about; one that was ended at once is nobody's yet."""
-        place.accepting = None
-        if place.wire is not None:
-            place.wire.close()
-        if place.connection is None:
-            self.forget(place)
+    def _settle(self, slot: _Slot, _: asyncio.Task[None]) -> None:
+        """Note that a connection was made or failed; its socket is closed if nothing owns it yet."""
+        slot.accepting = None
+        if slot.wire is not None:
+            slot.wire.close()
+        if slot.connection is None:
+            self.forget(slot)
 
     def _has_room(self, client: str, wire: socket.socket) -> bool:
-        """Return whether one more connection may be kept; one of which nothing is asked at the moment gives way to it.
+        """Return whether one more connection may stay open; an idle one is closed for it if necessary.
 
-        The system gives out the lowest number that is free, so the new connection's number tells how many descriptors
-        are in use. Each answer may need another one, for a file.
+        The system assigns the lowest free number, so the number of the new connection shows how many descriptors are in
+        use. Each answer may need another one, for a file.
         """
         most = self._highest // 2
         if self._clients[client] >= min(most // 2, self.limits.connections + _BESIDES_SOCKETS):
@@ -207,7 +207,7 @@ class Listener:
                 return True
             self.log.warning("Connections were refused because one address had too many.")
             return False
-        if len(self._places) < most and wire.fileno() < self._highest:
+        if len(self._slots) < most and wire.fileno() < self._highest:
             return True
         if self._end_idle(None):
             return True
@@ -215,35 +215,35 @@ class Listener:
         return False
 
     def _end_idle(self, client: str | None) -> bool:
-        """End the oldest idle connection of a client, or of anybody; return whether there was one."""
-        idle = (place for place in self._places if client in {None, place.client} and place.idle)
-        place = next(idle, None)
-        if place is None:
+        """End the oldest idle connection of a client, or of any client; return whether there was one."""
+        idle = (slot for slot in self._slots if client in {None, slot.client} and slot.idle)
+        slot = next(idle, None)
+        if slot is None:
             return False
-        self.forget(place)
-        place.end()
+        self.forget(slot)
+        slot.end()
         return True
 
-    def _rest(self, listening: socket.socket) -> None:
-        """Accept nothing for a while; asyncio's own server would try again at once, and log each attempt."""
+    def _pause(self, listening: socket.socket) -> None:
+        """Accept no connections for a while; asyncio's own server would try again at once, and log each attempt."""
         self.log.warning("No connection can be accepted: the system has no file descriptor or memory left.")
         loop = asyncio.get_running_loop()
         loop.remove_reader(listening)
 
-        def go_on() -> None:
+        def resume() -> None:
             with contextlib.suppress(ValueError):
                 if listening in self._sockets:
                     loop.add_reader(listening, self._accept, listening)
 
-        loop.call_later(_REST, go_on)
+        loop.call_later(_PAUSE, resume)
 
 
 def _bind(family: int, kind: int, protocol: int, address: tuple[object, ...]) -> socket.socket | None:
-    """Return a socket that is bound to an address, or None for an address that the machine does not have."""
+    """Return a socket that is bound to an address, or None if the machine does not have the address."""
     try:
         listening = socket.socket(family, kind, protocol)
     except OSError:
-        # A name may stand for an IPv6 address where there is no IPv6.
+        # A name may resolve to an IPv6 address on a machine without IPv6.
         return None
     try:
         listening.settimeout(0)

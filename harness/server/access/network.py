@@ -13,7 +13,7 @@ import psutil
 from harness.errors import ConfigError
 
 LOOPBACK: Final = "127.0.0.1"
-# Browsers leave out the port that a scheme has anyway.
+# Browsers leave out the default port of a scheme.
 PORTS: Final = {"http": 80, "https": 443}
 # A name in another script is written in the form that begins with xn--, as browsers send it.
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -22,7 +22,7 @@ _LONGEST_NAME: Final = 253
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _AUTHORITY: Final = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{0,5}))?", re.ASCII)
 _LARGEST_PORT: Final = 65_535
-# What one customer of a provider gets; anybody can use every address in it.
+# The network of one customer of a provider, who can use every address in it.
 _IPV6_PREFIX: Final = 64
 
 
@@ -84,7 +84,7 @@ def _normal_name(name: str) -> str:
 
 
 def parse_host(option: str) -> str:
-    """Return the host of ``--host`` in its normal form; raises ConfigError for what nobody could open."""
+    """Return the host of ``--host`` in its normal form; raises ConfigError for a host that no browser could open."""
     try:
         return normal_host(option)
     except ValueError as error:
@@ -110,7 +110,7 @@ def normal_authority(text: str | None) -> str | None:
 def normal_origin(text: str | None) -> str | None:
     """Return an origin as browsers send it (RFC 6454), or None where it is not one of http or https.
 
-    It is in lower case, without a slash, and without the port that its scheme has anyway.
+    It is in lower case, without a slash, and without the default port of its scheme.
     """
     scheme, separator, rest = (text or "").partition("://")
     scheme = scheme.lower()
@@ -144,7 +144,7 @@ def client_of(address: str | None) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a server on this address is reached from this machine alone."""
+    """Return whether a server on this address can be reached only from this machine."""
     if host == "localhost":
         return True
     try:
@@ -154,7 +154,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_any(host: str) -> bool:
-    """Return whether a server on this address is reached by every address of this machine."""
+    """Return whether a server on this address can be reached by every address of this machine."""
     try:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
@@ -162,7 +162,7 @@ def is_any(host: str) -> bool:
 
 
 def names_of(host: str) -> list[str]:
-    """Return the names by which a server on this address is reached, as a page's address has them."""
+    """Return the host names of a server on this address, as they appear in the addresses of its pages."""
     if is_loopback(host):
         return list(dict.fromkeys((bracketed(host), "localhost")))
     if not is_any(host):
@@ -175,7 +175,7 @@ def names_of(host: str) -> list[str]:
         for one in interfaces.get(name, ())
         if one.family is socket.AF_INET or (one.family is socket.AF_INET6 and ":" in host)
     ]
-    # Addresses of this machine alone come last.
+    # Loopback addresses come last.
     found = [*sorted(addresses, key=is_loopback), socket.gethostname(), socket.getfqdn(), "localhost"]
     names = (normal_authority(f"[{one}]" if ":" in one else one) for one in found)
     # An address with a zone is not the name of a page (RFC 6874), nor is every name that a machine may have.

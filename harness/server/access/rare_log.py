@@ -1,4 +1,4 @@
-"""RareLog: warnings about what others cause, which therefore must not fill the log."""
+"""RareLog: warnings that clients can cause, and which must not fill the log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EVERY: Final = 60.0
 
 
 class RareLog:
-    """Logs each message at most once a minute, with how often it would have been logged since.
+    """Logs each message at most once per minute, with the number of times that it was left out.
 
     ``clock`` is in seconds.
     """
@@ -26,7 +26,7 @@ class RareLog:
         self._unlogged: dict[str, int] = {}
 
     def warning(self, message: str) -> None:
-        """Log a message of a fixed set, so that few are remembered; nothing that others chose is part of it."""
+        """Log a message from a fixed set, without any text that a client chose."""
         now = self._clock()
         if now < self._next.get(message, 0.0):
             self._unlogged[message] = self._unlogged.get(message, 0) + 1

@@ -1,4 +1,4 @@
-"""Who may come in: tokens, origins and hosts."""
+"""Admission: the tokens, codes, hosts and origins with which clients are admitted."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ Role = Literal["participant", "recorder", "viewer", "resume"]
 
 # In characters; tokens are shorter.
 LONGEST_CODE: Final = 128
+# In seconds.
 JOIN_WITHIN: Final = 300.0
 DOWNLOAD_WITHIN: Final = 60.0
-# The tokens of those who are in live as long as they are, and are revoked with them.
-WHILE_IN: Final = math.inf
+# The tokens of members and recordings are valid until they are revoked.
+UNTIL_REVOKED: Final = math.inf
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grant:
-    """What a token allows: one role in one room, for one participant or recording."""
+class Token:
+    """The rights that a token gives: one role in one room, for one participant or recording."""
 
     role: Role
     room: str
@@ -36,46 +37,46 @@ class Grant:
 
 @dataclass(frozen=True)
 class _Issued:
-    grant: Grant
+    token: Token
     until: float
     single_use: bool
 
 
 class Admission:
-    """Issues and redeems tokens, and judges origins and hosts.
+    """Issues and redeems tokens, and checks codes, origins and hosts.
 
-    Tokens are random and kept only as digests. With ``open_room`` set, people come in without a token, with
-    ``join_code`` where one is set; who knows ``view_code`` alone sees what was recorded there.
+    The secrets of tokens are random, and only their digests are stored. Participants join ``public_room`` without a
+    token, with ``join_code`` if there is one; ``view_code`` shows its recordings and admits nobody to the room.
     """
 
     def __init__(
         self,
         *,
-        open_room: str | None = None,
+        public_room: str | None = None,
         join_code: str | None = None,
         view_code: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.open_room = open_room
+        self.public_room = public_room
         self.join_code = join_code
         self.view_code = view_code
         self._clock = clock
         self._tokens: dict[bytes, _Issued] = {}
-        # Opens a socket from a page of another origin, which Python prepared; None while there is no such page.
-        self.app_key: str | None = None
-        self._apps = 0
+        # Opens sockets from pages of another origin that Python attached to; None while there are no such pages.
+        self.application_key: str | None = None
+        self._applications = 0
         self._allowed: frozenset[str] = frozenset()
         self._current: frozenset[str] = frozenset()
         self._hosts: frozenset[str] = frozenset()
         self._origins: frozenset[str] = frozenset()
 
     def allow(self, *addresses: str) -> None:
-        """Accept requests for, and from pages of, these base addresses too (``http://127.0.0.1:8080``)."""
+        """Also accept requests for these base addresses, and from their pages (``http://127.0.0.1:8080``)."""
         self._allowed |= set(addresses)
         self._set_origins()
 
     def allow_current(self, *addresses: str) -> None:
-        """Accept these base addresses in place of those of the last call: a machine's own may change."""
+        """Accept these base addresses instead of those of the last call: a machine's addresses may change."""
         self._current = frozenset(addresses)
         self._set_origins()
 
@@ -85,83 +86,86 @@ class Admission:
         self._hosts = frozenset().union(*map(authorities_of, self._origins))
 
     def host_allowed(self, host: str | None) -> bool:
-        """Return whether a request's Host is one of ours; anything else may be DNS rebinding."""
+        """Return whether a request's Host is this server; anything else may be DNS rebinding."""
         return normal_authority(host) in self._hosts
 
     def origin_allowed(self, origin: str | None) -> bool:
-        """Return whether a socket was opened by one of our pages."""
+        """Return whether a socket was opened by one of this server's pages."""
         return normal_origin(origin) in self._origins
 
-    def admit_apps(self) -> str:
-        """Return the key by which pages of other origins may open sockets: those that Python prepared hold it.
+    def admit_application(self) -> str:
+        """Return the key with which attached pages of other origins may open sockets.
 
-        It opens sockets until ``dismiss_app`` was called once for each of these calls.
+        It is valid until ``dismiss_application`` was called once for each of these calls.
         """
-        self._apps += 1
-        self.app_key = self.app_key or secrets.token_urlsafe(24)
-        return self.app_key
+        self._applications += 1
+        self.application_key = self.application_key or secrets.token_urlsafe(24)
+        return self.application_key
 
-    def dismiss_app(self) -> None:
-        """Note that a page of another origin was let go of; with the last one the key opens nothing any more."""
-        self._apps -= 1
-        if self._apps == 0:
-            self.app_key = None
+    def dismiss_application(self) -> None:
+        """Note that a page of another origin is no longer attached; without any the key is worthless."""
+        self._applications -= 1
+        if self._applications == 0:
+            self.application_key = None
 
-    def key_fits(self, protocols: str | None) -> bool:
-        """Tell whether a socket offers the key among its protocols (RFC 6455), which no address and no log holds."""
+    def offers_key(self, protocols: str | None) -> bool:
+        """Return whether a socket offers the key among its protocols (RFC 6455), which appear in no address or log."""
         offered = [name.strip().encode(errors="replace") for name in (protocols or "").split(",")]
-        key = self.app_key
+        key = self.application_key
         return key is not None and any(secrets.compare_digest(one, key.encode()) for one in offered)
 
-    def issue(self, grant: Grant, *, seconds: float = JOIN_WITHIN, single_use: bool = True) -> str:
-        """Return a new token for the grant, good for ``seconds``."""
+    def issue(self, token: Token, *, seconds: float = JOIN_WITHIN, single_use: bool = True) -> str:
+        """Return a new secret for a token, valid for ``seconds``."""
         now = self._clock()
         self._tokens = {digest: issued for digest, issued in self._tokens.items() if issued.until > now}
-        token = secrets.token_urlsafe(24)
-        self._tokens[_digest(token)] = _Issued(grant, now + seconds, single_use)
-        return token
+        secret = secrets.token_urlsafe(24)
+        self._tokens[_digest(secret)] = _Issued(token, now + seconds, single_use)
+        return secret
 
-    def redeem(self, token: str | None, *roles: Role) -> Grant | None:
-        """Return what a token allows, or None: unknown, used, too old and meant for something else look the same."""
-        digest = _digest(token or "")
+    def redeem(self, secret: str | None, *roles: Role) -> Token | None:
+        """Return the token of a secret, or None if it is unknown, used, expired or of another role."""
+        digest = _digest(secret or "")
         issued = self._tokens.get(digest)
-        if issued is None or issued.until <= self._clock() or issued.grant.role not in roles:
+        if issued is None or issued.until <= self._clock() or issued.token.role not in roles:
             return None
         if issued.single_use:
             del self._tokens[digest]
-        return issued.grant
+        return issued.token
 
     def revoke(self, room: str, subject: str) -> None:
-        """Withdraw every token of a participant or recording that is gone."""
+        """Revoke every token of a participant or recording."""
         self._tokens = {
             digest: issued
             for digest, issued in self._tokens.items()
-            if (issued.grant.room, issued.grant.subject) != (room, subject)
+            if (issued.token.room, issued.token.subject) != (room, subject)
         }
 
-    def enter(self, token: str | None, *, name: str | None, code: str | None) -> Grant | None:
-        """Return the grant of somebody who joins, by token or through the open door."""
-        grant = self.redeem(token, "participant")
-        if grant is not None:
-            return replace(grant, name=grant.name or name or "guest")
-        if token is not None or self.open_room is None:
+    def admit_participant(self, secret: str | None, *, name: str | None, code: str | None) -> Token | None:
+        """Return the token with which a participant joins, by its secret or through the public room; None to refuse."""
+        token = self.redeem(secret, "participant")
+        if token is not None:
+            return replace(token, name=token.name or name or "guest")
+        if secret is not None or self.public_room is None:
             return None
-        if self.join_code is not None and not _fits(code, self.join_code):
+        if self.join_code is not None and not _matches(code, self.join_code):
             return None
-        return Grant(role="participant", room=self.open_room, name=name or "guest")
+        return Token(role="participant", room=self.public_room, name=name or "guest")
 
-    def look(self, code: str | None) -> str | None:
-        """Return the room whose recordings somebody may look at: by either code, or freely where everybody joins."""
-        # Both are compared, so that the answer takes as long whichever it is.
-        known = [_fits(code, one) for one in (self.join_code, self.view_code) if one is not None]
-        return self.open_room if self.join_code is None or any(known) else None
+    def admit_viewer(self, code: str | None) -> str | None:
+        """Return the room whose recordings a viewer may see, with either code, or None.
+
+        Without a join code, anybody may see them.
+        """
+        # Both are compared, so that the answer takes equally long for each code.
+        known = [_matches(code, one) for one in (self.join_code, self.view_code) if one is not None]
+        return self.public_room if self.join_code is None or any(known) else None
 
 
-def _fits(given: str | None, code: str) -> bool:
-    """Tell whether it is the code; one without small letters is read on one screen and typed on another, in either."""
+def _matches(given: str | None, code: str) -> bool:
+    """Return whether it is the code. If the code has no small letters, it may be typed in either case."""
     typed = (given or "").upper() if code == code.upper() else (given or "")
     return secrets.compare_digest(typed.encode(errors="replace"), code.encode())
 
 
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode(errors="replace")).digest()
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode(errors="replace")).digest()

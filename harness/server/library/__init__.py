@@ -1,5 +1,5 @@
 """List the published recordings of a public room, verify them, and play them.
 
-In: requests of the room's members and viewers.  Out: the list, the results, and addresses of the files.
-Called by ``web_app.py``; the spool hands finished recordings over.
+Input: finished recordings of the spool, and requests of pages.  Output: the list, reports and addresses.
+Called by ``web_app.py``, and by the spool when a recording begins and ends.
 """

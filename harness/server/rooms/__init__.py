@@ -1,5 +1,5 @@
-"""Keep the rooms: members, signaling messages, routes of the media.
+"""Keep the rooms: their members, the signaling messages, and the routes of the media.
 
-In: the messages of a page's signaling socket.  Out: messages for the sockets of the other members.
+Input: the messages on a page's signaling socket.  Output: messages for the sockets of other members.
 Called by ``web_app.py``; ``signaling.py`` itself does no I/O.
 """

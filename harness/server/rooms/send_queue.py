@@ -1,4 +1,4 @@
-"""Line: one socket of a member, and what waits to be sent to it. Nobody waits for somebody else who does not read."""
+"""SendQueue: the messages that wait to be sent to one member, so that no member waits for a slow one."""
 
 from __future__ import annotations
 
@@ -7,51 +7,51 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from harness.server.access.page_socket import PageSocket
-    from harness.server.rooms.outgoing import Send
+    from harness.server.rooms.outgoing import Outgoing
 
-# How long, in seconds, a page has to take what waits when it is hung up on.
-_LAST_WORDS: Final = 1.0
+# How long, in seconds, a page has to read the waiting messages when the server hangs up.
+_FLUSH_WITHIN: Final = 1.0
 
 
-class Line:
-    """Sends to one socket in the order in which it was said; ``most`` bytes may wait before it is cut off."""
+class SendQueue:
+    """Sends messages to one socket in order. A page that leaves more than ``max_bytes`` unread is cut off."""
 
-    def __init__(self, socket: PageSocket, *, most: int) -> None:
+    def __init__(self, socket: PageSocket, *, max_bytes: int) -> None:
         self._socket = socket
-        self._most = most
-        self._waiting = 0
+        self._max_bytes = max_bytes
+        self._waiting_bytes = 0
         # None hangs up.
-        self._queue: asyncio.Queue[Send | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[Outgoing | None] = asyncio.Queue()
         self._writing = asyncio.ensure_future(self._write())
 
-    def say(self, send: Send) -> None:
-        """Send something when its turn comes; who has not taken so much of it is cut off.
+    def put(self, outgoing: Outgoing) -> None:
+        """Send a message when its turn comes.
 
-        A message for which nothing waits is sent whatever its size: the welcome to a large room may be large.
+        If nothing waits, a message of any size is sent: the welcome to a large room may be large.
         """
-        waited = self._waiting > 0
-        self._waiting += len(send.text)
-        if waited and self._waiting > self._most:
-            self._socket.cut()
+        is_first = self._waiting_bytes == 0
+        self._waiting_bytes += len(outgoing.text)
+        if not is_first and self._waiting_bytes > self._max_bytes:
+            self._socket.abort()
             return
-        self._queue.put_nowait(send)
-        if send.close:
+        self._queue.put_nowait(outgoing)
+        if outgoing.close:
             self._queue.put_nowait(None)
 
-    async def end(self) -> None:
-        """Send what waits, as far as it is taken, and hang up; twice is fine."""
+    async def close(self) -> None:
+        """Send the waiting messages if the page reads them in time, and hang up. Calling it twice is fine."""
         self._queue.put_nowait(None)
-        await asyncio.wait({self._writing}, timeout=_LAST_WORDS)
+        await asyncio.wait({self._writing}, timeout=_FLUSH_WITHIN)
         if not self._writing.done():
             self._writing.cancel()
-            self._socket.cut()
+            self._socket.abort()
 
     async def _write(self) -> None:
-        while (send := await self._queue.get()) is not None:
+        while (outgoing := await self._queue.get()) is not None:
             try:
-                await self._socket.send_str(send.text)
+                await self._socket.send_str(outgoing.text)
             except ConnectionError:
-                # Its own handler notices and tells the others.
+                # The socket's handler notices it and informs the other members.
                 return
-            self._waiting -= len(send.text)
+            self._waiting_bytes -= len(outgoing.text)
         await self._socket.hang_up()

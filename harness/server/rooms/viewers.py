@@ -1,4 +1,4 @@
-"""Viewers: who looks at what was recorded in a room and is not in it. They hear of its recordings and of nobody."""
+"""Viewers: the pages that see the recordings of a room without joining it, and learn nothing about its members."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from harness.server.access.tokens import WHILE_IN, Grant
+from harness.server.access.tokens import UNTIL_REVOKED, Token
 from harness.server.rooms.messages import Bye, Hello, Ping, SignalMessage
-from harness.server.rooms.outgoing import Send, not_admitted, refusal
+from harness.server.rooms.outgoing import Outgoing, not_admitted, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.server.access.limits import Limits
+    from harness.server.access.limits import ServerLimits
     from harness.server.access.tokens import Admission
 
 
 class Viewers:
-    """The viewers of every room, by connection; every method returns what is to be sent.
+    """The viewers of every room, by connection; every method returns the messages to send.
 
-    ``clock`` is the room's, in ms; ``recordings`` gives what was recorded in a room, or None where nobody keeps a list.
+    ``clock`` is the room's, in ms. ``recordings`` returns the list of a room's recordings, or None if there is none.
     """
 
     def __init__(
         self,
         admission: Admission,
-        limits: Limits,
+        limits: ServerLimits,
         clock: Callable[[], float],
         recordings: Callable[[str], list[dict[str, Any]] | None],
     ) -> None:
@@ -34,45 +34,45 @@ class Viewers:
         self._limits = limits
         self._clock = clock
         self._recordings = recordings
-        self._grants: dict[int, Grant] = {}
+        self._tokens: dict[int, Token] = {}
 
     def __contains__(self, connection: int) -> bool:
-        """Tell whether a viewer has this connection."""
-        return connection in self._grants
+        """Return whether a connection belongs to a viewer."""
+        return connection in self._tokens
 
-    def enter(self, connection: int, hello: Hello) -> list[Send]:
-        """Show somebody who knows the code what there is, with a token that is good while they look."""
-        room = self._admission.look(hello.code)
+    def admit(self, connection: int, hello: Hello) -> list[Outgoing]:
+        """Send the list of recordings, and a token for them, to a viewer who knows the code."""
+        room = self._admission.admit_viewer(hello.code)
         if room is None:
-            return [not_admitted(connection, guess=hello.code is not None)]
+            return [not_admitted(connection, wrong_code=hello.code is not None)]
         recordings = self._recordings(room)
         if recordings is None:
-            return [refusal(connection, "No recordings are kept here.")]
-        if len(self._grants) >= self._limits.viewers:
+            return [refusal(connection, "This server has no list of recordings.")]
+        if len(self._tokens) >= self._limits.viewers:
             return [refusal(connection, f"The server is full: {self._limits.viewers} viewers.")]
-        grant = self._grants[connection] = Grant(role="viewer", room=room, subject=secrets.token_urlsafe(16))
-        token = self._admission.issue(grant, seconds=WHILE_IN, single_use=False)
-        viewing = {"type": "viewing", "room": room, "token": token, "recordings": recordings}
-        return [Send(connection, json.dumps(viewing))]
+        token = self._tokens[connection] = Token(role="viewer", room=room, subject=secrets.token_urlsafe(16))
+        secret = self._admission.issue(token, seconds=UNTIL_REVOKED, single_use=False)
+        viewing = {"type": "viewing", "room": room, "token": secret, "recordings": recordings}
+        return [Outgoing(connection, json.dumps(viewing))]
 
-    def receive(self, connection: int, message: SignalMessage) -> list[Send]:
-        """Take what a viewer may say: that they are there still, and that they go."""
+    def handle_message(self, connection: int, message: SignalMessage) -> list[Outgoing]:
+        """Answer a viewer's ping or bye; other messages are refused."""
         match message:
             case Ping(sent=sent):
                 pong = {"type": "pong", "sent": sent, "time": self._clock(), "acked_seq": 0}
-                return [Send(connection, json.dumps(pong))]
+                return [Outgoing(connection, json.dumps(pong))]
             case Bye():
-                self.leave(connection)
+                self.remove(connection)
                 return []
             case _:
-                return [refusal(connection, "Who only looks at the recordings says nothing in the room.")]
+                return [refusal(connection, "A viewer cannot send messages to the room.")]
 
-    def leave(self, connection: int) -> None:
-        """Forget a viewer whose connection has ended; one who never was is fine."""
-        grant = self._grants.pop(connection, None)
-        if grant is not None:
-            self._admission.revoke(grant.room, grant.subject)
+    def remove(self, connection: int) -> None:
+        """Forget the viewer whose connection has ended, if it was one."""
+        token = self._tokens.pop(connection, None)
+        if token is not None:
+            self._admission.revoke(token.room, token.subject)
 
-    def announce(self, room: str, text: str) -> list[Send]:
-        """Say something to those who look at a room."""
-        return [Send(connection, text) for connection, grant in self._grants.items() if grant.room == room]
+    def broadcast(self, room: str, text: str) -> list[Outgoing]:
+        """Send a message to all viewers of a room."""
+        return [Outgoing(connection, text) for connection, token in self._tokens.items() if token.room == room]

@@ -1,4 +1,4 @@
-"""The spool: every recording that is being made, or is kept until it is cleaned, each in a folder of its own."""
+"""Spool: every recording that is being made, or is stored until it is cleaned, each in a folder of its own."""
 
 from __future__ import annotations
 
@@ -15,33 +15,71 @@ from harness.recording.files.disk import Headroom
 from harness.recording.files.names import safe_stem
 from harness.recording.spool.folder import FOLDER, Facts, Folder
 from harness.server.spool.active_recording import ActiveRecording
+from harness.server.spool.open_folder import OpenFolder
+from harness.server.spool.statistics_log import MAX_STATISTICS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from harness.server.rooms.messages import SpoolHello
-    from harness.server.spool.active_recording import Happened
+    from harness.server.member_event import MemberEvent
+    from harness.server.spool.messages import SpoolHello
 
 _log = logging.getLogger(__name__)
 
 
-class Spool:
-    """All recordings below one folder."""
+def _ignore(_: ActiveRecording) -> None:
+    """Do nothing with a recording."""
 
-    def __init__(self, recordings: Path, versions: Mapping[str, str]) -> None:
+
+class Spool:
+    """All recordings below one folder, by id.
+
+    ``versions`` is written into every manifest; ``max_statistics`` bounds the statistics of a recording, in bytes.
+    """
+
+    def __init__(self, recordings: Path, versions: Mapping[str, str], *, max_statistics: int = MAX_STATISTICS) -> None:
         self.root = recordings / FOLDER
         self.headroom = Headroom()
         self.versions = dict(versions)
-        self.takes: dict[str, ActiveRecording] = {}
+        self.recordings: dict[str, ActiveRecording] = {}
+        self._max_statistics = min(max_statistics, MAX_STATISTICS)
 
-    def begin(self, hello: SpoolHello, *, participant: str, room: str, joins: Iterable[Happened]) -> ActiveRecording:
-        """Begin a recording in a room; ``joins`` are those of whoever is there now.
+    def begin(
+        self,
+        hello: SpoolHello,
+        *,
+        participant: str,
+        room: str,
+        joins: Iterable[MemberEvent],
+        on_end: Callable[[ActiveRecording], None] = _ignore,
+        on_track: Callable[[ActiveRecording], None] = _ignore,
+    ) -> ActiveRecording:
+        """Begin a recording in a room; ``joins`` are the joins of its present members.
 
-        Raises ConfigError for a configuration that can't work.
+        ``on_end`` and ``on_track`` are those of ActiveRecording. Raises ConfigError for a configuration that can't
+        work, and RecordingError if the folder can't be made.
         """
+        facts = self._facts(hello, participant, room)
+        active = ActiveRecording(
+            OpenFolder.create(Folder(self.root / facts.id), facts),
+            presence_from_server=hello.presence_from_server,
+            max_statistics=self._max_statistics,
+            on_end=on_end,
+            on_track=on_track,
+        )
+        try:
+            for event in joins:
+                active.log.add_member_event(event)
+        except BaseException:
+            active.clean()
+            raise
+        self.recordings[active.id] = active
+        return active
+
+    def _facts(self, hello: SpoolHello, participant: str, room: str) -> Facts:
         config = RecordConfig.from_page(hello.config)
-        facts = Facts(
+        return Facts(
             id=secrets.token_urlsafe(16),
             participant=participant,
             room=room,
@@ -57,42 +95,32 @@ class Spool:
             wall_offset=(time.time() - time.monotonic()) * 1000,
             versions=self.versions,
         )
-        take = ActiveRecording(facts, Folder(self.root / facts.id), presence_from_server=hello.presence_from_server)
-        take.open()
-        try:
-            for one in joins:
-                take.happened(one)
-        except BaseException:
-            take.clean()
-            raise
-        self.takes[take.id] = take
-        return take
 
-    def running(self, room: str) -> int:
+    def count_unfinished(self, room: str) -> int:
         """Return how many recordings are being made in a room."""
-        return sum(take.state == "recording" and take.facts.room == room for take in self.takes.values())
+        return sum(active.is_unfinished and active.facts.room == room for active in self.recordings.values())
 
-    def happened(self, room: str, happened: Happened) -> None:
-        """Tell every recording that runs in a room what happened there."""
-        for take in self.takes.values():
-            if take.facts.room == room and take.state == "recording":
+    def add_member_event(self, room: str, event: MemberEvent) -> None:
+        """Store a join or leave in every recording that is being made in a room."""
+        for active in self.recordings.values():
+            if active.facts.room == room and active.is_unfinished:
                 try:
-                    take.happened(happened)
+                    active.log.add_member_event(event)
                 except (HarnessError, OSError) as error:
-                    # The others, and the room, go on; the disk is told of by its next chunk.
-                    _log.warning("%s: %s", take.facts.stem, error)
+                    # The others, and the room, go on; the next chunk reports the disk's problem to the page.
+                    _log.warning("%s: %s", active.facts.stem, error)
 
     def close(self) -> None:
-        """Close every recording's files; what is not cleaned stays on disk."""
-        for take in self.takes.values():
-            take.close()
-        # What can't be removed is looked at by the next recovery.
+        """Close every recording's files; recordings that are not cleaned stay on disk."""
+        for active in self.recordings.values():
+            active.close()
+        # The next recovery handles a folder that can't be removed.
         with contextlib.suppress(OSError):
             remove_empty(self.root)
 
 
 def default_stem(participant: str) -> str:
-    """Return the name of a recording that was given none: whose it is, and when it began."""
+    """Return the name of a recording without a name of its own: its participant, and when it began."""
     return safe_stem(f"{participant} {datetime.now(tz=UTC).astimezone():%Y-%m-%d %H.%M.%S}")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import av
 
-from harness.server.rooms.messages import Clock, SpoolHello
+from harness.server.spool.messages import Clock, SpoolHello
 from tests.support.media.recording_file import write_media
 from tests.support.media.scene import Scene, participants
 
@@ -111,28 +111,28 @@ def begin(spool: Spool, footage: Footage, name: str) -> ActiveRecording:
         frame_rate=footage.rate,
         clock=Clock(offset=0.0, error=0.0),
     )
-    take = spool.begin(hello, participant="alice", room="room", joins=())
-    take.recorder("started", STARTED)
-    return take
+    active = spool.begin(hello, participant="alice", room="room", joins=())
+    active.log.add_recorder_state("started", STARTED)
+    return active
 
 
-def feed(take: ActiveRecording, footage: Footage, seconds: float) -> Iterator[float]:
+def feed(active: ActiveRecording, footage: Footage, seconds: float) -> Iterator[float]:
     """Hand the recording its slices, as fast as they are finalised; yield how much of it was recorded, in seconds."""
     for number, one in enumerate(footage.slices(seconds)):
-        take.chunk(number, take.bytes, memoryview(one.data))
-        take.ticks(one.first, one.written)
+        active.add_chunk(number, active.size, memoryview(one.data))
+        active.add_ticks(one.first, one.written)
         at = number * 100
-        while number > 50 and take.state == "recording" and at - take.progress.stamps.get("video", 0) > _AHEAD:
-            assert take.error is None, take.error
+        while number > 50 and active.state == "recording" and at - active.progress.stamps.get("video", 0) > _AHEAD:
+            assert active.error is None, active.error
             _BREATH.wait(0.001)
         if number % 100 == 0:
             yield at / 1000
 
 
-def finished_in(take: ActiveRecording, seconds: float) -> float:
+def finished_in(active: ActiveRecording, seconds: float) -> float:
     """Return after how many ms a recording whose bytes have all been read is complete under its name."""
-    while take.progress.stamps.get("video", 0) < seconds * 1000 - 500:
+    while active.progress.stamps.get("video", 0) < seconds * 1000 - 500:
         _BREATH.wait(0.001)
     began = time.perf_counter()
-    take.finish()
+    active.finish()
     return (time.perf_counter() - began) * 1000

@@ -63,11 +63,11 @@ def test_a_folder_of_somebody_else_is_not_used(order: Order, tmp_path: Path) -> 
 def test_what_can_not_be_finished_stays_at_its_worker(sound: bytes, order: Order) -> None:
     """What a worker that died had recorded is not removed before it has been fetched."""
     folder = _private_folder("batch", order)
-    takes = [recorded(Spool(folder / "recordings", {}), sound, recordName=name) for name in ("good", "bad")]
-    for take in takes:
-        take.growth.end()
-        take.close()
-    takes[1].folder.raw.write_bytes(b"nothing that can be read")
+    recordings = [recorded(Spool(folder / "recordings", {}), sound, recordName=name) for name in ("good", "bad")]
+    for active in recordings:
+        active.growth.end()
+        active.close()
+    recordings[1].folder.raw.write_bytes(b"nothing that can be read")
 
     (rescued,) = _rescue("batch")
 
@@ -79,9 +79,9 @@ def test_what_can_not_be_finished_stays_at_its_worker(sound: bytes, order: Order
 def test_a_folder_of_which_everything_was_fetched_is_removed(tmp_path: Path, sound: bytes, order: Order) -> None:
     """With the batch's folder above it."""
     folder = _private_folder("batch", order)
-    take = recorded(Spool(folder / "recordings", {}), sound, recordName="good")
-    take.growth.end()
-    take.close()
+    active = recorded(Spool(folder / "recordings", {}), sound, recordName="good")
+    active.growth.end()
+    active.close()
 
     (rescued,) = _rescue("batch")
 

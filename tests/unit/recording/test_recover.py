@@ -15,8 +15,8 @@ from harness.recording.recording import Manifest
 from harness.recording.spool.folder import FOLDER
 from harness.recording.spool.recover import KILLED, NEVER_DOWNLOADED, recover
 from harness.recording.timeline import Member
-from harness.server.rooms.messages import Clock, SpoolHello
-from harness.server.spool.active_recording import Happened
+from harness.server.member_event import MemberEvent
+from harness.server.spool.messages import Clock, SpoolHello
 from harness.server.spool.spool import Spool
 from harness.verification.probe.container import read_structure
 
@@ -42,23 +42,23 @@ def begun(folder: Path, sound: bytes, name: str = "standup") -> ActiveRecording:
         frame_rate=None,
         clock=Clock(offset=0, error=0.25),
     )
-    joins = [Happened(9_000.0, "join", Member(name="alice", marker=0))]
-    take = Spool(folder, {"harness": "0"}).begin(hello, participant="alice", room="daily", joins=joins)
-    take.recorder("started", 10_000)
-    take.chunk(0, 0, memoryview(sound))
-    return take
+    joins = [MemberEvent(9_000.0, "join", Member(name="alice", marker=0))]
+    active = Spool(folder, {"harness": "0"}).begin(hello, participant="alice", room="daily", joins=joins)
+    active.log.add_recorder_state("started", 10_000)
+    active.add_chunk(0, 0, memoryview(sound))
+    return active
 
 
-def abandon(take: ActiveRecording) -> None:
+def abandon(active: ActiveRecording) -> None:
     """Let go of a recording as a killed program does: its lock is gone, its folder stays as it is."""
-    take.growth.end()
-    take.close()
+    active.growth.end()
+    active.close()
 
 
 def test_an_abandoned_recording_is_finished_and_published(tmp_path: Path, sound: bytes) -> None:
     """It is complete, says why nobody stopped it, and nothing stays in the spool."""
-    take = begun(tmp_path, sound)
-    abandon(take)
+    active = begun(tmp_path, sound)
+    abandon(active)
 
     (recovery,) = recover(tmp_path)
 
@@ -72,25 +72,25 @@ def test_an_abandoned_recording_is_finished_and_published(tmp_path: Path, sound:
     assert (Member(name="alice", marker=0),) == Manifest.read(recording.manifest).timeline.members
     assert "Recovered" in str(recovery)
     assert "1.0 s" in str(recovery)
-    assert not take.folder.path.exists()
+    assert not active.folder.path.exists()
 
 
 def test_a_recording_that_is_still_held_is_left_alone(tmp_path: Path, sound: bytes) -> None:
     """Its owner may be another process at work."""
-    take = begun(tmp_path, sound)
+    active = begun(tmp_path, sound)
 
     recoveries = recover(tmp_path)
 
     assert [] == recoveries
-    assert take.folder.raw.exists()
-    take.clean()
+    assert active.folder.raw.exists()
+    active.clean()
 
 
 def test_a_finished_recording_that_nobody_downloaded_is_published(tmp_path: Path, sound: bytes) -> None:
     """It is published as it was finished."""
-    take = begun(tmp_path, sound)
-    manifest = take.end()
-    abandon(take)
+    active = begun(tmp_path, sound)
+    manifest = active.finish_with_manifest()
+    abandon(active)
 
     (recovery,) = recover(tmp_path)
 
@@ -101,13 +101,13 @@ def test_a_finished_recording_that_nobody_downloaded_is_published(tmp_path: Path
 
 def test_a_recording_that_somebody_has_already_is_no_news(tmp_path: Path, sound: bytes) -> None:
     """It was downloaded, and only never cleaned."""
-    take = begun(tmp_path, sound)
-    take.end()
-    take.mark_kept()
-    abandon(take)
+    active = begun(tmp_path, sound)
+    active.finish_with_manifest()
+    active.mark_published()
+    abandon(active)
 
     assert [] == recover(tmp_path)
-    assert not take.folder.path.exists()
+    assert not active.folder.path.exists()
 
 
 def test_nothing_is_overwritten(tmp_path: Path, sound: bytes) -> None:
@@ -124,25 +124,25 @@ def test_nothing_is_overwritten(tmp_path: Path, sound: bytes) -> None:
 
 def test_a_folder_without_a_byte_goes(tmp_path: Path, sound: bytes) -> None:
     """There is nothing to save and nothing to tell."""
-    take = begun(tmp_path, sound)
-    abandon(take)
-    take.folder.raw.write_bytes(b"")
+    active = begun(tmp_path, sound)
+    abandon(active)
+    active.folder.raw.write_bytes(b"")
 
     assert [] == recover(tmp_path)
-    assert not take.folder.path.exists()
+    assert not active.folder.path.exists()
 
 
 def test_what_can_not_be_read_stays_and_is_told(tmp_path: Path, sound: bytes) -> None:
     """Somebody may still make something of it."""
-    take = begun(tmp_path, sound)
-    abandon(take)
-    take.folder.raw.write_bytes(b"\x00garbage\n" * 50)
+    active = begun(tmp_path, sound)
+    abandon(active)
+    active.folder.raw.write_bytes(b"\x00garbage\n" * 50)
 
     (recovery,) = recover(tmp_path)
 
     assert recovery.recording is None
     assert "can't be recovered" in str(recovery)
-    assert take.folder.path.exists()
+    assert active.folder.path.exists()
 
 
 def test_a_folder_whose_lock_can_not_be_taken_stays_and_the_others_are_recovered(tmp_path: Path, sound: bytes) -> None:
@@ -181,8 +181,8 @@ def test_a_folder_that_can_not_be_removed_does_not_hide_its_recording(
     tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is recovered, what is left is told, and the next time there is nothing to recover."""
-    take = begun(tmp_path, sound)
-    abandon(take)
+    active = begun(tmp_path, sound)
+    abandon(active)
 
     def stuck(path: Path) -> Never:
         raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
@@ -193,17 +193,17 @@ def test_a_folder_that_can_not_be_removed_does_not_hide_its_recording(
 
     assert recovery.recording is not None
     assert recovery.recording.path.is_file()
-    assert f"Remove {take.folder.path}." in str(recovery)
+    assert f"Remove {active.folder.path}." in str(recovery)
     assert [] == recover(tmp_path)
-    assert not take.folder.path.exists()
+    assert not active.folder.path.exists()
 
 
 def test_what_is_wrong_is_told_in_one_line(tmp_path: Path, sound: bytes) -> None:
     """Also where it has several by itself."""
-    take = begun(tmp_path, sound)
-    abandon(take)
-    take.folder.facts.write_text("{")
-    take.folder.raw.write_bytes(b"\x00garbage\n" * 50)
+    active = begun(tmp_path, sound)
+    abandon(active)
+    active.folder.facts.write_text("{")
+    active.folder.raw.write_bytes(b"\x00garbage\n" * 50)
 
     (recovery,) = recover(tmp_path)
 
@@ -298,10 +298,10 @@ def test_an_endless_line_of_statistics_takes_no_memory(tmp_path: Path, sound: by
 
 def test_what_was_moved_before_it_is_recovered_has_its_statistics(tmp_path: Path, sound: bytes) -> None:
     """Where they lie is known by the folder, not by what was written when it lay elsewhere."""
-    take = begun(tmp_path / "before", sound)
-    take.end()
-    (take.folder.path / "finished" / "standup.stats.jsonl").write_text('{"at": 0}\n')
-    abandon(take)
+    active = begun(tmp_path / "before", sound)
+    active.finish_with_manifest()
+    (active.folder.path / "finished" / "standup.stats.jsonl").write_text('{"at": 0}\n')
+    abandon(active)
     (tmp_path / "before").rename(tmp_path / "after")
 
     (recovery,) = recover(tmp_path / "after")
@@ -312,9 +312,9 @@ def test_what_was_moved_before_it_is_recovered_has_its_statistics(tmp_path: Path
 
 def begun_and_abandoned(folder: Path, sound: bytes) -> Path:
     """Return the folder of a recording that nobody holds any more."""
-    take = begun(folder, sound)
-    abandon(take)
-    return take.folder.path
+    active = begun(folder, sound)
+    abandon(active)
+    return active.folder.path
 
 
 def replaced(path: Path) -> Path:
@@ -361,11 +361,11 @@ def test_what_no_recording_leaves_is_not_removed(tmp_path: Path) -> None:
 
 def test_bytes_that_are_mostly_holes_are_not_read(tmp_path: Path, sound: bytes) -> None:
     """They would be read for days, and whoever starts a server waits for it."""
-    take = begun(tmp_path, sound)
-    abandon(take)
-    os.truncate(take.folder.raw, 10**13)
+    active = begun(tmp_path, sound)
+    abandon(active)
+    os.truncate(active.folder.raw, 10**13)
 
     (left,) = recover(tmp_path)
 
     assert "is mostly holes, as nothing is that was recorded" in str(left)
-    assert take.folder.raw.exists()
+    assert active.folder.raw.exists()

@@ -12,7 +12,7 @@ from harness.recording.recording import Manifest, sha256_of, statistics_of
 from harness.recording.spool.folder import FOLDER
 from harness.recording.spool.recover import KILLED, NEVER_DOWNLOADED, recover
 from harness.recording.timeline import Member
-from harness.server.rooms.messages import MixerEvent, Statistics
+from harness.server.spool.messages import MixerEvent, Statistics
 from harness.server.spool.spool import Spool
 from tests.support.media.long_recording import Footage
 from tests.support.media.long_recording import begin as begin_footage
@@ -46,12 +46,14 @@ BAD_LINES = (
 
 def abandoned(folder: Path, sound: bytes) -> ActiveRecording:
     """Return a recording of somebody that was killed, with an event and statistics."""
-    take = recorded(Spool(folder, VERSIONS), sound, recordName="standup")
-    take.event(MixerEvent(time=STARTED + OFFSET + 500, event="audio", participant="alice", on=True))
-    take.statistics(Statistics(type="stats", time=STARTED + OFFSET + 250, participant="bob", report=[{"type": "x"}]))
-    take.growth.end()
-    take.close()
-    return take
+    active = recorded(Spool(folder, VERSIONS), sound, recordName="standup")
+    active.log.add_event(MixerEvent(time=STARTED + OFFSET + 500, event="audio", participant="alice", on=True))
+    active.statistics.add(
+        Statistics(type="stats", time=STARTED + OFFSET + 250, participant="bob", report=[{"type": "x"}])
+    )
+    active.growth.end()
+    active.close()
+    return active
 
 
 def saved(recordings: Path) -> Recording:
@@ -80,9 +82,9 @@ def times(path: Path) -> list[tuple[str, float]]:
 @pytest.mark.parametrize("line", BAD_LINES)
 def test_a_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, sound: bytes, line: bytes) -> None:
     """Everything else of the recording is as it would be without it."""
-    take = abandoned(tmp_path, sound)
-    first, rest = take.folder.log.read_bytes().split(b"\n", 1)
-    take.folder.log.write_bytes(b"\n".join((first, line, rest)))
+    active = abandoned(tmp_path, sound)
+    first, rest = active.folder.log.read_bytes().split(b"\n", 1)
+    active.folder.log.write_bytes(b"\n".join((first, line, rest)))
 
     recording = saved(tmp_path)
 
@@ -95,14 +97,14 @@ def test_a_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, sound: byt
 
 def test_fields_that_another_version_wrote_are_ignored(tmp_path: Path, sound: bytes) -> None:
     """In the facts as well as in the log; nothing is counted as unreadable."""
-    take = abandoned(tmp_path, sound)
-    facts = json.loads(take.folder.facts.read_text())
+    active = abandoned(tmp_path, sound)
+    facts = json.loads(active.folder.facts.read_text())
     facts["config"]["zoom"] = 2
-    take.folder.facts.write_text(json.dumps(facts | {"mood": "good"}))
-    log = take.folder.log.read_text()
+    active.folder.facts.write_text(json.dumps(facts | {"mood": "good"}))
+    log = active.folder.log.read_text()
     for name in ('"name": ', '"name":', '"participant":', '"recorder":'):
         log = log.replace(name, f'"mood":"good",{name}')
-    take.folder.log.write_text(log)
+    active.folder.log.write_text(log)
 
     recording = saved(tmp_path)
 
@@ -116,9 +118,9 @@ def test_fields_that_another_version_wrote_are_ignored(tmp_path: Path, sound: by
 @pytest.mark.parametrize("line", BAD_LINES)
 def test_a_bad_line_in_the_statistics_is_skipped_and_counted(tmp_path: Path, sound: bytes, line: bytes) -> None:
     """The others are published with their times."""
-    take = abandoned(tmp_path, sound)
-    good = take.folder.statistics.read_bytes()
-    take.folder.statistics.write_bytes(line + b"\n" + good + b"torn")
+    active = abandoned(tmp_path, sound)
+    good = active.folder.statistics.read_bytes()
+    active.folder.statistics.write_bytes(line + b"\n" + good + b"torn")
 
     recording = saved(tmp_path)
 
@@ -133,16 +135,16 @@ def test_a_recording_without_facts_or_log_is_saved_with_its_own_times(
     tmp_path: Path, sound: bytes, part: str, damage: bytes | None
 ) -> None:
     """Its name says that nothing else is known; it has every packet, and a manifest without members."""
-    take = abandoned(tmp_path, sound)
-    raw = packets(take.folder.raw)
-    path: Path = getattr(take.folder, part)
+    active = abandoned(tmp_path, sound)
+    raw = packets(active.folder.raw)
+    path: Path = getattr(active.folder, part)
     path.unlink()
     if damage is not None:
         path.write_bytes(damage)
 
     recording = saved(tmp_path)
 
-    assert tmp_path / f"recovered-{take.id}.webm" == recording.path
+    assert tmp_path / f"recovered-{active.id}.webm" == recording.path
     assert f"{KILLED}; {path.name} is missing or damaged" in str(recording.recovered)
     assert raw == packets(recording.path)
     assert "audio" == recording.type
@@ -151,26 +153,26 @@ def test_a_recording_without_facts_or_log_is_saved_with_its_own_times(
     assert ((), ()) == (manifest.timeline.members, manifest.timeline.events)
     assert recording == manifest.recording
     assert statistics_of(recording.path).is_file()
-    assert not take.folder.path.exists()
+    assert not active.folder.path.exists()
 
 
 def footage(folder: Path, recordings: Path) -> ActiveRecording:
     """Return a killed recording of four seconds of video and audio."""
     film = Footage(folder, rate=30)
-    take = begin_footage(Spool(recordings, VERSIONS), film, "film")
+    active = begin_footage(Spool(recordings, VERSIONS), film, "film")
     for number, one in enumerate(film.slices(4)):
-        take.chunk(number, take.bytes, memoryview(one.data))
-        take.ticks(one.first, one.written)
-    take.growth.end()
-    take.close()
-    return take
+        active.add_chunk(number, active.size, memoryview(one.data))
+        active.add_ticks(one.first, one.written)
+    active.growth.end()
+    active.close()
+    return active
 
 
 def test_video_without_facts_has_the_facts_of_its_bytes(tmp_path: Path) -> None:
     """Size, rate and codec are read from the file itself."""
-    take = footage(tmp_path, tmp_path / "recordings")
-    raw = packets(take.folder.raw)
-    take.folder.facts.unlink()
+    active = footage(tmp_path, tmp_path / "recordings")
+    raw = packets(active.folder.raw)
+    active.folder.facts.unlink()
 
     recording = saved(tmp_path / "recordings")
 
@@ -190,11 +192,11 @@ def test_a_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> Non
     """The others keep their places: video stays in step with audio to the millisecond."""
     footage(tmp_path, tmp_path / "whole")
     whole = times(saved(tmp_path / "whole").path)
-    take = footage(tmp_path, tmp_path / "damaged")
-    lines = take.folder.log.read_bytes().splitlines()
+    active = footage(tmp_path, tmp_path / "damaged")
+    lines = active.folder.log.read_bytes().splitlines()
     assert b'"first"' in lines[number]
     lines[number] = lines[number][:10]
-    take.folder.log.write_bytes(b"\n".join(lines) + b"\n")
+    active.folder.log.write_bytes(b"\n".join(lines) + b"\n")
 
     recording = saved(tmp_path / "damaged")
 
@@ -220,9 +222,9 @@ def test_video_without_ticks_has_its_own_times(tmp_path: Path) -> None:
 
 def test_audio_before_the_first_frame_is_saved(tmp_path: Path, sound: bytes) -> None:
     """A recording whose video never came has what it has."""
-    take = abandoned(tmp_path, sound)
-    facts = json.loads(take.folder.facts.read_text())
-    take.folder.facts.write_text(json.dumps({**facts, "frame_rate": 30, "width": 320, "height": 180}))
+    active = abandoned(tmp_path, sound)
+    facts = json.loads(active.folder.facts.read_text())
+    active.folder.facts.write_text(json.dumps({**facts, "frame_rate": 30, "width": 320, "height": 180}))
 
     recording = saved(tmp_path)
 
@@ -247,12 +249,12 @@ FOREIGN = (
 @pytest.mark.parametrize("finished", [True, False])
 def test_a_foreign_file_stays_and_stops_nothing(tmp_path: Path, sound: bytes, name: str, *, finished: bool) -> None:
     """Only what the recording left is removed; the next recovery has nothing to report."""
-    take = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
+    active = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
     if finished:
-        take.end()
-    take.growth.end()
-    take.close()
-    foreign = take.folder.path / name
+        active.finish_with_manifest()
+    active.growth.end()
+    active.close()
+    foreign = active.folder.path / name
     foreign.parent.mkdir(exist_ok=True, parents=True)
     foreign.write_text("mine")
 
@@ -263,8 +265,8 @@ def test_a_foreign_file_stays_and_stops_nothing(tmp_path: Path, sound: bytes, na
         recovery.recording.path,
         recovery.recording.recovered,
     )
-    assert f"{take.folder.path} stays" in str(recovery)
-    left = {path for path in take.folder.path.rglob("*") if path.is_file()}
+    assert f"{active.folder.path} stays" in str(recovery)
+    left = {path for path in active.folder.path.rglob("*") if path.is_file()}
     assert {foreign} == left
     assert "mine" == foreign.read_text()
     assert [] == recover(tmp_path)
@@ -273,62 +275,62 @@ def test_a_foreign_file_stays_and_stops_nothing(tmp_path: Path, sound: bytes, na
 
 def test_a_foreign_file_stays_when_the_recording_is_freed(spool: Spool, sound: bytes) -> None:
     """Also where the server cleans up by itself."""
-    take = recorded(spool, sound)
-    foreign = take.folder.path / ".DS_Store"
+    active = recorded(spool, sound)
+    foreign = active.folder.path / ".DS_Store"
     foreign.write_text("mine")
 
-    take.clean()
+    active.clean()
 
-    assert [foreign] == list(take.folder.path.iterdir())
+    assert [foreign] == list(active.folder.path.iterdir())
 
 
 def test_a_folder_that_lost_its_lock_is_recovered(tmp_path: Path, sound: bytes) -> None:
     """Empty files get lost when a disk is copied."""
-    take = abandoned(tmp_path, sound)
-    take.folder.lock.unlink()
+    active = abandoned(tmp_path, sound)
+    active.folder.lock.unlink()
 
     assert tmp_path / "standup.webm" == saved(tmp_path).path
-    assert not take.folder.path.exists()
+    assert not active.folder.path.exists()
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"\x00" * 500])
 def test_a_finished_file_without_its_manifest_is_saved(tmp_path: Path, sound: bytes, damage: bytes) -> None:
     """The raw bytes are gone by then, so the file itself is all there is."""
-    take = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
-    manifest = take.end()
-    take.close()
-    before = packets(take.path)
+    active = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
+    manifest = active.finish_with_manifest()
+    active.close()
+    before = packets(active.path)
     manifest.recording.manifest.write_bytes(damage)
 
     recording = saved(tmp_path)
 
-    assert f"recovered-{take.id}.webm" == recording.path.name
+    assert f"recovered-{active.id}.webm" == recording.path.name
     assert "its manifest is missing or damaged" in str(recording.recovered)
     assert before == packets(recording.path)
     assert recording.sha256 == sha256_of(recording.path)
-    assert not take.folder.path.exists()
+    assert not active.folder.path.exists()
 
 
 def test_a_finished_file_that_was_cut_off_is_saved_as_far_as_it_goes(tmp_path: Path, sound: bytes) -> None:
     """It is not what its manifest describes, and is not called so."""
-    take = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
-    take.end()
-    take.close()
-    data = take.path.read_bytes()
-    take.path.write_bytes(data[: len(data) * 2 // 3])
+    active = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
+    active.finish_with_manifest()
+    active.close()
+    data = active.path.read_bytes()
+    active.path.write_bytes(data[: len(data) * 2 // 3])
 
     recording = saved(tmp_path)
 
-    assert f"recovered-{take.id}.webm" == recording.path.name
+    assert f"recovered-{active.id}.webm" == recording.path.name
     assert 0.3 < recording.duration < 1.0
 
 
 def test_raw_bytes_that_a_power_cut_emptied_do_not_hide_the_finished_file(tmp_path: Path, sound: bytes) -> None:
     """The finished file was synced to the disk; the raw bytes were not."""
-    take = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
-    take.end()
-    take.close()
-    take.folder.raw.touch()
+    active = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
+    active.finish_with_manifest()
+    active.close()
+    active.folder.raw.touch()
 
     assert tmp_path / "standup.webm" == saved(tmp_path).path
 

@@ -18,10 +18,11 @@ from harness.recording.files.disk import stored_bytes
 from harness.recording.recording import LARGEST_MANIFEST, Manifest, statistics_of
 from harness.recording.spool.folder import Folder
 from harness.recording.timeline import Event, Member, Tile, Timeline
-from harness.server.access.limits import Limits
+from harness.server.access.limits import ServerLimits
+from harness.server.member_event import MemberEvent
 from harness.server.room_server import RoomServer
-from harness.server.rooms.messages import MixerEvent, Statistics
-from harness.server.spool.active_recording import Happened
+from harness.server.serve_options import ServeOptions
+from harness.server.spool.messages import MixerEvent, Statistics
 from harness.server.spool.spool import Spool
 from tests.support.disks import disk
 from tests.support.sockets import CHUNK, SOUND, answer, sockets
@@ -42,22 +43,22 @@ def connection(number: int) -> Statistics:
 
 
 def test_statistics_past_their_bound_are_dropped_and_the_recording_goes_on(
-    spool: Spool, sound: bytes, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, sound: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One alarm says so in the manifest, and the log counts them."""
-    take = recorded(spool, sound)
-    take.most_statistics = 20_000
+    spool = Spool(tmp_path, {}, max_statistics=20_000)
+    active = recorded(spool, sound)
     for number in range(50):
-        take.statistics(connection(number))
+        active.statistics.add(connection(number))
 
-    manifest = take.end()
+    manifest = active.finish_with_manifest()
 
-    assert "finished" == take.state
-    assert take.acked_seq > 50
+    assert "finished" == active.state
     assert ("WebRTC's statistics are no longer stored: they have reached 20000 bytes.",) == manifest.alarms
-    stored = statistics_of(take.path).read_text().splitlines()
+    stored = statistics_of(active.path).read_text().splitlines()
     assert 0 < len(stored) < 20
     assert any(f"{50 - len(stored)} lines of statistics were dropped" in line for line in caplog.messages)
+    spool.close()
 
 
 def test_a_server_takes_chunks_after_the_bound_of_statistics(tmp_path: Path, sound: bytes) -> None:
@@ -70,16 +71,18 @@ def test_a_server_takes_chunks_after_the_bound_of_statistics(tmp_path: Path, sou
             await spool.send_json({**SOUND, "token": welcome["spool_token"]})
             await answer(spool, "ready")
             told = connection(0).model_dump()
-            for _ in range(30):
+            for number in range(30):
                 await spool.send_json(told)
-                await answer(spool, "ack")
+                assert number + 1 == (await answer(spool, "ack"))["acked_seq"]
             await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
             await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
             finished = await answer(spool, "finished")
             await inside.close()
             return finished
 
-    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(notes_bytes=10_000)) as server:
+    with RoomServer(
+        recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(notes_bytes=10_000))
+    ) as server:
         finished = asyncio.run(record(server))
 
     assert "heard.webm" == finished["recording"]["name"]
@@ -89,16 +92,18 @@ def test_events_past_their_bound_are_dropped_and_the_recording_goes_on(
     spool: Spool, sound: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One alarm says from when on; what the room and the server report, and the recorder's states, are stored."""
-    take = begin(spool)
-    take.recorder("started", STARTED)
-    feed(take, sound)
+    active = begin(spool)
+    active.log.add_recorder_state("started", STARTED)
+    feed(active, sound)
     for number in range(20_050):
-        take.event(MixerEvent(time=ROOM + number / 100, event="audio", participant="alice", on=bool(number % 2)))
-    take.alarm(ROOM + 300, "late")
-    take.happened(Happened(ROOM + 300, "join", Member(name="late")))
-    take.recorder("stopped", STARTED + 900)
+        active.log.add_event(
+            MixerEvent(time=ROOM + number / 100, event="audio", participant="alice", on=bool(number % 2))
+        )
+    active.log.add_alarm(ROOM + 300, "late")
+    active.log.add_member_event(MemberEvent(ROOM + 300, "join", Member(name="late")))
+    active.log.add_recorder_state("stopped", STARTED + 900)
 
-    manifest = take.end()
+    manifest = active.finish_with_manifest()
 
     assert ("The manifest can hold no more events of the page: later ones are not in it.", "late") == manifest.alarms
     assert 20_000 == sum(event.event == "audio" for event in manifest.timeline.events)
@@ -109,18 +114,18 @@ def test_events_past_their_bound_are_dropped_and_the_recording_goes_on(
 
 def test_a_manifest_can_always_be_read_again(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """Also one of nothing but the largest events; what has no room is dropped, and an alarm counts it."""
-    take = begin(spool)
-    take.recorder("started", STARTED)
-    feed(take, sound)
+    active = begin(spool)
+    active.log.add_recorder_state("started", STARTED)
+    feed(active, sound)
     tiles = tuple(
         Tile(participant=f"{number:03}" + "\U0001f600" * 197, x=60_000, y=60_000, width=60_000, height=60_000)
         for number in range(64)
     )
     layout = MixerEvent(time=ROOM, event="layout", tiles=tiles)
     for _ in range(1_300):
-        take.event(layout)
+        active.log.add_event(layout)
 
-    manifest = take.end()
+    manifest = active.finish_with_manifest()
 
     path = manifest.recording.manifest
     assert path.stat().st_size <= LARGEST_MANIFEST
@@ -129,7 +134,7 @@ def test_a_manifest_can_always_be_read_again(spool: Spool, sound: bytes, tmp_pat
     dropped = 1_300 - sum(event.event == "layout" for event in manifest.timeline.events)
     assert dropped > 0
     assert "The manifest can hold no more events of the page" in alarm
-    published = take.keep(tmp_path / "kept")
+    published = active.publish(tmp_path / "kept")
     assert published is not None
     assert Manifest.read(published.manifest).timeline == manifest.timeline
 
@@ -138,8 +143,8 @@ def test_a_manifest_is_filled_up_to_its_bound(
     spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Nothing is dropped that has room: joins and alarms, which stand there twice, are counted twice."""
-    take = recorded(spool, sound)
-    manifest = take.end()
+    active = recorded(spool, sound)
+    manifest = active.finish_with_manifest()
     members = tuple(Member(name=f"{number:05}" + '"' * 195) for number in range(2_000))
     events = [
         Event(
@@ -164,16 +169,16 @@ def test_a_manifest_is_filled_up_to_its_bound(
 
 def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, sound: bytes) -> None:
     """And what happened between them has its time with all of them cut out."""
-    take = begin(spool)
-    take.recorder("started", STARTED)
-    feed(take, sound)
+    active = begin(spool)
+    active.log.add_recorder_state("started", STARTED)
+    feed(active, sound)
     for number in range(9_000):
-        take.recorder("paused", STARTED + 1_000 + number)
-        take.recorder("resumed", STARTED + 1_000.5 + number)
+        active.log.add_recorder_state("paused", STARTED + 1_000 + number)
+        active.log.add_recorder_state("resumed", STARTED + 1_000.5 + number)
     for number in range(1_000):
-        take.event(MixerEvent(time=ROOM + 1_000 + 10 * number, event="audio", participant="alice", on=True))
+        active.log.add_event(MixerEvent(time=ROOM + 1_000 + 10 * number, event="audio", participant="alice", on=True))
 
-    manifest = take.end()
+    manifest = active.finish_with_manifest()
 
     assert 9_000 == sum(event.event == "pause" for event in manifest.timeline.events)
     # Each pause cuts out half of its millisecond.
@@ -200,12 +205,12 @@ def test_the_facts_are_on_the_disk_before_the_first_chunk(
     monkeypatch.setattr(os, "fsync", noted)
     monkeypatch.setattr(Path, "replace", renamed)
 
-    take = begin(spool)
-    take.chunk(0, 0, memoryview(sound)[:700])
+    active = begin(spool)
+    active.add_chunk(0, 0, memoryview(sound)[:700])
 
-    assert [take.folder.facts_part, take.folder.facts, take.folder.path, spool.root] == synced
-    assert take.id == json.loads(take.folder.facts.read_text())["id"]
-    assert not take.folder.facts_part.exists()
+    assert [active.folder.facts_part, active.folder.facts, active.folder.path, spool.root] == synced
+    assert active.id == json.loads(active.folder.facts.read_text())["id"]
+    assert not active.folder.facts_part.exists()
 
 
 def fill(path: Path) -> None:
@@ -215,27 +220,27 @@ def fill(path: Path) -> None:
             file.write(bytes(4096))
 
 
-def tell_much(take: ActiveRecording) -> None:
+def tell_much(active: ActiveRecording) -> None:
     """Tell a recording more than a block of its disk holds."""
     for _ in range(10):
-        take.event(MixerEvent(time=ROOM + 500, event="alarm", message="x" * 2000))
+        active.log.add_event(MixerEvent(time=ROOM + 500, event="alarm", message="x" * 2000))
 
 
 def test_a_line_that_found_no_room_spoils_no_other(tmp_path: Path, sound: bytes) -> None:
     """Half of it is taken back, so that the log goes on with whole lines when there is room again."""
     with disk(tmp_path / "disk", "size=1M") as folder:
         spool = Spool(folder, {})
-        take = begin(spool)
-        take.recorder("started", STARTED)
-        feed(take, sound)
+        active = begin(spool)
+        active.log.add_recorder_state("started", STARTED)
+        feed(active, sound)
         filler = folder / "filler"
         fill(filler)
         with pytest.raises(DiskFullError):
-            tell_much(take)
+            tell_much(active)
         filler.unlink()
-        take.event(MixerEvent(time=ROOM + 500, event="audio", participant="alice", on=True))
+        active.log.add_event(MixerEvent(time=ROOM + 500, event="audio", participant="alice", on=True))
 
-        manifest = take.end()
+        manifest = active.finish_with_manifest()
 
         assert None is manifest.recording.recovered
         assert "audio" == manifest.timeline.events[-1].event
@@ -275,11 +280,11 @@ def test_folders_of_recordings_in_progress_are_private(spool: Spool, sound: byte
     """The spool's own, each recording's, and where the finished file is; whatever the umask gives."""
     before = os.umask(0)
     try:
-        take = recorded(spool, sound)
-        take.end()
+        active = recorded(spool, sound)
+        active.finish_with_manifest()
     finally:
         os.umask(before)
 
-    for folder in (spool.root, take.folder.path, take.folder.results):
+    for folder in (spool.root, active.folder.path, active.folder.results):
         assert 0o700 == folder.stat().st_mode & 0o777
-    assert isinstance(take.folder, Folder)
+    assert isinstance(active.folder, Folder)

@@ -18,9 +18,10 @@ from harness.errors import DiskFullError, HarnessError, RecordingError
 from harness.recording.spool import publish as publishing
 from harness.recording.spool.folder import FOLDER, Folder
 from harness.recording.spool.recover import recover
-from harness.server.access.limits import Limits
+from harness.server.access.limits import ServerLimits
 from harness.server.library.library import Library
 from harness.server.room_server import RoomServer
+from harness.server.serve_options import ServeOptions
 from harness.server.spool.spool import Spool
 from tests.support.disks import disk, use_up_inodes
 from tests.support.program import running
@@ -52,23 +53,23 @@ def test_a_recording_whose_disk_refuses_a_step_has_failed(
 ) -> None:
     """It counts as running no more, and says why each time; a disk that takes it again gets it."""
     spool = Spool(tmp_path, VERSIONS)
-    take = recorded(spool, sound, recordName="standup")
+    active = recorded(spool, sound, recordName="standup")
     with monkeypatch.context() as patch:
         refuse(patch, step, number)
 
         # The manifest may be there before its file is safe.
         with contextlib.suppress(HarnessError):
-            take.end()
-        take.wait_until_safe()
+            active.finish_with_manifest()
+        active.wait_until_safe()
 
-    assert "failed" == take.state
-    assert 0 == spool.running("daily")
+    assert "failed" == active.state
+    assert 0 == spool.count_unfinished("daily")
     kind = DiskFullError if number in {errno.ENOSPC, errno.EDQUOT} else RecordingError
-    for again in (take.finish, take.end):
+    for again in (active.finish, active.finish_with_manifest):
         with pytest.raises(kind, match=f"standup.webm can't be finished: {os.strerror(number)}"):
             again()
-    assert take.keep(tmp_path) is None
-    assert take.folder.raw.is_file()
+    assert active.publish(tmp_path) is None
+    assert active.folder.raw.is_file()
     spool.close()
     (recovery,) = recover(tmp_path)
     assert recovery.recording is not None
@@ -80,13 +81,13 @@ def test_a_disk_without_inodes_loses_nothing(tmp_path: Path, sound: bytes, left:
     """Wherever they end: folder, manifest, statistics or the published files; with more of them it is recovered."""
     with disk(tmp_path / "disk", "size=16M,nr_inodes=60") as folder:
         with RoomServer(recordings=folder, versions={}) as server:
-            take = recorded(server._app.spool, sound, recordName="standup")
+            active = recorded(server._spool, sound, recordName="standup")
             fillers = use_up_inodes(folder, leave=left)
 
-            kept = server.keep(folder)
+            kept = server.publish(folder)
 
-            assert "recording" != take.state
-            assert 0 == server._app.spool.running("daily")
+            assert "recording" != active.state
+            assert 0 == server._spool.count_unfinished("daily")
         if not kept:
             assert [] == [*folder.glob("*.webm"), *folder.glob("*.json")]
             shutil.rmtree(fillers)
@@ -107,7 +108,7 @@ def test_a_recording_that_can_not_begin_leaves_nothing(tmp_path: Path, left: int
         with pytest.raises(DiskFullError, match=r"No space left on device|the disk is full"):
             begin(spool)
 
-        assert {} == spool.takes
+        assert {} == spool.recordings
         assert [] == list(spool.root.iterdir())
 
 
@@ -117,9 +118,9 @@ def test_the_others_are_kept_when_one_can_not_be(
 ) -> None:
     """Whichever it is, and whatever is wrong with it; a warning names it."""
     with RoomServer(recordings=tmp_path / "spool", versions={}) as server:
-        takes = [recorded(server._app.spool, sound, recordName=name) for name in ("one", "two", "three")]
+        recordings = [recorded(server._spool, sound, recordName=name) for name in ("one", "two", "three")]
         if broken == "folder":
-            shutil.rmtree(takes[1].folder.path)
+            shutil.rmtree(recordings[1].folder.path)
         else:
             replace = type(tmp_path).replace
 
@@ -130,7 +131,7 @@ def test_the_others_are_kept_when_one_can_not_be(
 
             monkeypatch.setattr(type(tmp_path), "replace", stuck)
 
-        kept = server.keep(tmp_path / "kept")
+        kept = server.publish(tmp_path / "kept")
 
     assert {"one.webm", "three.webm"} == {recording.path.name for recording in kept}
     assert {"one.webm", "three.webm"} == {path.name for path in (tmp_path / "kept").glob("*.webm")}
@@ -141,13 +142,13 @@ def test_a_file_that_was_not_read_back_is_not_published(
     spool: Spool, sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its raw bytes are what counts, and stay."""
-    take = recorded(spool, sound)
+    active = recorded(spool, sound)
     refuse(monkeypatch, "settle", errno.EIO)
 
-    kept = take.keep(tmp_path / "kept")
+    kept = active.publish(tmp_path / "kept")
 
     assert kept is None
-    assert take.folder.raw.is_file()
+    assert active.folder.raw.is_file()
     assert not (tmp_path / "kept").exists()
 
 
@@ -155,18 +156,18 @@ def test_statistics_that_can_not_be_written_stop_no_recording(
     spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The manifest says that they are lost."""
-    take = recorded(spool, sound)
-    take.folder.statistics.write_text('{"time": 1, "participant": "bob", "report": []}\n')
-    opened = type(take.path).open
+    active = recorded(spool, sound)
+    active.folder.statistics.write_text('{"time": 1, "participant": "bob", "report": []}\n')
+    opened = type(active.path).open
 
     def refused(path: Path, *arguments: Any, **options: Any) -> Any:
         if path.name.endswith(".stats.jsonl"):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         return opened(path, *arguments, **options)
 
-    monkeypatch.setattr(type(take.path), "open", refused)
+    monkeypatch.setattr(type(active.path), "open", refused)
 
-    manifest = take.end()
+    manifest = active.finish_with_manifest()
 
     assert ("its statistics are lost: No space left on device",) == manifest.alarms
 
@@ -207,8 +208,10 @@ def test_page_and_library_get_the_reason_and_the_next_recording_begins(
         raise NotImplementedError
 
     library = Library("daily", tmp_path, nobody_judges, lambda _: None)
-    limits = Limits(recordings=1)
-    with RoomServer(recordings=tmp_path, versions={}, open_room="daily", library=library, limits=limits) as server:
+    limits = ServerLimits(recordings=1)
+    with RoomServer(
+        recordings=tmp_path, versions={}, library=library, options=ServeOptions(public_room="daily", limits=limits)
+    ) as server:
         told = asyncio.run(record(server, sound, then=lambda: refuse(monkeypatch, step, errno.ENOSPC)))
 
     assert ("error", "DiskFullError") == (told["error"]["type"], told["error"]["name"])
@@ -262,28 +265,28 @@ def test_a_mark_that_finds_no_room_changes_nothing(
     spool: Spool, sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is safe by then; at worst the next recovery makes a second copy."""
-    take = recorded(spool, sound)
-    take.end()
-    take.wait_until_safe()
+    active = recorded(spool, sound)
+    active.finish_with_manifest()
+    active.wait_until_safe()
 
     def full(*_: object, **__: object) -> Never:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(type(tmp_path), "touch", full)
 
-    recording = take.keep_copy(tmp_path / "kept")
+    recording = active.publish_copy(tmp_path / "kept")
 
     assert recording is not None
-    assert take.kept
+    assert active.published_as
 
 
 def test_what_fails_while_publishing_is_the_error_that_is_reported(
     spool: Spool, sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the disk lets nothing be removed after it."""
-    take = recorded(spool, sound)
-    manifest = take.end()
-    take.wait_until_safe()
+    active = recorded(spool, sound)
+    manifest = active.finish_with_manifest()
+    active.wait_until_safe()
 
     def refused(number: int) -> Never:
         raise OSError(number, os.strerror(number))
@@ -292,7 +295,7 @@ def test_what_fails_while_publishing_is_the_error_that_is_reported(
     monkeypatch.setattr(type(tmp_path), "unlink", lambda *_, **__: refused(errno.EROFS))
 
     with pytest.raises(OSError, match="No space left on device"):
-        publishing.publish(manifest, take.path, tmp_path / "kept")
+        publishing.publish(manifest, active.path, tmp_path / "kept")
 
     monkeypatch.undo()
-    assert take.path.is_file()
+    assert active.path.is_file()

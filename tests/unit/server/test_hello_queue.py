@@ -9,8 +9,9 @@ import aiohttp
 import pytest
 
 from harness.server.access import hello_queue
-from harness.server.access.limits import Limits
+from harness.server.access.limits import ServerLimits
 from harness.server.room_server import RoomServer
+from harness.server.serve_options import ServeOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +47,9 @@ def test_a_client_gives_up_no_more_places_than_others_need(tmp_path: Path, monke
             await session.close()
         return gone
 
-    with RoomServer(recordings=tmp_path, versions={}, limits=Limits(strangers=6, hello_within=60)) as server:
+    with RoomServer(
+        recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(unidentified=6, hello_within=60))
+    ) as server:
         gone = asyncio.run(crowd(server))
 
     assert [True, False, False, False, False, False] == gone

@@ -10,69 +10,86 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from harness.errors import HarnessError
 from harness.recording.recording import Manifest
 from harness.recording.spool.folder import Folder
-from harness.server.access.tokens import Grant
-from harness.server.library.library import WATCHED_WITHIN, Library
+from harness.server.access.limits import ServerLimits
+from harness.server.access.tokens import Admission, Token
+from harness.server.library.library import Library
+from harness.server.library.routes import PLAYABLE_FOR
 from harness.server.room_server import RoomServer
+from harness.server.rooms.signaling import Signaling
+from harness.server.serve_options import ServeOptions
+from harness.server.spool.connections import Connections
 from harness.server.spool.downloads import Downloads
 from tests.support.sockets import CHUNK, SOUND, answer, sockets
-from tests.support.spooling import begin, recorded
+from tests.support.spooling import STARTED, announce, feed, recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from harness.recording.recording import Recording
-    from harness.server.library.library import Verdict
+    from harness.server.access.page_socket import PageSocket
+    from harness.server.library.summaries import ReportSummary
     from harness.server.spool.active_recording import ActiveRecording
     from harness.server.spool.spool import Spool
+
 
 pytestmark = pytest.mark.parallel
 
 
-def nobody_judges(_: Path) -> Verdict:
+def nobody_judges(_: Path) -> ReportSummary:
     """Answer no question: nobody asks one here."""
     raise NotImplementedError
 
 
-def watched(library: Library, take: ActiveRecording, until: str) -> str:
-    """Let a library watch a recording to its end; return the state in which it lists it."""
+def record(
+    library: Library, spool: Spool, data: bytes, *, until: str = "end", **config: Any
+) -> tuple[ActiveRecording, str]:
+    """Record in the library's room until the end; return the recording and the state in which it is listed."""
 
-    async def watch() -> str:
+    async def run() -> tuple[ActiveRecording, str]:
+        admission, limits = Admission(), ServerLimits()
+        connections = Connections(spool, Signaling(admission, limits, lambda: 0.0), admission, limits, library)
+        token = admission.issue(Token(role="recorder", room="daily", name="alice"))
         ended = asyncio.Event()
 
-        async def changed(listed: list[dict[str, object]]) -> None:
-            if not listed or listed[0]["state"] != "recording":
+        def on_change(items: list[dict[str, Any]]) -> None:
+            if not items or items[0]["state"] != "recording":
                 ended.set()
 
-        library.open(None, None, changed)  # type: ignore[arg-type] - nobody asks it for anything here
-        library.begin(take)
-        await asyncio.to_thread(take.clean if until == "clean" else take.end)
-        await asyncio.wait_for(ended.wait(), 10)
-        return str(library.listed()[0]["state"]) if library.listed() else "gone"
+        async def ignore(_: ActiveRecording) -> None:
+            return
 
-    return asyncio.run(watch())
+        library.subscribe(on_change)
+        active = connections.open(cast("PageSocket", None), announce(token=token, **config), ignore)
+        active.log.add_recorder_state("started", STARTED)
+        feed(active, data)
+        with contextlib.suppress(HarnessError):
+            await asyncio.to_thread(active.clean if until == "clean" else active.finish_with_manifest)
+        await asyncio.wait_for(ended.wait(), 10)
+        return active, str(library.listed()[0]["state"]) if library.listed() else "gone"
+
+    return asyncio.run(run())
 
 
 def test_a_recording_is_kept_as_soon_as_it_is_safe(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """Under its name, with its manifest, and told once; its page can still download it."""
     kept: list[Recording] = []
     library = Library("daily", tmp_path / "kept", nobody_judges, kept.append)
-    take = recorded(spool, sound, recordName="standup")
 
-    state = watched(library, take, until="end")
+    active, state = record(library, spool, sound, recordName="standup")
 
     assert "published" == state
     assert [tmp_path / "kept" / "standup.webm"] == [one.path for one in kept]
     assert kept[0] == Manifest.read(kept[0].manifest).recording
-    assert take.path.read_bytes() == kept[0].path.read_bytes()
-    library.keep(take)
-    take.clean()
+    assert active.path.read_bytes() == kept[0].path.read_bytes()
+    library.publish(active)
+    active.clean()
     assert 1 == len(kept)
     assert kept[0].path.is_file()
 
@@ -80,13 +97,13 @@ def test_a_recording_is_kept_as_soon_as_it_is_safe(spool: Spool, sound: bytes, t
 def test_what_was_kept_before_is_listed_again(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """By a server that begins anew in the same folder; other rooms' recordings there are not."""
     folder = tmp_path / "kept"
-    watched(Library("daily", folder, nobody_judges, lambda _: None), recorded(spool, sound, recordName="mine"), "end")
-    watched(Library("daily", folder, nobody_judges, lambda _: None), recorded(spool, sound, recordName="gone"), "end")
+    for name in ("mine", "gone"):
+        record(Library("daily", folder, nobody_judges, lambda _: None), spool, sound, recordName=name)
     (folder / "gone.webm").unlink()
     again, other = (Library(room, folder, nobody_judges, lambda _: None) for room in ("daily", "weekly"))
 
-    again.read()
-    other.read()
+    again.read_folder()
+    other.read_folder()
 
     assert [("mine.webm", "published")] == [(one["name"], one["state"]) for one in again.listed()]
     assert [] == other.listed()
@@ -96,15 +113,14 @@ def test_a_recording_that_can_not_be_kept_is_not_freed(spool: Spool, sound: byte
     """The list says why; whoever would free it hears so, and the spool has it still."""
     (tmp_path / "file").touch()
     library = Library("daily", tmp_path / "file" / "kept", nobody_judges, lambda _: None)
-    take = recorded(spool, sound)
 
-    state = watched(library, take, until="end")
+    active, state = record(library, spool, sound)
 
     assert "failed" == state
     assert "can't take recordings" in str(library.listed()[0]["reason"])
     with pytest.raises(HarnessError, match="can't take recordings"):
-        library.keep(take)
-    assert take.path.is_file()
+        library.publish(active)
+    assert active.path.is_file()
 
 
 def test_a_recording_that_can_not_be_read_back_is_not_kept(
@@ -118,34 +134,34 @@ def test_a_recording_that_can_not_be_read_back_is_not_kept(
 
     monkeypatch.setattr(Folder, "settle", fail)
     library = Library("daily", tmp_path / "kept", nobody_judges, lambda _: None)
-    take = recorded(spool, sound)
 
-    state = watched(library, take, until="end")
+    active, state = record(library, spool, sound)
 
     assert "failed" == state
     assert not (tmp_path / "kept").exists()
-    assert take.folder.raw.is_file()
+    assert active.folder.raw.is_file()
     with pytest.raises(HarnessError, match="read back"):
-        library.keep(take)
+        library.publish(active)
 
 
 def test_a_server_that_ends_waits_for_no_verdict(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """Whoever asked gets none, within moments, and the program is not held up by the judge."""
     asked, never = threading.Event(), threading.Event()
     folder = tmp_path / "kept"
-    take = recorded(spool, sound)
-    watched(Library("daily", folder, nobody_judges, lambda _: None), take, until="end")
+    active, _ = record(Library("daily", folder, nobody_judges, lambda _: None), spool, sound)
 
-    def judge(_: Path) -> Verdict:
+    def judge(_: Path) -> ReportSummary:
         asked.set()
         never.wait()
         raise NotImplementedError
 
     library = Library("daily", folder, judge, lambda _: None)
-    with RoomServer(recordings=folder, versions={}, open_room="daily", library=library) as server:
-        token = server._admission.issue(Grant(role="recorder", room="daily"))
+    with RoomServer(
+        recordings=folder, versions={}, library=library, options=ServeOptions(public_room="daily")
+    ) as server:
+        token = server._admission.issue(Token(role="recorder", room="daily"))
         request = urllib.request.Request(  # noqa: S310 - our own server
-            f"{server.url}/library/{take.id}/verify",
+            f"{server.url}/library/{active.id}/verify",
             method="POST",
             headers={"Authorization": f"Bearer {token}", "Origin": server.url},
         )
@@ -177,7 +193,7 @@ def test_a_recording_that_is_freed_before_its_end_is_listed_as_failed(
     """It does not stay as one that is being recorded."""
     library = Library("daily", tmp_path / "kept", nobody_judges, lambda _: None)
 
-    state = watched(library, recorded(spool, sound), until="clean")
+    _, state = record(library, spool, sound, until="clean")
 
     assert "failed" == state
     assert [] == list(tmp_path.glob("kept/*"))
@@ -185,21 +201,21 @@ def test_a_recording_that_is_freed_before_its_end_is_listed_as_failed(
 
 def test_an_address_is_good_for_so_long(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """A download's for a minute, a film's for an hour; who asks for a film again meanwhile has the same one."""
-    take = recorded(spool, sound)
-    take.end()
+    active = recorded(spool, sound)
+    active.finish_with_manifest()
     now = [0.0]
     with RoomServer(recordings=tmp_path, versions={}) as server:
-        downloads = server._app.downloads
+        downloads = server._web_app.downloads
         downloads._clock = lambda: now[0]
 
         async def sent(_: int) -> None:
             return
 
         addresses = {
-            59: downloads.address(take, sent),
-            3599: downloads.watch(take.path, "audio/webm", None, WATCHED_WITHIN)[0],
+            59: downloads.issue_download(active, sent),
+            3599: downloads.issue_playback(active.path, "audio/webm", None, PLAYABLE_FOR)[0],
         }
-        assert addresses[3599] == downloads.watch(take.path, "audio/webm", None, WATCHED_WITHIN)[0]
+        assert addresses[3599] == downloads.issue_playback(active.path, "audio/webm", None, PLAYABLE_FOR)[0]
 
         def status(address: str) -> int:
             try:
@@ -218,12 +234,12 @@ def test_an_address_is_good_for_so_long(spool: Spool, sound: bytes, tmp_path: Pa
 
 def test_a_film_is_sent_as_one_whatever_its_manifest_says(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """One from elsewhere could call it a page."""
-    take = recorded(spool, sound)
-    take.end()
+    active = recorded(spool, sound)
+    active.finish_with_manifest()
     with RoomServer(recordings=tmp_path, versions={}) as server:
         kinds = {}
         for told in ("audio/webm;codecs=opus", "text/html"):
-            address, _ = server._app.downloads.watch(take.path, told, None, WATCHED_WITHIN)
+            address, _ = server._web_app.downloads.issue_playback(active.path, told, None, PLAYABLE_FOR)
             with urllib.request.urlopen(server.url + address) as answer:  # noqa: S310 - our own server
                 kinds[told] = answer.headers["Content-Type"]
 
@@ -234,7 +250,7 @@ def test_a_recording_that_never_began_is_not_listed(spool: Spool, tmp_path: Path
     """Nobody can want it, and many of them would push the others out of the list."""
     library = Library("daily", tmp_path / "kept", nobody_judges, lambda _: None)
 
-    assert "gone" == watched(library, begin(spool), until="clean")
+    assert "gone" == record(library, spool, b"", until="clean")[1]
 
 
 def test_a_finished_download_does_not_keep_a_recording_out_of_the_library(
@@ -273,7 +289,9 @@ def test_a_finished_download_does_not_keep_a_recording_out_of_the_library(
             sent.set()
             await answer(tape, "cleaned")
 
-    with RoomServer(recordings=folder, versions={}, open_room="room", library=library) as server:
+    with RoomServer(
+        recordings=folder, versions={}, library=library, options=ServeOptions(public_room="room")
+    ) as server:
         asyncio.run(take_home(server))
 
         assert ["published"] == [one["state"] for one in library.listed()]
@@ -282,9 +300,9 @@ def test_a_finished_download_does_not_keep_a_recording_out_of_the_library(
 
 def test_a_link_is_not_listed_and_a_copy_hides_nothing(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """An archive of recordings that was unpacked here may hold either; a name need not be text."""
-    take = recorded(spool, sound, recordName="standup")
-    take.end()
-    kept = take.keep(tmp_path / "kept")
+    active = recorded(spool, sound, recordName="standup")
+    active.finish_with_manifest()
+    kept = active.publish(tmp_path / "kept")
     assert kept is not None
     folder = kept.path.parent
     secret = tmp_path / "secret"
@@ -298,7 +316,7 @@ def test_a_link_is_not_listed_and_a_copy_hides_nothing(spool: Spool, sound: byte
     (folder / "link.webm").symlink_to(secret)
     library = Library("daily", folder, nobody_judges, lambda _: None)
 
-    library.read()
+    library.read_folder()
 
     listed = library.listed()
     assert ["copy.webm", "odd \ufffd.webm", "standup.webm"] == sorted(str(one["name"]) for one in listed)
@@ -307,54 +325,39 @@ def test_a_link_is_not_listed_and_a_copy_hides_nothing(spool: Spool, sound: byte
 
 def test_a_film_whose_name_is_no_text_is_served(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """By a name that is."""
-    take = recorded(spool, sound)
-    take.end()
+    active = recorded(spool, sound)
+    active.finish_with_manifest()
     odd = tmp_path / os.fsdecode(b"odd \xff.webm")
-    odd.write_bytes(take.path.read_bytes())
+    odd.write_bytes(active.path.read_bytes())
     with RoomServer(recordings=tmp_path, versions={}) as server:
-        address, _ = server._app.downloads.watch(odd, "audio/webm", None, WATCHED_WITHIN)
+        address, _ = server._web_app.downloads.issue_playback(odd, "audio/webm", None, PLAYABLE_FOR)
         with urllib.request.urlopen(server.url + address) as answer:  # noqa: S310 - our own server
             assert odd.read_bytes() == answer.read()
 
 
 def test_who_asks_again_for_a_download_has_the_same_address(spool: Spool, sound: bytes) -> None:
     """However often: what is remembered for each is one address, which is good for a minute from then on."""
-    take = recorded(spool, sound)
-    take.end()
+    active = recorded(spool, sound)
+    active.finish_with_manifest()
     now = [0.0]
     downloads = Downloads(clock=lambda: now[0])
 
     async def sent(_: int) -> None:
         return
 
-    first = downloads.address(take, sent)
+    first = downloads.issue_download(active, sent)
     now[0] = 59
-    assert first == downloads.address(take, sent)
+    assert first == downloads.issue_download(active, sent)
     now[0] = 200
-    assert first != downloads.address(take, sent)
+    assert first != downloads.issue_download(active, sent)
 
 
 def test_why_a_recording_failed_says_nothing_of_where_it_lay(spool: Spool, tmp_path: Path) -> None:
     """It is told to everybody in the room, and to who looks on."""
     library = Library("daily", spool.root.parent, nobody_judges, lambda _: None)
-    take = begin(spool)
-    take.chunk(0, 0, memoryview(b"nothing that can be read"))
 
-    async def listed() -> str:
-        ended = asyncio.Event()
+    record(library, spool, b"nothing that can be read")
 
-        async def changed(now: list[dict[str, object]]) -> None:
-            if now and now[0]["state"] == "failed":
-                ended.set()
-
-        library.open(None, None, changed)  # type: ignore[arg-type] - nobody asks it for anything here
-        library.begin(take)
-        with contextlib.suppress(HarnessError):
-            await asyncio.to_thread(take.end)
-        await asyncio.wait_for(ended.wait(), 10)
-        return str(library.listed()[0]["reason"])
-
-    reason = asyncio.run(listed())
-
+    reason = str(library.listed()[0]["reason"])
     assert "holds nothing that can be read" in reason
     assert str(tmp_path) not in reason

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError
-from harness.server.access.limits import Limits, Rate, too_deep
+from harness.server.access.limits import Rate, ServerLimits, is_too_deep
 
 pytestmark = pytest.mark.parallel
 
@@ -19,10 +19,10 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "security.md"
 
 def test_limits_are_read_by_name_and_number() -> None:
     """With dashes or without, whole or not, and in thousands."""
-    limits = Limits.parse(["participants=10", "recording-bytes=2G", "comes_back=2.5", "idle = 1k"])
+    limits = ServerLimits.parse(["participants=10", "recording-bytes=2G", "comes_back=2.5", "idle = 1k"])
 
     assert asdict(limits) == asdict(
-        Limits(participants=10, recording_bytes=2_000_000_000, comes_back=2.5, idle=1_000.0)
+        ServerLimits(participants=10, recording_bytes=2_000_000_000, comes_back=2.5, idle=1_000.0)
     )
 
 
@@ -31,11 +31,11 @@ def test_what_was_saved_up_can_be_said_at_once_and_then_so_much_a_second() -> No
     now = 0.0
     rate = Rate(2, clock=lambda: now)
 
-    at_once = sum(rate.takes_one() for _ in range(100))
+    at_once = sum(rate.accept() for _ in range(100))
     now = 1.5
-    later = sum(rate.takes_one() for _ in range(100))
+    later = sum(rate.accept() for _ in range(100))
     now = 1_000_000.0
-    much_later = sum(rate.takes_one() for _ in range(100))
+    much_later = sum(rate.accept() for _ in range(100))
 
     assert (at_once, later, much_later) == (40, 3, 40)
 
@@ -55,7 +55,7 @@ def test_what_was_saved_up_can_be_said_at_once_and_then_so_much_a_second() -> No
 )
 def test_nesting_is_counted_outside_of_strings(text: str, *, deep: bool) -> None:
     """Three are allowed here."""
-    assert too_deep(text, 3) == deep
+    assert is_too_deep(text, 3) == deep
 
 
 @pytest.mark.parametrize("text", ["[" * 17 + '"' + '\\"' * 2_000_000, "[" * 17 + '"' * 2_000_001, "[" * 17 + '"\\'])
@@ -63,7 +63,7 @@ def test_nesting_is_measured_in_one_pass(text: str) -> None:
     """However quotes and backslashes follow each other, closed or not."""
     began = time.process_time()
 
-    assert too_deep(text, 16)
+    assert is_too_deep(text, 16)
     assert time.process_time() - began < 5
 
 
@@ -71,13 +71,13 @@ def test_nesting_is_measured_in_one_pass(text: str) -> None:
 def test_what_can_not_work_is_no_limit(given: str) -> None:
     """Numbers in synthetic media, names in timelines and aiohttp have bounds of their own."""
     with pytest.raises(ConfigError, match="at most"):
-        Limits.parse([given])
+        ServerLimits.parse([given])
 
 
 def test_each_limit_is_told_of_with_its_default() -> None:
     """As it is named on the command line."""
     told = re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
 
-    assert [(name.replace("_", "-"), float(value)) for name, value in asdict(Limits()).items()] == [
+    assert [(name.replace("_", "-"), float(value)) for name, value in asdict(ServerLimits()).items()] == [
         (name, float(value)) for name, value in told
     ]

@@ -13,10 +13,10 @@ from harness.recording.recording import LARGEST_MANIFEST, Manifest
 from harness.recording.spool import recover
 from harness.recording.spool.manifest_budget import PAGE_EVENTS, ROOM_EVENTS, SERVER_ALARMS, manifest_bytes
 from harness.recording.timeline import Event, Member
-from harness.server.access.limits import _MOST, MOST_TILES, Limits
-from harness.server.rooms.messages import MixerEvent, Statistics, Ticks
-from harness.server.spool import active_recording as take_module
-from harness.server.spool.active_recording import Happened
+from harness.server.access.limits import _MAXIMA, MAX_TILES, ServerLimits
+from harness.server.member_event import MemberEvent
+from harness.server.spool import recording_log
+from harness.server.spool.messages import MixerEvent, Statistics, Ticks
 from harness.verification.measures import connections as statistics_module
 from tests.support.spooling import OFFSET, STARTED, begin, recorded
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.parallel
 WIDE = "\N{GRINNING FACE}"
 TILE = {"participant": WIDE * 200, "x": 65_535, "y": 65_535, "width": 65_535, "height": 65_535}
 LARGEST_EVENTS: tuple[dict[str, Any], ...] = (
-    {"time": -1e13 / 3, "event": "layout", "tiles": [TILE] * MOST_TILES},
+    {"time": -1e13 / 3, "event": "layout", "tiles": [TILE] * MAX_TILES},
     {"time": 1, "event": "alarm", "message": WIDE * 2_000},
     {"time": 1, "event": "alarm", "message": '"\\' * 1_000},
     {"time": 1.5, "event": "join", "participant": WIDE * 200},
@@ -39,17 +39,17 @@ LARGEST_EVENTS: tuple[dict[str, Any], ...] = (
 )
 
 
-def manifest_size(take: ActiveRecording) -> int:
+def manifest_size(active: ActiveRecording) -> int:
     """Return how large the manifest of a recording is that ends now."""
-    return len(take.end().model_dump_json(by_alias=True, indent=1).encode())
+    return len(active.finish_with_manifest().model_dump_json(by_alias=True, indent=1).encode())
 
 
 def fed(spool: Spool, sound: bytes) -> ActiveRecording:
     """Return a recording in a page of somebody else's, which reports who is there."""
-    take = begin(spool, presence_from_server=False)
-    take.recorder("started", STARTED)
-    take.chunk(0, 0, memoryview(sound))
-    return take
+    active = begin(spool, presence_from_server=False)
+    active.log.add_recorder_state("started", STARTED)
+    active.add_chunk(0, 0, memoryview(sound))
+    return active
 
 
 @pytest.mark.parametrize("event", LARGEST_EVENTS)
@@ -60,9 +60,9 @@ def test_an_event_fills_no_more_of_a_manifest_than_is_counted(
     message = MixerEvent.model_validate(event)
     line = message.model_dump(exclude_none=True, exclude={"remote_server", "marker"})
     one, more = fed(spool, sound), fed(spool, sound)
-    one.event(message)
+    one.log.add_event(message)
     for _ in range(11):
-        more.event(message)
+        more.log.add_event(message)
 
     grown = (manifest_size(more) - manifest_size(one)) / 10
 
@@ -72,7 +72,7 @@ def test_an_event_fills_no_more_of_a_manifest_than_is_counted(
 def test_the_limits_leave_a_manifest_that_can_be_read() -> None:
     """The worst case of each kind together; what does not grow with time has the rest."""
     pause = Event(at=-1e10 / 3, event="pause", seconds=1e10 / 3)
-    pauses = take_module._MOST_EVENTS // 2 * manifest_bytes(pause.model_dump(exclude_none=True))
+    pauses = recording_log._MAX_EVENTS // 2 * manifest_bytes(pause.model_dump(exclude_none=True))
     texts = 4 * (LONGEST_NAME + 16 * 2_000)
 
     assert PAGE_EVENTS + ROOM_EVENTS + SERVER_ALARMS + pauses + texts <= LARGEST_MANIFEST
@@ -81,31 +81,31 @@ def test_the_limits_leave_a_manifest_that_can_be_read() -> None:
 @pytest.mark.parametrize("letter", [WIDE, "\\", "\n", "\x01"])
 def test_the_longest_lines_can_be_read_again(letter: str, spool: Spool, sound: bytes) -> None:
     """Whatever letters they are made of; a recording with one of them is finished."""
-    take = recorded(spool, sound)
-    room = Limits().spool_message
+    active = recorded(spool, sound)
+    room = ServerLimits().spool_message
     report = [{f"{number:{letter}<128}": letter * 128 for number in range(64)}] * 64
     statistics = {"type": "stats", "time": STARTED + OFFSET, "participant": "bob", "report": report}
     while len(json.dumps(statistics, ensure_ascii=False).encode()) > room:
         report.pop()
     ticks = {"type": "ticks", "first": 2**62, "written": [-1e13 / 3] * 4_096}
 
-    take.statistics(Statistics.model_validate_json(json.dumps(statistics)))
-    take.ticks(**Ticks.model_validate_json(json.dumps(ticks)).model_dump(exclude={"type"}))
+    active.statistics.add(Statistics.model_validate_json(json.dumps(statistics)))
+    active.add_ticks(**Ticks.model_validate_json(json.dumps(ticks)).model_dump(exclude={"type"}))
 
-    take.end()
-    assert max(map(len, take.folder.statistics.read_bytes().splitlines())) < LONGEST_LINE
-    assert max(map(len, take.folder.log.read_bytes().splitlines())) < LONGEST_LINE
+    active.finish_with_manifest()
+    assert max(map(len, active.folder.statistics.read_bytes().splitlines())) < LONGEST_LINE
+    assert max(map(len, active.folder.log.read_bytes().splitlines())) < LONGEST_LINE
 
 
 def test_what_is_told_beside_a_recording_can_be_recovered_and_verified() -> None:
     """Logs and statistics have bounds where they are read as well; those where they come in are not higher."""
-    assert Limits().notes_bytes <= _MOST["notes_bytes"] <= recover._LARGEST_LOG
-    assert _MOST["notes_bytes"] <= statistics_module._LARGEST_FILE
+    assert ServerLimits().notes_bytes <= _MAXIMA["notes_bytes"] <= recover._LARGEST_LOG
+    assert _MAXIMA["notes_bytes"] <= statistics_module._LARGEST_FILE
 
 
 def test_a_room_has_no_more_participants_than_a_layout_has_tiles() -> None:
     """A recording of everybody would end with the first layout that it reports."""
-    tiles = [{**TILE, "participant": "a"}] * _MOST["participants"]
+    tiles = [{**TILE, "participant": "a"}] * _MAXIMA["participants"]
 
     MixerEvent.model_validate({"time": 1, "event": "layout", "tiles": tiles})
 
@@ -115,35 +115,38 @@ def test_events_that_a_manifest_can_not_hold_are_dropped(
     event: dict[str, Any], spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their bytes count, and not only how many there are; the recording goes on."""
-    monkeypatch.setattr(take_module, "PAGE_EVENTS", 2_000_000)
-    take = fed(spool, sound)
+    monkeypatch.setattr(recording_log, "PAGE_EVENTS", 2_000_000)
+    active = fed(spool, sound)
     message = MixerEvent.model_validate(event)
 
     for _ in range(1_000):
-        take.event(message)
+        active.log.add_event(message)
 
-    assert take.takes_more
-    assert manifest_size(take) <= 2_010_000
-    assert "The manifest can hold no more events of the page: later ones are not in it." in take.end().alarms
+    assert "recording" == active.state
+    assert manifest_size(active) <= 2_010_000
+    assert (
+        "The manifest can hold no more events of the page: later ones are not in it."
+        in active.finish_with_manifest().alarms
+    )
 
 
 def test_joins_that_a_manifest_can_not_list_are_left_out_with_their_leaves(
     spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody who joins and leaves very often ends nobody's recording; who was listed is listed until the end."""
-    monkeypatch.setattr(take_module, "ROOM_EVENTS", 100_000)
-    take = recorded(spool, sound)
+    monkeypatch.setattr(recording_log, "ROOM_EVENTS", 100_000)
+    active = recorded(spool, sound)
     bob = Member(name="bob", marker=1)
-    take.happened(Happened(STARTED + OFFSET, "join", bob))
+    active.log.add_member_event(MemberEvent(STARTED + OFFSET, "join", bob))
     for number in range(2_000):
         mallory = Member(name=f"mallory {number}", marker=2)
-        take.happened(Happened(STARTED + OFFSET + 10, "join", mallory))
-        take.happened(Happened(STARTED + OFFSET + 20, "leave", mallory))
-    take.happened(Happened(STARTED + OFFSET + 500, "leave", bob))
+        active.log.add_member_event(MemberEvent(STARTED + OFFSET + 10, "join", mallory))
+        active.log.add_member_event(MemberEvent(STARTED + OFFSET + 20, "leave", mallory))
+    active.log.add_member_event(MemberEvent(STARTED + OFFSET + 500, "leave", bob))
 
-    manifest = take.end()
+    manifest = active.finish_with_manifest()
 
-    assert manifest_size(take) <= 110_000
+    assert manifest_size(active) <= 110_000
     assert [(0.0, pytest.approx(0.5, abs=0.2))] == manifest.timeline.present("bob", 1.0)
     listed = [member.name for member in manifest.timeline.members]
     assert 100 < len(listed) < 1_000
@@ -151,15 +154,15 @@ def test_joins_that_a_manifest_can_not_list_are_left_out_with_their_leaves(
         kinds = [event.event for event in manifest.timeline.events if event.participant == name]
         assert name == "alice" or ["join", "leave"] == kinds
     assert ("More participants came and went than the manifest can list.",) == manifest.alarms
-    assert Manifest.read(take.end().recording.manifest) == manifest
+    assert Manifest.read(active.finish_with_manifest().recording.manifest) == manifest
 
 
 def test_alarms_of_the_server_have_an_end(spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page may fall silent again and again."""
-    monkeypatch.setattr(take_module, "SERVER_ALARMS", 10_000)
-    take = recorded(spool, sound)
+    monkeypatch.setattr(recording_log, "SERVER_ALARMS", 10_000)
+    active = recorded(spool, sound)
 
     for _ in range(1_000):
-        take.alarm(1.0, "Nothing comes from the page.")
+        active.log.add_alarm(1.0, "Nothing comes from the page.")
 
-    assert manifest_size(take) <= 13_000
+    assert manifest_size(active) <= 13_000

@@ -68,7 +68,7 @@ def lost(spool: aiohttp.ClientWebSocketResponse) -> None:
 def noticed(server: RoomServer) -> None:
     """Wait until the server has noticed that every connection of a recording is lost."""
     breath = threading.Event()
-    while any(socket._request.transport is not None for socket in server._app._spool_sockets._open):
+    while any(socket._request.transport is not None for socket in server._web_app.spool_sockets._open):
         breath.wait(0.01)
 
 
@@ -147,9 +147,9 @@ def test_a_page_that_comes_back_to_a_recording_that_fails_gets_the_reason(
         if late:
             await asyncio.to_thread(noticed, wire.server)
             disk.go_on.set()
-            (take,) = wire.server._app.spool.takes.values()
+            (active,) = wire.server._spool.recordings.values()
             with contextlib.suppress(HarnessError):
-                await asyncio.to_thread(take.finish)
+                await asyncio.to_thread(active.finish)
         again = await wire.open("/spool")
         await again.send_json(resume)
         await answer(again, "ready")

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.server.access.limits import Limits
-from harness.server.access.tokens import Admission, Grant
-from harness.server.rooms.signaling import Member, Signaling
+from harness.server.access.limits import ServerLimits
+from harness.server.access.tokens import Admission, Token
+from harness.server.rooms.signaling import Signaling
 
 if TYPE_CHECKING:
-    from harness.server.rooms.outgoing import Send
-    from harness.server.spool.active_recording import Happened
+    from harness.server.member_event import MemberEvent
+    from harness.server.rooms.members import Member
+    from harness.server.rooms.outgoing import Outgoing
 
 pytestmark = pytest.mark.parallel
 
@@ -27,19 +28,19 @@ SMALL = {"width": 640.0, "height": 360.0, "frameRate": 15.0}
 class Server:
     """A signalling server without a network; ``sent`` holds what every connection was sent."""
 
-    limits: Limits = field(default_factory=Limits)
+    limits: ServerLimits = field(default_factory=ServerLimits)
     now: float = 5_000.0
     admission: Admission = field(default_factory=Admission)
     sent: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
-    told: list[Happened] = field(default_factory=list)
+    events: list[MemberEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.signaling = Signaling(
             self.admission,
             self.limits,
             lambda: self.now,
-            tell=lambda _, happened: self.told.append(happened),
+            on_member_event=lambda _, event: self.events.append(event),
             recordings=lambda _: [],
         )
 
@@ -48,17 +49,17 @@ class Server:
         text = message if isinstance(message, str) else json.dumps(message)
         self.deliver(self.signaling.receive(connection, text))
 
-    def lose(self, connection: int) -> None:
+    def disconnect(self, connection: int) -> None:
         """End a connection for good."""
         self.deliver(self.signaling.disconnect(connection, "connection lost"))
 
     def enter(self, connection: int, name: str, *, room: str = "daily", **hello: Any) -> dict[str, Any]:
         """Let somebody in by token; return the answer."""
-        token = self.admission.issue(Grant(role="participant", room=room, name=name))
+        token = self.admission.issue(Token(role="participant", room=room, name=name))
         self.say(connection, {"type": "hello", "token": token, **hello})
         return self.sent[connection][-1]
 
-    def heard(self, connection: int) -> list[dict[str, Any]]:
+    def take_sent(self, connection: int) -> list[dict[str, Any]]:
         """Return, once, what a connection was sent."""
         return self.sent.pop(connection, [])
 
@@ -66,7 +67,7 @@ class Server:
         """Forget what was sent so far."""
         self.sent.clear()
 
-    def deliver(self, sends: list[Send]) -> None:
+    def deliver(self, sends: list[Outgoing]) -> None:
         """Note what is sent."""
         for send in sends:
             self.sent.setdefault(send.connection, []).append(json.loads(send.text))
@@ -106,10 +107,10 @@ def test_those_in_the_room_hear_of_a_newcomer(server: Server) -> None:
 
     welcome = server.enter(2, "bob", media="camera")
 
-    (joined,) = server.heard(1)
+    (joined,) = server.take_sent(1)
     assert "joined" == joined["type"]
     assert (welcome["id"], "bob", None) == tuple(joined["member"][key] for key in ("id", "name", "marker"))
-    assert ["welcome"] == [message["type"] for message in server.heard(2)]
+    assert ["welcome"] == [message["type"] for message in server.take_sent(2)]
 
 
 def test_the_token_of_the_spool_is_the_members_own(server: Server) -> None:
@@ -118,32 +119,32 @@ def test_the_token_of_the_spool_is_the_members_own(server: Server) -> None:
     token = welcome["spool_token"]
 
     grants = [server.admission.redeem(token, "recorder") for _ in range(2)]
-    server.lose(1)
+    server.disconnect(1)
 
-    assert [Grant(role="recorder", room="daily", name="alice", subject=welcome["id"])] * 2 == grants
+    assert [Token(role="recorder", room="daily", name="alice", subject=welcome["id"])] * 2 == grants
     assert server.admission.redeem(token, "recorder") is None
 
 
 def test_a_viewer_hears_of_recordings_and_of_nobody(server: Server) -> None:
     """They are in no room, and what they may do ends with their connection."""
-    server.admission.open_room = "daily"
+    server.admission.public_room = "daily"
     alice = server.enter(1, "alice")
     server.say(2, {"type": "hello", "role": "viewer"})
-    (looking,) = server.heard(2)
+    (looking,) = server.take_sent(2)
     server.quiet()
 
     server.enter(3, "bob")
     server.say(1, {"type": "state", "audio": False, "video": True})
-    server.deliver(server.signaling.announce("daily", {"type": "recordings", "recordings": []}))
+    server.deliver(server.signaling.broadcast("daily", {"type": "recordings", "recordings": []}))
     server.say(2, {"type": "ping", "sent": 1})
 
     assert ["viewing", "daily", []] == [looking[key] for key in ("type", "room", "recordings")]
-    assert ["recordings", "pong"] == [message["type"] for message in server.heard(2)]
-    assert ["joined", "recordings"] == [message["type"] for message in server.heard(1)]
+    assert ["recordings", "pong"] == [message["type"] for message in server.take_sent(2)]
+    assert ["joined", "recordings"] == [message["type"] for message in server.take_sent(1)]
     assert 2 == len(server.signaling.rooms["daily"].members)
     assert server.admission.redeem(looking["token"], "viewer")
     assert not server.admission.redeem(looking["token"], "recorder")
-    server.lose(2)
+    server.disconnect(2)
     assert not server.admission.redeem(looking["token"], "viewer")
     assert server.admission.redeem(alice["spool_token"], "recorder")
 
@@ -160,7 +161,7 @@ def test_a_viewer_hears_of_recordings_and_of_nobody(server: Server) -> None:
 )
 def test_a_viewer_says_nothing_in_the_room(server: Server, message: dict[str, Any]) -> None:
     """Who tries is hung up on, and heard by nobody."""
-    server.admission.open_room = "daily"
+    server.admission.public_room = "daily"
     server.enter(1, "alice")
     server.say(2, {"type": "hello", "role": "viewer"})
     server.quiet()
@@ -173,10 +174,10 @@ def test_a_viewer_says_nothing_in_the_room(server: Server, message: dict[str, An
 
 def test_viewers_are_let_in_up_to_the_limit() -> None:
     """One more is told so; when one goes there is room again."""
-    server = Server(limits=Limits(viewers=1), admission=Admission(open_room="daily"))
+    server = Server(limits=ServerLimits(viewers=1), admission=Admission(public_room="daily"))
     for number in (1, 2):
         server.say(number, {"type": "hello", "role": "viewer"})
-    server.lose(1)
+    server.disconnect(1)
     server.say(3, {"type": "hello", "role": "viewer"})
 
     assert ["viewing", "error", "viewing"] == [server.sent[number][0]["type"] for number in (1, 2, 3)]
@@ -185,7 +186,7 @@ def test_viewers_are_let_in_up_to_the_limit() -> None:
 
 def test_who_is_not_admitted_is_told_and_hung_up_on(server: Server) -> None:
     """A token works once; the second to show it is refused, and the first stays."""
-    token = server.admission.issue(Grant(role="participant", room="daily", name="alice"))
+    token = server.admission.issue(Token(role="participant", room="daily", name="alice"))
     server.say(1, {"type": "hello", "token": token})
 
     server.say(2, {"type": "hello", "token": token})
@@ -202,7 +203,7 @@ def test_a_hello_comes_first(server: Server, message: dict[str, Any]) -> None:
     """Anything else from a stranger closes the connection."""
     server.say(1, message)
 
-    assert [("error", "Say hello first.")] == [(sent["type"], sent["message"]) for sent in server.heard(1)]
+    assert [("error", "Say hello first.")] == [(sent["type"], sent["message"]) for sent in server.take_sent(1)]
     assert {1} == server.closed
 
 
@@ -223,10 +224,10 @@ def test_leaving_is_told_to_the_others_once(server: Server) -> None:
     server.quiet()
 
     server.say(2, {"type": "bye"})
-    server.lose(2)
+    server.disconnect(2)
 
-    assert [{"type": "left", "id": bob, "reason": "left"}] == server.heard(1)
-    assert [] == server.heard(2)
+    assert [{"type": "left", "id": bob, "reason": "left"}] == server.take_sent(1)
+    assert [] == server.take_sent(2)
 
 
 def test_a_lost_connection_is_told_as_such(server: Server) -> None:
@@ -235,9 +236,9 @@ def test_a_lost_connection_is_told_as_such(server: Server) -> None:
     bob = server.enter(2, "bob")["id"]
     server.quiet()
 
-    server.lose(2)
+    server.disconnect(2)
 
-    assert [{"type": "left", "id": bob, "reason": "connection lost"}] == server.heard(1)
+    assert [{"type": "left", "id": bob, "reason": "connection lost"}] == server.take_sent(1)
 
 
 def test_a_stranger_who_hangs_up_is_no_news(server: Server) -> None:
@@ -245,7 +246,7 @@ def test_a_stranger_who_hangs_up_is_no_news(server: Server) -> None:
     server.enter(1, "alice")
     server.quiet()
 
-    server.lose(99)
+    server.disconnect(99)
 
     assert {} == server.sent
 
@@ -274,7 +275,7 @@ def test_news_of_a_member_stays_in_the_room(server: Server, message: dict[str, A
 
     server.say(1, message)
 
-    assert [expected | {"id": alice}] == server.heard(2) == server.heard(3)
+    assert [expected | {"id": alice}] == server.take_sent(2) == server.take_sent(3)
     assert {} == server.sent
 
 
@@ -301,7 +302,7 @@ def test_a_signal_reaches_its_member_alone(server: Server) -> None:
     server.say(1, {"type": "signal", "to": bob, "data": {"description": description}})
     server.say(1, {"type": "signal", "to": bob, "data": {"candidate": candidate}})
 
-    first, second = server.heard(2)
+    first, second = server.take_sent(2)
     assert {"type": "signal", "from": alice, "data": {"description": description}} == first
     assert {"type": "signal", "from": alice, "data": {"candidate": candidate}} == second
     assert {} == server.sent
@@ -315,7 +316,7 @@ def test_a_receipt_reaches_its_member_alone(server: Server) -> None:
 
     server.say(2, {"type": "received", "member": alice})
 
-    assert [{"type": "received", "from": bob}] == server.heard(1)
+    assert [{"type": "received", "from": bob}] == server.take_sent(1)
     assert {} == server.sent
 
 
@@ -339,13 +340,13 @@ def test_a_ping_is_answered_with_the_rooms_time(server: Server) -> None:
 
     server.say(1, {"type": "ping", "sent": 17.25})
 
-    assert [{"type": "pong", "sent": 17.25, "time": 5_000.0, "acked_seq": 0}] == server.heard(1)
+    assert [{"type": "pong", "sent": 17.25, "time": 5_000.0, "acked_seq": 0}] == server.take_sent(1)
 
 
 def test_names_are_made_unlike(server: Server) -> None:
     """The second alice is alice 2, and a third takes the name that became free."""
     names = [server.enter(connection, "alice")["name"] for connection in (1, 2, 3)]
-    server.lose(2)
+    server.disconnect(2)
 
     again = server.enter(4, "alice")["name"]
 
@@ -372,7 +373,7 @@ def test_who_comes_back_keeps_the_marker(server: Server) -> None:
     """One name in a recording has one marker, however often they leave."""
     server.enter(1, "alice")
     first = server.enter(2, "bob")["marker"]
-    server.lose(2)
+    server.disconnect(2)
     other = server.enter(3, "carol")["marker"]
 
     again = server.enter(4, "bob")["marker"]
@@ -385,7 +386,7 @@ def test_two_in_the_room_never_have_the_same_marker(server: Server) -> None:
     alice = server.enter(1, "alice")["marker"]
     for number in range(255):
         server.enter(2, f"visitor {number}")
-        server.lose(2)
+        server.disconnect(2)
 
     bob = server.enter(3, "bob")["marker"]
 
@@ -399,10 +400,10 @@ def test_everybody_who_comes_and_goes_is_told_of(server: Server) -> None:
     server.enter(2, "bob", media="camera")
     room = server.signaling.rooms["daily"]
     server.now += 250
-    server.lose(2)
+    server.disconnect(2)
 
     assert [(5_000, "join", "alice"), (5_250, "join", "bob"), (5_500, "leave", "bob")] == [
-        (happened.time, happened.event, happened.member.name) for happened in server.told
+        (happened.time, happened.event, happened.member.name) for happened in server.events
     ]
     assert [(5_000, "alice")] == [(joined.time, joined.member.name) for joined in room.joins.values()]
     assert {"alice": 0, "bob": None} == room.markers_by_name
@@ -412,7 +413,7 @@ def test_an_empty_room_is_gone(server: Server) -> None:
     """The next to come finds a new one."""
     server.enter(1, "alice")
 
-    server.lose(1)
+    server.disconnect(1)
 
     assert {} == server.signaling.rooms
 
@@ -449,7 +450,7 @@ def test_a_malformed_message_closes_its_own_connection_only(server: Server, text
 
     server.say(1, text)
 
-    (answer,) = server.heard(1)
+    (answer,) = server.take_sent(1)
     assert "error" == answer["type"]
     assert answer["message"].startswith("Malformed message: ")
     assert "\n" not in answer["message"]
@@ -478,12 +479,12 @@ def test_whatever_is_said_is_answered_without_a_crash(message: object) -> None:
 
 def test_a_full_room_takes_nobody_more() -> None:
     """The one too many is told how many there may be; when somebody leaves there is room again."""
-    server = Server(limits=Limits(participants=2))
+    server = Server(limits=ServerLimits(participants=2))
     server.enter(1, "alice")
     server.enter(2, "bob")
 
     refused = server.enter(3, "carol")
-    server.lose(2)
+    server.disconnect(2)
     admitted = server.enter(4, "carol")
 
     assert ("error", "welcome") == (refused["type"], admitted["type"])
@@ -493,7 +494,7 @@ def test_a_full_room_takes_nobody_more() -> None:
 
 def test_a_full_server_opens_no_more_rooms() -> None:
     """The rooms that are there still take people."""
-    server = Server(limits=Limits(rooms=1))
+    server = Server(limits=ServerLimits(rooms=1))
     server.enter(1, "alice")
 
     refused = server.enter(2, "bob", room="other")
@@ -504,7 +505,7 @@ def test_a_full_server_opens_no_more_rooms() -> None:
 
 
 def _drop(server: Server, connection: int) -> Member:
-    member = server.signaling.lose(connection)
+    member = server.signaling.mark_lost(connection)
     assert member is not None
     return member
 
@@ -522,9 +523,9 @@ def test_a_lost_connection_is_taken_up_again_and_nothing_is_missed(server: Serve
     server.say(3, {"type": "hello", "resume": bob["resume"], "received_seq": 1})
 
     assert [{"type": "resumed", "acked_seq": 1}, "received", "state"] == [
-        message if message["type"] == "resumed" else message["type"] for message in server.heard(3)
+        message if message["type"] == "resumed" else message["type"] for message in server.take_sent(3)
     ]
-    assert ["received"] == [message["type"] for message in server.heard(1)]
+    assert ["received"] == [message["type"] for message in server.take_sent(1)]
 
 
 def test_what_was_heard_is_not_kept(server: Server) -> None:
@@ -539,8 +540,8 @@ def test_what_was_heard_is_not_kept(server: Server) -> None:
     server.quiet()
     server.say(3, {"type": "hello", "resume": bob["resume"], "received_seq": 2})
 
-    assert ["resumed"] == [message["type"] for message in server.heard(3)]
-    assert 0 == len(member.unheard)
+    assert ["resumed"] == [message["type"] for message in server.take_sent(3)]
+    assert 0 == len(member.backlog.messages)
 
 
 def test_a_connection_that_is_not_known_to_be_lost_can_be_taken_up_on_another_one(server: Server) -> None:
@@ -550,11 +551,11 @@ def test_a_connection_that_is_not_known_to_be_lost_can_be_taken_up_on_another_on
     server.quiet()
 
     server.say(3, {"type": "hello", "resume": bob["resume"], "received_seq": 0})
-    gone = server.signaling.lose(2)
+    gone = server.signaling.mark_lost(2)
 
     assert gone is None
     assert {"alice", "bob"} == {member.name for member in server.signaling.rooms["daily"].members.values()}
-    assert [] == server.heard(1)
+    assert [] == server.take_sent(1)
 
 
 def test_who_does_not_come_back_has_left_when_the_connection_was_lost(server: Server) -> None:
@@ -566,12 +567,12 @@ def test_who_does_not_come_back_has_left_when_the_connection_was_lost(server: Se
     server.quiet()
 
     server.now += 10_000
-    sends = server.signaling.give_up(member, member.lost_at)
+    sends = server.signaling.remove_lost(member, member.lost_at)
 
     assert [("left", "connection lost")] == [
         (message["type"], message["reason"]) for message in (json.loads(send.text) for send in sends)
     ]
-    left = server.told[-1]
+    left = server.events[-1]
     assert ("leave", lost_at) == (left.event, left.time)
 
 
@@ -584,7 +585,7 @@ def test_who_came_back_and_was_lost_again_is_waited_for_anew(server: Server) -> 
     server.now += 5_000
     _drop(server, 3)
 
-    assert [] == server.signaling.give_up(member, first)
+    assert [] == server.signaling.remove_lost(member, first)
     assert "daily" in server.signaling.rooms
 
 
@@ -611,7 +612,7 @@ def test_who_hears_nothing_for_too_long_can_not_come_back(server: Server) -> Non
     server.say(3, {"type": "hello", "resume": bob["resume"], "received_seq": 0})
 
     assert {3} == server.closed
-    assert 2_000_000 > sum(map(len, member.unheard))
+    assert 2_000_000 > sum(map(len, member.backlog.messages))
     assert alice["id"] in server.signaling.rooms["daily"].members
 
 

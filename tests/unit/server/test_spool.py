@@ -14,8 +14,8 @@ from harness.errors import ConfigError, RecordingError
 from harness.recording.recording import Manifest, sha256_of, statistics_of
 from harness.recording.spool.folder import Facts, Folder
 from harness.recording.timeline import Member
-from harness.server.rooms.messages import MixerEvent, Statistics
 from harness.server.spool.active_recording import GONE
+from harness.server.spool.messages import MixerEvent, Statistics
 from harness.server.spool.spool import Spool, default_stem
 from harness.verification.probe.container import read_structure
 from tests.support.spooling import OFFSET, STARTED, VERSIONS, begin, feed, recorded
@@ -30,10 +30,10 @@ pytestmark = pytest.mark.parallel
 
 def test_a_recording_has_a_folder_that_nobody_else_can_enter(spool: Spool) -> None:
     """Faces and voices lie there until they are cleaned."""
-    take = begin(spool)
+    active = begin(spool)
 
-    assert spool.root == take.folder.path.parent
-    assert 0o700 == stat.S_IMODE(take.folder.path.stat().st_mode)
+    assert spool.root == active.folder.path.parent
+    assert 0o700 == stat.S_IMODE(active.folder.path.stat().st_mode)
 
 
 def test_two_recordings_do_not_share_a_folder(spool: Spool) -> None:
@@ -41,42 +41,44 @@ def test_two_recordings_do_not_share_a_folder(spool: Spool) -> None:
     one, other = begin(spool), begin(spool)
 
     assert one.folder != other.folder
-    assert {one.id: one, other.id: other} == spool.takes
+    assert {one.id: one, other.id: other} == spool.recordings
 
 
 def test_a_recording_holds_its_lock_until_it_is_closed(spool: Spool) -> None:
     """Whoever recovers abandoned recordings can tell that this one is not."""
-    take = begin(spool)
+    active = begin(spool)
 
-    with take.folder.lock.open("rb") as lock:
+    with active.folder.lock.open("rb") as lock:
         with pytest.raises(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        take.close()
-        take.close()
+        active.close()
+        active.close()
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_what_lies_beside_the_bytes_tells_what_they_are(spool: Spool) -> None:
     """Enough to finish the recording without its page or its server, and no token."""
-    take = begin(spool, recordName="standup")
+    active = begin(spool, recordName="standup")
 
-    text = take.folder.facts.read_text()
+    text = active.folder.facts.read_text()
 
     facts = json.loads(text)
-    assert (take.id, "alice", "daily", "standup") == tuple(facts[key] for key in ("id", "participant", "room", "stem"))
+    assert (active.id, "alice", "daily", "standup") == tuple(
+        facts[key] for key in ("id", "participant", "room", "stem")
+    )
     assert {"recordType": "audio", "recordName": "standup"} == facts["config"]
     assert "secret-token" not in text
 
 
 def test_chunks_are_written_as_they_come(spool: Spool, sound: bytes) -> None:
     """Nothing waits in a buffer: what was taken is on disk."""
-    take = begin(spool)
+    active = begin(spool)
 
-    take.chunk(0, 0, memoryview(sound)[:700])
-    take.chunk(1, 700, memoryview(sound)[700:1000])
+    active.add_chunk(0, 0, memoryview(sound)[:700])
+    active.add_chunk(1, 700, memoryview(sound)[700:1000])
 
-    assert sound[:1000] == take.folder.raw.read_bytes()
-    assert (2, 1000) == (take.chunks, take.bytes)
+    assert sound[:1000] == active.folder.raw.read_bytes()
+    assert (2, 1000) == (active.chunks, active.size)
 
 
 @pytest.mark.parametrize(
@@ -91,26 +93,26 @@ def test_chunks_are_written_as_they_come(spool: Spool, sound: bytes) -> None:
 )
 def test_a_chunk_that_is_not_the_next_one_is_refused(spool: Spool, sound: bytes, number: int, offset: int) -> None:
     """The message says which one came and which was due; nothing is written, and the next one is still taken."""
-    take = begin(spool)
-    take.chunk(0, 0, memoryview(sound)[:700])
+    active = begin(spool)
+    active.add_chunk(0, 0, memoryview(sound)[:700])
 
     with pytest.raises(
-        RecordingError, match=f"Chunk {number} at byte {offset} came where chunk 1 at byte 700"
+        RecordingError, match=f"Expected chunk 1 at byte 700, got chunk {number} at byte {offset}"
     ) as error:
-        take.chunk(number, offset, memoryview(b"wrong"))
+        active.add_chunk(number, offset, memoryview(b"wrong"))
 
     assert 10452 == error.value.code
-    assert sound[:700] == take.folder.raw.read_bytes()
-    take.chunk(1, 700, memoryview(sound)[700:])
+    assert sound[:700] == active.folder.raw.read_bytes()
+    active.add_chunk(1, 700, memoryview(sound)[700:])
 
 
 def test_what_webrtc_says_lies_beside_the_recording(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """A line for each connection and second, by the W3C's names, with its time in the file; it is published along."""
-    take = recorded(spool, sound)
+    active = recorded(spool, sound)
     report = [{"type": "inbound-rtp", "kind": "audio", "packetsLost": 1}]
-    take.statistics(Statistics(type="stats", time=STARTED + OFFSET + 500, participant="bob", report=report))
+    active.statistics.add(Statistics(type="stats", time=STARTED + OFFSET + 500, participant="bob", report=report))
 
-    kept = take.keep(tmp_path / "kept")
+    kept = active.publish(tmp_path / "kept")
 
     assert kept is not None
     (line,) = statistics_of(kept.path).read_text().splitlines()
@@ -120,14 +122,14 @@ def test_what_webrtc_says_lies_beside_the_recording(spool: Spool, sound: bytes, 
 
 def test_the_log_has_a_line_for_everything_that_is_told(spool: Spool) -> None:
     """One JSON object each, on disk at once."""
-    take = begin(spool)
+    active = begin(spool)
 
-    take.recorder("started", STARTED)
-    take.log({"first": 8, "written": [1.5, None]})
-    take.event(MixerEvent(time=9_500, event="audio", participant="alice", on=True))
-    take.recorder("stopped", STARTED + 1_000)
+    active.log.add_recorder_state("started", STARTED)
+    active.add_ticks(8, [1.5, None])
+    active.log.add_event(MixerEvent(time=9_500, event="audio", participant="alice", on=True))
+    active.log.add_recorder_state("stopped", STARTED + 1_000)
 
-    lines = [json.loads(line) for line in take.folder.log.read_text().splitlines()]
+    lines = [json.loads(line) for line in active.folder.log.read_text().splitlines()]
     assert [
         {"member": {"name": "alice", "marker": 0}},
         {"event": {"time": 9_000.0, "event": "join", "participant": "alice"}},
@@ -140,12 +142,12 @@ def test_the_log_has_a_line_for_everything_that_is_told(spool: Spool) -> None:
 
 def test_an_ended_recording_is_a_complete_file_with_its_manifest(spool: Spool, sound: bytes) -> None:
     """The facts are those of the file on disk."""
-    take = recorded(spool, sound, recordName="standup")
+    active = recorded(spool, sound, recordName="standup")
 
-    manifest = take.end()
+    manifest = active.finish_with_manifest()
 
     recording = manifest.recording
-    assert "finished" == take.state
+    assert "finished" == active.state
     assert "standup.webm" == recording.path.name
     assert (recording.path.stat().st_size, sha256_of(recording.path)) == (recording.size, recording.sha256)
     structure = read_structure(recording.path)
@@ -165,13 +167,13 @@ def test_an_ended_recording_is_a_complete_file_with_its_manifest(spool: Spool, s
 
 def test_what_happened_is_told_on_the_recordings_own_clock(spool: Spool, sound: bytes) -> None:
     """The recorder started when the room's clock showed 10 s: that is the zero of pages' and room's events."""
-    take = begin(spool)
-    take.recorder("started", STARTED)
-    take.event(MixerEvent(time=10_500, event="audio", participant="alice", on=True))
-    take.event(MixerEvent(time=10_750, event="alarm", message="The sound stalled."))
-    feed(take, sound)
+    active = begin(spool)
+    active.log.add_recorder_state("started", STARTED)
+    active.log.add_event(MixerEvent(time=10_500, event="audio", participant="alice", on=True))
+    active.log.add_event(MixerEvent(time=10_750, event="alarm", message="The sound stalled."))
+    feed(active, sound)
 
-    manifest = take.end()
+    manifest = active.finish_with_manifest()
 
     assert [(-1.0, "join"), (0.5, "audio"), (0.75, "alarm")] == [
         (event.at, event.event) for event in manifest.timeline.events
@@ -182,21 +184,21 @@ def test_what_happened_is_told_on_the_recordings_own_clock(spool: Spool, sound: 
 
 def test_who_is_in_a_room_is_the_rooms_to_tell(spool: Spool, sound: bytes) -> None:
     """A page that says that somebody joined is refused."""
-    take = recorded(spool, sound)
+    active = recorded(spool, sound)
 
     with pytest.raises(RecordingError, match="must come from the server"):
-        take.event(MixerEvent(time=STARTED, event="join", participant="mallory"))
+        active.log.add_event(MixerEvent(time=STARTED, event="join", participant="mallory"))
 
 
 def test_who_is_in_somebody_elses_call_is_the_pages_to_tell(spool: Spool, sound: bytes) -> None:
     """What the room knows of its members are their marks; a guest has none."""
-    take = begin(spool, presence_from_server=False)
-    take.recorder("started", STARTED)
+    active = begin(spool, presence_from_server=False)
+    active.log.add_recorder_state("started", STARTED)
     for name in ("alice", "guest 1"):
-        take.event(MixerEvent(time=STARTED + OFFSET, event="join", participant=name))
-    feed(take, sound)
+        active.log.add_event(MixerEvent(time=STARTED + OFFSET, event="join", participant=name))
+    feed(active, sound)
 
-    timeline = take.end().timeline
+    timeline = active.finish_with_manifest().timeline
 
     assert (Member(name="alice", marker=0), Member(name="guest 1")) == timeline.members
     assert ["alice", "guest 1"] == [event.participant for event in timeline.events if event.event == "join"]
@@ -204,9 +206,9 @@ def test_who_is_in_somebody_elses_call_is_the_pages_to_tell(spool: Spool, sound:
 
 def test_ending_twice_is_ending_once(spool: Spool, sound: bytes) -> None:
     """The second answer is the first, and the reason for it, too."""
-    take = recorded(spool, sound)
+    active = recorded(spool, sound)
 
-    first, second = take.end(), take.end("its page went away")
+    first, second = active.finish_with_manifest(), active.finish_with_manifest("its page went away")
 
     assert first is second
     assert first.recording.recovered is None
@@ -214,56 +216,56 @@ def test_ending_twice_is_ending_once(spool: Spool, sound: bytes) -> None:
 
 def test_a_recording_that_nobody_stopped_says_why_it_ended(spool: Spool, sound: bytes) -> None:
     """The reason is in the manifest."""
-    take = recorded(spool, sound)
+    active = recorded(spool, sound)
 
-    manifest = take.end(GONE)
+    manifest = active.finish_with_manifest(GONE)
 
     assert GONE == manifest.recording.recovered
 
 
 def test_after_the_end_no_more_bytes_are_taken(spool: Spool, sound: bytes) -> None:
     """A late chunk is refused, and the file stays what it was."""
-    take = recorded(spool, sound)
-    before = take.end().recording.sha256
+    active = recorded(spool, sound)
+    before = active.finish_with_manifest().recording.sha256
 
-    with pytest.raises(RecordingError, match="takes no more bytes; it is finished"):
-        take.chunk(take.chunks, take.bytes, memoryview(b"late"))
-    assert before == sha256_of(take.path)
+    with pytest.raises(RecordingError, match="accepts no more bytes; it is finished"):
+        active.add_chunk(active.chunks, active.size, memoryview(b"late"))
+    assert before == sha256_of(active.path)
 
 
 def test_a_recording_without_a_byte_has_failed(spool: Spool) -> None:
     """Ending it is an error each time, with NERTC's code; cleaning it is none."""
-    take = begin(spool)
+    active = begin(spool)
 
     for _ in range(2):
         with pytest.raises(RecordingError) as error:
-            take.end()
+            active.finish_with_manifest()
         assert 10453 == error.value.code
-    assert "failed" == take.state
-    take.clean()
-    assert not take.folder.path.exists()
+    assert "failed" == active.state
+    active.clean()
+    assert not active.folder.path.exists()
 
 
 @pytest.mark.parametrize("name", ["take", "raw", "finished", "log", "lock", "finished.part", "download.part"])
 def test_no_name_gets_in_the_spools_own_way(spool: Spool, sound: bytes, name: str) -> None:
     """People may call a recording as the spool calls its files."""
-    take = recorded(spool, sound, recordName=name)
+    active = recorded(spool, sound, recordName=name)
 
-    manifest = take.end()
+    manifest = active.finish_with_manifest()
     # The raw bytes are removed once the file has been read back, and nothing else is.
-    take.wait_until_safe()
+    active.wait_until_safe()
 
     assert f"{name}.webm" == manifest.recording.path.name
-    assert not take.folder.raw.exists()
-    assert manifest.recording.sha256 == sha256_of(take.path)
+    assert not active.folder.raw.exists()
+    assert manifest.recording.sha256 == sha256_of(active.path)
 
 
 def test_no_chunk_is_acknowledged_while_the_recording_ends(
     spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is acknowledged is in the file: the finaliser has read its last by then."""
-    take = begin(spool)
-    feed(take, sound[:20_000])
+    active = begin(spool)
+    feed(active, sound[:20_000])
     settled, ended = threading.Event(), threading.Event()
     name = Folder.name
 
@@ -273,84 +275,83 @@ def test_no_chunk_is_acknowledged_while_the_recording_ends(
         return name(folder, facts)
 
     monkeypatch.setattr(Folder, "name", slowly)
-    ending = threading.Thread(target=take.end)
+    ending = threading.Thread(target=active.finish_with_manifest)
     ending.start()
     assert ended.wait(10)
 
-    assert not take.takes_more
+    assert "recording" != active.state
     with pytest.raises(RecordingError, match="it is ending"):
-        take.chunk(take.chunks, take.bytes, memoryview(sound[20_000:21_000]))
+        active.add_chunk(active.chunks, active.size, memoryview(sound[20_000:21_000]))
     settled.set()
     ending.join()
 
 
 def test_whoever_asks_a_finaliser_that_has_left_is_answered_at_once(spool: Spool) -> None:
     """Nobody can hold others up by asking what will never be looked at."""
-    take = begin(spool)
-    feed(take, bytes(4_000))
+    active = begin(spool)
+    feed(active, bytes(4_000))
     with pytest.raises(RecordingError):
-        take.finish()
+        active.finish()
     answered: list[bool] = []
 
-    take.growth.ask(lambda: answered.append(True))
+    active.growth.ask(lambda: answered.append(True))
 
     assert [True] == answered
 
 
 def test_cleaning_frees_everything_and_twice_is_fine(spool: Spool, sound: bytes) -> None:
     """Folder, files and lock are gone, and late words change nothing."""
-    take = recorded(spool, sound)
-    take.end()
+    active = recorded(spool, sound)
+    active.finish_with_manifest()
 
-    take.clean()
-    take.clean()
-    take.log({"first": 0, "written": []})
+    active.clean()
+    active.clean()
+    active.add_ticks(0, [])
 
-    assert "cleaned" == take.state
-    assert not take.folder.path.exists()
+    assert "cleaned" == active.state
+    assert not active.folder.path.exists()
     with pytest.raises(RecordingError, match="it is cleaned"):
-        take.chunk(take.chunks, take.bytes, memoryview(b"late"))
+        active.add_chunk(active.chunks, active.size, memoryview(b"late"))
 
 
 def test_cleaning_while_recording_ends_it(spool: Spool, sound: bytes) -> None:
     """The finaliser does not stay behind."""
-    take = recorded(spool, sound)
+    active = recorded(spool, sound)
 
-    take.clean()
+    active.clean()
 
-    assert take._thread
-    assert not take._thread.is_alive()
-    assert not take.folder.path.exists()
+    assert not active._finalizer._thread.is_alive()
+    assert not active.folder.path.exists()
 
 
 def test_a_recording_that_was_freed_is_not_waited_for(spool: Spool, sound: bytes) -> None:
     """Whoever ends it afterwards is told at once."""
-    take = recorded(spool, sound)
-    take.clean()
+    active = recorded(spool, sound)
+    active.clean()
 
     with pytest.raises(RecordingError, match="freed before it was finished"):
-        take.end()
+        active.finish_with_manifest()
 
 
 def test_what_nobody_downloaded_is_kept(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """It moves to the recordings with its reason, and the spool is free of it."""
-    take = recorded(spool, sound, recordName="standup")
+    active = recorded(spool, sound, recordName="standup")
 
-    kept = take.keep(tmp_path / "kept")
-    again = take.keep(tmp_path / "kept")
+    kept = active.publish(tmp_path / "kept")
+    again = active.publish(tmp_path / "kept")
 
     assert kept
     assert (tmp_path / "kept" / "standup.webm", GONE) == (kept.path, kept.recovered)
     assert kept == Manifest.read(kept.manifest).recording
     assert again is None
-    assert not take.folder.path.exists()
+    assert not active.folder.path.exists()
 
 
 def test_nothing_is_kept_of_a_recording_that_never_began(spool: Spool, tmp_path: Path) -> None:
     """A take without bytes leaves no file behind."""
-    take = begin(spool)
+    active = begin(spool)
 
-    kept = take.keep(tmp_path / "kept")
+    kept = active.publish(tmp_path / "kept")
 
     assert kept is None
     assert not (tmp_path / "kept").exists()
@@ -362,16 +363,16 @@ def test_a_configuration_that_can_not_work_begins_nothing(spool: Spool) -> None:
         begin(spool, recordVideoFrame=24)
 
     assert not spool.root.exists()
-    assert {} == spool.takes
+    assert {} == spool.recordings
 
 
 @pytest.mark.parametrize(("name", "expected"), [("../../etc/passwd", "_.._etc_passwd"), ("x" * 300, "x" * 200)])
 def test_a_recordings_name_stays_in_its_folder(spool: Spool, name: str, expected: str) -> None:
     """Names are made safe before they touch the disk."""
-    take = begin(spool, recordName=name)
+    active = begin(spool, recordName=name)
 
-    assert f"{expected}.webm" == take.path.name
-    assert take.path.resolve().is_relative_to(take.folder.path.resolve())
+    assert f"{expected}.webm" == active.path.name
+    assert active.path.resolve().is_relative_to(active.folder.path.resolve())
 
 
 def test_a_recording_without_a_name_is_named_after_its_owner_and_time() -> None:
@@ -383,12 +384,12 @@ def test_a_recording_without_a_name_is_named_after_its_owner_and_time() -> None:
 def test_a_closed_spool_leaves_what_was_not_cleaned(tmp_path: Path, sound: bytes) -> None:
     """Its raw bytes can be recovered later, for nobody holds their lock."""
     spool = Spool(tmp_path, VERSIONS)
-    take = recorded(spool, sound)
+    active = recorded(spool, sound)
 
     spool.close()
 
-    assert sound == take.folder.raw.read_bytes()
-    with take.folder.lock.open("rb") as lock:
+    assert sound == active.folder.raw.read_bytes()
+    with active.folder.lock.open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -402,46 +403,43 @@ def test_a_closed_spool_with_nothing_in_it_is_gone(tmp_path: Path) -> None:
     assert not spool.root.exists()
 
 
-def settled(take: ActiveRecording) -> None:
+def settled(active: ActiveRecording) -> None:
     """Wait until what follows the end is done."""
-    assert take._settling is not None
-    take._settling.join()
+    assert active._settling is not None
+    active._settling.join()
 
 
 def test_raw_bytes_go_when_the_finished_file_was_read_back(spool: Spool, sound: bytes) -> None:
     """Once it is safe, one copy is enough; the file and its manifest are there."""
-    take = recorded(spool, sound)
-    manifest = take.end()
+    active = recorded(spool, sound)
+    manifest = active.finish_with_manifest()
 
-    settled(take)
+    settled(active)
 
-    assert not take.folder.raw.exists()
-    assert sha256_of(take.path) == manifest.recording.sha256
+    assert not active.folder.raw.exists()
+    assert sha256_of(active.path) == manifest.recording.sha256
 
 
 def test_raw_bytes_stay_when_the_finished_file_is_not_what_was_written(
     spool: Spool, sound: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A file that lost packets on its way to the disk is told, and what it was made from is kept."""
-    take = recorded(spool, sound)
-    take.growth.end()
-    assert take._thread is not None
-    take._thread.join()
-    assert take._result is not None
-    take._result.packets["audio"] += 1
-    take.finish()
+    active = recorded(spool, sound)
+    active.growth.end()
+    active._finalizer.result().packets["audio"] += 1
+    active.finish()
 
-    settled(take)
+    settled(active)
 
-    assert take.folder.raw.exists()
+    assert active.folder.raw.exists()
     assert "The raw bytes stay at" in caplog.text
 
 
 def test_a_clean_does_not_wait_for_the_reading_back(spool: Spool, sound: bytes) -> None:
     """Whoever has the file wants the room."""
-    take = recorded(spool, sound)
-    take.finish()
+    active = recorded(spool, sound)
+    active.finish()
 
-    take.clean()
+    active.clean()
 
-    assert not take.folder.path.exists()
+    assert not active.folder.path.exists()

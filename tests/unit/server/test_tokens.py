@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.server.access.tokens import Admission, Grant
+from harness.server.access.tokens import Admission, Token
 
 if TYPE_CHECKING:
     from harness.server.access.tokens import Role
 
 pytestmark = pytest.mark.parallel
 
-ALICE = Grant(role="participant", room="daily", name="alice", subject="m1")
+ALICE = Token(role="participant", room="daily", name="alice", subject="m1")
 
 
 class Clock:
@@ -40,14 +40,14 @@ def test_a_token_lets_in_once() -> None:
 def test_a_token_that_may_be_used_again_lets_in_again() -> None:
     """A member's recorder token serves every recording of theirs."""
     admission = Admission()
-    grant = Grant(role="recorder", room="daily", name="alice", subject="m1")
+    grant = Token(role="recorder", room="daily", name="alice", subject="m1")
     token = admission.issue(grant, single_use=False)
 
     assert [grant] * 3 == [admission.redeem(token, "recorder") for _ in range(3)]
 
 
 @pytest.mark.parametrize(("after", "expected"), [(59.9, ALICE), (60.0, None), (1e6, None)])
-def test_a_token_is_good_for_its_time(after: float, expected: Grant | None) -> None:
+def test_a_token_is_good_for_its_time(after: float, expected: Token | None) -> None:
     """At the end of its seconds a token is worth nothing."""
     clock = Clock()
     admission = Admission(clock=clock)
@@ -105,7 +105,7 @@ def test_tokens_are_kept_as_digests_only() -> None:
 def test_the_tokens_of_one_who_is_gone_are_withdrawn() -> None:
     """The others' stay good."""
     admission = Admission()
-    bob = Grant(role="participant", room="daily", name="bob", subject="m2")
+    bob = Token(role="participant", room="daily", name="bob", subject="m2")
     tokens = [admission.issue(ALICE), admission.issue(ALICE), admission.issue(bob)]
 
     admission.revoke("daily", "m1")
@@ -171,33 +171,36 @@ def test_who_brings_a_token_has_the_name_that_it_says() -> None:
     admission = Admission()
     token = admission.issue(ALICE)
 
-    assert ALICE == admission.enter(token, name="mallory", code=None)
+    assert ALICE == admission.admit_participant(token, name="mallory", code=None)
 
 
 def test_a_token_without_a_name_takes_the_one_that_is_told() -> None:
     """Who tells none either is a guest."""
     admission = Admission()
-    tokens = [admission.issue(Grant(role="participant", room="daily")) for _ in range(2)]
+    tokens = [admission.issue(Token(role="participant", room="daily")) for _ in range(2)]
 
-    grants = [admission.enter(token, name=name, code=None) for token, name in zip(tokens, ["bob", None], strict=True)]
+    grants = [
+        admission.admit_participant(token, name=name, code=None)
+        for token, name in zip(tokens, ["bob", None], strict=True)
+    ]
 
     assert ["bob", "guest"] == [grant.name for grant in grants if grant]
 
 
 def test_a_closed_door_needs_a_token() -> None:
     """Without an open room, a name alone lets nobody in."""
-    assert Admission().enter(None, name="bob", code=None) is None
+    assert Admission().admit_participant(None, name="bob", code=None) is None
 
 
 def test_an_open_door_lets_everybody_in_to_its_room() -> None:
     """A name is enough, and none is a guest."""
-    admission = Admission(open_room="daily")
+    admission = Admission(public_room="daily")
 
-    grants = [admission.enter(None, name=name, code=None) for name in ("bob", None)]
+    grants = [admission.admit_participant(None, name=name, code=None) for name in ("bob", None)]
 
     assert [
-        Grant(role="participant", room="daily", name="bob"),
-        Grant(role="participant", room="daily", name="guest"),
+        Token(role="participant", room="daily", name="bob"),
+        Token(role="participant", room="daily", name="guest"),
     ] == grants
 
 
@@ -206,9 +209,9 @@ def test_an_open_door_lets_everybody_in_to_its_room() -> None:
 )
 def test_an_open_door_with_a_code_asks_for_it(code: str | None, *, admitted: bool) -> None:
     """The right code lets in, anything else does not."""
-    admission = Admission(open_room="daily", join_code="123456")
+    admission = Admission(public_room="daily", join_code="123456")
 
-    grant = admission.enter(None, name="bob", code=code)
+    grant = admission.admit_participant(None, name="bob", code=code)
 
     assert admitted == (grant is not None)
 
@@ -224,7 +227,7 @@ def test_an_open_door_with_a_code_asks_for_it(code: str | None, *, admitted: boo
 )
 def test_a_code_without_small_letters_can_be_typed_in_them(code: str, typed: str, *, admitted: bool) -> None:
     """It is read on one screen and typed on another; one that has some is taken as it is."""
-    grant = Admission(open_room="daily", join_code=code).enter(None, name="bob", code=typed)
+    grant = Admission(public_room="daily", join_code=code).admit_participant(None, name="bob", code=typed)
 
     assert admitted == (grant is not None)
 
@@ -242,50 +245,50 @@ def test_a_code_without_small_letters_can_be_typed_in_them(code: str, typed: str
 )
 def test_recordings_are_seen_by_either_code(codes: dict[str, str], given: str | None, *, seen: bool) -> None:
     """And freely where everybody may join; the code for looking lets nobody in."""
-    admission = Admission(open_room="daily", **codes)
+    admission = Admission(public_room="daily", **codes)
 
-    assert seen == (admission.look(given) == "daily")
-    assert admission.enter(None, name="bob", code="look on") is None or not codes
+    assert seen == (admission.admit_viewer(given) == "daily")
+    assert admission.admit_participant(None, name="bob", code="look on") is None or not codes
 
 
 def test_where_no_door_is_open_nobody_looks_on() -> None:
     """Rooms that Python opens are its own."""
-    assert Admission().look(None) is None
+    assert Admission().admit_viewer(None) is None
 
 
 def test_a_wrong_token_is_refused_at_an_open_door_too() -> None:
     """Who shows a token means that token."""
-    admission = Admission(open_room="daily")
+    admission = Admission(public_room="daily")
 
-    assert admission.enter("guessed", name="bob", code=None) is None
+    assert admission.admit_participant("guessed", name="bob", code=None) is None
 
 
 def test_a_page_of_another_origin_comes_in_by_the_key_alone() -> None:
     """Which there is only once such a page was prepared; any other protocol opens nothing."""
     admission = Admission()
 
-    before = admission.key_fits("recording-harness, anything")
-    key = admission.admit_apps()
+    before = admission.offers_key("recording-harness, anything")
+    key = admission.admit_application()
 
     assert not before
-    assert key == admission.admit_apps()
-    assert admission.key_fits(f"recording-harness, {key}")
-    assert not any(admission.key_fits(offered) for offered in (None, "", "recording-harness", f"{key}x", key[:-1]))
+    assert key == admission.admit_application()
+    assert admission.offers_key(f"recording-harness, {key}")
+    assert not any(admission.offers_key(offered) for offered in (None, "", "recording-harness", f"{key}x", key[:-1]))
 
 
 def test_the_key_for_pages_of_another_origin_ends_with_the_last_of_them() -> None:
     """A page that was let go of can not come in again by what it has read."""
     admission = Admission()
-    key = admission.admit_apps()
-    admission.admit_apps()
+    key = admission.admit_application()
+    admission.admit_application()
 
-    admission.dismiss_app()
-    with_one = admission.key_fits(key)
-    admission.dismiss_app()
-    with_none = admission.key_fits(key)
+    admission.dismiss_application()
+    with_one = admission.offers_key(key)
+    admission.dismiss_application()
+    with_none = admission.offers_key(key)
 
     assert (True, False) == (with_one, with_none)
-    assert key != admission.admit_apps()
+    assert key != admission.admit_application()
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,7 @@ def joined(server: RoomServer, sound: bytes, page: Page, name: str = "alice") ->
         RoomContext(room="daily", server=server, recordings=server.recordings),
     )
     participant.state = "joined"
-    take = recorded(server._app.spool, sound, recordName=name)
-    take.facts = take.facts.model_copy(update={"participant": name})
+    recorded(server._spool, sound, participant=name, recordName=name)
     return participant
 
 

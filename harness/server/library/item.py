@@ -1,0 +1,67 @@
+"""Item: one recording in the library, from its beginning until it is published or has failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from harness.recording.recording import Recording
+    from harness.server.library.summaries import ReportSummary
+    from harness.server.spool.active_recording import ActiveRecording
+
+
+@dataclass
+class Item:
+    """One recording: ``active`` in the spool, ``recording`` once it is published, ``failure`` if it could not be."""
+
+    id: str
+    name: str
+    participant: str
+    recorder: str
+    active: ActiveRecording | None = None
+    recording: Recording | None = None
+    failure: str | None = None
+    verification: asyncio.Future[ReportSummary] | None = None
+
+    @property
+    def summary(self) -> ReportSummary | None:
+        """The summary of the report, once the recording is verified."""
+        future = self.verification
+        if future is None or not future.done() or future.cancelled() or future.exception():
+            return None
+        return future.result()
+
+    @property
+    def state(self) -> Literal["recording", "published", "failed"]:
+        """Whether the recording is still being made, or how it ended."""
+        if self.recording is not None:
+            return "published"
+        return "failed" if self.failure else "recording"
+
+    @property
+    def result(self) -> Literal["verifying", "passed", "failed"] | None:
+        """The result of the verification, or None unless somebody requested it."""
+        if self.verification is not None and not self.verification.done():
+            return "verifying"
+        if self.summary is None:
+            return None
+        return "passed" if self.summary.ok else "failed"
+
+    def as_message(self) -> dict[str, Any]:
+        """Return the item as the page lists it (LibraryItem)."""
+        recording = self.recording
+        return {
+            "id": self.id,
+            "name": self.name,
+            "participant": self.participant,
+            "recorder": self.recorder,
+            "state": self.state,
+            "reason": self.failure,
+            "duration": recording.duration if recording else None,
+            "size": recording.size if recording else None,
+            "height": recording.height if recording else None,
+            "result": self.result,
+        }

@@ -1,0 +1,65 @@
+"""Summaries: verify recordings in the background, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from harness.server.spool.downloads import ReportPage
+
+
+@dataclass(frozen=True)
+class ReportSummary:
+    """The summary of a report: the number of checks, the findings worth reading, and the report as a page."""
+
+    ok: bool
+    checks: int
+    findings: list[dict[str, Any]]
+    page: ReportPage
+
+    def as_message(self) -> dict[str, Any]:
+        """Return the summary as the page shows it."""
+        return {"ok": self.ok, "checks": self.checks, "findings": self.findings}
+
+
+class Summaries:
+    """Runs ``verify`` for one file at a time, since each run takes a processor from recordings in progress."""
+
+    def __init__(self, verify: Callable[[Path], ReportSummary]) -> None:
+        self._verify = verify
+        self._turn = asyncio.Lock()
+
+    async def summarize(self, path: Path) -> ReportSummary:
+        """Verify a file when its turn comes; raises the error of ``verify``."""
+        async with self._turn:
+            return await _run_in_daemon_thread(lambda: self._verify(path))
+
+
+async def _run_in_daemon_thread(work: Callable[[], ReportSummary]) -> ReportSummary:
+    """Run work in a thread for which an ending program does not wait."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[ReportSummary] = loop.create_future()
+
+    def call_in_loop(set_answer: Callable[[], None]) -> None:
+        # The thread may outlive the server.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(lambda: None if answer.done() else set_answer())
+
+    def run() -> None:
+        try:
+            summary = work()
+        except Exception as error:  # noqa: BLE001 - raised again for the caller
+            failure = error
+            call_in_loop(lambda: answer.set_exception(failure))
+        else:
+            call_in_loop(lambda: answer.set_result(summary))
+
+    threading.Thread(target=run, name="verify", daemon=True).start()
+    return await answer

@@ -1,0 +1,18 @@
+"""MemberEvent: how the rooms report to the recordings who joins and leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from harness.recording.timeline import Member
+
+
+@dataclass(frozen=True)
+class MemberEvent:
+    """A member joined or left a room, or changed the number in their media; ``time`` is in ms on the room's clock."""
+
+    time: float
+    event: Literal["join", "leave", "renumbered"]
+    member: Member

@@ -1,0 +1,146 @@
+"""Members and rooms: names, marker numbers, and the messages that a member has not acknowledged yet."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from harness.recording.files.text import JOINERS, visible
+from harness.recording.timeline import Member as TimelineMember
+from harness.server.access.message import MARKERS
+from harness.server.member_event import MemberEvent
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from harness.server.rooms.messages import Subscriptions
+
+# A room remembers the marker numbers of this many names.
+_MAX_NAMES: Final = 1000
+# A backlog holds this many messages and bytes; pages acknowledge messages every five seconds.
+_MAX_MESSAGES: Final = 1000
+_MAX_BYTES: Final = 1_000_000
+
+
+@dataclass
+class Backlog:
+    """The messages to a member that the member has not acknowledged, to be repeated after a lost connection."""
+
+    messages: deque[str] = field(default_factory=deque)
+    # How many messages the member has acknowledged.
+    received_seq: int = 0
+    size: int = 0
+    # Once messages were dropped, the connection cannot be resumed.
+    overflowed: bool = False
+
+    def add(self, text: str) -> None:
+        """Store a message until the member acknowledges it; past a bound all are dropped."""
+        if self.overflowed:
+            return
+        self.messages.append(text)
+        self.size += len(text)
+        if len(self.messages) > _MAX_MESSAGES or self.size > _MAX_BYTES:
+            self.overflowed = True
+            self.messages.clear()
+            self.size = 0
+
+    def acknowledge(self, received_seq: int) -> None:
+        """Forget the messages that the member has received: ``received_seq`` of them since the welcome."""
+        while self.received_seq < received_seq and self.messages:
+            self.size -= len(self.messages.popleft())
+            self.received_seq += 1
+
+
+@dataclass
+class Member:
+    """A participant in a room; ``connection`` is None while it is lost, since ``lost_at`` (ms, the room's clock)."""
+
+    id: str
+    name: str
+    room: Room
+    connection: int | None
+    marker: int
+    synthetic: bool
+    lost_at: float | None = None
+    backlog: Backlog = field(default_factory=Backlog)
+    # How many messages of the member the server has received.
+    acked_seq: int = 0
+    audio: bool = True
+    video: bool = True
+    screen: bool = False
+    subscriptions: Subscriptions = None
+    marker_changes: int = 0
+
+    def as_message(self) -> dict[str, Any]:
+        """Return the member as other members see it (MemberInfo)."""
+        subscriptions = self.subscriptions
+        return {
+            "id": self.id,
+            "name": self.name,
+            "marker": self.visible_marker,
+            "audio": self.audio,
+            "video": self.video,
+            "screen": self.screen,
+            "subscriptions": subscriptions and {key: size.model_dump() for key, size in subscriptions.items()},
+        }
+
+    @property
+    def visible_marker(self) -> int | None:
+        """The number in the member's media, or None for media that are not synthetic."""
+        return self.marker if self.synthetic else None
+
+
+@dataclass
+class Room:
+    """The members of a room by id, their join events, and the marker number that belongs to each name."""
+
+    name: str
+    members: dict[str, Member] = field(default_factory=dict)
+    joins: dict[str, MemberEvent] = field(default_factory=dict)
+    markers_by_name: dict[str, int | None] = field(default_factory=dict)
+    next_marker: int = 0
+
+    def choose_name(self, wanted: str, max_length: int) -> str:
+        """Return the wanted name without control characters, shortened, and unlike every other name in the room."""
+        composed = unicodedata.normalize("NFC", wanted)
+        printable = "".join(sign for sign in composed if sign.isprintable() or sign in JOINERS)
+        name = " ".join(printable.split())[:max_length]
+        name = name if visible(name) else "guest"
+        used = {visible(member.name) for member in self.members.values()}
+        number = 2
+        free = name
+        while visible(free) in used:
+            free = f"{name} {number}"
+            number += 1
+        return free
+
+    def choose_marker(self, name: str) -> int:
+        """Return a number that no other member has; a name that was here before gets its earlier number."""
+        used = {member.marker for member in self.members.values()}
+        known = self.markers_by_name.get(name)
+        if known is not None and known not in used:
+            return known
+        while self.next_marker % MARKERS in used and len(used) < MARKERS:
+            self.next_marker += 1
+        self.next_marker += 1
+        return (self.next_marker - 1) % MARKERS
+
+    def remember_marker(self, member: Member) -> None:
+        """Remember the number of a member's name, and forget the oldest of very many names."""
+        self.markers_by_name.pop(member.name, None)
+        self.markers_by_name[member.name] = member.visible_marker
+        if len(self.markers_by_name) > _MAX_NAMES:
+            del self.markers_by_name[next(iter(self.markers_by_name))]
+
+    def add_event(self, time: float, event: Literal["join", "leave", "renumbered"], member: Member) -> MemberEvent:
+        """Store the join of a member, or forget it when the member leaves; return the event for the recordings."""
+        happened = MemberEvent(time, event, TimelineMember(name=member.name, marker=member.visible_marker))
+        if event == "join":
+            self.joins[member.id] = happened
+        elif event == "renumbered":
+            self.joins[member.id] = replace(self.joins[member.id], member=happened.member)
+        else:
+            del self.joins[member.id]
+        return happened

@@ -1,0 +1,92 @@
+"""ServeOptions: where and how a RoomServer serves; the options check themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from harness.errors import ConfigError
+from harness.server.access.limits import ServerLimits
+from harness.server.access.network import LOOPBACK, PORTS, names_of, normal_origin, parse_host
+from harness.server.access.tokens import LONGEST_CODE
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from harness.server.rooms.routes import Routes
+
+_LARGEST_PORT: Final = 65_535
+_SHORTEST_CODE: Final = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions:
+    """Where and how a RoomServer serves.
+
+    - ``host`` and ``port``: the address to listen on; port 0 uses a free one.
+    - ``tls``: makes the server answer by https.
+    - ``origins``: further addresses at which browsers reach the server, for example through a proxy
+      (``https://rooms.example``).
+    - ``public_room``: a room that participants join without a token. They need ``join_code``, if there is one.
+      ``view_code`` shows the recordings of that room and admits nobody to it.
+    - ``limits``: how much the server accepts.
+    - ``routes``: the SFU and the TURN servers that the media use; by default they go from page to page.
+
+    Raises ConfigError for a host or an origin that no browser could open, and for codes that are too short, too long or
+    of no use. The messages name the options of ``harness serve``.
+    """
+
+    host: str = LOOPBACK
+    port: int = 0
+    tls: SSLContext | None = None
+    origins: tuple[str, ...] = ()
+    public_room: str | None = None
+    join_code: str | None = None
+    view_code: str | None = None
+    limits: ServerLimits = field(default_factory=ServerLimits)
+    routes: Routes | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "host", parse_host(self.host))
+        object.__setattr__(self, "origins", tuple(_parse_origin(origin) for origin in self.origins))
+        if not 0 <= self.port <= _LARGEST_PORT:
+            message = f"--port: {self.port} is not a port; choose one from 1 to {_LARGEST_PORT}, or 0 for a free one."
+            raise ConfigError(message)
+        self._check_codes()
+
+    def urls(self, port: int) -> list[str]:
+        """Return every address of the page on a port: the server's own ones, then the origins."""
+        scheme = "https" if self.tls else "http"
+        # As browsers write it in Host and Origin.
+        suffix = "" if port == PORTS[scheme] else f":{port}"
+        return [*(f"{scheme}://{name}{suffix}" for name in names_of(self.host)), *self.origins]
+
+    def _check_codes(self) -> None:
+        """Raise ConfigError for codes that admit everybody, or nobody."""
+        for option, code in (("--code", self.join_code), ("--view-code", self.view_code)):
+            if code is not None and len(code) < _SHORTEST_CODE:
+                message = f"{option}: {len(code)} characters can be guessed; use {_SHORTEST_CODE} or more."
+                raise ConfigError(message)
+            if code is not None and (len(code) > LONGEST_CODE or not code.isprintable()):
+                message = f"{option}: nobody can type that; use at most {LONGEST_CODE} letters, digits and signs."
+                raise ConfigError(message)
+        if self.view_code is None:
+            return
+        if self.join_code is None:
+            message = "--view-code: without --code everybody can join and see the recordings; also give --code."
+            raise ConfigError(message)
+        if self.view_code.upper() == self.join_code.upper():
+            message = "--view-code: this is the join code, which shows the recordings anyway; omit it or change it."
+            raise ConfigError(message)
+
+
+def _parse_origin(text: str) -> str:
+    """Return an address as browsers send it in Origin: in lower case, and without the default port of its scheme."""
+    if "@" in text:
+        message = "--origin: browsers send no name and password before an '@'; leave them out."
+        raise ConfigError(message)
+    origin = normal_origin(text.removesuffix("/"))
+    if origin is None:
+        message = f"--origin: {text!r} is not the address of a server, for example https://rooms.example.com."
+        raise ConfigError(message)
+    return origin

@@ -1,0 +1,262 @@
+"""Connections: which connection carries which recording, and what happens when one is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Final, Protocol
+
+from harness.errors import HarnessError, spool_error
+from harness.server.access.descriptors import enough_for_recording
+from harness.server.access.limits import Rates
+from harness.server.access.tokens import UNTIL_REVOKED, Token
+from harness.server.spool.active_recording import GONE, ActiveRecording
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from harness.server.access.limits import ServerLimits
+    from harness.server.access.page_socket import PageSocket
+    from harness.server.access.tokens import Admission
+    from harness.server.member_event import MemberEvent
+    from harness.server.spool.messages import SpoolHello
+    from harness.server.spool.spool import Spool
+
+_log = logging.getLogger(__name__)
+
+# How long, in seconds, a lost connection may take to come back.
+_GRACE: Final = 30.0
+
+
+class RoomPresence(Protocol):
+    """The rooms, as far as recordings need them."""
+
+    def joins(self, room: str) -> list[MemberEvent]:
+        """Return the join of each member of a room."""
+
+    def has_member(self, room: str, name: str) -> bool:
+        """Return whether a room has a member by that name."""
+
+
+class RecordingLibrary(Protocol):
+    """The library of a public room, as far as the spool needs it."""
+
+    def add(self, active: ActiveRecording) -> None:
+        """List a recording that begins; called in the server's thread."""
+
+    def publish(self, active: ActiveRecording) -> None:
+        """Publish a recording that has ended unless it is published; called in any thread.
+
+        Raises HarnessError if it can't be published: then the spool's copy may not be freed.
+        """
+
+    def close_entry(self, active: ActiveRecording, reason: str | None) -> None:
+        """List a recording that has ended as published, or as failed with a reason; called in the server's thread."""
+
+
+class Connections:
+    """Begins and resumes recordings for the sockets of pages, and finishes those whose page does not come back.
+
+    ``on_track`` is called in the server's thread when the first packet of a track of a recording was found.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        rooms: RoomPresence,
+        admission: Admission,
+        limits: ServerLimits,
+        library: RecordingLibrary | None,
+    ) -> None:
+        self.spool = spool
+        self._rooms = rooms
+        self._admission = admission
+        self._limits = limits
+        self._library = library
+        # By recording: its connection, and the token with which a lost one is resumed.
+        self._sockets: dict[str, PageSocket] = {}
+        self._resume_tokens: dict[str, str] = {}
+        # Set when a lost connection is back, or need not be waited for.
+        self._returned: dict[str, asyncio.Event] = {}
+        self._closing = False
+        # By room and participant.
+        self._begins = Rates(limits.begins)
+        self._tasks: set[asyncio.Future[None]] = set()
+
+    def socket_of(self, active: ActiveRecording) -> PageSocket | None:
+        """Return the connection of a recording, or None while it has none."""
+        return self._sockets.get(active.id)
+
+    def resume_token(self, active: ActiveRecording) -> str:
+        """Return the token with which a lost connection of a recording is resumed."""
+        if active.id not in self._resume_tokens:
+            token = Token(role="resume", room=active.facts.room, name=active.facts.participant, subject=active.id)
+            self._resume_tokens[active.id] = self._admission.issue(token, seconds=UNTIL_REVOKED, single_use=False)
+        return self._resume_tokens[active.id]
+
+    def is_in_room(self, active: ActiveRecording) -> bool:
+        """Return whether the participant who records is in the room."""
+        return self._rooms.has_member(active.facts.room, active.facts.participant)
+
+    def is_published_by_download(self, active: ActiveRecording) -> bool:
+        """Return whether a completed download publishes a recording.
+
+        In a public room the participant has the file then. A library, or Python, publishes recordings by itself.
+        """
+        return self._library is None and self._admission.public_room == active.facts.room
+
+    # ---- begin and resume -------------------------------------------------------------------------------------------
+
+    def open(
+        self, socket: PageSocket, hello: SpoolHello, on_track: Callable[[ActiveRecording], Awaitable[None]]
+    ) -> ActiveRecording:
+        """Begin the recording that a page announces, or resume one, on this connection.
+
+        ``on_track`` is awaited in the server's thread when the first packet of a track was found. Raises
+        RecordingError if the page is not admitted, or a limit is reached.
+        """
+        active = self._begin(hello, on_track) if hello.recording is None else self._resume(hello)
+        self._sockets[active.id] = socket
+        if active.id in self._returned:
+            self._returned.pop(active.id).set()
+        return active
+
+    def _begin(self, hello: SpoolHello, on_track: Callable[[ActiveRecording], Awaitable[None]]) -> ActiveRecording:
+        token = self._admission.redeem(hello.token, "recorder")
+        if token is None:
+            message = "Not admitted: the spool's token is wrong or too old."
+            raise spool_error(message)
+        self._check_limits(token)
+        loop = asyncio.get_running_loop()
+
+        def call_in_loop(call: Callable[[], object]) -> None:
+            # The recording's threads may outlive the server.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(call)
+
+        active = self.spool.begin(
+            hello,
+            participant=token.name,
+            room=token.room,
+            joins=self._rooms.joins(token.room),
+            on_end=lambda active: self._publish_at_end(active, call_in_loop),
+            on_track=lambda active: call_in_loop(lambda: self._start_task(on_track(active))),
+        )
+        if self._library:
+            self._library.add(active)
+        return active
+
+    def _start_task(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _check_limits(self, token: Token) -> None:
+        """Raise RecordingError if a participant may not begin another recording now."""
+        limits = self._limits
+        if not self._begins.accept((token.room, token.name)):
+            message = "You begin too many recordings: wait a second before the next one."
+            raise spool_error(message)
+        if self._count_recordings(token) >= limits.recordings_each:
+            message = f"You make too many recordings at a time: at most {limits.recordings_each}. Stop one first."
+            raise spool_error(message)
+        if self.spool.count_unfinished(token.room) >= limits.recordings:
+            message = f"The room is full of recordings: {limits.recordings} at a time."
+            raise spool_error(message)
+        if not enough_for_recording():
+            message = "The server has too few file descriptors for another recording; raise its limit (ulimit -n)."
+            raise spool_error(message)
+
+    def _count_recordings(self, token: Token) -> int:
+        """Return how many recordings a participant makes, including those whose lost connection may come back."""
+        return sum(
+            active.state == "recording" and (active.facts.room, active.facts.participant) == (token.room, token.name)
+            for id_, active in self.spool.recordings.items()
+            if id_ in self._sockets or id_ in self._returned
+        )
+
+    def _resume(self, hello: SpoolHello) -> ActiveRecording:
+        token = self._admission.redeem(hello.token, "resume")
+        active = self.spool.recordings.get(token.subject) if token else None
+        if active is None or active.id != hello.recording or active.state == "cleaned":
+            message = "Not admitted: there is no recording here that could go on."
+            raise spool_error(message)
+        return active
+
+    # ---- end --------------------------------------------------------------------------------------------------------
+
+    async def release(self, socket: PageSocket, active: ActiveRecording, *, is_over: bool) -> None:
+        """Note that a connection has ended, and finish its recording.
+
+        Unless ``is_over``, the connection may be lost, and its page gets a while to come back.
+        """
+        if self._sockets.get(active.id) is not socket:
+            return
+        del self._sockets[active.id]
+        if not is_over and not self._closing:
+            await self._wait_for_return(active)
+        if active.id in self._sockets:
+            return
+        if active.is_unfinished:
+            try:
+                await asyncio.to_thread(active.finish_with_manifest, GONE)
+            except HarnessError as error:
+                if active.size:
+                    _log.warning("%s", error)
+        await asyncio.to_thread(active.wait_until_safe)
+        # The page may have come back for the finished file meanwhile.
+        if active.id not in self._sockets:
+            await self._free_if_unneeded(active)
+
+    async def clean(self, active: ActiveRecording) -> None:
+        """Free the spool's copy of a recording, after the library has published it."""
+        if self._library:
+            await asyncio.to_thread(self._library.publish, active)
+        await self._clean(active)
+
+    def close(self) -> None:
+        """Wait for no lost connection any more."""
+        self._closing = True
+        for returned in self._returned.values():
+            returned.set()
+
+    async def _wait_for_return(self, active: ActiveRecording) -> None:
+        returned = self._returned[active.id] = asyncio.Event()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(returned.wait(), _GRACE)
+        if self._returned.get(active.id) is returned:
+            del self._returned[active.id]
+
+    async def _free_if_unneeded(self, active: ActiveRecording) -> None:
+        """Free a recording that nobody can need or request any more."""
+        has_nothing = active.state == "failed" and not active.size
+        if has_nothing or (self._library and active.state == "finished" and active.published_as):
+            await self._clean(active)
+        elif self._library and active.state == "failed":
+            # The next recovery finishes its bytes.
+            await asyncio.to_thread(active.close)
+            self._forget(active)
+
+    async def _clean(self, active: ActiveRecording) -> None:
+        await asyncio.to_thread(active.clean)
+        self._forget(active)
+
+    def _forget(self, active: ActiveRecording) -> None:
+        self.spool.recordings.pop(active.id, None)
+        self._admission.revoke(active.facts.room, active.id)
+        self._resume_tokens.pop(active.id, None)
+
+    def _publish_at_end(self, active: ActiveRecording, call_in_loop: Callable[[Callable[[], object]], None]) -> None:
+        """Let the library publish a recording that has ended; called in any thread."""
+        library = self._library
+        if library is None:
+            return
+        reason = None
+        try:
+            library.publish(active)
+        except HarnessError as error:
+            reason = str(error)
+            if error is not active.error:
+                _log.warning("%s", reason)
+        call_in_loop(lambda: library.close_entry(active, reason))

@@ -1,0 +1,126 @@
+"""The threads that finish a recording: one copies the bytes while they arrive, one describes and checks the file."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Literal
+
+from harness.errors import HarnessError, recording_error
+from harness.recording.files.disk import file_failure
+from harness.recording.finalize.copy import Finished, Growth, Progress, finalize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.recording.recording import Manifest
+    from harness.recording.spool.folder import Facts, Folder
+
+
+class Finalizer:
+    """Copies the raw bytes into a complete file while they arrive.
+
+    ``on_track`` is called in the finalizer's thread when the first packet of a track was found.
+    """
+
+    def __init__(self, folder: Folder, facts: Facts, on_track: Callable[[], None]) -> None:
+        self.growth = Growth()
+        self.progress = Progress(came=on_track)
+        self._folder = folder
+        self._frame_rate = facts.frame_rate
+        self._outcome: Finished | Exception = recording_error(f"The recording {facts.id} was not finalized.")
+        self._thread = threading.Thread(target=self._run, name=f"finalize {facts.id}", daemon=True)
+        self._thread.start()
+
+    def result(self) -> Finished:
+        """Wait for the end of the copy and return what it holds; raises the error that ended it."""
+        self.join()
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return self._outcome
+
+    def join(self) -> None:
+        """Wait for the end of the thread."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        folder = self._folder
+        try:
+            self._outcome = finalize(
+                folder.raw,
+                folder.log,
+                folder.partial,
+                frame_rate=self._frame_rate,
+                growth=self.growth,
+                progress=self.progress,
+            )
+        except Exception as error:  # noqa: BLE001 - raised again for the caller that asks for the file
+            self._outcome = error
+        finally:
+            self.growth.leave()
+
+
+class Settling:
+    """Describes a finished file, makes it safe on the disk, reads it back, and only then removes the raw bytes.
+
+    ``reason`` tells why the recording ended although nobody stopped it. ``cancelled`` ends the reading back.
+    ``on_done`` is called in the settling thread, with this object.
+    """
+
+    def __init__(
+        self,
+        folder: Folder,
+        facts: Facts,
+        finished: Finished,
+        *,
+        reason: str | None,
+        cancelled: threading.Event,
+        on_done: Callable[[Settling], None],
+    ) -> None:
+        self.finished = finished
+        self.state: Literal["running", "safe", "failed", "cancelled"] = "running"
+        self.manifest: Manifest | None = None
+        self.error: HarnessError | None = None
+        self._folder = folder
+        self._facts = facts
+        self._reason = reason
+        self._cancelled = cancelled
+        self._on_done = on_done
+        self._described = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"settle {facts.id}", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread, once its owner can receive ``on_done``."""
+        self._thread.start()
+
+    def wait_for_manifest(self) -> Manifest | None:
+        """Return the manifest, which has the file's hash, or None if the file could not be described."""
+        self._described.wait()
+        return self.manifest
+
+    def join(self) -> None:
+        """Wait until the file has been read back, or could not be; does nothing in the settling thread itself."""
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self.manifest = self._folder.describe(self._facts, self.finished, self._reason)
+            self._described.set()
+            self._folder.settle(self._facts, self.finished, self._cancelled)
+            self.state = "cancelled" if self._cancelled.is_set() else "safe"
+        except Exception as error:  # noqa: BLE001 - reported to the caller that asks for the file
+            self.error = finish_error(self._folder.finished(self._facts.stem).name, error)
+            self.state = "cancelled" if self._cancelled.is_set() else "failed"
+        finally:
+            self._on_done(self)
+            self._described.set()
+
+
+def finish_error(name: str, error: Exception) -> HarnessError:
+    """Return the error with which a recording fails; its raw bytes stay for the next recovery."""
+    if isinstance(error, HarnessError):
+        return error
+    what = f"The recording {name} can't be finished"
+    if isinstance(error, OSError):
+        return file_failure(what, error, advice=" Its raw bytes stay in the spool: harness recover finishes it.")
+    return recording_error(f"{what}: {error}.")

@@ -1,0 +1,116 @@
+"""OpenFolder: a recording's folder while it is in use, with its lock and the files that are being written."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from harness.recording.files.disk import file_failure, room_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Self
+
+    from harness.recording.spool.folder import Facts, Folder
+
+
+class JsonLines:
+    """A file with one JSON object per line. Each line is written whole or not at all."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        # In bytes.
+        self.size = 0
+
+    def append(self, content: Mapping[str, Any]) -> None:
+        """Write one line, unless the file is closed. Raises DiskFullError if there is no room, or OSError."""
+        self.append_line(encode_line(content))
+
+    def append_line(self, line: bytes) -> None:
+        """Write a line that is encoded already."""
+        if self._file.closed:
+            return
+        start = self._file.tell()
+        try:
+            with room_for("the log of a recording", Path(self._file.name)):
+                rest = memoryview(line)
+                while rest:
+                    rest = rest[self._file.write(rest) :]
+        except BaseException:
+            # Half a line would spoil the next one.
+            with contextlib.suppress(OSError):
+                self._file.truncate(start)
+                self._file.seek(start)
+            raise
+        self.size += len(line)
+
+    def close(self) -> None:
+        """Close the file. Calling it twice is fine."""
+        self._file.close()
+
+
+def encode_line(content: Mapping[str, Any]) -> bytes:
+    """Return a line of a log.
+
+    A letter takes no more bytes than in the message that carried it: no reader accepts lines that are too long.
+    """
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
+
+
+@dataclass(frozen=True)
+class OpenFolder:
+    """A recording's folder whose lock is held, and its open files."""
+
+    folder: Folder
+    facts: Facts
+    raw: BinaryIO
+    log: JsonLines
+    statistics: JsonLines
+    _lock: BinaryIO
+
+    @classmethod
+    def create(cls, folder: Folder, facts: Facts) -> Self:
+        """Make the folder, lock it, write the facts and open the files; on failure nothing is left.
+
+        Raises RecordingError, and DiskFullError if there is no room.
+        """
+        try:
+            with contextlib.ExitStack() as opened:
+                lock = opened.enter_context(folder.make())
+                opened.callback(_remove, folder, facts)
+                folder.write_facts(facts)
+                raw, log, statistics = (
+                    opened.enter_context(path.open("wb", buffering=0))
+                    for path in (folder.raw, folder.log, folder.statistics)
+                )
+                opened.pop_all()
+        except OSError as error:
+            what = "The recording can't begin"
+            raise file_failure(what, error) from error
+        return cls(folder, facts, raw, JsonLines(log), JsonLines(statistics), lock)
+
+    def close_files(self) -> None:
+        """Close the files; the lock is still held. Calling it twice is fine."""
+        for file in (self.raw, self.log, self.statistics):
+            # A write that the disk refuses now is noticed when the file is read.
+            with contextlib.suppress(OSError):
+                file.close()
+
+    def remove(self) -> None:
+        """Remove everything that belongs to the recording, and release the lock. Calling it twice is fine."""
+        if not self._lock.closed:
+            _remove(self.folder, self.facts)
+            self._lock.close()
+
+    def release(self) -> None:
+        """Release the lock. Calling it twice is fine."""
+        self._lock.close()
+
+
+def _remove(folder: Folder, facts: Facts) -> None:
+    # Files that cannot be removed are left for the next recovery.
+    with contextlib.suppress(OSError):
+        folder.remove(facts.stem)

@@ -1,0 +1,171 @@
+"""RecordingLog: everything that happens during a recording, within what its manifest can hold."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from harness.errors import spool_error
+from harness.recording.spool.manifest_budget import PAGE_EVENTS, ROOM_EVENTS, SERVER_ALARMS, manifest_bytes
+from harness.recording.timeline import Member
+
+if TYPE_CHECKING:
+    from harness.recording.spool.folder import Facts
+    from harness.server.member_event import MemberEvent
+    from harness.server.spool.messages import MixerEvent
+    from harness.server.spool.open_folder import JsonLines
+
+_log = logging.getLogger(__name__)
+
+# A manifest lists this many events of a page.
+_MAX_EVENTS: Final = 20_000
+# How many ticks a page may report for each frame that there was time for, and for how many seconds in advance.
+_TICKS_PER_FRAME: Final = 2
+_TICKS_IN_ADVANCE: Final = 600.0
+# The highest frame rate; it counts for audio recordings, which have none.
+_MAX_FRAME_RATE: Final = 30
+
+RecorderPhase = Literal["new", "started", "paused", "resumed", "stopped"]
+
+
+@dataclass
+class EventBudget:
+    """Counts how much of the manifest the events of one recording fill, by the part of the system that reports them."""
+
+    dropped: int = 0
+    _page_events: int = 0
+    _page_bytes: int = 0
+    _member_bytes: int = 0
+    _alarm_bytes: int = 0
+    # Participants whose joins found no room, so that their leaves are left out as well.
+    _unlisted: set[str] = field(default_factory=set)
+
+    def accept_page_event(self, size: int) -> bool:
+        """Count an event of the page that fills ``size`` bytes, and return whether it is stored.
+
+        Once one was dropped, all later ones are: a leave without its join would be wrong.
+        """
+        self._page_events += 1
+        self._page_bytes += size
+        if not self.dropped and self._page_events <= _MAX_EVENTS and self._page_bytes <= PAGE_EVENTS:
+            return True
+        self.dropped += 1
+        return False
+
+    def accept_member_event(self, event: MemberEvent) -> bool:
+        """Return whether a join or leave is stored: both are if there was room for both at the join."""
+        name = event.member.name
+        if event.event == "renumbered":
+            return name not in self._unlisted
+        if event.event == "leave":
+            listed = name not in self._unlisted
+            self._unlisted.discard(name)
+            return listed
+        leave = {"time": event.time, "event": "leave", "participant": name}
+        size = 2 * manifest_bytes(leave) + manifest_bytes({"name": name, "marker": 255})
+        if self._member_bytes + size <= ROOM_EVENTS:
+            self._member_bytes += size
+            return True
+        self._unlisted.add(name)
+        return False
+
+    def accept_alarm(self, size: int) -> bool:
+        """Count an alarm of the server that fills ``size`` bytes, and return whether it is stored."""
+        self._alarm_bytes += size
+        return self._alarm_bytes <= SERVER_ALARMS
+
+
+class RecordingLog:
+    """The log of one recording; the manifest is made from it.
+
+    With ``presence_from_server`` join and leave events come from the server's room. Otherwise the page reports them,
+    since it records a call in another application.
+    """
+
+    def __init__(self, lines: JsonLines, facts: Facts, *, presence_from_server: bool) -> None:
+        self._lines = lines
+        self._facts = facts
+        self._presence_from_server = presence_from_server
+        self._budget = EventBudget()
+        self._reported: set[str] = set()
+        self._ticks = 0
+        self.recorder: RecorderPhase = "new"
+        # When the recording was announced, in seconds of the monotonic clock, which is the server's loop's.
+        self.opened_at = time.monotonic()
+
+    @property
+    def size(self) -> int:
+        """The size of the log in bytes."""
+        return self._lines.size
+
+    def add_recorder_state(self, state: Literal["started", "paused", "resumed", "stopped"], page_time: float) -> None:
+        """Store a state of MediaRecorder, at a time in ms on the page's clock.
+
+        It is always stored: the times of all later frames depend on the pauses.
+        """
+        self.recorder = state
+        self._lines.append({"recorder": state, "time": page_time})
+
+    def add_ticks(self, first: int, written: list[float | None]) -> None:
+        """Store the times at which the mixer wrote its ticks from number ``first`` on.
+
+        Raises RecordingError for more ticks than the mixer can have written: ticks without a frame stay in memory.
+        """
+        ticks = self._ticks + len(written)
+        seconds = time.monotonic() - self.opened_at + _TICKS_IN_ADVANCE
+        if ticks > seconds * (self._facts.frame_rate or _MAX_FRAME_RATE) * _TICKS_PER_FRAME:
+            message = f"The page reported {ticks} ticks, more than it can have written."
+            raise spool_error(message)
+        self._ticks = ticks
+        self._lines.append({"first": first, "written": written})
+
+    def add_event(self, event: MixerEvent) -> None:
+        """Store an event of the mixer; raises RecordingError for a join or leave that the room reports."""
+        if self._presence_from_server and event.event in {"join", "leave"} and not event.remote_server:
+            message = f"Join and leave events of room {self._facts.room!r} must come from the server."
+            raise spool_error(message)
+        line = event.model_dump(exclude_none=True, exclude={"remote_server", "marker"})
+        member = None
+        if event.event == "join" and event.participant:
+            member = Member(name=event.participant, marker=event.marker).model_dump()
+        size = manifest_bytes(line) + (manifest_bytes(member) if member else 0)
+        if not self._budget.accept_page_event(size):
+            message = "The manifest can hold no more events of the page: later ones are not in it."
+            if self._alarm_once(event.time, message):
+                _log.warning("%s: %s", self._facts.stem, message)
+            return
+        if member and event.remote_server:
+            self._lines.append({"member": member})
+        self._lines.append({"event": line})
+
+    def add_member_event(self, event: MemberEvent) -> None:
+        """Store a join or leave of the room if the manifest has room for it."""
+        if not self._budget.accept_member_event(event):
+            if event.event == "join":
+                self._alarm_once(event.time, "More participants came and went than the manifest can list.")
+            return
+        self._lines.append({"member": event.member.model_dump()})
+        if self._presence_from_server and event.event != "renumbered":
+            line = {"time": event.time, "event": event.event, "participant": event.member.name}
+            self._lines.append({"event": line})
+
+    def add_alarm(self, time: float, message: str) -> None:
+        """Store an alarm of the server, at a time in ms on the room's clock; of very many the first are stored."""
+        event: dict[str, Any] = {"time": time, "event": "alarm", "message": message}
+        if self._budget.accept_alarm(manifest_bytes(event)):
+            self._lines.append({"event": event})
+
+    def warn_of_dropped_events(self) -> None:
+        """Log how many events are not in the manifest."""
+        if self._budget.dropped:
+            _log.warning("%s: %d events were dropped.", self._facts.stem, self._budget.dropped)
+
+    def _alarm_once(self, time: float, message: str) -> bool:
+        """Store an alarm unless it was stored before; return whether it was new."""
+        if message in self._reported:
+            return False
+        self._reported.add(message)
+        self.add_alarm(time, message)
+        return True
