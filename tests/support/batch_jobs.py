@@ -52,5 +52,5 @@ class Pretended(Order):
         (recordings / "clip.webm").unlink()
         take = begin(Spool(recordings, {}), footage, f"order {self.number}")
         for number, one in enumerate(footage.slices(2)):
-            take.chunk(number, take.bytes, memoryview(one.data))
-            take.ticks(one.first, one.written)
+            take.add_chunk(number, take.size, memoryview(one.data))
+            take.add_ticks(one.first, one.written)
