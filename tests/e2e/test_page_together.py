@@ -20,7 +20,7 @@ pytestmark = pytest.mark.parallel
 # Asks for a viewer's token as the page does, on a connection that stays open.
 _LOOKS = """() => new Promise((resolve) => {
     globalThis.kept = new WebSocket(location.origin.replace('http', 'ws') + '/signal');
-    kept.onopen = () => kept.send(JSON.stringify({ type: 'hello', role: 'viewer', code: 'look on' }));
+    kept.onopen = () => kept.send(JSON.stringify({ type: 'hello', role: 'viewer', code: 'see the list' }));
     kept.onmessage = ({ data }) => resolve(JSON.parse(data).token);
 })"""
 # Tries to record with a token.
@@ -198,19 +198,19 @@ def test_who_looks_on_sees_the_recordings_and_does_nothing_else(visit: Visit, tm
     """By a code that lets nobody in: live, played and judged; unseen in the room, and without a way to delete."""
     kept = tmp_path / "kept"
     with serve_public_room(
-        ServeOptions(join_code="come in", view_code="look on"), recordings=kept, on_published=lambda _: None
+        ServeOptions(join_code="join the room", view_code="see the list"), recordings=kept, on_published=lambda _: None
     ) as server:
         alice, viewer = visit(server.url), visit(server.url, unless="status of 403")
         viewer.get_by_label("Code", exact=True).fill("look in")
         button(viewer, "Only look at the recordings").click()
         expect(viewer.get_by_text("That code does not show the recordings.")).to_be_visible()
-        viewer.get_by_label("Code", exact=True).fill("look on")
+        viewer.get_by_label("Code", exact=True).fill("see the list")
         button(viewer, "Only look at the recordings").click()
         expect(viewer.get_by_text("None yet.")).to_be_visible()
         expect(viewer.get_by_role("heading", name="Recordings of this room")).to_be_focused()
         alice.get_by_label("Your name").fill("Alice")
         alice.get_by_label("Synthetic").check()
-        alice.get_by_label("Code", exact=True).fill("come in")
+        alice.get_by_label("Code", exact=True).fill("join the room")
         button(alice, "Join").click()
         expect(alice.get_by_text("Only you so far")).to_be_visible()
 

@@ -388,7 +388,7 @@ def test_whoever_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pytest.Log
         async with sockets(server) as wire:
             told = []
             for number in range(45):
-                hello = {"type": "hello", "name": "eve", "code": "come in" if number == 44 else f"code {number}"}
+                hello = {"type": "hello", "name": "eve", "code": "join the room" if number == 44 else f"code {number}"}
                 answer = await wire.refused("/signal", json.dumps(hello))
                 assert answer is not None
                 told.append(str(answer["message"]))
@@ -399,7 +399,7 @@ def test_whoever_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pytest.Log
 
     limits = ServerLimits(wrong_codes=0.1)
     with RoomServer(
-        recordings=tmp_path, versions={}, options=ServeOptions(public_room="room", join_code="come in", limits=limits)
+        recordings=tmp_path, versions={}, options=ServeOptions(public_room="room", join_code="join the room", limits=limits)
     ) as server:
         told = asyncio.run(guess(server))
 
