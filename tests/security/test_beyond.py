@@ -33,7 +33,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "cert.pem", tmp_path / "key.pem"
 
 
-def test_a_room_is_served_by_https_to_those_who_know_its_code(
+def test_a_room_is_served_by_https_with_a_code(
     certificate: tuple[Path, Path], new_context: Callable[..., BrowserContext], tmp_path: Path
 ) -> None:
     """Whoever has another one is told; whoever has it records as on this machine."""
@@ -91,7 +91,7 @@ def test_a_room_is_served_by_https_to_those_who_know_its_code(
         (("--limit", "idle=0"), "idle must be a number above 0"),
     ],
 )
-def test_what_can_not_be_served_is_told(arguments: tuple[str, ...], told: str, tmp_path: Path) -> None:
+def test_options_that_cannot_be_served_are_refused(arguments: tuple[str, ...], told: str, tmp_path: Path) -> None:
     """In one line, before anything listens."""
     (tmp_path / "scenario.toml").write_text("steps = []")
 
@@ -109,7 +109,7 @@ def test_what_can_not_be_served_is_told(arguments: tuple[str, ...], told: str, t
         *((host, False) for host in ("0.0.0.0", "::", "192.0.2.1", "rooms.example.com", "")),  # noqa: S104 - a name
     ],
 )
-def test_it_is_known_which_addresses_stay_on_this_machine(host: str, *, loopback: bool) -> None:
+def test_loopback_addresses_are_recognized(host: str, *, loopback: bool) -> None:
     """Anything else is reached from others."""
     assert is_loopback(host) == loopback
 

@@ -102,7 +102,7 @@ def served(tmp_path: Path) -> Iterator[tuple[int, int]]:
         (headers, "/"),
     ],
 )
-def test_a_bomb_costs_little_memory(
+def test_a_huge_message_costs_little_memory(
     bomb: Callable[[int, str], Iterator[bytes]], path: str, served: tuple[int, int], goals: Goals
 ) -> None:
     """The server hangs up on it, and answers everybody else."""
@@ -124,7 +124,7 @@ def test_a_bomb_costs_little_memory(
     assert more <= MORE_AT_MOST
 
 
-def test_a_crowd_of_halves_costs_little_memory(served: tuple[int, int], goals: Goals) -> None:
+def test_many_incomplete_messages_cost_little_memory(served: tuple[int, int], goals: Goals) -> None:
     """Strangers side by side, each with a message that is as large as one may be, and lacks its end."""
     process, port = served
     before = peak(process)

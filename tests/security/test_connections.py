@@ -58,7 +58,7 @@ def is_ended(wire: socket.socket) -> bool:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"])
-def test_a_connection_without_a_whole_request_is_ended(
+def test_a_connection_without_a_whole_request_is_closed(
     sent: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Also one that sends a header now and then."""
@@ -75,7 +75,7 @@ def test_a_connection_without_a_whole_request_is_ended(
     assert ["Connections were closed because they sent no request in time."] == caplog.messages
 
 
-def test_a_head_that_comes_bit_by_bit_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_slow_request_head_is_not_waited_for(tmp_path: Path) -> None:
     """Each header would be in time."""
 
     async def dribble(port: int) -> bytes:
@@ -105,7 +105,7 @@ def test_a_head_that_comes_bit_by_bit_is_not_waited_for(tmp_path: Path) -> None:
         assert asyncio.run(dribble(port_of(server))) == b""
 
 
-def test_who_never_agrees_on_tls_is_not_waited_for(tmp_path: Path) -> None:
+def test_an_unfinished_tls_handshake_is_not_waited_for(tmp_path: Path) -> None:
     """Others are answered meanwhile."""
     authority = trustme.CA()
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -125,7 +125,7 @@ def test_who_never_agrees_on_tls_is_not_waited_for(tmp_path: Path) -> None:
         assert is_ended(wire)
 
 
-def test_an_idle_connection_gives_way_to_one_that_asks(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_idle_connection_is_closed_for_one_with_a_request(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """One address may have few connections; sockets are never idle."""
 
     async def crowd(server: RoomServer) -> tuple[int, str]:
@@ -150,7 +150,7 @@ def test_an_idle_connection_gives_way_to_one_that_asks(tmp_path: Path, caplog: p
 @pytest.mark.parametrize(
     ("frame", "said"), [(PING, "pings"), (PONG, "pings"), (EMPTY_TEXT, "Malformed|hello|messages")]
 )
-def test_a_flood_of_frames_is_ended(path: str, frame: bytes, said: str, tmp_path: Path) -> None:
+def test_a_flood_of_frames_is_disconnected(path: str, frame: bytes, said: str, tmp_path: Path) -> None:
     """A page sends none; who floods is told why, and hung up on."""
     with (
         RoomServer(recordings=tmp_path, versions={}) as server,
@@ -167,7 +167,7 @@ def test_a_flood_of_frames_is_ended(path: str, frame: bytes, said: str, tmp_path
     assert re.search(said.encode(), received), received[-200:]
 
 
-def test_a_flood_of_pings_holds_nobody_up(tmp_path: Path, sound: bytes, goals: Goals) -> None:
+def test_a_flood_of_pings_delays_no_other_client(tmp_path: Path, sound: bytes, goals: Goals) -> None:
     """Neither those in a call nor a recording."""
 
     async def attack(server: RoomServer) -> float:
@@ -205,9 +205,7 @@ def flood(port: int) -> None:
 
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
-def test_connections_that_are_reset_leave_nothing_in_the_log(
-    path: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_reset_connections_are_not_logged(path: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Before, during and after the handshake, with pings that cannot be answered any more."""
     with RoomServer(recordings=tmp_path, versions={}) as server:
         for number in range(60):

@@ -86,7 +86,7 @@ def changed(data: bytes, random: Random, *, words: tuple[bytes, ...] = ()) -> by
 
 
 @pytest.mark.parametrize("kind", ["scenario", "expectations"])
-def test_a_text_that_was_changed_is_read_or_told_to_be_wrong(kind: str, tmp_path: Path, goals: Goals) -> None:
+def test_a_changed_text_file_is_read_or_refused(kind: str, tmp_path: Path, goals: Goals) -> None:
     """In one line that names the file; nothing else is ever raised."""
     originals, read = ORIGINALS[kind]
     wrong = unnamed = 0
@@ -118,9 +118,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 
 @pytest.mark.parametrize("part", ["film", "manifest"])
-def test_a_recording_that_was_changed_has_a_verdict(
-    part: str, recording: Recording, tmp_path: Path, goals: Goals
-) -> None:
+def test_a_changed_recording_gets_a_report(part: str, recording: Recording, tmp_path: Path, goals: Goals) -> None:
     """Whatever its bytes are, or its manifest's: a report comes of it."""
     failed = 0
     for number in range(FILMS):
@@ -139,7 +137,7 @@ def test_a_recording_that_was_changed_has_a_verdict(
     goals.measured(f"{FILMS} changed {part}s", bar="each has a verdict", figure=f"{failed} failed", met=True)
 
 
-def test_a_spool_that_was_changed_is_recovered_or_told_of(sound: bytes, tmp_path: Path, goals: Goals) -> None:
+def test_a_changed_spool_is_recovered_or_reported(sound: bytes, tmp_path: Path, goals: Goals) -> None:
     """Whatever a crash left: the others are recovered, what can't be stays where it is, and nothing goes elsewhere."""
     spool = Spool(tmp_path / "crashed", VERSIONS)
     active = recorded(spool, sound)

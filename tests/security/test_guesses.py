@@ -28,7 +28,7 @@ RECORDINGS: Final = 50_000 if FULL else 1_000
 pytestmark = pytest.mark.own_thread
 
 
-def test_a_guess_at_a_room_is_answered_like_any_other(goals: Goals) -> None:
+def test_every_guess_at_a_room_gets_the_same_answer(goals: Goals) -> None:
     """A token that is unknown, used, too old, of another role, of somebody who left: one answer."""
     now = [0.0]
     admission = Admission(clock=lambda: now[0])
@@ -65,7 +65,7 @@ def test_a_guess_at_a_room_is_answered_like_any_other(goals: Goals) -> None:
     assert not signaling.rooms
 
 
-def test_a_guess_at_a_recording_is_answered_like_any_other(server: RoomServer, sound: bytes, goals: Goals) -> None:
+def test_every_guess_at_a_recording_gets_the_same_answer(server: RoomServer, sound: bytes, goals: Goals) -> None:
     """An address that is unknown, of somebody else's film, under another name, or of one that is gone: one answer."""
     address, gone = asyncio.run(record(server, sound))
     _, _, key, name = address.split("/")

@@ -33,7 +33,7 @@ def status_for(server: RoomServer, host: str) -> int:
 
 
 @pytest.mark.parametrize("host", ["LOCALHOST", "Localhost.", "127.0.0.1", "[::ffff:127.0.0.1]"])
-def test_a_page_is_served_however_its_host_is_written(host: str, tmp_path: Path) -> None:
+def test_a_page_is_served_for_every_spelling_of_its_host(host: str, tmp_path: Path) -> None:
     """And its sockets are let in."""
     with RoomServer(recordings=tmp_path, versions={}) as server:
         port = int(server.url.rpartition(":")[2])
@@ -61,7 +61,7 @@ def test_a_page_is_served_however_its_host_is_written(host: str, tmp_path: Path)
         (("--origin", f"https://{'a' * 300}"), "is not the address of a server"),
     ],
 )
-def test_an_address_that_can_not_be_is_one_line(arguments: tuple[str, ...], says: str, tmp_path: Path) -> None:
+def test_an_impossible_address_is_refused_in_one_line(arguments: tuple[str, ...], says: str, tmp_path: Path) -> None:
     """Before anything listens, without a traceback."""
     ran = harness("serve", "--port", "0", "--insecure", *arguments, folder=tmp_path)
 
@@ -71,7 +71,7 @@ def test_an_address_that_can_not_be_is_one_line(arguments: tuple[str, ...], says
 
 
 @pytest.mark.parametrize(("host", "one_version"), [("::", 0), ("::1", 1)])
-def test_every_address_of_the_machine_is_of_either_version(host: str, one_version: int) -> None:
+def test_every_address_of_the_machine_includes_both_ip_versions(host: str, one_version: int) -> None:
     """The names that are printed for it have IPv4 addresses as well; nothing listens here."""
     bound = _bind(socket.AF_INET6, socket.SOCK_STREAM, 0, (host, 0, 0, 0))
     if bound is None:
@@ -80,7 +80,7 @@ def test_every_address_of_the_machine_is_of_either_version(host: str, one_versio
         assert bound.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == one_version
 
 
-def test_an_address_that_the_machine_has_got_meanwhile_is_answered_to(tmp_path: Path) -> None:
+def test_a_new_address_of_the_machine_is_served(tmp_path: Path) -> None:
     """It is looked for when a request is for an unknown one, and not with every such request."""
     asked = 0
 
@@ -99,7 +99,7 @@ def test_an_address_that_the_machine_has_got_meanwhile_is_answered_to(tmp_path: 
     assert asked == 1
 
 
-def test_a_page_that_was_let_go_of_can_not_come_in_again(tmp_path: Path) -> None:
+def test_a_detached_page_is_not_admitted_again(tmp_path: Path) -> None:
     """What the script of its frames holds is worth nothing then; others by the same name go on."""
 
     async def come(server: RoomServer, options: dict[str, Any]) -> str:

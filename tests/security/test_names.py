@@ -199,7 +199,7 @@ def described(codec: str) -> dict[str, Any]:
     ],
     ids=range(7),
 )
-def test_a_manifest_tells_a_terminal_nothing_but_text(
+def test_a_manifest_prints_only_text_on_a_terminal(
     change: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Neither by what it says nor by what it calls it; and an error about it stays short."""
@@ -222,7 +222,7 @@ def test_a_manifest_tells_a_terminal_nothing_but_text(
     [_ESCAPE, *(pytest.param(one, marks=pytest.mark.thorough) for one in ("\x9b31m", "\u202egnp.")), "\udcff"],
     ids=ascii,
 )
-def test_the_name_of_a_file_tells_a_terminal_nothing_but_text(name: str, tmp_path: Path) -> None:
+def test_a_file_name_prints_only_text_on_a_terminal(name: str, tmp_path: Path) -> None:
     """Whether it is read, is none, or is not there; as JSON it is still the file's own."""
     good = write_recording(tmp_path / "call.webm", Scene(participants=participants("alice"), seconds=1.0))
     path, bad = tmp_path / f"good{name}.webm", tmp_path / f"bad{name}.webm"
@@ -239,7 +239,7 @@ def test_the_name_of_a_file_tells_a_terminal_nothing_but_text(name: str, tmp_pat
             assert str(file) == json.loads(ran.stdout)["reports"][0]["path"]
 
 
-def test_what_is_expected_tells_a_terminal_nothing_but_text(tmp_path: Path) -> None:
+def test_an_expectation_prints_only_text_on_a_terminal(tmp_path: Path) -> None:
     """Neither somebody's name nor that of a limit; a name is the same one as in the manifest."""
     recording = write_recording(
         tmp_path / "call.webm", Scene(participants=participants("alice", f"bob{_ESCAPE}"), seconds=1.0)
@@ -259,7 +259,7 @@ def test_what_is_expected_tells_a_terminal_nothing_but_text(tmp_path: Path) -> N
         assert not _OWNED & set(ran.stdout + ran.stderr)
 
 
-def test_hostile_names_of_people_are_text_on_the_page(context: BrowserContext, tmp_path: Path, goals: Goals) -> None:
+def test_hostile_participant_names_are_text_on_the_page(context: BrowserContext, tmp_path: Path, goals: Goals) -> None:
     """In tiles, and in what is announced."""
     names = hostile_people()
     with serve_public_room(ServeOptions(), recordings=tmp_path, on_published=lambda _: None) as server:
@@ -318,7 +318,7 @@ def watched(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("at", range(0, PEOPLE, 10))
-def test_hostile_names_of_people_are_text_in_what_is_written(
+def test_hostile_participant_names_are_text_in_written_files(
     at: int, context: BrowserContext, tmp_path: Path, goals: Goals
 ) -> None:
     """In the report, the manifest, JUnit XML and the terminal."""

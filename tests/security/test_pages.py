@@ -80,7 +80,7 @@ class Foreign(Served):
         return app
 
 
-def test_a_page_of_another_origin_reaches_nothing(door: RoomServer, page: Page) -> None:
+def test_a_page_of_another_origin_reads_nothing(door: RoomServer, page: Page) -> None:
     """No socket, no answer, no script, no frame; what it can send is refused."""
     with Foreign() as foreign:
         page.goto(foreign.url)
@@ -98,7 +98,7 @@ def test_a_page_of_another_origin_reaches_nothing(door: RoomServer, page: Page) 
         assert [frame.url for frame in page.frames[1:]] == ["chrome-error://chromewebdata/"]
 
 
-def test_a_page_of_another_origin_changes_nothing_whatever_it_knows(door: RoomServer) -> None:
+def test_a_page_of_another_origin_changes_nothing_even_with_a_token(door: RoomServer) -> None:
     """A token of the room is of no use there: the same request from our page is looked at, and finds nothing."""
     token = door._admission.issue(Token(role="recorder", room="public room"), single_use=False)
 
@@ -115,7 +115,7 @@ def test_a_page_of_another_origin_changes_nothing_whatever_it_knows(door: RoomSe
     assert delete("null") == delete("https://evil.example")
 
 
-def test_a_socket_is_one_however_it_is_asked_for(door: RoomServer) -> None:
+def test_sockets_are_guarded_for_every_spelling_of_their_path(door: RoomServer) -> None:
     """Servers take more for an upgrade than the word itself; what is guarded is the address."""
     connection = http.client.HTTPConnection(urlsplit(door.url).netloc)
     upgrade = {"Upgrade": "\xa0websocket".encode().decode("latin-1"), "Connection": "Upgrade"}

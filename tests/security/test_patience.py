@@ -59,7 +59,7 @@ async def begin(wire: Sockets, welcome: dict[str, Any]) -> aiohttp.ClientWebSock
 
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
-def test_a_connection_that_only_pings_has_to_say_hello_in_time(path: str, tmp_path: Path) -> None:
+def test_a_connection_that_only_pings_must_send_hello_in_time(path: str, tmp_path: Path) -> None:
     """A ping is no hello."""
 
     async def stay(server: RoomServer) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def test_a_connection_that_only_pings_has_to_say_hello_in_time(path: str, tmp_pa
 
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
-def test_a_hello_that_comes_byte_by_byte_is_not_waited_for(path: str, tmp_path: Path) -> None:
+def test_a_slow_hello_is_not_waited_for(path: str, tmp_path: Path) -> None:
     """Half a message says nothing."""
 
     async def dribble(server: RoomServer) -> bytes:
@@ -103,7 +103,7 @@ def test_a_hello_that_comes_byte_by_byte_is_not_waited_for(path: str, tmp_path: 
 
 
 @pytest.mark.parametrize("role", ["participant", "viewer"])
-def test_a_participant_who_only_pings_is_put_out(role: str, tmp_path: Path) -> None:
+def test_a_participant_who_only_pings_is_removed(role: str, tmp_path: Path) -> None:
     """Those who look at the recordings as well."""
 
     async def stay(server: RoomServer) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def test_a_participant_who_only_pings_is_put_out(role: str, tmp_path: Path) -> N
         assert asyncio.run(stay(server))["message"] == "No message arrived for 0.5 s."
 
 
-def test_a_page_that_only_pings_while_it_records_is_an_alarm_and_then_given_up(sound: bytes, tmp_path: Path) -> None:
+def test_a_recording_page_that_only_pings_causes_an_alarm_and_is_ended(sound: bytes, tmp_path: Path) -> None:
     """As that of a frozen tab; the recording is finished with what there is, and says why."""
 
     async def record(server: RoomServer) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def test_a_page_that_only_pings_while_it_records_is_an_alarm_and_then_given_up(s
     assert Manifest.read(kept.manifest).alarms == ("Nothing comes from the page.",)
 
 
-def test_a_paused_page_is_waited_for_while_its_participant_is_in_the_room(sound: bytes, tmp_path: Path) -> None:
+def test_a_paused_recording_stays_open_while_its_participant_is_in_the_room(sound: bytes, tmp_path: Path) -> None:
     """A recording of sound alone has nothing to send in a pause."""
 
     async def pause(server: RoomServer) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def test_a_paused_page_is_waited_for_while_its_participant_is_in_the_room(sound:
 
 
 @pytest.mark.parametrize("state", ["paused", "stopped"])
-def test_a_recording_that_nobody_ends_is_ended(state: str, sound: bytes, tmp_path: Path) -> None:
+def test_a_recording_from_which_nothing_arrives_is_ended(state: str, sound: bytes, tmp_path: Path) -> None:
     """One that is paused when its participant has left; one whose recorder was stopped in any case."""
 
     async def record(server: RoomServer) -> None:
@@ -187,7 +187,7 @@ def test_a_recording_that_nobody_ends_is_ended(state: str, sound: bytes, tmp_pat
 
 
 @pytest.mark.parametrize("does", [[], [{"type": "stats", "time": 1, "participant": "bob", "report": []}]])
-def test_a_recording_that_begins_nothing_is_freed(does: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_a_recording_that_never_starts_is_freed(does: list[dict[str, Any]], tmp_path: Path) -> None:
     """Whatever else its page says, another one may begin in its place."""
 
     async def announce(server: RoomServer) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -213,7 +213,7 @@ def test_a_recording_that_begins_nothing_is_freed(does: list[dict[str, Any]], tm
     assert last["message"] == "No message arrived for 0.5 s; the recording was ended."
 
 
-def test_a_participant_makes_few_recordings_at_a_time(sound: bytes, tmp_path: Path) -> None:
+def test_recordings_per_participant_are_limited(sound: bytes, tmp_path: Path) -> None:
     """Those of others, and what was finished and not cleaned, do not count."""
 
     async def record(server: RoomServer) -> list[str]:
@@ -243,7 +243,7 @@ def test_a_participant_makes_few_recordings_at_a_time(sound: bytes, tmp_path: Pa
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2"])
-def test_silent_connections_keep_nobody_out(
+def test_silent_connections_do_not_keep_others_out(
     path: str, address: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One address may hold all places only until somebody else comes; from the same one it takes two seconds."""
@@ -291,7 +291,7 @@ def test_silent_connections_leave_one_line_of_log(tmp_path: Path, caplog: pytest
     ]
 
 
-def test_somebody_who_comes_and_goes_has_to_wait(tmp_path: Path) -> None:
+def test_a_client_that_joins_often_has_to_wait(tmp_path: Path) -> None:
     """Each join is part of every recording of the room; other rooms, and who is in, are not concerned."""
 
     async def churn(server: RoomServer) -> tuple[list[str], str]:
@@ -313,7 +313,7 @@ def test_somebody_who_comes_and_goes_has_to_wait(tmp_path: Path) -> None:
     assert other == "welcome"
 
 
-def test_more_ticks_than_time_has_passed_for_end_the_recording(tmp_path: Path) -> None:
+def test_a_recording_with_more_ticks_than_possible_is_ended(tmp_path: Path) -> None:
     """Those for which nothing was recorded are kept in memory."""
 
     async def report(server: RoomServer) -> dict[str, Any]:
@@ -330,7 +330,7 @@ def test_more_ticks_than_time_has_passed_for_end_the_recording(tmp_path: Path) -
     assert "more than it can have written" in last["message"]
 
 
-def test_a_large_welcome_is_sent_to_somebody_who_reads(tmp_path: Path) -> None:
+def test_a_large_welcome_is_sent_to_a_page_that_reads(tmp_path: Path) -> None:
     """What those who are in say of themselves can not keep the next one out."""
 
     async def enter(server: RoomServer) -> int:
@@ -349,7 +349,7 @@ def test_a_large_welcome_is_sent_to_somebody_who_reads(tmp_path: Path) -> None:
         assert asyncio.run(enter(server)) > 20_000
 
 
-def test_a_participant_who_begins_many_recordings_has_to_wait(tmp_path: Path) -> None:
+def test_a_participant_who_begins_many_recordings_must_wait(tmp_path: Path) -> None:
     """Each one makes a folder and a thread, and a list that everybody is sent; others begin theirs."""
 
     async def litter(server: RoomServer) -> tuple[list[str], str]:

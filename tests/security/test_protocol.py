@@ -281,12 +281,12 @@ class Recorded(RuleBasedStateMachine):
             assert self.active.folder.raw.read_bytes() == self.taken
 
 
-def test_nobody_in_a_room_is_taken_for_another_whatever_is_said() -> None:
+def test_members_are_never_confused_by_any_sequence_of_messages() -> None:
     """Tokens are good once, news stay in their room, and names and numbers are unlike."""
     run_state_machine_as_test(Talk, settings=RUNS)
 
 
-def test_a_recording_holds_what_it_took_in_whatever_is_sent(sound: bytes) -> None:
+def test_a_recording_contains_the_accepted_chunks_after_any_sequence_of_messages(sound: bytes) -> None:
     """Nothing that is out of turn gets in, and every end is a file or an error."""
     Recorded.sound = sound
     run_state_machine_as_test(Recorded, settings=RUNS)

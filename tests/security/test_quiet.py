@@ -73,7 +73,7 @@ def room(seen: Seen, new_context: Callable[..., BrowserContext], tmp_path: Path)
             yield room
 
 
-def test_tokens_stand_in_no_address_and_no_log(
+def test_tokens_appear_in_no_address_and_no_log(
     seen: Seen, room: Room, caplog: pytest.LogCaptureFixture, goals: Goals
 ) -> None:
     """Through a whole recording, every logger at its most talkative; SDP and addresses in no usual log."""
@@ -128,7 +128,7 @@ def test_nothing_listens_beyond_loopback(room: Room, goals: Goals) -> None:
     assert [] == beyond
 
 
-def test_what_is_being_recorded_lies_in_folders_of_our_own(room: Room, tmp_path: Path) -> None:
+def test_recordings_in_progress_are_stored_in_private_folders(room: Room, tmp_path: Path) -> None:
     """Spool and downloads can't be entered by other users of the machine."""
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="call"))

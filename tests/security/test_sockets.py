@@ -102,7 +102,7 @@ async def side_by_side(count: int, do: Callable[[int], Awaitable[None]]) -> None
 
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
-def test_malformed_messages_harm_nobody_else(
+def test_malformed_messages_affect_no_other_connection(
     path: str, server: RoomServer, sound: bytes, tmp_path: Path, goals: Goals
 ) -> None:
     """Half of them come from strangers, half from members; a call and a recording beside them go on."""
@@ -151,7 +151,7 @@ async def _one(wire: Sockets, path: str, number: int) -> None:
         assert too_big or answers[-1]["type"] == "error", (text[:200], answers)
 
 
-def test_bad_joins_let_nobody_in(tmp_path: Path, goals: Goals) -> None:
+def test_joins_with_bad_tokens_are_refused(tmp_path: Path, goals: Goals) -> None:
     """Made up, used, too old, meant for something else, of somebody who left, or from a page that is not ours."""
     let_in = 0
 
@@ -242,7 +242,7 @@ async def foreign(server: RoomServer, number: int) -> bool:
         (ServerLimits(hello_within=0.2), "/spool", [], "No message arrived for 0.2 s."),
     ],
 )
-def test_each_limit_says_what_it_is(
+def test_each_exceeded_limit_is_named(
     limits: ServerLimits, path: str, texts: Sequence[str], said: str, tmp_path: Path
 ) -> None:
     """And then the server hangs up."""
@@ -271,7 +271,7 @@ def test_no_socket_is_compressed(path: str, server: RoomServer) -> None:
     assert 0 == asyncio.run(compression())
 
 
-def test_who_says_nothing_for_long_is_put_out(tmp_path: Path) -> None:
+def test_a_silent_member_is_removed(tmp_path: Path) -> None:
     """A page pings every few seconds."""
 
     async def keep_quiet(server: RoomServer) -> list[dict[str, Any]]:
@@ -285,7 +285,7 @@ def test_who_says_nothing_for_long_is_put_out(tmp_path: Path) -> None:
     assert answers[-1]["message"] == "No message arrived for 0.3 s."
 
 
-def test_an_address_has_so_many_sockets(tmp_path: Path) -> None:
+def test_sockets_per_address_are_limited(tmp_path: Path) -> None:
     """The next one is refused until one of them is gone."""
 
     async def crowd(server: RoomServer) -> int:
@@ -310,7 +310,7 @@ def test_an_address_has_so_many_sockets(tmp_path: Path) -> None:
         assert asyncio.run(crowd(server)) == 429
 
 
-def test_a_room_has_so_many_recordings_at_a_time(tmp_path: Path) -> None:
+def test_recordings_per_room_are_limited(tmp_path: Path) -> None:
     """However many sockets somebody opens."""
 
     async def record(server: RoomServer) -> list[dict[str, Any]]:
@@ -335,7 +335,7 @@ def test_a_room_has_so_many_recordings_at_a_time(tmp_path: Path) -> None:
     assert second["message"] == "The room is full of recordings: 1 at a time."
 
 
-def test_what_is_told_beside_a_recording_has_an_end(tmp_path: Path) -> None:
+def test_the_log_of_a_recording_is_limited(tmp_path: Path) -> None:
     """The log fills a disk as well as the media do."""
 
     async def record(server: RoomServer) -> dict[str, Any]:
@@ -358,7 +358,7 @@ def test_what_is_told_beside_a_recording_has_an_end(tmp_path: Path) -> None:
     assert "the 20000 bytes that the server takes" in answer["message"]
 
 
-def test_who_records_without_having_said_so_waits_for_a_turn(tmp_path: Path) -> None:
+def test_unidentified_recorders_wait_for_their_turn(tmp_path: Path) -> None:
     """What they send lies in memory until it is whole: there are few of them at a time, and all come in."""
 
     async def crowd(server: RoomServer) -> tuple[bool, str]:
@@ -381,7 +381,7 @@ def test_who_records_without_having_said_so_waits_for_a_turn(tmp_path: Path) -> 
         assert (False, "ready") == asyncio.run(crowd(server))
 
 
-def test_whoever_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_client_that_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Also with the right one, which is not looked at; who comes by a token comes in. Whoever serves is told, once."""
 
     async def guess(server: RoomServer) -> list[str]:
@@ -399,7 +399,9 @@ def test_whoever_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pytest.Log
 
     limits = ServerLimits(wrong_codes=0.1)
     with RoomServer(
-        recordings=tmp_path, versions={}, options=ServeOptions(public_room="room", join_code="join the room", limits=limits)
+        recordings=tmp_path,
+        versions={},
+        options=ServeOptions(public_room="room", join_code="join the room", limits=limits),
     ) as server:
         told = asyncio.run(guess(server))
 
@@ -410,7 +412,7 @@ def test_whoever_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pytest.Log
     ]
 
 
-def test_a_member_who_reads_nothing_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_member_who_reads_nothing_delays_nobody(tmp_path: Path) -> None:
     """The others talk on, whoever does not listen is cut off, and the server ends within moments."""
 
     async def talk(server: RoomServer) -> None:
@@ -438,7 +440,7 @@ def test_a_member_who_reads_nothing_holds_nobody_up(tmp_path: Path) -> None:
         asyncio.run(talk(server))
 
 
-def test_recordings_that_break_leave_nothing_open(tmp_path: Path) -> None:
+def test_broken_recordings_leave_no_file_open(tmp_path: Path) -> None:
     """However many somebody begins with nonsense."""
 
     async def litter(server: RoomServer) -> None:
@@ -464,7 +466,7 @@ def test_recordings_that_break_leave_nothing_open(tmp_path: Path) -> None:
         assert len(psutil.Process().open_files()) <= before + 2
 
 
-def test_a_recording_that_grows_too_large_is_ended_and_kept(sound: bytes, tmp_path: Path) -> None:
+def test_a_recording_that_grows_too_large_is_ended_and_published(sound: bytes, tmp_path: Path) -> None:
     """With what it has."""
     half = len(sound) // 2
 

@@ -61,7 +61,7 @@ def test_statistics_past_their_bound_are_dropped_and_the_recording_goes_on(
     spool.close()
 
 
-def test_a_server_takes_chunks_after_the_bound_of_statistics(tmp_path: Path, sound: bytes) -> None:
+def test_chunks_are_accepted_after_the_bound_of_statistics(tmp_path: Path, sound: bytes) -> None:
     """The limit on notes ends no recording by its statistics; a recording is stopped as usual."""
 
     async def record(server: RoomServer) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, sound: bytes)
     assert pytest.approx(10.99 - 4.5, abs=0.01) == last
 
 
-def test_the_facts_are_on_the_disk_before_the_first_chunk(
+def test_facts_are_on_the_disk_before_the_first_chunk(
     spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A power cut leaves whole facts, in a folder that is there, or no recording."""
@@ -226,7 +226,7 @@ def tell_much(active: ActiveRecording) -> None:
         active.log.add_event(MixerEvent(time=ROOM + 500, event="alarm", message="x" * 2000))
 
 
-def test_a_line_that_found_no_room_spoils_no_other(tmp_path: Path, sound: bytes) -> None:
+def test_a_log_line_that_finds_no_space_leaves_later_lines_intact(tmp_path: Path, sound: bytes) -> None:
     """Half of it is taken back, so that the log goes on with whole lines when there is room again."""
     with disk(tmp_path / "disk", "size=1M") as folder:
         spool = Spool(folder, {})
@@ -248,7 +248,7 @@ def test_a_line_that_found_no_room_spoils_no_other(tmp_path: Path, sound: bytes)
         spool.close()
 
 
-def test_a_file_with_holes_has_the_bytes_of_its_data(tmp_path: Path) -> None:
+def test_a_sparse_file_counts_only_its_data(tmp_path: Path) -> None:
     """At its beginning, in between and at its end."""
     path = tmp_path / "sparse"
     with path.open("wb") as file:
@@ -260,7 +260,9 @@ def test_a_file_with_holes_has_the_bytes_of_its_data(tmp_path: Path) -> None:
     assert 200_000 <= stored_bytes(path) < 400_000
 
 
-def test_a_file_whose_blocks_are_not_counted_yet_has_no_holes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_whose_blocks_are_not_allocated_yet_counts_in_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As on ZFS, which allocates seconds later, and where compression leaves few blocks."""
     path = tmp_path / "fresh"
     path.write_bytes(bytes(3_000_000))

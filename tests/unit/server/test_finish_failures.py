@@ -48,7 +48,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, step: str, number: int) -> None:
 
 @pytest.mark.parametrize("number", ERRORS)
 @pytest.mark.parametrize("step", ["name", "describe", "settle"])
-def test_a_recording_whose_disk_refuses_a_step_has_failed(
+def test_a_recording_fails_when_the_disk_refuses_a_step(
     tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, step: str, number: int
 ) -> None:
     """It counts as running no more, and says why each time; a disk that takes it again gets it."""
@@ -98,7 +98,7 @@ def test_a_disk_without_inodes_loses_nothing(tmp_path: Path, sound: bytes, left:
 
 
 @pytest.mark.parametrize("left", range(6))
-def test_a_recording_that_can_not_begin_leaves_nothing(tmp_path: Path, left: int) -> None:
+def test_a_recording_that_cannot_begin_leaves_no_folder(tmp_path: Path, left: int) -> None:
     """The page is told that there is no room, and the folder is gone."""
     with disk(tmp_path / "disk", "size=16M,nr_inodes=60") as folder:
         spool = Spool(folder, VERSIONS)
@@ -113,7 +113,7 @@ def test_a_recording_that_can_not_begin_leaves_nothing(tmp_path: Path, left: int
 
 
 @pytest.mark.parametrize("broken", ["folder", "publish"])
-def test_the_others_are_kept_when_one_can_not_be(
+def test_other_recordings_are_published_when_one_cannot_be(
     tmp_path: Path, sound: bytes, broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whichever it is, and whatever is wrong with it; a warning names it."""
@@ -152,7 +152,7 @@ def test_a_file_that_was_not_read_back_is_not_published(
     assert not (tmp_path / "kept").exists()
 
 
-def test_statistics_that_can_not_be_written_stop_no_recording(
+def test_a_recording_is_finished_without_statistics_that_cannot_be_written(
     spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The manifest says that they are lost."""
@@ -199,7 +199,7 @@ async def record(server: RoomServer, sound: bytes, *, then: Any) -> dict[str, An
 
 
 @pytest.mark.parametrize("step", ["name", "describe"])
-def test_page_and_library_get_the_reason_and_the_next_recording_begins(
+def test_a_failed_recording_reports_its_reason_and_the_next_one_begins(
     tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """The page's stop fails with the reason, the list has it, the entry can be deleted, and the next one begins."""
@@ -224,7 +224,7 @@ def test_page_and_library_get_the_reason_and_the_next_recording_begins(
     assert ["heard.webm"] == [one.recording.path.name for one in recover(tmp_path) if one.recording]
 
 
-def test_a_server_that_is_interrupted_keeps_the_others(tmp_path: Path, sound: bytes) -> None:
+def test_an_interrupted_server_publishes_the_other_recordings(tmp_path: Path, sound: bytes) -> None:
     """Ctrl-C ends as usual, with a line for the one whose folder somebody removed."""
 
     async def begin_two(url: str) -> None:
@@ -261,7 +261,7 @@ def test_a_server_that_is_interrupted_keeps_the_others(tmp_path: Path, sound: by
     assert (tmp_path / "recordings" / "two.webm").is_file()
 
 
-def test_a_mark_that_finds_no_room_changes_nothing(
+def test_a_recording_is_published_without_a_mark_that_finds_no_space(
     spool: Spool, sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is safe by then; at worst the next recovery makes a second copy."""
@@ -280,7 +280,7 @@ def test_a_mark_that_finds_no_room_changes_nothing(
     assert active.published_as
 
 
-def test_what_fails_while_publishing_is_the_error_that_is_reported(
+def test_the_first_error_while_publishing_is_raised(
     spool: Spool, sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the disk lets nothing be removed after it."""

@@ -30,7 +30,7 @@ async def connect(
     return await session.ws_connect(f"{server.url}/spool")
 
 
-def test_a_client_gives_up_no_more_places_than_others_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_loses_only_the_places_that_others_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that holds all gives up its oldest for each newcomer, and is read on all the others."""
     monkeypatch.setattr(hello_queue, "_PATIENCE", 60.0)
 

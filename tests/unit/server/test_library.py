@@ -77,7 +77,7 @@ def record(
     return asyncio.run(run())
 
 
-def test_a_recording_is_kept_as_soon_as_it_is_safe(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+def test_a_recording_is_published_as_soon_as_it_is_safe(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """Under its name, with its manifest, and told once; its page can still download it."""
     kept: list[Recording] = []
     library = Library("daily", tmp_path / "kept", nobody_judges, kept.append)
@@ -94,7 +94,7 @@ def test_a_recording_is_kept_as_soon_as_it_is_safe(spool: Spool, sound: bytes, t
     assert kept[0].path.is_file()
 
 
-def test_what_was_kept_before_is_listed_again(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+def test_earlier_recordings_are_listed_after_a_restart(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """By a server that begins anew in the same folder; other rooms' recordings there are not."""
     folder = tmp_path / "kept"
     for name in ("mine", "gone"):
@@ -109,7 +109,7 @@ def test_what_was_kept_before_is_listed_again(spool: Spool, sound: bytes, tmp_pa
     assert [] == other.listed()
 
 
-def test_a_recording_that_can_not_be_kept_is_not_freed(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+def test_a_recording_that_cannot_be_published_is_not_freed(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """The list says why; whoever would free it hears so, and the spool has it still."""
     (tmp_path / "file").touch()
     library = Library("daily", tmp_path / "file" / "kept", nobody_judges, lambda _: None)
@@ -123,7 +123,7 @@ def test_a_recording_that_can_not_be_kept_is_not_freed(spool: Spool, sound: byte
     assert active.path.is_file()
 
 
-def test_a_recording_that_can_not_be_read_back_is_not_kept(
+def test_a_recording_that_cannot_be_read_back_is_not_published(
     spool: Spool, sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The raw bytes are what counts, and stay."""
@@ -144,7 +144,7 @@ def test_a_recording_that_can_not_be_read_back_is_not_kept(
         library.publish(active)
 
 
-def test_a_server_that_ends_waits_for_no_verdict(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+def test_a_stopping_server_does_not_wait_for_verification(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """Whoever asked gets none, within moments, and the program is not held up by the judge."""
     asked, never = threading.Event(), threading.Event()
     folder = tmp_path / "kept"
@@ -187,9 +187,7 @@ def test_a_server_that_ends_waits_for_no_verdict(spool: Spool, sound: bytes, tmp
     assert not asking.is_alive()
 
 
-def test_a_recording_that_is_freed_before_its_end_is_listed_as_failed(
-    spool: Spool, sound: bytes, tmp_path: Path
-) -> None:
+def test_a_recording_freed_before_its_end_is_listed_as_failed(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """It does not stay as one that is being recorded."""
     library = Library("daily", tmp_path / "kept", nobody_judges, lambda _: None)
 
@@ -199,7 +197,7 @@ def test_a_recording_that_is_freed_before_its_end_is_listed_as_failed(
     assert [] == list(tmp_path.glob("kept/*"))
 
 
-def test_an_address_is_good_for_so_long(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+def test_an_address_expires(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """A download's for a minute, a film's for an hour; who asks for a film again meanwhile has the same one."""
     active = recorded(spool, sound)
     active.finish_with_manifest()
@@ -232,7 +230,7 @@ def test_an_address_is_good_for_so_long(spool: Spool, sound: bytes, tmp_path: Pa
             assert 404 == status(address)
 
 
-def test_a_film_is_sent_as_one_whatever_its_manifest_says(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+def test_a_recording_is_sent_as_media_whatever_its_manifest_says(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """One from elsewhere could call it a page."""
     active = recorded(spool, sound)
     active.finish_with_manifest()
@@ -246,14 +244,14 @@ def test_a_film_is_sent_as_one_whatever_its_manifest_says(spool: Spool, sound: b
     assert {"audio/webm;codecs=opus": "audio/webm", "text/html": "application/octet-stream"} == kinds
 
 
-def test_a_recording_that_never_began_is_not_listed(spool: Spool, tmp_path: Path) -> None:
+def test_a_recording_without_bytes_is_not_listed(spool: Spool, tmp_path: Path) -> None:
     """Nobody can want it, and many of them would push the others out of the list."""
     library = Library("daily", tmp_path / "kept", nobody_judges, lambda _: None)
 
     assert "gone" == record(library, spool, b"", until="clean")[1]
 
 
-def test_a_finished_download_does_not_keep_a_recording_out_of_the_library(
+def test_a_recording_is_listed_although_its_download_finished_first(
     sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Although its last byte is sent, and it is freed, before it was read back."""
@@ -298,7 +296,7 @@ def test_a_finished_download_does_not_keep_a_recording_out_of_the_library(
         assert (folder / "heard.webm").is_file()
 
 
-def test_a_link_is_not_listed_and_a_copy_hides_nothing(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+def test_links_are_not_listed_and_copies_hide_no_recording(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """An archive of recordings that was unpacked here may hold either; a name need not be text."""
     active = recorded(spool, sound, recordName="standup")
     active.finish_with_manifest()
@@ -323,7 +321,7 @@ def test_a_link_is_not_listed_and_a_copy_hides_nothing(spool: Spool, sound: byte
     assert 3 == len({str(one["id"]) for one in listed})
 
 
-def test_a_film_whose_name_is_no_text_is_served(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+def test_a_file_whose_name_is_not_text_is_served(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """By a name that is."""
     active = recorded(spool, sound)
     active.finish_with_manifest()
@@ -335,7 +333,7 @@ def test_a_film_whose_name_is_no_text_is_served(spool: Spool, sound: bytes, tmp_
             assert odd.read_bytes() == answer.read()
 
 
-def test_who_asks_again_for_a_download_has_the_same_address(spool: Spool, sound: bytes) -> None:
+def test_a_repeated_request_gets_the_same_download_address(spool: Spool, sound: bytes) -> None:
     """However often: what is remembered for each is one address, which is good for a minute from then on."""
     active = recorded(spool, sound)
     active.finish_with_manifest()
@@ -352,7 +350,7 @@ def test_who_asks_again_for_a_download_has_the_same_address(spool: Spool, sound:
     assert first != downloads.issue_download(active, sent)
 
 
-def test_why_a_recording_failed_says_nothing_of_where_it_lay(spool: Spool, tmp_path: Path) -> None:
+def test_the_reason_of_a_failure_contains_no_folder(spool: Spool, tmp_path: Path) -> None:
     """It is told to everybody in the room, and to who looks on."""
     library = Library("daily", spool.root.parent, nobody_judges, lambda _: None)
 

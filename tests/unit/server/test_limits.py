@@ -17,7 +17,7 @@ pytestmark = pytest.mark.parallel
 DOCUMENT = Path(__file__).parents[3] / "docs" / "security.md"
 
 
-def test_limits_are_read_by_name_and_number() -> None:
+def test_limits_are_parsed_from_names_and_numbers() -> None:
     """With dashes or without, whole or not, and in thousands."""
     limits = ServerLimits.parse(["participants=10", "recording-bytes=2G", "comes_back=2.5", "idle = 1k"])
 
@@ -26,7 +26,7 @@ def test_limits_are_read_by_name_and_number() -> None:
     )
 
 
-def test_what_was_saved_up_can_be_said_at_once_and_then_so_much_a_second() -> None:
+def test_a_rate_allows_twenty_seconds_worth_at_once_after_a_silence() -> None:
     """Twenty seconds' worth, for a page that comes back."""
     now = 0.0
     rate = Rate(2, clock=lambda: now)
@@ -68,13 +68,13 @@ def test_nesting_is_measured_in_one_pass(text: str) -> None:
 
 
 @pytest.mark.parametrize("given", ["participants=257", "name=201", "spool-message=5M"])
-def test_what_can_not_work_is_no_limit(given: str) -> None:
+def test_limits_that_cannot_work_are_refused(given: str) -> None:
     """Numbers in synthetic media, names in timelines and aiohttp have bounds of their own."""
     with pytest.raises(ConfigError, match="at most"):
         ServerLimits.parse([given])
 
 
-def test_each_limit_is_told_of_with_its_default() -> None:
+def test_each_limit_is_documented_with_its_default() -> None:
     """As it is named on the command line."""
     told = re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
 

@@ -53,9 +53,7 @@ def fed(spool: Spool, sound: bytes) -> ActiveRecording:
 
 
 @pytest.mark.parametrize("event", LARGEST_EVENTS)
-def test_an_event_fills_no_more_of_a_manifest_than_is_counted(
-    event: dict[str, Any], spool: Spool, sound: bytes
-) -> None:
+def test_an_event_fills_no_more_of_a_manifest_than_its_bound(event: dict[str, Any], spool: Spool, sound: bytes) -> None:
     """With its time in the file, its indentation, and the alarm that repeats it."""
     message = MixerEvent.model_validate(event)
     line = message.model_dump(exclude_none=True, exclude={"remote_server", "marker"})
@@ -69,7 +67,7 @@ def test_an_event_fills_no_more_of_a_manifest_than_is_counted(
     assert grown <= manifest_bytes(line)
 
 
-def test_the_limits_leave_a_manifest_that_can_be_read() -> None:
+def test_a_manifest_filled_to_all_limits_can_be_read() -> None:
     """The worst case of each kind together; what does not grow with time has the rest."""
     pause = Event(at=-1e10 / 3, event="pause", seconds=1e10 / 3)
     pauses = recording_log._MAX_EVENTS // 2 * manifest_bytes(pause.model_dump(exclude_none=True))
@@ -79,7 +77,7 @@ def test_the_limits_leave_a_manifest_that_can_be_read() -> None:
 
 
 @pytest.mark.parametrize("letter", [WIDE, "\\", "\n", "\x01"])
-def test_the_longest_lines_can_be_read_again(letter: str, spool: Spool, sound: bytes) -> None:
+def test_the_longest_log_lines_can_be_read_again(letter: str, spool: Spool, sound: bytes) -> None:
     """Whatever letters they are made of; a recording with one of them is finished."""
     active = recorded(spool, sound)
     room = ServerLimits().spool_message
@@ -97,7 +95,7 @@ def test_the_longest_lines_can_be_read_again(letter: str, spool: Spool, sound: b
     assert max(map(len, active.folder.log.read_bytes().splitlines())) < LONGEST_LINE
 
 
-def test_what_is_told_beside_a_recording_can_be_recovered_and_verified() -> None:
+def test_logs_of_the_largest_size_can_be_recovered_and_verified() -> None:
     """Logs and statistics have bounds where they are read as well; those where they come in are not higher."""
     assert ServerLimits().notes_bytes <= _MAXIMA["notes_bytes"] <= recover._LARGEST_LOG
     assert _MAXIMA["notes_bytes"] <= statistics_module._LARGEST_FILE
@@ -111,7 +109,7 @@ def test_a_room_has_no_more_participants_than_a_layout_has_tiles() -> None:
 
 
 @pytest.mark.parametrize("event", LARGEST_EVENTS[:2])
-def test_events_that_a_manifest_can_not_hold_are_dropped(
+def test_events_that_a_manifest_cannot_hold_are_dropped(
     event: dict[str, Any], spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their bytes count, and not only how many there are; the recording goes on."""
@@ -130,7 +128,7 @@ def test_events_that_a_manifest_can_not_hold_are_dropped(
     )
 
 
-def test_joins_that_a_manifest_can_not_list_are_left_out_with_their_leaves(
+def test_joins_that_a_manifest_cannot_list_are_left_out_with_their_leaves(
     spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody who joins and leaves very often ends nobody's recording; who was listed is listed until the end."""
@@ -157,7 +155,7 @@ def test_joins_that_a_manifest_can_not_list_are_left_out_with_their_leaves(
     assert Manifest.read(active.finish_with_manifest().recording.manifest) == manifest
 
 
-def test_alarms_of_the_server_have_an_end(spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_alarms_of_the_server_are_bounded(spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page may fall silent again and again."""
     monkeypatch.setattr(recording_log, "SERVER_ALARMS", 10_000)
     active = recorded(spool, sound)

@@ -55,7 +55,7 @@ def fields(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize(("union", "name"), [(SignalMessage, "ToServer"), (SpoolMessage, "ToSpool")])
-def test_both_ends_know_the_same_messages(union: Any, name: str) -> None:
+def test_page_and_server_declare_the_same_messages(union: Any, name: str) -> None:
     """Every message of the page is understood here, and none more, with the same fields."""
     models: list[type[BaseModel]] = list(get_args(union))
 
@@ -80,7 +80,7 @@ def test_both_ends_know_the_same_messages(union: Any, name: str) -> None:
         {"type": "clean"},
     ],
 )
-def test_what_a_recorder_says_is_understood(message: dict[str, Any]) -> None:
+def test_messages_of_a_recorder_are_parsed(message: dict[str, Any]) -> None:
     """Nothing is lost on the way."""
     read = SPOOL.validate_json(json.dumps(message))
 
@@ -103,7 +103,7 @@ def test_what_a_recorder_says_is_understood(message: dict[str, Any]) -> None:
         {"path": "/etc/passwd"},
     ],
 )
-def test_a_hello_that_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
+def test_an_invalid_hello_is_refused(change: dict[str, Any]) -> None:
     """Fields are limited, and there are no others."""
     with pytest.raises(ValidationError):
         SPOOL.validate_json(json.dumps(HELLO | change))
@@ -124,13 +124,13 @@ def test_a_hello_that_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
         {"type": "event", "event": {"time": 1, "event": "alarm", "message": "x" * 2001}},
     ],
 )
-def test_what_no_recorder_says_is_refused(message: dict[str, Any]) -> None:
+def test_messages_that_no_recorder_sends_are_refused(message: dict[str, Any]) -> None:
     """Pauses are cut out by the server, and lists and texts have an end."""
     with pytest.raises(ValidationError):
         SPOOL.validate_json(json.dumps(message))
 
 
-def test_a_hello_in_a_room_needs_nothing_but_its_type() -> None:
+def test_a_hello_in_a_room_needs_only_its_type() -> None:
     """At an open door a guest brings synthetic media and wants nobody's."""
     hello = SIGNAL.validate_json('{"type": "hello"}')
 
@@ -147,7 +147,7 @@ def test_a_hello_in_a_room_needs_nothing_but_its_type() -> None:
         {"width": 1, "height": 1},
     ],
 )
-def test_a_picture_that_nobody_could_send_is_refused(size: dict[str, Any]) -> None:
+def test_a_subscription_to_an_impossible_video_is_refused(size: dict[str, Any]) -> None:
     """Sizes and rates have limits."""
     with pytest.raises(ValidationError):
         SIGNAL.validate_json(json.dumps({"type": "subscribe", "subscriptions": {"*": size}}))

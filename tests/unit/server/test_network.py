@@ -71,7 +71,7 @@ def test_a_host_is_normalized(given: str, normal: str) -> None:
         ("HTTP://[::1]:8080/", "it has a scheme"),
     ],
 )
-def test_what_is_not_a_host_is_refused_in_one_line(given: str, why: str) -> None:
+def test_an_invalid_host_is_refused_in_one_line(given: str, why: str) -> None:
     """It says what is wrong, and what to give."""
     with pytest.raises(ConfigError, match=why) as refusal:
         parse_host(given)

@@ -90,7 +90,7 @@ def on(tmp_path: Path, play: Callable[[Sockets], Awaitable[None]], *, listed: bo
 
 
 @pytest.mark.parametrize("is_lost", [True, False])
-def test_a_page_that_comes_back_while_the_file_is_finished_gets_it(
+def test_a_page_that_reconnects_while_the_file_is_finished_gets_it(
     tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, *, is_lost: bool
 ) -> None:
     """Whether or not the server has noticed that the first connection is gone; the file is told once."""
@@ -113,7 +113,7 @@ def test_a_page_that_comes_back_while_the_file_is_finished_gets_it(
     on(tmp_path, play)
 
 
-def test_a_page_that_comes_back_twice_gets_the_file(
+def test_a_page_that_reconnects_twice_gets_the_file(
     tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last connection is the one that counts."""
@@ -134,7 +134,7 @@ def test_a_page_that_comes_back_twice_gets_the_file(
 
 @pytest.mark.parametrize("listed", [True, False])
 @pytest.mark.parametrize("late", [True, False])
-def test_a_page_that_comes_back_to_a_recording_that_fails_gets_the_reason(
+def test_a_page_that_reconnects_to_a_failed_recording_gets_the_reason(
     tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, *, late: bool, listed: bool
 ) -> None:
     """While it is being finished, and afterwards."""

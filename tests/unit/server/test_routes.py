@@ -20,12 +20,12 @@ def signature(secret: str, said: str) -> str:
     return base64.b64encode(hmac.new(secret.encode(), said.encode(), hashlib.sha1).digest()).decode()
 
 
-def test_without_options_media_go_straight() -> None:
+def test_media_go_from_page_to_page_by_default() -> None:
     """No server, and no SFU."""
     assert {"ice_servers": [], "ice_policy": "all", "sfu": None} == Routes.parse().for_member("room", "m", "s")
 
 
-def test_a_rooms_number_is_its_own_unless_servers_say_the_same_name() -> None:
+def test_a_room_number_is_unique_unless_servers_share_a_name() -> None:
     """So that runs beside each other on one Janus don't meet by chance."""
     alone = Sfu("ws://janus:8188")
     shared = Sfu("ws://janus:8188", room="daily")
@@ -59,7 +59,7 @@ def test_a_turn_servers_password_is_made_for_the_member(monkeypatch: pytest.Monk
     assert server["credential"] == signature("s3cret", server["username"])
 
 
-def test_a_turn_servers_user_and_password_are_taken_as_they_are() -> None:
+def test_a_turn_servers_user_and_password_are_used_unchanged() -> None:
     """Also where a password has a colon."""
     assert {"urls": "turn:turn.test:3478", "username": "me", "credential": "a:b"} == IceServer.parse(
         "turn:me:a:b@turn.test:3478"
@@ -67,13 +67,13 @@ def test_a_turn_servers_user_and_password_are_taken_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("text", ["http://turn.test", "turn:", "turn:me@turn.test", "turn.test:3478"])
-def test_what_is_no_ice_server_is_told(text: str) -> None:
+def test_an_invalid_ice_server_is_refused(text: str) -> None:
     """With what one looks like."""
     with pytest.raises(ConfigError, match="give stun:HOST:PORT"):
         IceServer.parse(text)
 
 
-def test_a_turn_server_without_user_and_secret_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_turn_server_without_user_and_secret_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would refuse everybody."""
     monkeypatch.delenv("HARNESS_TURN_SECRET", raising=False)
 
@@ -82,13 +82,13 @@ def test_a_turn_server_without_user_and_secret_is_told(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("text", ["janus=http://janus:8188", "janus", "livekit=ws://janus:8188", "janus=ws://"])
-def test_what_is_no_sfu_is_told(text: str) -> None:
+def test_an_invalid_sfu_is_refused(text: str) -> None:
     """With what one looks like."""
     with pytest.raises(ConfigError, match=r"give janus=ws://HOST:PORT"):
         Routes.parse(sfu=text)
 
 
-def test_relaying_by_nothing_is_told() -> None:
+def test_relaying_without_a_turn_server_is_refused() -> None:
     """And so is a room of no SFU."""
     with pytest.raises(ConfigError, match="--relay-only"):
         Routes.parse(ice_servers=["stun:stun.test:3478"], relay_only=True)

@@ -68,7 +68,7 @@ def test_an_origin_with_a_password_is_refused_without_printing_it(given: str) ->
         ({"join_code": "ABCD-EFGH", "view_code": "abcd-efgh"}, "--view-code: this is the join code"),
     ],
 )
-def test_options_that_can_not_work_are_refused(options: dict[str, Any], message: str) -> None:
+def test_options_that_cannot_work_are_refused(options: dict[str, Any], message: str) -> None:
     """The message names the option of the command line."""
     with pytest.raises(ConfigError, match=message):
         ServeOptions(**options)

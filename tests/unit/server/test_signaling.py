@@ -81,7 +81,7 @@ def server() -> Server:
     return Server()
 
 
-def test_a_welcome_tells_the_newcomer_everything(server: Server) -> None:
+def test_a_welcome_describes_the_room_to_a_new_member(server: Server) -> None:
     """Who they are, where they are, who is there already, and how to record."""
     server.enter(1, "alice", subscriptions={"*": SMALL})
 
@@ -100,7 +100,7 @@ def test_a_welcome_tells_the_newcomer_everything(server: Server) -> None:
     assert welcome["id"] not in {alice["id"], ""}
 
 
-def test_those_in_the_room_hear_of_a_newcomer(server: Server) -> None:
+def test_members_are_notified_of_a_new_member(server: Server) -> None:
     """Everybody but the newcomer is told who joined."""
     server.enter(1, "alice")
     server.quiet()
@@ -113,7 +113,7 @@ def test_those_in_the_room_hear_of_a_newcomer(server: Server) -> None:
     assert ["welcome"] == [message["type"] for message in server.take_sent(2)]
 
 
-def test_the_token_of_the_spool_is_the_members_own(server: Server) -> None:
+def test_a_spool_token_is_valid_for_its_member(server: Server) -> None:
     """It lets record in this member's name, more than once, until they leave."""
     welcome = server.enter(1, "alice")
     token = welcome["spool_token"]
@@ -125,7 +125,7 @@ def test_the_token_of_the_spool_is_the_members_own(server: Server) -> None:
     assert server.admission.redeem(token, "recorder") is None
 
 
-def test_a_viewer_hears_of_recordings_and_of_nobody(server: Server) -> None:
+def test_a_viewer_is_sent_the_recordings_and_no_members(server: Server) -> None:
     """They are in no room, and what they may do ends with their connection."""
     server.admission.public_room = "daily"
     alice = server.enter(1, "alice")
@@ -159,7 +159,7 @@ def test_a_viewer_hears_of_recordings_and_of_nobody(server: Server) -> None:
         {"type": "subscribe", "subscriptions": None},
     ],
 )
-def test_a_viewer_says_nothing_in_the_room(server: Server, message: dict[str, Any]) -> None:
+def test_a_viewer_cannot_send_messages_to_the_room(server: Server, message: dict[str, Any]) -> None:
     """Who tries is hung up on, and heard by nobody."""
     server.admission.public_room = "daily"
     server.enter(1, "alice")
@@ -172,7 +172,7 @@ def test_a_viewer_says_nothing_in_the_room(server: Server, message: dict[str, An
     assert {2} == server.closed
 
 
-def test_viewers_are_let_in_up_to_the_limit() -> None:
+def test_viewers_are_admitted_up_to_the_limit() -> None:
     """One more is told so; when one goes there is room again."""
     server = Server(limits=ServerLimits(viewers=1), admission=Admission(public_room="daily"))
     for number in (1, 2):
@@ -184,7 +184,7 @@ def test_viewers_are_let_in_up_to_the_limit() -> None:
     assert "1 viewers" in server.sent[2][0]["message"]
 
 
-def test_who_is_not_admitted_is_told_and_hung_up_on(server: Server) -> None:
+def test_a_refused_connection_gets_an_error_and_is_closed(server: Server) -> None:
     """A token works once; the second to show it is refused, and the first stays."""
     token = server.admission.issue(Token(role="participant", room="daily", name="alice"))
     server.say(1, {"type": "hello", "token": token})
@@ -199,7 +199,7 @@ def test_who_is_not_admitted_is_told_and_hung_up_on(server: Server) -> None:
 @pytest.mark.parametrize(
     "message", [{"type": "ping", "sent": 1}, {"type": "bye"}, {"type": "subscribe", "subscriptions": None}]
 )
-def test_a_hello_comes_first(server: Server, message: dict[str, Any]) -> None:
+def test_a_first_message_other_than_hello_is_refused(server: Server, message: dict[str, Any]) -> None:
     """Anything else from a stranger closes the connection."""
     server.say(1, message)
 
@@ -217,7 +217,7 @@ def test_a_second_hello_is_refused(server: Server) -> None:
     assert ["daily"] == list(server.signaling.rooms)
 
 
-def test_leaving_is_told_to_the_others_once(server: Server) -> None:
+def test_a_leave_is_sent_to_the_others_once(server: Server) -> None:
     """A bye says that it was meant; the connection's end after it says nothing more."""
     server.enter(1, "alice")
     bob = server.enter(2, "bob")["id"]
@@ -230,7 +230,7 @@ def test_leaving_is_told_to_the_others_once(server: Server) -> None:
     assert [] == server.take_sent(2)
 
 
-def test_a_lost_connection_is_told_as_such(server: Server) -> None:
+def test_a_lost_connection_is_the_reason_of_a_leave(server: Server) -> None:
     """A page that vanished is told from one that left."""
     server.enter(1, "alice")
     bob = server.enter(2, "bob")["id"]
@@ -241,7 +241,7 @@ def test_a_lost_connection_is_told_as_such(server: Server) -> None:
     assert [{"type": "left", "id": bob, "reason": "connection lost"}] == server.take_sent(1)
 
 
-def test_a_stranger_who_hangs_up_is_no_news(server: Server) -> None:
+def test_an_unidentified_connection_ends_unnoticed(server: Server) -> None:
     """Nobody is told of a connection that never said hello."""
     server.enter(1, "alice")
     server.quiet()
@@ -265,7 +265,9 @@ def test_a_stranger_who_hangs_up_is_no_news(server: Server) -> None:
         ({"type": "subscribe", "subscriptions": None}, {"type": "subscribe", "subscriptions": None}),
     ],
 )
-def test_news_of_a_member_stays_in_the_room(server: Server, message: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_state_and_subscriptions_are_relayed_within_the_room(
+    server: Server, message: dict[str, Any], expected: dict[str, Any]
+) -> None:
     """Everybody else in the room hears it; the member and other rooms do not."""
     alice = server.enter(1, "alice")["id"]
     server.enter(2, "bob")
@@ -279,7 +281,7 @@ def test_news_of_a_member_stays_in_the_room(server: Server, message: dict[str, A
     assert {} == server.sent
 
 
-def test_newcomers_learn_what_changed_before_they_came(server: Server) -> None:
+def test_a_new_member_gets_the_present_state_of_the_others(server: Server) -> None:
     """A muted member is introduced as muted, with what they want to receive."""
     server.enter(1, "alice")
     server.say(1, {"type": "state", "audio": False, "video": False})
@@ -290,7 +292,7 @@ def test_newcomers_learn_what_changed_before_they_came(server: Server) -> None:
     assert (False, False, {"*": SMALL}) == (alice["audio"], alice["video"], alice["subscriptions"])
 
 
-def test_a_signal_reaches_its_member_alone(server: Server) -> None:
+def test_a_signal_reaches_only_its_member(server: Server) -> None:
     """Descriptions and candidates arrive as they were sent, with the sender's id."""
     alice = server.enter(1, "alice")["id"]
     bob = server.enter(2, "bob")["id"]
@@ -308,7 +310,7 @@ def test_a_signal_reaches_its_member_alone(server: Server) -> None:
     assert {} == server.sent
 
 
-def test_a_receipt_reaches_its_member_alone(server: Server) -> None:
+def test_a_receipt_reaches_only_its_member(server: Server) -> None:
     """Who was received hears from whom."""
     alice = server.enter(1, "alice")["id"]
     bob = server.enter(2, "bob")["id"]
@@ -321,7 +323,7 @@ def test_a_receipt_reaches_its_member_alone(server: Server) -> None:
 
 
 @pytest.mark.parametrize("kind", ["signal", "received"])
-def test_nothing_crosses_from_room_to_room(server: Server, kind: str) -> None:
+def test_messages_stay_in_their_room(server: Server, kind: str) -> None:
     """Who knows somebody's id in another room still can't reach them."""
     server.enter(1, "alice")
     bob = server.enter(2, "bob", room="other")["id"]
@@ -343,7 +345,7 @@ def test_a_ping_is_answered_with_the_rooms_time(server: Server) -> None:
     assert [{"type": "pong", "sent": 17.25, "time": 5_000.0, "acked_seq": 0}] == server.take_sent(1)
 
 
-def test_names_are_made_unlike(server: Server) -> None:
+def test_names_in_a_room_are_made_unique(server: Server) -> None:
     """The second alice is alice 2, and a third takes the name that became free."""
     names = [server.enter(connection, "alice")["name"] for connection in (1, 2, 3)]
     server.disconnect(2)
@@ -364,12 +366,12 @@ def test_names_are_made_unlike(server: Server) -> None:
         ("x" * 400, "x" * 64),
     ],
 )
-def test_a_name_is_fit_to_be_shown(server: Server, wished: str, expected: str) -> None:
+def test_a_name_is_printable_and_short(server: Server, wished: str, expected: str) -> None:
     """No controls, no tricks with the direction of writing, no more than 64 characters."""
     assert expected == server.enter(1, wished)["name"]
 
 
-def test_who_comes_back_keeps_the_marker(server: Server) -> None:
+def test_a_returning_name_keeps_its_marker(server: Server) -> None:
     """One name in a recording has one marker, however often they leave."""
     server.enter(1, "alice")
     first = server.enter(2, "bob")["marker"]
@@ -381,7 +383,7 @@ def test_who_comes_back_keeps_the_marker(server: Server) -> None:
     assert (1, 2, 1) == (first, other, again)
 
 
-def test_two_in_the_room_never_have_the_same_marker(server: Server) -> None:
+def test_markers_in_a_room_are_unique(server: Server) -> None:
     """After 256 visitors the count begins anew and leaves out those who are there."""
     alice = server.enter(1, "alice")["marker"]
     for number in range(255):
@@ -393,7 +395,7 @@ def test_two_in_the_room_never_have_the_same_marker(server: Server) -> None:
     assert alice != bob
 
 
-def test_everybody_who_comes_and_goes_is_told_of(server: Server) -> None:
+def test_joins_and_leaves_are_reported(server: Server) -> None:
     """Joins and leaves with their times; cameras have no marker, and the room knows who is in it and since when."""
     server.enter(1, "alice")
     server.now += 250
@@ -409,7 +411,7 @@ def test_everybody_who_comes_and_goes_is_told_of(server: Server) -> None:
     assert {"alice": 0, "bob": None} == room.markers_by_name
 
 
-def test_an_empty_room_is_gone(server: Server) -> None:
+def test_an_empty_room_is_removed(server: Server) -> None:
     """The next to come finds a new one."""
     server.enter(1, "alice")
 
@@ -467,7 +469,7 @@ JSON = st.recursive(
 
 @settings(max_examples=50)
 @given(JSON)
-def test_whatever_is_said_is_answered_without_a_crash(message: object) -> None:
+def test_arbitrary_messages_cause_no_crash(message: object) -> None:
     """No message raises anything."""
     server = Server()
     server.enter(1, "alice")
@@ -477,7 +479,7 @@ def test_whatever_is_said_is_answered_without_a_crash(message: object) -> None:
     assert "alice" in [member.name for member in server.signaling.rooms["daily"].members.values()]
 
 
-def test_a_full_room_takes_nobody_more() -> None:
+def test_a_full_room_admits_no_more_participants() -> None:
     """The one too many is told how many there may be; when somebody leaves there is room again."""
     server = Server(limits=ServerLimits(participants=2))
     server.enter(1, "alice")
@@ -510,7 +512,7 @@ def _drop(server: Server, connection: int) -> Member:
     return member
 
 
-def test_a_lost_connection_is_taken_up_again_and_nothing_is_missed(server: Server) -> None:
+def test_a_resumed_connection_misses_no_message(server: Server) -> None:
     """Who comes back hears what was said meanwhile, once; nobody else hears that they were away."""
     alice, bob = server.enter(1, "alice"), server.enter(2, "bob")
     server.quiet()
@@ -528,7 +530,7 @@ def test_a_lost_connection_is_taken_up_again_and_nothing_is_missed(server: Serve
     assert ["received"] == [message["type"] for message in server.take_sent(1)]
 
 
-def test_what_was_heard_is_not_kept(server: Server) -> None:
+def test_acknowledged_messages_are_not_repeated(server: Server) -> None:
     """A ping says how much was heard; only the rest is said again."""
     server.enter(1, "alice")
     bob = server.enter(2, "bob")
@@ -544,7 +546,7 @@ def test_what_was_heard_is_not_kept(server: Server) -> None:
     assert 0 == len(member.backlog.messages)
 
 
-def test_a_connection_that_is_not_known_to_be_lost_can_be_taken_up_on_another_one(server: Server) -> None:
+def test_a_connection_can_be_resumed_before_its_loss_is_noticed(server: Server) -> None:
     """The page notices before the server does; the old connection's end then changes nothing."""
     server.enter(1, "alice")
     bob = server.enter(2, "bob")
@@ -558,7 +560,7 @@ def test_a_connection_that_is_not_known_to_be_lost_can_be_taken_up_on_another_on
     assert [] == server.take_sent(1)
 
 
-def test_who_does_not_come_back_has_left_when_the_connection_was_lost(server: Server) -> None:
+def test_a_member_who_does_not_return_left_when_the_connection_was_lost(server: Server) -> None:
     """The others hear it when nobody waits any more; the record says when it was."""
     server.enter(1, "alice")
     server.enter(2, "bob")
@@ -576,7 +578,7 @@ def test_who_does_not_come_back_has_left_when_the_connection_was_lost(server: Se
     assert ("leave", lost_at) == (left.event, left.time)
 
 
-def test_who_came_back_and_was_lost_again_is_waited_for_anew(server: Server) -> None:
+def test_a_second_loss_is_waited_for_from_its_own_beginning(server: Server) -> None:
     """The first wait's end takes nobody out."""
     bob = server.enter(2, "bob")
     member = _drop(server, 2)
@@ -589,7 +591,7 @@ def test_who_came_back_and_was_lost_again_is_waited_for_anew(server: Server) -> 
     assert "daily" in server.signaling.rooms
 
 
-def test_who_left_can_not_come_back(server: Server) -> None:
+def test_resume_is_refused_after_a_bye(server: Server) -> None:
     """The token for it is worth nothing after a bye."""
     server.enter(1, "alice")
     bob = server.enter(2, "bob")
@@ -600,7 +602,7 @@ def test_who_left_can_not_come_back(server: Server) -> None:
     assert {3} == server.closed
 
 
-def test_who_hears_nothing_for_too_long_can_not_come_back(server: Server) -> None:
+def test_resume_is_refused_after_the_backlog_overflowed(server: Server) -> None:
     """What is kept for somebody is bounded; past it the connection can't be taken up again."""
     alice = server.enter(1, "alice")
     bob = server.enter(2, "bob")
@@ -616,7 +618,7 @@ def test_who_hears_nothing_for_too_long_can_not_come_back(server: Server) -> Non
     assert alice["id"] in server.signaling.rooms["daily"].members
 
 
-def test_who_was_once_kept_too_little_for_can_not_come_back_later(server: Server) -> None:
+def test_resume_is_refused_although_later_messages_were_acknowledged(server: Server) -> None:
     """Hearing the newest messages does not bring back those that were never kept."""
     alice = server.enter(1, "alice")
     bob = server.enter(2, "bob")
@@ -632,7 +634,7 @@ def test_who_was_once_kept_too_little_for_can_not_come_back_later(server: Server
     assert alice["id"] in server.signaling.rooms["daily"].members
 
 
-def test_whose_page_is_gone_is_not_waited_for(server: Server) -> None:
+def test_an_expelled_member_is_not_waited_for(server: Server) -> None:
     """Python knows of a crash before the connection's end is sure."""
     server.enter(1, "alice")
     bob = server.enter(2, "bob")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.parallel
 
 
-def test_a_recording_has_a_folder_that_nobody_else_can_enter(spool: Spool) -> None:
+def test_a_recordings_folder_is_private(spool: Spool) -> None:
     """Faces and voices lie there until they are cleaned."""
     active = begin(spool)
 
@@ -56,7 +56,7 @@ def test_a_recording_holds_its_lock_until_it_is_closed(spool: Spool) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_what_lies_beside_the_bytes_tells_what_they_are(spool: Spool) -> None:
+def test_facts_are_stored_next_to_the_bytes_without_a_token(spool: Spool) -> None:
     """Enough to finish the recording without its page or its server, and no token."""
     active = begin(spool, recordName="standup")
 
@@ -70,7 +70,7 @@ def test_what_lies_beside_the_bytes_tells_what_they_are(spool: Spool) -> None:
     assert "secret-token" not in text
 
 
-def test_chunks_are_written_as_they_come(spool: Spool, sound: bytes) -> None:
+def test_chunks_are_written_as_they_arrive(spool: Spool, sound: bytes) -> None:
     """Nothing waits in a buffer: what was taken is on disk."""
     active = begin(spool)
 
@@ -106,7 +106,7 @@ def test_a_chunk_that_is_not_the_next_one_is_refused(spool: Spool, sound: bytes,
     active.add_chunk(1, 700, memoryview(sound)[700:])
 
 
-def test_what_webrtc_says_lies_beside_the_recording(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+def test_statistics_are_published_next_to_the_recording(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """A line for each connection and second, by the W3C's names, with its time in the file; it is published along."""
     active = recorded(spool, sound)
     report = [{"type": "inbound-rtp", "kind": "audio", "packetsLost": 1}]
@@ -120,7 +120,7 @@ def test_what_webrtc_says_lies_beside_the_recording(spool: Spool, sound: bytes, 
     assert json.loads(line)["at"] == pytest.approx(0.5, abs=0.1)
 
 
-def test_the_log_has_a_line_for_everything_that_is_told(spool: Spool) -> None:
+def test_the_log_has_a_line_for_everything_reported(spool: Spool) -> None:
     """One JSON object each, on disk at once."""
     active = begin(spool)
 
@@ -165,7 +165,7 @@ def test_an_ended_recording_is_a_complete_file_with_its_manifest(spool: Spool, s
     )
 
 
-def test_what_happened_is_told_on_the_recordings_own_clock(spool: Spool, sound: bytes) -> None:
+def test_events_have_times_on_the_recordings_clock(spool: Spool, sound: bytes) -> None:
     """The recorder started when the room's clock showed 10 s: that is the zero of pages' and room's events."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
@@ -182,7 +182,7 @@ def test_what_happened_is_told_on_the_recordings_own_clock(spool: Spool, sound: 
     assert (("The sound stalled.",), 0.25) == (manifest.alarms, manifest.clock_error_ms)
 
 
-def test_who_is_in_a_room_is_the_rooms_to_tell(spool: Spool, sound: bytes) -> None:
+def test_joins_from_the_page_are_refused_in_our_own_room(spool: Spool, sound: bytes) -> None:
     """A page that says that somebody joined is refused."""
     active = recorded(spool, sound)
 
@@ -190,7 +190,7 @@ def test_who_is_in_a_room_is_the_rooms_to_tell(spool: Spool, sound: bytes) -> No
         active.log.add_event(MixerEvent(time=STARTED, event="join", participant="mallory"))
 
 
-def test_who_is_in_somebody_elses_call_is_the_pages_to_tell(spool: Spool, sound: bytes) -> None:
+def test_joins_from_the_page_are_listed_for_another_applications_call(spool: Spool, sound: bytes) -> None:
     """What the room knows of its members are their marks; a guest has none."""
     active = begin(spool, presence_from_server=False)
     active.log.add_recorder_state("started", STARTED)
@@ -204,7 +204,7 @@ def test_who_is_in_somebody_elses_call_is_the_pages_to_tell(spool: Spool, sound:
     assert ["alice", "guest 1"] == [event.participant for event in timeline.events if event.event == "join"]
 
 
-def test_ending_twice_is_ending_once(spool: Spool, sound: bytes) -> None:
+def test_finishing_twice_returns_the_same_manifest(spool: Spool, sound: bytes) -> None:
     """The second answer is the first, and the reason for it, too."""
     active = recorded(spool, sound)
 
@@ -214,7 +214,7 @@ def test_ending_twice_is_ending_once(spool: Spool, sound: bytes) -> None:
     assert first.recording.recovered is None
 
 
-def test_a_recording_that_nobody_stopped_says_why_it_ended(spool: Spool, sound: bytes) -> None:
+def test_a_manifest_says_why_a_recording_ended_by_itself(spool: Spool, sound: bytes) -> None:
     """The reason is in the manifest."""
     active = recorded(spool, sound)
 
@@ -223,7 +223,7 @@ def test_a_recording_that_nobody_stopped_says_why_it_ended(spool: Spool, sound: 
     assert GONE == manifest.recording.recovered
 
 
-def test_after_the_end_no_more_bytes_are_taken(spool: Spool, sound: bytes) -> None:
+def test_chunks_are_refused_after_the_end(spool: Spool, sound: bytes) -> None:
     """A late chunk is refused, and the file stays what it was."""
     active = recorded(spool, sound)
     before = active.finish_with_manifest().recording.sha256
@@ -233,7 +233,7 @@ def test_after_the_end_no_more_bytes_are_taken(spool: Spool, sound: bytes) -> No
     assert before == sha256_of(active.path)
 
 
-def test_a_recording_without_a_byte_has_failed(spool: Spool) -> None:
+def test_a_recording_without_bytes_fails(spool: Spool) -> None:
     """Ending it is an error each time, with NERTC's code; cleaning it is none."""
     active = begin(spool)
 
@@ -247,7 +247,7 @@ def test_a_recording_without_a_byte_has_failed(spool: Spool) -> None:
 
 
 @pytest.mark.parametrize("name", ["take", "raw", "finished", "log", "lock", "finished.part", "download.part"])
-def test_no_name_gets_in_the_spools_own_way(spool: Spool, sound: bytes, name: str) -> None:
+def test_a_recording_may_have_the_name_of_a_spool_file(spool: Spool, sound: bytes, name: str) -> None:
     """People may call a recording as the spool calls its files."""
     active = recorded(spool, sound, recordName=name)
 
@@ -260,7 +260,7 @@ def test_no_name_gets_in_the_spools_own_way(spool: Spool, sound: bytes, name: st
     assert manifest.recording.sha256 == sha256_of(active.path)
 
 
-def test_no_chunk_is_acknowledged_while_the_recording_ends(
+def test_chunks_are_refused_while_the_recording_ends(
     spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is acknowledged is in the file: the finaliser has read its last by then."""
@@ -286,7 +286,7 @@ def test_no_chunk_is_acknowledged_while_the_recording_ends(
     ending.join()
 
 
-def test_whoever_asks_a_finaliser_that_has_left_is_answered_at_once(spool: Spool) -> None:
+def test_an_ended_finalizer_answers_at_once(spool: Spool) -> None:
     """Nobody can hold others up by asking what will never be looked at."""
     active = begin(spool)
     feed(active, bytes(4_000))
@@ -324,7 +324,7 @@ def test_cleaning_while_recording_ends_it(spool: Spool, sound: bytes) -> None:
     assert not active.folder.path.exists()
 
 
-def test_a_recording_that_was_freed_is_not_waited_for(spool: Spool, sound: bytes) -> None:
+def test_finishing_a_freed_recording_fails_at_once(spool: Spool, sound: bytes) -> None:
     """Whoever ends it afterwards is told at once."""
     active = recorded(spool, sound)
     active.clean()
@@ -333,7 +333,7 @@ def test_a_recording_that_was_freed_is_not_waited_for(spool: Spool, sound: bytes
         active.finish_with_manifest()
 
 
-def test_what_nobody_downloaded_is_kept(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+def test_a_recording_without_a_download_is_published(spool: Spool, sound: bytes, tmp_path: Path) -> None:
     """It moves to the recordings with its reason, and the spool is free of it."""
     active = recorded(spool, sound, recordName="standup")
 
@@ -347,7 +347,7 @@ def test_what_nobody_downloaded_is_kept(spool: Spool, sound: bytes, tmp_path: Pa
     assert not active.folder.path.exists()
 
 
-def test_nothing_is_kept_of_a_recording_that_never_began(spool: Spool, tmp_path: Path) -> None:
+def test_a_recording_without_bytes_is_not_published(spool: Spool, tmp_path: Path) -> None:
     """A take without bytes leaves no file behind."""
     active = begin(spool)
 
@@ -357,7 +357,7 @@ def test_nothing_is_kept_of_a_recording_that_never_began(spool: Spool, tmp_path:
     assert not (tmp_path / "kept").exists()
 
 
-def test_a_configuration_that_can_not_work_begins_nothing(spool: Spool) -> None:
+def test_an_invalid_configuration_begins_no_recording(spool: Spool) -> None:
     """The server checks again what the page has checked."""
     with pytest.raises(ConfigError, match="record_video_frame: 24"):
         begin(spool, recordVideoFrame=24)
@@ -375,13 +375,13 @@ def test_a_recordings_name_stays_in_its_folder(spool: Spool, name: str, expected
     assert active.path.resolve().is_relative_to(active.folder.path.resolve())
 
 
-def test_a_recording_without_a_name_is_named_after_its_owner_and_time() -> None:
+def test_a_recording_without_a_name_is_named_after_its_participant_and_time() -> None:
     """Alice's recording is found by her name."""
     assert default_stem("alice").startswith("alice 20")
     assert "/" not in default_stem("al/ice")
 
 
-def test_a_closed_spool_leaves_what_was_not_cleaned(tmp_path: Path, sound: bytes) -> None:
+def test_a_closed_spool_leaves_uncleaned_recordings(tmp_path: Path, sound: bytes) -> None:
     """Its raw bytes can be recovered later, for nobody holds their lock."""
     spool = Spool(tmp_path, VERSIONS)
     active = recorded(spool, sound)
@@ -393,7 +393,7 @@ def test_a_closed_spool_leaves_what_was_not_cleaned(tmp_path: Path, sound: bytes
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_a_closed_spool_with_nothing_in_it_is_gone(tmp_path: Path) -> None:
+def test_an_empty_spool_is_removed_when_closed(tmp_path: Path) -> None:
     """No empty folder stays behind."""
     spool = Spool(tmp_path, VERSIONS)
     begin(spool).clean()
@@ -409,7 +409,7 @@ def settled(active: ActiveRecording) -> None:
     active._settling.join()
 
 
-def test_raw_bytes_go_when_the_finished_file_was_read_back(spool: Spool, sound: bytes) -> None:
+def test_raw_bytes_are_removed_after_the_file_was_read_back(spool: Spool, sound: bytes) -> None:
     """Once it is safe, one copy is enough; the file and its manifest are there."""
     active = recorded(spool, sound)
     manifest = active.finish_with_manifest()
@@ -420,7 +420,7 @@ def test_raw_bytes_go_when_the_finished_file_was_read_back(spool: Spool, sound: 
     assert sha256_of(active.path) == manifest.recording.sha256
 
 
-def test_raw_bytes_stay_when_the_finished_file_is_not_what_was_written(
+def test_raw_bytes_stay_when_the_finished_file_lost_packets(
     spool: Spool, sound: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A file that lost packets on its way to the disk is told, and what it was made from is kept."""
@@ -435,7 +435,7 @@ def test_raw_bytes_stay_when_the_finished_file_is_not_what_was_written(
     assert "The raw bytes stay at" in caplog.text
 
 
-def test_a_clean_does_not_wait_for_the_reading_back(spool: Spool, sound: bytes) -> None:
+def test_cleaning_does_not_wait_for_the_reading_back(spool: Spool, sound: bytes) -> None:
     """Whoever has the file wants the room."""
     active = recorded(spool, sound)
     active.finish()

@@ -27,7 +27,7 @@ class Clock:
         return self.now
 
 
-def test_a_token_lets_in_once() -> None:
+def test_a_token_admits_once() -> None:
     """What a token allows is given to the first who shows it, and to nobody after."""
     admission = Admission()
     token = admission.issue(ALICE)
@@ -37,7 +37,7 @@ def test_a_token_lets_in_once() -> None:
     assert (ALICE, None) == (first, second)
 
 
-def test_a_token_that_may_be_used_again_lets_in_again() -> None:
+def test_a_reusable_token_admits_repeatedly() -> None:
     """A member's recorder token serves every recording of theirs."""
     admission = Admission()
     grant = Token(role="recorder", room="daily", name="alice", subject="m1")
@@ -47,7 +47,7 @@ def test_a_token_that_may_be_used_again_lets_in_again() -> None:
 
 
 @pytest.mark.parametrize(("after", "expected"), [(59.9, ALICE), (60.0, None), (1e6, None)])
-def test_a_token_is_good_for_its_time(after: float, expected: Token | None) -> None:
+def test_a_token_expires(after: float, expected: Token | None) -> None:
     """At the end of its seconds a token is worth nothing."""
     clock = Clock()
     admission = Admission(clock=clock)
@@ -58,7 +58,7 @@ def test_a_token_is_good_for_its_time(after: float, expected: Token | None) -> N
     assert expected == admission.redeem(token, "participant")
 
 
-def test_tokens_that_are_too_old_are_forgotten() -> None:
+def test_expired_tokens_are_forgotten() -> None:
     """A server that runs for long does not collect them."""
     clock = Clock()
     admission = Admission(clock=clock)
@@ -72,7 +72,7 @@ def test_tokens_that_are_too_old_are_forgotten() -> None:
 
 
 @pytest.mark.parametrize("role", ["recorder", "download"])
-def test_a_token_is_good_for_its_role_alone(role: Role) -> None:
+def test_a_token_is_valid_only_for_its_role(role: Role) -> None:
     """Shown for something else it is refused, and stays good for what it was meant for."""
     admission = Admission()
     token = admission.issue(ALICE)
@@ -92,7 +92,7 @@ def test_an_unknown_token_is_refused(token: str | None) -> None:
     assert admission.redeem(token, "participant") is None
 
 
-def test_tokens_are_kept_as_digests_only() -> None:
+def test_tokens_are_stored_only_as_digests() -> None:
     """Who reads the server's memory finds no token in its tables."""
     admission = Admission()
 
@@ -102,7 +102,7 @@ def test_tokens_are_kept_as_digests_only() -> None:
     assert 32 == len(token)
 
 
-def test_the_tokens_of_one_who_is_gone_are_withdrawn() -> None:
+def test_tokens_of_a_removed_member_are_revoked() -> None:
     """The others' stay good."""
     admission = Admission()
     bob = Token(role="participant", room="daily", name="bob", subject="m2")
@@ -126,7 +126,7 @@ def test_the_tokens_of_one_who_is_gone_are_withdrawn() -> None:
         (None, False),
     ],
 )
-def test_only_our_own_names_are_answered_to(host: str | None, *, allowed: bool) -> None:
+def test_requests_for_another_host_are_refused(host: str | None, *, allowed: bool) -> None:
     """A request for another host may be DNS rebinding."""
     admission = Admission()
 
@@ -147,7 +147,7 @@ def test_only_our_own_names_are_answered_to(host: str | None, *, allowed: bool) 
         (None, False),
     ],
 )
-def test_only_our_own_pages_open_sockets(origin: str | None, *, allowed: bool) -> None:
+def test_sockets_of_another_origin_are_refused(origin: str | None, *, allowed: bool) -> None:
     """An origin is allowed as a whole: scheme, host and port."""
     admission = Admission()
 
@@ -156,7 +156,7 @@ def test_only_our_own_pages_open_sockets(origin: str | None, *, allowed: bool) -
     assert allowed == admission.origin_allowed(origin)
 
 
-def test_nobody_is_allowed_before_the_server_knows_its_address() -> None:
+def test_every_host_is_refused_before_the_server_knows_its_address() -> None:
     """A fresh server answers to no name and no page."""
     admission = Admission()
 
@@ -166,7 +166,7 @@ def test_nobody_is_allowed_before_the_server_knows_its_address() -> None:
     )
 
 
-def test_who_brings_a_token_has_the_name_that_it_says() -> None:
+def test_a_tokens_name_overrides_the_given_name() -> None:
     """A name told on the way in does not change it."""
     admission = Admission()
     token = admission.issue(ALICE)
@@ -174,7 +174,7 @@ def test_who_brings_a_token_has_the_name_that_it_says() -> None:
     assert ALICE == admission.admit_participant(token, name="mallory", code=None)
 
 
-def test_a_token_without_a_name_takes_the_one_that_is_told() -> None:
+def test_a_token_without_a_name_uses_the_given_name() -> None:
     """Who tells none either is a guest."""
     admission = Admission()
     tokens = [admission.issue(Token(role="participant", room="daily")) for _ in range(2)]
@@ -187,12 +187,12 @@ def test_a_token_without_a_name_takes_the_one_that_is_told() -> None:
     assert ["bob", "guest"] == [grant.name for grant in grants if grant]
 
 
-def test_a_closed_door_needs_a_token() -> None:
+def test_a_private_room_needs_a_token() -> None:
     """Without an open room, a name alone lets nobody in."""
     assert Admission().admit_participant(None, name="bob", code=None) is None
 
 
-def test_an_open_door_lets_everybody_in_to_its_room() -> None:
+def test_a_public_room_admits_everybody() -> None:
     """A name is enough, and none is a guest."""
     admission = Admission(public_room="daily")
 
@@ -207,7 +207,7 @@ def test_an_open_door_lets_everybody_in_to_its_room() -> None:
 @pytest.mark.parametrize(
     ("code", "admitted"), [("123456", True), ("123457", False), ("", False), (None, False), ("日本", False)]
 )
-def test_an_open_door_with_a_code_asks_for_it(code: str | None, *, admitted: bool) -> None:
+def test_a_public_room_with_a_code_requires_it(code: str | None, *, admitted: bool) -> None:
     """The right code lets in, anything else does not."""
     admission = Admission(public_room="daily", join_code="123456")
 
@@ -225,7 +225,7 @@ def test_an_open_door_with_a_code_asks_for_it(code: str | None, *, admitted: boo
         ("Sesame-Open", "SESAME-OPEN", False),
     ],
 )
-def test_a_code_without_small_letters_can_be_typed_in_them(code: str, typed: str, *, admitted: bool) -> None:
+def test_a_code_without_small_letters_may_be_typed_in_them(code: str, typed: str, *, admitted: bool) -> None:
     """It is read on one screen and typed on another; one that has some is taken as it is."""
     grant = Admission(public_room="daily", join_code=code).admit_participant(None, name="bob", code=typed)
 
@@ -243,7 +243,7 @@ def test_a_code_without_small_letters_can_be_typed_in_them(code: str, typed: str
         ({"join_code": "come in", "view_code": "look on"}, "look", False),
     ],
 )
-def test_recordings_are_seen_by_either_code(codes: dict[str, str], given: str | None, *, seen: bool) -> None:
+def test_either_code_shows_the_recordings(codes: dict[str, str], given: str | None, *, seen: bool) -> None:
     """And freely where everybody may join; the code for looking lets nobody in."""
     admission = Admission(public_room="daily", **codes)
 
@@ -251,19 +251,19 @@ def test_recordings_are_seen_by_either_code(codes: dict[str, str], given: str | 
     assert admission.admit_participant(None, name="bob", code="look on") is None or not codes
 
 
-def test_where_no_door_is_open_nobody_looks_on() -> None:
+def test_viewers_are_refused_without_a_public_room() -> None:
     """Rooms that Python opens are its own."""
     assert Admission().admit_viewer(None) is None
 
 
-def test_a_wrong_token_is_refused_at_an_open_door_too() -> None:
+def test_a_wrong_token_is_refused_in_a_public_room() -> None:
     """Who shows a token means that token."""
     admission = Admission(public_room="daily")
 
     assert admission.admit_participant("guessed", name="bob", code=None) is None
 
 
-def test_a_page_of_another_origin_comes_in_by_the_key_alone() -> None:
+def test_a_page_of_another_origin_is_admitted_only_with_the_key() -> None:
     """Which there is only once such a page was prepared; any other protocol opens nothing."""
     admission = Admission()
 
@@ -276,7 +276,7 @@ def test_a_page_of_another_origin_comes_in_by_the_key_alone() -> None:
     assert not any(admission.offers_key(offered) for offered in (None, "", "recording-harness", f"{key}x", key[:-1]))
 
 
-def test_the_key_for_pages_of_another_origin_ends_with_the_last_of_them() -> None:
+def test_the_key_expires_with_the_last_attached_page() -> None:
     """A page that was let go of can not come in again by what it has read."""
     admission = Admission()
     key = admission.admit_application()
@@ -315,7 +315,7 @@ def test_the_key_for_pages_of_another_origin_ends_with_the_last_of_them() -> Non
         ("http://localhost:8080", "localhost:٨٠٨٠", False),
     ],
 )
-def test_a_host_is_compared_as_what_it_means(address: str, host: str, *, allowed: bool) -> None:
+def test_hosts_are_compared_in_normal_form(address: str, host: str, *, allowed: bool) -> None:
     """Letters, dots, zeros and usual ports make no difference; anything else does."""
     admission = Admission()
 
@@ -335,7 +335,7 @@ def test_a_host_is_compared_as_what_it_means(address: str, host: str, *, allowed
         ("http://localhost:8080", "http://evil.example#http://localhost:8080", False),
     ],
 )
-def test_an_origin_is_compared_as_what_it_means(address: str, origin: str, *, allowed: bool) -> None:
+def test_origins_are_compared_in_normal_form(address: str, origin: str, *, allowed: bool) -> None:
     """Scheme, host and port, however they are written."""
     admission = Admission()
 
@@ -344,7 +344,7 @@ def test_an_origin_is_compared_as_what_it_means(address: str, origin: str, *, al
     assert allowed == admission.origin_allowed(origin)
 
 
-def test_the_machines_own_addresses_are_replaced_and_those_that_were_given_stay() -> None:
+def test_current_addresses_are_replaced_and_given_ones_stay() -> None:
     """An address that somebody else has by now is not ours any more."""
     admission = Admission()
     admission.allow("https://rooms.example.com")
