@@ -20,12 +20,10 @@ from harness.recording.spool.folder import Folder
 from harness.server.access.limits import ServerLimits
 from harness.server.access.tokens import Admission, Token
 from harness.server.library.library import Library
-from harness.server.library.routes import PLAYABLE_FOR
 from harness.server.room_server import RoomServer
 from harness.server.rooms.signaling import Signaling
 from harness.server.serve_options import ServeOptions
 from harness.server.spool.connections import Connections
-from harness.server.spool.downloads import Downloads
 from tests.support.sockets import CHUNK, SOUND, answer, sockets
 from tests.support.spooling import STARTED, announce, feed, recorded
 
@@ -197,53 +195,6 @@ def test_a_recording_freed_before_its_end_is_listed_as_failed(spool: Spool, soun
     assert [] == list(tmp_path.glob("kept/*"))
 
 
-def test_an_address_expires(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """A download's for a minute, a film's for an hour; who asks for a film again meanwhile has the same one."""
-    active = recorded(spool, sound)
-    active.finish_with_manifest()
-    now = [0.0]
-    with RoomServer(recordings=tmp_path, versions={}) as server:
-        downloads = server._web_app.downloads
-        downloads._clock = lambda: now[0]
-
-        async def sent(_: int) -> None:
-            return
-
-        addresses = {
-            59: downloads.issue_download(active, sent),
-            3599: downloads.issue_playback(active.path, "audio/webm", None, PLAYABLE_FOR)[0],
-        }
-        assert addresses[3599] == downloads.issue_playback(active.path, "audio/webm", None, PLAYABLE_FOR)[0]
-
-        def status(address: str) -> int:
-            try:
-                with urllib.request.urlopen(server.url + address) as answer:  # noqa: S310 - our own server
-                    return int(answer.status)
-            except urllib.error.HTTPError as error:
-                with error:
-                    return error.code
-
-        for good, address in addresses.items():
-            now[0] = good
-            assert 200 == status(address)
-            now[0] = good + 2
-            assert 404 == status(address)
-
-
-def test_a_recording_is_sent_as_media_whatever_its_manifest_says(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """One from elsewhere could call it a page."""
-    active = recorded(spool, sound)
-    active.finish_with_manifest()
-    with RoomServer(recordings=tmp_path, versions={}) as server:
-        kinds = {}
-        for told in ("audio/webm;codecs=opus", "text/html"):
-            address, _ = server._web_app.downloads.issue_playback(active.path, told, None, PLAYABLE_FOR)
-            with urllib.request.urlopen(server.url + address) as answer:  # noqa: S310 - our own server
-                kinds[told] = answer.headers["Content-Type"]
-
-    assert {"audio/webm;codecs=opus": "audio/webm", "text/html": "application/octet-stream"} == kinds
-
-
 def test_a_recording_without_bytes_is_not_listed(spool: Spool, tmp_path: Path) -> None:
     """Nobody can want it, and many of them would push the others out of the list."""
     library = Library("daily", tmp_path / "kept", nobody_judges, lambda _: None)
@@ -319,35 +270,6 @@ def test_links_are_not_listed_and_copies_hide_no_recording(spool: Spool, sound: 
     listed = library.listed()
     assert ["copy.webm", "odd \ufffd.webm", "standup.webm"] == sorted(str(one["name"]) for one in listed)
     assert 3 == len({str(one["id"]) for one in listed})
-
-
-def test_a_file_whose_name_is_not_text_is_served(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """By a name that is."""
-    active = recorded(spool, sound)
-    active.finish_with_manifest()
-    odd = tmp_path / os.fsdecode(b"odd \xff.webm")
-    odd.write_bytes(active.path.read_bytes())
-    with RoomServer(recordings=tmp_path, versions={}) as server:
-        address, _ = server._web_app.downloads.issue_playback(odd, "audio/webm", None, PLAYABLE_FOR)
-        with urllib.request.urlopen(server.url + address) as answer:  # noqa: S310 - our own server
-            assert odd.read_bytes() == answer.read()
-
-
-def test_a_repeated_request_gets_the_same_download_address(spool: Spool, sound: bytes) -> None:
-    """However often: what is remembered for each is one address, which is good for a minute from then on."""
-    active = recorded(spool, sound)
-    active.finish_with_manifest()
-    now = [0.0]
-    downloads = Downloads(clock=lambda: now[0])
-
-    async def sent(_: int) -> None:
-        return
-
-    first = downloads.issue_download(active, sent)
-    now[0] = 59
-    assert first == downloads.issue_download(active, sent)
-    now[0] = 200
-    assert first != downloads.issue_download(active, sent)
 
 
 def test_the_reason_of_a_failure_contains_no_folder(spool: Spool, tmp_path: Path) -> None:

@@ -1,0 +1,165 @@
+"""Members of a room: their names, markers, joins and leaves."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.server.access.limits import ServerLimits
+from tests.support.signaling import SignalingServer
+
+pytestmark = pytest.mark.parallel
+
+
+@pytest.fixture
+def server() -> SignalingServer:
+    """Return a server without members."""
+    return SignalingServer()
+
+
+def test_names_in_a_room_are_made_unique(server: SignalingServer) -> None:
+    """The second alice is alice 2, and a third takes the name that became free."""
+    names = [server.join(connection, "alice")["name"] for connection in (1, 2, 3)]
+    server.disconnect(2)
+
+    again = server.join(4, "alice")["name"]
+
+    assert ["alice", "alice 2", "alice 3", "alice 2"] == [*names, again]
+
+
+@pytest.mark.parametrize(
+    ("wished", "expected"),
+    [
+        ("  Ann   Lee ", "Ann Lee"),
+        ("会議", "会議"),
+        ("cafe\u0301", "caf\u00e9"),
+        ("ro\u202etcod\x00\n", "rotcod"),
+        ("\u200b", "guest"),
+        ("x" * 400, "x" * 64),
+    ],
+)
+def test_a_name_is_printable_and_short(server: SignalingServer, wished: str, expected: str) -> None:
+    """No controls, no tricks with the direction of writing, no more than 64 characters."""
+    assert expected == server.join(1, wished)["name"]
+
+
+def test_a_returning_name_keeps_its_marker(server: SignalingServer) -> None:
+    """One name in a recording has one marker, however often they leave."""
+    server.join(1, "alice")
+    first = server.join(2, "bob")["marker"]
+    server.disconnect(2)
+    other = server.join(3, "carol")["marker"]
+
+    again = server.join(4, "bob")["marker"]
+
+    assert (1, 2, 1) == (first, other, again)
+
+
+def test_markers_in_a_room_are_unique(server: SignalingServer) -> None:
+    """After 256 visitors the count begins anew and leaves out those who are there."""
+    alice = server.join(1, "alice")["marker"]
+    for number in range(255):
+        server.join(2, f"visitor {number}")
+        server.disconnect(2)
+
+    bob = server.join(3, "bob")["marker"]
+
+    assert alice != bob
+
+
+def test_joins_and_leaves_are_reported(server: SignalingServer) -> None:
+    """Joins and leaves with their times; cameras have no marker, and the room knows who is in it and since when."""
+    server.join(1, "alice")
+    server.now += 250
+    server.join(2, "bob", media="camera")
+    room = server.signaling.rooms["daily"]
+    server.now += 250
+    server.disconnect(2)
+
+    assert [(5_000, "join", "alice"), (5_250, "join", "bob"), (5_500, "leave", "bob")] == [
+        (happened.time, happened.event, happened.member.name) for happened in server.events
+    ]
+    assert [(5_000, "alice")] == [(joined.time, joined.member.name) for joined in room.joins.values()]
+    assert {"alice": 0, "bob": None} == room.markers_by_name
+
+
+def test_an_empty_room_is_removed(server: SignalingServer) -> None:
+    """The next to come finds a new one."""
+    server.join(1, "alice")
+
+    server.disconnect(1)
+
+    assert {} == server.signaling.rooms
+
+
+def test_a_leave_is_sent_to_the_others_once(server: SignalingServer) -> None:
+    """A bye says that it was meant; the connection's end after it says nothing more."""
+    server.join(1, "alice")
+    bob = server.join(2, "bob")["id"]
+    server.forget_sent()
+
+    server.send(2, {"type": "bye"})
+    server.disconnect(2)
+
+    assert [{"type": "left", "id": bob, "reason": "left"}] == server.take_sent(1)
+    assert [] == server.take_sent(2)
+
+
+def test_a_lost_connection_is_the_reason_of_a_leave(server: SignalingServer) -> None:
+    """A page that vanished is told from one that left."""
+    server.join(1, "alice")
+    bob = server.join(2, "bob")["id"]
+    server.forget_sent()
+
+    server.disconnect(2)
+
+    assert [{"type": "left", "id": bob, "reason": "connection lost"}] == server.take_sent(1)
+
+
+def test_an_unidentified_connection_ends_unnoticed(server: SignalingServer) -> None:
+    """Nobody is told of a connection that never said hello."""
+    server.join(1, "alice")
+    server.forget_sent()
+
+    server.disconnect(99)
+
+    assert {} == server.sent
+
+
+def test_an_expelled_member_is_not_waited_for(server: SignalingServer) -> None:
+    """Python knows of a crash before the connection's end is sure."""
+    server.join(1, "alice")
+    bob = server.join(2, "bob")
+    server.lose(2)
+
+    sends = server.signaling.expel("daily", bob["id"])
+
+    assert [1] == [send.connection for send in sends]
+    assert [] == server.signaling.expel("daily", bob["id"])
+    assert [] == server.signaling.expel("nowhere", bob["id"])
+
+
+def test_a_full_room_admits_no_more_participants() -> None:
+    """The one too many is told how many there may be; when somebody leaves there is room again."""
+    server = SignalingServer(limits=ServerLimits(participants=2))
+    server.join(1, "alice")
+    server.join(2, "bob")
+
+    refused = server.join(3, "carol")
+    server.disconnect(2)
+    admitted = server.join(4, "carol")
+
+    assert ("error", "welcome") == (refused["type"], admitted["type"])
+    assert "2 participants" in refused["message"]
+    assert {3} == server.closed
+
+
+def test_a_full_server_opens_no_more_rooms() -> None:
+    """The rooms that are there still take people."""
+    server = SignalingServer(limits=ServerLimits(rooms=1))
+    server.join(1, "alice")
+
+    refused = server.join(2, "bob", room="other")
+    admitted = server.join(3, "bob")
+
+    assert ("error", "welcome") == (refused["type"], admitted["type"])
+    assert ["daily"] == list(server.signaling.rooms)

@@ -1,0 +1,139 @@
+"""Lost connections to a room: a member who reconnects misses no message."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.signaling import SignalingServer
+
+pytestmark = pytest.mark.parallel
+
+
+@pytest.fixture
+def server() -> SignalingServer:
+    """Return a server without members."""
+    return SignalingServer()
+
+
+def test_a_resumed_connection_misses_no_message(server: SignalingServer) -> None:
+    """Who comes back hears what was said meanwhile, once; nobody else hears that they were away."""
+    alice, bob = server.join(1, "alice"), server.join(2, "bob")
+    server.forget_sent()
+    server.send(1, {"type": "subscribe", "subscriptions": None})
+    server.send(2, {"type": "received", "member": alice["id"]})
+
+    server.lose(2)
+    server.send(1, {"type": "received", "member": bob["id"]})
+    server.send(1, {"type": "state", "audio": False, "video": True})
+    server.send(3, {"type": "hello", "resume": bob["resume"], "received_seq": 1})
+
+    assert [{"type": "resumed", "acked_seq": 1}, "received", "state"] == [
+        message if message["type"] == "resumed" else message["type"] for message in server.take_sent(3)
+    ]
+    assert ["received"] == [message["type"] for message in server.take_sent(1)]
+
+
+def test_acknowledged_messages_are_not_repeated(server: SignalingServer) -> None:
+    """A ping says how much was heard; only the rest is said again."""
+    server.join(1, "alice")
+    bob = server.join(2, "bob")
+    for audio in (True, False):
+        server.send(1, {"type": "state", "audio": audio, "video": True})
+    server.send(2, {"type": "ping", "sent": 1, "received_seq": 2})
+
+    member = server.lose(2)
+    server.forget_sent()
+    server.send(3, {"type": "hello", "resume": bob["resume"], "received_seq": 2})
+
+    assert ["resumed"] == [message["type"] for message in server.take_sent(3)]
+    assert 0 == len(member.backlog.messages)
+
+
+def test_a_connection_can_be_resumed_before_its_loss_is_noticed(server: SignalingServer) -> None:
+    """The page notices before the server does; the old connection's end then changes nothing."""
+    server.join(1, "alice")
+    bob = server.join(2, "bob")
+    server.forget_sent()
+
+    server.send(3, {"type": "hello", "resume": bob["resume"], "received_seq": 0})
+    gone = server.signaling.mark_lost(2)
+
+    assert gone is None
+    assert {"alice", "bob"} == {member.name for member in server.signaling.rooms["daily"].members.values()}
+    assert [] == server.take_sent(1)
+
+
+def test_a_member_who_does_not_return_left_when_the_connection_was_lost(server: SignalingServer) -> None:
+    """The others hear it when nobody waits any more; the record says when it was."""
+    server.join(1, "alice")
+    server.join(2, "bob")
+    member = server.lose(2)
+    lost_at = server.now
+    server.forget_sent()
+
+    server.now += 10_000
+    sends = server.signaling.remove_lost(member, member.lost_at)
+
+    assert [("left", "connection lost")] == [
+        (message["type"], message["reason"]) for message in (json.loads(send.text) for send in sends)
+    ]
+    left = server.events[-1]
+    assert ("leave", lost_at) == (left.event, left.time)
+
+
+def test_a_second_loss_is_waited_for_from_its_own_beginning(server: SignalingServer) -> None:
+    """The first wait's end takes nobody out."""
+    bob = server.join(2, "bob")
+    member = server.lose(2)
+    first = member.lost_at
+    server.send(3, {"type": "hello", "resume": bob["resume"], "received_seq": 0})
+    server.now += 5_000
+    server.lose(3)
+
+    assert [] == server.signaling.remove_lost(member, first)
+    assert "daily" in server.signaling.rooms
+
+
+def test_resume_is_refused_after_a_bye(server: SignalingServer) -> None:
+    """The token for it is worth nothing after a bye."""
+    server.join(1, "alice")
+    bob = server.join(2, "bob")
+    server.send(2, {"type": "bye"})
+
+    server.send(3, {"type": "hello", "resume": bob["resume"], "received_seq": 0})
+
+    assert {3} == server.closed
+
+
+def test_resume_is_refused_after_the_backlog_overflowed(server: SignalingServer) -> None:
+    """What is kept for somebody is bounded; past it the connection can't be taken up again."""
+    alice = server.join(1, "alice")
+    bob = server.join(2, "bob")
+    member = server.lose(2)
+    sdp = {"description": {"type": "offer", "sdp": "v" * 60_000}}
+    for _ in range(100):
+        server.send(1, {"type": "signal", "to": bob["id"], "data": sdp})
+
+    server.send(3, {"type": "hello", "resume": bob["resume"], "received_seq": 0})
+
+    assert {3} == server.closed
+    assert 2_000_000 > sum(map(len, member.backlog.messages))
+    assert alice["id"] in server.signaling.rooms["daily"].members
+
+
+def test_resume_is_refused_although_later_messages_were_acknowledged(server: SignalingServer) -> None:
+    """Hearing the newest messages does not bring back those that were never kept."""
+    alice = server.join(1, "alice")
+    bob = server.join(2, "bob")
+    for _ in range(1_100):
+        server.send(1, {"type": "received", "member": bob["id"]})
+    server.send(2, {"type": "ping", "sent": 1, "received_seq": 1_100})
+    server.send(1, {"type": "received", "member": bob["id"]})
+    server.lose(2)
+
+    server.send(3, {"type": "hello", "resume": bob["resume"], "received_seq": 1_100})
+
+    assert {3} == server.closed
+    assert alice["id"] in server.signaling.rooms["daily"].members
