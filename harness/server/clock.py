@@ -1,4 +1,4 @@
-"""The room's clock."""
+"""The clock of the rooms."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import time
 
 
 def room_time() -> float:
-    """Return the room's time: the server's monotonic clock, in ms."""
+    """Return the room time: the server's monotonic clock, in ms."""
     return time.monotonic() * 1000

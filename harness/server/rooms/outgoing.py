@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 class Outgoing:
     """A message for one connection, as JSON.
 
-    ``close`` closes the connection afterwards. ``wrong_code`` tells that the connection tried a wrong code.
+    ``close`` closes the connection afterwards. ``wrong_code`` says that the connection tried a wrong code.
     """
 
     connection: int

@@ -1,4 +1,4 @@
-"""How media get from page to page: straight, by way of TURN servers, or of an SFU; and what lets a member use them."""
+"""Routes: how media get from page to page (directly, through TURN servers or an SFU), and the credentials for them."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PLUGIN: Final = "janus.plugin.videoroom"
-# Janus looks at the token with every request, TURN at the password with every allocation.
-_GOOD_FOR: Final = 86_400.0
+# In seconds. Janus checks the token with every request, TURN the password with every allocation.
+_VALID_FOR: Final = 86_400.0
 
 
 @dataclass(frozen=True)
 class Sfu:
-    """A Janus with its VideoRoom; ``secret`` is its ``token_auth_secret``, None where it wants no tokens.
+    """A Janus with its VideoRoom; ``secret`` is its ``token_auth_secret``, None if it requires no tokens.
 
-    Rooms of several servers that say the same ``room`` are one there; without it every room is its own. Tokens are
-    good for so many seconds.
+    Servers with the same ``room`` share one room there; without it every room is separate. Tokens are valid for
+    ``valid_for`` seconds.
     """
 
     url: str
     secret: str | None = None
     room: str | None = None
-    good_for: float = _GOOD_FOR
+    valid_for: float = _VALID_FOR
 
     @classmethod
     def parse(cls, text: str, room: str | None = None) -> Self:
-        """Return what ``janus=ws://host:port`` means, with the secret of HARNESS_SFU_SECRET; raises ConfigError."""
+        """Parse ``janus=ws://host:port``, with the secret from HARNESS_SFU_SECRET; raises ConfigError."""
         kind, _, url = text.partition("=")
         parts = urlsplit(url)
         if kind != "janus" or parts.scheme not in {"ws", "wss"} or not parts.hostname:
@@ -46,29 +46,29 @@ class Sfu:
 
     @property
     def origin(self) -> str:
-        """What a page's content policy has to allow."""
+        """The origin that the page's content policy must allow."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}"
 
     def access(self, room: str, server: str) -> dict[str, Any]:
-        """Return what a member of a room of a server needs."""
+        """Return the access data for a member of a room of a server."""
         name = self.room or f"{server}/{room}"
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big")
-        token = None if self.secret is None else signed(self.secret, self.good_for)
+        token = None if self.secret is None else signed(self.secret, self.valid_for)
         return {"url": self.url, "token": token, "room": number, "name": room, "server": server}
 
 
 def signed(secret: str, seconds: float) -> str:
-    """Return a token of Janus's own kind (https://janus.conf.meetecho.com/docs/auth): until when, for what, signed."""
-    said = f"{int(time.time() + seconds)},janus,{_PLUGIN}"
-    return f"{said}:{_signature(secret, said)}"
+    """Return a signed Janus token with its expiry and plugin (https://janus.conf.meetecho.com/docs/auth)."""
+    content = f"{int(time.time() + seconds)},janus,{_PLUGIN}"
+    return f"{content}:{_signature(secret, content)}"
 
 
 @dataclass(frozen=True)
 class IceServer:
     """A STUN or TURN server (W3C RTCIceServer).
 
-    With ``secret``, its password is good for a day only, and made for each member (coturn's ``use-auth-secret``).
+    With ``secret``, each member gets a password of its own, valid for a day (coturn's ``use-auth-secret``).
     """
 
     url: str
@@ -78,21 +78,21 @@ class IceServer:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return what ``stun:host:port`` or ``turn:[user:password@]host:port[?transport=tcp]`` means.
+        """Parse ``stun:host:port`` or ``turn:[user:password@]host:port[?transport=tcp]``.
 
-        A TURN server without a user takes passwords made with HARNESS_TURN_SECRET. Raises ConfigError.
+        For a TURN server without a user, passwords are made with HARNESS_TURN_SECRET. Raises ConfigError.
         """
         scheme, _, rest = text.partition(":")
-        who, at, where = rest.rpartition("@")
-        username, colon, credential = who.partition(":")
-        if scheme not in {"stun", "stuns", "turn", "turns"} or not where or (at and not (username and colon)):
+        user, at, address = rest.rpartition("@")
+        username, colon, credential = user.partition(":")
+        if scheme not in {"stun", "stuns", "turn", "turns"} or not address or (at and not (username and colon)):
             message = (
                 f"--ice-server: {text!r} is not possible; give stun:HOST:PORT, or turn:USER:PASSWORD@HOST:PORT, "
                 "or turn:HOST:PORT with HARNESS_TURN_SECRET."
             )
             raise ConfigError(message)
         if scheme.startswith("stun") or at:
-            return cls(f"{scheme}:{where}", username or None, credential or None)
+            return cls(f"{scheme}:{address}", username or None, credential or None)
         secret = os.environ.get("HARNESS_TURN_SECRET")
         if not secret:
             message = (
@@ -100,13 +100,13 @@ class IceServer:
                 "to the server's static-auth-secret."
             )
             raise ConfigError(message)
-        return cls(f"{scheme}:{where}", secret=secret)
+        return cls(f"{scheme}:{address}", secret=secret)
 
     def for_member(self, member: str) -> dict[str, str]:
-        """Return it as a page takes it."""
+        """Return the server as the page uses it (RTCIceServer)."""
         username, credential = self.username, self.credential
         if self.secret is not None:
-            username = f"{int(time.time() + _GOOD_FOR)}:{member}"
+            username = f"{int(time.time() + _VALID_FOR)}:{member}"
             credential = _signature(self.secret, username)
         named = {"username": username, "credential": credential} if username and credential else {}
         return {"urls": self.url, **named}
@@ -114,7 +114,7 @@ class IceServer:
 
 @dataclass(frozen=True)
 class Routes:
-    """All ways that media may take; ``relay_only`` leaves none but TURN. Without anything, straight ones."""
+    """All routes of the media; ``relay_only`` allows only TURN. By default they go directly from page to page."""
 
     sfu: Sfu | None = None
     ice_servers: tuple[IceServer, ...] = ()
@@ -129,9 +129,9 @@ class Routes:
         ice_servers: Sequence[str] = (),
         relay_only: bool = False,
     ) -> Self:
-        """Return what the options ``--sfu``, ``--sfu-room``, ``--ice-server`` and ``--relay-only`` mean.
+        """Parse the options ``--sfu``, ``--sfu-room``, ``--ice-server`` and ``--relay-only``.
 
-        Secrets come from HARNESS_SFU_SECRET and HARNESS_TURN_SECRET. Raises ConfigError for what can't be.
+        Secrets come from HARNESS_SFU_SECRET and HARNESS_TURN_SECRET. Raises ConfigError for options that cannot work.
         """
         if sfu_room and not sfu:
             message = "--sfu-room: there is no SFU; give it with --sfu janus=ws://HOST:PORT."
@@ -143,7 +143,7 @@ class Routes:
         return cls(Sfu.parse(sfu, sfu_room) if sfu else None, servers, relay_only)
 
     def for_member(self, room: str, member: str, server: str) -> dict[str, Any]:
-        """Return what the welcome of a member says of them."""
+        """Return the part of a member's welcome that describes the routes."""
         return {
             "ice_servers": [one.for_member(member) for one in self.ice_servers],
             "ice_policy": "relay" if self.relay_only else "all",
@@ -151,5 +151,5 @@ class Routes:
         }
 
 
-def _signature(secret: str, said: str) -> str:
-    return base64.b64encode(hmac.new(secret.encode(), said.encode(), hashlib.sha1).digest()).decode()
+def _signature(secret: str, content: str) -> str:
+    return base64.b64encode(hmac.new(secret.encode(), content.encode(), hashlib.sha1).digest()).decode()

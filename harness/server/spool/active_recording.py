@@ -97,7 +97,7 @@ class ActiveRecording:
 
     @property
     def name(self) -> str:
-        """The name of the finished file, as people see it."""
+        """The name of the finished file, as users see it."""
         return self.published_as or self.path.name
 
     @property
@@ -189,7 +189,7 @@ class ActiveRecording:
     def finish(self, reason: str | None = None) -> Finished:
         """Finish the file under its name, and return when it is complete; its manifest follows.
 
-        ``reason`` tells why the recording ends although nobody stopped it. Raises RecordingError if none of the bytes
+        ``reason`` explains why the recording ends although nobody stopped it. Raises RecordingError if none of the bytes
         can be read, or a file can't be written or renamed, and DiskFullError if there is no room for it: then the
         recording has failed, and its raw bytes stay.
         """

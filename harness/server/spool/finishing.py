@@ -62,7 +62,7 @@ class Finalizer:
 class Settling:
     """Describes a finished file, makes it safe on the disk, reads it back, and only then removes the raw bytes.
 
-    ``reason`` tells why the recording ended although nobody stopped it. ``cancelled`` ends the reading back.
+    ``reason`` explains why the recording ended although nobody stopped it. ``cancelled`` ends the reading back.
     ``on_done`` is called in the settling thread, with this object.
     """
 

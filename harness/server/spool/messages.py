@@ -22,7 +22,7 @@ class Clock(Message):
 class SpoolHello(Message):
     """Announces a recording, or resumes one.
 
-    ``presence_from_server`` tells whether join and leave events come from the server's room. Otherwise the page sends
+    ``presence_from_server`` says whether join and leave events come from the server's room. Otherwise the page sends
     them, since it records a call in another application.
     """
 
@@ -58,7 +58,7 @@ class Ticks(Message):
 class MixerEvent(Message):
     """Something that happened in the mix at ``time``, in ms on the room's clock.
 
-    ``remote_server`` tells whether the participant joins or leaves by way of another server, whose members are not
+    ``remote_server`` says whether the participant joins or leaves by way of another server, whose members are not
     known here; ``marker`` is the number in their synthetic media.
     """
 

@@ -216,7 +216,7 @@ class SpoolSockets:
     async def _finish(self, socket: PageSocket, active: ActiveRecording, reason: str | None = None) -> None:
         """Finish the file, and report at once that it is complete; the hash of a large one follows later.
 
-        ``reason`` tells why the recording ended although nobody stopped it.
+        ``reason`` explains why the recording ended although nobody stopped it.
         """
         finished = await asyncio.to_thread(active.finish, reason)
         if self._connections.socket_of(active) is not socket:
