@@ -138,7 +138,7 @@ def test_a_recording_page_that_only_pings_causes_an_alarm_and_is_ended(sound: by
         (kept,) = server.publish(tmp_path / "kept")
 
     assert last["message"] == f"No message arrived for {idle:g} s; the recording was ended."
-    assert kept.recovered == f"its page said nothing for {idle:g} s"
+    assert kept.recovered == f"its page sent nothing for {idle:g} s"
     assert Manifest.read(kept.manifest).alarms == ("Nothing comes from the page.",)
 
 
@@ -183,7 +183,7 @@ def test_a_recording_from_which_nothing_arrives_is_ended(state: str, sound: byte
         asyncio.run(record(server))
         (kept,) = server.publish(tmp_path / "kept")
 
-    assert kept.recovered == "its page said nothing for 0.5 s"
+    assert kept.recovered == "its page sent nothing for 0.5 s"
 
 
 @pytest.mark.parametrize("does", [[], [{"type": "stats", "time": 1, "participant": "bob", "report": []}]])
@@ -238,7 +238,7 @@ def test_recordings_per_participant_are_limited(sound: bytes, tmp_path: Path) ->
         first, second, third, others = asyncio.run(record(server))
 
     assert ("ready", "ready", "ready") == (first, second, others)
-    assert third == "You make too many recordings at a time: 2 at most. Stop one first."
+    assert third == "You make too many recordings at a time: at most 2. Stop one first."
 
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])

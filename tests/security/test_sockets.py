@@ -355,7 +355,7 @@ def test_the_log_of_a_recording_is_limited(tmp_path: Path) -> None:
     ) as server:
         answer = asyncio.run(record(server))
 
-    assert "the 20000 bytes that the server takes" in answer["message"]
+    assert "the 20000 bytes that the server accepts" in answer["message"]
 
 
 def test_unidentified_recorders_wait_for_their_turn(tmp_path: Path) -> None:
@@ -487,6 +487,6 @@ def test_a_recording_that_grows_too_large_is_ended_and_published(sound: bytes, t
         answer = asyncio.run(record(server))
         (kept,) = server.publish(tmp_path / "kept")
 
-    assert f"the {half} bytes that the server takes" in answer["message"]
-    assert kept.recovered == "it had reached the largest size that the server takes"
+    assert f"the {half} bytes that the server accepts" in answer["message"]
+    assert kept.recovered == "it had reached the largest size that the server accepts"
     assert kept.duration > 0.8
