@@ -188,7 +188,9 @@ def test_a_token_that_does_not_hold_is_told(
 ) -> None:
     """With what would help, and nobody stays behind in the room."""
     sfu = (
-        Sfu(janus.url, "not Janus's own") if wrong == "signed by another" else Sfu(janus.url, janus.secret, valid_for=-5)
+        Sfu(janus.url, "not Janus's own")
+        if wrong == "signed by another"
+        else Sfu(janus.url, janus.secret, valid_for=-5)
     )
     with (
         RoomServer(recordings=tmp_path, versions=versions(), options=ServeOptions(routes=Routes(sfu=sfu))) as server,

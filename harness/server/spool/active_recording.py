@@ -189,9 +189,9 @@ class ActiveRecording:
     def finish(self, reason: str | None = None) -> Finished:
         """Finish the file under its name, and return when it is complete; its manifest follows.
 
-        ``reason`` explains why the recording ends although nobody stopped it. Raises RecordingError if none of the bytes
-        can be read, or a file can't be written or renamed, and DiskFullError if there is no room for it: then the
-        recording has failed, and its raw bytes stay.
+        ``reason`` explains why the recording ends although nobody stopped it. Raises RecordingError if none of the
+        bytes can be read, or a file can't be written or renamed, and DiskFullError if there is no room for it: then
+        the recording has failed, and its raw bytes stay.
         """
         self.stop_accepting()
         with self._finishing:
