@@ -1,4 +1,4 @@
-"""A room beyond this machine: by https, and with a code."""
+"""A room for other machines: with https, and with a code."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 def test_a_room_is_served_by_https_with_a_code(
     certificate: tuple[Path, Path], new_context: Callable[..., BrowserContext], tmp_path: Path
 ) -> None:
-    """Whoever has another one is told; whoever has it records as on this machine."""
+    """A wrong code gets an error; a participant with the right one records as usual."""
     cert, key = certificate
     arguments = ("--port", "0", "--cert", str(cert), "--key", str(key), "--code", CODE)
     with running("serve", *arguments, folder=tmp_path) as process:
@@ -92,7 +92,7 @@ def test_a_room_is_served_by_https_with_a_code(
     ],
 )
 def test_options_that_cannot_be_served_are_refused(arguments: tuple[str, ...], told: str, tmp_path: Path) -> None:
-    """In one line, before anything listens."""
+    """The command prints one line, before anything listens."""
     (tmp_path / "scenario.toml").write_text("steps = []")
 
     ran = harness("serve", "--port", "0", *arguments, folder=tmp_path)
@@ -110,7 +110,7 @@ def test_options_that_cannot_be_served_are_refused(arguments: tuple[str, ...], t
     ],
 )
 def test_loopback_addresses_are_recognized(host: str, *, loopback: bool) -> None:
-    """Anything else is reached from others."""
+    """Every other address can be reached from other machines."""
     assert is_loopback(host) == loopback
 
 
@@ -124,5 +124,5 @@ def test_loopback_addresses_are_recognized(host: str, *, loopback: bool) -> None
     ],
 )
 def test_a_server_answers_to_the_names_of_its_address(host: str, some: list[str]) -> None:
-    """As they stand in a page's address."""
+    """The names are those in a page's address."""
     assert set(some) <= set(names_of(host))

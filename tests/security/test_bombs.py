@@ -1,4 +1,4 @@
-"""Oversized and compressed bombs: the server's memory hardly notices."""
+"""Huge and compressed messages cost the server hardly any memory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SQUEEZED: Final = zlib.compress(b"\0" * 100_000_000)
 
 
 def handshake(port: int, path: str) -> bytes:
-    """Return what opens a WebSocket, with compression offered."""
+    """Return a request that opens a WebSocket and offers compression."""
     key = base64.b64encode(os.urandom(16)).decode()
     return (
         f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
@@ -39,34 +39,34 @@ def handshake(port: int, path: str) -> bytes:
 
 
 def frame(opcode: int, size: int, *, final: bool = True, squeezed: bool = False) -> bytes:
-    """Return the head of a frame (RFC 6455) whose mask is zero, so that what follows stands for itself."""
+    """Return the head of a frame (RFC 6455) with a zero mask, so that the content is sent unchanged."""
     first = (0x80 if final else 0) | (0x40 if squeezed else 0) | opcode
     return bytes((first, 0xFF)) + size.to_bytes(8, "big") + b"\0\0\0\0"
 
 
 def one_frame(port: int, path: str) -> Iterator[bytes]:
-    """Send one frame that would be a terabyte."""
+    """Send one frame that claims to be a terabyte."""
     yield handshake(port, path)
     yield frame(2, 1 << 40)
     yield from [_MB] * PUSHED
 
 
 def pieces(port: int, path: str) -> Iterator[bytes]:
-    """Send one message in pieces that never end."""
+    """Send one message in fragments that never end."""
     yield handshake(port, path)
     for number in range(PUSHED):
         yield frame(0 if number else 1, len(_MB), final=False) + _MB
 
 
 def compressed(port: int, path: str) -> Iterator[bytes]:
-    """Send small frames that would be large, though compression was not agreed on."""
+    """Send small frames that would expand, although compression was not negotiated."""
     yield handshake(port, path)
     for _ in range(PUSHED // 4):
         yield frame(1, len(_SQUEEZED), squeezed=True) + _SQUEEZED
 
 
 def body(port: int, _: str) -> Iterator[bytes]:
-    """Send a compressed body to a path that takes none."""
+    """Send a compressed body to a path that accepts none."""
     yield (
         f"POST /library/x/verify HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\n"
         "Content-Encoding: deflate\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -87,7 +87,7 @@ CROWD: Final = 200 if FULL else 60
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[int, int]]:
-    """Run ``harness serve``; return the number of its process and its port."""
+    """Run ``harness serve``; return its process id and port."""
     with running("serve", "--port", "0", folder=tmp_path) as process:
         assert process.stderr is not None
         line = next(line for line in process.stderr if "The room is at" in line)
@@ -105,7 +105,7 @@ def served(tmp_path: Path) -> Iterator[tuple[int, int]]:
 def test_a_huge_message_costs_little_memory(
     bomb: Callable[[int, str], Iterator[bytes]], path: str, served: tuple[int, int], goals: Goals
 ) -> None:
-    """The server hangs up on it, and answers everybody else."""
+    """The server disconnects its sender, and still answers other clients."""
     process, port = served
     before = peak(process)
     with socket.create_connection(("127.0.0.1", port), timeout=10) as wire, contextlib.suppress(OSError):
@@ -125,7 +125,7 @@ def test_a_huge_message_costs_little_memory(
 
 
 def test_many_incomplete_messages_cost_little_memory(served: tuple[int, int], goals: Goals) -> None:
-    """Strangers side by side, each with a message that is as large as one may be, and lacks its end."""
+    """Unidentified clients each send a message of the largest size without its end."""
     process, port = served
     before = peak(process)
     with contextlib.ExitStack() as crowd:

@@ -1,4 +1,4 @@
-"""Connections without a request, floods and resets: they cost the others nothing, and the log stays short."""
+"""Connections without a request, floods and resets affect no other client, and the log stays short."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def port_of(server: RoomServer) -> int:
 
 
 def is_ended(wire: socket.socket) -> bool:
-    """Return whether the other end has ended a connection, which takes it some seconds at most."""
+    """Return whether the server has closed a connection, which takes it some seconds at most."""
     wire.settimeout(20)
     try:
         return not wire.recv(4096)
@@ -61,7 +61,7 @@ def is_ended(wire: socket.socket) -> bool:
 def test_a_connection_without_a_whole_request_is_closed(
     sent: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Also one that sends a header now and then."""
+    """A connection that sends a header from time to time is closed as well."""
     limits = ServerLimits(request_within=0.5)
     with (
         RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(limits=limits)) as server,
@@ -76,7 +76,7 @@ def test_a_connection_without_a_whole_request_is_closed(
 
 
 def test_a_slow_request_head_is_not_waited_for(tmp_path: Path) -> None:
-    """Each header would be in time."""
+    """Each header alone would be in time."""
 
     async def dribble(port: int) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -106,7 +106,7 @@ def test_a_slow_request_head_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_tls_handshake_is_not_waited_for(tmp_path: Path) -> None:
-    """Others are answered meanwhile."""
+    """Other clients are answered meanwhile."""
     authority = trustme.CA()
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
@@ -151,7 +151,7 @@ def test_an_idle_connection_is_closed_for_one_with_a_request(tmp_path: Path, cap
     ("frame", "said"), [(PING, "pings"), (PONG, "pings"), (EMPTY_TEXT, "Malformed|hello|messages")]
 )
 def test_a_flood_of_frames_is_disconnected(path: str, frame: bytes, said: str, tmp_path: Path) -> None:
-    """A page sends none; who floods is told why, and hung up on."""
+    """A page sends none; the client gets an error first."""
     with (
         RoomServer(recordings=tmp_path, versions={}) as server,
         socket.create_connection(("127.0.0.1", port_of(server)), timeout=20) as wire,
@@ -168,7 +168,7 @@ def test_a_flood_of_frames_is_disconnected(path: str, frame: bytes, said: str, t
 
 
 def test_a_flood_of_pings_delays_no_other_client(tmp_path: Path, sound: bytes, goals: Goals) -> None:
-    """Neither those in a call nor a recording."""
+    """Calls and recordings go on."""
 
     async def attack(server: RoomServer) -> float:
         async with sockets(server) as wire, Witness(wire, sound):
@@ -196,7 +196,7 @@ def test_a_flood_of_pings_delays_no_other_client(tmp_path: Path, sound: bytes, g
 
 
 def flood(port: int) -> None:
-    """Send as many pings as a server takes, on three connections one after the other."""
+    """Send as many pings as a server accepts, on three connections one after the other."""
     for _ in range(3):
         with socket.create_connection(("127.0.0.1", port), timeout=20) as wire, contextlib.suppress(OSError):
             wire.sendall(handshake(port, "/signal"))
@@ -206,7 +206,7 @@ def flood(port: int) -> None:
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 def test_reset_connections_are_not_logged(path: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Before, during and after the handshake, with pings that cannot be answered any more."""
+    """They are reset before, during and after the handshake, with unanswered pings."""
     with RoomServer(recordings=tmp_path, versions={}) as server:
         for number in range(60):
             with socket.create_connection(("127.0.0.1", port_of(server)), timeout=20) as wire:
@@ -229,7 +229,7 @@ async def _is_answered(server: RoomServer) -> None:
 
 
 def test_the_soft_limit_of_descriptors_is_raised_to_the_hard_one() -> None:
-    """Most systems give a program 1024, and let it have many more."""
+    """Most systems give a program 1024, and allow many more."""
     program = """
 import resource
 from harness.server.access.descriptors import raise_soft_limit
@@ -245,7 +245,7 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE))
 
 
 def test_a_recording_is_refused_while_others_need_the_last_descriptors(tmp_path: Path) -> None:
-    """Whoever serves is told what to do; it can be begun when there are some again."""
+    """The error has the solution; with free descriptors it begins."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     async def begin(server: RoomServer) -> tuple[dict[str, object], dict[str, object]]:
@@ -275,7 +275,7 @@ def test_a_recording_is_refused_while_others_need_the_last_descriptors(tmp_path:
 
 @pytest.fixture
 def served_with_few_descriptors(tmp_path: Path) -> Iterator[tuple[int, Callable[[], str]]]:
-    """Run ``harness serve`` with 256 file descriptors; return its port, and what returns all that it has logged."""
+    """Run ``harness serve`` with 256 file descriptors; return its port, and a function that returns its log."""
     log = tmp_path / "log"
 
     def limit() -> None:
@@ -303,7 +303,7 @@ def served_with_few_descriptors(tmp_path: Path) -> Iterator[tuple[int, Callable[
 def test_a_crowd_of_connections_leaves_a_recording_its_file_descriptors(
     served_with_few_descriptors: tuple[int, Callable[[], str]], sound: bytes, goals: Goals
 ) -> None:
-    """More connections than the process may have descriptors; the recording is finished, and the log stays short."""
+    """There are more connections than descriptors; the recording is finished, and the log stays short."""
     port, log = served_with_few_descriptors
     before = log().count("\n")
 

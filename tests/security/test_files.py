@@ -1,4 +1,4 @@
-"""Files from elsewhere, changed at random: scenarios, expectations, manifests, media. They are read, or told wrong."""
+"""Randomly changed scenarios, expectations, manifests and media are read, or refused in one line."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ _WORDS: Final = (
 
 
 def changed(data: bytes, random: Random, *, words: tuple[bytes, ...] = ()) -> bytes:
-    """Return data in which some of it is gone, doubled, elsewhere, or something else."""
+    """Return data with parts removed, repeated, moved or replaced."""
     for _ in range(random.randint(1, 4)):
         at = random.randrange(len(data) + 1)
         size = random.choice((1, 2, 8, 60, len(data) // 3))
@@ -87,7 +87,7 @@ def changed(data: bytes, random: Random, *, words: tuple[bytes, ...] = ()) -> by
 
 @pytest.mark.parametrize("kind", ["scenario", "expectations"])
 def test_a_changed_text_file_is_read_or_refused(kind: str, tmp_path: Path, goals: Goals) -> None:
-    """In one line that names the file; nothing else is ever raised."""
+    """One line names the file; no other error is raised."""
     originals, read = ORIGINALS[kind]
     wrong = unnamed = 0
     for number in range(TEXTS):
@@ -119,7 +119,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 @pytest.mark.parametrize("part", ["film", "manifest"])
 def test_a_changed_recording_gets_a_report(part: str, recording: Recording, tmp_path: Path, goals: Goals) -> None:
-    """Whatever its bytes are, or its manifest's: a report comes of it."""
+    """Changes of its bytes or its manifest lead to a report."""
     failed = 0
     for number in range(FILMS):
         random = Random(number)  # noqa: S311 - the same every time
@@ -138,7 +138,7 @@ def test_a_changed_recording_gets_a_report(part: str, recording: Recording, tmp_
 
 
 def test_a_changed_spool_is_recovered_or_reported(sound: bytes, tmp_path: Path, goals: Goals) -> None:
-    """Whatever a crash left: the others are recovered, what can't be stays where it is, and nothing goes elsewhere."""
+    """Other recordings are recovered, and unreadable ones stay where they are."""
     spool = Spool(tmp_path / "crashed", VERSIONS)
     active = recorded(spool, sound)
     spool.close()

@@ -1,4 +1,4 @@
-"""Guesses at tokens, rooms and recordings: every answer is the same; how long each kind takes is printed beside it."""
+"""Guesses at tokens, rooms and recordings all get the same answer; the time of each kind is printed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.own_thread
 
 
 def test_every_guess_at_a_room_gets_the_same_answer(goals: Goals) -> None:
-    """A token that is unknown, used, too old, of another role, of somebody who left: one answer."""
+    """Tokens are unknown, used, expired, of another role, or of a member who left."""
     now = [0.0]
     admission = Admission(clock=lambda: now[0])
     signaling = Signaling(admission, ServerLimits(), lambda: 0.0)
@@ -66,7 +66,7 @@ def test_every_guess_at_a_room_gets_the_same_answer(goals: Goals) -> None:
 
 
 def test_every_guess_at_a_recording_gets_the_same_answer(server: RoomServer, sound: bytes, goals: Goals) -> None:
-    """An address that is unknown, of somebody else's film, under another name, or of one that is gone: one answer."""
+    """Addresses are unknown, of another recording, under another name, or of a cleaned one."""
     address, gone = asyncio.run(record(server, sound))
     _, _, key, name = address.split("/")
     wrong = {
@@ -104,7 +104,7 @@ def test_every_guess_at_a_recording_gets_the_same_answer(server: RoomServer, sou
 
 
 async def record(server: RoomServer, sound: bytes) -> tuple[str, str]:
-    """Return where one recording can be fetched, and where another one could until it was cleaned."""
+    """Return the address of one recording, and of another one that was cleaned."""
     addresses = []
     async with sockets(server) as wire:
         inside, welcome = await wire.enter("daily", "alice")
@@ -127,6 +127,6 @@ async def record(server: RoomServer, sound: bytes) -> tuple[str, str]:
 
 
 def spread(took: dict[str, list[float]]) -> str:
-    """Say how far the medians of the kinds are apart."""
+    """Return how far apart the medians of the kinds are."""
     medians = [median(times) for times in took.values()]
     return f"{min(medians) * 1e6:.0f} to {max(medians) * 1e6:.0f} us"

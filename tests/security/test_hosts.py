@@ -1,4 +1,4 @@
-"""The names by which a server is reached, however they are written, and also when they change."""
+"""The names of a server, in every spelling, and when they change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.own_thread
 
 
 def status_for(server: RoomServer, host: str) -> int:
-    """Return how a request for a host is answered."""
+    """Return the status of the answer to a request for a host."""
     connection = http.client.HTTPConnection("127.0.0.1", int(server.url.rpartition(":")[2]), timeout=20)
     connection.request("GET", "/healthz", headers={"Host": host})
     status = connection.getresponse().status
@@ -34,7 +34,7 @@ def status_for(server: RoomServer, host: str) -> int:
 
 @pytest.mark.parametrize("host", ["LOCALHOST", "Localhost.", "127.0.0.1", "[::ffff:127.0.0.1]"])
 def test_a_page_is_served_for_every_spelling_of_its_host(host: str, tmp_path: Path) -> None:
-    """And its sockets are let in."""
+    """Its sockets are accepted as well."""
     with RoomServer(recordings=tmp_path, versions={}) as server:
         port = int(server.url.rpartition(":")[2])
         upgrade = handshake(port, "/signal").replace(b"127.0.0.1", host.encode())
@@ -62,7 +62,7 @@ def test_a_page_is_served_for_every_spelling_of_its_host(host: str, tmp_path: Pa
     ],
 )
 def test_an_impossible_address_is_refused_in_one_line(arguments: tuple[str, ...], says: str, tmp_path: Path) -> None:
-    """Before anything listens, without a traceback."""
+    """The command ends before anything listens, without a traceback."""
     ran = harness("serve", "--port", "0", "--insecure", *arguments, folder=tmp_path)
 
     assert ran.returncode == 2
@@ -72,7 +72,7 @@ def test_an_impossible_address_is_refused_in_one_line(arguments: tuple[str, ...]
 
 @pytest.mark.parametrize(("host", "one_version"), [("::", 0), ("::1", 1)])
 def test_every_address_of_the_machine_includes_both_ip_versions(host: str, one_version: int) -> None:
-    """The names that are printed for it have IPv4 addresses as well; nothing listens here."""
+    """The printed names have IPv4 addresses as well; nothing listens here."""
     bound = _bind(socket.AF_INET6, socket.SOCK_STREAM, 0, (host, 0, 0, 0))
     if bound is None:
         pytest.skip("This machine has no IPv6.")
@@ -81,7 +81,7 @@ def test_every_address_of_the_machine_includes_both_ip_versions(host: str, one_v
 
 
 def test_a_new_address_of_the_machine_is_served(tmp_path: Path) -> None:
-    """It is looked for when a request is for an unknown one, and not with every such request."""
+    """Addresses are read again for a request to an unknown host, but not for every one."""
     asked = 0
 
     def addresses() -> list[str]:
@@ -100,7 +100,7 @@ def test_a_new_address_of_the_machine_is_served(tmp_path: Path) -> None:
 
 
 def test_a_detached_page_is_not_admitted_again(tmp_path: Path) -> None:
-    """What the script of its frames holds is worth nothing then; others by the same name go on."""
+    """The contents of its script are worthless then; others by the same name go on."""
 
     async def come(server: RoomServer, options: dict[str, Any]) -> str:
         headers = {"Origin": "https://app.example", "Sec-WebSocket-Protocol": f"recording-harness, {options['key']}"}
@@ -130,7 +130,7 @@ def test_a_detached_page_is_not_admitted_again(tmp_path: Path) -> None:
 
 
 def options_of(script: str) -> dict[str, Any]:
-    """Return what a script for an attached page holds."""
+    """Return the options in the script of an attached page."""
     found = re.search(r"const HARNESS = (\{.*?\});", script)
     assert found is not None
     return dict(json.loads(found[1]))

@@ -1,4 +1,4 @@
-"""Hostile names of files and of people: nothing is written elsewhere or over, and no script runs."""
+"""Hostile names of files and participants: nothing is written elsewhere or overwritten, and no script runs."""
 
 from __future__ import annotations
 
@@ -117,20 +117,20 @@ _SCRIPTS: Final = (
 
 
 def hostile_files() -> list[str]:
-    """Return names that would lead elsewhere, hide, or stand for something else."""
+    """Return file names that try to leave their folder, to hide, or to look like other files."""
     random = Random(0)  # noqa: S311 - the same every time
     plain = random.sample(_PARTS, len(_PARTS))[:FILES]
     return plain + ["".join(random.choices(_PARTS, k=3)) for _ in range(FILES - len(plain))]
 
 
 def hostile_people(count: int = PEOPLE) -> list[str]:
-    """Return names that would run, were they not shown as text."""
+    """Return participant names that would run as scripts if they were not shown as text."""
     return [f"{_SCRIPTS[number % len(_SCRIPTS)]}{number:02}"[:64] for number in range(count)]
 
 
 @pytest.mark.own_thread
 def test_hostile_file_names_stay_in_their_folder(sound: bytes, tmp_path: Path, goals: Goals) -> None:
-    """Each is recorded under, by the socket that pages have, and published: beside what is there already."""
+    """Each name is recorded through a page's socket, and published next to existing files."""
     folder = tmp_path / "a" / "b" / "recordings"
     folder.mkdir(parents=True)
     (folder / "kept.webm").write_bytes(b"mine")
@@ -202,7 +202,7 @@ def described(codec: str) -> dict[str, Any]:
 def test_a_manifest_prints_only_text_on_a_terminal(
     change: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither by what it says nor by what it calls it; and an error about it stays short."""
+    """Its contents and name are printable, and errors about it stay short."""
     recording = write_recording(tmp_path / "call.webm", Scene(participants=participants("alice"), seconds=1.0))
     told = json.loads(recording.manifest.read_text())
     inner = change.get("recording", {})
@@ -223,7 +223,7 @@ def test_a_manifest_prints_only_text_on_a_terminal(
     ids=ascii,
 )
 def test_a_file_name_prints_only_text_on_a_terminal(name: str, tmp_path: Path) -> None:
-    """Whether it is read, is none, or is not there; as JSON it is still the file's own."""
+    """The file may be good, broken or missing; JSON has its exact name."""
     good = write_recording(tmp_path / "call.webm", Scene(participants=participants("alice"), seconds=1.0))
     path, bad = tmp_path / f"good{name}.webm", tmp_path / f"bad{name}.webm"
     good.path.rename(path)
@@ -240,7 +240,7 @@ def test_a_file_name_prints_only_text_on_a_terminal(name: str, tmp_path: Path) -
 
 
 def test_an_expectation_prints_only_text_on_a_terminal(tmp_path: Path) -> None:
-    """Neither somebody's name nor that of a limit; a name is the same one as in the manifest."""
+    """Names of participants and limits are printable, and match the manifest's."""
     recording = write_recording(
         tmp_path / "call.webm", Scene(participants=participants("alice", f"bob{_ESCAPE}"), seconds=1.0)
     )
@@ -260,7 +260,7 @@ def test_an_expectation_prints_only_text_on_a_terminal(tmp_path: Path) -> None:
 
 
 def test_hostile_participant_names_are_text_on_the_page(context: BrowserContext, tmp_path: Path, goals: Goals) -> None:
-    """In tiles, and in what is announced."""
+    """Tiles and announcements show them as text."""
     names = hostile_people()
     with serve_public_room(ServeOptions(), recordings=tmp_path, on_published=lambda _: None) as server:
         page = context.new_page()
@@ -285,7 +285,7 @@ def test_hostile_participant_names_are_text_on_the_page(context: BrowserContext,
 
 
 def visit(server: RoomServer, names: list[str], there: threading.Event, leave: threading.Event) -> None:
-    """Let people come, and go when it is time."""
+    """Let participants join, and leave after a while."""
 
     async def come_and_go() -> None:
         async with sockets(server) as wire:
@@ -305,7 +305,7 @@ def visit(server: RoomServer, names: list[str], there: threading.Event, leave: t
 
 
 def watched(page: Page) -> list[str]:
-    """Collect dialogs, and complaints of the content policy."""
+    """Collect dialogs and violations of the content policy."""
     said: list[str] = []
 
     def dismiss(dialog: object) -> None:
@@ -321,7 +321,7 @@ def watched(page: Page) -> list[str]:
 def test_hostile_participant_names_are_text_in_written_files(
     at: int, context: BrowserContext, tmp_path: Path, goals: Goals
 ) -> None:
-    """In the report, the manifest, JUnit XML and the terminal."""
+    """These are the report, the manifest, JUnit XML and the terminal."""
     names = hostile_people(at + 10)[at:]
     escape = f"\x1b]0;owned\x07{at}"
     recording = write_recording(

@@ -1,4 +1,4 @@
-"""What pages of others in the same browser can do: nothing."""
+"""Other pages in the same browser can do nothing."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ _TRY = """async (url) => {
 
 @pytest.fixture
 def door(tmp_path: Path) -> Iterator[RoomServer]:
-    """Run a room that everybody on this machine may come into."""
+    """Serve a public room on this machine."""
     with serve_public_room(ServeOptions(), recordings=tmp_path, on_published=lambda _: None) as server:
         yield server
 
 
 class Foreign(Served):
-    """A page of somebody else, at another port of this machine."""
+    """A page of another origin, on another port of this machine."""
 
     def build(self) -> web.Application:
         """Return it."""
@@ -81,7 +81,7 @@ class Foreign(Served):
 
 
 def test_a_page_of_another_origin_reads_nothing(door: RoomServer, page: Page) -> None:
-    """No socket, no answer, no script, no frame; what it can send is refused."""
+    """It gets no socket, answer, script or frame, and its requests are refused."""
     with Foreign() as foreign:
         page.goto(foreign.url)
 
@@ -99,7 +99,7 @@ def test_a_page_of_another_origin_reads_nothing(door: RoomServer, page: Page) ->
 
 
 def test_a_page_of_another_origin_changes_nothing_even_with_a_token(door: RoomServer) -> None:
-    """A token of the room is of no use there: the same request from our page is looked at, and finds nothing."""
+    """The same request from our own page is handled, and finds no recording."""
     token = door._admission.issue(Token(role="recorder", room="public room"), single_use=False)
 
     def delete(origin: str) -> tuple[int, str]:
@@ -116,7 +116,7 @@ def test_a_page_of_another_origin_changes_nothing_even_with_a_token(door: RoomSe
 
 
 def test_sockets_are_guarded_for_every_spelling_of_their_path(door: RoomServer) -> None:
-    """Servers take more for an upgrade than the word itself; what is guarded is the address."""
+    """Servers accept several spellings of an upgrade, so the path is guarded."""
     connection = http.client.HTTPConnection(urlsplit(door.url).netloc)
     upgrade = {"Upgrade": "\xa0websocket".encode().decode("latin-1"), "Connection": "Upgrade"}
     keys = {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
@@ -154,7 +154,7 @@ def test_sockets_are_guarded_for_every_spelling_of_their_path(door: RoomServer) 
 def test_every_answer_is_guarded(
     method: str, path: str, headers: dict[str, str], status: int, door: RoomServer
 ) -> None:
-    """Refusals too carry what keeps them out of frames, and says nothing of the disk."""
+    """Refusals also have the headers that forbid frames, and name no folder."""
     connection = http.client.HTTPConnection(urlsplit(door.url).netloc)
     connection.request(method, path, headers={name: value.format(url=door.url) for name, value in headers.items()})
     answer = connection.getresponse()

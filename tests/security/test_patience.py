@@ -1,4 +1,4 @@
-"""Every wait for a page has an end, whatever the page sends meanwhile that says nothing."""
+"""Every wait for a page has a limit, whatever the page sends in the meantime."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.own_thread
 
 @contextlib.asynccontextmanager
 async def pinging(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[None]:
-    """Send a ping every tenth of a second, as a frozen tab's browser answers pings."""
+    """Send a ping every tenth of a second, as the browser of a frozen tab does."""
 
     async def ping() -> None:
         with contextlib.suppress(ConnectionError):
@@ -44,14 +44,14 @@ async def pinging(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[None
 
 
 async def last_answer(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
-    """Return the last answer before the server hangs up."""
+    """Return the last answer before the server disconnects."""
     async with asyncio.timeout(15), pinging(socket):
         answers = [json.loads(message.data) async for message in socket]
     return dict(answers[-1])
 
 
 async def begin(wire: Sockets, welcome: dict[str, Any]) -> aiohttp.ClientWebSocketResponse:
-    """Announce a recording of sound."""
+    """Announce an audio recording."""
     spool = await wire.open("/spool")
     await spool.send_json({**SOUND, "token": welcome["spool_token"]})
     assert (await spool.receive_json(timeout=10))["type"] == "ready"
@@ -60,7 +60,7 @@ async def begin(wire: Sockets, welcome: dict[str, Any]) -> aiohttp.ClientWebSock
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 def test_a_connection_that_only_pings_must_send_hello_in_time(path: str, tmp_path: Path) -> None:
-    """A ping is no hello."""
+    """A ping is not a hello."""
 
     async def stay(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -74,7 +74,7 @@ def test_a_connection_that_only_pings_must_send_hello_in_time(path: str, tmp_pat
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 def test_a_slow_hello_is_not_waited_for(path: str, tmp_path: Path) -> None:
-    """Half a message says nothing."""
+    """Half a message does not count."""
 
     async def dribble(server: RoomServer) -> bytes:
         port = int(server.url.rpartition(":")[2])
@@ -104,7 +104,7 @@ def test_a_slow_hello_is_not_waited_for(path: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("role", ["participant", "viewer"])
 def test_a_participant_who_only_pings_is_removed(role: str, tmp_path: Path) -> None:
-    """Those who look at the recordings as well."""
+    """A viewer is removed as well."""
 
     async def stay(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -120,7 +120,7 @@ def test_a_participant_who_only_pings_is_removed(role: str, tmp_path: Path) -> N
 
 
 def test_a_recording_page_that_only_pings_causes_an_alarm_and_is_ended(sound: bytes, tmp_path: Path) -> None:
-    """As that of a frozen tab; the recording is finished with what there is, and says why."""
+    """A frozen tab behaves like this; the recording is finished, and its manifest has the reason."""
 
     async def record(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -143,7 +143,7 @@ def test_a_recording_page_that_only_pings_causes_an_alarm_and_is_ended(sound: by
 
 
 def test_a_paused_recording_stays_open_while_its_participant_is_in_the_room(sound: bytes, tmp_path: Path) -> None:
-    """A recording of sound alone has nothing to send in a pause."""
+    """An audio recording has nothing to send during a pause."""
 
     async def pause(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -164,7 +164,7 @@ def test_a_paused_recording_stays_open_while_its_participant_is_in_the_room(soun
 
 @pytest.mark.parametrize("state", ["paused", "stopped"])
 def test_a_recording_from_which_nothing_arrives_is_ended(state: str, sound: bytes, tmp_path: Path) -> None:
-    """One that is paused when its participant has left; one whose recorder was stopped in any case."""
+    """This includes a paused recording whose participant has left, and one whose recorder was stopped."""
 
     async def record(server: RoomServer) -> None:
         async with sockets(server) as wire:
@@ -188,7 +188,7 @@ def test_a_recording_from_which_nothing_arrives_is_ended(state: str, sound: byte
 
 @pytest.mark.parametrize("does", [[], [{"type": "stats", "time": 1, "participant": "bob", "report": []}]])
 def test_a_recording_that_never_starts_is_freed(does: list[dict[str, Any]], tmp_path: Path) -> None:
-    """Whatever else its page says, another one may begin in its place."""
+    """Whatever else its page sends, another recording may begin in its place."""
 
     async def announce(server: RoomServer) -> tuple[dict[str, Any], dict[str, Any]]:
         async with sockets(server) as wire:
@@ -214,7 +214,7 @@ def test_a_recording_that_never_starts_is_freed(does: list[dict[str, Any]], tmp_
 
 
 def test_recordings_per_participant_are_limited(sound: bytes, tmp_path: Path) -> None:
-    """Those of others, and what was finished and not cleaned, do not count."""
+    """Recordings of others, and finished ones, do not count."""
 
     async def record(server: RoomServer) -> list[str]:
         async with sockets(server) as wire:
@@ -246,7 +246,7 @@ def test_recordings_per_participant_are_limited(sound: bytes, tmp_path: Path) ->
 def test_silent_connections_do_not_keep_others_out(
     path: str, address: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One address may hold all places only until somebody else comes; from the same one it takes two seconds."""
+    """One address may hold all places only until another client comes, or for two seconds."""
 
     async def crowd(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -275,7 +275,7 @@ def test_silent_connections_do_not_keep_others_out(
 
 
 def test_silent_connections_leave_one_line_of_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """However many there are."""
+    """Their number does not matter."""
 
     async def crowd(server: RoomServer) -> None:
         async with sockets(server) as wire:
@@ -292,7 +292,7 @@ def test_silent_connections_leave_one_line_of_log(tmp_path: Path, caplog: pytest
 
 
 def test_a_client_that_joins_often_has_to_wait(tmp_path: Path) -> None:
-    """Each join is part of every recording of the room; other rooms, and who is in, are not concerned."""
+    """Each join is part of every recording of the room; other rooms and members are not affected."""
 
     async def churn(server: RoomServer) -> tuple[list[str], str]:
         async with sockets(server) as wire:
@@ -314,7 +314,7 @@ def test_a_client_that_joins_often_has_to_wait(tmp_path: Path) -> None:
 
 
 def test_a_recording_with_more_ticks_than_possible_is_ended(tmp_path: Path) -> None:
-    """Those for which nothing was recorded are kept in memory."""
+    """Ticks without a frame stay in memory."""
 
     async def report(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -331,7 +331,7 @@ def test_a_recording_with_more_ticks_than_possible_is_ended(tmp_path: Path) -> N
 
 
 def test_a_large_welcome_is_sent_to_a_page_that_reads(tmp_path: Path) -> None:
-    """What those who are in say of themselves can not keep the next one out."""
+    """Data of present members can't keep the next one out."""
 
     async def enter(server: RoomServer) -> int:
         async with sockets(server) as wire:
@@ -350,7 +350,7 @@ def test_a_large_welcome_is_sent_to_a_page_that_reads(tmp_path: Path) -> None:
 
 
 def test_a_participant_who_begins_many_recordings_must_wait(tmp_path: Path) -> None:
-    """Each one makes a folder and a thread, and a list that everybody is sent; others begin theirs."""
+    """Each one makes a folder and a thread, and is announced to the room; others are not affected."""
 
     async def litter(server: RoomServer) -> tuple[list[str], str]:
         async with sockets(server) as wire:

@@ -1,4 +1,4 @@
-"""Signalling and spool as state machines: whatever is said in whatever order, what has to hold holds."""
+"""Signaling and spool as state machines: their invariants hold for any sequence of messages."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ RUNS = settings(
 
 
 class Talk(RuleBasedStateMachine):
-    """People in two rooms who come, talk, lose their connection, come back and go, among strangers."""
+    """Participants in two rooms who join, talk, lose their connection, reconnect and leave, among other clients."""
 
     inside = Bundle("inside")
     lost = Bundle("lost")
@@ -69,12 +69,12 @@ class Talk(RuleBasedStateMachine):
 
     @rule(target=tokens, room=st.sampled_from(ROOMS), name=NAMES)
     def invite(self, room: str, name: str) -> tuple[str, str]:
-        """Give somebody a token."""
+        """Issue a token."""
         return room, self.admission.issue(Token(role="participant", room=room, name=name))
 
     @rule(target=inside, token=consumes(tokens), media=st.sampled_from(["synthetic", "camera"]))
     def come(self, token: tuple[str, str], media: str) -> Any:
-        """Let them in, and see that the token is worth nothing then."""
+        """Join, and check that the token is worthless afterwards."""
         number = next(self.numbers)
         room, secret = token
         answer = self.say(number, {"type": "hello", "token": secret, "media": media})[number][0]
@@ -90,21 +90,21 @@ class Talk(RuleBasedStateMachine):
 
     @rule(who=inside, message=st.sampled_from(TO_SIGNAL[1:7]), to=st.sampled_from([0, 1, 2, 3, 99]))
     def talk(self, who: tuple[int, str], message: dict[str, Any], to: int) -> None:
-        """Say something sensible, to somebody in whatever room."""
+        """Send a valid message, to a member of any room."""
         ids = [*self.id_of.values(), "nobody"]
         told = ids[min(to, len(ids) - 1)]
         self.say(who[0], {**message, **({"to": told} if "to" in message else {})})
 
     @rule(who=inside, seed=st.integers(0, 1 << 32))
     def babble(self, who: tuple[int, str], seed: int) -> None:
-        """Say something malformed: it is the end of that connection, and of no other."""
+        """Send a malformed message, which ends that connection and no other."""
         number, _ = who
         said = malformed(Random(seed), TO_SIGNAL)  # noqa: S311 - as hypothesis wants it
         assert {send.connection for send in self.signaling.receive(number, said) if send.close} == {number}
 
     @rule(target=viewers_there)
     def look(self) -> int:
-        """Look at a room's recordings."""
+        """View a room's recordings."""
         number = next(self.numbers)
         (looking,) = self.say(number, {"type": "hello", "role": "viewer", "code": "look on"})[number]
         assert looking["type"] == "viewing"
@@ -113,7 +113,7 @@ class Talk(RuleBasedStateMachine):
 
     @rule(number=consumes(viewers_there), message=st.sampled_from(TO_SIGNAL))
     def interrupt(self, number: int, message: dict[str, Any]) -> None:
-        """Say something as a viewer: nobody hears it, and none is in the room by that."""
+        """Send a message as a viewer: no member gets it, and nobody joins by it."""
         before = {member.id for room in self.signaling.rooms.values() for member in room.members.values()}
         heard = self.say(number, message)
         assert set(heard) == {number}
@@ -132,7 +132,7 @@ class Talk(RuleBasedStateMachine):
 
     @rule(who=consumes(lost))
     def give_up(self, who: tuple[int, str]) -> None:
-        """Wait for them no longer: they are out, and what was theirs brings nobody back."""
+        """Remove a lost member: the resume token is worthless then."""
         if who[0] not in self.lost_at:
             return
         sends = self.signaling.remove_lost(*self.lost_at[who[0]])
@@ -143,14 +143,14 @@ class Talk(RuleBasedStateMachine):
 
     @rule(who=consumes(inside))
     def expel(self, who: tuple[int, str]) -> None:
-        """Put somebody out whose page is gone: their connection is a stranger's."""
+        """Remove a member whose page is gone: the connection is unidentified then."""
         self.signaling.expel(self.room_of[who[0]], self.id_of[who[0]])
         (refused,) = self.say(who[0], {"type": "ping", "sent": 1})[who[0]]
         assert refused["type"] == "error"
 
     @rule(target=inside, who=consumes(lost))
     def come_back(self, who: tuple[int, str]) -> Any:
-        """Take it up again on another one."""
+        """Resume on another connection."""
         number = next(self.numbers)
         answer = self.say(number, {"type": "hello", "resume": who[1]})[number][0]
         if answer["type"] == "error":
@@ -161,7 +161,7 @@ class Talk(RuleBasedStateMachine):
 
     @rule(who=consumes(inside))
     def leave(self, who: tuple[int, str]) -> None:
-        """Leave; nobody comes back by what was theirs."""
+        """Leave: the resume token is worthless then."""
         self.say(who[0], {"type": "bye"})
         self.signaling.disconnect(who[0], "left")
         number = next(self.numbers)
@@ -170,7 +170,7 @@ class Talk(RuleBasedStateMachine):
 
     @invariant()
     def nobody_is_mistaken_for_another(self) -> None:
-        """Names and numbers in a room are unlike, nobody is in two, and no room is larger than it may be."""
+        """Names and markers in a room are unique, nobody is in two rooms, and no room is too large."""
         everybody = []
         for room in self.signaling.rooms.values():
             members = list(room.members.values())
@@ -186,7 +186,7 @@ class Talk(RuleBasedStateMachine):
         return self.now
 
     def say(self, number: int, message: dict[str, Any]) -> dict[int, list[dict[str, Any]]]:
-        """Say something; return what everybody hears, which stays in the room."""
+        """Send a message; return the answers by connection, which stay in the room."""
         sends = self.signaling.receive(number, json.dumps(message))
         heard: dict[int, list[dict[str, Any]]] = {number: []}
         for send in sends:
@@ -198,13 +198,13 @@ class Talk(RuleBasedStateMachine):
 
 
 class Recorded(RuleBasedStateMachine):
-    """One recording in the spool: chunks in order and out of it, notes, ends and cleans, as often as one likes."""
+    """One recording in the spool: chunks in and out of order, log entries, ends and cleans."""
 
     sound: bytes
 
     @initialize(size=st.integers(200, 9_000))
     def begin(self, size: int) -> None:
-        """Begin to record."""
+        """Begin a recording."""
         self.folder = tempfile.TemporaryDirectory()
         self.spool = Spool(Path(self.folder.name), VERSIONS)
         self.active = begin(self.spool)
@@ -219,7 +219,7 @@ class Recorded(RuleBasedStateMachine):
 
     @rule()
     def next_chunk(self) -> None:
-        """Send what is due."""
+        """Send the expected chunk."""
         if not self.pieces:
             return
         try:
@@ -231,7 +231,7 @@ class Recorded(RuleBasedStateMachine):
 
     @rule(number=st.integers(-3, 3), offset=st.integers(-5_000, 5_000))
     def wrong_chunk(self, number: int, offset: int) -> None:
-        """Send what is not due: it is refused, and changes nothing."""
+        """Send an unexpected chunk, which is refused and changes nothing."""
         if (number, offset) == (0, 0):
             return
         try:
@@ -242,17 +242,17 @@ class Recorded(RuleBasedStateMachine):
 
     @rule(event=st.sampled_from(["audio", "video", "network"]), on=st.booleans(), time=st.floats(-1e13, 1e13))
     def note(self, event: Any, time: float, *, on: bool) -> None:
-        """Note what happened, at whatever time."""
+        """Report an event, at any time."""
         self.active.log.add_event(MixerEvent(time=time, event=event, participant="alice", on=on))
 
     @rule(first=st.integers(0, 1 << 40), written=st.lists(st.none() | st.floats(-1e13, 1e13), max_size=5))
     def ticks(self, first: int, written: list[float | None]) -> None:
-        """Tell of ticks, in whatever order."""
+        """Report ticks, in any order."""
         self.active.add_ticks(first, written)
 
     @rule()
     def ask(self) -> None:
-        """Ask what has not come: there is an answer at once, though of sound alone nothing is known."""
+        """Request the outstanding frames: there is an answer at once, although an audio recording has none."""
         looked = threading.Event()
         self.active.growth.ask(looked.set)
         assert looked.wait(10)
@@ -260,7 +260,7 @@ class Recorded(RuleBasedStateMachine):
 
     @rule()
     def end(self) -> None:
-        """End it: what was taken in is a file, or told to be none."""
+        """Finish: the accepted chunks are a file, or there is an error."""
         try:
             manifest = self.active.finish_with_manifest()
         except HarnessError:
@@ -270,23 +270,23 @@ class Recorded(RuleBasedStateMachine):
 
     @rule()
     def clean(self) -> None:
-        """Free it."""
+        """Clean the recording."""
         self.active.clean()
         assert not self.active.folder.path.exists()
 
     @invariant()
     def bytes_are_those_that_were_taken(self) -> None:
-        """Nothing else ever lies in the raw file."""
+        """Check that the raw file contains nothing else."""
         if hasattr(self, "take") and self.active.state == "recording":
             assert self.active.folder.raw.read_bytes() == self.taken
 
 
 def test_members_are_never_confused_by_any_sequence_of_messages() -> None:
-    """Tokens are good once, news stay in their room, and names and numbers are unlike."""
+    """Tokens are valid once, messages stay in their room, and names and markers are unique."""
     run_state_machine_as_test(Talk, settings=RUNS)
 
 
 def test_a_recording_contains_the_accepted_chunks_after_any_sequence_of_messages(sound: bytes) -> None:
-    """Nothing that is out of turn gets in, and every end is a file or an error."""
+    """Nothing else is stored, and every end is a file or an error."""
     Recorded.sound = sound
     run_state_machine_as_test(Recorded, settings=RUNS)

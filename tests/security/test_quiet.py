@@ -1,4 +1,4 @@
-"""What nobody gets to see or reach: tokens in addresses and logs, ports beyond loopback, folders of others."""
+"""Tokens are in no address and no log, no port is open beyond loopback, and folders are private."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ _ADDRESS = re.compile(r"\b(?!127\.0\.0\.1)(?:\d{1,3}\.){3}\d{1,3}\b")
 
 
 class Seen:
-    """Every address that pages asked for, and every token that the server gave out."""
+    """Every address that pages requested, and every token that the server issued."""
 
     def __init__(self) -> None:
         self.addresses: list[str] = []
         self.tokens: set[str] = set()
 
     def watch(self, context: BrowserContext) -> BrowserContext:
-        """Collect what the pages of a context ask for."""
+        """Collect the addresses that the pages of a context request."""
         context.on("request", lambda request: self.addresses.append(request.url))
         context.on("page", self._watch_page)
         return context
 
     def listen(self, server: RoomServer) -> None:
-        """Collect what the server gives out."""
+        """Collect the tokens that the server issues."""
         issue = server._admission.issue
 
         def issued(*grant: object, **options: object) -> str:
@@ -58,13 +58,13 @@ class Seen:
 
 @pytest.fixture
 def seen() -> Seen:
-    """Return what is collected."""
+    """Return the collected addresses and tokens."""
     return Seen()
 
 
 @pytest.fixture
 def room(seen: Seen, new_context: Callable[..., BrowserContext], tmp_path: Path) -> Iterator[Room]:
-    """Open a room that is watched."""
+    """Open a room, and collect its addresses and tokens."""
     with RoomServer(recordings=tmp_path / "recordings", versions={}) as server:
         seen.listen(server)
         with Room(
@@ -76,7 +76,7 @@ def room(seen: Seen, new_context: Callable[..., BrowserContext], tmp_path: Path)
 def test_tokens_appear_in_no_address_and_no_log(
     seen: Seen, room: Room, caplog: pytest.LogCaptureFixture, goals: Goals
 ) -> None:
-    """Through a whole recording, every logger at its most talkative; SDP and addresses in no usual log."""
+    """This is checked for a whole recording with every logger at DEBUG; SDP and addresses are in no usual log."""
     caplog.set_level(logging.DEBUG)
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="call"))
@@ -108,7 +108,7 @@ def test_tokens_appear_in_no_address_and_no_log(
 
 
 def test_nothing_listens_beyond_loopback(room: Room, goals: Goals) -> None:
-    """Neither Python nor the driver nor Chrome, while a call is recorded."""
+    """Neither Python nor the driver nor Chrome does, while a call is recorded."""
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="call"))
 
@@ -129,7 +129,7 @@ def test_nothing_listens_beyond_loopback(room: Room, goals: Goals) -> None:
 
 
 def test_recordings_in_progress_are_stored_in_private_folders(room: Room, tmp_path: Path) -> None:
-    """Spool and downloads can't be entered by other users of the machine."""
+    """Other users of the machine can't read spool and downloads."""
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="call"))
     room.wait(seconds=0.5)

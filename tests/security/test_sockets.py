@@ -1,4 +1,4 @@
-"""Malformed messages, joins that are not allowed, floods and bombs: who sends them is hung up on, and nobody else."""
+"""Malformed messages, invalid joins and floods: their sender is disconnected, and nobody else is affected."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.own_thread
 
 
 class Witness:
-    """Two people in a room of their own, who talk and record while others are attacked."""
+    """Two participants in a room of their own, who talk and record while others are attacked."""
 
     def __init__(self, wire: Sockets, sound: bytes) -> None:
         self._wire = wire
@@ -91,7 +91,7 @@ class Witness:
 
 
 async def side_by_side(count: int, do: Callable[[int], Awaitable[None]]) -> None:
-    """Do something so often, a few at a time."""
+    """Do something this many times, a few at a time."""
     numbers = iter(range(count))
 
     async def some() -> None:
@@ -105,7 +105,7 @@ async def side_by_side(count: int, do: Callable[[int], Awaitable[None]]) -> None
 def test_malformed_messages_affect_no_other_connection(
     path: str, server: RoomServer, sound: bytes, tmp_path: Path, goals: Goals
 ) -> None:
-    """Half of them come from strangers, half from members; a call and a recording beside them go on."""
+    """Half of them come from unidentified clients, half from members; a call and a recording go on."""
     count = MESSAGES // 2
 
     async def attack() -> int:
@@ -152,7 +152,7 @@ async def _one(wire: Sockets, path: str, number: int) -> None:
 
 
 def test_joins_with_bad_tokens_are_refused(tmp_path: Path, goals: Goals) -> None:
-    """Made up, used, too old, meant for something else, of somebody who left, or from a page that is not ours."""
+    """They are invented, used, expired, of another role, of a member who left, or from a foreign page."""
     let_in = 0
 
     async def attack(server: RoomServer) -> None:
@@ -201,7 +201,7 @@ def test_joins_with_bad_tokens_are_refused(tmp_path: Path, goals: Goals) -> None
 
 
 async def foreign(server: RoomServer, number: int) -> bool:
-    """Try a good token from another page, or by another name of this machine; tell whether it was let in."""
+    """Try a good token from another page, or under another host name; return whether it was admitted."""
     token = server.token("daily", "eve")
     port = server.url.rpartition(":")[2]
     headers = [
@@ -245,7 +245,7 @@ async def foreign(server: RoomServer, number: int) -> bool:
 def test_each_exceeded_limit_is_named(
     limits: ServerLimits, path: str, texts: Sequence[str], said: str, tmp_path: Path
 ) -> None:
-    """And then the server hangs up."""
+    """Then the server disconnects."""
 
     async def strain(server: RoomServer) -> list[dict[str, Any]]:
         async with sockets(server) as wire:
@@ -262,7 +262,7 @@ def test_each_exceeded_limit_is_named(
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
 def test_no_socket_is_compressed(path: str, server: RoomServer) -> None:
-    """Whoever offers it is not taken up: a small frame would be a large message."""
+    """The server declines compression: a small frame would be a large message."""
 
     async def compression() -> int:
         async with sockets(server) as wire, wire.session.ws_connect(f"{server.url}{path}", compress=15) as socket:
@@ -286,7 +286,7 @@ def test_a_silent_member_is_removed(tmp_path: Path) -> None:
 
 
 def test_sockets_per_address_are_limited(tmp_path: Path) -> None:
-    """The next one is refused until one of them is gone."""
+    """The next one is refused until one of them is closed."""
 
     async def crowd(server: RoomServer) -> int:
         async with sockets(server) as wire:
@@ -311,7 +311,7 @@ def test_sockets_per_address_are_limited(tmp_path: Path) -> None:
 
 
 def test_recordings_per_room_are_limited(tmp_path: Path) -> None:
-    """However many sockets somebody opens."""
+    """The number of sockets does not matter."""
 
     async def record(server: RoomServer) -> list[dict[str, Any]]:
         async with sockets(server) as wire:
@@ -336,7 +336,7 @@ def test_recordings_per_room_are_limited(tmp_path: Path) -> None:
 
 
 def test_the_log_of_a_recording_is_limited(tmp_path: Path) -> None:
-    """The log fills a disk as well as the media do."""
+    """The log can fill a disk just as the media can."""
 
     async def record(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -359,7 +359,7 @@ def test_the_log_of_a_recording_is_limited(tmp_path: Path) -> None:
 
 
 def test_unidentified_recorders_wait_for_their_turn(tmp_path: Path) -> None:
-    """What they send lies in memory until it is whole: there are few of them at a time, and all come in."""
+    """Their messages are in memory until they are whole, so few are read at a time, and all are admitted."""
 
     async def crowd(server: RoomServer) -> tuple[bool, str]:
         async with sockets(server) as wire:
@@ -382,7 +382,7 @@ def test_unidentified_recorders_wait_for_their_turn(tmp_path: Path) -> None:
 
 
 def test_a_client_that_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Also with the right one, which is not looked at; who comes by a token comes in. Whoever serves is told, once."""
+    """The right code has to wait as well; tokens are still accepted. The server logs it once."""
 
     async def guess(server: RoomServer) -> list[str]:
         async with sockets(server) as wire:
@@ -413,7 +413,7 @@ def test_a_client_that_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pyte
 
 
 def test_a_member_who_reads_nothing_delays_nobody(tmp_path: Path) -> None:
-    """The others talk on, whoever does not listen is cut off, and the server ends within moments."""
+    """The others go on, the slow member is disconnected, and the server ends within moments."""
 
     async def talk(server: RoomServer) -> None:
         async with sockets(server) as wire:
@@ -441,7 +441,7 @@ def test_a_member_who_reads_nothing_delays_nobody(tmp_path: Path) -> None:
 
 
 def test_broken_recordings_leave_no_file_open(tmp_path: Path) -> None:
-    """However many somebody begins with nonsense."""
+    """Their number does not matter."""
 
     async def litter(server: RoomServer) -> None:
         async with sockets(server) as wire:
@@ -467,7 +467,7 @@ def test_broken_recordings_leave_no_file_open(tmp_path: Path) -> None:
 
 
 def test_a_recording_that_grows_too_large_is_ended_and_published(sound: bytes, tmp_path: Path) -> None:
-    """With what it has."""
+    """It has the bytes up to the limit."""
     half = len(sound) // 2
 
     async def record(server: RoomServer) -> dict[str, Any]:

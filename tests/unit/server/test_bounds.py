@@ -1,4 +1,4 @@
-"""What is told about a recording has bounds: past them it is dropped and counted, and the recording goes on."""
+"""Bounds of a recording's log: later entries are dropped and counted, and the recording goes on."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ROOM = STARTED + OFFSET
 
 
 def connection(number: int) -> Statistics:
-    """Return statistics of some 2 kB, as a connection has each second."""
+    """Return about 2 kB of statistics, as a connection reports them every second."""
     report: list[dict[str, Any]] = [{"type": "inbound-rtp", "one": "x" * 120, "other": "y" * 120}] * 7
     return Statistics(type="stats", time=ROOM + number, participant="bob", report=report)
 
@@ -45,7 +45,7 @@ def connection(number: int) -> Statistics:
 def test_statistics_past_their_bound_are_dropped_and_the_recording_goes_on(
     tmp_path: Path, sound: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One alarm says so in the manifest, and the log counts them."""
+    """The manifest has one alarm, and the server's log counts the dropped lines."""
     spool = Spool(tmp_path, {}, max_statistics=20_000)
     active = recorded(spool, sound)
     for number in range(50):
@@ -62,7 +62,7 @@ def test_statistics_past_their_bound_are_dropped_and_the_recording_goes_on(
 
 
 def test_chunks_are_accepted_after_the_bound_of_statistics(tmp_path: Path, sound: bytes) -> None:
-    """The limit on notes ends no recording by its statistics; a recording is stopped as usual."""
+    """The limit on notes drops statistics, and the recording is stopped as usual."""
 
     async def record(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -91,7 +91,7 @@ def test_chunks_are_accepted_after_the_bound_of_statistics(tmp_path: Path, sound
 def test_events_past_their_bound_are_dropped_and_the_recording_goes_on(
     spool: Spool, sound: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One alarm says from when on; what the room and the server report, and the recorder's states, are stored."""
+    """One alarm marks the time; events of the room and the server, and recorder states, are still stored."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
     feed(active, sound)
@@ -113,7 +113,7 @@ def test_events_past_their_bound_are_dropped_and_the_recording_goes_on(
 
 
 def test_a_manifest_can_always_be_read_again(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """Also one of nothing but the largest events; what has no room is dropped, and an alarm counts it."""
+    """This holds even for the largest events only; events without space are dropped, and an alarm says so."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
     feed(active, sound)
@@ -142,7 +142,7 @@ def test_a_manifest_can_always_be_read_again(spool: Spool, sound: bytes, tmp_pat
 def test_a_manifest_is_filled_up_to_its_bound(
     spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Nothing is dropped that has room: joins and alarms, which stand there twice, are counted twice."""
+    """Nothing is dropped that fits; joins and alarms appear twice and are counted twice."""
     active = recorded(spool, sound)
     manifest = active.finish_with_manifest()
     members = tuple(Member(name=f"{number:05}" + '"' * 195) for number in range(2_000))
@@ -168,7 +168,7 @@ def test_a_manifest_is_filled_up_to_its_bound(
 
 
 def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, sound: bytes) -> None:
-    """And what happened between them has its time with all of them cut out."""
+    """The times of events between them have all pauses cut out."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
     feed(active, sound)
@@ -189,7 +189,7 @@ def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, sound: bytes)
 def test_facts_are_on_the_disk_before_the_first_chunk(
     spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A power cut leaves whole facts, in a folder that is there, or no recording."""
+    """A power cut leaves complete facts in an existing folder, or no recording."""
     synced: list[Path] = []
     fsync, replace = os.fsync, Path.replace
 
@@ -221,13 +221,13 @@ def fill(path: Path) -> None:
 
 
 def tell_much(active: ActiveRecording) -> None:
-    """Tell a recording more than a block of its disk holds."""
+    """Report more to a recording than a block of its disk holds."""
     for _ in range(10):
         active.log.add_event(MixerEvent(time=ROOM + 500, event="alarm", message="x" * 2000))
 
 
 def test_a_log_line_that_finds_no_space_leaves_later_lines_intact(tmp_path: Path, sound: bytes) -> None:
-    """Half of it is taken back, so that the log goes on with whole lines when there is room again."""
+    """The partial line is removed, so that the log continues with whole lines when there is space again."""
     with disk(tmp_path / "disk", "size=1M") as folder:
         spool = Spool(folder, {})
         active = begin(spool)
@@ -249,7 +249,7 @@ def test_a_log_line_that_finds_no_space_leaves_later_lines_intact(tmp_path: Path
 
 
 def test_a_sparse_file_counts_only_its_data(tmp_path: Path) -> None:
-    """At its beginning, in between and at its end."""
+    """Holes may be at the beginning, in between and at the end."""
     path = tmp_path / "sparse"
     with path.open("wb") as file:
         for at in (1_000_000, 5_000_000):
@@ -263,7 +263,7 @@ def test_a_sparse_file_counts_only_its_data(tmp_path: Path) -> None:
 def test_a_file_whose_blocks_are_not_allocated_yet_counts_in_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on ZFS, which allocates seconds later, and where compression leaves few blocks."""
+    """ZFS allocates blocks seconds later, and compression leaves few blocks."""
     path = tmp_path / "fresh"
     path.write_bytes(bytes(3_000_000))
     real = Path.stat
@@ -279,7 +279,7 @@ def test_a_file_whose_blocks_are_not_allocated_yet_counts_in_full(
 
 
 def test_folders_of_recordings_in_progress_are_private(spool: Spool, sound: bytes) -> None:
-    """The spool's own, each recording's, and where the finished file is; whatever the umask gives."""
+    """The spool, each recording's folder and the folder of the finished file are private, whatever the umask."""
     before = os.umask(0)
     try:
         active = recorded(spool, sound)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_an_address_expires(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """A download's for a minute, a film's for an hour; who asks for a film again meanwhile has the same one."""
+    """A download's is valid for a minute, a playback's for an hour; a repeated request gets the same one."""
     active = recorded(spool, sound)
     active.finish_with_manifest()
     now = [0.0]
@@ -56,7 +56,7 @@ def test_an_address_expires(spool: Spool, sound: bytes, tmp_path: Path) -> None:
 
 
 def test_a_recording_is_sent_as_media_whatever_its_manifest_says(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """One from elsewhere could call it a page."""
+    """A manifest from another machine could declare it a page."""
     active = recorded(spool, sound)
     active.finish_with_manifest()
     with RoomServer(recordings=tmp_path, versions={}) as server:
@@ -70,7 +70,7 @@ def test_a_recording_is_sent_as_media_whatever_its_manifest_says(spool: Spool, s
 
 
 def test_a_file_whose_name_is_not_text_is_served(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """By a name that is."""
+    """Its address has a printable name."""
     active = recorded(spool, sound)
     active.finish_with_manifest()
     odd = tmp_path / os.fsdecode(b"odd \xff.webm")
@@ -82,7 +82,7 @@ def test_a_file_whose_name_is_not_text_is_served(spool: Spool, sound: bytes, tmp
 
 
 def test_a_repeated_request_gets_the_same_download_address(spool: Spool, sound: bytes) -> None:
-    """However often: what is remembered for each is one address, which is good for a minute from then on."""
+    """One address is stored for each recording; it is valid for a minute after the last request."""
     active = recorded(spool, sound)
     active.finish_with_manifest()
     now = [0.0]

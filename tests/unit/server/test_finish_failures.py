@@ -1,4 +1,4 @@
-"""Recordings that the disk does not let finish: they fail with a reason, their raw bytes stay, and others are kept."""
+"""Recordings that the disk does not let finish fail with a reason, keep their raw bytes, and affect no other."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ERRORS = [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO, errno.EDQUOT, errn
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, step: str, number: int) -> None:
-    """Let the disk refuse a step of finishing."""
+    """Make the disk refuse one step of finishing."""
 
     def fail(*_: object, **__: object) -> Never:
         raise OSError(number, os.strerror(number))
@@ -51,7 +51,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, step: str, number: int) -> None:
 def test_a_recording_fails_when_the_disk_refuses_a_step(
     tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, step: str, number: int
 ) -> None:
-    """It counts as running no more, and says why each time; a disk that takes it again gets it."""
+    """It no longer counts as running, reports the reason each time, and recovery finishes it later."""
     spool = Spool(tmp_path, VERSIONS)
     active = recorded(spool, sound, recordName="standup")
     with monkeypatch.context() as patch:
@@ -78,7 +78,7 @@ def test_a_recording_fails_when_the_disk_refuses_a_step(
 
 @pytest.mark.parametrize("left", range(8))
 def test_a_disk_without_inodes_loses_nothing(tmp_path: Path, sound: bytes, left: int) -> None:
-    """Wherever they end: folder, manifest, statistics or the published files; with more of them it is recovered."""
+    """Whichever file finds no inode, the recording is recovered when there are more."""
     with disk(tmp_path / "disk", "size=16M,nr_inodes=60") as folder:
         with RoomServer(recordings=folder, versions={}) as server:
             active = recorded(server._spool, sound, recordName="standup")
@@ -99,7 +99,7 @@ def test_a_disk_without_inodes_loses_nothing(tmp_path: Path, sound: bytes, left:
 
 @pytest.mark.parametrize("left", range(6))
 def test_a_recording_that_cannot_begin_leaves_no_folder(tmp_path: Path, left: int) -> None:
-    """The page is told that there is no room, and the folder is gone."""
+    """The page gets a DiskFullError, and the folder is removed."""
     with disk(tmp_path / "disk", "size=16M,nr_inodes=60") as folder:
         spool = Spool(folder, VERSIONS)
         spool.root.mkdir()
@@ -116,7 +116,7 @@ def test_a_recording_that_cannot_begin_leaves_no_folder(tmp_path: Path, left: in
 def test_other_recordings_are_published_when_one_cannot_be(
     tmp_path: Path, sound: bytes, broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whichever it is, and whatever is wrong with it; a warning names it."""
+    """A warning names the one that is not published."""
     with RoomServer(recordings=tmp_path / "spool", versions={}) as server:
         recordings = [recorded(server._spool, sound, recordName=name) for name in ("one", "two", "three")]
         if broken == "folder":
@@ -141,7 +141,7 @@ def test_other_recordings_are_published_when_one_cannot_be(
 def test_a_file_that_was_not_read_back_is_not_published(
     spool: Spool, sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its raw bytes are what counts, and stay."""
+    """Its raw bytes are what counts, and they stay."""
     active = recorded(spool, sound)
     refuse(monkeypatch, "settle", errno.EIO)
 
@@ -202,12 +202,12 @@ async def record(server: RoomServer, sound: bytes, *, then: Any) -> dict[str, An
 def test_a_failed_recording_reports_its_reason_and_the_next_one_begins(
     tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """The page's stop fails with the reason, the list has it, the entry can be deleted, and the next one begins."""
+    """The page and the list get the reason, the entry can be deleted, and another recording begins."""
 
-    def nobody_judges(_: Path) -> Never:
+    def never_verify(_: Path) -> Never:
         raise NotImplementedError
 
-    library = Library("daily", tmp_path, nobody_judges, lambda _: None)
+    library = Library("daily", tmp_path, never_verify, lambda _: None)
     limits = ServerLimits(recordings=1)
     with RoomServer(
         recordings=tmp_path, versions={}, library=library, options=ServeOptions(public_room="daily", limits=limits)
@@ -225,7 +225,7 @@ def test_a_failed_recording_reports_its_reason_and_the_next_one_begins(
 
 
 def test_an_interrupted_server_publishes_the_other_recordings(tmp_path: Path, sound: bytes) -> None:
-    """Ctrl-C ends as usual, with a line for the one whose folder somebody removed."""
+    """Ctrl-C ends as usual, with one line about the recording whose folder was removed."""
 
     async def begin_two(url: str) -> None:
         async with aiohttp.ClientSession(headers={"Origin": url}) as session:
@@ -283,7 +283,7 @@ def test_a_recording_is_published_without_a_mark_that_finds_no_space(
 def test_the_first_error_while_publishing_is_raised(
     spool: Spool, sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where the disk lets nothing be removed after it."""
+    """This holds even if the disk allows no cleanup afterwards."""
     active = recorded(spool, sound)
     manifest = active.finish_with_manifest()
     active.wait_until_safe()

@@ -1,4 +1,4 @@
-"""The queue of connections that have not said hello: who gets a place, and whose is given up."""
+"""HelloQueue: which connection gets a place, and which one is given up."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def connect(
 
 
 def test_a_client_loses_only_the_places_that_others_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that holds all gives up its oldest for each newcomer, and is read on all the others."""
+    """A client that holds all places loses its oldest one, and keeps the others."""
     monkeypatch.setattr(hello_queue, "_PATIENCE", 60.0)
 
     async def crowd(server: RoomServer) -> list[bool]:
@@ -56,7 +56,7 @@ def test_a_client_loses_only_the_places_that_others_need(tmp_path: Path, monkeyp
 
 
 async def is_cut(socket: aiohttp.ClientWebSocketResponse) -> bool:
-    """Return whether a connection has been cut off."""
+    """Return whether a connection has been aborted."""
     try:
         async with asyncio.timeout(0.1):
             return (await socket.receive()).type in {aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR}

@@ -1,4 +1,4 @@
-"""The library: a finished recording is kept once, and what is not kept is not freed."""
+"""Library: a finished recording is published once, and an unpublished one is not freed."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.parallel
 
 
-def nobody_judges(_: Path) -> ReportSummary:
-    """Answer no question: nobody asks one here."""
+def never_verify(_: Path) -> ReportSummary:
+    """Fail: no recording is verified here."""
     raise NotImplementedError
 
 
@@ -76,9 +76,9 @@ def record(
 
 
 def test_a_recording_is_published_as_soon_as_it_is_safe(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """Under its name, with its manifest, and told once; its page can still download it."""
+    """It has its name and manifest, is reported once, and its page can still download it."""
     kept: list[Recording] = []
-    library = Library("daily", tmp_path / "kept", nobody_judges, kept.append)
+    library = Library("daily", tmp_path / "kept", never_verify, kept.append)
 
     active, state = record(library, spool, sound, recordName="standup")
 
@@ -93,12 +93,12 @@ def test_a_recording_is_published_as_soon_as_it_is_safe(spool: Spool, sound: byt
 
 
 def test_earlier_recordings_are_listed_after_a_restart(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """By a server that begins anew in the same folder; other rooms' recordings there are not."""
+    """Recordings of other rooms in the same folder are not listed."""
     folder = tmp_path / "kept"
     for name in ("mine", "gone"):
-        record(Library("daily", folder, nobody_judges, lambda _: None), spool, sound, recordName=name)
+        record(Library("daily", folder, never_verify, lambda _: None), spool, sound, recordName=name)
     (folder / "gone.webm").unlink()
-    again, other = (Library(room, folder, nobody_judges, lambda _: None) for room in ("daily", "weekly"))
+    again, other = (Library(room, folder, never_verify, lambda _: None) for room in ("daily", "weekly"))
 
     again.read_folder()
     other.read_folder()
@@ -108,9 +108,9 @@ def test_earlier_recordings_are_listed_after_a_restart(spool: Spool, sound: byte
 
 
 def test_a_recording_that_cannot_be_published_is_not_freed(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """The list says why; whoever would free it hears so, and the spool has it still."""
+    """The list has the reason, publishing again raises it, and the spool still has the file."""
     (tmp_path / "file").touch()
-    library = Library("daily", tmp_path / "file" / "kept", nobody_judges, lambda _: None)
+    library = Library("daily", tmp_path / "file" / "kept", never_verify, lambda _: None)
 
     active, state = record(library, spool, sound)
 
@@ -124,14 +124,14 @@ def test_a_recording_that_cannot_be_published_is_not_freed(spool: Spool, sound: 
 def test_a_recording_that_cannot_be_read_back_is_not_published(
     spool: Spool, sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The raw bytes are what counts, and stay."""
+    """Its raw bytes are what counts, and they stay."""
 
     def fail(*_: object) -> None:
         message = "read back with other packets"
         raise OSError(message)
 
     monkeypatch.setattr(Folder, "settle", fail)
-    library = Library("daily", tmp_path / "kept", nobody_judges, lambda _: None)
+    library = Library("daily", tmp_path / "kept", never_verify, lambda _: None)
 
     active, state = record(library, spool, sound)
 
@@ -143,17 +143,17 @@ def test_a_recording_that_cannot_be_read_back_is_not_published(
 
 
 def test_a_stopping_server_does_not_wait_for_verification(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """Whoever asked gets none, within moments, and the program is not held up by the judge."""
+    """The request ends within moments, and the program does not wait for the thread."""
     asked, never = threading.Event(), threading.Event()
     folder = tmp_path / "kept"
-    active, _ = record(Library("daily", folder, nobody_judges, lambda _: None), spool, sound)
+    active, _ = record(Library("daily", folder, never_verify, lambda _: None), spool, sound)
 
-    def judge(_: Path) -> ReportSummary:
+    def verify_slowly(_: Path) -> ReportSummary:
         asked.set()
         never.wait()
         raise NotImplementedError
 
-    library = Library("daily", folder, judge, lambda _: None)
+    library = Library("daily", folder, verify_slowly, lambda _: None)
     with RoomServer(
         recordings=folder, versions={}, library=library, options=ServeOptions(public_room="daily")
     ) as server:
@@ -186,8 +186,8 @@ def test_a_stopping_server_does_not_wait_for_verification(spool: Spool, sound: b
 
 
 def test_a_recording_freed_before_its_end_is_listed_as_failed(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """It does not stay as one that is being recorded."""
-    library = Library("daily", tmp_path / "kept", nobody_judges, lambda _: None)
+    """It is no longer listed as being recorded."""
+    library = Library("daily", tmp_path / "kept", never_verify, lambda _: None)
 
     _, state = record(library, spool, sound, until="clean")
 
@@ -196,8 +196,8 @@ def test_a_recording_freed_before_its_end_is_listed_as_failed(spool: Spool, soun
 
 
 def test_a_recording_without_bytes_is_not_listed(spool: Spool, tmp_path: Path) -> None:
-    """Nobody can want it, and many of them would push the others out of the list."""
-    library = Library("daily", tmp_path / "kept", nobody_judges, lambda _: None)
+    """Many of them would push other recordings out of the list."""
+    library = Library("daily", tmp_path / "kept", never_verify, lambda _: None)
 
     assert "gone" == record(library, spool, b"", until="clean")[1]
 
@@ -205,7 +205,7 @@ def test_a_recording_without_bytes_is_not_listed(spool: Spool, tmp_path: Path) -
 def test_a_recording_is_listed_although_its_download_finished_first(
     sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Although its last byte is sent, and it is freed, before it was read back."""
+    """Its last byte is sent, and it is cleaned, before it was read back."""
     settle, sent = Folder.settle, threading.Event()
 
     def slowly(*arguments: Any) -> None:
@@ -214,41 +214,41 @@ def test_a_recording_is_listed_although_its_download_finished_first(
 
     monkeypatch.setattr(Folder, "settle", slowly)
     folder = tmp_path / "kept"
-    library = Library("room", folder, nobody_judges, lambda _: None)
+    library = Library("room", folder, never_verify, lambda _: None)
 
-    async def take_home(server: RoomServer) -> None:
+    async def record_and_download(server: RoomServer) -> None:
         async with sockets(server) as web:
             room = await web.open("/signal")
             await room.send_json({"type": "hello", "name": "alice", "media": "camera"})
             token = (await room.receive_json(timeout=10))["spool_token"]
-            tape = await web.open("/spool")
-            await tape.send_json(SOUND | {"token": token})
-            await tape.receive_json(timeout=10)
-            await tape.send_json({"type": "recorder", "state": "started", "time": 1000})
-            await tape.send_bytes(CHUNK.pack(1, 0, 0) + sound)
-            await tape.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
-            await answer(tape, "finished")
-            await tape.send_json({"type": "download"})
-            address = (await answer(tape, "address"))["url"]
+            spool_socket = await web.open("/spool")
+            await spool_socket.send_json(SOUND | {"token": token})
+            await spool_socket.receive_json(timeout=10)
+            await spool_socket.send_json({"type": "recorder", "state": "started", "time": 1000})
+            await spool_socket.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+            await spool_socket.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
+            await answer(spool_socket, "finished")
+            await spool_socket.send_json({"type": "download"})
+            address = (await answer(spool_socket, "address"))["url"]
             for method in ("HEAD", "GET"):
                 got = await web.session.request(method, server.url + address)
                 await got.read()
-            await answer(tape, "sent")
-            await tape.send_json({"type": "clean"})
+            await answer(spool_socket, "sent")
+            await spool_socket.send_json({"type": "clean"})
             sent.set()
-            await answer(tape, "cleaned")
+            await answer(spool_socket, "cleaned")
 
     with RoomServer(
         recordings=folder, versions={}, library=library, options=ServeOptions(public_room="room")
     ) as server:
-        asyncio.run(take_home(server))
+        asyncio.run(record_and_download(server))
 
         assert ["published"] == [one["state"] for one in library.listed()]
         assert (folder / "heard.webm").is_file()
 
 
 def test_links_are_not_listed_and_copies_hide_no_recording(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """An archive of recordings that was unpacked here may hold either; a name need not be text."""
+    """An unpacked archive may contain both, and file names that are not text."""
     active = recorded(spool, sound, recordName="standup")
     active.finish_with_manifest()
     kept = active.publish(tmp_path / "kept")
@@ -263,7 +263,7 @@ def test_links_are_not_listed_and_copies_hide_no_recording(spool: Spool, sound: 
     (folder / "copy.json").write_bytes(kept.manifest.read_bytes())
     (folder / os.fsdecode(b"odd \xff.webm")).write_bytes(kept.path.read_bytes())
     (folder / "link.webm").symlink_to(secret)
-    library = Library("daily", folder, nobody_judges, lambda _: None)
+    library = Library("daily", folder, never_verify, lambda _: None)
 
     library.read_folder()
 
@@ -273,8 +273,8 @@ def test_links_are_not_listed_and_copies_hide_no_recording(spool: Spool, sound: 
 
 
 def test_the_reason_of_a_failure_contains_no_folder(spool: Spool, tmp_path: Path) -> None:
-    """It is told to everybody in the room, and to who looks on."""
-    library = Library("daily", spool.root.parent, nobody_judges, lambda _: None)
+    """All members and viewers of the room can read it."""
+    library = Library("daily", spool.root.parent, never_verify, lambda _: None)
 
     record(library, spool, b"nothing that can be read")
 

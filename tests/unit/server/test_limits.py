@@ -1,4 +1,4 @@
-"""Limits: read from the command line, and counted."""
+"""ServerLimits and rates: parsed from the command line, documented, and counted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "security.md"
 
 
 def test_limits_are_parsed_from_names_and_numbers() -> None:
-    """With dashes or without, whole or not, and in thousands."""
+    """Names may have dashes, and numbers may have suffixes."""
     limits = ServerLimits.parse(["participants=10", "recording-bytes=2G", "comes_back=2.5", "idle = 1k"])
 
     assert asdict(limits) == asdict(
@@ -27,7 +27,7 @@ def test_limits_are_parsed_from_names_and_numbers() -> None:
 
 
 def test_a_rate_allows_twenty_seconds_worth_at_once_after_a_silence() -> None:
-    """Twenty seconds' worth, for a page that comes back."""
+    """A page that reconnects sends many messages at once."""
     now = 0.0
     rate = Rate(2, clock=lambda: now)
 
@@ -54,13 +54,13 @@ def test_a_rate_allows_twenty_seconds_worth_at_once_after_a_silence() -> None:
     ],
 )
 def test_nesting_is_counted_outside_of_strings(text: str, *, deep: bool) -> None:
-    """Three are allowed here."""
+    """Three levels are allowed here."""
     assert is_too_deep(text, 3) == deep
 
 
 @pytest.mark.parametrize("text", ["[" * 17 + '"' + '\\"' * 2_000_000, "[" * 17 + '"' * 2_000_001, "[" * 17 + '"\\'])
 def test_nesting_is_measured_in_one_pass(text: str) -> None:
-    """However quotes and backslashes follow each other, closed or not."""
+    """The time does not depend on quotes and backslashes, closed or not."""
     began = time.process_time()
 
     assert is_too_deep(text, 16)
@@ -69,13 +69,13 @@ def test_nesting_is_measured_in_one_pass(text: str) -> None:
 
 @pytest.mark.parametrize("given", ["participants=257", "name=201", "spool-message=5M"])
 def test_limits_that_cannot_work_are_refused(given: str) -> None:
-    """Numbers in synthetic media, names in timelines and aiohttp have bounds of their own."""
+    """Markers, names in timelines and aiohttp have bounds of their own."""
     with pytest.raises(ConfigError, match="at most"):
         ServerLimits.parse([given])
 
 
 def test_each_limit_is_documented_with_its_default() -> None:
-    """As it is named on the command line."""
+    """The document uses the names of the command line."""
     told = re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
 
     assert [(name.replace("_", "-"), float(value)) for name, value in asdict(ServerLimits()).items()] == [

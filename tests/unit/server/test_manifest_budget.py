@@ -1,4 +1,4 @@
-"""What a recording takes in fits into a manifest that can be read, whatever is reported and however often."""
+"""Whatever is reported, and however often, a recording's manifest can be read again."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ LARGEST_EVENTS: tuple[dict[str, Any], ...] = (
 
 
 def manifest_size(active: ActiveRecording) -> int:
-    """Return how large the manifest of a recording is that ends now."""
+    """Return the size of the manifest of a recording that ends now."""
     return len(active.finish_with_manifest().model_dump_json(by_alias=True, indent=1).encode())
 
 
 def fed(spool: Spool, sound: bytes) -> ActiveRecording:
-    """Return a recording in a page of somebody else's, which reports who is there."""
+    """Return a recording of another application's call, whose page reports joins and leaves."""
     active = begin(spool, presence_from_server=False)
     active.log.add_recorder_state("started", STARTED)
     active.add_chunk(0, 0, memoryview(sound))
@@ -54,7 +54,7 @@ def fed(spool: Spool, sound: bytes) -> ActiveRecording:
 
 @pytest.mark.parametrize("event", LARGEST_EVENTS)
 def test_an_event_fills_no_more_of_a_manifest_than_its_bound(event: dict[str, Any], spool: Spool, sound: bytes) -> None:
-    """With its time in the file, its indentation, and the alarm that repeats it."""
+    """The bound includes its time in the file, its indentation, and the alarm that repeats it."""
     message = MixerEvent.model_validate(event)
     line = message.model_dump(exclude_none=True, exclude={"remote_server", "marker"})
     one, more = fed(spool, sound), fed(spool, sound)
@@ -68,7 +68,7 @@ def test_an_event_fills_no_more_of_a_manifest_than_its_bound(event: dict[str, An
 
 
 def test_a_manifest_filled_to_all_limits_can_be_read() -> None:
-    """The worst case of each kind together; what does not grow with time has the rest."""
+    """The largest shares together leave space for everything that does not grow with time."""
     pause = Event(at=-1e10 / 3, event="pause", seconds=1e10 / 3)
     pauses = recording_log._MAX_EVENTS // 2 * manifest_bytes(pause.model_dump(exclude_none=True))
     texts = 4 * (LONGEST_NAME + 16 * 2_000)
@@ -78,7 +78,7 @@ def test_a_manifest_filled_to_all_limits_can_be_read() -> None:
 
 @pytest.mark.parametrize("letter", [WIDE, "\\", "\n", "\x01"])
 def test_the_longest_log_lines_can_be_read_again(letter: str, spool: Spool, sound: bytes) -> None:
-    """Whatever letters they are made of; a recording with one of them is finished."""
+    """This holds for every kind of letter, and the recording is finished."""
     active = recorded(spool, sound)
     room = ServerLimits().spool_message
     report = [{f"{number:{letter}<128}": letter * 128 for number in range(64)}] * 64
@@ -96,13 +96,13 @@ def test_the_longest_log_lines_can_be_read_again(letter: str, spool: Spool, soun
 
 
 def test_logs_of_the_largest_size_can_be_recovered_and_verified() -> None:
-    """Logs and statistics have bounds where they are read as well; those where they come in are not higher."""
+    """Readers of logs and statistics accept at least as much as the server does."""
     assert ServerLimits().notes_bytes <= _MAXIMA["notes_bytes"] <= recover._LARGEST_LOG
     assert _MAXIMA["notes_bytes"] <= statistics_module._LARGEST_FILE
 
 
 def test_a_room_has_no_more_participants_than_a_layout_has_tiles() -> None:
-    """A recording of everybody would end with the first layout that it reports."""
+    """Otherwise a recording of all participants would end with its first layout."""
     tiles = [{**TILE, "participant": "a"}] * _MAXIMA["participants"]
 
     MixerEvent.model_validate({"time": 1, "event": "layout", "tiles": tiles})
@@ -112,7 +112,7 @@ def test_a_room_has_no_more_participants_than_a_layout_has_tiles() -> None:
 def test_events_that_a_manifest_cannot_hold_are_dropped(
     event: dict[str, Any], spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their bytes count, and not only how many there are; the recording goes on."""
+    """Their size counts, not only their number, and the recording goes on."""
     monkeypatch.setattr(recording_log, "PAGE_EVENTS", 2_000_000)
     active = fed(spool, sound)
     message = MixerEvent.model_validate(event)
@@ -131,7 +131,7 @@ def test_events_that_a_manifest_cannot_hold_are_dropped(
 def test_joins_that_a_manifest_cannot_list_are_left_out_with_their_leaves(
     spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody who joins and leaves very often ends nobody's recording; who was listed is listed until the end."""
+    """Frequent joins end no recording, and a listed participant stays listed."""
     monkeypatch.setattr(recording_log, "ROOM_EVENTS", 100_000)
     active = recorded(spool, sound)
     bob = Member(name="bob", marker=1)
@@ -156,7 +156,7 @@ def test_joins_that_a_manifest_cannot_list_are_left_out_with_their_leaves(
 
 
 def test_alarms_of_the_server_are_bounded(spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page may fall silent again and again."""
+    """A page may become silent again and again."""
     monkeypatch.setattr(recording_log, "SERVER_ALARMS", 10_000)
     active = recorded(spool, sound)
 

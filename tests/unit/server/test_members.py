@@ -17,7 +17,7 @@ def server() -> SignalingServer:
 
 
 def test_names_in_a_room_are_made_unique(server: SignalingServer) -> None:
-    """The second alice is alice 2, and a third takes the name that became free."""
+    """The second alice is alice 2, and a later one gets the name that became free."""
     names = [server.join(connection, "alice")["name"] for connection in (1, 2, 3)]
     server.disconnect(2)
 
@@ -38,12 +38,12 @@ def test_names_in_a_room_are_made_unique(server: SignalingServer) -> None:
     ],
 )
 def test_a_name_is_printable_and_short(server: SignalingServer, wished: str, expected: str) -> None:
-    """No controls, no tricks with the direction of writing, no more than 64 characters."""
+    """It has no control characters, no changes of the writing direction, and at most 64 characters."""
     assert expected == server.join(1, wished)["name"]
 
 
 def test_a_returning_name_keeps_its_marker(server: SignalingServer) -> None:
-    """One name in a recording has one marker, however often they leave."""
+    """A name in a recording has one marker, however often its participant leaves."""
     server.join(1, "alice")
     first = server.join(2, "bob")["marker"]
     server.disconnect(2)
@@ -55,7 +55,7 @@ def test_a_returning_name_keeps_its_marker(server: SignalingServer) -> None:
 
 
 def test_markers_in_a_room_are_unique(server: SignalingServer) -> None:
-    """After 256 visitors the count begins anew and leaves out those who are there."""
+    """After 256 participants the numbers start again, and skip the ones in use."""
     alice = server.join(1, "alice")["marker"]
     for number in range(255):
         server.join(2, f"visitor {number}")
@@ -67,7 +67,7 @@ def test_markers_in_a_room_are_unique(server: SignalingServer) -> None:
 
 
 def test_joins_and_leaves_are_reported(server: SignalingServer) -> None:
-    """Joins and leaves with their times; cameras have no marker, and the room knows who is in it and since when."""
+    """Events have times; cameras have no marker; the room knows its members' joins."""
     server.join(1, "alice")
     server.now += 250
     server.join(2, "bob", media="camera")
@@ -83,7 +83,7 @@ def test_joins_and_leaves_are_reported(server: SignalingServer) -> None:
 
 
 def test_an_empty_room_is_removed(server: SignalingServer) -> None:
-    """The next to come finds a new one."""
+    """The next participant gets a new room."""
     server.join(1, "alice")
 
     server.disconnect(1)
@@ -92,7 +92,7 @@ def test_an_empty_room_is_removed(server: SignalingServer) -> None:
 
 
 def test_a_leave_is_sent_to_the_others_once(server: SignalingServer) -> None:
-    """A bye says that it was meant; the connection's end after it says nothing more."""
+    """The end of the connection after a bye sends nothing more."""
     server.join(1, "alice")
     bob = server.join(2, "bob")["id"]
     server.forget_sent()
@@ -105,7 +105,7 @@ def test_a_leave_is_sent_to_the_others_once(server: SignalingServer) -> None:
 
 
 def test_a_lost_connection_is_the_reason_of_a_leave(server: SignalingServer) -> None:
-    """A page that vanished is told from one that left."""
+    """The others can distinguish it from a bye."""
     server.join(1, "alice")
     bob = server.join(2, "bob")["id"]
     server.forget_sent()
@@ -116,7 +116,7 @@ def test_a_lost_connection_is_the_reason_of_a_leave(server: SignalingServer) -> 
 
 
 def test_an_unidentified_connection_ends_unnoticed(server: SignalingServer) -> None:
-    """Nobody is told of a connection that never said hello."""
+    """A connection that never sent hello causes no message."""
     server.join(1, "alice")
     server.forget_sent()
 
@@ -126,7 +126,7 @@ def test_an_unidentified_connection_ends_unnoticed(server: SignalingServer) -> N
 
 
 def test_an_expelled_member_is_not_waited_for(server: SignalingServer) -> None:
-    """Python knows of a crash before the connection's end is sure."""
+    """Python knows of a crash before the connection has certainly ended."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     server.lose(2)
@@ -139,7 +139,7 @@ def test_an_expelled_member_is_not_waited_for(server: SignalingServer) -> None:
 
 
 def test_a_full_room_admits_no_more_participants() -> None:
-    """The one too many is told how many there may be; when somebody leaves there is room again."""
+    """The error has the limit; after a leave another participant is admitted."""
     server = SignalingServer(limits=ServerLimits(participants=2))
     server.join(1, "alice")
     server.join(2, "bob")
@@ -154,7 +154,7 @@ def test_a_full_room_admits_no_more_participants() -> None:
 
 
 def test_a_full_server_opens_no_more_rooms() -> None:
-    """The rooms that are there still take people."""
+    """Existing rooms still admit participants."""
     server = SignalingServer(limits=ServerLimits(rooms=1))
     server.join(1, "alice")
 

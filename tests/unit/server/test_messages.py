@@ -56,7 +56,7 @@ def fields(text: str) -> set[str]:
 
 @pytest.mark.parametrize(("union", "name"), [(SignalMessage, "ToServer"), (SpoolMessage, "ToSpool")])
 def test_page_and_server_declare_the_same_messages(union: Any, name: str) -> None:
-    """Every message of the page is understood here, and none more, with the same fields."""
+    """Both have the same message types with the same fields."""
     models: list[type[BaseModel]] = list(get_args(union))
 
     ours = {get_args(model.model_fields["type"].annotation)[0]: set(model.model_fields) for model in models}
@@ -81,7 +81,7 @@ def test_page_and_server_declare_the_same_messages(union: Any, name: str) -> Non
     ],
 )
 def test_messages_of_a_recorder_are_parsed(message: dict[str, Any]) -> None:
-    """Nothing is lost on the way."""
+    """All fields arrive."""
     read = SPOOL.validate_json(json.dumps(message))
 
     assert message["type"] == read.type
@@ -104,7 +104,7 @@ def test_messages_of_a_recorder_are_parsed(message: dict[str, Any]) -> None:
     ],
 )
 def test_an_invalid_hello_is_refused(change: dict[str, Any]) -> None:
-    """Fields are limited, and there are no others."""
+    """Fields have limits, and unknown fields are refused."""
     with pytest.raises(ValidationError):
         SPOOL.validate_json(json.dumps(HELLO | change))
 
@@ -125,13 +125,13 @@ def test_an_invalid_hello_is_refused(change: dict[str, Any]) -> None:
     ],
 )
 def test_messages_that_no_recorder_sends_are_refused(message: dict[str, Any]) -> None:
-    """Pauses are cut out by the server, and lists and texts have an end."""
+    """The server cuts out pauses itself, and lists and texts have limits."""
     with pytest.raises(ValidationError):
         SPOOL.validate_json(json.dumps(message))
 
 
 def test_a_hello_in_a_room_needs_only_its_type() -> None:
-    """At an open door a guest brings synthetic media and wants nobody's."""
+    """By default it announces synthetic media and subscribes to nobody."""
     hello = SIGNAL.validate_json('{"type": "hello"}')
 
     expected = {"token": None, "room": None, "name": None, "code": None, "media": "synthetic", "subscriptions": None}

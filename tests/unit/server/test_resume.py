@@ -1,4 +1,4 @@
-"""Recordings whose connection is lost while they end: the page comes back, and gets the file or the reason."""
+"""Recordings whose connection is lost while they end: the page reconnects, and gets the file or the reason."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.parallel
 
 
 class SlowDisk:
-    """A disk on which a finished file gets its name only when the test lets it."""
+    """A disk on which a finished file gets its name only when the test allows it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reached, self.go_on = threading.Event(), threading.Event()
@@ -46,7 +46,7 @@ class SlowDisk:
 
 
 async def ending(wire: Sockets, sound: bytes, disk: SlowDisk) -> tuple[aiohttp.ClientWebSocketResponse, dict[str, Any]]:
-    """Record, say the end, and lose the connection while the file is being finished; return what is resumed."""
+    """Record, send the end, and return the socket and the hello that resumes the recording."""
     _, welcome = await wire.enter("daily", "alice")
     spool = await wire.open("/spool")
     await spool.send_json({**SOUND, "token": welcome["spool_token"]})
@@ -59,7 +59,7 @@ async def ending(wire: Sockets, sound: bytes, disk: SlowDisk) -> tuple[aiohttp.C
 
 
 def lost(spool: aiohttp.ClientWebSocketResponse) -> None:
-    """Lose a connection without a word."""
+    """Lose a connection without closing it."""
     assert spool._response.connection is not None
     spool._response.connection.transport.abort()  # type: ignore[union-attr] - it has one
     spool._response.close()
@@ -72,19 +72,19 @@ def noticed(server: RoomServer) -> None:
         breath.wait(0.01)
 
 
-def nobody_judges(_: Path) -> Never:
-    """Answer no question: nobody asks one here."""
+def never_verify(_: Path) -> Never:
+    """Fail: no recording is verified here."""
     raise NotImplementedError
 
 
 def on(tmp_path: Path, play: Callable[[Sockets], Awaitable[None]], *, listed: bool = False) -> None:
-    """Play something against a server, which lists the room's recordings or does not."""
+    """Run a scene against a server, with or without a library."""
 
     async def run(server: RoomServer) -> None:
         async with sockets(server) as wire:
             await play(wire)
 
-    library = Library("daily", tmp_path, nobody_judges, lambda _: None) if listed else None
+    library = Library("daily", tmp_path, never_verify, lambda _: None) if listed else None
     with RoomServer(recordings=tmp_path, versions={}, library=library) as server:
         asyncio.run(run(server))
 
@@ -93,7 +93,7 @@ def on(tmp_path: Path, play: Callable[[Sockets], Awaitable[None]], *, listed: bo
 def test_a_page_that_reconnects_while_the_file_is_finished_gets_it(
     tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, *, is_lost: bool
 ) -> None:
-    """Whether or not the server has noticed that the first connection is gone; the file is told once."""
+    """The server may or may not have noticed the loss; the file is reported once."""
     disk = SlowDisk(monkeypatch)
 
     async def play(wire: Sockets) -> None:
@@ -116,7 +116,7 @@ def test_a_page_that_reconnects_while_the_file_is_finished_gets_it(
 def test_a_page_that_reconnects_twice_gets_the_file(
     tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last connection is the one that counts."""
+    """The last connection gets it."""
     disk = SlowDisk(monkeypatch)
 
     async def play(wire: Sockets) -> None:
@@ -137,7 +137,7 @@ def test_a_page_that_reconnects_twice_gets_the_file(
 def test_a_page_that_reconnects_to_a_failed_recording_gets_the_reason(
     tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, *, late: bool, listed: bool
 ) -> None:
-    """While it is being finished, and afterwards."""
+    """It may reconnect before or after the failure."""
     disk = SlowDisk(monkeypatch)
     disk.error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -1,4 +1,4 @@
-"""By what ways media go: what options mean, and what a page is told."""
+"""Routes of the media: parsing of the options, and the data for members."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ pytestmark = pytest.mark.parallel
 
 
 def signature(secret: str, said: str) -> str:
-    """Return what proves that somebody knows the secret."""
+    """Return the signature that only the owner of the secret can make."""
     return base64.b64encode(hmac.new(secret.encode(), said.encode(), hashlib.sha1).digest()).decode()
 
 
 def test_media_go_from_page_to_page_by_default() -> None:
-    """No server, and no SFU."""
+    """There is no TURN server and no SFU."""
     assert {"ice_servers": [], "ice_policy": "all", "sfu": None} == Routes.parse().for_member("room", "m", "s")
 
 
 def test_a_room_number_is_unique_unless_servers_share_a_name() -> None:
-    """So that runs beside each other on one Janus don't meet by chance."""
+    """Parallel runs on one Janus do not meet by accident."""
     alone = Sfu("ws://janus:8188")
     shared = Sfu("ws://janus:8188", room="daily")
 
@@ -36,7 +36,7 @@ def test_a_room_number_is_unique_unless_servers_share_a_name() -> None:
 
 
 def test_a_token_is_signed_with_januss_own_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For the VideoRoom, and for a day."""
+    """It is valid for the VideoRoom, for a day."""
     monkeypatch.setenv("HARNESS_SFU_SECRET", "s3cret")
 
     token = Routes.parse(sfu="janus=ws://janus:8188").for_member("room", "m", "s")["sfu"]["token"]
@@ -49,7 +49,7 @@ def test_a_token_is_signed_with_januss_own_secret(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_turn_servers_password_is_made_for_the_member(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As coturn's use-auth-secret wants it."""
+    """The format is that of coturn's use-auth-secret."""
     monkeypatch.setenv("HARNESS_TURN_SECRET", "s3cret")
 
     (server,) = Routes.parse(ice_servers=["turn:turn.test:3478?transport=tcp"]).for_member("r", "m", "s")["ice_servers"]
@@ -60,7 +60,7 @@ def test_a_turn_servers_password_is_made_for_the_member(monkeypatch: pytest.Monk
 
 
 def test_a_turn_servers_user_and_password_are_used_unchanged() -> None:
-    """Also where a password has a colon."""
+    """A password may contain a colon."""
     assert {"urls": "turn:turn.test:3478", "username": "me", "credential": "a:b"} == IceServer.parse(
         "turn:me:a:b@turn.test:3478"
     ).for_member("m")
@@ -68,13 +68,13 @@ def test_a_turn_servers_user_and_password_are_used_unchanged() -> None:
 
 @pytest.mark.parametrize("text", ["http://turn.test", "turn:", "turn:me@turn.test", "turn.test:3478"])
 def test_an_invalid_ice_server_is_refused(text: str) -> None:
-    """With what one looks like."""
+    """The message shows a valid one."""
     with pytest.raises(ConfigError, match="give stun:HOST:PORT"):
         IceServer.parse(text)
 
 
 def test_a_turn_server_without_user_and_secret_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would refuse everybody."""
+    """It would refuse every participant."""
     monkeypatch.delenv("HARNESS_TURN_SECRET", raising=False)
 
     with pytest.raises(ConfigError, match="HARNESS_TURN_SECRET"):
@@ -83,13 +83,13 @@ def test_a_turn_server_without_user_and_secret_is_refused(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("text", ["janus=http://janus:8188", "janus", "livekit=ws://janus:8188", "janus=ws://"])
 def test_an_invalid_sfu_is_refused(text: str) -> None:
-    """With what one looks like."""
+    """The message shows a valid one."""
     with pytest.raises(ConfigError, match=r"give janus=ws://HOST:PORT"):
         Routes.parse(sfu=text)
 
 
 def test_relaying_without_a_turn_server_is_refused() -> None:
-    """And so is a room of no SFU."""
+    """A room name without an SFU is refused as well."""
     with pytest.raises(ConfigError, match="--relay-only"):
         Routes.parse(ice_servers=["stun:stun.test:3478"], relay_only=True)
     with pytest.raises(ConfigError, match="--sfu-room"):

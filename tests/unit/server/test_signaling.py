@@ -28,7 +28,7 @@ def server() -> SignalingServer:
 
 
 def test_a_welcome_describes_the_room_to_a_new_member(server: SignalingServer) -> None:
-    """Who they are, where they are, who is there already, and how to record."""
+    """It has the member's own data, the room, the other members, and a token to record with."""
     server.join(1, "alice", subscriptions={"*": SMALL})
 
     welcome = server.join(2, "bob")
@@ -47,7 +47,7 @@ def test_a_welcome_describes_the_room_to_a_new_member(server: SignalingServer) -
 
 
 def test_members_are_notified_of_a_new_member(server: SignalingServer) -> None:
-    """Everybody but the newcomer is told who joined."""
+    """The new member gets only the welcome."""
     server.join(1, "alice")
     server.forget_sent()
 
@@ -60,7 +60,7 @@ def test_members_are_notified_of_a_new_member(server: SignalingServer) -> None:
 
 
 def test_a_spool_token_is_valid_for_its_member(server: SignalingServer) -> None:
-    """It lets record in this member's name, more than once, until they leave."""
+    """It is valid for several recordings, until the member leaves."""
     welcome = server.join(1, "alice")
     token = welcome["spool_token"]
 
@@ -72,7 +72,7 @@ def test_a_spool_token_is_valid_for_its_member(server: SignalingServer) -> None:
 
 
 def test_a_refused_connection_gets_an_error_and_is_closed(server: SignalingServer) -> None:
-    """A token works once; the second to show it is refused, and the first stays."""
+    """A token is valid once, and the first member stays."""
     token = server.admission.issue(Token(role="participant", room="daily", name="alice"))
     server.send(1, {"type": "hello", "token": token})
 
@@ -87,7 +87,7 @@ def test_a_refused_connection_gets_an_error_and_is_closed(server: SignalingServe
     "message", [{"type": "ping", "sent": 1}, {"type": "bye"}, {"type": "subscribe", "subscriptions": None}]
 )
 def test_a_first_message_other_than_hello_is_refused(server: SignalingServer, message: dict[str, Any]) -> None:
-    """Anything else from a stranger closes the connection."""
+    """The connection is closed."""
     server.send(1, message)
 
     assert [("error", "Say hello first.")] == [(sent["type"], sent["message"]) for sent in server.take_sent(1)]
@@ -95,7 +95,7 @@ def test_a_first_message_other_than_hello_is_refused(server: SignalingServer, me
 
 
 def test_a_second_hello_is_refused(server: SignalingServer) -> None:
-    """Who is in a room can't enter another one by the same connection."""
+    """A member can't join another room on the same connection."""
     server.join(1, "alice")
 
     answer = server.join(1, "bob", room="other")
@@ -121,7 +121,7 @@ def test_a_second_hello_is_refused(server: SignalingServer) -> None:
 def test_state_and_subscriptions_are_relayed_within_the_room(
     server: SignalingServer, message: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    """Everybody else in the room hears it; the member and other rooms do not."""
+    """All other members of the room get them; the sender and other rooms do not."""
     alice = server.join(1, "alice")["id"]
     server.join(2, "bob")
     server.join(3, "carol")
@@ -135,7 +135,7 @@ def test_state_and_subscriptions_are_relayed_within_the_room(
 
 
 def test_a_new_member_gets_the_present_state_of_the_others(server: SignalingServer) -> None:
-    """A muted member is introduced as muted, with what they want to receive."""
+    """A muted member is listed as muted, with its subscriptions."""
     server.join(1, "alice")
     server.send(1, {"type": "state", "audio": False, "video": False})
     server.send(1, {"type": "subscribe", "subscriptions": {"*": SMALL}})
@@ -146,7 +146,7 @@ def test_a_new_member_gets_the_present_state_of_the_others(server: SignalingServ
 
 
 def test_a_signal_reaches_only_its_member(server: SignalingServer) -> None:
-    """Descriptions and candidates arrive as they were sent, with the sender's id."""
+    """Descriptions and candidates arrive unchanged, with the sender's id."""
     alice = server.join(1, "alice")["id"]
     bob = server.join(2, "bob")["id"]
     server.join(3, "carol")
@@ -164,7 +164,7 @@ def test_a_signal_reaches_only_its_member(server: SignalingServer) -> None:
 
 
 def test_a_receipt_reaches_only_its_member(server: SignalingServer) -> None:
-    """Who was received hears from whom."""
+    """It has the id of the receiver."""
     alice = server.join(1, "alice")["id"]
     bob = server.join(2, "bob")["id"]
     server.forget_sent()
@@ -177,7 +177,7 @@ def test_a_receipt_reaches_only_its_member(server: SignalingServer) -> None:
 
 @pytest.mark.parametrize("kind", ["signal", "received"])
 def test_messages_stay_in_their_room(server: SignalingServer, kind: str) -> None:
-    """Who knows somebody's id in another room still can't reach them."""
+    """A member can't reach a member of another room by its id."""
     server.join(1, "alice")
     bob = server.join(2, "bob", room="other")["id"]
     server.forget_sent()
@@ -189,7 +189,7 @@ def test_messages_stay_in_their_room(server: SignalingServer, kind: str) -> None
 
 
 def test_a_ping_is_answered_with_the_rooms_time(server: SignalingServer) -> None:
-    """The page's own time comes back beside it."""
+    """The answer repeats the page's own time."""
     server.join(1, "alice")
     server.forget_sent()
 
@@ -223,7 +223,7 @@ def test_a_ping_is_answered_with_the_rooms_time(server: SignalingServer) -> None
     ids=range(18),
 )
 def test_a_malformed_message_closes_its_own_connection_only(server: SignalingServer, text: str) -> None:
-    """The sender is told in one line; the others notice nothing but that they leave when the connection ends."""
+    """The sender gets one line; the others only notice the leave when the connection ends."""
     server.join(1, "alice")
     server.join(2, "bob")
     server.forget_sent()

@@ -18,7 +18,7 @@ def server() -> SignalingServer:
 
 
 def test_a_resumed_connection_misses_no_message(server: SignalingServer) -> None:
-    """Who comes back hears what was said meanwhile, once; nobody else hears that they were away."""
+    """The member gets each message once, and the others notice nothing."""
     alice, bob = server.join(1, "alice"), server.join(2, "bob")
     server.forget_sent()
     server.send(1, {"type": "subscribe", "subscriptions": None})
@@ -36,7 +36,7 @@ def test_a_resumed_connection_misses_no_message(server: SignalingServer) -> None
 
 
 def test_acknowledged_messages_are_not_repeated(server: SignalingServer) -> None:
-    """A ping says how much was heard; only the rest is said again."""
+    """A ping acknowledges messages, and only the rest is repeated."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     for audio in (True, False):
@@ -52,7 +52,7 @@ def test_acknowledged_messages_are_not_repeated(server: SignalingServer) -> None
 
 
 def test_a_connection_can_be_resumed_before_its_loss_is_noticed(server: SignalingServer) -> None:
-    """The page notices before the server does; the old connection's end then changes nothing."""
+    """The end of the old connection then changes nothing."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     server.forget_sent()
@@ -66,7 +66,7 @@ def test_a_connection_can_be_resumed_before_its_loss_is_noticed(server: Signalin
 
 
 def test_a_member_who_does_not_return_left_when_the_connection_was_lost(server: SignalingServer) -> None:
-    """The others hear it when nobody waits any more; the record says when it was."""
+    """The others are notified after the wait; the event has the time of the loss."""
     server.join(1, "alice")
     server.join(2, "bob")
     member = server.lose(2)
@@ -84,7 +84,7 @@ def test_a_member_who_does_not_return_left_when_the_connection_was_lost(server: 
 
 
 def test_a_second_loss_is_waited_for_from_its_own_beginning(server: SignalingServer) -> None:
-    """The first wait's end takes nobody out."""
+    """The end of the first wait removes nobody."""
     bob = server.join(2, "bob")
     member = server.lose(2)
     first = member.lost_at
@@ -97,7 +97,7 @@ def test_a_second_loss_is_waited_for_from_its_own_beginning(server: SignalingSer
 
 
 def test_resume_is_refused_after_a_bye(server: SignalingServer) -> None:
-    """The token for it is worth nothing after a bye."""
+    """The member's resume token is revoked."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     server.send(2, {"type": "bye"})
@@ -108,7 +108,7 @@ def test_resume_is_refused_after_a_bye(server: SignalingServer) -> None:
 
 
 def test_resume_is_refused_after_the_backlog_overflowed(server: SignalingServer) -> None:
-    """What is kept for somebody is bounded; past it the connection can't be taken up again."""
+    """The backlog of a member is limited."""
     alice = server.join(1, "alice")
     bob = server.join(2, "bob")
     member = server.lose(2)
@@ -124,7 +124,7 @@ def test_resume_is_refused_after_the_backlog_overflowed(server: SignalingServer)
 
 
 def test_resume_is_refused_although_later_messages_were_acknowledged(server: SignalingServer) -> None:
-    """Hearing the newest messages does not bring back those that were never kept."""
+    """Acknowledging the newest messages does not restore the dropped ones."""
     alice = server.join(1, "alice")
     bob = server.join(2, "bob")
     for _ in range(1_100):

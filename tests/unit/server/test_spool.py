@@ -1,4 +1,4 @@
-"""The spool: recordings come in by chunks, are finished, kept and freed, each in a locked folder of its own."""
+"""Spool: recordings arrive in chunks, and are finished, published and freed, each in a locked folder of its own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_a_recordings_folder_is_private(spool: Spool) -> None:
-    """Faces and voices lie there until they are cleaned."""
+    """Video and audio of participants are stored there until it is cleaned."""
     active = begin(spool)
 
     assert spool.root == active.folder.path.parent
@@ -37,7 +37,7 @@ def test_a_recordings_folder_is_private(spool: Spool) -> None:
 
 
 def test_two_recordings_do_not_share_a_folder(spool: Spool) -> None:
-    """Identifiers are random and the spool knows both."""
+    """Ids are random, and the spool knows both recordings."""
     one, other = begin(spool), begin(spool)
 
     assert one.folder != other.folder
@@ -45,7 +45,7 @@ def test_two_recordings_do_not_share_a_folder(spool: Spool) -> None:
 
 
 def test_a_recording_holds_its_lock_until_it_is_closed(spool: Spool) -> None:
-    """Whoever recovers abandoned recordings can tell that this one is not."""
+    """Recovery can see that it is not abandoned."""
     active = begin(spool)
 
     with active.folder.lock.open("rb") as lock:
@@ -57,7 +57,7 @@ def test_a_recording_holds_its_lock_until_it_is_closed(spool: Spool) -> None:
 
 
 def test_facts_are_stored_next_to_the_bytes_without_a_token(spool: Spool) -> None:
-    """Enough to finish the recording without its page or its server, and no token."""
+    """They are enough to finish the recording without its page and its server."""
     active = begin(spool, recordName="standup")
 
     text = active.folder.facts.read_text()
@@ -71,7 +71,7 @@ def test_facts_are_stored_next_to_the_bytes_without_a_token(spool: Spool) -> Non
 
 
 def test_chunks_are_written_as_they_arrive(spool: Spool, sound: bytes) -> None:
-    """Nothing waits in a buffer: what was taken is on disk."""
+    """Nothing waits in a buffer: every accepted chunk is on disk."""
     active = begin(spool)
 
     active.add_chunk(0, 0, memoryview(sound)[:700])
@@ -92,7 +92,7 @@ def test_chunks_are_written_as_they_arrive(spool: Spool, sound: bytes) -> None:
     ],
 )
 def test_a_chunk_that_is_not_the_next_one_is_refused(spool: Spool, sound: bytes, number: int, offset: int) -> None:
-    """The message says which one came and which was due; nothing is written, and the next one is still taken."""
+    """The message has both chunks, nothing is written, and the expected chunk is still accepted."""
     active = begin(spool)
     active.add_chunk(0, 0, memoryview(sound)[:700])
 
@@ -107,7 +107,7 @@ def test_a_chunk_that_is_not_the_next_one_is_refused(spool: Spool, sound: bytes,
 
 
 def test_statistics_are_published_next_to_the_recording(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """A line for each connection and second, by the W3C's names, with its time in the file; it is published along."""
+    """There is a line for each connection and second, by the W3C's names, with its time in the file."""
     active = recorded(spool, sound)
     report = [{"type": "inbound-rtp", "kind": "audio", "packetsLost": 1}]
     active.statistics.add(Statistics(type="stats", time=STARTED + OFFSET + 500, participant="bob", report=report))
@@ -121,7 +121,7 @@ def test_statistics_are_published_next_to_the_recording(spool: Spool, sound: byt
 
 
 def test_the_log_has_a_line_for_everything_reported(spool: Spool) -> None:
-    """One JSON object each, on disk at once."""
+    """Each line is one JSON object, on disk at once."""
     active = begin(spool)
 
     active.log.add_recorder_state("started", STARTED)
@@ -141,7 +141,7 @@ def test_the_log_has_a_line_for_everything_reported(spool: Spool) -> None:
 
 
 def test_an_ended_recording_is_a_complete_file_with_its_manifest(spool: Spool, sound: bytes) -> None:
-    """The facts are those of the file on disk."""
+    """The manifest's facts are those of the file on disk."""
     active = recorded(spool, sound, recordName="standup")
 
     manifest = active.finish_with_manifest()
@@ -166,7 +166,7 @@ def test_an_ended_recording_is_a_complete_file_with_its_manifest(spool: Spool, s
 
 
 def test_events_have_times_on_the_recordings_clock(spool: Spool, sound: bytes) -> None:
-    """The recorder started when the room's clock showed 10 s: that is the zero of pages' and room's events."""
+    """The recorder started at 10 s of room time, which is the zero of all events."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
     active.log.add_event(MixerEvent(time=10_500, event="audio", participant="alice", on=True))
@@ -183,7 +183,7 @@ def test_events_have_times_on_the_recordings_clock(spool: Spool, sound: bytes) -
 
 
 def test_joins_from_the_page_are_refused_in_our_own_room(spool: Spool, sound: bytes) -> None:
-    """A page that says that somebody joined is refused."""
+    """Join and leave events must come from the server."""
     active = recorded(spool, sound)
 
     with pytest.raises(RecordingError, match="must come from the server"):
@@ -191,7 +191,7 @@ def test_joins_from_the_page_are_refused_in_our_own_room(spool: Spool, sound: by
 
 
 def test_joins_from_the_page_are_listed_for_another_applications_call(spool: Spool, sound: bytes) -> None:
-    """What the room knows of its members are their marks; a guest has none."""
+    """Members of our room have markers; an unidentified participant has none."""
     active = begin(spool, presence_from_server=False)
     active.log.add_recorder_state("started", STARTED)
     for name in ("alice", "guest 1"):
@@ -205,7 +205,7 @@ def test_joins_from_the_page_are_listed_for_another_applications_call(spool: Spo
 
 
 def test_finishing_twice_returns_the_same_manifest(spool: Spool, sound: bytes) -> None:
-    """The second answer is the first, and the reason for it, too."""
+    """The second reason is ignored."""
     active = recorded(spool, sound)
 
     first, second = active.finish_with_manifest(), active.finish_with_manifest("its page went away")
@@ -215,7 +215,7 @@ def test_finishing_twice_returns_the_same_manifest(spool: Spool, sound: bytes) -
 
 
 def test_a_manifest_says_why_a_recording_ended_by_itself(spool: Spool, sound: bytes) -> None:
-    """The reason is in the manifest."""
+    """Its field is ``recovered``."""
     active = recorded(spool, sound)
 
     manifest = active.finish_with_manifest(GONE)
@@ -224,7 +224,7 @@ def test_a_manifest_says_why_a_recording_ended_by_itself(spool: Spool, sound: by
 
 
 def test_chunks_are_refused_after_the_end(spool: Spool, sound: bytes) -> None:
-    """A late chunk is refused, and the file stays what it was."""
+    """The file does not change."""
     active = recorded(spool, sound)
     before = active.finish_with_manifest().recording.sha256
 
@@ -234,7 +234,7 @@ def test_chunks_are_refused_after_the_end(spool: Spool, sound: bytes) -> None:
 
 
 def test_a_recording_without_bytes_fails(spool: Spool) -> None:
-    """Ending it is an error each time, with NERTC's code; cleaning it is none."""
+    """Finishing it raises NERTC's code each time, and cleaning it works."""
     active = begin(spool)
 
     for _ in range(2):
@@ -248,7 +248,7 @@ def test_a_recording_without_bytes_fails(spool: Spool) -> None:
 
 @pytest.mark.parametrize("name", ["take", "raw", "finished", "log", "lock", "finished.part", "download.part"])
 def test_a_recording_may_have_the_name_of_a_spool_file(spool: Spool, sound: bytes, name: str) -> None:
-    """People may call a recording as the spool calls its files."""
+    """Users may choose any name."""
     active = recorded(spool, sound, recordName=name)
 
     manifest = active.finish_with_manifest()
@@ -263,7 +263,7 @@ def test_a_recording_may_have_the_name_of_a_spool_file(spool: Spool, sound: byte
 def test_chunks_are_refused_while_the_recording_ends(
     spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is acknowledged is in the file: the finaliser has read its last by then."""
+    """Every acknowledged chunk is in the file, and the finalizer has read its last one by then."""
     active = begin(spool)
     feed(active, sound[:20_000])
     settled, ended = threading.Event(), threading.Event()
@@ -287,7 +287,7 @@ def test_chunks_are_refused_while_the_recording_ends(
 
 
 def test_an_ended_finalizer_answers_at_once(spool: Spool) -> None:
-    """Nobody can hold others up by asking what will never be looked at."""
+    """A request that will never be handled delays nobody."""
     active = begin(spool)
     feed(active, bytes(4_000))
     with pytest.raises(RecordingError):
@@ -300,7 +300,7 @@ def test_an_ended_finalizer_answers_at_once(spool: Spool) -> None:
 
 
 def test_cleaning_frees_everything_and_twice_is_fine(spool: Spool, sound: bytes) -> None:
-    """Folder, files and lock are gone, and late words change nothing."""
+    """Folder, files and lock are removed, and late messages change nothing."""
     active = recorded(spool, sound)
     active.finish_with_manifest()
 
@@ -315,7 +315,7 @@ def test_cleaning_frees_everything_and_twice_is_fine(spool: Spool, sound: bytes)
 
 
 def test_cleaning_while_recording_ends_it(spool: Spool, sound: bytes) -> None:
-    """The finaliser does not stay behind."""
+    """The finalizer's thread ends."""
     active = recorded(spool, sound)
 
     active.clean()
@@ -325,7 +325,7 @@ def test_cleaning_while_recording_ends_it(spool: Spool, sound: bytes) -> None:
 
 
 def test_finishing_a_freed_recording_fails_at_once(spool: Spool, sound: bytes) -> None:
-    """Whoever ends it afterwards is told at once."""
+    """The error says that it was freed."""
     active = recorded(spool, sound)
     active.clean()
 
@@ -334,7 +334,7 @@ def test_finishing_a_freed_recording_fails_at_once(spool: Spool, sound: bytes) -
 
 
 def test_a_recording_without_a_download_is_published(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """It moves to the recordings with its reason, and the spool is free of it."""
+    """It moves to the recordings folder with its reason, and the spool is freed of it."""
     active = recorded(spool, sound, recordName="standup")
 
     kept = active.publish(tmp_path / "kept")
@@ -348,7 +348,7 @@ def test_a_recording_without_a_download_is_published(spool: Spool, sound: bytes,
 
 
 def test_a_recording_without_bytes_is_not_published(spool: Spool, tmp_path: Path) -> None:
-    """A take without bytes leaves no file behind."""
+    """It leaves no file."""
     active = begin(spool)
 
     kept = active.publish(tmp_path / "kept")
@@ -358,7 +358,7 @@ def test_a_recording_without_bytes_is_not_published(spool: Spool, tmp_path: Path
 
 
 def test_an_invalid_configuration_begins_no_recording(spool: Spool) -> None:
-    """The server checks again what the page has checked."""
+    """The server repeats the page's checks."""
     with pytest.raises(ConfigError, match="record_video_frame: 24"):
         begin(spool, recordVideoFrame=24)
 
@@ -382,7 +382,7 @@ def test_a_recording_without_a_name_is_named_after_its_participant_and_time() ->
 
 
 def test_a_closed_spool_leaves_uncleaned_recordings(tmp_path: Path, sound: bytes) -> None:
-    """Its raw bytes can be recovered later, for nobody holds their lock."""
+    """Their raw bytes can be recovered later, since their locks are free."""
     spool = Spool(tmp_path, VERSIONS)
     active = recorded(spool, sound)
 
@@ -394,7 +394,7 @@ def test_a_closed_spool_leaves_uncleaned_recordings(tmp_path: Path, sound: bytes
 
 
 def test_an_empty_spool_is_removed_when_closed(tmp_path: Path) -> None:
-    """No empty folder stays behind."""
+    """No empty folder is left."""
     spool = Spool(tmp_path, VERSIONS)
     begin(spool).clean()
 
@@ -404,13 +404,13 @@ def test_an_empty_spool_is_removed_when_closed(tmp_path: Path) -> None:
 
 
 def settled(active: ActiveRecording) -> None:
-    """Wait until what follows the end is done."""
+    """Wait until the finished file was read back."""
     assert active._settling is not None
     active._settling.join()
 
 
 def test_raw_bytes_are_removed_after_the_file_was_read_back(spool: Spool, sound: bytes) -> None:
-    """Once it is safe, one copy is enough; the file and its manifest are there."""
+    """The file and its manifest stay."""
     active = recorded(spool, sound)
     manifest = active.finish_with_manifest()
 
@@ -423,7 +423,7 @@ def test_raw_bytes_are_removed_after_the_file_was_read_back(spool: Spool, sound:
 def test_raw_bytes_stay_when_the_finished_file_lost_packets(
     spool: Spool, sound: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A file that lost packets on its way to the disk is told, and what it was made from is kept."""
+    """The loss is logged."""
     active = recorded(spool, sound)
     active.growth.end()
     active._finalizer.result().packets["audio"] += 1
@@ -436,7 +436,7 @@ def test_raw_bytes_stay_when_the_finished_file_lost_packets(
 
 
 def test_cleaning_does_not_wait_for_the_reading_back(spool: Spool, sound: bytes) -> None:
-    """Whoever has the file wants the room."""
+    """A page that cleans has the file, and needs the space."""
     active = recorded(spool, sound)
     active.finish()
 

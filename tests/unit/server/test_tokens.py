@@ -1,4 +1,4 @@
-"""Admission: who may come in, by which token, from where."""
+"""Admission: tokens, codes, hosts and origins."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Clock:
 
 
 def test_a_token_admits_once() -> None:
-    """What a token allows is given to the first who shows it, and to nobody after."""
+    """It is worthless after its first use."""
     admission = Admission()
     token = admission.issue(ALICE)
 
@@ -38,7 +38,7 @@ def test_a_token_admits_once() -> None:
 
 
 def test_a_reusable_token_admits_repeatedly() -> None:
-    """A member's recorder token serves every recording of theirs."""
+    """A member's recorder token is valid for all of its recordings."""
     admission = Admission()
     grant = Token(role="recorder", room="daily", name="alice", subject="m1")
     token = admission.issue(grant, single_use=False)
@@ -48,7 +48,7 @@ def test_a_reusable_token_admits_repeatedly() -> None:
 
 @pytest.mark.parametrize(("after", "expected"), [(59.9, ALICE), (60.0, None), (1e6, None)])
 def test_a_token_expires(after: float, expected: Token | None) -> None:
-    """At the end of its seconds a token is worth nothing."""
+    """It is worthless at the end of its time."""
     clock = Clock()
     admission = Admission(clock=clock)
     token = admission.issue(ALICE, seconds=60)
@@ -73,7 +73,7 @@ def test_expired_tokens_are_forgotten() -> None:
 
 @pytest.mark.parametrize("role", ["recorder", "download"])
 def test_a_token_is_valid_only_for_its_role(role: Role) -> None:
-    """Shown for something else it is refused, and stays good for what it was meant for."""
+    """It is refused for another role, and stays valid for its own."""
     admission = Admission()
     token = admission.issue(ALICE)
 
@@ -85,7 +85,7 @@ def test_a_token_is_valid_only_for_its_role(role: Role) -> None:
 
 @pytest.mark.parametrize("token", [None, "", "guessed", "x" * 10_000, "\x00", "日本"])
 def test_an_unknown_token_is_refused(token: str | None) -> None:
-    """Whatever is shown, only what was issued counts."""
+    """Only issued tokens are valid."""
     admission = Admission()
     admission.issue(ALICE)
 
@@ -93,7 +93,7 @@ def test_an_unknown_token_is_refused(token: str | None) -> None:
 
 
 def test_tokens_are_stored_only_as_digests() -> None:
-    """Who reads the server's memory finds no token in its tables."""
+    """A dump of the server's tables contains no token."""
     admission = Admission()
 
     token = admission.issue(ALICE)
@@ -103,7 +103,7 @@ def test_tokens_are_stored_only_as_digests() -> None:
 
 
 def test_tokens_of_a_removed_member_are_revoked() -> None:
-    """The others' stay good."""
+    """The tokens of others stay valid."""
     admission = Admission()
     bob = Token(role="participant", room="daily", name="bob", subject="m2")
     tokens = [admission.issue(ALICE), admission.issue(ALICE), admission.issue(bob)]
@@ -148,7 +148,7 @@ def test_requests_for_another_host_are_refused(host: str | None, *, allowed: boo
     ],
 )
 def test_sockets_of_another_origin_are_refused(origin: str | None, *, allowed: bool) -> None:
-    """An origin is allowed as a whole: scheme, host and port."""
+    """An origin is compared as a whole: scheme, host and port."""
     admission = Admission()
 
     admission.allow("http://127.0.0.1:8080", "http://localhost:8080")
@@ -157,7 +157,7 @@ def test_sockets_of_another_origin_are_refused(origin: str | None, *, allowed: b
 
 
 def test_every_host_is_refused_before_the_server_knows_its_address() -> None:
-    """A fresh server answers to no name and no page."""
+    """A new server answers to no name and no page."""
     admission = Admission()
 
     assert (False, False) == (
@@ -167,7 +167,7 @@ def test_every_host_is_refused_before_the_server_knows_its_address() -> None:
 
 
 def test_a_tokens_name_overrides_the_given_name() -> None:
-    """A name told on the way in does not change it."""
+    """A participant with a token can't choose another name."""
     admission = Admission()
     token = admission.issue(ALICE)
 
@@ -175,7 +175,7 @@ def test_a_tokens_name_overrides_the_given_name() -> None:
 
 
 def test_a_token_without_a_name_uses_the_given_name() -> None:
-    """Who tells none either is a guest."""
+    """Without any name it is "guest"."""
     admission = Admission()
     tokens = [admission.issue(Token(role="participant", room="daily")) for _ in range(2)]
 
@@ -188,12 +188,12 @@ def test_a_token_without_a_name_uses_the_given_name() -> None:
 
 
 def test_a_private_room_needs_a_token() -> None:
-    """Without an open room, a name alone lets nobody in."""
+    """A name alone admits nobody."""
     assert Admission().admit_participant(None, name="bob", code=None) is None
 
 
 def test_a_public_room_admits_everybody() -> None:
-    """A name is enough, and none is a guest."""
+    """A name is enough, and without one it is "guest"."""
     admission = Admission(public_room="daily")
 
     grants = [admission.admit_participant(None, name=name, code=None) for name in ("bob", None)]
@@ -208,7 +208,7 @@ def test_a_public_room_admits_everybody() -> None:
     ("code", "admitted"), [("123456", True), ("123457", False), ("", False), (None, False), ("日本", False)]
 )
 def test_a_public_room_with_a_code_requires_it(code: str | None, *, admitted: bool) -> None:
-    """The right code lets in, anything else does not."""
+    """Only the right code admits."""
     admission = Admission(public_room="daily", join_code="123456")
 
     grant = admission.admit_participant(None, name="bob", code=code)
@@ -226,7 +226,7 @@ def test_a_public_room_with_a_code_requires_it(code: str | None, *, admitted: bo
     ],
 )
 def test_a_code_without_small_letters_may_be_typed_in_them(code: str, typed: str, *, admitted: bool) -> None:
-    """It is read on one screen and typed on another; one that has some is taken as it is."""
+    """People read it on one screen and type it on another. A code with small letters must match exactly."""
     grant = Admission(public_room="daily", join_code=code).admit_participant(None, name="bob", code=typed)
 
     assert admitted == (grant is not None)
@@ -244,7 +244,7 @@ def test_a_code_without_small_letters_may_be_typed_in_them(code: str, typed: str
     ],
 )
 def test_either_code_shows_the_recordings(codes: dict[str, str], given: str | None, *, seen: bool) -> None:
-    """And freely where everybody may join; the code for looking lets nobody in."""
+    """Without a join code everybody sees them; the view code admits nobody to the room."""
     admission = Admission(public_room="daily", **codes)
 
     assert seen == (admission.admit_viewer(given) == "daily")
@@ -252,19 +252,19 @@ def test_either_code_shows_the_recordings(codes: dict[str, str], given: str | No
 
 
 def test_viewers_are_refused_without_a_public_room() -> None:
-    """Rooms that Python opens are its own."""
+    """Rooms that Python opens are private."""
     assert Admission().admit_viewer(None) is None
 
 
 def test_a_wrong_token_is_refused_in_a_public_room() -> None:
-    """Who shows a token means that token."""
+    """A participant with a token is admitted by that token or not at all."""
     admission = Admission(public_room="daily")
 
     assert admission.admit_participant("guessed", name="bob", code=None) is None
 
 
 def test_a_page_of_another_origin_is_admitted_only_with_the_key() -> None:
-    """Which there is only once such a page was prepared; any other protocol opens nothing."""
+    """The key exists while such a page is attached; other protocols admit nobody."""
     admission = Admission()
 
     before = admission.offers_key("recording-harness, anything")
@@ -277,7 +277,7 @@ def test_a_page_of_another_origin_is_admitted_only_with_the_key() -> None:
 
 
 def test_the_key_expires_with_the_last_attached_page() -> None:
-    """A page that was let go of can not come in again by what it has read."""
+    """A detached page can't use it any more."""
     admission = Admission()
     key = admission.admit_application()
     admission.admit_application()
@@ -316,7 +316,7 @@ def test_the_key_expires_with_the_last_attached_page() -> None:
     ],
 )
 def test_hosts_are_compared_in_normal_form(address: str, host: str, *, allowed: bool) -> None:
-    """Letters, dots, zeros and usual ports make no difference; anything else does."""
+    """Case, dots, zeros and default ports make no difference; everything else does."""
     admission = Admission()
 
     admission.allow(address)
@@ -336,7 +336,7 @@ def test_hosts_are_compared_in_normal_form(address: str, host: str, *, allowed: 
     ],
 )
 def test_origins_are_compared_in_normal_form(address: str, origin: str, *, allowed: bool) -> None:
-    """Scheme, host and port, however they are written."""
+    """Scheme, host and port count, in every spelling."""
     admission = Admission()
 
     admission.allow(address)
@@ -345,7 +345,7 @@ def test_origins_are_compared_in_normal_form(address: str, origin: str, *, allow
 
 
 def test_current_addresses_are_replaced_and_given_ones_stay() -> None:
-    """An address that somebody else has by now is not ours any more."""
+    """An address that another machine has by now is refused."""
     admission = Admission()
     admission.allow("https://rooms.example.com")
     admission.allow_current("http://192.0.2.1:8080")

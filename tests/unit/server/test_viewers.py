@@ -20,7 +20,7 @@ def server() -> SignalingServer:
 
 
 def test_a_viewer_is_sent_the_recordings_and_no_members(server: SignalingServer) -> None:
-    """They are in no room, and what they may do ends with their connection."""
+    """Viewers are in no room, and their rights end with their connection."""
     server.admission.public_room = "daily"
     alice = server.join(1, "alice")
     server.send(2, {"type": "hello", "role": "viewer"})
@@ -54,7 +54,7 @@ def test_a_viewer_is_sent_the_recordings_and_no_members(server: SignalingServer)
     ],
 )
 def test_a_viewer_cannot_send_messages_to_the_room(server: SignalingServer, message: dict[str, Any]) -> None:
-    """Who tries is hung up on, and heard by nobody."""
+    """A viewer that tries is disconnected, and the members get nothing."""
     server.admission.public_room = "daily"
     server.join(1, "alice")
     server.send(2, {"type": "hello", "role": "viewer"})
@@ -67,7 +67,7 @@ def test_a_viewer_cannot_send_messages_to_the_room(server: SignalingServer, mess
 
 
 def test_viewers_are_admitted_up_to_the_limit() -> None:
-    """One more is told so; when one goes there is room again."""
+    """The error has the limit; after one viewer left another is admitted."""
     server = SignalingServer(limits=ServerLimits(viewers=1), admission=Admission(public_room="daily"))
     for number in (1, 2):
         server.send(number, {"type": "hello", "role": "viewer"})
