@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Final
 
 from harness import RecordConfig, Recording, Report, open_room, verify
 from harness.batch.cluster import RESOURCE, run_on_cluster
-from harness.batch.processes import Order
-from harness.recording.recording import Manifest, manifest_of
+from harness.batch.job import ScenarioJob
+from harness.recording.files.names import manifest_of
+from harness.recording.manifest import Manifest
 from harness.scenario import Outcome, Progress, Scenario
 from harness.scenario.steps import Stop
 from tests.support.processes import peak
@@ -34,20 +35,22 @@ WORKERS: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pretended(Order):
-    """An order that takes ``seconds`` and has ``film`` in the end, with its manifest beside it and its ``report``."""
+class FakeJob(ScenarioJob):
+    """A job that takes ``seconds`` and has ``film`` in the end, with its manifest beside it and its ``report``."""
 
     film: Path
     report: Report
     seconds: float
 
-    def play(self, recordings: Path, *, tell: Callable[[Progress], None], interrupted: Callable[[], bool]) -> Outcome:
+    def play(
+        self, recordings: Path, *, on_progress: Callable[[Progress], None], interrupted: Callable[[], bool]
+    ) -> Outcome:
         """Wait, say so, and copy the film."""
         for second in range(round(self.seconds)):
             if interrupted():
                 break
             time.sleep(1)  # noqa: TID251 - a scenario that is played takes its time
-            tell(Progress(second, round(self.seconds), "pretend"))
+            on_progress(Progress(second, round(self.seconds), "pretend"))
         recordings.mkdir(parents=True)
         path = recordings / f"{self.number:04}.webm"
         shutil.copyfile(self.film, path)
@@ -95,11 +98,11 @@ def main() -> int:
                 "report": report,
                 "seconds": asked.seconds,
             }
-            orders = [Pretended(number=number, **everything) for number in range(asked.rooms)]
+            jobs = [FakeJob(number=number, **everything) for number in range(asked.rooms)]
             steps = []
             before = peak("self")
             began = time.monotonic()
-            outcomes = run_on_cluster(orders, cluster.address, tell=lambda *step: steps.append(step))
+            outcomes = run_on_cluster(jobs, cluster.address, on_progress=lambda *step: steps.append(step))
             after = time.monotonic() - began - asked.seconds
             there = len(list(everything["recordings"].glob("*.webm")))
             peaks = [peak(one.pid) for one in cluster.processes]

@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.meter import Meter
 from harness import RecordConfig, open_room, verify
-from harness.recording.recording import Manifest
+from harness.recording.manifest import Manifest
 from harness.server.spool.spool import Spool
 from tests.faults.soak import slope
 from tests.support.media.long_recording import Footage, begin, feed, finished_in

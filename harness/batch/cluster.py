@@ -1,9 +1,9 @@
-"""A batch on a Dask cluster (https://distributed.dask.org): as many scenarios at a time as its workers have browsers.
+"""Run a batch on a Dask cluster (https://distributed.dask.org), as many scenarios at a time as workers have browsers.
 
-Each scenario is one task that takes one ``browser`` of its worker's resources. Its recordings are fetched from its
-worker's disk in pieces, one after the other: however many end at once, no memory holds them. A scenario whose worker
-dies is played again by another one; what the dead one had recorded is fetched at the end from the folder where it lies,
-if its machine still has a worker.
+Each scenario is one task that uses one ``browser`` of its worker's resources. Its recordings are fetched from the disk
+of its worker in pieces, one recording after the other, so that they never fill the memory. If a worker crashes, another
+one plays its scenario again; the recordings of the crashed worker are fetched at the end, if its machine still has a
+worker.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import ConfigError, HarnessError, SetupError
 from harness.recording.files.disk import room_for
-from harness.recording.recording import SUFFIX, Manifest, Recording, manifest_of
+from harness.recording.files.names import SUFFIX, manifest_of
+from harness.recording.manifest import Manifest
 from harness.recording.spool.folder import FOLDER as SPOOL
 from harness.recording.spool.folder import FOLDER_MODE
 from harness.recording.spool.publish import publish
@@ -39,27 +40,26 @@ if TYPE_CHECKING:
 
     from distributed import Client
 
-    from harness.batch.processes import Order
+    from harness.batch.job import ScenarioJob
+    from harness.recording.recording import Recording
 
 _log = logging.getLogger(__name__)
 
-# What a worker has so many of as it can play scenarios side by side.
+# The Dask resource of a worker: how many scenarios it can play in parallel.
 RESOURCE: Final = "browser"
 _CONNECTED_WITHIN: Final = 5
 _LOOK_EVERY: Final = 0.25
-# What a recording is carried in, in bytes.
+# Recordings are fetched in pieces of this many bytes.
 _PIECE: Final = 8 * 1024 * 1024
 _ATTEMPTS: Final = 3
 _FOLDER: Final = "harness-batch-"
-# In the folder of an order: rooms make it themselves, with the mode that the umask gives.
+# In the folder of a job: rooms create it themselves, with the mode that the umask gives.
 _RECORDINGS: Final = "recordings"
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class _Played:
-    """What came of an order, and the worker at which the recordings lie, in ``folder``."""
+    """The outcome of a job, and the worker that stores its recordings, in ``folder``."""
 
     outcome: Outcome
     worker: str
@@ -68,7 +68,7 @@ class _Played:
 
 @dataclass(frozen=True)
 class _Rescued:
-    """What a dead worker left, finished now, in ``folder``; ``problems`` says what can't be finished, and why."""
+    """The recordings of a crashed worker, finished in ``folder``, and the ``problems`` with those that can't be."""
 
     recordings: tuple[Recording, ...]
     folder: Path
@@ -76,106 +76,106 @@ class _Rescued:
 
 
 def run_on_cluster(
-    orders: Sequence[Order],
+    jobs: Sequence[ScenarioJob],
     address: str,
     *,
-    tell: Callable[[int, Progress], None] = lambda _, __: None,
-    done: Callable[[int, Outcome], None] = lambda _, __: None,
+    on_progress: Callable[[int, Progress], None] = lambda _, __: None,
+    on_outcome: Callable[[int, Outcome], None] = lambda _, __: None,
     interrupted: Callable[[], bool] = lambda: False,
-    rescued: Callable[[Recording], None] = lambda _: None,
+    on_rescued: Callable[[Recording], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Play every order on the cluster whose scheduler is at ``address``; return their outcomes in the order given.
+    """Run every job on the cluster whose scheduler is at ``address``, and return their outcomes in the order given.
 
-    ``tell`` hears of each step, ``done`` of each outcome, ``rescued`` of what a worker had recorded that died. Once
-    ``interrupted()`` is true what is being recorded is finished, and nothing new begins.
+    ``on_progress`` is called at each step, ``on_outcome`` with each outcome, and ``on_rescued`` with each recording of
+    a crashed worker. Once ``interrupted()`` is true, recordings in progress are finished and no job begins.
 
-    Raises SetupError where the cluster can't be used, ConfigError for a scenario that it can't play.
+    Raises SetupError if the cluster can't be used, ConfigError for a scenario that it can't play.
     """
-    _check_films(orders)
+    _check_video_files(jobs)
     outcomes: dict[int, Outcome] = {}
 
-    def ended(order: Order, outcome: Outcome) -> None:
-        outcomes[order.number] = outcome
-        done(order.number, outcome)
+    def on_end(job: ScenarioJob, outcome: Outcome) -> None:
+        outcomes[job.number] = outcome
+        on_outcome(job.number, outcome)
 
     with _client(address) as client:
         _check_workers(client)
         batch = f"{_FOLDER}{secrets.token_hex(8)}"
-        client.subscribe_topic(batch, lambda event: tell(event[1][0], Progress(*event[1][1])))
+        client.subscribe_topic(batch, lambda event: on_progress(event[1][0], Progress(*event[1][1])))
         try:
-            _run(client, orders, batch, ended, interrupted)
+            _run(client, jobs, batch, on_end, interrupted)
         except OSError as error:
-            # What is here already stays.
-            for order in orders:
-                if order.number not in outcomes:
-                    ended(order, _failed(order, f"the scheduler at {address} does not answer any more: {error}"))
+            # Recordings that have been fetched stay.
+            for job in jobs:
+                if job.number not in outcomes:
+                    on_end(job, _failed(job, f"the scheduler at {address} does not answer any more: {error}"))
         finally:
             with contextlib.suppress(OSError):
                 client.unsubscribe_topic(batch)
-            _bring_leftovers(client, batch, orders[0].recordings, rescued)
-    return [outcomes[order.number] for order in orders if order.number in outcomes]
+            _fetch_rescued(client, batch, jobs[0].recordings, on_rescued)
+    return [outcomes[job.number] for job in jobs if job.number in outcomes]
 
 
 def _run(
     client: Client,
-    orders: Sequence[Order],
+    jobs: Sequence[ScenarioJob],
     batch: str,
-    ended: Callable[[Order, Outcome], None],
+    on_end: Callable[[ScenarioJob, Outcome], None],
     interrupted: Callable[[], bool],
 ) -> None:
     from distributed import Event
 
     ending = Event(batch, client=client)
     executor = client.get_executor(resources={RESOURCE: 1}, pure=False)
-    running: dict[Future[_Played | None], Order] = {executor.submit(_play, order, batch): order for order in orders}
-    answers: deque[tuple[Order, _Played | Outcome | None]] = deque()
+    running: dict[Future[_Played | None], ScenarioJob] = {executor.submit(_play, job, batch): job for job in jobs}
+    answers: deque[tuple[ScenarioJob, _Played | Outcome | None]] = deque()
     lost: Counter[int] = Counter()
     while running or answers:
         answers.extend(_ended(running, within=0 if answers else _LOOK_EVERY))
         if answers:
-            order, answer = answers.popleft()
+            job, answer = answers.popleft()
             try:
-                outcome = _brought(client, order, answer) if isinstance(answer, _Played) else answer
+                outcome = _with_recordings(client, job, answer) if isinstance(answer, _Played) else answer
             except _LostError:
-                lost[order.number] += 1
-                if lost[order.number] < _ATTEMPTS:
-                    running[executor.submit(_play, order, batch)] = order
+                lost[job.number] += 1
+                if lost[job.number] < _ATTEMPTS:
+                    running[executor.submit(_play, job, batch)] = job
                     continue
-                outcome = _failed(order, f"its worker was gone before its recordings were here, {_ATTEMPTS} times")
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with one scenario's files, the others go on
-                outcome = _failed(order, f"its recordings could not be fetched: {reason_of(error)}")
+                outcome = _failed(job, f"its worker ended before its recordings were fetched, {_ATTEMPTS} times")
+            except Exception as error:  # noqa: BLE001 - whatever fails with one scenario's files, the others continue
+                outcome = _failed(job, f"its recordings could not be fetched: {reason_of(error)}")
             if outcome is not None:
-                ended(order, outcome)
+                on_end(job, outcome)
         if interrupted() and not ending.is_set():
-            # Workers hear of it: what runs there is finished, what waits never begins.
+            # Every worker sees the event: it finishes its recordings, and begins no further job.
             ending.set()
 
 
 def _ended(
-    running: dict[Future[_Played | None], Order], within: float
-) -> Iterator[tuple[Order, _Played | Outcome | None]]:
-    """Take out what has ended, and yield what its worker answers: an outcome that failed, None for what never began.
+    running: dict[Future[_Played | None], ScenarioJob], within: float
+) -> Iterator[tuple[ScenarioJob, _Played | Outcome | None]]:
+    """Remove the jobs that have ended, and yield each with its worker's answer; None for one that never began.
 
-    No future is held any longer: Dask would play again what died with its worker, although its answer is here.
+    Their futures are dropped: otherwise Dask would play a job again whose worker crashes after it has answered.
     """
     from distributed.scheduler import KilledWorker
 
     for future in wait(running, timeout=within, return_when=FIRST_COMPLETED).done:
-        order = running.pop(future)
+        job = running.pop(future)
         try:
-            yield order, future.result()
+            yield job, future.result()
         except KilledWorker as error:
-            reason = f"its worker died, {error.allowed_failures + 1} times: the machine may lack memory"
-            yield order, _failed(order, reason)
+            reason = f"its worker crashed {error.allowed_failures + 1} times: the machine may be short of memory"
+            yield job, _failed(job, reason)
         except CancelledError:
-            yield order, _failed(order, "the scheduler is gone, and the scenario with it")
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one scenario, the others go on
-            yield order, _failed(order, error)
+            yield job, _failed(job, "the scheduler ended before the scenario did")
+        except Exception as error:  # noqa: BLE001 - whatever fails in one scenario, the others continue
+            yield job, _failed(job, error)
 
 
-def _brought(client: Client, order: Order, played: _Played) -> Outcome:
-    """Return the outcome with its recordings where they belong."""
-    recordings = _bring(client, played.worker, played.outcome.recordings, order.recordings)
+def _with_recordings(client: Client, job: ScenarioJob, played: _Played) -> Outcome:
+    """Fetch the recordings of a job into its folder, and return the outcome with their new paths."""
+    recordings = _fetch_recordings(client, played.worker, played.outcome.recordings, job.recordings)
     _clear(client, played.worker, played.folder)
     reports = tuple(
         report.model_copy(update={"path": recording.path})
@@ -185,55 +185,57 @@ def _brought(client: Client, order: Order, played: _Played) -> Outcome:
 
 
 def _clear(client: Client, worker: str, folder: Path) -> None:
-    """Remove the folder of an order at a worker, whose recordings are here; what is unfinished in it stays."""
-    if not _ask(client, worker, _forget, folder):
-        message = "%s: what could not be finished there stays in %s; 'harness recover' there tries again."
+    """Remove the folder of a job at a worker, after its recordings were fetched; unfinished ones stay there."""
+    if not _call(client, worker, _remove_folder, folder):
+        message = "%s: recordings that could not be finished stay there in %s; run 'harness recover' to try again."
         _log.warning(message, worker, folder / _RECORDINGS)
 
 
 class _LostError(Exception):
-    """A worker is gone, and what lay there with it."""
+    """A worker has ended before its recordings were fetched."""
 
 
-def _bring(client: Client, worker: str, recordings: Sequence[Recording], home: Path) -> tuple[Recording, ...]:
-    """Publish in ``home`` recordings that are stored at a worker.
+def _fetch_recordings(
+    client: Client, worker: str, recordings: Sequence[Recording], home: Path
+) -> tuple[Recording, ...]:
+    """Publish recordings that are stored at a worker in the folder ``home`` here.
 
-    Raises _LostError where that worker does not answer any more.
+    Raises _LostError if the worker does not answer any more.
     """
-    brought = []
+    fetched = []
     for recording in recordings:
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".incoming-", dir=home) as incoming:
             path = Path(incoming) / recording.path.name
             here = recording.at(path)
             for there, target in zip(recording.files, here.files, strict=True):
-                _fetch(client, worker, there, target)
+                _fetch_file(client, worker, there, target)
             manifest = Manifest.read(here.manifest)
-            brought.append(publish(manifest.model_copy(update={"recording": here}), path, home))
-    return tuple(brought)
+            fetched.append(publish(manifest.model_copy(update={"recording": here}), path, home))
+    return tuple(fetched)
 
 
-def _fetch(client: Client, worker: str, source: Path, target: Path) -> None:
-    """Copy a file of a worker, where there is one."""
-    piece = _ask(client, worker, _piece, source, 0)
+def _fetch_file(client: Client, worker: str, source: Path, target: Path) -> None:
+    """Copy a file of a worker, if it exists."""
+    piece = _call(client, worker, _read_piece, source, 0)
     if piece is None:
         return
     with room_for("a recording of a worker", target), target.open("xb") as file:
         while piece:
             file.write(piece)
-            piece = _ask(client, worker, _piece, source, file.tell()) if len(piece) == _PIECE else None
+            piece = _call(client, worker, _read_piece, source, file.tell()) if len(piece) == _PIECE else None
 
 
-def _ask(client: Client, worker: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what a function answers at a worker."""
+def _call(client: Client, worker: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function at a worker, and return its result; raises _LostError if the worker does not answer."""
     try:
         return client.run(function, *arguments, workers=[worker])[worker]
     except (OSError, KeyError) as error:
         raise _LostError(worker) from error
 
 
-def _failed(order: Order, error: Exception | str) -> Outcome:
-    return Outcome.failed(order.scenario, error)
+def _failed(job: ScenarioJob, error: Exception | str) -> Outcome:
+    return Outcome.failed(job.scenario, error)
 
 
 def _client(address: str) -> Client:
@@ -244,7 +246,7 @@ def _client(address: str) -> Client:
         message = "--dask: Dask is not installed: pip install 'recording-harness[dask]'."
         raise SetupError(message) from error
     try:
-        # A client that is given what is no address takes ten seconds to be gone again, and complains.
+        # With an invalid address a client takes ten seconds to close, and logs errors meanwhile.
         get_address_host_port(address)
         return Client(address, timeout=_CONNECTED_WITHIN, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -272,13 +274,14 @@ def _check_workers(client: Client) -> None:
         raise SetupError(message)
 
 
-def _check_films(orders: Sequence[Order]) -> None:
-    """Raise ConfigError for what only lies on this machine."""
-    for order in orders:
-        for number, step in enumerate(order.scenario.steps, start=1):
+def _check_video_files(jobs: Sequence[ScenarioJob]) -> None:
+    """Raise ConfigError for a scenario that uses a video file, which is stored on this machine only."""
+    for job in jobs:
+        for number, step in enumerate(job.scenario.steps, start=1):
             if isinstance(step, Join) and step.media not in MEDIA:
                 message = (
-                    f"--dask: {order.scenario.title}: step {number} brings {step.media}, which workers don't have."
+                    f"--dask: {job.scenario.title}: step {number} uses the video file {step.media}, which workers "
+                    "don't have."
                 )
                 raise ConfigError(message)
 
@@ -287,38 +290,38 @@ def _version() -> str:
     return metadata.version("recording-harness")
 
 
-def _folder(batch: str) -> Path:
+def _batch_folder(batch: str) -> Path:
     return Path(tempfile.gettempdir()) / batch
 
 
-def _play(order: Order, batch: str) -> _Played | None:
-    """Play an order where this runs: on a worker, in a folder of its own; None when all is to end."""
+def _play(job: ScenarioJob, batch: str) -> _Played | None:
+    """Play a job on the worker that calls this, in a folder of its own; return None if the batch is to end."""
     from distributed import Event, get_worker
 
     worker = get_worker()
     ending = Event(batch)
     if ending.is_set():
         return None
-    folder = _private_folder(batch, order)
-    outcome = order.play(
+    folder = _private_folder(batch, job)
+    outcome = job.play(
         folder / _RECORDINGS,
-        tell=lambda progress: worker.log_event(batch, (order.number, (progress.step, progress.steps, progress.text))),
+        on_progress=lambda now: worker.log_event(batch, (job.number, (now.step, now.steps, now.text))),
         interrupted=ending.is_set,
     )
     return _Played(outcome, worker.address, folder)
 
 
-def _private_folder(batch: str, order: Order) -> Path:
-    """Make a folder for an order that no other user of this machine can enter, and return it.
+def _private_folder(batch: str, job: ScenarioJob) -> Path:
+    """Make a folder for a job that no other user of this machine can enter, and return it.
 
-    Raises SetupError where the batch's folder belongs to somebody else, or can't be made.
+    Raises SetupError if the batch's folder belongs to another user, or can't be made.
     """
-    above = _folder(batch)
-    folder = above / f"{order.number} {secrets.token_hex(4)}"
+    above = _batch_folder(batch)
+    folder = above / f"{job.number} {secrets.token_hex(4)}"
     try:
         while True:
             above.mkdir(mode=FOLDER_MODE, exist_ok=True)
-            # Another worker may have made it, with another mode, or removes it just now, as it was the last one there.
+            # Another worker may have made it with another mode, or may just be removing it after its last job.
             with contextlib.suppress(FileNotFoundError):
                 if above.is_symlink() or above.stat().st_uid != os.getuid():
                     message = f"{above} belongs to another user; remove it, or set TMPDIR to a folder of your own."
@@ -331,8 +334,8 @@ def _private_folder(batch: str, order: Order) -> Path:
         raise SetupError(message) from error
 
 
-def _piece(path: Path, offset: int) -> bytes | None:
-    """Read so much of a file as is carried at a time; None where there is no such file."""
+def _read_piece(path: Path, offset: int) -> bytes | None:
+    """Return a piece of a file, from ``offset`` on; None if the file does not exist."""
     try:
         with path.open("rb") as file:
             file.seek(offset)
@@ -341,42 +344,42 @@ def _piece(path: Path, offset: int) -> bytes | None:
         return None
 
 
-def _forget(folder: Path) -> bool:
-    """Remove the folder of an order; return False, and leave it, where the spool in it still holds a recording."""
+def _remove_folder(folder: Path) -> bool:
+    """Remove the folder of a job; return False, and keep it, if there is still a recording in its spool."""
     if any((folder / _RECORDINGS / SPOOL).glob("*")):
         return False
     shutil.rmtree(folder, ignore_errors=True)
-    # The batch's own folder goes with the last of them.
+    # The batch's folder is removed together with the last job's.
     with contextlib.suppress(OSError):
         folder.parent.rmdir()
     return True
 
 
-def _bring_leftovers(client: Client, batch: str, home: Path, rescued: Callable[[Recording], None]) -> None:
-    """Publish what died with its worker, from every machine that still has one."""
-    # Workers of one machine find the same; the first one that asks takes it.
+def _fetch_rescued(client: Client, batch: str, home: Path, on_rescued: Callable[[Recording], None]) -> None:
+    """Publish the recordings of crashed workers, from every machine that still has a worker."""
+    # The workers of one machine find the same folders; the first one renames each, so that the others skip it.
     try:
         found = client.run(_rescue, batch, on_error="ignore")
     except OSError as error:
-        _log.warning("What workers that died had recorded can't be fetched: %s.", error)
+        _log.warning("The recordings of crashed workers can't be fetched: %s.", error)
         return
-    for worker, left in found.items():
-        for one in left:
+    for worker, rescued in found.items():
+        for one in rescued:
             try:
-                for recording in _bring(client, worker, one.recordings, home):
-                    rescued(recording)
+                for recording in _fetch_recordings(client, worker, one.recordings, home):
+                    on_rescued(recording)
                 for problem in one.problems:
                     _log.warning("At the worker %s: %s", worker, problem)
                 _clear(client, worker, one.folder)
             except (OSError, HarnessError, _LostError) as error:
-                # The others are fetched all the same.
-                _log.warning("%s: what a worker that died had recorded stays in %s: %s", worker, one.folder, error)
+                # The others are fetched nevertheless.
+                _log.warning("%s: the recordings of a crashed worker stay in %s: %s", worker, one.folder, error)
 
 
 def _rescue(batch: str) -> tuple[_Rescued, ...]:
-    """Finish what a dead worker left in the folders of a batch."""
+    """Finish the recordings of crashed workers in the folders of a batch."""
     rescued: list[_Rescued] = []
-    for folder in sorted(_folder(batch).glob("*")):
+    for folder in sorted(_batch_folder(batch).glob("*")):
         try:
             mine = folder.rename(folder.with_name(f"{folder.name} {secrets.token_hex(4)} taken"))
         except OSError:
@@ -385,11 +388,11 @@ def _rescue(batch: str) -> tuple[_Rescued, ...]:
         problems = tuple(one.message for one in recover(recordings) if one.recording is None)
         there = []
         for path in sorted(recordings.glob(f"*{SUFFIX}")):
-            # A name that was reserved before its manifest was written is no recording.
+            # A file without a manifest is only a reserved name.
             with contextlib.suppress(ConfigError):
                 there.append(Manifest.read(manifest_of(path)).recording.at(path))
         if there or problems:
             rescued.append(_Rescued(tuple(there), mine, problems))
         else:
-            _forget(mine)
+            _remove_folder(mine)
     return tuple(rescued)

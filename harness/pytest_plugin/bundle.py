@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from playwright.sync_api import Error as PlaywrightError
 
 from harness.errors import HarnessError
-from harness.recording.files.names import numbered, safe_stem
+from harness.recording.files.names import numbered, safe_stem, statistics_of
 from harness.recording.files.text import json_text, shown
-from harness.recording.recording import Manifest, statistics_of
+from harness.recording.manifest import Manifest
 from harness.verification.measures.connections import read_statistics
 from harness.verification.verify import verify
 

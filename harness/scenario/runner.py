@@ -114,13 +114,13 @@ def play(
     recordings: str | os.PathLike[str] = "recordings",
     venue: Venue | None = None,
     room: str = "room",
-    tell: Callable[[Progress], None] = lambda _: None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Play a scenario in a room of its own, whose name is ``room``, at a venue, and judge what was recorded.
+    """Play a scenario in a room of its own, whose name is ``room``, at a venue, and verify its recordings.
 
-    ``tell`` is called before each step. Once ``interrupted()`` is true no step begins any more: what is being recorded
-    is stopped and downloaded.
+    ``on_progress`` is called before each step. Once ``interrupted()`` is true no further step begins: recordings in
+    progress are stopped and downloaded.
 
     Raises SetupError where Chrome, the port or the folder can't be used; a step that fails is told in the outcome.
     """
@@ -128,7 +128,7 @@ def play(
     error, stage = None, None
     try:
         with open_room_at(venue or Venue(), recordings=recordings, name=room) as opened:
-            stage = _Stage(scenario, opened, tell, interrupted)
+            stage = _Stage(scenario, opened, on_progress, interrupted)
             try:
                 stage.run()
             except Exception as failure:  # noqa: BLE001 - whatever fails, what was recorded until then is reported
@@ -140,7 +140,7 @@ def play(
     lost = stage.asked.keys() - {recording.id for recording in stage.room.recordings}
     if lost and error is None:
         error = f"the end: {len(lost)} of the recordings of which something is expected are not there"
-    tell(Progress(len(scenario.steps), len(scenario.steps), "judging"))
+    on_progress(Progress(len(scenario.steps), len(scenario.steps), "verifying"))
     return Outcome(
         title=scenario.title or _UNTITLED,
         recordings=tuple(stage.room.recordings),
@@ -170,7 +170,7 @@ class _Stage:
         self,
         scenario: Scenario,
         room: Room,
-        tell: Callable[[Progress], None],
+        on_progress: Callable[[Progress], None],
         interrupted: Callable[[], bool],
     ) -> None:
         self.asked: defaultdict[str, _Asked] = defaultdict(_Asked)
@@ -178,7 +178,7 @@ class _Stage:
         self.interrupted = False
         self._scenario = scenario
         self.room = room
-        self._tell = tell
+        self._on_progress = on_progress
         self._asks = interrupted
         self._people: dict[str, Participant] = {}
         # Who records, and who is in that recording: everybody, or the one alone.
@@ -195,7 +195,7 @@ class _Stage:
             if self._ends():
                 break
             self.at = f"step {number} ({step})"
-            self._tell(Progress(number, len(steps), str(step)))
+            self._on_progress(Progress(number, len(steps), str(step)))
             self._do(step)
         self.at = "the end"
         for name in list(self._recording):

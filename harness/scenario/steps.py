@@ -307,10 +307,10 @@ class Scenario(ReportModel):
     record: Recorded = Recorded()
     steps: Annotated[tuple[AnyStep, ...], Field(min_length=1)]
 
-    def hurried(self, longest: float) -> Scenario:
-        """Return the scenario with no wait longer than so many seconds: to try it without the patience it takes."""
+    def with_max_wait(self, seconds: float) -> Scenario:
+        """Return the scenario with every longer wait cut down to ``seconds``, to try it quickly."""
         steps = tuple(
-            step.model_copy(update={"wait": min(step.wait, longest)}) if isinstance(step, Wait) else step
+            step.model_copy(update={"wait": min(step.wait, seconds)}) if isinstance(step, Wait) else step
             for step in self.steps
         )
         return self.model_copy(update={"steps": steps})

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigError
-from harness.recording.recording import Manifest, sha256_of, statistics_of
+from harness.recording.files.names import statistics_of
+from harness.recording.manifest import Manifest
+from harness.recording.recording import sha256_of
 from harness.recording.timeline import Timeline
 from harness.verification.checks.catalogue import judged
 from harness.verification.markers.audio_markers import SoundWatch

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import ConfigError
-from harness.recording.recording import Recording, check_file, manifest_of
+from harness.recording.files.names import manifest_of
+from harness.recording.recording import Recording, check_file
 from harness.verification.analysis import Question
 from harness.verification.isolation.readers import judge_apart
 from harness.verification.report.redaction import STEM

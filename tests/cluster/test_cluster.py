@@ -19,8 +19,10 @@ import pytest
 
 from harness import Recording, Report
 from harness.batch.cluster import run_on_cluster
-from harness.batch.processes import Order
-from harness.recording.recording import Manifest, manifest_of, sha256_of
+from harness.batch.job import ScenarioJob
+from harness.recording.files.names import manifest_of
+from harness.recording.manifest import Manifest
+from harness.recording.recording import sha256_of
 from harness.recording.timeline import Timeline
 from harness.scenario import Outcome, Scenario
 from harness.scenario.steps import Join
@@ -123,8 +125,8 @@ def test_a_batch_survives_a_worker_that_is_killed(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Handover(Order):
-    """An order that has a large film at once; the worker that is asked first dies while it is fetched."""
+class Handover(ScenarioJob):
+    """A job that has a large film at once; the worker that is asked first dies while it is fetched."""
 
     died: Path
     size: int = LARGE
@@ -165,15 +167,15 @@ def test_a_worker_that_dies_while_it_hands_over_costs_nothing(cluster: Cluster, 
     cluster.worker(), cluster.worker()
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     scenario = Scenario(steps=(Join(join="alice"),))
-    order = Handover(number=0, scenario=scenario, recordings=tmp_path / "recordings", died=tmp_path / "died")
+    job = Handover(number=0, scenario=scenario, recordings=tmp_path / "recordings", died=tmp_path / "died")
     late: list[Recording] = []
 
-    (outcome,) = run_on_cluster([order], cluster.address, rescued=late.append)
+    (outcome,) = run_on_cluster([job], cluster.address, on_rescued=late.append)
 
     assert outcome.error is None
     assert [one.path.name for one in (*outcome.recordings, *late)] == ["film.webm", "film-2.webm"]
-    assert {path.stat().st_size for path in order.recordings.glob("*.webm")} == {LARGE}
-    assert not list(order.recordings.glob(".incoming*"))
+    assert {path.stat().st_size for path in job.recordings.glob("*.webm")} == {LARGE}
+    assert not list(job.recordings.glob(".incoming*"))
 
 
 def test_a_scenario_that_fails_at_its_worker_costs_no_other_its_outcome(cluster: Cluster, tmp_path: Path) -> None:
@@ -183,7 +185,7 @@ def test_a_scenario_that_fails_at_its_worker_costs_no_other_its_outcome(cluster:
     scenario = Scenario(steps=(Join(join="alice"),))
     fates: list[batch_jobs.Fate] = ["breaks", "ends", "lacks"]
     all_of_them = [
-        batch_jobs.Pretended(number=number, scenario=scenario, recordings=tmp_path / "recordings", fate=fate)
+        batch_jobs.FakeJob(number=number, scenario=scenario, recordings=tmp_path / "recordings", fate=fate)
         for number, fate in enumerate(fates)
     ]
 

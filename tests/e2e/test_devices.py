@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserType
 
 from harness import Limits, Participant, RecordConfig, Report, Room, verify
-from harness.recording.recording import Manifest
+from harness.recording.manifest import Manifest
 from harness.server.room_server import RoomServer
 from tests.support.reports import SMOOTHNESS, whole
 

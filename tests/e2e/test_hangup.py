@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.recording.recording import Manifest
+from harness.recording.manifest import Manifest
 from tests.support.processes import left_of
 from tests.support.program import PROGRAM, until
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from harness import Participant, RecordConfig, Recording, Report, Room, verify
-from harness.recording.recording import Manifest
+from harness.recording.manifest import Manifest
 from harness.server.room_server import RoomServer
 from harness.verification.markers.marker_reader import Sightings, StripWatch
 from harness.verification.markers.strip import COUNTS_A_SECOND

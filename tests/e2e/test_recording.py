@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from harness import ConfigError, InvalidStateError, Participant, RecordConfig, Recording, Room, verify
-from harness.recording.recording import Manifest, sha256_of
+from harness.recording.manifest import Manifest
+from harness.recording.recording import sha256_of
 from tests.support.reports import whole
 
 

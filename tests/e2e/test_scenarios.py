@@ -37,7 +37,7 @@ def test_an_example_plays_to_its_end_and_is_as_it_says(path: Path, tmp_path: Pat
     """In quick form: long waits are cut down."""
     steps: list[Progress] = []
 
-    outcome = play(read_scenario(path).hurried(2), recordings=tmp_path, tell=steps.append)
+    outcome = play(read_scenario(path).with_max_wait(2), recordings=tmp_path, on_progress=steps.append)
 
     assert outcome.error is None
     assert RECORDINGS.get(path.name, 1) == len(outcome.recordings)

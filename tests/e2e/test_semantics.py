@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from harness import InvalidStateError, Participant, RecordConfig, Room, StepTimeout
-from harness.recording.recording import Manifest
+from harness.recording.manifest import Manifest
 from tests.support.processes import chrome
 from tests.support.reports import whole
 

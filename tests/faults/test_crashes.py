@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from harness import PageError, RecordConfig, Recording, RecordingError, Report, Room, open_room
-from harness.recording.recording import Manifest
+from harness.recording.manifest import Manifest
 from harness.server.clock import room_time
 from harness.server.room_server import RoomServer
 from tests.support.goals import FULL, Goals, percentile

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from harness import Participant, RecordConfig, Room, verify
-from harness.recording.recording import Manifest
+from harness.recording.manifest import Manifest
 from tests.faults.test_services import SERVICES, silent_stalls
 from tests.support.goals import Goals
 from tests.support.network.proxy import Network

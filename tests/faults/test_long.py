@@ -7,7 +7,7 @@ import av
 import psutil
 import pytest
 
-from harness.recording.recording import Manifest
+from harness.recording.manifest import Manifest
 from harness.server.spool.spool import Spool
 from harness.verification.probe.container import read_structure
 from tests.support.goals import FULL, Goals

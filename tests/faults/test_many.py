@@ -10,7 +10,8 @@ import av
 import pytest
 
 from harness import RecordConfig, Recording, Report, Room, verify
-from harness.recording.recording import Manifest, sha256_of
+from harness.recording.manifest import Manifest
+from harness.recording.recording import sha256_of
 from tests.support.goals import FULL, Goals
 
 Judge = Callable[[Recording], Report]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import RecordConfig, Room, verify
-from harness.recording.recording import Manifest
+from harness.recording.manifest import Manifest
 from tests.support.network.proxy import Network
 from tests.support.reports import whole
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness import RecordConfig, Recording, Report, open_room, verify
-from harness.recording.recording import Manifest
+from harness.recording.manifest import Manifest
 from tests.support.goals import FULL, Goals
 from tests.support.media.second_opinions import disagreements
 from tests.support.processes import chrome

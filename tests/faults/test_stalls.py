@@ -3,7 +3,7 @@
 import pytest
 
 from harness import RecordConfig, Room, verify
-from harness.recording.recording import Manifest
+from harness.recording.manifest import Manifest
 from tests.support.goals import Goals
 
 # What happens to the page that is named, what the alarm says, and whether the page that records can tell it.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from harness.errors import ConfigError
-from harness.recording.recording import manifest_of
+from harness.recording.files.names import manifest_of
 from harness.recording.spool.folder import FOLDER
 from harness.recording.spool.recover import recover
 from harness.scenario import read_scenario

@@ -15,8 +15,9 @@ from playwright.sync_api import expect
 
 from harness.cli.options import print_json
 from harness.launch import serve_public_room
+from harness.recording.files.names import manifest_of
 from harness.recording.files.text import printable
-from harness.recording.recording import Manifest, manifest_of
+from harness.recording.manifest import Manifest
 from harness.server.access.limits import ServerLimits
 from harness.server.room_server import RoomServer
 from harness.server.serve_options import ServeOptions

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from harness.launch import serve_public_room
-from harness.recording.recording import Manifest
+from harness.recording.manifest import Manifest
 from harness.server.access.limits import ServerLimits
 from harness.server.room_server import RoomServer
 from harness.server.serve_options import ServeOptions

@@ -254,7 +254,7 @@ class Recorded(RuleBasedStateMachine):
     def ask(self) -> None:
         """Request the outstanding frames: there is an answer at once, although an audio recording has none."""
         looked = threading.Event()
-        self.active.growth.ask(looked.set)
+        self.active.growing_file.call_when_read(looked.set)
         assert looked.wait(10)
         assert self.active.progress.outstanding is None
 

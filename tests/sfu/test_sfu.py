@@ -9,7 +9,7 @@ import pytest
 
 from harness import ConfigError, RecordConfig, Room, Routes, verify
 from harness.launch import versions
-from harness.recording.recording import Manifest
+from harness.recording.manifest import Manifest
 from harness.server.room_server import RoomServer
 from harness.server.rooms.routes import Sfu
 from harness.server.serve_options import ServeOptions

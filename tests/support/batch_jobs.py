@@ -1,4 +1,4 @@
-"""Orders of a batch that need no browser: each says what becomes of its worker process."""
+"""Jobs of a batch that need no browser: each defines how its worker process ends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from harness.batch.processes import Order
+from harness.batch.job import ScenarioJob
 from harness.errors import SetupError
 from harness.scenario import Outcome, Progress
 from harness.server.spool.spool import Spool
@@ -22,16 +22,18 @@ NO_CHROME = "There is no Chrome here."
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pretended(Order):
-    """An order that ends as ``fate`` says; it records first if ``records``."""
+class FakeJob(ScenarioJob):
+    """A job that ends as ``fate`` defines; it records first if ``records`` is true."""
 
     fate: Fate = "ends"
     records: bool = False
 
-    def play(self, recordings: Path, *, tell: Callable[[Progress], None], interrupted: Callable[[], bool]) -> Outcome:
-        """Do that."""
+    def play(
+        self, recordings: Path, *, on_progress: Callable[[Progress], None], interrupted: Callable[[], bool]
+    ) -> Outcome:
+        """Record if the job does, and end."""
         del interrupted
-        tell(Progress(1, 1, self.fate))
+        on_progress(Progress(1, 1, self.fate))
         if self.records:
             self._record(recordings)
         if self.fate == "dies":
@@ -50,7 +52,7 @@ class Pretended(Order):
         recordings.mkdir(exist_ok=True)
         footage = Footage(recordings, rate=15)
         (recordings / "clip.webm").unlink()
-        take = begin(Spool(recordings, {}), footage, f"order {self.number}")
+        take = begin(Spool(recordings, {}), footage, f"job {self.number}")
         for number, one in enumerate(footage.slices(2)):
             take.add_chunk(number, take.size, memoryview(one.data))
             take.add_ticks(one.first, one.written)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 import numpy as np
 
-from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of
+from harness.recording.files.names import manifest_of
+from harness.recording.manifest import Manifest
+from harness.recording.recording import Recording, sha256_of
 from harness.verification.markers.audio_markers import TONES, VOICES
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from harness import RecordConfig, Recording, Report, Room, verify
-from harness.recording.recording import Manifest
+from harness.recording.manifest import Manifest
 from tests.support.goals import FULL, Goals
 from tests.support.reports import whole
 from tests.truth import plant

@@ -54,7 +54,7 @@ def convert(
         debugging(on=True)
     from harness.recording.convert import Silence
     from harness.recording.convert import convert as write
-    from harness.recording.recording import manifest_of
+    from harness.recording.files.names import manifest_of
     from harness.verification import verify
 
     silence: list[Silence] = []

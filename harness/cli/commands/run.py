@@ -101,7 +101,8 @@ def run(
     """
     if debug:
         debugging(on=True)
-    from harness.batch.processes import Order, admitted, run_batch
+    from harness.batch.job import ScenarioJob
+    from harness.batch.processes import admitted, run_batch
     from harness.scenario import read_scenario
     from harness.server.rooms.routes import Routes
     from harness.session.venue import Venue
@@ -115,9 +116,9 @@ def run(
     # All are read before any is run, so a mistake in the last one is reported at once.
     read = [read_scenario(path) for path in scenarios] * repeat
     if max_wait:
-        read = [one.hurried(max_wait) for one in read]
-    orders = [
-        Order(
+        read = [one.with_max_wait(max_wait) for one in read]
+    jobs = [
+        ScenarioJob(
             number=number,
             scenario=one,
             recordings=recordings.absolute(),
@@ -125,7 +126,7 @@ def run(
         )
         for number, one in enumerate(read)
     ]
-    at_once = min(workers, len(orders))
+    at_once = min(workers, len(jobs))
     here = dask is None and not connect
     if here and not overcommit and (fits := admitted(read, at_once)) < at_once:
         print_message(
@@ -136,13 +137,13 @@ def run(
     if dask is not None:
         from harness.batch.cluster import run_on_cluster
 
-        play_all = functools.partial(run_on_cluster, address=dask, rescued=_print_rescued)
+        play_all = functools.partial(run_on_cluster, address=dask, on_rescued=_print_rescued)
     console = Console(stderr=True)
     table = ProgressTable([one.title or "" for one in read])
     live = Live(table, console=console, refresh_per_second=4) if console.is_terminal else None
     with interruptible() as interruption, _warnings_above(console), live or contextlib.nullcontext():
         outcomes = play_all(
-            orders, tell=table.show_step, done=table.show_outcome, interrupted=lambda: bool(interruption)
+            jobs, on_progress=table.show_step, on_outcome=table.show_outcome, interrupted=lambda: bool(interruption)
         )
     files = ReportFiles()
     _write_reports(outcomes, html, junit, files)

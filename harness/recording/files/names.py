@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Final
 
 from harness.errors import SetupError
 from harness.recording.files.text import JOINER, JOINERS
-from harness.recording.recording import SUFFIX, manifest_of, statistics_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+SUFFIX: Final = ".webm"
+# Transcribers write NAME.json next to a video, so a manifest has a suffix of its own.
+MANIFEST_SUFFIX: Final = ".manifest.json"
+STATISTICS_SUFFIX: Final = ".stats.jsonl"
 FALLBACK: Final = "recording"
 # A file name has 255 bytes; what is left over holds a number and a suffix.
 _LONGEST: Final = 200
@@ -26,6 +29,21 @@ _SEPARATORS_AND_WILDCARDS: Final = frozenset('/\\:*?"<>|')
 # Controls, invisible formatting (which can reverse a name to look like another), lone surrogates, line breaks.
 _UNFIT_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _WINDOWS_DEVICES: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
+
+
+def manifest_of(path: Path) -> Path:
+    """Return the path of the manifest of the recording at ``path``; a conversion has the recording's manifest."""
+    return path.with_name(f"{path.stem}{MANIFEST_SUFFIX}")
+
+
+def recording_of(manifest: Path) -> Path:
+    """Return the path of the recording whose manifest is at ``manifest``."""
+    return manifest.with_name(f"{manifest.name.removesuffix(MANIFEST_SUFFIX)}{SUFFIX}")
+
+
+def statistics_of(path: Path) -> Path:
+    """Return the path of the WebRTC statistics of the recording at ``path``: one line of JSON per measurement."""
+    return path.with_name(f"{path.stem}{STATISTICS_SUFFIX}")
 
 
 def safe_stem(name: str) -> str:

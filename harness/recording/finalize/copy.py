@@ -1,13 +1,12 @@
-"""finalize: copies the raw bytes into a complete, seekable WebM while they arrive, every packet on its own tick."""
+"""Copy the raw bytes into a complete, seekable WebM while they arrive, with every packet on its own tick."""
 
 from __future__ import annotations
 
-import threading
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Final
 
 import av
 from av.error import FFmpegError
@@ -16,6 +15,7 @@ from harness.errors import recording_error
 from harness.recording.files.disk import room_for
 from harness.recording.files.formats import open_media
 from harness.recording.finalize.grid import Grid
+from harness.recording.finalize.growing_file import GrowingFile, TailReader
 from harness.recording.finalize.tick_log import Cut, FileClock, Log
 
 if TYPE_CHECKING:
@@ -28,115 +28,21 @@ if TYPE_CHECKING:
 
     Packet = AnyPacket[Stream]
 
-# What MediaRecorder adds to the sound, in ms (measured: 39 to 51, mean 47; its Opus packets last 60 ms).
-RECORDER_SOUND_DELAY: Final = 47
-# Packets of sound that wait for the first picture: two minutes.
-_MOST_SOUND: Final = 6000
+# How much MediaRecorder delays audio, in ms (measured: 39 to 51, mean 47; its Opus packets last 60 ms).
+RECORDER_AUDIO_DELAY: Final = 47
+# Audio packets that wait for the first frame: two minutes.
+_MOST_WAITING_AUDIO: Final = 6000
 _MILLISECOND: Final = Fraction(1, 1000)
-# The header says all there is to know; looking ahead for more would hold the first packets back for seconds.
+# The header has everything that is needed; probing further would delay the first packets by seconds.
 _PROMPT: Final = {"analyzeduration": "1", "fpsprobesize": "0", "probesize": "32"}
-
-
-class Growth:
-    """Whether a raw file still grows; the finaliser waits here for more bytes."""
-
-    def __init__(self, *, ended: bool = False) -> None:
-        self._changed = threading.Condition()
-        self._ended = ended
-        # How often more came, or was asked for; who asks, and when that was.
-        self._times = 0
-        self._asking: list[tuple[int, Callable[[], object]]] = []
-        self._left = False
-
-    @property
-    def ended(self) -> bool:
-        """Whether no more bytes will come."""
-        return self._ended
-
-    def grew(self) -> None:
-        """More bytes, or more of the log, are on disk."""
-        with self._changed:
-            self._times += 1
-            self._changed.notify_all()
-
-    def end(self) -> None:
-        """No more bytes will come."""
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-    def ask(self, answer: Callable[[], object]) -> None:
-        """Have ``answer()`` called when the finaliser has looked at all that is on disk by now, or has left."""
-        with self._changed:
-            self._times += 1
-            if not self._left:
-                self._asking.append((self._times, answer))
-                self._changed.notify_all()
-                return
-        answer()
-
-    def leave(self) -> None:
-        """Answer whoever asks, now and later: the finaliser has come to its end."""
-        with self._changed:
-            self._left = True
-        self._answer(self._times)
-
-    def wait_for(self, more: Callable[[], bool], look: Callable[[], None]) -> None:
-        """Return when ``more()`` is true or no more bytes will come; ``look()`` is for whoever asks meanwhile."""
-        while True:
-            times = self._times
-            if more() or self._ended:
-                return
-            if self._asking:
-                look()
-                self._answer(times)
-            with self._changed:
-                self._changed.wait_for(lambda: self._ended or self._times != times)  # noqa: B023 - waits here
-
-    def _answer(self, times: int) -> None:
-        """Answer those who had asked by then."""
-        with self._changed:
-            now = [answer for asked, answer in self._asking if asked <= times]
-            self._asking = [later for later in self._asking if later[0] > times]
-        for answer in now:
-            answer()
-
-
-class Tail:
-    """Reads a file that grows, as a pipe: blocks at the end until more has come, and ends when it stopped growing."""
-
-    def __init__(self, path: Path, growth: Growth, look: Callable[[], None] = lambda: None) -> None:
-        self._file: BinaryIO = path.open("rb", buffering=0)
-        self._growth = growth
-        self._look = look
-        self._pending = b""
-
-    def read(self, size: int) -> bytes:
-        """Return up to ``size`` bytes; none only at the very end."""
-
-        def more() -> bool:
-            self._pending = self._file.read(size)
-            return bool(self._pending)
-
-        self._pending = b""
-        if not more():
-            self._growth.wait_for(more, self._look)
-            # The last bytes may have come just before the end was said.
-            if not self._pending:
-                more()
-        return self._pending
-
-    def close(self) -> None:
-        """Close the file; twice is fine."""
-        self._file.close()
 
 
 @dataclass(frozen=True)
 class Finished:
-    """What finalising found.
+    """The measures of a finished file.
 
-    ``duration`` is in seconds, ``zero_on_page`` the file's zero in ms on the page's clock, ``cuts`` the pauses,
-    ``tracks`` what is in the file and ``packets`` how many were written, by kind.
+    ``duration`` is in seconds, ``zero_on_page`` the start of the file in ms on the page's clock, ``cuts`` are the
+    pauses, ``tracks`` the tracks in the raw file, and ``packets`` the number of packets that were written, by kind.
     """
 
     duration: float
@@ -149,20 +55,21 @@ class Finished:
 
     @cached_property
     def clock(self) -> FileClock:
-        """Where in the file moments are, pauses cut out."""
+        """The clock that maps moments to times in the file, with pauses cut out."""
         return FileClock(self.cuts)
 
 
 @dataclass
 class Progress:
-    """What a running finaliser has seen so far: each track's last stamp, in ms; read by the spool's own thread.
+    """How far a running finalizer is; the spool's thread reads it.
 
-    ``came`` is called, in the finaliser's thread, when the first packet of a track was seen. ``outstanding`` is how
-    many pictures the recorder still had when the finaliser was asked last.
+    ``stamps`` has the last timestamp of each track, in ms. ``on_track`` is called, in the finalizer's thread, when the
+    first packet of a track has come. ``outstanding`` is the number of frames that the recorder still had when the
+    finalizer had last read everything on the disk.
     """
 
     stamps: dict[str, float] = field(default_factory=dict)
-    came: Callable[[], object] | None = None
+    on_track: Callable[[], object] | None = None
     outstanding: int | None = None
 
     @property
@@ -172,25 +79,31 @@ class Progress:
 
 
 def finalize(
-    raw: Path, log: Path, target: Path, *, frame_rate: int | None, growth: Growth, progress: Progress | None = None
+    raw: Path,
+    log: Path,
+    target: Path,
+    *,
+    frame_rate: int | None,
+    growing_file: GrowingFile,
+    progress: Progress | None = None,
 ) -> Finished:
-    """Copy ``raw`` to ``target`` with Duration, Cues and SeekHead; return when ``growth`` has ended and all is written.
+    """Copy ``raw`` to ``target`` with Duration, Cues and SeekHead; return when ``growing_file`` has ended.
 
-    Chrome fact 9: recorded in slices, ``raw`` has none of these.
-    ``log`` holds the mixer's ticks, one JSON object a line (see docs/protocol.md). ``frame_rate`` is None for sound
-    alone. Where ``raw`` stops in the middle of a block, what is whole is kept.
+    Chrome fact 9: ``raw``, which is recorded in slices, has none of these. ``log`` has the mixer's ticks, one JSON
+    object per line (see docs/protocol.md). ``frame_rate`` is None for an audio recording. If ``raw`` ends in the middle
+    of a block, everything before that block is copied.
 
-    Raises RecordingError when ``raw`` holds no packet at all, DiskFullError when there is no room.
+    Raises RecordingError if ``raw`` has no packet, DiskFullError if the disk is full.
     Source: Matroska, WebM.
     """
     progress = progress or Progress()
     copy: _Copy | None = None
 
-    def look() -> None:
+    def count_outstanding() -> None:
         if copy:
             progress.outstanding = copy.outstanding()
 
-    tail = Tail(raw, growth, look)
+    tail = TailReader(raw, growing_file, count_outstanding)
     step = 1000 / frame_rate if frame_rate else 0.0
     lines = Log(log, step)
     try:
@@ -203,24 +116,24 @@ def finalize(
             copy.run()
             finished = copy.finish()
     except (FFmpegError, EOFError) as error:
-        message = f"The recording at {raw} holds nothing that can be read ({error})."
+        message = f"The recording at {raw} contains nothing that can be read ({error})."
         raise recording_error(message) from error
     finally:
         tail.close()
         lines.close()
-    # What came may all have sounded before the first picture.
+    # All of the audio may be from before the first frame.
     if not finished.packets:
-        message = f"The recording at {raw} holds no sound and no picture."
+        message = f"The recording at {raw} contains no audio and no video."
         raise recording_error(message)
     return finished
 
 
 def copy_as_stamped(raw: Path, target: Path) -> Finished:
-    """Copy ``raw`` to ``target`` with Duration, Cues and SeekHead, every packet at its own time.
+    """Copy ``raw`` to ``target`` with Duration, Cues and SeekHead, and every packet with its own timestamp.
 
-    This is for a file of which nothing is known but its bytes. Where it stops in the middle, what is whole is kept.
+    This is for a file without a log. If it ends in the middle of a block, everything before that block is copied.
 
-    Raises RecordingError when ``raw`` holds no packet at all, DiskFullError when there is no room.
+    Raises RecordingError if ``raw`` has no packet, DiskFullError if the disk is full.
     """
     written: Counter[str] = Counter()
     ends: dict[str, float] = {}
@@ -246,10 +159,10 @@ def copy_as_stamped(raw: Path, target: Path) -> Finished:
                 written[source.type] += 1
                 ends[source.type] = at + duration
     except (FFmpegError, EOFError) as error:
-        message = f"The recording at {raw} holds nothing that can be read ({error})."
+        message = f"The recording at {raw} contains nothing that can be read ({error})."
         raise recording_error(message) from error
     if not written:
-        message = f"The recording at {raw} holds no sound and no picture."
+        message = f"The recording at {raw} contains no audio and no video."
         raise recording_error(message)
     return Finished(
         duration=max(ends.values()) / 1000,
@@ -265,7 +178,7 @@ def copy_as_stamped(raw: Path, target: Path) -> Finished:
 def _copied_streams(container: InputContainer, output: OutputContainer) -> dict[int, Stream]:
     """Add to ``output`` the streams that are copied, and return them by their index in ``container``."""
     return {
-        # Opaque: as it is. Else the encoder of its codec is asked for, which AV1 has not.
+        # Opaque copies the stream as it is. Otherwise PyAV looks for an encoder of its codec, and AV1 has none.
         stream.index: output.add_stream_from_template(stream, opaque=True)
         for stream in container.streams
         if stream.type in {"audio", "video"}
@@ -273,7 +186,7 @@ def _copied_streams(container: InputContainer, output: OutputContainer) -> dict[
 
 
 def _whole_packets(container: InputContainer) -> Iterator[Packet]:
-    """Yield the packets; where the file stops in the middle of a block, those before it."""
+    """Yield the packets; if the file ends in the middle of a block, those before it."""
     packets = container.demux()
     while True:
         try:
@@ -286,7 +199,7 @@ def _whole_packets(container: InputContainer) -> Iterator[Packet]:
 
 
 def _place(packet: Packet, at: int, duration: int, stream: Stream) -> None:
-    """Give a packet its time and duration, in ms, in another stream."""
+    """Put a packet into another stream, with its time and duration in ms."""
     packet.time_base = _MILLISECOND
     packet.pts = packet.dts = at
     packet.duration = duration
@@ -294,7 +207,7 @@ def _place(packet: Packet, at: int, duration: int, stream: Stream) -> None:
 
 
 class _Copy:
-    """One copy under way: packets in, packets out on the grid, sound shifted to match."""
+    """A copy in progress: video packets go onto the grid, and audio is shifted by the same amount."""
 
     def __init__(
         self,
@@ -318,10 +231,10 @@ class _Copy:
 
     def run(self) -> None:
         for packet in _whole_packets(self._container):
-            self._take(packet)
+            self._add(packet)
 
     def outstanding(self) -> int | None:
-        """Return how many pictures the mixer wrote before the recorder was stopped that have not come."""
+        """Return how many frames have not come that the mixer wrote before the recorder was stopped."""
         self._lines.read(self._grid)
         return self._grid.outstanding if self._grid else None
 
@@ -333,7 +246,7 @@ class _Copy:
         self._write_audio()
         zero_on_page = grid.zero_on_page if grid else None
         if zero_on_page is None:
-            # Without frames, or ticks to tell their time, the file begins when the recorder did.
+            # Without frames, or without ticks to time them, the file begins when the recorder did.
             zero_on_page = self._lines.started
         return Finished(
             duration=self._end / 1000,
@@ -345,18 +258,18 @@ class _Copy:
             packets=dict(self._packets_written),
         )
 
-    def _take(self, packet: Packet) -> None:
+    def _add(self, packet: Packet) -> None:
         if packet.pts is None or packet.size == 0 or packet.stream.index not in self._streams:
             return
         kind = packet.stream.type
         new = kind not in self._progress.stamps
         self._progress.stamps[kind] = _stamp(packet)
-        if new and self._progress.came:
-            self._progress.came()
+        if new and self._progress.on_track:
+            self._progress.on_track()
         if kind == "audio":
             self._audio.append(packet)
-            if len(self._audio) > _MOST_SOUND:
-                # Before the first picture, which is where the file begins.
+            if len(self._audio) > _MOST_WAITING_AUDIO:
+                # The file begins with the first frame, and this packet is from before it.
                 self._audio.popleft()
             if self._grid is None or self._grid.first is not None:
                 self._write_audio()
@@ -375,15 +288,15 @@ class _Copy:
         while self._audio:
             packet = self._audio.popleft()
             at = round(self._on_the_grid(_stamp(packet)))
-            # What sounded before the first picture is not part of the recording.
+            # Audio from before the first frame is not part of the recording.
             if at >= 0:
                 self._write(packet, max(at, self._last.get("audio", -1) + 1), packet.duration or 60)
 
     def _on_the_grid(self, stamp: float) -> float:
-        """Return where sound of this stamp belongs, in ms from the file's zero: with the picture it was made with."""
+        """Return where audio of this timestamp belongs, in ms from the file's zero: with the frame of the same time."""
         if self._grid is None:
             return stamp
-        at = stamp - self._grid.zero - RECORDER_SOUND_DELAY
+        at = stamp - self._grid.zero - RECORDER_AUDIO_DELAY
         return at + self._lines.excess(at, self._grid.zero_on_page or 0.0)
 
     def _write(self, packet: Packet, at: int, duration: int) -> None:
@@ -396,5 +309,5 @@ class _Copy:
 
 
 def _stamp(packet: Packet) -> float:
-    """Return when a packet was stamped, in ms from the recording's own zero."""
+    """Return the timestamp of a packet, in ms from the recording's own zero."""
     return float((packet.pts or 0) * (packet.time_base or _MILLISECOND) * 1000)

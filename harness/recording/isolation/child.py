@@ -1,6 +1,7 @@
-"""Start a Python of our own that reads media from elsewhere, within limits, and follow how much it has worked.
+"""Start a Python process that reads hostile media within limits, and bound the processor time that it uses.
 
-The asker makes a ``Child`` and waits with a ``CpuDeadline``; the child calls ``confine`` once everything is imported.
+The parent makes a ``Child``, or a ``ConnectedChild`` to exchange messages with, and waits with a ``CpuDeadline``. The
+child calls ``confine`` when everything is imported, and ``exit_with_parent`` if it has a connection.
 """
 
 from __future__ import annotations
@@ -8,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -21,18 +25,20 @@ from harness.errors import SetupError
 from harness.recording.files.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-# How much memory media may make the child allocate, in bytes, beyond what Python and its libraries take.
+# How many bytes the child may allocate in addition to those that Python and its libraries use.
 MEMORY: Final = 1_500_000_000
-# A linear-algebra library reserves memory for each of its threads, and takes one for each processor that it sees.
+# A linear-algebra library reserves memory for each of its threads, and starts one per processor.
 _ONE_THREAD: Final = dict.fromkeys(
     ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
 _PROGRAM: Final = "import sys; sys.path[:] = {path!r}; {program}"
-# A process that was killed ends in milliseconds, unless it waits for a disk that does not answer.
+# How much processor time, in seconds, a child may use until it is ready. Imports usually take half a second.
+_READY_WITHIN: Final = 60.0
+# A killed process ends in milliseconds, unless it waits for a disk that does not answer.
 _ENDS_WITHIN: Final = 5.0
-# How long, in seconds, a process may use no processor time at all; one that gets a twentieth still uses some.
+# How long, in seconds, a process may use no processor time at all. Even on a very busy machine it uses some.
 _STALLED: Final = 30.0
 _LOOK_EVERY: Final = 0.25
 _LONGEST_REASON: Final = 300
@@ -41,7 +47,7 @@ _LONGEST_REASON: Final = 300
 class Child:
     """A Python process that reads media: it runs ``program``, a line of Python, with this process's import path.
 
-    ``process`` is its Popen. Raises SetupError where it can't be started.
+    ``process`` is its Popen. Raises SetupError if it can't be started.
     """
 
     def __init__(
@@ -50,7 +56,7 @@ class Child:
         if not sys.executable:
             message = "The process that reads media can't be started: this Python does not know its own executable."
             raise SetupError(message)
-        # Importing ignores everything else that somebody may have put there.
+        # Python ignores other entries, such as numbers, that a program may have added.
         path = [os.fspath(entry) for entry in sys.path if isinstance(entry, str | os.PathLike)]
         self._errors = _scratch()
         try:
@@ -69,14 +75,14 @@ class Child:
             raise SetupError(message) from error
 
     def failed_to_start(self, why: str) -> SetupError:
-        """Return the error to raise for a child that never became ready; ``why`` is used where it left no reason."""
+        """Return the error for a child that never became ready; ``why`` is used if it wrote no reason."""
         return SetupError(
             f"The process that reads media, {sys.executable}, did not start: {self._reason() or why}. "
             "This concerns the installation, not the file: check it with 'harness doctor', or install the harness anew."
         )
 
     def end(self) -> None:
-        """Kill the process, which holds nothing; one that a dead disk keeps is not waited for."""
+        """Kill the process, which owns nothing; do not wait for one that hangs in a disk access."""
         self._close_errors()
         self.process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -87,7 +93,7 @@ class Child:
         if self._errors is None or self._errors.closed:
             return ""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            # A process whose connection has ended may still be writing why.
+            # A process that has closed its connection may still be writing the reason.
             self.process.wait(_ENDS_WITHIN)
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
@@ -98,8 +104,51 @@ class Child:
             self._errors.close()
 
 
+class ConnectedChild(Child):
+    """A ``Child`` with a connection to it: the number of its end is the program's first argument."""
+
+    def __init__(self, program: str) -> None:
+        self.connection, theirs = socket.socketpair()
+        try:
+            with theirs:
+                super().__init__(program, str(theirs.fileno()), pass_fds=[theirs.fileno()])
+        except SetupError:
+            self.connection.close()
+            raise
+
+    def deadline(self, seconds: float) -> CpuDeadline:
+        """Return a deadline that the process reaches when it has used this much processor time from now on."""
+        return CpuDeadline(self.process.pid, seconds)
+
+    def wait_until_ready(self, is_ready: Callable[[CpuDeadline], bool]) -> None:
+        """Return when ``is_ready`` is true, which receives the first message within a deadline.
+
+        ``is_ready`` may raise TimeoutError and ConnectionError. Raises SetupError, and ends the process, if it is not
+        ready.
+        """
+        try:
+            why = "" if is_ready(self.deadline(_READY_WITHIN)) else "it gave no reason"
+        except ConnectionError:
+            why = "it ended and gave no reason"
+        except TimeoutError:
+            why = "it was not ready in time"
+        except BaseException:
+            self.end()
+            raise
+        if why:
+            error = self.failed_to_start(why)
+            self.end()
+            raise error
+
+    def end(self) -> None:
+        """Kill the process, and close the connection."""
+        # In this order: a process that is alive when its connection ends may still remove its partial output.
+        super().end()
+        self.connection.close()
+
+
 class CpuDeadline:
-    """Limits how long a process may take by the processor time it uses, so that a busy machine fails nobody.
+    """Bounds the work of a process by the processor time that it uses, so that nothing fails on a busy machine.
 
     ``seconds`` is how much it may use from now on. A process that uses none at all for half a minute is late as well.
     """
@@ -116,7 +165,7 @@ class CpuDeadline:
         return time.monotonic() - self._began
 
     def wait(self) -> float:
-        """Return for how many seconds to wait before asking again; raises TimeoutError when the time is over."""
+        """Return for how many seconds to wait before the next call; raises TimeoutError when the time is used up."""
         now, used = time.monotonic(), self._cpu_time(self._last)
         if used > self._last:
             self._last, self._moved = used, now
@@ -128,20 +177,20 @@ class CpuDeadline:
         try:
             times = psutil.Process(self._pid).cpu_times()
         except psutil.Error:
-            # The process has ended, which its connection reports.
+            # The process has ended; its connection reports that.
             return last
         return float(times.user + times.system)
 
 
 def confine(*, files: int | None = None, seconds: float | None = None, writes: bool = False) -> None:
-    """Limit this process for good: to MEMORY bytes beyond what is in use now, no core file, and no file that grows.
+    """Limit this process for good: to MEMORY bytes more than now, no core file, and no writing to files.
 
     ``files`` is how many files may be open, ``seconds`` how much processor time may be used since the process started.
-    ``writes`` lets files grow.
+    ``writes`` allows writing to files.
     """
-    # Ctrl-C is for the program that asks.
+    # The parent handles Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Linux counts what is writable and private; where psutil does not tell it, libraries are part of the limit.
+    # Linux counts writable private memory. Where psutil does not report it, libraries are part of the limit.
     in_use: int = getattr(psutil.Process().memory_info(), "data", 0)
     _limit(resource.RLIMIT_DATA, in_use + MEMORY)
     _limit(resource.RLIMIT_CORE, 0)
@@ -154,15 +203,32 @@ def confine(*, files: int | None = None, seconds: float | None = None, writes: b
         _limit(resource.RLIMIT_CPU, max(1, round(seconds)))
 
 
+def exit_with_parent(connection: int, clean_up: Callable[[], object] = lambda: None) -> None:
+    """Exit as soon as the parent has closed its end of the connection, even while a decoder never returns.
+
+    ``connection`` is the number of this process's end; ``clean_up`` is called first.
+    """
+
+    def watch() -> None:
+        closed = select.poll()
+        # poll() always reports a hang-up, so no event has to be asked for.
+        closed.register(connection, 0)
+        closed.poll()
+        clean_up()
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _limit(what: int, most: int) -> None:
-    """Set a limit that can't be raised again; a lower one that is in force stays."""
+    """Set a limit that can't be raised again; a lower existing limit stays."""
     _, hard = resource.getrlimit(what)
     most = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(what, (most, most))
 
 
 def _scratch() -> IO[Any] | None:
-    """Return a file for what the process complains of; None where there is no room for one."""
+    """Return a file for the error output of the process; None if the disk is full."""
     try:
         return tempfile.TemporaryFile()
     except OSError:

@@ -1,7 +1,7 @@
-"""Have work on media from elsewhere done in a confined process of its own, which ends with the process that asked.
+"""Run a task on hostile media in a confined process, which ends together with its parent.
 
-The two talk over a socket, a line of JSON a message. The first message tells what to do, and ``done`` or ``failed`` is
-the last one.
+The two exchange messages over a socket, one line of JSON each. The first message defines the task, and ``done`` or
+``failed`` is the last one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import select
 import socket
 import sys
 import threading
@@ -19,8 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from av.error import FFmpegError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.errors import SetupError
-from harness.recording.isolation.child import Child, CpuDeadline, confine
+from harness.recording.isolation.child import ConnectedChild, CpuDeadline, confine, exit_with_parent
 from harness.recording.timeline import Moment, Words
 
 if TYPE_CHECKING:
@@ -28,10 +26,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-# How many files may be open: two media, and what Python itself needs.
+# How many files may be open: two media files, and those that Python itself needs.
 _FILES: Final = 64
-# How much processor time the process may take to start, and for what it does between two messages, in seconds.
-_STARTS_WITHIN: Final = 60.0
+# How much processor time, in seconds, the process may use between two messages.
 _SILENT_FOR: Final = 60.0
 # In bytes.
 _LONGEST_MESSAGE: Final = 65_536
@@ -40,7 +37,7 @@ _PROGRAM: Final = "from harness.recording.isolation.task_process import main; ma
 
 
 class Failure(BaseModel):
-    """Why the work failed: ``number`` is an errno where the system refused something."""
+    """The reason why a task failed; ``number`` is the errno of a system error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,8 +49,8 @@ class Failure(BaseModel):
 class Message(BaseModel):
     """A message of the process.
 
-    ``length`` is how long the file says that it lasts, ``at`` how far the work is, ``silence`` where silence was put
-    in, and how much; all are in seconds.
+    ``length`` reports the length of the file in ``seconds``, ``at`` the progress, and ``silence`` that ``seconds`` of
+    silence were inserted ``at`` a time.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,109 +62,94 @@ class Message(BaseModel):
 
 
 class CrashedError(Exception):
-    """The process ended, or said what it never says, before it was done."""
+    """The process ended, or sent an invalid message, before it was done."""
 
 
 class StuckError(Exception):
-    """The process said nothing for too long."""
+    """The process worked for too long without a message."""
 
 
 class TaskProcess:
-    """A confined process that calls ``task``, as "module:function", with a request; a context manager, which ends it.
+    """A confined process that calls ``task``, named "module:function", with a request; leaving the context ends it.
 
-    The function gets the request and a function to send messages with. If this process ends first, the confined one
+    The function gets the request and a function that sends messages. If the parent ends first, the confined process
     removes ``partial``, the file that it writes.
 
-    Raises SetupError on entering where the process can't be started.
+    Raises SetupError on entering if the process can't be started.
     """
 
     def __init__(self, task: str, request: dict[str, Any], *, partial: Path) -> None:
-        self._order = {"task": task, "request": request, "partial": os.fsencode(partial).hex()}
+        self._task = {"task": task, "request": request, "partial": os.fsencode(partial).hex()}
         self._rest = b""
 
     def __enter__(self) -> Self:
         """Start the process, and return when it is ready."""
-        self._line, theirs = socket.socketpair()
-        try:
-            with theirs:
-                self._child = Child(_PROGRAM, str(theirs.fileno()), pass_fds=[theirs.fileno()])
-        except SetupError:
-            self._line.close()
-            raise
-        try:
-            self._line.sendall(json.dumps(self._order).encode() + b"\n")
-            self._receive(_STARTS_WITHIN)
-        except (CrashedError, StuckError, OSError) as error:
-            failure = self._child.failed_to_start("it was not ready in time")
-            self._end()
-            raise failure from error
-        except BaseException:
-            self._end()
-            raise
+        self._child = ConnectedChild(_PROGRAM)
+        self._child.wait_until_ready(self._is_ready)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the process, whatever it does."""
-        self._end()
+        """End the process at once."""
+        self._child.end()
 
     def messages(self) -> Iterator[Message]:
-        """Yield what the process says, up to ``done`` or ``failed``.
+        """Yield the messages of the process, up to ``done`` or ``failed``.
 
-        Raises CrashedError where it ends before, and StuckError where it works for a minute without a message.
+        Raises CrashedError if it ends before, and StuckError if it works for a minute without a message.
         """
         while True:
-            message = self._receive(_SILENT_FOR)
+            deadline = self._child.deadline(_SILENT_FOR)
+            try:
+                message = self._receive(deadline)
+            except TimeoutError as error:
+                problem = f"the decoder makes no progress, after {deadline.elapsed:.0f} s"
+                raise StuckError(problem) from error
+            except OSError as error:
+                raise CrashedError(_CRASHED) from error
             yield message
             if message.kind in {"done", "failed"}:
                 return
 
-    def _receive(self, seconds: float) -> Message:
-        deadline = CpuDeadline(self._child.process.pid, seconds)
+    def _is_ready(self, deadline: CpuDeadline) -> bool:
+        self._child.connection.sendall(json.dumps(self._task).encode() + b"\n")
+        return self._receive(deadline).kind == "ready"
+
+    def _receive(self, deadline: CpuDeadline) -> Message:
+        """Return the next message; raises TimeoutError, and ConnectionError if the process ends or sends rubbish."""
         while b"\n" not in self._rest:
+            self._child.connection.settimeout(deadline.wait())
             try:
-                self._line.settimeout(deadline.wait())
-            except TimeoutError as error:
-                problem = f"the decoder makes no progress, after {deadline.elapsed:.0f} s"
-                raise StuckError(problem) from error
-            try:
-                piece = self._line.recv(_LONGEST_MESSAGE)
+                piece = self._child.connection.recv(_LONGEST_MESSAGE)
             except TimeoutError:
                 continue
-            except OSError as error:
-                raise CrashedError(_CRASHED) from error
             self._rest += piece
             if not piece or (b"\n" not in self._rest and len(self._rest) > _LONGEST_MESSAGE):
-                raise CrashedError(_CRASHED)
+                raise ConnectionError
         line, self._rest = self._rest.split(b"\n", 1)
         try:
             return Message.model_validate_json(line)
         except ValidationError as error:
-            raise CrashedError(_CRASHED) from error
-
-    def _end(self) -> None:
-        # While it lives the end of the connection would make it remove what it wrote.
-        self._child.end()
-        self._line.close()
+            raise ConnectionError from error
 
 
 def main() -> None:
-    """Do what the first message asks for; it comes through the connection whose number is the first argument."""
-    line = socket.socket(fileno=int(sys.argv[1]))
-    order = json.loads(line.makefile("rb").readline())
+    """Run the task of the first message, which comes through the connection whose number is the first argument."""
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    order = json.loads(connection.makefile("rb").readline())
     partial = Path(os.fsdecode(bytes.fromhex(order["partial"])))
-    threading.Thread(target=_end_with, args=(line.fileno(), partial), daemon=True).start()
+    exit_with_parent(connection.fileno(), lambda: partial.unlink(missing_ok=True))
     module, _, name = order["task"].partition(":")
     task = getattr(importlib.import_module(module), name)
     confine(files=_FILES, writes=True)
 
     def send(message: Message) -> None:
-        line.sendall(message.model_dump_json(exclude_defaults=True).encode() + b"\n")
+        connection.sendall(message.model_dump_json(exclude_defaults=True).encode() + b"\n")
 
     send(Message(kind="ready"))
     send(_outcome(task, order["request"], send))
-    # Until the file has its name, it is removed where the other process ends.
+    # The parent still has to rename the file. If it ends before, the file is removed.
     threading.Event().wait()
 
 
@@ -182,10 +164,10 @@ def _outcome(
         failure = Failure(kind="memory")
     except OSError as error:
         failure = Failure(kind="system", number=error.errno, message=_short(error.strerror or error))
-    # PyAV raises a ValueError for text that is none, and for a layout of channels that there is not.
+    # PyAV raises ValueError for text that is not UTF-8, and for an unknown channel layout.
     except (FFmpegError, ValueError) as error:
         failure = Failure(kind="file", message=_short(getattr(error, "strerror", error)))
-    except Exception as error:  # noqa: BLE001 - a fault of ours is reported as one, and is no fault of the file
+    except Exception as error:  # noqa: BLE001 - a fault of the harness is reported as one
         failure = Failure(kind="fault", message=type(error).__name__)
     else:
         return Message(kind="done")
@@ -194,13 +176,3 @@ def _outcome(
 
 def _short(reason: object) -> str:
     return str(reason).encode(errors="replace").decode()[:500]
-
-
-def _end_with(line: int, partial: Path) -> None:
-    """End when the other end of the connection is gone, also in the middle of a file that never ends."""
-    watch = select.poll()
-    # That nobody is there is reported without being asked for.
-    watch.register(line, 0)
-    watch.poll()
-    partial.unlink(missing_ok=True)
-    os._exit(0)

@@ -1,10 +1,9 @@
-"""A recording's folder in the spool: what lies there, and how it becomes a file with its manifest.
+"""The folder of one recording in the spool: its files, its lock and its facts.
 
-A folder holds a lock, ``recording.json`` (the facts), ``raw.webm``, ``log.jsonl``, ``stats.jsonl`` and, when it is
-finished, ``finished/``.
-The raw bytes go when the finished file is safe on the disk and has been read back; until then they are what counts.
-What is on disk is all there is to know, so finishing a recording that just ended and one that somebody's crash left
-behind is the same.
+A folder holds a lock, ``recording.json`` (the facts), ``raw.webm``, ``log.jsonl``, ``stats.jsonl`` and, once the
+recording is finished, ``finished/``. The raw bytes are removed when the finished file is safe on the disk and has been
+read back; until then they are the recording. Everything that is known is stored here, so a recording that has just
+ended is finished in the same way as one that a crash left.
 """
 
 from __future__ import annotations
@@ -12,33 +11,22 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import json
 import os
 import shutil
 import threading
 from collections import Counter
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from harness.errors import ConfigError, recording_error, spool_error
-from harness.recording.config import RecordConfig, Recorder
+from harness.errors import recording_error, spool_error
+from harness.recording.config import Recorder
 from harness.recording.files.disk import room_for
 from harness.recording.files.formats import open_media
-from harness.recording.files.names import safe_stem
-from harness.recording.finalize.tick_log import EventLine, MemberLine, RecorderLine, TicksLine, WholeLines, parse_line
-from harness.recording.recording import (
-    LARGEST_MANIFEST,
-    SUFFIX,
-    Manifest,
-    Recording,
-    finite,
-    manifest_of,
-    sha256_of,
-    statistics_of,
-)
-from harness.recording.timeline import LONGEST_TEXT, Event, Member, Moment, Name, Pixels, Text, Timeline, timeline_from
+from harness.recording.files.names import SUFFIX, manifest_of, safe_stem, statistics_of
+from harness.recording.finalize.tick_log import RecorderLine, TicksLine, WholeLines, parse_line
+from harness.recording.manifest import finite
+from harness.recording.timeline import Moment, Name, Pixels, Text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,18 +38,17 @@ FOLDER_MODE: Final = 0o700
 _TRIES: Final = 100
 _BETWEEN_TRIES: Final = 0.01
 _BREATH: Final = threading.Event()
-_TIME: Final = TypeAdapter[float](Moment)
 _NO_SYNC_OF_FOLDERS: Final = {errno.EINVAL, errno.ENOTSUP}
 
 
 class Facts(BaseModel):
-    """What is known of a recording when it begins.
+    """The facts about a recording that are known when it begins.
 
-    ``clock_offset`` is room time minus page time and ``clock_error`` how far that may be wrong, ``wall_offset`` is
-    Unix time minus room time; all in ms. ``stem`` is the file's name, made safe.
+    ``clock_offset`` is room time minus page time, ``clock_error`` the largest possible error of that, and
+    ``wall_offset`` Unix time minus room time; all in ms. ``stem`` is the file's name, made safe.
     """
 
-    # Another version may know more; what is here has to fit into a manifest.
+    # Another version may write more fields.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: Text
@@ -98,25 +85,25 @@ class Folder:
         self.results = path / "finished"
 
     def foreign(self, *stems: str) -> list[Path]:
-        """Return what lies here and is not a recording's; the finished file has one of these names."""
+        """Return the files here that do not belong to a recording; ``stems`` are the finished file's possible names."""
         ours = {path for name, path in vars(self).items() if name != "path"}
         ours |= {path for stem in stems for path in _result_files(self.finished(stem))}
         found = [*self.path.iterdir(), *(self.results.iterdir() if self.results.is_dir() else ())]
         return sorted(path for path in found if path not in ours)
 
     def finished(self, stem: str) -> Path:
-        """Return where the finished file goes: apart, since people choose its name, even "recording" or "raw"."""
+        """Return the path of the finished file: in a folder of its own, since its name may be "recording" or "raw"."""
         return self.results / f"{stem}{SUFFIX}"
 
     def hold(self, *, new: bool = False) -> BinaryIO:
-        """Take the lock until what is returned is closed; ``new`` makes it where there is none.
+        """Lock the folder and return the lock, which is held until it is closed; ``new`` creates its file.
 
-        Raises BlockingIOError when somebody else holds it, FileNotFoundError when it, or the folder, is gone.
+        Raises BlockingIOError if another process holds it, FileNotFoundError if it does not exist.
         """
         lock = self.lock.open("ab" if new else "r+b")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever held it may have removed the folder, and its owner made it again, before the lock was given up.
+            # Another process may have removed the folder, and a third one made it again, while this one was waiting.
             if not os.path.samestat(os.fstat(lock.fileno()), self.lock.stat()):
                 raise FileNotFoundError(self.lock)
         except OSError:
@@ -125,9 +112,9 @@ class Folder:
         return lock
 
     def make(self) -> BinaryIO:
-        """Make the folder and return its lock; raises RecordingError where it would lie elsewhere."""
+        """Make the folder and return its lock; raises RecordingError if the spool is a link to another place."""
         if self.path.parent.is_symlink():
-            message = f"{self.path.parent} is a link, and recordings would lie elsewhere; remove it."
+            message = f"{self.path.parent} is a link, so recordings would be stored in another place; remove it."
             raise spool_error(message)
         for _ in range(_TRIES):
             # What ``parents`` makes has the mode that the umask gives.
@@ -136,7 +123,7 @@ class Folder:
             try:
                 return self.hold(new=True)
             except (BlockingIOError, FileNotFoundError):
-                # Another process that recovers looks into it just now, finds nothing, and removes it.
+                # Another process looks for recordings to recover just now, finds none here, and removes the folder.
                 _BREATH.wait(_BETWEEN_TRIES)
             except OSError:
                 with contextlib.suppress(OSError):
@@ -146,10 +133,10 @@ class Folder:
         raise spool_error(message)
 
     def remove(self, *stems: str) -> list[Path]:
-        """Remove what the recording has left, and the folder, whose lock is held; return what is not a recording's.
+        """Remove the recording's files and the folder, whose lock is held; return the files that are not a recording's.
 
-        ``stems`` are the names that the finished file may have here. Foreign files stay, and the folder with them. The
-        lock is removed last, so that nobody takes up what is half gone.
+        ``stems`` are the possible names of the finished file. Foreign files stay, and the folder with them. The lock is
+        removed last, so that no other process recovers a folder that is half removed.
         """
         foreign = self.foreign(*stems)
         if any(path.parent == self.results for path in foreign):
@@ -162,13 +149,13 @@ class Folder:
             if name not in {"path", "results", "lock"}:
                 path.unlink(missing_ok=True)
         self.lock.unlink()
-        # A recording that has only just made the folder may be making it anew.
+        # Another recording may have put its lock there again.
         with contextlib.suppress(OSError):
             self.path.rmdir()
         return foreign
 
     def copy(self, finished: Path) -> Path:
-        """Return a second name of the finished file, or where the disk knows no such thing, a copy of it."""
+        """Return a hard link to the finished file, or a copy of it if the disk has no hard links."""
         self.copied.unlink(missing_ok=True)
         try:
             self.copied.hardlink_to(finished)
@@ -182,7 +169,7 @@ class Folder:
         return self.copied
 
     def write_facts(self, facts: Facts) -> None:
-        """Write the facts so that a power cut leaves all of them, and the folder with them, or none."""
+        """Write the facts so that a power cut leaves either all of them or none."""
         with room_for("the facts of a recording", self.facts), self.facts_part.open("x", encoding="utf-8") as file:
             file.write(facts.model_dump_json())
             file.flush()
@@ -192,7 +179,7 @@ class Folder:
             _sync_folder(folder)
 
     def read_facts(self) -> Facts:
-        """Return the facts; raises RecordingError when they are missing or damaged."""
+        """Return the facts; raises RecordingError if they are missing or damaged."""
         try:
             return Facts.model_validate_json(self.facts.read_bytes())
         except (OSError, ValidationError) as error:
@@ -200,9 +187,9 @@ class Folder:
             raise recording_error(message) from error
 
     def has_times(self, facts: Facts) -> bool:
-        """Return whether the log places the raw bytes in time: by ticks, or by its start where there is no video.
+        """Return whether the log has times for the raw bytes: those of ticks, or without video that of its start.
 
-        A log without damage that ended before its first ticks does so as well as it can.
+        This is also true for an undamaged log that ended before its first ticks.
         """
         kind = TicksLine if facts.frame_rate else RecorderLine
         good = False
@@ -221,62 +208,16 @@ class Folder:
         return good and not lines.skipped
 
     def name(self, facts: Facts) -> Path:
-        """Give the finalised file its name, and return where it is."""
+        """Give the finished file its name, and return its path."""
         path = self.finished(facts.stem)
         path.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
         self.partial.rename(path)
         return path
 
-    def describe(self, facts: Facts, finished: Finished, recovered: str | None, *, timed: bool = True) -> Manifest:
-        """Write the manifest of the file that has its name; ``recovered`` says why nobody stopped it.
-
-        Without ``timed`` the file has the times of its raw bytes, and the log does not belong to it.
-        """
-        path = self.finished(facts.stem)
-        manifest_of(path).unlink(missing_ok=True)
-        zero = (finished.zero_on_page or 0.0) + facts.clock_offset if timed else None
-        contents = _LogContents(self.log, zero, finished)
-        lost = [*contents.notes, *self._write_statistics(statistics_of(path), zero, finished)]
-        if recovered is not None:
-            recovered = "; ".join((recovered, *lost))[:LONGEST_TEXT]
-        else:
-            contents.events += [Event(at=finished.duration, event="alarm", message=note) for note in lost]
-        manifest = self._manifest(path, facts, contents, recovered).within_size()
-        manifest.write(manifest_of(path))
-        return manifest
-
-    def _write_statistics(self, target: Path, zero_ms: float | None, finished: Finished) -> list[str]:
-        """Write WebRTC's statistics, where there are any, with their times in the file; return what was lost of them.
-
-        Where ``zero_ms`` is not known the first line has the time 0.
-        """
-        unreadable = 0
-        try:
-            if not self.statistics.exists() or not self.statistics.stat().st_size:
-                return []
-            with self.statistics.open("rb") as source, target.open("w", encoding="utf-8") as file:
-                lines = WholeLines(source)
-                for line in lines:
-                    fields = _statistics_line(line)
-                    if fields is None:
-                        unreadable += 1
-                        continue
-                    time = fields.pop("time")
-                    zero_ms = time if zero_ms is None else zero_ms
-                    at = round(finished.clock.place((time - zero_ms) / 1000), 4)
-                    file.write(json.dumps({"at": at, **fields}, separators=(",", ":")) + "\n")
-                unreadable += lines.skipped
-        except OSError as error:
-            # A recording without statistics is worth more than none.
-            with contextlib.suppress(OSError):
-                target.unlink(missing_ok=True)
-            return [f"its statistics are lost: {error.strerror}"]
-        return _unreadable(unreadable, "statistics")
-
     def settle(self, facts: Facts, finished: Finished, cancelled: threading.Event) -> None:
-        """Make the finished file safe, read it back, and only then remove the raw bytes.
+        """Sync the finished file to the disk, read it back, and only then remove the raw bytes.
 
-        Raises RecordingError, and removes nothing, when what is read back is not what was written.
+        Raises RecordingError, and removes nothing, if the file does not have as many packets as were written.
         """
         path = self.finished(facts.stem)
         _sync(path)
@@ -290,131 +231,18 @@ class Folder:
                 if packet.size:
                     packets[packet.stream.type] += 1
         if packets != Counter(finished.packets):
-            message = f"{path} was read back with {dict(packets)} packets where {finished.packets} were written."
+            message = f"{path} was read back with {dict(packets)} packets instead of {finished.packets}."
             raise recording_error(f"{message} The raw bytes stay at {self.raw}.")
         self.raw.unlink(missing_ok=True)
 
-    def _manifest(self, path: Path, facts: Facts, contents: _LogContents, recovered: str | None) -> Manifest:
-        config = _config_of(facts)
-        finished, zero = contents.finished, contents.zero
-        recording = Recording(
-            id=facts.id,
-            path=path,
-            manifest=manifest_of(path),
-            participant=facts.participant,
-            recorder=facts.recorder,
-            type=config.record_type,
-            mime_type=facts.mime_type,
-            codec=config.codec if facts.frame_rate else "opus",
-            width=facts.width,
-            height=facts.height,
-            frame_rate=facts.frame_rate,
-            duration=round(finished.duration, 3),
-            size=path.stat().st_size,
-            sha256=sha256_of(path),
-            started_at=_wall((zero or 0.0) + facts.wall_offset),
-            recovered=recovered,
-        )
-        timeline = contents.timeline()
-        return Manifest(
-            recording=recording,
-            room=facts.room or None,
-            config=facts.config,
-            versions=facts.versions,
-            timeline=timeline,
-            ticks=finished.ticks,
-            ticks_missed=finished.ticks_missed,
-            zero_ms=None if zero is None else round(zero, 3),
-            clock_error_ms=round(facts.clock_error, 3),
-            wall_seconds=_wall_seconds(contents.states),
-            alarms=tuple(event.message or "" for event in timeline.events if event.event == "alarm"),
-        )
-
-
-class _LogContents:
-    """The events, members and recorder states in a log; ``zero`` is the file's zero in ms on the room's clock, or None.
-
-    ``events`` have times of the file, ``states`` are MediaRecorder's, with page times in ms. ``notes`` count the lines
-    that could not be read. Without ``zero`` nothing is read.
-    """
-
-    def __init__(self, log: Path, zero: float | None, finished: Finished) -> None:
-        self.zero = zero
-        self.finished = finished
-        self.events: list[Event] = []
-        self.states: list[tuple[str, float]] = []
-        self.notes: list[str] = []
-        self._members: dict[str, Member] = {}
-        if zero is not None:
-            self._read(log, zero)
-
-    def timeline(self) -> Timeline:
-        """Return the timeline, with a pause for each cut."""
-        pauses = [
-            Event(at=round(cut.at, 4), event="pause", seconds=round(cut.seconds, 4)) for cut in self.finished.cuts
-        ]
-        # A participant that only the page saw has no marker, and is a member all the same.
-        present = {event.participant or "" for event in self.events if event.event == "join"}
-        members = tuple(self._members.get(name, Member(name=name)) for name in sorted(present))
-        return timeline_from([*self.events, *pauses], members)
-
-    def _read(self, log: Path, zero: float) -> None:
-        unreadable = dropped = 0
-        # As many bytes as a manifest can hold.
-        left = LARGEST_MANIFEST
-        with log.open("rb") as file:
-            lines = WholeLines(file)
-            for text in lines:
-                match parse_line(text):
-                    case MemberLine(member=member):
-                        self._members[member.name] = member
-                    case RecorderLine(recorder=state, time=time):
-                        self.states.append((state, time))
-                    case EventLine(time=time, event=event):
-                        left -= len(text)
-                        if left < 0:
-                            dropped += 1
-                            continue
-                        at = round(self.finished.clock.place((time - zero) / 1000), 4)
-                        self.events.append(event.model_copy(update={"at": at}))
-                    case None:
-                        unreadable += 1
-            unreadable += lines.skipped
-        self.notes += _unreadable(unreadable, "log")
-        if dropped:
-            self.notes.append(f"the manifest has no room for {dropped} more events")
-
 
 def _result_files(path: Path) -> tuple[Path, Path, Path]:
-    """Return what belongs to a finished file."""
+    """Return the files of a finished recording."""
     return path, manifest_of(path), statistics_of(path)
 
 
-def _unreadable(lines: int, of: str) -> list[str]:
-    """Return a note of how many lines of a file could not be read; none for no line."""
-    return [f"{lines} {'line' if lines == 1 else 'lines'} of its {of} could not be read"] if lines else []
-
-
-def _statistics_line(line: bytes) -> dict[str, Any] | None:
-    """Return a line of statistics, which has a time, or None for one that can't be read."""
-    try:
-        fields = json.loads(line)
-        return {**fields, "time": _TIME.validate_python(fields["time"])} if isinstance(fields, dict) else None
-    # A ValidationError is a ValueError as well.
-    except (ValueError, KeyError, RecursionError):
-        return None
-
-
-def _config_of(facts: Facts) -> RecordConfig:
-    """Return the configuration; where another version wrote one that this one does not know, what the facts say."""
-    try:
-        return RecordConfig.from_page(facts.config)
-    except (ConfigError, TypeError):
-        return RecordConfig(record_type="video" if facts.frame_rate else "audio")
-
-
 def _sync(path: Path) -> None:
-    """Wait until a file, or a folder's list of files, is on the disk."""
+    """Wait until a file, or a folder's list of files, is stored on the disk."""
     file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)
@@ -423,29 +251,9 @@ def _sync(path: Path) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    """Wait until a folder's list of files is on the disk, where the file system can do that."""
+    """Wait until a folder's list of files is stored on the disk, if the file system can do that."""
     try:
         _sync(path)
     except OSError as error:
         if error.errno not in _NO_SYNC_OF_FOLDERS:
             raise
-
-
-def _wall_seconds(states: list[tuple[str, float]]) -> float | None:
-    """Return how long MediaRecorder ran, by (state, page time in ms); None where nobody stopped it."""
-    if not states or states[-1][0] != "stopped":
-        return None
-    running, ran = 0.0, 0.0
-    for state, at in states:
-        if running:
-            ran += at - running
-        running = at if state in {"started", "resumed"} else 0.0
-    return round(ran / 1000, 3)
-
-
-def _wall(milliseconds: float) -> str:
-    try:
-        return datetime.fromtimestamp(milliseconds / 1000, tz=UTC).isoformat(timespec="milliseconds")
-    except (OverflowError, ValueError, OSError):
-        # No calendar counts as far; facts that are damaged may say so.
-        return datetime.fromtimestamp(0, tz=UTC).isoformat(timespec="milliseconds")

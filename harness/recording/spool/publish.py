@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import recording_error
 from harness.recording.files.disk import room_for
-from harness.recording.files.names import reserve
-from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of, statistics_of
+from harness.recording.files.names import manifest_of, reserve, statistics_of
+from harness.recording.recording import Recording, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from harness.recording.manifest import Manifest
 
 
 def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> Recording:

@@ -14,9 +14,11 @@ from harness.errors import ConfigError, DiskFullError, RecordingError, recording
 from harness.recording.config import Codec, FrameRate
 from harness.recording.files.disk import stored_bytes
 from harness.recording.files.formats import open_media
-from harness.recording.files.names import safe_stem
-from harness.recording.finalize.copy import Growth, copy_as_stamped, finalize
-from harness.recording.recording import SUFFIX, Manifest, manifest_of
+from harness.recording.files.names import SUFFIX, manifest_of, safe_stem
+from harness.recording.finalize.copy import copy_as_stamped, finalize
+from harness.recording.finalize.growing_file import GrowingFile
+from harness.recording.manifest import Manifest
+from harness.recording.spool.describe import describe
 from harness.recording.spool.folder import FOLDER, Facts, Folder
 from harness.recording.spool.publish import publish
 
@@ -157,7 +159,11 @@ def _publish(folder: Folder, recordings: Path) -> Recording:
         # While the raw bytes are there, nobody has read the finished file back.
         try:
             finished = finalize(
-                folder.raw, folder.log, folder.partial, frame_rate=facts.frame_rate, growth=Growth(ended=True)
+                folder.raw,
+                folder.log,
+                folder.partial,
+                frame_rate=facts.frame_rate,
+                growing_file=GrowingFile(ended=True),
             )
         except DiskFullError:
             raise
@@ -173,7 +179,7 @@ def _publish_described(
     folder: Folder, facts: Facts, finished: Finished, reason: str, recordings: Path, *, timed: bool = True
 ) -> Recording:
     path = folder.name(facts)
-    manifest = folder.describe(facts, finished, reason, timed=timed)
+    manifest = describe(folder, facts, finished, reason, timed=timed)
     folder.settle(facts, finished, threading.Event())
     return publish(manifest, path, recordings)
 

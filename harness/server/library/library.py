@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import ConfigError, recording_error
 from harness.recording.files.disk import file_failure
+from harness.recording.files.names import MANIFEST_SUFFIX, SUFFIX, recording_of
 from harness.recording.files.text import printable
-from harness.recording.recording import MANIFEST_SUFFIX, SUFFIX, Manifest, recording_of
+from harness.recording.manifest import Manifest
 from harness.server.library.item import Item
 from harness.server.library.summaries import ReportSummary, Summaries
 from harness.server.private_paths import without_folders

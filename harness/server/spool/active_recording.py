@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from harness.recording.finalize.copy import Finished, Growth, Progress
-    from harness.recording.recording import Manifest, Recording
+    from harness.recording.finalize.copy import Finished, Progress
+    from harness.recording.finalize.growing_file import GrowingFile
+    from harness.recording.manifest import Manifest
+    from harness.recording.recording import Recording
     from harness.recording.spool.folder import Facts, Folder
     from harness.server.spool.open_folder import OpenFolder
 
@@ -106,9 +108,9 @@ class ActiveRecording:
         return self._settling.manifest if self._settling else None
 
     @property
-    def growth(self) -> Growth:
+    def growing_file(self) -> GrowingFile:
         """Tells the finalizer of more bytes."""
-        return self._finalizer.growth
+        return self._finalizer.growing_file
 
     @property
     def progress(self) -> Progress:
@@ -146,19 +148,19 @@ class ActiveRecording:
                     data = data[self._files.raw.write(data) :]
             self.size = self._files.raw.tell()
             self.chunks += 1
-        self.growth.grew()
+        self.growing_file.grew()
 
     def add_ticks(self, first: int, written: list[float | None]) -> None:
         """Store the times of the mixer's ticks; the finalizer waits for them."""
         self.log.add_ticks(first, written)
-        self.growth.grew()
+        self.growing_file.grew()
 
     def stop_accepting(self) -> None:
         """Accept no more bytes from now on. Calling it twice is fine."""
         with self._writing:
             if self.state == "recording":
                 self.state = "ending"
-            self.growth.end()
+            self.growing_file.end()
 
     def check_disk(self, headroom: Headroom) -> str | None:
         """Return a warning, once, when the disk has little room left; raises DiskFullError when it must end."""

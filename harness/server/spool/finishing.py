@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.errors import HarnessError, recording_error
 from harness.recording.files.disk import file_failure
-from harness.recording.finalize.copy import Finished, Growth, Progress, finalize
+from harness.recording.finalize.copy import Finished, Progress, finalize
+from harness.recording.finalize.growing_file import GrowingFile
+from harness.recording.spool.describe import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.recording.recording import Manifest
+    from harness.recording.manifest import Manifest
     from harness.recording.spool.folder import Facts, Folder
 
 
@@ -23,8 +25,8 @@ class Finalizer:
     """
 
     def __init__(self, folder: Folder, facts: Facts, on_track: Callable[[], None]) -> None:
-        self.growth = Growth()
-        self.progress = Progress(came=on_track)
+        self.growing_file = GrowingFile()
+        self.progress = Progress(on_track=on_track)
         self._folder = folder
         self._frame_rate = facts.frame_rate
         self._outcome: Finished | Exception = recording_error(f"The recording {facts.id} was not finalized.")
@@ -50,13 +52,13 @@ class Finalizer:
                 folder.log,
                 folder.partial,
                 frame_rate=self._frame_rate,
-                growth=self.growth,
+                growing_file=self.growing_file,
                 progress=self.progress,
             )
         except Exception as error:  # noqa: BLE001 - raised again for the caller that asks for the file
             self._outcome = error
         finally:
-            self.growth.leave()
+            self.growing_file.leave()
 
 
 class Settling:
@@ -104,7 +106,7 @@ class Settling:
 
     def _run(self) -> None:
         try:
-            self.manifest = self._folder.describe(self._facts, self.finished, self._reason)
+            self.manifest = describe(self._folder, self._facts, self.finished, self._reason)
             self._described.set()
             self._folder.settle(self._facts, self.finished, self._cancelled)
             self.state = "cancelled" if self._cancelled.is_set() else "safe"

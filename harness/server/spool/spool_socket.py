@@ -286,7 +286,7 @@ async def _wait_for_finalizer(active: ActiveRecording) -> None:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(looked.set)
 
-    active.growth.ask(set_looked)
+    active.growing_file.call_when_read(set_looked)
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(looked.wait(), _LOOKS_WITHIN)
 

@@ -12,7 +12,7 @@ from harness.verification.values.findings import Finding, milliseconds, span, st
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from harness.recording.recording import Manifest
+    from harness.recording.manifest import Manifest
     from harness.recording.timeline import Interval
     from harness.verification.measures.evidence import Evidence
     from harness.verification.probe.probe import Streams

@@ -11,7 +11,8 @@ from harness.verification.values.intervals import grown, longer, merged, shared,
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from harness.recording.recording import Manifest, Recording
+    from harness.recording.manifest import Manifest
+    from harness.recording.recording import Recording
     from harness.recording.timeline import Interval
     from harness.verification.measures.evidence import Evidence
     from harness.verification.measures.participants import Person

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import atexit
 import os
-import socket
 import threading
 from typing import TYPE_CHECKING, Final
 
-from harness.errors import SetupError
 from harness.recording.files.disk import stored_bytes
-from harness.recording.isolation.child import Child, CpuDeadline
-from harness.recording.recording import LARGEST_MANIFEST
+from harness.recording.isolation.child import ConnectedChild, CpuDeadline
+from harness.recording.manifest import LARGEST_MANIFEST
 from harness.verification.isolation.wire import Answer, NonsenseError, as_question, receive, send
 
 if TYPE_CHECKING:
+    import socket
+
     from harness.verification.analysis import Question
     from harness.verification.report.report import Report
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 # was read. On a machine with time to spare reading takes a tenth of a second for each.
 _AT_LEAST: Final = 10.0
 _PER_SECOND: Final = 1.0
-# How much it may take to start, which is importing; half a second is usual.
-_STARTS_WITHIN: Final = 60.0
 # A file that claims to be longer than its bytes can be is not: fewer bytes a second are not even silence.
 _FEWEST_BYTES: Final = 500
 # The whole file is hashed as well.
@@ -36,40 +34,18 @@ _TOLD_BYTES_PER_SECOND: Final = 2e6
 _PROGRAM: Final = "from harness.verification.isolation.worker import main; main()"
 
 
-class _Worker:
+class _Worker(ConnectedChild):
     """A process that reads files, and is ready to."""
 
     def __init__(self) -> None:
-        self.line, theirs = socket.socketpair()
-        try:
-            with theirs:
-                self._child = Child(_PROGRAM, str(theirs.fileno()), pass_fds=[theirs.fileno()])
-        except SetupError:
-            self.line.close()
-            raise
-        try:
-            ready = Answer.of(receive(self.line, deadline=self.deadline(_STARTS_WITHIN))).ready
-            why = "it gave no reason"
-        except (NonsenseError, ConnectionError):
-            ready, why = False, "it ended and gave no reason"
-        except TimeoutError:
-            ready, why = False, "it was not ready in time"
-        except BaseException:
-            self.end()
-            raise
-        if not ready:
-            error = self._child.failed_to_start(why)
-            self.end()
-            raise error
+        super().__init__(_PROGRAM)
+        self.wait_until_ready(self._is_ready)
 
-    def deadline(self, seconds: float) -> CpuDeadline:
-        """Return a deadline for the next so many seconds of the process's work."""
-        return CpuDeadline(self._child.process.pid, seconds)
-
-    def end(self) -> None:
-        """End the process, whatever it does."""
-        self.line.close()
-        self._child.end()
+    def _is_ready(self, deadline: CpuDeadline) -> bool:
+        try:
+            return Answer.of(receive(self.connection, deadline=deadline)).ready
+        except NonsenseError as error:
+            raise ConnectionError from error
 
 
 class _Workers:
@@ -126,7 +102,7 @@ def judge_apart(question: Question) -> Report:
     worker = _WORKERS.take()
     deadline = worker.deadline(_AT_LEAST + size / _BYTES_PER_SECOND + beside / _TOLD_BYTES_PER_SECOND)
     try:
-        answer = _answer(worker.line, question, size=size, deadline=deadline)
+        answer = _answer(worker.connection, question, size=size, deadline=deadline)
     except (NonsenseError, ConnectionError):
         _WORKERS.drop(worker)
         return question.unreadable("crashes the decoder that reads it.")

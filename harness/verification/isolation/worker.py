@@ -6,14 +6,11 @@ Run by ``readers.py``; not for people.
 from __future__ import annotations
 
 import gc
-import os
-import select
 import socket
 import sys
-import threading
 from typing import TYPE_CHECKING, Final
 
-from harness.recording.isolation.child import MEMORY, confine
+from harness.recording.isolation.child import MEMORY, confine, exit_with_parent
 from harness.verification.analysis import judge
 from harness.verification.isolation.wire import (
     NonsenseError,
@@ -37,7 +34,7 @@ def main() -> None:
     """Answer the questions that come through the connection whose number is the first argument."""
     confine(files=_FILES)
     with socket.socket(fileno=int(sys.argv[1])) as asker:
-        threading.Thread(target=_end_with, args=(asker.fileno(),), daemon=True).start()
+        exit_with_parent(asker.fileno())
         try:
             # Whatever goes wrong before this is a matter of the installation, not of a file.
             send(asker, as_ready())
@@ -48,15 +45,6 @@ def main() -> None:
                 gc.collect()
         except (NonsenseError, ConnectionError):
             return
-
-
-def _end_with(asker: int) -> None:
-    """End when the other end is gone, in the middle of a file that never ends, too."""
-    line = select.poll()
-    # That nobody is there is told without being asked for.
-    line.register(asker, 0)
-    line.poll()
-    os._exit(0)
 
 
 def _answer(question: Question, asker: socket.socket) -> bytes:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PlainSerializer, PlainValidator
 
-from harness.recording.recording import Manifest  # noqa: TC001 (pydantic reads it at run time)
+from harness.recording.manifest import Manifest  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.values.limits import Limits  # noqa: TC001 (pydantic reads it at run time)
 
 if TYPE_CHECKING:

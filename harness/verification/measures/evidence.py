@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from harness.recording.recording import Manifest
+    from harness.recording.manifest import Manifest
     from harness.recording.timeline import Interval
     from harness.verification.markers.audio_markers import Hearing
     from harness.verification.markers.marker_reader import PlainWatch

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from harness.recording.recording import Manifest
+    from harness.recording.manifest import Manifest
     from harness.recording.timeline import Event, Interval
     from harness.verification.measures.curves import Curve, Curves
     from harness.verification.report.report import Report

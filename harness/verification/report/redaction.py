@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from harness.recording.recording import SUFFIX, Manifest, manifest_of
+from harness.recording.files.names import SUFFIX, manifest_of
+from harness.recording.manifest import Manifest
 from harness.recording.timeline import LONGEST_TEXT
 
 if TYPE_CHECKING:

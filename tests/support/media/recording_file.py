@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 import av
 
 from harness.recording.config import RecordConfig
-from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of
+from harness.recording.files.names import manifest_of
+from harness.recording.manifest import Manifest
+from harness.recording.recording import Recording, sha256_of
 from harness.recording.timeline import Event, Member, Tile, Timeline
 from tests.support.media.audio import SAMPLE_RATE, mix_audio
 from tests.support.media.frames import FrameRenderer

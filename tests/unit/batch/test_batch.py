@@ -11,7 +11,7 @@ from harness.batch.processes import run_batch
 from harness.errors import SetupError
 from harness.scenario import Outcome, Scenario
 from harness.scenario.steps import Join
-from tests.support.batch_jobs import NO_CHROME, Pretended
+from tests.support.batch_jobs import NO_CHROME, FakeJob
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,36 +19,36 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.parallel
 
 
-def order(folder: Path, number: int, fate: str = "ends", **options: Any) -> Pretended:
-    """Return an order that ends so."""
+def job(folder: Path, number: int, fate: str = "ends", **options: Any) -> FakeJob:
+    """Return a job that ends so."""
     scenario = Scenario(title=f"scenario {number}", steps=(Join(join="alice"),))
-    return Pretended(number=number, scenario=scenario, recordings=folder / "recordings", fate=fate, **options)  # type: ignore[arg-type]
+    return FakeJob(number=number, scenario=scenario, recordings=folder / "recordings", fate=fate, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_worker_that_dies_costs_its_own_scenario_alone(tmp_path: Path, workers: int) -> None:
-    """The others are played by other workers, and every outcome is there in its order."""
+    """The others are played by other workers, and the outcomes have the order of the jobs."""
     fates = ["ends", "dies", "ends", "ends"]
-    orders = [order(tmp_path, number, fate) for number, fate in enumerate(fates)]
+    jobs = [job(tmp_path, number, fate) for number, fate in enumerate(fates)]
 
-    outcomes = run_batch(orders, workers=workers)
+    outcomes = run_batch(jobs, workers=workers)
 
     assert [f"scenario {number}" for number in range(4)] == [outcome.title for outcome in outcomes]
     assert [True, False, True, True] == [outcome.error is None for outcome in outcomes]
     assert outcomes[1].error is not None
-    assert "worker process died (killed by SIGKILL)" in outcomes[1].error
+    assert "ended unexpectedly (killed by SIGKILL)" in outcomes[1].error
     assert "--workers 1" in outcomes[1].error
 
 
 def test_what_a_dead_worker_had_recorded_is_recovered_and_reported(tmp_path: Path) -> None:
     """Its outcome names the file, and why it ended."""
-    orders = [order(tmp_path, 0), order(tmp_path, 1, "dies", records=True, room="room")]
+    jobs = [job(tmp_path, 0), job(tmp_path, 1, "dies", records=True, room="room")]
 
-    _, outcome = run_batch(orders)
+    _, outcome = run_batch(jobs)
 
     assert outcome.error is not None
     (recording,), (report,) = outcome.recordings, outcome.reports
-    assert recording.path == report.path == tmp_path / "recordings" / "order 1.webm"
+    assert recording.path == report.path == tmp_path / "recordings" / "job 1.webm"
     assert recording.path.stat().st_size == recording.size
     assert recording.recovered is not None
     assert pytest.approx(2, abs=0.2) == recording.duration
@@ -60,7 +60,7 @@ def test_a_scenario_that_can_not_begin_costs_itself_alone(tmp_path: Path) -> Non
     told: list[tuple[int, Outcome]] = []
 
     outcomes = run_batch(
-        [order(tmp_path, number, fate) for number, fate in enumerate(fates)], done=lambda *one: told.append(one)
+        [job(tmp_path, number, fate) for number, fate in enumerate(fates)], on_outcome=lambda *one: told.append(one)
     )
 
     lacking, well, broken, last = outcomes
@@ -78,8 +78,8 @@ def test_an_interrupted_batch_begins_nothing_new(tmp_path: Path) -> None:
     stop = threading.Event()
 
     outcomes = run_batch(
-        [order(tmp_path, number) for number in range(3)],
-        done=lambda *_: stop.set(),
+        [job(tmp_path, number) for number in range(3)],
+        on_outcome=lambda *_: stop.set(),
         interrupted=stop.is_set,
     )
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.batch.cluster import _forget, _private_folder, _rescue
-from harness.batch.processes import Order
+from harness.batch.cluster import _private_folder, _remove_folder, _rescue
+from harness.batch.job import ScenarioJob
 from harness.errors import SetupError
 from harness.scenario import Scenario
 from harness.scenario.steps import Join
@@ -24,27 +24,27 @@ pytestmark = pytest.mark.parallel
 
 
 @pytest.fixture
-def order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Order]:
-    """Return an order for a machine with a folder for temporary files of its own, and a umask that lets all in."""
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScenarioJob]:
+    """Return a job for a machine with a folder for temporary files of its own, and a umask that lets all in."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    order = Order(number=3, scenario=Scenario(steps=(Join(join="alice"),)), recordings=tmp_path / "recordings")
+    job = ScenarioJob(number=3, scenario=Scenario(steps=(Join(join="alice"),)), recordings=tmp_path / "recordings")
     before = os.umask(0)
-    yield order
+    yield job
     os.umask(before)
 
 
-def test_the_folders_of_a_worker_are_private(order: Order, tmp_path: Path) -> None:
+def test_the_folders_of_a_worker_are_private(job: ScenarioJob, tmp_path: Path) -> None:
     """The batch's and the scenario's, also where another worker has made the batch's with an older mode."""
     (tmp_path / "batch").mkdir(mode=0o755)
 
-    one, other = _private_folder("batch", order), _private_folder("batch", order)
+    one, other = _private_folder("batch", job), _private_folder("batch", job)
 
     assert one != other
     for folder in (tmp_path / "batch", one, other):
         assert 0o700 == folder.stat().st_mode & 0o777
 
 
-def test_a_folder_of_somebody_else_is_not_used(order: Order, tmp_path: Path) -> None:
+def test_a_folder_of_somebody_else_is_not_used(job: ScenarioJob, tmp_path: Path) -> None:
     """They could read along, or lead the recordings elsewhere."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
@@ -52,46 +52,46 @@ def test_a_folder_of_somebody_else_is_not_used(order: Order, tmp_path: Path) -> 
     if os.getuid() == 0:
         os.chown(tmp_path / "foreign", 12345, 12345)
         with pytest.raises(SetupError, match="belongs to another user"):
-            _private_folder("foreign", order)
+            _private_folder("foreign", job)
 
     with pytest.raises(SetupError, match="belongs to another user"):
-        _private_folder("link", order)
+        _private_folder("link", job)
 
     assert [] == list((tmp_path / "elsewhere").iterdir())
 
 
-def test_what_can_not_be_finished_stays_at_its_worker(sound: bytes, order: Order) -> None:
+def test_what_can_not_be_finished_stays_at_its_worker(sound: bytes, job: ScenarioJob) -> None:
     """What a worker that died had recorded is not removed before it has been fetched."""
-    folder = _private_folder("batch", order)
+    folder = _private_folder("batch", job)
     recordings = [recorded(Spool(folder / "recordings", {}), sound, recordName=name) for name in ("good", "bad")]
     for active in recordings:
-        active.growth.end()
+        active.growing_file.end()
         active.close()
     recordings[1].folder.raw.write_bytes(b"nothing that can be read")
 
     (rescued,) = _rescue("batch")
 
     assert ["good.webm"] == [recording.path.name for recording in rescued.recordings]
-    assert not _forget(rescued.folder)
+    assert not _remove_folder(rescued.folder)
     assert b"nothing that can be read" == next(rescued.folder.glob("recordings/.spool/*/raw.webm")).read_bytes()
 
 
-def test_a_folder_of_which_everything_was_fetched_is_removed(tmp_path: Path, sound: bytes, order: Order) -> None:
+def test_a_folder_of_which_everything_was_fetched_is_removed(tmp_path: Path, sound: bytes, job: ScenarioJob) -> None:
     """With the batch's folder above it."""
-    folder = _private_folder("batch", order)
+    folder = _private_folder("batch", job)
     active = recorded(Spool(folder / "recordings", {}), sound, recordName="good")
-    active.growth.end()
+    active.growing_file.end()
     active.close()
 
     (rescued,) = _rescue("batch")
 
-    assert _forget(rescued.folder)
+    assert _remove_folder(rescued.folder)
     assert not (tmp_path / "batch").exists()
 
 
-def test_a_worker_without_room_says_so(order: Order, tmp_path: Path) -> None:
+def test_a_worker_without_room_says_so(job: ScenarioJob, tmp_path: Path) -> None:
     """In one line, for the scenario's outcome."""
     (tmp_path / "file").touch()
 
     with pytest.raises(SetupError, match="can't take recordings"):
-        _private_folder("file", order)
+        _private_folder("file", job)

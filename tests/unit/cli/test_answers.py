@@ -49,8 +49,8 @@ def test_verify_reports_on_every_file_even_if_some_can_not_be_read(folder: Path)
     assert reports[0] == reports[4]
     assert reports[0]["media"] is not None
     messages = [report["findings"][0]["message"] for report in reports[1:4]]
-    assert "missing.webm is not there; give the path of a recording." == messages[0]
-    assert "folder.webm is no file; give the path of a recording." == messages[1]
+    assert "missing.webm does not exist; give the path of a recording." == messages[0]
+    assert "folder.webm is not a file; give the path of a recording." == messages[1]
     assert messages[2].endswith("can't be read: File name too long.")
     suites = ET.parse(folder / "results.xml").getroot().findall("testsuite")  # noqa: S314 - our own file
     assert list(files) == [suite.get("name") for suite in suites]

@@ -9,7 +9,7 @@ import pytest
 
 from harness import ConfigError, verify
 from harness.recording.convert import convert, length
-from harness.recording.recording import manifest_of
+from harness.recording.files.names import manifest_of
 from tests.support.media.recording_file import write_media, write_recording
 from tests.support.media.scene import Scene, participants, with_participant
 
@@ -125,7 +125,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(None, "is not there; give the path"), (b"no film", "can't be converted to mp4")]
+    ("content", "said"), [(None, "does not exist; give the path"), (b"no film", "can't be converted to mp4")]
 )
 def test_what_is_no_recording_is_refused(tmp_path: Path, content: bytes | None, said: str) -> None:
     """One line says what is wrong, and nothing is left behind."""
@@ -182,7 +182,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.webm")
 
     assert length(tmp_path / "pipe.webm") is None
-    with pytest.raises(ConfigError, match="is no file"):
+    with pytest.raises(ConfigError, match="is not a file"):
         convert(tmp_path / "pipe.webm", "mkv")
 
 

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from harness.errors import RecordingError
-from harness.recording.finalize.copy import RECORDER_SOUND_DELAY, Finished, Growth, Progress, Tail, finalize
+from harness.recording.finalize.copy import RECORDER_AUDIO_DELAY, Finished, Progress, finalize
+from harness.recording.finalize.growing_file import GrowingFile, TailReader
 from harness.verification.probe.container import read_structure
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def finish(folder: Path, data: bytes, log: list[str], *, frame_rate: int | None 
         folder / "log.jsonl",
         folder / "finished.webm",
         frame_rate=frame_rate,
-        growth=Growth(ended=True),
+        growing_file=GrowingFile(ended=True),
     )
 
 
@@ -241,7 +242,7 @@ def test_sound_moves_forward_by_what_the_recorder_held_it_back(raw: Raw, tmp_pat
     kept = {data: at for at, data in sounds}
     # The zero is a median over jitter of 3 ms; times in a WebM are whole milliseconds.
     shifts = [stamp - kept[data] for stamp, data in zip(raw.sound_stamps, raw.sounds, strict=True) if data in kept]
-    assert all(pytest.approx(RECORDER_SOUND_DELAY, abs=4) == shift for shift in shifts)
+    assert all(pytest.approx(RECORDER_AUDIO_DELAY, abs=4) == shift for shift in shifts)
     assert raw.sounds[1:] == [data for _, data in sounds]
 
 
@@ -254,14 +255,14 @@ def test_the_first_picture_has_its_time_on_the_page(raw: Raw, tmp_path: Path) ->
 
 def test_bytes_are_taken_while_they_come(raw: Raw, tmp_path: Path) -> None:
     """Fed in slices from another thread, the file is the same, and the tracks are known long before the end."""
-    growth, progress = Growth(), Progress()
+    growth, progress = GrowingFile(), Progress()
     (tmp_path / "log.jsonl").write_bytes(b"")
     (tmp_path / "raw.webm").write_bytes(b"")
     results: list[Finished] = []
 
     def work() -> None:
         paths = (tmp_path / name for name in ("raw.webm", "log.jsonl", "fed.webm"))
-        results.append(finalize(*paths, frame_rate=30, growth=growth, progress=progress))
+        results.append(finalize(*paths, frame_rate=30, growing_file=growth, progress=progress))
 
     worker = threading.Thread(target=work)
     worker.start()
@@ -296,23 +297,23 @@ def test_bytes_are_taken_while_they_come(raw: Raw, tmp_path: Path) -> None:
     assert known_at < len(slices) / 2
 
 
-def look(growth: Growth) -> None:
+def look(growth: GrowingFile) -> None:
     """Have the finaliser look at all that there is."""
     looked = threading.Event()
-    growth.ask(looked.set)
+    growth.call_when_read(looked.set)
     assert looked.wait(10)
 
 
 def test_whoever_stops_hears_what_the_encoder_still_has(raw: Raw, tmp_path: Path) -> None:
     """The finaliser has looked at every byte and tick by then, and looks again when more has come."""
-    growth, progress = Growth(), Progress()
+    growth, progress = GrowingFile(), Progress()
     stopped = json.dumps({"recorder": "stopped", "time": raw.written[FIRST_TICK + FRAMES] - 1})
     (tmp_path / "log.jsonl").write_text("".join(f"{line}\n" for line in (*raw.log(), stopped)))
     paths = [tmp_path / name for name in ("raw.webm", "log.jsonl", "fed.webm")]
     half = len(raw.data) // 2
     paths[0].write_bytes(raw.data[:half])
     worker = threading.Thread(
-        target=finalize, args=paths, kwargs={"frame_rate": 30, "growth": growth, "progress": progress}
+        target=finalize, args=paths, kwargs={"frame_rate": 30, "growing_file": growth, "progress": progress}
     )
     worker.start()
 
@@ -442,7 +443,7 @@ def test_a_pause_is_cut_out(raw: Raw, tmp_path: Path, length: float) -> None:
     assert (FRAMES, 0) == (finished.ticks, finished.ticks_missed)
     kept = {data: at for at, data in sounds}
     shifts = [stamp - kept[data] for stamp, data in zip(raw.sound_stamps, raw.sounds, strict=True) if data in kept]
-    off = [shift for shift in shifts if abs(shift - RECORDER_SOUND_DELAY) > 5]
+    off = [shift for shift in shifts if abs(shift - RECORDER_AUDIO_DELAY) > 5]
     # A packet that lies across the pause may go with either side.
     assert len(off) <= 1
 
@@ -466,7 +467,7 @@ def test_a_torn_line_at_the_end_of_the_log_does_not_matter(raw: Raw, tmp_path: P
         tmp_path / "log.jsonl",
         tmp_path / "finished.webm",
         frame_rate=30,
-        growth=Growth(ended=True),
+        growing_file=GrowingFile(ended=True),
     )
 
     assert (FRAMES, 0) == (finished.ticks, finished.ticks_missed)
@@ -504,8 +505,8 @@ def test_a_growing_file_ends_only_when_it_is_said(tmp_path: Path) -> None:
     """A reader waits at the end of the file, and gets what came just before the end was said."""
     path = tmp_path / "raw"
     path.write_bytes(b"one")
-    growth = Growth()
-    tail = Tail(path, growth)
+    growth = GrowingFile()
+    tail = TailReader(path, growth)
     first = tail.read(100)
     heard: list[bytes] = []
     reader = threading.Thread(target=lambda: heard.extend([tail.read(100), tail.read(100)]))

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.recording.recording import Manifest, Recording, manifest_of, sha256_of, statistics_of
+from harness.recording.files.names import manifest_of, statistics_of
+from harness.recording.manifest import Manifest
+from harness.recording.recording import Recording, sha256_of
 from harness.recording.spool.publish import publish
 from harness.recording.timeline import Timeline
 

@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import ConfigError
-from harness.recording.recording import Manifest, Recording, manifest_of, recording_of, sha256_of
+from harness.recording.files.names import manifest_of, recording_of
+from harness.recording.manifest import Manifest
+from harness.recording.recording import Recording, sha256_of
 from harness.recording.timeline import Event, Member, Timeline
 
 pytestmark = pytest.mark.parallel

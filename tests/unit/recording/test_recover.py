@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.errors import RecordingError
-from harness.recording.recording import Manifest
+from harness.recording.manifest import Manifest
 from harness.recording.spool.folder import FOLDER
 from harness.recording.spool.recover import KILLED, NEVER_DOWNLOADED, recover
 from harness.recording.timeline import Member
@@ -51,7 +51,7 @@ def begun(folder: Path, sound: bytes, name: str = "standup") -> ActiveRecording:
 
 def abandon(active: ActiveRecording) -> None:
     """Let go of a recording as a killed program does: its lock is gone, its folder stays as it is."""
-    active.growth.end()
+    active.growing_file.end()
     active.close()
 
 
@@ -342,7 +342,7 @@ def test_a_spool_that_is_a_link_is_left_alone(tmp_path: Path, sound: bytes) -> N
     assert left.recording is None
     assert f"{tmp_path / FOLDER} can't be recovered, and stays where it is: it is a link" in str(left)
     assert "mine" == (project / "important.txt").read_text()
-    with pytest.raises(RecordingError, match="is a link, and recordings would lie elsewhere"):
+    with pytest.raises(RecordingError, match="is a link, so recordings would be stored in another place"):
         begun(tmp_path, sound)
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import av
 import pytest
 
-from harness.recording.recording import Manifest, sha256_of, statistics_of
+from harness.recording.files.names import statistics_of
+from harness.recording.manifest import Manifest
+from harness.recording.recording import sha256_of
 from harness.recording.spool.folder import FOLDER
 from harness.recording.spool.recover import KILLED, NEVER_DOWNLOADED, recover
 from harness.recording.timeline import Member
@@ -51,7 +53,7 @@ def abandoned(folder: Path, sound: bytes) -> ActiveRecording:
     active.statistics.add(
         Statistics(type="stats", time=STARTED + OFFSET + 250, participant="bob", report=[{"type": "x"}])
     )
-    active.growth.end()
+    active.growing_file.end()
     active.close()
     return active
 
@@ -163,7 +165,7 @@ def footage(folder: Path, recordings: Path) -> ActiveRecording:
     for number, one in enumerate(film.slices(4)):
         active.add_chunk(number, active.size, memoryview(one.data))
         active.add_ticks(one.first, one.written)
-    active.growth.end()
+    active.growing_file.end()
     active.close()
     return active
 
@@ -252,7 +254,7 @@ def test_a_foreign_file_stays_and_stops_nothing(tmp_path: Path, sound: bytes, na
     active = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
     if finished:
         active.finish_with_manifest()
-    active.growth.end()
+    active.growing_file.end()
     active.close()
     foreign = active.folder.path / name
     foreign.parent.mkdir(exist_ok=True, parents=True)

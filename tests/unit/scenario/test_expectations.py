@@ -132,7 +132,7 @@ def test_an_expectation_is_not_dropped_where_no_recording_ran_all_the_while(
 ) -> None:
     """The step fails, as where a recording has ended by itself."""
     stage = _Stage(
-        Scenario(steps=(Join(join="alice"),)), cast("Room", None), tell=lambda _: None, interrupted=lambda: False
+        Scenario(steps=(Join(join="alice"),)), cast("Room", None), on_progress=lambda _: None, interrupted=lambda: False
     )
     stage._recording["alice"] = "all"
 

@@ -247,7 +247,7 @@ def test_every_value_of_a_toml_file_has_its_line() -> None:
 
 def test_a_hurried_scenario_waits_no_longer_than_told(tmp_path: Path) -> None:
     """What else is in it stays."""
-    scenario = read_scenario(write(tmp_path, GOOD)).hurried(2)
+    scenario = read_scenario(write(tmp_path, GOOD)).with_max_wait(2)
 
     assert [2] == [step.wait for step in scenario.steps if isinstance(step, Wait)]
     assert 4 == len(scenario.steps)

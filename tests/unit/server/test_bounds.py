@@ -15,7 +15,8 @@ import pytest
 from harness.errors import DiskFullError
 from harness.recording import recording as manifests
 from harness.recording.files.disk import stored_bytes
-from harness.recording.recording import LARGEST_MANIFEST, Manifest, statistics_of
+from harness.recording.files.names import statistics_of
+from harness.recording.manifest import LARGEST_MANIFEST, Manifest
 from harness.recording.spool.folder import Folder
 from harness.recording.timeline import Event, Member, Tile, Timeline
 from harness.server.access.limits import ServerLimits

@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 
 from harness.errors import DiskFullError, HarnessError, RecordingError
+from harness.recording.manifest import Manifest
 from harness.recording.spool import publish as publishing
 from harness.recording.spool.folder import FOLDER, Folder
 from harness.recording.spool.recover import recover
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.parallel
 
+STEPS = {"name": (Folder, "name"), "describe": (Manifest, "write"), "settle": (Folder, "settle")}
 ERRORS = [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO, errno.EDQUOT, errno.ENOENT]
 
 
@@ -43,7 +45,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, step: str, number: int) -> None:
     def fail(*_: object, **__: object) -> Never:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(Folder, step, fail)
+    monkeypatch.setattr(*STEPS[step], fail)
 
 
 @pytest.mark.parametrize("number", ERRORS)

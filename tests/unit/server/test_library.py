@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from harness.errors import HarnessError
-from harness.recording.recording import Manifest
+from harness.recording.manifest import Manifest
 from harness.recording.spool.folder import Folder
 from harness.server.access.limits import ServerLimits
 from harness.server.access.tokens import Admission, Token

@@ -9,7 +9,7 @@ import pytest
 
 from harness.recording.config import LONGEST_NAME
 from harness.recording.finalize.tick_log import LONGEST_LINE
-from harness.recording.recording import LARGEST_MANIFEST, Manifest
+from harness.recording.manifest import LARGEST_MANIFEST, Manifest
 from harness.recording.spool import recover
 from harness.recording.spool.manifest_budget import PAGE_EVENTS, ROOM_EVENTS, SERVER_ALARMS, manifest_bytes
 from harness.recording.timeline import Event, Member

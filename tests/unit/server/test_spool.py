@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.errors import ConfigError, RecordingError
-from harness.recording.recording import Manifest, sha256_of, statistics_of
+from harness.recording.files.names import statistics_of
+from harness.recording.manifest import Manifest
+from harness.recording.recording import sha256_of
 from harness.recording.spool.folder import Facts, Folder
 from harness.recording.timeline import Member
 from harness.server.spool.active_recording import GONE
@@ -294,7 +296,7 @@ def test_an_ended_finalizer_answers_at_once(spool: Spool) -> None:
         active.finish()
     answered: list[bool] = []
 
-    active.growth.ask(lambda: answered.append(True))
+    active.growing_file.call_when_read(lambda: answered.append(True))
 
     assert [True] == answered
 
@@ -425,7 +427,7 @@ def test_raw_bytes_stay_when_the_finished_file_lost_packets(
 ) -> None:
     """The loss is logged."""
     active = recorded(spool, sound)
-    active.growth.end()
+    active.growing_file.end()
     active._finalizer.result().packets["audio"] += 1
     active.finish()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.recording.recording import Manifest
+from harness.recording.manifest import Manifest
 from harness.recording.timeline import Timeline
 from harness.verification import Limits, Report, verify
 from harness.verification.checks.catalogue import CHECKS

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import ConfigError
-from harness.recording.recording import Manifest, Recording
+from harness.recording.manifest import Manifest
+from harness.recording.recording import Recording
 from harness.recording.timeline import Event, Timeline
 from harness.verification import Expectation, Limits, Report, verify
 from harness.verification.values.expectations import read_expected

@@ -10,7 +10,9 @@ from xml.etree import ElementTree as ET
 import av
 import pytest
 
-from harness.recording.recording import Manifest, Recording, manifest_of, statistics_of
+from harness.recording.files.names import manifest_of, statistics_of
+from harness.recording.manifest import Manifest
+from harness.recording.recording import Recording
 from harness.verification import Report, verify
 from harness.verification.measures.connections import travelled
 from harness.verification.report import filmstrip

@@ -20,7 +20,7 @@ import pytest
 from harness.errors import ConfigError
 from harness.recording.files.disk import stored_bytes
 from harness.recording.isolation import child
-from harness.recording.recording import Manifest
+from harness.recording.manifest import Manifest
 from harness.verification import Limits, verify
 from harness.verification.analysis import Question, judge
 from harness.verification.isolation import readers, wire

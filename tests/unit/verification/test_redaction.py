@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from harness import Expectation, verify
+from harness.recording.files.names import manifest_of
 from harness.recording.isolation import child
-from harness.recording.recording import Manifest, manifest_of
+from harness.recording.manifest import Manifest
 from harness.recording.timeline import Event
 from harness.verification.isolation import readers
 from harness.verification.report.junit import write_junit

@@ -13,7 +13,8 @@ import pytest
 from harness.errors import ConfigError
 from harness.recording.config import Target
 from harness.recording.convert import convert, length
-from harness.recording.recording import Recording, statistics_of
+from harness.recording.files.names import statistics_of
+from harness.recording.recording import Recording
 from harness.verification import verify
 from harness.verification.report.filmstrip import filmstrip
 from tests.support.media.recording_file import write_media, write_recording

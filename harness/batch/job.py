@@ -1,0 +1,125 @@
+"""The jobs of a batch: play one scenario, or finish the recordings of a worker that crashed while playing one."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from harness.errors import ConfigError, RecordingError
+from harness.recording.files.names import MANIFEST_SUFFIX
+from harness.recording.manifest import Manifest
+from harness.recording.spool.folder import FOLDER, Folder
+from harness.recording.spool.recover import recover
+from harness.scenario import Outcome, play
+from harness.session.venue import Venue
+from harness.verification.unreadable import report_on
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from harness.recording.recording import Recording
+    from harness.scenario import Progress, Scenario
+
+# How often to look, in seconds, whether another process has finished a recording.
+_LOOK_EVERY: Final = 0.1
+# How long, in seconds, another process may take to finish the recordings of a crashed worker.
+_RECOVERED_WITHIN: Final = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenarioJob:
+    """One scenario to play, and the folder for its recordings; ``number`` is its place in the batch, from 0 on.
+
+    ``room`` is the name of its room, which is unique: the manifests of its recordings are found by it.
+    """
+
+    number: int
+    scenario: Scenario
+    recordings: Path
+    venue: Venue = field(default_factory=Venue)
+    room: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+
+    def play(
+        self, recordings: Path, *, on_progress: Callable[[Progress], None], interrupted: Callable[[], bool]
+    ) -> Outcome:
+        """Play the scenario in this process, and store its recordings in ``recordings``."""
+        return play(
+            self.scenario,
+            recordings=recordings,
+            # Each room of a batch begins with another browser.
+            venue=self.venue.starting_at(self.number),
+            room=self.room,
+            on_progress=on_progress,
+            interrupted=interrupted,
+        )
+
+
+@dataclass(frozen=True)
+class RescueJob:
+    """Finish the recordings that a crashed worker left of a scenario; ``seconds`` is how long it had played it.
+
+    ``reason`` is the error to report.
+    """
+
+    scenario_job: ScenarioJob
+    reason: str
+    seconds: float
+
+    def rescue(self) -> Outcome:
+        """Recover the recordings of the scenario's room, and return them in a failed outcome."""
+        job = self.scenario_job
+        problems = _recover(job.recordings, job.room)
+        found = _recordings_of(job.recordings, job.room)
+        return Outcome(
+            title=Outcome.failed(job.scenario, "").title,
+            recordings=tuple(found),
+            reports=tuple(report_on(recording) for recording in found),
+            error=" ".join((self.reason, *problems)),
+            seconds=round(self.seconds, 1),
+        )
+
+
+Job = ScenarioJob | RescueJob
+
+
+def scenario_job_of(job: Job) -> ScenarioJob:
+    """Return the job whose outcome a job has."""
+    return job.scenario_job if isinstance(job, RescueJob) else job
+
+
+def _recover(recordings: Path, room: str) -> list[str]:
+    """Finish the recordings of a room whose process has ended; return a problem for each that can't be finished."""
+    end = time.monotonic() + _RECOVERED_WITHIN
+    while True:
+        lost = {one.folder: one.message for one in recover(recordings) if one.recording is None}
+        spooled = list(_spool_folders(recordings, room))
+        # The server of another scenario may have found one first, and is finishing it now.
+        if set(spooled) <= set(lost) or time.monotonic() > end:
+            return [lost.get(path, f"{path} is being finished by another process.") for path in spooled]
+        threading.Event().wait(_LOOK_EVERY)
+
+
+def _spool_folders(recordings: Path, room: str) -> Iterator[Path]:
+    """Yield the folders in the spool with recordings of a room."""
+    for path in sorted((recordings / FOLDER).glob("*")):
+        # Another process may just be removing one.
+        with contextlib.suppress(RecordingError):
+            if Folder(path).read_facts().room == room:
+                yield path
+
+
+def _recordings_of(recordings: Path, room: str) -> list[Recording]:
+    """Return the finished recordings of a room, oldest first."""
+    found = []
+    for path in recordings.glob(f"*{MANIFEST_SUFFIX}"):
+        # Other files in the folder are not ours.
+        with contextlib.suppress(ConfigError):
+            manifest = Manifest.read(path)
+            if manifest.room == room and manifest.recording.path.is_file():
+                found.append(manifest.recording)
+    return sorted(found, key=lambda recording: recording.started_at)

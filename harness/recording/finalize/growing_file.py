@@ -1,0 +1,107 @@
+"""Read a file while it grows: a reader that blocks at the end until more bytes have come."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class GrowingFile:
+    """Whether a raw file still grows, for the thread that writes it and the finalizer, which reads it."""
+
+    def __init__(self, *, ended: bool = False) -> None:
+        self._changed = threading.Condition()
+        self._ended = ended
+        # How often the file grew, or a callback was added; the callbacks, each with that number at its time.
+        self._changes = 0
+        self._callbacks: list[tuple[int, Callable[[], object]]] = []
+        self._reader_left = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether no more bytes will come."""
+        return self._ended
+
+    def grew(self) -> None:
+        """Wake the reader: more bytes, or more of the log, are on the disk."""
+        with self._changed:
+            self._changes += 1
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """Wake the reader: no more bytes will come."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def call_when_read(self, callback: Callable[[], object]) -> None:
+        """Call ``callback()`` when the reader has read everything that is on the disk by now, or has left."""
+        with self._changed:
+            self._changes += 1
+            if not self._reader_left:
+                self._callbacks.append((self._changes, callback))
+                self._changed.notify_all()
+                return
+        callback()
+
+    def leave(self) -> None:
+        """Call every callback, now and later: the reader reads no more."""
+        with self._changed:
+            self._reader_left = True
+        self._call_back(self._changes)
+
+    def wait_for(self, more: Callable[[], bool], on_idle: Callable[[], None]) -> None:
+        """Return when ``more()`` is true or no more bytes will come; ``on_idle()`` is called before callbacks."""
+        while True:
+            changes = self._changes
+            if more() or self._ended:
+                return
+            if self._callbacks:
+                on_idle()
+                self._call_back(changes)
+            with self._changed:
+                self._changed.wait_for(lambda: self._ended or self._changes != changes)  # noqa: B023 - waits here
+
+    def _call_back(self, changes: int) -> None:
+        """Call the callbacks that were added by then."""
+        with self._changed:
+            due = [callback for added, callback in self._callbacks if added <= changes]
+            self._callbacks = [later for later in self._callbacks if later[0] > changes]
+        for callback in due:
+            callback()
+
+
+class TailReader:
+    """Reads a growing file like a pipe: it blocks at the end until more bytes have come or the file has ended.
+
+    ``on_idle`` is called while it blocks, before the callbacks of ``GrowingFile.call_when_read``.
+    """
+
+    def __init__(self, path: Path, growing_file: GrowingFile, on_idle: Callable[[], None] = lambda: None) -> None:
+        self._file: BinaryIO = path.open("rb", buffering=0)
+        self._growing_file = growing_file
+        self._on_idle = on_idle
+        self._pending = b""
+
+    def read(self, size: int) -> bytes:
+        """Return up to ``size`` bytes; none only at the very end."""
+
+        def more() -> bool:
+            self._pending = self._file.read(size)
+            return bool(self._pending)
+
+        self._pending = b""
+        if not more():
+            self._growing_file.wait_for(more, self._on_idle)
+            # The last bytes may have come just before the end.
+            if not self._pending:
+                more()
+        return self._pending
+
+    def close(self) -> None:
+        """Close the file; calling it twice is allowed."""
+        self._file.close()

@@ -1,0 +1,131 @@
+"""The manifest of a recording: its facts, its configuration and its timeline, as one JSON file."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from harness.errors import ConfigError
+from harness.recording.files.disk import room_for
+from harness.recording.files.safe_reads import read_whole
+from harness.recording.files.text import printable
+from harness.recording.recording import Count, Recording
+from harness.recording.timeline import Event, Moment, Text, Timeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Self
+
+SCHEMA: Final = 1
+LARGEST_MANIFEST: Final = 64 * 1024 * 1024
+# Bytes of a manifest without its timeline: configuration, versions, paths.
+_WITHOUT_TIMELINE: Final = 1024 * 1024
+# Characters of a place in an error message: a key may be as long as its file.
+_LONGEST_PLACE: Final = 200
+
+
+def finite(value: Any) -> Any:
+    """Return a configuration as it is; raises ValueError for infinity and NaN, which JSON can't represent."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    for one in inner:
+        finite(one)
+    if isinstance(value, float) and not math.isfinite(value):
+        message = f"{value} is not a finite number"
+        raise ValueError(message)
+    return value
+
+
+class Manifest(BaseModel):
+    """The facts, the configuration and the timeline of a recording, stored next to it.
+
+    ``ticks`` counts the frames that the mixer should have written, ``ticks_missed`` those that are not in the file.
+    ``zero_ms`` is the room's time at the start of the file. It is measured by the page's clock, which differs from the
+    room's by ``clock_error_ms`` at most. ``wall_seconds`` is how long MediaRecorder ran by the page's clock, without
+    pauses; None if it was never stopped.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")] = SCHEMA
+    recording: Recording
+    room: Text | None = None
+    config: Annotated[dict[str, Any], AfterValidator(finite)]
+    versions: dict[Text, Text]
+    timeline: Timeline
+    ticks: Count = 0
+    ticks_missed: Count = 0
+    zero_ms: Moment | None = None
+    clock_error_ms: Moment | None = None
+    wall_seconds: Moment | None = None
+    alarms: tuple[Text, ...] = ()
+
+    def within_size(self) -> Self:
+        """Return the manifest without the last events, if it is too large to be read again with all of them.
+
+        An alarm reports how many events were dropped, and from when on.
+        """
+        if len(self.as_text()) <= LARGEST_MANIFEST:
+            return self
+        left = LARGEST_MANIFEST - _WITHOUT_TIMELINE
+        stored: list[Event] = []
+        for event in self.timeline.events:
+            left -= _written_bytes(event)
+            if left < 0:
+                break
+            stored.append(event)
+        return self._without_events_after(stored)
+
+    def _without_events_after(self, stored: list[Event]) -> Self:
+        dropped = self.timeline.events[len(stored) :]
+        at = dropped[0].at if dropped else 0.0
+        message = f"The manifest has no room for {len(dropped)} more events: the timeline is empty from {at:.3f} s on."
+        present = {event.participant for event in stored if event.event == "join"}
+        timeline = Timeline(
+            members=tuple(member for member in self.timeline.members if member.name in present),
+            events=(*stored, Event(at=at, event="alarm", message=message)),
+        )
+        alarms = tuple(event.message or "" for event in timeline.events if event.event == "alarm")
+        return self.model_copy(update={"timeline": timeline, "alarms": alarms})
+
+    def as_text(self) -> bytes:
+        """Return the content of the manifest's file."""
+        return self.model_dump_json(by_alias=True, indent=1).encode() + b"\n"
+
+    def write(self, path: Path) -> None:
+        """Write the manifest to ``path``, without the events for which there is no room (``within_size``).
+
+        Raises FileExistsError if ``path`` exists, DiskFullError if the disk is full.
+        """
+        with room_for("the manifest", path), path.open("xb") as file:
+            try:
+                file.write(self.within_size().as_text())
+                file.flush()
+            except BaseException:
+                # Half a manifest can't be read.
+                path.unlink()
+                raise
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Return the manifest at ``path``; raises ConfigError if it can't be read or is not a manifest."""
+        try:
+            return cls.model_validate_json(read_whole(path, "a manifest", LARGEST_MANIFEST))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = printable(".".join(str(part) for part in first["loc"])[:_LONGEST_PLACE]) or "the top"
+            reason = first["msg"].removeprefix("Value error, ")
+            message = f"{path} is not a manifest of this program: at {where}: {reason}."
+            raise ConfigError(message) from error
+
+
+def _written_bytes(event: Event) -> int:
+    """Return how many bytes of a manifest an event needs at most, including its member and its entry in ``alarms``."""
+    text = event.model_dump_json(indent=1)
+    # Events are indented by three more spaces in the manifest.
+    size = len(text.encode()) + 3 * (text.count("\n") + 1) + 2
+    if event.event in {"join", "alarm"}:
+        size += len(json.dumps(event.message or event.participant, ensure_ascii=False).encode()) + 100
+    return size

@@ -1,0 +1,212 @@
+"""Describe a finished file: write its manifest and its WebRTC statistics from the log in its folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import TypeAdapter
+
+from harness.errors import ConfigError
+from harness.recording.config import RecordConfig
+from harness.recording.files.names import manifest_of, statistics_of
+from harness.recording.finalize.tick_log import EventLine, MemberLine, RecorderLine, WholeLines, parse_line
+from harness.recording.manifest import LARGEST_MANIFEST, Manifest
+from harness.recording.recording import Recording, sha256_of
+from harness.recording.timeline import LONGEST_TEXT, Event, Member, Moment, Timeline, timeline_from
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from harness.recording.finalize.copy import Finished
+    from harness.recording.spool.folder import Facts, Folder
+
+_TIME: Final = TypeAdapter[float](Moment)
+
+
+def describe(
+    folder: Folder, facts: Facts, finished: Finished, recovered: str | None, *, timed: bool = True
+) -> Manifest:
+    """Write the manifest and the statistics of the finished file in ``folder``, and return the manifest.
+
+    ``recovered`` is the reason why the recording was not stopped, or None. Without ``timed`` the file has the
+    timestamps of its raw bytes, and the log, which has others, is not used.
+    """
+    path = folder.finished(facts.stem)
+    manifest_of(path).unlink(missing_ok=True)
+    zero = (finished.zero_on_page or 0.0) + facts.clock_offset if timed else None
+    contents = _LogContents(folder.log, zero, finished)
+    lost = [*contents.notes, *_write_statistics(folder.statistics, statistics_of(path), zero, finished)]
+    if recovered is not None:
+        recovered = "; ".join((recovered, *lost))[:LONGEST_TEXT]
+    else:
+        contents.events += [Event(at=finished.duration, event="alarm", message=note) for note in lost]
+    manifest = _manifest(path, facts, contents, recovered).within_size()
+    manifest.write(manifest_of(path))
+    return manifest
+
+
+def _manifest(path: Path, facts: Facts, contents: _LogContents, recovered: str | None) -> Manifest:
+    config = _config_of(facts)
+    finished, zero = contents.finished, contents.zero
+    recording = Recording(
+        id=facts.id,
+        path=path,
+        manifest=manifest_of(path),
+        participant=facts.participant,
+        recorder=facts.recorder,
+        type=config.record_type,
+        mime_type=facts.mime_type,
+        codec=config.codec if facts.frame_rate else "opus",
+        width=facts.width,
+        height=facts.height,
+        frame_rate=facts.frame_rate,
+        duration=round(finished.duration, 3),
+        size=path.stat().st_size,
+        sha256=sha256_of(path),
+        started_at=_wall_time((zero or 0.0) + facts.wall_offset),
+        recovered=recovered,
+    )
+    timeline = contents.timeline()
+    return Manifest(
+        recording=recording,
+        room=facts.room or None,
+        config=facts.config,
+        versions=facts.versions,
+        timeline=timeline,
+        ticks=finished.ticks,
+        ticks_missed=finished.ticks_missed,
+        zero_ms=None if zero is None else round(zero, 3),
+        clock_error_ms=round(facts.clock_error, 3),
+        wall_seconds=_wall_seconds(contents.states),
+        alarms=tuple(event.message or "" for event in timeline.events if event.event == "alarm"),
+    )
+
+
+def _write_statistics(source: Path, target: Path, zero_ms: float | None, finished: Finished) -> list[str]:
+    """Copy the WebRTC statistics, if there are any, with their times in the file; return notes on what was lost.
+
+    If ``zero_ms`` is None, the first line has the time 0.
+    """
+    unreadable = 0
+    try:
+        if not source.exists() or not source.stat().st_size:
+            return []
+        with source.open("rb") as lines_file, target.open("w", encoding="utf-8") as file:
+            lines = WholeLines(lines_file)
+            for line in lines:
+                fields = _statistics_line(line)
+                if fields is None:
+                    unreadable += 1
+                    continue
+                time = fields.pop("time")
+                zero_ms = time if zero_ms is None else zero_ms
+                at = round(finished.clock.place((time - zero_ms) / 1000), 4)
+                file.write(json.dumps({"at": at, **fields}, separators=(",", ":")) + "\n")
+            unreadable += lines.skipped
+    except OSError as error:
+        # A recording without statistics is better than none.
+        with contextlib.suppress(OSError):
+            target.unlink(missing_ok=True)
+        return [f"its statistics are lost: {error.strerror}"]
+    return _unreadable_lines(unreadable, "statistics")
+
+
+class _LogContents:
+    """The events, members and recorder states in a log; ``zero`` is the file's zero in ms on the room's clock, or None.
+
+    The times of ``events`` are in seconds of the file; those of ``states``, which are MediaRecorder's, are in ms on the
+    page's clock. ``notes`` report how many lines could not be read. Without ``zero`` the log is not read.
+    """
+
+    def __init__(self, log: Path, zero: float | None, finished: Finished) -> None:
+        self.zero = zero
+        self.finished = finished
+        self.events: list[Event] = []
+        self.states: list[tuple[str, float]] = []
+        self.notes: list[str] = []
+        self._members: dict[str, Member] = {}
+        if zero is not None:
+            self._read(log, zero)
+
+    def timeline(self) -> Timeline:
+        """Return the timeline, with a pause for each cut."""
+        pauses = [
+            Event(at=round(cut.at, 4), event="pause", seconds=round(cut.seconds, 4)) for cut in self.finished.cuts
+        ]
+        # A participant that only the page knew has no marker, and is a member all the same.
+        present = {event.participant or "" for event in self.events if event.event == "join"}
+        members = tuple(self._members.get(name, Member(name=name)) for name in sorted(present))
+        return timeline_from([*self.events, *pauses], members)
+
+    def _read(self, log: Path, zero: float) -> None:
+        unreadable = dropped = 0
+        # A manifest can't hold more bytes.
+        left = LARGEST_MANIFEST
+        with log.open("rb") as file:
+            lines = WholeLines(file)
+            for text in lines:
+                match parse_line(text):
+                    case MemberLine(member=member):
+                        self._members[member.name] = member
+                    case RecorderLine(recorder=state, time=time):
+                        self.states.append((state, time))
+                    case EventLine(time=time, event=event):
+                        left -= len(text)
+                        if left < 0:
+                            dropped += 1
+                            continue
+                        at = round(self.finished.clock.place((time - zero) / 1000), 4)
+                        self.events.append(event.model_copy(update={"at": at}))
+                    case None:
+                        unreadable += 1
+            unreadable += lines.skipped
+        self.notes += _unreadable_lines(unreadable, "log")
+        if dropped:
+            self.notes.append(f"the manifest has no room for {dropped} more events")
+
+
+def _unreadable_lines(lines: int, of: str) -> list[str]:
+    """Return a note on how many lines of a file could not be read; no note if all could."""
+    return [f"{lines} {'line' if lines == 1 else 'lines'} of its {of} could not be read"] if lines else []
+
+
+def _statistics_line(line: bytes) -> dict[str, Any] | None:
+    """Return the fields of a line of statistics, which include a time; None if the line can't be read."""
+    try:
+        fields = json.loads(line)
+        return {**fields, "time": _TIME.validate_python(fields["time"])} if isinstance(fields, dict) else None
+    # A ValidationError is a ValueError as well.
+    except (ValueError, KeyError, RecursionError):
+        return None
+
+
+def _config_of(facts: Facts) -> RecordConfig:
+    """Return the configuration; if another version wrote one that this version does not know, only its type."""
+    try:
+        return RecordConfig.from_page(facts.config)
+    except (ConfigError, TypeError):
+        return RecordConfig(record_type="video" if facts.frame_rate else "audio")
+
+
+def _wall_seconds(states: list[tuple[str, float]]) -> float | None:
+    """Return how long MediaRecorder ran, by (state, page time in ms); None if it was never stopped."""
+    if not states or states[-1][0] != "stopped":
+        return None
+    running, ran = 0.0, 0.0
+    for state, at in states:
+        if running:
+            ran += at - running
+        running = at if state in {"started", "resumed"} else 0.0
+    return round(ran / 1000, 3)
+
+
+def _wall_time(milliseconds: float) -> str:
+    """Return a Unix time as ISO 8601 in UTC."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, tz=UTC).isoformat(timespec="milliseconds")
+    except (OverflowError, ValueError, OSError):
+        # Damaged facts may contain a time that no calendar has.
+        return datetime.fromtimestamp(0, tz=UTC).isoformat(timespec="milliseconds")
