@@ -122,7 +122,7 @@ def test_verify_says_that_a_file_is_missing(tmp_path: Path) -> None:
     result = harness("verify", "nothing.webm", folder=tmp_path)
 
     assert 2 == result.returncode
-    assert "is not there" in result.stderr
+    assert "does not exist" in result.stderr
 
 
 def test_a_missing_chrome_exits_3_with_the_remedy(tmp_path: Path) -> None:

@@ -73,9 +73,9 @@ def test_redacted_report_does_not_name_missing_files(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "reason"),
     [
-        (("verify", "missing.webm"), 2, "missing.webm is not there"),
+        (("verify", "missing.webm"), 2, "missing.webm does not exist"),
         (("verify", "good.webm", "missing.webm", "--duration", "nan"), 2, "duration: nan is not possible"),
-        (("convert", "missing.webm"), 2, "missing.webm is not there"),
+        (("convert", "missing.webm"), 2, "missing.webm does not exist"),
         (("record", "--seconds", "-3"), 2, "--seconds: -3 is not possible"),
         (("record", "alice", "b\udcff"), 2, "NAME: 'b\ufffd' is no text in UTF-8"),
         (("record", "--recordings", "b\udcff"), 2, "--recordings: 'b\ufffd' is no text in UTF-8"),
