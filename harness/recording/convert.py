@@ -1,4 +1,4 @@
-"""Conversion: a finished recording as MP4, Matroska or WAV, its sound as far from its picture as before."""
+"""Convert a finished recording to MP4, Matroska or WAV, with the same A/V offset."""
 
 from __future__ import annotations
 
@@ -30,40 +30,39 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
-    from av.packet import Packet as AnyPacket
     from av.video.stream import VideoStream
 
     from harness.recording.config import Target
 
 _FORMATS: Final = {"mp4": "mp4", "mkv": "matroska", "wav": "wav"}
-_SOUND: Final = {"mp4": ("aac", "fltp"), "wav": ("pcm_s16le", "s16")}
+_AUDIO_CODECS: Final = {"mp4": ("aac", "fltp"), "wav": ("pcm_s16le", "s16")}
 _SAMPLE_RATE: Final = 48_000
-_SOUND_BITS: Final = 160_000
+_AUDIO_BITRATE: Final = 160_000
 _MILLISECOND: Final = Fraction(1, 1000)
-# Good to look at and soon done; the marks of synthetic participants survive far worse.
+# Good quality at high speed. The markers of synthetic participants survive much lower quality.
 _H264: Final = {"preset": "veryfast", "crf": "20"}
-# A gap in the audio that is as long is reported, in seconds; jitter is shorter.
+# A gap in the audio of at least this many seconds is reported; jitter is shorter.
 _GAP: Final = 0.1
-# How much silence is put into one file, in seconds; a file whose times jump would have no end.
+# How many seconds of silence are inserted at most: a file whose timestamps jump would become endless.
 _MOST_SILENCE: Final = 600.0
-# Seconds that a time in a message has at most.
-_FARTHEST: Final = 1e12
-# How file systems without hard links refuse one.
+# The largest time in a message, in seconds.
+_LARGEST_TIME: Final = 1e12
+# The errors of file systems without hard links.
 _NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
-# Sound that is missing becomes silence, and a clock that runs a little off is followed without a click.
+# Missing audio becomes silence, and a clock that drifts a little is followed without clicks.
 _CONTINUOUS: Final = "async=1000:first_pts=0:min_hard_comp=0.02"
 
 
 @dataclass(frozen=True)
 class Silence:
-    """Silence that a conversion put into a gap in the audio; both are in seconds."""
+    """Silence that a conversion inserted into a gap in the audio; both fields are in seconds."""
 
     at: float
     seconds: float
 
     def __str__(self) -> str:
         """Return the warning."""
-        return f"The audio has a gap of {self.seconds:.2f} s at {self.at:.2f} s; it is filled with silence."
+        return f"The audio has a gap of {self.seconds:.2f} s at {self.at:.2f} s; it was filled with silence."
 
 
 def convert(
@@ -71,19 +70,20 @@ def convert(
     to: Target,
     target: Path | None = None,
     *,
-    begin: Callable[[float], object] = lambda _: None,
-    tell: Callable[[float], object] = lambda _: None,
-    silence: Callable[[Silence], object] = lambda _: None,
+    on_length: Callable[[float], object] = lambda _: None,
+    on_progress: Callable[[float], object] = lambda _: None,
+    on_silence: Callable[[Silence], object] = lambda _: None,
 ) -> Path:
-    """Write the recording at ``source`` as another kind of file, and return its path; the recording stays.
+    """Convert the recording at ``source`` to another format, and return the path of the new file.
 
-    ``mp4`` is H.264 and AAC, ``mkv`` the same packets in Matroska, ``wav`` the audio alone as 16-bit PCM at 48 kHz.
-    ``target`` is next to the recording, with another suffix, by default. ``begin`` is called with the length of the
-    recording where that is known, and ``tell`` with how far the conversion is, both in seconds; ``silence`` is called
-    for each gap in the audio that becomes silence. The recording is decoded in a process of its own.
+    ``mp4`` has H.264 and AAC, ``mkv`` the same packets in Matroska, ``wav`` only the audio as 16-bit PCM at 48 kHz.
+    ``target`` is by default stored next to the recording, with another suffix. ``on_length`` is called with the length
+    of the recording, if it is known, and ``on_progress`` with the time that has been converted, both in seconds.
+    ``on_silence`` is called for each gap in the audio that is filled with silence. A confined process decodes the
+    recording, which is not changed.
 
-    Raises ConfigError where there is nothing to convert, ``target`` exists, or the audio has gaps of more than ten
-    minutes, and DiskFullError where ``target`` has no room.
+    Raises ConfigError if the recording can't be read, ``target`` exists, or the audio has gaps of more than ten
+    minutes, and DiskFullError if the disk is full.
     """
     source = source.absolute()
     target = (target or source.with_suffix(f".{to}")).absolute()
@@ -98,11 +98,11 @@ def convert(
             for message in process.messages():
                 match message.kind:
                     case "length":
-                        begin(message.seconds)
+                        on_length(message.seconds)
                     case "at":
-                        tell(message.at)
+                        on_progress(message.at)
                     case "silence":
-                        silence(Silence(message.at, message.seconds))
+                        on_silence(Silence(message.at, message.seconds))
                     case "failed":
                         raise _failed(source, to, target, message.failure)
         _publish(partial, target)
@@ -112,14 +112,14 @@ def convert(
         problem = f"{source} can't be converted to {to}: {error}."
         raise ConfigError(problem) from error
     finally:
-        # What could not be made, as its name was too long, can't be removed either.
+        # A file that was never created, because its name is too long, can't be removed.
         with contextlib.suppress(OSError):
             partial.unlink()
     return target
 
 
 def _publish(partial: Path, target: Path) -> None:
-    """Give the finished file its name; raises FileExistsError where a file has appeared by that name meanwhile."""
+    """Give the finished file its name; raises FileExistsError if a file of that name has appeared meanwhile."""
     try:
         os.link(partial, target)
     except OSError as error:
@@ -134,32 +134,32 @@ def _publish(partial: Path, target: Path) -> None:
 
 
 def _exists(target: Path) -> ConfigError:
-    return ConfigError(f"{target} is there already, and nothing is overwritten; give another name with --output.")
+    return ConfigError(f"{target} exists already and is not overwritten; give another name with --output.")
 
 
 def _not_written(target: Path, error: OSError) -> HarnessError:
     if isinstance(error, FileExistsError):
         return _exists(target)
     if is_full(error):
-        message = f"No room for {target}: the disk is full. Make room there; the recording is as it was."
+        message = f"No room for {target}: the disk is full. Make room there; the recording has not been changed."
         return disk_full(message)
     return ConfigError(f"{target} can't be written: {error.strerror}.")
 
 
 def _failed(source: Path, to: Target, target: Path, failure: Failure | None) -> HarnessError:
-    reason = failure.message if failure else "the decoder does not say why"
+    reason = failure.message if failure else "the decoder gives no reason"
     match failure:
         case Failure(kind="system", number=int() as number, message=refusal):
             return _not_written(target, OSError(number, refusal))
         case Failure(kind="memory"):
             reason = f"it needs more than {MEMORY / 1e9:g} GB"
         case Failure(kind="fault", message=fault):
-            reason = f"this is a fault of the harness ({fault})"
+            reason = f"this is a bug in the harness ({fault})"
     return ConfigError(f"{source} can't be converted to {to}: {reason}.")
 
 
 def work(request: dict[str, Any], send: Callable[[Message], None]) -> None:
-    """Convert a file; this runs in the confined process."""
+    """Convert a file; the confined process calls this."""
     source, partial = (Path(os.fsdecode(bytes.fromhex(request[name]))) for name in ("source", "partial"))
     if (seconds := length(source)) is not None:
         send(Message(kind="length", seconds=seconds))
@@ -167,9 +167,9 @@ def work(request: dict[str, Any], send: Callable[[Message], None]) -> None:
 
 
 def length(source: Path) -> float | None:
-    """Return how long a file says that it lasts, in seconds; None where it does not, or can't be read."""
+    """Return the length in the header of a file, in seconds; None if it has none, or can't be read."""
     try:
-        # A pipe would be waited for; and what is no path from the root may be an address to FFmpeg, as pipe:0 is.
+        # Opening a pipe would block, and FFmpeg takes some relative paths, such as pipe:0, for addresses.
         if not source.is_file():
             return None
         with open_media(source.absolute()) as container:
@@ -190,7 +190,7 @@ def _write(source: Path, to: Target, partial: Path, send: Callable[[Message], No
 
 
 def _copy(container: InputContainer, output: OutputContainer, send: Callable[[Message], None]) -> None:
-    """Put the packets as they are into another container."""
+    """Copy the packets into another container."""
     streams = {
         stream.index: output.add_stream_from_template(stream, opaque=True)
         for stream in (*container.streams.video, *container.streams.audio)
@@ -204,33 +204,33 @@ def _copy(container: InputContainer, output: OutputContainer, send: Callable[[Me
 
 
 def _encode(container: InputContainer, output: OutputContainer, to: Target, send: Callable[[Message], None]) -> None:
-    """Encode every picture at its own time, and the sound without holes."""
-    picture = container.streams.video[0] if to == "mp4" and container.streams.video else None
-    sound = container.streams.audio[0] if container.streams.audio else None
-    if picture is None and sound is None:
-        message = f"There is nothing in it that {to} holds."
-        raise ConfigError(message)
-    film = _Film(picture, output) if picture else None
-    tape = _Tape(sound, output, to, send) if sound else None
-    for packet in container.demux([stream for stream in (picture, sound) if stream]):
+    """Encode every frame at its own time, and the audio without gaps."""
+    video = container.streams.video[0] if to == "mp4" and container.streams.video else None
+    audio = container.streams.audio[0] if container.streams.audio else None
+    if video is None and audio is None:
+        message = "it has no audio" if to == "wav" else "it has no audio and no video"
+        raise ValueError(message)
+    video_encoder = _VideoEncoder(video, output) if video else None
+    audio_encoder = _AudioEncoder(audio, output, to, send) if audio else None
+    for packet in container.demux([stream for stream in (video, audio) if stream]):
         if packet.pts is not None:
             send(_progress(packet))
-        if film and packet.stream is picture:
-            film.take(cast("Packet[VideoStream]", packet))
-        elif tape:
-            tape.take(cast("Packet[AudioStream]", packet))
-    for part in (film, tape):
-        if part:
-            part.end()
+        if video_encoder and packet.stream is video:
+            video_encoder.encode(cast("Packet[VideoStream]", packet))
+        elif audio_encoder:
+            audio_encoder.encode(cast("Packet[AudioStream]", packet))
+    for encoder in (video_encoder, audio_encoder):
+        if encoder:
+            encoder.finish()
 
 
-def _progress(packet: AnyPacket[Any]) -> Message:
+def _progress(packet: Packet[Any]) -> Message:
     at = float((packet.pts or 0) * (packet.time_base or _MILLISECOND))
-    return Message(kind="at", at=max(-_FARTHEST, min(_FARTHEST, at)))
+    return Message(kind="at", at=max(-_LARGEST_TIME, min(_LARGEST_TIME, at)))
 
 
-class _Film:
-    """The picture: each with the time that it has in the recording."""
+class _VideoEncoder:
+    """Encodes every frame with the time that it has in the recording."""
 
     def __init__(self, source: VideoStream, output: OutputContainer) -> None:
         rate = source.average_rate or Fraction(30)
@@ -241,17 +241,17 @@ class _Film:
         self._stream.codec_context.thread_count = decoder_threads()
         self._step = round(1000 / rate)
 
-    def take(self, packet: Packet[VideoStream]) -> None:
+    def encode(self, packet: Packet[VideoStream]) -> None:
         for frame in packet.decode():
             if frame.time is None:
                 continue
             frame.pts = round(frame.time * 1000)
             frame.time_base = _MILLISECOND
-            # Which pictures are key pictures is for the encoder to say.
+            # The encoder chooses the keyframes.
             frame.pict_type = av.video.frame.PictureType.NONE
             self._mux(frame)
 
-    def end(self) -> None:
+    def finish(self) -> None:
         self._mux(None)
 
     def _mux(self, frame: av.VideoFrame | None) -> None:
@@ -260,22 +260,22 @@ class _Film:
             self._output.mux(packet)
 
 
-class _Tape:
-    """The audio: one sample after the other from zero on, silence where there is none, which ``send`` reports."""
+class _AudioEncoder:
+    """Encodes the audio from zero on without gaps, and reports each gap that it fills with silence to ``send``."""
 
     def __init__(
         self, source: AudioStream, output: OutputContainer, to: Target, send: Callable[[Message], None]
     ) -> None:
         self._send = send
-        # Where the audio so far ends, and how much silence was put in, in seconds.
+        # The end of the audio so far, and the silence that was inserted, in seconds.
         self._end = 0.0
         self._silence = 0.0
-        codec, sample_format = _SOUND[to]
+        codec, sample_format = _AUDIO_CODECS[to]
         self._output = output
         layout = source.layout.name
         self._stream = cast("AudioStream", output.add_stream(codec, rate=_SAMPLE_RATE, layout=layout))
         if to == "mp4":
-            self._stream.bit_rate = _SOUND_BITS
+            self._stream.bit_rate = _AUDIO_BITRATE
         graph = Graph()
         self._first = graph.add_abuffer(template=source)
         chain = [
@@ -290,7 +290,7 @@ class _Tape:
         graph.configure()
         self._graph = graph
 
-    def take(self, packet: Packet[AudioStream]) -> None:
+    def encode(self, packet: Packet[AudioStream]) -> None:
         for frame in packet.decode():
             if frame.time is not None:
                 if frame.time - self._end > _GAP:
@@ -300,7 +300,7 @@ class _Tape:
             self._mux()
 
     def _fill_gap(self, frame: AudioFrame, seconds: float) -> None:
-        """Put silence before a frame, in pieces: the resampler would hold all of it in memory."""
+        """Insert silence before a frame, in pieces: the resampler would keep all of it in memory."""
         self._silence += seconds
         if self._silence > _MOST_SILENCE:
             message = (
@@ -318,18 +318,18 @@ class _Tape:
             self._graph.push(piece)
             self._mux()
 
-    def end(self) -> None:
+    def finish(self) -> None:
         self._graph.push(None)
         self._mux()
         for packet in self._stream.encode(None):
             self._output.mux(packet)
 
     def _mux(self) -> None:
-        for frame in self._continuous():
+        for frame in self._resampled():
             for packet in self._stream.encode(frame):
                 self._output.mux(packet)
 
-    def _continuous(self) -> Iterator[AudioFrame]:
+    def _resampled(self) -> Iterator[AudioFrame]:
         while True:
             try:
                 yield cast("AudioFrame", self._graph.pull())

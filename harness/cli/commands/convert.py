@@ -64,9 +64,9 @@ def convert(
             file,
             to,
             output,
-            begin=lambda seconds: shown.update(task, total=seconds),
-            tell=lambda seconds: shown.update(task, completed=seconds),
-            silence=silence.append,
+            on_length=lambda seconds: shown.update(task, total=seconds),
+            on_progress=lambda seconds: shown.update(task, completed=seconds),
+            on_silence=silence.append,
         )
     warnings = [str(one) for one in silence]
     for warning in _first(warnings):

@@ -106,7 +106,7 @@ def test_progress_is_told_in_seconds(tmp_path: Path) -> None:
     write_media(tmp_path / "take.webm", SCENE)
     told: list[float] = []
 
-    convert(tmp_path / "take.webm", "mkv", tell=told.append)
+    convert(tmp_path / "take.webm", "mkv", on_progress=told.append)
 
     assert min(told) < 0.2
     assert max(told) == pytest.approx(4.0, abs=0.2)
@@ -117,7 +117,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     write_media(tmp_path / "take.webm", SCENE)
     (tmp_path / "take.mp4").write_text("mine")
 
-    with pytest.raises(ConfigError, match="is there already, and nothing is overwritten; give another name"):
+    with pytest.raises(ConfigError, match="exists already and is not overwritten; give another name"):
         convert(tmp_path / "take.webm", "mp4")
 
     assert "mine" == (tmp_path / "take.mp4").read_text()
@@ -137,6 +137,16 @@ def test_what_is_no_recording_is_refused(tmp_path: Path, content: bytes | None, 
         convert(source, "mp4")
 
     assert {source} >= set(tmp_path.iterdir())
+
+
+def test_video_without_audio_can_not_become_a_wav_file(tmp_path: Path) -> None:
+    """The error gives the reason."""
+    write_media(tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=0.5, audio=False))
+
+    with pytest.raises(ConfigError, match=r"can't be converted to wav: it has no audio\."):
+        convert(tmp_path / "take.webm", "wav")
+
+    assert ["take.webm"] == [path.name for path in tmp_path.iterdir()]
 
 
 def test_a_conversion_by_another_name_is_judged_by_the_recordings_manifest(tmp_path: Path) -> None:

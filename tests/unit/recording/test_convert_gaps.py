@@ -75,7 +75,7 @@ def test_a_gap_in_the_audio_is_reported(source: Path, to: Any) -> None:
     """Where it is and how long; the new file is as long as the recording."""
     found: list[Silence] = []
 
-    path = convert(with_gap(source, seconds=0.3), to, silence=found.append)
+    path = convert(with_gap(source, seconds=0.3), to, on_silence=found.append)
 
     (one,) = found
     assert one.at == pytest.approx(1.0, abs=0.05)
@@ -88,7 +88,7 @@ def test_audio_without_a_gap_has_no_warning(source: Path) -> None:
     """Whole audio stays what it is."""
     found: list[Silence] = []
 
-    convert(source, "wav", silence=found.append)
+    convert(source, "wav", on_silence=found.append)
 
     assert [] == found
 
@@ -106,7 +106,7 @@ def test_audio_that_begins_late_is_reported(source: Path) -> None:
                 packet.stream = streams[packet.stream.index]
                 output.mux_one(packet)
 
-    convert(with_late_audio, "mp4", silence=found.append)
+    convert(with_late_audio, "mp4", on_silence=found.append)
 
     (one,) = found
     assert 0.0 == one.at
@@ -142,7 +142,7 @@ def test_a_gap_stays_a_gap_in_matroska(source: Path) -> None:
     """The packets and their times are as before."""
     found: list[Silence] = []
 
-    path = convert(with_gap(source, seconds=3_600), "mkv", source.with_name("copy.mkv"), silence=found.append)
+    path = convert(with_gap(source, seconds=3_600), "mkv", source.with_name("copy.mkv"), on_silence=found.append)
 
     assert [] == found
     assert audio_seconds(path) == pytest.approx(3.0, abs=0.1)
