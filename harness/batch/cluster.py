@@ -30,7 +30,7 @@ from harness.recording.spool.folder import FOLDER_MODE
 from harness.recording.spool.publish import publish
 from harness.recording.spool.recover import recover
 from harness.scenario import Outcome, Progress
-from harness.scenario.runner import reason_of
+from harness.scenario.outcome import reason_of
 from harness.scenario.steps import Join
 from harness.session.media import MEDIA
 

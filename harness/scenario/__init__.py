@@ -1,7 +1,12 @@
-"""Scenarios: what happens in a room, step by step, from a file to recordings and their verdicts."""
+"""Play scenarios: the steps of participants in a room, and the expectations of the recordings.
 
+In: a TOML or YAML file.  Out: an outcome with recordings and their reports.
+Called by ``harness run`` through ``harness.batch``.
+"""
+
+from harness.scenario.outcome import Outcome, Progress
 from harness.scenario.parser import read_scenario
-from harness.scenario.runner import Outcome, Progress, play
+from harness.scenario.runner import play
 from harness.scenario.steps import Scenario
 
 __all__ = ["Outcome", "Progress", "Scenario", "play", "read_scenario"]

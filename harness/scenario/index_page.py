@@ -1,4 +1,4 @@
-"""The index of a batch as one offline page: every scenario, what it recorded and how that was."""
+"""Write the index page of a batch: one offline page with every scenario, its recordings and their results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from harness.scenario.runner import Outcome
+    from harness.scenario.outcome import Outcome
     from harness.verification import Report
 
 
@@ -22,7 +22,7 @@ def write_index(outcomes: Sequence[Outcome], pages: Mapping[Path, Path], target:
 
     A report without a page has no link.
 
-    Raises OSError where it can't be written, ConfigError where something else lies there.
+    Raises OSError if it can't be written, ConfigError if ``target`` is another file.
     """
     rows = [
         {
@@ -30,15 +30,15 @@ def write_index(outcomes: Sequence[Outcome], pages: Mapping[Path, Path], target:
             "ok": outcome.ok,
             "error": outcome.error,
             "seconds": outcome.seconds,
-            "reports": [_shown(report, pages.get(report.path), target.parent) for report in outcome.reports],
+            "reports": [_row(report, pages.get(report.path), target.parent) for report in outcome.reports],
         }
         for outcome in outcomes
     ]
-    text = template("harness.scenario", "index.html.j2").render(rows=rows, well=sum(one.ok for one in outcomes))
+    text = template("harness.scenario", "index.html.j2").render(rows=rows, passed=sum(one.ok for one in outcomes))
     write_report(target, PAGE, text)
 
 
-def _shown(report: Report, page: Path | None, folder: Path) -> dict[str, object]:
+def _row(report: Report, page: Path | None, folder: Path) -> dict[str, object]:
     media = report.media
     return {
         "name": report.path.name,
@@ -46,6 +46,6 @@ def _shown(report: Report, page: Path | None, folder: Path) -> dict[str, object]
         "ok": report.ok,
         "duration": media.duration if media else None,
         "size": media.size if media else None,
-        "people": len(report.participants),
+        "participants": len(report.participants),
         "failures": [finding.message for finding in report.failures],
     }

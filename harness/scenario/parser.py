@@ -1,4 +1,4 @@
-"""From a TOML or YAML file to a scenario, or to the line that can't be, and why."""
+"""Read a scenario from a TOML or YAML file; an error names the line and the reason."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.errors import ConfigError
 from harness.recording.files.safe_reads import parse_toml, read_text
 from harness.scenario.sequence_check import problems
 from harness.scenario.source_positions import toml_lines, yaml_lines
-from harness.scenario.steps import KINDS, VERBS, Recorded, Scenario
+from harness.scenario.steps import KINDS, VERBS, RecordOptions, Scenario
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from harness.scenario.source_positions import Lines
 
 _KIND: Final = {kind.verb: kind for kind in KINDS}
-# YAML says a value again by a word; so many are read, however few were written.
+# A YAML alias repeats a value, so a short file may have very many.
 _MOST_VALUES: Final = 100_000
 
 
 def read_scenario(path: Path) -> Scenario:
-    """Return the scenario at ``path``, a .toml, .yaml or .yml file; its title is the file's name where it has none.
+    """Return the scenario at ``path``, a .toml, .yaml or .yml file; its title is the file's name if it has none.
 
-    Raises ConfigError, which names file, line, step and reason, where it can't be read or can't be played.
+    Raises ConfigError, which names file, line, step and reason, if it can't be read or can't be played.
     """
     try:
         data, lines = _parsed(path)
     except RecursionError as error:
         raise ConfigError(f"{path} is nested too deep to be read.") from error
     try:
-        # Strict, but for lists, which are what JSON has for tuples.
+        # Strict validation of Python values refuses lists for tuples; of JSON it does not.
         text = json.dumps(data, default=str)
     except TypeError as error:
         raise ConfigError(f"{path}: a key is neither a word nor a number.") from error
@@ -63,26 +63,26 @@ def _parsed(path: Path) -> tuple[dict[str, Any], Lines]:
         try:
             return parse_toml(text), toml_lines(text)
         except ValueError as error:
-            raise ConfigError(f"{path} is no TOML: {error}.") from error
+            raise ConfigError(f"{path} is not valid TOML: {error}.") from error
     try:
-        # Its values know their lines; in YAML 1.2 "on" is a word.
+        # The round-trip loader keeps the lines of values, and reads YAML 1.2, where "on" is text.
         data = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{path}{line} is no YAML: {_line(error.problem or error.context or '')}.") from error
+        raise ConfigError(f"{path}{line} is not valid YAML: {_line(error.problem or error.context or '')}.") from error
     except RecursionError:
         raise
-    except Exception as error:  # A value that can't be, as a month 13, raises whatever comes of it.
-        raise ConfigError(f"{path} is no YAML: {_line(str(error)) or type(error).__name__}.") from error
+    except Exception as error:  # An impossible value, such as the month 13, raises any exception.
+        raise ConfigError(f"{path} is not valid YAML: {_line(str(error)) or type(error).__name__}.") from error
     if not isinstance(data, dict):
         raise ConfigError(f"{path}:1: a scenario has steps; begin with 'steps:'.")
     if not _countable(data):
-        raise ConfigError(f"{path} has more than {_MOST_VALUES} values, with those that are said again by a word.")
+        raise ConfigError(f"{path} has more than {_MOST_VALUES} values, counting every use of an alias.")
     return data, yaml_lines(data)
 
 
 def _countable(data: object) -> bool:
-    """Return whether a YAML file's values can be counted, each as often as it is said."""
+    """Return whether a YAML file has few enough values, counting every use of an alias."""
     count, found = 0, [data]
     while found:
         value = found.pop()
@@ -95,7 +95,7 @@ def _countable(data: object) -> bool:
 
 
 def _line(text: str) -> str:
-    """Return a text in one line: what somebody wrote, and is shown, may have several."""
+    """Return a text in one line."""
     return " ".join(text.split())
 
 
@@ -103,12 +103,12 @@ def _without_tags(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
     """Return where an error is in the file: pydantic puts the step's kind between its number and its keys."""
     if len(loc) > 2 and loc[0] == "steps" and loc[2] in VERBS:  # noqa: PLR2004 - steps, number, kind
         loc = loc[:2] + loc[3:]
-    # What may be one or several is told as str or tuple.
+    # A key that takes one name or several has two of these.
     return tuple(part for part in loc if part not in {"constrained-str", "tuple[constrained-str, ...]"})
 
 
 def _place(path: Path, lines: Lines, where: tuple[int | str, ...]) -> str:
-    """Return file and line of a value, or of what it would be in."""
+    """Return the file and line of a value, or of the table or list that should contain it."""
     known = (where[:length] for length in range(len(where), 0, -1))
     return f"{path}:{next((lines[one] for one in known if one in lines), 1)}"
 
@@ -117,12 +117,12 @@ def _reason(error: ErrorDetails, where: tuple[int | str, ...], data: dict[str, A
     step = f"step {int(where[1]) + 1}: " if len(where) > 1 and where[0] == "steps" else ""
     key = str(where[-1]) if where else ""
     if error["type"] == "extra_forbidden":
-        return f"{step}there is no {key!r} here{_meant(key, _known(where[:-1], data))}"
+        return f"{step}there is no {key!r} here{_suggestion(key, _known(where[:-1], data))}"
     if error["type"] == "missing":
         return f"{step}{key!r} is missing"
     if error["type"] == "verb":
-        said = error["input"] if isinstance(error["input"], dict) else {}
-        close = [verb for word in said for verb in difflib.get_close_matches(str(word), VERBS, 1)]
+        given = error["input"] if isinstance(error["input"], dict) else {}
+        close = [verb for word in given for verb in difflib.get_close_matches(str(word), VERBS, 1)]
         return f"{step}{error['msg']}" + (f"; did you mean {close[0]!r}" if close else "")
     inner = ".".join(str(part) for part in (where[2:] if step else where))
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
@@ -130,19 +130,19 @@ def _reason(error: ErrorDetails, where: tuple[int | str, ...], data: dict[str, A
 
 
 def _known(where: tuple[int | str, ...], data: dict[str, Any]) -> list[str]:
-    """Return the keys that a place can have: the top, a step, the recording's."""
+    """Return the keys that are possible in a place: at the top, in a step, or in the record table."""
     if not where:
         return list(Scenario.model_fields)
     if where == ("record",):
-        return list(Recorded.model_fields)
+        return list(RecordOptions.model_fields)
     if len(where) == 2 and where[0] == "steps":  # noqa: PLR2004 - steps, number
         verb = next(verb for verb in VERBS if verb in data["steps"][where[1]])
         return list(_KIND[verb].model_fields)
     return []
 
 
-def _meant(key: str, known: list[str]) -> str:
+def _suggestion(key: str, known: list[str]) -> str:
     close = difflib.get_close_matches(key, known, 1)
     if close:
         return f"; did you mean {close[0]!r}"
-    return f"; there are {', '.join(known)}" if known else ""
+    return f"; choose from {', '.join(known)}" if known else ""

@@ -1,4 +1,4 @@
-"""Whether the steps of a scenario can follow each other, asked before anybody joins."""
+"""Check before a scenario is played that its steps can follow each other."""
 
 from __future__ import annotations
 
@@ -24,107 +24,109 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.recording.config import Recorder
-    from harness.scenario.steps import During, Scenario
+    from harness.scenario.steps import Scenario, WaitExpectation
 
 
-class Course:
-    """Who is in the room and who records, as far as the steps go."""
+class SequenceCheck:
+    """Follows the steps one by one, and knows which participants are in the room and which of them record."""
 
     def __init__(self) -> None:
         self.known: set[str] = set()
         self.inside: set[str] = set()
         self.crashed: set[str] = set()
-        # Whoever records, and whom they record: everybody, or themselves alone.
+        # The recorder, "all" or "local", of each participant who records.
         self.recording: dict[str, Recorder] = {}
         self.paused: set[str] = set()
         self.recorded: set[str] = set()
-        # Whose last recording was downloaded, or cleaned.
+        # The participants whose last recording was downloaded, or cleaned.
         self.downloaded: set[str] = set()
         self.cleaned: set[str] = set()
 
     def problem(self, step: Step) -> str | None:
-        """Return why a step can't come now, or None, and go one step on."""
+        """Return why a step is not possible now, or None, and continue with the state after it."""
         for name in step.actors:
-            said = self._comes(name) if isinstance(step, Join) else self._acts(step, name)
-            if said:
-                return said
+            problem = self._join_problem(name) if isinstance(step, Join) else self._action_problem(step, name)
+            if problem:
+                return problem
         if isinstance(step, Wait):
-            return next((said for one in step.expect if (said := self._expected(one))), None)
+            return next((problem for one in step.expect if (problem := self._expectation_problem(one))), None)
         if isinstance(step, WaitFor):
-            return self._never_comes(step)
+            return self._wait_problem(step)
         if isinstance(step, Download):
-            return self._downloads(step)
+            return self._download_problem(step)
         return None
 
-    def _expected(self, one: During) -> str | None:
-        """Return why no recording can tell what is expected of somebody while time passes."""
+    def _expectation_problem(self, one: WaitExpectation) -> str | None:
+        """Return why no recording can be checked for an expectation of a wait."""
         name = one.participant
         if name not in self.known:
             return self._unknown(name)
         if one.visible is None and one.audible is None:
             return f"specify 'visible' or 'audible' for {name}"
-        running = {who: whom for who, whom in self.recording.items() if who not in self.paused}
+        running = {name: recorder for name, recorder in self.recording.items() if name not in self.paused}
         if not running:
             paused = ", ".join(sorted(self.paused & self.recording.keys()))
-            return (
-                f"something is expected, and nobody records{f': the recording of {paused} is paused' if paused else ''}"
-            )
+            reason = f"; that of {paused} is paused" if paused else ""
+            return f"there is an expectation but no recording in progress{reason}"
         if name not in running and "all" not in running.values():
-            return f"{name} is expected, and only {', '.join(sorted(running))} is recorded"
+            return f"there is an expectation of {name} but only a local recording of {', '.join(sorted(running))}"
         return None
 
-    def _never_comes(self, step: WaitFor) -> str | None:
-        """Return why what is awaited of a recording can't come, as far as only a step brings it."""
+    def _wait_problem(self, step: WaitFor) -> str | None:
+        """Return why a wait would be in vain, because only an earlier step can lead to the state or event."""
         name = step.wait_for
         if step.state == "recording" and (name not in self.recording or name in self.paused):
-            return f"{name} does not record, so that never comes"
+            return f"{name} does not record, so this state is never reached"
         if step.state == "paused" and name not in self.paused:
-            return f"{name}'s recording is not paused, so that never comes"
+            return f"{name}'s recording is not paused, so this state is never reached"
         if step.state == "cleaned" and name not in self.cleaned:
-            return f"{name}'s recording is not cleaned, so that never comes"
+            return f"{name}'s recording is not cleaned, so this state is never reached"
         if step.event == "downloaded" and name not in self.downloaded:
-            return f"{name} has downloaded nothing since the start, so that never comes"
+            return f"{name} has not downloaded the recording since its start, so this event never comes"
         return None
 
-    def _downloads(self, step: Download) -> str | None:
-        """Return why what is expected of a recording can't be told; a download ends what still runs."""
+    def _download_problem(self, step: Download) -> str | None:
+        """Return why a recording can't be checked for an expectation; a download ends a recording in progress."""
         self.downloaded.add(step.download)
         self.recording.pop(step.download, None)
         limits = step.limits or Limits()
         for one in step.expect:
             if one.participant not in self.known:
                 return self._unknown(one.participant)
-            if said := one.problem(limits):
-                return said
+            if problem := one.problem(limits):
+                return problem
             last = one.start if one.end is None else one.end
             if step.duration is not None and last > step.duration + limits.duration:
-                return f"{one.participant} is expected at {last:g} s, and the recording should last {step.duration:g} s"
+                return (
+                    f"an expectation of {one.participant} ends at {last:g} s, after the expected length of "
+                    f"{step.duration:g} s"
+                )
         return None
 
     def _unknown(self, name: str) -> str:
-        return f"{name} has not joined before; there is {', '.join(sorted(self.known)) or 'nobody yet'}"
+        return f"{name} has not joined before; participants so far: {', '.join(sorted(self.known)) or 'none'}"
 
-    def _comes(self, name: str) -> str | None:
+    def _join_problem(self, name: str) -> str | None:
         if name in self.known:
             return f"{name} has joined before; give each participant a name of their own"
         self.known.add(name)
         self.inside.add(name)
         return None
 
-    def _acts(self, step: Step, name: str) -> str | None:
+    def _action_problem(self, step: Step, name: str) -> str | None:
         if name not in self.known:
             return self._unknown(name)
         if name in self.crashed:
-            return f"{name}'s page has crashed; what it recorded is kept without a download"
+            return f"{name}'s page has crashed; its recording is kept without a download"
         if isinstance(step, Clean):
             self.cleaned.add(name)
         if isinstance(step, Download | Clean | WaitFor):
-            return None if name in self.recorded else f"{name} has recorded nothing before"
+            return None if name in self.recorded else f"{name} has no recording"
         if name not in self.inside:
-            return f"{name} is not in the room any more"
-        return self._records(step, name)
+            return f"{name} has left the room"
+        return self._recording_problem(step, name)
 
-    def _records(self, step: Step, name: str) -> str | None:
+    def _recording_problem(self, step: Step, name: str) -> str | None:
         if isinstance(step, Start):
             self.recording[name] = step.recorder
             self.recorded.add(name)
@@ -132,7 +134,7 @@ class Course:
                 before.discard(name)
         elif isinstance(step, Pause | Resume | Stop):
             if name not in self.recording:
-                return f"{name} records nothing then"
+                return f"{name} has no recording in progress"
             if isinstance(step, Pause) == (name in self.paused) and not isinstance(step, Stop):
                 return f"{name}'s recording is {'paused already' if isinstance(step, Pause) else 'not paused'}"
             if isinstance(step, Pause):
@@ -150,10 +152,10 @@ class Course:
 
 
 def problems(scenario: Scenario) -> Iterator[tuple[int, str]]:
-    """Yield the number of each step that can't come when it comes, from 0 on, and why; the first is the cause."""
-    course = Course()
+    """Yield the number of each impossible step, from 0 on, and the reason; the first one is the cause."""
+    check = SequenceCheck()
     for number, step in enumerate(scenario.steps):
-        if said := course.problem(step):
-            yield number, said
-    if not course.recorded:
-        yield len(scenario.steps) - 1, 'nobody records anything up to here: add { start = "NAME" }'
+        if problem := check.problem(step):
+            yield number, problem
+    if not check.recorded:
+        yield len(scenario.steps) - 1, 'no participant records: add { start = "NAME" }'

@@ -1,4 +1,4 @@
-"""On which line of a TOML or YAML file each value stands: so that an error can be found."""
+"""Find the line of each value in a TOML or YAML file, for error messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Lines = dict[Path, int]
 
 
 def toml_lines(text: str) -> Lines:
-    """Return the line, from 1 on, of every key and list item of a TOML text that can be read."""
+    """Return the line, from 1 on, of every key and list item of a valid TOML text."""
     import tree_sitter_toml
     from tree_sitter import Language, Parser
 
@@ -25,7 +25,7 @@ def toml_lines(text: str) -> Lines:
 class _Toml:
     def __init__(self) -> None:
         self._lines: Lines = {}
-        # How many tables each array of tables has so far.
+        # The number of tables that each array of tables has so far.
         self._tables: dict[Path, int] = {}
 
     def read(self, document: Node) -> Lines:
@@ -41,7 +41,7 @@ class _Toml:
         return self._lines
 
     def _header(self, keys: list[str], *, appends: bool) -> Path:
-        """Return where a table lies: below the last one of each array of tables that its name goes through."""
+        """Return the path of a table, which is below the last one of each array of tables in its name."""
         where: Path = ()
         for number, key in enumerate(keys):
             where = (*where, key)
@@ -51,11 +51,11 @@ class _Toml:
                 where = (*where, self._tables[where] - 1)
         return where
 
-    def _pair(self, beneath: Path, pair: Node) -> None:
+    def _pair(self, parent: Path, pair: Node) -> None:
         if pair.type != "pair":
             return
         key, value = pair.named_children[:2]
-        where = (*beneath, *_keys(key))
+        where = (*parent, *_keys(key))
         self._lines[where] = key.start_point.row + 1
         self._value(where, value)
 
@@ -79,15 +79,15 @@ def _keys(node: Node) -> list[str]:
     return [text]
 
 
-def yaml_lines(value: Any, beneath: Path = ()) -> Lines:
-    """Return the line, from 1 on, of every key and list item of what ruamel.yaml has read, where it knows it."""
+def yaml_lines(value: Any, parent: Path = ()) -> Lines:
+    """Return the line, from 1 on, of every key and list item that ruamel.yaml has read, as far as it knows."""
     lines: Lines = {}
     mapping = isinstance(value, dict)
     items = value.items() if mapping else enumerate(value) if isinstance(value, list) else ()
     rows = getattr(getattr(value, "lc", None), "data", None) or {}
     for key, item in items:
-        where = (*beneath, key)
-        # What is merged from elsewhere (<<) has no line here, and some tags make plain lists.
+        where = (*parent, key)
+        # Merged keys (<<) have no line here, and some tags make plain lists.
         if (at := rows.get(key)) is not None:
             lines[where] = at[0] + 1
         lines |= yaml_lines(item, where)

@@ -1,4 +1,4 @@
-"""The steps of a scenario, each known by its verb, and what a file of them holds."""
+"""A scenario and its steps; each step has exactly one verb."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 Names = Annotated[Name | Annotated[tuple[Name, ...], Field(min_length=1)], Field(description="One name, or several.")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-# What a recording tells by itself.
-Told = Literal["stalled", "failed", "stopped", "downloaded"]
+# The events of a recording that nobody calls for.
+RecordingEvent = Literal["stalled", "failed", "stopped", "downloaded"]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
 # In seconds: an absence that is shorter than a hole in a recording can't be told, and a quarter at each end is edge.
@@ -32,7 +32,7 @@ EDGE: Final = 0.7
 
 
 def _media(given: str, info: ValidationInfo) -> str:
-    """Take a film's path as it is seen from the scenario's file."""
+    """Return the media, where the path of a video file is relative to the scenario's file."""
     try:
         return str(media_of(given, MEDIA, folder=(info.context or {}).get("folder")))
     except ConfigError as error:
@@ -40,14 +40,14 @@ def _media(given: str, info: ValidationInfo) -> str:
 
 
 class Step(ReportModel):
-    """One step; ``label`` is what a live table and an error call it in the place of its own words."""
+    """One step; ``label`` replaces its text in the progress table and in errors."""
 
     verb: ClassVar[str]
-    label: str | None = Field(default=None, description="What the progress and errors call this step.")
+    label: str | None = Field(default=None, description="The name of this step in the progress and in errors.")
 
     @property
     def actors(self) -> tuple[str, ...]:
-        """Who acts: the names under the verb."""
+        """The participants who act: the names under the verb."""
         value = getattr(self, self.verb)
         if isinstance(value, str):
             return (value,)
@@ -59,39 +59,39 @@ class Step(ReportModel):
 
 
 class Join(Step):
-    """Somebody comes in; several names come side by side."""
+    """Participants join; several names join at the same time."""
 
     verb = "join"
     join: Names
     media: Annotated[str, AfterValidator(_media)] = Field(
         default="synthetic",
-        description="synthetic (made pictures and tones), camera (the browser's devices), or a film's path from here.",
+        description="synthetic (made video and audio), camera (the browser's devices), or the path of a video file.",
     )
 
 
 class Leave(Step):
-    """Somebody leaves; a recording of theirs ends."""
+    """Participants leave; their own recordings end."""
 
     verb = "leave"
     leave: Names
 
 
 class Mute(Step):
-    """Somebody's microphone is turned off."""
+    """Participants turn their microphones off."""
 
     verb = "mute"
     mute: Names
 
 
 class Unmute(Step):
-    """Somebody's microphone is turned on again."""
+    """Participants turn their microphones on again."""
 
     verb = "unmute"
     unmute: Names
 
 
 class Camera(Step):
-    """Somebody's camera is turned on or off."""
+    """Participants turn their cameras on or off."""
 
     verb = "camera"
     camera: Names
@@ -99,7 +99,7 @@ class Camera(Step):
 
 
 class ShareScreen(Step):
-    """Somebody shows the screen in the camera's place, or the camera again."""
+    """A participant shares the screen instead of the camera, or the camera again."""
 
     verb = "share_screen"
     share_screen: Name
@@ -107,13 +107,13 @@ class ShareScreen(Step):
 
 
 class Speak(Step):
-    """Somebody raises the voice; whoever did before lowers it. Synthetic participants only."""
+    """A synthetic participant speaks up; the one who spoke before becomes quiet again."""
 
     verb = "speak"
     speak: Name
 
 
-class During(ReportModel):
+class WaitExpectation(ReportModel):
     """A participant who is, or is not, visible or audible during a wait."""
 
     participant: Name
@@ -122,16 +122,16 @@ class During(ReportModel):
 
 
 class Wait(Step):
-    """Time passes; what is expected meanwhile is asked of every recording that runs."""
+    """Time passes; every recording in progress is checked for the expectations."""
 
     verb = "wait"
     wait: Positive = Field(description="Seconds.")
-    expect: tuple[During, ...] = ()
+    expect: tuple[WaitExpectation, ...] = ()
 
     @model_validator(mode="after")
     def _long_enough(self) -> Self:
         if self.expect and self.wait <= 2 * EDGE + _SHORTEST:
-            message = f"a wait with something expected must last longer than {2 * EDGE + _SHORTEST:g} s"
+            message = f"a wait with expectations must last longer than {2 * EDGE + _SHORTEST:g} s"
             raise ValueError(message)
         return self
 
@@ -141,19 +141,19 @@ class Wait(Step):
 
 
 class WaitFor(Step):
-    """Waits until a recording has lasted for so long, is in a state, or told of an event; fails after ``timeout``."""
+    """Wait until a recording has a length, a state or an event; the step fails after ``timeout``."""
 
     verb = "wait_for"
-    wait_for: Name = Field(description="Who records.")
+    wait_for: Name = Field(description="The recording participant.")
     elapsed: Positive | None = Field(default=None, description="Recorded seconds.")
     state: Literal["recording", "paused", "stopped", "failed", "cleaned"] | None = None
-    event: Told | None = Field(default=None, description="What the recording tells, since it was started.")
+    event: RecordingEvent | None = Field(default=None, description="An event of the recording since its start.")
     timeout: Positive = Field(default=30.0, description="Seconds.")
 
     @model_validator(mode="after")
     def _asks_for_one_thing(self) -> Self:
         if sum(value is not None for value in (self.elapsed, self.state, self.event)) != 1:
-            message = "say one of 'elapsed', 'state' and 'event'"
+            message = "specify exactly one of 'elapsed', 'state' and 'event'"
             raise ValueError(message)
         return self
 
@@ -163,8 +163,8 @@ class WaitFor(Step):
         return self.label or f"wait for {self.wait_for}: {what}"
 
 
-class Recorded(ReportModel):
-    """How to record, by RecordConfig's names; what is left out is as the scenario's ``record`` says, or the default."""
+class RecordOptions(ReportModel):
+    """The options of a recording, as in RecordConfig; a scenario's ``record`` has the defaults of every ``start``."""
 
     record_type: RecordType | None = None
     record_name: str | None = None
@@ -178,23 +178,23 @@ class Recorded(ReportModel):
     @model_validator(mode="after")
     def _can_work(self) -> Self:
         try:
-            self.over(None)
+            self.with_defaults(None)
         except ConfigError as error:
             raise ValueError(str(error).rstrip(".")) from error
         return self
 
-    def over(self, beneath: Recorded | None) -> RecordConfig:
-        """Return the configuration, with what is not said here taken from ``beneath``."""
-        said: dict[str, Any] = {}
-        for layer in (beneath, self):
+    def with_defaults(self, defaults: RecordOptions | None) -> RecordConfig:
+        """Return the configuration; options that are None here have the value of ``defaults``."""
+        options: dict[str, Any] = {}
+        for layer in (defaults, self):
             if layer is not None:
-                fields = {name: getattr(layer, name) for name in Recorded.model_fields}
-                said |= {name: value for name, value in fields.items() if value is not None}
-        return RecordConfig(**said)
+                fields = {name: getattr(layer, name) for name in RecordOptions.model_fields}
+                options |= {name: value for name, value in fields.items() if value is not None}
+        return RecordConfig(**options)
 
 
-class Start(Step, Recorded):
-    """Somebody starts to record; a recording that runs goes on until the new one has begun, and is kept."""
+class Start(Step, RecordOptions):
+    """A participant starts a recording; one in progress continues until the new one has begun, and is kept."""
 
     verb = "start"
     start: Name
@@ -202,55 +202,55 @@ class Start(Step, Recorded):
 
 
 class Pause(Step):
-    """A recording pauses; what happens meanwhile is not in the file."""
+    """A recording pauses; the pause is not in the file."""
 
     verb = "pause"
     pause: Name
 
 
 class Resume(Step):
-    """A recording goes on after a pause."""
+    """A recording continues after a pause."""
 
     verb = "resume"
     resume: Name
 
 
 class Stop(Step):
-    """A recording stops; its file is complete then."""
+    """A recording stops; its file is complete after this step."""
 
     verb = "stop"
     stop: Name
 
 
 class Download(Step):
-    """A recording is downloaded; what is expected of it is asked of that file."""
+    """A recording is downloaded; its file is checked for the expectations."""
 
     verb = "download"
     download: Name
-    duration: Seconds | None = Field(default=None, description="How long it should last, in seconds.")
+    duration: Seconds | None = Field(default=None, description="The expected length in seconds.")
     limits: Limits | None = None
     expect: tuple[Expectation, ...] = ()
 
 
 class Clean(Step):
-    """The page's and the server's copy are freed; what was downloaded stays."""
+    """The copies of the page and of the server are removed; the downloaded file stays."""
 
     verb = "clean"
     clean: Name
 
 
 class Network(Step):
-    """Somebody's network becomes worse, or, with nothing else said, good again. Signalling is not touched."""
+    """The network of participants becomes worse, or without options good again. Signaling is not affected."""
 
     verb = "network"
     network: Names
     loss_percent: Percent = 0.0
     latency_ms: Annotated[float, Field(ge=0, le=10_000)] = 0.0
-    kbps: Positive | None = Field(default=None, description="Kilobits a second, each way.")
+    kbps: Positive | None = Field(default=None, description="Kilobits per second in each direction.")
 
 
 class Crash(Step):
-    """Somebody's page dies; what it recorded until then is kept."""
+    """The page of a participant crashes; its recording so far is kept."""
 
     verb = "crash"
     crash: Name
@@ -266,7 +266,7 @@ VERBS: Final = tuple(kind.verb for kind in KINDS)
 
 
 def verb_of(step: object) -> str | None:
-    """Return the one verb of a step; None where it has none, or several."""
+    """Return the verb of a step; None if it has none, or several."""
     if isinstance(step, Step):
         return step.verb
     found = [verb for verb in VERBS if isinstance(step, dict) and verb in step]
@@ -300,11 +300,11 @@ AnyStep = Annotated[
 
 
 class Scenario(ReportModel):
-    """What happens in a room: ``steps`` in order. ``record`` is how recordings are made where a step does not say."""
+    """The ``steps`` that happen in a room, in order; ``record`` has the defaults of every recording."""
 
     title: str | None = None
     description: str | None = None
-    record: Recorded = Recorded()
+    record: RecordOptions = RecordOptions()
     steps: Annotated[tuple[AnyStep, ...], Field(min_length=1)]
 
     def with_max_wait(self, seconds: float) -> Scenario:
@@ -316,8 +316,8 @@ class Scenario(ReportModel):
         return self.model_copy(update={"steps": steps})
 
     @property
-    def people(self) -> int:
-        """How many people are in the room at most."""
+    def participants(self) -> int:
+        """The largest number of participants in the room at a time."""
         inside: set[str] = set()
         most = 0
         for step in self.steps:
@@ -330,6 +330,7 @@ class Scenario(ReportModel):
 
     @property
     def needs(self) -> float:
-        """How many processors of the reference machine its most expensive recording takes, with everybody in it."""
-        configs = [step.over(self.record) for step in self.steps if isinstance(step, Start)] or [self.record.over(None)]
-        return max(needed(self.people, config) for config in configs)
+        """How many processors of the reference machine its most expensive recording uses, with all participants."""
+        starts = [step for step in self.steps if isinstance(step, Start)]
+        configs = [step.with_defaults(self.record) for step in starts] or [self.record.with_defaults(None)]
+        return max(needed(self.participants, config) for config in configs)

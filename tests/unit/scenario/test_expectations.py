@@ -8,8 +8,8 @@ import pytest
 
 from harness.errors import ConfigError, StepTimeout
 from harness.scenario import Scenario, read_scenario
-from harness.scenario.runner import _Stage
-from harness.scenario.steps import During, Join
+from harness.scenario.runner import _ScenarioRun
+from harness.scenario.steps import Join, WaitExpectation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,11 +43,11 @@ def expecting(verb: str, what: str) -> str:
     [
         (
             [expecting("wait = 3", 'participant = "Bob", audible = true')],
-            "Bob has not joined before; there is alice, bob",
+            "Bob has not joined before; participants so far: alice, bob",
         ),
         (
             [expecting('download = "alice"', 'participant = "Bob", visible = false')],
-            "Bob has not joined before; there is alice, bob",
+            "Bob has not joined before; participants so far: alice, bob",
         ),
         (
             [expecting('download = "alice"', 'participant = "bob", visible = true, from = 1, to = 1.4')],
@@ -55,31 +55,34 @@ def expecting(verb: str, what: str) -> str:
         ),
         (
             [expecting('download = "alice", duration = 5', 'participant = "bob", visible = true, from = 30')],
-            "bob is expected at 30 s, and the recording should last 5 s",
+            "an expectation of bob ends at 30 s, after the expected length of 5 s",
         ),
         (
             ['pause = "alice"', expecting("wait = 3", 'participant = "bob", audible = true')],
-            "something is expected, and nobody records: the recording of alice is paused",
+            "there is an expectation but no recording in progress; that of alice is paused",
         ),
         (
             ['stop = "alice"', expecting("wait = 3", 'participant = "bob", audible = true')],
-            "something is expected, and nobody records",
+            "there is an expectation but no recording in progress",
         ),
         (
             ['download = "alice"', expecting("wait = 3", 'participant = "bob", audible = true')],
-            "something is expected, and nobody records",
+            "there is an expectation but no recording in progress",
         ),
         (
             ['start = "alice", recorder = "local"', expecting("wait = 3", 'participant = "bob", audible = true')],
-            "bob is expected, and only alice is recorded",
+            "there is an expectation of bob but only a local recording of alice",
         ),
-        (['wait_for = "alice", state = "paused"'], "alice's recording is not paused, so that never comes"),
-        (['wait_for = "alice", state = "cleaned"'], "alice's recording is not cleaned, so that never comes"),
+        (['wait_for = "alice", state = "paused"'], "alice's recording is not paused, so this state is never reached"),
+        (['wait_for = "alice", state = "cleaned"'], "alice's recording is not cleaned, so this state is never reached"),
         (
             ['wait_for = "alice", event = "downloaded"'],
-            "alice has downloaded nothing since the start, so that never comes",
+            "alice has not downloaded the recording since its start, so this event never comes",
         ),
-        (['pause = "alice"', 'wait_for = "alice", state = "recording"'], "alice does not record, so that never comes"),
+        (
+            ['pause = "alice"', 'wait_for = "alice", state = "recording"'],
+            "alice does not record, so this state is never reached",
+        ),
         (['crash = "alice"', 'wait_for = "alice", state = "stopped"'], "alice's page has crashed"),
         (['crash = "alice"', 'download = "alice"'], "alice's page has crashed"),
     ],
@@ -131,12 +134,12 @@ def test_an_expectation_is_not_dropped_where_no_recording_ran_all_the_while(
     before: dict[str, tuple[str, float]], after: dict[str, tuple[str, float]]
 ) -> None:
     """The step fails, as where a recording has ended by itself."""
-    stage = _Stage(
+    run = _ScenarioRun(
         Scenario(steps=(Join(join="alice"),)), cast("Room", None), on_progress=lambda _: None, interrupted=lambda: False
     )
-    stage._recording["alice"] = "all"
+    run._recorders["alice"] = "all"
 
-    with pytest.raises(StepTimeout, match="No recording that shows bob ran all the while"):
-        stage._expect(During(participant="bob", audible=True), before, after)
+    with pytest.raises(StepTimeout, match="No recording of bob ran during the whole wait"):
+        run._expect(WaitExpectation(participant="bob", audible=True), before, after)
 
-    assert {} == stage.asked
+    assert {} == run.requirements

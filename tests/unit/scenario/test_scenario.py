@@ -67,9 +67,9 @@ def test_a_toml_file_becomes_steps_in_order(tmp_path: Path) -> None:
     assert ["join", "start", "wait", "download"] == [step.verb for step in scenario.steps]
     start = scenario.steps[1]
     assert isinstance(start, Start)
-    config = start.over(scenario.record)
+    config = start.with_defaults(scenario.record)
     assert ((640, 480), 30) == (config.size, config.record_video_frame)
-    assert 2 == scenario.people
+    assert 2 == scenario.participants
     assert needed(2, config) == scenario.needs
 
 
@@ -96,14 +96,18 @@ def test_yaml_says_the_same(tmp_path: Path) -> None:
         ('join = ["alice", "bob"]', 'jion = ["alice", "bob"]', "did you mean 'join'"),
         ("wait = 2.5", 'wait = "long"', ":15: step 3: wait should be a valid number"),
         ("wait = 2.5", "wait = -1", ":15: step 3: wait should be greater than 0"),
-        ("wait = 2.5", "wait = 1", ":14: step 3: a wait with something expected must last longer than 1.9 s"),
+        ("wait = 2.5", "wait = 1", ":14: step 3: a wait with expectations must last longer than 1.9 s"),
         ("record_video_frame = 30", "record_video_frame = 25", ":12: step 2: record_video_frame should be 15 or 30"),
         ("record_video_frame = 30", "record_video_rate = 30", "did you mean 'record_video_frame'"),
-        ('start = "alice"', 'start = "dave"', ":10: step 2: dave has not joined before; there is alice, bob"),
+        (
+            'start = "alice"',
+            'start = "dave"',
+            ":10: step 2: dave has not joined before; participants so far: alice, bob",
+        ),
         ('participant = "bob", audible', 'participant = "carol", audible', ":14: step 3: carol has not joined before"),
         ('title = "two people"', 'titel = "two people"', ":2: there is no 'titel' here; did you mean 'title'"),
         ('start = "alice"', 'mute = "alice"\nstart = "alice"', ":10: step 2: a step has exactly one of"),
-        ("wait = 2.5", "wait = ", "is no TOML: "),
+        ("wait = 2.5", "wait = ", "is not valid TOML: "),
         (
             'record_video_quality = "480p"',
             'record_video_quality = "1080p"',
@@ -123,15 +127,21 @@ def test_what_can_t_be_is_told_with_its_line(tmp_path: Path, was: str, becomes: 
 @pytest.mark.parametrize(
     ("steps", "said"),
     [
-        ('{ join = "a" }, { pause = "a" }', "step 2: a records nothing then"),
+        ('{ join = "a" }, { pause = "a" }', "step 2: a has no recording in progress"),
         ('{ join = "a" }, { start = "a" }, { pause = "a" }, { pause = "a" }', "a's recording is paused already"),
         ('{ join = "a" }, { start = "a" }, { resume = "a" }', "a's recording is not paused"),
-        ('{ join = "a" }, { start = "a" }, { leave = "a" }, { mute = "a" }', "a is not in the room any more"),
-        ('{ join = "a" }, { download = "a" }', "a has recorded nothing before"),
+        ('{ join = "a" }, { start = "a" }, { leave = "a" }, { mute = "a" }', "a has left the room"),
+        ('{ join = "a" }, { download = "a" }', "a has no recording"),
         ('{ join = "a" }, { join = "a" }', "a has joined before"),
-        ('{ join = "a" }, { wait = 1 }', "nobody records anything"),
-        ('{ join = "a" }, { start = "a" }, { wait_for = "a" }', "say one of 'elapsed', 'state' and 'event'"),
-        ('{ join = "a" }, { wait = 2, expect = [{ participant = "a", visible = true }] }', "and nobody records"),
+        ('{ join = "a" }, { wait = 1 }', "no participant records"),
+        (
+            '{ join = "a" }, { start = "a" }, { wait_for = "a" }',
+            "exactly one of 'elapsed', 'state' and 'event'",
+        ),
+        (
+            '{ join = "a" }, { wait = 2, expect = [{ participant = "a", visible = true }] }',
+            "no recording in progress",
+        ),
     ],
 )
 def test_steps_that_can_t_follow_each_other_are_told(tmp_path: Path, steps: str, said: str) -> None:
@@ -141,7 +151,7 @@ def test_steps_that_can_t_follow_each_other_are_told(tmp_path: Path, steps: str,
 
 def test_a_yaml_error_has_its_line(tmp_path: Path) -> None:
     """One of syntax, and one of meaning."""
-    assert refused(write(tmp_path, "steps:\n  - join: [a\n", "a.yaml")).startswith(":3 is no YAML")
+    assert refused(write(tmp_path, "steps:\n  - join: [a\n", "a.yaml")).startswith(":3 is not valid YAML")
     assert refused(write(tmp_path, "steps:\n  - join: a\n  - start: b\n", "b.yaml")).startswith(":3: step 2: b has not")
     assert "a scenario has steps" in refused(write(tmp_path, "- join: a\n", "c.yml"))
 
@@ -160,18 +170,18 @@ BILLION = "a: &a [x, x]\n" + "".join(
         pytest.param("a: &a {b: &b [*a, *b, *b]}\n" + STEPS, "", id="values within themselves"),
         pytest.param("? [a, b]\n: 1\n" + STEPS, ": a key is neither a word nor a number", id="list as a key"),
         pytest.param("2001-01-01: 1\n" + STEPS, ": a key is neither a word nor a number", id="date as a key"),
-        pytest.param("a: 2001-13-01\n" + STEPS, " is no YAML: month must be in 1..12", id="month"),
-        pytest.param("a: !!int x\n" + STEPS, " is no YAML: invalid literal for int()", id="no number"),
-        pytest.param("a: 0x_\n" + STEPS, " is no YAML: ", id="no digits"),
-        pytest.param("a: !!omap 1\n" + STEPS, " is no YAML: ", id="no map"),
+        pytest.param("a: 2001-13-01\n" + STEPS, " is not valid YAML: month must be in 1..12", id="month"),
+        pytest.param("a: !!int x\n" + STEPS, " is not valid YAML: invalid literal for int()", id="no number"),
+        pytest.param("a: 0x_\n" + STEPS, " is not valid YAML: ", id="no digits"),
+        pytest.param("a: !!omap 1\n" + STEPS, " is not valid YAML: ", id="no map"),
         pytest.param("!!omap [steps: 1]\n", ":1: steps should be a valid array", id="ordered map"),
         pytest.param("a: !!pairs [x: 1]\n" + STEPS, ":1: there is no 'a' here", id="pairs"),
         pytest.param("a: !own [x]\n" + STEPS, ":1: there is no 'a' here", id="unknown tag"),
         pytest.param("a: &a {<<: *a}\n" + STEPS, "", id="merged with itself"),
-        pytest.param(f"a: {'9' * 5000}\n{STEPS}", " is no YAML: Exceeds the limit", id="endless number"),
+        pytest.param(f"a: {'9' * 5000}\n{STEPS}", " is not valid YAML: Exceeds the limit", id="endless number"),
         pytest.param(f"a: 0x{'f' * 5000}\n{STEPS}", ": a number in it is too long to be read", id="long number"),
-        pytest.param('a: "\\UFFFFFFFF"\n' + STEPS, " is no YAML: ", id="no character"),
-        pytest.param("a: \0\n" + STEPS, " is no YAML: unacceptable character", id="null byte"),
+        pytest.param('a: "\\UFFFFFFFF"\n' + STEPS, " is not valid YAML: ", id="no character"),
+        pytest.param("a: \0\n" + STEPS, " is not valid YAML: unacceptable character", id="null byte"),
         pytest.param('steps:\n - join: a\n - start: "b\\nc"\n', ":3: step 2: b c has not joined", id="two lines"),
     ],
 )
@@ -183,7 +193,7 @@ def test_odd_yaml_is_told_in_one_line(tmp_path: Path, text: str, said: str) -> N
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        pytest.param(f"a = {'9' * 5000}", " is no TOML: Exceeds the limit", id="endless number"),
+        pytest.param(f"a = {'9' * 5000}", " is not valid TOML: Exceeds the limit", id="endless number"),
         pytest.param(f"a = 0x{'f' * 5000}", ": a number in it is too long to be read", id="long number"),
         pytest.param('"\\U0001F600" = 1\nsteps = [{ join = "a" }]', ":1: there is no '😀' here", id="escaped key"),
         pytest.param('"a\tb" = 1\nsteps = [{ join = "a" }]', ":1: there is no 'a\\tb' here", id="tab in a key"),

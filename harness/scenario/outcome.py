@@ -1,0 +1,72 @@
+"""The progress and the outcome of a scenario."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness.recording.recording import Recording
+    from harness.scenario.steps import Scenario
+    from harness.verification import Report
+
+UNTITLED: Final = "scenario"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The progress of a scenario: step number ``step`` of ``steps``, from 1 on, and its text."""
+
+    step: int
+    steps: int
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The result of a scenario: its recordings with a report each, oldest first.
+
+    ``error`` names the step that failed, and the reason. ``failure`` is the exception if the scenario could not begin.
+    ``seconds`` is how long it took. ``interrupted`` is true if a user ended it early.
+    """
+
+    title: str
+    recordings: tuple[Recording, ...]
+    reports: tuple[Report, ...]
+    error: str | None
+    seconds: float
+    interrupted: bool = False
+    failure: HarnessError | None = None
+
+    @classmethod
+    def failed(cls, scenario: Scenario, error: Exception | str, seconds: float = 0.0) -> Outcome:
+        """Return the outcome of a scenario that failed without a recording."""
+        return cls(
+            title=scenario.title or UNTITLED,
+            recordings=(),
+            reports=(),
+            error=error if isinstance(error, str) else reason_of(error),
+            seconds=round(seconds, 1),
+            failure=error if isinstance(error, HarnessError) else None,
+        )
+
+    @property
+    def ok(self) -> bool:
+        """Whether every step succeeded, there is a recording, and all recordings passed their checks."""
+        return self.error is None and bool(self.reports) and all(report.ok for report in self.reports)
+
+
+def reason_of(error: Exception) -> str:
+    """Return the message of an error; an unexpected error is reported with its type and place."""
+    if isinstance(error, HarnessError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    lines = str(error).strip().splitlines()
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}{where}"
