@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Final
 
-from harness.recording.files.frame_count import count_pictures
+from harness.recording.files.frame_count import count_frames
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -75,4 +75,4 @@ def capacity(page: Page, mime_type: str) -> float:
     }
     answer = page.evaluate(_RECORD, options)
     took: float = answer["took"]
-    return round(count_pictures(base64.b64decode(answer["data"])) / took / _FRAME_RATE, 1)
+    return round(count_frames(base64.b64decode(answer["data"])) / took / _FRAME_RATE, 1)

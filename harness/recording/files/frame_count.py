@@ -1,4 +1,4 @@
-"""Counting the pictures of a recording that is still in memory."""
+"""Count the frames of a recording that is in memory."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import av
 from harness.recording.files.formats import open_media
 
 
-def count_pictures(data: bytes) -> int:
-    """Return how many pictures a WebM holds; 0 where it holds none that can be read."""
+def count_frames(data: bytes) -> int:
+    """Return the number of frames in a WebM; 0 if it can't be read."""
     try:
         with open_media(io.BytesIO(data)) as media:
             return sum(packet.size > 0 for packet in media.demux(video=0))
