@@ -95,9 +95,7 @@ def write(tmp_path: Path) -> Callable[..., list[str]]:
     return write
 
 
-def test_a_batch_survives_a_worker_that_is_killed(
-    cluster: Cluster, write: Callable[..., list[str]], tmp_path: Path
-) -> None:
+def test_batch_survives_a_killed_worker(cluster: Cluster, write: Callable[..., list[str]], tmp_path: Path) -> None:
     """Every scenario has one outcome; what the dead one had recorded comes along, and is told."""
     first, _ = cluster.worker(), cluster.worker()
     answer = tmp_path / "answer.json"
@@ -162,7 +160,7 @@ class Handover(ScenarioJob):
         return Outcome(title="", recordings=(recording,), reports=(report,), error=None, seconds=0.0)
 
 
-def test_a_worker_that_dies_while_it_hands_over_costs_nothing(cluster: Cluster, tmp_path: Path) -> None:
+def test_worker_crash_during_the_transfer_loses_no_recording(cluster: Cluster, tmp_path: Path) -> None:
     """The scenario is played again; what had not come yet is fetched from the dead one's folder."""
     cluster.worker(), cluster.worker()
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -178,7 +176,7 @@ def test_a_worker_that_dies_while_it_hands_over_costs_nothing(cluster: Cluster, 
     assert not list(job.recordings.glob(".incoming*"))
 
 
-def test_a_scenario_that_fails_at_its_worker_costs_no_other_its_outcome(cluster: Cluster, tmp_path: Path) -> None:
+def test_failed_scenario_does_not_affect_the_others(cluster: Cluster, tmp_path: Path) -> None:
     """Also one that fails for what nobody foresaw."""
     cluster.worker()
     cloudpickle.register_pickle_by_value(batch_jobs)
@@ -198,7 +196,7 @@ def test_a_scenario_that_fails_at_its_worker_costs_no_other_its_outcome(cluster:
     assert lacking.failure is not None
 
 
-def test_recordings_that_can_not_be_stored_here_cost_their_scenario_alone(cluster: Cluster, tmp_path: Path) -> None:
+def test_recording_that_can_not_be_stored_fails_only_its_scenario(cluster: Cluster, tmp_path: Path) -> None:
     """They stay at the worker, and the others come."""
     cluster.worker()
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -218,7 +216,9 @@ def test_recordings_that_can_not_be_stored_here_cost_their_scenario_alone(cluste
     assert [path.name for path in taken.recordings.glob("*.webm")] == ["film.webm"]
 
 
-def test_a_cluster_without_browsers_is_told(cluster: Cluster, write: Callable[..., list[str]], tmp_path: Path) -> None:
+def test_cluster_without_browsers_is_reported(
+    cluster: Cluster, write: Callable[..., list[str]], tmp_path: Path
+) -> None:
     """With how to start a worker that has some."""
     cluster.worker("--resources", "GPU=1")
 
@@ -228,7 +228,7 @@ def test_a_cluster_without_browsers_is_told(cluster: Cluster, write: Callable[..
     assert "--resources 'browser=2'" in ran.stderr
 
 
-def test_where_no_scheduler_answers_that_is_told(write: Callable[..., list[str]], tmp_path: Path) -> None:
+def test_scheduler_that_does_not_answer_is_reported(write: Callable[..., list[str]], tmp_path: Path) -> None:
     """In one line, with the command that starts one."""
     ran = harness("run", *write(1, 1), "--dask", "tcp://127.0.0.1:9", folder=tmp_path)
 

@@ -26,7 +26,7 @@ def job(folder: Path, number: int, fate: str = "ends", **options: Any) -> FakeJo
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_worker_that_dies_costs_its_own_scenario_alone(tmp_path: Path, workers: int) -> None:
+def test_worker_crash_fails_only_its_scenario(tmp_path: Path, workers: int) -> None:
     """The others are played by other workers, and the outcomes have the order of the jobs."""
     fates = ["ends", "dies", "ends", "ends"]
     jobs = [job(tmp_path, number, fate) for number, fate in enumerate(fates)]
@@ -40,7 +40,7 @@ def test_a_worker_that_dies_costs_its_own_scenario_alone(tmp_path: Path, workers
     assert "--workers 1" in outcomes[1].error
 
 
-def test_what_a_dead_worker_had_recorded_is_recovered_and_reported(tmp_path: Path) -> None:
+def test_recording_of_a_crashed_worker_is_recovered_and_reported(tmp_path: Path) -> None:
     """Its outcome names the file, and why it ended."""
     jobs = [job(tmp_path, 0), job(tmp_path, 1, "dies", records=True, room="room")]
 
@@ -54,7 +54,7 @@ def test_what_a_dead_worker_had_recorded_is_recovered_and_reported(tmp_path: Pat
     assert pytest.approx(2, abs=0.2) == recording.duration
 
 
-def test_a_scenario_that_can_not_begin_costs_itself_alone(tmp_path: Path) -> None:
+def test_scenario_that_can_not_begin_does_not_affect_the_others(tmp_path: Path) -> None:
     """Also one that fails for what nobody foresaw; its error says what and where."""
     fates = ["lacks", "ends", "breaks", "ends"]
     told: list[tuple[int, Outcome]] = []
@@ -73,7 +73,7 @@ def test_a_scenario_that_can_not_begin_costs_itself_alone(tmp_path: Path) -> Non
     assert list(enumerate(outcomes)) == told
 
 
-def test_an_interrupted_batch_begins_nothing_new(tmp_path: Path) -> None:
+def test_interrupted_batch_begins_no_further_job(tmp_path: Path) -> None:
     """What never began has no outcome."""
     stop = threading.Event()
 

@@ -33,7 +33,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScenarioJob
     os.umask(before)
 
 
-def test_the_folders_of_a_worker_are_private(job: ScenarioJob, tmp_path: Path) -> None:
+def test_worker_folders_are_private(job: ScenarioJob, tmp_path: Path) -> None:
     """The batch's and the scenario's, also where another worker has made the batch's with an older mode."""
     (tmp_path / "batch").mkdir(mode=0o755)
 
@@ -44,7 +44,7 @@ def test_the_folders_of_a_worker_are_private(job: ScenarioJob, tmp_path: Path) -
         assert 0o700 == folder.stat().st_mode & 0o777
 
 
-def test_a_folder_of_somebody_else_is_not_used(job: ScenarioJob, tmp_path: Path) -> None:
+def test_folder_of_another_user_is_not_used(job: ScenarioJob, tmp_path: Path) -> None:
     """They could read along, or lead the recordings elsewhere."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
@@ -60,7 +60,7 @@ def test_a_folder_of_somebody_else_is_not_used(job: ScenarioJob, tmp_path: Path)
     assert [] == list((tmp_path / "elsewhere").iterdir())
 
 
-def test_what_can_not_be_finished_stays_at_its_worker(sound: bytes, job: ScenarioJob) -> None:
+def test_recording_that_can_not_be_finished_stays_at_its_worker(sound: bytes, job: ScenarioJob) -> None:
     """What a worker that died had recorded is not removed before it has been fetched."""
     folder = _private_folder("batch", job)
     recordings = [recorded(Spool(folder / "recordings", {}), sound, recordName=name) for name in ("good", "bad")]
@@ -76,7 +76,7 @@ def test_what_can_not_be_finished_stays_at_its_worker(sound: bytes, job: Scenari
     assert b"nothing that can be read" == next(rescued.folder.glob("recordings/.spool/*/raw.webm")).read_bytes()
 
 
-def test_a_folder_of_which_everything_was_fetched_is_removed(tmp_path: Path, sound: bytes, job: ScenarioJob) -> None:
+def test_folder_is_removed_after_everything_was_fetched(tmp_path: Path, sound: bytes, job: ScenarioJob) -> None:
     """With the batch's folder above it."""
     folder = _private_folder("batch", job)
     active = recorded(Spool(folder / "recordings", {}), sound, recordName="good")
@@ -89,7 +89,7 @@ def test_a_folder_of_which_everything_was_fetched_is_removed(tmp_path: Path, sou
     assert not (tmp_path / "batch").exists()
 
 
-def test_a_worker_without_room_says_so(job: ScenarioJob, tmp_path: Path) -> None:
+def test_full_disk_of_a_worker_is_reported(job: ScenarioJob, tmp_path: Path) -> None:
     """In one line, for the scenario's outcome."""
     (tmp_path / "file").touch()
 

@@ -27,7 +27,7 @@ def test_defaults_are_nertcs() -> None:
 
 
 @pytest.mark.parametrize("given", ["720p", "720", 720])
-def test_a_quality_may_be_written_in_three_ways(given: Any) -> None:
+def test_quality_may_be_written_in_three_ways(given: Any) -> None:
     """They mean the same, and compare equal."""
     config = RecordConfig(record_video_quality=given)
 
@@ -36,12 +36,12 @@ def test_a_quality_may_be_written_in_three_ways(given: Any) -> None:
 
 
 @pytest.mark.parametrize(("quality", "size"), [("360p", (640, 360)), ("480p", (640, 480)), ("720p", (1280, 720))])
-def test_a_quality_is_a_picture_size(quality: Any, size: tuple[int, int]) -> None:
+def test_quality_is_a_frame_size(quality: Any, size: tuple[int, int]) -> None:
     """NERTC's three qualities, in pixels."""
     assert size == RecordConfig(record_video_quality=quality).size
 
 
-def test_the_page_gets_nertcs_words() -> None:
+def test_page_options_have_nertcs_names() -> None:
     """CamelCase, and the quality as a number."""
     config = RecordConfig(
         record_type="audio",
@@ -64,7 +64,7 @@ def test_the_page_gets_nertcs_words() -> None:
     } == config.for_page()
 
 
-def test_what_is_not_set_is_left_to_the_page() -> None:
+def test_unset_options_are_left_to_the_page() -> None:
     """None crosses in neither direction."""
     options = RecordConfig().for_page()
 
@@ -79,7 +79,7 @@ def test_what_is_not_set_is_left_to_the_page() -> None:
         RecordConfig(record_type="audio", codec="av1", video_bits_per_second=100_000),
     ],
 )
-def test_a_configuration_survives_the_way_to_the_page_and_back(config: RecordConfig) -> None:
+def test_configuration_survives_the_way_to_the_page_and_back(config: RecordConfig) -> None:
     """What comes back is equal to what went."""
     assert config == RecordConfig.from_page(config.for_page())
 
@@ -107,7 +107,7 @@ def test_a_configuration_survives_the_way_to_the_page_and_back(config: RecordCon
         ("video_bits_per_second", "1M", "from 100000 to 50000000"),
     ],
 )
-def test_a_refusal_names_the_option_and_what_is_allowed(option: str, given: Any, allowed: str) -> None:
+def test_refusal_names_the_option_and_the_allowed_values(option: str, given: Any, allowed: str) -> None:
     """One line: the option, what was given, what can be chosen."""
     with pytest.raises(ConfigError) as refusal:
         RecordConfig(**{option: given})
@@ -120,13 +120,13 @@ def test_a_refusal_names_the_option_and_what_is_allowed(option: str, given: Any,
 
 
 @pytest.mark.parametrize("bits", [100_000, 50_000_000])
-def test_the_limits_of_the_bit_rate_are_allowed(bits: int) -> None:
+def test_bitrate_limits_are_allowed(bits: int) -> None:
     """Both ends belong to the range."""
     assert bits == RecordConfig(video_bits_per_second=bits).video_bits_per_second
 
 
 @pytest.mark.parametrize("unit", ["x", "会", "👩"])
-def test_a_name_has_up_to_a_thousand_characters(unit: str) -> None:
+def test_name_has_up_to_a_thousand_characters(unit: str) -> None:
     """One more is refused, in a line that does not repeat them."""
     assert unit * 1000 == RecordConfig(record_name=unit * 1000).record_name
 
@@ -136,7 +136,7 @@ def test_a_name_has_up_to_a_thousand_characters(unit: str) -> None:
     assert "record_name: 1001 characters are not possible; give up to 1000." == str(refusal.value)
 
 
-def test_an_option_that_the_page_made_up_is_refused() -> None:
+def test_unknown_option_of_the_page_is_refused() -> None:
     """The message names it and the ones that exist."""
     with pytest.raises(ConfigError, match=r"unknown option 'recordSize'; choose from codec, layout, names, recordName"):
         RecordConfig.from_page({"recordSize": 1})

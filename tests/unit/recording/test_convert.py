@@ -19,7 +19,7 @@ SCENE = Scene(participants=participants("alice", "bob"), width=640, height=360, 
 
 
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
-def test_what_comes_out_is_judged_well(tmp_path: Path, to: str) -> None:
+def test_conversion_passes_the_checks_of_its_recording(tmp_path: Path, to: str) -> None:
     """Who is in it, when and how smoothly: all as before, by the manifest of the recording."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     before = verify(recording)
@@ -38,7 +38,7 @@ def test_what_comes_out_is_judged_well(tmp_path: Path, to: str) -> None:
 
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
 @pytest.mark.parametrize("late", [pytest.param(-0.08, marks=pytest.mark.thorough), 0.08])
-def test_sound_is_as_far_from_picture_as_before(tmp_path: Path, to: str, late: float) -> None:
+def test_conversion_keeps_the_av_offset(tmp_path: Path, to: str, late: float) -> None:
     """To some milliseconds, whatever the new encoder delays."""
     recording = write_recording(tmp_path / "take.webm", with_participant(SCENE, "alice", audio_delay=late))
     before = verify(recording).participant("alice").av_offset_ms
@@ -51,7 +51,7 @@ def test_sound_is_as_far_from_picture_as_before(tmp_path: Path, to: str, late: f
 
 
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
-def test_pictures_that_are_missing_stay_missing(tmp_path: Path, to: str) -> None:
+def test_dropped_frames_stay_dropped(tmp_path: Path, to: str) -> None:
     """A conversion hides nothing: every picture keeps its time."""
     recording = write_recording(
         tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=3.0, dropped=frozenset({30, 31, 60}))
@@ -64,7 +64,7 @@ def test_pictures_that_are_missing_stay_missing(tmp_path: Path, to: str) -> None
     assert (87, 3) == (report.media.video.frames, report.media.video.missed)
 
 
-def test_matroska_holds_the_same_packets(tmp_path: Path) -> None:
+def test_matroska_has_the_same_packets(tmp_path: Path) -> None:
     """Nothing is encoded again."""
     write_media(tmp_path / "take.webm", SCENE)
 
@@ -73,7 +73,7 @@ def test_matroska_holds_the_same_packets(tmp_path: Path) -> None:
     assert packets(tmp_path / "take.webm") == packets(converted)
 
 
-def test_wav_is_the_sound_alone_from_zero_on(tmp_path: Path) -> None:
+def test_wav_has_the_audio_from_zero_on(tmp_path: Path) -> None:
     """16 bits at 48 kHz; what was silent is silent at the same time."""
     recording = write_recording(
         tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=4.0, silent=((1.0, 2.0),))
@@ -91,7 +91,7 @@ def test_wav_is_the_sound_alone_from_zero_on(tmp_path: Path) -> None:
     assert seconds[int(1.1 * 48_000) : int(1.9 * 48_000)].max() < 100 < seconds[:40_000].max()
 
 
-def test_sound_that_begins_late_keeps_its_place(tmp_path: Path) -> None:
+def test_late_audio_keeps_its_place(tmp_path: Path) -> None:
     """What is before it becomes silence, for WAV and AAC have no times of their own."""
     write_media(tmp_path / "whole.webm", Scene(participants=participants("alice"), seconds=4.0))
     shift(tmp_path / "whole.webm", tmp_path / "late.webm", milliseconds=300)
@@ -101,7 +101,7 @@ def test_sound_that_begins_late_keeps_its_place(tmp_path: Path) -> None:
     assert late - whole == pytest.approx(0.3, abs=0.01)
 
 
-def test_progress_is_told_in_seconds(tmp_path: Path) -> None:
+def test_progress_is_reported_in_seconds(tmp_path: Path) -> None:
     """From the beginning to about the end."""
     write_media(tmp_path / "take.webm", SCENE)
     told: list[float] = []
@@ -112,7 +112,7 @@ def test_progress_is_told_in_seconds(tmp_path: Path) -> None:
     assert max(told) == pytest.approx(4.0, abs=0.2)
 
 
-def test_nothing_is_overwritten(tmp_path: Path) -> None:
+def test_existing_file_is_not_overwritten(tmp_path: Path) -> None:
     """A file by the new name stays, and the message says what to do."""
     write_media(tmp_path / "take.webm", SCENE)
     (tmp_path / "take.mp4").write_text("mine")
@@ -127,7 +127,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"), [(None, "does not exist; give the path"), (b"no film", "can't be converted to mp4")]
 )
-def test_what_is_no_recording_is_refused(tmp_path: Path, content: bytes | None, said: str) -> None:
+def test_file_that_is_not_a_recording_is_refused(tmp_path: Path, content: bytes | None, said: str) -> None:
     """One line says what is wrong, and nothing is left behind."""
     source = tmp_path / "odd.webm"
     if content is not None:
@@ -149,7 +149,7 @@ def test_video_without_audio_can_not_become_a_wav_file(tmp_path: Path) -> None:
     assert ["take.webm"] == [path.name for path in tmp_path.iterdir()]
 
 
-def test_a_conversion_by_another_name_is_judged_by_the_recordings_manifest(tmp_path: Path) -> None:
+def test_conversion_with_another_name_is_verified_with_the_recordings_manifest(tmp_path: Path) -> None:
     """Whoever knows where the manifest lies says so."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
 
@@ -187,7 +187,7 @@ def loudest(path: Path) -> float:
     return float(np.argmax(np.abs(samples.astype(float)) > 0.25 * np.abs(samples).max())) / 48_000
 
 
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+def test_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
     """Neither by who asks how long it lasts nor by who converts it."""
     os.mkfifo(tmp_path / "pipe.webm")
 
@@ -196,7 +196,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
         convert(tmp_path / "pipe.webm", "mkv")
 
 
-def test_a_name_that_is_an_address_to_ffmpeg_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_name_that_is_an_address_to_ffmpeg_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not read from elsewhere."""
     monkeypatch.chdir(tmp_path)
     write_media(tmp_path / "other.webm", SCENE)
@@ -209,7 +209,7 @@ def test_a_name_that_is_an_address_to_ffmpeg_is_a_file(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("to", ["mp4", "mkv", "wav"])
-def test_a_file_whose_metadata_is_not_utf8_is_converted(tmp_path: Path, to: str) -> None:
+def test_file_with_metadata_that_is_not_utf8_is_converted(tmp_path: Path, to: str) -> None:
     """Whoever wrote it, its frames and samples are all right."""
     path = tmp_path / "take.webm"
     write_media(path, Scene(participants=participants("alice"), seconds=1.0))

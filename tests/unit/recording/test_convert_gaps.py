@@ -71,7 +71,7 @@ def audio_seconds(path: Path) -> float:
 
 
 @pytest.mark.parametrize("to", ["mp4", "wav"])
-def test_a_gap_in_the_audio_is_reported(source: Path, to: Any) -> None:
+def test_gap_in_the_audio_is_reported(source: Path, to: Any) -> None:
     """Where it is and how long; the new file is as long as the recording."""
     found: list[Silence] = []
 
@@ -93,7 +93,7 @@ def test_audio_without_a_gap_has_no_warning(source: Path) -> None:
     assert [] == found
 
 
-def test_audio_that_begins_late_is_reported(source: Path) -> None:
+def test_late_audio_is_reported(source: Path) -> None:
     """What is before it is silence, too."""
     found: list[Silence] = []
     with_late_audio = with_gap(source, seconds=0)
@@ -113,7 +113,7 @@ def test_audio_that_begins_late_is_reported(source: Path) -> None:
     assert one.seconds == pytest.approx(0.5, abs=0.03)
 
 
-def test_a_long_gap_takes_no_memory(source: Path) -> None:
+def test_long_gap_uses_little_memory(source: Path) -> None:
     """Silence is written in pieces."""
     gap = with_gap(source, seconds=500)
     convert(source, "wav")
@@ -128,7 +128,7 @@ def test_a_long_gap_takes_no_memory(source: Path) -> None:
 @pytest.mark.parametrize("to", ["mp4", "wav"])
 @pytest.mark.parametrize("seconds", [3_600, 1e9])
 @pytest.mark.parametrize("kinds", [("audio",), ("audio", "video")])
-def test_times_that_jump_are_refused(source: Path, to: Any, seconds: float, kinds: tuple[str, ...]) -> None:
+def test_jumping_timestamps_are_refused(source: Path, to: Any, seconds: float, kinds: tuple[str, ...]) -> None:
     """The message says where, how far and what to do; nothing is left behind."""
     gap = with_gap(source, seconds=seconds, kinds=kinds)
 
@@ -138,7 +138,7 @@ def test_times_that_jump_are_refused(source: Path, to: Any, seconds: float, kind
     assert {source, gap} == set(source.parent.iterdir())
 
 
-def test_a_gap_stays_a_gap_in_matroska(source: Path) -> None:
+def test_gap_stays_a_gap_in_matroska(source: Path) -> None:
     """The packets and their times are as before."""
     found: list[Silence] = []
 
@@ -148,7 +148,7 @@ def test_a_gap_stays_a_gap_in_matroska(source: Path) -> None:
     assert audio_seconds(path) == pytest.approx(3.0, abs=0.1)
 
 
-def test_media_are_not_decoded_in_our_own_process(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_media_is_not_decoded_in_this_process(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hostile file can't take over the process that asks, nor its memory."""
 
     def opened(*_: object, **__: object) -> None:
@@ -161,7 +161,7 @@ def test_media_are_not_decoded_in_our_own_process(source: Path, monkeypatch: pyt
     assert path.stat().st_size > 10_000
 
 
-def test_a_disk_without_hard_links_gets_the_file(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_is_stored_on_a_disk_without_hard_links(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As FAT and some network disks are; a file that has appeared meanwhile stays."""
 
     def unsupported(*_: object) -> None:
@@ -180,7 +180,7 @@ def test_a_disk_without_hard_links_gets_the_file(source: Path, monkeypatch: pyte
     assert path.stat().st_size > 200_000
 
 
-def test_the_command_reports_silence_in_its_output_and_in_json(
+def test_command_reports_silence_in_its_output_and_in_json(
     source: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a line each on stderr, and as warnings."""

@@ -11,12 +11,12 @@ from harness.recording.files.disk import Headroom, free_bytes, megabytes, room_f
 pytestmark = pytest.mark.parallel
 
 
-def test_enough_room_is_enough(tmp_path: Path) -> None:
+def test_headroom_is_enough_on_an_empty_disk(tmp_path: Path) -> None:
     """Nothing is said of a disk that has more than what is low."""
     assert "enough" == Headroom(low=1, least=0).left(tmp_path, 0)
 
 
-def test_room_is_low_before_there_is_none(tmp_path: Path) -> None:
+def test_headroom_is_low_before_it_is_none(tmp_path: Path) -> None:
     """Between the two bounds it is an alarm."""
     free = free_bytes(tmp_path)
 
@@ -24,7 +24,7 @@ def test_room_is_low_before_there_is_none(tmp_path: Path) -> None:
     assert "none" == Headroom(low=free * 2, least=free * 2).left(tmp_path, 0)
 
 
-def test_the_download_needs_room_as_well(tmp_path: Path) -> None:
+def test_download_needs_room_as_well(tmp_path: Path) -> None:
     """A recording as large as half of what is free leaves half of it, once it is downloaded."""
     free = free_bytes(tmp_path)
 
@@ -32,7 +32,7 @@ def test_the_download_needs_room_as_well(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_and_a_used_up_quota_have_a_name(number: int, tmp_path: Path) -> None:
+def test_full_disk_and_used_up_quota_are_disk_full_errors(number: int, tmp_path: Path) -> None:
     """The message says what found no room, where, and what to do."""
     with (
         pytest.raises(DiskFullError, match=f"No room for the file at {tmp_path}.*harness recover"),
@@ -41,12 +41,12 @@ def test_a_full_disk_and_a_used_up_quota_have_a_name(number: int, tmp_path: Path
         raise OSError(number, "no")
 
 
-def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
+def test_other_errors_are_not_changed(tmp_path: Path) -> None:
     """A file that is not there is no full disk."""
     with pytest.raises(FileNotFoundError), room_for("the file", tmp_path):
         (tmp_path / "nothing").read_bytes()
 
 
-def test_sizes_are_told_in_megabytes() -> None:
+def test_sizes_are_shown_in_megabytes() -> None:
     """As people read them."""
     assert "250 MB" == megabytes(250_000_000)

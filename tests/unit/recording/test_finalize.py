@@ -191,7 +191,7 @@ def decoded(path: Path) -> int:
         return sum(isinstance(frame, av.VideoFrame) for frame in media.decode())
 
 
-def test_the_raw_bytes_are_as_chromes(raw: Raw, tmp_path: Path) -> None:
+def test_raw_bytes_look_like_chromes(raw: Raw, tmp_path: Path) -> None:
     """The material of these tests lacks what a finished file has."""
     (tmp_path / "raw.webm").write_bytes(raw.data)
 
@@ -203,7 +203,7 @@ def test_the_raw_bytes_are_as_chromes(raw: Raw, tmp_path: Path) -> None:
     assert raw.data == with_unknown_sizes(raw.data)
 
 
-def test_a_finished_file_is_complete_and_seekable(raw: Raw, tmp_path: Path) -> None:
+def test_finished_file_is_complete_and_seekable(raw: Raw, tmp_path: Path) -> None:
     """Duration, Cues and SeekHead are there, and a seek to the middle lands there."""
     finished = finish(tmp_path, raw.data, raw.log())
 
@@ -224,7 +224,7 @@ def test_a_finished_file_is_complete_and_seekable(raw: Raw, tmp_path: Path) -> N
         assert pytest.approx(1.0, abs=0.05) == next(media.decode(video=0)).time
 
 
-def test_every_picture_is_on_its_tick(raw: Raw, tmp_path: Path) -> None:
+def test_every_frame_is_on_its_tick(raw: Raw, tmp_path: Path) -> None:
     """Gaps are 33 or 34 ms, no picture is lost or changed, and none is owed."""
     finished = finish(tmp_path, raw.data, raw.log())
 
@@ -234,7 +234,7 @@ def test_every_picture_is_on_its_tick(raw: Raw, tmp_path: Path) -> None:
     assert (FRAMES, 0) == (finished.ticks, finished.ticks_missed)
 
 
-def test_sound_moves_forward_by_what_the_recorder_held_it_back(raw: Raw, tmp_path: Path) -> None:
+def test_audio_is_moved_forward_by_the_delay_of_the_recorder(raw: Raw, tmp_path: Path) -> None:
     """Each packet is 47 ms earlier against the pictures, and what came before the first picture is left out."""
     finish(tmp_path, raw.data, raw.log())
 
@@ -246,14 +246,14 @@ def test_sound_moves_forward_by_what_the_recorder_held_it_back(raw: Raw, tmp_pat
     assert raw.sounds[1:] == [data for _, data in sounds]
 
 
-def test_the_first_picture_has_its_time_on_the_page(raw: Raw, tmp_path: Path) -> None:
+def test_first_frame_has_its_time_on_the_page(raw: Raw, tmp_path: Path) -> None:
     """So the timeline can be put on the file's clock."""
     finished = finish(tmp_path, raw.data, raw.log())
 
     assert pytest.approx(ORIGIN + FIRST_TICK * STEP, abs=4) == finished.zero_on_page
 
 
-def test_bytes_are_taken_while_they_come(raw: Raw, tmp_path: Path) -> None:
+def test_bytes_are_copied_while_they_come(raw: Raw, tmp_path: Path) -> None:
     """Fed in slices from another thread, the file is the same, and the tracks are known long before the end."""
     growth, progress = GrowingFile(), Progress()
     (tmp_path / "log.jsonl").write_bytes(b"")
@@ -304,7 +304,7 @@ def look(growth: GrowingFile) -> None:
     assert looked.wait(10)
 
 
-def test_whoever_stops_hears_what_the_encoder_still_has(raw: Raw, tmp_path: Path) -> None:
+def test_outstanding_frames_are_counted_before_the_stop(raw: Raw, tmp_path: Path) -> None:
     """The finaliser has looked at every byte and tick by then, and looks again when more has come."""
     growth, progress = GrowingFile(), Progress()
     stopped = json.dumps({"recorder": "stopped", "time": raw.written[FIRST_TICK + FRAMES] - 1})
@@ -331,7 +331,7 @@ def test_whoever_stops_hears_what_the_encoder_still_has(raw: Raw, tmp_path: Path
     assert 0 == late
 
 
-def test_wherever_the_bytes_stop_the_file_is_valid(raw: Raw, tmp_path: Path) -> None:
+def test_file_is_valid_wherever_the_bytes_end(raw: Raw, tmp_path: Path) -> None:
     """Cut at twenty places: every picture up to there is in the file and decodes, and the file has an end."""
     dice = random.Random(7)  # noqa: S311 - dice, not secrets
     for cut in sorted(dice.sample(range(4_000, len(raw.data)), 20)):
@@ -354,7 +354,7 @@ def test_wherever_the_bytes_stop_the_file_is_valid(raw: Raw, tmp_path: Path) -> 
     [b"", b"\x1a", b"not a recording at all" * 1000, bytes(5_000), b"\x1a\x45\xdf\xa3" + b"\xff" * 500],
     ids=["nothing", "one byte", "text", "zeros", "damaged header"],
 )
-def test_where_nothing_can_be_read_there_is_no_recording(data: bytes, tmp_path: Path) -> None:
+def test_unreadable_bytes_are_refused(data: bytes, tmp_path: Path) -> None:
     """The error says so in NERTC's code, and nothing crashes."""
     with pytest.raises(RecordingError) as failure:
         finish(tmp_path, data, [])
@@ -363,7 +363,7 @@ def test_where_nothing_can_be_read_there_is_no_recording(data: bytes, tmp_path: 
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 1.0])
-def test_a_header_without_a_single_packet_is_no_recording(raw: Raw, tmp_path: Path, share: float) -> None:
+def test_header_without_a_packet_is_refused(raw: Raw, tmp_path: Path, share: float) -> None:
     """What was cut before the first block holds neither picture nor sound."""
     header = raw.data.index(CLUSTER)
 
@@ -371,7 +371,7 @@ def test_a_header_without_a_single_packet_is_no_recording(raw: Raw, tmp_path: Pa
         finish(tmp_path, raw.data[: int(header * share)], raw.log())
 
 
-def test_garbage_in_the_middle_costs_only_what_follows(raw: Raw, tmp_path: Path) -> None:
+def test_garbage_in_the_middle_costs_only_the_frames_after_it(raw: Raw, tmp_path: Path) -> None:
     """What came before it is kept."""
     half = len(raw.data) // 2
     damaged = raw.data[:half] + b"\x00garbage" * 500
@@ -383,7 +383,7 @@ def test_garbage_in_the_middle_costs_only_what_follows(raw: Raw, tmp_path: Path)
     assert raw.pictures[: len(pictures) - 2] == [data for _, data in pictures][: len(pictures) - 2]
 
 
-def test_a_frame_that_the_encoder_dropped_stays_a_gap(raw: Raw, tmp_path: Path) -> None:
+def test_dropped_frame_stays_a_gap(raw: Raw, tmp_path: Path) -> None:
     """Pictures after it keep their own ticks, and the manifest will say that it is missing."""
     gone = {30, 31, 60}
     data = edited(tmp_path, raw, lambda packet, number: packet.stream.type == "audio" or number not in gone)
@@ -395,7 +395,7 @@ def test_a_frame_that_the_encoder_dropped_stays_a_gap(raw: Raw, tmp_path: Path) 
     assert (FRAMES, 3) == (finished.ticks, finished.ticks_missed)
 
 
-def test_a_tick_that_the_mixer_gave_up_stays_a_gap(raw: Raw, tmp_path: Path) -> None:
+def test_skipped_tick_of_the_mixer_stays_a_gap(raw: Raw, tmp_path: Path) -> None:
     """The log says null there, and no picture moves into its place."""
     missing = 50
     written: list[float | None] = [*raw.written]
@@ -418,7 +418,7 @@ def test_a_tick_that_the_mixer_gave_up_stays_a_gap(raw: Raw, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("length", [1000.0, 1010.0, 988.0])
-def test_a_pause_is_cut_out(raw: Raw, tmp_path: Path, length: float) -> None:
+def test_pause_is_cut_out(raw: Raw, tmp_path: Path, length: float) -> None:
     """The picture goes on at the next tick, with the sound that was made with it, however long the pause was."""
     paused = raw.written[FIRST_TICK + 50] - 1
     # The mixer's beat goes on: 30 ticks later it writes what would have been the next picture.
@@ -448,7 +448,7 @@ def test_a_pause_is_cut_out(raw: Raw, tmp_path: Path, length: float) -> None:
     assert len(off) <= 1
 
 
-def test_without_a_log_the_pictures_are_still_on_a_grid(raw: Raw, tmp_path: Path) -> None:
+def test_frames_without_a_log_are_on_a_grid(raw: Raw, tmp_path: Path) -> None:
     """Raw bytes alone can be recovered."""
     finish(tmp_path, raw.data, [])
 
@@ -457,7 +457,7 @@ def test_without_a_log_the_pictures_are_still_on_a_grid(raw: Raw, tmp_path: Path
     assert {33, 34} == {b - a for (a, _), (b, _) in itertools.pairwise(pictures)}
 
 
-def test_a_torn_line_at_the_end_of_the_log_does_not_matter(raw: Raw, tmp_path: Path) -> None:
+def test_torn_line_at_the_end_of_the_log_is_ignored(raw: Raw, tmp_path: Path) -> None:
     """A server that was killed may leave one."""
     (tmp_path / "raw.webm").write_bytes(raw.data)
     (tmp_path / "log.jsonl").write_text("\n".join(raw.log()) + '\n{"first": 144, "writ')
@@ -473,7 +473,7 @@ def test_a_torn_line_at_the_end_of_the_log_does_not_matter(raw: Raw, tmp_path: P
     assert (FRAMES, 0) == (finished.ticks, finished.ticks_missed)
 
 
-def test_sound_alone_is_a_recording(raw_sound: Raw, tmp_path: Path) -> None:
+def test_audio_without_video_is_a_recording(raw_sound: Raw, tmp_path: Path) -> None:
     """It has no grid and nothing to be moved against; its file is as complete."""
     finished = finish(tmp_path, raw_sound.data, [], frame_rate=None)
 
@@ -492,7 +492,7 @@ def test_sound_alone_is_a_recording(raw_sound: Raw, tmp_path: Path) -> None:
     assert {SOUND_PACKET} == {b - a for (a, _), (b, _) in itertools.pairwise(sounds)}
 
 
-def test_pictures_alone_are_a_recording(raw: Raw, tmp_path: Path) -> None:
+def test_video_without_audio_is_a_recording(raw: Raw, tmp_path: Path) -> None:
     """When sound never came, what did come is kept."""
     silent = edited(tmp_path, raw, lambda packet, _: packet.stream.type == "video")
 
@@ -501,7 +501,7 @@ def test_pictures_alone_are_a_recording(raw: Raw, tmp_path: Path) -> None:
     assert (("video",), FRAMES) == (finished.tracks, finished.ticks)
 
 
-def test_a_growing_file_ends_only_when_it_is_said(tmp_path: Path) -> None:
+def test_growing_file_ends_only_when_end_is_called(tmp_path: Path) -> None:
     """A reader waits at the end of the file, and gets what came just before the end was said."""
     path = tmp_path / "raw"
     path.write_bytes(b"one")

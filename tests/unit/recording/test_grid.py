@@ -109,7 +109,7 @@ def test_every_packet_gets_its_own_tick(machine: Machine) -> None:
     assert 0 == wrong
 
 
-def test_dropped_frames_are_owed_but_not_placed() -> None:
+def test_dropped_frames_are_expected_but_not_placed() -> None:
     """Ticks minus packets tells what the encoder dropped silently."""
     one = run(Machine(dropped=0.3), seed=1)
 
@@ -118,7 +118,7 @@ def test_dropped_frames_are_owed_but_not_placed() -> None:
     assert 60 < one.grid.owed - one.grid.placed < 120
 
 
-def test_the_first_packet_sets_the_zero_of_sound_and_timeline() -> None:
+def test_first_packet_sets_the_zero_of_audio_and_timeline() -> None:
     """The zero is the first packet's stamp without its jitter, on the recorder's clock and on the page's."""
     one = run(Machine(), seed=2)
 
@@ -128,7 +128,7 @@ def test_the_first_packet_sets_the_zero_of_sound_and_timeline() -> None:
     assert pytest.approx(on_time + 1.5, abs=2) == one.grid.zero_on_page
 
 
-def test_a_second_frame_on_one_tick_moves_to_the_next() -> None:
+def test_second_frame_on_a_tick_moves_to_the_next() -> None:
     """Ticks rise strictly, even where two packets come at once."""
     grid = Grid(step=100, recorder_started=0)
     for number in range(100):
@@ -171,7 +171,7 @@ def test_packets_are_placed_although_the_log_stays_behind_them() -> None:
     assert 2 * SETTLED < len(placed)
 
 
-def test_the_beat_goes_on_past_the_end_of_the_log() -> None:
+def test_beat_continues_after_the_end_of_the_log() -> None:
     """Packets whose ticks were never told, for the page was gone, lie on the beat all the same."""
     grid = Grid(step=100, recorder_started=0)
     for number in range(SETTLED + 15):
@@ -183,7 +183,7 @@ def test_the_beat_goes_on_past_the_end_of_the_log() -> None:
     assert list(range(SETTLED + 40)) == placed
 
 
-def test_without_any_log_the_stamps_are_rounded() -> None:
+def test_stamps_without_a_log_are_rounded() -> None:
     """Raw bytes alone still give a steady file."""
     grid = Grid(step=100)
 
@@ -194,14 +194,14 @@ def test_without_any_log_the_stamps_are_rounded() -> None:
     assert list(range(50)) == placed
 
 
-def test_a_recording_shorter_than_it_takes_to_settle_is_placed_at_its_end() -> None:
+def test_recording_that_is_too_short_to_settle_is_placed_at_its_end() -> None:
     """A dozen packets wait for the end and are then placed on their ticks."""
     one = run(Machine(ticks=12), seed=3)
 
     assert one.shown == one.given
 
 
-def test_no_packet_at_all_is_fine() -> None:
+def test_grid_without_packets_is_empty() -> None:
     """An empty recording owes nothing and has no zero on the page."""
     grid = Grid(step=100)
 
@@ -209,7 +209,7 @@ def test_no_packet_at_all_is_fine() -> None:
     assert (0, 0, None) == (grid.owed, grid.placed, grid.zero_on_page)
 
 
-def test_frames_that_never_came_before_the_stop_are_owed() -> None:
+def test_missing_frames_before_the_stop_are_expected() -> None:
     """When pictures end long before the recorder is stopped, the ticks in between are missed, not forgotten."""
     grid = Grid(step=100, recorder_started=0)
     grid.recorder_stopped = 10_000
@@ -227,7 +227,7 @@ def test_frames_that_never_came_before_the_stop_are_owed() -> None:
 
 @pytest.mark.parametrize("pictures", [20, SETTLED, 90], ids=["not settled", "about to settle", "settled"])
 @pytest.mark.parametrize("missing", [0, 7])
-def test_pictures_that_have_not_come_are_counted(pictures: int, missing: int) -> None:
+def test_outstanding_frames_are_counted(pictures: int, missing: int) -> None:
     """Those that were written before the stop and after the last that came, however few there were to go by."""
     dice = random.Random(3)  # noqa: S311 - dice, not secrets
     written = [START + number * 100 + 30 * dice.random() for number in range(pictures + missing + 5)]
@@ -245,7 +245,7 @@ def test_pictures_that_have_not_come_are_counted(pictures: int, missing: int) ->
 
 
 @pytest.mark.parametrize("pictures", [3, 6, 10, 20])
-def test_a_short_recording_on_a_quiet_machine_waits_for_nothing(pictures: int) -> None:
+def test_short_recording_on_an_idle_machine_has_no_outstanding_frames(pictures: int) -> None:
     """Where ticks are too even to tell which one the first picture shows, none is said to be outstanding for long."""
     dice = random.Random(4)  # noqa: S311 - dice, not secrets
     for _ in range(50):
@@ -260,7 +260,7 @@ def test_a_short_recording_on_a_quiet_machine_waits_for_nothing(pictures: int) -
         assert (grid.outstanding or 0) <= 2
 
 
-def test_nothing_is_known_of_what_has_not_come_before_anything_has() -> None:
+def test_outstanding_frames_are_unknown_before_the_first_packet() -> None:
     """A recorder that is stopped before its first picture waits for none."""
     grid = Grid(step=100, recorder_started=0)
     grid.tick(0, 0)

@@ -59,7 +59,7 @@ def media_file(path: Path, container: str, video: str | None, audio: str | None)
 
 
 @pytest.mark.parametrize("suffix", KINDS)
-def test_every_kind_of_file_is_opened_and_decoded(tmp_path: Path, suffix: str) -> None:
+def test_every_format_is_opened_and_decoded(tmp_path: Path, suffix: str) -> None:
     """All its frames, all its samples, and no error of the library."""
     _, video, audio = KINDS[suffix]
     path = media_file(tmp_path / f"some.{suffix}", *KINDS[suffix])
@@ -74,7 +74,7 @@ def test_every_kind_of_file_is_opened_and_decoded(tmp_path: Path, suffix: str) -
         assert 0 == streams.sound.broken
 
 
-def test_metadata_that_is_not_utf8_harms_no_file(tmp_path: Path) -> None:
+def test_file_with_metadata_that_is_not_utf8_is_opened(tmp_path: Path) -> None:
     """Neither reading nor the seek, which opens the file once more."""
     recording = write_recording(tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=2.0))
     data = recording.path.read_bytes()
@@ -89,7 +89,7 @@ def test_metadata_that_is_not_utf8_harms_no_file(tmp_path: Path) -> None:
         assert ["video", "audio"] == [stream.type for stream in media.streams]
 
 
-def test_a_decoder_has_at_most_four_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoder_has_at_most_four_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each keeps frames of its own in memory, and a large machine would take one for each processor."""
     path = media_file(tmp_path / "some.webm", *KINDS["webm"])
     monkeypatch.setattr("harness.recording.files.formats.processors", lambda: 64)

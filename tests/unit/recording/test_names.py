@@ -48,7 +48,7 @@ pytestmark = pytest.mark.parallel
         (".webm", "recording"),
     ],
 )
-def test_a_name_becomes_safe_and_stays_recognisable(name: str, expected: str) -> None:
+def test_name_becomes_safe_and_stays_recognisable(name: str, expected: str) -> None:
     """What no file name may hold is replaced or dropped, and the rest is as given."""
     assert expected == safe_stem(name)
 
@@ -69,14 +69,14 @@ def test_two_spellings_of_one_name_become_the_same() -> None:
         pytest.param("👍🏽", 8, id="emoji with skin tone"),
     ],
 )
-def test_a_long_name_is_cut_between_characters(unit: str, bytes_each: int) -> None:
+def test_long_name_is_cut_between_characters(unit: str, bytes_each: int) -> None:
     """Of 300 characters as many remain as fit 200 bytes, none of them torn."""
     stem = safe_stem(unit * 300)
 
     assert unit * (200 // bytes_each) == stem
 
 
-def test_a_name_of_nothing_but_marks_is_cut_all_the_same() -> None:
+def test_name_of_combining_marks_only_is_cut_as_well() -> None:
     """Three hundred marks on one letter leave a name."""
     stem = safe_stem("x" + "\u0323" * 300)
 
@@ -92,7 +92,7 @@ def test_a_name_of_nothing_but_marks_is_cut_all_the_same() -> None:
         pytest.param("x", "x" * 200, id="letters"),
     ],
 )
-def test_an_endless_name_is_made_safe_at_once(unit: str, expected: str) -> None:
+def test_endless_name_is_made_safe_at_once(unit: str, expected: str) -> None:
     """However long it is, only so much of it is looked at."""
     before = time.process_time()
 
@@ -115,7 +115,7 @@ def test_any_text_becomes_a_safe_name_that_stays_as_it_is(name: str) -> None:
     assert not stem.startswith("-")
 
 
-def test_the_first_recording_gets_the_name_and_the_next_ones_a_number(tmp_path: Path) -> None:
+def test_first_recording_gets_the_name_and_the_next_ones_a_number(tmp_path: Path) -> None:
     """Names count up from -2, and each comes with an empty file."""
     paths = [reserve(tmp_path / "recordings", "standup") for _ in range(3)]
 
@@ -123,14 +123,14 @@ def test_the_first_recording_gets_the_name_and_the_next_ones_a_number(tmp_path: 
     assert all(path.is_absolute() and path.stat().st_size == 0 for path in paths)
 
 
-def test_a_manifest_alone_keeps_its_name(tmp_path: Path) -> None:
+def test_name_of_a_single_manifest_is_not_used_again(tmp_path: Path) -> None:
     """Where only the manifest is left, the next recording does not take its place."""
     (tmp_path / "standup.manifest.json").write_text("{}")
 
     assert tmp_path / "standup-2.webm" == reserve(tmp_path, "standup")
 
 
-def test_a_link_is_never_followed(tmp_path: Path) -> None:
+def test_link_is_never_followed(tmp_path: Path) -> None:
     """A dangling link keeps its name and nothing appears at its end."""
     elsewhere = tmp_path / "elsewhere"
     (tmp_path / "standup.webm").symlink_to(elsewhere)
@@ -141,7 +141,7 @@ def test_a_link_is_never_followed(tmp_path: Path) -> None:
     assert not elsewhere.exists()
 
 
-def test_a_stem_that_nobody_made_safe_stays_in_the_folder(tmp_path: Path) -> None:
+def test_unsafe_stem_stays_in_the_folder(tmp_path: Path) -> None:
     """Reserving does not rely on its callers."""
     path = reserve(tmp_path / "recordings", "../" * 100)
 
@@ -149,14 +149,14 @@ def test_a_stem_that_nobody_made_safe_stays_in_the_folder(tmp_path: Path) -> Non
     assert len(os.fsencode(path.name)) <= 255
 
 
-def test_the_longest_name_still_leaves_room_for_its_number(tmp_path: Path) -> None:
+def test_longest_name_leaves_room_for_its_number(tmp_path: Path) -> None:
     """Two hundred bytes, a number and a suffix fit the file system."""
     reserve(tmp_path, "会" * 300)
 
     assert (tmp_path / f"{'会' * 66}-2.webm") == reserve(tmp_path, "会" * 300)
 
 
-def test_a_folder_that_is_none_is_said_so(tmp_path: Path) -> None:
+def test_file_in_place_of_the_folder_is_reported(tmp_path: Path) -> None:
     """A file in the folder's place is a SetupError with a remedy."""
     (tmp_path / "recordings").write_text("")
 

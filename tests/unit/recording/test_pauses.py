@@ -75,7 +75,7 @@ def test_ticks_and_cuts_are_those_of_a_sum_over_all_pauses(seed: int, tmp_path: 
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_moments_in_the_file_are_those_of_one_cut_after_the_other(seed: int) -> None:
+def test_moments_in_the_file_skip_one_cut_after_the_other(seed: int) -> None:
     """A moment in a pause is at its cut."""
     random = Random(seed)  # noqa: S311 - the same every time
     cuts = [Cut(at, random.choice([0.0, 0.5, 3.0])) for at in sorted(random.choices(range(-3, 30), k=8))]
@@ -89,7 +89,7 @@ def test_moments_in_the_file_are_those_of_one_cut_after_the_other(seed: int) -> 
         assert expected == pytest.approx(clock.place(moment))
 
 
-def test_states_that_contradict_each_other_end_in_times_that_can_be_used(tmp_path: Path) -> None:
+def test_contradicting_states_give_usable_times(tmp_path: Path) -> None:
     """A page may say anything: resumed without a pause, paused twice, a pause that ends before it began."""
     lines = [
         {"recorder": "resumed", "time": 5},

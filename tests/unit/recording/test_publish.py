@@ -53,7 +53,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_recording_is_moved_with_what_belongs_to_it(manifest: Manifest, tmp_path: Path) -> None:
+def test_recording_is_moved_with_its_manifest_and_statistics(manifest: Manifest, tmp_path: Path) -> None:
     """Film, manifest and statistics, under the first free name."""
     kept = tmp_path / "recordings"
 
@@ -74,7 +74,7 @@ def test_a_recording_is_moved_with_what_belongs_to_it(manifest: Manifest, tmp_pa
     ],
 )
 @pytest.mark.parametrize("failure", [PermissionError(errno.EACCES, "Permission denied"), OSError(errno.EIO, "Error")])
-def test_nothing_stays_of_what_fails(
+def test_failed_publication_leaves_nothing(
     broken: tuple[Any, str], failure: OSError, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The finished file stays where it was, what others have stays, and the error goes on."""
@@ -95,7 +95,7 @@ def test_nothing_stays_of_what_fails(
     assert b"film" == manifest.recording.path.read_bytes()
 
 
-def test_a_manifest_that_can_not_be_written_as_text_leaves_nothing(manifest: Manifest, tmp_path: Path) -> None:
+def test_unwritable_manifest_leaves_nothing(manifest: Manifest, tmp_path: Path) -> None:
     """Half a character in it, which is no failure of the disk."""
     broken = manifest.model_copy(update={"room": "\ud83d"})
 
@@ -105,7 +105,7 @@ def test_a_manifest_that_can_not_be_written_as_text_leaves_nothing(manifest: Man
     assert [] == names(tmp_path / "recordings")
 
 
-def test_a_manifest_that_somebody_wrote_meanwhile_stays(
+def test_manifest_of_another_program_is_not_overwritten(
     manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is not this call's to remove."""

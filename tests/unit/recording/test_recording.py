@@ -56,7 +56,7 @@ def manifest(path: Path) -> Manifest:
     )
 
 
-def test_a_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
+def test_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
     """Everything survives, and the schema's number is beside it."""
     written = manifest(tmp_path / "standup.webm")
     written.write(tmp_path / "standup.manifest.json")
@@ -67,7 +67,7 @@ def test_a_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
     assert 1 == json.loads((tmp_path / "standup.manifest.json").read_text())["schema"]
 
 
-def test_a_manifest_overwrites_nothing(tmp_path: Path) -> None:
+def test_manifest_overwrites_nothing(tmp_path: Path) -> None:
     """What lies there stays."""
     (tmp_path / "standup.manifest.json").write_text("mine")
 
@@ -93,7 +93,7 @@ def test_a_manifest_overwrites_nothing(tmp_path: Path) -> None:
     ],
     ids=range(11),
 )
-def test_a_damaged_manifest_is_refused_in_one_line(tmp_path: Path, damaged: bytes) -> None:
+def test_damaged_manifest_is_refused_in_one_line(tmp_path: Path, damaged: bytes) -> None:
     """The message names the file and what is wrong with it."""
     path = tmp_path / "standup.manifest.json"
     path.write_bytes(damaged)
@@ -112,7 +112,7 @@ def test_a_damaged_manifest_is_refused_in_one_line(tmp_path: Path, damaged: byte
         *("zero_ms", "clock_error_ms", "wall_seconds", "ticks_missed", "timeline.events.0.at", "config.deep"),
     ],
 )
-def test_a_number_that_can_not_be_is_refused_in_one_line(tmp_path: Path, field: str, number: str) -> None:
+def test_impossible_number_is_refused_in_one_line(tmp_path: Path, field: str, number: str) -> None:
     """Neither infinity, which JSON has no word for, nor one of 400 digits; the message says where."""
     path = tmp_path / "standup.manifest.json"
     content = json.loads(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True))
@@ -135,7 +135,7 @@ def test_a_number_that_can_not_be_is_refused_in_one_line(tmp_path: Path, field: 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_a_changed_byte_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+def test_manifest_with_a_changed_byte_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
     """No byte of a manifest makes reading it fail in any other way."""
     content = bytearray(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True).encode())
     content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
@@ -150,7 +150,7 @@ def test_a_changed_byte_is_read_or_refused(tmp_path: Path, data: st.DataObject) 
         assert isinstance(read, Manifest)
 
 
-def test_a_manifest_of_another_version_says_so(tmp_path: Path) -> None:
+def test_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
     """The message points at the schema."""
     path = tmp_path / "standup.manifest.json"
     content = json.loads(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True))
@@ -160,7 +160,7 @@ def test_a_manifest_of_another_version_says_so(tmp_path: Path) -> None:
         Manifest.read(path)
 
 
-def test_a_file_too_large_for_a_manifest_is_not_read(tmp_path: Path) -> None:
+def test_file_too_large_for_a_manifest_is_not_read(tmp_path: Path) -> None:
     """Who names the recording instead of its manifest gets an answer at once."""
     path = tmp_path / "standup.webm"
     with path.open("wb") as file:
@@ -170,7 +170,7 @@ def test_a_file_too_large_for_a_manifest_is_not_read(tmp_path: Path) -> None:
         Manifest.read(path)
 
 
-def test_a_manifest_that_is_not_there_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_missing_manifest_is_refused_in_one_line(tmp_path: Path) -> None:
     """A missing file is no crash."""
     with pytest.raises(ConfigError, match=r"standup\.manifest\.json can't be read"):
         Manifest.read(tmp_path / "standup.manifest.json")
@@ -191,7 +191,7 @@ def test_conversion_shares_the_manifest_of_its_recording(suffix: str) -> None:
     assert manifest_of(Path("/r/v1.2.webm")) == manifest_of(Path(f"/r/v1.2.{suffix}"))
 
 
-def test_a_recordings_json_has_the_keys_of_the_answers(tmp_path: Path) -> None:
+def test_json_of_a_recording_has_the_documented_keys(tmp_path: Path) -> None:
     """Paths are text, and what is unknown is null."""
     answer = recording(tmp_path / "standup.webm").as_json()
 
@@ -203,7 +203,7 @@ def test_a_recordings_json_has_the_keys_of_the_answers(tmp_path: Path) -> None:
     assert answer["recovered"] is None
 
 
-def test_a_hash_is_the_files(tmp_path: Path) -> None:
+def test_sha256_is_that_of_the_file(tmp_path: Path) -> None:
     """SHA-256 in hexadecimal, read in pieces."""
     content = bytes(range(256)) * 10_000
     (tmp_path / "file").write_bytes(content)

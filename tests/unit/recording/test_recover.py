@@ -55,7 +55,7 @@ def abandon(active: ActiveRecording) -> None:
     active.close()
 
 
-def test_an_abandoned_recording_is_finished_and_published(tmp_path: Path, sound: bytes) -> None:
+def test_abandoned_recording_is_finished_and_published(tmp_path: Path, sound: bytes) -> None:
     """It is complete, says why nobody stopped it, and nothing stays in the spool."""
     active = begun(tmp_path, sound)
     abandon(active)
@@ -75,7 +75,7 @@ def test_an_abandoned_recording_is_finished_and_published(tmp_path: Path, sound:
     assert not active.folder.path.exists()
 
 
-def test_a_recording_that_is_still_held_is_left_alone(tmp_path: Path, sound: bytes) -> None:
+def test_locked_recording_is_left_alone(tmp_path: Path, sound: bytes) -> None:
     """Its owner may be another process at work."""
     active = begun(tmp_path, sound)
 
@@ -86,7 +86,7 @@ def test_a_recording_that_is_still_held_is_left_alone(tmp_path: Path, sound: byt
     active.clean()
 
 
-def test_a_finished_recording_that_nobody_downloaded_is_published(tmp_path: Path, sound: bytes) -> None:
+def test_finished_recording_without_a_download_is_published(tmp_path: Path, sound: bytes) -> None:
     """It is published as it was finished."""
     active = begun(tmp_path, sound)
     manifest = active.finish_with_manifest()
@@ -99,7 +99,7 @@ def test_a_finished_recording_that_nobody_downloaded_is_published(tmp_path: Path
     assert manifest.recording.sha256 == recovery.recording.sha256
 
 
-def test_a_recording_that_somebody_has_already_is_no_news(tmp_path: Path, sound: bytes) -> None:
+def test_published_recording_is_not_published_again(tmp_path: Path, sound: bytes) -> None:
     """It was downloaded, and only never cleaned."""
     active = begun(tmp_path, sound)
     active.finish_with_manifest()
@@ -110,7 +110,7 @@ def test_a_recording_that_somebody_has_already_is_no_news(tmp_path: Path, sound:
     assert not active.folder.path.exists()
 
 
-def test_nothing_is_overwritten(tmp_path: Path, sound: bytes) -> None:
+def test_existing_recording_is_not_overwritten(tmp_path: Path, sound: bytes) -> None:
     """A recording of the same name that is there already stays."""
     (tmp_path / "standup.webm").write_text("somebody's")
     abandon(begun(tmp_path, sound))
@@ -122,7 +122,7 @@ def test_nothing_is_overwritten(tmp_path: Path, sound: bytes) -> None:
     assert "somebody's" == (tmp_path / "standup.webm").read_text()
 
 
-def test_a_folder_without_a_byte_goes(tmp_path: Path, sound: bytes) -> None:
+def test_empty_folder_is_removed(tmp_path: Path, sound: bytes) -> None:
     """There is nothing to save and nothing to tell."""
     active = begun(tmp_path, sound)
     abandon(active)
@@ -132,7 +132,7 @@ def test_a_folder_without_a_byte_goes(tmp_path: Path, sound: bytes) -> None:
     assert not active.folder.path.exists()
 
 
-def test_what_can_not_be_read_stays_and_is_told(tmp_path: Path, sound: bytes) -> None:
+def test_unreadable_recording_stays_and_is_reported(tmp_path: Path, sound: bytes) -> None:
     """Somebody may still make something of it."""
     active = begun(tmp_path, sound)
     abandon(active)
@@ -145,7 +145,7 @@ def test_what_can_not_be_read_stays_and_is_told(tmp_path: Path, sound: bytes) ->
     assert active.folder.path.exists()
 
 
-def test_a_folder_whose_lock_can_not_be_taken_stays_and_the_others_are_recovered(tmp_path: Path, sound: bytes) -> None:
+def test_folder_that_can_not_be_locked_stays_and_the_others_are_recovered(tmp_path: Path, sound: bytes) -> None:
     """It is told in one line, with where it is."""
     odd = tmp_path / FOLDER / "0 odd"
     (odd / "lock").mkdir(parents=True)
@@ -162,7 +162,7 @@ def test_a_folder_whose_lock_can_not_be_taken_stays_and_the_others_are_recovered
     assert recovered.recording.path.is_file()
 
 
-def test_a_spool_that_can_not_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_spool_that_can_not_be_listed_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever starts a server or recovers reads it in one line."""
     (tmp_path / FOLDER).mkdir()
 
@@ -177,7 +177,7 @@ def test_a_spool_that_can_not_be_listed_is_told(tmp_path: Path, monkeypatch: pyt
     assert "Permission denied" in str(left)
 
 
-def test_a_folder_that_can_not_be_removed_does_not_hide_its_recording(
+def test_folder_that_can_not_be_removed_does_not_hide_its_recording(
     tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is recovered, what is left is told, and the next time there is nothing to recover."""
@@ -198,7 +198,7 @@ def test_a_folder_that_can_not_be_removed_does_not_hide_its_recording(
     assert not active.folder.path.exists()
 
 
-def test_what_is_wrong_is_told_in_one_line(tmp_path: Path, sound: bytes) -> None:
+def test_problem_is_reported_in_one_line(tmp_path: Path, sound: bytes) -> None:
     """Also where it has several by itself."""
     active = begun(tmp_path, sound)
     abandon(active)
@@ -228,7 +228,7 @@ PARTS = (
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_link_is_never_followed(tmp_path: Path, sound: bytes, part: str) -> None:
+def test_link_is_never_followed(tmp_path: Path, sound: bytes, part: str) -> None:
     """What lies elsewhere is neither published nor written over; the folder stays, and is told."""
     folder = begun_and_abandoned(tmp_path, sound)
     elsewhere = tmp_path / "elsewhere"
@@ -245,7 +245,7 @@ def test_a_link_is_never_followed(tmp_path: Path, sound: bytes, part: str) -> No
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_pipe_is_not_waited_for(tmp_path: Path, sound: bytes, part: str) -> None:
+def test_pipe_is_not_waited_for(tmp_path: Path, sound: bytes, part: str) -> None:
     """Nobody will ever write to it."""
     folder = begun_and_abandoned(tmp_path, sound)
     os.mkfifo(replaced(folder / part))
@@ -257,7 +257,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path, sound: bytes, part: str) -> No
     assert (folder / part).is_fifo()
 
 
-def test_a_link_in_the_place_of_a_recordings_folder_is_left(tmp_path: Path, sound: bytes) -> None:
+def test_link_in_place_of_a_recordings_folder_is_left(tmp_path: Path, sound: bytes) -> None:
     """It may lead to a folder that somebody needs."""
     elsewhere = begun_and_abandoned(tmp_path / "other", sound)
     (tmp_path / FOLDER).mkdir()
@@ -270,7 +270,7 @@ def test_a_link_in_the_place_of_a_recordings_folder_is_left(tmp_path: Path, soun
 
 
 @pytest.mark.parametrize(("part", "size"), [("recording.json", 1_000_001), ("log.jsonl", 1_000_000_001)])
-def test_what_is_too_large_is_not_read(tmp_path: Path, sound: bytes, part: str, size: int) -> None:
+def test_file_that_is_too_large_is_not_read(tmp_path: Path, sound: bytes, part: str, size: int) -> None:
     """No recording leaves so much."""
     folder = begun_and_abandoned(tmp_path, sound)
     with (folder / part).open("ab") as file:
@@ -281,7 +281,7 @@ def test_what_is_too_large_is_not_read(tmp_path: Path, sound: bytes, part: str, 
     assert f"{part} is too large to be read ({size} bytes)" in str(recovery)
 
 
-def test_an_endless_line_of_statistics_takes_no_memory(tmp_path: Path, sound: bytes) -> None:
+def test_endless_line_of_statistics_uses_little_memory(tmp_path: Path, sound: bytes) -> None:
     """It is read in pieces, and is not whole."""
     folder = begun_and_abandoned(tmp_path, sound)
     with (folder / "stats.jsonl").open("wb") as file:
@@ -296,7 +296,7 @@ def test_an_endless_line_of_statistics_takes_no_memory(tmp_path: Path, sound: by
     assert peak < 50_000_000
 
 
-def test_what_was_moved_before_it_is_recovered_has_its_statistics(tmp_path: Path, sound: bytes) -> None:
+def test_moved_recording_is_recovered_with_its_statistics(tmp_path: Path, sound: bytes) -> None:
     """Where they lie is known by the folder, not by what was written when it lay elsewhere."""
     active = begun(tmp_path / "before", sound)
     active.finish_with_manifest()
@@ -324,12 +324,12 @@ def replaced(path: Path) -> Path:
     return path
 
 
-def test_a_folder_where_nothing_was_recorded_has_nothing_to_recover(tmp_path: Path) -> None:
+def test_folder_without_recordings_has_nothing_to_recover(tmp_path: Path) -> None:
     """No spool, no news."""
     assert [] == recover(tmp_path / "nothing")
 
 
-def test_a_spool_that_is_a_link_is_left_alone(tmp_path: Path, sound: bytes) -> None:
+def test_spool_that_is_a_link_is_left_alone(tmp_path: Path, sound: bytes) -> None:
     """It leads to somebody else's folders, of which one may look like a recording's; nothing is recorded there."""
     project = tmp_path / "elsewhere" / "project"
     project.mkdir(parents=True)
@@ -346,7 +346,7 @@ def test_a_spool_that_is_a_link_is_left_alone(tmp_path: Path, sound: bytes) -> N
         begun(tmp_path, sound)
 
 
-def test_what_no_recording_leaves_is_not_removed(tmp_path: Path) -> None:
+def test_foreign_folder_is_not_removed(tmp_path: Path) -> None:
     """A folder without a byte of a recording goes only if nothing of somebody else's lies there."""
     foreign = tmp_path / FOLDER / "project"
     foreign.mkdir(parents=True)
@@ -359,7 +359,7 @@ def test_what_no_recording_leaves_is_not_removed(tmp_path: Path) -> None:
     assert "mine" == (foreign / "important.txt").read_text()
 
 
-def test_bytes_that_are_mostly_holes_are_not_read(tmp_path: Path, sound: bytes) -> None:
+def test_sparse_file_is_not_read(tmp_path: Path, sound: bytes) -> None:
     """They would be read for days, and whoever starts a server waits for it."""
     active = begun(tmp_path, sound)
     abandon(active)

@@ -82,7 +82,7 @@ def times(path: Path) -> list[tuple[str, float]]:
 
 
 @pytest.mark.parametrize("line", BAD_LINES)
-def test_a_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, sound: bytes, line: bytes) -> None:
+def test_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, sound: bytes, line: bytes) -> None:
     """Everything else of the recording is as it would be without it."""
     active = abandoned(tmp_path, sound)
     first, rest = active.folder.log.read_bytes().split(b"\n", 1)
@@ -97,7 +97,7 @@ def test_a_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, sound: byt
     assert [(-1.0, "join"), (0.5, "audio")] == [(event.at, event.event) for event in timeline.events]
 
 
-def test_fields_that_another_version_wrote_are_ignored(tmp_path: Path, sound: bytes) -> None:
+def test_fields_of_another_version_are_ignored(tmp_path: Path, sound: bytes) -> None:
     """In the facts as well as in the log; nothing is counted as unreadable."""
     active = abandoned(tmp_path, sound)
     facts = json.loads(active.folder.facts.read_text())
@@ -118,7 +118,7 @@ def test_fields_that_another_version_wrote_are_ignored(tmp_path: Path, sound: by
 
 
 @pytest.mark.parametrize("line", BAD_LINES)
-def test_a_bad_line_in_the_statistics_is_skipped_and_counted(tmp_path: Path, sound: bytes, line: bytes) -> None:
+def test_bad_line_in_the_statistics_is_skipped_and_counted(tmp_path: Path, sound: bytes, line: bytes) -> None:
     """The others are published with their times."""
     active = abandoned(tmp_path, sound)
     good = active.folder.statistics.read_bytes()
@@ -133,7 +133,7 @@ def test_a_bad_line_in_the_statistics_is_skipped_and_counted(tmp_path: Path, sou
 
 @pytest.mark.parametrize("damage", [None, b"", b"{", b"\x00garbage\n" * 50, b'{"id": "x"}'])
 @pytest.mark.parametrize("part", ["facts", "log"])
-def test_a_recording_without_facts_or_log_is_saved_with_its_own_times(
+def test_recording_without_facts_or_log_is_saved_with_its_own_timestamps(
     tmp_path: Path, sound: bytes, part: str, damage: bytes | None
 ) -> None:
     """Its name says that nothing else is known; it has every packet, and a manifest without members."""
@@ -170,7 +170,7 @@ def footage(folder: Path, recordings: Path) -> ActiveRecording:
     return active
 
 
-def test_video_without_facts_has_the_facts_of_its_bytes(tmp_path: Path) -> None:
+def test_video_without_facts_gets_them_from_its_bytes(tmp_path: Path) -> None:
     """Size, rate and codec are read from the file itself."""
     active = footage(tmp_path, tmp_path / "recordings")
     raw = packets(active.folder.raw)
@@ -190,7 +190,7 @@ def test_video_without_facts_has_the_facts_of_its_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [1, 2, 20])
-def test_a_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> None:
+def test_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> None:
     """The others keep their places: video stays in step with audio to the millisecond."""
     footage(tmp_path, tmp_path / "whole")
     whole = times(saved(tmp_path / "whole").path)
@@ -206,7 +206,7 @@ def test_a_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> Non
     assert whole == times(recording.path)
 
 
-def test_video_without_ticks_has_its_own_times(tmp_path: Path) -> None:
+def test_video_without_ticks_has_its_own_timestamps(tmp_path: Path) -> None:
     """A log that has lost all of them places nothing; one that was never damaged begins with the recorder."""
     damaged = footage(tmp_path, tmp_path / "damaged")
     raw = packets(damaged.folder.raw)
@@ -249,7 +249,9 @@ FOREIGN = (
 
 @pytest.mark.parametrize("name", [*FOREIGN, *(f"finished/{name}" for name in (*FOREIGN, "._standup.webm", "a.json"))])
 @pytest.mark.parametrize("finished", [True, False])
-def test_a_foreign_file_stays_and_stops_nothing(tmp_path: Path, sound: bytes, name: str, *, finished: bool) -> None:
+def test_foreign_file_stays_and_the_recording_is_recovered(
+    tmp_path: Path, sound: bytes, name: str, *, finished: bool
+) -> None:
     """Only what the recording left is removed; the next recovery has nothing to report."""
     active = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
     if finished:
@@ -275,7 +277,7 @@ def test_a_foreign_file_stays_and_stops_nothing(tmp_path: Path, sound: bytes, na
     assert "mine" == foreign.read_text()
 
 
-def test_a_foreign_file_stays_when_the_recording_is_freed(spool: Spool, sound: bytes) -> None:
+def test_foreign_file_stays_when_the_recording_is_removed(spool: Spool, sound: bytes) -> None:
     """Also where the server cleans up by itself."""
     active = recorded(spool, sound)
     foreign = active.folder.path / ".DS_Store"
@@ -286,7 +288,7 @@ def test_a_foreign_file_stays_when_the_recording_is_freed(spool: Spool, sound: b
     assert [foreign] == list(active.folder.path.iterdir())
 
 
-def test_a_folder_that_lost_its_lock_is_recovered(tmp_path: Path, sound: bytes) -> None:
+def test_folder_without_its_lock_is_recovered(tmp_path: Path, sound: bytes) -> None:
     """Empty files get lost when a disk is copied."""
     active = abandoned(tmp_path, sound)
     active.folder.lock.unlink()
@@ -296,7 +298,7 @@ def test_a_folder_that_lost_its_lock_is_recovered(tmp_path: Path, sound: bytes) 
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"\x00" * 500])
-def test_a_finished_file_without_its_manifest_is_saved(tmp_path: Path, sound: bytes, damage: bytes) -> None:
+def test_finished_file_without_its_manifest_is_saved(tmp_path: Path, sound: bytes, damage: bytes) -> None:
     """The raw bytes are gone by then, so the file itself is all there is."""
     active = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
     manifest = active.finish_with_manifest()
@@ -313,7 +315,7 @@ def test_a_finished_file_without_its_manifest_is_saved(tmp_path: Path, sound: by
     assert not active.folder.path.exists()
 
 
-def test_a_finished_file_that_was_cut_off_is_saved_as_far_as_it_goes(tmp_path: Path, sound: bytes) -> None:
+def test_truncated_finished_file_is_saved_up_to_its_end(tmp_path: Path, sound: bytes) -> None:
     """It is not what its manifest describes, and is not called so."""
     active = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
     active.finish_with_manifest()
@@ -327,7 +329,7 @@ def test_a_finished_file_that_was_cut_off_is_saved_as_far_as_it_goes(tmp_path: P
     assert 0.3 < recording.duration < 1.0
 
 
-def test_raw_bytes_that_a_power_cut_emptied_do_not_hide_the_finished_file(tmp_path: Path, sound: bytes) -> None:
+def test_empty_raw_file_does_not_hide_the_finished_file(tmp_path: Path, sound: bytes) -> None:
     """The finished file was synced to the disk; the raw bytes were not."""
     active = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
     active.finish_with_manifest()
@@ -337,7 +339,7 @@ def test_raw_bytes_that_a_power_cut_emptied_do_not_hide_the_finished_file(tmp_pa
     assert tmp_path / "standup.webm" == saved(tmp_path).path
 
 
-def test_every_folder_is_recovered_whatever_is_wrong_with_one(tmp_path: Path, sound: bytes) -> None:
+def test_every_folder_is_recovered_although_one_fails(tmp_path: Path, sound: bytes) -> None:
     """One that can't be read is reported in a line, and stays."""
     bad = abandoned(tmp_path, sound)
     bad.folder.raw.write_bytes(b"nothing that can be read")

@@ -27,7 +27,7 @@ def said(task: str, partial: Path, **request: object) -> list[Message]:
         return list(process.messages())
 
 
-def test_memory_is_limited_to_what_is_in_use_and_more(tmp_path: Path) -> None:
+def test_memory_limit_is_added_to_the_memory_in_use(tmp_path: Path) -> None:
     """A task gets nearly all of the limit, whatever the imports have taken, and nothing beyond it."""
     enough = said("needs_memory", tmp_path / "partial", bytes=MEMORY - 50_000_000)
     too_much = said("needs_memory", tmp_path / "partial", bytes=MEMORY + 10_000_000)
@@ -44,13 +44,13 @@ def test_open_files_core_files_and_threads_are_limited(tmp_path: Path) -> None:
     assert (64, 0, 1) == (files.at, core.at, threads.at)
 
 
-def test_a_crash_is_reported(tmp_path: Path) -> None:
+def test_crash_is_reported(tmp_path: Path) -> None:
     """The process that asked goes on."""
     with pytest.raises(CrashedError, match="it crashes the decoder"):
         said("crashes", tmp_path / "partial")
 
 
-def test_a_process_that_says_nothing_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_without_progress_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not waited for without a limit."""
     monkeypatch.setattr(child, "_STALLED", 0.2)
     with TaskProcess("tests.support.confined_tasks:never_ends", {}, partial=tmp_path / "partial") as process:
@@ -62,7 +62,7 @@ def test_a_process_that_says_nothing_is_ended(tmp_path: Path, monkeypatch: pytes
     assert not psutil.pid_exists(number)
 
 
-def test_a_fault_of_our_own_is_no_crash(tmp_path: Path) -> None:
+def test_bug_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path) -> None:
     """It is reported by its name."""
     (answer,) = said("has_a_fault", tmp_path / "partial", key="nothing")
 
@@ -70,7 +70,7 @@ def test_a_fault_of_our_own_is_no_crash(tmp_path: Path) -> None:
     assert ("fault", "KeyError") == (answer.failure.kind, answer.failure.message)
 
 
-def test_a_process_that_can_not_start_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_that_can_not_start_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no fault of the file."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
 
@@ -82,9 +82,7 @@ def test_a_process_that_can_not_start_is_a_setup_error(tmp_path: Path, monkeypat
         said("crashes", tmp_path / "partial")
 
 
-def test_a_process_ends_with_the_process_that_asked_and_removes_what_it_wrote(
-    tmp_path: Path, pytestconfig: pytest.Config
-) -> None:
+def test_process_ends_with_its_parent_and_removes_its_partial_file(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """A conversion that is killed leaves neither half a file nor a process."""
     partial = tmp_path / "partial"
     partial.touch()

@@ -30,14 +30,14 @@ def sound(at: float, name: str, *, on: bool) -> dict[str, Any]:
     return {"at": at, "event": "audio", "participant": name, "on": on}
 
 
-def test_who_is_tiled_and_live_is_seen() -> None:
+def test_participant_with_a_tile_and_live_video_is_visible() -> None:
     """From the later of the two until the recording's end."""
     timeline = timeline_from([layout(-0.5, "alice"), picture(0.25, "alice", on=True)], [])
 
     assert [(0.25, 5.0)] == timeline.visible("alice", 5.0)
 
 
-def test_a_card_is_not_a_picture() -> None:
+def test_placeholder_is_not_visible() -> None:
     """While the camera is off nobody is seen, and again when it is back on."""
     events = [layout(0, "alice"), picture(0, "alice", on=True)]
     events += [picture(1, "alice", on=False), picture(2, "alice", on=True)]
@@ -45,14 +45,14 @@ def test_a_card_is_not_a_picture() -> None:
     assert [(0.0, 1.0), (2.0, 5.0)] == timeline_from(events, []).visible("alice", 5.0)
 
 
-def test_who_has_no_tile_is_not_seen() -> None:
+def test_participant_without_a_tile_is_not_visible() -> None:
     """A layout without somebody ends their picture, whatever is said of it later."""
     events = [layout(0, "alice", "bob"), picture(0, "bob", on=True), layout(3, "alice"), picture(3.1, "bob", on=False)]
 
     assert [(0.0, 3.0)] == timeline_from(events, []).visible("bob", 5.0)
 
 
-def test_who_comes_back_is_seen_twice() -> None:
+def test_participant_who_returns_is_visible_twice() -> None:
     """Two stays are two intervals."""
     events = [layout(0, "alice"), layout(1, "alice", "bob"), picture(1, "bob", on=True)]
     events += [picture(2, "bob", on=False), layout(2, "alice"), layout(3, "alice", "bob"), picture(3.5, "bob", on=True)]
@@ -60,7 +60,7 @@ def test_who_comes_back_is_seen_twice() -> None:
     assert [(1.0, 2.0), (3.5, 5.0)] == timeline_from(events, []).visible("bob", 5.0)
 
 
-def test_what_lies_outside_the_file_does_not_count() -> None:
+def test_times_outside_of_the_file_do_not_count() -> None:
     """Times before the first frame and after the last are cut off."""
     events = [sound(-3, "alice", on=True), sound(-2, "alice", on=False), sound(-1, "alice", on=True)]
     events += [sound(2, "alice", on=False), sound(6, "alice", on=True)]
@@ -68,28 +68,28 @@ def test_what_lies_outside_the_file_does_not_count() -> None:
     assert [(0.0, 2.0)] == timeline_from(events, []).audible("alice", 5.0)
 
 
-def test_saying_the_same_twice_changes_nothing() -> None:
+def test_repeated_event_changes_nothing() -> None:
     """On while on and off while off are heard once."""
     events = [sound(at, "alice", on=on) for at, on in [(0, True), (1, True), (2, False), (3, False)]]
 
     assert [(0.0, 2.0)] == timeline_from(events, []).audible("alice", 5.0)
 
 
-def test_who_never_sounds_is_not_heard() -> None:
+def test_participant_without_audio_is_not_audible() -> None:
     """Another one's sound is not theirs."""
     timeline = timeline_from([sound(0, "alice", on=True)], [])
 
     assert [] == timeline.audible("bob", 5.0)
 
 
-def test_events_are_put_in_order() -> None:
+def test_events_are_sorted_by_time() -> None:
     """Records come from the page and from the room, each in its own order; those of one moment keep theirs."""
     timeline = timeline_from([sound(2, "b", on=True), sound(1, "a", on=True), sound(1, "a", on=False)], [])
 
     assert [(1.0, True), (1.0, False), (2.0, True)] == [(event.at, event.on) for event in timeline.events]
 
 
-def test_a_tile_is_the_one_of_the_layout_that_holds() -> None:
+def test_tile_is_that_of_the_current_layout() -> None:
     """Before the first layout, and without a place in it, there is none."""
     timeline = timeline_from([layout(1, "alice", "bob"), layout(3, "bob")], [])
 
@@ -99,7 +99,7 @@ def test_a_tile_is_the_one_of_the_layout_that_holds() -> None:
     assert timeline.tile("alice", 3) is None
 
 
-def test_a_timeline_survives_json() -> None:
+def test_timeline_survives_json() -> None:
     """What is written says only what each event has, and reads back as it was."""
     timeline = Timeline(
         members=(Member(name="alice", marker=0), Member(name="bob")),
@@ -129,7 +129,7 @@ def test_a_timeline_survives_json() -> None:
         {"at": 0, "event": "audio", "colour": "red"},
     ],
 )
-def test_an_event_that_makes_no_sense_is_refused(record: dict[str, Any]) -> None:
+def test_invalid_event_is_refused(record: dict[str, Any]) -> None:
     """A bad one never gets into a manifest."""
     with pytest.raises(ValidationError):
         timeline_from([record], [])

@@ -87,9 +87,7 @@ def expecting(verb: str, what: str) -> str:
         (['crash = "alice"', 'download = "alice"'], "alice's page has crashed"),
     ],
 )
-def test_an_expectation_that_nothing_can_meet_is_refused_with_its_line(
-    tmp_path: Path, steps: list[str], reason: str
-) -> None:
+def test_impossible_expectation_is_refused_with_its_line(tmp_path: Path, steps: list[str], reason: str) -> None:
     """The last step is the one that can't be."""
     with pytest.raises(ConfigError) as refusal:
         read(tmp_path, *steps)
@@ -99,13 +97,13 @@ def test_an_expectation_that_nothing_can_meet_is_refused_with_its_line(
 
 
 @pytest.mark.parametrize("seconds", [1.5, 1.9])
-def test_a_wait_that_is_too_short_to_tell_is_refused(tmp_path: Path, seconds: float) -> None:
+def test_wait_that_is_too_short_to_check_is_refused(tmp_path: Path, seconds: float) -> None:
     """Between its edges, no more than two holes that are allowed are left."""
     with pytest.raises(ConfigError, match=r"must last longer than 1\.9 s"):
         read(tmp_path, expecting(f"wait = {seconds}", 'participant = "bob", audible = true'))
 
 
-def test_what_can_be_told_is_accepted(tmp_path: Path) -> None:
+def test_possible_expectation_is_accepted(tmp_path: Path) -> None:
     """Participants who have left, pauses that end, and what each step brings."""
     read(
         tmp_path,
@@ -130,7 +128,7 @@ def test_what_can_be_told_is_accepted(tmp_path: Path) -> None:
     ("before", "after"),
     [({}, {}), ({"alice": ("one", 1.0)}, {}), ({"alice": ("one", 1.0)}, {"alice": ("two", 0.5)})],
 )
-def test_an_expectation_is_not_dropped_where_no_recording_ran_all_the_while(
+def test_expectation_without_a_recording_fails_the_step(
     before: dict[str, tuple[str, float]], after: dict[str, tuple[str, float]]
 ) -> None:
     """The step fails, as where a recording has ended by itself."""

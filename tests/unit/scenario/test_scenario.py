@@ -60,7 +60,7 @@ def refused(path: Path) -> str:
     return message.removeprefix(f"{path}")
 
 
-def test_a_toml_file_becomes_steps_in_order(tmp_path: Path) -> None:
+def test_toml_file_becomes_steps_in_order(tmp_path: Path) -> None:
     """With the scenario's own record beneath what a step says."""
     scenario = read_scenario(write(tmp_path, GOOD))
 
@@ -73,7 +73,7 @@ def test_a_toml_file_becomes_steps_in_order(tmp_path: Path) -> None:
     assert needed(2, config) == scenario.needs
 
 
-def test_yaml_says_the_same(tmp_path: Path) -> None:
+def test_yaml_scenario_equals_the_toml_scenario(tmp_path: Path) -> None:
     """There "on" is a word, as in YAML 1.2."""
     text = """
     steps:
@@ -115,7 +115,7 @@ def test_yaml_says_the_same(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_can_t_be_is_told_with_its_line(tmp_path: Path, was: str, becomes: str, said: str) -> None:
+def test_mistake_is_reported_with_its_line(tmp_path: Path, was: str, becomes: str, said: str) -> None:
     """File, line, step and reason, in one line."""
     assert GOOD.count(was) == 1
 
@@ -144,12 +144,12 @@ def test_what_can_t_be_is_told_with_its_line(tmp_path: Path, was: str, becomes: 
         ),
     ],
 )
-def test_steps_that_can_t_follow_each_other_are_told(tmp_path: Path, steps: str, said: str) -> None:
+def test_steps_that_can_not_follow_each_other_are_reported(tmp_path: Path, steps: str, said: str) -> None:
     """Before anybody joins."""
     assert said in refused(write(tmp_path, f"steps = [ {steps} ]"))
 
 
-def test_a_yaml_error_has_its_line(tmp_path: Path) -> None:
+def test_yaml_error_has_its_line(tmp_path: Path) -> None:
     """One of syntax, and one of meaning."""
     assert refused(write(tmp_path, "steps:\n  - join: [a\n", "a.yaml")).startswith(":3 is not valid YAML")
     assert refused(write(tmp_path, "steps:\n  - join: a\n  - start: b\n", "b.yaml")).startswith(":3: step 2: b has not")
@@ -185,7 +185,7 @@ BILLION = "a: &a [x, x]\n" + "".join(
         pytest.param('steps:\n - join: a\n - start: "b\\nc"\n', ":3: step 2: b c has not joined", id="two lines"),
     ],
 )
-def test_odd_yaml_is_told_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+def test_odd_yaml_is_reported_in_one_line(tmp_path: Path, text: str, said: str) -> None:
     """What the parser makes of it is no matter of the reader's."""
     assert said in refused(write(tmp_path, text, "odd.yaml"))
 
@@ -202,12 +202,12 @@ def test_odd_yaml_is_told_in_one_line(tmp_path: Path, text: str, said: str) -> N
         ),
     ],
 )
-def test_odd_toml_is_told_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+def test_odd_toml_is_reported_in_one_line(tmp_path: Path, text: str, said: str) -> None:
     """Also what is right, and no scenario."""
     assert said in refused(write(tmp_path, text, "odd.toml"))
 
 
-def test_yaml_may_say_a_step_again(tmp_path: Path) -> None:
+def test_yaml_alias_repeats_a_step(tmp_path: Path) -> None:
     """By an anchor and a merge; a mistake in it has the line of its step."""
     text = "steps:\n  - join: a\n  - &again\n    start: a\n    codec: vp8\n  - wait: 2\n  - stop: a\n  - <<: *again\n"
 
@@ -221,7 +221,7 @@ def test_yaml_may_say_a_step_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".toml", ".yaml"])
-def test_what_is_no_file_is_not_waited_for(tmp_path: Path, suffix: str) -> None:
+def test_pipe_or_folder_is_refused_without_waiting(tmp_path: Path, suffix: str) -> None:
     """A pipe, a folder, a device, or a file that has no end to speak of."""
     os.mkfifo(tmp_path / f"pipe{suffix}")
     (tmp_path / f"folder{suffix}").mkdir()
@@ -236,13 +236,13 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path, suffix: str) -> None:
     assert "can't be read: File name too long" in refused(tmp_path / f"{'x' * 300}{suffix}")
 
 
-def test_other_files_are_refused(tmp_path: Path) -> None:
+def test_file_with_another_suffix_is_refused(tmp_path: Path) -> None:
     """By name, or because they are not there."""
     assert "a scenario is a .toml, .yaml or .yml file" in refused(write(tmp_path, "{}", "a.json"))
     assert "can't be read" in refused(tmp_path / "gone.toml")
 
 
-def test_every_value_of_a_toml_file_has_its_line() -> None:
+def test_value_of_a_toml_file_has_its_line() -> None:
     """Tables, arrays of tables, inline ones, dotted and quoted keys."""
     text = 'a = 1\n[b]\nc.d = 2\n[[e]]\nf = [\n  1,\n  { g = 2 },\n]\n[[e]]\n"h i" = 3\n[[e.j]]\nk = 4\n'
 
@@ -255,7 +255,7 @@ def test_every_value_of_a_toml_file_has_its_line() -> None:
     assert lines["e", 1, "j", 0, "k"] == 12
 
 
-def test_a_hurried_scenario_waits_no_longer_than_told(tmp_path: Path) -> None:
+def test_scenario_with_max_wait_waits_no_longer(tmp_path: Path) -> None:
     """What else is in it stays."""
     scenario = read_scenario(write(tmp_path, GOOD)).with_max_wait(2)
 
@@ -269,14 +269,14 @@ def test_every_example_can_be_played(path: Path) -> None:
     assert read_scenario(path).description
 
 
-def test_the_scenario_in_the_guide_can_be_played(tmp_path: Path) -> None:
+def test_scenario_in_the_guide_can_be_played(tmp_path: Path) -> None:
     """As it stands there."""
     (text,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "scenarios.md").read_text("utf-8"), flags=re.DOTALL)
 
     assert "mute in the middle" == read_scenario(write(tmp_path, text)).title
 
 
-def test_the_published_schema_is_what_the_program_takes() -> None:
+def test_published_schema_is_up_to_date() -> None:
     """Made by scripts/scenario_schema.py."""
     said = subprocess.run(
         [sys.executable, "scripts/scenario_schema.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
@@ -285,7 +285,7 @@ def test_the_published_schema_is_what_the_program_takes() -> None:
     assert 0 == said.returncode, said.stderr
 
 
-def test_the_schema_knows_every_step() -> None:
+def test_schema_has_every_step() -> None:
     """By its verb."""
     schema = Scenario.model_json_schema()
 
@@ -293,7 +293,7 @@ def test_the_schema_knows_every_step() -> None:
     assert len(VERBS) == len(schema["properties"]["steps"]["items"]["oneOf"])
 
 
-def test_a_batch_is_not_endless() -> None:
+def test_batch_is_not_endless() -> None:
     """So many orders would take all memory before the first one is played."""
     ran = CliRunner().invoke(app, ["run", str(EXAMPLES[0]), "--repeat", "1000000000"])
 
