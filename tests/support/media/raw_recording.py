@@ -1,0 +1,171 @@
+"""Raw bytes as Chrome's MediaRecorder writes them, with the log of the mixer, and what a finished file contains."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, Final
+
+import av
+import numpy as np
+
+from harness.recording.finalize.copy import Finished, finalize
+from harness.recording.finalize.growing_file import GrowingFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from av.container import OutputContainer
+
+    AnyPacket = av.Packet[Any]
+
+STEP: Final = 1000 / 30
+FRAMES: Final = 90
+# The mixer runs before the recorder starts; page time in ms.
+ORIGIN: Final = 1_000_000.0
+FIRST_TICK: Final = 40
+AUDIO_PACKET: Final = 60
+AUDIO_PIECES: Final = 147
+# How long frames take from the mixer to the recorder, in ms.
+DELAY: Final = 5.0
+CLUSTER: Final = b"\x1f\x43\xb6\x75"
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A recording as Chrome writes it, and its packets.
+
+    The stamps are in ms from the recording's zero; ``written`` are the write times of the ticks, from number 0.
+    """
+
+    data: bytes
+    written: list[float]
+    started: float
+    video: list[bytes]
+    audio: list[bytes]
+    video_stamps: list[int]
+    audio_stamps: list[int]
+
+    def log(self, lot: int = 8) -> list[str]:
+        """Return the lines of the mixer's log."""
+        lots = ({"first": at, "written": self.written[at : at + lot]} for at in range(0, len(self.written), lot))
+        return [json.dumps(line) for line in ({"recorder": "started", "time": self.started}, *lots)]
+
+
+def make_raw(folder: Path, *, video: bool = True) -> Raw:
+    """Encode three seconds into WebM as MediaRecorder with a timeslice does: no Duration, no Cues, unknown sizes."""
+    dice = random.Random(1)  # noqa: S311 - dice, not secrets
+    written = [ORIGIN + number * STEP + 3 * dice.random() for number in range(FIRST_TICK + FRAMES + 5)]
+    zero = written[FIRST_TICK] + DELAY
+    stamps = [round(at + DELAY + 3 * dice.random() - zero) for at in written[FIRST_TICK : FIRST_TICK + FRAMES]]
+    path = folder / "live.webm"
+    with av.open(str(path), "w", format="webm", options={"live": "1", "cluster_time_limit": "300"}) as media:
+        frames = encode_video(media) if video else []
+        packets = [(stamp, 0, packet) for stamp, packet in zip(stamps, frames, strict=False)]
+        packets += [(20 + AUDIO_PACKET * number, 1, packet) for number, packet in enumerate(encode_audio(media))]
+        stored: dict[int, list[tuple[int, bytes]]] = {0: [], 1: []}
+        for stamp, kind, packet in sorted(packets, key=lambda entry: entry[:2]):
+            stored[kind].append((stamp, bytes(packet)))
+            packet.time_base, packet.duration = Fraction(1, 1000), None
+            packet.pts = packet.dts = stamp
+            media.mux_one(packet)
+    return Raw(
+        data=with_unknown_sizes(path.read_bytes()),
+        written=written,
+        started=written[FIRST_TICK] - 5,
+        video=[data for _, data in stored[0]],
+        audio=[data for _, data in stored[1]],
+        video_stamps=[stamp for stamp, _ in stored[0]],
+        audio_stamps=[stamp for stamp, _ in stored[1]],
+    )
+
+
+def encode_video(media: OutputContainer) -> list[AnyPacket]:
+    """Return the packets of moving video, one per frame, with a keyframe per second."""
+    stream = media.add_stream("libvpx", rate=30, options={"deadline": "realtime", "cpu-used": "8"})
+    stream.width, stream.height, stream.pix_fmt, stream.gop_size = 160, 90, "yuv420p", 30
+    packets: list[AnyPacket] = []
+    for number in range(FRAMES):
+        planes = np.full((135, 160), 128, np.uint8)
+        planes[:90] = (np.indices((90, 160)).sum(0) * 2 + 5 * number) % 256
+        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        frame.pts, frame.time_base = number, Fraction(1, 30)
+        packets += stream.encode(frame)
+    return packets + stream.encode(None)
+
+
+def encode_audio(media: OutputContainer) -> list[AnyPacket]:
+    """Return the packets of a tone, each of 60 ms like Chrome's."""
+    stream = media.add_stream("libopus", rate=48_000, layout="mono", options={"frame_duration": str(AUDIO_PACKET)})
+    packets: list[AnyPacket] = []
+    for number in range(AUDIO_PIECES):
+        wave = np.sin(np.arange(960 * number, 960 * (number + 1)) / 20).astype(np.float32) / 4
+        piece = av.AudioFrame.from_ndarray(wave[None], format="flt", layout="mono")
+        piece.sample_rate, piece.pts, piece.time_base = 48_000, 960 * number, Fraction(1, 48_000)
+        packets += stream.encode(piece)
+    return packets
+
+
+def with_unknown_sizes(data: bytes) -> bytes:
+    """Return the bytes of a WebM with clusters of unknown size, as Chrome writes them; nothing else moves."""
+    changed = bytearray(data)
+    at = data.index(CLUSTER)
+    while data[at : at + 4] == CLUSTER:
+        # The leading bit gives the number of bytes of a size; if all other bits are ones, the size is unknown.
+        length = 9 - data[at + 4].bit_length()
+        unknown = (1 << 7 * length) - 1
+        size = int.from_bytes(data[at + 4 : at + 4 + length]) & unknown
+        changed[at + 4 : at + 4 + length] = ((1 << 7 * length) | unknown).to_bytes(length)
+        at += 4 + length + size
+    return bytes(changed)
+
+
+def finish(folder: Path, data: bytes, log: list[str], *, frame_rate: int | None = 30) -> Finished:
+    """Finalize a raw file that has ended; the result is ``finished.webm``."""
+    (folder / "raw.webm").write_bytes(data)
+    (folder / "log.jsonl").write_text("".join(f"{line}\n" for line in log))
+    return finalize(
+        folder / "raw.webm",
+        folder / "log.jsonl",
+        folder / "finished.webm",
+        frame_rate=frame_rate,
+        growing_file=GrowingFile(ended=True),
+    )
+
+
+def edited(folder: Path, raw: Raw, edit: Callable[[AnyPacket, int], bool]) -> bytes:
+    """Return the raw bytes with every packet changed, or left out, by ``edit``, which gets its number in its track."""
+    (folder / "whole.webm").write_bytes(raw.data)
+    counts: dict[int, int] = {}
+    with (
+        av.open(str(folder / "whole.webm")) as source,
+        av.open(str(folder / "edited.webm"), "w", format="webm", options={"live": "1"}) as media,
+    ):
+        streams = [media.add_stream_from_template(stream) for stream in source.streams]
+        for packet in source.demux():
+            if packet.pts is None:
+                continue
+            number = counts[packet.stream.index] = counts.get(packet.stream.index, -1) + 1
+            if edit(packet, number):
+                packet.stream = streams[packet.stream.index]
+                media.mux(packet)
+    return (folder / "edited.webm").read_bytes()
+
+
+def packets_of(path: Path) -> tuple[list[tuple[int, bytes]], list[tuple[int, bytes]]]:
+    """Return the video and the audio packets of a file, each with its time in ms."""
+    found: dict[str, list[tuple[int, bytes]]] = {"video": [], "audio": []}
+    with av.open(str(path)) as media:
+        for packet in media.demux():
+            if packet.pts is not None:
+                found[packet.stream.type].append((round(packet.pts * packet.time_base * 1000), bytes(packet)))
+    return found["video"], found["audio"]
+
+
+def decoded_frames(path: Path) -> int:
+    """Decode a whole file, and return the number of frames."""
+    with av.open(str(path)) as media:
+        return sum(isinstance(frame, av.VideoFrame) for frame in media.decode())

@@ -1,0 +1,24 @@
+"""The raw recordings that the tests of finalizing share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.media.raw_recording import make_raw
+
+if TYPE_CHECKING:
+    from tests.support.media.raw_recording import Raw
+
+
+@pytest.fixture(scope="session")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Raw:
+    """Return three seconds of video and audio."""
+    return make_raw(tmp_path_factory.mktemp("raw"))
+
+
+@pytest.fixture(scope="session")
+def raw_audio(tmp_path_factory: pytest.TempPathFactory) -> Raw:
+    """Return three seconds of audio."""
+    return make_raw(tmp_path_factory.mktemp("raw"), video=False)

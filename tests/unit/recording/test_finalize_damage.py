@@ -1,0 +1,143 @@
+"""Finalizing raw bytes that end early, and logs with gaps: everything that can be read is kept."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.errors import RecordingError
+from harness.recording.finalize.copy import finalize
+from harness.recording.finalize.growing_file import GrowingFile
+from harness.verification.probe.container import read_structure
+from tests.support.media.raw_recording import (
+    CLUSTER,
+    FIRST_TICK,
+    FRAMES,
+    STEP,
+    decoded_frames,
+    edited,
+    finish,
+    packets_of,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.media.raw_recording import AnyPacket, Raw
+
+pytestmark = pytest.mark.parallel
+
+
+def test_file_is_valid_wherever_the_bytes_end(raw: Raw, tmp_path: Path) -> None:
+    """Cut at twenty places, the file has every frame up to there, can be decoded, and is complete."""
+    dice = random.Random(7)  # noqa: S311 - dice, not secrets
+    for cut in sorted(dice.sample(range(4_000, len(raw.data)), 20)):
+        finished = finish(tmp_path, raw.data[:cut], raw.log())
+
+        video, _ = packets_of(tmp_path / "finished.webm")
+        structure = read_structure(tmp_path / "finished.webm")
+        assert structure
+        assert structure.complete
+        assert structure.duration is not None
+        assert raw.video[: len(video)] == [data for _, data in video]
+        assert [round(number * STEP) for number in range(len(video))] == [at for at, _ in video]
+        assert len(video) == finished.ticks == decoded_frames(tmp_path / "finished.webm")
+        # Pictures are spread evenly enough over the bytes.
+        assert len(video) > FRAMES * cut / len(raw.data) * 0.5 - 3
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\x1a", b"not a recording at all" * 1000, bytes(5_000), b"\x1a\x45\xdf\xa3" + b"\xff" * 500],
+    ids=["nothing", "one byte", "text", "zeros", "damaged header"],
+)
+def test_unreadable_bytes_are_refused(data: bytes, tmp_path: Path) -> None:
+    """The error says so in NERTC's code, and nothing crashes."""
+    with pytest.raises(RecordingError) as failure:
+        finish(tmp_path, data, [])
+
+    assert (10453, "RecordingError") == (failure.value.code, failure.value.name)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8, 1.0])
+def test_header_without_a_packet_is_refused(raw: Raw, tmp_path: Path, share: float) -> None:
+    """Bytes that end before the first block have neither video nor audio."""
+    header = raw.data.index(CLUSTER)
+
+    with pytest.raises(RecordingError):
+        finish(tmp_path, raw.data[: int(header * share)], raw.log())
+
+
+def test_garbage_in_the_middle_costs_only_the_frames_after_it(raw: Raw, tmp_path: Path) -> None:
+    """The frames before it are kept."""
+    half = len(raw.data) // 2
+    damaged = raw.data[:half] + b"\x00garbage" * 500
+
+    finish(tmp_path, damaged, raw.log())
+
+    video, _ = packets_of(tmp_path / "finished.webm")
+    assert len(video) > 20
+    assert raw.video[: len(video) - 2] == [data for _, data in video][: len(video) - 2]
+
+
+def test_dropped_frame_stays_a_gap(raw: Raw, tmp_path: Path) -> None:
+    """Pictures after it keep their own ticks, and the manifest will say that it is missing."""
+    gone = {30, 31, 60}
+    data = edited(tmp_path, raw, lambda packet, number: packet.stream.type == "audio" or number not in gone)
+
+    finished = finish(tmp_path, data, raw.log())
+
+    video, _ = packets_of(tmp_path / "finished.webm")
+    assert [round(number * STEP) for number in range(FRAMES) if number not in gone] == [at for at, _ in video]
+    assert (FRAMES, 3) == (finished.ticks, finished.ticks_missed)
+
+
+def test_skipped_tick_of_the_mixer_stays_a_gap(raw: Raw, tmp_path: Path) -> None:
+    """The log has null there, and no frame moves into its place."""
+    missing = 50
+    written: list[float | None] = [*raw.written]
+    written.insert(FIRST_TICK + missing, None)
+    later = [at and at + STEP * (number > FIRST_TICK + missing) for number, at in enumerate(written)]
+
+    def move(packet: AnyPacket, number: int) -> bool:
+        if packet.stream.type == "video" and number >= missing:
+            packet.pts = packet.dts = (packet.pts or 0) + round(STEP)
+        return True
+
+    data = edited(tmp_path, raw, move)
+    log = [json.dumps({"recorder": "started", "time": raw.started}), json.dumps({"first": 0, "written": later})]
+
+    finished = finish(tmp_path, data, log)
+
+    video, _ = packets_of(tmp_path / "finished.webm")
+    assert [round(number * STEP) for number in range(FRAMES + 1) if number != missing] == [at for at, _ in video]
+    assert (FRAMES + 1, 1) == (finished.ticks, finished.ticks_missed)
+
+
+def test_frames_without_a_log_are_on_a_grid(raw: Raw, tmp_path: Path) -> None:
+    """Raw bytes alone can be recovered."""
+    finish(tmp_path, raw.data, [])
+
+    video, _ = packets_of(tmp_path / "finished.webm")
+    assert FRAMES == len(video)
+    assert {33, 34} == {b - a for (a, _), (b, _) in itertools.pairwise(video)}
+
+
+def test_torn_line_at_the_end_of_the_log_is_ignored(raw: Raw, tmp_path: Path) -> None:
+    """A server that was killed may leave one."""
+    (tmp_path / "raw.webm").write_bytes(raw.data)
+    (tmp_path / "log.jsonl").write_text("\n".join(raw.log()) + '\n{"first": 144, "writ')
+
+    finished = finalize(
+        tmp_path / "raw.webm",
+        tmp_path / "log.jsonl",
+        tmp_path / "finished.webm",
+        frame_rate=30,
+        growing_file=GrowingFile(ended=True),
+    )
+
+    assert (FRAMES, 0) == (finished.ticks, finished.ticks_missed)
