@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import SetupError
-from harness.recording.files.names import reserve, safe_stem
+from harness.recording.files.names import manifest_of, recording_of, reserve, safe_stem
 
 pytestmark = pytest.mark.parallel
 
@@ -162,3 +162,18 @@ def test_file_in_place_of_the_folder_is_reported(tmp_path: Path) -> None:
 
     with pytest.raises(SetupError, match="--recordings"):
         reserve(tmp_path / "recordings", "standup")
+
+
+@pytest.mark.parametrize("name", ["standup", "v1.2", "standup.manifest", "a.manifest.json"])
+def test_manifest_path_leads_back_to_the_recording(name: str) -> None:
+    """The manifest and the recording have the same stem, whether or not the name has dots."""
+    recording = Path(f"/r/{name}.webm")
+
+    assert Path(f"/r/{name}.manifest.json") == manifest_of(recording)
+    assert recording == recording_of(manifest_of(recording))
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "wav"])
+def test_conversion_shares_the_manifest_of_its_recording(suffix: str) -> None:
+    """A conversion has the same stem, so it has the same manifest."""
+    assert manifest_of(Path("/r/v1.2.webm")) == manifest_of(Path(f"/r/v1.2.{suffix}"))

@@ -1,0 +1,178 @@
+"""The manifest of a recording: it reads back as it was, and a damaged one is refused in one line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.errors import ConfigError
+from harness.recording.files.names import manifest_of
+from harness.recording.manifest import Manifest
+from harness.recording.recording import Recording
+from harness.recording.timeline import Event, Member, Timeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.parallel
+
+
+def recording(path: Path) -> Recording:
+    """Return the facts of a recording at ``path``."""
+    return Recording(
+        id="r1",
+        path=path,
+        manifest=manifest_of(path),
+        participant="alice",
+        recorder="all",
+        type="video",
+        mime_type="video/webm;codecs=vp8,opus",
+        codec="vp8",
+        width=1280,
+        height=720,
+        frame_rate=30,
+        duration=10.033,
+        size=1_000_000,
+        sha256="0" * 64,
+        started_at="2026-11-22T12:00:00.000+00:00",
+    )
+
+
+def manifest(path: Path) -> Manifest:
+    """Return a manifest with something in every field."""
+    return Manifest(
+        recording=recording(path),
+        config={"recordVideoQuality": 720},
+        versions={"harness": "0.1.0"},
+        timeline=Timeline(
+            members=(Member(name="alice", marker=0),), events=(Event(at=0.5, event="join", participant="alice"),)
+        ),
+        ticks=301,
+        ticks_missed=2,
+        clock_error_ms=0.2,
+        alarms=("The picture stalled.",),
+    )
+
+
+def test_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
+    """Everything survives, and the schema's number is beside it."""
+    written = manifest(tmp_path / "standup.webm")
+    written.write(tmp_path / "standup.manifest.json")
+
+    read = Manifest.read(tmp_path / "standup.manifest.json")
+
+    assert written == read
+    assert 1 == json.loads((tmp_path / "standup.manifest.json").read_text())["schema"]
+
+
+def test_manifest_overwrites_nothing(tmp_path: Path) -> None:
+    """What lies there stays."""
+    (tmp_path / "standup.manifest.json").write_text("mine")
+
+    with pytest.raises(FileExistsError):
+        manifest(tmp_path / "standup.webm").write(tmp_path / "standup.manifest.json")
+    assert "mine" == (tmp_path / "standup.manifest.json").read_text()
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b"{}",
+        b"\xff\xfe\x00",
+        b"RIFF\x00\x00WEBM",
+        b'{"schema": 2}',
+        b"[" * 100_000,
+        b"line one\nline two\n",
+        b'{"two\\nlines": 1}',
+    ],
+    ids=range(11),
+)
+def test_damaged_manifest_is_refused_in_one_line(tmp_path: Path, damaged: bytes) -> None:
+    """The message names the file and what is wrong with it."""
+    path = tmp_path / "standup.manifest.json"
+    path.write_bytes(damaged)
+
+    with pytest.raises(ConfigError) as refusal:
+        Manifest.read(path)
+    assert str(path) in str(refusal.value)
+    assert 1 == len(str(refusal.value).splitlines())
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
+@pytest.mark.parametrize(
+    "field",
+    [
+        *("recording.duration", "recording.size", "recording.width", "recording.frame_rate", "recording.download_ms"),
+        *("zero_ms", "clock_error_ms", "wall_seconds", "ticks_missed", "timeline.events.0.at", "config.deep"),
+    ],
+)
+def test_impossible_number_is_refused_in_one_line(tmp_path: Path, field: str, number: str) -> None:
+    """Neither infinity, which JSON has no word for, nor one of 400 digits; the message says where."""
+    path = tmp_path / "standup.manifest.json"
+    content = json.loads(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True))
+    *way, last = field.split(".")
+    place = content
+    for key in way:
+        place = place[int(key) if key.isdigit() else key]
+    place[last] = [{"inner": "@"}] if last == "deep" else "@"
+    path.write_text(json.dumps(content).replace('"@"', number))
+    if last == "deep" and number.isdigit():
+        # It is a number all the same, and nobody counts with it.
+        assert Manifest.read(path)
+        return
+
+    with pytest.raises(ConfigError) as refusal:
+        Manifest.read(path)
+    assert f"at {field.removesuffix('.deep')}: " in str(refusal.value)
+    assert 1 == len(str(refusal.value).splitlines())
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_manifest_with_a_changed_byte_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+    """No byte of a manifest makes reading it fail in any other way."""
+    content = bytearray(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True).encode())
+    content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "changed.manifest.json"
+    path.write_bytes(content)
+
+    try:
+        read = Manifest.read(path)
+    except ConfigError as refusal:
+        assert 1 == len(str(refusal).splitlines())  # noqa: PT017 - either is fine
+    else:
+        assert isinstance(read, Manifest)
+
+
+def test_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
+    """The message points at the schema."""
+    path = tmp_path / "standup.manifest.json"
+    content = json.loads(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True))
+    path.write_text(json.dumps(content | {"schema": 2}))
+
+    with pytest.raises(ConfigError, match="at schema:"):
+        Manifest.read(path)
+
+
+def test_file_too_large_for_a_manifest_is_not_read(tmp_path: Path) -> None:
+    """Who names the recording instead of its manifest gets an answer at once."""
+    path = tmp_path / "standup.webm"
+    with path.open("wb") as file:
+        file.truncate(64 * 1024 * 1024 + 1)
+
+    with pytest.raises(ConfigError, match="too large for a manifest"):
+        Manifest.read(path)
+
+
+def test_missing_manifest_is_refused_in_one_line(tmp_path: Path) -> None:
+    """A missing file is no crash."""
+    with pytest.raises(ConfigError, match=r"standup\.manifest\.json can't be read"):
+        Manifest.read(tmp_path / "standup.manifest.json")
