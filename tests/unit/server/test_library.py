@@ -279,5 +279,5 @@ def test_the_reason_of_a_failure_contains_no_folder(spool: Spool, tmp_path: Path
     record(library, spool, b"nothing that can be read")
 
     reason = str(library.listed()[0]["reason"])
-    assert "holds nothing that can be read" in reason
+    assert "contains nothing that can be read" in reason
     assert str(tmp_path) not in reason
