@@ -106,7 +106,7 @@ class WebApp:
         application.router.add_get("/signal", self.signal_sockets.handle)
         application.router.add_get("/spool", self.spool_sockets.handle)
         application.router.add_get("/recordings/{key}/{name}", self.downloads.handle_recording)
-        application.router.add_get("/films/{key}/{name}", self.downloads.handle_video_file)
+        application.router.add_get("/video-files/{key}/{name}", self.downloads.handle_video_file)
         application.add_routes(library_routes)
 
     @web.middleware

@@ -72,7 +72,7 @@ def test_every_guess_at_a_recording_gets_the_same_answer(server: RoomServer, sou
     wrong = {
         "made up": lambda: f"/recordings/{secrets.token_urlsafe(24)}/{name}",
         "another name": lambda: f"/recordings/{key}/{secrets.token_hex(4)}.webm",
-        "another door": lambda: f"/films/{key}/{name}",
+        "another door": lambda: f"/video-files/{key}/{name}",
         "gone": lambda: gone,
     }
     kinds = list(wrong)

@@ -90,7 +90,7 @@ class Downloads:
     def share_video_file(self, path: Path) -> str:
         """Return the address at which pages of any origin can play a video file while the server runs."""
         address = _Address(path, path.name, "application/octet-stream", math.inf, shared=True)
-        return f"/films/{self._issue(address)}/{quote(path.name)}"
+        return f"/video-files/{self._issue(address)}/{quote(path.name)}"
 
     def revoke(self, path: Path) -> None:
         """Revoke every address of a file that is deleted: another file may get its name."""
