@@ -15,6 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from harness.cli.commands.serve import _invitation
+from harness.server.serve_options import ServeOptions
 from harness.verification.values.expectations import read_expected
 
 pytestmark = pytest.mark.parallel
@@ -76,7 +77,7 @@ def test_the_page_is_told_of_in_the_programs_own_words() -> None:
     """What harness serve says when it begins."""
     ((_, shown),) = blocks("page.md")
 
-    expected = _invitation(["http://127.0.0.1:8080"], Path("/home/you/recordings"))
+    expected = _invitation(["http://127.0.0.1:8080"], Path("/home/you/recordings"), ServeOptions())
 
     assert f"$ harness serve\n{expected}\n" == shown
 

@@ -27,6 +27,7 @@ from harness.recording.files.text import shown
 
 if TYPE_CHECKING:
     from harness.recording.recording import Recording
+    from harness.server.serve_options import ServeOptions
 
 _POLL_INTERVAL: Final = 0.2
 # Codes are read from one screen and typed on another, so 0 and O, 1 and I are left out.
@@ -100,7 +101,6 @@ def serve(
     """
     if debug:
         debugging(on=True)
-    from harness.launch import serve_public_room
     from harness.server.access.descriptors import raise_soft_limit
     from harness.server.access.limits import ServerLimits
     from harness.server.access.network import is_loopback, parse_host
@@ -108,15 +108,14 @@ def serve(
     from harness.server.serve_options import ServeOptions
 
     host = parse_host(host)
-    far = not is_loopback(host)
-    if far and cert is None and not insecure:
+    remote = not is_loopback(host)
+    if remote and cert is None and not insecure:
         message = (
             f"--host: {host} is reached from other machines, which needs TLS: give --cert and --key. Chrome gives "
             "pages without it neither camera nor recording; --insecure is for a proxy in front that has it."
         )
         raise ConfigError(message)
-    routes = Routes.parse(sfu=sfu, sfu_room=sfu_room, ice_servers=ice_server or (), relay_only=relay_only)
-    if code is None and (far or origin):
+    if code is None and (remote or origin):
         code = "-".join("".join(secrets.choice(_CODE_LETTERS) for _ in range(4)) for _ in range(3))
     options = ServeOptions(
         host=host,
@@ -126,33 +125,37 @@ def serve(
         join_code=code,
         view_code=view_code,
         limits=ServerLimits.parse(limit or ()),
-        routes=routes,
+        routes=Routes.parse(sfu=sfu, sfu_room=sfu_room, ice_servers=ice_server or (), relay_only=relay_only),
     )
     raise_soft_limit()
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    folder = recordings.absolute()
+    raise typer.Exit(_serve_until_interrupted(options, recordings.absolute()))
 
-    def report(recording: Recording) -> None:
+
+def _serve_until_interrupted(options: ServeOptions, folder: Path) -> int:
+    """Serve the room and print every published recording; return the exit code of the interruption."""
+    from harness.launch import serve_public_room
+    from harness.server.access.network import is_loopback
+
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+
+    def print_published(recording: Recording) -> None:
         console.print(shown(f"Kept {recording.path}"), markup=False)
 
     with (
-        # Before it serves there is nothing to end properly: recovery begins anew the next time.
-        serve_public_room(options, recordings=folder, on_published=report) as server,
+        # An interruption before the server runs needs no cleanup: the next start recovers everything.
+        serve_public_room(options, recordings=folder, on_published=print_published) as server,
         interruptible() as interruption,
     ):
-        invitation = _invitation(
-            server.urls, folder, code=code, view_code=view_code, far=far, proxied=bool(options.origins)
-        )
-        console.print(shown(invitation), markup=False)
-        if far and options.tls is None:
+        console.print(shown(_invitation(server.urls, folder, options)), markup=False)
+        if options.tls is None and not is_loopback(options.host):
             print_message("Everybody on the way can read and change what goes over this network: --insecure.")
         never = threading.Event()
         while not interruption:
             never.wait(_POLL_INTERVAL)
         server.stop()
         for recording in server.publish(folder):
-            report(recording)
-    raise typer.Exit(interruption.exit_code or 0)
+            print_published(recording)
+    return interruption.exit_code or 0
 
 
 def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
@@ -180,21 +183,16 @@ def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
     return context
 
 
-def _invitation(
-    urls: list[str],
-    folder: Path,
-    *,
-    code: str | None = None,
-    view_code: str | None = None,
-    far: bool = False,
-    proxied: bool = False,
-) -> str:
+def _invitation(urls: list[str], folder: Path, options: ServeOptions) -> str:
     """Return a text that explains who can join, how to record, and where recordings are stored."""
+    from harness.server.access.network import is_loopback
+
     audience = "everybody on this machine, and nobody else"
-    if far:
+    if not is_loopback(options.host):
         audience = "everybody who can reach this machine"
-    elif proxied:
+    elif options.origins:
         audience = "everybody on this machine, and everybody whom the proxy admits"
+    code, view_code = options.join_code, options.view_code
     others = [url for url in urls[1:] if "//localhost" not in url]
     return "\n".join(
         (
