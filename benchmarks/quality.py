@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 import numpy as np
 
-from harness.verification.markers.strip import grid
+from harness.verification.markers.places import grid
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from harness.recording.spool.folder import FOLDER, Folder
 from harness.recording.spool.recover import recover
 from harness.scenario import Outcome, play
 from harness.session.venue import Venue
-from harness.verification.unreadable import report_on
+from harness.verification.verify import verify_safely
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,7 +78,7 @@ class RescueJob:
         return Outcome(
             title=Outcome.failed(job.scenario, "").title,
             recordings=tuple(found),
-            reports=tuple(report_on(recording) for recording in found),
+            reports=tuple(verify_safely(recording) for recording in found),
             error=" ".join((self.reason, *problems)),
             seconds=round(self.seconds, 1),
         )

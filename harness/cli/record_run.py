@@ -92,9 +92,9 @@ def record_and_verify(order: RecordOrder, interruption: Interruption) -> RecordR
     # Closing the room publishes what was not downloaded.
     recordings = room.recordings if room else []
     # Imported only when there is something to verify: the import takes as long as opening a page.
-    from harness.verification.unreadable import report_on
+    from harness.verification.verify import verify_safely
 
-    return RecordResult(recordings, [report_on(recording) for recording in recordings], failure)
+    return RecordResult(recordings, [verify_safely(recording) for recording in recordings], failure)
 
 
 class RecordRun:

@@ -14,7 +14,7 @@ import pytest
 from harness.errors import HarnessError
 from harness.pytest_plugin.bundle import Bundle
 from harness.pytest_plugin.options import keep_mode
-from harness.verification.unreadable import report_on
+from harness.verification.verify import verify_safely
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,7 +156,7 @@ def _page(recording: Recording, bundle: Bundle | None) -> Path | None:
         page = bundle.folder / page.name
     try:
         if not page.exists():
-            report_on(recording).write_html(page)
+            verify_safely(recording).write_html(page)
     except (HarnessError, OSError) as error:
         _log.warning("The report on %s can't be written: %s", recording.path.name, error)
         return None

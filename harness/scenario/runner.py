@@ -34,7 +34,7 @@ from harness.scenario.steps import (
 )
 from harness.session.venue import Venue
 from harness.verification import Expectation
-from harness.verification.unreadable import report_on
+from harness.verification.verify import verify_safely
 
 if TYPE_CHECKING:
     import os
@@ -149,7 +149,7 @@ class _ScenarioRun:
     def report(self, recording: Recording) -> Report:
         """Return the report on a recording, with the expectations of the steps; an unreadable recording fails."""
         required = self.requirements[recording.id]
-        return report_on(recording, duration=required.duration, limits=required.limits, expect=required.expect)
+        return verify_safely(recording, duration=required.duration, limits=required.limits, expect=required.expect)
 
     def _run_step(self, step: Step) -> None:
         match step:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from harness.errors import ConfigError
 from harness.recording.files.names import statistics_of
@@ -12,23 +12,16 @@ from harness.recording.recording import sha256_of
 from harness.recording.timeline import Timeline
 from harness.verification.checks.catalogue import judged
 from harness.verification.markers.audio_markers import SoundWatch
-from harness.verification.markers.marker_reader import PlainWatch, StripWatch
+from harness.verification.markers.marker_reader import StripWatch
 from harness.verification.measures.connections import travelled
 from harness.verification.measures.curves import curves_of
-from harness.verification.measures.evidence import (
-    Evidence,
-    black_of,
-    duration_of,
-    frame_rate,
-    holes_of,
-    media_of,
-    silent_of,
-)
-from harness.verification.measures.participants import Tape, people
+from harness.verification.measures.evidence import Evidence
+from harness.verification.measures.file import black_of, duration_of, frame_rate, holes_of, media_of, silent_of
+from harness.verification.measures.observations import Tape
+from harness.verification.measures.participants import people
+from harness.verification.probe.frame_content import PlainWatch
 from harness.verification.probe.probe import UnreadableError, probe
-from harness.verification.report.redaction import Redaction, unnamed
-from harness.verification.report.report import Report
-from harness.verification.values.findings import Finding
+from harness.verification.report.redaction import Redaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,38 +29,8 @@ if TYPE_CHECKING:
 
     from harness.verification.markers.audio_markers import Hearing
     from harness.verification.probe.tracks import Picture, Sound
-    from harness.verification.values.expectations import Expectation
-    from harness.verification.values.limits import Limits
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What is asked: the file, the manifest that may lie ``beside`` it, and what the caller expects.
-
-    With ``redact`` the answer names neither people nor files; it is what the file is called there, without suffix.
-    """
-
-    path: Path
-    beside: Path
-    duration: float | None
-    limits: Limits
-    expect: tuple[Expectation, ...]
-    complete: bool = False
-    redact: str | None = None
-
-    @property
-    def shown(self) -> Path:
-        """What the file is called in the answer."""
-        return unnamed(self.path, self.redact) if self.redact else self.path
-
-    def report(self, **found: Any) -> Report:
-        """Return the report of what was found."""
-        return Report(path=self.shown, redacted=bool(self.redact), **found)
-
-    def unreadable(self, why: str) -> Report:
-        """Return the report on a file of which nothing can be said but ``why``, which goes on after its name."""
-        message = f"{self.shown.name} {why}"
-        return self.report(media=None, findings=(Finding(check="container", ok=False, message=message),))
+    from harness.verification.report.report import Report
+    from harness.verification.request import Question
 
 
 class Pulse:

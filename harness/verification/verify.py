@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, HarnessError
 from harness.recording.files.names import manifest_of
 from harness.recording.recording import Recording, check_file
-from harness.verification.analysis import Question
 from harness.verification.isolation.readers import judge_apart
+from harness.verification.report.failure import failed_report
 from harness.verification.report.redaction import STEM
+from harness.verification.request import Question
 from harness.verification.values.limits import Limits
 
 if TYPE_CHECKING:
@@ -62,6 +63,22 @@ def verify(
     except OSError as error:
         message = f"{path} can't be read: {error.strerror}."
         raise ConfigError(message) from error
+
+
+def verify_safely(
+    recording: Recording,
+    *,
+    duration: float | None = None,
+    limits: Limits | None = None,
+    expect: Sequence[Expectation] = (),
+) -> Report:
+    """Return what ``verify`` returns; if that raises an error, return a failed report with its message."""
+    try:
+        return verify(recording, duration=duration, limits=limits, expect=expect)
+    except HarnessError as error:
+        return failed_report(recording.path, str(error))
+    except OSError as error:
+        return failed_report(recording.path, f"{error.strerror or error}.")
 
 
 def check_question(duration: float | None, limits: Limits, expect: Sequence[Expectation]) -> None:

@@ -120,8 +120,8 @@ def _report_on_each(
 
     Raises SetupError if none of them could be read because this machine lacks something.
     """
+    from harness.verification.report.failure import failed_report
     from harness.verification.report.redaction import STEM
-    from harness.verification.unreadable import failed_report
 
     reports: list[Report] = []
     setup_errors: list[SetupError] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from harness.verification.checks import continuity, file, presence
+from harness.verification.checks import continuity, file, presence, smoothness
 from harness.verification.values.findings import CheckName, Finding
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ CHECKS: Final = (
         "Is every participant visible in the right tile, and audible, exactly when manifest and caller say so?",
         presence.presence,
     ),
-    Check("frozen", "Does every participant's video move?", presence.frozen),
-    Check("repeated", "Is every frame of every participant shown once?", presence.repeated),
-    Check("av-offset", "Are audio and video of every participant in sync?", presence.av_offset),
-    Check("drift", "Do audio and video of every participant stay in sync?", presence.drift),
+    Check("frozen", "Does every participant's video move?", smoothness.frozen),
+    Check("repeated", "Is every frame of every participant shown once?", smoothness.repeated),
+    Check("av-offset", "Are audio and video of every participant in sync?", smoothness.av_offset),
+    Check("drift", "Do audio and video of every participant stay in sync?", smoothness.drift),
     Check("duration", "Do video, audio, container and manifest have the same duration?", file.duration),
     Check("unexpected", "Does the file contain no participant who should not be in it?", presence.unexpected),
     Check("hash", "Is it the file that was recorded?", file.hash_),

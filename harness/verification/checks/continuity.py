@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from harness.verification.measures.evidence import missed, off_grid, varies
+from harness.verification.measures.file import missed, off_grid, varies
 from harness.verification.values.findings import Finding, milliseconds, span, stretches
 from harness.verification.values.intervals import grown, longer, merged, shared, total
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.verification.measures.evidence import missed, picture_end
+from harness.verification.measures.file import missed, picture_end
 from harness.verification.values.findings import Finding, milliseconds, span, stretches
 
 if TYPE_CHECKING:

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from harness.verification.values.expectations import Expectation
     from harness.verification.values.limits import Limits
 
-# Somebody seen and heard for this many seconds has burst at least twice.
-_UNMEASURED: Final = 3.0
-# The last picture is seen until the next tick, and the manifest's times are good to a few of them.
-_AT_ONCE: Final = 0.15
 # More names than these would bury what is said of them.
 _MOST_NAMED: Final = 5
 
@@ -46,13 +42,12 @@ def _as_told(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         if evidence.media.video:
             wanted = manifest.timeline.visible(person.name, duration)
             examined |= bool(person.visible or grown(wanted, -limits.edge))
-            wrong += _absent(person, wanted, _excused(evidence.black, evidence.holes), limits)
+            wrong += _absent(person, wanted, evidence.video_missing, limits)
             wrong += _unwanted(person, "visible", person.visible, wanted, limits)
         if evidence.media.audio and person.own_voice:
             wanted = manifest.timeline.audible(person.name, duration)
             examined |= bool(person.audible or grown(wanted, -limits.edge))
-            holes = evidence.streams.sound.holes if evidence.streams.sound else ()
-            missing = _missing(wanted, person.audible, _excused(evidence.silent, holes), limits)
+            missing = _missing(wanted, person.audible, evidence.audio_missing, limits)
             wrong += [_stretch(person.name, at, "audible", "not audible") for at in missing]
             wrong += _unwanted(person, "audible", person.audible, wanted, limits)
         yield from stretches(wrong)
@@ -182,11 +177,6 @@ def _stretch(name: str, at: Interval, expected: str, got: str) -> Finding:
     )
 
 
-def _excused(whole: Iterable[Interval], holes: Iterable[Interval]) -> list[Interval]:
-    # A little wider: markers at the edge of what the whole file lacks are spoilt with it.
-    return grown(merged((*whole, *holes)), 0.1)
-
-
 def _summary(person: Person, evidence: Evidence) -> str:
     said = []
     if evidence.media.video:
@@ -194,102 +184,6 @@ def _summary(person: Person, evidence: Evidence) -> str:
     if evidence.media.audio:
         said.append(f"audible for {total(person.audible):.1f} s")
     return " and ".join(said)
-
-
-def frozen(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Judge whether everybody's picture moves; what is black or missing as a whole is for other checks."""
-    for person in _seen(evidence):
-        intervals = person.facts.video.frozen if person.facts.video else ()
-        stays = [at for at in intervals if not _going(person, at, evidence, limits)]
-        still = longer(subtract(stays, _excused(evidence.black, evidence.holes)), limits.frozen)
-        yield from stretches(
-            [
-                Finding(
-                    check="frozen",
-                    ok=False,
-                    participant=person.name,
-                    at=milliseconds(at),
-                    expected=f"{limits.frozen:g} s",
-                    got=f"{at[1] - at[0]:.2f} s",
-                    message=f"{person.name} is frozen {span(at)}.",
-                )
-                for at in still
-            ]
-        )
-        if not still:
-            yield Finding(check="frozen", ok=True, participant=person.name, message="moves throughout")
-
-
-def _going(person: Person, at: Interval, evidence: Evidence, limits: Limits) -> bool:
-    """Tell whether a picture stands only until it was known that nothing more comes, no longer than that takes."""
-    if evidence.manifest is None or at[1] - at[0] > limits.edge:
-        return False
-    duration = evidence.media.duration
-    ends = (end for _, end in evidence.manifest.timeline.visible(person.name, duration) if end < duration)
-    return any(abs(at[1] - end) < _AT_ONCE for end in ends)
-
-
-def repeated(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Judge how many pictures of everybody are repeated or skipped, beyond exact rate conversion."""
-    for person in _seen(evidence):
-        if (video := person.facts.video) is None:
-            continue
-        worst = max(video.repeated_percent, video.skipped_percent)
-        ok = worst <= limits.repeated_percent or person.uneven <= limits.repeated_frames
-        text = f"{video.repeated_percent:g} % repeated and {video.skipped_percent:g} % skipped"
-        yield Finding(
-            check="repeated",
-            ok=ok,
-            participant=person.name,
-            expected=limits.repeated_percent,
-            got=worst,
-            message=text if ok else f"Of {person.name}'s frames, {text}.",
-        )
-
-
-def av_offset(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Judge how far everybody's sound is from the picture, in milliseconds."""
-    for person in _seen(evidence):
-        spread = person.facts.av_offset_ms
-        if spread is None:
-            if person.own_voice and total(shared(person.visible, person.audible)) > _UNMEASURED:
-                text = f"{person.name} is visible and audible, but no burst was found to measure the A/V offset."
-                yield Finding(check="av-offset", ok=True, warning=True, participant=person.name, message=text)
-            continue
-        limit = limits.own_av_offset_ms if _records(person, evidence) else limits.av_offset_ms
-        ok = abs(spread.median) <= limit
-        side = "late" if spread.median > 0 else "early"
-        yield Finding(
-            check="av-offset",
-            ok=ok,
-            participant=person.name,
-            expected=limit,
-            got=spread.median,
-            message=f"audio {abs(spread.median):.0f} ms {side}"
-            if ok
-            else f"{person.name}'s audio is {abs(spread.median):.0f} ms {side}.",
-        )
-
-
-def _records(person: Person, evidence: Evidence) -> bool:
-    return evidence.manifest is not None and evidence.manifest.recording.participant == person.name
-
-
-def drift(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Judge how fast everybody's sound moves away from the picture, where it was followed for a minute."""
-    for person in _seen(evidence):
-        ppm = person.facts.drift_ppm
-        if ppm is None:
-            continue
-        ok = abs(ppm) <= limits.drift_ppm
-        yield Finding(
-            check="drift",
-            ok=ok,
-            participant=person.name,
-            expected=limits.drift_ppm,
-            got=ppm,
-            message=f"{ppm:.0f} ppm" if ok else f"{person.name}'s audio drifts from the video by {ppm:.0f} ppm.",
-        )
 
 
 def unexpected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -341,8 +235,3 @@ def _unmarked(evidence: Evidence) -> list[str]:
 
 def _may_be_in(told: Recording, name: str) -> bool:
     return told.recorder == "all" or name == told.participant
-
-
-def _seen(evidence: Evidence) -> list[Person]:
-    """Return those whose picture is in the file."""
-    return [person for person in evidence.people if person.visible]

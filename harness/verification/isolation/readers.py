@@ -18,8 +18,8 @@ from harness.verification.isolation.wire import Answer, NonsenseError, as_questi
 if TYPE_CHECKING:
     import socket
 
-    from harness.verification.analysis import Question
     from harness.verification.report.report import Report
+    from harness.verification.request import Question
 
 # How much processor time reading may take, in seconds: for the beginning, and more for every second of the file that
 # was read. On a machine with time to spare reading takes a tenth of a second for each.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, Self
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from harness.verification.measures.curves import Curves
+from harness.verification.values.curves import Curves
 from harness.verification.values.findings import Finding  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.values.models import Media, ParticipantReport, ReportModel
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from harness.verification.analysis import Question
     from harness.verification.report.report import Report
+    from harness.verification.request import Question
 
 # A manifest, which is part of an answer, may have 64 MB; nothing else is large.
 LARGEST: Final = 128 * 1024 * 1024

@@ -24,7 +24,7 @@ from harness.verification.isolation.wire import (
 )
 
 if TYPE_CHECKING:
-    from harness.verification.analysis import Question
+    from harness.verification.request import Question
 
 # How many files may be open: the one that is read, its manifest and statistics, and what Python itself needs.
 _FILES: Final = 64

@@ -9,11 +9,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from harness.recording.timeline import Moment, Name
-from harness.verification.measures.curves import Curve, thinned
+from harness.verification.measures.curves import thinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from harness.verification.values.curves import Curve
 
 # A line of a connection holds some 2 kB; a longer one is none of ours.
 _LONGEST_LINE: Final = 1_000_000
@@ -82,7 +84,7 @@ def travelled(path: Path) -> dict[str, Mapping[str, Curve]]:
             direct["round_trip"].setdefault(line.participant, []).append((line.at, value * 1000))
     scale = {"bitrate": 8 / 1000, "lost": 1.0}
     rates = {
-        name: {who: rate for who, points in counted.items() if (rate := _rate(points, scale[name])).times.size}
+        name: {who: rate for who, points in counted.items() if (rate := _rate(points, scale[name])).times}
         for name, counted in counters.items()
     }
     values = {

@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.verification.markers.audio_markers import VOICES
-from harness.verification.markers.strip import CAPTURE_BITS, COUNTS_A_SECOND
+from harness.verification.measures import av_sync
 from harness.verification.measures.cadence import frozen, uneven
 from harness.verification.measures.curves import thinned
 from harness.verification.values.intervals import longer, merged, rounded, spans, subtract, total
-from harness.verification.values.models import ParticipantAudio, ParticipantReport, ParticipantVideo, Spread
+from harness.verification.values.models import ParticipantAudio, ParticipantReport, ParticipantVideo
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from harness.recording.timeline import Interval, Timeline
     from harness.verification.markers.audio_markers import Hearing
     from harness.verification.markers.marker_reader import Sightings
-    from harness.verification.measures.curves import Curve
+    from harness.verification.measures.observations import Tape
+    from harness.verification.values.curves import Curve
 
 # A strip or two that a codec spoilt, a packet of sound that was concealed: shorter holes are no absence.
 _BRIDGE: Final = 0.1
@@ -34,12 +33,6 @@ _SHORTEST_SOUND: Final = 0.15
 _SURE_VOICE: Final = 1.0
 _BURST_EVERY: Final = 1.0
 _BURST_SLACK: Final = 0.02
-# The picture's time of a burst is the middle of what the pictures around it say.
-_AROUND: Final = 0.6
-_FEWEST_PICTURES: Final = 4
-# Over less, how WebRTC's skew settles weighs more than any drift.
-_SHORTEST_DRIFT: Final = 60.0
-_MOST_BURSTS: Final = 300
 _NOT_VISIBLE: Final = ParticipantVideo(
     visible=(), frames=0, frame_rate=0.0, repeated_percent=0.0, skipped_percent=0.0, frozen=()
 )
@@ -71,22 +64,6 @@ class Person:
         return self.facts.name
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tape:
-    """What the watchers of one file found.
-
-    ``hearing`` is None without sound, ``rate`` is in pictures a second and ``zero_ms`` the room's time at the file's
-    zero, where a manifest tells it; ``cuts`` are the pauses: where in the file and how long, in seconds.
-    """
-
-    sightings: dict[int, Sightings]
-    hearing: Hearing | None
-    rate: float | None
-    duration: float
-    zero_ms: float | None = None
-    cuts: Sequence[tuple[float, float]] = ()
-
-
 def people(tape: Tape, timeline: Timeline) -> tuple[Person, ...]:
     """Return everybody who should be or is in the file: the timeline's members first, then strangers by number."""
     members = {member.marker: member.name for member in timeline.members if member.marker is not None}
@@ -104,8 +81,8 @@ def people(tape: Tape, timeline: Timeline) -> tuple[Person, ...]:
 def _person(tape: Tape, marker: int, name: str, *, known: bool, own_voice: bool) -> Person:
     audible = _audible(tape.hearing, marker % VOICES)
     sight = _sight(tape.sightings.get(marker), tape)
-    offsets = _offsets(tape.sightings.get(marker), tape.hearing if own_voice else None, tape.cuts)
-    delays = _delays(tape.sightings.get(marker), tape)
+    offsets = av_sync.offsets(tape.sightings.get(marker), tape.hearing if own_voice else None, tape.cuts)
+    delays = av_sync.delays(tape.sightings.get(marker), tape)
     return Person(
         marker=marker,
         known=known,
@@ -114,9 +91,9 @@ def _person(tape: Tape, marker: int, name: str, *, known: bool, own_voice: bool)
             present=rounded(merged((*sight.visible, *audible), bridge=_BRIDGE)),
             video=sight.facts,
             audio=_audio(audible, tape),
-            av_offset_ms=_spread(offsets[:, 1] * 1000),
-            drift_ppm=_drift(offsets),
-            delay_ms=_spread(delays[:, 1]),
+            av_offset_ms=av_sync.spread(offsets[:, 1] * 1000),
+            drift_ppm=av_sync.drift_ppm(offsets),
+            delay_ms=av_sync.spread(delays[:, 1]),
         ),
         visible=sight.visible,
         home=sight.home,
@@ -183,59 +160,3 @@ def _is_voice(hearing: Hearing | None, voice: int) -> bool:
     if hearing is None or total(_audible(hearing, voice)) < _SURE_VOICE:
         return False
     return bool((np.abs(np.diff(hearing.bursts[voice]) - _BURST_EVERY) < _BURST_SLACK).any())
-
-
-def _offsets(
-    sightings: Sightings | None, hearing: Hearing | None, cuts: Sequence[tuple[float, float]]
-) -> NDArray[np.float64]:
-    """Return (time of a burst, sound minus picture) for each burst, in seconds.
-
-    The picture's time of a burst is when its counter, the nearest multiple of 30, is shown: between pictures, too,
-    and whatever single pictures came late; next to a cut nobody can tell. Offsets beyond half a second read as their
-    rest from whole seconds.
-    """
-    if sightings is None or hearing is None:
-        return np.zeros((0, 2))
-    fresh = np.append(True, np.diff(sightings.captures_ms) != 0)
-    shown = sightings.times[fresh]
-    # When the counter stood at zero, by each picture on its own.
-    zero = shown - sightings.counters[fresh] / COUNTS_A_SECOND
-    found = []
-    for at in hearing.bursts[sightings.marker % VOICES]:
-        first, last = np.searchsorted(shown, (at - _AROUND, at + _AROUND))
-        if last - first >= _FEWEST_PICTURES and all(abs(at - cut) > _AROUND for cut, _ in cuts):
-            since = at - float(np.median(zero[first:last]))
-            found.append((at, since - round(since)))
-    return np.array(found).reshape(-1, 2)
-
-
-def _delays(sightings: Sightings | None, tape: Tape) -> NDArray[np.float64]:
-    """Return (when in the file, how many ms after its capture) of each picture; captures count ms modulo 2^22."""
-    if sightings is None or tape.zero_ms is None:
-        return np.zeros((0, 2))
-    fresh = np.append(True, np.diff(sightings.captures_ms) != 0)
-    shown = tape.zero_ms + sightings.times[fresh] * 1000
-    for at, seconds in tape.cuts:
-        shown[sightings.times[fresh] >= at] += seconds * 1000
-    turn = float(1 << CAPTURE_BITS)
-    late = (shown - sightings.captures_ms[fresh] + turn / 2) % turn - turn / 2
-    return np.stack((sightings.times[fresh], late), axis=1)
-
-
-def _spread(values: NDArray[np.float64]) -> Spread | None:
-    if not values.size:
-        return None
-    return Spread(median=round(float(np.median(values)), 2), p95=round(float(np.percentile(np.abs(values), 95)), 2))
-
-
-def _drift(offsets: NDArray[np.float64]) -> float | None:
-    """Return the offset's slope in ppm: the median slope of all pairs (Theil and Sen), which ignores outliers.
-
-    None where the offset was followed for less than a minute.
-    """
-    if not len(offsets) or np.ptp(offsets[:, 0]) < _SHORTEST_DRIFT:
-        return None
-    thinned = offsets[:: 1 + len(offsets) // _MOST_BURSTS]
-    earlier, later = np.triu_indices(len(thinned), 1)
-    run, rise = (thinned[later] - thinned[earlier]).T
-    return round(float(np.median(rise / run)) * 1e6, 1)

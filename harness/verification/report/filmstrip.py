@@ -12,15 +12,13 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
-import av
-import av.error
-
-from harness.recording.files.formats import open_media
 from harness.recording.isolation.child import Child, confine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import av
 
 _PICTURES: Final = 12
 _HEIGHT: Final = 90
@@ -63,6 +61,12 @@ def main() -> None:
 
 
 def _pictures(path: str, duration: float) -> Iterator[bytes]:
+    # Only the child imports the decoder.
+    import av
+    import av.error
+
+    from harness.recording.files.formats import open_media
+
     try:
         with open_media(path) as media:
             stream = media.streams.video[0]
@@ -77,6 +81,8 @@ def _pictures(path: str, duration: float) -> Iterator[bytes]:
 
 
 def _jpeg(frame: av.VideoFrame) -> bytes:
+    import av
+
     width = 2 * round(frame.width * _HEIGHT / frame.height / 2)
     width = min(max(width, 2), _WIDEST)
     small = frame.reformat(width=width, height=_HEIGHT, format="yuvj420p")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections import defaultdict
 from dataclasses import dataclass
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import jinja2
-import numpy as np
 
 from harness.recording.files.text import printable
 from harness.recording.timeline import Timeline
 from harness.verification.report.filmstrip import filmstrip
-from harness.verification.report.report import described
+from harness.verification.report.plots import WIDTH, plot_x, plots, ticks
 from harness.verification.report.target import PAGE, write_report
+from harness.verification.report.terminal import described
 from harness.verification.values.intervals import longer, merged, subtract
 
 if TYPE_CHECKING:
@@ -25,29 +24,15 @@ if TYPE_CHECKING:
 
     from harness.recording.manifest import Manifest
     from harness.recording.timeline import Event, Interval
-    from harness.verification.measures.curves import Curve, Curves
     from harness.verification.report.report import Report
+    from harness.verification.values.curves import Curves
     from harness.verification.values.findings import Finding
     from harness.verification.values.models import ParticipantReport
 
-# Plots are drawn in these units and stretched to the page's width; heights are in pixels.
-WIDTH: Final = 1000
-_HEIGHT: Final = 120
-_MOST_TICKS: Final = 10
-_LAST_TICK: Final = 0.97
-_NICE: Final = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
-_HOUR: Final = 3600
 # A page that says more is read by nobody; a hostile manifest tells of a million events.
 MOST: Final = 500
 # Stretches shorter than this, in seconds, are edges of what lies beside them.
 _SHORTEST: Final = 0.1
-
-# What WebRTC said of the connections: curve, title, unit, note, and how far the plot reaches at least.
-TRAVEL: Final = (
-    ("bitrate", "Received over WebRTC", "kbps", "picture and sound", 500.0),
-    ("lost", "Packets lost on the way", "a second", "WebRTC asks for most of them again", 10.0),
-    ("round_trip", "Round trip", "ms", "", 10.0),
-)
 
 
 @dataclass(frozen=True)
@@ -68,27 +53,6 @@ class Lane:
     colour: int
     bars: tuple[Bar, ...]
     wrong: tuple[Finding, ...]
-
-
-@dataclass(frozen=True)
-class Line:
-    """A curve, as the points of an SVG polyline."""
-
-    name: str
-    colour: int
-    points: str
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A plot over the file's time; ``marks`` are (height, label) of its horizontal lines."""
-
-    title: str
-    unit: str
-    note: str
-    lines: tuple[Line, ...]
-    marks: tuple[tuple[float, str], ...]
-    height: int = _HEIGHT
 
 
 def write_html(report: Report, target: Path) -> None:
@@ -128,7 +92,7 @@ def _content(report: Report, target: Path) -> dict[str, Any]:
         "width": WIDTH,
         "duration": duration,
         "clock": clock,
-        "ticks": [(_x(at, duration), clock(at)) for at in _ticks(duration)],
+        "ticks": [(plot_x(at, duration), clock(at)) for at in ticks(duration)],
         "thumbnails": filmstrip(report.path, duration) if _can_be_looked_at(report) else [],
         "lanes": _lanes(report, names, placed),
         "wrong": [finding for finding in placed if finding.participant is None][:MOST],
@@ -136,7 +100,7 @@ def _content(report: Report, target: Path) -> dict[str, Any]:
         "more_found": max(0, len(found) - MOST),
         "events": events[:MOST],
         "more_events": max(0, len(events) - MOST),
-        "plots": list(_plots(curves, names)) if curves else [],
+        "plots": list(plots(curves, names)) if curves else [],
         "manifest": curves.manifest if curves else None,
         "facts": _facts(report, curves.manifest if curves else None),
         "passed": [finding for finding in report.findings if finding.ok and not finding.warning][:MOST],
@@ -198,7 +162,7 @@ def _bars(one: ParticipantReport, curves: Curves | None, timeline: Timeline) -> 
 
 
 def _bar(at: Interval, duration: float, kind: str, says: str) -> Bar:
-    start, end = _x(at[0], duration), _x(at[1], duration)
+    start, end = plot_x(at[0], duration), plot_x(at[1], duration)
     return Bar(start, max(1.5, end - start), kind, f"{says} from {clock(at[0])} to {clock(at[1])}")
 
 
@@ -207,7 +171,7 @@ def _events(curves: Curves | None) -> Sequence[tuple[float, float, str, str]]:
     if curves is None or curves.manifest is None:
         return []
     told = ((event, _said(event)) for event in curves.manifest.timeline.events if 0 <= event.at <= curves.duration)
-    return [(_x(event.at, curves.duration), event.at, event.event, said) for event, said in told if said]
+    return [(plot_x(event.at, curves.duration), event.at, event.event, said) for event, said in told if said]
 
 
 def _said(event: Event) -> str | None:
@@ -224,79 +188,6 @@ def _said(event: Event) -> str | None:
             return event.message
         case _:
             return None
-
-
-# ---- the plots ------------------------------------------------------------------------------------------------------
-
-
-def _plots(curves: Curves, names: Mapping[str, int]) -> Iterable[Plot]:
-    """Yield the plots that the file gives cause for."""
-
-    def plot(title: str, unit: str, note: str, values: Mapping[str, Curve], reach: tuple[float, float]) -> Plot:
-        return Plot(title, unit, note, _lines(values, names, reach, curves.duration), _marks(reach))
-
-    if curves.level.times.size:
-        yield plot("Sound level", "dBFS", "the whole mix", {"mix": curves.level}, (-60.0, 0.0))
-    if curves.offsets:
-        reach = _reach(curves.offsets.values(), least=50.0)
-        allowed = f"allowed: {curves.limits.av_offset_ms:g} ms either way"
-        yield plot("Sound against picture", "ms", allowed, curves.offsets, (-reach, reach))
-    if curves.delays:
-        most = _reach(curves.delays.values(), least=100.0)
-        yield plot("Delay from capture to file", "ms", "", curves.delays, (0.0, most))
-    for key, title, unit, note, least in TRAVEL:
-        if found := curves.travelled.get(key):
-            yield plot(title, unit, note, found, (0.0, _reach(found.values(), least=least)))
-    if curves.gaps.times.size and curves.rate:
-        most = max(100.0, float(curves.gaps.values.max()) * 1.1)
-        yield plot(
-            "From picture to picture",
-            "ms",
-            f"on the grid: {1000 / curves.rate:.1f} ms",
-            {"gap": curves.gaps},
-            (0.0, most),
-        )
-
-
-def _lines(
-    curves: Mapping[str, Curve], names: Mapping[str, int], reach: tuple[float, float], duration: float
-) -> tuple[Line, ...]:
-    return tuple(Line(name, names.get(name, -1), _points(curve, reach, duration)) for name, curve in curves.items())
-
-
-def _marks(reach: tuple[float, float]) -> tuple[tuple[float, str], ...]:
-    low, high = reach
-    return tuple((_y(value, reach), f"{value:.0f}") for value in (low, (low + high) / 2, high))
-
-
-def _points(curve: Curve, reach: tuple[float, float], duration: float) -> str:
-    return " ".join(
-        f"{_x(at, duration):.1f},{_y(value, reach):.1f}"
-        for at, value in zip(curve.times.tolist(), curve.values.tolist(), strict=True)
-    )
-
-
-def _reach(curves: Iterable[Curve], *, least: float) -> float:
-    """Return how far a plot must reach so that nearly everything is in it."""
-    furthest = max(float(np.percentile(np.abs(curve.values), 99)) for curve in curves)
-    return max(least, 10 * math.ceil(furthest * 1.2 / 10))
-
-
-def _x(at: float, duration: float) -> float:
-    return round(min(max(at / duration, 0.0), 1.0) * WIDTH, 2) if duration else 0.0
-
-
-def _y(value: float, reach: tuple[float, float]) -> float:
-    low, high = reach
-    share = min(max((value - low) / (high - low), 0.0), 1.0)
-    return (1 - share) * (_HEIGHT - 8) + 4
-
-
-def _ticks(duration: float) -> list[float]:
-    """Return the moments that the time axis names: round ones, ten at most."""
-    step = next((step for step in _NICE if duration / step <= _MOST_TICKS), _HOUR * np.ceil(duration / _HOUR / 10))
-    # The last one would stand over the edge.
-    return [float(at) for at in np.arange(0, duration, step) if at <= _LAST_TICK * duration]
 
 
 # ---- the facts ------------------------------------------------------------------------------------------------------

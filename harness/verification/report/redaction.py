@@ -13,7 +13,7 @@ from harness.recording.timeline import LONGEST_TEXT
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from harness.verification.measures.curves import Curve
+    from harness.verification.values.curves import Curve
     from harness.verification.values.expectations import Expectation
     from harness.verification.values.findings import Finding
 

@@ -15,7 +15,7 @@ from harness.cli.options import ReportFiles
 from harness.errors import ConfigError, SetupError
 from harness.scenario import Outcome, Scenario
 from harness.scenario.steps import Join
-from harness.verification.unreadable import failed_report
+from harness.verification.report.failure import failed_report
 from tests.support.media.recording_file import write_media
 from tests.support.media.scene import Scene, participants
 from tests.support.program import PROGRAM, harness

@@ -91,7 +91,7 @@ def test_what_webrtc_said_is_plotted_beside_it(tmp_path: Path) -> None:
     report = verify(recording)
 
     assert report.curves is not None
-    values = {name: people["alice"].values.tolist() for name, people in report.curves.travelled.items()}
+    values = {name: list(people["alice"].values) for name, people in report.curves.travelled.items()}
     assert {"bitrate": [1000, 1000], "lost": [3, 3], "round_trip": [4, 4, 4]} == values
     page = report.write_html(tmp_path / "report.html").read_text()
     assert "Received over WebRTC" in page
@@ -115,7 +115,7 @@ def test_statistics_that_can_not_be_are_passed_over(tmp_path: Path, field: str, 
     report = verify(recording)
 
     assert report.curves is not None
-    values = {name: people["alice"].values.tolist() for name, people in report.curves.travelled.items()}
+    values = {name: list(people["alice"].values) for name, people in report.curves.travelled.items()}
     assert [1000, 1000] == values["bitrate"][:2]
     assert {0.0, 3.0, 4.0, 1000.0} >= {value for curve in values.values() for value in curve}
     assert report.write_html(tmp_path / "report.html").is_file()

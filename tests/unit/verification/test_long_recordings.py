@@ -9,7 +9,8 @@ from harness.recording.isolation.child import MEMORY
 from harness.recording.timeline import Member, Timeline
 from harness.verification.markers.audio_markers import VOICES, Hearing
 from harness.verification.markers.marker_reader import StripWatch
-from harness.verification.measures.participants import Tape, people
+from harness.verification.measures.observations import Tape
+from harness.verification.measures.participants import people
 
 pytestmark = pytest.mark.parallel
 

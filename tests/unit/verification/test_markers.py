@@ -9,7 +9,8 @@ import pytest
 from harness.recording.timeline import Timeline
 from harness.verification.markers.audio_markers import Hearing, SoundWatch
 from harness.verification.markers.marker_reader import Sightings, StripWatch
-from harness.verification.markers.strip import BRIGHT, DARK, Mark, Place, Sampler, every_grid, fitted, grid, read, strip
+from harness.verification.markers.places import Place, every_grid, fitted, grid
+from harness.verification.markers.strip import BRIGHT, DARK, Mark, Sampler, read, strip
 from harness.verification.probe.probe import probe
 from harness.verification.probe.tracks import Picture, Sound
 from tests.support.media.audio import mix_audio

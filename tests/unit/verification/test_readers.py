@@ -22,8 +22,9 @@ from harness.recording.files.disk import stored_bytes
 from harness.recording.isolation import child
 from harness.recording.manifest import Manifest
 from harness.verification import Limits, verify
-from harness.verification.analysis import Question, judge
+from harness.verification.analysis import judge
 from harness.verification.isolation import readers, wire
+from harness.verification.request import Question
 from tests.support.media.recording_file import write_media, write_recording
 from tests.support.media.scene import Scene, participants
 from tests.support.processes import left_of
@@ -298,8 +299,8 @@ def test_a_report_comes_over_whole(tmp_path: Path, name: str) -> None:
     for ours_of, theirs_of in (({"": ours.level}, {"": theirs.level}), (ours.offsets, theirs.offsets)):
         assert ours_of.keys() == theirs_of.keys()
         for who, curve in ours_of.items():
-            assert curve.times.tolist() == theirs_of[who].times.tolist()
-            assert curve.values.tolist() == theirs_of[who].values.tolist()
+            assert curve.times == theirs_of[who].times
+            assert curve.values == theirs_of[who].values
 
 
 def test_a_file_that_can_not_be_read_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,125 @@
+"""The plots of a report's page, as points of SVG polylines."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from harness.verification.values.curves import Curve, Curves
+
+# Plots are drawn in these units and stretched to the page's width; heights are in pixels.
+WIDTH: Final = 1000
+_HEIGHT: Final = 120
+_MOST_TICKS: Final = 10
+_LAST_TICK: Final = 0.97
+_NICE: Final = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
+_HOUR: Final = 3600
+
+# What WebRTC said of the connections: curve, title, unit, note, and how far the plot reaches at least.
+TRAVEL: Final = (
+    ("bitrate", "Received over WebRTC", "kbps", "picture and sound", 500.0),
+    ("lost", "Packets lost on the way", "a second", "WebRTC asks for most of them again", 10.0),
+    ("round_trip", "Round trip", "ms", "", 10.0),
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve, as the points of an SVG polyline."""
+
+    name: str
+    colour: int
+    points: str
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot over the file's time; ``marks`` are (height, label) of its horizontal lines."""
+
+    title: str
+    unit: str
+    note: str
+    lines: tuple[Line, ...]
+    marks: tuple[tuple[float, str], ...]
+    height: int = _HEIGHT
+
+
+def plots(curves: Curves, names: Mapping[str, int]) -> Iterable[Plot]:
+    """Yield the plots that the file gives cause for."""
+
+    def plot(title: str, unit: str, note: str, values: Mapping[str, Curve], reach: tuple[float, float]) -> Plot:
+        return Plot(title, unit, note, _lines(values, names, reach, curves.duration), _marks(reach))
+
+    if curves.level.times:
+        yield plot("Sound level", "dBFS", "the whole mix", {"mix": curves.level}, (-60.0, 0.0))
+    if curves.offsets:
+        reach = _reach(curves.offsets.values(), least=50.0)
+        allowed = f"allowed: {curves.limits.av_offset_ms:g} ms either way"
+        yield plot("Sound against picture", "ms", allowed, curves.offsets, (-reach, reach))
+    if curves.delays:
+        most = _reach(curves.delays.values(), least=100.0)
+        yield plot("Delay from capture to file", "ms", "", curves.delays, (0.0, most))
+    for key, title, unit, note, least in TRAVEL:
+        if found := curves.travelled.get(key):
+            yield plot(title, unit, note, found, (0.0, _reach(found.values(), least=least)))
+    if curves.gaps.times and curves.rate:
+        most = max(100.0, max(curves.gaps.values) * 1.1)
+        yield plot(
+            "From picture to picture",
+            "ms",
+            f"on the grid: {1000 / curves.rate:.1f} ms",
+            {"gap": curves.gaps},
+            (0.0, most),
+        )
+
+
+def _lines(
+    curves: Mapping[str, Curve], names: Mapping[str, int], reach: tuple[float, float], duration: float
+) -> tuple[Line, ...]:
+    return tuple(Line(name, names.get(name, -1), _points(curve, reach, duration)) for name, curve in curves.items())
+
+
+def _marks(reach: tuple[float, float]) -> tuple[tuple[float, str], ...]:
+    low, high = reach
+    return tuple((_y(value, reach), f"{value:.0f}") for value in (low, (low + high) / 2, high))
+
+
+def _points(curve: Curve, reach: tuple[float, float], duration: float) -> str:
+    return " ".join(
+        f"{plot_x(at, duration):.1f},{_y(value, reach):.1f}"
+        for at, value in zip(curve.times, curve.values, strict=True)
+    )
+
+
+def _reach(curves: Iterable[Curve], *, least: float) -> float:
+    """Return how far a plot must reach so that nearly everything is in it."""
+    furthest = max(_percentile_99([abs(value) for value in curve.values]) for curve in curves)
+    return max(least, 10 * math.ceil(furthest * 1.2 / 10))
+
+
+def _percentile_99(values: list[float]) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[-1] if len(values) > 1 else values[0]
+
+
+def plot_x(at: float, duration: float) -> float:
+    """Return the horizontal place of a time, in plot units."""
+    return round(min(max(at / duration, 0.0), 1.0) * WIDTH, 2) if duration else 0.0
+
+
+def _y(value: float, reach: tuple[float, float]) -> float:
+    low, high = reach
+    share = min(max((value - low) / (high - low), 0.0), 1.0)
+    return (1 - share) * (_HEIGHT - 8) + 4
+
+
+def ticks(duration: float) -> list[float]:
+    """Return the moments that the time axis names: round ones, ten at most."""
+    step = next((step for step in _NICE if duration / step <= _MOST_TICKS), _HOUR * math.ceil(duration / _HOUR / 10))
+    # The last one would stand over the edge.
+    times = (number * step for number in range(math.ceil(duration / step)))
+    return [at for at in times if at <= _LAST_TICK * duration]

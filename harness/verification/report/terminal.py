@@ -1,0 +1,110 @@
+"""The report as a table in a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from harness.recording.files.text import printable
+from harness.verification.values.intervals import total
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from harness.recording.timeline import Interval
+    from harness.verification.report.report import Report
+    from harness.verification.values.findings import Finding
+    from harness.verification.values.models import Media, ParticipantReport
+
+_NOTHING: Final = "-"
+_COLUMNS: Final = ("present", "fps", "repeated", "skipped", "frozen", "audible", "A/V")
+
+
+def rendered(report: Report) -> RenderableType:
+    """Return the result, a line about the file, a row for each participant, and what failed."""
+    if report.media is None:
+        return Group(*(Text.assemble(("✗ ", "bold red"), finding.message) for finding in report.failures))
+    parts: list[RenderableType] = [_result(report), Text(f"  {described(report.media)}", style="dim")]
+    if report.participants:
+        parts.append(_participants(report))
+    if report.failures or report.warnings:
+        parts.append(_problems(report))
+    return Group(*parts)
+
+
+def warnings_of(report: Report) -> str:
+    """Return the number of warnings in words."""
+    return "1 warning" if len(report.warnings) == 1 else f"{len(report.warnings)} warnings"
+
+
+def count_of(failures: Sequence[Finding]) -> str:
+    """Return the number of failed checks in words."""
+    return "one check" if len(failures) == 1 else f"{len(failures)} checks"
+
+
+def described(media: Media) -> str:
+    """Return the file's facts in one line."""
+    parts = [
+        media.container,
+        f"{media.duration:.2f} s",
+        f"{media.size / 1e6:.1f} MB",
+        f"{media.bitrate / 1e3:.0f} kbps",
+    ]
+    if video := media.video:
+        parts.append(f"{video.codec} {video.width}x{video.height} at {video.frame_rate:.2f} fps")
+    if audio := media.audio:
+        parts.append(f"{audio.codec} {audio.sample_rate / 1000:g} kHz")
+    return " · ".join(parts)
+
+
+def _result(report: Report) -> Text:
+    name = printable(report.path.name)
+    if report.ok:
+        checks = len({finding.check for finding in report.findings})
+        result = f"passed with {warnings_of(report)}" if report.warnings else f"passed {checks} checks"
+        return Text.assemble(("✓ ", "bold green"), (name, "bold"), f"  {result}")
+    return Text.assemble(("✗ ", "bold red"), (name, "bold"), f"  failed {count_of(report.failures)}")
+
+
+def _problems(report: Report) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    signs = (("✗", "red", report.failures), ("!", "yellow", report.warnings))
+    for sign, style, findings in signs:
+        for finding in findings:
+            table.add_row(Text(f"  {sign} {finding.check}", style=style), Text(finding.message))
+    return table
+
+
+def _participants(report: Report) -> Padding:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    # Who has a long name has it on several lines: a number that is cut off says nothing.
+    table.add_column("participant", min_width=11, overflow="fold")
+    for heading in _COLUMNS:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for one in report.participants:
+        table.add_row(Text(one.name), *_row(one))
+    return Padding.indent(table, 2)
+
+
+def _row(one: ParticipantReport) -> tuple[str, ...]:
+    """Return what stands under the columns for a participant."""
+    video, audio, offset = one.video, one.audio, one.av_offset_ms
+    return (
+        _seconds(one.present),
+        f"{video.frame_rate:.1f}" if video else _NOTHING,
+        f"{video.repeated_percent:g} %" if video else _NOTHING,
+        f"{video.skipped_percent:g} %" if video else _NOTHING,
+        _seconds(video.frozen) if video else _NOTHING,
+        _seconds(audio.audible) if audio else _NOTHING,
+        f"{offset.median:+.0f} ms" if offset else _NOTHING,
+    )
+
+
+def _seconds(intervals: Sequence[Interval]) -> str:
+    return f"{total(intervals):.1f} s" if intervals else _NOTHING

@@ -1,0 +1,75 @@
+"""The curves of a report: what a file did over time, as it is plotted."""
+
+from __future__ import annotations
+
+import base64
+import math
+from array import array
+from collections.abc import Mapping  # noqa: TC003 (pydantic reads it at run time)
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer, PlainValidator
+
+from harness.recording.manifest import Manifest  # noqa: TC001 (pydantic reads it at run time)
+from harness.verification.values.limits import Limits  # noqa: TC001 (pydantic reads it at run time)
+
+
+def _packed(numbers: tuple[float, ...]) -> str:
+    return base64.b64encode(array("d", numbers).tobytes()).decode("ascii")
+
+
+def _unpacked(text: Any) -> tuple[float, ...]:
+    if not isinstance(text, str):
+        message = "numbers are packed into a string"
+        raise ValueError(message)  # noqa: TRY004 (pydantic expects a ValueError for a wrong value)
+    numbers = array("d")
+    numbers.frombytes(base64.b64decode(text, validate=True))
+    if not all(map(math.isfinite, numbers)):
+        message = "a curve holds finite numbers"
+        raise ValueError(message)
+    return tuple(numbers)
+
+
+# In JSON they are the base64 of their bytes: exact and fast. They are not NumPy arrays, so that
+# the process that calls ``verify`` does not import NumPy.
+Numbers = Annotated[tuple[float, ...], PlainValidator(_unpacked), PlainSerializer(_packed)]
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Values over time: ``times`` in seconds of the file, rising, as many as ``values``."""
+
+    times: Numbers
+    values: Numbers
+
+    def __post_init__(self) -> None:
+        if len(self.times) != len(self.values):
+            message = f"{len(self.times)} times and {len(self.values)} values are not a curve"
+            raise ValueError(message)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Curves:
+    """The plots of one file, and the limits by which it was judged.
+
+    ``level`` is the whole mix in dB of full scale, ``gaps`` the ms from each picture to the next; ``offsets`` (audio
+    minus video) and ``delays`` (capture to file) are in ms, by participant. ``travelled`` is what WebRTC reported about
+    the connections (``connections.travelled``).
+    """
+
+    manifest: Manifest | None
+    limits: Limits
+    duration: float
+    rate: float | None
+    level: Curve
+    gaps: Curve
+    offsets: Mapping[str, Curve] = field(default_factory=dict)
+    delays: Mapping[str, Curve] = field(default_factory=dict)
+    travelled: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        """Return true: reports are compared by what they say, and these are the same measurements, drawn."""
+        return isinstance(other, Curves)
+
+    __hash__ = object.__hash__

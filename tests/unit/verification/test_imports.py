@@ -1,0 +1,38 @@
+"""The process that calls ``verify`` imports no decoder: only the confined child does."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.media.recording_file import write_recording
+from tests.support.media.scene import Scene, participants
+
+pytestmark = pytest.mark.parallel
+
+PROGRAM = """
+import sys
+from harness.verification import verify
+
+report = verify(sys.argv[1])
+report.write_html(sys.argv[2])
+report.write_junit(sys.argv[3])
+print(report.ok, *(name for name in ("av", "numpy") if name in sys.modules))
+"""
+
+
+def test_the_caller_of_verify_imports_neither_pyav_nor_numpy(tmp_path: Path) -> None:
+    """Not for the report and not for its page, although both show what the child measured."""
+    recording = write_recording(tmp_path / "scene.webm", Scene(participants=participants("alice"), seconds=1.0))
+
+    program = subprocess.run(
+        [sys.executable, "-c", PROGRAM, recording.path, tmp_path / "report.html", tmp_path / "report.xml"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (0, "True\n") == (program.returncode, program.stdout), program.stderr
+    assert "data:image/jpeg" in (tmp_path / "report.html").read_text(encoding="utf-8")
