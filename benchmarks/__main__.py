@@ -15,7 +15,7 @@ from playwright.sync_api import Error as PlaywrightError
 
 from benchmarks import suites
 from benchmarks.bars import MAIN, REMOTE, bars
-from benchmarks.contest import Arena, Form, Run, open_arena
+from benchmarks.contest import Arena, Form, Run, Scene, open_arena
 from benchmarks.page import PAGE, write_page
 from benchmarks.results import LATEST, machine, middle, ratio, table, write
 from harness import HarnessError
@@ -91,7 +91,9 @@ def tell(line: str) -> None:
 
 def mixing(arena: Arena, quick: bool, repeats: int, seconds: float) -> list[Run]:  # noqa: FBT001
     """Let the contestants record in turns, in every form; a contestant that fails is told of and left out."""
-    plan = [(MAIN, ("floor", "ours", "nertc-shipped") if quick else EVERYBODY, repeats)]
+    plan: list[tuple[Form, tuple[str, ...], int]] = [
+        (MAIN, ("floor", "ours", "nertc-shipped") if quick else EVERYBODY, repeats)
+    ]
     plan += [(REMOTE, ("ours", "nertc-shipped") if quick else (*EVERYBODY, "nertc-whole"), 1 if quick else repeats)]
     if not quick:
         few = max(1, repeats // 4)
@@ -119,7 +121,8 @@ def mixing(arena: Arena, quick: bool, repeats: int, seconds: float) -> list[Run]
 def rooms(arena: Arena) -> dict[str, float | None]:
     """Return how many rooms of three at 360p15 we record at full rate over how many NERTC's code does."""
     found: dict[str, float | None] = {}
-    for suffix, scene in (("", "local"), ("_webrtc", "webrtc")):
+    scenes: tuple[tuple[str, Scene], ...] = (("", "local"), ("_webrtc", "webrtc"))
+    for suffix, scene in scenes:
         form = Form(scene=scene, people=3, quality="360p", frame_rate=15)
         held = {who: _held(arena, who, form) for who in ("ours", "nertc-shipped")}
         found[f"rooms_over_nertc{suffix}"] = round(held["ours"] / max(1, held["nertc-shipped"]), 2)
@@ -145,7 +148,7 @@ def _held(arena: Arena, contestant: str, form: Form) -> int:
 
 def ratios(runs: list[Run]) -> dict[str, float | None]:
     """Return the medians of what we cost over each of the others, four people at 720p30."""
-    found = {}
+    found: dict[str, float | None] = {}
     for suffix, form in (("", MAIN), ("_webrtc", REMOTE)):
         for contestant in ("floor", "nertc-shipped", "nertc-webm", "nertc-whole", "recordrtc"):
             if one := ratio(runs, form, contestant):

@@ -92,7 +92,7 @@ def main() -> int:
             for _ in range(WORKERS):
                 cluster.worker("--nthreads", str(places), "--resources", f"{RESOURCE}={places}")
             everything = {
-                "scenario": Scenario(steps=[Stop(stop="nobody")]),
+                "scenario": Scenario(steps=(Stop(stop="nobody"),)),
                 "recordings": Path(folder) / "all",
                 "film": film.path,
                 "report": report,

@@ -39,7 +39,7 @@ def scenes_of(results: dict[str, Any]) -> list[dict[str, Any]]:
     forms: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for run in results["runs"]:
         forms[Form(**run["form"]).label][run["contestant"]].append(run)
-    scenes = []
+    scenes: list[dict[str, Any]] = []
     for label, contestants in forms.items():
         most = max(run["cores"] for runs in contestants.values() for run in runs) * 1.05
         rows = [_row(name, runs, most) for name, runs in contestants.items()]

@@ -37,7 +37,7 @@ def psnr(path: Path, sources: list[dict[str, Any]]) -> float | None:
                 continue
             picture = frame.to_ndarray(format="gray" if frame.format.name == "gray" else "yuv420p")[: frame.height]
             errors = [
-                _error(picture[round(place.y) :, round(place.x) :], original)
+                _error(picture.astype(np.uint8)[round(place.y) :, round(place.x) :], original)
                 for original, place in zip(originals, grid(len(originals), frame.width, frame.height), strict=True)
                 if original.shape == (round(place.height), round(place.width))
             ]

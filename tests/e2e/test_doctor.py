@@ -14,9 +14,9 @@ pytestmark = [pytest.mark.own_thread, pytest.mark.parallel]
 
 def shown(report: DoctorReport) -> str:
     """Return what a terminal shows."""
-    console = rich.console.Console(file=io.StringIO(), width=200)
-    console.print(report)
-    return console.file.getvalue()
+    text = io.StringIO()
+    rich.console.Console(file=text, width=200).print(report)
+    return text.getvalue()
 
 
 def test_a_machine_that_can_record_lacks_nothing(tmp_path: Path) -> None:
@@ -28,6 +28,7 @@ def test_a_machine_that_can_record_lacks_nothing(tmp_path: Path) -> None:
     assert report.codecs["opus"]
     assert all(report.mixer.values())
     assert report.disk_free is not None
+    assert report.version is not None
     assert report.version in shown(report)
 
 

@@ -1,6 +1,7 @@
 """The NERTC guide's own sample, word for word, and what surrounds the four calls in the page."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,8 +125,12 @@ def test_calls_without_await_run_in_order(alice: Participant) -> None:
 def test_events_tell_what_happens_to_a_recording(alice: Participant) -> None:
     """In the page by NERTC's on(), in Python by the same names."""
     heard: list[str] = []
+
+    def note(event: str, _: object) -> None:
+        heard.append(event)
+
     for event in ("started", "paused", "resumed", "stopped", "downloaded", "cleaned"):
-        alice.on(f"recording-{event}", lambda _, event=event: heard.append(event))  # type: ignore[misc]
+        alice.on(f"recording-{event}", partial(note, event))
     alice.page.evaluate("client.on('@media-recording-stopped', (file) => { window.stopped = file.name; })")
 
     alice.start_media_recording(record_config=RecordConfig(record_name="events"))

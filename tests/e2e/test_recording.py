@@ -1,6 +1,7 @@
 """The four calls, from a room to a file that is read back."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -233,8 +234,12 @@ def test_python_hears_what_happens_to_a_recording(alice: Participant) -> None:
     """From its start until it is cleaned, in order, each with its id."""
     heard: list[tuple[str, Any]] = []
     happens = ("started", "paused", "resumed", "stopped", "downloaded", "cleaned")
+
+    def note(event: str, detail: dict[str, Any]) -> None:
+        heard.append((event, detail["id"]))
+
     for event in happens:
-        alice.on(f"recording-{event}", lambda detail, event=event: heard.append((event, detail["id"])))
+        alice.on(f"recording-{event}", partial(note, event))
 
     alice.start_media_recording(record_config=RecordConfig(record_name="heard"))
     alice.pause_media_recording()

@@ -43,7 +43,7 @@ def test_the_example_in_the_readme_runs_as_written_from_the_wheel(tmp_path: Path
     (wheel,) = tmp_path.glob("*.whl")
     program = tmp_path / "venv" / "bin"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", program.parent], check=True)
-    pip = [sys.executable, "-m", "pip", "--python", program / "python"]
+    pip = [sys.executable, "-m", "pip", "--python", str(program / "python")]
     subprocess.run([*pip, "install", "--quiet", "--no-deps", wheel], check=True, capture_output=True)
     (site,) = program.parent.glob("lib/*/site-packages")
     (declared,) = metadata.distributions(name="recording-harness", path=[str(site)])

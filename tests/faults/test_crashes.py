@@ -143,6 +143,7 @@ def test_a_closed_context_leaves_its_recording(
 def test_a_killed_program_leaves_no_process_and_its_recording(tmp_path: Path, goals: Goals) -> None:
     """Kill -9 of Python: Chrome goes with it, ``harness recover`` finishes the file, and then there is nothing left."""
     losses, orphans = [], 0
+    folder = tmp_path
     for number in range(PROGRAMS):
         folder = tmp_path / str(number)
         folder.mkdir()

@@ -47,6 +47,7 @@ def test_hours_cost_no_memory_and_leave_a_right_index(spool: Spool, tmp_path: Pa
             media.seek(round(target * av.time_base))
             landed = next(packet for packet in media.demux(video=0) if packet.pts is not None)
             assert landed.is_keyframe
+            assert landed.pts is not None
             assert target - KEYFRAME_EVERY - 0.1 <= float(landed.pts * landed.time_base) <= target + 0.1
     goals.measured(
         f"{LONG / 3600:g} hours through spool and finaliser",

@@ -135,8 +135,12 @@ def test_a_stop_waits_for_what_a_busy_encoder_still_has(room: Room, goals: Goals
     past: list[float] = []
     took: list[float] = []
     for number in range(STOPS):
-        quality = "720p" if number % 2 else "480p"
-        config = RecordConfig(record_name="busy", record_video_quality=quality, record_video_frame=30, codec="av1")
+        config = RecordConfig(
+            record_name="busy",
+            record_video_quality="720p" if number % 2 else "480p",
+            record_video_frame=30,
+            codec="av1",
+        )
         alice.start_media_recording(recorder="all", record_config=config)
         room.wait(seconds=2)
         alice.stop_media_recording()

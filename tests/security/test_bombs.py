@@ -71,7 +71,7 @@ def body(port: int, _: str) -> Iterator[bytes]:
         f"POST /library/x/verify HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://127.0.0.1:{port}\r\n"
         "Content-Encoding: deflate\r\nTransfer-Encoding: chunked\r\n\r\n"
     ).encode()
-    for _ in range(PUSHED // 4):
+    for _chunk in range(PUSHED // 4):
         yield f"{len(_SQUEEZED):x}\r\n".encode() + _SQUEEZED + b"\r\n"
 
 

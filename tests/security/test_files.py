@@ -143,6 +143,7 @@ def test_a_changed_spool_is_recovered_or_reported(sound: bytes, tmp_path: Path, 
     active = recorded(spool, sound)
     spool.close()
     recordings = tmp_path / "here" / "recordings"
+    folder = recordings / FOLDER
     for number in range(FILMS):
         random = Random(number)  # noqa: S311 - the same every time
         folder = recordings / FOLDER / f"take {number}"

@@ -33,7 +33,7 @@ from tests.support.sockets import CHUNK, SOUND, sockets
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import BrowserContext, Dialog, Page
 
     from tests.support.goals import Goals
 
@@ -309,9 +309,9 @@ def watched(page: Page) -> list[str]:
     """Collect dialogs and violations of the content policy."""
     said: list[str] = []
 
-    def dismiss(dialog: object) -> None:
+    def dismiss(dialog: Dialog) -> None:
         said.append("a dialog")
-        dialog.dismiss()  # type: ignore[attr-defined]
+        dialog.dismiss()
 
     page.on("dialog", dismiss)
     page.on("console", lambda told: said.append(told.text) if "Content Security Policy" in told.text else None)

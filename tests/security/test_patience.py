@@ -261,7 +261,7 @@ def test_silent_connections_do_not_keep_others_out(
                 socket = await asyncio.wait_for(session.ws_connect(f"{server.url}{path}"), 10)
                 hello = {"type": "hello", "token": server.token("daily", "bob")}
                 await socket.send_json(hello if path == "/signal" else {**SOUND, "token": welcome["spool_token"]})
-                return await socket.receive_json(timeout=10)
+                return dict(await socket.receive_json(timeout=10))
 
     with RoomServer(
         recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(unidentified=4, hello_within=60))

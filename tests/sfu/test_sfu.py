@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -158,9 +159,12 @@ def test_a_picture_comes_in_the_size_that_is_wanted(open_rooms: Callable[[], Roo
     bob.page.evaluate("client.watch({ '*': { width: 1280, height: 720, frameRate: 30 } })")
     carol.page.evaluate("client.watch({ '*': { width: 320, height: 180, frameRate: 15 } })")
 
+    def receives(who: Participant, height: int) -> bool:
+        return bool(height == who.page.evaluate(HEIGHTS).get("alice"))
+
     for who, height in ((bob, 720), (carol, 180)):
         room.wait_for(
-            lambda who=who, height=height: who.page.evaluate(HEIGHTS).get("alice") == height,
+            partial(receives, who, height),
             what=f"alice's picture, {height} high, at {who.name}'s",
         )
 

@@ -13,6 +13,7 @@ from harness.recording.files.names import manifest_of
 from harness.recording.manifest import Manifest
 from harness.recording.recording import Recording, sha256_of
 from harness.verification.markers.audio_markers import TONES, VOICES
+from tests.support.media.streams import add_audio_stream, add_video_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,8 @@ class DecodedMedia:
     rate: int
     pictures: list[NDArray[np.uint8]]
     sound: NDArray[np.float32]
+    # Ticks whose frame is not written.
+    missing: frozenset[int] = frozenset()
 
     @property
     def seconds(self) -> float:
@@ -55,15 +58,21 @@ def decoded(recording: Recording) -> DecodedMedia:
         resampler = av.AudioResampler(format="fltp", layout="stereo", rate=SAMPLE_RATE)
         for packet in media.demux():
             for frame in packet.decode():
-                at = frame.time or 0.0
                 if isinstance(frame, av.VideoFrame):
-                    planes = frame.to_ndarray(format="yuv420p")
+                    at = frame.time or 0.0
+                    planes = _planes(frame)
                     while pictures and len(pictures) < round(at * recording.frame_rate):
                         pictures.append(pictures[-1])
                     pictures.append(planes)
                 elif isinstance(frame, av.AudioFrame):
-                    pieces += [(round(at * SAMPLE_RATE), one.to_ndarray()) for one in resampler.resample(frame)]
+                    start = round((frame.time or 0.0) * SAMPLE_RATE)
+                    pieces += [(start, one.to_ndarray().astype(np.float32)) for one in resampler.resample(frame)]
     return DecodedMedia(recording.frame_rate, pictures, _joined(pieces))
+
+
+def _planes(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """Return the rows of Y, U and V of a frame."""
+    return frame.to_ndarray(format="yuv420p").astype(np.uint8)
 
 
 def _joined(pieces: list[tuple[int, NDArray[np.float32]]]) -> NDArray[np.float32]:
@@ -80,15 +89,15 @@ def _joined(pieces: list[tuple[int, NDArray[np.float32]]]) -> NDArray[np.float32
 
 
 def encoded(film: DecodedMedia, path: Path, *, codec: str = "libvpx-vp9", container: str = "webm") -> None:
-    """Write a film: None in place of a picture leaves its tick empty."""
-    height, width = next((one.shape[0] * 2 // 3, one.shape[1]) for one in film.pictures if one is not None)
+    """Write decoded media to a file; a missing tick stays empty."""
+    rows, width = film.pictures[0].shape
+    height = rows * 2 // 3
     with av.open(str(path), "w", format=container) as media:
-        picture = media.add_stream(codec, rate=film.rate)
-        picture.width, picture.height, picture.pix_fmt = width, height, "yuv420p"
+        picture = add_video_stream(media, codec, film.rate, size=(width, height))
         picture.bit_rate = 2_500_000
         picture.gop_size = 2 * film.rate
         picture.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "auto-alt-ref": "0"}
-        sound = media.add_stream("libopus", rate=SAMPLE_RATE, layout="stereo")
+        sound = add_audio_stream(media, "libopus", SAMPLE_RATE, layout="stereo")
         written = 0
         for tick, planes in enumerate(film.pictures):
             due = min(film.sound.shape[1], round((tick + 1) / film.rate * SAMPLE_RATE))
@@ -98,12 +107,12 @@ def encoded(film: DecodedMedia, path: Path, *, codec: str = "libvpx-vp9", contai
                 samples.sample_rate, samples.pts, samples.time_base = SAMPLE_RATE, written, Fraction(1, SAMPLE_RATE)
                 media.mux(sound.encode(samples))
                 written += _PACKET
-            if planes is not None:
+            if tick not in film.missing:
                 frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
                 frame.pts, frame.time_base = tick, Fraction(1, film.rate)
                 media.mux(picture.encode(frame))
-        for stream in (picture, sound):
-            media.mux(stream.encode(None))
+        media.mux(picture.encode(None))
+        media.mux(sound.encode(None))
 
 
 def remuxed(source: Path, path: Path, *, sound: Callable[[float], float] = float, until: float = float("inf")) -> None:
@@ -200,8 +209,8 @@ def blackened(film: DecodedMedia, at: Interval) -> DecodedMedia:
 
 def dropped(film: DecodedMedia, every: int) -> DecodedMedia:
     """Return the film without one picture in so many."""
-    kept = [None if tick % every == every // 2 else planes for tick, planes in enumerate(film.pictures)]
-    return DecodedMedia(film.rate, kept, film.sound)  # type: ignore[arg-type]
+    missing = frozenset(tick for tick in range(len(film.pictures)) if tick % every == every // 2)
+    return DecodedMedia(film.rate, film.pictures, film.sound, missing)
 
 
 def doubled(film: DecodedMedia, every: int) -> DecodedMedia:
@@ -218,7 +227,7 @@ def at_half_rate(film: DecodedMedia) -> DecodedMedia:
 def smaller(film: DecodedMedia, width: int, height: int) -> DecodedMedia:
     """Return the film in another size."""
     scaled = [
-        av.VideoFrame.from_ndarray(planes, format="yuv420p").reformat(width, height).to_ndarray()
+        _planes(av.VideoFrame.from_ndarray(planes, format="yuv420p").reformat(width, height))
         for planes in film.pictures
     ]
     return DecodedMedia(film.rate, scaled, film.sound)

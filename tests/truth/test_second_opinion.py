@@ -54,6 +54,7 @@ def test_another_program_measures_the_same_offset(tmp_path: Path, goals: Goals, 
     ours = report.participants[0].av_offset_ms
     theirs = drift.analyze(str(path))["summary"]["mean_ms"]
     assert ours is not None
+    assert theirs is not None
     goals.measured(
         f"second opinion on {late * 1000:+.0f} ms",
         bar="both right to 10 ms",

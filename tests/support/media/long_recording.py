@@ -6,7 +6,7 @@ import struct
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import av
 
@@ -48,7 +48,7 @@ class Slice:
 class Footage:
     """A recording of ``rate`` frames a second with frames of at least ``frame_bytes``."""
 
-    def __init__(self, folder: Path, *, rate: int, frame_bytes: int = 0) -> None:
+    def __init__(self, folder: Path, *, rate: Literal[15, 30], frame_bytes: int = 0) -> None:
         self.rate = rate
         path = folder / "clip.webm"
         write_media(path, Scene(participants=participants("alice"), frame_rate=rate, seconds=0.5, live=True))
@@ -92,7 +92,7 @@ class Footage:
                     break
             yield Slice(b"".join(parts), first, [*written])
 
-    def _block(self, kind: str, data: bytes, at: float, *, key: bool) -> bytes:
+    def _block(self, kind: Literal["video", "audio"], data: bytes, at: float, *, key: bool) -> bytes:
         body = struct.pack(">BhB", 0x80 | self._tracks[kind], round(at), _KEY if key else 0) + data
         return _SIMPLE_BLOCK + (0x10000000 | len(body)).to_bytes(4) + body
 

@@ -128,7 +128,7 @@ class LiveKit:
                     person.subscriber if message.trickle.target == rtc.SignalTarget.SUBSCRIBER else person.publisher
                 )
                 said = json.loads(message.trickle.candidateInit)
-                if said.get("candidate") and connection.remoteDescription:
+                if said.get("candidate") and connection.remoteDescription is not None:
                     candidate = candidate_from_sdp(said["candidate"].partition(":")[2])
                     candidate.sdpMid, candidate.sdpMLineIndex = said.get("sdpMid"), said.get("sdpMLineIndex")
                     await connection.addIceCandidate(candidate)
@@ -158,7 +158,7 @@ class LiveKit:
             over = [
                 one
                 for one in person.subscriber.getTransceivers()
-                if one.sender.track and one.sender._track_id not in here
+                if one.sender.track is not None and one.sender._track_id not in here
             ]
             if not fresh and not over:
                 return

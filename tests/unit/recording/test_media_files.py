@@ -12,6 +12,7 @@ from harness.verification import verify
 from harness.verification.probe.probe import probe
 from tests.support.media.recording_file import write_recording
 from tests.support.media.scene import Scene, participants
+from tests.support.media.streams import add_audio_stream, add_video_stream
 
 pytestmark = pytest.mark.parallel
 
@@ -40,10 +41,9 @@ SECONDS = 1
 def media_file(path: Path, container: str, video: str | None, audio: str | None) -> Path:
     """Write one second of grey frames and of noise."""
     with av.open(str(path), "w", format=container) as media:
-        frames = media.add_stream(video, rate=25) if video else None
-        samples = media.add_stream(audio, rate=48_000, layout="stereo") if audio else None
+        frames = add_video_stream(media, video, 25, size=(64, 48)) if video else None
+        samples = add_audio_stream(media, audio, 48_000, layout="stereo") if audio else None
         if frames:
-            frames.width, frames.height, frames.pix_fmt = 64, 48, "yuv420p"
             for number in range(25 * SECONDS):
                 frame = av.VideoFrame.from_ndarray(np.full((72, 64), 100 + number, np.uint8), format="yuv420p")
                 frame.pts, frame.time_base = number, Fraction(1, 25)

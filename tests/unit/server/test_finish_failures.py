@@ -247,11 +247,12 @@ def test_an_interrupted_server_publishes_the_other_recordings(tmp_path: Path, so
             program.send_signal(signal.SIGINT)
             await asyncio.to_thread(until_ended)
 
+    complaints = ""
+
     def until_ended() -> None:
         nonlocal complaints
         complaints += program.communicate(timeout=60)[1]
 
-    complaints = ""
     with running("serve", "--port", "0", folder=tmp_path) as program:
         assert program.stderr is not None
         complaints = program.stderr.readline()

@@ -254,7 +254,8 @@ def test_repeats_are_counted_beyond_exact_conversion(tmp_path: Path) -> None:
     assert odd is not None
     assert even is not None
     assert (odd.repeated_percent, odd.skipped_percent) == pytest.approx((12.5, 12.5), abs=0.5)
-    assert (even.repeated_percent, even.skipped_percent, even.frame_rate) == (0, 0, pytest.approx(15, abs=0.5))
+    assert (0, 0) == (even.repeated_percent, even.skipped_percent)
+    assert 15 == pytest.approx(even.frame_rate, abs=0.5)
 
 
 def test_a_limit_can_be_another(tmp_path: Path) -> None:

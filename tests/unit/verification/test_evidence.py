@@ -244,7 +244,7 @@ FAULTS: dict[str, tuple[Scene, Scene]] = {
     "it is silent": (replace(CLEAN, silent=((0.0, 3.0),)), CLEAN),
 }
 # What can be taken from a file, and from beside it.
-REMOVALS = {
+REMOVALS: dict[str, Callable[[str, float], bool]] = {
     "its audio": lambda kind, _: kind != "audio",
     "its video": lambda kind, _: kind != "video",
     "its end": lambda _, at: at < 1.0,

@@ -12,6 +12,7 @@ from harness.verification import Report, verify
 from harness.verification.values.findings import Finding
 from tests.support.media.recording_file import write_recording
 from tests.support.media.scene import Scene, participants
+from tests.support.media.streams import add_video_stream
 
 pytestmark = pytest.mark.parallel
 
@@ -32,8 +33,8 @@ def clip(
     """Write grey frames at ``times`` in seconds, which WebM rounds to milliseconds; ``step`` is the time base."""
     base = step or Fraction(1, 1000)
     with av.open(str(path), "w", format=container) as media:
-        stream = media.add_stream(codec, rate=30)
-        stream.width, stream.height, stream.pix_fmt, stream.time_base = 64, 48, "yuv420p", base
+        stream = add_video_stream(media, codec, 30, size=(64, 48))
+        stream.time_base = base
         stream.codec_context.time_base = base
         for number, at in enumerate(times):
             frame = av.VideoFrame.from_ndarray(np.full((72, 64), 60 + number % 100, np.uint8), format="yuv420p")
@@ -140,7 +141,7 @@ def test_frames_that_an_edit_list_cuts_off_are_not_part_of_the_file(tmp_path: Pa
     ):
         stream = output.add_stream_from_template(media.streams.video[0], opaque=True)
         for packet in media.demux():
-            if packet.pts is None:
+            if packet.pts is None or packet.dts is None:
                 continue
             cut = round(1.4 / packet.time_base)
             packet.pts, packet.dts, packet.stream = packet.pts - cut, packet.dts - cut, stream

@@ -123,6 +123,7 @@ def test_sixteen_people_at_360p_are_all_read_after_encoding(tmp_path: Path, code
 
     assert {one.marker: 30 for one in people} == {marker: found.times.size for marker, found in seen.items()}
     for one in people:
+        assert one.marker is not None
         assert (one.counter + 2 * np.arange(30)).tolist() == seen[one.marker].counters.tolist()
 
 
@@ -178,6 +179,7 @@ def test_bursts_are_timed_to_a_millisecond_although_all_speak_at_once() -> None:
     hearing = listen(Scene(participants=people, seconds=4.0))
 
     for one in people:
+        assert one.marker is not None
         first = 0.5 if one.marker % 2 else 0.0
         # The very first sample of a file is no peak that can be told from a cut.
         expected = [first + second for second in range(4) if first + second > 0]
@@ -232,7 +234,7 @@ def test_noise_and_music_are_nobody() -> None:
     """Neither noise nor a held chord gives bursts."""
     random = np.random.default_rng(2)
     at = np.arange(3 * 48_000) / 48_000
-    chord = sum(0.1 * np.sin(2 * np.pi * pitch * at) for pitch in (262, 330, 392, 1350, 1650))
+    chord = sum((0.1 * np.sin(2 * np.pi * pitch * at) for pitch in (262, 330, 392, 1350, 1650)), np.zeros(at.size))
     ear = SoundWatch()
     ear.hear(Sound(0.0, (0.1 * random.standard_normal(at.size)).astype(np.float32)))
     ear.hear(Sound(3.0, chord.astype(np.float32)))

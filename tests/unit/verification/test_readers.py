@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.parallel
 
 SCENE = Scene(participants=participants("alice"), seconds=1.0)
 # A report with a curve that has one time and no value.
-UNEVEN = {
+UNEVEN: dict[str, Any] = {
     "media": None,
     "participants": [],
     "findings": [],
