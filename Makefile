@@ -25,19 +25,26 @@ record: setup ## Record three participants for ten seconds, and verify the file
 
 # More for pytest: make test TESTS="--basetemp=build/pytest -k page".
 TESTS ?=
+# Coverage is measured unless it is switched off: make test COVERAGE=
+COVERAGE ?= 1
+MEASURED_PYTEST := $(if $(COVERAGE),$(BIN)/coverage run -m pytest,$(BIN)/pytest)
+MEASURED_PAGE := $(if $(COVERAGE),--experimental-test-coverage --test-reporter=lcov --test-reporter-destination=build/coverage/page.lcov)
 
 # The page's own tests take seconds and run next to the first Python tests. Files marked parallel run in two processes,
 # then all other tests run alone; 5 is pytest's exit code for "no tests selected". All failures are repeated at the end.
 test: setup-dev ## Run every suite in quick form
+	@rm -rf build/coverage && mkdir -p build/coverage
 	@page=$$(mktemp); failures=$$(mktemp); trap 'rm -f $$page $$failures' EXIT; \
-	scripts/with-node node --test --test-force-exit --test-reporter=spec $$(find web/test -name '*.test.js') >$$page 2>&1 & \
+	scripts/with-node node --test --test-force-exit $(MEASURED_PAGE) --test-reporter=spec --test-reporter-destination=stdout \
+	  $$(find web/test -name '*.test.js') >$$page 2>&1 & \
 	parallel=0; alone=0; javascript=0; \
-	FAILURES=$$failures $(BIN)/pytest -n 2 -m "parallel and not alone" $(TESTS) || parallel=$$?; \
-	wait $$! || javascript=$$?; cat $$page; \
-	FAILURES=$$failures $(BIN)/pytest -m "not parallel or alone" $(TESTS) || alone=$$?; \
-	test $$javascript -eq 0 || sed -n '/failing tests:/,$$p' $$page; \
+	FAILURES=$$failures $(MEASURED_PYTEST) -n 2 -m "parallel and not alone" $(TESTS) || parallel=$$?; \
+	wait $$! || javascript=$$?; sed '/start of coverage report/,/end of coverage report/d' $$page; \
+	FAILURES=$$failures $(MEASURED_PYTEST) -m "not parallel or alone" $(TESTS) || alone=$$?; \
+	test $$javascript -eq 0 || sed -e '/start of coverage report/,/end of coverage report/d' -e '/failing tests:/,$$!d' $$page; \
 	echo "make test: pytest exit codes $$parallel and $$alone, node --test exit code $$javascript"; \
 	cat $$failures; \
+	$(if $(COVERAGE),$(BIN)/python scripts/coverage_figures.py;) \
 	test $$parallel -eq 0 -o $$parallel -eq 5 && test $$alone -eq 0 -o $$alone -eq 5 && test $$javascript -eq 0 && \
 	test $$parallel -eq 0 -o $$alone -eq 0
 

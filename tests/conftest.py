@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import expect
 
+from harness.recording.isolation import child
 from tests.support.goals import FULL, Goals
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ settings.load_profile("steady")
 def pytest_configure(config: pytest.Config) -> None:
     """Name our own markers; have expectations of pages wait as long as two busy cores may take."""
     expect.set_options(timeout=20_000)
+    # A confined child may write no file, and is killed at the end: it could not report what it measured.
+    child._ONE_THREAD["COVERAGE_PROCESS_CONFIG"] = ""
     config.addinivalue_line("markers", "own_thread: runs in a thread of its own, beside pytest-playwright's event loop")
     config.addinivalue_line("markers", "thorough: deepens what others cover; left out of the quick form")
     config.addinivalue_line("markers", "parallel: may run next to other tests; a file without this marker runs alone")

@@ -1,0 +1,66 @@
+"""Print how much of the Python and of the page the tests ran: make test calls this when both have ended."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from pathlib import Path
+
+from coverage import Coverage
+from coverage.exceptions import CoverageException, CoverageWarning
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "build" / "coverage"
+PAGE = FOLDER / "page.lcov"
+
+
+def main() -> None:
+    """Combine what every process measured; print the totals and name the files with the rest."""
+    sys.stdout.write(f"coverage of Python: {_python()}\ncoverage of the page: {_page()}\n")
+
+
+def _python() -> str:
+    """Return the share of lines and branches of harness/ that ran."""
+    coverage = Coverage(data_file=str(FOLDER / "python"))
+    report = FOLDER / "python.json"
+    try:
+        # A process that a test killed may have been writing its file.
+        warnings.simplefilter("ignore", CoverageWarning)
+        coverage.combine()
+        coverage.save()
+        coverage.json_report(outfile=str(report))
+    except CoverageException as error:
+        return f"not measured: {error}"
+    totals = json.loads(report.read_text(encoding="utf-8"))["totals"]
+    lines = _share(totals["covered_lines"], totals["num_statements"])
+    branches = _share(totals["covered_branches"], totals["num_branches"])
+    return f"{lines} of lines, {branches} of branches; by file: .venv/bin/coverage report"
+
+
+def _page() -> str:
+    """Return the share of lines and branches that ran under Node, and how many files only a browser can run."""
+    sources = {str(path.relative_to(ROOT)) for path in (ROOT / "web" / "src").rglob("*.js")}
+    try:
+        reports = PAGE.read_text(encoding="utf-8").split("end_of_record")
+    except OSError as error:
+        return f"not measured: {error}"
+    found = {"LF": 0, "LH": 0, "BRF": 0, "BRH": 0}
+    measured = set()
+    for report in reports:
+        fields = dict(line.split(":", 1) for line in report.splitlines() if line.startswith(("SF:", *found)))
+        if fields.get("SF") in sources:
+            measured.add(fields["SF"])
+            for name in found:
+                found[name] += int(fields.get(name, 0))
+    lines, branches = _share(found["LH"], found["LF"]), _share(found["BRH"], found["BRF"])
+    left = len(sources) - len(measured)
+    return f"{lines} of lines, {branches} of branches in {len(measured)} files; {left} files run in Chrome only"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / max(1, whole):.1f} %"
+
+
+if __name__ == "__main__":
+    main()
