@@ -69,7 +69,7 @@ def test_chrome_opens_a_page_and_knows_its_version() -> None:
         assert chrome.found.version == chrome.version
 
 
-def test_what_playwright_turns_off_stays_off() -> None:
+def test_chrome_keeps_switched_off_what_playwright_switches_off() -> None:
     """Of two --disable-features Chrome heeds the last, which is ours: it names all of Playwright's."""
     with Chrome():
         line = processes.chrome("browser")[-1].cmdline()
@@ -82,7 +82,7 @@ def test_what_playwright_turns_off_stays_off() -> None:
         assert first < last
 
 
-def test_a_context_costs_one_process() -> None:
+def test_a_browser_context_costs_one_process() -> None:
     """Beside its page no context has a process for what nobody sees."""
     others = processes.chrome("--type=renderer")
     with Chrome() as browser:
@@ -94,13 +94,13 @@ def test_a_context_costs_one_process() -> None:
         assert len(processes.chrome("--type=renderer", besides=others)) == before + 1
 
 
-def test_closing_twice_is_fine() -> None:
+def test_chrome_can_be_closed_twice() -> None:
     """The second close finds nothing to do."""
     with Chrome() as chrome:
         chrome.close()
 
 
-def test_a_chrome_that_died_closes_in_silence() -> None:
+def test_a_crashed_chrome_closes_without_an_error() -> None:
     """After a crash of the browser there is nothing to complain of, and nothing left."""
     others = psutil.Process().children()
     with Chrome() as chrome:
@@ -128,7 +128,7 @@ def test_fake_devices_are_a_camera_and_a_microphone() -> None:
         assert kinds == ["audio", "video"]
 
 
-def test_sound_starts_without_a_click() -> None:
+def test_audio_plays_without_a_click() -> None:
     """An AudioContext runs by itself; suspended ones record nothing."""
     with Chrome() as chrome:
         page = chrome.new_context().new_page()
@@ -138,7 +138,7 @@ def test_sound_starts_without_a_click() -> None:
         page.wait_for_function("globalThis.context.state === 'running'", timeout=5000)
 
 
-def test_signals_to_the_group_reach_python_alone() -> None:
+def test_signals_to_the_process_group_reach_only_python() -> None:
     """Ctrl-C, a supervisor's TERM, a closed terminal: the page still works, and Python closes it when it is done."""
     with a_program_with_chrome() as process:
         family = psutil.Process(process.pid).children(recursive=True)
@@ -152,7 +152,7 @@ def test_signals_to_the_group_reach_python_alone() -> None:
         assert [] == processes.left_of(family, within=2)
 
 
-def test_python_killed_leaves_no_chrome() -> None:
+def test_chrome_ends_when_python_is_killed() -> None:
     """After kill -9 the driver notices and takes Chrome along within two seconds."""
     with a_program_with_chrome() as process:
         family = psutil.Process(process.pid).children(recursive=True)

@@ -63,7 +63,7 @@ def test_record_prints_one_json_object(tmp_path: Path) -> None:
     )
 
 
-def test_a_bad_option_exits_2_and_says_what_is_allowed(tmp_path: Path) -> None:
+def test_a_bad_option_exits_with_2_and_states_what_is_allowed(tmp_path: Path) -> None:
     """Nothing is started, nothing is written, and no traceback is shown."""
     result = harness("record", "--quality", "999p", folder=tmp_path)
 
@@ -83,7 +83,7 @@ def test_a_bad_option_exits_2_and_says_what_is_allowed(tmp_path: Path) -> None:
         ("--bitrate", "1", "100000"),
     ],
 )
-def test_every_option_says_what_is_allowed(
+def test_the_help_of_every_option_states_what_is_allowed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, value: str, allowed: str
 ) -> None:
     """The same for each of them, in this process: a program takes a second to begin."""
@@ -96,7 +96,7 @@ def test_every_option_says_what_is_allowed(
     assert allowed in capsys.readouterr().err
 
 
-def test_a_dangerous_name_becomes_a_safe_file_and_is_said_once(tmp_path: Path) -> None:
+def test_a_dangerous_name_becomes_a_safe_file_name_and_is_reported_once(tmp_path: Path) -> None:
     """'../' leads nowhere, and 300 characters become fewer."""
     result = harness("record", "alice", "--seconds", "0.5", "--name", "../" + "x" * 300, "--json", folder=tmp_path)
 
@@ -106,7 +106,7 @@ def test_a_dangerous_name_becomes_a_safe_file_and_is_said_once(tmp_path: Path) -
     assert 1 == result.stderr.count("The file's name becomes")
 
 
-def test_verify_says_in_one_line_that_a_text_is_no_recording(tmp_path: Path) -> None:
+def test_verify_reports_in_one_line_that_a_text_file_is_not_a_recording(tmp_path: Path) -> None:
     """A file that is no media exits 1 with one clear line."""
     (tmp_path / "README.md").write_text("# Nothing to see\n")
 
@@ -117,7 +117,7 @@ def test_verify_says_in_one_line_that_a_text_is_no_recording(tmp_path: Path) -> 
     assert "no media file" in result.stdout
 
 
-def test_verify_says_that_a_file_is_missing(tmp_path: Path) -> None:
+def test_verify_reports_a_missing_file(tmp_path: Path) -> None:
     """A path that leads nowhere is wrong usage."""
     result = harness("verify", "nothing.webm", folder=tmp_path)
 
@@ -125,7 +125,7 @@ def test_verify_says_that_a_file_is_missing(tmp_path: Path) -> None:
     assert "does not exist" in result.stderr
 
 
-def test_a_missing_chrome_exits_3_with_the_remedy(tmp_path: Path) -> None:
+def test_a_missing_chrome_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
     """The message names what was tried and how to get a browser."""
     result = harness("record", "--executable", "/no/chrome", folder=tmp_path)
 
@@ -134,7 +134,7 @@ def test_a_missing_chrome_exits_3_with_the_remedy(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_a_port_in_use_exits_3_with_the_remedy(tmp_path: Path) -> None:
+def test_a_port_in_use_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
     """Serve says which port is taken and what to do."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -146,7 +146,7 @@ def test_a_port_in_use_exits_3_with_the_remedy(tmp_path: Path) -> None:
     assert "in use; choose another one" in result.stderr
 
 
-def test_serve_says_who_can_come_in_and_how_until_it_is_interrupted(tmp_path: Path) -> None:
+def test_serve_prints_who_may_join_and_how_and_runs_until_interrupted(tmp_path: Path) -> None:
     """The address that it names answers with the page."""
     with running("serve", "--port", "0", folder=tmp_path) as program:
         assert program.stderr is not None
@@ -167,7 +167,7 @@ def test_serve_says_who_can_come_in_and_how_until_it_is_interrupted(tmp_path: Pa
     assert any(str(tmp_path / "recordings") in line for line in said)
 
 
-def test_an_unwritable_folder_exits_3(tmp_path: Path) -> None:
+def test_an_unwritable_folder_exits_with_3(tmp_path: Path) -> None:
     """A recordings folder that can't be made is named."""
     (tmp_path / "recordings").write_text("a file in the way")
 
@@ -206,7 +206,7 @@ def test_an_interrupted_recording_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Only Linux gives a program fewer processors.")
-def test_a_machine_that_is_too_slow_is_told_before_anybody_joins(tmp_path: Path) -> None:
+def test_a_machine_that_is_too_slow_is_reported_before_anybody_joins(tmp_path: Path) -> None:
     """Sixteen people at 720p are too many for one processor."""
     whole = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(whole)})

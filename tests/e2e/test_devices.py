@@ -122,7 +122,7 @@ def together(report: Report, participant: str) -> bool:
     return offset is not None and abs(offset.median) < 200
 
 
-def test_nothing_else_is_wrong_with_a_recording_in_which_everything_changes(
+def test_a_recording_in_which_everything_changes_passes_all_other_checks(
     call: Report, read_back: Callable[[Path], Any]
 ) -> None:
     """The file is as it should be, and of one size whatever cameras and screens did."""
@@ -148,7 +148,7 @@ def test_many_toggles_of_the_microphone_leave_no_shift(call: Report) -> None:
     assert together(call, "alice")
 
 
-def test_a_camera_that_is_off_shows_the_card_and_comes_back(call: Report) -> None:
+def test_a_camera_that_is_off_shows_the_placeholder_and_comes_back(call: Report) -> None:
     """A card with the name stands where a frozen last frame would, for remote and own cameras."""
     assert [True, False, True] == events(call, "video", "carol")
     assert [True, False, True, False, True] == events(call, "video", "alice")
@@ -163,7 +163,7 @@ def test_a_replaced_device_goes_on_in_place(call: Report, name: str) -> None:
     assert [] == wrong(call, name)
 
 
-def test_an_unplugged_device_leaves_silence_and_the_card(call: Report) -> None:
+def test_an_unplugged_device_leaves_silence_and_the_placeholder(call: Report) -> None:
     """The recording goes on when devices end by themselves, and others come back in place."""
     assert [True, False, True] == events(call, "audio", "erin")
     assert [True, False, True] == events(call, "video", "erin")
@@ -181,14 +181,14 @@ def test_a_camera_that_changes_its_resolution_leaves_the_recording_as_it_is(call
     assert [] == wrong(call, "heidi")
 
 
-def test_somebody_who_leaves_and_comes_back_is_the_same_person(call: Report) -> None:
+def test_a_participant_who_leaves_and_comes_back_is_the_same_participant(call: Report) -> None:
     """One name has one marker, and two stays in the file."""
     assert set(NAMES) == {one.name for one in call.participants}
     assert 2 == len(call.participant("grace").present)
     assert [] == wrong(call, "grace")
 
 
-def test_a_local_recording_stays_alone_whatever_others_do(room: Room) -> None:
+def test_a_local_recording_contains_only_its_participant_whatever_others_do(room: Room) -> None:
     """People come, mute, unmute and go; none of them is ever in a 'local' file."""
     alice = room.join("alice")
     alice.start_media_recording(recorder="local", record_config=SMOOTH)
@@ -246,7 +246,7 @@ def test_stop_while_paused_yields_what_came_before(alice: Participant) -> None:
     assert length(report) == pytest.approx(until_then, abs=0.4)
 
 
-def test_a_speaker_layout_shows_one_large_above_a_strip(room: Room) -> None:
+def test_a_speaker_layout_shows_one_large_tile_above_a_strip(room: Room) -> None:
     """A shared screen stands large while it is shared; everybody is found in the file all the same."""
     alice, bob, _ = room.join_all("alice", "bob", "carol")
     config = RecordConfig(layout="speaker", names=False, record_video_quality="720p", record_video_frame=15)

@@ -19,7 +19,7 @@ def shown(report: DoctorReport) -> str:
     return text.getvalue()
 
 
-def test_a_machine_that_can_record_lacks_nothing(tmp_path: Path) -> None:
+def test_a_machine_that_can_record_has_no_missing_requirement(tmp_path: Path) -> None:
     """The browser offers what WebM needs, and the mixer's parts."""
     report = examine(recordings=tmp_path / "not" / "yet" / "there")
 
@@ -32,7 +32,7 @@ def test_a_machine_that_can_record_lacks_nothing(tmp_path: Path) -> None:
     assert report.version in shown(report)
 
 
-def test_the_answer_is_json(tmp_path: Path) -> None:
+def test_the_doctors_report_is_json(tmp_path: Path) -> None:
     """Every value survives as JSON, the verdict first."""
     answer = json.loads(json.dumps(examine(recordings=tmp_path).as_json()))
 
@@ -49,7 +49,7 @@ def test_each_codec_is_tried(tmp_path: Path) -> None:
     assert "720p at 30/s" in shown(report)
 
 
-def test_a_missing_browser_is_told_and_not_raised(tmp_path: Path) -> None:
+def test_a_missing_browser_is_reported_and_not_raised(tmp_path: Path) -> None:
     """The remedy names the program that was given."""
     nothing = tmp_path / "[nothing]"
 

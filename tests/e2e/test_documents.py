@@ -61,7 +61,7 @@ PYTHON = [
 ]
 
 
-def test_no_block_is_of_a_kind_that_nobody_runs() -> None:
+def test_every_kind_of_block_in_the_documents_is_run() -> None:
     """Each is Python, is walked, or is told of above."""
     found = {(document.name, language) for document in DOCUMENTS for language, _ in blocks(document)}
 
@@ -69,7 +69,7 @@ def test_no_block_is_of_a_kind_that_nobody_runs() -> None:
 
 
 @pytest.mark.parametrize("text", PYTHON)
-def test_a_block_of_python_runs_as_it_stands(text: str, tmp_path: Path) -> None:
+def test_a_block_of_python_runs_as_written(text: str, tmp_path: Path) -> None:
     """Pasted into a file of its own: a test under pytest, all else as a program."""
     is_test = "def test_" in text
     file = tmp_path / ("test_block.py" if is_test else "block.py")
@@ -82,7 +82,7 @@ def test_a_block_of_python_runs_as_it_stands(text: str, tmp_path: Path) -> None:
     assert list((tmp_path / "recordings").glob("*.webm"))
 
 
-def test_the_first_steps_go_as_they_are_written(tmp_path: Path) -> None:
+def test_the_first_steps_run_as_written(tmp_path: Path) -> None:
     """Each command in order, in one folder: it ends as the document says, and says what is shown there."""
     text = (ROOT / "docs" / STEPS).read_text(encoding="utf-8")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -65,7 +65,7 @@ def test_the_constants_are_those_of_the_guide(alice: Participant) -> None:
     assert 30 == constants["RECORD_VIDEO_FRAME_RATE_30"]
 
 
-def test_a_client_that_the_page_makes_joins_by_nertcs_names(room: Room) -> None:
+def test_a_client_made_in_the_page_joins_with_nertcs_names(room: Room) -> None:
     """createClient, join with channelName, uid and token; once joined it is window.client."""
     page = room.join("alice").page
     token = room._server.token(room.name, "")
@@ -85,7 +85,7 @@ def test_a_client_that_the_page_makes_joins_by_nertcs_names(room: Room) -> None:
     assert {"before": False, "after": True, "name": "7"} == joined
 
 
-def test_before_joining_every_call_is_refused(alice: Participant) -> None:
+def test_every_call_is_refused_before_joining(alice: Participant) -> None:
     """A fresh client is in no room; the code is NERTC's 10454."""
     page = alice.page
 
@@ -122,7 +122,7 @@ def test_calls_without_await_run_in_order(alice: Participant) -> None:
     assert ["one.webm", "two.webm"] == names
 
 
-def test_events_tell_what_happens_to_a_recording(alice: Participant) -> None:
+def test_events_report_what_happens_to_a_recording(alice: Participant) -> None:
     """In the page by NERTC's on(), in Python by the same names."""
     heard: list[str] = []
 
@@ -161,7 +161,7 @@ def test_the_status_counts_time_and_bytes(room: Room) -> None:
     assert status.alarm is None
 
 
-def test_any_name_becomes_a_safe_file(alice: Participant, recordings: Path) -> None:
+def test_any_name_becomes_a_safe_file_name(alice: Participant, recordings: Path) -> None:
     """Chinese, emoji, empty, hostile, long: a file in the folder, of at most 255 bytes, that verify reads."""
     names = ["🎬 录制文件名称 👩‍👩‍👧", "..", "<img src=x onerror=1>/a\\c:d*" + "x" * 300]
     for name in names:

@@ -77,7 +77,7 @@ def test_every_combination_passes_its_checks(
         assert frame_rate * kept == pytest.approx(report.media.video.frame_rate, rel=0.1)
 
 
-def test_fifty_restarts(people: tuple[Room, Participant, Participant], goals: Goals) -> None:
+def test_fifty_starts_while_recording_leave_no_gap(people: tuple[Room, Participant, Participant], goals: Goals) -> None:
     """A start while recording leaves no hole: each file's first picture of Bob is no later than the next one due."""
     room, alice, _ = people
     config = RecordConfig(record_name="restart", record_video_frame=30)

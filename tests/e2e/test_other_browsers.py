@@ -128,7 +128,7 @@ def interview(firefox: Firefox, tmp_path_factory: pytest.TempPathFactory) -> dic
     return {**answers, "errors": errors}
 
 
-def test_firefox_is_told_at_once_that_it_can_not_record(interview: dict[str, Any]) -> None:
+def test_firefox_shows_at_once_that_it_can_not_record(interview: dict[str, Any]) -> None:
     """The reason stands above the form, and everything else of the page is there and throws nothing."""
     assert interview["told"].startswith(REASON)
     assert "MediaStreamTrackProcessor" in interview["told"]
@@ -142,13 +142,13 @@ def test_start_answers_nertcs_10450_in_firefox(interview: dict[str, Any], who: s
     assert {"name": "NotSupportedError", "code": 10450, "message": interview["told"]} == interview[who]
 
 
-def test_firefox_can_not_make_a_synthetic_picture_and_says_so(interview: dict[str, Any]) -> None:
+def test_firefox_shows_that_it_can_not_make_synthetic_video(interview: dict[str, Any]) -> None:
     """The join is refused in plain words."""
     assert "NotSupportedError" == interview["synthetic"]["name"]
     assert "join with camera and microphone" in interview["synthetic"]["message"]
 
 
-def test_somebody_in_firefox_is_recorded_by_a_chrome(firefox: Firefox, browser: Browser, tmp_path: Path) -> None:
+def test_a_participant_in_firefox_is_recorded_by_chrome(firefox: Firefox, browser: Browser, tmp_path: Path) -> None:
     """Only who records needs Chrome: the camera of a Firefox is seen in its tile, and changes."""
     with (
         RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(public_room="room")) as server,
@@ -179,7 +179,7 @@ def test_somebody_in_firefox_is_recorded_by_a_chrome(firefox: Firefox, browser: 
         ),
     ],
 )
-def test_a_chrome_without_what_the_detection_looks_at_is_refused(
+def test_a_chrome_without_a_required_feature_is_refused(
     browser: Browser, room_server: RoomServer, tmp_path: Path, without: str, lack: str
 ) -> None:
     """Start raises before anything begins, with NERTC's code and what is missing."""
@@ -209,7 +209,7 @@ def test_a_chrome_without_the_codec_is_refused(browser: Browser, room_server: Ro
     assert 10450 == refusal.value.code
 
 
-def test_a_chrome_is_told_nothing(browser: Browser, tmp_path: Path) -> None:
+def test_a_chrome_that_can_record_shows_no_warning(browser: Browser, tmp_path: Path) -> None:
     """Where recording is possible there is nothing to say."""
     with (
         RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(public_room="room")) as server,

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.parallel
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
 
-def test_two_people_meet_and_one_takes_the_recording_home(
+def test_two_participants_meet_and_one_downloads_the_recording(
     open_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any], tmp_path: Path
 ) -> None:
     """They see and hear each other; start, stop, download and clean lead to a file, each possible only in its turn."""
@@ -67,7 +67,7 @@ def test_two_people_meet_and_one_takes_the_recording_home(
     expect(tile(bob, "Alice")).to_have_count(0)
 
 
-def test_who_leaves_while_recording_can_still_download(open_server: RoomServer, visit: Visit) -> None:
+def test_a_participant_who_leaves_while_recording_can_still_download(open_server: RoomServer, visit: Visit) -> None:
     """The recording ends with the leaving, and its file waits beside the form."""
     page = visit(open_server.url)
     join(page, "Alice")
@@ -81,7 +81,7 @@ def test_who_leaves_while_recording_can_still_download(open_server: RoomServer, 
     assert begun.value.suggested_filename.endswith(".webm")
 
 
-def test_a_camera_off_leaves_a_card_with_the_initial(open_server: RoomServer, visit: Visit) -> None:
+def test_a_camera_that_is_off_leaves_a_placeholder_with_the_initial(open_server: RoomServer, visit: Visit) -> None:
     """Everybody sees the card and the crossed microphone, and the same video element when the camera is back."""
     alice, bob = visit(open_server.url), visit(open_server.url)
     join(alice, "Alice")
@@ -104,7 +104,7 @@ def test_a_camera_off_leaves_a_card_with_the_initial(open_server: RoomServer, vi
     assert video.evaluate("(video, before) => video === before", before)
 
 
-def test_what_is_chosen_on_the_page_is_what_is_recorded(
+def test_the_options_chosen_on_the_page_are_recorded(
     open_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any], tmp_path: Path
 ) -> None:
     """Size and codec are the file's; meanwhile the screen is shared, and the camera comes back, by one button."""
@@ -140,7 +140,7 @@ def test_what_is_chosen_on_the_page_is_what_is_recorded(
         pytest.param((390, 844), "dark", "en-GB", id="phone, dark"),
     ],
 )
-def test_nothing_on_the_page_breaks_a_rule_of_accessibility(
+def test_the_page_breaks_no_rule_of_accessibility(
     open_server: RoomServer, visit: Visit, size: tuple[int, int], scheme: Literal["light", "dark"], locale: str
 ) -> None:
     """By axe-core's rules, best practices among them, in every state that people see."""
@@ -186,7 +186,7 @@ def test_nothing_on_the_page_breaks_a_rule_of_accessibility(
     check("whether to delete")
 
 
-def test_the_keyboard_is_enough(open_server: RoomServer, visit: Visit) -> None:
+def test_the_page_can_be_used_with_the_keyboard_only(open_server: RoomServer, visit: Visit) -> None:
     """The name has the focus at first, the buttons come by Tab, and the next call has the focus when one is done."""
     page = visit(open_server.url)
 
@@ -208,7 +208,7 @@ def test_the_keyboard_is_enough(open_server: RoomServer, visit: Visit) -> None:
     expect(button(page, "Download")).to_be_focused()
 
 
-def test_a_join_without_a_name_is_told_where_it_happened(open_server: RoomServer, visit: Visit) -> None:
+def test_a_join_without_a_name_shows_the_error_at_the_field(open_server: RoomServer, visit: Visit) -> None:
     """The field is marked, described and focused, and nobody has joined."""
     page = visit(open_server.url)
 
@@ -221,7 +221,7 @@ def test_a_join_without_a_name_is_told_where_it_happened(open_server: RoomServer
 
 
 @pytest.mark.alone
-def test_a_room_with_a_code_asks_for_it(visit: Visit, tmp_path: Path) -> None:
+def test_a_room_with_a_join_code_asks_for_it(visit: Visit, tmp_path: Path) -> None:
     """The field for the code is there; none and a wrong one are told, the right one opens the door."""
     with RoomServer(
         recordings=tmp_path, versions={}, options=ServeOptions(public_room="room", join_code="open sesame")
@@ -246,7 +246,7 @@ def test_a_room_with_a_code_asks_for_it(visit: Visit, tmp_path: Path) -> None:
         page.close()
 
 
-def test_a_page_that_python_drives_shows_nothing(open_server: RoomServer, visit: Visit) -> None:
+def test_a_page_driven_by_python_shows_nothing(open_server: RoomServer, visit: Visit) -> None:
     """What nobody watches is not drawn."""
     page = visit(f"{open_server.url}/?view=off")
 
@@ -254,7 +254,7 @@ def test_a_page_that_python_drives_shows_nothing(open_server: RoomServer, visit:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_a_server_that_is_ended_keeps_what_is_being_recorded(
+def test_a_stopped_server_keeps_the_recording_in_progress(
     new_context: Callable[[], BrowserContext],
     read_back: Callable[[Path], Any],
     tmp_path: Path,

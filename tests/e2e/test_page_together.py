@@ -49,7 +49,9 @@ def record(page: Page, name: str) -> None:
 
 
 @pytest.mark.alone
-def test_two_people_drive_it_at_once(open_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any]) -> None:
+def test_two_participants_use_the_page_at_once(
+    open_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any]
+) -> None:
     """Both record at the same time; each sees both, judges what the other recorded, and one delete is everybody's."""
     alice, bob = visit(open_server.url), visit(open_server.url)
     join(alice, "Alice")
@@ -136,7 +138,7 @@ def test_a_recording_is_played_and_sought_in_the_page(open_server: RoomServer, v
     expect(entry(page, "to play")).to_be_focused()
 
 
-def test_what_is_wrong_with_a_recording_can_be_jumped_to(open_server: RoomServer, visit: Visit) -> None:
+def test_a_finding_of_a_recording_can_be_jumped_to(open_server: RoomServer, visit: Visit) -> None:
     """A verdict that failed names its findings, each with a button to the moment in the film."""
     alice, bob = visit(open_server.url), visit(open_server.url)
     join(alice, "Alice")
@@ -162,7 +164,7 @@ def test_what_is_wrong_with_a_recording_can_be_jumped_to(open_server: RoomServer
     expect(entry(alice, "bad sound").get_by_label("a check failed")).to_be_attached()
 
 
-def test_who_is_not_in_the_room_learns_nothing_of_its_recordings(open_server: RoomServer, visit: Visit) -> None:
+def test_a_page_outside_the_room_learns_nothing_of_its_recordings(open_server: RoomServer, visit: Visit) -> None:
     """Without the room's own token everything is refused alike, known or not; with it what is gone is not there."""
     page = visit(open_server.url)
     join(page, "Alice")
@@ -194,7 +196,7 @@ def test_who_is_not_in_the_room_learns_nothing_of_its_recordings(open_server: Ro
 
 
 @pytest.mark.alone
-def test_who_looks_on_sees_the_recordings_and_does_nothing_else(visit: Visit, tmp_path: Path) -> None:
+def test_a_viewer_sees_the_recordings_and_can_do_nothing_else(visit: Visit, tmp_path: Path) -> None:
     """By a code that lets nobody in: live, played and judged; unseen in the room, and without a way to delete."""
     kept = tmp_path / "kept"
     with serve_public_room(
@@ -241,7 +243,7 @@ def test_who_looks_on_sees_the_recordings_and_does_nothing_else(visit: Visit, tm
         alice.close()
 
 
-def test_the_recording_tells_how_it_is_doing(open_server: RoomServer, visit: Visit) -> None:
+def test_the_recording_in_progress_shows_its_health(open_server: RoomServer, visit: Visit) -> None:
     """Its pictures a second, what reaches the server and what waits for it; and everybody's level moves."""
     page = visit(open_server.url)
     join(page, "Alice")
@@ -257,7 +259,7 @@ def test_the_recording_tells_how_it_is_doing(open_server: RoomServer, visit: Vis
     expect(tile(page, "Alice").locator(".level")).to_be_hidden()
 
 
-def test_another_microphone_is_taken_in_the_room(open_server: RoomServer, visit: Visit) -> None:
+def test_another_microphone_can_be_chosen_in_the_room(open_server: RoomServer, visit: Visit) -> None:
     """The lobby's choice is what people join with, and the dialog's what they go on with."""
     page = visit(open_server.url)
     page.get_by_text("Choose camera and microphone").click()
@@ -277,7 +279,7 @@ def test_another_microphone_is_taken_in_the_room(open_server: RoomServer, visit:
 
 
 @pytest.mark.parametrize("recording", [False, True], ids=["", "while recording"])
-def test_people_are_back_in_when_the_server_is(visit: Visit, tmp_path: Path, *, recording: bool) -> None:
+def test_participants_rejoin_when_the_server_is_back(visit: Visit, tmp_path: Path, *, recording: bool) -> None:
     """The page says that the server is gone, and joins again by itself at the same address; a recording is kept."""
     port = free_port()
     with serve_public_room(ServeOptions(port=port), recordings=tmp_path, on_published=lambda _: None) as server:
@@ -303,7 +305,7 @@ def test_people_are_back_in_when_the_server_is(visit: Visit, tmp_path: Path, *, 
             expect(button(page, "Stop")).to_be_enabled()
 
 
-def test_what_was_off_stays_off(open_server: RoomServer, visit: Visit) -> None:
+def test_devices_that_were_off_stay_off(open_server: RoomServer, visit: Visit) -> None:
     """Another microphone does not switch it on, a screen that is shown no more not the camera; a new room has none."""
     page = visit(open_server.url)
     join(page, "Alice", media="Camera and microphone")
@@ -331,7 +333,7 @@ def test_what_was_off_stays_off(open_server: RoomServer, visit: Visit) -> None:
     expect(button(page, "Camera")).to_have_attribute("aria-pressed", "false")
 
 
-def test_the_page_speaks_chinese_to_whoever_reads_it(open_server: RoomServer, visit: Visit) -> None:
+def test_the_page_is_chinese_for_a_chinese_browser(open_server: RoomServer, visit: Visit) -> None:
     """The browser's language decides, a choice is remembered, and English is one choice away."""
     page = visit(open_server.url, locale="zh-CN")
     expect(page.get_by_role("heading", name="录制房间")).to_be_visible()

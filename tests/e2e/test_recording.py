@@ -27,7 +27,7 @@ def recorded(somebody: Participant, *, seconds: float = 1.5, recorder: Any = "al
     ("quality", "frame_rate", "size"),
     [("360p", 15, (640, 360)), ("720p", 30, (1280, 720))],
 )
-def test_a_recording_has_the_size_and_the_exact_grid_that_were_asked_for(
+def test_a_recording_has_the_requested_size_and_the_exact_frame_grid(
     alice_beside_bob: Participant,
     read_back: Callable[[Path], Any],
     quality: Any,
@@ -61,7 +61,7 @@ def test_the_other_codecs_are_recorded_as_well(
     whole(recording)
 
 
-def test_a_recording_of_sound_alone_is_a_webm_with_opus_only(
+def test_an_audio_recording_is_a_webm_with_opus_only(
     alice_beside_bob: Participant, read_back: Callable[[Path], Any]
 ) -> None:
     """RecordType 'audio' leaves the picture out."""
@@ -75,7 +75,7 @@ def test_a_recording_of_sound_alone_is_a_webm_with_opus_only(
     whole(recording)
 
 
-def test_start_and_stop_at_once_yield_a_valid_file(alice: Participant) -> None:
+def test_a_start_and_an_immediate_stop_yield_a_valid_file(alice: Participant) -> None:
     """Start resolves when both tracks are safe, so there is always something to stop."""
     recording = recorded(alice, seconds=0)
 
@@ -84,7 +84,7 @@ def test_start_and_stop_at_once_yield_a_valid_file(alice: Participant) -> None:
     assert report.media.seekable
 
 
-def test_everybody_is_seen_and_heard_in_a_recording_of_all_while_they_are_there(room: Room) -> None:
+def test_all_participants_are_visible_and_audible_in_a_recording_of_all_while_present(room: Room) -> None:
     """One file in one size while people come and go; the verdict finds each of them in picture and sound."""
     alice, bob = room.join_all("alice", "bob")
     config = RecordConfig(record_name="standup", record_video_frame=30)
@@ -166,7 +166,7 @@ def test_calls_at_the_wrong_moment_are_refused(room: Room) -> None:
         alice.start_media_recording()
 
 
-def test_after_leaving_the_recording_can_still_be_downloaded(room: Room) -> None:
+def test_a_recording_can_still_be_downloaded_after_leaving(room: Room) -> None:
     """Leave ends the recording; its file is complete."""
     alice = room.join("alice")
     alice.start_media_recording(record_config=RecordConfig(record_name="left"))
@@ -179,7 +179,7 @@ def test_after_leaving_the_recording_can_still_be_downloaded(room: Room) -> None
     whole(recording)
 
 
-def test_the_page_refuses_what_it_does_not_know(alice: Participant) -> None:
+def test_the_page_refuses_a_bad_option(alice: Participant) -> None:
     """A bad option from the page's own console names the option, what was given and what is allowed."""
     page = alice.page
 
@@ -190,7 +190,7 @@ def test_the_page_refuses_what_it_does_not_know(alice: Participant) -> None:
     assert "recordVideoFrame: 24 is not possible; choose one of 15, 30." == message
 
 
-def test_a_page_that_goes_away_leaves_its_recording_behind(room: Room) -> None:
+def test_a_page_that_navigates_away_leaves_its_recording(room: Room) -> None:
     """Nothing that was acknowledged is lost when the tab closes; the recording says why it ended."""
     alice = room.join("alice")
     alice.start_media_recording(record_config=RecordConfig(record_name="gone"))
@@ -217,7 +217,7 @@ def test_an_exception_inside_the_room_keeps_the_recording(room: Room) -> None:
     assert ["exception.webm"] == [recording.path.name for recording in room.recordings]
 
 
-def test_two_people_of_one_name_get_two_names(room: Room) -> None:
+def test_two_participants_with_one_name_get_two_names(room: Room) -> None:
     """Names in a room differ, so that a report can tell people apart."""
     people = room.join_all("alice", "alice")
 
@@ -230,7 +230,7 @@ def test_a_bad_option_is_refused_before_anything_starts() -> None:
         RecordConfig(record_video_quality="999p")  # type: ignore[arg-type]
 
 
-def test_python_hears_what_happens_to_a_recording(alice: Participant) -> None:
+def test_python_receives_the_events_of_a_recording(alice: Participant) -> None:
     """From its start until it is cleaned, in order, each with its id."""
     heard: list[tuple[str, Any]] = []
     happens = ("started", "paused", "resumed", "stopped", "downloaded", "cleaned")
@@ -252,14 +252,14 @@ def test_python_hears_what_happens_to_a_recording(alice: Participant) -> None:
     assert [(event, recording.id) for event in happens] == heard
 
 
-def test_nothing_of_a_cleaned_recording_stays_in_the_spool(alice: Participant, recordings: Path) -> None:
+def test_a_cleaned_recording_leaves_nothing_in_the_spool(alice: Participant, recordings: Path) -> None:
     """After clean only the download is left."""
     recording = recorded(alice, seconds=0)
 
     assert not (recordings / ".spool" / recording.id).exists()
 
 
-def test_people_who_want_each_other_at_the_same_moment_meet(room: Room) -> None:
+def test_participants_who_subscribe_to_each_other_at_once_are_connected(room: Room) -> None:
     """Both sides offer at once, again and again, and both receive each other every time."""
     wants = {"*": {"width": 320, "height": 180, "frameRate": 15}}
     for number in range(2):
@@ -280,7 +280,7 @@ def test_people_who_want_each_other_at_the_same_moment_meet(room: Room) -> None:
             one.leave()
 
 
-def test_recordings_one_after_the_other_share_one_connection(room: Room) -> None:
+def test_consecutive_recordings_share_one_connection(room: Room) -> None:
     """The next recording takes what carried the one before, which rests in between."""
     alice = room.join("alice")
     bob = room._open("bob")

@@ -33,7 +33,7 @@ def played(folder: Path, scenario: str) -> Outcome:
     "path",
     [pytest.param(path, id=path.name, marks=() if path.name in QUICK else pytest.mark.thorough) for path in EXAMPLES],
 )
-def test_an_example_plays_to_its_end_and_is_as_it_says(path: Path, tmp_path: Path) -> None:
+def test_an_example_scenario_runs_to_its_end_and_meets_its_expectations(path: Path, tmp_path: Path) -> None:
     """In quick form: long waits are cut down."""
     steps: list[Progress] = []
 
@@ -62,7 +62,7 @@ def test_an_expectation_that_is_not_met_fails_the_scenario(tmp_path: Path) -> No
 
 
 @pytest.mark.own_thread
-def test_a_step_that_fails_is_named_and_what_was_recorded_is_judged(tmp_path: Path) -> None:
+def test_a_failed_step_is_named_and_its_recordings_are_verified(tmp_path: Path) -> None:
     """Nothing is lost."""
     outcome = played(
         tmp_path,
@@ -78,7 +78,7 @@ def test_a_step_that_fails_is_named_and_what_was_recorded_is_judged(tmp_path: Pa
 
 @pytest.mark.own_thread
 @pytest.mark.thorough
-def test_a_worse_network_is_felt_until_it_is_good_again(tmp_path: Path) -> None:
+def test_an_emulated_network_has_an_effect_until_it_is_reset(tmp_path: Path) -> None:
     """By WebRTC's own round trips: 150 ms each way."""
     outcome = played(
         tmp_path,
@@ -99,7 +99,7 @@ def test_a_worse_network_is_felt_until_it_is_good_again(tmp_path: Path) -> None:
     assert min(trips[-4:]) < 0.1
 
 
-def test_run_plays_several_side_by_side_and_answers_for_all(tmp_path: Path) -> None:
+def test_run_plays_several_scenarios_in_parallel_and_reports_all(tmp_path: Path) -> None:
     """Two workers, each with a browser of its own; one answer, one JUnit file, a page for each recording."""
     files = [str(ROOT / "examples" / name) for name in ("late-joiner.toml", "second-start.toml")]
     options = ["--workers", "2", "--overcommit", "--max-wait", "2", "--json"]
@@ -122,7 +122,7 @@ def test_run_plays_several_side_by_side_and_answers_for_all(tmp_path: Path) -> N
     assert all(f'href="{page}"' in index for page in pages - {"index.html"})
 
 
-def test_a_scenario_with_a_mistake_exits_2_before_anything_is_played(tmp_path: Path) -> None:
+def test_a_scenario_with_a_mistake_exits_with_2_before_anything_is_played(tmp_path: Path) -> None:
     """Even where it is the last one."""
     (tmp_path / "bad.toml").write_text('steps = [ { join = "alice" },\n { strat = "alice" } ]\n')
 
@@ -134,7 +134,7 @@ def test_a_scenario_with_a_mistake_exits_2_before_anything_is_played(tmp_path: P
     assert not (tmp_path / "recordings").exists()
 
 
-def test_an_interrupted_run_keeps_what_was_recorded(tmp_path: Path) -> None:
+def test_an_interrupted_run_keeps_its_recordings(tmp_path: Path) -> None:
     """The signal reaches everybody; the recording is finished, judged and named."""
     file = tmp_path / "long.toml"
     file.write_text('steps = [ { join = "alice" }, { start = "alice", record_name = "cut" }, { wait = 60 } ]')

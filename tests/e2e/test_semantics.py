@@ -20,7 +20,7 @@ def called(name: str) -> RecordConfig:
     return RecordConfig(record_name=name)
 
 
-def test_a_join_returns_when_the_subscriber_has_picture_and_sound(room: Room) -> None:
+def test_a_join_returns_when_the_subscriber_has_video_and_audio(room: Room) -> None:
     """Alice watches; when Bob's join is done, decoded frames and sound of his have arrived with her."""
     alice = room.join("alice", subscribe=True)
 
@@ -65,7 +65,7 @@ def test_a_join_that_nobody_receives_ends_in_a_step_timeout(
     alice.stop_media_recording()
 
 
-def test_who_is_in_the_room_can_not_join_again(alice: Participant) -> None:
+def test_a_participant_in_the_room_can_not_join_again(alice: Participant) -> None:
     """The second join of one client is refused; the first holds."""
     page = alice.page
 
@@ -75,7 +75,7 @@ def test_who_is_in_the_room_can_not_join_again(alice: Participant) -> None:
     assert "joined" == page.evaluate("client.state")
 
 
-def test_a_start_after_a_recording_that_nobody_downloaded_downloads_it(alice: Participant) -> None:
+def test_a_start_downloads_an_earlier_recording_that_was_not_downloaded(alice: Participant) -> None:
     """What was stopped is not lost to the next start, and comes first."""
     alice.start_media_recording(record_config=called("stopped"))
     alice.stop_media_recording()
@@ -87,7 +87,7 @@ def test_a_start_after_a_recording_that_nobody_downloaded_downloads_it(alice: Pa
     assert "next.webm" == alice.download_media_recording().path.name
 
 
-def test_a_start_after_a_downloaded_one_downloads_nothing(alice: Participant) -> None:
+def test_a_start_after_a_downloaded_recording_downloads_nothing(alice: Participant) -> None:
     """What is there already does not come twice."""
     alice.start_media_recording(record_config=called("one"))
     alice.download_media_recording()
@@ -130,7 +130,7 @@ def test_leaving_ends_a_recording_and_coming_back_records_anew(room: Room) -> No
         whole(recording)
 
 
-def test_clean_while_recording_stops_and_frees(alice: Participant, recordings: Path) -> None:
+def test_clean_while_recording_stops_and_frees_the_recording(alice: Participant, recordings: Path) -> None:
     """Nothing was downloaded, nothing is left, and a new recording can start."""
     alice.start_media_recording(record_config=called("discarded"))
     number = alice.get_media_recording().id
@@ -156,7 +156,7 @@ def test_the_downloaded_file_survives_the_clean(alice: Participant) -> None:
 
 
 @pytest.mark.parametrize("call", ["start", "download"])
-def test_start_and_download_in_a_pause_are_as_while_recording(alice: Participant, call: str) -> None:
+def test_start_and_download_during_a_pause_act_as_while_recording(alice: Participant, call: str) -> None:
     """The paused recording ends and is downloaded, complete."""
     alice.start_media_recording(record_config=called(f"paused {call}"))
     alice.wait(0.7)
@@ -176,7 +176,7 @@ def test_start_and_download_in_a_pause_are_as_while_recording(alice: Participant
     whole(recording)
 
 
-def test_a_pause_of_nothing_is_refused(alice: Participant) -> None:
+def test_a_pause_without_a_recording_is_refused(alice: Participant) -> None:
     """Neither can be paused what does not record, nor resumed what is not paused."""
     with pytest.raises(InvalidStateError, match="Nothing is being recorded"):
         alice.pause_media_recording()
@@ -237,7 +237,7 @@ def test_chrome_plays_a_recording_and_seeks_in_it(alice: Participant) -> None:
 
 
 @pytest.mark.parametrize("names", [True, False])
-def test_names_stand_in_the_tiles_unless_they_are_turned_off(alice: Participant, *, names: bool) -> None:
+def test_names_are_drawn_in_the_tiles_unless_turned_off(alice: Participant, *, names: bool) -> None:
     """The corner where the name stands has bright letters, or nothing but the dark picture."""
     alice.start_media_recording(recorder="local", record_config=RecordConfig(names=names))
 
@@ -249,7 +249,7 @@ def test_names_stand_in_the_tiles_unless_they_are_turned_off(alice: Participant,
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere threads have no nice values of their own.")
-def test_who_only_sends_gives_way_to_who_records(room: Room) -> None:
+def test_a_participant_who_only_sends_has_lower_priority_than_the_recording_one(room: Room) -> None:
     """Where the processors don't suffice what the recorder misses is lost; so it comes first."""
     alice, bob = room.join_all("alice", "bob")
     # While both are as nice: who gives way would be the busiest no more.

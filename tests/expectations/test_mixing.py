@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.expectations.site import Site
 
 
-def test_fact_06_remote_sound_is_silent_until_an_element_plays_it(page: Page) -> None:
+def test_fact_06_remote_audio_is_silent_until_an_element_plays_it(page: Page) -> None:
     """Fact 6: WebAudio hears nothing of a track whose packets arrive, until its stream plays in a muted element."""
     before, after = page.evaluate(
         """async () => {
@@ -104,7 +104,7 @@ def test_fact_11_tracks_stay_but_their_frames_can_move_to_a_worker(page: Page) -
     } == outcomes
 
 
-def test_fact_12_copy_to_wants_whole_strides_within_the_buffer(page: Page) -> None:
+def test_fact_12_copy_to_needs_whole_strides_within_the_buffer(page: Page) -> None:
     """Fact 12: stride times rows must fit although the last row needs less, and planes never share their rows."""
     outcomes = page.evaluate(
         """async () => {
@@ -146,7 +146,7 @@ def test_fact_15_remote_frames_carry_the_senders_clock(page: Page) -> None:
     assert [{}] == local
 
 
-def test_fact_16_chrome_converts_pixels_to_rgb_alone(page: Page) -> None:
+def test_fact_16_chrome_converts_pixels_only_to_rgb(page: Page) -> None:
     """Fact 16: copyTo refuses I420 and NV12 as its format, whatever the frame's own, but gives RGBA and BGRA of all."""
     outcomes = page.evaluate(
         """async () => {
@@ -194,7 +194,7 @@ def test_fact_17_a_sender_takes_only_the_parameters_that_were_read_last(page: Pa
     } == outcomes
 
 
-def test_fact_19_frames_that_are_kept_stall_their_camera(bare_page: Page) -> None:
+def test_fact_19_frames_that_are_not_closed_stall_their_camera(bare_page: Page) -> None:
     """Fact 19: a few open frames and no more come, far fewer than were asked to be buffered; closed, they go on."""
     kept = bare_page.evaluate(
         """async () => {

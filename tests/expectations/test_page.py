@@ -127,7 +127,7 @@ def test_fact_34_blobs_stay_until_garbage_is_collected(page: Page) -> None:
 
 
 @pytest.mark.own_thread
-def test_fact_32_shared_memory_wants_an_isolated_page_or_a_switch(site: Site) -> None:
+def test_fact_32_shared_memory_needs_an_isolated_page_or_a_switch(site: Site) -> None:
     """Fact 32: without COOP and COEP there is no SharedArrayBuffer for Atomics.waitAsync, unless a switch gives it."""
     shared = "typeof SharedArrayBuffer"
     isolated = site.serve("/isolated", "<!doctype html>", ISOLATED)
@@ -147,7 +147,7 @@ def test_fact_32_shared_memory_wants_an_isolated_page_or_a_switch(site: Site) ->
     assert [("function", True), ("function", False), ("function", True), ("undefined", False)] == found
 
 
-def test_fact_40_a_link_to_a_download_tells_the_page_that_it_is_left(page: Page, site: Site) -> None:
+def test_fact_40_a_link_to_a_download_makes_the_page_think_it_is_left(page: Page, site: Site) -> None:
     """Fact 40: applications hang up then, whatever comes of it; a link that opens a window of its own says nothing."""
     page.goto(site.serve("/left", "<!doctype html>", {}))
     address = site.serve("/file", "bytes", {"Content-Disposition": "attachment"}).replace("127.0.0.1", "localhost")

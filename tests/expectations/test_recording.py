@@ -172,7 +172,7 @@ def test_fact_04_one_track_that_starves_keeps_the_file_empty(page: Page) -> None
     assert both > 0
 
 
-def test_fact_05_a_microphone_that_ends_stops_its_own_recorder_alone(page: Page) -> None:
+def test_fact_05_a_microphone_that_ends_stops_only_its_own_recorder(page: Page) -> None:
     """Fact 5: recorded directly, its end is the recording's; through an audio destination the recording goes on."""
     direct, mixed = page.evaluate(
         """async () => {
@@ -232,7 +232,7 @@ def test_fact_09_without_a_timeslice_the_index_is_there(page: Page, tmp_path: Pa
     assert CLUSTER_OF_UNKNOWN_SIZE not in film.raw
 
 
-def test_fact_09_slices_come_later_than_asked(page: Page) -> None:
+def test_fact_09_slices_come_later_than_requested(page: Page) -> None:
     """Fact 9: with sound, slices of 250 ms come every 300 ms or so, whole packets of 60 ms."""
     every = page.evaluate(
         """async () => {
@@ -251,7 +251,7 @@ def test_fact_09_slices_come_later_than_asked(page: Page) -> None:
     assert every > 255
 
 
-def test_fact_09_key_frames_come_as_often_as_asked(page: Page, tmp_path: Path) -> None:
+def test_fact_09_key_frames_come_as_often_as_requested(page: Page, tmp_path: Path) -> None:
     """Fact 9: videoKeyFrameIntervalDuration sets the longest time between two; without it they are rare."""
     asked, unasked = page.evaluate(
         """async () => {
@@ -295,7 +295,7 @@ def test_fact_18_a_web_socket_sends_blobs_in_order(page: Page) -> None:
 
 
 @pytest.mark.parametrize("pause", [False, True], ids=["stopped at once", "paused before"])
-def test_fact_33_a_stop_drops_what_waits_for_the_encoder(page: Page, tmp_path: Path, *, pause: bool) -> None:
+def test_fact_33_a_stop_drops_frames_that_wait_for_the_encoder(page: Page, tmp_path: Path, *, pause: bool) -> None:
     """Fact 33: frames that a busy encoder has not come to are lost at stop(); in a pause before it they are encoded."""
     recorded, quiet = page.evaluate(
         """async (pause) => {

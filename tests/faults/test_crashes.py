@@ -57,7 +57,9 @@ def rescued(room: Room) -> Recording:
 
 
 @pytest.mark.own_thread
-def test_a_browser_killed_at_any_moment_leaves_all_but_the_last(tmp_path: Path, goals: Goals, judged: Judge) -> None:
+def test_a_browser_killed_at_any_moment_leaves_a_recording_without_its_last_moment(
+    tmp_path: Path, goals: Goals, judged: Judge
+) -> None:
     """Kill -9: whoever waits is told, with the file, and the file is whole."""
     losses = []
     for number in range(KILLS):
@@ -140,7 +142,7 @@ def test_a_closed_context_leaves_its_recording(
     )
 
 
-def test_a_killed_program_leaves_no_process_and_its_recording(tmp_path: Path, goals: Goals) -> None:
+def test_a_killed_program_leaves_its_recording_and_no_process(tmp_path: Path, goals: Goals) -> None:
     """Kill -9 of Python: Chrome goes with it, ``harness recover`` finishes the file, and then there is nothing left."""
     losses, orphans = [], 0
     folder = tmp_path

@@ -42,7 +42,7 @@ def fill(folder: Path, *, leave: int) -> Path:
     return filler
 
 
-def test_a_disk_that_runs_full_is_an_alarm_and_then_a_clean_end(
+def test_a_disk_that_fills_up_raises_an_alarm_and_then_ends_the_recording_cleanly(
     small_disk: Path, new_context: Callable[..., BrowserContext], goals: Goals
 ) -> None:
     """First it is said, then the recording ends by itself, and whoever records gets the file with the error."""
@@ -70,7 +70,7 @@ def test_a_disk_that_runs_full_is_an_alarm_and_then_a_clean_end(
     goals.measured("a disk that runs full", bar="alarm, then a valid file", figure="alarm, then a valid file", met=True)
 
 
-def test_a_full_disk_is_a_named_error_and_leaves_nothing_partial(
+def test_a_full_disk_raises_its_own_error_and_leaves_no_partial_file(
     small_disk: Path, tmp_path: Path, goals: Goals
 ) -> None:
     """Whatever of a recording finds no room: no file has a final name, and with room again it is recovered."""
@@ -100,7 +100,7 @@ def test_a_full_disk_is_a_named_error_and_leaves_nothing_partial(
     goals.measured("a full disk", bar="a named error, nothing partial", figure="DiskFullError, nothing", met=True)
 
 
-def test_a_download_that_finds_no_room_is_named_and_leaves_nothing(
+def test_a_download_without_disk_space_raises_its_own_error_and_leaves_no_file(
     small_disk: Path, new_context: Callable[..., BrowserContext]
 ) -> None:
     """The file stays in the spool, and can be downloaded when there is room again."""

@@ -25,7 +25,9 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
     spool.close()
 
 
-def test_hours_cost_no_memory_and_leave_a_right_index(spool: Spool, tmp_path: Path, goals: Goals) -> None:
+def test_a_recording_of_hours_costs_no_memory_and_has_a_correct_index(
+    spool: Spool, tmp_path: Path, goals: Goals
+) -> None:
     """The process grows by little, whatever the length; length, ticks and every seek are right."""
     footage = Footage(tmp_path, rate=15)
     active = begin(spool, footage, "hours")
@@ -57,7 +59,7 @@ def test_hours_cost_no_memory_and_leave_a_right_index(spool: Spool, tmp_path: Pa
     )
 
 
-def test_a_file_is_there_as_soon_after_ten_minutes_as_after_ten_seconds(
+def test_a_file_is_complete_as_soon_after_ten_minutes_as_after_ten_seconds(
     spool: Spool, tmp_path: Path, goals: Goals
 ) -> None:
     """At 2.5 Mbps: what is left to do at the end does not depend on the length."""

@@ -39,7 +39,7 @@ def test_short_recordings_are_valid_files(room: Room, goals: Goals, judged: Judg
     goals.measured("recordings of 0.3 s to 5 s", bar="all valid", figure=figure, met=True)
 
 
-def test_toggles_and_device_changes_leave_no_hole(room: Room, goals: Goals, judged: Judge) -> None:
+def test_toggles_and_device_changes_leave_no_gap(room: Room, goals: Goals, judged: Judge) -> None:
     """The microphone goes off and on and devices change; sound goes on in the file and stays with its picture."""
     alice, bob = room.join_all("alice", "bob")
     alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="toggles"))
@@ -76,7 +76,7 @@ def longest_hole(recording: Recording) -> float:
     return max(after - before - 60 for before, after in pairwise(starts))
 
 
-def test_people_come_and_go_and_the_recorder_never_notices(room: Room, goals: Goals) -> None:
+def test_participants_who_come_and_go_do_not_disturb_the_recorder(room: Room, goals: Goals) -> None:
     """One size, one recorder, whatever the number of people."""
     alice = room.join("alice")
     alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="joins"))
@@ -101,7 +101,7 @@ def test_people_come_and_go_and_the_recorder_never_notices(room: Room, goals: Go
     )
 
 
-def test_downloads_back_to_back_all_arrive(room: Room, goals: Goals) -> None:
+def test_all_downloads_arrive_when_they_follow_each_other_at_once(room: Room, goals: Goals) -> None:
     """Each is a file of its own with the same bytes; none is lost, none overwritten."""
     alice = room.join("alice")
     alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="again and again"))
@@ -129,7 +129,7 @@ def neighbour() -> Iterator[None]:
 
 @pytest.mark.thorough
 @pytest.mark.usefixtures("neighbour")
-def test_a_stop_waits_for_what_a_busy_encoder_still_has(room: Room, goals: Goals) -> None:
+def test_a_stop_waits_for_the_frames_of_a_busy_encoder(room: Room, goals: Goals) -> None:
     """Six people, the slowest codec, a busy core: it falls behind, and picture and sound end together all the same."""
     alice, *_ = room.join_all("alice", "bob", "carol", "dave", "erin", "frank")
     past: list[float] = []

@@ -18,7 +18,7 @@ SAYS_SO = "client.room.announce({ audio: true, video: true, screen: true })"
 SHARES = "[...client.room.participants.values()].some((member) => member.name === 'bob' && member.info.screen)"
 
 
-def test_a_cut_connection_comes_back_and_nothing_is_lost(far_room: Room, network: Network) -> None:
+def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network: Network) -> None:
     """What was recorded and said while the network was away arrives when it is back; nobody has left meanwhile."""
     alice, bob = far_room.join_all("alice", "bob")
     heard: list[object] = []
@@ -45,7 +45,7 @@ def test_a_cut_connection_comes_back_and_nothing_is_lost(far_room: Room, network
     assert ("leave", "bob") not in [(event.event, event.participant) for event in manifest.timeline.events]
 
 
-def test_a_connection_that_stays_away_leaves_what_had_arrived(far_room: Room, network: Network) -> None:
+def test_a_connection_that_stays_cut_leaves_what_had_arrived(far_room: Room, network: Network) -> None:
     """The recording ends, and what the server held is a valid file that says why."""
     alice = far_room.join("alice")
     alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name="away"))
@@ -67,7 +67,7 @@ def _namespaces_work() -> bool:
     return unshare is not None and subprocess.run([unshare, "--net", "true"], check=False).returncode == 0
 
 
-def test_a_network_that_is_down_for_a_while_comes_back(tmp_path: Path) -> None:
+def test_a_recording_survives_a_network_that_is_down_for_a_while(tmp_path: Path) -> None:
     """Not a connection ends but packets: everybody's media and both sockets go on when they flow again."""
     if not _namespaces_work():
         pytest.skip("Making a network namespace takes Linux, unshare and root.")

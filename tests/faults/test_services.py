@@ -34,7 +34,7 @@ def silent_stalls(report: Report, recording: Recording) -> list[str]:
 
 @pytest.mark.own_thread
 @pytest.mark.parametrize("service", SERVICES if FULL else ["audio"])
-def test_a_killed_service_stalls_nothing_in_silence(tmp_path: Path, goals: Goals, service: str) -> None:
+def test_a_killed_service_stalls_nothing_without_an_alarm(tmp_path: Path, goals: Goals, service: str) -> None:
     """The recording goes on and ends as ever; who can't be seen or heard any more is told of within two seconds."""
     silent: list[str] = []
     for number in range(KILLS):

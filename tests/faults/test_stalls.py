@@ -20,7 +20,7 @@ STALLS = [
 
 
 @pytest.mark.parametrize(("who", "stall", "alarm", "told"), STALLS, ids=["frozen sender", "blocked main thread"])
-def test_a_stall_is_an_alarm(room: Room, goals: Goals, who: str, stall: str, alarm: str, *, told: bool) -> None:
+def test_a_stall_raises_an_alarm(room: Room, goals: Goals, who: str, stall: str, alarm: str, *, told: bool) -> None:
     """The alarm is in the manifest within two seconds of the stall, and the recording can be stopped as ever."""
     people = {one.name: one for one in room.join_all("alice", "bob")}
     alice = people["alice"]
@@ -43,7 +43,7 @@ def test_a_stall_is_an_alarm(room: Room, goals: Goals, who: str, stall: str, ala
     assert verify(recording).media is not None
 
 
-def test_a_suspended_sound_system_is_woken(room: Room) -> None:
+def test_a_suspended_audio_context_is_resumed(room: Room) -> None:
     """An AudioContext that something suspends resumes by itself, and the sound goes on."""
     alice = room.join("alice")
     alice.page.evaluate(

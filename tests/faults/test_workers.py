@@ -43,7 +43,7 @@ def live(tmp_path: Path, slices: list[Slice]) -> Iterator[Spool]:
     spool.close()
 
 
-def test_parallel_workers_recover_each_recording_once_and_none_that_is_held(
+def test_parallel_workers_recover_each_recording_once_and_none_that_is_locked(
     tmp_path: Path, live: Spool, slices: list[Slice], goals: Goals
 ) -> None:
     """Four programs begin at once; what is abandoned is published once, what another one records stays its own."""

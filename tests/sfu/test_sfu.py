@@ -42,7 +42,7 @@ def judged(participant: Participant) -> Report:
     return whole(participant.download_media_recording())
 
 
-def test_who_comes_mutes_and_leaves_does_so_in_the_recording(open_rooms: Callable[[], Room]) -> None:
+def test_a_participant_who_comes_mutes_and_leaves_does_so_in_the_recording(open_rooms: Callable[[], Room]) -> None:
     """Everybody sends once; the one who records receives them all by one connection."""
     room = open_rooms()
     alice, bob = room.join_all("alice", "bob")
@@ -73,7 +73,7 @@ def test_who_comes_mutes_and_leaves_does_so_in_the_recording(open_rooms: Callabl
     assert report.participant(dave.name).is_audible(again + 0.3, again + 1.2)
 
 
-def test_local_holds_nobody_else(open_rooms: Callable[[], Room]) -> None:
+def test_a_local_recording_by_janus_contains_no_other_participant(open_rooms: Callable[[], Room]) -> None:
     """Also where everything passes by a server."""
     room = open_rooms()
     alice, _ = room.join_all("alice", "bob")
@@ -87,7 +87,7 @@ def test_local_holds_nobody_else(open_rooms: Callable[[], Room]) -> None:
 
 
 @pytest.mark.thorough
-def test_a_janus_that_restarts_in_the_middle_costs_a_gap(open_rooms: Callable[[], Room], janus: Janus) -> None:
+def test_a_restart_of_janus_costs_only_a_gap(open_rooms: Callable[[], Room], janus: Janus) -> None:
     """Everybody does everything anew; the recording goes on, and says when who was cut off."""
     room = open_rooms()
     alice, bob = room.join_all("alice", "bob")
@@ -112,7 +112,7 @@ def test_a_janus_that_restarts_in_the_middle_costs_a_gap(open_rooms: Callable[[]
 
 
 @pytest.mark.thorough
-def test_people_of_two_servers_meet_in_one_janus(open_rooms: Callable[[], Room]) -> None:
+def test_participants_of_two_servers_meet_in_one_janus(open_rooms: Callable[[], Room]) -> None:
     """They share nothing else; numbers and names are made unlike across both."""
     here, there = open_rooms(), open_rooms()
     (alice,) = here.join_all("alice", subscriber="alice")
@@ -137,7 +137,7 @@ def test_people_of_two_servers_meet_in_one_janus(open_rooms: Callable[[], Room])
 
 
 @pytest.mark.thorough
-def test_twelve_people_are_recorded_by_one_connection(open_rooms: Callable[[], Room]) -> None:
+def test_twelve_participants_are_recorded_over_one_connection(open_rooms: Callable[[], Room]) -> None:
     """As many as a mesh on one machine is too dear for."""
     room = open_rooms()
     names = [f"p{number}" for number in range(12)]
@@ -152,7 +152,7 @@ def test_twelve_people_are_recorded_by_one_connection(open_rooms: Callable[[], R
 
 
 @pytest.mark.thorough
-def test_a_picture_comes_in_the_size_that_is_wanted(open_rooms: Callable[[], Room]) -> None:
+def test_video_is_received_in_the_subscribed_size(open_rooms: Callable[[], Room]) -> None:
     """One sender, two sizes (simulcast): small for whoever wants a tile, large for whoever watches one person."""
     room = open_rooms()
     _, bob, carol = room.join_all("alice", "bob", "carol")
@@ -169,7 +169,7 @@ def test_a_picture_comes_in_the_size_that_is_wanted(open_rooms: Callable[[], Roo
         )
 
 
-def test_a_room_by_janus_is_recorded_from_a_shell(
+def test_a_room_over_janus_is_recorded_from_the_command_line(
     janus: Janus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The secret is nowhere on the command line."""
@@ -187,7 +187,7 @@ def test_a_room_by_janus_is_recorded_from_a_shell(
 
 
 @pytest.mark.parametrize("wrong", ["signed by another", "too old"])
-def test_a_token_that_does_not_hold_is_told(
+def test_an_invalid_janus_token_is_reported(
     janus: Janus, new_context: Callable[..., BrowserContext], tmp_path: Path, wrong: str
 ) -> None:
     """With what would help, and nobody stays behind in the room."""
@@ -206,7 +206,7 @@ def test_a_token_that_does_not_hold_is_told(
         room.wait_for(lambda: not server._web_app.signaling.rooms, what="nobody in the room")
 
 
-def test_where_no_janus_answers_that_is_told(
+def test_a_janus_that_does_not_answer_is_reported(
     janus: Janus, new_context: Callable[..., BrowserContext], tmp_path: Path
 ) -> None:
     """At once, with its address."""

@@ -59,7 +59,7 @@ def relayed(turn: Turn, new_context: Callable[..., BrowserContext], tmp_path: Pa
         server.close()
 
 
-def test_a_room_is_recorded_by_way_of_turn_alone(relayed: Callable[..., Room], turn: Turn) -> None:
+def test_a_room_is_recorded_over_turn_only(relayed: Callable[..., Room], turn: Turn) -> None:
     """Each member has a password of their own; the server says that it carried something."""
     room = relayed()
     alice, _ = room.join_all("alice", "bob")
@@ -75,7 +75,7 @@ def test_a_room_is_recorded_by_way_of_turn_alone(relayed: Callable[..., Room], t
 
 
 @pytest.mark.thorough
-def test_a_password_that_does_not_hold_lets_nothing_through(relayed: Callable[..., Room]) -> None:
+def test_an_invalid_turn_password_lets_nothing_through(relayed: Callable[..., Room]) -> None:
     """The mesh has no other way, so who is waited for is named."""
     room = relayed(secret="not the server's own")  # noqa: S106 - that is the point
     room.join("alice", subscribe=True)
@@ -85,7 +85,7 @@ def test_a_password_that_does_not_hold_lets_nothing_through(relayed: Callable[..
 
 
 @pytest.mark.thorough
-def test_janus_is_reached_by_way_of_turn(relayed: Callable[..., Room], janus: Janus) -> None:
+def test_janus_is_reached_over_turn(relayed: Callable[..., Room], janus: Janus) -> None:
     """An SFU behind a relay, as in a network that lets nothing else out."""
     room = relayed(sfu=Sfu(janus.url, janus.secret))
     alice, _ = room.join_all("alice", "bob")

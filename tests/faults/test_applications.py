@@ -32,7 +32,7 @@ def alarm_of(participant: Participant, words: str) -> float:
     return alarm.at
 
 
-def test_a_cut_connection_comes_back_and_nothing_is_lost(far_room: Room, network: Network, site: Site) -> None:
+def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network: Network, site: Site) -> None:
     """Chunks that waited in the page arrive in their order when the server can be reached again."""
     alice, bob = (enter(far_room, site, name) for name in ("alice", "bob"))
     far_room.wait_for(lambda: alice.others == ["bob"], what="bob")
@@ -53,7 +53,7 @@ def test_a_cut_connection_comes_back_and_nothing_is_lost(far_room: Room, network
     assert bob.alive
 
 
-def test_a_sender_that_freezes_is_an_alarm(room: Room, site: Site, goals: Goals) -> None:
+def test_a_sender_that_freezes_raises_an_alarm(room: Room, site: Site, goals: Goals) -> None:
     """Its process stands still: nobody says goodbye, and no connection has noticed yet."""
     alice = enter(room, site, "alice")
     others = chrome("--type=renderer")
@@ -78,7 +78,7 @@ def test_a_sender_that_freezes_is_an_alarm(room: Room, site: Site, goals: Goals)
     )
 
 
-def test_a_blocked_page_is_an_alarm(room: Room, site: Site, goals: Goals) -> None:
+def test_a_blocked_page_raises_an_alarm(room: Room, site: Site, goals: Goals) -> None:
     """The application's own code keeps its main thread busy, and ours with it."""
     alice = enter(room, site, "alice")
     enter(room, site, "bob")
@@ -94,7 +94,7 @@ def test_a_blocked_page_is_an_alarm(room: Room, site: Site, goals: Goals) -> Non
     goals.measured("an application blocks: alarm", bar="within 2 s", figure=f"after {after:.1f} s", met=after <= 2.2)
 
 
-def test_a_killed_sound_service_stalls_nothing_in_silence(room: Room, site: Site) -> None:
+def test_a_killed_audio_service_stalls_nothing_without_an_alarm(room: Room, site: Site) -> None:
     """The recording goes on to its end; whoever is not heard any more is told of."""
     others = chrome(SERVICES["audio"])
     alice = enter(room, site, "alice")

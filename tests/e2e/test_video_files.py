@@ -51,7 +51,7 @@ def recorded(room: Room, name: str, seconds: float) -> Report:
     return report
 
 
-def test_a_film_is_sent_with_its_sound_beside_its_picture(room: Room, tmp_path: Path) -> None:
+def test_a_video_file_is_sent_with_audio_and_video_in_sync(room: Room, tmp_path: Path) -> None:
     """To others over WebRTC, and mixed by who brings it: smooth, and in sync."""
     room.join("alice", media=film(tmp_path, seconds=8))
     room.join("bob")
@@ -69,7 +69,7 @@ def test_a_film_is_sent_with_its_sound_beside_its_picture(room: Room, tmp_path: 
 
 
 @pytest.mark.thorough
-def test_a_film_that_is_over_begins_anew(room: Room, tmp_path: Path) -> None:
+def test_a_video_file_starts_again_at_its_end(room: Room, tmp_path: Path) -> None:
     """A film of two seconds is enough for a recording of six."""
     room.join("alice", media=str(film(tmp_path, seconds=2)))
 
@@ -80,7 +80,7 @@ def test_a_film_that_is_over_begins_anew(room: Room, tmp_path: Path) -> None:
 
 
 @pytest.mark.thorough
-def test_a_silent_film_is_somebody_without_a_microphone(room: Room, tmp_path: Path) -> None:
+def test_a_video_file_without_audio_is_a_participant_without_a_microphone(room: Room, tmp_path: Path) -> None:
     """And nobody waits for sound of theirs."""
     room.join("alice", media=film(tmp_path, seconds=3, sound=False))
     bob = room.join("bob")
@@ -91,7 +91,7 @@ def test_a_silent_film_is_somebody_without_a_microphone(room: Room, tmp_path: Pa
     assert report.participant(ACTOR).present
 
 
-def test_what_a_film_can_not_do_is_told(room: Room, tmp_path: Path) -> None:
+def test_an_operation_that_a_video_file_can_not_do_is_refused(room: Room, tmp_path: Path) -> None:
     """It has no screen, no other camera, and is as loud as it is."""
     alice = room.join("alice", media=film(tmp_path, seconds=2))
 
@@ -100,7 +100,7 @@ def test_what_a_film_can_not_do_is_told(room: Room, tmp_path: Path) -> None:
             refused()
 
 
-def test_what_chrome_can_not_play_is_told_and_nobody_stays_behind(room: Room, tmp_path: Path) -> None:
+def test_a_file_that_chrome_can_not_play_is_refused_and_no_participant_stays(room: Room, tmp_path: Path) -> None:
     """With what would be played, and how to get it."""
     (tmp_path / "film.webm").write_bytes(b"no film at all" * 100)
     bob = room.join("bob")
@@ -112,7 +112,7 @@ def test_what_chrome_can_not_play_is_told_and_nobody_stays_behind(room: Room, tm
 
 
 @pytest.mark.thorough
-def test_a_film_is_named_in_a_shell(tmp_path: Path) -> None:
+def test_a_video_file_is_named_on_the_command_line(tmp_path: Path) -> None:
     """Everybody brings the film of that name."""
     film(tmp_path, seconds=4)
 
@@ -122,7 +122,7 @@ def test_a_film_is_named_in_a_shell(tmp_path: Path) -> None:
     assert ACTOR in ran.stdout
 
 
-def test_neither_a_film_nor_a_kind_is_told(tmp_path: Path) -> None:
+def test_a_source_that_is_neither_a_video_file_nor_a_kind_is_refused(tmp_path: Path) -> None:
     """In one line, before anything starts."""
     ran = harness("record", "alice", "--media", "flim.webm", folder=tmp_path)
 
