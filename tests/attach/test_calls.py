@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -176,9 +177,13 @@ def test_call_through_janus_with_simulcast_is_recorded(room: Room, enter: Enter,
     meet(room, alice, bob, carol)
     alice.start_media_recording(record_config=SMALL)
     room.wait(seconds=1)
+
+    def receives(width: int) -> bool:
+        return width in alice.page.evaluate(_WIDTHS)
+
     for size, width in ((0, 320), (1, 640)):
         alice.page.evaluate("(size) => choose(size)", size)
-        room.wait_for(lambda width=width: width in alice.page.evaluate(_WIDTHS), what=f"video {width} wide")
+        room.wait_for(partial(receives, width), what=f"video {width} wide")
         room.wait(seconds=1)
     bob.page.get_by_role("button", name="Mute").click()
     muted = alice.get_media_recording().elapsed

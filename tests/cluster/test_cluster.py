@@ -26,8 +26,8 @@ from harness.recording.recording import sha256_of
 from harness.recording.timeline import Timeline
 from harness.scenario import Outcome, Scenario
 from harness.scenario.steps import Join
-from tests.support import batch_jobs
 from tests.support.goals import FULL
+from tests.support.jobs import batch_jobs
 from tests.support.program import harness, running, until
 from tests.support.reports import CROWDED, harm
 from tests.support.servers.dask_cluster import Cluster

@@ -167,7 +167,7 @@ def test_joins_with_bad_tokens_are_refused(tmp_path: Path, goals: Goals) -> None
             await first.send_json({"type": "hello", "token": used})
             assert (await first.receive_json(timeout=5))["type"] == "welcome"
             old = server._admission.issue(Token(role="participant", room="daily", name="dave"), seconds=0)
-            bad = {
+            bad: dict[str, Callable[[], dict[str, Any]]] = {
                 "made up": lambda: {"token": secrets.token_urlsafe(24)},
                 "nothing": dict,
                 "used": lambda: {"token": used},
@@ -348,7 +348,7 @@ def test_the_log_of_a_recording_is_limited(tmp_path: Path) -> None:
                 await spool.send_json(told)
             answers = [json.loads(message.data) async for message in spool]
             await inside.close()
-            return answers[-1]
+            return dict(answers[-1])
 
     with RoomServer(
         recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(notes_bytes=20_000))
@@ -418,7 +418,11 @@ def test_a_member_who_reads_nothing_delays_nobody(tmp_path: Path) -> None:
     async def talk(server: RoomServer) -> None:
         async with sockets(server) as wire:
             deaf, welcome = await wire.enter("daily", "mallory")
-            deaf._conn.protocol.pause_reading()  # type: ignore[union-attr] - its own end of the line is what is shut
+            # Only the slow member's own end stops reading.
+            connection = deaf._conn
+            assert connection is not None
+            assert connection.protocol is not None
+            connection.protocol.pause_reading()
             alice, _ = await wire.enter("daily", "alice")
             bob, _ = await wire.enter("daily", "bob")
             much = {
@@ -479,7 +483,7 @@ def test_a_recording_that_grows_too_large_is_ended_and_published(sound: bytes, t
             await spool.send_bytes(CHUNK.pack(1, 1, half) + sound[half:])
             answers = [json.loads(message.data) async for message in spool]
             await inside.close()
-            return answers[-1]
+            return dict(answers[-1])
 
     with RoomServer(
         recordings=tmp_path / "spool", versions={}, options=ServeOptions(limits=ServerLimits(recording_bytes=half))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harness import RecordConfig
@@ -17,9 +18,13 @@ def meet(room: Room, *participants: Participant) -> None:
     """Wait until every participant's page lists all the others."""
     names = {participant.name for participant in participants}
     for one in participants:
-        room.wait_for(
-            lambda one=one: set(one.others) == names - {one.name}, what=f"everybody in {one.name}'s page", timeout=20
-        )
+        others = names - {one.name}
+        room.wait_for(partial(_lists, one, others), what=f"everybody in {one.name}'s page", timeout=20)
+
+
+def _lists(participant: Participant, others: set[str]) -> bool:
+    """Return whether a participant's page lists exactly these others."""
+    return others == set(participant.others)
 
 
 def record_call(room: Room, participant: Participant, seconds: float = 3.0, recorder: Recorder = "all") -> Recording:

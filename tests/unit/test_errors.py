@@ -51,7 +51,8 @@ def test_page_error_gets_its_class_by_name(name: str, code: int | None, expected
 
 def test_every_error_name_of_the_page_is_known_to_python() -> None:
     """Each name of the page's errors is an error class here, except for the plain Error."""
-    names = set(re.findall(r"'(\w+)'", re.search(r"@typedef \{(.+)\} ErrorName", PAGE.read_text())[1]))  # type: ignore[index]
+    (declared,) = re.findall(r"@typedef \{(.+)\} ErrorName", PAGE.read_text())
+    names = set(re.findall(r"'(\w+)'", declared))
 
     classes = {kind for kind in names - {"Error"} if issubclass(getattr(errors, kind), HarnessError)}
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.parallel
 
 def said(task: str, partial: Path, **request: object) -> list[Message]:
     """Return what a task says."""
-    with TaskProcess(f"tests.support.confined_tasks:{task}", request, partial=partial) as process:
+    with TaskProcess(f"tests.support.jobs.confined_tasks:{task}", request, partial=partial) as process:
         return list(process.messages())
 
 
@@ -53,7 +53,7 @@ def test_crash_is_reported(tmp_path: Path) -> None:
 def test_process_without_progress_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not waited for without a limit."""
     monkeypatch.setattr(child, "_STALLED", 0.2)
-    with TaskProcess("tests.support.confined_tasks:never_ends", {}, partial=tmp_path / "partial") as process:
+    with TaskProcess("tests.support.jobs.confined_tasks:never_ends", {}, partial=tmp_path / "partial") as process:
         messages = process.messages()
         number = int(next(messages).at)
         with pytest.raises(StuckError, match="makes no progress"):
@@ -90,7 +90,7 @@ def test_process_ends_with_its_parent_and_removes_its_partial_file(tmp_path: Pat
         "import os\n"
         "from pathlib import Path\n"
         "from harness.recording.isolation.task_process import TaskProcess\n"
-        "task = 'tests.support.confined_tasks:never_ends'\n"
+        "task = 'tests.support.jobs.confined_tasks:never_ends'\n"
         f"with TaskProcess(task, {{}}, partial=Path({str(partial)!r})) as process:\n"
         "    print(int(next(process.messages()).at), flush=True)\n"
         "    os._exit(1)\n"

@@ -60,8 +60,10 @@ async def ending(wire: Sockets, sound: bytes, disk: SlowDisk) -> tuple[aiohttp.C
 
 def lost(spool: aiohttp.ClientWebSocketResponse) -> None:
     """Lose a connection without closing it."""
-    assert spool._response.connection is not None
-    spool._response.connection.transport.abort()  # type: ignore[union-attr] - it has one
+    connection = spool._response.connection
+    assert connection is not None
+    assert connection.transport is not None
+    connection.transport.abort()
     spool._response.close()
 
 

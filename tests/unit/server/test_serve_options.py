@@ -10,6 +10,8 @@ import pytest
 from harness.errors import ConfigError
 from harness.server.serve_options import ServeOptions
 
+pytestmark = pytest.mark.parallel
+
 
 @pytest.mark.parametrize(
     ("given", "sent"),

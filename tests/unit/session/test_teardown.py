@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -91,7 +92,7 @@ def test_recording_is_saved_if_its_page_can_not_be_closed(
 @pytest.mark.parametrize("error", ERRORS)
 def test_room_saves_all_recordings_when_it_closes(server: RoomServer, sound: bytes, error: Exception) -> None:
     """It does so whatever the pages raise, and then raises the first error."""
-    room = Room(server=server, new_context=SimpleNamespace, recordings=server.recordings, name="daily")
+    room = Room(server=server, new_context=cast("Any", SimpleNamespace), recordings=server.recordings, name="daily")
     pages = [Page(on_close=error), Page(on_leave=PageError("second")), Page()]
     names = ("alice", "bob", "carol")
     room.participants += [joined(server, sound, page, name) for page, name in zip(pages, names, strict=True)]
@@ -106,7 +107,7 @@ def test_room_saves_all_recordings_when_it_closes(server: RoomServer, sound: byt
 
 def test_room_saves_all_recordings_after_an_error_in_its_block(server: RoomServer, sound: bytes) -> None:
     """For example after a failed test."""
-    room = Room(server=server, new_context=SimpleNamespace, recordings=server.recordings, name="daily")
+    room = Room(server=server, new_context=cast("Any", SimpleNamespace), recordings=server.recordings, name="daily")
     room.participants += [joined(server, sound, Page(on_close=RuntimeError("page")), "alice")]
     room.participants += [joined(server, sound, Page(), "bob")]
 
@@ -127,6 +128,6 @@ def test_every_step_runs_and_the_first_error_is_raised() -> None:
             raise ValueError(number)
 
     with pytest.raises(ValueError, match=r"^1$"):
-        run_every_step(lambda number=number: step(number) for number in range(4))  # type: ignore[misc]
+        run_every_step(partial(step, number) for number in range(4))
 
     assert [0, 1, 2, 3] == run

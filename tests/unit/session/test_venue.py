@@ -10,6 +10,8 @@ from harness.errors import ConfigError
 from harness.launch import open_room
 from harness.session.venue import Venue
 
+pytestmark = pytest.mark.parallel
+
 ADDRESSES = ("ws://a", "ws://b", "ws://c")
 
 
