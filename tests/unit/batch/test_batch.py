@@ -11,7 +11,7 @@ from harness.batch.processes import run_batch
 from harness.errors import SetupError
 from harness.scenario import Outcome, Scenario
 from harness.scenario.steps import Join
-from tests.support.batch_jobs import NO_CHROME, FakeJob
+from tests.support.jobs.batch_jobs import NO_CHROME, FakeJob, Fate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.parallel
 
 
-def job(folder: Path, number: int, fate: str = "ends", **options: Any) -> FakeJob:
+def job(folder: Path, number: int, fate: Fate = "ends", **options: Any) -> FakeJob:
     """Return a job that ends so."""
     scenario = Scenario(title=f"scenario {number}", steps=(Join(join="alice"),))
-    return FakeJob(number=number, scenario=scenario, recordings=folder / "recordings", fate=fate, **options)  # type: ignore[arg-type]
+    return FakeJob(number=number, scenario=scenario, recordings=folder / "recordings", fate=fate, **options)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_worker_crash_fails_only_its_scenario(tmp_path: Path, workers: int) -> None:
     """The others are played by other workers, and the outcomes have the order of the jobs."""
-    fates = ["ends", "dies", "ends", "ends"]
+    fates: list[Fate] = ["ends", "dies", "ends", "ends"]
     jobs = [job(tmp_path, number, fate) for number, fate in enumerate(fates)]
 
     outcomes = run_batch(jobs, workers=workers)
@@ -56,7 +56,7 @@ def test_recording_of_a_crashed_worker_is_recovered_and_reported(tmp_path: Path)
 
 def test_scenario_that_can_not_begin_does_not_affect_the_others(tmp_path: Path) -> None:
     """Also one that fails for what nobody foresaw; its error says what and where."""
-    fates = ["lacks", "ends", "breaks", "ends"]
+    fates: list[Fate] = ["lacks", "ends", "breaks", "ends"]
     told: list[tuple[int, Outcome]] = []
 
     outcomes = run_batch(

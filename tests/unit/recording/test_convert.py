@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from harness import ConfigError, verify
+from harness.recording.config import Target
 from harness.recording.convert import convert, length
 from harness.recording.files.names import manifest_of
 from tests.support.media.recording_file import write_media, write_recording
@@ -19,7 +20,7 @@ SCENE = Scene(participants=participants("alice", "bob"), width=640, height=360, 
 
 
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
-def test_conversion_passes_the_checks_of_its_recording(tmp_path: Path, to: str) -> None:
+def test_conversion_passes_the_checks_of_its_recording(tmp_path: Path, to: Target) -> None:
     """Who is in it, when and how smoothly: all as before, by the manifest of the recording."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     before = verify(recording)
@@ -38,7 +39,7 @@ def test_conversion_passes_the_checks_of_its_recording(tmp_path: Path, to: str) 
 
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
 @pytest.mark.parametrize("late", [pytest.param(-0.08, marks=pytest.mark.thorough), 0.08])
-def test_conversion_keeps_the_av_offset(tmp_path: Path, to: str, late: float) -> None:
+def test_conversion_keeps_the_av_offset(tmp_path: Path, to: Target, late: float) -> None:
     """To some milliseconds, whatever the new encoder delays."""
     recording = write_recording(tmp_path / "take.webm", with_participant(SCENE, "alice", audio_delay=late))
     before = verify(recording).participant("alice").av_offset_ms
@@ -51,7 +52,7 @@ def test_conversion_keeps_the_av_offset(tmp_path: Path, to: str, late: float) ->
 
 
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
-def test_dropped_frames_stay_dropped(tmp_path: Path, to: str) -> None:
+def test_dropped_frames_stay_dropped(tmp_path: Path, to: Target) -> None:
     """A conversion hides nothing: every picture keeps its time."""
     recording = write_recording(
         tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=3.0, dropped=frozenset({30, 31, 60}))
@@ -82,7 +83,8 @@ def test_wav_has_the_audio_from_zero_on(tmp_path: Path) -> None:
     path = convert(recording.path, "wav")
 
     with av.open(str(path)) as media:
-        (stream,) = media.streams
+        (stream,) = media.streams.audio
+        assert 1 == len(media.streams)
         samples = np.concatenate([frame.to_ndarray()[0] for frame in media.decode(stream)])
         assert ("pcm_s16le", 48_000) == (stream.codec_context.name, stream.codec_context.sample_rate)
     channels = stream.codec_context.layout.nb_channels
@@ -162,7 +164,11 @@ def test_conversion_with_another_name_is_verified_with_the_recordings_manifest(t
 def packets(path: Path) -> list[tuple[str, float, bytes]]:
     """Return every packet: kind, time in seconds, bytes."""
     with av.open(str(path)) as media:
-        found = [(one.stream.type, float(one.pts * one.time_base), bytes(one)) for one in media.demux() if one.size]
+        found = [
+            (one.stream.type, float(one.pts * one.time_base), bytes(one))
+            for one in media.demux()
+            if one.size and one.pts is not None
+        ]
     return sorted(found)
 
 
@@ -209,7 +215,7 @@ def test_file_name_that_is_an_address_to_ffmpeg_is_a_file(tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("to", ["mp4", "mkv", "wav"])
-def test_file_with_metadata_that_is_not_utf8_is_converted(tmp_path: Path, to: str) -> None:
+def test_file_with_metadata_that_is_not_utf8_is_converted(tmp_path: Path, to: Target) -> None:
     """Whoever wrote it, its frames and samples are all right."""
     path = tmp_path / "take.webm"
     write_media(path, Scene(participants=participants("alice"), seconds=1.0))
