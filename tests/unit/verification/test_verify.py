@@ -77,7 +77,7 @@ def test_a_damaged_manifest_is_a_finding(recording: Recording) -> None:
     report = verify(recording)
 
     assert ["hash"] == [finding.check for finding in report.failures]
-    assert "no manifest of this program" in report.failures[0].message
+    assert "is not a manifest of this program" in report.failures[0].message
     assert report.participants
 
 
