@@ -52,7 +52,7 @@ def main() -> int:
         _judge(alice)
         _take(alice, "verdict")
         with alice.expect_popup() as opened:
-            alice.locator("#verdict-report").click()
+            alice.locator("#report-link").click()
         _report(opened.value)
         _terminal(Path(temporary) / "standup.webm")
     return 0
@@ -81,10 +81,10 @@ def _record(page: Page, silent: Page, *pictures: Callable[[], None]) -> None:
 
 def _judge(page: Page) -> None:
     page.locator(".entry").first.click()
-    page.locator("#player-judge").click()
-    expect(page.locator("#verdict-report")).to_be_visible(timeout=60_000)
-    page.locator("#verdict-findings .jump").first.click()
-    film = "document.querySelector('#player-film')"
+    page.locator("#player-verify").click()
+    expect(page.locator("#report-link")).to_be_visible(timeout=60_000)
+    page.locator("#report-findings .jump").first.click()
+    film = "document.querySelector('#player-video')"
     page.wait_for_function(f"() => {film}.currentTime > 1 && {film}.readyState >= 2")
     page.evaluate(f"() => {film}.pause()")
     page.mouse.move(0, 0)

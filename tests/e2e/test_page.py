@@ -25,7 +25,7 @@ def test_two_participants_meet_and_one_downloads_the_recording(
 ) -> None:
     """They see and hear each other; start, stop, download and clean lead to a file, each possible only in its turn."""
     alice, bob = visit(open_server.url), visit(open_server.url)
-    calls = {name: button(alice, name) for name in ("Start", "Stop", "Download", "Clean")}
+    calls = {name: button(alice, name) for name in ("Start", "Stop", "Download", "Discard")}
 
     def only(*names: str) -> None:
         for name, call in calls.items():
@@ -46,14 +46,14 @@ def test_two_participants_meet_and_one_downloads_the_recording(
     only("Stop")
     calls["Stop"].click()
     expect(alice.get_by_text("It stays in the list")).to_be_visible()
-    only("Start", "Download", "Clean")
+    only("Start", "Download", "Discard")
     with alice.expect_download() as begun:
         calls["Download"].click()
     path = tmp_path / begun.value.suggested_filename
     begun.value.save_as(path)
     expect(alice.get_by_text("Downloaded.")).to_be_visible()
     expect(alice.locator("#file").get_by_text("standup.webm")).to_be_visible()
-    calls["Clean"].click()
+    calls["Discard"].click()
     only("Start")
     button(alice, "Leave").click()
 
@@ -174,13 +174,13 @@ def test_the_page_breaks_no_rule_of_accessibility(
     check("the devices")
     on("#device-close").click()
     on("#start").click()
-    expect(on("#health-pictures")).to_contain_text(re.compile(r"1[45]\.\d"))
+    expect(on("#health-frame-rate")).to_contain_text(re.compile(r"1[45]\.\d"))
     check("a recording")
     on("#stop").click()
     expect(on("#download")).to_be_enabled()
     on(".entry").first.click()
-    on("#player-judge").click()
-    expect(on("#verdict-report")).to_be_visible(timeout=30_000)
+    on("#player-verify").click()
+    expect(on("#report-link")).to_be_visible(timeout=30_000)
     check("a verdict")
     on("#player-delete").click()
     check("whether to delete")

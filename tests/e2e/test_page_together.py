@@ -160,7 +160,7 @@ def test_a_finding_of_a_recording_can_be_jumped_to(open_server: RoomServer, visi
     expect(dialog.get_by_text("✗ Failed")).to_be_visible(timeout=30_000)
     finding = dialog.get_by_role("listitem").filter(has_text="Bob").first
     finding.get_by_role("button", name="Play from").click()
-    alice.wait_for_function("() => document.querySelector('#player-film').currentTime > 1")
+    alice.wait_for_function("() => document.querySelector('#player-video').currentTime > 1")
     expect(entry(alice, "bad sound").get_by_label("a check failed")).to_be_attached()
 
 
@@ -225,7 +225,7 @@ def test_a_viewer_sees_the_recordings_and_can_do_nothing_else(visit: Visit, tmp_
         button(viewer, "Verdict").click()
         expect(viewer.get_by_role("dialog").get_by_text("✓ Passed")).to_be_visible(timeout=30_000)
         expect(button(viewer, "Delete")).to_have_count(0)
-        viewer.wait_for_function("() => document.querySelector('#player-film').videoWidth === 640")
+        viewer.wait_for_function("() => document.querySelector('#player-video').videoWidth === 640")
         expect(alice.get_by_text("Only you so far")).to_be_visible()
 
         known = alice.evaluate("() => client.room.recordings[0].id")
@@ -250,8 +250,8 @@ def test_the_recording_in_progress_shows_its_health(open_server: RoomServer, vis
 
     button(page, "Start").click()
 
-    expect(page.locator("#health-pictures")).to_have_text(re.compile(r"1[45]\.\d/s"))
-    expect(page.locator("#health-data")).to_contain_text("bps")
+    expect(page.locator("#health-frame-rate")).to_have_text(re.compile(r"1[45]\.\d/s"))
+    expect(page.locator("#health-bitrate")).to_contain_text("bps")
     expect(page.locator("#health-backlog")).to_contain_text("B")
     level = tile(page, "Alice").locator(".level").element_handle()
     page.wait_for_function("bar => Number(bar.style.getPropertyValue('--level')) > 0.2", arg=level)

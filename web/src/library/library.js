@@ -1,16 +1,20 @@
-/** Library: what the page asks the server about recordings that are kept there. Who is in is told over signalling. */
+/**
+ * Library: requests about published recordings: address, report, download, deletion.
+ *
+ * In: calls of the view. Out: HTTP requests to /library. The list itself arrives over signaling, in the room or the Viewer.
+ */
 
 import { HarnessError } from '../shared/errors.js';
 import { parse } from '../shared/json.js';
 
-/** Where a film, and its report if it has one, can be looked at for a while. @typedef {{url: string, name: string, report: string | null}} Watch */
+/** Where a recording, and its report if there is one, can be opened for a while. @typedef {{url: string, name: string, report: string | null}} Address */
 
 export class Library {
   #token;
   #download;
 
   /**
-   * @param {() => string} token of the room that we are in, or look at
+   * @param {() => string} token of the room that we are in, or view
    * @param {(address: {url: string, name: string}) => Promise<void>} download
    */
   constructor(token, download) {
@@ -18,14 +22,14 @@ export class Library {
     this.#download = download;
   }
 
-  /** @param {string} id @returns {Promise<Watch>} */
+  /** @param {string} id @returns {Promise<Address>} */
   async address(id) {
-    return /** @type {Watch} */ (parse(await this.#ask('POST', id, '/address')));
+    return /** @type {Address} */ (parse(await this.#request('POST', id, '/address')));
   }
 
-  /** Resolves when the file has been read, which takes a tenth of its length or so. @param {string} id @param {AbortSignal} signal @returns {Promise<VerdictReport>} */
+  /** Verifies a recording, which takes about a tenth of its length. @param {string} id @param {AbortSignal} signal @returns {Promise<ReportSummary>} */
   async verify(id, signal) {
-    return /** @type {VerdictReport} */ (parse(await this.#ask('POST', id, '/verify', signal)));
+    return /** @type {ReportSummary} */ (parse(await this.#request('POST', id, '/verify', signal)));
   }
 
   /** @param {string} id */
@@ -35,15 +39,15 @@ export class Library {
 
   /** @param {string} id */
   async remove(id) {
-    await this.#ask('DELETE', id);
+    await this.#request('DELETE', id);
   }
 
-  /** @param {string} method @param {string} id @param {string} [what] @param {AbortSignal | null} [signal] */
-  async #ask(method, id, what = '', signal = null) {
+  /** @param {string} method @param {string} id @param {string} [action] @param {AbortSignal | null} [signal] */
+  async #request(method, id, action = '', signal = null) {
     const headers = { Authorization: `Bearer ${this.#token()}` };
-    const answer = await fetch(`/library/${encodeURIComponent(id)}${what}`, { method, headers, signal });
-    const text = await answer.text();
-    if (!answer.ok) throw new HarnessError('Error', text.trim());
+    const response = await fetch(`/library/${encodeURIComponent(id)}${action}`, { method, headers, signal });
+    const text = await response.text();
+    if (!response.ok) throw new HarnessError('Error', text.trim());
     return text;
   }
 }

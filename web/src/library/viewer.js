@@ -1,29 +1,29 @@
-/** Viewer: looks at what was recorded in the room without being in it. Its list comes over signalling, as a member's does. */
+/** Viewer: shows the recordings of the room to somebody who has not joined it. The list arrives over signaling. */
 
 import { Emitter } from '../shared/events.js';
 
-/** How long after a connection was lost the next attempt begins, in ms. */
-const AGAIN_AFTER = 1000;
+/** How long after a lost connection the next attempt starts, in ms. */
+const RETRY_AFTER = 1000;
 
 /** @typedef {import('../room/signaling.js').Signaling} Signaling */
 
 /**
- * Emits `changed` when the list is another one, and when the connection is lost or back.
+ * Emits `changed` when the list has changed, and when the connection is lost or back.
  *
  * @extends {Emitter<{changed: void}>}
  */
 export class Viewer extends Emitter {
-  /** With what the library is asked. */
+  /** The token for requests to the library. */
   token = '';
-  /** What was recorded, the newest first; null while nobody looks. @type {LibraryItem[] | null} */
+  /** The recordings, newest first; null while nobody views them. @type {LibraryItem[] | null} */
   recordings = null;
-  /** Whether the server is gone, and looked for. */
+  /** Whether the connection is lost, and we try to reconnect. */
   lost = false;
   #createSignaling;
   /** @type {Signaling | null} */
   #signaling = null;
-  /** Counts attempts and ends: what comes of an earlier attempt is dropped. */
-  #turn = 0;
+  /** Counts attempts: the result of an earlier one is dropped. */
+  #attempt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -33,13 +33,13 @@ export class Viewer extends Emitter {
     this.#createSignaling = createSignaling;
   }
 
-  /** Begins to look; fails with the server's refusal. @param {string} code of the room, or of its recordings alone */
-  async look(code) {
-    const turn = ++this.#turn;
+  /** Starts to view; fails with the server's refusal. @param {string} code of the room, or of its recordings alone */
+  async open(code) {
+    const attempt = ++this.#attempt;
     clearTimeout(this.#timer);
     const signaling = this.#createSignaling();
     const { token, recordings } = await signaling.view(code);
-    if (turn !== this.#turn) {
+    if (attempt !== this.#attempt) {
       signaling.close();
       return;
     }
@@ -51,7 +51,7 @@ export class Viewer extends Emitter {
       this.emit('changed');
     });
     signaling.listen('closed', () => {
-      if (this.#signaling === signaling) this.#lookAgain(code);
+      if (this.#signaling === signaling) this.#reopenLater(code);
     });
     this.token = token;
     this.recordings = recordings;
@@ -59,9 +59,9 @@ export class Viewer extends Emitter {
     this.emit('changed');
   }
 
-  /** Stops looking; twice is fine. */
+  /** Stops viewing; calling it twice is fine. */
   close() {
-    this.#turn += 1;
+    this.#attempt += 1;
     clearTimeout(this.#timer);
     this.#signaling?.close();
     this.#signaling = null;
@@ -71,18 +71,18 @@ export class Viewer extends Emitter {
     this.emit('changed');
   }
 
-  /** Looks for a server that is gone until it is back, or refuses us. @param {string} code */
-  #lookAgain(code) {
+  /** Tries to reconnect until the server is back or refuses us. @param {string} code */
+  #reopenLater(code) {
     this.lost = true;
     this.emit('changed');
-    const turn = this.#turn + 1;
+    const attempt = this.#attempt + 1;
     this.#timer = setTimeout(() => {
-      this.look(code).catch((/** @type {unknown} */ error) => {
-        if (this.#turn !== turn) return;
+      this.open(code).catch((/** @type {unknown} */ error) => {
+        if (this.#attempt !== attempt) return;
         const refused = error instanceof Error && error.name === 'InvalidStateError';
         if (refused) this.close();
-        else this.#lookAgain(code);
+        else this.#reopenLater(code);
       });
-    }, AGAIN_AFTER);
+    }, RETRY_AFTER);
   }
 }

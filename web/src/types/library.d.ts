@@ -1,14 +1,14 @@
 /** The recordings of a room as the server lists and verifies them. */
 
-/** A recording that the server keeps for the people in the room. */
+/** A recording that the server has published in the room. */
 interface LibraryItem {
   id: string;
   name: string;
-  /** Who recorded it. */
+  /** The recording participant. */
   participant: string;
   recorder: RecorderKind;
   state: 'recording' | 'published' | 'failed';
-  /** Why there will be no file. */
+  /** Why there is no file. */
   reason: string | null;
   /** Seconds, bytes and pixels; null until it is published. */
   duration: number | null;
@@ -18,7 +18,7 @@ interface LibraryItem {
   result: 'verifying' | 'passed' | 'failed' | null;
 }
 
-interface VerdictFinding {
+interface ReportFinding {
   check: string;
   ok: boolean;
   participant: string | null;
@@ -28,9 +28,9 @@ interface VerdictFinding {
   warning: boolean;
 }
 
-/** What the judge says: of how many checks, and what failed or is worth reading. */
-interface VerdictReport {
+/** The report of `verify` in short: the number of checks, and the findings that failed or are worth reading. */
+interface ReportSummary {
   ok: boolean;
   checks: number;
-  findings: VerdictFinding[];
+  findings: ReportFinding[];
 }

@@ -1,4 +1,4 @@
-/** DeviceChoice: which camera, microphone and loudspeaker, each in a select of its own. */
+/** DeviceChoice: one select each for camera, microphone and speaker output. */
 
 import { Emitter } from '../shared/events.js';
 import { find } from './page.js';
@@ -13,7 +13,7 @@ const KINDS = /** @type {const} */ ({
 
 /** @typedef {keyof typeof KINDS} Device */
 
-/** What a device is called that the browser gives no name. @type {Record<Device, string>} */
+/** The names of devices that the browser does not name. @type {Record<Device, string>} */
 const UNNAMED = { camera: 'Camera {number}', microphone: 'Microphone {number}', speaker: 'Speaker {number}' };
 
 /**
@@ -44,7 +44,7 @@ export class DeviceChoice extends Emitter {
         this.emit('chosen', { device, deviceId: select.value });
       });
     }
-    // Nothing but a secure page has devices.
+    // Only a secure page has devices.
     navigator.mediaDevices?.addEventListener('devicechange', () => void this.list());
   }
 
@@ -53,7 +53,7 @@ export class DeviceChoice extends Emitter {
     return this.#selects.find(([one]) => one === device)?.[1].value ?? '';
   }
 
-  /** Marks the device that is in use. @param {Device} device @param {string | undefined} deviceId */
+  /** Selects the device that is in use. @param {Device} device @param {string | undefined} deviceId */
   use(device, deviceId) {
     const select = this.#selects.find(([one]) => one === device)?.[1];
     if (select && [...select.options].some(({ value }) => value === deviceId)) select.value = deviceId ?? '';
@@ -65,7 +65,7 @@ export class DeviceChoice extends Emitter {
     if (select) select.disabled = !on;
   }
 
-  /** Asks the browser what there is; with `ask` it may ask people first: until then devices have no names. @param {{ask?: boolean}} [options] */
+  /** Lists the browser's devices. With `ask` the browser may ask people for permission, without which devices have no names. @param {{ask?: boolean}} [options] */
   async list({ ask = false } = {}) {
     const { mediaDevices } = navigator;
     if (!mediaDevices) return;
@@ -77,12 +77,12 @@ export class DeviceChoice extends Emitter {
     }
     for (const [device, select] of this.#selects) {
       const found = devices.filter(({ kind, deviceId }) => kind === KINDS[device] && deviceId !== '');
-      this.#fill(device, select, found);
+      this.#fillSelect(device, select, found);
     }
   }
 
   /** @param {Device} device @param {HTMLSelectElement} select @param {MediaDeviceInfo[]} found */
-  #fill(device, select, found) {
+  #fillSelect(device, select, found) {
     const { t } = this.#language;
     const before = select.value;
     const named = found.map(

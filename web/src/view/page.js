@@ -1,4 +1,4 @@
-/** What the parts of the view share: finding elements, saying things, and numbers as people read them. */
+/** Page: what the parts of the view share: finding elements, setting texts, and formatting numbers. */
 
 /**
  * Returns the element with that id, of that kind.
@@ -15,8 +15,8 @@ export function find(document, id, kind) {
   return element;
 }
 
-/** Sets a text where it differs: a live region speaks whenever it is written to. @param {Element} element @param {string} text */
-export function say(element, text) {
+/** Sets a text if it differs: a live region is read aloud whenever it is written. @param {Element} element @param {string} text */
+export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
@@ -29,7 +29,7 @@ export function clockTime(seconds) {
   return hours > 0 ? `${hours}:${String(minutes).padStart(2, '0')}:${rest}` : `${minutes}:${rest}`;
 }
 
-/** How long a finished file is; short ones to a tenth. @param {number} seconds @param {import('./language/language.js').Translate} t */
+/** Formats the length of a finished file; below a minute to a tenth of a second. @param {number} seconds @param {import('./language/language.js').Translate} t */
 export const length = (seconds, t) =>
   seconds < 60 ? t('{seconds} s', { seconds: seconds.toFixed(1) }) : clockTime(seconds);
 

@@ -1,16 +1,21 @@
-/** View: what people see. The lobby or the room, and beside it the recording. */
+/**
+ * View: what people see: the lobby or the room, and next to it the recording.
+ *
+ * In: events of the client, the viewer and the language. Out: calls to the client and the library. main.js creates it for
+ * a page that people look at; its parts are in the folders next to it.
+ */
 
-import { pictureSize } from './room/tile-size.js';
+import { videoSize } from './room/tile-size.js';
 import { DeviceDialog } from './room/device-dialog.js';
 import { JoinForm } from './lobby/join-form.js';
 import { Levels } from './room/levels.js';
-import { find, say } from './page.js';
+import { find, setText } from './page.js';
 import { Player } from './recordings/player.js';
 import { RecordingPanel } from './recordings/recording-panel.js';
-import { Recordings } from './recordings/recordings.js';
+import { RecordingList } from './recordings/recording-list.js';
 import { Tiles } from './room/tiles.js';
 
-/** @typedef {import("./room/tiles.js").Person} Person */
+/** @typedef {import("./room/tiles.js").TileContent} TileContent */
 
 /** Follows the client's `changed`; keeps no state of its own that the client has. */
 export class View {
@@ -22,10 +27,10 @@ export class View {
   #room;
   #recording;
   #title;
-  #people;
+  #participants;
   #problem;
-  #onAir;
-  #onAirTime;
+  #recordingBadge;
+  #recordingTime;
   #microphone;
   #camera;
   #screen;
@@ -39,18 +44,18 @@ export class View {
   #libraryProblem;
   #player;
   #language;
-  /** The recording that stood in the list, if it is ours. */
+  /** The id of our recording, if the list had it. */
   #listed = '';
   #warning;
   #unsupported;
-  /** Ends the attempts to come back into a room that is gone. @type {AbortController | null} */
-  #comingBack = null;
-  /** Whether the recordings are on the screen without a room. */
-  #looks = false;
-  /** The room that is on the screen. @type {import("../client/client.js").Client["room"]} */
+  /** Ends the attempts to rejoin a lost room. @type {AbortController | null} */
+  #rejoining = null;
+  /** Whether the recordings are shown without a room. */
+  #viewing = false;
+  /** The room that is shown. @type {import("../client/client.js").Client["room"]} */
   #shown = null;
-  /** The picture last asked for, in CSS pixels of height. */
-  #watched = 0;
+  /** The height that was requested last, in pixels. */
+  #requestedHeight = 0;
 
   /**
    * @param {Document} document
@@ -70,10 +75,10 @@ export class View {
     this.#room = find(document, 'room', HTMLElement);
     this.#recording = find(document, 'recording', HTMLElement);
     this.#title = find(document, 'room-title', HTMLElement);
-    this.#people = find(document, 'room-people', HTMLElement);
+    this.#participants = find(document, 'room-people', HTMLElement);
     this.#problem = find(document, 'room-problem', HTMLElement);
-    this.#onAir = find(document, 'room-recording', HTMLElement);
-    this.#onAirTime = find(document, 'room-elapsed', HTMLElement);
+    this.#recordingBadge = find(document, 'room-recording', HTMLElement);
+    this.#recordingTime = find(document, 'room-elapsed', HTMLElement);
     this.#microphone = find(document, 'microphone', HTMLButtonElement);
     this.#camera = find(document, 'camera', HTMLButtonElement);
     this.#screen = find(document, 'screen', HTMLButtonElement);
@@ -87,8 +92,10 @@ export class View {
       matchMedia('(min-width: 60rem)'),
       language.t,
     );
-    this.#devices = new DeviceDialog(document, client, language, (speaker) => this.#tiles.playAt(speaker));
-    this.#recordings = new Recordings(document, language);
+    this.#devices = new DeviceDialog(document, client, language, (speaker) =>
+      this.#tiles.setSpeaker(speaker),
+    );
+    this.#recordings = new RecordingList(document, language);
     this.#libraryProblem = find(document, 'library-problem', HTMLElement);
     this.#player = new Player(document, library, language);
     const select = find(document, 'language', HTMLSelectElement);
@@ -98,24 +105,24 @@ export class View {
     this.#unsupported = unsupported ?? '';
   }
 
-  /** Shows the page, and keeps it up to date from now on. */
+  /** Shows the page, and keeps it up to date. */
   show() {
     const client = this.#client;
     client.listen('changed', () => this.#render());
     this.#viewer.listen('changed', () => this.#render());
     this.#language.listen('changed', () => this.#render());
     this.#join.listen('done', (problem) => {
-      say(this.#problem, problem);
-      this.#watch();
+      setText(this.#problem, problem);
+      this.#requestSizes();
     });
-    this.#tiles.listen('arranged', () => this.#watch());
-    this.#panel.listen('state', () => this.#renderOnAir());
-    this.#levels.listen('heard', (loudness) => this.#tiles.hear(loudness));
+    this.#tiles.listen('arranged', () => this.#requestSizes());
+    this.#panel.listen('state', () => this.#renderRecordingBadge());
+    this.#levels.listen('measured', (loudness) => this.#tiles.showLevels(loudness));
     this.#recordings.listen('opened', (item) => this.#player.open(item, this.#shown !== null));
-    this.#microphone.addEventListener('click', () => this.#switch('audio'));
-    this.#camera.addEventListener('click', () => this.#switch('video'));
+    this.#microphone.addEventListener('click', () => this.#toggleDevice('audio'));
+    this.#camera.addEventListener('click', () => this.#toggleDevice('video'));
     this.#screen.addEventListener('click', () => void this.#share());
-    this.#leave.addEventListener('click', () => void this.#goOut());
+    this.#leave.addEventListener('click', () => void this.#leaveRoom());
     this.#page.hidden = false;
     this.#render();
     this.#join.focus();
@@ -123,79 +130,85 @@ export class View {
 
   #render() {
     const client = this.#client;
-    // Who can't record can still meet the others; it is said before anybody joins.
-    say(this.#warning, this.#language.said(this.#unsupported));
+    // A browser that can't record can still join; the warning is shown before the join.
+    setText(this.#warning, this.#language.translateMessage(this.#unsupported));
     const room = client.state === 'joined' ? client.room : null;
     this.#lobby.hidden = room !== null;
     this.#room.hidden = room === null;
     this.#page.dataset['place'] = room ? 'room' : 'lobby';
-    // A recording outlives the room: it can still be downloaded and cleaned.
+    // A recording outlives the room: it can still be downloaded and discarded.
     const outlives = client.recording?.state === 'stopped';
-    const looks = !room && this.#viewer.recordings !== null;
-    this.#recording.hidden = !room && !outlives && !looks;
-    this.#recording.toggleAttribute('data-looks', looks);
-    this.#recording.toggleAttribute('data-only', looks && !outlives);
+    const viewing = !room && this.#viewer.recordings !== null;
+    this.#recording.hidden = !room && !outlives && !viewing;
+    this.#recording.toggleAttribute('data-viewing', viewing);
+    this.#recording.toggleAttribute('data-only', viewing && !outlives);
     if (!room && this.#document.activeElement === this.#document.body) this.#join.focus();
-    if (room !== this.#shown) this.#move(room);
+    if (room !== this.#shown) this.#showRoom(room);
     this.#microphone.ariaPressed = String(client.microphone);
     this.#camera.ariaPressed = String(client.camera);
     this.#screen.ariaPressed = String(client.screen);
-    const people = room ? [this.#self(room.id), ...[...room.participants.values()].map(person)] : [];
-    this.#tiles.update(people);
-    this.#levels.follow(sounds(people));
-    this.#watch();
+    const contents = room ? [this.#ownTile(room.id), ...[...room.participants.values()].map(tileOf)] : [];
+    this.#tiles.update(contents);
+    this.#levels.follow(audioTracks(contents));
+    this.#requestSizes();
     const { t } = this.#language;
-    const many = people.length === 1 ? t('Only you so far') : t('{count} people', { count: people.length });
-    const by = [...new Set((room?.recordings ?? []).filter(records).map(({ participant }) => participant))];
-    say(this.#people, by.length ? `${many} · ${t('recorded by {names}', { names: by.join(', ') })}` : many);
+    const many =
+      contents.length === 1 ? t('Only you so far') : t('{count} people', { count: contents.length });
+    const recorders = [
+      ...new Set((room?.recordings ?? []).filter(isRecording).map(({ participant }) => participant)),
+    ];
+    setText(
+      this.#participants,
+      recorders.length ? `${many} · ${t('recorded by {names}', { names: recorders.join(', ') })}` : many,
+    );
     this.#panel.render();
     this.#renderRecordings();
   }
 
   #renderRecordings() {
     const recordings = this.#shown ? this.#shown.recordings : this.#viewer.recordings;
-    // First the player, which gives the focus back to the list.
+    // The player comes first: it returns the focus to the list.
     this.#player.render(recordings ?? []);
     this.#recordings.render(recordings);
-    const looks = !this.#shown && recordings !== null;
-    if (looks && !this.#looks) this.#recordings.focus();
-    this.#looks = looks;
+    const viewing = !this.#shown && recordings !== null;
+    if (viewing && !this.#viewing) this.#recordings.focus();
+    this.#viewing = viewing;
     const { t } = this.#language;
     const gone = 'The server is gone; the list goes on as soon as it is back.';
-    say(this.#libraryProblem, this.#viewer.lost ? t(gone) : '');
-    if (recordings) this.#followOwn(recordings);
+    setText(this.#libraryProblem, this.#viewer.lost ? t(gone) : '');
+    if (recordings) this.#discardIfDeleted(recordings);
   }
 
-  /** What somebody deleted from the list is gone for its owner, too. @param {LibraryItem[]} recordings */
-  #followOwn(recordings) {
-    const { recording: take } = this.#client;
-    const there = recordings.some(({ id }) => id === take?.id);
-    if (!there && take?.state === 'stopped' && this.#listed === take.id)
+  /** Discards our recording if somebody has deleted it from the list. @param {LibraryItem[]} recordings */
+  #discardIfDeleted(recordings) {
+    const { recording } = this.#client;
+    const there = recordings.some(({ id }) => id === recording?.id);
+    if (!there && recording?.state === 'stopped' && this.#listed === recording.id)
       void this.#panel.run('cleaning', () => this.#client.cleanMediaRecording());
-    this.#listed = there ? (take?.id ?? '') : '';
+    this.#listed = there ? (recording?.id ?? '') : '';
   }
 
-  /** Switches the microphone or the camera; one that was pulled out is looked for again. @param {'audio' | 'video'} kind */
-  #switch(kind) {
+  /** Switches the microphone or the camera; one that was unplugged is opened again. @param {'audio' | 'video'} kind */
+  #toggleDevice(kind) {
     const client = this.#client;
     const on = kind === 'audio' ? client.microphone : client.camera;
     const track = client.media?.stream.getTracks().find((one) => one.kind === kind);
     if (!on && track?.readyState !== 'live') {
-      say(this.#problem, '');
+      setText(this.#problem, '');
       client.replaceDevice(kind).catch((/** @type {unknown} */ error) => {
-        say(this.#problem, this.#language.error(error));
+        setText(this.#problem, this.#language.describeError(error));
       });
     } else if (kind === 'audio') client.setMicrophone(!on);
     else client.setCamera(!on);
   }
 
-  /** Goes over to a room, or back to the lobby. @param {import("../client/client.js").Client["room"]} room */
-  #move(room) {
+  /** Shows a room, or the lobby. @param {import("../client/client.js").Client["room"]} room */
+  #showRoom(room) {
     this.#shown = room;
-    this.#watched = 0;
-    this.#comingBack?.abort();
-    say(this.#problem, '');
-    // Who is in sees them there.
+    this.#requestedHeight = 0;
+    this.#rejoining?.abort();
+    setText(this.#problem, '');
+    // In the room the recordings are shown there.
     if (room) this.#viewer.close();
     if (!room) {
       this.#devices.close();
@@ -210,54 +223,55 @@ export class View {
       });
     const { t } = this.#language;
     on('lost', () => {
-      const told = 'The connection to the server is lost; trying again. Pictures and sound go on without it.';
-      say(this.#problem, t(told));
+      const notice =
+        'The connection to the server is lost; trying again. Pictures and sound go on without it.';
+      setText(this.#problem, t(notice));
     });
-    on('resumed', () => say(this.#problem, ''));
-    on('closed', () => void this.#comeBack());
+    on('resumed', () => setText(this.#problem, ''));
+    on('closed', () => void this.#rejoin());
     on('recordings', () => this.#render());
     this.#title.focus({ preventScroll: true });
   }
 
-  /** Joins again when the server is back; who would rather not leaves. */
-  async #comeBack() {
-    say(this.#problem, this.#language.t('The server is gone; you will be back in as soon as it is.'));
-    this.#comingBack = new AbortController();
-    await this.#join.again(this.#comingBack.signal);
+  /** Joins again when the server is back, unless people leave. */
+  async #rejoin() {
+    setText(this.#problem, this.#language.t('The server is gone; you will be back in as soon as it is.'));
+    this.#rejoining = new AbortController();
+    await this.#join.rejoin(this.#rejoining.signal);
   }
 
-  /** Asks for everybody's picture, as large as the tiles show it; who just comes in is first received by the others. */
-  #watch() {
+  /** Subscribes to everybody at the size of the tiles; not before our own join is done. */
+  #requestSizes() {
     if (!this.#shown || this.#join.busy) return;
-    const size = pictureSize(this.#tiles.width, devicePixelRatio);
-    if (size.height === this.#watched) return;
-    this.#watched = size.height;
+    const size = videoSize(this.#tiles.width, devicePixelRatio);
+    if (size.height === this.#requestedHeight) return;
+    this.#requestedHeight = size.height;
     this.#client.watch({ '*': size });
   }
 
-  #renderOnAir() {
+  #renderRecordingBadge() {
     const recording = this.#panel.state === 'recording';
-    this.#onAir.hidden = !recording;
-    say(this.#onAirTime, this.#panel.elapsed);
+    this.#recordingBadge.hidden = !recording;
+    setText(this.#recordingTime, this.#panel.elapsed);
     const title = this.#language.t('Recording room');
     this.#document.title = recording ? `\u25cf ${title}` : title;
   }
 
-  /** Shares the screen, or the camera again; who changes their mind in the browser's own question shares nothing. */
+  /** Shares the screen, or shows the camera again; people may still cancel the browser's dialog. */
   async #share() {
     this.#screen.disabled = true;
-    say(this.#problem, '');
+    setText(this.#problem, '');
     try {
       await this.#client.shareScreen(!this.#client.screen);
     } catch (error) {
       const refused = error instanceof Error && error.name === 'NotAllowedError';
-      if (!refused) say(this.#problem, this.#language.error(error));
+      if (!refused) setText(this.#problem, this.#language.describeError(error));
     }
     this.#screen.disabled = false;
     this.#screen.focus();
   }
 
-  async #goOut() {
+  async #leaveRoom() {
     this.#leave.disabled = true;
     const leave = () => this.#client.leave();
     if (this.#panel.state === 'recording') await this.#panel.run('stopping', leave);
@@ -265,8 +279,8 @@ export class View {
     this.#leave.disabled = false;
   }
 
-  /** @param {string} id @returns {Person} */
-  #self(id) {
+  /** @param {string} id @returns {TileContent} */
+  #ownTile(id) {
     const { name, media, microphone, camera } = this.#client;
     return {
       id,
@@ -275,29 +289,29 @@ export class View {
       audio: microphone,
       video: camera,
       tracks: media?.stream.getVideoTracks() ?? [],
-      sound: media?.stream.getAudioTracks()[0] ?? null,
+      audioTrack: media?.stream.getAudioTracks()[0] ?? null,
     };
   }
 }
 
-/** @param {CallParticipant} member @returns {Person} */
-const person = ({ id, name, info, videoTrack, audioTrack }) => ({
+/** @param {CallParticipant} member @returns {TileContent} */
+const tileOf = ({ id, name, info, videoTrack, audioTrack }) => ({
   id,
   name,
   self: false,
   audio: info.audio,
   video: info.video,
   tracks: [videoTrack, audioTrack].filter((track) => track !== null),
-  sound: audioTrack,
+  audioTrack,
 });
 
 /** @param {LibraryItem} item */
-const records = ({ state }) => state === 'recording';
+const isRecording = ({ state }) => state === 'recording';
 
-/** @param {Person[]} people */
-function sounds(people) {
+/** @param {TileContent[]} contents */
+function audioTracks(contents) {
   /** @type {Map<string, MediaStreamTrack>} */
   const found = new Map();
-  for (const { id, audio, sound } of people) if (audio && sound) found.set(id, sound);
+  for (const { id, audio, audioTrack } of contents) if (audio && audioTrack) found.set(id, audioTrack);
   return found;
 }

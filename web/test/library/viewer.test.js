@@ -31,7 +31,7 @@ async function admit(token) {
 describe('looking on', () => {
   test('a lost connection is taken up anew, and the list stays meanwhile', async (context) => {
     const { time, viewer, listed } = setUp(context);
-    void viewer.look('look on');
+    void viewer.open('look on');
     const socket = await admit('first');
 
     socket.drop();
@@ -47,7 +47,7 @@ describe('looking on', () => {
 
   test('who stops while being let in is not let in any more', async (context) => {
     const { viewer } = setUp(context);
-    void viewer.look('look on');
+    void viewer.open('look on');
 
     viewer.close();
     const socket = await admit('late');

@@ -1,4 +1,4 @@
-/** The page in Chinese, by what it says in English. `{braces}` stand for what is filled in. */
+/** The page in Chinese: each English text and its translation. `{braces}` are filled in. */
 
 /** @type {Record<string, string>} */
 export const CHINESE = {
@@ -45,7 +45,7 @@ export const CHINESE = {
 
   // Devices.
   Close: '关闭',
-  Loudspeaker: '扬声器',
+  'Speaker output': '扬声器',
   Default: '默认',
   'Camera {number}': '摄像头 {number}',
   'Microphone {number}': '麦克风 {number}',
@@ -57,9 +57,8 @@ export const CHINESE = {
   Recording: '录制',
   'Recorded time': '已录制时长',
   'How the recording is doing': '录制状况',
-  Pictures: '画面',
-  Data: '码率',
-  Waiting: '待传',
+  Bitrate: '码率',
+  Backlog: '待传',
   none: '无',
   '{rate}/s': '{rate}/秒',
   '{seconds} s': '{seconds} 秒',
@@ -67,7 +66,7 @@ export const CHINESE = {
   Start: '开始',
   Stop: '停止',
   Download: '下载',
-  Clean: '清除',
+  Discard: '清除',
   'What the recording holds': '录制内容',
   People: '录制谁',
   Everybody: '所有人',
@@ -96,14 +95,14 @@ export const CHINESE = {
   'Paused.': '已暂停。',
   'Finishing the file.': '正在完成文件。',
   'There is no finished file.': '没有录制完成的文件。',
-  'Download it; Clean discards it.': '可以下载；清除则丢弃。',
+  'Download it, or discard it.': '可以下载；清除则丢弃。',
   'It ended early; what there is of it is in the list of this room.':
     '录制提前结束；已录的部分在本房间的列表里。',
   'It stays in the list of this room; Download takes a copy home.':
     '已留在本房间的列表里；下载可保存一份到本机。',
   'Downloading.': '正在下载。',
-  'Downloaded. Clean when done.': '已下载。用完后可清除。',
-  'Cleaning.': '正在清除。',
+  'Downloaded. Discard it when done.': '已下载。用完后可清除。',
+  'Discarding.': '正在清除。',
 
   // What was recorded.
   'Recordings of this room': '本房间的录制',
@@ -156,7 +155,7 @@ export const CHINESE = {
   'There is no such recording, or not any more.': '没有这个录制，或它已被删除。',
 };
 
-/** What is said with something filled in. @type {[RegExp, string][]} */
+/** Messages of the client and the server that contain names or numbers. @type {[RegExp, string][]} */
 export const CHINESE_PATTERNS = [
   [/^No sound comes from (.+)\.$/, '$1 没有声音。'],
   [/^No picture comes from (.+)\.$/, '$1 没有画面。'],

@@ -1,7 +1,4 @@
-/**
- * Language: the page in the words of whoever reads it. English is what stands in the sources; another language is a
- * map from that.
- */
+/** Language: the page in English or Chinese. The sources are in English; another language is a map from English texts. */
 
 import { Emitter } from '../../shared/events.js';
 import { CHINESE, CHINESE_PATTERNS } from './chinese.js';
@@ -11,7 +8,7 @@ const KEY = 'language';
 
 /** @typedef {'en' | 'zh'} Code */
 /** @typedef {Record<string, string | number>} Values */
-/** Words in the language that is chosen. @typedef {(english: string, values?: Values) => string} Translate */
+/** Returns a text in the chosen language. @typedef {(english: string, values?: Values) => string} Translate */
 
 const DICTIONARIES = /** @type {const} */ ({
   en: { words: {}, patterns: [] },
@@ -19,11 +16,11 @@ const DICTIONARIES = /** @type {const} */ ({
 });
 
 export const NO_ANSWER = 'The server does not answer. Is it still running?';
-/** What browsers say, without words, of a device that can't be had. */
+/** The errors, often without a message, of a device that can't be opened. */
 const DEVICE_TROUBLE = ['OverconstrainedError', 'NotReadableError', 'AbortError', 'NotFoundError'];
 
-/** Attributes that people read or hear. */
-const SPOKEN = ['aria-label', 'placeholder'];
+/** Attributes that are read by people or screen readers. */
+const READABLE = ['aria-label', 'placeholder'];
 
 /**
  * Emits `changed` when another language is chosen.
@@ -35,12 +32,12 @@ export class Language extends Emitter {
   code = 'en';
   #document;
   #storage;
-  /** What stands on the page from the beginning, in English. @type {{put: (text: string) => void, english: string}[]} */
-  #written = [];
+  /** The texts of index.html, in English, and how to replace each. @type {{put: (text: string) => void, english: string}[]} */
+  #texts = [];
 
   /**
    * @param {Document} document
-   * @param {readonly string[]} preferred as the browser has them, the best first
+   * @param {readonly string[]} preferred the browser's languages, the preferred one first
    * @param {Pick<Storage, 'getItem' | 'setItem'>} storage
    */
   constructor(document, preferred, storage) {
@@ -49,20 +46,20 @@ export class Language extends Emitter {
     this.#storage = storage;
     this.#collect(document.body);
     const chosen = [storage.getItem(KEY), ...preferred].map(codeOf).find((code) => code !== null);
-    this.#use(chosen ?? 'en');
+    this.#apply(chosen ?? 'en');
   }
 
-  /** Chooses a language, here and for the next time. @param {string} wished */
+  /** Chooses a language, and remembers it. @param {string} wished */
   choose(wished) {
     const code = codeOf(wished);
     if (code === null || code === this.code) return;
     this.#storage.setItem(KEY, code);
-    this.#use(code);
+    this.#apply(code);
     this.emit('changed');
   }
 
   /**
-   * Returns words in the language that is chosen; what it has no words for stays English.
+   * Returns a text in the chosen language; a text without a translation stays English.
    *
    * @type {Translate}
    */
@@ -74,31 +71,31 @@ export class Language extends Emitter {
     );
   };
 
-  /** Returns what was said elsewhere, by the client or the server, in the language that is chosen. @param {string} english */
-  said(english) {
+  /** Returns a message of the client or the server in the chosen language. @param {string} english */
+  translateMessage(english) {
     const { words, patterns } = DICTIONARIES[this.code];
     if (english in words) return this.t(english);
     for (const [pattern, text] of patterns) if (pattern.test(english)) return english.replace(pattern, text);
     return english;
   }
 
-  /** Returns what went wrong, in words that help where the browser has none. @param {unknown} error */
-  error(error) {
-    if (!(error instanceof Error)) return this.said(String(error));
+  /** Returns an error in words, also if the browser gives none. @param {unknown} error */
+  describeError(error) {
+    if (!(error instanceof Error)) return this.translateMessage(String(error));
     if (error instanceof TypeError && /fetch/i.test(error.message)) return this.t(NO_ANSWER);
     if (DEVICE_TROUBLE.includes(error.name))
       return this.t("The device can't be used; another program may have it.");
-    return this.said(error.message || error.name);
+    return this.translateMessage(error.message || error.name);
   }
 
   /** @param {Code} code */
-  #use(code) {
+  #apply(code) {
     this.code = code;
     this.#document.documentElement.lang = code === 'zh' ? 'zh-Hans' : 'en';
-    for (const { put, english } of this.#written) put(this.t(english));
+    for (const { put, english } of this.#texts) put(this.t(english));
   }
 
-  /** Remembers every text and label below an element. @param {Node} root */
+  /** Collects every text and label below an element. @param {Node} root */
   #collect(root) {
     const walker = this.#document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
@@ -115,14 +112,14 @@ export class Language extends Emitter {
     const put = (/** @type {string} */ words) => {
       text.data = before + words + (/\s$/.test(text.data) ? ' ' : '');
     };
-    this.#written.push({ put, english });
+    this.#texts.push({ put, english });
   }
 
   /** @param {Element} element */
   #collectLabels(element) {
-    for (const name of SPOKEN) {
+    for (const name of READABLE) {
       const english = element.getAttribute(name);
-      if (english) this.#written.push({ put: (words) => element.setAttribute(name, words), english });
+      if (english) this.#texts.push({ put: (words) => element.setAttribute(name, words), english });
     }
   }
 }

@@ -1,24 +1,24 @@
-/** JoinForm: name, media, and the join code where the server asks for one; or the recordings alone, to look at. */
+/** JoinForm: name, media, and a join code if the server requires one; or the recordings alone, for viewers. */
 
 import { Emitter } from '../../shared/events.js';
 import { parse } from '../../shared/json.js';
 import { pause } from '../../shared/pause.js';
 import { DeviceChoice } from '../device-choice.js';
 import { NO_ANSWER } from '../language/language.js';
-import { find, say } from '../page.js';
+import { find, setText } from '../page.js';
 
-/** How often a server that is gone is asked whether it is back, in ms. */
-const AGAIN_EVERY = 1000;
+/** How often we check whether a lost server is back, in ms. */
+const RETRY_EVERY = 1000;
 
-/** How the server refuses somebody without a token or with the wrong code. */
+/** The server's refusal of somebody without a token or with a wrong code. */
 const REFUSED = /^Not admitted/;
 
 const ENDED = 'The server was away for too long: the recording ended, and what it has of it is kept.';
 const REFUSED_DEVICES =
   'No camera or microphone could be opened. Allow them in the browser, or join with synthetic ones.';
 
-/** What else keeps people out, in words that help them. */
-const PLAIN = /** @type {const} */ ([
+/** Other reasons for a failed join, and what the page shows instead. */
+const EXPLANATIONS = /** @type {const} */ ([
   [/^The server at|^No welcome/, NO_ANSWER],
   [/^No camera/, REFUSED_DEVICES],
 ]);
@@ -26,13 +26,13 @@ const PLAIN = /** @type {const} */ ([
 /** @typedef {import('../../client/client.js').JoinOptions} JoinOptions */
 
 /**
- * Makes a join of what people typed; what went wrong stands in the form. Emits `done` when people are in, with the
- * words for what went wrong all the same, or ''.
+ * Joins with what was typed; a refusal is shown in the form. Emits `done` after a join, with the text of a problem that
+ * occurred all the same, or ''.
  *
  * @extends {Emitter<{done: string}>}
  */
 export class JoinForm extends Emitter {
-  /** How we joined last. @type {JoinOptions | null} */
+  /** The options of our last join. @type {JoinOptions | null} */
   #last = null;
   #client;
   #viewer;
@@ -43,7 +43,7 @@ export class JoinForm extends Emitter {
   #code;
   #problem;
   #button;
-  #look;
+  #viewButton;
   #devices;
   #choice;
 
@@ -64,37 +64,37 @@ export class JoinForm extends Emitter {
     this.#code = find(document, 'join-code', HTMLInputElement);
     this.#problem = find(document, 'join-problem', HTMLElement);
     this.#button = find(document, 'join-button', HTMLButtonElement);
-    this.#look = find(document, 'look', HTMLButtonElement);
+    this.#viewButton = find(document, 'look', HTMLButtonElement);
     this.#devices = find(document, 'join-devices', HTMLDetailsElement);
     this.#choice = new DeviceChoice(document, 'join', ['camera', 'microphone'], language);
     this.#devices.addEventListener('toggle', () => void this.#listDevices());
-    // While people type, not when they go on: a line that goes then moves the button from under the mouse.
+    // The problem disappears while people type: if it disappeared later, the button would move away from the mouse.
     this.#form.addEventListener('input', () => {
-      this.tell('');
+      this.showProblem('');
       this.#render();
     });
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       void this.#join();
     });
-    this.#look.addEventListener('click', () => {
+    this.#viewButton.addEventListener('click', () => {
       if (viewer.recordings) viewer.close();
-      else void this.#lookOn();
+      else void this.#viewRecordings();
     });
     viewer.listen('changed', () => this.#render());
     for (const input of [this.#name, this.#code]) {
       input.addEventListener('input', () => input.removeAttribute('aria-invalid'));
     }
     language.listen('changed', () => {
-      // It was said in the other language.
-      this.tell('');
+      // The problem was shown in the other language.
+      this.showProblem('');
       this.#render();
     });
     this.#render();
-    void this.#askForCode();
+    void this.#showCodeField();
   }
 
-  /** Whether a join is under way. */
+  /** Whether a join is in progress. */
   get busy() {
     return this.#button.disabled;
   }
@@ -103,9 +103,9 @@ export class JoinForm extends Emitter {
     this.#name.focus();
   }
 
-  /** Says what went wrong, and where it can be mended. @param {string} problem @param {HTMLInputElement} [input] */
-  tell(problem, input) {
-    say(this.#problem, problem);
+  /** Shows a problem, and focuses the field that can solve it. @param {string} problem @param {HTMLInputElement} [input] */
+  showProblem(problem, input) {
+    setText(this.#problem, problem);
     if (!input) return;
     input.setAttribute('aria-invalid', 'true');
     input.focus();
@@ -113,23 +113,23 @@ export class JoinForm extends Emitter {
   }
 
   /**
-   * Joins again as before, as soon as the server answers; ends when we are in, when the server refuses us, or when
-   * people ask for it.
+   * Joins again as before, as soon as the server answers; ends when we have joined, when the server refuses us, or when
+   * the signal aborts.
    *
    * @param {AbortSignal} signal
    */
-  async again(signal) {
+  async rejoin(signal) {
     const options = this.#last;
     const recorded = this.#client.recording?.running ?? false;
     while (options && !signal.aborted) {
-      const server = await health();
+      const server = await readHealth();
       if (server?.ok && !signal.aborted) {
-        // A recording ends here: with a file, where its connection is back, too; else its server keeps what it has.
+        // A recording ends here: with a file if its connection is back, otherwise the server recovers what it has.
         await this.#client.leave().catch(() => undefined);
         await this.#enter(options, recorded ? ENDED : '');
         return;
       }
-      await pause(AGAIN_EVERY);
+      await pause(RETRY_EVERY);
     }
   }
 
@@ -140,23 +140,26 @@ export class JoinForm extends Emitter {
   #render() {
     this.#devices.hidden = this.#media === 'synthetic';
     const { t } = this.#language;
-    say(this.#button, t(this.busy ? 'Joining' : 'Join'));
-    say(this.#look, t(this.#viewer.recordings ? 'Close the recordings' : 'Only look at the recordings'));
+    setText(this.#button, t(this.busy ? 'Joining' : 'Join'));
+    setText(
+      this.#viewButton,
+      t(this.#viewer.recordings ? 'Close the recordings' : 'Only look at the recordings'),
+    );
   }
 
-  /** Shows the field for the code, where one is needed; a server that does not say so still refuses who has none. */
-  async #askForCode() {
-    const server = await health();
+  /** Shows the field for the code if the server requires one. */
+  async #showCodeField() {
+    const server = await readHealth();
     if (server?.code) this.#codeField.hidden = false;
   }
 
-  /** Names the devices, which the browser does once people have allowed them. */
+  /** Lists the devices by name; the browser names them once people have allowed their use. */
   async #listDevices() {
     if (!this.#devices.open) return;
     try {
       await this.#choice.list({ ask: true });
     } catch {
-      this.tell(this.#language.t(REFUSED_DEVICES));
+      this.showProblem(this.#language.t(REFUSED_DEVICES));
     }
   }
 
@@ -165,7 +168,7 @@ export class JoinForm extends Emitter {
     const { t } = this.#language;
     const name = this.#name.value.trim();
     if (!name) {
-      this.tell(t('Type your name first.'), this.#name);
+      this.showProblem(t('Type your name first.'), this.#name);
       return;
     }
     const code = this.#typedCode;
@@ -176,30 +179,30 @@ export class JoinForm extends Emitter {
     await this.#enter({ name, media: this.#media, devices, ...(code && { code }) });
   }
 
-  /** The code, where the server asks for one. */
+  /** The code, if the server requires one. */
   get #typedCode() {
     return this.#codeField.hidden ? '' : this.#code.value.trim();
   }
 
-  /** Shows the recordings to who does not come in. */
-  async #lookOn() {
+  /** Shows the recordings to somebody who does not join. */
+  async #viewRecordings() {
     const code = this.#typedCode;
-    this.tell('');
+    this.showProblem('');
     try {
-      await this.#viewer.look(code);
+      await this.#viewer.open(code);
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);
-      this.#refused(problem, code, 'That code does not show the recordings.', this.#look);
+      this.#showRefusal(problem, code, 'That code does not show the recordings.', this.#viewButton);
     }
   }
 
-  /** @param {JoinOptions} options @param {string} [told] what to say when we are in */
-  async #enter(options, told = '') {
+  /** @param {JoinOptions} options @param {string} [notice] what to show after the join */
+  async #enter(options, notice = '') {
     this.#last = options;
-    this.tell('');
+    this.showProblem('');
     this.#button.disabled = true;
     this.#render();
-    let problem = told;
+    let problem = notice;
     try {
       await this.#client.join(options);
     } catch (error) {
@@ -208,27 +211,30 @@ export class JoinForm extends Emitter {
     this.#button.disabled = false;
     this.#render();
     if (this.#client.state === 'joined') {
-      this.emit('done', this.#language.said(problem));
+      this.emit('done', this.#language.translateMessage(problem));
     } else
-      this.#refused(problem, options.code ?? '', 'That is not the join code of this room.', this.#button);
+      this.#showRefusal(problem, options.code ?? '', 'That is not the join code of this room.', this.#button);
   }
 
-  /** @param {string} problem @param {string} code that was given @param {string} wrong what to say of it @param {HTMLButtonElement} asked */
-  #refused(problem, code, wrong, asked) {
+  /** @param {string} problem @param {string} code that was given @param {string} wrong what to show if the code is wrong @param {HTMLButtonElement} button that was pressed */
+  #showRefusal(problem, code, wrong, button) {
     if (!REFUSED.test(problem)) {
-      const [, plain] = PLAIN.find(([pattern]) => pattern.test(problem)) ?? [];
-      this.tell(this.#language.said(plain ?? problem));
-      asked.focus();
+      const [, explanation] = EXPLANATIONS.find(([pattern]) => pattern.test(problem)) ?? [];
+      this.showProblem(this.#language.translateMessage(explanation ?? problem));
+      button.focus();
       return;
     }
     this.#codeField.hidden = false;
     const { t } = this.#language;
-    this.tell(code ? t(wrong) : t('This room has a code. Ask whoever runs the server for it.'), this.#code);
+    this.showProblem(
+      code ? t(wrong) : t('This room has a code. Ask whoever runs the server for it.'),
+      this.#code,
+    );
   }
 }
 
-/** What the server says of itself; null where it does not answer. */
-const health = () =>
+/** Returns the server's health, null if it doesn't answer. */
+const readHealth = () =>
   fetch('/healthz')
     .then((answer) => answer.text())
     .then((text) => /** @type {{ok: boolean, code: boolean}} */ (parse(text)))

@@ -1,37 +1,37 @@
-/** Player: one recording that the server keeps: its film, the verdict on it, and what can be done with it. */
+/** Player: one published recording: its video, the report of `verify`, and download and deletion. */
 
-import { clockTime, fileSize, find, length, say } from '../page.js';
+import { clockTime, fileSize, find, length, setText } from '../page.js';
 
-/** How long an address of a film is good for, in ms, less a moment. */
-const GOOD_FOR = 3_550_000;
-/** A double-click on Delete is no answer to the question that it asks, in ms. */
-const CONSIDERED = 600;
+/** How long a recording's address is valid, in ms, less a moment. */
+const VALID_FOR = 3_550_000;
+/** The second click of a double-click on Delete does not confirm the deletion, in ms. */
+const CONFIRM_AFTER = 600;
 
 /** @typedef {import('../../library/library.js').Library} Library */
 
 export class Player {
-  /** What is shown. @type {LibraryItem | null} */
+  /** The recording that is shown. @type {LibraryItem | null} */
   #item = null;
-  /** Ends what was asked for it. */
+  /** Ends the requests for it. */
   #open = new AbortController();
-  /** When the film's address was given out, and when the question was asked whether to delete it; page times. */
+  /** When the address was issued, and when the question whether to delete was shown; page times. */
   #addressedAt = 0;
   #askedAt = 0;
-  #judging = false;
+  #verifying = false;
   #library;
   #language;
   #dialog;
   #title;
-  #film;
+  #video;
   #facts;
-  #word;
+  #result;
   #findings;
   #finding;
   #report;
   #problem;
   #calls;
-  #sure;
-  #judge;
+  #question;
+  #verify;
   #download;
   #delete;
   #keep;
@@ -42,30 +42,30 @@ export class Player {
     this.#language = language;
     this.#dialog = find(document, 'player', HTMLDialogElement);
     this.#title = find(document, 'player-title', HTMLElement);
-    this.#film = find(document, 'player-film', HTMLVideoElement);
+    this.#video = find(document, 'player-video', HTMLVideoElement);
     this.#facts = find(document, 'player-facts', HTMLElement);
-    this.#word = find(document, 'verdict-word', HTMLElement);
-    this.#findings = find(document, 'verdict-findings', HTMLElement);
+    this.#result = find(document, 'report-result', HTMLElement);
+    this.#findings = find(document, 'report-findings', HTMLElement);
     this.#finding = find(document, 'finding', HTMLTemplateElement);
-    this.#report = find(document, 'verdict-report', HTMLAnchorElement);
+    this.#report = find(document, 'report-link', HTMLAnchorElement);
     this.#problem = find(document, 'player-problem', HTMLElement);
     this.#calls = find(document, 'player-calls', HTMLElement);
-    this.#sure = find(document, 'player-sure', HTMLElement);
-    this.#judge = find(document, 'player-judge', HTMLButtonElement);
+    this.#question = find(document, 'player-sure', HTMLElement);
+    this.#verify = find(document, 'player-verify', HTMLButtonElement);
     this.#download = find(document, 'player-download', HTMLButtonElement);
     this.#delete = find(document, 'player-delete', HTMLButtonElement);
     this.#keep = find(document, 'player-keep', HTMLButtonElement);
     const really = find(document, 'player-really', HTMLButtonElement);
     find(document, 'player-close', HTMLButtonElement).addEventListener('click', () => this.close());
-    this.#dialog.addEventListener('close', () => this.#rest());
-    this.#judge.addEventListener('click', () => this.#try((item) => this.#ask(item)));
-    this.#download.addEventListener('click', () => this.#try(({ id }) => this.#library.download(id)));
-    this.#delete.addEventListener('click', () => this.#askWhetherSure(true));
-    this.#keep.addEventListener('click', () => this.#askWhetherSure(false));
+    this.#dialog.addEventListener('close', () => this.#reset());
+    this.#verify.addEventListener('click', () => this.#run((item) => this.#verifyItem(item)));
+    this.#download.addEventListener('click', () => this.#run(({ id }) => this.#library.download(id)));
+    this.#delete.addEventListener('click', () => this.#showQuestion(true));
+    this.#keep.addEventListener('click', () => this.#showQuestion(false));
     really.addEventListener('click', () => {
-      if (performance.now() - this.#askedAt > CONSIDERED) this.#try((item) => this.#remove(item));
+      if (performance.now() - this.#askedAt > CONFIRM_AFTER) this.#run((item) => this.#deleteItem(item));
     });
-    this.#film.addEventListener('error', () => this.#onBroken());
+    this.#video.addEventListener('error', () => this.#onVideoError());
   }
 
   /** @param {LibraryItem} item @param {boolean} mayDelete */
@@ -73,25 +73,25 @@ export class Player {
     this.#item = item;
     this.#open = new AbortController();
     const { t } = this.#language;
-    const kept = item.state === 'published';
-    say(this.#title, item.name);
+    const published = item.state === 'published';
+    setText(this.#title, item.name);
     const parts = [t('by {name}', { name: item.participant })];
     if (item.duration !== null) parts.push(length(item.duration, t));
     if (item.size !== null) parts.push(fileSize(item.size));
-    say(this.#facts, parts.join(' · '));
-    say(this.#problem, item.reason ? this.#language.said(item.reason) : '');
-    this.#film.hidden = !kept;
-    this.#film.toggleAttribute('data-sound', item.height === null);
-    this.#download.hidden = !kept;
+    setText(this.#facts, parts.join(' · '));
+    setText(this.#problem, item.reason ? this.#language.translateMessage(item.reason) : '');
+    this.#video.hidden = !published;
+    this.#video.toggleAttribute('data-audio', item.height === null);
+    this.#download.hidden = !published;
     this.#delete.hidden = !mayDelete;
-    this.#forgetVerdict();
-    this.#judge.hidden = !kept;
-    this.#askWhetherSure(false);
+    this.#clearReport();
+    this.#verify.hidden = !published;
+    this.#showQuestion(false);
     this.#dialog.showModal();
-    if (!kept) return;
-    this.#try(async () => {
-      await this.#load(item, 0);
-      if (item.result) await this.#ask(item);
+    if (!published) return;
+    this.#run(async () => {
+      await this.#loadVideo(item, 0);
+      if (item.result) await this.#verifyItem(item);
     });
   }
 
@@ -99,117 +99,117 @@ export class Player {
     this.#dialog.close();
   }
 
-  /** Follows what the others do: closes where what is shown was deleted, shows a verdict that they asked for. @param {LibraryItem[]} items */
+  /** Follows the list: closes if the shown recording was deleted, shows the report if somebody else asked for it. @param {LibraryItem[]} items */
   render(items) {
     const shown = this.#item;
     if (!shown) return;
     const item = items.find(({ id }) => id === shown.id);
     if (!item) this.close();
-    else if (item.result && !this.#judging && !this.#word.dataset['verdict'])
-      this.#try(() => this.#ask(shown));
+    else if (item.result && !this.#verifying && !this.#result.dataset['result'])
+      this.#run(() => this.#verifyItem(shown));
   }
 
-  #rest() {
+  #reset() {
     this.#item = null;
     this.#open.abort();
-    this.#film.removeAttribute('src');
-    this.#film.load();
+    this.#video.removeAttribute('src');
+    this.#video.load();
   }
 
   /** @param {LibraryItem} item @param {number} at seconds */
-  async #load(item, at) {
+  async #loadVideo(item, at) {
     const { url } = await this.#library.address(item.id);
     if (this.#item !== item) return;
     this.#addressedAt = performance.now();
-    this.#film.src = url;
-    if (at > 0) this.#film.currentTime = at;
+    this.#video.src = url;
+    if (at > 0) this.#video.currentTime = at;
   }
 
-  /** An address is good for a while: who comes back later gets another, and goes on where they were. */
-  #onBroken() {
-    if (!this.#item || !this.#film.getAttribute('src')) return;
-    const { currentTime } = this.#film;
-    if (performance.now() - this.#addressedAt > GOOD_FOR) this.#try((item) => this.#load(item, currentTime));
+  /** An address that has expired is replaced, and playback continues at the same place. */
+  #onVideoError() {
+    if (!this.#item || !this.#video.getAttribute('src')) return;
+    const { currentTime } = this.#video;
+    if (performance.now() - this.#addressedAt > VALID_FOR) this.#run((item) => this.#loadVideo(item, currentTime));
     else
-      say(
+      setText(
         this.#problem,
         this.#language.t("This can't be played here; the verdict says what is wrong with it."),
       );
   }
 
-  #forgetVerdict() {
-    say(this.#word, '');
-    this.#word.dataset['verdict'] = '';
+  #clearReport() {
+    setText(this.#result, '');
+    this.#result.dataset['result'] = '';
     this.#findings.replaceChildren();
     this.#report.hidden = true;
-    this.#judge.ariaDisabled = 'false';
-    this.#judge.hidden = false;
+    this.#verify.ariaDisabled = 'false';
+    this.#verify.hidden = false;
   }
 
-  /** Asks for the verdict, and shows it. @param {LibraryItem} item */
-  async #ask(item) {
-    if (this.#judging) return;
+  /** Asks for the report, and shows it. @param {LibraryItem} item */
+  async #verifyItem(item) {
+    if (this.#verifying) return;
     const { signal } = this.#open;
-    this.#judging = true;
-    this.#judge.ariaDisabled = 'true';
-    say(this.#word, this.#language.t('Reading every picture and sound of it.'));
+    this.#verifying = true;
+    this.#verify.ariaDisabled = 'true';
+    setText(this.#result, this.#language.t('Reading every picture and sound of it.'));
     try {
       const report = await this.#library.verify(item.id, signal);
       const { report: address } = await this.#library.address(item.id);
-      if (!signal.aborted) this.#show(report, address);
+      if (!signal.aborted) this.#showReport(report, address);
     } catch (error) {
       if (signal.aborted) return;
-      this.#forgetVerdict();
+      this.#clearReport();
       throw error;
     } finally {
-      this.#judging = false;
+      this.#verifying = false;
     }
   }
 
-  /** @param {VerdictReport} report @param {string | null} address of the whole report */
-  #show({ ok, checks, findings }, address) {
+  /** @param {ReportSummary} report @param {string | null} address of the whole report */
+  #showReport({ ok, checks, findings }, address) {
     const { t } = this.#language;
     const failed = new Set(findings.filter((finding) => !finding.ok).map(({ check }) => check)).size;
-    this.#word.dataset['verdict'] = ok ? 'passed' : 'failed';
-    say(
-      this.#word,
+    this.#result.dataset['result'] = ok ? 'passed' : 'failed';
+    setText(
+      this.#result,
       ok
         ? t('✓ Passed: {count} checks', { count: checks })
         : t('✗ Failed: {failed} of {count} checks', { failed, count: checks }),
     );
-    this.#findings.replaceChildren(...findings.map((finding) => this.#line(finding)));
+    this.#findings.replaceChildren(...findings.map((finding) => this.#makeFinding(finding)));
     this.#report.hidden = address === null;
     this.#report.href = address ?? '';
-    // There is nothing more to ask: whoever asked goes on from the report.
-    const asked = this.#judge.ownerDocument.activeElement === this.#judge;
-    this.#judge.hidden = true;
-    if (asked) this.#report.focus();
+    // The button disappears; the keyboard focus moves on to the report.
+    const focused = this.#verify.ownerDocument.activeElement === this.#verify;
+    this.#verify.hidden = true;
+    if (focused) this.#report.focus();
   }
 
-  /** @param {VerdictFinding} finding */
-  #line({ ok, message, at }) {
+  /** @param {ReportFinding} finding */
+  #makeFinding({ ok, message, at }) {
     const copy = /** @type {DocumentFragment} */ (this.#finding.content.cloneNode(true));
     const line = /** @type {HTMLLIElement} */ (copy.firstElementChild);
     const jump = /** @type {HTMLButtonElement} */ (line.querySelector('button'));
     line.dataset['ok'] = String(ok);
-    say(/** @type {HTMLElement} */ (line.querySelector('.finding-words')), `${ok ? '!' : '✗'} ${message}`);
+    setText(/** @type {HTMLElement} */ (line.querySelector('.finding-words')), `${ok ? '!' : '✗'} ${message}`);
     jump.hidden = at === null;
     if (at) {
       const [start] = at;
-      say(jump, `▶ ${clockTime(start)}`);
+      setText(jump, `▶ ${clockTime(start)}`);
       jump.setAttribute('aria-label', this.#language.t('Play from {time}', { time: clockTime(start) }));
       jump.addEventListener('click', () => {
-        this.#film.currentTime = start;
-        this.#film.play().catch(() => undefined);
+        this.#video.currentTime = start;
+        this.#video.play().catch(() => undefined);
       });
     }
     return line;
   }
 
   /** @param {boolean} on */
-  #askWhetherSure(on) {
-    const before = this.#sure.hidden;
-    this.#sure.hidden = !on;
+  #showQuestion(on) {
+    const before = this.#question.hidden;
+    this.#question.hidden = !on;
     this.#calls.hidden = on;
     this.#askedAt = performance.now();
     if (on) this.#keep.focus();
@@ -217,18 +217,18 @@ export class Player {
   }
 
   /** @param {LibraryItem} item */
-  async #remove(item) {
+  async #deleteItem(item) {
     await this.#library.remove(item.id);
     if (this.#item === item) this.close();
   }
 
-  /** Does something with what is shown, and says what went wrong. @param {(item: LibraryItem) => Promise<void>} call */
-  #try(call) {
+  /** Makes a call for the shown recording, and shows its error. @param {(item: LibraryItem) => Promise<void>} call */
+  #run(call) {
     const item = this.#item;
     if (!item) return;
-    say(this.#problem, '');
+    setText(this.#problem, '');
     call(item).catch((/** @type {unknown} */ error) => {
-      if (this.#item === item) say(this.#problem, this.#language.error(error));
+      if (this.#item === item) setText(this.#problem, this.#language.describeError(error));
     });
   }
 }

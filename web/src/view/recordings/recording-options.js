@@ -1,4 +1,4 @@
-/** RecordingOptions: what people chose to record, in the words of the start call. */
+/** RecordingOptions: what people chose to record, as the options of startMediaRecording. */
 
 import { Emitter } from '../../shared/events.js';
 import { find } from '../page.js';
@@ -6,7 +6,7 @@ import { find } from '../page.js';
 const CODECS = /** @type {const} */ (['vp9', 'vp8', 'av1']);
 
 /**
- * Emits `submit` when Enter asks for a start.
+ * Emits `submit` when somebody presses Enter.
  *
  * @extends {Emitter<{submit: void}>}
  */
@@ -33,13 +33,13 @@ export class RecordingOptions extends Emitter {
     this.#codec = find(document, 'codec', HTMLSelectElement);
     this.#names = find(document, 'names', HTMLInputElement);
     this.#name = find(document, 'record-name', HTMLInputElement);
-    this.#type.addEventListener('change', () => this.#fit());
+    this.#type.addEventListener('change', () => this.#updateEnabled());
     find(document, 'recording-options', HTMLFormElement).addEventListener('submit', (event) => {
       event.preventDefault();
       this.emit('submit');
     });
-    // A browser that goes back to the page fills in what was chosen before.
-    this.#fit();
+    // A browser that returns to the page restores what was chosen before.
+    this.#updateEnabled();
   }
 
   /** Whether the options can be changed now. @param {boolean} on */
@@ -63,9 +63,9 @@ export class RecordingOptions extends Emitter {
     };
   }
 
-  /** Sound has no picture. */
-  #fit() {
-    const ofPictures = [this.#quality, this.#frameRate, this.#layout, this.#codec, this.#names];
-    for (const input of ofPictures) input.disabled = this.#type.value === 'audio';
+  /** Disables the video options of an audio recording. */
+  #updateEnabled() {
+    const videoOptions = [this.#quality, this.#frameRate, this.#layout, this.#codec, this.#names];
+    for (const input of videoOptions) input.disabled = this.#type.value === 'audio';
   }
 }

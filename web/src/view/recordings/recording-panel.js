@@ -1,21 +1,21 @@
-/** RecordingPanel: the four calls, each where it makes sense, and how the recording is doing. */
+/** RecordingPanel: the four recording calls, each when it makes sense, and the health of the recording. */
 
 import { Emitter } from '../../shared/events.js';
 import { RecordingOptions } from './recording-options.js';
-import { clockTime, fileSize, find, length, say } from '../page.js';
+import { clockTime, fileSize, find, length, setText } from '../page.js';
 
-/** How often the time and size are looked at while recording, in ms. */
-const LOOK_EVERY = 250;
-/** What is worth a second look: pictures a second, of those wanted; bytes that wait for the server. */
-const FEW_PICTURES = 0.95;
+/** How often time, size and health are updated while recording, in ms. */
+const UPDATE_EVERY = 250;
+/** What is marked as bad: a frame rate below this share of the requested one; more bytes than this in the backlog. */
+const LOW_FRAME_RATE = 0.95;
 const LARGE_BACKLOG = 1_000_000;
 
-/** @typedef {import('../../client/client.js').Client['recording']} Take */
-/** @typedef {'idle' | 'recording' | 'paused' | 'broken' | 'stopped' | 'downloaded'} TakeState */
-/** @typedef {'starting' | 'stopping' | 'downloading' | 'cleaning'} Busy a call under way */
+/** @typedef {import('../../client/client.js').Client['recording']} Recording */
+/** @typedef {'idle' | 'recording' | 'paused' | 'broken' | 'stopped' | 'downloaded'} PanelState */
+/** @typedef {'starting' | 'stopping' | 'downloading' | 'cleaning'} Busy a call in progress */
 /** @typedef {'start' | 'stop' | 'download' | 'clean'} Call */
 
-/** Which calls make sense when, the one that people most likely want first. @type {Record<TakeState, Call[]>} */
+/** Which calls make sense in each state, the most likely one first. @type {Record<PanelState, Call[]>} */
 const CALLS = {
   idle: ['start'],
   recording: ['stop'],
@@ -25,30 +25,30 @@ const CALLS = {
   downloaded: ['start', 'download', 'clean'],
 };
 
-/** @type {Record<Exclude<TakeState, 'recording'> | Busy, string>} */
+/** @type {Record<Exclude<PanelState, 'recording'> | Busy, string>} */
 const STATUS = {
   idle: 'You are not recording.',
   starting: 'Waiting for picture and sound.',
   paused: 'Paused.',
   stopping: 'Finishing the file.',
   broken: 'There is no finished file.',
-  stopped: 'Download it; Clean discards it.',
+  stopped: 'Download it, or discard it.',
   downloading: 'Downloading.',
-  downloaded: 'Downloaded. Clean when done.',
-  cleaning: 'Cleaning.',
+  downloaded: 'Downloaded. Discard it when done.',
+  cleaning: 'Discarding.',
 };
 
-/** How one stands that the server keeps: it broke, or it was stopped. */
+/** The status of a published recording: it broke, or it was stopped. */
 const CUT_OFF = 'It ended early; what there is of it is in the list of this room.';
 const LISTED = 'It stays in the list of this room; Download takes a copy home.';
 
 /**
- * Emits `state` when the state or the elapsed time is another one.
+ * Emits `state` when the state or the elapsed time has changed.
  *
  * @extends {Emitter<{state: void}>}
  */
 export class RecordingPanel extends Emitter {
-  /** @type {TakeState | Busy} */
+  /** @type {PanelState | Busy} */
   state = 'idle';
   elapsed = clockTime(0);
   /** @type {Busy | null} */
@@ -57,7 +57,7 @@ export class RecordingPanel extends Emitter {
   #timer;
   #client;
   #options;
-  #tape;
+  #box;
   #elapsed;
   #received;
   #fileName;
@@ -66,7 +66,7 @@ export class RecordingPanel extends Emitter {
   #problem;
   #health;
   #alarms;
-  /** @type {Take} */
+  /** The recording whose alarms are shown. @type {Recording} */
   #alarmsOf = null;
   #buttons;
   #language;
@@ -81,7 +81,7 @@ export class RecordingPanel extends Emitter {
     this.#client = client;
     this.#language = language;
     this.#options = new RecordingOptions(document);
-    this.#tape = find(document, 'tape', HTMLElement);
+    this.#box = find(document, 'recorder-state', HTMLElement);
     this.#elapsed = find(document, 'elapsed', HTMLElement);
     this.#received = find(document, 'received', HTMLElement);
     this.#fileName = find(document, 'file-name', HTMLElement);
@@ -90,8 +90,8 @@ export class RecordingPanel extends Emitter {
     this.#problem = find(document, 'recording-problem', HTMLElement);
     this.#health = {
       all: find(document, 'health', HTMLElement),
-      pictures: find(document, 'health-pictures', HTMLElement),
-      data: find(document, 'health-data', HTMLElement),
+      frameRate: find(document, 'health-frame-rate', HTMLElement),
+      bitrate: find(document, 'health-bitrate', HTMLElement),
       backlog: find(document, 'health-backlog', HTMLElement),
     };
     this.#alarms = find(document, 'alarms', HTMLElement);
@@ -101,139 +101,139 @@ export class RecordingPanel extends Emitter {
       download: find(document, 'download', HTMLButtonElement),
       clean: find(document, 'clean', HTMLButtonElement),
     };
-    this.#on('start', 'starting', () => client.startMediaRecording(this.#options.chosen));
-    this.#on('stop', 'stopping', () => client.stopMediaRecording());
-    this.#on('download', 'downloading', () => client.downloadMediaRecording());
-    this.#on('clean', 'cleaning', () => client.cleanMediaRecording());
+    this.#onClick('start', 'starting', () => client.startMediaRecording(this.#options.chosen));
+    this.#onClick('stop', 'stopping', () => client.stopMediaRecording());
+    this.#onClick('download', 'downloading', () => client.downloadMediaRecording());
+    this.#onClick('clean', 'cleaning', () => client.cleanMediaRecording());
     this.#options.listen('submit', () => this.#buttons.start.click());
-    client.listen('recording-failed', ({ error }) => say(this.#problem, language.error(error)));
+    client.listen('recording-failed', ({ error }) => setText(this.#problem, language.describeError(error)));
   }
 
   /** Shows how the client's recording is doing. */
   render() {
-    const { recording: take } = this.#client;
-    const calls = this.#calls();
-    const [next] = CALLS[stateOf(take)];
-    this.state = this.#busy ?? stateOf(take);
+    const { recording } = this.#client;
+    const calls = this.#possibleCalls();
+    const [next] = CALLS[stateOf(recording)];
+    this.state = this.#busy ?? stateOf(recording);
     for (const [call, button] of Object.entries(this.#buttons)) {
       button.disabled = !calls.some((one) => one === call);
       button.classList.toggle('strong', call === next && !button.disabled);
     }
     this.#options.allow(calls.includes('start'));
-    this.#tape.dataset['state'] = this.state;
+    this.#box.dataset['state'] = this.state;
     const { t } = this.#language;
-    say(this.#status, this.state === 'recording' ? this.#progress(take) : t(this.#word()));
-    this.#renderAlarms(take);
-    const finished = take?.state === 'stopped' ? take.finished : null;
-    this.#tape.classList.toggle('has-file', finished !== null);
-    say(this.#fileName, this.#listed()?.name ?? finished?.name ?? '');
-    say(this.#fileFacts, finished ? `${length(finished.duration, t)}, ${fileSize(finished.size)}` : '');
+    setText(this.#status, this.state === 'recording' ? this.#progressText(recording) : t(this.#statusText()));
+    this.#renderAlarms(recording);
+    const finished = recording?.state === 'stopped' ? recording.finished : null;
+    this.#box.classList.toggle('has-file', finished !== null);
+    setText(this.#fileName, this.#publishedItem()?.name ?? finished?.name ?? '');
+    setText(this.#fileFacts, finished ? `${length(finished.duration, t)}, ${fileSize(finished.size)}` : '');
     clearInterval(this.#timer);
-    if (this.state === 'recording') this.#timer = setInterval(() => this.#tick(), LOOK_EVERY);
-    this.#tick();
+    if (this.state === 'recording') this.#timer = setInterval(() => this.#updateNumbers(), UPDATE_EVERY);
+    this.#updateNumbers();
   }
 
   /**
-   * Makes a call; shows that it is under way, and afterwards what went wrong.
+   * Makes a call; shows that it is in progress, and afterwards its error.
    *
    * @param {Busy} busy
    * @param {() => Promise<unknown>} call
    */
   async run(busy, call) {
-    say(this.#problem, '');
+    setText(this.#problem, '');
     this.#busy = busy;
     this.render();
     try {
       await call();
     } catch (error) {
-      say(this.#problem, this.#language.error(error));
+      setText(this.#problem, this.#language.describeError(error));
     }
     this.#busy = null;
     this.render();
-    // A button that was just pressed can't be pressed again: whoever uses the keyboard goes on from the next one.
-    const { activeElement } = this.#tape.ownerDocument;
-    const [next] = this.#calls();
+    // The button that was just pressed is disabled now; the keyboard focus moves on to the next one.
+    const { activeElement } = this.#box.ownerDocument;
+    const [next] = this.#possibleCalls();
     if (next && (!activeElement || activeElement.matches('body, button:disabled')))
       this.#buttons[next].focus();
   }
 
   /** @param {Call} name @param {Busy} busy @param {() => Promise<unknown>} call */
-  #on(name, busy, call) {
+  #onClick(name, busy, call) {
     this.#buttons[name].addEventListener('click', () => void this.run(busy, call));
   }
 
   /** @returns {Call[]} */
-  #calls() {
+  #possibleCalls() {
     if (this.#busy) return [];
-    const { recording: take, state } = this.#client;
-    return CALLS[stateOf(take)].filter((call) => call !== 'start' || state === 'joined');
+    const { recording, state } = this.#client;
+    return CALLS[stateOf(recording)].filter((call) => call !== 'start' || state === 'joined');
   }
 
-  #tick() {
-    const { recording: take } = this.#client;
-    const running = take?.running || this.state === 'stopping';
-    this.elapsed = clockTime(take && running ? take.elapsed / 1000 : 0);
-    say(this.#elapsed, this.elapsed);
-    say(this.#received, take && running ? fileSize(take.spool.acknowledged) : '');
-    this.#renderHealth(take);
+  #updateNumbers() {
+    const { recording } = this.#client;
+    const running = recording?.running || this.state === 'stopping';
+    this.elapsed = clockTime(recording && running ? recording.elapsed / 1000 : 0);
+    setText(this.#elapsed, this.elapsed);
+    setText(this.#received, recording && running ? fileSize(recording.spool.acknowledged) : '');
+    this.#renderHealth(recording);
     this.emit('state');
   }
 
-  /** How many pictures are mixed, how much reaches the server, how much waits for it. @param {Take} take */
-  #renderHealth(take) {
-    this.#health.all.hidden = this.state !== 'recording' || !take;
-    if (this.state !== 'recording' || !take) return;
+  /** Shows the mixer's frame rate, the bitrate that reaches the server, and the backlog. @param {Recording} recording */
+  #renderHealth(recording) {
+    this.#health.all.hidden = this.state !== 'recording' || !recording;
+    if (this.state !== 'recording' || !recording) return;
     const { t } = this.#language;
-    const { health, plan, spool } = take;
+    const { health, plan, spool } = recording;
     const { frameRate, bitsPerSecond } = health;
     const backlog = spool.bytes - spool.acknowledged;
-    const sound = plan.type === 'audio';
-    const { pictures, data } = this.#health;
-    say(
-      pictures,
-      sound ? t('none') : frameRate === null ? '–' : t('{rate}/s', { rate: frameRate.toFixed(1) }),
+    const audioOnly = plan.type === 'audio';
+    const { frameRate: rateField, bitrate: bitrateField } = this.#health;
+    setText(
+      rateField,
+      audioOnly ? t('none') : frameRate === null ? '–' : t('{rate}/s', { rate: frameRate.toFixed(1) }),
     );
-    pictures.toggleAttribute(
+    rateField.toggleAttribute(
       'data-bad',
-      !sound && frameRate !== null && frameRate < FEW_PICTURES * plan.frameRate,
+      !audioOnly && frameRate !== null && frameRate < LOW_FRAME_RATE * plan.frameRate,
     );
-    say(data, bitsPerSecond === null ? '–' : bitRate(bitsPerSecond));
-    say(this.#health.backlog, fileSize(backlog));
+    setText(bitrateField, bitsPerSecond === null ? '–' : bitRate(bitsPerSecond));
+    setText(this.#health.backlog, fileSize(backlog));
     this.#health.backlog.toggleAttribute('data-bad', backlog > LARGE_BACKLOG);
   }
 
-  /** Every alarm of this recording, and when it was raised. @param {Take} take */
-  #renderAlarms(take) {
-    const alarms = take && take.state !== 'cleaned' ? take.alarms : [];
+  /** Shows every alarm of this recording, and when it was raised. @param {Recording} recording */
+  #renderAlarms(recording) {
+    const alarms = recording && recording.state !== 'cleaned' ? recording.alarms : [];
     const { children } = this.#alarms;
-    if (this.#alarmsOf !== take || children.length > alarms.length) this.#alarms.replaceChildren();
-    this.#alarmsOf = take;
+    if (this.#alarmsOf !== recording || children.length > alarms.length) this.#alarms.replaceChildren();
+    this.#alarmsOf = recording;
     for (const { elapsed, message } of alarms.slice(children.length)) {
       const line = this.#alarms.ownerDocument.createElement('p');
-      say(line, `${clockTime(elapsed / 1000)} ${this.#language.said(message)}`);
+      setText(line, `${clockTime(elapsed / 1000)} ${this.#language.translateMessage(message)}`);
       this.#alarms.append(line);
     }
   }
 
-  /** How things stand. */
-  #word() {
+  /** Returns the status in words. */
+  #statusText() {
     const { state } = this;
     if (state === 'recording') return '';
-    if (!this.#listed()) return STATUS[state];
+    if (!this.#publishedItem()) return STATUS[state];
     return state === 'stopped' ? LISTED : state === 'broken' ? CUT_OFF : STATUS[state];
   }
 
-  /** What the server keeps of this recording, if it does. */
-  #listed() {
-    const { recording: take, room } = this.#client;
-    return room?.recordings?.find(({ id, state }) => id === take?.id && state === 'published') ?? null;
+  /** Returns this recording's entry in the list of the room, null if it isn't published. */
+  #publishedItem() {
+    const { recording, room } = this.#client;
+    return room?.recordings?.find(({ id, state }) => id === recording?.id && state === 'published') ?? null;
   }
 
-  /** What is being recorded. @param {Take} take */
-  #progress(take) {
-    if (!take) return '';
+  /** Returns what is being recorded, in words. @param {Recording} recording */
+  #progressText(recording) {
+    if (!recording) return '';
     const { t } = this.#language;
-    const { recorder, type, config, frameRate } = take.plan;
+    const { recorder, type, config, frameRate } = recording.plan;
     const whom = recorder === 'all' ? t('Everybody') : t('Only you');
     return type === 'audio'
       ? t('{whom}, sound only.', { whom })
@@ -245,14 +245,14 @@ export class RecordingPanel extends Emitter {
   }
 }
 
-/** 1234567 -> 1.2 Mbps. @param {number} bits a second */
+/** 1234567 -> 1.2 Mbps. @param {number} bits per second */
 const bitRate = (bits) =>
   bits < 1e6 ? `${Math.round(bits / 1000)} kbps` : `${(bits / 1e6).toFixed(1)} Mbps`;
 
-/** @param {Take} take @returns {TakeState} */
-function stateOf(take) {
-  if (!take || take.state === 'cleaned') return 'idle';
-  if (take.state === 'recording' || take.state === 'paused') return take.state;
-  if (!take.finished) return 'broken';
-  return take.downloaded ? 'downloaded' : 'stopped';
+/** @param {Recording} recording @returns {PanelState} */
+function stateOf(recording) {
+  if (!recording || recording.state === 'cleaned') return 'idle';
+  if (recording.state === 'recording' || recording.state === 'paused') return recording.state;
+  if (!recording.finished) return 'broken';
+  return recording.downloaded ? 'downloaded' : 'stopped';
 }

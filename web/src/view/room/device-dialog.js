@@ -1,7 +1,7 @@
-/** DeviceDialog: another camera, microphone or loudspeaker, while in the room. */
+/** DeviceDialog: chooses another camera, microphone or speaker output while in the room. */
 
 import { DeviceChoice } from '../device-choice.js';
-import { find, say } from '../page.js';
+import { find, setText } from '../page.js';
 
 /** @typedef {import('../../client/client.js').Client} Client */
 
@@ -12,26 +12,26 @@ export class DeviceDialog {
   #note;
   #problem;
   #choice;
-  #playAt;
+  #setSpeaker;
   #speaker = 'default';
 
   /**
    * @param {Document} document
    * @param {Client} client
    * @param {import('../language/language.js').Language} language
-   * @param {(speaker: string) => Promise<void>} playAt
+   * @param {(speaker: string) => Promise<void>} setSpeaker plays everybody through that device
    */
-  constructor(document, client, language, playAt) {
+  constructor(document, client, language, setSpeaker) {
     this.#client = client;
     this.#language = language;
-    this.#playAt = playAt;
+    this.#setSpeaker = setSpeaker;
     this.#dialog = find(document, 'device-dialog', HTMLDialogElement);
     this.#note = find(document, 'device-note', HTMLElement);
     this.#problem = find(document, 'device-problem', HTMLElement);
     this.#choice = new DeviceChoice(document, 'room', ['camera', 'microphone', 'speaker'], language);
     find(document, 'devices', HTMLButtonElement).addEventListener('click', () => void this.#open());
     find(document, 'device-close', HTMLButtonElement).addEventListener('click', () => this.#dialog.close());
-    this.#choice.listen('chosen', ({ device, deviceId }) => void this.#use(device, deviceId));
+    this.#choice.listen('chosen', ({ device, deviceId }) => void this.#useDevice(device, deviceId));
   }
 
   close() {
@@ -42,8 +42,8 @@ export class DeviceDialog {
     const { media, screen } = this.#client;
     const real = media?.kind === 'camera';
     const { t } = this.#language;
-    say(this.#problem, '');
-    say(
+    setText(this.#problem, '');
+    setText(
       this.#note,
       real
         ? screen
@@ -55,11 +55,11 @@ export class DeviceDialog {
     this.#choice.allow('microphone', real);
     this.#dialog.showModal();
     await this.#choice.list();
-    this.#show();
+    this.#showUsed();
   }
 
-  /** Marks what is in use. */
-  #show() {
+  /** Selects the devices that are in use. */
+  #showUsed() {
     for (const track of this.#client.media?.stream.getTracks() ?? []) {
       this.#choice.use(track.kind === 'video' ? 'camera' : 'microphone', track.getSettings().deviceId);
     }
@@ -67,16 +67,16 @@ export class DeviceDialog {
   }
 
   /** @param {string} device @param {string} deviceId */
-  async #use(device, deviceId) {
-    say(this.#problem, '');
+  async #useDevice(device, deviceId) {
+    setText(this.#problem, '');
     try {
       if (device === 'speaker') {
-        await this.#playAt(deviceId);
+        await this.#setSpeaker(deviceId);
         this.#speaker = deviceId;
       } else await this.#client.replaceDevice(device === 'camera' ? 'video' : 'audio', deviceId);
     } catch (error) {
-      say(this.#problem, this.#language.error(error));
-      this.#show();
+      setText(this.#problem, this.#language.describeError(error));
+      this.#showUsed();
     }
   }
 }

@@ -1,49 +1,50 @@
-/** Levels: how loud everybody is right now. */
+/** Levels: measures how loud everybody is. */
 
 import { Emitter } from '../../shared/events.js';
 
-/** How often we listen, in ms. */
-const LISTEN_EVERY = 100;
+/** How often loudness is measured, in ms. */
+const MEASURE_EVERY = 100;
 /** Samples at a time: 43 ms at 48 kHz. */
 const WINDOW = 2048;
 /** Quieter than this is silence, in dBFS. */
 const SILENCE = -60;
 
-/** @typedef {{track: MediaStreamTrack, source: MediaStreamAudioSourceNode, analyser: AnalyserNode}} Ear */
+/** @typedef {{track: MediaStreamTrack, source: MediaStreamAudioSourceNode, analyser: AnalyserNode}} Meter */
 
 /**
- * Emits `heard` with a Map from id to loudness, 0 to 1, ten times a second while there is anybody to listen to.
+ * Emits `measured` with a Map from id to loudness, 0 to 1, ten times per second while there is audio.
  *
- * @extends {Emitter<{heard: Map<string, number>}>}
+ * @extends {Emitter<{measured: Map<string, number>}>}
  */
 export class Levels extends Emitter {
   /** @type {AudioContext | null} */
   #context = null;
-  /** @type {Map<string, Ear>} */
-  #ears = new Map();
+  /** @type {Map<string, Meter>} */
+  #meters = new Map();
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #timer;
   #samples = new Float32Array(WINDOW);
 
-  /** Listens to these tracks from now on, and to no others. @param {Map<string, MediaStreamTrack>} tracks by id */
+  /** Measures these tracks from now on, and no others. @param {Map<string, MediaStreamTrack>} tracks by id */
   follow(tracks) {
-    for (const [id, ear] of this.#ears) {
-      if (tracks.get(id) === ear.track) continue;
-      ear.source.disconnect();
-      this.#ears.delete(id);
+    for (const [id, meter] of this.#meters) {
+      if (tracks.get(id) === meter.track) continue;
+      meter.source.disconnect();
+      this.#meters.delete(id);
     }
     if (tracks.size === 0) {
-      this.#rest();
+      this.#stop();
       return;
     }
     const context = (this.#context ??= new AudioContext());
-    for (const [id, track] of tracks) if (!this.#ears.has(id)) this.#ears.set(id, listen(context, track));
-    this.#timer ??= setInterval(() => this.#hear(), LISTEN_EVERY);
+    for (const [id, track] of tracks)
+      if (!this.#meters.has(id)) this.#meters.set(id, createMeter(context, track));
+    this.#timer ??= setInterval(() => this.#measure(), MEASURE_EVERY);
   }
 
-  #hear() {
-    const heard = new Map([...this.#ears].map(([id, { analyser }]) => [id, this.#loudness(analyser)]));
-    this.emit('heard', heard);
+  #measure() {
+    const loudness = new Map([...this.#meters].map(([id, { analyser }]) => [id, this.#loudness(analyser)]));
+    this.emit('measured', loudness);
   }
 
   /** @param {AnalyserNode} analyser */
@@ -54,7 +55,7 @@ export class Levels extends Emitter {
     return Math.min(1, Math.max(0, 1 - decibels / SILENCE));
   }
 
-  #rest() {
+  #stop() {
     clearInterval(this.#timer);
     this.#timer = undefined;
     void this.#context?.close();
@@ -62,8 +63,8 @@ export class Levels extends Emitter {
   }
 }
 
-/** @param {AudioContext} context @param {MediaStreamTrack} track @returns {Ear} */
-function listen(context, track) {
+/** @param {AudioContext} context @param {MediaStreamTrack} track @returns {Meter} */
+function createMeter(context, track) {
   const source = context.createMediaStreamSource(new MediaStream([track]));
   const analyser = new AnalyserNode(context, { fftSize: WINDOW });
   source.connect(analyser);

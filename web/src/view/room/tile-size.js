@@ -1,14 +1,14 @@
-/** How large the tiles are, on the screen and as they are asked from the senders. */
+/** Tile sizes: how large the tiles are on the screen, and the video sizes that are requested for them. */
 
 /** Pixels between tiles; `gap` in style.css. */
 const GAP = 12;
-/** What is asked from the senders goes in steps, so that a window being resized does not renegotiate all the way. */
+/** Requested heights go in steps, so that resizing a window does not renegotiate all the time. */
 const STEPS = [180, 360, 540, 720];
 const FRAME_RATE = 30;
 
 /**
- * Returns how many 16:9 tiles stand in a row, and their width, to fill an area best. Without a height the page
- * scrolls: up to two tiles stand below each other, more of them in pairs.
+ * Returns how many 16:9 tiles fit in a row, and their width, to fill an area best. Without a height the page scrolls: up
+ * to two tiles are placed below each other, more of them in pairs.
  *
  * @param {number} count
  * @param {number} width CSS pixels
@@ -27,9 +27,9 @@ export function arrange(count, width, height) {
   return best;
 }
 
-/** Returns the picture that a tile needs, 1280x720 at most. @param {number} width CSS pixels @param {number} ratio device pixels per CSS pixel */
-export function pictureSize(width, ratio) {
-  const wanted = (width * ratio * 9) / 16;
-  const height = STEPS.find((step) => step >= wanted) ?? 720;
+/** Returns the video size that a tile needs, at most 1280x720. @param {number} width CSS pixels @param {number} ratio device pixels per CSS pixel */
+export function videoSize(width, ratio) {
+  const needed = (width * ratio * 9) / 16;
+  const height = STEPS.find((step) => step >= needed) ?? 720;
   return { width: (height * 16) / 9, height, frameRate: FRAME_RATE };
 }

@@ -1,21 +1,21 @@
-/** Tiles: one for each person in the room, kept as long as they are in it. */
+/** Tiles: one for each participant, as long as they are in the room. */
 
 import { Emitter } from '../../shared/events.js';
 import { arrange } from './tile-size.js';
-import { say } from '../page.js';
+import { setText } from '../page.js';
 
 /**
- * @typedef {object} Person
+ * @typedef {object} TileContent
  * @property {string} id
  * @property {string} name
  * @property {boolean} self
  * @property {boolean} audio whether the microphone is on
  * @property {boolean} video whether the camera is on
- * @property {MediaStreamTrack[]} tracks what to play; one's own sound is left out
- * @property {MediaStreamTrack | null} sound what their loudness is told by
+ * @property {MediaStreamTrack[]} tracks what to play; our own audio is left out
+ * @property {MediaStreamTrack | null} audioTrack whose loudness is shown
  */
 
-/** Somebody's picture, or a card with the initial where there is none. */
+/** Somebody's video, or their initial while there is none. */
 class Tile {
   #stream = new MediaStream();
   #video;
@@ -24,8 +24,8 @@ class Tile {
   #muted;
   #level;
   #t;
-  /** @type {Person | null} */
-  #person = null;
+  /** @type {TileContent | null} */
+  #content = null;
 
   /** @param {HTMLTemplateElement} template @param {import('../language/language.js').Translate} t */
   constructor(template, t) {
@@ -38,36 +38,36 @@ class Tile {
     this.#muted = /** @type {SVGElement} */ (this.element.querySelector('.icon'));
     this.#level = /** @type {HTMLElement} */ (this.element.querySelector('.level'));
     for (const type of ['resize', 'loadeddata', 'emptied']) {
-      this.#video.addEventListener(type, () => this.#uncover());
+      this.#video.addEventListener(type, () => this.#showVideo());
     }
   }
 
-  /** @param {Person} person */
-  show(person) {
-    this.#person = person;
-    say(this.#name, person.self ? this.#t('{name} (you)', { name: person.name }) : person.name);
-    say(this.#initial, (Array.from(person.name)[0] ?? '').toUpperCase());
-    this.#video.setAttribute('aria-label', person.name);
-    this.#muted.toggleAttribute('hidden', person.audio);
+  /** @param {TileContent} content */
+  show(content) {
+    this.#content = content;
+    setText(this.#name, content.self ? this.#t('{name} (you)', { name: content.name }) : content.name);
+    setText(this.#initial, (Array.from(content.name)[0] ?? '').toUpperCase());
+    this.#video.setAttribute('aria-label', content.name);
+    this.#muted.toggleAttribute('hidden', content.audio);
     this.#muted.setAttribute('aria-label', this.#t('microphone off'));
-    this.#level.hidden = !person.audio;
-    this.#video.muted = person.self;
+    this.#level.hidden = !content.audio;
+    this.#video.muted = content.self;
     for (const track of this.#stream.getTracks()) {
-      if (!person.tracks.includes(track)) this.#stream.removeTrack(track);
+      if (!content.tracks.includes(track)) this.#stream.removeTrack(track);
     }
-    // One stream for good, changed in place: setting srcObject again would blink.
-    for (const track of person.tracks) this.#stream.addTrack(track);
-    if (!this.#video.srcObject && person.tracks.length > 0) this.#video.srcObject = this.#stream;
-    this.#uncover();
+    // The stream stays the same and changes its tracks: setting srcObject again would flicker.
+    for (const track of content.tracks) this.#stream.addTrack(track);
+    if (!this.#video.srcObject && content.tracks.length > 0) this.#video.srcObject = this.#stream;
+    this.#showVideo();
   }
 
   /** @param {number} loudness 0 to 1 */
-  hear(loudness) {
+  showLevel(loudness) {
     this.#level.style.setProperty('--level', loudness.toFixed(2));
   }
 
-  /** @param {string} speaker the deviceId of a loudspeaker */
-  async playAt(speaker) {
+  /** @param {string} speaker the deviceId of a speaker output */
+  async setSpeaker(speaker) {
     await this.#video.setSinkId(speaker);
   }
 
@@ -76,13 +76,13 @@ class Tile {
     this.element.remove();
   }
 
-  #uncover() {
-    this.element.classList.toggle('has-picture', Boolean(this.#person?.video) && this.#video.videoWidth > 0);
+  #showVideo() {
+    this.element.classList.toggle('has-video', Boolean(this.#content?.video) && this.#video.videoWidth > 0);
   }
 }
 
 /**
- * Emits `arranged` when the tiles have got another width.
+ * Emits `arranged` when the width of the tiles has changed.
  *
  * @extends {Emitter<{arranged: void}>}
  */
@@ -101,8 +101,8 @@ export class Tiles extends Emitter {
   /**
    * @param {HTMLElement} list
    * @param {HTMLTemplateElement} template
-   * @param {HTMLElement} stage where the tiles stand
-   * @param {MediaQueryList} wide matches where the tiles fill the window's height; elsewhere the page scrolls
+   * @param {HTMLElement} stage the area of the tiles
+   * @param {MediaQueryList} wide matches if the tiles fill the window's height; otherwise the page scrolls
    * @param {import('../language/language.js').Translate} t
    */
   constructor(list, template, stage, wide, t) {
@@ -115,35 +115,35 @@ export class Tiles extends Emitter {
     new ResizeObserver(() => this.#arrange()).observe(stage);
   }
 
-  /** @param {Person[]} people */
-  update(people) {
-    const present = new Set(people.map(({ id }) => id));
+  /** @param {TileContent[]} contents */
+  update(contents) {
+    const present = new Set(contents.map(({ id }) => id));
     for (const [id, tile] of this.#tiles) {
       if (present.has(id)) continue;
       tile.close();
       this.#tiles.delete(id);
     }
-    for (const person of people) {
-      const known = this.#tiles.get(person.id);
+    for (const content of contents) {
+      const known = this.#tiles.get(content.id);
       const tile = known ?? new Tile(this.#template, this.#t);
-      tile.show(person);
+      tile.show(content);
       if (known) continue;
-      this.#tiles.set(person.id, tile);
-      if (this.#speaker) tile.playAt(this.#speaker).catch(() => undefined);
+      this.#tiles.set(content.id, tile);
+      if (this.#speaker) tile.setSpeaker(this.#speaker).catch(() => undefined);
       this.#list.append(tile.element);
     }
     this.#arrange();
   }
 
   /** @param {Map<string, number>} loudness by id, 0 to 1 */
-  hear(loudness) {
-    for (const [id, tile] of this.#tiles) tile.hear(loudness.get(id) ?? 0);
+  showLevels(loudness) {
+    for (const [id, tile] of this.#tiles) tile.showLevel(loudness.get(id) ?? 0);
   }
 
-  /** Plays everybody at another loudspeaker. @param {string} speaker its deviceId */
-  async playAt(speaker) {
+  /** Plays everybody through another speaker output. @param {string} speaker its deviceId */
+  async setSpeaker(speaker) {
     this.#speaker = speaker;
-    await Promise.all([...this.#tiles.values()].map((tile) => tile.playAt(speaker)));
+    await Promise.all([...this.#tiles.values()].map((tile) => tile.setSpeaker(speaker)));
   }
 
   #arrange() {

@@ -1,9 +1,9 @@
-/** Recordings: the list of what was recorded in this room, each with its state and verdict. */
+/** RecordingList: the recordings of this room, each with its state and the result of `verify`. */
 
 import { Emitter } from '../../shared/events.js';
-import { fileSize, find, length, say } from '../page.js';
+import { fileSize, find, length, setText } from '../page.js';
 
-/** What stands at the end of a line. @type {Record<string, [sign: string, words: string]>} */
+/** The badge at the end of a line. @type {Record<string, [sign: string, words: string]>} */
 const BADGES = {
   recording: ['', 'being recorded'],
   failed: ['!', 'failed'],
@@ -13,11 +13,11 @@ const BADGES = {
 };
 
 /**
- * Emits `opened` with a LibraryItem when somebody wants to see it.
+ * Emits `opened` with the LibraryItem that somebody has clicked.
  *
  * @extends {Emitter<{opened: LibraryItem}>}
  */
-export class Recordings extends Emitter {
+export class RecordingList extends Emitter {
   #language;
   #section;
   #title;
@@ -44,7 +44,7 @@ export class Recordings extends Emitter {
     this.#title.focus();
   }
 
-  /** @param {LibraryItem[] | null} items the newest first; null where the server keeps no list */
+  /** @param {LibraryItem[] | null} items the newest first; null if the server keeps no list */
   render(items) {
     this.#section.hidden = items === null;
     this.#items = items ?? [];
@@ -52,28 +52,28 @@ export class Recordings extends Emitter {
     const ids = new Set(this.#items.map(({ id }) => id));
     for (const [id, row] of this.#rows) {
       if (ids.has(id)) continue;
-      // Whoever was on it goes on from the next one, or from the title.
+      // The keyboard focus moves on to the next row, or to the title.
       const next = row.nextElementSibling ?? row.previousElementSibling;
       const focused = row.contains(row.ownerDocument.activeElement);
       row.remove();
       this.#rows.delete(id);
       if (focused) (next?.querySelector('button') ?? this.#title).focus();
     }
-    // Rows stay where they are: who is on one with the keyboard stays there, too.
+    // Rows are reused, so that the keyboard focus stays on its row.
     let after = /** @type {Element | null} */ (null);
     for (const item of this.#items) {
-      const row = this.#rows.get(item.id) ?? this.#make(item.id);
+      const row = this.#rows.get(item.id) ?? this.#makeRow(item.id);
       if (row.previousElementSibling !== after || !row.parentElement) {
         if (after) after.after(row);
         else this.#list.prepend(row);
       }
-      this.#fill(row, item);
+      this.#fillRow(row, item);
       after = row;
     }
   }
 
   /** @param {string} id */
-  #make(id) {
+  #makeRow(id) {
     const copy = /** @type {DocumentFragment} */ (this.#template.content.cloneNode(true));
     const row = /** @type {HTMLLIElement} */ (copy.firstElementChild);
     this.#rows.set(id, row);
@@ -85,7 +85,7 @@ export class Recordings extends Emitter {
   }
 
   /** @param {HTMLLIElement} row @param {LibraryItem} item */
-  #fill(row, item) {
+  #fillRow(row, item) {
     const { t } = this.#language;
     const button = /** @type {HTMLButtonElement} */ (row.querySelector('button'));
     const name = /** @type {HTMLElement} */ (row.querySelector('strong'));
@@ -94,16 +94,16 @@ export class Recordings extends Emitter {
     const result = item.result === 'verifying' ? 'verifying' : item.result ? `verified ${item.result}` : '';
     const state = item.state === 'published' ? result : item.state;
     const [sign, words] = BADGES[state] ?? ['', ''];
-    // A button that can't be pressed can't be focused either, and so would not be heard of.
+    // A disabled button can't be focused, and so a screen reader would not read it.
     button.ariaDisabled = String(item.state === 'recording');
     row.dataset['state'] = state || 'published';
-    say(name, item.name);
-    say(facts, described(item, t));
-    say(badge, sign);
-    const told = words && (item.reason ? `${t(words)}: ${this.#language.said(item.reason)}` : t(words));
+    setText(name, item.name);
+    setText(facts, described(item, t));
+    setText(badge, sign);
+    const label = words && (item.reason ? `${t(words)}: ${this.#language.translateMessage(item.reason)}` : t(words));
     badge.role = words ? 'img' : null;
-    badge.ariaLabel = told || null;
-    badge.title = told;
+    badge.ariaLabel = label || null;
+    badge.title = label;
   }
 }
 
