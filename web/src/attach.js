@@ -3,7 +3,7 @@
 import { ApplicationMedia } from './application/media.js';
 import { ApplicationRoom } from './application/room.js';
 import { Client } from './client/client.js';
-import { driven } from './entry/python.js';
+import { pythonCalls } from './entry/python.js';
 import { keepCollecting } from './shared/garbage.js';
 import { VideoFileMedia } from './media/video-file.js';
 import { SyntheticMedia } from './media/synthetic.js';
@@ -41,5 +41,5 @@ export async function attach(hooks, { url, key, token, media, videoFile }) {
   });
   keepCollecting();
   await client.join({ token, media: media === 'synthetic' ? 'synthetic' : 'application' });
-  return driven(client);
+  return pythonCalls(client);
 }

@@ -17,7 +17,7 @@ import { Janus } from './room/transport/janus.js';
 import { Mesh } from './room/transport/mesh.js';
 import { Room } from './room/room.js';
 import { Signaling } from './room/signaling.js';
-import { driven } from './entry/python.js';
+import { pythonCalls } from './entry/python.js';
 import { View } from './view/view.js';
 import { Viewer } from './library/viewer.js';
 import { Language } from './view/language/language.js';
@@ -81,6 +81,6 @@ const show = () => {
   const language = new Language(document, navigator.languages, choiceStorage());
   new View(document, client, viewer, library, language, unsupported()).show();
 };
-page.harness = { ...driven(client), show };
+page.harness = { ...pythonCalls(client), show };
 // A page that only Python uses draws nothing, and so costs nothing, until somebody wants to see it.
 if (new URLSearchParams(location.search).get('view') !== 'off') show();

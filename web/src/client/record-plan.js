@@ -1,4 +1,4 @@
-/** recordConfig -> size, rate, mimeType and bits, checked before anything starts. */
+/** RecordPlan: checks NERTC's recordConfig, and turns it into size, frame rate, mimeType and bitrates. */
 
 import { configError, notSupported } from '../shared/errors.js';
 
@@ -8,7 +8,7 @@ const RECORDERS = ['local', 'all'];
 const TYPES = ['audio', 'video'];
 const FRAME_RATES = [15, 30];
 const LAYOUTS = ['grid', 'speaker'];
-/** Codec -> bits a second at 1280x720 and 30; those of VP9 and AV1 show as much as VP8's. */
+/** The default bitrate of each codec at 1280x720 and 30 fps; the quality is about the same. */
 const BITS = { vp8: 2_500_000, vp9: 1_500_000, av1: 1_500_000 };
 const OPTIONS = [
   'recordType',
@@ -25,7 +25,7 @@ const AUDIO_BITS = 128_000;
 const LONGEST_NAME = 1000;
 
 /**
- * Returns what to record; fails with a ConfigError that names the option, or where this browser can't record that.
+ * Returns what to record; fails with a ConfigError that names the option, or with a NotSupportedError.
  *
  * @param {unknown} data the call's argument (NERTC's)
  * @param {(mimeType: string) => boolean} [supported]
@@ -91,7 +91,7 @@ export function recordPlan(data, supported = (mimeType) => MediaRecorder.isTypeS
 }
 
 /**
- * Bits a second that keep a 4x4 grid readable: less for less than 1280x720 and 30, but never little.
+ * Returns a bitrate that keeps a 4x4 grid readable: less for less than 1280x720 and 30 fps, but not in proportion.
  *
  * @param {number} most @param {number} width @param {number} height @param {number} frameRate
  */

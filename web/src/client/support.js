@@ -1,10 +1,10 @@
-/** Whether this browser can record a room at all. */
+/** Support: whether this browser can record a room at all. */
 
 const PARTS = ['MediaStreamTrackProcessor', 'MediaStreamTrackGenerator', 'MediaRecorder', 'AudioContext'];
 
 /**
- * Returns why this browser can't record, or null where it can. What Chrome alone has decides, not the codecs: Firefox
- * records WebM, too.
+ * Returns why this browser can't record, or null if it can. Interfaces that only Chrome has decide, not the codecs:
+ * Firefox records WebM as well.
  *
  * @param {Record<string, unknown>} [scope]
  * @param {{userAgentData?: {brands: {brand: string}[]}}} [agent]
@@ -13,7 +13,7 @@ export function unsupported(
   scope = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (globalThis)),
   agent = /** @type {{userAgentData?: {brands: {brand: string}[]}}} */ (navigator),
 ) {
-  // Chrome itself hides its brand, cameras and worklets from such pages.
+  // Chrome itself hides its brand, cameras and worklets from insecure pages.
   if (scope['isSecureContext'] === false)
     return "This page can't record: it came over plain http from another machine. Open it over https, or on localhost.";
   const missing = PARTS.filter((part) => !(part in scope));

@@ -1,4 +1,4 @@
-/** The constants and createClient, by NERTC's names. */
+/** NERTC's constants and createClient, by NERTC's names. */
 
 export const RECORD_VIDEO_QUALITY_360p = 360;
 export const RECORD_VIDEO_QUALITY_480p = 480;

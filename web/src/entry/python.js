@@ -1,4 +1,9 @@
-/** What Python drives: one call each, plain data in, an answer out that never throws. */
+/**
+ * The calls of Python (harness/browser/pages/driven_page.py).
+ *
+ * In: the name of a call and one argument of plain data. Out: an answer of plain data, which never throws, and the events
+ * of a recording.
+ */
 
 /** @typedef {import('../client/client.js').Client} Client */
 /** @typedef {{ok: true, value: unknown} | {ok: false, error: {name: string, code: number | null, message: string}}} Answer */
@@ -22,15 +27,16 @@ const CALLS = /** @type {const} */ ([
   'getParticipants',
 ]);
 
-/** What Python hears of, where it listens: the binding harnessEvent. */
+/** The events that Python receives, through the binding harnessEvent. */
 const EVENTS = ['started', 'paused', 'resumed', 'stopped', 'downloaded', 'cleaned', 'stalled', 'failed'];
 
-/** Returns `begin`, `finish` and `call` for a client. Begun calls of several pages run side by side. @param {Client} client */
-export function driven(client) {
+/** Returns `begin`, `finish` and `call` for a client. Calls that were begun on several pages run in parallel. @param {Client} client */
+export function pythonCalls(client) {
   /** @type {Map<number, Promise<Answer>>} */
   const begun = new Map();
   let last = 0;
-  for (const event of EVENTS) client.on(`recording-${event}`, (detail) => tell(`recording-${event}`, detail));
+  for (const event of EVENTS)
+    client.on(`recording-${event}`, (detail) => forwardEvent(`recording-${event}`, detail));
 
   /** @param {string} name @param {unknown} argument */
   const begin = (name, argument) => {
@@ -54,13 +60,13 @@ export function driven(client) {
 }
 
 /** @param {string} name @param {unknown} detail */
-function tell(name, detail) {
+function forwardEvent(name, detail) {
   const scope = /** @type {{harnessEvent?: (name: string, detail: unknown) => Promise<void>}} */ (globalThis);
   const { error, ...plain } = /** @type {{error?: unknown}} */ (detail);
   const { message } = /** @type {{message?: string}} */ (error ?? detail);
   const kind = /** @type {{name?: string, code?: number} | undefined} */ (error);
   const broken = kind ? { name: kind.name, code: kind.code } : {};
-  // A page that closes meanwhile has nobody to tell.
+  // A page that is closing has no binding any more.
   scope.harnessEvent?.(name, { ...plain, message, ...broken }).catch(() => undefined);
 }
 

@@ -1,4 +1,9 @@
-/** Mixer: owns the one steady stream. People come, go and change inside it; the recorder never notices (Chrome facts 1, 2). */
+/**
+ * Mixer: one steady stream out of everybody's tracks (Chrome facts 1, 2: the recorder must not see tracks come and go).
+ *
+ * In: the client's sources, one per participant. Out: `stream`, for the recorder, and events about ticks, layout and alarms.
+ * The video is mixed in a worker (video/worker.js), the audio in an AudioContext (audio/mixer.js).
+ */
 
 import { pageNow } from '../shared/clock.js';
 import { recordingError, within } from '../shared/errors.js';
@@ -10,17 +15,17 @@ import { AudioMixer } from './audio/mixer.js';
 import { percentile } from './percentile.js';
 
 /**
- * How often the skew between a participant's picture and sound is read, in ms, and how many readings count; or only the
- * last ones, while they differ from the rest by more than so many ms: WebRTC catches up, at the start or after a cut.
+ * How often the skew between a participant's video and audio is read, in ms, and how many readings count. Only the last
+ * ones count while they differ from the rest by more than this, in ms: WebRTC catches up at the start or after a gap.
  */
 const SKEW_EVERY = 100;
 const SKEWS = 25;
 const LAST_SKEWS = 3;
-const MOVING = 25;
-/** How often the loudest is looked for, in ms; how much louder than the speaker a newcomer must be, how many times. */
+const SKEW_CHANGES = 25;
+/** How often the speaker is chosen, in ms; how much louder another one must be, and how many times in a row. */
 const SPEAKER_EVERY = 250;
 const LOUDER = 1.5;
-const SURE = 4;
+const TIMES = 4;
 const ANSWER_WITHIN = 5000;
 const WATCH_EVERY = 250;
 
@@ -32,14 +37,14 @@ const WATCH_EVERY = 250;
  * @property {MediaStreamTrack | null} audioTrack
  * @property {boolean} video whether the camera is on
  * @property {boolean} audio whether the microphone is on
- * @property {boolean} screen whether the picture is a screen
+ * @property {boolean} screen whether the video is a screen
  * @property {boolean} remote
- * @property {() => Promise<number | null>} skew how late the sound arrives after its picture, ms; null: unknown
- * @property {() => void} resumePlayback makes the sound flow again after the sound system stood still
+ * @property {() => Promise<number | null>} skew how much later the audio arrives than its video, ms; null: unknown
+ * @property {() => void} resumePlayback plays the audio again after the audio system was suspended
  */
 
 /** @typedef {{ticks: TickLog, event: RoomEvent, speaker: string, failed: Error}} MixerEvents */
-/** @typedef {Source & {delay: number, skews: number[], sound: Watchdog}} Entry */
+/** @typedef {Source & {delay: number, skews: number[], audioWatchdog: Watchdog}} Entry */
 
 /**
  * Emits `ticks` with { first, written } and `event` with a RoomEvent, times being page times; `speaker` with an id.
@@ -49,21 +54,21 @@ const WATCH_EVERY = 250;
 export class Mixer extends Emitter {
   /** @type {Map<string, Entry>} */
   #entries = new Map();
-  /** Everybody's name, also of those who left: the worker's last word on them comes later. @type {Map<string, string>} */
+  /** Everybody's name, including those who left: the worker's last events about them come later. @type {Map<string, string>} */
   #names = new Map();
   #audio = new AudioMixer(() => {
     for (const entry of this.#entries.values()) entry.resumePlayback();
   });
   /** @type {Worker | null} */
   #worker = null;
-  /** Whether the sound system's clock moves. */
-  #clock = new Watchdog();
-  /** Who was loudest last time, and how many times before. @type {string | null} */
-  #wished = null;
-  #wishes = 0;
+  /** Whether the clock of the audio system advances. */
+  #audioClock = new Watchdog();
+  /** Who was chosen last time, and how many times in a row. @type {string | null} */
+  #candidate = null;
+  #times = 0;
   /** @type {Record<string, ReturnType<typeof setInterval>>} */
   #timer = {};
-  /** Who stands large in the layout 'speaker'. @type {string | null} */
+  /** Who has the large tile in the layout 'speaker'. @type {string | null} */
   speaker = null;
 
   /** @param {RecordPlan} plan */
@@ -75,7 +80,7 @@ export class Mixer extends Emitter {
       this.stream.addTrack(generator);
       this.#worker = startWorker(new URL('./video/worker.js', import.meta.url));
       this.#worker.addEventListener('message', (/** @type {MessageEvent<FromVideoWorker>} */ { data }) =>
-        this.#onWorker(data),
+        this.#onWorkerMessage(data),
       );
       const { width, height, frameRate, layout, names } = plan;
       const { writable } = generator;
@@ -83,44 +88,44 @@ export class Mixer extends Emitter {
       if (layout === 'speaker') this.#timer.speaker = setInterval(() => this.#chooseSpeaker(), SPEAKER_EVERY);
     }
     this.stream.addTrack(this.#audio.track);
-    this.#timer.watch = setInterval(() => this.#watch(), WATCH_EVERY);
+    this.#timer.watch = setInterval(() => this.#checkAudio(), WATCH_EVERY);
     this.#timer.skews = setInterval(() => void this.#readSkews(), SKEW_EVERY);
   }
 
-  /** Takes somebody in. @param {Source} source */
+  /** Adds a participant. @param {Source} source */
   add(source) {
-    const entry = { ...source, delay: 0, skews: [], sound: new Watchdog() };
+    const entry = { ...source, delay: 0, skews: [], audioWatchdog: new Watchdog() };
     this.#entries.set(source.id, entry);
     this.#names.set(source.id, source.name);
-    const readable = frames(source.videoTrack);
+    const readable = framesOf(source.videoTrack);
     const { id, name, remote } = source;
     this.#post({ type: 'add', id, name, remote, readable }, readable ? [readable] : []);
     this.#post({ type: 'show', id: source.id, on: source.video });
     if (source.audioTrack) {
-      this.#hear(entry, source.audioTrack);
-      if (source.audio) this.#sound(source.name, true);
+      this.#mixAudio(entry, source.audioTrack);
+      if (source.audio) this.#emitAudio(source.name, true);
     }
     void this.#readSkews();
   }
 
-  /** Takes what has changed about somebody: other tracks, microphone or camera on or off. @param {Source} source */
+  /** Updates a participant: other tracks, microphone or camera on or off. @param {Source} source */
   update(source) {
     const entry = this.#entries.get(source.id);
     if (!entry) return;
     const before = { ...entry };
     Object.assign(entry, source);
     if (source.videoTrack !== before.videoTrack) {
-      const readable = frames(source.videoTrack);
+      const readable = framesOf(source.videoTrack);
       this.#post({ type: 'source', id: source.id, readable }, readable ? [readable] : []);
     }
     if (source.video !== before.video) this.#post({ type: 'show', id: source.id, on: source.video });
     if (source.audioTrack !== before.audioTrack) {
-      if (source.audioTrack) this.#hear(entry, source.audioTrack);
+      if (source.audioTrack) this.#mixAudio(entry, source.audioTrack);
       else this.#audio.remove(source.id);
     }
-    const sounded = before.audio && before.audioTrack !== null;
-    const sounds = source.audio && source.audioTrack !== null;
-    if (sounds !== sounded) this.#sound(source.name, sounds);
+    const wasOn = before.audio && before.audioTrack !== null;
+    const isOn = source.audio && source.audioTrack !== null;
+    if (isOn !== wasOn) this.#emitAudio(source.name, isOn);
   }
 
   /** @param {string} id */
@@ -130,10 +135,10 @@ export class Mixer extends Emitter {
     this.#entries.delete(id);
     this.#audio.remove(id);
     this.#post({ type: 'remove', id });
-    if (entry.audio && entry.audioTrack) this.#sound(entry.name, false);
+    if (entry.audio && entry.audioTrack) this.#emitAudio(entry.name, false);
   }
 
-  /** Resolves when everybody's picture runs steadily, or after `ms`; tells which. @param {number} ms */
+  /** Resolves when everybody's video runs steadily, or after `ms`; returns whether it does. @param {number} ms */
   async settled(ms) {
     const end = pageNow() + ms;
     const unsettled = () =>
@@ -145,16 +150,16 @@ export class Mixer extends Emitter {
 
   /** Resolves when every tick so far has been reported. */
   async flush() {
-    await this.#ask('flush', 'flushed');
+    await this.#request('flush', 'flushed');
   }
 
   /** Resolves just after a tick was written. */
   async nextTick() {
-    await this.#ask('nextTick', 'ticked');
+    await this.#request('nextTick', 'ticked');
   }
 
   /** @param {'flush' | 'nextTick'} question @param {FromVideoWorker['type']} answer */
-  async #ask(question, answer) {
+  async #request(question, answer) {
     const worker = this.#worker;
     if (!worker) return;
     const answered = new Promise((resolve) => {
@@ -180,26 +185,26 @@ export class Mixer extends Emitter {
   }
 
   /** @param {FromVideoWorker} message */
-  #onWorker(message) {
+  #onWorkerMessage(message) {
     switch (message.type) {
       case 'ticks':
         this.emit('ticks', message);
         break;
       case 'layout': {
-        const tiles = message.tiles.map(({ id, ...rect }) => ({ participant: this.#name(id), ...rect }));
-        this.#event({ time: message.time, event: 'layout', tiles });
+        const tiles = message.tiles.map(({ id, ...rect }) => ({ participant: this.#nameOf(id), ...rect }));
+        this.#emitEvent({ time: message.time, event: 'layout', tiles });
         break;
       }
       case 'video':
-        this.#event({
+        this.#emitEvent({
           time: message.time,
           event: 'video',
-          participant: this.#name(message.id),
+          participant: this.#nameOf(message.id),
           on: message.on,
         });
         break;
       case 'alarm':
-        this.#alarm(message.time, `${message.message} ${this.#name(message.id)}.`);
+        this.#raiseAlarm(message.time, `${message.message} ${this.#nameOf(message.id)}.`);
         break;
       case 'delay': {
         const entry = this.#entries.get(message.id);
@@ -215,37 +220,37 @@ export class Mixer extends Emitter {
     }
   }
 
-  /** Shows a shared screen large, else who is loudest; a newcomer must be so for a while. */
+  /** Chooses who has the large tile: a shared screen, otherwise the loudest participant if they are so for a while. */
   #chooseSpeaker() {
     const entries = [...this.#entries.values()];
     const screen = entries.find((entry) => entry.screen && entry.video);
     const levels = new Map(entries.filter(({ audio }) => audio).map(({ id }) => [id, this.#audio.level(id)]));
     const loudest = [...levels].toSorted(([, a], [, b]) => b - a)[0];
     const current = levels.get(this.speaker ?? '') ?? 0;
-    const wanted = screen?.id ?? (loudest && loudest[1] > LOUDER * current ? loudest[0] : this.speaker);
-    this.#wishes = wanted === this.#wished ? this.#wishes + 1 : 0;
-    this.#wished = wanted;
-    const sure = screen || this.speaker === null || !this.#entries.has(this.speaker) || this.#wishes >= SURE;
-    if (!wanted || wanted === this.speaker || !sure) return;
-    this.speaker = wanted;
-    this.#post({ type: 'speaker', id: wanted });
-    this.emit('speaker', wanted);
+    const chosen = screen?.id ?? (loudest && loudest[1] > LOUDER * current ? loudest[0] : this.speaker);
+    this.#times = chosen === this.#candidate ? this.#times + 1 : 0;
+    this.#candidate = chosen;
+    const sure = screen || this.speaker === null || !this.#entries.has(this.speaker) || this.#times >= TIMES;
+    if (!chosen || chosen === this.speaker || !sure) return;
+    this.speaker = chosen;
+    this.#post({ type: 'speaker', id: chosen });
+    this.emit('speaker', chosen);
   }
 
-  /** Looks whether everybody's sound, and the sound system itself, still moves. */
-  #watch() {
-    if (this.#audio.moved()) this.#clock.feed();
-    if (this.#clock.isStalled()) this.#alarm(pageNow(), 'The sound system stands still.');
-    for (const { id, name, audio, audioTrack, sound } of this.#entries.values()) {
-      // True silence is no quiet room, where something always hums: nothing arrives.
-      if (!audio || !audioTrack || this.#audio.sounds(id)) sound.feed();
-      if (sound.isStalled()) this.#alarm(pageNow(), `No sound comes from ${name}.`);
+  /** Raises an alarm if somebody's audio, or the audio system itself, no longer advances. */
+  #checkAudio() {
+    if (this.#audio.advances()) this.#audioClock.feed();
+    if (this.#audioClock.isStalled()) this.#raiseAlarm(pageNow(), 'The sound system stands still.');
+    for (const { id, name, audio, audioTrack, audioWatchdog } of this.#entries.values()) {
+      // Samples of exactly zero are not a quiet room, where something always hums: nothing arrives.
+      if (!audio || !audioTrack || this.#audio.hasSignal(id)) audioWatchdog.feed();
+      if (audioWatchdog.isStalled()) this.#raiseAlarm(pageNow(), `No sound comes from ${name}.`);
     }
   }
 
   /** @param {number} time @param {string} message */
-  #alarm(time, message) {
-    this.#event({ time, event: 'alarm', message });
+  #raiseAlarm(time, message) {
+    this.#emitEvent({ time, event: 'alarm', message });
   }
 
   async #readSkews() {
@@ -259,30 +264,30 @@ export class Mixer extends Emitter {
   }
 
   /** @param {Entry} entry @param {MediaStreamTrack} track */
-  #hear(entry, track) {
+  #mixAudio(entry, track) {
     this.#audio.set(entry.id, track, entry.remote);
     this.#align(entry);
   }
 
-  /** Delays the sound as the picture is delayed, less what WebRTC let the sound come late. @param {Entry} entry */
+  /** Delays the audio as the video is delayed, minus what the audio arrives late by itself. @param {Entry} entry */
   #align({ id, delay, skews }) {
     const settled = percentile(skews, 0.5);
     const last = percentile(skews.slice(-LAST_SKEWS), 0.5);
-    this.#audio.setDelay(id, delay, Math.abs(last - settled) > MOVING ? last : settled);
+    this.#audio.setDelay(id, delay, Math.abs(last - settled) > SKEW_CHANGES ? last : settled);
   }
 
   /** @param {string} name @param {boolean} on */
-  #sound(name, on) {
-    this.#event({ time: pageNow(), event: 'audio', participant: name, on });
+  #emitAudio(name, on) {
+    this.#emitEvent({ time: pageNow(), event: 'audio', participant: name, on });
   }
 
   /** @param {RoomEvent} event */
-  #event(event) {
+  #emitEvent(event) {
     this.emit('event', event);
   }
 
   /** @param {string} id */
-  #name(id) {
+  #nameOf(id) {
     return this.#names.get(id) ?? id;
   }
 
@@ -292,8 +297,8 @@ export class Mixer extends Emitter {
   }
 }
 
-/** The track's frames as a stream that a worker can take over (Chrome facts 11, 42). @param {MediaStreamTrack | null} track */
-function frames(track) {
+/** Returns the track's frames as a stream that can be transferred to a worker (Chrome facts 11, 42). @param {MediaStreamTrack | null} track */
+function framesOf(track) {
   if (!track || track.readyState === 'ended') return null;
   return new MediaStreamTrackProcessor({
     track: /** @type {MediaStreamVideoTrack} */ (track),

@@ -1,17 +1,17 @@
-/** A real browser download of the finished file. */
+/** Download: a real browser download of the finished file. */
 
 import { pageNow } from '../shared/clock.js';
 import { pause } from '../shared/pause.js';
 
-/** Chrome fact 20: of more than ten downloads within a second the rest silently never happen. Time between two, in ms. */
-const APART = 120;
+/** Time between two downloads, in ms. Chrome fact 20: of more than ten within a second the rest silently never happen. */
+const INTERVAL = 120;
 
 let next = 0;
 
-/** Resolves when the browser has been asked. @param {{url: string, name: string}} address @param {string} [target] of the link */
+/** Asks the browser to download a file. @param {{url: string, name: string}} address @param {string} [target] of the link */
 export async function download({ url, name }, target = '') {
   const wait = next - pageNow();
-  next = Math.max(next, pageNow()) + APART;
+  next = Math.max(next, pageNow()) + INTERVAL;
   if (wait > 0) await pause(wait);
   const link = document.createElement('a');
   link.href = url;

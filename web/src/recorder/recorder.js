@@ -1,24 +1,29 @@
-/** Recorder: Chrome's MediaRecorder on the mixer's stream, its chunks into the spool as they come. */
+/**
+ * Recorder: Chrome's MediaRecorder.
+ *
+ * In: the mixer's stream. Out: chunks to the spool, as soon as MediaRecorder has made them. ActiveRecording starts, holds
+ * and stops it.
+ */
 
 import { pageNow } from '../shared/clock.js';
 import { recordingError, within } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
 import { pause } from '../shared/pause.js';
 
-/** How long MediaRecorder's slices are, in ms; they come a little later (Chrome fact 9). */
+/** How long MediaRecorder's slices are, in ms; they arrive a little later (Chrome fact 9). */
 const TIMESLICE = 100;
-/** So many go together once the recording has begun: more would be lost to a crash, and each message costs four processes. */
-const TOGETHER = 2;
-/** The longest time between two key frames, in ms; left to itself Chrome makes few (Chrome fact 9). */
+/** How many slices make a chunk once the recording has begun: a crash loses at most one, and each message costs time in four processes. */
+const SLICES_PER_CHUNK = 2;
+/** The longest time between two key frames, in ms; by default Chrome makes few (Chrome fact 9). */
 const KEYFRAME_EVERY = 2000;
 const FIRST_BYTES_WITHIN = 15_000;
 const STOP_WITHIN = 10_000;
-/** A busy encoder that gives nothing more for so long, in ms, has stopped for good; and it is given no longer than that. */
-const NOTHING_MORE = 500;
+/** A busy encoder that produces nothing for the first time, in ms, has stopped; it gets no longer than the second one. */
+const STOPPED_AFTER = 500;
 const LONGEST_DRAIN = 2500;
-const LOOK_EVERY = 50;
-/** So many pictures may have been on their way to the recorder when it was held: they never come. */
-const ON_THEIR_WAY = 2;
+const CHECK_EVERY = 50;
+/** How many frames may have been on their way to the recorder when it was held: those never arrive. */
+const IN_TRANSIT = 2;
 
 /** @typedef {import('./spool.js').Spool} Spool */
 
@@ -31,9 +36,9 @@ export class Recorder extends Emitter {
   #recorder;
   #spool;
   #plan;
-  /** Slices that wait for the next one. @type {Blob[]} */
+  /** Slices of the next chunk. @type {Blob[]} */
   #slices = [];
-  /** Whether every track is safe. */
+  /** Whether the server has bytes of every track. */
   #begun = false;
   /** Page time, ms. */
   startedAt = 0;
@@ -53,7 +58,7 @@ export class Recorder extends Emitter {
     this.#recorder.addEventListener('dataavailable', ({ data }) => {
       if (data.size > 0) this.#slices.push(data);
       const more = this.#begun && this.#recorder.state === 'recording';
-      if (this.#slices.length >= (more ? TOGETHER : 1)) this.#handOn();
+      if (this.#slices.length >= (more ? SLICES_PER_CHUNK : 1)) this.#sendChunk();
     });
     this.#recorder.addEventListener('error', (event) => {
       this.#fail(`MediaRecorder failed: ${String(/** @type {{error?: unknown}} */ (event).error)}.`);
@@ -65,14 +70,14 @@ export class Recorder extends Emitter {
     return this.#recorder.state;
   }
 
-  /** Starts; resolves when bytes that hold every track are safe with the server. */
+  /** Starts; resolves when the server has bytes of every track. */
   async start() {
-    const wanted = this.#plan.type === 'video' ? ['audio', 'video'] : ['audio'];
+    const expected = this.#plan.type === 'video' ? ['audio', 'video'] : ['audio'];
     let tracks = /** @type {string[]} */ ([]);
     const safe = new Promise((resolve, reject) => {
       this.#spool.listen('ack', (ack) => {
         ({ tracks } = ack);
-        if (wanted.every((track) => tracks.includes(track))) resolve(undefined);
+        if (expected.every((track) => tracks.includes(track))) resolve(undefined);
       });
       this.listen('failed', reject);
     });
@@ -83,30 +88,30 @@ export class Recorder extends Emitter {
       safe,
       FIRST_BYTES_WITHIN,
       () =>
-        `The recording did not begin within 15 s: of ${wanted.join(' and ')} there came ${tracks.join(', ') || 'nothing'}.`,
+        `The recording did not begin within 15 s: of ${expected.join(' and ')} there came ${tracks.join(', ') || 'nothing'}.`,
     );
     this.#begun = true;
   }
 
   pause() {
     this.#recorder.pause();
-    this.#handOn();
+    this.#sendChunk();
   }
 
   resume() {
     this.#recorder.resume();
   }
 
-  /** Lets nothing more in. A pause, since MediaRecorder drops what still waits for the encoder when it stops (Chrome fact 33). */
+  /** Pauses the input: a stop would drop the frames that still wait for the encoder (Chrome fact 33). */
   hold() {
     if (this.#recorder.state === 'inactive') return;
     this.#spool.recorder('stopped', pageNow());
     if (this.#plan.type === 'video') this.#recorder.pause();
   }
 
-  /** Stops after a hold, when the server knows of every tick; resolves when the last chunk has been handed to the spool. */
+  /** Stops after a hold, when the server has the log of every tick; resolves when the spool has the last chunk. */
   async stop() {
-    if (this.#plan.type === 'video' && this.#begun) await this.#encoded();
+    if (this.#plan.type === 'video' && this.#begun) await this.#drainEncoder();
     if (this.#recorder.state === 'inactive') return;
     const stopped = new Promise((resolve) =>
       this.#recorder.addEventListener('stop', resolve, { once: true }),
@@ -115,30 +120,30 @@ export class Recorder extends Emitter {
     await within(stopped, STOP_WITHIN, () => 'MediaRecorder did not stop within 10 s.');
   }
 
-  #handOn() {
+  #sendChunk() {
     if (this.#slices.length > 0) this.#spool.chunk(new Blob(this.#slices));
     this.#slices = [];
   }
 
-  /** Resolves when every picture is encoded, or no more come. */
-  async #encoded() {
-    const noLonger = /** @type {Promise<null>} */ (
+  /** Resolves when every frame is encoded, or no more arrive. */
+  async #drainEncoder() {
+    const deadline = /** @type {Promise<null>} */ (
       new Promise((resolve) => setTimeout(resolve, LONGEST_DRAIN, null))
     );
-    let before = await this.#outstanding(noLonger);
-    if (before === null || before <= ON_THEIR_WAY) return;
-    for (let movedAt = pageNow(); ;) {
-      await pause(LOOK_EVERY);
-      const now = await this.#outstanding(noLonger);
+    let before = await this.#readOutstanding(deadline);
+    if (before === null || before <= IN_TRANSIT) return;
+    for (let progressAt = pageNow(); ;) {
+      await pause(CHECK_EVERY);
+      const now = await this.#readOutstanding(deadline);
       if (!now) return;
-      if (now < before) movedAt = pageNow();
-      else if (now <= ON_THEIR_WAY || pageNow() - movedAt > NOTHING_MORE) return;
+      if (now < before) progressAt = pageNow();
+      else if (now <= IN_TRANSIT || pageNow() - progressAt > STOPPED_AFTER) return;
       before = now;
     }
   }
 
-  /** Hands on all that is encoded; resolves with how many pictures are not, null where nobody says so in time. @param {Promise<null>} noLonger */
-  async #outstanding(noLonger) {
+  /** Sends all that is encoded; resolves with how many frames are not, null if the server doesn't answer in time. @param {Promise<null>} deadline */
+  async #readOutstanding(deadline) {
     const ask = async () => {
       const given = new Promise((resolve) =>
         this.#recorder.addEventListener('dataavailable', resolve, { once: true }),
@@ -147,8 +152,8 @@ export class Recorder extends Emitter {
       await given;
       return this.#spool.outstanding();
     };
-    // Whatever goes wrong, what there is must be stopped; the spool's end says why.
-    return Promise.race([ask().catch(() => null), noLonger]);
+    // The recorder must be stopped whatever goes wrong; the spool reports the reason at its end.
+    return Promise.race([ask().catch(() => null), deadline]);
   }
 
   /** @param {string} message */

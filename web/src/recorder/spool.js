@@ -1,5 +1,5 @@
 /**
- * The page's end of the spool: every chunk leaves at once, numbered, and is kept only until it is acknowledged.
+ * Spool: the page's end of the /spool socket. Every chunk is numbered, sent at once, and kept until it is acknowledged.
  *
  * A chunk's frame is 16 bytes (a one, three zeros, its number as uint32, its offset as uint64, little-endian) and the
  * bytes as MediaRecorder gave them. Everything else is JSON (ToSpool and FromSpool in types/spool.d.ts).
@@ -13,49 +13,49 @@ import { parse } from '../shared/json.js';
 const READY_WITHIN = 10_000;
 const HEADER = 16;
 const CHUNK = 1;
-/** How long a lost connection is looked for again, and how often, in ms; the server waits 30 s for it. */
+/** How long, and how often, we try to reconnect, in ms; the server waits 30 s. */
 const RECONNECT_FOR = 25_000;
 const RECONNECT_EVERY = 250;
-/** Bytes that may wait for the server before the recording is given up; at 2.5 Mbps some three minutes. */
+/** How many bytes the backlog may have before the recording fails; some three minutes at 2.5 Mbps. */
 const BACKLOG = 64 * 1024 * 1024;
-/** Acknowledged bytes after which garbage is collected. */
+/** After how many acknowledged bytes garbage is collected. */
 const COLLECT_EVERY = 8 * 1024 * 1024;
 
 /**
  * Emits `ack`, `alarm` and `hashed` with the server's messages, `stalled` with a message when the connection is lost,
  * `resumed` when it is back, and `failed` with an Error.
  *
- * What is told in order (chunks, ticks, events, states, statistics, the end) is counted on both sides; after a reconnect the server
- * says how many it has received, and the rest is sent again. Questions are asked again.
+ * Messages (chunks, ticks, events, states, statistics, the end) are ordered and counted on both sides. After a reconnect
+ * the server reports how many it has received, and the rest is sent again. Requests without an answer are repeated.
  *
  * @extends {Emitter<SpoolEvents>}
  */
 export class Spool extends Emitter {
   /** The recording's id, '' before the server is ready. */
   recording = '';
-  /** Bytes sent, and bytes that the server holds. */
+  /** Bytes that were sent, and bytes that the server has acknowledged. */
   bytes = 0;
   acknowledged = 0;
   #chunks = 0;
   /** @type {WebSocket | null} */
   #socket = null;
-  /** Whether the server has said that it is ready on this connection. */
+  /** Whether the server is ready on this connection. */
   #ready = false;
   #hello = /** @type {Hello | null} */ (null);
-  /** With what a lost connection is taken up again. */
+  /** The token that resumes a lost connection. */
   #resume = '';
   /** Messages that the server has not acknowledged yet. @type {(Blob | string)[]} */
   #outbox = [];
   /** How many messages the server has acknowledged. */
   #ackedSeq = 0;
   #lostAt = 0;
-  /** What ended the connection for good. @type {Error | undefined} */
-  #why;
+  /** Why the connection has ended for good. @type {Error | undefined} */
+  #error;
   /** How many bytes had been acknowledged when garbage was collected last. */
   #collectedAt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retry;
-  /** Who waits for which answer, in order. @type {{type: FromSpool['type'], answer: PromiseWithResolvers<FromSpool>, question: ToSpool | null}[]} */
+  /** Pending requests, in order. @type {{type: FromSpool['type'], answer: PromiseWithResolvers<FromSpool>, request: ToSpool | null}[]} */
   #waiting = [];
 
   /** @param {string} url of the spool socket @param {string[]} [protocols] */
@@ -115,7 +115,7 @@ export class Spool extends Emitter {
     this.#post(JSON.stringify({ type: 'stats', ...statistics }));
   }
 
-  /** Ends the recording; resolves with the finished file's facts. */
+  /** Ends the recording; resolves with the facts of the finished file. */
   async end() {
     const finished = this.#expect('finished', null);
     this.#post(JSON.stringify({ type: 'end', chunks: this.#chunks, bytes: this.bytes }));
@@ -129,7 +129,7 @@ export class Spool extends Emitter {
     return /** @type {Extract<FromSpool, { type: 'outstanding' }>} */ (answer).frames;
   }
 
-  /** Asks for an address to download from, good for a minute. */
+  /** Returns an address to download from, valid for a minute. */
   async address() {
     const answer = await this.#expect('address', { type: 'download' });
     return /** @type {Extract<FromSpool, { type: 'address' }>} */ (answer);
@@ -140,12 +140,12 @@ export class Spool extends Emitter {
     await this.#expect('sent', null);
   }
 
-  /** Frees the server's copy. */
+  /** Discards the server's copy. */
   async clean() {
     await this.#expect('cleaned', { type: 'clean' });
   }
 
-  /** Ends the connection; who still waits for an answer is told that none will come. */
+  /** Ends the connection; pending requests fail. */
   close() {
     clearTimeout(this.#retry);
     const socket = this.#socket;
@@ -155,16 +155,16 @@ export class Spool extends Emitter {
     for (const { answer } of this.#waiting.splice(0)) answer.reject(closed());
   }
 
-  /** Waits for an answer, asking the question that it belongs to, if there is one. @param {FromSpool['type']} type @param {ToSpool | null} question */
-  #expect(type, question) {
+  /** Waits for an answer, after sending its request if there is one. @param {FromSpool['type']} type @param {ToSpool | null} request */
+  #expect(type, request) {
     /** @type {PromiseWithResolvers<FromSpool>} */
     const answer = Promise.withResolvers();
     if (!this.#socket) {
-      answer.reject(this.#why ?? closed());
+      answer.reject(this.#error ?? closed());
       return answer.promise;
     }
-    this.#waiting.push({ type, answer, question });
-    if (question) this.#send(JSON.stringify(question));
+    this.#waiting.push({ type, answer, request });
+    if (request) this.#send(JSON.stringify(request));
     return answer.promise;
   }
 
@@ -196,8 +196,8 @@ export class Spool extends Emitter {
       this.emit('hashed', message);
     } else if (message.type === 'error') {
       const name = /** @type {import('../shared/errors.js').ErrorName} */ (message.name);
-      // The server hangs up after it.
-      this.#giveUp(new HarnessError(name, message.message, message.code));
+      // The server closes the connection after it.
+      this.#fail(new HarnessError(name, message.message, message.code));
     } else {
       if (message.type === 'ready') this.#onReady(message);
       const index = this.#waiting.findIndex(({ type }) => type === message.type);
@@ -212,7 +212,7 @@ export class Spool extends Emitter {
     this.acknowledged = bytes;
     this.#onAcked(ackedSeq);
     for (const data of this.#outbox) this.#send(data);
-    for (const { question } of this.#waiting) if (question) this.#send(JSON.stringify(question));
+    for (const { request } of this.#waiting) if (request) this.#send(JSON.stringify(request));
     if (this.#lostAt) this.emit('resumed');
     this.#lostAt = 0;
   }
@@ -227,11 +227,11 @@ export class Spool extends Emitter {
     collectGarbage();
   }
 
-  /** Looks for the server again, for a while; before it was ready there is nothing to go on with. */
+  /** Tries to reconnect for a while; a connection that was never ready can't be resumed. */
   #onLost() {
     this.#ready = false;
     if (!this.recording) {
-      this.#giveUp(closed());
+      this.#fail(closed());
       return;
     }
     if (!this.#lostAt) {
@@ -239,24 +239,23 @@ export class Spool extends Emitter {
       this.emit('stalled', 'The connection to the server is lost.');
     }
     if (performance.now() - this.#lostAt > RECONNECT_FOR) {
-      this.#giveUp(closed());
+      this.#fail(closed());
       return;
     }
     this.#retry = setTimeout(() => this.#connect(), RECONNECT_EVERY);
   }
 
-  /** Tells whoever waits, else everybody, and hangs up for good: later questions fail at once. @param {Error} error */
-  #giveUp(error) {
+  /** Fails the pending requests, or emits `failed` if there are none, and closes for good. @param {Error} error */
+  #fail(error) {
     const waiting = this.#waiting.splice(0);
-    this.#why = error;
+    this.#error = error;
     this.close();
     for (const { answer } of waiting) answer.reject(error);
     if (waiting.length === 0) this.emit('failed', error);
   }
 
   /**
-   * Sends where the server is ready. A connection that closes already, and has not said so yet, takes nothing more:
-   * the next one gets it.
+   * Sends if the server is ready. A connection that is already closing accepts no data; the next one gets them.
    *
    * @param {Blob | string} data
    */
@@ -264,13 +263,13 @@ export class Spool extends Emitter {
     if (this.#ready && this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(data);
   }
 
-  /** Sends in order, and keeps until the server has it. @param {Blob | string} data */
+  /** Sends a message in order, and keeps it until the server has acknowledged it. @param {Blob | string} data */
   #post(data) {
     if (!this.#socket) return;
     this.#outbox.push(data);
     this.#send(data);
     if (this.bytes - this.acknowledged > BACKLOG) {
-      this.#giveUp(
+      this.#fail(
         cacheError('The server takes no more: 64 MB wait for it. What it had acknowledged is kept there.'),
       );
     }

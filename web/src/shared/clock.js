@@ -1,9 +1,9 @@
-/** One clock: the page's own, and the room's (the server's monotonic clock) estimated over signalling. */
+/** Clocks: the page's own, and the room's (the server's monotonic clock), which is estimated over signaling. */
 
 /** Milliseconds on the page's clock; the same in the window and its workers. */
 export const pageNow = () => performance.timeOrigin + performance.now();
 
-/** Estimates the room's clock from pings; the ping with the shortest round trip wins. */
+/** Estimates the room's clock from pings; the ping with the shortest round trip counts. */
 export class RoomClock {
   /** Room time minus page time, in ms. */
   offset = 0;
@@ -13,8 +13,8 @@ export class RoomClock {
   /**
    * @param {number} sent page time at which the ping left
    * @param {number} answered room time at which the server answered
-   * @param {number} received page time at which the answer came
-   * @returns {boolean} whether the estimate got better
+   * @param {number} received page time at which the answer arrived
+   * @returns {boolean} whether the estimate has improved
    */
   update(sent, answered, received) {
     const error = (received - sent) / 2;

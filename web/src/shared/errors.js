@@ -1,4 +1,4 @@
-/** The errors that cross to users and to Python, by NERTC's names and codes. */
+/** The errors that users and Python get, by NERTC's names and codes. */
 
 /** @typedef {'ConfigError' | 'InvalidStateError' | 'NotSupportedError' | 'RecordingError' | 'DiskFullError' | 'StepTimeout' | 'Error'} ErrorName */
 
@@ -28,19 +28,19 @@ export const cacheError = (message) => new HarnessError('RecordingError', messag
 /** NERTC 10453 RECORDING_ERROR. @param {string} message */
 export const recordingError = (message) => new HarnessError('RecordingError', message, 10453);
 
-/** NERTC 10454 RECORDING_NOT_START_ERROR: the right call at the wrong moment. @param {string} message */
+/** NERTC 10454 RECORDING_NOT_START_ERROR: a valid call at the wrong time. @param {string} message */
 export const invalidState = (message) => new HarnessError('InvalidStateError', message, 10454);
 
 /** @param {string} message */
 export const stepTimeout = (message) => new HarnessError('StepTimeout', message);
 
 /**
- * Returns what `promise` brings, or fails with a StepTimeout after `ms`.
+ * Resolves with the result of `promise`, or fails with a StepTimeout after `ms`.
  *
  * @template T
  * @param {Promise<T>} promise
  * @param {number} ms
- * @param {() => string} message says what was awaited and what was there instead
+ * @param {() => string} message what was expected and what was there instead
  * @returns {Promise<T>}
  */
 export async function within(promise, ms, message) {

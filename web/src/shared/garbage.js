@@ -1,8 +1,8 @@
 /**
- * Garbage that Chrome sees no cause to collect: the wrappers of frames and blobs are small, what they hold is not.
+ * Collects garbage that Chrome would leave: the wrappers of frames and blobs are small, but hold much memory.
  *
- * Every thread (the page, each worker) has garbage of its own. Collecting is there where Chrome was launched with
- * --js-flags=--expose-gc, as the harness does; elsewhere nothing happens.
+ * Every thread (the page, each worker) has its own garbage. Collecting works if Chrome was launched with
+ * --js-flags=--expose-gc, as the harness does; otherwise nothing happens.
  */
 
 const EVERY = 10_000;

@@ -1,10 +1,10 @@
 /**
- * Images as I420: three planes in one memory.
+ * I420 images: three planes in one memory.
  *
- * One large Uint8Array holds every image of a worker, so that rows move with `copyWithin` (a memmove, no garbage).
+ * One large Uint8Array holds every image of a worker, so that rows are copied with `copyWithin` (a memmove, no garbage).
  */
 
-/** Padding behind each plane: `copyTo` rejects a layout whose stride times rows overruns (Chrome fact 12). */
+/** Padding after each plane: `copyTo` rejects a layout whose stride times rows overruns (Chrome fact 12). */
 const PADDING = 64;
 
 /** The middle of the luma and chroma ranges (BT.601, limited range). */
@@ -22,7 +22,7 @@ export const GREY = 128;
 /** @param {number} size pixels of luma @returns {number} pixels of chroma */
 export const chroma = (size) => (size + 1) >> 1;
 
-/** How many bytes an image takes. @param {number} width @param {number} height */
+/** Returns how many bytes an image needs. @param {number} width @param {number} height */
 export function imageBytes(width, height) {
   return width * height + 2 * chroma(width) * chroma(height) + 3 * PADDING;
 }

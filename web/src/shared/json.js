@@ -1,4 +1,4 @@
-/** JSON whose shape nobody has looked at yet. */
+/** JSON whose shape has not been checked yet. */
 
 /** @param {string} text @returns {unknown} */
 export const parse = (text) => JSON.parse(text);

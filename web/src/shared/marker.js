@@ -1,9 +1,9 @@
 /**
- * The machine-readable marks of a synthetic participant; `verify` reads them back from the finished file.
+ * The markers of a synthetic participant; `verify` reads them back from the finished file.
  *
- * Picture: a strip across the top, a ninth of the height, two rows of 32 cells: number (8 bits), counter (18),
- * capture time in ms on the room's clock (22), CRC-16/CCITT of those (16). The counter runs at 30 a second
- * whatever the rate of the picture. Sound: a tone of the participant's own, and a chirp in the participant's own
+ * Video: a strip across the top, a ninth of the height, two rows of 32 cells: number (8 bits), counter (18),
+ * capture time in ms on the room's clock (22), CRC-16/CCITT of those (16). The counter runs at 30 per second
+ * whatever the frame rate of the video. Audio: a tone of the participant's own, and a chirp in the participant's own
  * band that begins whenever the counter is a multiple of 30.
  */
 
@@ -48,7 +48,7 @@ export function encode(marker, counter, time, cells) {
   put(crc, 16, false);
 }
 
-/** Returns the number in a strip, null where its sum is wrong. @param {Uint8Array} cells 64, 1 for bright */
+/** Returns the number in a strip, null if its checksum is wrong. @param {Uint8Array} cells 64, 1 for bright */
 export function decode(cells) {
   const bits = (/** @type {number} */ from, /** @type {number} */ count) =>
     cells.subarray(from, from + count).reduce((value, bit) => value * 2 + bit, 0);

@@ -1,4 +1,4 @@
-/** Workers, also on somebody else's page: a worker's own address must be the page's, what it imports need not be. */
+/** Starts workers, also on another application's page: a worker's script must be of the page's origin, its imports need not be. */
 
 /** @param {URL} module @returns {Worker} */
 export function startWorker(module) {
@@ -6,7 +6,7 @@ export function startWorker(module) {
   const text = `import ${JSON.stringify(module.href)};`;
   const address = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
   const worker = new Worker(address, { type: 'module' });
-  // It is read by then: the worker answers, or fails.
+  // By then the address has been read.
   worker.addEventListener('error', () => URL.revokeObjectURL(address), { once: true });
   return worker;
 }

@@ -1,8 +1,8 @@
-/** A steady beat for a worker: calls at exact multiples of a step, early enough and never twice. */
+/** Ticker: calls a function in a worker at exact multiples of a step, in time and never twice. */
 
 import { pageNow } from './clock.js';
 
-/** Ticks later than this many steps are given up; the others are caught up at once. */
+/** A tick that is later than this many steps is given up; a less late one is caught up at once. */
 const CATCH_UP = 3;
 
 /** @type {(ms: number) => Promise<unknown>} */
@@ -45,7 +45,7 @@ export class Ticker {
       if (late > CATCH_UP) tick += late;
       this.onTick(tick, this.origin + tick * this.step);
       tick += 1;
-      // Let frames in between two ticks that are caught up.
+      // Frames may arrive between two ticks that are caught up.
       if (late > 0) await pause(0.1);
     }
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { driven } from '../../src/entry/python.js';
+import { pythonCalls } from '../../src/entry/python.js';
 import { HarnessError } from '../../src/shared/errors.js';
 import { replaceGlobal, settled } from '../support/globals.js';
 
@@ -33,7 +33,7 @@ class FakeClient extends EventTarget {
 
 function setUp() {
   const client = new FakeClient();
-  const harness = driven(
+  const harness = pythonCalls(
     /** @type {import('../../src/client/client.js').Client} */ (/** @type {unknown} */ (client)),
   );
   return { client, harness };

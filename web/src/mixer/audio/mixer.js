@@ -1,21 +1,21 @@
-/** The one steady sound: everybody's, each delayed as their picture is. */
+/** AudioMixer: one steady audio track out of everybody's, each delayed as their video is. */
 
 import { startWorker } from '../../shared/start-worker.js';
 import { Ring } from './ring.js';
 
-/** The longest delay a participant's sound can get, in seconds. */
+/** The longest delay of a participant's audio, in seconds. */
 const MOST_DELAY = 1;
-/** What a sound takes from its track to the mix beside its delay, in ms (measured): of this page's own, and of a remote one. */
-const OWN_DELAY = 15;
+/** The latency from a track to the mix without its delay, in ms (measured): of a local and of a remote track. */
+const LOCAL_DELAY = 15;
 const REMOTE_DELAY = 15;
-/** A delay that is off by less, in ms, stays as it is. */
+/** A delay that is off by less than this, in ms, stays as it is. */
 const TOLERANCE = 6;
 /** Samples over which loudness is measured. */
 const METER = 8192;
 /** How long the crossfade to another delay takes, in seconds. */
 const FADE = 0.03;
 
-/** Delays a sound. Another delay fades in on a second tap: gliding there would shift the pitch. */
+/** Delays audio. A new delay fades in on a second tap: changing the first one gradually would shift the pitch. */
 class Delay {
   #taps;
   #current = 0;
@@ -66,8 +66,8 @@ function fade(gain, from, to, now) {
   gain.linearRampToValueAtTime(to, now + FADE);
 }
 
-/** A track of this page's own: Chrome's node takes it at any rate, and its buffer is small and always the same. */
-class OwnSound {
+/** A local track: Chrome's source node accepts it at any rate, and its buffer is small and constant. */
+class LocalAudio {
   #delay;
 
   /** @param {AudioContext} context @param {MediaStreamTrack} track @param {AudioNode} destination */
@@ -78,7 +78,7 @@ class OwnSound {
 
   /** @param {number} ms */
   set(ms) {
-    this.#delay.set(ms - OWN_DELAY);
+    this.#delay.set(ms - LOCAL_DELAY);
   }
 
   close() {
@@ -88,7 +88,7 @@ class OwnSound {
 }
 
 /** A remote track: read in a worker, played at a fixed distance behind its arrival (ring-player.js). */
-class RemoteSound {
+class RemoteAudio {
   #worker;
   #id;
   /** @type {AudioWorkletNode | null} */
@@ -100,7 +100,7 @@ class RemoteSound {
    * @param {AudioContext} context
    * @param {MediaStreamTrack} track
    * @param {AudioNode} destination
-   * @param {{worker: Worker, id: string, ready: Promise<void>}} reading who reads it, under which name, and when a player can be had
+   * @param {{worker: Worker, id: string, ready: Promise<void>}} reading the worker that reads it, under which id, and when a player can be created
    */
   constructor(context, track, destination, { worker, id, ready }) {
     this.#worker = worker;
@@ -112,7 +112,7 @@ class RemoteSound {
       track: /** @type {MediaStreamAudioTrack} */ (track),
     });
     worker.postMessage({ type: 'read', id, readable, buffer }, [readable]);
-    void ready.then(() => this.#play(context, buffer));
+    void ready.then(() => this.#createPlayer(context, buffer));
   }
 
   /** @param {number} ms */
@@ -131,7 +131,7 @@ class RemoteSound {
   }
 
   /** @param {AudioContext} context @param {SharedArrayBuffer} buffer */
-  #play(context, buffer) {
+  #createPlayer(context, buffer) {
     if (this.#closed) return;
     this.#player = new AudioWorkletNode(context, 'ring-player', {
       numberOfInputs: 0,
@@ -143,23 +143,23 @@ class RemoteSound {
   }
 }
 
-/** @typedef {{sound: OwnSound | RemoteSound, meter: AnalyserNode}} Strip */
+/** @typedef {{audio: LocalAudio | RemoteAudio, meter: AnalyserNode}} Channel */
 
 export class AudioMixer {
-  /** @type {Map<string, Strip>} */
-  #strips = new Map();
+  /** @type {Map<string, Channel>} */
+  #channels = new Map();
   #samples = new Float32Array(METER);
-  #heardAt = -1;
+  #lastTime = -1;
   #context = new AudioContext({ sampleRate: 48000 });
   #destination = new MediaStreamAudioDestinationNode(this.#context);
-  /** Who reads remote tracks and plays them, once there is one. @type {{worker: Worker, ready: Promise<void>} | null} */
+  /** The worker that reads remote tracks, and when players can be created; null until there is a remote track. @type {{worker: Worker, ready: Promise<void>} | null} */
   #reading = null;
 
-  #revived;
+  #onResumed;
 
-  /** @param {() => void} revived called when the sound system goes on after it stood still */
-  constructor(revived) {
-    this.#revived = revived;
+  /** @param {() => void} onResumed called when the audio system continues after it was suspended */
+  constructor(onResumed) {
+    this.#onResumed = onResumed;
     // Chrome fact 4: a destination without input yields no bytes; a constant of 0 keeps it alive.
     const silence = new ConstantSourceNode(this.#context, { offset: 0 });
     silence.connect(this.#destination);
@@ -168,71 +168,72 @@ export class AudioMixer {
     this.#resume();
   }
 
-  /** The mixed track, the same from start to end; a microphone may end behind it (Chrome fact 5). */
+  /** The mixed track, the same from start to end; the microphone behind it may end (Chrome fact 5). */
   get track() {
     return /** @type {MediaStreamTrack} */ (this.#destination.stream.getAudioTracks()[0]);
   }
 
-  /** Takes a participant's track in, or another one in its place. @param {string} id @param {MediaStreamTrack} track @param {boolean} remote */
+  /** Adds a participant's track, or replaces it. @param {string} id @param {MediaStreamTrack} track @param {boolean} remote */
   set(id, track, remote) {
     this.remove(id);
-    const sound = remote
-      ? new RemoteSound(this.#context, track, this.#destination, { id, ...this.#read() })
-      : new OwnSound(this.#context, track, this.#destination);
+    const audio = remote
+      ? new RemoteAudio(this.#context, track, this.#destination, { id, ...this.#startReading() })
+      : new LocalAudio(this.#context, track, this.#destination);
     const meter = new AnalyserNode(this.#context, { fftSize: METER });
-    sound.node.connect(meter);
-    this.#strips.set(id, { sound, meter });
+    audio.node.connect(meter);
+    this.#channels.set(id, { audio, meter });
   }
 
-  /** Delays a participant's sound. @param {string} id @param {number} ms of the picture @param {number} skew how late WebRTC let the sound come, ms */
+  /** Delays a participant's audio. @param {string} id @param {number} ms the delay of the video @param {number} skew how late the audio arrives by itself, ms */
   setDelay(id, ms, skew) {
-    this.#strips.get(id)?.sound.set(ms - skew);
+    this.#channels.get(id)?.audio.set(ms - skew);
   }
 
-  /** Whether the sound system has moved on since it was last asked; one that is suspended is woken. */
-  moved() {
+  /** Whether the audio system has advanced since the last call; resumes a suspended one. */
+  advances() {
     this.#resume();
     const { currentTime } = this.#context;
-    const moved = currentTime > this.#heardAt;
-    this.#heardAt = currentTime;
-    return moved;
+    const advanced = currentTime > this.#lastTime;
+    this.#lastTime = currentTime;
+    return advanced;
   }
 
-  /** How loud a participant is now, 0 to 1. @param {string} id */
+  /** Returns how loud a participant is now, 0 to 1. @param {string} id */
   level(id) {
-    const samples = this.#latest(id);
+    const samples = this.#readSamples(id);
     return Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0) / METER);
   }
 
-  /** Whether anything at all comes from a participant now. @param {string} id */
-  sounds(id) {
-    return this.#latest(id).some((sample) => sample !== 0);
+  /** Whether a participant's audio has any sample but zero now. @param {string} id */
+  hasSignal(id) {
+    return this.#readSamples(id).some((sample) => sample !== 0);
   }
 
   /** @param {string} id @returns {Float32Array} */
-  #latest(id) {
-    const strip = this.#strips.get(id);
-    if (strip) strip.meter.getFloatTimeDomainData(this.#samples);
+  #readSamples(id) {
+    const channel = this.#channels.get(id);
+    if (channel) channel.meter.getFloatTimeDomainData(this.#samples);
     else this.#samples.fill(0);
     return this.#samples;
   }
 
   /** @param {string} id */
   remove(id) {
-    const strip = this.#strips.get(id);
-    if (!strip) return;
-    strip.sound.close();
-    this.#strips.delete(id);
+    const channel = this.#channels.get(id);
+    if (!channel) return;
+    channel.audio.close();
+    this.#channels.delete(id);
   }
 
   async close() {
-    for (const id of [...this.#strips.keys()]) this.remove(id);
-    // It ends by itself when it has let go of its tracks: one that is cut off leaves them with a reader that never reads.
+    for (const id of [...this.#channels.keys()]) this.remove(id);
+    // The worker ends by itself after it has released its tracks: terminated, it would leave them with a reader that
+    // never reads.
     this.#reading?.worker.postMessage({ type: 'end' });
     if (this.#context.state !== 'closed') await this.#context.close();
   }
 
-  #read() {
+  #startReading() {
     this.#reading ??= {
       worker: startWorker(new URL('./worker.js', import.meta.url)),
       ready: this.#context.audioWorklet.addModule(new URL('./ring-worklet.js', import.meta.url)),
@@ -240,8 +241,8 @@ export class AudioMixer {
     return this.#reading;
   }
 
-  /** Wakes a sound system that stands; remote sound died with it (Chrome fact 6), and begins anew. */
+  /** Resumes a suspended audio system; remote audio has stopped with it (Chrome fact 6), and has to be played again. */
   #resume() {
-    if (this.#context.state === 'suspended') this.#context.resume().then(this.#revived, () => undefined);
+    if (this.#context.state === 'suspended') this.#context.resume().then(this.#onResumed, () => undefined);
   }
 }

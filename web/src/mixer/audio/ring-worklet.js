@@ -1,16 +1,16 @@
-/** The sound system's end of a ring: a node without inputs that plays it. */
+/** The worklet that plays a ring: a node without inputs. */
 
-import { Player } from './ring-player.js';
+import { RingPlayer } from './ring-player.js';
 import { Ring } from './ring.js';
 
-class RingPlayer extends AudioWorkletProcessor {
+class RingProcessor extends AudioWorkletProcessor {
   #player;
   #running = true;
 
   /** @param {{processorOptions: {buffer: SharedArrayBuffer}}} options */
   constructor({ processorOptions }) {
     super();
-    this.#player = new Player(new Ring(processorOptions.buffer));
+    this.#player = new RingPlayer(new Ring(processorOptions.buffer));
     this.port.onmessage = (/** @type {MessageEvent<{delay: number} | 'stop'>} */ { data }) => {
       if (data === 'stop') this.#running = false;
       else this.#player.setDelay(data.delay);
@@ -25,4 +25,4 @@ class RingPlayer extends AudioWorkletProcessor {
   }
 }
 
-registerProcessor('ring-player', RingPlayer);
+registerProcessor('ring-player', RingProcessor);

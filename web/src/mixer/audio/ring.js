@@ -1,12 +1,12 @@
-/** Sound on its way from the worker that reads a track to the sound system's own thread: one second, in shared memory. */
+/** Ring: audio on its way from the worker that reads a track to the worklet that plays it; a good second, in shared memory. */
 
 export const SAMPLE_RATE = 48_000;
-/** Frames that a ring holds; a power of two, so that the count of frames may wrap around. */
+/** How many frames a ring holds; a power of two, so that the count of frames may wrap around. */
 const FRAMES = 65_536;
 const CHANNELS = 2;
 const HEADER = 8;
 
-/** A ring of stereo sound. One thread writes; who reads does so at a place of its own, counted like `written`. */
+/** A ring of stereo audio. One thread writes; a reader has a position of its own, counted like `written`. */
 export class Ring {
   #written;
   #channels;
@@ -18,12 +18,12 @@ export class Ring {
     this.#channels = [0, 1].map((channel) => new Float32Array(buffer, HEADER + channel * FRAMES * 4, FRAMES));
   }
 
-  /** How many frames were ever written, modulo 2^32 with a sign: compare by `(a - b) | 0`. */
+  /** How many frames have been written, modulo 2^32 and signed: compare by `(a - b) | 0`. */
   get written() {
     return Atomics.load(this.#written, 0);
   }
 
-  /** Adds frames; of sound in one channel both get the same. @param {Float32Array} left @param {Float32Array} right */
+  /** Adds frames; mono audio goes into both channels. @param {Float32Array} left @param {Float32Array} right */
   write(left, right) {
     const at = this.written;
     for (const [channel, samples] of [left, right].entries()) {
@@ -36,7 +36,7 @@ export class Ring {
     Atomics.store(this.#written, 0, (at + left.length) | 0);
   }
 
-  /** The sample at a place, 0 where nothing is yet or any more. @param {number} channel @param {number} at @param {number} written as it was when the reading began */
+  /** Returns the sample at a position, 0 if the ring doesn't have it. @param {number} channel @param {number} at @param {number} written as it was when the reading began */
   sample(channel, at, written) {
     const behind = (written - at) | 0;
     if (behind <= 0 || behind > FRAMES) return 0;

@@ -1,10 +1,10 @@
-/** Reads tracks' sound as it arrives and lays it into rings, from which the sound system plays it. */
+/** Reads the audio of remote tracks as it arrives, and writes it into rings, from which worklets play it. */
 
 import { keepCollecting } from '../../shared/garbage.js';
 import { Ring } from './ring.js';
 
 /** @typedef {{type: 'read', id: string, readable: ReadableStream<AudioData>, buffer: SharedArrayBuffer}} ReadMessage */
-/** @typedef {{type: 'stop', id: string} | {type: 'end'}} StopMessage one track, or all; each has been stopped before the end */
+/** @typedef {{type: 'stop', id: string} | {type: 'end'}} StopMessage one track, or the worker, after each track was stopped */
 
 /** @type {Map<string, ReadableStreamDefaultReader<AudioData>>} */
 const readers = new Map();
@@ -31,14 +31,14 @@ self.addEventListener('message', (/** @type {MessageEvent<ReadMessage | StopMess
 async function read(reader, ring) {
   let planes = [new Float32Array(0), new Float32Array(0)];
   for (;;) {
-    const { value: sound, done } = await reader.read();
+    const { value: audio, done } = await reader.read();
     if (done) return;
-    const { numberOfFrames: frames, numberOfChannels: channels } = sound;
+    const { numberOfFrames: frames, numberOfChannels: channels } = audio;
     if (planes[0]?.length !== frames) planes = [new Float32Array(frames), new Float32Array(frames)];
     const [left, right] = /** @type {[Float32Array, Float32Array]} */ (planes);
-    sound.copyTo(left, { planeIndex: 0, format: 'f32-planar' });
-    if (channels > 1) sound.copyTo(right, { planeIndex: 1, format: 'f32-planar' });
-    sound.close();
+    audio.copyTo(left, { planeIndex: 0, format: 'f32-planar' });
+    if (channels > 1) audio.copyTo(right, { planeIndex: 1, format: 'f32-planar' });
+    audio.close();
     ring.write(left, channels > 1 ? right : left);
   }
 }

@@ -1,4 +1,4 @@
-/** Where everybody stands in the image. */
+/** Layouts: where everybody's tile is in the frame. */
 
 /** @param {number} value */
 const evenDown = (value) => 2 * Math.floor(value / 2);
@@ -7,8 +7,8 @@ const evenDown = (value) => 2 * Math.floor(value / 2);
  * Returns the tiles of a grid: as square as possible, the last row centred, every edge on an even pixel.
  *
  * @param {number} count
- * @param {number} width of the image, pixels
- * @param {number} height of the image, pixels
+ * @param {number} width of the frame, pixels
+ * @param {number} height of the frame, pixels
  * @returns {TileRect[]}
  */
 export function grid(count, width, height) {
@@ -29,8 +29,8 @@ export function grid(count, width, height) {
  * Returns one large tile above a strip of small ones: the first is the large one.
  *
  * @param {number} count
- * @param {number} width of the image, pixels
- * @param {number} height of the image, pixels
+ * @param {number} width of the frame, pixels
+ * @param {number} height of the frame, pixels
  * @returns {TileRect[]}
  */
 export function speaker(count, width, height) {
@@ -52,8 +52,8 @@ export function speaker(count, width, height) {
  *
  * @param {LayoutName} layout
  * @param {string[]} ids in the order of the tiles
- * @param {string | null} first who stands large in the layout 'speaker'
- * @param {{width: number, height: number}} image
+ * @param {string | null} first who has the large tile in the layout 'speaker'
+ * @param {{width: number, height: number}} frame
  * @returns {Map<string, TileRect>}
  */
 export function arrange(layout, ids, first, { width, height }) {
@@ -66,7 +66,7 @@ export function arrange(layout, ids, first, { width, height }) {
 }
 
 /**
- * Returns where an image of the given size lies in a tile: as large as fits, centred, every edge even.
+ * Returns the place of an image in a tile: as large as fits, centred, every edge even.
  *
  * @param {{width: number, height: number}} image
  * @param {TileRect} tile
@@ -85,7 +85,7 @@ export function contain(image, tile) {
 }
 
 /**
- * Returns how large each image has to come, by who it is of.
+ * Returns the size at which each participant's video is needed, by id.
  *
  * @param {string[]} ids
  * @param {RecordPlan} plan

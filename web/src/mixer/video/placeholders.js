@@ -1,4 +1,4 @@
-/** Name labels and cards: drawn once on a canvas, then copied like any other image. */
+/** Name labels and placeholders: drawn once on a canvas, then copied like every other image. */
 
 import { fromRgba } from '../../shared/i420.js';
 import { place } from './planes.js';
@@ -7,7 +7,7 @@ import { place } from './planes.js';
 /** @typedef {import('../../shared/i420.js').I420Image} I420Image */
 
 /**
- * Returns the label that stands in the lower left corner of a tile, or null where there is no name or no room.
+ * Returns the label for the lower left corner of a tile, or null if there is no name or no space.
  *
  * @param {Arena} arena
  * @param {string} name
@@ -30,7 +30,7 @@ export function drawLabel(arena, name, tile) {
 }
 
 /**
- * Draws a card with the participant's initial and name over the whole tile.
+ * Draws a placeholder with the participant's initial and name over the whole tile.
  *
  * @param {Arena} arena
  * @param {I420Image} composite

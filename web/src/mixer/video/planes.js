@@ -1,21 +1,21 @@
-/** From a VideoFrame of any format to I420 planes in the worker's memory, and from there into a tile. */
+/** Planes: copies a VideoFrame of any format to an I420 image in the worker's memory, and from there into a tile. */
 
 import { blit, chroma, fromRgba, imageAt, imageBytes } from '../../shared/i420.js';
 
 /** @typedef {import('../../shared/i420.js').I420Image} I420Image */
 
-/** Hands out pieces of one memory: first fit, neighbours merged when they are given back. */
+/** Allocates images in one memory: first fit, free neighbours are merged. */
 export class Arena {
-  /** Free pieces in order of their start. @type {{start: number, bytes: number}[]} */
+  /** Free pieces, ordered by their start. @type {{start: number, bytes: number}[]} */
   #free;
 
-  /** @param {number} bytes reserved; the system commits only what is touched */
+  /** @param {number} bytes reserved; the system commits only the pages that are used */
   constructor(bytes) {
     this.memory = new Uint8Array(bytes);
     this.#free = [{ start: 0, bytes }];
   }
 
-  /** Returns an image's place, or null where no piece is large enough. @param {number} width @param {number} height */
+  /** Returns a new image, or null if no piece is large enough. @param {number} width @param {number} height */
   allocate(width, height) {
     const bytes = imageBytes(width, height);
     const index = this.#free.findIndex((piece) => piece.bytes >= bytes);
@@ -44,9 +44,9 @@ export class Arena {
   }
 }
 
-/** Copies frames of several participants, side by side. */
+/** Copies frames of several participants, in parallel. */
 export class FrameReader {
-  /** Buffers for the formats that must be converted, as many as conversions ever ran at once. @type {Uint8Array[]} */
+  /** Buffers for formats that must be converted, as many as there were conversions at once. @type {Uint8Array[]} */
   #spare = [];
   #arena;
 
@@ -56,7 +56,7 @@ export class FrameReader {
   }
 
   /**
-   * Returns the frame's visible image as I420 in the arena, or null where the arena is full or the format unknown.
+   * Returns the frame's visible part as an image in the arena, or null if the arena is full.
    *
    * @param {VideoFrame} frame stays open
    * @returns {Promise<I420Image | null>}
@@ -69,13 +69,13 @@ export class FrameReader {
       switch (frame.format) {
         case 'I420':
         case 'I420A':
-          await this.#planar(frame, image);
+          await this.#copyPlanar(frame, image);
           break;
         case 'NV12':
-          await this.#interleaved(frame, image);
+          await this.#copyInterleaved(frame, image);
           break;
         default:
-          await this.#packed(frame, image);
+          await this.#copyPacked(frame, image);
       }
       return image;
     } catch (error) {
@@ -85,28 +85,28 @@ export class FrameReader {
   }
 
   /** @param {VideoFrame} frame @param {I420Image} image */
-  async #planar(frame, image) {
+  async #copyPlanar(frame, image) {
     /** @type {PlaneLayout[]} */
     const layout = [...image.layout];
     if (frame.format !== 'I420A') {
       await frame.copyTo(this.#arena.memory, { layout });
       return;
     }
-    // The alpha plane has to go somewhere; what lies behind it shows through in no camera.
+    // The alpha plane must be copied as well; cameras have none that shows anything.
     const own = imageAt(image.width, image.height);
-    await this.#convert(2 * own.bytes, async (scratch) => {
+    await this.#withScratch(2 * own.bytes, async (scratch) => {
       await frame.copyTo(scratch, { layout: [...own.layout, { offset: own.bytes, stride: image.width }] });
       for (let plane = 0; plane < 3; plane += 1) copyPlane(scratch, own, this.#arena.memory, image, plane);
     });
   }
 
-  /** NV12: luma as it is, U and V taken apart. @param {VideoFrame} frame @param {I420Image} image */
-  async #interleaved(frame, image) {
+  /** NV12: copies luma as it is, and separates U and V. @param {VideoFrame} frame @param {I420Image} image */
+  async #copyInterleaved(frame, image) {
     const { width, height } = image;
     const pairs = { offset: imageBytes(width, height), stride: 2 * chroma(width) };
     const { memory } = this.#arena;
     const [luma, u, v] = image.layout;
-    await this.#convert(2 * imageBytes(width, height), async (scratch) => {
+    await this.#withScratch(2 * imageBytes(width, height), async (scratch) => {
       await frame.copyTo(scratch, { layout: [{ offset: 0, stride: width }, pairs] });
       memory.set(scratch.subarray(0, width * height), luma.offset);
       for (let row = 0; row < chroma(height); row += 1) {
@@ -119,24 +119,24 @@ export class FrameReader {
     });
   }
 
-  /** RGBA, RGBX, BGRA, BGRX and, by Chrome's own conversion to RGBA, the rest; none to I420 (Chrome fact 16). */
-  async #packed(/** @type {VideoFrame} */ frame, /** @type {I420Image} */ image) {
+  /** Converts RGBA, RGBX, BGRA, BGRX, and the rest by way of RGBA: Chrome converts nothing to I420 (Chrome fact 16). */
+  async #copyPacked(/** @type {VideoFrame} */ frame, /** @type {I420Image} */ image) {
     const { width, height } = image;
     const bgra = frame.format?.startsWith('BGR') ?? false;
     const options = { format: bgra ? 'BGRA' : 'RGBA', layout: [{ offset: 0, stride: 4 * width }] };
-    await this.#convert(4 * width * height, async (scratch) => {
+    await this.#withScratch(4 * width * height, async (scratch) => {
       await frame.copyTo(scratch, /** @type {VideoFrameCopyToOptions} */ (options));
       fromRgba(scratch, 4 * width, this.#arena.memory, image, bgra);
     });
   }
 
   /**
-   * Lends a buffer that nobody else uses until the conversion is done: others may begin while this one waits.
+   * Provides a buffer that no other conversion uses: others may begin while this one waits.
    *
    * @param {number} bytes
    * @param {(scratch: Uint8Array) => Promise<void>} conversion
    */
-  async #convert(bytes, conversion) {
+  async #withScratch(bytes, conversion) {
     const spare = this.#spare.pop();
     const scratch = spare && spare.length >= bytes ? spare : new Uint8Array(bytes);
     try {
@@ -191,13 +191,13 @@ export function place(memory, from, to, rect) {
 
 /** @typedef {PlaneLayout & {data: Uint8Array, width: number, height: number}} Plane */
 
-/** Where a plane is averaged down that is not there yet. */
+/** The memory in which planes are averaged down. */
 let scratch = new Uint8Array(0);
 
 /** @param {Plane} from @param {Plane} to */
 function scale(from, to) {
   let source = from;
-  // What the plane spans of the source at each size: an odd line that no pair takes in counts, though it is gone.
+  // How much of the source the plane spans at each size; an odd last line counts, although no pair contains it.
   let wide = from.width;
   let high = from.height;
   while (source.width >= 2 * to.width && source.height >= 2 * to.height) {
@@ -210,7 +210,7 @@ function scale(from, to) {
       return;
     }
     if (scratch.length < width * height) scratch = new Uint8Array(width * height);
-    // From the second time on in place: what is written lies before what is still to be read.
+    // From the second time on this works in place: it writes before the position that it reads.
     const smaller = { data: scratch, offset: 0, stride: width, width, height };
     halve(source, smaller);
     source = smaller;
@@ -257,7 +257,7 @@ function interpolate(from, to, wide, high) {
   }
 }
 
-/** So many pairs of sizes are remembered. */
+/** For how many pairs of sizes the tables are remembered. */
 const REMEMBERED = 64;
 /** @type {Map<string, Int32Array>} */
 const remembered = new Map();

@@ -1,4 +1,4 @@
-/** The one steady image: each tick takes everybody's due frame, copies it into its tile and writes one I420 frame. */
+/** VideoMixer: at each tick it copies everybody's due frame into their tile, and writes one I420 frame. */
 
 import { pageNow } from '../../shared/clock.js';
 import { keepCollecting } from '../../shared/garbage.js';
@@ -14,12 +14,12 @@ import { Arena, FrameReader, place } from './planes.js';
 /** @typedef {import('../../shared/i420.js').I420Image} I420Image */
 
 const BACKGROUND = /** @type {const} */ ([24, 130, 126]);
-/** An image from which nothing came for so long, in ms, gives way to the card with the name. */
+/** After this long without a frame, in ms, the placeholder replaces the video. */
 const STALE = 2000;
 /** How often written ticks are reported, in ms. */
 const REPORT_EVERY = 500;
-/** Images that the memory can hold: the queues' and some. */
-const PICTURES = 48;
+/** How many images the memory can hold: those in the queues, and some more. */
+const IMAGES = 48;
 
 /** One participant: a source of frames, a queue, a tile. */
 class Source {
@@ -29,9 +29,9 @@ class Source {
   tile = { x: 0, y: 0, width: 0, height: 0 };
   /** @type {ReadableStreamDefaultReader<VideoFrame> | null} */
   reader = null;
-  /** Whether the camera is on as far as the room knows. */
-  wanted = true;
-  /** Whether the tile shows a live image. */
+  /** Whether the room announced that the camera is on. */
+  cameraOn = true;
+  /** Whether the tile shows video, not the placeholder. */
   live = false;
   lastFrame = 0;
   watchdog = new Watchdog();
@@ -60,12 +60,12 @@ class VideoMixer {
   #ticker;
   #step;
   #relayout = true;
-  /** Who stands large. @type {string | null} */
+  /** Who has the large tile. @type {string | null} */
   #speaker = null;
   #layout;
   #names;
-  /** Who waits for the next tick to be written. */
-  #awaited = false;
+  /** Whether the window waits for the next tick. */
+  #tickRequested = false;
   #first = 0;
   /** @type {(number | null)[]} */
   #written = [];
@@ -75,7 +75,7 @@ class VideoMixer {
     this.#layout = layout;
     this.#names = names;
     const largest = imageBytes(Math.max(size.width, 1280), Math.max(size.height, 720));
-    this.#arena = new Arena(PICTURES * largest);
+    this.#arena = new Arena(IMAGES * largest);
     this.#frames = new FrameReader(this.#arena);
     this.#composite = /** @type {I420Image} */ (this.#arena.allocate(size.width, size.height));
     this.#writer = writable.getWriter();
@@ -94,7 +94,7 @@ class VideoMixer {
     this.setReadable(id, readable);
   }
 
-  /** Takes the participant's frames from here on. @param {string} id @param {ReadableStream<VideoFrame> | null} readable */
+  /** Reads the participant's frames from this stream from now on. @param {string} id @param {ReadableStream<VideoFrame> | null} readable */
   setReadable(id, readable) {
     const source = this.#sources.get(id);
     if (!source) return;
@@ -103,7 +103,7 @@ class VideoMixer {
     for (const image of source.cadence.clear()) this.#arena.free(image);
     source.cadence = new Cadence(this.#step, source.remote);
     source.clock = new MediaClock();
-    if (source.reader) void this.#read(source, source.reader);
+    if (source.reader) void this.#readFrames(source, source.reader);
   }
 
   /** @param {string} id */
@@ -122,7 +122,7 @@ class VideoMixer {
   /** The participant's camera went on or off. @param {string} id @param {boolean} on */
   show(id, on) {
     const source = this.#sources.get(id);
-    if (source) source.wanted = on;
+    if (source) source.cameraOn = on;
   }
 
   /** @param {string | null} id */
@@ -131,9 +131,9 @@ class VideoMixer {
     if (this.#layout === 'speaker') this.#relayout = true;
   }
 
-  /** Says so when the next tick is written. */
-  awaitTick() {
-    this.#awaited = true;
+  /** Reports when the next tick is written. */
+  reportNextTick() {
+    this.#tickRequested = true;
   }
 
   flush() {
@@ -149,8 +149,8 @@ class VideoMixer {
   }
 
   /** @param {Source} source @param {ReadableStreamDefaultReader<VideoFrame>} reader */
-  async #read(source, reader) {
-    // Chrome fact 19: frames that are kept stall their track, so each is copied and closed at once.
+  async #readFrames(source, reader) {
+    // Chrome fact 19: frames that stay open stall their track, so each is copied and closed at once.
     for (;;) {
       const { value: frame, done } = await reader.read();
       if (done) return;
@@ -164,8 +164,8 @@ class VideoMixer {
         if (!image) continue;
         source.lastFrame = now;
         source.watchdog.feed();
-        const crowded = source.cadence.push(image, source.clock.read(frame), now);
-        if (crowded) this.#arena.free(crowded);
+        const dropped = source.cadence.push(image, source.clock.read(frame), now);
+        if (dropped) this.#arena.free(dropped);
       } finally {
         frame.close();
       }
@@ -174,10 +174,10 @@ class VideoMixer {
 
   /** @param {number} tick @param {number} due */
   #tick(tick, due) {
-    if (this.#relayout) this.#arrange(due);
-    for (const source of this.#sources.values()) this.#update(source, due);
+    if (this.#relayout) this.#arrangeTiles(due);
+    for (const source of this.#sources.values()) this.#updateSource(source, due);
     const { memory } = this.#arena;
-    const { width, height, layout } = this.#direct() ?? this.#composite;
+    const { width, height, layout } = this.#wholeFrame() ?? this.#composite;
     const frame = new VideoFrame(memory, {
       format: 'I420',
       codedWidth: width,
@@ -185,17 +185,17 @@ class VideoMixer {
       timestamp: Math.round(tick * this.#step * 1000),
       layout,
     });
-    // A tick that was given up stays a hole in the log, as it will be in the file.
+    // A tick that was given up stays empty in the log, as its frame will be missing in the file.
     while (this.#first + this.#written.length < tick) this.#written.push(null);
     this.#written.push(pageNow());
     this.#writer.write(frame).catch(() => frame.close());
-    if (this.#awaited) post({ type: 'ticked' });
-    this.#awaited = false;
+    if (this.#tickRequested) post({ type: 'ticked' });
+    this.#tickRequested = false;
     if (this.#written.length * this.#step >= REPORT_EVERY) this.flush();
   }
 
-  /** Gives everybody a tile, and draws what is known of them into it. @param {number} due */
-  #arrange(due) {
+  /** Assigns the tiles, and draws everybody's last image or placeholder into them. @param {number} due */
+  #arrangeTiles(due) {
     this.#relayout = false;
     const { width, height } = this.#composite;
     const { memory } = this.#arena;
@@ -205,32 +205,32 @@ class VideoMixer {
       source.tile = /** @type {TileRect} */ (tiles.get(source.id));
       if (source.label) this.#arena.free(source.label);
       source.label = this.#names ? drawLabel(this.#arena, source.name, source.tile) : null;
-      if (source.live && source.shown) this.#draw(source, source.shown);
+      if (source.live && source.shown) this.#drawImage(source, source.shown);
       else drawPlaceholder(this.#arena, this.#composite, source.name, source.tile);
     }
     const shown = [...this.#sources.values()].map(({ id, tile }) => ({ id, ...tile }));
     post({ type: 'layout', time: due, tiles: shown });
   }
 
-  /** Shows the frame that is due, or the card where there is no image any more. @param {Source} source @param {number} due */
-  #update(source, due) {
+  /** Draws the frame that is due, or the placeholder if there is no video any more. @param {Source} source @param {number} due */
+  #updateSource(source, due) {
     const next = source.cadence.tick(due);
     if (next) {
       for (const image of next.skipped) this.#arena.free(image);
       const changed = !source.shown || !sameSize(source.shown, next.item);
       if (source.shown) this.#arena.free(source.shown);
       source.shown = next.item;
-      if (source.wanted) {
+      if (source.cameraOn) {
         if (changed || !source.live) fill(this.#arena.memory, this.#composite, source.tile, BACKGROUND);
         if (!source.live) post({ type: 'video', time: due, id: source.id, on: true });
         source.live = true;
-        if (!this.#direct()) this.#draw(source, next.item);
+        if (!this.#wholeFrame()) this.#drawImage(source, next.item);
       }
     }
-    if (source.live && source.wanted && source.watchdog.isStalled()) {
+    if (source.live && source.cameraOn && source.watchdog.isStalled()) {
       post({ type: 'alarm', time: due, id: source.id, message: 'No picture comes from' });
     }
-    if (source.live && (!source.wanted || pageNow() - source.lastFrame > STALE)) {
+    if (source.live && (!source.cameraOn || pageNow() - source.lastFrame > STALE)) {
       source.live = false;
       drawPlaceholder(this.#arena, this.#composite, source.name, source.tile);
       post({ type: 'video', time: due, id: source.id, on: false });
@@ -242,15 +242,15 @@ class VideoMixer {
     }
   }
 
-  /** The image that is the whole frame as it is: nobody else is there, and nothing is written on it. */
-  #direct() {
+  /** Returns the image that can be written as it is: of the only participant, in the size of the recording, without a label. */
+  #wholeFrame() {
     const [only] = this.#sources.values();
     const shown = only?.live && !only.label ? only.shown : null;
     return this.#sources.size === 1 && shown && sameSize(shown, this.#composite) ? shown : null;
   }
 
   /** @param {Source} source @param {I420Image} image */
-  #draw({ tile, label }, image) {
+  #drawImage({ tile, label }, image) {
     const { memory } = this.#arena;
     place(memory, image, this.#composite, contain(image, tile));
     if (label) {
@@ -293,7 +293,7 @@ self.addEventListener('message', (/** @type {MessageEvent<ToVideoWorker>} */ { d
       mixer?.setSpeaker(message.id);
       break;
     case 'nextTick':
-      mixer?.awaitTick();
+      mixer?.reportNextTick();
       break;
     case 'flush':
       mixer?.flush();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
-import { Player } from '../../../src/mixer/audio/ring-player.js';
+import { RingPlayer } from '../../../src/mixer/audio/ring-player.js';
 import { Ring, SAMPLE_RATE } from '../../../src/mixer/audio/ring.js';
 import { dice } from '../../support/dice.js';
 
@@ -15,11 +15,11 @@ const QUANTUM = 128;
  * @param {number} [how.seconds]
  * @param {number} [how.delay] ms
  * @param {(piece: number) => number} [how.late] by how much, in frames, a piece arrives late
- * @param {(frame: number, player: Player) => void} [how.meanwhile]
+ * @param {(frame: number, player: RingPlayer) => void} [how.meanwhile]
  */
 function play({ seconds = 4, delay = 80, late = () => 0, meanwhile = () => undefined }) {
   const ring = new Ring();
-  const player = new Player(ring);
+  const player = new RingPlayer(ring);
   player.setDelay(delay);
   /** @type {number[]} */
   const heard = [];
@@ -133,7 +133,7 @@ describe('a player', () => {
 
   test('is silent before anybody said how far behind, and before there is sound', () => {
     const ring = new Ring();
-    const player = new Player(ring);
+    const player = new RingPlayer(ring);
     const [left, right] = [new Float32Array(QUANTUM), new Float32Array(QUANTUM)];
 
     player.render(left, right);
