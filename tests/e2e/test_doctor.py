@@ -46,7 +46,7 @@ def test_each_codec_is_tried(tmp_path: Path) -> None:
 
     assert set(report.capacity) == {name for name, there in report.codecs.items() if there} - {"opus"}
     assert all(times > 0 for times in report.capacity.values())
-    assert "720p at 30/s" in shown(report)
+    assert "720p30" in shown(report)
 
 
 def test_a_missing_browser_is_reported_and_not_raised(tmp_path: Path) -> None:
