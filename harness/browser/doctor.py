@@ -6,9 +6,9 @@ import contextlib
 import os
 import platform
 import shutil
-import subprocess
 from importlib import metadata
 from pathlib import Path
+from subprocess import SubprocessError
 from typing import TYPE_CHECKING, Any, Final
 
 import psutil
@@ -19,6 +19,7 @@ from rich.table import Table
 from harness.browser.capacity import capacity
 from harness.browser.chrome import Chrome
 from harness.browser.locate import sandbox_works
+from harness.browser.version import ask_version
 from harness.errors import SetupError
 
 if TYPE_CHECKING:
@@ -202,10 +203,10 @@ def _disk_free(folder: Path) -> int | None:
 
 def _node() -> str | None:
     try:
-        answer = subprocess.run(["node", "--version"], capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
+        answer = ask_version("node")
+    except (OSError, SubprocessError):
         return None
-    return answer.stdout.strip()
+    return answer.stdout.strip() if answer.returncode == 0 else None
 
 
 def _listed(things: dict[str, bool]) -> str:
