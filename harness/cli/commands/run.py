@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from harness.cli.exit_codes import EXIT_FAILED
-from harness.cli.interrupt import interruptible
+from harness.cli.interrupt import Interruption, interruptible
 from harness.cli.options import (
     ConnectOption,
     DebugOption,
@@ -40,9 +40,10 @@ from harness.recording.files.text import printable, shown
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from harness.batch.job import ScenarioJob
     from harness.errors import HarnessError
     from harness.recording.recording import Recording
-    from harness.scenario import Outcome
+    from harness.scenario import Outcome, Scenario
 
 # The page that links to the reports.
 _INDEX: Final = "index.html"
@@ -102,7 +103,6 @@ def run(
     if debug:
         debugging(on=True)
     from harness.batch.job import ScenarioJob
-    from harness.batch.processes import admitted, run_batch
     from harness.scenario import read_scenario
     from harness.server.rooms.routes import Routes
     from harness.session.venue import Venue
@@ -118,33 +118,16 @@ def run(
     if max_wait:
         read = [one.with_max_wait(max_wait) for one in read]
     jobs = [
-        ScenarioJob(
-            number=number,
-            scenario=one,
-            recordings=recordings.absolute(),
-            venue=venue,
-        )
+        ScenarioJob(number=number, scenario=one, recordings=recordings.absolute(), venue=venue)
         for number, one in enumerate(read)
     ]
-    at_once = min(workers, len(jobs))
-    here = dask is None and not connect
-    if here and not overcommit and (fits := admitted(read, at_once)) < at_once:
-        print_message(
-            f"This machine can run {fits} of these in parallel, not {at_once}; use --overcommit to do it anyway."
-        )
-        at_once = fits
-    play_all = functools.partial(run_batch, workers=at_once)
-    if dask is not None:
-        from harness.batch.cluster import run_on_cluster
-
-        play_all = functools.partial(run_on_cluster, address=dask, on_rescued=_print_rescued)
-    console = Console(stderr=True)
-    table = ProgressTable([one.title or "" for one in read])
-    live = Live(table, console=console, refresh_per_second=4) if console.is_terminal else None
-    with interruptible() as interruption, _warnings_above(console), live or contextlib.nullcontext():
-        outcomes = play_all(
-            jobs, on_progress=table.show_step, on_outcome=table.show_outcome, interrupted=lambda: bool(interruption)
-        )
+    # Only this machine's own browsers are limited by its processors.
+    at_once = _admitted(read, min(workers, len(jobs)), limited=dask is None and not (connect or overcommit))
+    with interruptible() as interruption:
+        if dask is None:
+            outcomes = _run_here(jobs, at_once, interruption)
+        else:
+            outcomes = _run_on_cluster(jobs, dask, interruption)
     files = ReportFiles()
     _write_reports(outcomes, html, junit, files)
     failure = _common_failure(outcomes)
@@ -159,6 +142,57 @@ def run(
     files.raise_for_error()
     if not all(outcome.ok for outcome in outcomes):
         raise typer.Exit(EXIT_FAILED)
+
+
+def _admitted(scenarios: Sequence[Scenario], workers: int, *, limited: bool) -> int:
+    """Return how many scenarios to run in parallel, and print a message if the machine is too slow for more."""
+    from harness.batch.processes import admitted
+
+    if limited and (fits := admitted(scenarios, workers)) < workers:
+        print_message(
+            f"This machine can run {fits} of these in parallel, not {workers}; use --overcommit to do it anyway."
+        )
+        return fits
+    return workers
+
+
+def _run_here(jobs: Sequence[ScenarioJob], workers: int, interruption: Interruption) -> list[Outcome]:
+    """Run the jobs in processes of this machine, with their progress on stderr."""
+    from harness.batch.processes import run_batch
+
+    with _progress_of(jobs) as table:
+        return run_batch(
+            jobs,
+            workers=workers,
+            on_progress=table.show_step,
+            on_outcome=table.show_outcome,
+            interrupted=lambda: bool(interruption),
+        )
+
+
+def _run_on_cluster(jobs: Sequence[ScenarioJob], address: str, interruption: Interruption) -> list[Outcome]:
+    """Run the jobs on a Dask cluster, with their progress on stderr."""
+    from harness.batch.cluster import run_on_cluster
+
+    with _progress_of(jobs) as table:
+        return run_on_cluster(
+            jobs,
+            address,
+            on_progress=table.show_step,
+            on_outcome=table.show_outcome,
+            interrupted=lambda: bool(interruption),
+            on_rescued=_print_rescued,
+        )
+
+
+@contextlib.contextmanager
+def _progress_of(jobs: Sequence[ScenarioJob]) -> Iterator[ProgressTable]:
+    """Show a table of the jobs on stderr if that is a terminal, and print warnings above it."""
+    console = Console(stderr=True)
+    table = ProgressTable([job.scenario.title or "" for job in jobs])
+    live = Live(table, console=console, refresh_per_second=4) if console.is_terminal else None
+    with _warnings_above(console), live or contextlib.nullcontext():
+        yield table
 
 
 def _common_failure(outcomes: Sequence[Outcome]) -> HarnessError | None:
