@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 import numpy as np
 
-from harness.verification.markers.places import grid
+from harness.verification.markers.places import grid_places
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,9 @@ def psnr(path: Path, sources: list[dict[str, Any]]) -> float | None:
             picture = frame.to_ndarray(format="gray" if frame.format.name == "gray" else "yuv420p")[: frame.height]
             errors = [
                 _error(picture.astype(np.uint8)[round(place.y) :, round(place.x) :], original)
-                for original, place in zip(originals, grid(len(originals), frame.width, frame.height), strict=True)
+                for original, place in zip(
+                    originals, grid_places(len(originals), frame.width, frame.height), strict=True
+                )
                 if original.shape == (round(place.height), round(place.width))
             ]
             if errors:

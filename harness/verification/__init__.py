@@ -1,4 +1,8 @@
-"""The judge: what is really in a recorded file, and whether it is what it should be."""
+"""Verify recordings: measure what a file really contains, and check it against manifest, limits and expectations.
+
+In: the path of a file, and what is expected of it.  Out: a Report, which never raises for a failed check by itself.
+Called by the command line, the pytest plugin, scenarios, the server's library, and users.
+"""
 
 from harness.verification.report.report import Report
 from harness.verification.values.expectations import Expectation

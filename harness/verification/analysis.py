@@ -1,4 +1,4 @@
-"""From a file to its report: read it once, measure, check."""
+"""Analyze a file: read it once, measure it, check it, and return its report. Runs in the child process only."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ from harness.recording.files.names import statistics_of
 from harness.recording.manifest import Manifest
 from harness.recording.recording import sha256_of
 from harness.recording.timeline import Timeline
-from harness.verification.checks.catalogue import judged
-from harness.verification.markers.audio_markers import SoundWatch
-from harness.verification.markers.marker_reader import StripWatch
-from harness.verification.measures.connections import travelled
+from harness.verification.checks.catalogue import run_checks
+from harness.verification.markers.audio_markers import AudioMarkerDetector
+from harness.verification.markers.marker_reader import MarkerReader
+from harness.verification.measures.connections import connection_curves
 from harness.verification.measures.curves import curves_of
 from harness.verification.measures.evidence import Evidence
-from harness.verification.measures.file import black_of, duration_of, frame_rate, holes_of, media_of, silent_of
-from harness.verification.measures.observations import Tape
-from harness.verification.measures.participants import people
-from harness.verification.probe.frame_content import PlainWatch
+from harness.verification.measures.file import (
+    black_intervals,
+    frame_rate,
+    measure_media,
+    media_duration,
+    silent_intervals,
+    video_gaps,
+)
+from harness.verification.measures.observations import Observations
+from harness.verification.measures.participants import measure_participants
+from harness.verification.probe.frame_content import FrameContentDetector
 from harness.verification.probe.probe import UnreadableError, probe
 from harness.verification.report.redaction import Redaction
 
@@ -27,107 +34,110 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from harness.verification.markers.audio_markers import Hearing
-    from harness.verification.probe.tracks import Picture, Sound
+    from harness.verification.markers.audio_markers import AudioAnalysis
+    from harness.verification.probe.tracks import AudioBlock, Frame
     from harness.verification.report.report import Report
-    from harness.verification.request import Question
+    from harness.verification.request import VerifyRequest
 
 
-class Pulse:
-    """Tells how far reading has come, in seconds of the file, at every new second."""
+class ProgressReporter:
+    """Reports how much of the file was read, in seconds of the file, once per second of it."""
 
-    def __init__(self, tell: Callable[[float], object]) -> None:
-        self._tell = tell
-        self._told = 0.0
+    def __init__(self, report: Callable[[float], object]) -> None:
+        self._report = report
+        self._reported = 0.0
 
-    def see(self, picture: Picture) -> None:
-        """Take a picture."""
-        self._reached(picture.at)
+    def on_frame(self, frame: Frame) -> None:
+        """Handle a frame."""
+        self._advance(frame.at)
 
-    def hear(self, sound: Sound) -> None:
-        """Take a piece of sound."""
-        self._reached(sound.at)
+    def on_audio(self, block: AudioBlock) -> None:
+        """Handle a block of audio."""
+        self._advance(block.at)
 
-    def _reached(self, at: float) -> None:
-        if at >= self._told + 1:
-            self._told = at
-            self._tell(at)
+    def _advance(self, at: float) -> None:
+        if at >= self._reported + 1:
+            self._reported = at
+            self._report(at)
 
 
-def judge(question: Question, tell: Callable[[float], object]) -> Report:
-    """Return the verdict on a file; ``tell`` hears how far reading has come, in seconds of the file.
+def analyze(request: VerifyRequest, report_progress: Callable[[float], object]) -> Report:
+    """Return the report on a file; call ``report_progress`` with the seconds of the file that were read.
 
-    Raises OSError where the file can't be read.
+    Raises OSError if the file can't be read.
     """
-    path = question.path
-    manifest, damaged = _manifest(question.beside)
-    redaction = Redaction(manifest, question.redact) if question.redact else None
+    path = request.path
+    manifest, manifest_error = _read_manifest(request.manifest_path)
+    redaction = Redaction(manifest, request.redact) if request.redact else None
     if redaction:
         manifest = redaction.manifest(manifest) if manifest else None
-        damaged = "The manifest can't be read." if damaged else None
-        question = replace(question, expect=redaction.expectations(question.expect))
+        manifest_error = "The manifest can't be read." if manifest_error else None
+        request = replace(request, expect=redaction.expectations(request.expect))
     try:
-        evidence, hearing = _evidence(question, manifest, damaged, Pulse(tell))
+        evidence, audio = _gather_evidence(request, manifest, manifest_error, ProgressReporter(report_progress))
     except UnreadableError as error:
-        return question.unreadable(str(error).removeprefix(f"{path.name} "))
-    travel = travelled(statistics_of(path))
-    return question.report(
+        return request.unreadable_report(str(error).removeprefix(f"{path.name} "))
+    findings = run_checks(evidence, request.limits)
+    connections = connection_curves(statistics_of(path))
+    if redaction:
+        findings, connections = redaction.findings(findings), redaction.connections(connections)
+    return request.report(
         media=evidence.media,
-        participants=tuple(person.facts for person in evidence.people),
-        findings=redaction.findings(judged(evidence, question.limits))
-        if redaction
-        else judged(evidence, question.limits),
-        curves=replace(
-            curves_of(evidence, hearing, question.limits), travelled=redaction.curves(travel) if redaction else travel
-        ),
+        participants=tuple(participant.report for participant in evidence.participants),
+        findings=findings,
+        curves=replace(curves_of(evidence, audio, request.limits), connections=connections),
     )
 
 
-def _evidence(
-    question: Question, manifest: Manifest | None, damaged: str | None, pulse: Pulse
-) -> tuple[Evidence, Hearing | None]:
-    """Return all that is known about the file, and what was heard; raises UnreadableError, OSError."""
-    path = question.path
+def _gather_evidence(
+    request: VerifyRequest, manifest: Manifest | None, manifest_error: str | None, progress: ProgressReporter
+) -> tuple[Evidence, AudioAnalysis | None]:
+    """Return the evidence and the analysis of the audio; raises UnreadableError, OSError."""
+    path = request.path
     timeline = manifest.timeline if manifest else Timeline()
-    plain, strips, ear = PlainWatch(), StripWatch(timeline, _size(manifest)), SoundWatch()
-    streams = probe(path, eyes=(plain, strips, pulse), ears=(ear, pulse))
-    rate = frame_rate(streams.picture, manifest)
-    hearing = ear.hearing() if streams.sound else None
-    tape = Tape(
-        sightings=strips.sightings(),
-        hearing=hearing,
+    content, marker_reader, audio_markers = (
+        FrameContentDetector(),
+        MarkerReader(timeline, _frame_size(manifest)),
+        AudioMarkerDetector(),
+    )
+    streams = probe(path, video_sinks=(content, marker_reader, progress), audio_sinks=(audio_markers, progress))
+    rate = frame_rate(streams.video, manifest)
+    audio = audio_markers.finish() if streams.audio else None
+    observations = Observations(
+        marker_tracks=marker_reader.finish(),
+        audio=audio,
         rate=rate,
-        duration=duration_of(streams, rate),
+        duration=media_duration(streams, rate),
         zero_ms=manifest.zero_ms if manifest else None,
-        cuts=timeline.cuts(),
+        pauses=timeline.cuts(),
     )
     evidence = Evidence(
-        path=question.shown,
+        path=request.display_path,
         manifest=manifest,
-        unreadable=damaged,
-        asked_duration=question.duration,
-        asked_complete=question.complete,
-        expectations=question.expect,
+        manifest_error=manifest_error,
+        expected_duration=request.duration,
+        expect_complete=request.complete,
+        expectations=request.expect,
         sha256=sha256_of(path) if manifest and manifest.recording.path.suffix == path.suffix else None,
         streams=streams,
-        media=media_of(streams, size=path.stat().st_size, rate=rate, watch=plain),
-        people=people(tape, timeline),
-        black=black_of(plain, rate),
-        silent=silent_of(hearing),
-        holes=holes_of(streams.picture, rate),
+        media=measure_media(streams, size=path.stat().st_size, rate=rate, content=content),
+        participants=measure_participants(observations, timeline),
+        black=black_intervals(content, rate),
+        silent=silent_intervals(audio),
+        video_gaps=video_gaps(streams.video, rate),
         rate=rate,
     )
-    return evidence, hearing
+    return evidence, audio
 
 
-def _size(manifest: Manifest | None) -> tuple[int, int] | None:
-    """Return the width and height that were recorded, in pixels, where they are told."""
-    told = manifest.recording if manifest else None
-    return (told.width, told.height) if told and told.width and told.height else None
+def _frame_size(manifest: Manifest | None) -> tuple[int, int] | None:
+    """Return the recorded width and height in pixels, if the manifest states them."""
+    recording = manifest.recording if manifest else None
+    return (recording.width, recording.height) if recording and recording.width and recording.height else None
 
 
-def _manifest(path: Path) -> tuple[Manifest | None, str | None]:
-    """Return the manifest at ``path`` if there is one, and what is wrong with it if something is."""
+def _read_manifest(path: Path) -> tuple[Manifest | None, str | None]:
+    """Return the manifest at ``path``, and the error if it can't be read; both are None without a file."""
     if not path.exists():
         return None, None
     try:

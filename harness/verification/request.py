@@ -1,11 +1,11 @@
-"""The request that a caller sends to the analysis of a file."""
+"""The request to analyze a file: the file, its manifest, the limits and what the caller expects."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.verification.report.redaction import unnamed
+from harness.verification.report.redaction import redacted_path
 from harness.verification.report.report import Report
 from harness.verification.values.findings import Finding
 
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
-    """What is asked: the file, the manifest that may lie ``beside`` it, and what the caller expects.
+class VerifyRequest:
+    """What to verify; there need not be a file at ``manifest_path``.
 
-    With ``redact`` the answer names neither people nor files; it is what the file is called there, without suffix.
+    With ``redact``, the name of the file in the report without its suffix, the report names neither participants nor
+    files.
     """
 
     path: Path
-    beside: Path
+    manifest_path: Path
     duration: float | None
     limits: Limits
     expect: tuple[Expectation, ...]
@@ -32,15 +33,15 @@ class Question:
     redact: str | None = None
 
     @property
-    def shown(self) -> Path:
-        """What the file is called in the answer."""
-        return unnamed(self.path, self.redact) if self.redact else self.path
+    def display_path(self) -> Path:
+        """The path of the file as the report shows it."""
+        return redacted_path(self.path, self.redact) if self.redact else self.path
 
-    def report(self, **found: Any) -> Report:
-        """Return the report of what was found."""
-        return Report(path=self.shown, redacted=bool(self.redact), **found)
+    def report(self, **values: Any) -> Report:
+        """Return a report on the file with these values."""
+        return Report(path=self.display_path, redacted=bool(self.redact), **values)
 
-    def unreadable(self, why: str) -> Report:
-        """Return the report on a file of which nothing can be said but ``why``, which goes on after its name."""
-        message = f"{self.shown.name} {why}"
+    def unreadable_report(self, reason: str) -> Report:
+        """Return a failed report on a file that can't be read; ``reason`` continues a sentence after its name."""
+        message = f"{self.display_path.name} {reason}"
         return self.report(media=None, findings=(Finding(check="container", ok=False, message=message),))

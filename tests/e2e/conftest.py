@@ -20,7 +20,7 @@ from tests.support.reports import LATE
 
 
 @dataclass(frozen=True)
-class Tape:
+class Observations:
     """A file as PyAV reads it: times in ms."""
 
     codecs: set[str]
@@ -34,7 +34,7 @@ class Tape:
         return [after - before for before, after in zip(self.picture, self.picture[1:], strict=False)]
 
 
-def _read(path: Path) -> Tape:
+def _read(path: Path) -> Observations:
     sizes: set[tuple[int, int]] = set()
     times: dict[str, list[float]] = {"video": [], "audio": []}
     with av.open(path) as container:
@@ -45,11 +45,11 @@ def _read(path: Path) -> Tape:
             times[packet.stream.type].append(float(packet.pts * packet.time_base * 1000))
             if packet.stream.type == "video":
                 sizes |= {(frame.width, frame.height) for frame in packet.decode() if isinstance(frame, av.VideoFrame)}
-    return Tape(codecs, sizes, times["video"], times["audio"])
+    return Observations(codecs, sizes, times["video"], times["audio"])
 
 
 @pytest.fixture(scope="session")
-def read_back() -> Callable[[Path], Tape]:
+def read_back() -> Callable[[Path], Observations]:
     """Return a function that reads a finished file, every packet and every picture of it."""
     return _read
 

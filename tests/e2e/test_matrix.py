@@ -12,8 +12,8 @@ from playwright.sync_api import Browser
 from harness import Participant, RecordConfig, Recording, Report, Room, verify
 from harness.recording.manifest import Manifest
 from harness.server.room_server import RoomServer
-from harness.verification.markers.marker_reader import Sightings, StripWatch
-from harness.verification.markers.strip import COUNTS_A_SECOND
+from harness.verification.markers.marker_reader import MarkerReader, MarkerTrack
+from harness.verification.markers.strip import COUNTS_PER_SECOND
 from harness.verification.probe.probe import probe
 from tests.support.goals import Goals
 from tests.support.reports import whole
@@ -95,7 +95,7 @@ def test_fifty_starts_while_recording_leave_no_gap(people: tuple[Room, Participa
     for recording in files:
         passed(recording)
     seen = [sightings(recording, "bob") for recording in files]
-    step = COUNTS_A_SECOND // 30
+    step = COUNTS_PER_SECOND // 30
     steps = [int(new.counters[0] - old.counters[-1]) for old, new in pairwise(seen)]
     holes = [one for one in steps if one > step]
     figure = f"{len(holes)} gaps; {len(files)} files"
@@ -112,13 +112,13 @@ def passed(recording: Recording) -> Report:
     return report
 
 
-def sightings(recording: Recording, name: str) -> Sightings:
+def sightings(recording: Recording, name: str) -> MarkerTrack:
     """Return every picture of somebody in a file, with the counters that the pictures carry."""
     timeline = Manifest.read(recording.manifest).timeline
     marker = next(member.marker for member in timeline.members if member.name == name)
     assert marker is not None
     assert recording.width is not None
     assert recording.height is not None
-    watch = StripWatch(timeline, (recording.width, recording.height))
-    probe(recording.path, eyes=[watch])
-    return watch.sightings()[marker]
+    watch = MarkerReader(timeline, (recording.width, recording.height))
+    probe(recording.path, video_sinks=[watch])
+    return watch.finish()[marker]

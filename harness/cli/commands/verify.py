@@ -76,14 +76,14 @@ def verify(
     from harness.verification.report.junit import write_junit
     from harness.verification.report.target import check_targets
     from harness.verification.values.expectations import Expected, read_expected
-    from harness.verification.verify import check_question
+    from harness.verification.verify import check_options
 
     with writable():
         check_targets(html=html, junit=junit)
     expected = read_expected(expect) if expect else Expected()
     if duration is None:
         duration = expected.duration
-    check_question(duration, expected.limits, expected.expect)
+    check_options(duration, expected.limits, expected.expect)
 
     def make_report(file: Path, redact: bool | str) -> Report:
         return verify_file(

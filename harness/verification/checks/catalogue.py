@@ -1,4 +1,4 @@
-"""The checks as data: a name, the limits it uses, and the function that turns evidence into findings."""
+"""The list of all checks: the name, what it checks, and the function that turns evidence into findings."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Check:
-    """One check; ``judge`` yields nothing where it does not apply, and else at least one finding."""
+    """One check; ``run`` yields no finding if the check does not apply, otherwise at least one."""
 
     name: CheckName
-    asks: str
-    judge: Callable[[Evidence, Limits], Iterator[Finding]]
+    question: str
+    run: Callable[[Evidence, Limits], Iterator[Finding]]
 
 
 CHECKS: Final = (
@@ -47,15 +47,15 @@ CHECKS: Final = (
 )
 
 
-def judged(evidence: Evidence, limits: Limits) -> tuple[Finding, ...]:
-    """Return the findings of all checks, in their order, and a warning that names the checks that could not run."""
-    findings = tuple(finding for check in CHECKS for finding in check.judge(evidence, limits))
+def run_checks(evidence: Evidence, limits: Limits) -> tuple[Finding, ...]:
+    """Return the findings of all checks, in their order, and a warning that names the checks that did not run."""
+    findings = tuple(finding for check in CHECKS for finding in check.run(evidence, limits))
     ran = {finding.check for finding in findings}
-    left = [check.name for check in CHECKS if check.name not in ran]
-    if evidence.manifest or not left:
+    missing = [check.name for check in CHECKS if check.name not in ran]
+    if evidence.manifest or not missing:
         return findings
     text = (
         "No manifest says what should be in it: whether every participant is visible and audible was not examined, and "
-        f"these checks did not run: {', '.join(left)}."
+        f"these checks did not run: {', '.join(missing)}."
     )
     return (*findings, Finding(check="presence", ok=True, warning=True, message=text))

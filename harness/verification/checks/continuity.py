@@ -1,4 +1,4 @@
-"""The checks of what flows through a file and needs no marker: gaps, black pictures, silence."""
+"""The checks of continuity that need no marker: gaps, black video, silence."""
 
 from __future__ import annotations
 
@@ -7,72 +7,72 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from harness.verification.measures.file import missed, off_grid, varies
-from harness.verification.values.findings import Finding, milliseconds, span, stretches
-from harness.verification.values.intervals import grown, longer, merged, shared, total
+from harness.verification.values.findings import Finding, limited, milliseconds, span
+from harness.verification.values.intervals import intersection, longer, merged, total, widened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from harness.recording.timeline import Interval
     from harness.verification.measures.evidence import Evidence
-    from harness.verification.probe.tracks import PictureFacts
+    from harness.verification.probe.tracks import VideoFacts
     from harness.verification.values.limits import Limits
 
-# A file is black or silent as a whole when this share of it is; its first moments may be the other way.
+# A whole file is black or silent if this share of it is; its first moments may differ.
 _WHOLE: Final = 0.95
 
 
 def gap(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check the time from each frame to the next, and look for holes in the audio."""
-    findings = [*_picture_gaps(evidence, limits), *_sound_gaps(evidence, limits)]
+    """Check the time from each frame to the next, and look for gaps in the audio."""
+    findings = [*_video_gaps(evidence, limits), *_audio_gaps(evidence, limits)]
     yield from findings
     gaps = evidence.media.video.gap_ms if evidence.media.video else None
     if not findings and (gaps or evidence.media.audio):
-        message = f"no gap over {gaps.max:g} ms" if gaps else "no hole in the audio"
+        message = f"no gap over {gaps.max:g} ms" if gaps else "no gap in the audio"
         yield Finding(check="gap", ok=True, message=message)
 
 
-def _picture_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    picture, rate = evidence.streams.picture, evidence.rate
-    if picture is None or rate is None or picture.times.size < 2:  # noqa: PLR2004 (a gap is between two frames)
+def _video_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    video, rate = evidence.streams.video, evidence.rate
+    if video is None or rate is None or video.times.size < 2:  # noqa: PLR2004 (a gap is between two frames)
         return
-    gaps = np.diff(picture.times) * 1000
+    gaps = np.diff(video.times) * 1000
     expected = f"{np.floor(1000 / rate):.0f} or {np.ceil(1000 / rate):.0f} ms"
-    promised = evidence.manifest is not None and evidence.manifest.recording.frame_rate is not None
-    if not promised and varies(picture, rate, limits.gap_ms):
+    requested = evidence.manifest is not None and evidence.manifest.recording.frame_rate is not None
+    if not requested and varies(video, rate, limits.gap_ms):
         text = (
-            f"The frame rate varies: gaps between frames last {gaps.min():.0f} to {gaps.max():.0f} ms, so nothing can "
-            "be said about missing frames"
+            f"The frame rate varies: gaps between frames last {gaps.min():.0f} to {gaps.max():.0f} ms, so missing "
+            "frames can't be detected"
         )
-        yield _worst_gap(picture, gaps, expected, text).model_copy(update={"ok": True, "warning": True})
+        yield _worst_gap(video, gaps, expected, text).model_copy(update={"ok": True, "warning": True})
         return
-    off = off_grid(picture, rate, limits.gap_ms)
-    lost = missed(picture, rate)
+    off = off_grid(video, rate, limits.gap_ms)
+    lost = missed(video, rate)
     counted = evidence.manifest.ticks_missed if evidence.manifest else 0
     if off.any():
         yield _worst_gap(
-            picture,
+            video,
             np.where(off, gaps, 0),
             expected,
             f"{np.count_nonzero(off)} of {gaps.size} gaps between frames are off the grid of {rate:.5g} fps",
         )
     if lost > counted:
         noted = f", and the manifest counts {counted}" if evidence.manifest else ""
-        yield _worst_gap(picture, gaps, expected, f"{_frames(lost)} missing from the grid of {rate:.5g} fps{noted}")
+        yield _worst_gap(video, gaps, expected, f"{_frames(lost)} missing from the grid of {rate:.5g} fps{noted}")
     elif lost:
-        percent = 100 * lost / (lost + picture.times.size)
+        percent = 100 * lost / (lost + video.times.size)
         few = percent <= limits.missed_percent
         text = f"{_frames(lost)} missing ({percent:.1f} %): the machine was too busy, and the manifest counts them"
-        yield _worst_gap(picture, gaps, expected, text).model_copy(update={"ok": few, "warning": few})
+        yield _worst_gap(video, gaps, expected, text).model_copy(update={"ok": few, "warning": few})
 
 
 def _frames(number: int) -> str:
     return "1 frame is" if number == 1 else f"{number} frames are"
 
 
-def _worst_gap(picture: PictureFacts, gaps: Iterable[float], expected: str, text: str) -> Finding:
+def _worst_gap(video: VideoFacts, gaps: Iterable[float], expected: str, text: str) -> Finding:
     at = int(np.argmax(np.asarray(gaps)))
-    where = milliseconds((float(picture.times[at]), float(picture.times[at + 1])))
+    where = milliseconds((float(video.times[at]), float(video.times[at + 1])))
     worst = round((where[1] - where[0]) * 1000)
     return Finding(
         check="gap",
@@ -84,65 +84,65 @@ def _worst_gap(picture: PictureFacts, gaps: Iterable[float], expected: str, text
     )
 
 
-def _sound_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    sound = evidence.streams.sound
-    for hole in longer(sound.holes, limits.audio_gap) if sound else ():
+def _audio_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
+    audio = evidence.streams.audio
+    for at in longer(audio.gaps, limits.audio_gap) if audio else ():
         yield Finding(
             check="gap",
             ok=False,
-            at=milliseconds(hole),
+            at=milliseconds(at),
             expected=f"{limits.audio_gap * 1000:g} ms",
-            got=f"{(hole[1] - hole[0]) * 1000:.0f} ms",
-            message=f"There is a hole in the sound {span(hole)}.",
+            got=f"{(at[1] - at[0]) * 1000:.0f} ms",
+            message=f"There is a gap in the audio {span(at)}.",
         )
 
 
 def black(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Judge whether the whole picture is black while somebody should be seen."""
+    """Check that the video is never black while a participant should be visible."""
     if evidence.media.video is None:
         return
     wanted = None
     if evidence.manifest:
         timeline, duration = evidence.manifest.timeline, evidence.media.duration
         wanted = [interval for member in timeline.members for interval in timeline.visible(member.name, duration)]
-    yield from _lacking("black", evidence, evidence.black, wanted, limits)
+    yield from _check_intervals("black", evidence, evidence.black, wanted, limits)
 
 
 def silent(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Judge whether the whole mix is silent while somebody should be heard.
+    """Check that the audio is never silent while a participant should be audible.
 
-    Real people may pause, so without a synthetic voice only a silent file is a finding.
+    Real people pause, so without a synthetic participant only a silent file is a finding.
     """
     if evidence.media.audio is None:
         return
     wanted = None
     if evidence.manifest:
         timeline, duration = evidence.manifest.timeline, evidence.media.duration
-        heard = {member: timeline.audible(member.name, duration) for member in timeline.members}
-        synthetic = [interval for member, spans in heard.items() if member.marker is not None for interval in spans]
-        wanted = synthetic if synthetic or not any(heard.values()) else None
-    yield from _lacking("silent", evidence, evidence.silent, wanted, limits)
+        audible = {member: timeline.audible(member.name, duration) for member in timeline.members}
+        synthetic = [interval for member, spans in audible.items() if member.marker is not None for interval in spans]
+        wanted = synthetic if synthetic or not any(audible.values()) else None
+    yield from _check_intervals("silent", evidence, evidence.silent, wanted, limits)
 
 
-def _lacking(
+def _check_intervals(
     check: Literal["black", "silent"],
     evidence: Evidence,
     found: Iterable[Interval],
     wanted: list[Interval] | None,
     limits: Limits,
 ) -> Iterator[Finding]:
-    """Judge the intervals that are black or silent; ``wanted`` is when they must not be, None if nobody says."""
-    text = {"black": "The picture is black", "silent": "There is no sound"}[check]
+    """Check the intervals that are black or silent; ``wanted`` is when they must not be, None if it is unknown."""
+    text = {"black": "The video is black", "silent": "The audio is silent"}[check]
     if wanted is None:
         whole = total(found) >= _WHOLE * evidence.media.duration
         wrong = [(0.0, evidence.media.duration)] if whole else []
     else:
-        examined = grown(merged(wanted), -limits.edge)
+        examined = widened(merged(wanted), -limits.edge)
         if not total(examined):
-            # Nobody should be visible or audible for long enough to tell: this check has nothing to say.
+            # No participant should be visible or audible for long enough: this check does not apply.
             return
-        wrong = longer(shared(found, examined), getattr(limits, check))
-    yield from stretches(
+        wrong = longer(intersection(found, examined), getattr(limits, check))
+    yield from limited(
         [
             Finding(
                 check=check,

@@ -4,114 +4,112 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from harness.verification.values.findings import Finding, milliseconds, span, stretches
-from harness.verification.values.intervals import longer, shared, subtract, total
+from harness.verification.values.findings import Finding, limited, milliseconds, span
+from harness.verification.values.intervals import intersection, longer, subtract, total
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from harness.recording.timeline import Interval
     from harness.verification.measures.evidence import Evidence
-    from harness.verification.measures.participants import Person
+    from harness.verification.measures.participants import MeasuredParticipant
     from harness.verification.values.limits import Limits
 
 # A participant who is visible and audible for this many seconds has played at least two bursts.
 _UNMEASURED: Final = 3.0
 # The last frame is visible until the next tick, and the manifest's times are accurate to a few ticks.
-_AT_ONCE: Final = 0.15
+_SAME_TIME: Final = 0.15
 
 
 def frozen(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Judge whether everybody's picture moves; what is black or missing as a whole is for other checks."""
-    for person in evidence.visible_people:
-        intervals = person.facts.video.frozen if person.facts.video else ()
-        stays = [at for at in intervals if not _going(person, at, evidence, limits)]
-        still = longer(subtract(stays, evidence.video_missing), limits.frozen)
-        yield from stretches(
+    """Check whether every participant's video moves; other checks report a video that is black or missing."""
+    for one in evidence.visible_participants:
+        intervals = one.report.video.frozen if one.report.video else ()
+        unexplained = [at for at in intervals if not _is_leaving(one, at, evidence, limits)]
+        too_long = longer(subtract(unexplained, evidence.video_missing), limits.frozen)
+        yield from limited(
             [
                 Finding(
                     check="frozen",
                     ok=False,
-                    participant=person.name,
+                    participant=one.name,
                     at=milliseconds(at),
                     expected=f"{limits.frozen:g} s",
                     got=f"{at[1] - at[0]:.2f} s",
-                    message=f"{person.name} is frozen {span(at)}.",
+                    message=f"{one.name} is frozen {span(at)}.",
                 )
-                for at in still
+                for at in too_long
             ]
         )
-        if not still:
-            yield Finding(check="frozen", ok=True, participant=person.name, message="moves throughout")
+        if not too_long:
+            yield Finding(check="frozen", ok=True, participant=one.name, message="moves throughout")
 
 
-def _going(person: Person, at: Interval, evidence: Evidence, limits: Limits) -> bool:
-    """Tell whether a picture stands only until it was known that nothing more comes, no longer than that takes."""
+def _is_leaving(participant: MeasuredParticipant, at: Interval, evidence: Evidence, limits: Limits) -> bool:
+    """Return whether the video is frozen only until the end of the participant's connection was noticed."""
     if evidence.manifest is None or at[1] - at[0] > limits.edge:
         return False
     duration = evidence.media.duration
-    ends = (end for _, end in evidence.manifest.timeline.visible(person.name, duration) if end < duration)
-    return any(abs(at[1] - end) < _AT_ONCE for end in ends)
+    ends = (end for _, end in evidence.manifest.timeline.visible(participant.name, duration) if end < duration)
+    return any(abs(at[1] - end) < _SAME_TIME for end in ends)
 
 
 def repeated(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Judge how many pictures of everybody are repeated or skipped, beyond exact rate conversion."""
-    for person in evidence.visible_people:
-        if (video := person.facts.video) is None:
+    """Check how many frames of every participant are repeated or skipped, beyond exact rate conversion."""
+    for one in evidence.visible_participants:
+        if (video := one.report.video) is None:
             continue
         worst = max(video.repeated_percent, video.skipped_percent)
-        ok = worst <= limits.repeated_percent or person.uneven <= limits.repeated_frames
+        ok = worst <= limits.repeated_percent or one.uneven <= limits.repeated_frames
         text = f"{video.repeated_percent:g} % repeated and {video.skipped_percent:g} % skipped"
         yield Finding(
             check="repeated",
             ok=ok,
-            participant=person.name,
+            participant=one.name,
             expected=limits.repeated_percent,
             got=worst,
-            message=text if ok else f"Of {person.name}'s frames, {text}.",
+            message=text if ok else f"{one.name}'s frames: {text}.",
         )
 
 
 def av_offset(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Judge how far everybody's sound is from the picture, in milliseconds."""
-    for person in evidence.visible_people:
-        spread = person.facts.av_offset_ms
-        if spread is None:
-            if person.own_voice and total(shared(person.visible, person.audible)) > _UNMEASURED:
-                text = f"{person.name} is visible and audible, but no burst was found to measure the A/V offset."
-                yield Finding(check="av-offset", ok=True, warning=True, participant=person.name, message=text)
+    """Check how far every participant's audio is from the video, in milliseconds."""
+    for one in evidence.visible_participants:
+        offset = one.report.av_offset_ms
+        if offset is None:
+            if one.own_voice and total(intersection(one.visible, one.audible)) > _UNMEASURED:
+                text = f"{one.name} is visible and audible, but no burst was found to measure the A/V offset."
+                yield Finding(check="av-offset", ok=True, warning=True, participant=one.name, message=text)
             continue
-        limit = limits.own_av_offset_ms if _records(person, evidence) else limits.av_offset_ms
-        ok = abs(spread.median) <= limit
-        side = "late" if spread.median > 0 else "early"
+        limit = limits.own_av_offset_ms if _is_recording(one, evidence) else limits.av_offset_ms
+        ok = abs(offset.median) <= limit
+        text = f"{abs(offset.median):.0f} ms {'late' if offset.median > 0 else 'early'}"
         yield Finding(
             check="av-offset",
             ok=ok,
-            participant=person.name,
+            participant=one.name,
             expected=limit,
-            got=spread.median,
-            message=f"audio {abs(spread.median):.0f} ms {side}"
-            if ok
-            else f"{person.name}'s audio is {abs(spread.median):.0f} ms {side}.",
+            got=offset.median,
+            message=f"audio {text}" if ok else f"{one.name}'s audio is {text}.",
         )
 
 
-def _records(person: Person, evidence: Evidence) -> bool:
-    return evidence.manifest is not None and evidence.manifest.recording.participant == person.name
+def _is_recording(participant: MeasuredParticipant, evidence: Evidence) -> bool:
+    return evidence.manifest is not None and evidence.manifest.recording.participant == participant.name
 
 
 def drift(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Judge how fast everybody's sound moves away from the picture, where it was followed for a minute."""
-    for person in evidence.visible_people:
-        ppm = person.facts.drift_ppm
+    """Check how fast every participant's audio drifts from the video, if it was measured for a minute."""
+    for one in evidence.visible_participants:
+        ppm = one.report.drift_ppm
         if ppm is None:
             continue
         ok = abs(ppm) <= limits.drift_ppm
         yield Finding(
             check="drift",
             ok=ok,
-            participant=person.name,
+            participant=one.name,
             expected=limits.drift_ppm,
             got=ppm,
-            message=f"{ppm:.0f} ppm" if ok else f"{person.name}'s audio drifts from the video by {ppm:.0f} ppm.",
+            message=f"{ppm:.0f} ppm" if ok else f"{one.name}'s audio drifts from the video by {ppm:.0f} ppm.",
         )

@@ -1,6 +1,6 @@
-"""Files are read in a process of its own, so that a hostile one can neither hang nor crash whoever asks.
+"""A pool of child processes that read files, so that a hostile file can neither hang nor crash the caller.
 
-The process is kept for the next question, and ends with us: whatever ends us ends the connection.
+A process is kept for the next request. It ends when this process does, whatever ends it: the connection closes then.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from typing import TYPE_CHECKING, Final
 from harness.recording.files.disk import stored_bytes
 from harness.recording.isolation.child import ConnectedChild, CpuDeadline
 from harness.recording.manifest import LARGEST_MANIFEST
-from harness.verification.isolation.wire import Answer, NonsenseError, as_question, receive, send
+from harness.verification.isolation.wire import ChildMessage, ProtocolError, encode_request, receive, send
 
 if TYPE_CHECKING:
     import socket
 
     from harness.verification.report.report import Report
-    from harness.verification.request import Question
+    from harness.verification.request import VerifyRequest
 
-# How much processor time reading may take, in seconds: for the beginning, and more for every second of the file that
-# was read. On a machine with time to spare reading takes a tenth of a second for each.
+# How much processor time reading may use, in seconds: at the start, and for every second of the file that was read. A
+# machine that is not busy uses a tenth of a second for each.
 _AT_LEAST: Final = 10.0
 _PER_SECOND: Final = 1.0
-# A file that claims to be longer than its bytes can be is not: fewer bytes a second are not even silence.
+# A file can't be longer than its bytes allow: even silence has more bytes per second.
 _FEWEST_BYTES: Final = 500
 # The whole file is hashed as well.
 _BYTES_PER_SECOND: Final = 20e6
-# What lies beside it is read, too: a manifest of the largest size, which is JSON, takes half a minute at most.
-_TOLD_BYTES_PER_SECOND: Final = 2e6
+# The manifest is read, too: one of the largest size, which is JSON, takes half a minute at most.
+_MANIFEST_BYTES_PER_SECOND: Final = 2e6
 _PROGRAM: Final = "from harness.verification.isolation.worker import main; main()"
 
 
-class _Worker(ConnectedChild):
-    """A process that reads files, and is ready to."""
+class _Reader(ConnectedChild):
+    """A child process that is ready to read files."""
 
     def __init__(self) -> None:
         super().__init__(_PROGRAM)
@@ -43,88 +43,94 @@ class _Worker(ConnectedChild):
 
     def _is_ready(self, deadline: CpuDeadline) -> bool:
         try:
-            return Answer.of(receive(self.connection, deadline=deadline)).ready
-        except NonsenseError as error:
+            return ChildMessage.decode(receive(self.connection, deadline=deadline)).ready
+        except ProtocolError as error:
             raise ConnectionError from error
 
 
-class _Workers:
-    """The processes that wait for a question; each question has one of its own."""
+class _ReaderPool:
+    """The reader processes; each request has one of its own."""
 
     def __init__(self) -> None:
-        self._idle: list[_Worker] = []
-        self._busy: set[_Worker] = set()
+        self._idle: list[_Reader] = []
+        self._busy: set[_Reader] = set()
         self._lock = threading.Lock()
-        # A fork has its parent's list, not its processes.
+        # A forked process has its parent's list, not its processes.
         self._owner = os.getpid()
 
-    def take(self) -> _Worker:
+    def acquire(self) -> _Reader:
+        """Return an idle reader, or a new one."""
         with self._lock:
             if self._owner != os.getpid():
                 self._idle, self._busy, self._owner = [], set(), os.getpid()
-            worker = self._idle.pop() if self._idle else None
-        # Starting takes a second: others need not wait for it.
-        worker = worker or _Worker()
+            reader = self._idle.pop() if self._idle else None
+        # Starting takes a second: the lock is free meanwhile.
+        reader = reader or _Reader()
         with self._lock:
-            self._busy.add(worker)
-        return worker
+            self._busy.add(reader)
+        return reader
 
-    def give_back(self, worker: _Worker) -> None:
+    def release(self, reader: _Reader) -> None:
+        """Keep a reader for the next request."""
         with self._lock:
-            self._busy.discard(worker)
-            self._idle.append(worker)
+            self._busy.discard(reader)
+            self._idle.append(reader)
 
-    def drop(self, worker: _Worker) -> None:
+    def discard(self, reader: _Reader) -> None:
+        """End a reader."""
         with self._lock:
-            self._busy.discard(worker)
-        worker.end()
+            self._busy.discard(reader)
+        reader.end()
 
     def end(self) -> None:
-        """End every process, also one that still reads: nobody waits for its answer any more."""
+        """End all readers, including those that are still reading."""
         if self._owner == os.getpid():
-            for worker in (*self._idle, *self._busy):
-                worker.end()
+            for reader in (*self._idle, *self._busy):
+                reader.end()
             self._idle.clear()
             self._busy.clear()
 
 
-_WORKERS: Final = _Workers()
-atexit.register(_WORKERS.end)
+_POOL: Final = _ReaderPool()
+atexit.register(_POOL.end)
 
 
-def judge_apart(question: Question) -> Report:
-    """Return the verdict on a file; one that hangs or crashes its reader gets a report that says so.
+def analyze_in_child(request: VerifyRequest) -> Report:
+    """Return the report on a file; a file that hangs or crashes its reader gets a failed report.
 
-    Raises OSError where the file can't be read, SetupError where no process that reads can be started.
+    Raises OSError if the file can't be read, SetupError if the reader process can't be started.
     """
-    size = stored_bytes(question.path)
-    beside = min(stored_bytes(question.beside), LARGEST_MANIFEST) if question.beside.is_file() else 0
-    worker = _WORKERS.take()
-    deadline = worker.deadline(_AT_LEAST + size / _BYTES_PER_SECOND + beside / _TOLD_BYTES_PER_SECOND)
+    size = stored_bytes(request.path)
+    manifest = request.manifest_path
+    manifest_size = min(stored_bytes(manifest), LARGEST_MANIFEST) if manifest.is_file() else 0
+    reader = _POOL.acquire()
+    deadline = reader.deadline(_AT_LEAST + size / _BYTES_PER_SECOND + manifest_size / _MANIFEST_BYTES_PER_SECOND)
     try:
-        answer = _answer(worker.connection, question, size=size, deadline=deadline)
-    except (NonsenseError, ConnectionError):
-        _WORKERS.drop(worker)
-        return question.unreadable("crashes the decoder that reads it.")
+        result = _exchange(reader.connection, request, size=size, deadline=deadline)
+    except (ProtocolError, ConnectionError):
+        _POOL.discard(reader)
+        return request.unreadable_report("crashes the decoder that reads it.")
     except TimeoutError:
-        _WORKERS.drop(worker)
-        return question.unreadable(f"could not be read within {deadline.elapsed:.0f} s.")
+        _POOL.discard(reader)
+        return request.unreadable_report(f"could not be read within {deadline.elapsed:.0f} s.")
     except BaseException:
-        _WORKERS.drop(worker)
+        _POOL.discard(reader)
         raise
-    _WORKERS.give_back(worker)
-    if isinstance(answer, OSError):
-        raise answer
-    return answer
+    _POOL.release(reader)
+    if isinstance(result, OSError):
+        raise result
+    return result
 
 
-def _answer(line: socket.socket, question: Question, *, size: int, deadline: CpuDeadline) -> Report | OSError:
-    """Return the answer; every second of the file that was read earns more time, up to what its bytes allow."""
-    least = deadline.seconds
-    send(line, as_question(question), deadline=deadline)
+def _exchange(
+    connection: socket.socket, request: VerifyRequest, *, size: int, deadline: CpuDeadline
+) -> Report | OSError:
+    """Return the result; every second of the file that was read extends the deadline, as far as its size allows."""
+    at_least = deadline.seconds
+    send(connection, encode_request(request), deadline=deadline)
     while True:
-        said = Answer.of(receive(line, deadline=deadline))
-        if (answer := said.to(question)) is not None:
-            return answer
-        # Timestamps that jump ahead earn no more than the bytes of the file do.
-        deadline.seconds = least + _PER_SECOND * min(said.at, size / _FEWEST_BYTES)
+        message = ChildMessage.decode(receive(connection, deadline=deadline))
+        if (result := message.result(request)) is not None:
+            return result
+        # Timestamps that jump ahead extend it no further than the size of the file does.
+        deadline.seconds = at_least + _PER_SECOND * min(message.progress, size / _FEWEST_BYTES)

@@ -1,7 +1,7 @@
-"""What whoever asks and the process that reads say to each other: plain bytes, so many after their number.
+"""The messages between the parent and the child that reads files: bytes after their number.
 
-A decoder that was taken over may answer anything. What it says is JSON of a known shape, or worth nothing; only
-questions, which come from us, are pickled.
+A decoder that was taken over may send anything. Its messages are JSON of a known shape, or are refused; only requests,
+which come from the parent, are pickled.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.verification.report.report import Report
-    from harness.verification.request import Question
+    from harness.verification.request import VerifyRequest
 
-# A manifest, which is part of an answer, may have 64 MB; nothing else is large.
-LARGEST: Final = 128 * 1024 * 1024
-# The numbers of a system's errors are smaller; libav has others of its own.
-_ERRORS: Final = 4096
-_NUMBER: Final = struct.Struct("!I")
+# In bytes. A manifest, which is part of a report, may have 64 MB; nothing else is large.
+LARGEST_MESSAGE: Final = 128 * 1024 * 1024
+# The operating system's error numbers are smaller; libav has larger ones of its own.
+_LARGEST_ERRNO: Final = 4096
+_SIZE: Final = struct.Struct("!I")
 _CURVES: Final = TypeAdapter(Curves)
 
 
 class Deadline(Protocol):
-    """Says for how long to wait before asking again."""
+    """Says how long to wait before asking again."""
 
     def wait(self) -> float:
-        """Return a time in seconds; raises TimeoutError when there is none left."""
+        """Return a time in seconds; raises TimeoutError when no time is left."""
 
 
-class NonsenseError(Exception):
-    """The other end is gone, or says what it can't mean."""
+class ProtocolError(Exception):
+    """The other end has closed the connection, or sent an invalid message."""
 
 
-class Judged(ReportModel):
-    """A report as it travels: whose file it is, and what that is called, whoever asked knows."""
+class ReportContent(ReportModel):
+    """A report as it is sent: without the path of the file, which the parent knows."""
 
     media: Media | None
     participants: tuple[ParticipantReport, ...]
@@ -55,114 +55,114 @@ class Judged(ReportModel):
     curves: Curves | None
 
 
-class Answer(ReportModel):
-    """What the process says: that it is ready, how far it is in seconds of the file, in the end a report or an error.
+class ChildMessage(ReportModel):
+    """A message of the child: that it is ready, its progress in seconds of the file, a report, or an error.
 
     ``error`` is the number of an error of the operating system.
     """
 
     ready: bool = False
-    at: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    error: Annotated[int, Field(gt=0, lt=_ERRORS)] | None = None
-    judged: Judged | None = None
+    progress: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    error: Annotated[int, Field(gt=0, lt=_LARGEST_ERRNO)] | None = None
+    report: ReportContent | None = None
 
     @classmethod
-    def of(cls, data: bytes) -> Self:
-        """Return the answer that bytes are; raises NonsenseError where they are none."""
+    def decode(cls, data: bytes) -> Self:
+        """Return the message; raises ProtocolError if it is invalid."""
         try:
             return cls.model_validate(json.loads(data.decode("utf-8", "surrogatepass")))
         except (ValidationError, ValueError, RecursionError) as error:
-            message = "this is no answer"
-            raise NonsenseError(message) from error
+            message = "invalid message"
+            raise ProtocolError(message) from error
 
-    def to(self, question: Question) -> Report | OSError | None:
-        """Return what the question comes to; None where reading goes on."""
+    def result(self, request: VerifyRequest) -> Report | OSError | None:
+        """Return the result of the request; None while reading goes on."""
         if self.error is not None:
             return OSError(self.error, os.strerror(self.error))
-        return question.report(**dict(self.judged)) if self.judged else None
+        return request.report(**dict(self.report)) if self.report else None
 
 
-def as_ready() -> bytes:
-    """Return as bytes that the process has started and waits for a question."""
-    return _bytes({"ready": True})
+def encode_ready() -> bytes:
+    """Return the message that the child has started and waits for a request."""
+    return _encode({"ready": True})
 
 
-def as_pulse(at: float) -> bytes:
-    """Return how far reading has come, as bytes."""
-    return _bytes({"at": at})
+def encode_progress(at: float) -> bytes:
+    """Return the message that the file was read up to ``at`` seconds."""
+    return _encode({"progress": at})
 
 
-def as_error(error: OSError) -> bytes:
-    """Return the number of an error, as bytes."""
+def encode_error(error: OSError) -> bytes:
+    """Return the message with the number of an error."""
     number = error.errno or 0
-    return _bytes({"error": number if 0 < number < _ERRORS else errno.EIO})
+    return _encode({"error": number if 0 < number < _LARGEST_ERRNO else errno.EIO})
 
 
-def as_answer(report: Report) -> bytes:
-    """Return a report as bytes, with what its own JSON leaves out."""
+def encode_report(report: Report) -> bytes:
+    """Return the message with a report, including what its own JSON omits."""
     curves = report.curves
-    judged = report.model_dump(mode="json", include={"media", "participants"}) | {
+    content = report.model_dump(mode="json", include={"media", "participants"}) | {
         "findings": [one.model_dump(mode="json") | {"warning": one.warning} for one in report.findings],
-        # A manifest from elsewhere would be several times as large with all that it leaves to be understood.
+        # With its default values a manifest would be several times as large.
         "curves": curves and _CURVES.dump_python(curves, mode="json", by_alias=True, exclude_defaults=True),
     }
-    return _bytes({"judged": judged})
+    return _encode({"report": content})
 
 
-def as_question(question: Question) -> bytes:
-    """Return a question as bytes."""
-    return pickle.dumps(question)
+def encode_request(request: VerifyRequest) -> bytes:
+    """Return a request as bytes."""
+    return pickle.dumps(request)
 
 
-def question_of(data: bytes) -> Question:
-    """Return the question that bytes are, which must come from us."""
-    question: Question = pickle.loads(data)  # noqa: S301 (whoever asks has started us)
-    return question
+def decode_request(data: bytes) -> VerifyRequest:
+    """Return the request, which must come from the parent."""
+    request: VerifyRequest = pickle.loads(data)  # noqa: S301 (the parent has started this process)
+    return request
 
 
-def send(line: socket.socket, data: bytes, *, deadline: Deadline | None = None) -> None:
+def send(connection: socket.socket, data: bytes, *, deadline: Deadline | None = None) -> None:
     """Send a message.
 
-    Raises ConnectionError where the other end is gone, TimeoutError where it does not read in time.
+    Raises ConnectionError if the other end has closed the connection, TimeoutError if it does not read in time.
     """
-    rest = memoryview(_NUMBER.pack(len(data)) + data)
+    rest = memoryview(_SIZE.pack(len(data)) + data)
     while rest:
-        rest = rest[_within(line, deadline, lambda: line.send(rest)) :]  # noqa: B023 - called at once
+        rest = rest[_within(connection, deadline, lambda: connection.send(rest)) :]  # noqa: B023 - called at once
 
 
-def receive(line: socket.socket, *, deadline: Deadline | None = None) -> bytes:
-    """Return the next message, whole.
+def receive(connection: socket.socket, *, deadline: Deadline | None = None) -> bytes:
+    """Return the next complete message.
 
-    Raises TimeoutError where it does not come in time, and NonsenseError where the other end is gone, or announces more
-    than a message can hold.
+    Raises TimeoutError if it does not arrive in time, and ProtocolError if the other end has closed the connection, or
+    announces a message that is too large.
     """
-    (number,) = _NUMBER.unpack(_read(line, _NUMBER.size, deadline))
-    if number > LARGEST:
-        message = f"{number} bytes are too many"
-        raise NonsenseError(message)
-    return _read(line, number, deadline)
+    (size,) = _SIZE.unpack(_read(connection, _SIZE.size, deadline))
+    if size > LARGEST_MESSAGE:
+        message = f"{size} bytes are too many"
+        raise ProtocolError(message)
+    return _read(connection, size, deadline)
 
 
-def _read(line: socket.socket, number: int, deadline: Deadline | None) -> bytes:
-    data = bytearray(number)
+def _read(connection: socket.socket, size: int, deadline: Deadline | None) -> bytes:
+    data = bytearray(size)
     rest = memoryview(data)
     while rest:
-        got = _within(line, deadline, lambda: line.recv_into(rest))  # noqa: B023 - called at once
+        got = _within(connection, deadline, lambda: connection.recv_into(rest))  # noqa: B023 - called at once
         if not got:
-            message = "nobody is there"
-            raise NonsenseError(message)
+            message = "the connection is closed"
+            raise ProtocolError(message)
         rest = rest[got:]
     return bytes(data)
 
 
-def _within(line: socket.socket, deadline: Deadline | None, step: Callable[[], int]) -> int:
-    """Return what ``step`` returns, which moves bytes, asking the deadline again and again while none move."""
+def _within(connection: socket.socket, deadline: Deadline | None, step: Callable[[], int]) -> int:
+    """Return what ``step`` returns, which moves bytes; ask the deadline again and again while none move."""
     while True:
-        line.settimeout(deadline.wait() if deadline else None)
+        connection.settimeout(deadline.wait() if deadline else None)
         with contextlib.suppress(TimeoutError):
             return step()
 
 
-def _bytes(value: dict[str, Any]) -> bytes:
-    # The name of a file need not be text.
+def _encode(value: dict[str, Any]) -> bytes:
+    # The name of a file need not be valid UTF-8.
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")

@@ -1,6 +1,6 @@
-"""The process in which files are read: it answers one question after the other, within its limits, until asked no more.
+"""The main function of the child process: it answers one request after the other, within its limits.
 
-Run by ``readers.py``; not for people.
+``readers.py`` starts it. It ends when the parent closes the connection.
 """
 
 from __future__ import annotations
@@ -11,50 +11,49 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from harness.recording.isolation.child import MEMORY, confine, exit_with_parent
-from harness.verification.analysis import judge
+from harness.verification.analysis import analyze
 from harness.verification.isolation.wire import (
-    NonsenseError,
-    as_answer,
-    as_error,
-    as_pulse,
-    as_ready,
-    question_of,
+    ProtocolError,
+    decode_request,
+    encode_error,
+    encode_progress,
+    encode_ready,
+    encode_report,
     receive,
     send,
 )
 
 if TYPE_CHECKING:
-    from harness.verification.request import Question
+    from harness.verification.request import VerifyRequest
 
-# How many files may be open: the one that is read, its manifest and statistics, and what Python itself needs.
+# How many files may be open: the recording, its manifest and statistics, and those that Python itself needs.
 _FILES: Final = 64
 
 
 def main() -> None:
-    """Answer the questions that come through the connection whose number is the first argument."""
+    """Answer the requests that come through the connection whose number is the first argument."""
     confine(files=_FILES)
-    with socket.socket(fileno=int(sys.argv[1])) as asker:
-        exit_with_parent(asker.fileno())
+    with socket.socket(fileno=int(sys.argv[1])) as parent:
+        exit_with_parent(parent.fileno())
         try:
-            # Whatever goes wrong before this is a matter of the installation, not of a file.
-            send(asker, as_ready())
+            # An error before this message concerns the installation, not a file.
+            send(parent, encode_ready())
             while True:
-                question = question_of(receive(asker))
-                send(asker, _answer(question, asker))
-                # A container and its streams refer to each other, and each decoder keeps its threads until they go.
+                request = decode_request(receive(parent))
+                send(parent, _answer(request, parent))
+                # A container and its streams refer to each other, and each decoder keeps its threads until it is freed.
                 gc.collect()
-        except (NonsenseError, ConnectionError):
+        except (ProtocolError, ConnectionError):
             return
 
 
-def _answer(question: Question, asker: socket.socket) -> bytes:
+def _answer(request: VerifyRequest, parent: socket.socket) -> bytes:
     try:
-        return as_answer(judge(question, lambda at: send(asker, as_pulse(at))))
+        return encode_report(analyze(request, lambda at: send(parent, encode_progress(at))))
     except MemoryError:
-        return as_answer(question.unreadable(f"needs more than {MEMORY / 1e9:g} GB to be read."))
+        return encode_report(request.unreadable_report(f"needs more than {MEMORY / 1e9:g} GB to be read."))
     except OSError as error:
-        return as_error(error)
-    except Exception as error:  # noqa: BLE001 - a fault of ours is told as one, and is no fault of the file
-        return as_answer(
-            question.unreadable(f"could not be judged, by a fault of the harness ({type(error).__name__}).")
-        )
+        return encode_error(error)
+    except Exception as error:  # noqa: BLE001 - an error of the harness is reported as one, not as one of the file
+        reason = f"could not be verified because of an error in the harness ({type(error).__name__})."
+        return encode_report(request.unreadable_report(reason))

@@ -1,9 +1,9 @@
-"""The markers of synthetic participants in the sound: a tone of their own, and a burst every second.
+"""The markers in synthetic audio: a tone for each participant, and a burst every second.
 
-Marker ``m`` has a tone of ``300 + 50 (m mod 16)`` Hz that never stops, so that hearing it means hearing the
-participant. Every second, when the counter in its picture is a multiple of 30, a burst begins: 80 ms of a chirp that
-rises 240 Hz around ``1350 + 300 (m mod 16)`` Hz, faded in and out. A matched filter finds when to a millisecond,
-although everybody speaks at once. ``web/src/media/synthetic.js`` plays what this module hears.
+Marker ``m`` has a tone of ``300 + 50 (m mod 16)`` Hz that never stops: while the tone is in the file, the participant
+is audible. Every second, when the counter in the video is a multiple of 30, a burst starts: 80 ms of a chirp that
+rises 240 Hz around ``1350 + 300 (m mod 16)`` Hz, faded in and out. A matched filter finds its start to a millisecond,
+also while all participants are audible. ``web/src/media/synthetic.js`` plays what this module detects.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.verification.probe.tracks import SAMPLE_RATE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.verification.probe.tracks import Sound
+    from harness.verification.probe.tracks import AudioBlock
 
 VOICES: Final = 16
 TONES: Final = 300.0 + 50.0 * np.arange(VOICES)
@@ -29,28 +29,28 @@ HOP: Final = 0.05
 
 _BLOCK: Final = 65_536
 _STEP: Final = SAMPLE_RATE
-# 80 ms: neighbours 50 Hz away vanish in a Hann window of that length, and a splice in the sound, where a jitter buffer
-# or a delay was corrected, spoils no more than that.
+# 80 ms: tones 50 Hz away vanish in a Hann window of that length, and a splice in the audio, at which a jitter buffer
+# or a delay was corrected, affects no more than that.
 _WINDOW: Final = round(SAMPLE_RATE * 0.08)
 _HOP: Final = round(SAMPLE_RATE * HOP)
-# A tone is there when it stands 12 dB above what lies between the tones, and above -50 dB of full scale.
+# A tone is present if it is 12 dB above the noise between the tones, and above -50 dB of full scale.
 _ABOVE_NOISE: Final = 4.0
 _FAINTEST_TONE: Final = 0.003
-# Likeness to the burst of whatever is in its band: 1 for the burst alone; noise gets here once in days.
-_LIKENESS: Final = 0.7
+# Similarity of the signal in a burst's band to the burst: 1 for the burst alone; noise reaches this once in days.
+_SIMILARITY: Final = 0.7
 _FAINTEST_BURST: Final = 0.01
-_APART: Final = 0.5
-# Stamps of 60 ms packets wander by several milliseconds; what is further off than this begins a new stretch.
-_STRETCH: Final = 0.045
+_BURSTS_APART: Final = 0.5
+# Timestamps of 60 ms packets jitter by several milliseconds; after a larger step a new section starts.
+_SECTION_STEP: Final = 0.045
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hearing:
-    """What was heard, in steps of 50 ms.
+class AudioAnalysis:
+    """The markers and levels found in the audio, in steps of 50 ms.
 
-    ``steps`` are their beginnings and ends in seconds (steps by 2), without holes as long as there is sound;
-    ``tones`` the amplitude of each voice's tone (steps by 16; 0 where it is not above the noise); ``levels`` the
-    effective value of the whole mix. ``bursts`` are the beginnings of each voice's bursts in seconds, rising.
+    ``steps`` are their starts and ends in seconds (steps by 2), without gaps while there is audio; ``tones`` the
+    amplitude of each voice's tone (steps by 16; 0 if it is not above the noise); ``levels`` the RMS level of the whole
+    mix. ``bursts`` are the starts of each voice's bursts in seconds, rising.
     """
 
     steps: NDArray[np.float64]
@@ -60,15 +60,15 @@ class Hearing:
 
 
 def burst(voice: int) -> NDArray[np.complex128]:
-    """Return the burst of a voice at 48 kHz as an analytic signal of amplitude 1; its real part is what is played."""
+    """Return the burst of a voice at 48 kHz as an analytic signal of amplitude 1; its real part is played."""
     at = np.arange(round(BURST_SECONDS * SAMPLE_RATE)) / SAMPLE_RATE
     phase = (BURSTS[voice] - SWEEP) * at + SWEEP / BURST_SECONDS * at**2
     fade = 0.5 - 0.5 * np.cos(2 * np.pi * at / BURST_SECONDS)
     return np.asarray(fade * np.exp(2j * np.pi * phase))
 
 
-class BurstFilter:
-    """Finds the bursts of all voices in blocks of sound: one Fourier transform, then each voice's narrow band."""
+class BurstDetector:
+    """Finds the bursts of all voices in blocks of audio: one Fourier transform, then each voice's narrow band."""
 
     _WIDTH: Final = 1024
     _HALF_BAND: Final = 200.0
@@ -87,18 +87,20 @@ class BurstFilter:
         self._valid = (_BLOCK - templates.shape[1]) // self._stride
 
     def find(self, block: NDArray[np.float32]) -> list[list[tuple[float, float]]]:
-        """Return (start in samples, amplitude) of the bursts of each voice that lie wholly within the block."""
+        """Return (start in samples, amplitude) of the bursts of each voice that are completely inside the block."""
         band = np.fft.rfft(block)[self._bins]
         scale = self._WIDTH / _BLOCK
         signal = np.fft.ifft(band, self._WIDTH, axis=1) * scale
         match = np.abs(np.fft.ifft(band * self._templates, self._WIDTH, axis=1) * scale)
         running = np.cumsum(np.abs(signal) ** 2, axis=1) * self._stride
         energy = np.pad(running[:, self._span :] - running[:, : -self._span], ((0, 0), (0, self._span)), mode="edge")
-        likeness = match / np.sqrt(energy * self._energy + 1e-12)
+        similarity = match / np.sqrt(energy * self._energy + 1e-12)
         amplitude = 2 * match / self._energy
         inner = slice(1, self._valid)
         peaks = (match[:, 1:-1] >= match[:, :-2]) & (match[:, 1:-1] > match[:, 2:])
-        good = peaks[:, : self._valid - 1] & (likeness[:, inner] > _LIKENESS) & (amplitude[:, inner] > _FAINTEST_BURST)
+        good = (
+            peaks[:, : self._valid - 1] & (similarity[:, inner] > _SIMILARITY) & (amplitude[:, inner] > _FAINTEST_BURST)
+        )
         found: list[list[tuple[float, float]]] = [[] for _ in range(VOICES)]
         for voice, index in np.argwhere(good):
             before, at, after = match[voice, index : index + 3]
@@ -107,16 +109,16 @@ class BurstFilter:
         return found
 
 
-class SoundWatch:
-    """Listens to the mix in steps, in constant memory."""
+class AudioMarkerDetector:
+    """Detects tones, bursts and levels in the mix in steps, in constant memory."""
 
     def __init__(self) -> None:
-        self._filter = BurstFilter()
-        self._pieces: list[NDArray[np.float32]] = []
+        self._burst_detector = BurstDetector()
+        self._blocks: list[NDArray[np.float32]] = []
         self._size = 0
-        # Where in the pieces which time begins: times come from packets, never from counting samples.
+        # Which time starts at which sample of the blocks: times come from packets, never from counting samples.
         self._stamps: list[tuple[int, float]] = []
-        self._begun = False
+        self._in_section = False
         self._end: float | None = None
         self._steps: list[NDArray[np.float64]] = []
         self._tones: list[NDArray[np.float32]] = []
@@ -124,50 +126,50 @@ class SoundWatch:
         self._bursts: list[list[tuple[float, float]]] = [[] for _ in range(VOICES)]
         self._fade = np.hanning(_WINDOW + 1)[:-1].astype(np.float32)
         self._tone_bins = np.round(TONES * _WINDOW / SAMPLE_RATE).astype(int)
-        # In the middle between two tones neither is in the way.
+        # Halfway between two tones neither affects the measurement.
         between = np.array([-75, -25, 25, 75])
         self._noise_bins = np.round((TONES[:, None] + between) * _WINDOW / SAMPLE_RATE).astype(int)
 
-    def hear(self, sound: Sound) -> None:
-        """Take the next piece of sound."""
-        if self._end is not None and abs(sound.at - self._end) > _STRETCH:
-            self._finish()
-        self._stamps.append((self._size, sound.at))
-        self._pieces.append(sound.samples)
-        self._size += sound.samples.size
-        self._end = sound.at + sound.samples.size / SAMPLE_RATE
+    def on_audio(self, block: AudioBlock) -> None:
+        """Analyze the next block of audio."""
+        if self._end is not None and abs(block.at - self._end) > _SECTION_STEP:
+            self._end_section()
+        self._stamps.append((self._size, block.at))
+        self._blocks.append(block.samples)
+        self._size += block.samples.size
+        self._end = block.at + block.samples.size / SAMPLE_RATE
         while self._size >= _BLOCK:
-            buffer = np.concatenate(self._pieces)
-            self._listen(buffer[:_BLOCK], np.arange(0, _STEP, _HOP))
-            self._pieces = [buffer[_STEP:]]
+            buffer = np.concatenate(self._blocks)
+            self._analyze(buffer[:_BLOCK], np.arange(0, _STEP, _HOP))
+            self._blocks = [buffer[_STEP:]]
             self._size -= _STEP
             moved = [(place - _STEP, at) for place, at in self._stamps]
             self._stamps = moved[max(0, sum(place <= 0 for place, _ in moved) - 1) :]
 
-    def hearing(self) -> Hearing:
-        """Return what was heard, when all sound was taken."""
-        self._finish()
+    def finish(self) -> AudioAnalysis:
+        """Return the analysis of all audio; release the memory for it."""
+        self._end_section()
         steps, tones, levels = self._steps, self._tones, self._levels
-        # What was concatenated is not needed twice: a day of it is 150 MB.
+        # The arrays are not needed in addition to the result: a day is 150 MB.
         self._steps, self._tones, self._levels = [], [], []
-        return Hearing(
+        return AudioAnalysis(
             steps=np.concatenate([np.zeros((0, 2)), *steps]),
             tones=np.concatenate([np.zeros((0, VOICES), np.float32), *tones]),
             levels=np.concatenate([np.zeros(0, np.float32), *levels]),
-            bursts=tuple(_apart(found) for found in self._bursts),
+            bursts=tuple(_without_echoes(found) for found in self._bursts),
         )
 
-    def _finish(self) -> None:
-        """Listen to what is left of a stretch of sound; what comes next begins a new one."""
+    def _end_section(self) -> None:
+        """Analyze the rest of a section of audio; the next block starts a new section."""
         if self._size:
-            buffer = np.concatenate(self._pieces)
+            buffer = np.concatenate(self._blocks)
             last = max(1, self._size - _WINDOW + 1)
-            self._listen(np.pad(buffer, (0, _BLOCK - self._size)), np.arange(0, last, _HOP))
+            self._analyze(np.pad(buffer, (0, _BLOCK - self._size)), np.arange(0, last, _HOP))
             self._steps[-1][-1, 1] = self._end
-        self._pieces, self._size, self._stamps, self._begun = [], 0, [], False
+        self._blocks, self._size, self._stamps, self._in_section = [], 0, [], False
 
-    def _listen(self, block: NDArray[np.float32], windows: NDArray[np.int64]) -> None:
-        """Measure the windows of a block that begin at ``windows``, and the bursts anywhere in it."""
+    def _analyze(self, block: NDArray[np.float32], windows: NDArray[np.int64]) -> None:
+        """Measure the windows of a block that start at ``windows``, and find the bursts anywhere in it."""
         frames = np.lib.stride_tricks.sliding_window_view(block, _WINDOW)[windows]
         spectrum = np.abs(np.fft.rfft(frames * self._fade, axis=1)) * (2 / self._fade.sum())
         tones = spectrum[:, self._tone_bins]
@@ -178,26 +180,26 @@ class SoundWatch:
         self._levels.append(np.sqrt((frames[:, middle] ** 2).mean(axis=1)))
         starts = self._time(windows + (_WINDOW - _HOP) / 2)
         steps = np.stack((starts, starts + HOP), axis=1)
-        if not self._begun:
-            self._begun = True
+        if not self._in_section:
+            self._in_section = True
             steps[0, 0] = self._stamps[0][1]
         self._steps.append(steps)
-        for voice, found in enumerate(self._filter.find(block)):
+        for voice, found in enumerate(self._burst_detector.find(block)):
             times = self._time(np.array([start for start, _ in found]))
             self._bursts[voice].extend(zip(times.tolist(), (size for _, size in found), strict=True))
 
     def _time(self, samples: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Return the times in seconds of places in the block, from the stamps at or before them."""
+        """Return the times in seconds of samples in the block, from the timestamps at or before them."""
         places, stamps = np.array(self._stamps).T
         which = np.maximum(np.searchsorted(places, samples, side="right") - 1, 0)
         return np.asarray(stamps[which] + (samples - places[which]) / SAMPLE_RATE)
 
 
-def _apart(found: list[tuple[float, float]]) -> NDArray[np.float64]:
-    """Return the times of bursts that are half a second apart; of closer ones the loudest, which is no echo."""
+def _without_echoes(found: list[tuple[float, float]]) -> NDArray[np.float64]:
+    """Return the times of bursts that are half a second apart; of closer ones the loudest, which is not an echo."""
     kept: list[tuple[float, float]] = []
     for at, size in sorted(found):
-        if not kept or at - kept[-1][0] >= _APART:
+        if not kept or at - kept[-1][0] >= _BURSTS_APART:
             kept.append((at, size))
         elif size > kept[-1][1]:
             kept[-1] = (at, size)

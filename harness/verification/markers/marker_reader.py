@@ -1,4 +1,4 @@
-"""Watch the pictures of a file: who is seen where and when, what is black, what repeats."""
+"""Read the markers in the frames of a file: which participant is visible where and when."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.verification.markers.places import Place, every_grid, fitted
-from harness.verification.markers.strip import CAPTURE_BITS, COUNTER_BITS, COUNTS_A_SECOND, Mark, Sampler
+from harness.verification.markers.places import Place, all_grid_places, fit_into_tile
+from harness.verification.markers.strip import CAPTURE_BITS, COUNTER_BITS, COUNTS_PER_SECOND, Marker, StripSampler
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.recording.timeline import Timeline
-    from harness.verification.probe.tracks import Picture
+    from harness.verification.probe.tracks import Frame
 
-# A layout counts this long before and after its time, in seconds: the picture changes a tick or two off it.
+# A layout applies this long before and after its time, in seconds: the frame changes a tick or two off it.
 _LAYOUT_SLACK: Final = 0.25
-# One wrong strip in 65,536 passes its checksum, which happens in every long file. Two that fit each other within a
-# second, by counter and by capture time, are right, or the same wrong one read twice: that one does not move on.
+# One wrong strip in 65,536 passes its CRC, which happens in every long file. Two strips within a second whose counters
+# and capture times match are right, or the same wrong one was read twice: that one does not advance.
 _CONFIRMED_WITHIN: Final = 1.0
 _CONFIRMED_MS: Final = 200
 _FEWEST: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sightings:
-    """Every picture in which one marker was read.
+class MarkerTrack:
+    """Every frame in which one marker was read.
 
-    ``times`` in seconds of the file; ``counters`` (30 a second) and ``captures_ms`` without their wrap-around;
-    ``home`` says whether it stood in its participant's own tile (always true where no layout is known).
+    ``times`` are in seconds of the file; ``counters`` (30 per second) and ``captures_ms`` do not wrap around.
+    ``in_own_tile`` says whether the marker was in its participant's own tile (always true without a known layout).
     """
 
     marker: int
     times: NDArray[np.float64]
     counters: NDArray[np.int32]
     captures_ms: NDArray[np.int32]
-    home: NDArray[np.bool_]
+    in_own_tile: NDArray[np.bool_]
 
 
-class StripWatch:
+class MarkerReader:
     """Reads the strips of every synthetic participant, in the tiles of the timeline and in all usual grids.
 
-    ``size`` is the picture that the tiles were laid out for, in pixels; where the file's is another, and that is for
-    another check to say, they are taken in proportion.
+    ``size`` is the frame size that the layout was made for, in pixels. If the file has another size, which is another
+    check's finding, the tiles are scaled.
     """
 
     def __init__(self, timeline: Timeline, size: tuple[int, int] | None) -> None:
@@ -58,30 +58,30 @@ class StripWatch:
             [(tile.participant, (tile.x, tile.y, tile.width, tile.height)) for tile in event.tiles or ()]
             for event in layouts
         ]
-        self._form: tuple[int, int, int, int, int] | None = None
-        self._sampler: Sampler | None = None
+        self._shape: tuple[int, int, int, int, int] | None = None
+        self._sampler: StripSampler | None = None
         self._owners: list[set[str]] = []
         self._times = array("d")
         self._found: defaultdict[int, _Found] = defaultdict(_Found)
 
-    def see(self, picture: Picture) -> None:
-        """Read the strips of a picture."""
-        first = int(np.searchsorted(self._starts, picture.at - _LAYOUT_SLACK, side="right")) - 1
-        last = int(np.searchsorted(self._starts, picture.at + _LAYOUT_SLACK, side="right"))
-        form = (max(first, 0), last, *picture.luma.shape, picture.width)
-        if form != self._form or self._sampler is None:
-            self._form = form
-            self._sampler = self._places(max(first, 0), last, picture)
-        seen = set()
-        self._times.append(picture.at)
-        for owners, mark in zip(self._owners, self._sampler.marks(picture.luma), strict=True):
-            if mark and mark.marker not in seen:
-                seen.add(mark.marker)
-                home = not self._layouts or self._names.get(mark.marker) in owners
-                self._found[mark.marker].append(len(self._times) - 1, mark, home=home)
+    def on_frame(self, frame: Frame) -> None:
+        """Read the strips of a frame."""
+        first = int(np.searchsorted(self._starts, frame.at - _LAYOUT_SLACK, side="right")) - 1
+        last = int(np.searchsorted(self._starts, frame.at + _LAYOUT_SLACK, side="right"))
+        shape = (max(first, 0), last, *frame.luma.shape, frame.width)
+        if shape != self._shape or self._sampler is None:
+            self._shape = shape
+            self._sampler = self._sampler_for(max(first, 0), last, frame)
+        found = set()
+        self._times.append(frame.at)
+        for owners, marker in zip(self._owners, self._sampler.read(frame.luma), strict=True):
+            if marker and marker.number not in found:
+                found.add(marker.number)
+                in_own_tile = not self._layouts or self._names.get(marker.number) in owners
+                self._found[marker.number].append(len(self._times) - 1, marker, in_own_tile=in_own_tile)
 
-    def sightings(self) -> dict[int, Sightings]:
-        """Return what was seen by marker, without strips that were read by chance; what it is made of is let go of."""
+    def finish(self) -> dict[int, MarkerTrack]:
+        """Return the track of each marker, without strips that were read by chance; release the memory for them."""
         times = np.array(self._times)
         confirmed = (_confirmed(marker, times, self._found.pop(marker)) for marker in sorted(self._found))
         return {
@@ -90,63 +90,63 @@ class StripWatch:
             if found.times.size >= _FEWEST and (found.marker in self._names or _moves(found))
         }
 
-    def _places(self, first: int, last: int, picture: Picture) -> Sampler:
-        """Return the sampler for the layouts from ``first`` up to ``last``; tiles come before guesses."""
-        wide, high = self._size or (picture.width, picture.height)
-        across, down = picture.width / wide, picture.height / high
+    def _sampler_for(self, first: int, last: int, frame: Frame) -> StripSampler:
+        """Return the sampler for the layouts from ``first`` up to ``last``: first tiles, then grids."""
+        wide, high = self._size or (frame.width, frame.height)
+        across, down = frame.width / wide, frame.height / high
         owners: defaultdict[Place, set[str]] = defaultdict(set)
         for layout in reversed(self._layouts[first:last]):
             for owner, (x, y, width, height) in layout:
-                owners[fitted(x * across, y * down, width * across, height * down)].add(owner)
-        for place in every_grid(picture.width, picture.height):
+                owners[fit_into_tile(x * across, y * down, width * across, height * down)].add(owner)
+        for place in all_grid_places(frame.width, frame.height):
             owners[place].update()
         self._owners = list(owners.values())
-        return Sampler(tuple(owners), picture.luma)
+        return StripSampler(tuple(owners), frame.luma)
 
 
 class _Found:
-    """Every strip that was read of one marker, in thirteen bytes each: a day has 2.6 million of every participant."""
+    """Every strip that was read of one marker, in 13 bytes each: a day has 2.6 million per participant."""
 
     def __init__(self) -> None:
         self.frames = array("I")
         self.counters = array("I")
         self.captures = array("I")
-        self.home = array("b")
+        self.in_own_tile = array("b")
 
-    def append(self, frame: int, mark: Mark, *, home: bool) -> None:
+    def append(self, frame: int, marker: Marker, *, in_own_tile: bool) -> None:
         self.frames.append(frame)
-        self.counters.append(mark.counter)
-        self.captures.append(mark.capture_ms)
-        self.home.append(home)
+        self.counters.append(marker.counter)
+        self.captures.append(marker.capture_ms)
+        self.in_own_tile.append(in_own_tile)
 
 
-def _confirmed(marker: int, times: NDArray[np.float64], found: _Found) -> Sightings:
+def _confirmed(marker: int, times: NDArray[np.float64], found: _Found) -> MarkerTrack:
     at = times[np.array(found.frames)]
     counters, captures = (np.array(values, np.int64) for values in (found.counters, found.captures))
-    home = np.array(found.home)
+    in_own_tile = np.array(found.in_own_tile)
     elapsed = np.diff(at)
     counted = _steps(counters, COUNTER_BITS)
     captured = _steps(captures, CAPTURE_BITS)
     fits = (
         (elapsed <= _CONFIRMED_WITHIN)
-        & (np.abs(counted - elapsed * COUNTS_A_SECOND) <= COUNTS_A_SECOND)
-        & (np.abs(captured - counted * 1000 / COUNTS_A_SECOND) <= _CONFIRMED_MS)
+        & (np.abs(counted - elapsed * COUNTS_PER_SECOND) <= COUNTS_PER_SECOND)
+        & (np.abs(captured - counted * 1000 / COUNTS_PER_SECOND) <= _CONFIRMED_MS)
     )
     kept = np.append(fits, False) | np.insert(fits, 0, False)
-    return Sightings(
+    return MarkerTrack(
         marker=marker,
         times=at[kept],
         counters=np.unwrap(counters[kept], period=1 << COUNTER_BITS).astype(np.int32),
         captures_ms=np.unwrap(captures[kept], period=1 << CAPTURE_BITS).astype(np.int32),
-        home=home[kept].astype(bool),
+        in_own_tile=in_own_tile[kept].astype(bool),
     )
 
 
 def _steps(values: NDArray[np.int64], bits: int) -> NDArray[np.int64]:
-    """Return from each value to the next, of values that wrap around after so many bits."""
+    """Return the difference from each value to the next, for values that wrap around after this many bits."""
     half = 1 << (bits - 1)
     return (np.diff(values) + half) % (2 * half) - half
 
 
-def _moves(found: Sightings) -> bool:
+def _moves(found: MarkerTrack) -> bool:
     return bool((np.diff(found.counters) > 0).any())

@@ -1,13 +1,12 @@
-"""The markers of synthetic participants in the picture: a strip of bright and dark cells that says who, which and when.
+"""The markers in synthetic video: a strip of bright and dark cells with the participant, a counter and the time.
 
-A synthetic picture is 16:9. Across its full width at its very top lies a strip of two rows of 32 cells, each as wide
-as the picture's width/32 and as high as its height/18; row by row they are 64 bits, most significant first, a bright
-cell 1 and a dark one 0:
+Synthetic video is 16:9. At its top, across its full width, is a strip of two rows of 32 cells, each width/32 wide and
+height/18 high. Row by row they are 64 bits, most significant first; a bright cell is 1 and a dark one 0:
 
     marker  8 | counter  18 | capture time 22 | CRC-16/CCITT-FALSE of the first 48 bits  16
 
-The counter runs at 30 a second whatever the rate of the picture; the capture time is the room's clock in
-milliseconds, modulo 2^22. ``web/src/media/synthetic.js`` writes what this module reads.
+The counter advances by 30 per second at any frame rate; the capture time is the room's clock in milliseconds, modulo
+2^22. ``web/src/shared/marker.js`` draws the strips that this module reads.
 """
 
 from __future__ import annotations
@@ -28,29 +27,29 @@ ROWS: Final = 2
 COLUMNS: Final = 32
 BRIGHT: Final = 225
 DARK: Final = 30
-COUNTS_A_SECOND: Final = 30
+COUNTS_PER_SECOND: Final = 30
 COUNTER_BITS: Final = 18
 CAPTURE_BITS: Final = 22
 
 _FIELDS: Final = (8, COUNTER_BITS, CAPTURE_BITS, 16)
 _DATA_BITS: Final = sum(_FIELDS[:3])
 _BITS: Final = sum(_FIELDS)
-# Bright and dark lie 195 apart when drawn; worn-out codecs halve that, plain walls and text stay far below.
+# Bright and dark differ by 195 when drawn; strong compression halves that, plain walls and text stay far below.
 _LEAST_CONTRAST: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """What one strip says: the participant's marker number, its counter, its capture time in milliseconds."""
+class Marker:
+    """The content of one strip: the participant's number, the counter, the capture time in milliseconds."""
 
-    marker: int
+    number: int
     counter: int
     capture_ms: int
 
 
-def strip(mark: Mark) -> NDArray[np.bool_]:
-    """Return the 64 bits of a mark: what a synthetic picture shows at its top."""
-    values = (mark.marker, mark.counter % (1 << COUNTER_BITS), mark.capture_ms % (1 << CAPTURE_BITS))
+def encode_strip(marker: Marker) -> NDArray[np.bool_]:
+    """Return the 64 bits of a marker, as synthetic video shows them at its top."""
+    values = (marker.number, marker.counter % (1 << COUNTER_BITS), marker.capture_ms % (1 << CAPTURE_BITS))
     data = [
         bool(value >> bit & 1) for value, size in zip(values, _FIELDS, strict=False) for bit in reversed(range(size))
     ]
@@ -58,22 +57,22 @@ def strip(mark: Mark) -> NDArray[np.bool_]:
     return np.array(data + [bool(checksum >> bit & 1) for bit in reversed(range(16))])
 
 
-def read(cells: NDArray[np.floating]) -> list[Mark | None]:
-    """Return what each strip says, given the brightness of its cells (strips by 64); None where the sum is wrong."""
+def decode_strips(cells: NDArray[np.floating]) -> list[Marker | None]:
+    """Return the marker of each strip from the brightness of its cells (strips by 64); None if the CRC is wrong."""
     low, high = cells.min(axis=1), cells.max(axis=1)
     bits = cells > ((low + high) / 2)[:, None]
-    # The CRC of 48 bits is linear over two: that of nothing, and one fixed word more for each bit that is set.
-    wrong = ((bits @ _CHECK) + _CHECK_OF_NOTHING) % 2
+    # The CRC of 48 bits is linear over two: the CRC of zeros, plus a fixed word for each bit that is set.
+    wrong = ((bits @ _CRC_MATRIX) + _CRC_OF_ZEROS) % 2
     valid = (high - low > _LEAST_CONTRAST) & ~wrong.any(axis=1)
-    marks: list[Mark | None] = [None] * len(cells)
+    markers: list[Marker | None] = [None] * len(cells)
     for index in np.flatnonzero(valid):
-        marker, counter, capture_ms = (int(value) for value in bits[index] @ _WEIGHTS)
-        marks[index] = Mark(marker, counter, capture_ms)
-    return marks
+        number, counter, capture_ms = (int(value) for value in bits[index] @ _WEIGHTS)
+        markers[index] = Marker(number, counter, capture_ms)
+    return markers
 
 
-class Sampler:
-    """Reads the strips at given places of pictures that share one form; made once, used for every picture."""
+class StripSampler:
+    """Reads the strips at given places of frames with the same shape."""
 
     def __init__(self, places: Sequence[Place], luma: NDArray[np.uint8]) -> None:
         height, stride = luma.shape
@@ -82,7 +81,7 @@ class Sampler:
         rows = (np.arange(ROWS) + 0.5) / (9 * ROWS)
         indices = []
         for place in places:
-            # The middle fifths of a cell, three by three points: its edges are blurred by scaling and coding.
+            # Three by three points in the middle fifths of a cell: scaling and coding blur its edges.
             xs = place.x + columns[:, None] * place.width + offsets * place.width / COLUMNS / 5
             ys = place.y + rows[:, None] * place.height + offsets * place.height / (9 * ROWS) / 5
             x, y = np.clip(xs.astype(int), 0, stride - 1), np.clip(ys.astype(int), 0, height - 1)
@@ -91,13 +90,15 @@ class Sampler:
             indices.append(points.reshape(_BITS, -1))
         self._indices = np.array(indices, dtype=np.intp).reshape(len(places), _BITS, -1)
 
-    def marks(self, luma: NDArray[np.uint8]) -> list[Mark | None]:
-        """Return what the strip at each place says, None where there is none."""
-        return read(luma.reshape(-1).take(self._indices).mean(axis=2, dtype=np.float32)) if self._indices.size else []
+    def read(self, luma: NDArray[np.uint8]) -> list[Marker | None]:
+        """Return the marker at each place, None without one."""
+        if not self._indices.size:
+            return []
+        return decode_strips(luma.reshape(-1).take(self._indices).mean(axis=2, dtype=np.float32))
 
 
 def _crc(data: bytes, crc: int = 0xFFFF) -> int:
-    """Return CRC-16/CCITT-FALSE: polynomial 0x1021, from 0xFFFF, nothing reflected."""
+    """Return CRC-16/CCITT-FALSE: polynomial 0x1021, initial value 0xFFFF, not reflected."""
     for byte in data:
         crc ^= byte << 8
         for _ in range(8):
@@ -109,16 +110,16 @@ def _word_bits(word: int) -> list[int]:
     return [word >> bit & 1 for bit in reversed(range(16))]
 
 
-def _check_matrix() -> NDArray[np.int32]:
-    """Return for each of the 64 bits what it adds to the difference between the checksum and what it should be."""
-    nothing = _crc(bytes(_DATA_BITS // 8))
+def _crc_matrix() -> NDArray[np.int32]:
+    """Return for each of the 64 bits its effect on the difference between the strip's CRC and the computed one."""
+    zeros = _crc(bytes(_DATA_BITS // 8))
     ones = (np.packbits(np.arange(_DATA_BITS) == bit).tobytes() for bit in range(_DATA_BITS))
-    data = [_word_bits(_crc(one) ^ nothing) for one in ones]
+    data = [_word_bits(_crc(one) ^ zeros) for one in ones]
     return np.array(data + np.eye(16, dtype=np.int32).tolist(), dtype=np.int32)
 
 
 def _weights() -> NDArray[np.int64]:
-    """Return what each of the 64 bits adds to marker, counter and capture time."""
+    """Return the value of each of the 64 bits in number, counter and capture time."""
     weights = np.zeros((_BITS, 3), np.int64)
     start = 0
     for field, size in enumerate(_FIELDS[:3]):
@@ -127,6 +128,6 @@ def _weights() -> NDArray[np.int64]:
     return weights
 
 
-_CHECK: Final = _check_matrix()
-_CHECK_OF_NOTHING: Final = np.array(_word_bits(_crc(bytes(_DATA_BITS // 8))), dtype=np.int32)
+_CRC_MATRIX: Final = _crc_matrix()
+_CRC_OF_ZEROS: Final = np.array(_word_bits(_crc(bytes(_DATA_BITS // 8))), dtype=np.int32)
 _WEIGHTS: Final = _weights()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from harness.verification.markers.audio_markers import VOICES
-from harness.verification.markers.strip import CAPTURE_BITS, COUNTS_A_SECOND
+from harness.verification.markers.strip import CAPTURE_BITS, COUNTS_PER_SECOND
 from harness.verification.values.models import Spread
 
 if TYPE_CHECKING:
@@ -15,53 +15,53 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from harness.verification.markers.audio_markers import Hearing
-    from harness.verification.markers.marker_reader import Sightings
-    from harness.verification.measures.observations import Tape
+    from harness.verification.markers.audio_markers import AudioAnalysis
+    from harness.verification.markers.marker_reader import MarkerTrack
+    from harness.verification.measures.observations import Observations
 
-# The picture's time of a burst is the middle of what the pictures around it say.
+# The video time of a burst is the median of the times that the frames around it give, this many seconds either way.
 _AROUND: Final = 0.6
-_FEWEST_PICTURES: Final = 4
-# Over less, how WebRTC's skew settles weighs more than any drift.
+_FEWEST_FRAMES: Final = 4
+# Over a shorter time WebRTC's settling skew would dominate any drift.
 _SHORTEST_DRIFT: Final = 60.0
 _MOST_BURSTS: Final = 300
 
 
-def offsets(
-    sightings: Sightings | None, hearing: Hearing | None, cuts: Sequence[tuple[float, float]]
+def av_offsets(
+    track: MarkerTrack | None, audio: AudioAnalysis | None, pauses: Sequence[tuple[float, float]]
 ) -> NDArray[np.float64]:
-    """Return (time of a burst, sound minus picture) for each burst, in seconds.
+    """Return (time of a burst, audio minus video) for each burst, in seconds.
 
-    The picture's time of a burst is when its counter, the nearest multiple of 30, is shown: between pictures, too,
-    and whatever single pictures came late; next to a cut nobody can tell. Offsets beyond half a second read as their
-    rest from whole seconds.
+    The video time of a burst is when its counter, the nearest multiple of 30, is shown: also between two frames, and
+    even if single frames came late. Next to a pause it is unknown. Offsets of more than half a second appear as their
+    remainder modulo a second.
     """
-    if sightings is None or hearing is None:
+    if track is None or audio is None:
         return np.zeros((0, 2))
-    fresh = np.append(True, np.diff(sightings.captures_ms) != 0)
-    shown = sightings.times[fresh]
-    # When the counter stood at zero, by each picture on its own.
-    zero = shown - sightings.counters[fresh] / COUNTS_A_SECOND
+    fresh = np.append(True, np.diff(track.captures_ms) != 0)
+    shown = track.times[fresh]
+    # The time at which the counter was zero, according to each frame.
+    zero = shown - track.counters[fresh] / COUNTS_PER_SECOND
     found = []
-    for at in hearing.bursts[sightings.marker % VOICES]:
+    for at in audio.bursts[track.marker % VOICES]:
         first, last = np.searchsorted(shown, (at - _AROUND, at + _AROUND))
-        if last - first >= _FEWEST_PICTURES and all(abs(at - cut) > _AROUND for cut, _ in cuts):
+        if last - first >= _FEWEST_FRAMES and all(abs(at - pause) > _AROUND for pause, _ in pauses):
             since = at - float(np.median(zero[first:last]))
             found.append((at, since - round(since)))
     return np.array(found).reshape(-1, 2)
 
 
-def delays(sightings: Sightings | None, tape: Tape) -> NDArray[np.float64]:
-    """Return (when in the file, how many ms after its capture) of each picture; captures count ms modulo 2^22."""
-    if sightings is None or tape.zero_ms is None:
+def capture_delays(track: MarkerTrack | None, observations: Observations) -> NDArray[np.float64]:
+    """Return (time in the file, ms since its capture) of each new frame; capture times are in ms modulo 2^22."""
+    if track is None or observations.zero_ms is None:
         return np.zeros((0, 2))
-    fresh = np.append(True, np.diff(sightings.captures_ms) != 0)
-    shown = tape.zero_ms + sightings.times[fresh] * 1000
-    for at, seconds in tape.cuts:
-        shown[sightings.times[fresh] >= at] += seconds * 1000
-    turn = float(1 << CAPTURE_BITS)
-    late = (shown - sightings.captures_ms[fresh] + turn / 2) % turn - turn / 2
-    return np.stack((sightings.times[fresh], late), axis=1)
+    fresh = np.append(True, np.diff(track.captures_ms) != 0)
+    shown = observations.zero_ms + track.times[fresh] * 1000
+    for at, seconds in observations.pauses:
+        shown[track.times[fresh] >= at] += seconds * 1000
+    period = float(1 << CAPTURE_BITS)
+    delays = (shown - track.captures_ms[fresh] + period / 2) % period - period / 2
+    return np.stack((track.times[fresh], delays), axis=1)
 
 
 def spread(values: NDArray[np.float64]) -> Spread | None:
@@ -74,7 +74,7 @@ def spread(values: NDArray[np.float64]) -> Spread | None:
 def drift_ppm(offsets: NDArray[np.float64]) -> float | None:
     """Return the offset's slope in ppm: the median slope of all pairs (Theil and Sen), which ignores outliers.
 
-    None where the offset was followed for less than a minute.
+    None if the offsets cover less than a minute.
     """
     if not len(offsets) or np.ptp(offsets[:, 0]) < _SHORTEST_DRIFT:
         return None

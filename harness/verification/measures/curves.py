@@ -12,44 +12,44 @@ from harness.verification.values.curves import Curve, Curves
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from harness.verification.markers.audio_markers import Hearing
+    from harness.verification.markers.audio_markers import AudioAnalysis
     from harness.verification.measures.evidence import Evidence
     from harness.verification.values.limits import Limits
 
-# A plot is some 1,000 pixels wide; more points than half of that show nothing more.
+# A plot is about 1,000 pixels wide; more points than half of that are not visible.
 _POINTS: Final = 500
 _QUIETEST: Final = -60.0
 
 
-def curves_of(evidence: Evidence, hearing: Hearing | None, limits: Limits) -> Curves:
-    """Return the curves of a file; of many values the most telling stay."""
-    picture = evidence.streams.picture
-    times = picture.times if picture else np.zeros(0)
+def curves_of(evidence: Evidence, audio: AudioAnalysis | None, limits: Limits) -> Curves:
+    """Return the curves of a file, with at most 500 points each."""
+    video = evidence.streams.video
+    times = video.times if video else np.zeros(0)
     return Curves(
         manifest=evidence.manifest,
         limits=limits,
         duration=evidence.media.duration,
         rate=evidence.rate,
-        level=_level(hearing),
+        level=_level(audio),
         gaps=thinned(times[:-1], np.diff(times) * 1000, largest=True),
         offsets={
-            person.name: thinned(person.offsets[:, 0], person.offsets[:, 1] * 1000)
-            for person in evidence.people
-            if len(person.offsets)
+            one.name: thinned(one.offsets[:, 0], one.offsets[:, 1] * 1000)
+            for one in evidence.participants
+            if len(one.offsets)
         },
-        delays={person.name: person.delays for person in evidence.people if person.delays.times},
+        delays={one.name: one.delays for one in evidence.participants if one.delays.times},
     )
 
 
-def _level(hearing: Hearing | None) -> Curve:
-    if hearing is None or not hearing.levels.size:
+def _level(audio: AudioAnalysis | None) -> Curve:
+    if audio is None or not audio.levels.size:
         return _curve(np.zeros(0), np.zeros(0))
-    decibels = 20 * np.log10(np.maximum(hearing.levels.astype(np.float64), 10 ** (_QUIETEST / 20)))
-    return thinned(hearing.steps[:, 0], decibels, largest=True)
+    decibels = 20 * np.log10(np.maximum(audio.levels.astype(np.float64), 10 ** (_QUIETEST / 20)))
+    return thinned(audio.steps[:, 0], decibels, largest=True)
 
 
 def thinned(times: NDArray[np.float64], values: NDArray[np.float64], *, largest: bool = False) -> Curve:
-    """Return at most 500 points: of each stretch the median, or what stands out most."""
+    """Return at most 500 points: the median of each section, or its largest value."""
     if times.size <= _POINTS:
         return _curve(times, values)
     edges = np.linspace(0, times.size, _POINTS + 1).astype(int)

@@ -1,4 +1,4 @@
-"""What the detectors of one file observed: the input of all measures."""
+"""What the detectors observed in one file: the input of all measures."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.verification.markers.audio_markers import Hearing
-    from harness.verification.markers.marker_reader import Sightings
+    from harness.verification.markers.audio_markers import AudioAnalysis
+    from harness.verification.markers.marker_reader import MarkerTrack
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tape:
-    """What the watchers of one file found.
+class Observations:
+    """What the detectors observed in one file.
 
-    ``hearing`` is None without sound, ``rate`` is in pictures a second and ``zero_ms`` the room's time at the file's
-    zero, where a manifest tells it; ``cuts`` are the pauses: where in the file and how long, in seconds.
+    ``audio`` is None without audio, ``rate`` is in frames per second and ``zero_ms`` the room's time at the start of
+    the file, if a manifest states it. ``pauses`` are (place in the file, duration) of each pause, in seconds.
     """
 
-    sightings: dict[int, Sightings]
-    hearing: Hearing | None
+    marker_tracks: dict[int, MarkerTrack]
+    audio: AudioAnalysis | None
     rate: float | None
     duration: float
     zero_ms: float | None = None
-    cuts: Sequence[tuple[float, float]] = ()
+    pauses: Sequence[tuple[float, float]] = ()

@@ -1,4 +1,4 @@
-"""What a file's own bytes say about its container (EBML, Matroska; RFC 8794 and RFC 9559)."""
+"""Read the structure of a container from its bytes (EBML, RFC 8794; Matroska, RFC 9559)."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _CUES: Final = 0x1C53BB6B
 _SEEK_HEAD: Final = 0x114D9B74
 
 _LARGEST_VALUE: Final = 64
-# A hostile file may hold nothing but empty elements; eight hours of unfinished recording hold 2.5 million.
+# A hostile file may consist of empty elements; eight hours of unfinished recording contain 2.5 million.
 _MOST_ELEMENTS: Final = 5_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Structure:
-    """The facts of an EBML file.
+    """The structure of an EBML file.
 
-    ``doc_type`` is ``"webm"`` or ``"matroska"``, ``duration`` the Duration element in seconds or None where there is
-    none, ``cues`` and ``seek_head`` whether the index is there, ``complete`` whether every element that was begun
-    also ends within the file.
+    ``doc_type`` is ``"webm"`` or ``"matroska"``, ``duration`` the Duration element in seconds or None without one.
+    ``cues`` and ``seek_head`` say whether the index exists, and ``complete`` whether every element that starts also
+    ends within the file.
     """
 
     doc_type: str
@@ -42,7 +42,7 @@ class Structure:
 
 @dataclass(frozen=True)
 class _Element:
-    """One element's head: its identifier, where its body begins and ends; None is an unknown end."""
+    """The head of one element: its identifier, and where its body starts and ends; None is an unknown end."""
 
     id: int
     body: int
@@ -50,10 +50,10 @@ class _Element:
 
 
 def read_structure(path: Path) -> Structure | None:
-    """Return what the file's bytes say, or None where it is no EBML file; reads heads only, in constant memory."""
+    """Return the structure, or None if this is not an EBML file; reads heads only, in constant memory."""
     size = path.stat().st_size
     values: dict[int, bytes] = {}
-    seen: set[int] = set()
+    found: set[int] = set()
     complete = True
     with path.open("rb") as file:
         first = _element(file, 0)
@@ -68,8 +68,8 @@ def read_structure(path: Path) -> Structure | None:
                 complete = False
             if element is None:
                 break
-            seen.add(element.id)
-            # Chrome writes clusters of unknown size when it records in slices (fact 9); they are walked, not skipped.
+            found.add(element.id)
+            # Chrome fact 9 (tests/expectations): a timeslice writes clusters of unknown size, which can't be skipped.
             if element.id in {_SEGMENT, _INFO} or element.end is None:
                 at = element.body
                 continue
@@ -80,14 +80,14 @@ def read_structure(path: Path) -> Structure | None:
     return Structure(
         doc_type=values.get(_DOC_TYPE, b"").split(b"\0")[0].decode("ascii", "replace") or "unknown",
         duration=_duration(values),
-        cues=_CUES in seen,
-        seek_head=_SEEK_HEAD in seen,
+        cues=_CUES in found,
+        seek_head=_SEEK_HEAD in found,
         complete=complete,
     )
 
 
 def _element(file: BinaryIO, at: int) -> _Element | None:
-    """Return the head of the element at ``at``, or None where there is none."""
+    """Return the head of the element at ``at``, or None if there is none."""
     file.seek(at)
     head = file.read(12)
     id_length = _length(head, 4)
@@ -104,13 +104,13 @@ def _element(file: BinaryIO, at: int) -> _Element | None:
 
 
 def _length(data: bytes, longest: int) -> int:
-    """Return how many bytes the variable-length number at the start of ``data`` takes; 0 where it is none."""
+    """Return how many bytes the variable-length number at the start of ``data`` takes; 0 if it is not valid."""
     length = 9 - data[0].bit_length() if data else 0
     return length if length <= min(longest, len(data)) else 0
 
 
 def _duration(values: dict[int, bytes]) -> float | None:
-    """Return the Duration element in seconds; None where it is missing or nonsense."""
+    """Return the Duration element in seconds; None if it is missing or invalid."""
     raw = values.get(_DURATION, b"")
     formats = {4: ">f", 8: ">d"}
     if len(raw) not in formats:

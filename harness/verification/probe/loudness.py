@@ -1,4 +1,4 @@
-"""How loud a file's sound is as people hear it (EBU R 128, ITU-R BS.1770), measured by FFmpeg's ebur128."""
+"""Measure the perceived loudness of audio (EBU R 128, ITU-R BS.1770) with FFmpeg's ebur128 filter."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ import av
 import av.error
 import av.filter
 
-# What the gate of BS.1770 leaves out entirely; the filter says this of silence.
-_NOTHING: Final = -69.0
+# In LUFS; BS.1770 ignores anything quieter, and the filter reports this for silence.
+_SILENCE: Final = -69.0
 
 
 class LoudnessMeter:
-    """Measures integrated loudness while sound passes, in constant memory."""
+    """Measures the integrated loudness of audio as it arrives, in constant memory."""
 
     def __init__(self) -> None:
         self._graph: av.filter.Graph | None = None
-        self._form: tuple[str, str, int] | None = None
+        self._format: tuple[str, str, int] | None = None
         self._loudness: float | None = None
 
-    def take(self, frame: av.AudioFrame) -> None:
-        """Take the next piece of sound; where its form changes, what comes later is not measured."""
-        form = (frame.format.name, frame.layout.name, frame.sample_rate)
+    def push(self, frame: av.AudioFrame) -> None:
+        """Measure the next frame; after a change of the sample format nothing more is measured."""
+        sample_format = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._graph is None:
-            self._graph, self._form = _graph(frame), form
-        if form != self._form:
+            self._graph, self._format = _graph(frame), sample_format
+        if sample_format != self._format:
             return
         try:
             self._graph.push(frame)
             self._pull(self._graph)
         except (av.error.FFmpegError, ValueError):
-            # A hole in the times is no reason to stop measuring what comes after it.
+            # A gap in the times does not prevent measuring the frames after it.
             return
 
     def loudness(self) -> float | None:
-        """Return the integrated loudness in LUFS; None of silence, and of less than 0.4 s."""
-        if self._loudness is None or not _NOTHING <= self._loudness < math.inf:
+        """Return the integrated loudness in LUFS; None for silence, and for less than 0.4 s."""
+        if self._loudness is None or not _SILENCE <= self._loudness < math.inf:
             return None
         return round(self._loudness, 1)
 
@@ -47,9 +47,9 @@ class LoudnessMeter:
                 measured = graph.pull()
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
-            told = measured.metadata.get("lavfi.r128.I")
-            if told is not None:
-                self._loudness = float(told)
+            loudness = measured.metadata.get("lavfi.r128.I")
+            if loudness is not None:
+                self._loudness = float(loudness)
 
 
 def _graph(frame: av.AudioFrame) -> av.filter.Graph:

@@ -1,4 +1,4 @@
-"""Read a file once, to its end: its tracks become facts, its pictures and sound pass whoever watches."""
+"""Read a file once, to its end: return the facts of its tracks, and pass its frames and audio to the sinks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import av.error
 
 from harness.recording.files.formats import open_media
 from harness.verification.probe.container import Structure, read_structure
-from harness.verification.probe.tracks import PictureTrack, SoundTrack
+from harness.verification.probe.tracks import AudioDecoder, VideoDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,52 +19,52 @@ if TYPE_CHECKING:
 
     from av.container import InputContainer
 
-    from harness.verification.probe.tracks import Picture, PictureFacts, Sound, SoundFacts
+    from harness.verification.probe.tracks import AudioBlock, AudioFacts, Frame, VideoFacts
 
 
 class UnreadableError(Exception):
-    """The file holds nothing that could be judged; the message says why."""
+    """The file contains nothing that could be analyzed; the message gives the reason."""
 
 
-class Eye(Protocol):
-    """Watches the pictures."""
+class VideoSink(Protocol):
+    """Receives the decoded frames."""
 
-    def see(self, picture: Picture) -> None:
-        """Take the next picture; its luma is only valid during the call."""
+    def on_frame(self, frame: Frame) -> None:
+        """Handle the next frame; its luma is only valid during the call."""
 
 
-class Ear(Protocol):
-    """Listens to the sound."""
+class AudioSink(Protocol):
+    """Receives the decoded audio."""
 
-    def hear(self, sound: Sound) -> None:
-        """Take the next piece of sound."""
+    def on_audio(self, block: AudioBlock) -> None:
+        """Handle the next block of audio."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Streams:
-    """What one pass over a file found.
+    """The result of one pass over a file.
 
     ``container`` is what the bytes say: ``webm``, ``matroska``, ``mp4`` or libav's name of anything else;
-    ``structure`` is None where it is no EBML. ``duration`` is what the container claims, in seconds, None where it
-    claims nothing; ``cut`` says that reading ended in an error. ``lands`` says whether a seek to the middle
-    decodes a picture (or sound) from where it should. ``unexamined`` names the tracks that were not read.
+    ``structure`` is None if it is not EBML. ``duration`` is the container's own, in seconds, None without one;
+    ``truncated`` says that reading ended in an error. ``seekable`` says whether a seek to the middle decodes a frame
+    (or audio) from where it should. ``unexamined`` names the tracks that were not read.
     """
 
     container: str
     structure: Structure | None
     duration: float | None
-    picture: PictureFacts | None
-    sound: SoundFacts | None
-    cut: bool
-    lands: bool
+    video: VideoFacts | None
+    audio: AudioFacts | None
+    truncated: bool
+    seekable: bool
     unexamined: tuple[str, ...] = ()
 
 
-def probe(path: Path, *, eyes: Sequence[Eye] = (), ears: Sequence[Ear] = ()) -> Streams:
-    """Return the facts of the file at ``path``; every picture and all sound passes ``eyes`` and ``ears`` once.
+def probe(path: Path, *, video_sinks: Sequence[VideoSink] = (), audio_sinks: Sequence[AudioSink] = ()) -> Streams:
+    """Return the facts of the file at ``path``; pass every frame and all audio to the sinks once.
 
-    Media streams through in constant memory; a few numbers per picture stay. Raises UnreadableError where there is
-    nothing to judge, OSError where the file itself can't be read.
+    Media streams through in constant memory; only a few numbers per frame are kept. Raises UnreadableError if there is
+    nothing to analyze, and OSError if the file itself can't be read.
     """
     if path.stat().st_size == 0:
         message = f"{path.name} is empty (0 bytes)."
@@ -72,37 +72,37 @@ def probe(path: Path, *, eyes: Sequence[Eye] = (), ears: Sequence[Ear] = ()) -> 
     structure = read_structure(path)
     try:
         with open_media(path) as media:
-            picture, sound, cut = _read(media, eyes, ears)
-            claimed = media.duration / av.time_base if media.duration else None
+            video, audio, truncated = _read(media, video_sinks, audio_sinks)
+            duration = media.duration / av.time_base if media.duration else None
             name = media.format.name
             unexamined = tuple(_unexamined(media))
     except (av.error.FFmpegError, ValueError) as error:
-        message = f"{path.name} is no media file that can be read: {_reason(error)}."
+        message = f"{path.name} is not a media file that can be read: {_reason(error)}."
         raise UnreadableError(message) from error
-    if not (picture and picture.times.size) and not (sound and sound.duration):
-        message = f"{path.name} holds neither picture nor sound that can be decoded."
+    if not (video and video.times.size) and not (audio and audio.duration):
+        message = f"{path.name} contains neither video nor audio that can be decoded."
         raise UnreadableError(message)
     return Streams(
-        container=structure.doc_type if structure else _plain(name),
+        container=structure.doc_type if structure else _short_name(name),
         structure=structure,
-        duration=structure.duration if structure else claimed,
-        picture=picture,
-        sound=sound,
-        cut=cut,
-        lands=_lands(path, picture, sound),
+        duration=structure.duration if structure else duration,
+        video=video,
+        audio=audio,
+        truncated=truncated,
+        seekable=_is_seekable(path, video, audio),
         unexamined=unexamined,
     )
 
 
 def _unexamined(media: InputContainer) -> Iterator[str]:
-    """Yield what is in the file beside its first video and its first audio track that can be decoded."""
+    """Yield the tracks of the file other than its first video and its first audio track that can be decoded."""
     for kind, streams in (("video", media.streams.video), ("audio", media.streams.audio)):
         known = [stream for stream in streams if stream.codec_context is not None]
         unknown = len(streams) - len(known)
         if unknown:
             yield f"{_number_of(unknown, kind)} of an unknown codec"
         if len(known) > 1:
-            yield f"{_number_of(len(known) - 1, kind)} beside the first"
+            yield f"{_number_of(len(known) - 1, kind)} in addition to the first"
 
 
 def _number_of(tracks: int, kind: str) -> str:
@@ -110,31 +110,30 @@ def _number_of(tracks: int, kind: str) -> str:
 
 
 def _read(
-    media: InputContainer, eyes: Sequence[Eye], ears: Sequence[Ear]
-) -> tuple[PictureFacts | None, SoundFacts | None, bool]:
+    media: InputContainer, video_sinks: Sequence[VideoSink], audio_sinks: Sequence[AudioSink]
+) -> tuple[VideoFacts | None, AudioFacts | None, bool]:
     """Return the facts of both tracks, and whether reading ended in an error."""
-    picture = next((PictureTrack(stream) for stream in media.streams.video if stream.codec_context is not None), None)
-    sound = next((SoundTrack(stream) for stream in media.streams.audio if stream.codec_context is not None), None)
-    cut = False
-    packets = _packets(media, [track.stream for track in (picture, sound) if track])
-    for packet in packets:
+    video = next((VideoDecoder(stream) for stream in media.streams.video if stream.codec_context is not None), None)
+    audio = next((AudioDecoder(stream) for stream in media.streams.audio if stream.codec_context is not None), None)
+    truncated = False
+    for packet in _packets(media, [decoder.stream for decoder in (video, audio) if decoder]):
         if packet is None:
-            cut = True
-        elif picture and packet.stream is picture.stream:
-            for frame in picture.take(packet):
-                for eye in eyes:
-                    eye.see(frame)
-        elif sound:
-            for piece in sound.take(packet):
-                for ear in ears:
-                    ear.hear(piece)
-    return picture.facts() if picture else None, sound.facts() if sound else None, cut
+            truncated = True
+        elif video and packet.stream is video.stream:
+            for frame in video.decode(packet):
+                for video_sink in video_sinks:
+                    video_sink.on_frame(frame)
+        elif audio:
+            for block in audio.decode(packet):
+                for audio_sink in audio_sinks:
+                    audio_sink.on_audio(block)
+    return video.facts() if video else None, audio.facts() if audio else None, truncated
 
 
 def _packets(
     media: InputContainer, streams: Sequence[av.VideoStream | av.AudioStream]
 ) -> Iterator[av.Packet[Any] | None]:
-    """Yield the packets, ending with those that flush the decoders; None stands for an error of the container."""
+    """Yield the packets, ending with those that flush the decoders; None means an error of the container."""
     if not streams:
         return
     packets = media.demux(*streams)
@@ -153,24 +152,24 @@ def _packets(
         yield packet
 
 
-def _lands(path: Path, picture: PictureFacts | None, sound: SoundFacts | None) -> bool:
-    """Return whether a seek to the middle decodes something that begins at most a group of pictures before it."""
-    if picture and picture.keyframes.size:
-        middle = float(picture.times[picture.times.size // 2])
-        # Half a millisecond: the keyframe at the middle itself counts, whatever a division of its time rounded to.
-        earliest = float(picture.keyframes[picture.keyframes <= middle + 0.0005].max(initial=picture.keyframes[0]))
+def _is_seekable(path: Path, video: VideoFacts | None, audio: AudioFacts | None) -> bool:
+    """Return whether a seek to the middle decodes something that starts at most one group of pictures before it."""
+    if video and video.keyframes.size:
+        middle = float(video.times[video.times.size // 2])
+        # Half a millisecond: the keyframe at the middle itself counts, even if dividing its time has rounded it.
+        earliest = float(video.keyframes[video.keyframes <= middle + 0.0005].max(initial=video.keyframes[0]))
     else:
-        middle = (sound.end if sound else 0.0) / 2
-        # Sound alone is indexed by cluster; five seconds is the longest that libav and Chrome make one.
+        middle = (audio.end if audio else 0.0) / 2
+        # Audio without video is indexed by cluster; libav and Chrome write clusters of at most five seconds.
         earliest = middle - 5.0
     with suppress(av.error.FFmpegError, ValueError, StopIteration), open_media(path) as media:
         media.seek(round(middle * av.time_base))
-        frame = next(media.decode(media.streams.video[0]) if picture else media.decode(media.streams.audio[0]))
+        frame = next(media.decode(media.streams.video[0]) if video else media.decode(media.streams.audio[0]))
         return frame.time is not None and earliest - 0.002 <= frame.time <= middle + 0.1
     return False
 
 
-def _plain(name: str) -> str:
+def _short_name(name: str) -> str:
     """Return one word for libav's name of a container."""
     return "mp4" if "mp4" in name.split(",") else name.split(",", maxsplit=1)[0]
 

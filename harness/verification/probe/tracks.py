@@ -1,4 +1,4 @@
-"""One track at a time: from packets to decoded pictures and sound, and the facts of the whole track."""
+"""Decode one track: from packets to frames or audio, and the facts of the whole track."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ SAMPLE_RATE: Final = 48_000
 _LUMA_FIRST: Final = frozenset(
     {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "yuva420p", "nv12", "gray"}
 )
-# Opus packets of 60 ms are stamped when they arrive, several milliseconds off; a lost one leaves 60 ms.
-_SOUND_HOLE: Final = 0.045
-# A decoder may overshoot a little; what a mixer cut off lies at full scale or just below it.
+# Opus packets of 60 ms are stamped on arrival, several milliseconds off; a lost one leaves a gap of 60 ms.
+_AUDIO_GAP: Final = 0.045
+# A decoder may overshoot a little; samples that a mixer clipped are at full scale or just below it.
 _FULL_SCALE: Final = 0.999
-# Floating-point sound may hold anything, even what is no number; nothing is recorded 24 dB above full scale.
+# Floating-point audio may contain any value, even NaN; no recording is 24 dB above full scale.
 _LOUDEST: Final = 16.0
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A decoded picture: ``at`` in seconds, ``luma`` the rows of its first plane with their padding."""
+class Frame:
+    """A decoded frame: ``at`` in seconds, ``luma`` the rows of its first plane with their padding."""
 
     at: float
     luma: NDArray[np.uint8]
@@ -46,19 +46,20 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
-    """A piece of decoded sound: ``at`` in seconds, ``samples`` mono at 48 kHz, full scale 1."""
+class AudioBlock:
+    """A block of decoded audio: ``at`` in seconds, ``samples`` mono at 48 kHz, full scale 1."""
 
     at: float
     samples: NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureFacts:
-    """The facts of a picture track; times in seconds.
+class VideoFacts:
+    """The facts of a video track; times in seconds.
 
-    ``times`` are those of the packets that are shown, rising; ``sizes`` says from when on pictures have which width and
-    height, ``backward`` counts frames that decode after a later one, ``broken`` packets that don't decode.
+    ``times`` are those of the packets that are shown, rising. ``sizes`` holds (time, width, height) for each change of
+    the frame size. ``backward`` counts the frames that were decoded after a later one, ``broken`` the packets that
+    could not be decoded.
     """
 
     codec: str
@@ -71,10 +72,10 @@ class PictureFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SoundFacts:
-    """The facts of a sound track; times in seconds, ``holes`` where no samples are.
+class AudioFacts:
+    """The facts of an audio track; times in seconds. ``gaps`` are the intervals without samples.
 
-    ``loudness`` is in LUFS, None of silence; ``peak`` the loudest sample of any channel, full scale 1; ``clipped``
+    ``loudness`` is in LUFS, None for silence; ``peak`` is the loudest sample of any channel, full scale 1; ``clipped``
     counts the samples at full scale.
     """
 
@@ -84,7 +85,7 @@ class SoundFacts:
     start: float
     end: float
     duration: float
-    holes: tuple[Interval, ...]
+    gaps: tuple[Interval, ...]
     backward: int
     broken: int
     loudness: float | None = None
@@ -92,8 +93,8 @@ class SoundFacts:
     clipped: int = 0
 
 
-class PictureTrack:
-    """Decodes a picture track."""
+class VideoDecoder:
+    """Decodes a video track."""
 
     def __init__(self, stream: av.VideoStream) -> None:
         self.stream = stream
@@ -107,11 +108,11 @@ class PictureTrack:
         self._backward = 0
         self._latest = -math.inf
 
-    def take(self, packet: av.Packet[av.VideoStream]) -> Iterator[Picture]:
-        """Yield the pictures that a packet completes."""
+    def decode(self, packet: av.Packet[av.VideoStream]) -> Iterator[Frame]:
+        """Yield the frames that a packet completes."""
         if packet.size and packet.pts is not None and packet.time_base:
             at = float(packet.pts * packet.time_base)
-            # What an edit list cuts off is decoded, as others depend on it, and not shown.
+            # Packets that an edit list cuts off are decoded, since other packets depend on them, but not shown.
             if not packet.is_discard:
                 self._times.append(at)
             if packet.is_keyframe:
@@ -127,11 +128,11 @@ class PictureTrack:
                 # Codecs with B-frames store frames in another order than they show them, and decoders undo that.
                 self._backward += frame.time <= self._latest
                 self._latest = max(self._latest, frame.time)
-                yield self._picture(frame, frame.time)
+                yield self._frame(frame, frame.time)
 
-    def facts(self) -> PictureFacts:
-        """Return the facts, when all packets were taken."""
-        return PictureFacts(
+    def facts(self) -> VideoFacts:
+        """Return the facts, after all packets."""
+        return VideoFacts(
             codec=_codec(self.stream),
             times=np.sort(np.array(self._times)),
             keyframes=np.array(self._keyframes),
@@ -141,58 +142,58 @@ class PictureTrack:
             broken=self._broken,
         )
 
-    def _picture(self, frame: av.VideoFrame, at: float) -> Picture:
+    def _frame(self, frame: av.VideoFrame, at: float) -> Frame:
         if not self._sizes or self._sizes[-1][1:] != (frame.width, frame.height):
             self._sizes.append((at, frame.width, frame.height))
         if frame.format.name not in _LUMA_FIRST:
             frame = frame.reformat(format="gray")
         plane = frame.planes[0]
         luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-        return Picture(at, luma, frame.width, frame.height)
+        return Frame(at, luma, frame.width, frame.height)
 
 
-class SoundTrack:
-    """Decodes a sound track to one channel at 48 kHz, whatever it holds."""
+class AudioDecoder:
+    """Decodes an audio track of any format to one channel at 48 kHz."""
 
     def __init__(self, stream: av.AudioStream) -> None:
         self.stream = stream
         self._resampler: av.AudioResampler | None = None
-        self._form: tuple[str, str, int] | None = None
+        self._format: tuple[str, str, int] | None = None
         self._start: float | None = None
         self._end = 0.0
         self._samples = 0
-        self._holes: list[Interval] = []
+        self._gaps: list[Interval] = []
         self._packets = array("d")
         self._broken = 0
         self._meter = LoudnessMeter()
         self._peak = 0.0
         self._clipped = 0
 
-    def take(self, packet: av.Packet[av.AudioStream]) -> Iterator[Sound]:
-        """Yield the pieces of sound that a packet completes."""
+    def decode(self, packet: av.Packet[av.AudioStream]) -> Iterator[AudioBlock]:
+        """Yield the blocks of audio that a packet completes."""
         if packet.size and packet.pts is not None and packet.time_base:
             self._packets.append(float(packet.pts * packet.time_base))
         try:
             frames = packet.decode()
-            pieces = [piece for frame in frames for piece in self._at_rate(frame)]
+            resampled = [block for frame in frames for block in self._resample(frame)]
         except (av.error.FFmpegError, ValueError):
             self._broken += 1
             return
-        for piece in pieces:
-            if piece.time is not None:
-                yield self._sound(piece, piece.time)
+        for frame in resampled:
+            if frame.time is not None:
+                yield self._block(frame, frame.time)
 
-    def facts(self) -> SoundFacts:
-        """Return the facts, when all packets were taken."""
+    def facts(self) -> AudioFacts:
+        """Return the facts, after all packets."""
         start = self._start or 0.0
-        return SoundFacts(
+        return AudioFacts(
             codec=_codec(self.stream),
             sample_rate=self.stream.codec_context.sample_rate,
             channels=self.stream.codec_context.channels,
             start=start,
             end=self._end,
             duration=max(0.0, self._end - start),
-            holes=tuple(self._holes),
+            gaps=tuple(self._gaps),
             backward=sum(later <= earlier for earlier, later in pairwise(self._packets)),
             broken=self._broken,
             loudness=self._meter.loudness(),
@@ -200,26 +201,26 @@ class SoundTrack:
             clipped=self._clipped,
         )
 
-    def _at_rate(self, frame: av.AudioFrame) -> list[av.AudioFrame]:
-        form = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if self._resampler is None or form != self._form:
-            self._form = form
+    def _resample(self, frame: av.AudioFrame) -> list[av.AudioFrame]:
+        sample_format = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._resampler is None or sample_format != self._format:
+            self._format = sample_format
             # Channels are averaged here: libav's own way to one channel makes two equal ones 3 dB louder.
             self._resampler = av.AudioResampler(format="fltp", layout=frame.layout, rate=SAMPLE_RATE)
         return self._resampler.resample(frame)
 
-    def _sound(self, frame: av.AudioFrame, at: float) -> Sound:
+    def _block(self, frame: av.AudioFrame, at: float) -> AudioBlock:
         if self._start is None:
             self._start = at
-        elif at - self._end > _SOUND_HOLE:
-            self._holes.append((self._end, at))
+        elif at - self._end > _AUDIO_GAP:
+            self._gaps.append((self._end, at))
         self._end = max(self._end, at + frame.samples / SAMPLE_RATE)
-        self._meter.take(frame)
+        self._meter.push(frame)
         samples = np.nan_to_num(frame.to_ndarray()).clip(-_LOUDEST, _LOUDEST)
         size = np.abs(samples)
         self._peak = max(self._peak, float(size.max(initial=0.0)))
         self._clipped += int(np.count_nonzero(size >= _FULL_SCALE))
-        return Sound(at, samples.mean(axis=0))
+        return AudioBlock(at, samples.mean(axis=0))
 
 
 def _codec(stream: av.VideoStream | av.AudioStream) -> str:

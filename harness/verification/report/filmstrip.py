@@ -1,6 +1,6 @@
-"""The pictures of a report's page: taken from the film in a process of its own, within limits, as films are hostile.
+"""The thumbnails of a report's page, decoded in a confined child process, because a recording may be hostile.
 
-It ends with its answer: a line for each picture, a JPEG in base64. The time it takes is bounded by whoever asks.
+The child prints a line for each thumbnail, a JPEG in base64, and ends. The parent limits its time.
 """
 
 from __future__ import annotations
@@ -20,47 +20,47 @@ if TYPE_CHECKING:
 
     import av
 
-_PICTURES: Final = 12
+_THUMBNAILS: Final = 12
 _HEIGHT: Final = 90
-# Wider ones are no camera's and no screen's.
+# In pixels; no camera and no screen is wider.
 _WIDEST: Final = 4 * _HEIGHT
-# In seconds of processor time, also where the asker is gone; half a second is enough for a usual recording.
-_WORKS_FOR: Final = 10.0
+# In seconds of processor time, also if the parent has ended; half a second is enough for a usual recording.
+_CPU_SECONDS: Final = 10.0
 # In seconds on the clock: a busy machine takes longer.
-_WITHIN: Final = 60.0
-# In bytes; a picture has some 5,000.
-_LARGEST_ANSWER: Final = 2_000_000
+_TIMEOUT: Final = 60.0
+# In bytes; a thumbnail has about 5,000.
+_LARGEST_OUTPUT: Final = 2_000_000
 _PROGRAM: Final = "from harness.verification.report.filmstrip import main; main()"
 
 
 def filmstrip(path: Path, duration: float) -> list[str]:
-    """Return some pictures of a film of so many seconds, evenly spread, as data addresses.
+    """Return thumbnails of a recording of ``duration`` seconds, evenly spread, as data URLs.
 
-    Fewer where they can't be decoded, or not within ten seconds of work.
+    There are fewer if some can't be decoded, or not within ten seconds of processor time.
     """
     child = Child(_PROGRAM, str(path), str(duration), stdout=subprocess.PIPE)
-    late = threading.Timer(_WITHIN, child.process.kill)
-    late.start()
+    timeout = threading.Timer(_TIMEOUT, child.process.kill)
+    timeout.start()
     try:
-        with child.process.stdout or io.BytesIO() as answer:
-            told = answer.read(_LARGEST_ANSWER)
+        with child.process.stdout or io.BytesIO() as stdout:
+            output = stdout.read(_LARGEST_OUTPUT)
     finally:
-        late.cancel()
+        timeout.cancel()
         child.end()
-    # What stands behind the last line's end is half a picture.
-    lines = told.split(b"\n")[:-1][:_PICTURES]
+    # After the last line break there may be an incomplete thumbnail.
+    lines = output.split(b"\n")[:-1][:_THUMBNAILS]
     return ["data:image/jpeg;base64," + line.decode("ascii", "replace") for line in lines]
 
 
 def main() -> None:
-    """Print the pictures of the film that the first argument names, whose length in seconds is the second."""
-    confine(seconds=_WORKS_FOR)
-    for picture in _pictures(sys.argv[1], float(sys.argv[2])):
-        sys.stdout.buffer.write(base64.b64encode(picture) + b"\n")
+    """Print thumbnails of the recording whose path and duration in seconds are the arguments."""
+    confine(seconds=_CPU_SECONDS)
+    for thumbnail in _thumbnails(sys.argv[1], float(sys.argv[2])):
+        sys.stdout.buffer.write(base64.b64encode(thumbnail) + b"\n")
         sys.stdout.buffer.flush()
 
 
-def _pictures(path: str, duration: float) -> Iterator[bytes]:
+def _thumbnails(path: str, duration: float) -> Iterator[bytes]:
     # Only the child imports the decoder.
     import av
     import av.error
@@ -70,8 +70,8 @@ def _pictures(path: str, duration: float) -> Iterator[bytes]:
     try:
         with open_media(path) as media:
             stream = media.streams.video[0]
-            for number in range(_PICTURES):
-                at = (number + 0.5) * duration / _PICTURES
+            for number in range(_THUMBNAILS):
+                at = (number + 0.5) * duration / _THUMBNAILS
                 media.seek(round(at * av.time_base), backward=True)
                 frame = next((frame for frame in media.decode(stream) if (frame.time or 0.0) >= at - 0.05), None)
                 if frame is not None:

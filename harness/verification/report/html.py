@@ -1,4 +1,4 @@
-"""The report as one offline HTML file: verdict, film, what happened when, and the curves."""
+"""Write the report as one offline HTML page: result, recording, findings, timeline and plots."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.recording.timeline import Timeline
 from harness.verification.report.filmstrip import filmstrip
 from harness.verification.report.plots import WIDTH, plot_x, plots, ticks
 from harness.verification.report.target import PAGE, write_report
-from harness.verification.report.terminal import described
+from harness.verification.report.terminal import description_of
 from harness.verification.values.intervals import longer, merged, subtract
 
 if TYPE_CHECKING:
@@ -29,25 +29,25 @@ if TYPE_CHECKING:
     from harness.verification.values.findings import Finding
     from harness.verification.values.models import ParticipantReport
 
-# A page that says more is read by nobody; a hostile manifest tells of a million events.
+# More entries would not be readable; a hostile manifest may have a million events.
 MOST: Final = 500
-# Stretches shorter than this, in seconds, are edges of what lies beside them.
+# Shorter intervals, in seconds, are only edges of their neighbours.
 _SHORTEST: Final = 0.1
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A stretch in a lane: where it begins and how wide it is, in plot units, how it looks, and what it says."""
+    """An interval in a lane: its start and width in plot units, its kind, and its text."""
 
     x: float
     width: float
     kind: str
-    says: str
+    text: str
 
 
 @dataclass(frozen=True)
 class Lane:
-    """What one participant did over time, and what was found wrong with it."""
+    """The timeline of one participant, with the findings about it."""
 
     name: str
     colour: int
@@ -56,17 +56,17 @@ class Lane:
 
 
 def write_html(report: Report, target: Path) -> None:
-    """Write the report to ``target``; the recording is played from where it lies, by a relative address."""
+    """Write the report to ``target``; the page plays the recording by a relative address."""
     write_report(target, PAGE, as_html(report, target))
 
 
 def as_html(report: Report, target: Path, *, nonce: str | None = None) -> str:
-    """Return the report as it would stand at ``target``; ``nonce`` lets its own script run where others may not."""
+    """Return the page for ``target``; ``nonce`` allows its script under a Content-Security-Policy."""
     return template("harness.verification.report", "report.html.j2").render(_content(report, target) | {"nonce": nonce})
 
 
 def template(package: str, name: str) -> jinja2.Template:
-    """Return a template of a package, which escapes what it is given and wants everything that it names."""
+    """Return a template of a package, which escapes all values and fails for a missing one."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(package, "."),
         autoescape=True,
@@ -86,14 +86,14 @@ def _content(report: Report, target: Path) -> dict[str, Any]:
     placed = [finding for finding in found if finding.at]
     return {
         "report": report,
-        "described": described(report.media) if report.media else "",
+        "description": description_of(report.media) if report.media else "",
         "name": printable(report.path.name),
-        "film": quote(os.fsencode(os.path.relpath(report.path, target.absolute().parent))),
+        "recording_url": quote(os.fsencode(os.path.relpath(report.path, target.absolute().parent))),
         "width": WIDTH,
         "duration": duration,
         "clock": clock,
         "ticks": [(plot_x(at, duration), clock(at)) for at in ticks(duration)],
-        "thumbnails": filmstrip(report.path, duration) if _can_be_looked_at(report) else [],
+        "thumbnails": filmstrip(report.path, duration) if _has_thumbnails(report) else [],
         "lanes": _lanes(report, names, placed),
         "wrong": [finding for finding in placed if finding.participant is None][:MOST],
         "found": found[:MOST],
@@ -107,13 +107,13 @@ def _content(report: Report, target: Path) -> dict[str, Any]:
     }
 
 
-def _can_be_looked_at(report: Report) -> bool:
-    """Tell whether there are pictures, and they may be shown."""
+def _has_thumbnails(report: Report) -> bool:
+    """Return whether there is video that may be shown."""
     return not report.redacted and report.media is not None and report.media.video is not None
 
 
 def clock(seconds: float) -> str:
-    """Return a time in a file as people read it: 0:07.2, 12:30.0, 1:02:03.0."""
+    """Return a time in a file as a player shows it: 0:07.2, 12:30.0, 1:02:03.0."""
     minutes, rest = divmod(round(max(0.0, seconds), 1), 60)
     hours, minutes = divmod(int(minutes), 60)
     return f"{hours}:{minutes:02}:{rest:04.1f}" if hours else f"{minutes}:{rest:04.1f}"
@@ -123,11 +123,11 @@ def clock(seconds: float) -> str:
 
 
 def _lanes(report: Report, names: Mapping[str, int], placed: Iterable[Finding]) -> list[Lane]:
-    """Return a lane for each participant; what concerns everybody is in none of them."""
-    happened: defaultdict[str | None, list[Event]] = defaultdict(list)
+    """Return a lane for each participant; findings about all participants are in none of them."""
+    events: defaultdict[str | None, list[Event]] = defaultdict(list)
     if report.curves and report.curves.manifest:
         for event in report.curves.manifest.timeline.events:
-            happened[event.participant].append(event)
+            events[event.participant].append(event)
     wrong: defaultdict[str | None, list[Finding]] = defaultdict(list)
     for finding in placed:
         wrong[finding.participant].append(finding)
@@ -135,7 +135,7 @@ def _lanes(report: Report, names: Mapping[str, int], placed: Iterable[Finding]) 
         Lane(
             one.name,
             names[one.name],
-            tuple(_bars(one, report.curves, Timeline.model_construct(events=tuple(happened[one.name])))),
+            tuple(_bars(one, report.curves, Timeline.model_construct(events=tuple(events[one.name])))),
             tuple(wrong[one.name][:MOST]),
         )
         for one in report.participants
@@ -143,7 +143,7 @@ def _lanes(report: Report, names: Mapping[str, int], placed: Iterable[Finding]) 
 
 
 def _bars(one: ParticipantReport, curves: Curves | None, timeline: Timeline) -> Iterable[Bar]:
-    """Yield what a participant did, by the timeline and the report: visible above, audible below, findings on top."""
+    """Yield a participant's intervals from the manifest and the report: visible above, audible below."""
     duration = curves.duration if curves else 0.0
     stretches: list[tuple[str, str, Sequence[Interval]]] = []
     if curves and curves.manifest:
@@ -154,36 +154,40 @@ def _bars(one: ParticipantReport, curves: Curves | None, timeline: Timeline) -> 
         stretches += [("visible", "visible", one.video.visible), ("frozen", "frozen", one.video.frozen)]
     if one.audio:
         stretches.append(("audible", "audible", one.audio.audible))
-    for kind, says, intervals in stretches:
-        # So many are closer together than a plot can show.
+    for kind, text, intervals in stretches:
+        # This many are closer together than a plot can show.
         drawn = intervals if len(intervals) <= MOST else merged(intervals, bridge=duration / MOST)
         for at in drawn:
-            yield _bar(at, duration, kind, says)
+            yield _bar(at, duration, kind, text)
 
 
-def _bar(at: Interval, duration: float, kind: str, says: str) -> Bar:
+def _bar(at: Interval, duration: float, kind: str, text: str) -> Bar:
     start, end = plot_x(at[0], duration), plot_x(at[1], duration)
-    return Bar(start, max(1.5, end - start), kind, f"{says} from {clock(at[0])} to {clock(at[1])}")
+    return Bar(start, max(1.5, end - start), kind, f"{text} from {clock(at[0])} to {clock(at[1])}")
 
 
 def _events(curves: Curves | None) -> Sequence[tuple[float, float, str, str]]:
-    """Return what else happened: where in the plot, when, which kind, and in words."""
+    """Return the other events: place in the plot, time, kind and text."""
     if curves is None or curves.manifest is None:
         return []
-    told = ((event, _said(event)) for event in curves.manifest.timeline.events if 0 <= event.at <= curves.duration)
-    return [(plot_x(event.at, curves.duration), event.at, event.event, said) for event, said in told if said]
+    events = ((event, _event_text(event)) for event in curves.manifest.timeline.events)
+    return [
+        (plot_x(event.at, curves.duration), event.at, event.event, text)
+        for event, text in events
+        if text and 0 <= event.at <= curves.duration
+    ]
 
 
-def _said(event: Event) -> str | None:
-    """Return an event in words; None for what the lanes show."""
-    who = event.participant
+def _event_text(event: Event) -> str | None:
+    """Return the text of an event; None for those that the lanes show."""
+    name = event.participant
     match event.event:
         case "join" | "leave":
-            return f"{who} {event.event}s"
+            return f"{name} {event.event}s"
         case "network":
-            return f"the connection to {who} {'is back' if event.on else 'is broken'}"
+            return f"the connection to {name} {'is restored' if event.on else 'is lost'}"
         case "pause":
-            return f"paused for {event.seconds or 0.0:.1f} s, cut out"
+            return f"paused for {event.seconds or 0.0:.1f} s"
         case "alarm":
             return event.message
         case _:
@@ -194,29 +198,29 @@ def _said(event: Event) -> str | None:
 
 
 def _facts(report: Report, manifest: Manifest | None) -> list[tuple[str, str]]:
-    """Return what is known of the file, for a table."""
+    """Return the properties of the file, for a table."""
     facts: list[tuple[str, str]] = []
     if media := report.media:
         facts += [
             ("Container", f"{media.container}, {'seekable' if media.seekable else 'not seekable'}"),
-            ("Length", f"{media.duration:.3f} s"),
+            ("Duration", f"{media.duration:.3f} s"),
             ("Size", f"{media.size / 1e6:.2f} MB, {media.bitrate / 1e3:.0f} kbps"),
         ]
         if video := media.video:
-            facts.append(("Picture", f"{video.codec}, {video.width} x {video.height}, {video.frame_rate:.2f} a second"))
-            facts.append(("Pictures", f"{video.frames}, {video.missed} missed, {video.repeated} like the one before"))
+            facts.append(("Video", f"{video.codec}, {video.width} x {video.height}, {video.frame_rate:.2f} fps"))
+            facts.append(("Frames", f"{video.frames}, {video.missed} missed, {video.repeated} repeated"))
         if audio := media.audio:
             loudness = "silent" if audio.loudness is None else f"{audio.loudness:.1f} LUFS"
-            facts.append(("Sound", f"{audio.codec}, {audio.sample_rate / 1000:g} kHz, channels: {audio.channels}"))
+            facts.append(("Audio", f"{audio.codec}, {audio.sample_rate / 1000:g} kHz, channels: {audio.channels}"))
             facts.append(("Loudness", f"{loudness}, peak {audio.peak_dbfs} dBFS, {audio.clipped} samples clipped"))
     if manifest:
-        told = manifest.recording
-        # The file's hash and the moment would tell who has it, or was there, which recording this is.
-        when = "" if report.redacted else f"{told.started_at} "
-        facts.append(("Recorded", f"{when}by {told.participant}, {told.recorder}"))
+        recording = manifest.recording
+        # The hash and the time would identify the recording.
+        when = "" if report.redacted else f"{recording.started_at} "
+        facts.append(("Recorded", f"{when}by {recording.participant}, {recording.recorder}"))
         if not report.redacted:
-            facts.append(("SHA-256", told.sha256))
+            facts.append(("SHA-256", recording.sha256))
         facts += list(manifest.versions.items())[:MOST]
-        if told.recovered:
-            facts.append(("Recovered", told.recovered))
+        if recording.recovered:
+            facts.append(("Recovered", recording.recovered))
     return facts

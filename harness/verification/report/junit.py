@@ -1,4 +1,4 @@
-"""Reports as JUnit XML, which every CI server reads: a suite for each recording, a case for each check."""
+"""Write reports as JUnit XML, which every CI server reads: a suite per recording, a case per check."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from harness.verification.report.report import Report
     from harness.verification.values.findings import Finding
 
-# XML 1.0 has no place for control characters, however they are written.
-_IMPOSSIBLE: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# XML 1.0 does not allow control characters, not even escaped.
+_FORBIDDEN: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write_junit(reports: Sequence[Report], target: Path, *, broken: Mapping[str, str] | None = None) -> None:
-    """Write the findings of all reports to ``target``; ``broken`` names what came to no report, and why."""
+    """Write the findings of all reports to ``target``; ``broken`` maps names without a report to the reason."""
     suites = ET.Element("testsuites", name="harness")
     for report in reports:
         suites.append(_suite(report))
@@ -56,4 +56,4 @@ def _suite(report: Report) -> ET.Element:
 
 
 def _text(text: str) -> str:
-    return _IMPOSSIBLE.sub("\ufffd", text)
+    return _FORBIDDEN.sub("\ufffd", text)

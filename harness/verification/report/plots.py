@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from harness.verification.values.curves import Curve, Curves
 
-# Plots are drawn in these units and stretched to the page's width; heights are in pixels.
+# Plots are drawn in these units and scaled to the page's width; heights are in pixels.
 WIDTH: Final = 1000
 _HEIGHT: Final = 120
 _MOST_TICKS: Final = 10
@@ -20,11 +20,11 @@ _LAST_TICK: Final = 0.97
 _NICE: Final = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 _HOUR: Final = 3600
 
-# What WebRTC said of the connections: curve, title, unit, note, and how far the plot reaches at least.
-TRAVEL: Final = (
-    ("bitrate", "Received over WebRTC", "kbps", "picture and sound", 500.0),
-    ("lost", "Packets lost on the way", "a second", "WebRTC asks for most of them again", 10.0),
-    ("round_trip", "Round trip", "ms", "", 10.0),
+# The plots of WebRTC's statistics: measure, title, unit, note, and the least range.
+_CONNECTION_PLOTS: Final = (
+    ("bitrate", "Received over WebRTC", "kbps", "video and audio", 500.0),
+    ("lost", "Lost packets", "per second", "WebRTC requests most of them again", 10.0),
+    ("round_trip", "Round-trip time", "ms", "", 10.0),
 )
 
 
@@ -50,29 +50,29 @@ class Plot:
 
 
 def plots(curves: Curves, names: Mapping[str, int]) -> Iterable[Plot]:
-    """Yield the plots that the file gives cause for."""
+    """Yield the plots for which the file has data."""
 
     def plot(title: str, unit: str, note: str, values: Mapping[str, Curve], reach: tuple[float, float]) -> Plot:
         return Plot(title, unit, note, _lines(values, names, reach, curves.duration), _marks(reach))
 
     if curves.level.times:
-        yield plot("Sound level", "dBFS", "the whole mix", {"mix": curves.level}, (-60.0, 0.0))
+        yield plot("Audio level", "dBFS", "the whole mix", {"mix": curves.level}, (-60.0, 0.0))
     if curves.offsets:
         reach = _reach(curves.offsets.values(), least=50.0)
-        allowed = f"allowed: {curves.limits.av_offset_ms:g} ms either way"
-        yield plot("Sound against picture", "ms", allowed, curves.offsets, (-reach, reach))
+        allowed = f"audio minus video; limit: {curves.limits.av_offset_ms:g} ms"
+        yield plot("A/V offset", "ms", allowed, curves.offsets, (-reach, reach))
     if curves.delays:
         most = _reach(curves.delays.values(), least=100.0)
         yield plot("Delay from capture to file", "ms", "", curves.delays, (0.0, most))
-    for key, title, unit, note, least in TRAVEL:
-        if found := curves.travelled.get(key):
+    for key, title, unit, note, least in _CONNECTION_PLOTS:
+        if found := curves.connections.get(key):
             yield plot(title, unit, note, found, (0.0, _reach(found.values(), least=least)))
     if curves.gaps.times and curves.rate:
         most = max(100.0, max(curves.gaps.values) * 1.1)
         yield plot(
-            "From picture to picture",
+            "Time between frames",
             "ms",
-            f"on the grid: {1000 / curves.rate:.1f} ms",
+            f"exact: {1000 / curves.rate:.1f} ms",
             {"gap": curves.gaps},
             (0.0, most),
         )
@@ -97,7 +97,7 @@ def _points(curve: Curve, reach: tuple[float, float], duration: float) -> str:
 
 
 def _reach(curves: Iterable[Curve], *, least: float) -> float:
-    """Return how far a plot must reach so that nearly everything is in it."""
+    """Return the range of a plot that shows nearly all values."""
     furthest = max(_percentile_99([abs(value) for value in curve.values]) for curve in curves)
     return max(least, 10 * math.ceil(furthest * 1.2 / 10))
 
@@ -118,8 +118,8 @@ def _y(value: float, reach: tuple[float, float]) -> float:
 
 
 def ticks(duration: float) -> list[float]:
-    """Return the moments that the time axis names: round ones, ten at most."""
+    """Return the round times that the time axis shows, ten at most."""
     step = next((step for step in _NICE if duration / step <= _MOST_TICKS), _HOUR * math.ceil(duration / _HOUR / 10))
-    # The last one would stand over the edge.
+    # A label at the end would be cut off.
     times = (number * step for number in range(math.ceil(duration / step)))
     return [at for at in times if at <= _LAST_TICK * duration]

@@ -1,4 +1,4 @@
-"""Report: the verdict on one file, as values, as JSON and as a table in a terminal."""
+"""Report: the result of verifying one file, as values and as JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.console import Console
 
 from harness.errors import ConfigError, VerificationError
 from harness.recording.files.text import printable
-from harness.verification.report.terminal import count_of, rendered, warnings_of
+from harness.verification.report.terminal import count_of, render, warnings_of
 from harness.verification.values.curves import Curves  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.values.findings import Finding  # noqa: TC001 (pydantic reads it at run time)
 from harness.verification.values.models import Media, ParticipantReport, ReportModel
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _PLAIN_WIDTH = 120
-_COMPLAINTS = 3
+_MOST_MESSAGES = 3
 
 
 class Report(ReportModel):
-    """What ``verify`` found out about the file at ``path``.
+    """The result of verifying the file at ``path``.
 
-    ``media`` is None where nothing could be read. ``findings`` holds those that are well, too: what was checked.
-    ``curves`` is what ``html`` plots; it is in no JSON. ``redacted`` says that people and files have no names here.
+    ``media`` is None if the file could not be read. ``findings`` includes the passed ones, to show what was checked.
+    ``curves`` is the data of the plots; it is not in the JSON. ``redacted`` says that participants and files have
+    aliases.
     """
 
     path: Path
@@ -50,7 +51,7 @@ class Report(ReportModel):
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """The findings that are worth reading although they are well."""
+        """The findings that are worth reading although they passed."""
         return tuple(finding for finding in self.findings if finding.warning)
 
     @property
@@ -59,23 +60,23 @@ class Report(ReportModel):
         return printable(self.path.name)
 
     def participant(self, name: str) -> ParticipantReport:
-        """Return what was found about a participant; raises ConfigError, naming everybody, where there is none."""
+        """Return the report on a participant; raises ConfigError, with all names, if there is none of this name."""
         for participant in self.participants:
             if participant.name == name:
                 return participant
-        everybody = ", ".join(participant.name for participant in self.participants) or "nobody"
-        message = f"There is no participant {name!r} in {self._name}; there is {everybody}."
+        known = ", ".join(participant.name for participant in self.participants) or "nobody"
+        message = f"There is no participant {name!r} in {self._name}; the report has {known}."
         raise ConfigError(message)
 
     def raise_for_failures(self) -> None:
-        """Raise VerificationError, listing the findings that failed, one a line; do nothing where all is well."""
+        """Raise VerificationError with one line for each failed finding; do nothing if the report passed."""
         if self.failures:
             lines = (f"  {finding.check}: {finding.message}" for finding in self.failures)
             message = "\n".join((f"{printable(str(self.path))} failed {count_of(self.failures)}:", *lines))
             raise VerificationError(message)
 
     def write_html(self, path: Path | str) -> Path:
-        """Write the report as one offline HTML page, which plays the recording from where it lies; return its path."""
+        """Write the report as one offline HTML page, which plays the recording from its path; return its path."""
         from harness.verification.report.html import write_html
 
         write_html(self, target := Path(path).absolute())
@@ -94,18 +95,18 @@ class Report(ReportModel):
         return {key: values[key] for key in ("ok", "path", "media", "participants", "findings")}
 
     def __repr__(self) -> str:
-        """Return what a failed assertion should show of it, in one line."""
-        failed = "; ".join(finding.message for finding in self.failures[:_COMPLAINTS])
-        warned = "; ".join(finding.message for finding in self.warnings[:_COMPLAINTS])
+        """Return what a failed assertion should show, in one line."""
+        failed = "; ".join(finding.message for finding in self.failures[:_MOST_MESSAGES])
+        warned = "; ".join(finding.message for finding in self.warnings[:_MOST_MESSAGES])
         passed = f"passed with {warnings_of(self)}: {warned}" if warned else "passed"
         return f"<report on {self._name}: {f'failed {count_of(self.failures)}: {failed}' if failed else passed}>"
 
     def __str__(self) -> str:
-        # Rich would rather draw into a notebook than into a file.
+        # In a notebook Rich would write to the notebook instead of the file.
         plain = Console(file=io.StringIO(), width=_PLAIN_WIDTH, color_system=None, force_jupyter=False)
         plain.print(self, soft_wrap=True)
         return str(plain.file.getvalue()).rstrip()  # type: ignore[attr-defined]
 
     def __rich__(self) -> RenderableType:
         """Return the result, a line about the file, a row for each participant, and what failed."""
-        return rendered(self)
+        return render(self)

@@ -1,4 +1,4 @@
-"""written: puts a report where it was asked for, in place of nothing but another page, or another XML file."""
+"""Write a report to its target, and overwrite nothing except another report of the same kind."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ PAGE: Final = b"<!doctype html"
 XML: Final = b"<?xml"
 
 
-def check_target(target: Path, begins: bytes) -> None:
-    """Raise ConfigError where a file lies that is no report, which begins so: recordings and manifests stay."""
+def check_target(target: Path, signature: bytes) -> None:
+    """Raise ConfigError if a file that does not start with the signature exists: recordings and manifests stay."""
     if not target.is_file():
         if target.exists() and not target.is_char_device():
-            message = f"{target} is there already and is no file: nothing can be written there. Give another one."
+            message = f"{target} exists and is not a file, so nothing can be written there. Specify another file."
             raise ConfigError(message)
         return
     with target.open("rb") as file:
-        there = file.read(len(begins))
-    if there and there.lower() != begins:
-        kind = "page" if begins == PAGE else "XML"
-        message = f"{target} is there already and is no {kind}: it is not overwritten. Give another file."
+        start = file.read(len(signature))
+    if start and start.lower() != signature:
+        kind = "an HTML page" if signature == PAGE else "an XML file"
+        message = f"{target} exists and is not {kind}, so it is not overwritten. Specify another file."
         raise ConfigError(message)
 
 
 def check_targets(*, html: Path | None = None, junit: Path | None = None) -> None:
-    """Raise ConfigError where reports would take another file's place: before what they tell of, which takes long."""
+    """Raise ConfigError if a report would overwrite another file: before the recording, which takes long."""
     if html and junit and html.absolute() == junit.absolute():
-        message = f"{html} can't be the page and the XML at once: give one of them another name."
+        message = f"{html} can't be both the HTML page and the XML file: specify another name for one of them."
         raise ConfigError(message)
-    for target, begins in ((html, PAGE), (junit, XML)):
+    for target, signature in ((html, PAGE), (junit, XML)):
         if target:
-            check_target(target, begins)
+            check_target(target, signature)
 
 
-def write_report(target: Path, begins: bytes, content: str) -> None:
-    """Write a report, with the folders that it lies in; raises ConfigError as check_target does, OSError."""
-    check_target(target, begins)
+def write_report(target: Path, signature: bytes, content: str) -> None:
+    """Write a report, and create its folder; raises ConfigError as check_target does, and OSError."""
+    check_target(target, signature)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(encodable(content), encoding="utf-8")

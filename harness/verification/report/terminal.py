@@ -26,11 +26,11 @@ _NOTHING: Final = "-"
 _COLUMNS: Final = ("present", "fps", "repeated", "skipped", "frozen", "audible", "A/V")
 
 
-def rendered(report: Report) -> RenderableType:
+def render(report: Report) -> RenderableType:
     """Return the result, a line about the file, a row for each participant, and what failed."""
     if report.media is None:
         return Group(*(Text.assemble(("✗ ", "bold red"), finding.message) for finding in report.failures))
-    parts: list[RenderableType] = [_result(report), Text(f"  {described(report.media)}", style="dim")]
+    parts: list[RenderableType] = [_result(report), Text(f"  {description_of(report.media)}", style="dim")]
     if report.participants:
         parts.append(_participants(report))
     if report.failures or report.warnings:
@@ -48,8 +48,8 @@ def count_of(failures: Sequence[Finding]) -> str:
     return "one check" if len(failures) == 1 else f"{len(failures)} checks"
 
 
-def described(media: Media) -> str:
-    """Return the file's facts in one line."""
+def description_of(media: Media) -> str:
+    """Return a description of the file in one line."""
     parts = [
         media.container,
         f"{media.duration:.2f} s",
@@ -83,7 +83,7 @@ def _problems(report: Report) -> Table:
 
 def _participants(report: Report) -> Padding:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    # Who has a long name has it on several lines: a number that is cut off says nothing.
+    # A long name continues on the next line, so that no number is cut off.
     table.add_column("participant", min_width=11, overflow="fold")
     for heading in _COLUMNS:
         table.add_column(heading, justify="right", no_wrap=True)
@@ -93,7 +93,7 @@ def _participants(report: Report) -> Padding:
 
 
 def _row(one: ParticipantReport) -> tuple[str, ...]:
-    """Return what stands under the columns for a participant."""
+    """Return the cells of a participant."""
     video, audio, offset = one.video, one.audio, one.av_offset_ms
     return (
         _seconds(one.present),

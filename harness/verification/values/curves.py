@@ -38,7 +38,7 @@ Numbers = Annotated[tuple[float, ...], PlainValidator(_unpacked), PlainSerialize
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Values over time: ``times`` in seconds of the file, rising, as many as ``values``."""
+    """Values over time: ``times`` in seconds of the file, rising, with as many ``values``."""
 
     times: Numbers
     values: Numbers
@@ -51,11 +51,11 @@ class Curve:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Curves:
-    """The plots of one file, and the limits by which it was judged.
+    """The data of the plots of one file, and the limits by which it was checked.
 
-    ``level`` is the whole mix in dB of full scale, ``gaps`` the ms from each picture to the next; ``offsets`` (audio
-    minus video) and ``delays`` (capture to file) are in ms, by participant. ``travelled`` is what WebRTC reported about
-    the connections (``connections.travelled``).
+    ``level`` is the level of the whole mix in dBFS, ``gaps`` the ms from each frame to the next. ``offsets`` (audio
+    minus video) and ``delays`` (capture to file) are in ms, by participant. ``connections`` holds WebRTC's statistics,
+    by measure and participant (``measures/connections.py``).
     """
 
     manifest: Manifest | None
@@ -66,10 +66,10 @@ class Curves:
     gaps: Curve
     offsets: Mapping[str, Curve] = field(default_factory=dict)
     delays: Mapping[str, Curve] = field(default_factory=dict)
-    travelled: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
+    connections: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
-        """Return true: reports are compared by what they say, and these are the same measurements, drawn."""
+        """Return true: reports are compared by their findings and measures, from which the curves follow."""
         return isinstance(other, Curves)
 
     __hash__ = object.__hash__

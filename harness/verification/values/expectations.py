@@ -34,11 +34,11 @@ class Expectation(ReportModel):
     participant: Words
     visible: bool | None = None
     audible: bool | None = None
-    start: Seconds = Field(default=0.0, alias="from")
-    end: Seconds | None = Field(default=None, alias="to")
+    start: Seconds = Field(default=0.0, validation_alias="from")
+    end: Seconds | None = Field(default=None, validation_alias="to")
 
     @model_validator(mode="after")
-    def _asks_for_something(self) -> Self:
+    def _expects_something(self) -> Self:
         if self.visible is None and self.audible is None:
             message = "specify 'visible' or 'audible'"
             raise ValueError(message)
@@ -48,31 +48,31 @@ class Expectation(ReportModel):
         return self
 
     def problem(self, limits: Limits) -> str | None:
-        """Return why this can't be asked under these limits; None where it can."""
-        if self.end is None or tellable(self.start, self.end, limits):
+        """Return why these limits do not allow this expectation; None if they do."""
+        if self.end is None or is_long_enough(self.start, self.end, limits):
             return None
         return (
-            f"from {self.start:g} to {self.end:g} s is too short to tell whether {self.participant} is visible or "
-            f"audible: ask for more than {2 * limits.absence:g} s"
+            f"from {self.start:g} to {self.end:g} s is too short to determine whether {self.participant} is visible or "
+            f"audible: specify more than {2 * limits.absence:g} s"
         )
 
 
-def settled(start: float, end: float, limits: Limits) -> Interval:
-    """Return the part of a time in which nothing changes any more: without its edges, at least its middle half."""
+def without_edges(start: float, end: float, limits: Limits) -> Interval:
+    """Return an interval without its edges, in which something may still change; at least its middle half."""
     edge = min(limits.edge, (end - start) / 4)
     return (start + edge, end - edge)
 
 
-def tellable(start: float, end: float, limits: Limits) -> bool:
-    """Return whether a time is long enough for an absence in it to exceed the limits."""
-    first, last = settled(start, end, limits)
+def is_long_enough(start: float, end: float, limits: Limits) -> bool:
+    """Return whether an interval is long enough for an absence in it to exceed the limits."""
+    first, last = without_edges(start, end, limits)
     return bool(longer([(first, last)], limits.absence))
 
 
 class Expected(ReportModel):
     """The contents of an expectations file: a length in seconds, limits, and who is visible and audible when.
 
-    ``complete`` demands that the recording was stopped by a call and that no alarm was raised.
+    ``complete`` requires that the recording was stopped by a call and that no alarm was raised.
     """
 
     duration: Seconds | None = None
@@ -81,7 +81,7 @@ class Expected(ReportModel):
     expect: tuple[Expectation, ...] = ()
 
     @model_validator(mode="after")
-    def _can_be_told(self) -> Self:
+    def _is_verifiable(self) -> Self:
         for number, one in enumerate(self.expect, 1):
             if problem := one.problem(self.limits):
                 message = f"expectation {number}: {problem}"
@@ -92,7 +92,7 @@ class Expected(ReportModel):
 def read_expected(path: Path) -> Expected:
     """Return the expectations at ``path``, a TOML file.
 
-    Raises ConfigError, which names the place and the reason, where it can't be read or says what can't be.
+    Raises ConfigError, which names the place and the reason, if it can't be read or is not valid.
     """
     text = read_text(path, "expectations")
     try:
@@ -106,16 +106,16 @@ def read_expected(path: Path) -> Expected:
         message = f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}{_allowed(first['loc'])}."
         raise ConfigError(message) from error
     except ValueError as error:
-        # Words that are no TOML, a number of thousands of digits.
-        message = f"{path} is no TOML file: {error}."
+        # Text that is not TOML, or a number with thousands of digits.
+        message = f"{path} is not a TOML file: {error}."
         raise ConfigError(message) from error
 
 
 def _allowed(where: tuple[int | str, ...]) -> str:
-    """Return what may stand at a place, where somebody may have mistyped its name."""
+    """Return the known names at a place, for a name that may be mistyped."""
     models: dict[str, type[ReportModel]] = {"limits": Limits, "expect": Expectation}
     if len(where) == 1 and where[0] not in models:
-        return f"; there are {', '.join(Expected.model_fields)}"
+        return f"; known are {', '.join(Expected.model_fields)}"
     model = models.get(str(where[0])) if where else None
-    known = [field.alias or name for name, field in model.model_fields.items()] if model else []
-    return f"; there are {', '.join(known)}" if known and where[-1] not in known else ""
+    known = [str(field.validation_alias or name) for name, field in model.model_fields.items()] if model else []
+    return f"; known are {', '.join(known)}" if known and where[-1] not in known else ""

@@ -1,4 +1,4 @@
-"""Finding: what one check says, and the shortest ways to say it."""
+"""Finding: one result of a check, and helpers for its text."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ CheckName = Literal[
     "complete",
 ]
 
-# More of the same tells nothing new; the last one says how many were left out.
+# The last of many similar findings says how many were omitted.
 _MOST_ALIKE: Final = 10
 
 
 class Finding(ReportModel):
-    """What a check found.
+    """One result of a check.
 
-    ``at`` is (from, to) in seconds where it concerns a part of the file. ``expected`` and ``got`` are short values to
-    compare. ``warning`` marks what is worth reading although ``ok`` is true, such as the machine's load.
+    ``at`` is (from, to) in seconds if it concerns a part of the file. ``expected`` and ``got`` are short values to
+    compare. ``warning`` marks a finding that is worth reading although ``ok`` is true, such as the machine's load.
     """
 
     check: CheckName
@@ -51,8 +51,8 @@ class Finding(ReportModel):
     warning: bool = Field(default=False, exclude=True)
 
 
-def stretches(alike: Sequence[Finding]) -> Iterator[Finding]:
-    """Yield findings of one kind: the first ten, and one that counts the others."""
+def limited(alike: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield the first ten findings of one kind, and the last one with the number of the others."""
     yield from alike[:_MOST_ALIKE]
     if len(alike) > _MOST_ALIKE:
         last = alike[-1]

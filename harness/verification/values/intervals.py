@@ -1,4 +1,4 @@
-"""Arithmetic on intervals: lists of (from, to) in seconds, sorted and apart."""
+"""Arithmetic on intervals: lists of (from, to) in seconds, sorted and without overlaps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def merged(intervals: Iterable[Interval], *, bridge: float = 0.0) -> list[Interval]:
-    """Return the union, with holes of up to ``bridge`` seconds closed."""
+    """Return the union, with gaps of up to ``bridge`` seconds closed."""
     union: list[Interval] = []
     for start, end in sorted(intervals):
         if union and start <= union[-1][1] + bridge:
@@ -22,7 +22,7 @@ def merged(intervals: Iterable[Interval], *, bridge: float = 0.0) -> list[Interv
 
 
 def subtract(these: Iterable[Interval], those: Iterable[Interval]) -> list[Interval]:
-    """Return what of ``these`` is in none of ``those``; each is looked at once, however many there are."""
+    """Return the parts of ``these`` that are in none of ``those``, in linear time."""
     cuts = merged(those)
     if not cuts:
         return merged(these)
@@ -30,7 +30,7 @@ def subtract(these: Iterable[Interval], those: Iterable[Interval]) -> list[Inter
     first = 0
     for begin, end in merged(these):
         start = begin
-        # What ends before this begins ends before all that follow, too.
+        # An interval that ends before this one starts also ends before all later ones.
         while first < len(cuts) and cuts[first][1] <= start:
             first += 1
         number = first
@@ -41,38 +41,38 @@ def subtract(these: Iterable[Interval], those: Iterable[Interval]) -> list[Inter
             number += 1
         if start < end:
             left.append((start, end))
-        # The last one may reach into the next.
+        # The last one may overlap the next.
         first = max(first, number - 1)
     return left
 
 
-def shared(these: Iterable[Interval], those: Iterable[Interval]) -> list[Interval]:
-    """Return what lies in both."""
+def intersection(these: Iterable[Interval], those: Iterable[Interval]) -> list[Interval]:
+    """Return the parts of ``these`` that are also in ``those``."""
     left = list(merged(these))
     return subtract(left, subtract(left, those))
 
 
-def grown(intervals: Iterable[Interval], by: float) -> list[Interval]:
-    """Return the intervals longer by ``by`` seconds at both ends (shorter if negative; what vanishes is left out)."""
+def widened(intervals: Iterable[Interval], by: float) -> list[Interval]:
+    """Return the intervals longer by ``by`` seconds at both ends (shorter if negative; without those that vanish)."""
     moved = ((start - by, end + by) for start, end in intervals)
     return merged((start, end) for start, end in moved if start < end)
 
 
 def longer(intervals: Iterable[Interval], than: float) -> list[Interval]:
     """Return the intervals that last longer than ``than`` seconds."""
-    # Half a millisecond: file times are whole milliseconds, so sums of them must not decide by rounding.
+    # Half a millisecond: file times are whole milliseconds, so rounding in sums of them must not matter.
     return [(start, end) for start, end in intervals if end - start > than + 0.0005]
 
 
 def total(intervals: Iterable[Interval]) -> float:
-    """Return how long the intervals last together, in seconds."""
+    """Return the total duration of the intervals, in seconds."""
     return sum(end - start for start, end in intervals)
 
 
 def spans(times: Sequence[float], *, lasting: float, bridge: float) -> list[Interval]:
-    """Return the intervals covered by rising moments that each last ``lasting`` seconds.
+    """Return the intervals covered by rising times that each last ``lasting`` seconds.
 
-    Holes of up to ``bridge`` seconds between one moment and the next are closed.
+    Gaps of up to ``bridge`` seconds between one moment and the next are closed.
     """
     found: list[Interval] = []
     for at in times:

@@ -1,4 +1,4 @@
-"""The measured values that a report shows, in the shape of its JSON."""
+"""The measured values of a report, in the shape of its JSON."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING, Final
 from pydantic import BaseModel, ConfigDict
 
 from harness.recording.timeline import Interval, Words
-from harness.verification.values.intervals import grown, subtract
+from harness.verification.values.intervals import subtract, widened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Audio is measured in steps of 0.05 s, and a frame lasts up to 0.067 s.
 _EDGE: Final = 0.05
-# pytest shows some 240 characters of a value that a failed assertion names.
+# pytest shows about 240 characters of a value in a failed assertion.
 _SHOWN: Final = 3
 
 
 class ReportModel(BaseModel):
-    """A frozen value; times are in seconds of the file, unless a name says milliseconds.
+    """Base class of frozen values; times are in seconds of the file, unless a name says milliseconds.
 
-    Numbers are finite: JSON has no word for others.
+    Numbers are finite, since JSON has no others.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Gaps(ReportModel):
-    """Milliseconds between one picture and the next: median, 95th percentile, longest."""
+    """Milliseconds between one frame and the next: median, 95th percentile, longest."""
 
     p50: float
     p95: float
@@ -36,11 +36,11 @@ class Gaps(ReportModel):
 
 
 class Video(ReportModel):
-    """The picture of a file.
+    """The video of a file.
 
-    ``frame_rate`` is in pictures a second. ``missed`` counts the pictures that the grid of that rate lacks, and
-    ``repeated`` those that look the same as the one before, all over. ``keyframe_gap`` is the longest way from one
-    keyframe to the next or to the end, in seconds.
+    ``frame_rate`` is in frames per second. ``missed`` counts the frames that are missing from the grid of that rate,
+    and ``repeated`` those that look the same as the one before. ``keyframe_gap`` is the longest time from one keyframe
+    to the next or to the end, in seconds.
     """
 
     codec: Words
@@ -55,10 +55,10 @@ class Video(ReportModel):
 
 
 class Audio(ReportModel):
-    """The sound of a file.
+    """The audio of a file.
 
-    ``sample_rate`` is in hertz, ``gaps`` the number of holes. ``loudness`` is integrated over the file, in LUFS (EBU
-    R 128), and None of silence; ``peak_dbfs`` is the loudest sample, ``clipped`` how many lie at full scale.
+    ``sample_rate`` is in hertz, ``gaps`` the number of gaps. ``loudness`` is integrated over the file, in LUFS (EBU
+    R 128), and None for silence; ``peak_dbfs`` is the loudest sample, ``clipped`` the number of samples at full scale.
     """
 
     codec: Words
@@ -72,10 +72,10 @@ class Audio(ReportModel):
 
 
 class Media(ReportModel):
-    """The file itself: ``size`` in bytes, ``bitrate`` in bits a second.
+    """The file itself: ``size`` in bytes, ``bitrate`` in bits per second.
 
-    ``container`` is what the bytes say (``webm``, ``matroska``, ``mp4``), whatever the name. ``seekable`` is true
-    when Duration and Cues are there and a seek to the middle lands.
+    ``container`` is what the bytes say (``webm``, ``matroska``, ``mp4``), not the file's name. ``seekable`` is true if
+    Duration and Cues exist and a seek to the middle works.
     """
 
     container: Words
@@ -88,7 +88,7 @@ class Media(ReportModel):
 
 
 class Spread(ReportModel):
-    """A measure in milliseconds: its median, and the 95th percentile of its size without the sign."""
+    """A measure in milliseconds: its median, and the 95th percentile of its absolute value."""
 
     median: float
     p95: float
@@ -156,7 +156,7 @@ class ParticipantReport(ReportModel):
 
 def _covers(intervals: Sequence[Interval], start: float, end: float) -> bool:
     """Return whether the intervals contain everything from ``start`` to ``end``, except for their measured edges."""
-    return not subtract([(start, end)], grown(intervals, _EDGE))
+    return not subtract([(start, end)], widened(intervals, _EDGE))
 
 
 def _during(intervals: Sequence[Interval]) -> str:

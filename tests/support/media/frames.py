@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.verification.markers.strip import BRIGHT, DARK, Mark, strip
+from harness.verification.markers.strip import BRIGHT, DARK, Marker, encode_strip
 from tests.support.media.scene import grid_tiles
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class FrameRenderer:
         if one.marker is None:
             return
         counter = one.counter + math.floor(number * 30 / one.frame_rate + 1e-6)
-        bits = strip(Mark(one.marker, counter, 5_000 + round(number * 1000 / one.frame_rate))).reshape(2, 32)
+        bits = encode_strip(Marker(one.marker, counter, 5_000 + round(number * 1000 / one.frame_rate))).reshape(2, 32)
         rows, columns = np.arange(height // 9) * 18 // height, np.arange(width) * 32 // width
         tile[: height // 9] = np.where(bits, BRIGHT, DARK)[rows][:, columns]
 

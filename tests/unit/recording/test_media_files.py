@@ -66,12 +66,12 @@ def test_every_format_is_opened_and_decoded(tmp_path: Path, suffix: str) -> None
 
     streams = probe(path)
 
-    assert not streams.cut
-    assert (25 * SECONDS if video else None) == (streams.picture.decoded if streams.picture else None)
-    assert bool(audio) == bool(streams.sound)
-    if streams.sound:
-        assert SECONDS == pytest.approx(streams.sound.duration, abs=0.1)
-        assert 0 == streams.sound.broken
+    assert not streams.truncated
+    assert (25 * SECONDS if video else None) == (streams.video.decoded if streams.video else None)
+    assert bool(audio) == bool(streams.audio)
+    if streams.audio:
+        assert SECONDS == pytest.approx(streams.audio.duration, abs=0.1)
+        assert 0 == streams.audio.broken
 
 
 def test_file_with_metadata_that_is_not_utf8_is_opened(tmp_path: Path) -> None:

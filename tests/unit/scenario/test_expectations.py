@@ -51,7 +51,7 @@ def expecting(verb: str, what: str) -> str:
         ),
         (
             [expecting('download = "alice"', 'participant = "bob", visible = true, from = 1, to = 1.4')],
-            "from 1 to 1.4 s is too short to tell",
+            "from 1 to 1.4 s is too short to determine",
         ),
         (
             [expecting('download = "alice", duration = 5', 'participant = "bob", visible = true, from = 30')],

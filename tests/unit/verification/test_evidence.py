@@ -87,7 +87,7 @@ def test_an_expectation_for_too_short_a_time_is_refused(recording: Recording, tm
     toml = tmp_path / "expect.toml"
     toml.write_text(f'[[expect]]\nparticipant = "bob"\n{sense} = false\nfrom = 1.0\nto = 1.5\n')
 
-    with pytest.raises(ConfigError, match=r"from 1 to 1\.5 s is too short to tell .* bob"):
+    with pytest.raises(ConfigError, match=r"from 1 to 1\.5 s is too short to determine .* bob"):
         verify(recording, expect=[Expectation.model_validate(short)])
     with pytest.raises(ConfigError, match=r"expectation 1: from 1 to 1\.5 s is too short"):
         read_expected(toml)
@@ -137,7 +137,7 @@ def test_a_second_track_is_named_as_not_examined(recording: Recording, tmp_path:
 
     report = verify(path)
 
-    assert "two.mkv also holds 1 audio track beside the first, which nothing here examines." in [
+    assert "two.mkv also contains 1 audio track in addition to the first, which no check examines." in [
         one.message for one in report.warnings
     ]
 

@@ -91,17 +91,17 @@ def test_a_file_says_length_limits_and_who(tmp_path: Path) -> None:
     [
         (
             "[limits]\nfreze = 1",
-            "limits.freze: Extra inputs are not permitted; there are start, keyframe, frame_rate_percent",
+            "limits.freze: Extra inputs are not permitted; known are start, keyframe, frame_rate_percent",
         ),
-        ("lenght = 8", "lenght: Extra inputs are not permitted; there are duration, complete, limits, expect"),
+        ("lenght = 8", "lenght: Extra inputs are not permitted; known are duration, complete, limits, expect"),
         ('[[expect]]\nparticipant = "bob"', "expect.0: specify 'visible' or 'audible'"),
         (
             '[[expect]]\nparticipant = "bob"\nvisible = true\nfrom = 5\nto = 2',
             "expect.0: 'to' (2) must come after 'from'",
         ),
         ("[limits]\nfrozen = -1", "limits.frozen: Input should be greater than or equal to 0"),
-        ("duration = ", "is no TOML file"),
-        (f"duration = {'9' * 5_000}", "is no TOML file"),
+        ("duration = ", "is not a TOML file"),
+        (f"duration = {'9' * 5_000}", "is not a TOML file"),
     ],
 )
 def test_a_file_that_can_not_be_is_refused_in_one_line(tmp_path: Path, text: str, says: str) -> None:

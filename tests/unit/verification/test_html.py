@@ -14,7 +14,7 @@ from harness.recording.files.names import manifest_of, statistics_of
 from harness.recording.manifest import Manifest
 from harness.recording.recording import Recording
 from harness.verification import Report, verify
-from harness.verification.measures.connections import travelled
+from harness.verification.measures.connections import connection_curves
 from harness.verification.report import filmstrip
 from harness.verification.report.html import MOST, clock
 from harness.verification.report.junit import write_junit
@@ -91,7 +91,7 @@ def test_what_webrtc_said_is_plotted_beside_it(tmp_path: Path) -> None:
     report = verify(recording)
 
     assert report.curves is not None
-    values = {name: list(people["alice"].values) for name, people in report.curves.travelled.items()}
+    values = {name: list(people["alice"].values) for name, people in report.curves.connections.items()}
     assert {"bitrate": [1000, 1000], "lost": [3, 3], "round_trip": [4, 4, 4]} == values
     page = report.write_html(tmp_path / "report.html").read_text()
     assert "Received over WebRTC" in page
@@ -115,7 +115,7 @@ def test_statistics_that_can_not_be_are_passed_over(tmp_path: Path, field: str, 
     report = verify(recording)
 
     assert report.curves is not None
-    values = {name: list(people["alice"].values) for name, people in report.curves.travelled.items()}
+    values = {name: list(people["alice"].values) for name, people in report.curves.connections.items()}
     assert [1000, 1000] == values["bitrate"][:2]
     assert {0.0, 3.0, 4.0, 1000.0} >= {value for curve in values.values() for value in curve}
     assert report.write_html(tmp_path / "report.html").is_file()
@@ -133,7 +133,7 @@ def test_statistics_of_too_many_people_are_those_of_the_first(tmp_path: Path) ->
     lines = [{"at": 1, "participant": f"{number}", "report": [pair]} for number in range(300)]
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
 
-    assert [f"{number}" for number in range(256)] == list(travelled(path)["round_trip"])
+    assert [f"{number}" for number in range(256)] == list(connection_curves(path)["round_trip"])
 
 
 def told(path: Path, events: list[dict[str, Any]], people: int = 1) -> Recording:

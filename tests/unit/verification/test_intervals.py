@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.verification.values.intervals import shared, subtract
+from harness.verification.values.intervals import intersection, subtract
 
 pytestmark = pytest.mark.parallel
 
@@ -29,7 +29,7 @@ def test_what_is_left_and_what_is_shared_are_right(
     these: list[tuple[float, float]], those: list[tuple[float, float]]
 ) -> None:
     """Second by second; what comes back is sorted and apart."""
-    left, both = subtract(these, those), shared(these, those)
+    left, both = subtract(these, those), intersection(these, those)
 
     assert covered(these) - covered(those) == covered(left)
     assert covered(these) & covered(those) == covered(both)

@@ -7,10 +7,10 @@ import pytest
 
 from harness.recording.isolation.child import MEMORY
 from harness.recording.timeline import Member, Timeline
-from harness.verification.markers.audio_markers import VOICES, Hearing
-from harness.verification.markers.marker_reader import StripWatch
-from harness.verification.measures.observations import Tape
-from harness.verification.measures.participants import people
+from harness.verification.markers.audio_markers import VOICES, AudioAnalysis
+from harness.verification.markers.marker_reader import MarkerReader
+from harness.verification.measures.observations import Observations
+from harness.verification.measures.participants import measure_participants
 
 pytestmark = pytest.mark.parallel
 
@@ -26,24 +26,26 @@ def test_a_day_of_nine_participants_at_30_fps_fits() -> None:
     timeline = Timeline(members=members)
     tracemalloc.start()
     try:
-        watch = StripWatch(timeline, (1280, 720))
+        watch = MarkerReader(timeline, (1280, 720))
         watch._times.frombytes((frames / FRAME_RATE).tobytes())
         for member in members:
             found = watch._found[member.marker or 0]
             found.frames.frombytes(frames.astype(np.uint32).tobytes())
             found.counters.frombytes((frames % (1 << 18)).astype(np.uint32).tobytes())
             found.captures.frombytes((frames * 100 // 3 % (1 << 22)).astype(np.uint32).tobytes())
-            found.home.frombytes(np.ones(frames.size, np.int8).tobytes())
+            found.in_own_tile.frombytes(np.ones(frames.size, np.int8).tobytes())
         steps = MINUTES * 60 * 20
-        hearing = Hearing(
+        audio = AudioAnalysis(
             steps=np.stack((np.arange(steps) / 20, np.arange(1, steps + 1) / 20), axis=1),
             tones=np.full((steps, VOICES), 0.04, np.float32),
             levels=np.full(steps, 0.1, np.float32),
             bursts=tuple(np.arange(MINUTES * 60.0) for _ in range(VOICES)),
         )
 
-        found_people = people(
-            Tape(sightings=watch.sightings(), hearing=hearing, rate=FRAME_RATE, duration=MINUTES * 60.0, zero_ms=0.0),
+        found_people = measure_participants(
+            Observations(
+                marker_tracks=watch.finish(), audio=audio, rate=FRAME_RATE, duration=MINUTES * 60.0, zero_ms=0.0
+            ),
             timeline,
         )
 
@@ -51,7 +53,7 @@ def test_a_day_of_nine_participants_at_30_fps_fits() -> None:
     finally:
         tracemalloc.stop()
     assert [frames.size] * PARTICIPANTS == [
-        one.facts.video.frames for one in found_people[:PARTICIPANTS] if one.facts.video
+        one.report.video.frames for one in found_people[:PARTICIPANTS] if one.report.video
     ]
     day = most * 24 * 60 / MINUTES
     assert day < MEMORY, f"{day / 1e6:.0f} MB"

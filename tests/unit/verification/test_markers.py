@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from harness.recording.timeline import Timeline
-from harness.verification.markers.audio_markers import Hearing, SoundWatch
-from harness.verification.markers.marker_reader import Sightings, StripWatch
-from harness.verification.markers.places import Place, every_grid, fitted, grid
-from harness.verification.markers.strip import BRIGHT, DARK, Mark, Sampler, read, strip
+from harness.verification.markers.audio_markers import AudioAnalysis, AudioMarkerDetector
+from harness.verification.markers.marker_reader import MarkerReader, MarkerTrack
+from harness.verification.markers.places import Place, all_grid_places, fit_into_tile, grid_places
+from harness.verification.markers.strip import BRIGHT, DARK, Marker, StripSampler, decode_strips, encode_strip
 from harness.verification.probe.probe import probe
-from harness.verification.probe.tracks import Picture, Sound
+from harness.verification.probe.tracks import AudioBlock, Frame
 from tests.support.media.audio import mix_audio
 from tests.support.media.recording_file import timeline_of, write_media
 from tests.support.media.scene import PlannedParticipant, Scene, grid_tiles, participants
@@ -20,25 +20,25 @@ from tests.support.media.scene import PlannedParticipant, Scene, grid_tiles, par
 pytestmark = pytest.mark.parallel
 
 
-def watch(path: Path, timeline: Timeline | None = None) -> dict[int, Sightings]:
+def watch(path: Path, timeline: Timeline | None = None) -> dict[int, MarkerTrack]:
     """Return who is seen in a file."""
-    strips = StripWatch(timeline or Timeline(), None)
-    probe(path, eyes=[strips])
-    return strips.sightings()
+    strips = MarkerReader(timeline or Timeline(), None)
+    probe(path, video_sinks=[strips])
+    return strips.finish()
 
 
-def listen(take: Scene) -> Hearing:
+def listen(take: Scene) -> AudioAnalysis:
     """Return what is heard in a take before any codec, in packets of 20 ms."""
-    ear = SoundWatch()
+    ear = AudioMarkerDetector()
     samples = mix_audio(take)[: round(take.seconds * 48_000)]
     for start in range(0, samples.size, 960):
-        ear.hear(Sound(start / 48_000, samples[start : start + 960]))
-    return ear.hearing()
+        ear.on_audio(AudioBlock(start / 48_000, samples[start : start + 960]))
+    return ear.finish()
 
 
 def test_a_strip_is_laid_out_as_agreed_with_the_page() -> None:
     """Marker, counter, capture time and checksum stand most significant bit first."""
-    bits = "".join(str(int(bit)) for bit in strip(Mark(0x31, 0x0C8CC, 0x343536)))
+    bits = "".join(str(int(bit)) for bit in encode_strip(Marker(0x31, 0x0C8CC, 0x343536)))
 
     # "12" and the bits of two odd fields; the checksum was computed with another program.
     assert bits[:48] == f"{0x31:08b}{0x0C8CC:018b}{0x343536:022b}"
@@ -66,41 +66,41 @@ def test_the_reference_checksum_is_the_catalogued_one() -> None:
 def test_any_mark_reads_back() -> None:
     """What a strip says is what was written, for marks of all sizes."""
     random = np.random.default_rng(1)
-    marks = [Mark(*(int(random.integers(1 << bits)) for bits in (8, 18, 22))) for _ in range(200)]
-    cells = np.where([strip(mark) for mark in marks], BRIGHT, DARK).astype(float)
+    marks = [Marker(*(int(random.integers(1 << bits)) for bits in (8, 18, 22))) for _ in range(200)]
+    cells = np.where([encode_strip(mark) for mark in marks], BRIGHT, DARK).astype(float)
 
-    assert marks == read(cells)
+    assert marks == decode_strips(cells)
 
 
 def test_a_single_wrong_cell_is_no_mark() -> None:
     """The checksum refuses every strip with one cell flipped, and a plain wall."""
-    bits = np.array([strip(Mark(7, 12345, 67890))] * 64) ^ np.eye(64, dtype=bool)
+    bits = np.array([encode_strip(Marker(7, 12345, 67890))] * 64) ^ np.eye(64, dtype=bool)
 
-    assert [None] * 64 == read(np.where(bits, BRIGHT, DARK).astype(float))
-    assert [None] == read(np.full((1, 64), 128.0))
+    assert [None] * 64 == decode_strips(np.where(bits, BRIGHT, DARK).astype(float))
+    assert [None] == decode_strips(np.full((1, 64), 128.0))
 
 
 def test_a_plain_wall_holds_no_strip() -> None:
     """Wherever one looks."""
     wall = np.full((180, 320), 128, np.uint8)
-    places = every_grid(320, 180)
+    places = all_grid_places(320, 180)
 
-    assert [None] * len(places) == Sampler(places, wall).marks(wall)
+    assert [None] * len(places) == StripSampler(places, wall).read(wall)
 
 
 def test_a_picture_is_fitted_into_any_tile() -> None:
     """It is contained, centred, and even."""
-    assert fitted(0, 0, 320, 180) == Place(0, 0, 320, 180)
-    assert fitted(320, 0, 320, 240) == Place(320, 30, 320, 180)
-    assert fitted(0, 0, 640, 180) == Place(160, 0, 320, 180)
+    assert fit_into_tile(0, 0, 320, 180) == Place(0, 0, 320, 180)
+    assert fit_into_tile(320, 0, 320, 240) == Place(320, 30, 320, 180)
+    assert fit_into_tile(0, 0, 640, 180) == Place(160, 0, 320, 180)
 
 
 @pytest.mark.parametrize("size", [(640, 360), (640, 480), (1280, 720)])
 @pytest.mark.parametrize("people", [1, 2, 3, 5, 16])
 def test_the_grid_is_the_mixers(people: int, size: tuple[int, int]) -> None:
     """Pictures stand in its tiles for every size and number."""
-    assert [fitted(*tile) for tile in grid_tiles(people, *size)] == grid(people, *size)
-    assert set(grid(people, *size)) <= set(every_grid(*size))
+    assert [fit_into_tile(*tile) for tile in grid_tiles(people, *size)] == grid_places(people, *size)
+    assert set(grid_places(people, *size)) <= set(all_grid_places(*size))
 
 
 @pytest.mark.parametrize(("codec", "bitrate"), [("libvpx", 2_500_000), ("libvpx", 500_000), ("libvpx-vp9", 400_000)])
@@ -136,8 +136,8 @@ def test_a_tile_that_is_no_grid_is_read_by_the_layout(tmp_path: Path) -> None:
     at_home = watch(tmp_path / "take.webm", timeline_of(take))
     astray = watch(tmp_path / "take.webm", swapped)
 
-    assert [True, True] == [bool(at_home[marker].home.all()) for marker in (1, 2)]
-    assert [False, False] == [bool(astray[marker].home.any()) for marker in (1, 2)]
+    assert [True, True] == [bool(at_home[marker].in_own_tile.all()) for marker in (1, 2)]
+    assert [False, False] == [bool(astray[marker].in_own_tile.any()) for marker in (1, 2)]
 
 
 @pytest.mark.parametrize(
@@ -151,13 +151,13 @@ def test_a_tile_that_is_no_grid_is_read_by_the_layout(tmp_path: Path) -> None:
 def test_strips_read_by_chance_are_nobody(strips_read: list[tuple[float, int, int]]) -> None:
     """In an hour of pictures some strip passes its checksum where there is none; that is no intruder."""
     picture = np.full((180, 320), 128, np.uint8)
-    strips = StripWatch(Timeline(), None)
+    strips = MarkerReader(Timeline(), None)
     for at, counter, capture in strips_read:
-        bits = strip(Mark(9, counter, capture)).reshape(2, 32)
+        bits = encode_strip(Marker(9, counter, capture)).reshape(2, 32)
         picture[:20] = np.where(bits, BRIGHT, DARK)[np.arange(20) // 10][:, np.arange(320) // 10]
-        strips.see(Picture(at, picture, 320, 180))
+        strips.on_frame(Frame(at, picture, 320, 180))
 
-    assert strips.sightings() == {}
+    assert strips.finish() == {}
 
 
 def test_counters_go_on_through_their_wrap_around(tmp_path: Path) -> None:
@@ -190,11 +190,11 @@ def test_bursts_are_timed_by_packets_and_not_by_counting() -> None:
     """A hole in the stamps moves what comes after it."""
     take = Scene(participants=(PlannedParticipant(name="alice", marker=4, counter=15),), seconds=4.0)
     samples = mix_audio(take)
-    ear = SoundWatch()
+    ear = AudioMarkerDetector()
     for start in range(0, 4 * 48_000, 960):
-        ear.hear(Sound(start / 48_000 + (0.2 if start >= 96_000 else 0.0), samples[start : start + 960]))
+        ear.on_audio(AudioBlock(start / 48_000 + (0.2 if start >= 96_000 else 0.0), samples[start : start + 960]))
 
-    found = ear.hearing().bursts[4]
+    found = ear.finish().bursts[4]
 
     assert [0.5, 1.5, 2.7, 3.7] == pytest.approx(found.tolist(), abs=0.001)
 
@@ -222,10 +222,10 @@ def test_a_splice_in_the_sound_is_no_absence() -> None:
     """Where a jitter buffer drops ten milliseconds, the tone's phase jumps and its sound goes on."""
     take = Scene(participants=(PlannedParticipant(name="alice", marker=1),), seconds=3.0)
     samples = np.delete(mix_audio(take), np.arange(48_000, 48_000 + 480 + 68))
-    ear = SoundWatch()
-    ear.hear(Sound(0.0, samples[: 2 * 48_000]))
+    ear = AudioMarkerDetector()
+    ear.on_audio(AudioBlock(0.0, samples[: 2 * 48_000]))
 
-    lost = ear.hearing().tones[:, 1] < 0.02
+    lost = ear.finish().tones[:, 1] < 0.02
 
     assert np.count_nonzero(lost) <= 2
 
@@ -235,8 +235,8 @@ def test_noise_and_music_are_nobody() -> None:
     random = np.random.default_rng(2)
     at = np.arange(3 * 48_000) / 48_000
     chord = sum((0.1 * np.sin(2 * np.pi * pitch * at) for pitch in (262, 330, 392, 1350, 1650)), np.zeros(at.size))
-    ear = SoundWatch()
-    ear.hear(Sound(0.0, (0.1 * random.standard_normal(at.size)).astype(np.float32)))
-    ear.hear(Sound(3.0, chord.astype(np.float32)))
+    ear = AudioMarkerDetector()
+    ear.on_audio(AudioBlock(0.0, (0.1 * random.standard_normal(at.size)).astype(np.float32)))
+    ear.on_audio(AudioBlock(3.0, chord.astype(np.float32)))
 
-    assert [0] * 16 == [found.size for found in ear.hearing().bursts]
+    assert [0] * 16 == [found.size for found in ear.finish().bursts]

@@ -9,7 +9,7 @@ import pytest
 
 from harness.verification.probe.container import read_structure
 from harness.verification.probe.probe import UnreadableError, probe
-from harness.verification.probe.tracks import Picture, Sound
+from harness.verification.probe.tracks import AudioBlock, Frame
 from tests.support.media.frames import FrameRenderer
 from tests.support.media.recording_file import write_media
 from tests.support.media.scene import Scene, participants
@@ -27,14 +27,14 @@ class Witness:
         self.sounds: list[float] = []
         self.samples = 0
 
-    def see(self, picture: Picture) -> None:
-        """Take a picture."""
-        self.pictures.append(picture.at)
+    def on_frame(self, frame: Frame) -> None:
+        """Note the time of a frame."""
+        self.pictures.append(frame.at)
 
-    def hear(self, sound: Sound) -> None:
-        """Take a piece of sound."""
-        self.sounds.append(sound.at)
-        self.samples += sound.samples.size
+    def on_audio(self, block: AudioBlock) -> None:
+        """Note the time of a block of audio."""
+        self.sounds.append(block.at)
+        self.samples += block.samples.size
 
 
 @pytest.fixture(scope="module")
@@ -86,14 +86,14 @@ def test_every_picture_and_all_sound_pass_once(webm: Path) -> None:
     """The eyes see 60 pictures and the ears hear two seconds, in the file's times."""
     witness = Witness()
 
-    streams = probe(webm, eyes=[witness], ears=[witness])
+    streams = probe(webm, video_sinks=[witness], audio_sinks=[witness])
 
     assert witness.pictures == pytest.approx(np.arange(60) / 30, abs=0.0006)  # whole milliseconds
     assert witness.samples / 48_000 == pytest.approx(2.0, abs=0.021)  # a packet
-    assert streams.picture is not None
-    assert streams.picture.times == pytest.approx(witness.pictures)
-    assert streams.picture.sizes == ((0.0, 320, 180),)
-    assert (streams.container, streams.cut, streams.lands) == ("webm", False, True)
+    assert streams.video is not None
+    assert streams.video.times == pytest.approx(witness.pictures)
+    assert streams.video.sizes == ((0.0, 320, 180),)
+    assert (streams.container, streams.truncated, streams.seekable) == ("webm", False, True)
 
 
 def test_mp4_named_webm(tmp_path: Path) -> None:
@@ -104,8 +104,8 @@ def test_mp4_named_webm(tmp_path: Path) -> None:
     streams = probe(path)
 
     assert (streams.container, streams.structure) == ("mp4", None)
-    assert streams.picture is not None
-    assert (streams.picture.codec, streams.picture.times.size) == ("vp9", 30)
+    assert streams.video is not None
+    assert (streams.video.codec, streams.video.times.size) == ("vp9", 30)
 
 
 @pytest.mark.parametrize("what", ["picture", "sound"])
@@ -118,8 +118,8 @@ def test_one_track_alone(tmp_path: Path, what: str) -> None:
 
     streams = probe(path)
 
-    assert (what == "picture", what == "sound") == (streams.picture is not None, streams.sound is not None)
-    assert streams.lands
+    assert (what == "picture", what == "sound") == (streams.video is not None, streams.audio is not None)
+    assert streams.seekable
 
 
 def test_a_change_of_size_within_the_file(tmp_path: Path) -> None:
@@ -141,8 +141,8 @@ def test_a_change_of_size_within_the_file(tmp_path: Path) -> None:
 
     streams = probe(path)
 
-    assert streams.picture is not None
-    before, after = streams.picture.sizes
+    assert streams.video is not None
+    before, after = streams.video.sizes
     assert (0.0, 320, 180) == before
     assert (1 / 3, 160, 90) == pytest.approx(after, abs=0.001)
 
@@ -155,18 +155,18 @@ def test_a_truncated_file_is_read_to_its_last_block(webm: Path, tmp_path: Path) 
 
     streams = probe(cut)
 
-    assert streams.picture is not None
-    assert 10 < streams.picture.decoded < 50
+    assert streams.video is not None
+    assert 10 < streams.video.decoded < 50
 
 
 @pytest.mark.parametrize(
     ("data", "says"),
     [
         (b"", "empty"),
-        (b"# A readme\n" * 200, "no media file"),
-        (bytes(5000), "no media file"),
-        (b"\x1a\x45\xdf\xa3" + bytes(range(256)) * 20, "no media file"),
-        (b"\x1a\x45\xdf\xa3\x01\xff\xff\xff\xff\xff\xff\xff", "no media file"),
+        (b"# A readme\n" * 200, "not a media file"),
+        (bytes(5000), "not a media file"),
+        (b"\x1a\x45\xdf\xa3" + bytes(range(256)) * 20, "not a media file"),
+        (b"\x1a\x45\xdf\xa3\x01\xff\xff\xff\xff\xff\xff\xff", "not a media file"),
     ],
 )
 def test_what_is_no_media_is_refused_in_one_line(tmp_path: Path, data: bytes, says: str) -> None:

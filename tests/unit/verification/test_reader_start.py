@@ -52,9 +52,9 @@ long sysconf(int name) {
 @pytest.fixture(autouse=True)
 def _no_idle_reader() -> Iterator[None]:
     """Begin and end without a process that waits for a request."""
-    readers._WORKERS.end()
+    readers._POOL.end()
     yield
-    readers._WORKERS.end()
+    readers._POOL.end()
 
 
 def broken_library(folder: Path, text: str) -> Path:

@@ -23,9 +23,9 @@ from harness.recording.files.disk import stored_bytes
 from harness.recording.isolation import child
 from harness.recording.manifest import Manifest
 from harness.verification import Limits, verify
-from harness.verification.analysis import judge
+from harness.verification.analysis import analyze
 from harness.verification.isolation import readers, wire
-from harness.verification.request import Question
+from harness.verification.request import VerifyRequest
 from tests.support.media.recording_file import write_media, write_recording
 from tests.support.media.scene import Scene, participants
 from tests.support.processes import left_of
@@ -53,7 +53,7 @@ TAKEN_OVER = """
 import socket, sys
 from harness.verification.isolation import wire
 line = socket.socket(fileno=int(sys.argv[1]))
-wire.send(line, wire.as_ready())
+wire.send(line, wire.encode_ready())
 line.recv(1_000_000)
 line.sendall({said!r})
 line.recv(1)
@@ -63,9 +63,9 @@ line.recv(1)
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
     """Begin and end without a process that waits for a question."""
-    readers._WORKERS.end()
+    readers._POOL.end()
     yield
-    readers._WORKERS.end()
+    readers._POOL.end()
 
 
 def reader_processes() -> list[psutil.Process]:
@@ -225,15 +225,15 @@ def test_what_a_reader_says_is_not_run(tmp_path: Path, monkeypatch: pytest.Monke
         pytest.param(message(b"[" * 100_000), id="deep"),
         pytest.param(message(b"9" * 100_000), id="a long number"),
         pytest.param(message(b"[]"), id="no object"),
-        pytest.param(message(b'{"at": NaN}'), id="no time"),
-        pytest.param(message(b'{"at": 1e999}'), id="too late a time"),
+        pytest.param(message(b'{"progress": NaN}'), id="no time"),
+        pytest.param(message(b'{"progress": 1e999}'), id="too late a time"),
         pytest.param(message(b'{"error": 1e30}'), id="no error"),
-        pytest.param(message(b'{"judged": {"path": "/etc/passwd"}}'), id="half a report"),
+        pytest.param(message(b'{"report": {"path": "/etc/passwd"}}'), id="half a report"),
         pytest.param(
-            message(json.dumps({"judged": UNEVEN}).encode()),
+            message(json.dumps({"report": UNEVEN}).encode()),
             id="uneven curves",
         ),
-        pytest.param(message(b"", more=wire.LARGEST + 1), id="too much"),
+        pytest.param(message(b"", more=wire.LARGEST_MESSAGE + 1), id="too much"),
         pytest.param(struct.pack("!i", -1) + struct.pack("!Q", 1 << 62), id="far too much"),
     ],
 )
@@ -255,7 +255,7 @@ def test_a_reader_that_talks_nonsense_is_told_of(tmp_path: Path, monkeypatch: py
     [
         pytest.param(b"\0", id="half a number"),
         pytest.param(message(b"{", more=10), id="half an answer"),
-        pytest.param(message(b'{"at": 0.5}'), id="a beginning"),
+        pytest.param(message(b'{"progress": 0.5}'), id="a beginning"),
     ],
 )
 def test_a_reader_that_stops_in_the_middle_is_told_of_in_time(
@@ -283,9 +283,9 @@ def test_a_report_comes_over_whole(tmp_path: Path, name: str) -> None:
     recording.manifest.unlink()
     told.write(recording.manifest)
     limits = Limits(frozen=0.5)
-    question = Question(path=path, beside=recording.manifest, duration=None, limits=limits, expect=())
+    request = VerifyRequest(path=path, manifest_path=recording.manifest, duration=None, limits=limits, expect=())
 
-    here = judge(question, lambda _: None)
+    here = analyze(request, lambda _: None)
     report = verify(path, manifest=recording.manifest, limits=limits)
 
     assert here == report
@@ -349,7 +349,9 @@ verify({path!r})
 def test_a_reader_ends_with_whoever_asked_in_the_middle_of_a_file(tmp_path: Path) -> None:
     """A file that never ends gives it no cause to look whether anybody still waits."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
-    busy = "import signal; from harness.verification.isolation import worker; worker.judge = lambda *_: signal.pause()"
+    busy = (
+        "import signal; from harness.verification.isolation import worker; worker.analyze = lambda *_: signal.pause()"
+    )
     program = [sys.executable, "-c", ASKS.format(program=f"{busy}; worker.main()", path=str(recording.path))]
     with subprocess.Popen(program, text=True) as asker:
         until(lambda: psutil.Process(asker.pid).children(), asker)
@@ -363,15 +365,15 @@ def test_a_reader_ends_with_whoever_asked_in_the_middle_of_a_file(tmp_path: Path
 def test_a_fault_of_ours_is_not_the_decoders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file may be well; and the next question is answered by the same process."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
-    fault = "from harness.verification.isolation import worker; worker.judge = lambda *_: dict()['no such key']"
+    fault = "from harness.verification.isolation import worker; worker.analyze = lambda *_: dict()['no such key']"
     monkeypatch.setattr(readers, "_PROGRAM", f"{fault}; worker.main()")
 
     (finding,) = verify(recording).findings
-    (reader,) = readers._WORKERS._idle
+    (reader,) = readers._POOL._idle
     verify(recording)
 
-    assert "take.webm could not be judged, by a fault of the harness (KeyError)." == finding.message
-    assert [reader] == readers._WORKERS._idle
+    assert "take.webm could not be verified because of an error in the harness (KeyError)." == finding.message
+    assert [reader] == readers._POOL._idle
 
 
 def test_a_file_with_holes_has_as_long_as_its_bytes_take(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from harness.recording.manifest import Manifest
 from harness.recording.timeline import Event
 from harness.verification.isolation import readers
 from harness.verification.report.junit import write_junit
-from harness.verification.report.redaction import Redaction, unnamed
+from harness.verification.report.redaction import Redaction, redacted_path
 from tests.support.media.recording_file import write_recording
 from tests.support.media.scene import Scene, participants, with_participant
 from tests.support.program import harness
@@ -84,7 +84,7 @@ def test_no_form_of_it_names_anybody_or_any_place(secret: Recording, tmp_path: P
 @pytest.mark.parametrize(("name", "told"), [("a.webm", "recording.webm"), ("talk.Alice Smith", "recording")])
 def test_only_what_a_file_is_stays_of_its_name(name: str, told: str) -> None:
     """What looks like a suffix may be somebody."""
-    assert unnamed(Path(name)) == Path(told)
+    assert redacted_path(Path(name)) == Path(told)
 
 
 def test_expectations_hold_for_the_same_people(secret: Recording) -> None:
@@ -111,9 +111,9 @@ def test_a_file_that_can_not_be_read_has_no_name_either(tmp_path: Path) -> None:
 @pytest.fixture
 def _fresh() -> Iterator[None]:
     """Begin and end without a process that waits for a question."""
-    readers._WORKERS.end()
+    readers._POOL.end()
     yield
-    readers._WORKERS.end()
+    readers._POOL.end()
 
 
 @pytest.mark.usefixtures("_fresh")
@@ -131,7 +131,9 @@ def test_a_file_that_its_reader_does_not_survive_has_no_name(
     """Neither name nor folder, in any form."""
     (tmp_path / "private-project").mkdir()
     path = write_recording(tmp_path / "private-project" / "merger talks.webm", SCENE).path
-    program = f"import os, signal; from harness.verification.isolation import worker; worker.judge = lambda *_: {does}"
+    program = (
+        f"import os, signal; from harness.verification.isolation import worker; worker.analyze = lambda *_: {does}"
+    )
     monkeypatch.setattr(readers, "_PROGRAM", f"{program}; worker.main()")
     monkeypatch.setattr(child, "_STALLED", 5.0)
 
@@ -162,7 +164,7 @@ def test_names_are_found_in_every_script(text: str, redacted: str) -> None:
     """Chinese has no spaces between words; one name may be part of another, and of a word that stays."""
     redaction = Redaction(None)
     for name in ("张三", "张三丰", "ann", "(Bo)", "Anna", "Anna-Lena", "李ann"):
-        redaction.person(name)
+        redaction.alias(name)
 
     assert redacted == redaction._text(text)
 
@@ -199,7 +201,7 @@ def test_several_are_told_apart_by_their_place(secret: Recording, tmp_path: Path
 def test_places_go_before_names(text: str, redacted: str) -> None:
     """A name in a place would end it; and a folder may have a name of two words."""
     redaction = Redaction(None)
-    redaction.person("al")
+    redaction.alias("al")
 
     assert redacted == redaction._text(text)
 

@@ -40,7 +40,7 @@ def test_no_report_is_written_over_a_recording_or_its_manifest(tmp_path: Path, a
     ran = harness("verify", "take.webm", *arguments, folder=tmp_path)
 
     assert (2, "") == (ran.returncode, ran.stdout)
-    assert f"{arguments[1]} is there already and is no" in ran.stderr
+    assert f"{arguments[1]} exists and is not an" in ran.stderr
     assert ran.stderr.count("\n") == 1
     assert before == {path: path.read_bytes() for path in tmp_path.iterdir()}
     assert recording.path in before
@@ -53,16 +53,16 @@ def test_no_report_of_scenarios_is_written_over_one_of_them(tmp_path: Path) -> N
     ran = harness("run", "standup.toml", "--junit", "standup.toml", folder=tmp_path)
 
     assert (2, "") == (ran.returncode, ran.stdout)
-    assert "standup.toml is there already and is no XML" in ran.stderr
+    assert "standup.toml exists and is not an XML file" in ran.stderr
 
 
 def test_python_is_told_so_too(tmp_path: Path) -> None:
     """The report's own methods look as well."""
     report = verify(write_recording(tmp_path / "take.webm", SCENE))
 
-    with pytest.raises(ConfigError, match="is no page"):
+    with pytest.raises(ConfigError, match="is not an HTML page"):
         report.write_html(report.path)
-    with pytest.raises(ConfigError, match="is no XML"):
+    with pytest.raises(ConfigError, match="is not an XML file"):
         report.write_junit(report.path)
 
 
@@ -87,6 +87,6 @@ def test_no_report_is_written_to_a_pipe_or_twice_to_one_file(tmp_path: Path) -> 
     both = harness("verify", "take.webm", "--html", "report", "--junit", "report", folder=tmp_path)
 
     assert (2, "", 2, "") == (pipe.returncode, pipe.stdout, both.returncode, both.stdout)
-    assert "pipe is there already and is no file" in pipe.stderr
-    assert "report can't be the page and the XML at once" in both.stderr
+    assert "pipe exists and is not a file" in pipe.stderr
+    assert "report can't be both the HTML page and the XML file" in both.stderr
     assert not (tmp_path / "report").exists()

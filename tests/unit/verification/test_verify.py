@@ -207,7 +207,7 @@ def test_a_list_of_other_files_is_no_recording(recording: Recording, text: str) 
     report = verify(gift)
 
     assert report.media is None
-    assert "is no media file that can be read" in report.findings[0].message
+    assert "is not a media file that can be read" in report.findings[0].message
     assert [] == filmstrip(gift, 3.0)
     for target in get_args(Target):
         with pytest.raises(ConfigError, match="can't be converted"):
