@@ -36,7 +36,7 @@ SLOW = Scene(participants=participants("alice", "bob", "carol"), frame_rate=15)
         replace(CLEAN, participants=(*CLEAN.participants, PlannedParticipant(name="sixteen more", marker=18))),
     ],
 )
-def test_a_clean_recording_passes_every_check(tmp_path: Path, take: Scene) -> None:
+def test_clean_recording_passes_every_check(tmp_path: Path, take: Scene) -> None:
     """Whatever its size, rate, codec and people: no finding fails, none warns."""
     report = verify(write_recording(tmp_path / "take.webm", take))
 
@@ -71,7 +71,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("filmed", "told", "checks"), FAULTS.values(), ids=FAULTS)
-def test_a_planted_fault_is_found_by_its_own_check(
+def test_planted_fault_is_found_by_its_own_check(
     tmp_path: Path, filmed: Scene, told: Scene | None, checks: set[str]
 ) -> None:
     """And by no other: every other check still passes."""
@@ -88,7 +88,9 @@ def test_a_planted_fault_is_found_by_its_own_check(
         (with_participant(CLEAN, "bob", frozen=((1.0, 1.5),)), "frozen", (1.0, 1.5)),
     ],
 )
-def test_a_finding_says_who_and_when(tmp_path: Path, filmed: Scene, check: str, at: tuple[float, float]) -> None:
+def test_finding_names_the_participant_and_the_time(
+    tmp_path: Path, filmed: Scene, check: str, at: tuple[float, float]
+) -> None:
     """It names the participant and the interval, and its message holds both."""
     (finding,) = verify(write_recording(tmp_path / "take.webm", filmed, manifest_scene=CLEAN)).failures
 
@@ -98,7 +100,9 @@ def test_a_finding_says_who_and_when(tmp_path: Path, filmed: Scene, check: str, 
 
 
 @pytest.mark.parametrize(("still", "frozen"), [(1.6, False), (1.2, True)], ids=["for 0.4 s", "for 0.8 s"])
-def test_who_leaves_stands_still_until_that_is_known(tmp_path: Path, still: float, *, frozen: bool) -> None:
+def test_leaving_participant_may_be_frozen_until_the_leave_is_noticed(
+    tmp_path: Path, still: float, *, frozen: bool
+) -> None:
     """For as long as a connection may take to end: a picture that stands longer was frozen, all the time."""
     leaves = with_participant(CLEAN, "bob", frozen=((still, 2.0),), hidden=((2.0, 3.0),))
 
@@ -109,7 +113,7 @@ def test_who_leaves_stands_still_until_that_is_known(tmp_path: Path, still: floa
 
 
 @pytest.mark.parametrize(("gone", "frozen"), [(2.0, False), (2.4, True)], ids=["who leaves", "who stays"])
-def test_who_stays_may_not_stand_still(tmp_path: Path, gone: float, *, frozen: bool) -> None:
+def test_staying_participant_may_not_be_frozen(tmp_path: Path, gone: float, *, frozen: bool) -> None:
     """The same 0.4 seconds are frozen if the video goes on."""
     stands = with_participant(CLEAN, "bob", frozen=((1.6, 2.0),), hidden=((gone, 3.0),))
 
@@ -125,7 +129,7 @@ def missing(folder: Path, dropped: frozenset[int]) -> Report:
     return verify(recording)
 
 
-def test_a_tick_that_the_manifest_counts_is_a_warning(tmp_path: Path) -> None:
+def test_missed_tick_counted_by_the_manifest_is_a_warning(tmp_path: Path) -> None:
     """The machine was busy, and the recording is honest about it: ok stays true."""
     report = missing(tmp_path, frozenset({30, 60}))
 
@@ -135,7 +139,7 @@ def test_a_tick_that_the_manifest_counts_is_a_warning(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [2, 3])
-def test_too_many_missed_ticks_are_a_fault_although_the_manifest_counts_them(tmp_path: Path, kept: int) -> None:
+def test_too_many_missed_ticks_fail_although_the_manifest_counts_them(tmp_path: Path, kept: int) -> None:
     """Where every second or third picture is left the rate is still as told, and the recording jerks."""
     dropped = frozenset(tick for tick in range(1, CLEAN.ticks - 1) if tick % kept)
 
@@ -145,7 +149,7 @@ def test_too_many_missed_ticks_are_a_fault_although_the_manifest_counts_them(tmp
     assert f"{len(dropped)} frames" in report.failures[0].message
 
 
-def test_nobody_else_may_be_in_a_local_recording(tmp_path: Path) -> None:
+def test_local_recording_contains_only_its_recorder(tmp_path: Path) -> None:
     """Even a member of the room is unexpected there."""
     report = verify(write_recording(tmp_path / "take.webm", replace(CLEAN, recorder="local")))
 
@@ -160,7 +164,9 @@ def test_nobody_else_may_be_in_a_local_recording(tmp_path: Path) -> None:
         (["a", "b", "c", "d", "e", "f", "g"], "a, b, c, d, e and 2 more carry no marker, and were not examined"),
     ],
 )
-def test_who_carries_no_marks_is_said_not_to_be_judged(tmp_path: Path, people: list[str], says: str) -> None:
+def test_participants_without_markers_are_reported_as_not_examined(
+    tmp_path: Path, people: list[str], says: str
+) -> None:
     """All is well with whoever could be judged, and nobody takes that for all of them."""
     take = replace(
         CLEAN, participants=(*participants("alice"), *(PlannedParticipant(name=name, marker=None) for name in people))
@@ -173,7 +179,7 @@ def test_who_carries_no_marks_is_said_not_to_be_judged(tmp_path: Path, people: l
     assert report.warnings[0].message.startswith(says)
 
 
-def test_who_records_is_not_judged_either_where_the_manifest_forgets_them(tmp_path: Path) -> None:
+def test_recorder_missing_from_the_members_is_reported_as_not_examined(tmp_path: Path) -> None:
     """It names them as who recorded, and nobody as a member."""
     take = replace(CLEAN, participants=(PlannedParticipant(name="alice", marker=None),))
     recording = write_recording(tmp_path / "take.webm", take)
@@ -189,7 +195,7 @@ def test_who_records_is_not_judged_either_where_the_manifest_forgets_them(tmp_pa
     ]
 
 
-def test_of_others_who_carry_no_marks_nothing_is_said_in_a_local_recording(tmp_path: Path) -> None:
+def test_other_participants_without_markers_are_not_reported_in_a_local_recording(tmp_path: Path) -> None:
     """They are not in it."""
     guest = PlannedParticipant(name="bob", marker=None)
     told = replace(CLEAN, participants=(*participants("alice"), guest), recorder="local")
@@ -201,7 +207,7 @@ def test_of_others_who_carry_no_marks_nothing_is_said_in_a_local_recording(tmp_p
     assert not report.warnings
 
 
-def test_what_is_expected_of_somebody_without_marks_cannot_be_told(tmp_path: Path) -> None:
+def test_expectation_of_a_participant_without_marker_fails(tmp_path: Path) -> None:
     """Which is no success, and is not said to be their absence either."""
     take = replace(CLEAN, participants=(*participants("alice"), PlannedParticipant(name="bob", marker=None)))
 
@@ -228,7 +234,7 @@ def test_drift_is_measured_over_a_long_recording(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("late", [-0.12, -0.08, 0.0, 0.08, 0.12])
 @pytest.mark.parametrize("rates", [(30, 30), (30, 15), (15, 15), (15, 30)])
-def test_the_offset_of_sound_is_right_to_ten_milliseconds(tmp_path: Path, rates: tuple[int, int], late: float) -> None:
+def test_av_offset_is_accurate_to_ten_milliseconds(tmp_path: Path, rates: tuple[int, int], late: float) -> None:
     """Early or late, whatever the rates of file and sender."""
     take = replace(
         CLEAN,
@@ -243,7 +249,7 @@ def test_the_offset_of_sound_is_right_to_ten_milliseconds(tmp_path: Path, rates:
     assert offset.median == pytest.approx(late * 1000, abs=10)
 
 
-def test_repeats_are_counted_beyond_exact_conversion(tmp_path: Path) -> None:
+def test_repeated_frames_are_counted_beyond_exact_conversion(tmp_path: Path) -> None:
     """Every eighth picture doubled is 12.5 % repeated, and as many skipped; a sender at half the rate repeats none."""
     doubled = replace(CLEAN, repeated=frozenset(range(4, 90, 8)))
     slow = with_participant(CLEAN, "bob", frame_rate=15)
@@ -258,7 +264,7 @@ def test_repeats_are_counted_beyond_exact_conversion(tmp_path: Path) -> None:
     assert 15 == pytest.approx(even.frame_rate, abs=0.5)
 
 
-def test_a_limit_can_be_another(tmp_path: Path) -> None:
+def test_limit_can_be_changed(tmp_path: Path) -> None:
     """80 ms of offset pass by default and fail at 50."""
     recording = write_recording(tmp_path / "take.webm", with_participant(CLEAN, "bob", audio_delay=0.08))
 
@@ -266,12 +272,12 @@ def test_a_limit_can_be_another(tmp_path: Path) -> None:
     assert ["av-offset"] == [finding.check for finding in verify(recording, limits=Limits(av_offset_ms=50)).failures]
 
 
-def test_every_limit_has_its_reason() -> None:
+def test_every_limit_has_a_reason() -> None:
     """The description of each says why its default is what it is."""
     assert all(field.description for field in Limits.model_fields.values())
 
 
-def test_the_checks_have_the_names_of_the_contract() -> None:
+def test_checks_have_the_documented_names() -> None:
     """Each once, in the order of the report."""
     expected = (
         "container size frame-rate gap black silent presence frozen repeated av-offset drift duration unexpected hash "

@@ -70,7 +70,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
         ),
     ],
 )
-def test_an_expectation_that_the_recording_can_not_show_fails(
+def test_expectation_that_the_recording_can_not_show_fails(
     recording: Recording, expectation: Expectation, says: str
 ) -> None:
     """Nobody is heard after the end, and nobody by a name that does not exist: that proves nothing."""
@@ -81,7 +81,7 @@ def test_an_expectation_that_the_recording_can_not_show_fails(
 
 
 @pytest.mark.parametrize("sense", ["visible", "audible"])
-def test_an_expectation_for_too_short_a_time_is_refused(recording: Recording, tmp_path: Path, sense: str) -> None:
+def test_expectation_for_too_short_a_time_is_refused(recording: Recording, tmp_path: Path, sense: str) -> None:
     """An absence in it could not be longer than the limits allow."""
     short = {"participant": "bob", sense: False, "from": 1.0, "to": 1.5}
     toml = tmp_path / "expect.toml"
@@ -98,7 +98,7 @@ def test_an_expectation_for_too_short_a_time_is_refused(recording: Recording, tm
 
 
 @pytest.mark.parametrize(("kind", "sense"), [("audio", "audible"), ("video", "visible")])
-def test_an_expectation_without_a_track_to_look_in_fails(tmp_path: Path, kind: str, sense: str) -> None:
+def test_expectation_without_a_track_fails(tmp_path: Path, kind: str, sense: str) -> None:
     """A participant who must not be audible is not proved silent by a file without audio."""
     scene = replace(CLEAN, audio=False) if kind == "audio" else replace(CLEAN, video=False)
     path = write_recording(tmp_path / "take.webm", scene).path
@@ -110,7 +110,7 @@ def test_an_expectation_without_a_track_to_look_in_fails(tmp_path: Path, kind: s
 
 @pytest.mark.parametrize("kind", ["audio", "video"])
 @pytest.mark.parametrize("manifest", [True, False])
-def test_a_track_without_a_packet_fails(recording: Recording, tmp_path: Path, kind: str, manifest: bool) -> None:  # noqa: FBT001
+def test_track_without_packets_fails(recording: Recording, tmp_path: Path, kind: str, manifest: bool) -> None:  # noqa: FBT001
     """Its header promises what the file does not hold; nothing else is blamed."""
     path = remux(recording.path, tmp_path / "take.webm", lambda of, _: of != kind)
     if manifest:
@@ -122,7 +122,7 @@ def test_a_track_without_a_packet_fails(recording: Recording, tmp_path: Path, ki
     assert not any("Cues" in one.message for one in report.failures)
 
 
-def test_a_second_track_is_named_as_not_examined(recording: Recording, tmp_path: Path) -> None:
+def test_second_track_is_reported_as_not_examined(recording: Recording, tmp_path: Path) -> None:
     """The first one is what every check is about."""
     path = tmp_path / "two.mkv"
     with av.open(str(recording.path)) as media, av.open(str(path), "w", format="matroska") as output:
@@ -142,7 +142,7 @@ def test_a_second_track_is_named_as_not_examined(recording: Recording, tmp_path:
     ]
 
 
-def test_a_recording_that_no_call_stopped_is_reported_and_can_be_refused(tmp_path: Path) -> None:
+def test_recording_that_no_call_stopped_is_a_warning_or_a_failure(tmp_path: Path) -> None:
     """Each with its reason, each alarm with its time; only a caller who demands a complete recording fails it."""
     recording = write_recording(tmp_path / "take.webm", CLEAN)
     manifest = Manifest.read(recording.manifest)
@@ -171,7 +171,7 @@ def test_a_recording_that_no_call_stopped_is_reported_and_can_be_refused(tmp_pat
     ]
 
 
-def test_a_complete_recording_can_be_demanded_in_a_file_of_expectations(tmp_path: Path) -> None:
+def test_expectations_file_can_require_a_complete_recording(tmp_path: Path) -> None:
     """A recording of which nothing is known is not complete."""
     recording = write_recording(tmp_path / "take.webm", CLEAN)
     toml = tmp_path / "expect.toml"
@@ -187,7 +187,7 @@ def test_a_complete_recording_can_be_demanded_in_a_file_of_expectations(tmp_path
     assert ["complete"] == [one.check for one in without.failures]
 
 
-def test_a_file_without_its_manifest_says_what_was_not_examined(recording: Recording, tmp_path: Path) -> None:
+def test_file_without_manifest_warns_about_the_checks_that_did_not_run(recording: Recording, tmp_path: Path) -> None:
     """It passes, with a warning that names every check that did not run."""
     path = remux(recording.path, tmp_path / "take.webm", lambda *_: True)
 
@@ -200,7 +200,7 @@ def test_a_file_without_its_manifest_says_what_was_not_examined(recording: Recor
     assert "passed with 1 warning" in str(report)
 
 
-def test_a_manifest_that_names_nobody_is_a_warning(tmp_path: Path) -> None:
+def test_manifest_without_members_is_a_warning(tmp_path: Path) -> None:
     """Nobody was looked for, so nobody was found missing."""
     unmarked = tuple(replace(one, marker=None) for one in CLEAN.participants)
     recording = write_recording(tmp_path / "take.webm", replace(CLEAN, participants=unmarked), manifest_scene=CLEAN)
@@ -212,7 +212,7 @@ def test_a_manifest_that_names_nobody_is_a_warning(tmp_path: Path) -> None:
     assert not clean(verify(recording))
 
 
-def test_a_participant_for_whom_nothing_is_expected_is_a_warning(tmp_path: Path) -> None:
+def test_participant_without_any_expectation_is_a_warning(tmp_path: Path) -> None:
     """Camera and microphone off all the time, or in it for too short a time: nothing was examined."""
     silent = with_participant(CLEAN, "bob", hidden=((0.0, 3.0),), muted=((0.0, 3.0),))
     short = Scene(participants=participants("alice", "bob"), seconds=0.8)
@@ -300,7 +300,7 @@ def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
     assert not clean(verify(path)), f"{fault}, without {removals}, manifest: {manifest}"
 
 
-def test_a_recovered_file_whose_participants_are_not_known_blames_nobody(tmp_path: Path) -> None:
+def test_recovered_file_without_members_has_no_unexpected_participant(tmp_path: Path) -> None:
     """Its log was lost, so no participant in it is unexpected, and none is proved to be in it."""
     recording = write_recording(tmp_path / "take.webm", CLEAN)
     manifest = Manifest.read(recording.manifest)

@@ -33,7 +33,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
         Expectation(participant="alice", visible=True, audible=True),
     ],
 )
-def test_what_is_as_expected_passes(recording: Recording, expectation: Expectation) -> None:
+def test_met_expectations_pass(recording: Recording, expectation: Expectation) -> None:
     """Each expectation leaves a finding of its own, that it was met."""
     report = verify(recording, expect=[expectation])
 
@@ -57,14 +57,14 @@ def test_what_is_as_expected_passes(recording: Recording, expectation: Expectati
         ),
     ],
 )
-def test_what_is_not_as_expected_fails(recording: Recording, expectation: Expectation, message: str) -> None:
+def test_unmet_expectation_fails(recording: Recording, expectation: Expectation, message: str) -> None:
     """The finding says who, what and when."""
     report = verify(recording, expect=[expectation])
 
     assert [("presence", message)] == [(finding.check, finding.message) for finding in report.failures]
 
 
-def test_a_file_says_length_limits_and_who(tmp_path: Path) -> None:
+def test_expectations_file_contains_duration_limits_and_expectations(tmp_path: Path) -> None:
     """In TOML, with the names that people read in findings."""
     path = tmp_path / "expect.toml"
     path.write_text(
@@ -104,7 +104,7 @@ def test_a_file_says_length_limits_and_who(tmp_path: Path) -> None:
         (f"duration = {'9' * 5_000}", "is not a TOML file"),
     ],
 )
-def test_a_file_that_can_not_be_is_refused_in_one_line(tmp_path: Path, text: str, says: str) -> None:
+def test_invalid_expectations_file_is_refused_in_one_line(tmp_path: Path, text: str, says: str) -> None:
     """It says where and why, and what would be possible."""
     path = tmp_path / "expect.toml"
     path.write_text(text)
@@ -116,13 +116,13 @@ def test_a_file_that_can_not_be_is_refused_in_one_line(tmp_path: Path, text: str
     assert "\n" not in str(error.value)
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_missing_expectations_file_is_refused(tmp_path: Path) -> None:
     """The message names it."""
     with pytest.raises(ConfigError, match=r"none\.toml can't be read: No such file"):
         read_expected(tmp_path / "none.toml")
 
 
-def test_a_text_that_would_take_for_ever_is_refused(tmp_path: Path) -> None:
+def test_endless_expectations_file_is_refused(tmp_path: Path) -> None:
     """One that is too large, and one key of more parts than anybody writes."""
     path = tmp_path / "expect.toml"
     path.write_text("# much\n" * 50_000)
@@ -133,7 +133,7 @@ def test_a_text_that_would_take_for_ever_is_refused(tmp_path: Path) -> None:
         read_expected(path)
 
 
-def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+def test_expectations_from_a_pipe_are_refused(tmp_path: Path) -> None:
     """Nobody may ever write to it."""
     os.mkfifo(tmp_path / "expected.toml")
 

@@ -57,7 +57,7 @@ def gap_of(report: Report) -> Finding:
 
 @pytest.mark.parametrize("rate", RATES, ids=lambda rate: f"{float(rate):.3f}")
 @pytest.mark.parametrize("seconds", [0.5, 20.0])
-def test_a_file_of_a_constant_rate_has_no_gap(tmp_path: Path, rate: Fraction, seconds: float) -> None:
+def test_file_with_a_constant_rate_has_no_gap(tmp_path: Path, rate: Fraction, seconds: float) -> None:
     """WebM rounds each time to a millisecond, which says nothing about the rate."""
     report = verify(clip(tmp_path / "some.webm", steady(rate, seconds)))
 
@@ -83,7 +83,7 @@ def test_missing_frames_are_found_at_any_rate(tmp_path: Path, rate: Fraction) ->
     assert finding.at[0] == pytest.approx(times[59], abs=0.001)
 
 
-def test_a_frame_off_the_grid_is_found(tmp_path: Path) -> None:
+def test_frame_off_the_grid_is_found(tmp_path: Path) -> None:
     """One that comes 8 ms late."""
     times = steady(Fraction(25))
     times[50] += 0.008
@@ -94,7 +94,7 @@ def test_a_frame_off_the_grid_is_found(tmp_path: Path) -> None:
     assert finding.message.startswith("2 of 99 gaps between frames are off the grid of 25 fps")
 
 
-def test_a_rate_that_varies_is_called_so(tmp_path: Path) -> None:
+def test_varying_rate_is_a_warning(tmp_path: Path) -> None:
     """A phone or a screen recorder takes frames when there are any: none is missing, and no manifest is blamed."""
     gaps = np.random.default_rng(1).uniform(0.015, 0.09, 80)
 
@@ -106,7 +106,7 @@ def test_a_rate_that_varies_is_called_so(tmp_path: Path) -> None:
     assert "manifest" not in finding.message
 
 
-def test_a_rate_that_varies_fails_where_a_constant_one_was_recorded(tmp_path: Path) -> None:
+def test_varying_rate_fails_if_a_constant_one_was_recorded(tmp_path: Path) -> None:
     """A manifest that promises 30 frames a second is held to it."""
     take = Scene(participants=participants("alice"), seconds=3.0)
     write_recording(tmp_path / "good.webm", take)
@@ -117,7 +117,7 @@ def test_a_rate_that_varies_fails_where_a_constant_one_was_recorded(tmp_path: Pa
 
 
 @pytest.mark.parametrize(("suffix", "container"), [("mkv", "matroska"), ("mp4", "mp4")])
-def test_frames_that_are_stored_out_of_order_do_not_go_backward(tmp_path: Path, suffix: str, container: str) -> None:
+def test_frames_stored_out_of_order_do_not_go_backward(tmp_path: Path, suffix: str, container: str) -> None:
     """B-frames are stored after the frames that they depend on; what counts is the order in which they are shown."""
     path = clip(
         tmp_path / f"b.{suffix}", steady(Fraction(25)), container=container, codec="libx264", step=Fraction(1, 12_800)
@@ -129,7 +129,7 @@ def test_frames_that_are_stored_out_of_order_do_not_go_backward(tmp_path: Path, 
     assert () == verify(path).failures
 
 
-def test_frames_that_an_edit_list_cuts_off_are_not_part_of_the_file(tmp_path: Path) -> None:
+def test_frames_cut_off_by_an_edit_list_are_ignored(tmp_path: Path) -> None:
     """A cut without encoding keeps frames from the last keyframe on, and says that they are not shown."""
     whole = clip(
         tmp_path / "whole.mp4", steady(Fraction(25)), container="mp4", codec="libx264", step=Fraction(1, 12_800)

@@ -40,13 +40,13 @@ def page(bad: Report) -> str:
     return bad.write_html(bad.path.with_name("report.html")).read_text()
 
 
-def test_the_verdict_stands_at_the_top(page: str) -> None:
+def test_result_is_at_the_top_of_the_page(page: str) -> None:
     """Before the film and everything else; in the title, too."""
     assert "<title>Failed: bad one.webm</title>" in page
     assert page.index("✗ Failed") < page.index("<video")
 
 
-def test_the_recording_plays_from_where_it_lies(bad: Report, page: str, tmp_path: Path) -> None:
+def test_page_plays_the_recording_from_its_path(bad: Report, page: str, tmp_path: Path) -> None:
     """By an address that is relative to the page, wherever that is written."""
     elsewhere = bad.write_html(tmp_path / "deep" / "report.html").read_text()
 
@@ -55,7 +55,7 @@ def test_the_recording_plays_from_where_it_lies(bad: Report, page: str, tmp_path
     assert (tmp_path / "deep" / address.replace("%20", " ")).resolve() == bad.path
 
 
-def test_every_failure_is_a_jump_mark(bad: Report, page: str) -> None:
+def test_every_failure_has_a_button_to_its_time(bad: Report, page: str) -> None:
     """Its button plays the film from there."""
     (failure,) = bad.failures
 
@@ -75,7 +75,7 @@ def test_each_participant_has_a_lane_and_curves(page: str) -> None:
     assert 2 <= page.count('class="audible"')
 
 
-def test_what_webrtc_said_is_plotted_beside_it(tmp_path: Path) -> None:
+def test_webrtc_statistics_are_plotted(tmp_path: Path) -> None:
     """From the statistics beside the recording; lines that can't be read are passed over."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     lines = [
@@ -99,7 +99,7 @@ def test_what_webrtc_said_is_plotted_beside_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
 @pytest.mark.parametrize("field", ["at", "bytesReceived", "packetsLost", "currentRoundTripTime"])
-def test_statistics_that_can_not_be_are_passed_over(tmp_path: Path, field: str, number: str) -> None:
+def test_invalid_statistics_are_ignored(tmp_path: Path, field: str, number: str) -> None:
     """A number that is none leaves the others, and a page."""
     recording = write_recording(tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=1.0))
     lines = [
@@ -126,7 +126,7 @@ def found(line: dict[str, Any], field: str) -> Any:
     return next(one[field] for one in (line, *line["report"]) if field in one)
 
 
-def test_statistics_of_too_many_people_are_those_of_the_first(tmp_path: Path) -> None:
+def test_statistics_of_too_many_participants_are_limited_to_the_first(tmp_path: Path) -> None:
     """More than 256 are no room's."""
     path = tmp_path / "take.stats.jsonl"
     pair = {"type": "candidate-pair", "currentRoundTripTime": 0.004}
@@ -146,7 +146,7 @@ def told(path: Path, events: list[dict[str, Any]], people: int = 1) -> Recording
     return recording
 
 
-def test_more_events_than_anybody_reads_are_counted(tmp_path: Path) -> None:
+def test_page_counts_the_events_that_it_omits(tmp_path: Path) -> None:
     """The page says how many more there are, and what is in every lane stands in it once."""
     alarm = {"at": 0.5, "event": "alarm", "message": "The picture stalled. " * 50}
     recording = told(tmp_path / "take.webm", [alarm] * 5_000, people=200)
@@ -159,7 +159,7 @@ def test_more_events_than_anybody_reads_are_counted(tmp_path: Path) -> None:
     assert len(page) < 5_000_000
 
 
-def test_a_manifest_that_tells_of_many_stretches_has_a_page_in_a_moment(tmp_path: Path) -> None:
+def test_page_of_a_manifest_with_many_intervals_is_written_quickly(tmp_path: Path) -> None:
     """Those that lie closer together than the page can show are drawn as one."""
     many = 20_000
     events = [
@@ -182,7 +182,7 @@ def test_a_manifest_that_tells_of_many_stretches_has_a_page_in_a_moment(tmp_path
     assert len(page) < 1_000_000
 
 
-def test_findings_are_drawn_where_they_concern_somebody(bad: Report, page: str) -> None:
+def test_findings_are_drawn_in_their_participants_lane(bad: Report, page: str) -> None:
     """In the lane of who is hidden, and in no other; what concerns everybody is in each."""
     (failure,) = bad.failures
     everybody = failure.model_copy(update={"participant": None})
@@ -196,7 +196,7 @@ def test_findings_are_drawn_where_they_concern_somebody(bad: Report, page: str) 
 
 
 @pytest.mark.parametrize("what", ["hangs", "crashes"])
-def test_a_film_that_can_not_be_looked_at_has_a_page_all_the_same(
+def test_recording_without_thumbnails_has_a_page(
     bad: Report, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its pictures are taken in a process of its own, which has its time, and ends with it."""
@@ -212,14 +212,16 @@ def test_a_film_that_can_not_be_looked_at_has_a_page_all_the_same(
     assert "✗ Failed" in page
 
 
-def test_the_films_decoder_does_not_run_here(bad: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_is_written_without_a_decoder_in_the_callers_process(
+    bad: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever writes the page opens no film."""
     monkeypatch.setattr(av, "open", lambda *_, **__: pytest.fail("The film is opened here."))
 
     assert "data:image/jpeg" in bad.write_html(tmp_path / "report.html").read_text()
 
 
-def test_a_page_to_share_tells_neither_the_moment_nor_the_hash(bad: Report, page: str, tmp_path: Path) -> None:
+def test_redacted_page_contains_neither_time_nor_hash(bad: Report, page: str, tmp_path: Path) -> None:
     """By which somebody who has the recording, or was there, would know it."""
     redacted = verify(bad.path, redact=True).write_html(tmp_path / "report.html").read_text()
     manifest = Manifest.read(manifest_of(bad.path)).recording
@@ -228,19 +230,19 @@ def test_a_page_to_share_tells_neither_the_moment_nor_the_hash(bad: Report, page
     assert [False, False] == [word in redacted for word in (manifest.started_at, manifest.sha256)]
 
 
-def test_the_filmstrip_shows_the_film(page: str) -> None:
+def test_filmstrip_shows_frames_of_the_recording(page: str) -> None:
     """Twelve pictures, inside the page."""
     assert 12 == page.count('src="data:image/jpeg;base64,')
 
 
-def test_it_needs_no_network_and_runs_nobody_elses_script(page: str) -> None:
+def test_page_needs_no_network_and_runs_only_its_own_script(page: str) -> None:
     """Nothing is fetched from anywhere, and names are text."""
     assert "http" not in page.replace("http-equiv", "")
     assert HOSTILE not in page
     assert 1 == page.count("<script>")
 
 
-def test_what_could_not_be_read_has_a_page_too(tmp_path: Path) -> None:
+def test_unreadable_file_has_a_page(tmp_path: Path) -> None:
     """It says what is wrong, and shows neither film nor lanes."""
     path = tmp_path / "empty.webm"
     path.touch()
@@ -251,7 +253,7 @@ def test_what_could_not_be_read_has_a_page_too(tmp_path: Path) -> None:
     assert "<video" not in page
 
 
-def test_without_a_manifest_the_page_says_so(tmp_path: Path) -> None:
+def test_page_reports_a_missing_manifest(tmp_path: Path) -> None:
     """Everything that needs none is there."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     recording.manifest.unlink()
@@ -263,12 +265,12 @@ def test_without_a_manifest_the_page_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00.0"), (7.24, "0:07.2"), (59.96, "1:00.0"), (3723, "1:02:03.0")])
-def test_times_are_written_as_people_read_them(seconds: float, text: str) -> None:
+def test_times_are_formatted_like_a_players(seconds: float, text: str) -> None:
     """Minutes, seconds and tenths; hours where there are any."""
     assert text == clock(seconds)
 
 
-def test_junit_has_a_suite_for_a_recording_and_a_case_for_a_check(bad: Report, tmp_path: Path) -> None:
+def test_junit_has_a_suite_per_recording_and_a_case_per_check(bad: Report, tmp_path: Path) -> None:
     """What failed is a failure with the finding's message; control characters vanish."""
     odd = bad.model_copy(update={"path": bad.path.with_name("od\x07d.webm")})
     write_junit([bad, odd], tmp_path / "results.xml")

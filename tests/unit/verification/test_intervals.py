@@ -25,7 +25,7 @@ def covered(intervals: list[tuple[float, float]]) -> set[int]:
 
 
 @given(these=INTERVALS, those=INTERVALS)
-def test_what_is_left_and_what_is_shared_are_right(
+def test_subtract_and_intersection_are_right(
     these: list[tuple[float, float]], those: list[tuple[float, float]]
 ) -> None:
     """Second by second; what comes back is sorted and apart."""
@@ -38,7 +38,7 @@ def test_what_is_left_and_what_is_shared_are_right(
         assert all(before[1] <= after[0] for before, after in pairwise(found))
 
 
-def test_long_lists_take_no_longer_than_they_are_long() -> None:
+def test_intervals_take_linear_time() -> None:
     """A hundred thousand intervals on either side are a second's work, not an hour's."""
     these = [(float(at), at + 0.8) for at in range(100_000)]
     those = [(at + 0.2, at + 0.4) for at in range(100_000)]

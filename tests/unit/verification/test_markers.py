@@ -36,7 +36,7 @@ def listen(take: Scene) -> AudioAnalysis:
     return ear.finish()
 
 
-def test_a_strip_is_laid_out_as_agreed_with_the_page() -> None:
+def test_strip_has_the_layout_that_the_page_draws() -> None:
     """Marker, counter, capture time and checksum stand most significant bit first."""
     bits = "".join(str(int(bit)) for bit in encode_strip(Marker(0x31, 0x0C8CC, 0x343536)))
 
@@ -58,12 +58,12 @@ def reference_crc(data: bytes) -> int:
     return remainder
 
 
-def test_the_reference_checksum_is_the_catalogued_one() -> None:
+def test_crc_matches_the_published_check_value() -> None:
     """CRC-16/CCITT-FALSE of "123456789" is 0x29B1."""
     assert reference_crc(b"123456789") == 0x29B1
 
 
-def test_any_mark_reads_back() -> None:
+def test_any_marker_is_read_back() -> None:
     """What a strip says is what was written, for marks of all sizes."""
     random = np.random.default_rng(1)
     marks = [Marker(*(int(random.integers(1 << bits)) for bits in (8, 18, 22))) for _ in range(200)]
@@ -72,7 +72,7 @@ def test_any_mark_reads_back() -> None:
     assert marks == decode_strips(cells)
 
 
-def test_a_single_wrong_cell_is_no_mark() -> None:
+def test_strip_with_a_single_wrong_cell_is_refused() -> None:
     """The checksum refuses every strip with one cell flipped, and a plain wall."""
     bits = np.array([encode_strip(Marker(7, 12345, 67890))] * 64) ^ np.eye(64, dtype=bool)
 
@@ -80,7 +80,7 @@ def test_a_single_wrong_cell_is_no_mark() -> None:
     assert [None] == decode_strips(np.full((1, 64), 128.0))
 
 
-def test_a_plain_wall_holds_no_strip() -> None:
+def test_plain_wall_contains_no_strip() -> None:
     """Wherever one looks."""
     wall = np.full((180, 320), 128, np.uint8)
     places = all_grid_places(320, 180)
@@ -88,7 +88,7 @@ def test_a_plain_wall_holds_no_strip() -> None:
     assert [None] * len(places) == StripSampler(places, wall).read(wall)
 
 
-def test_a_picture_is_fitted_into_any_tile() -> None:
+def test_video_fits_into_any_tile() -> None:
     """It is contained, centred, and even."""
     assert fit_into_tile(0, 0, 320, 180) == Place(0, 0, 320, 180)
     assert fit_into_tile(320, 0, 320, 240) == Place(320, 30, 320, 180)
@@ -97,14 +97,14 @@ def test_a_picture_is_fitted_into_any_tile() -> None:
 
 @pytest.mark.parametrize("size", [(640, 360), (640, 480), (1280, 720)])
 @pytest.mark.parametrize("people", [1, 2, 3, 5, 16])
-def test_the_grid_is_the_mixers(people: int, size: tuple[int, int]) -> None:
+def test_grid_is_the_mixers(people: int, size: tuple[int, int]) -> None:
     """Pictures stand in its tiles for every size and number."""
     assert [fit_into_tile(*tile) for tile in grid_tiles(people, *size)] == grid_places(people, *size)
     assert set(grid_places(people, *size)) <= set(all_grid_places(*size))
 
 
 @pytest.mark.parametrize(("codec", "bitrate"), [("libvpx", 2_500_000), ("libvpx", 500_000), ("libvpx-vp9", 400_000)])
-def test_sixteen_people_at_360p_are_all_read_after_encoding(tmp_path: Path, codec: str, bitrate: int) -> None:
+def test_sixteen_participants_at_360p_are_all_read_after_encoding(tmp_path: Path, codec: str, bitrate: int) -> None:
     """Cells of five by five pixels survive: every strip of every picture is read, without a manifest."""
     people = participants(*(f"p{number}" for number in range(16)))
     take = Scene(
@@ -127,7 +127,7 @@ def test_sixteen_people_at_360p_are_all_read_after_encoding(tmp_path: Path, code
         assert (one.counter + 2 * np.arange(30)).tolist() == seen[one.marker].counters.tolist()
 
 
-def test_a_tile_that_is_no_grid_is_read_by_the_layout(tmp_path: Path) -> None:
+def test_tile_outside_any_grid_is_read_by_the_layout(tmp_path: Path) -> None:
     """The timeline's tile is where its participant is at home, and somebody else is not."""
     take = Scene(participants=participants("alice", "bob"), width=640, height=480, seconds=1.0, audio=False)
     write_media(tmp_path / "take.webm", take)
@@ -148,7 +148,7 @@ def test_a_tile_that_is_no_grid_is_read_by_the_layout(tmp_path: Path) -> None:
         pytest.param([(0.0, 100, 900), (0.1, 103, 700_000), (0.2, 106, 3)], id="capture times that do not fit"),
     ],
 )
-def test_strips_read_by_chance_are_nobody(strips_read: list[tuple[float, int, int]]) -> None:
+def test_strips_read_by_chance_are_ignored(strips_read: list[tuple[float, int, int]]) -> None:
     """In an hour of pictures some strip passes its checksum where there is none; that is no intruder."""
     picture = np.full((180, 320), 128, np.uint8)
     strips = MarkerReader(Timeline(), None)
@@ -160,7 +160,7 @@ def test_strips_read_by_chance_are_nobody(strips_read: list[tuple[float, int, in
     assert strips.finish() == {}
 
 
-def test_counters_go_on_through_their_wrap_around(tmp_path: Path) -> None:
+def test_counters_continue_through_their_wrap_around(tmp_path: Path) -> None:
     """After 2^18 counts (2.4 hours) the counter of the file goes on rising."""
     someone = PlannedParticipant(name="alice", marker=1, counter=(1 << 18) - 10)
     write_media(tmp_path / "take.webm", Scene(participants=(someone,), seconds=1.0, audio=False))
@@ -170,7 +170,7 @@ def test_counters_go_on_through_their_wrap_around(tmp_path: Path) -> None:
     assert [1] * 29 == np.diff(seen[1].counters).tolist()
 
 
-def test_bursts_are_timed_to_a_millisecond_although_all_speak_at_once() -> None:
+def test_bursts_are_timed_to_a_millisecond_while_all_are_audible() -> None:
     """Sixteen voices, half of them bursting at the same moment, are each found once a second."""
     people = tuple(
         PlannedParticipant(name=f"p{number}", marker=number, counter=15 * (number % 2)) for number in range(16)
@@ -186,7 +186,7 @@ def test_bursts_are_timed_to_a_millisecond_although_all_speak_at_once() -> None:
         assert expected == pytest.approx(hearing.bursts[one.marker].tolist(), abs=0.001)
 
 
-def test_bursts_are_timed_by_packets_and_not_by_counting() -> None:
+def test_bursts_are_timed_by_packets_and_not_by_counting_samples() -> None:
     """A hole in the stamps moves what comes after it."""
     take = Scene(participants=(PlannedParticipant(name="alice", marker=4, counter=15),), seconds=4.0)
     samples = mix_audio(take)
@@ -199,7 +199,7 @@ def test_bursts_are_timed_by_packets_and_not_by_counting() -> None:
     assert [0.5, 1.5, 2.7, 3.7] == pytest.approx(found.tolist(), abs=0.001)
 
 
-def test_a_tone_is_told_from_its_neighbours() -> None:
+def test_tone_is_distinguished_from_its_neighbours() -> None:
     """Of two voices 50 Hz apart each is heard exactly while it sounds."""
     people = (
         PlannedParticipant(name="a", marker=5, muted=((1.0, 2.0),)),
@@ -218,7 +218,7 @@ def test_a_tone_is_told_from_its_neighbours() -> None:
     assert not np.delete(hearing.tones, (5, 6), axis=1).any()
 
 
-def test_a_splice_in_the_sound_is_no_absence() -> None:
+def test_splice_in_the_audio_is_not_an_absence() -> None:
     """Where a jitter buffer drops ten milliseconds, the tone's phase jumps and its sound goes on."""
     take = Scene(participants=(PlannedParticipant(name="alice", marker=1),), seconds=3.0)
     samples = np.delete(mix_audio(take), np.arange(48_000, 48_000 + 480 + 68))
@@ -230,7 +230,7 @@ def test_a_splice_in_the_sound_is_no_absence() -> None:
     assert np.count_nonzero(lost) <= 2
 
 
-def test_noise_and_music_are_nobody() -> None:
+def test_noise_and_music_contain_no_burst() -> None:
     """Neither noise nor a held chord gives bursts."""
     random = np.random.default_rng(2)
     at = np.arange(3 * 48_000) / 48_000

@@ -53,7 +53,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_structure_of_a_finished_webm(webm: Path) -> None:
+def test_structure_of_a_finished_webm_is_read(webm: Path) -> None:
     """It names its kind, and has Duration, Cues and SeekHead."""
     structure = read_structure(webm)
 
@@ -63,7 +63,7 @@ def test_structure_of_a_finished_webm(webm: Path) -> None:
     assert (structure.cues, structure.seek_head, structure.complete) == (True, True, True)
 
 
-def test_structure_of_a_live_webm(live: Path) -> None:
+def test_structure_of_a_live_webm_is_read(live: Path) -> None:
     """It has neither Duration nor Cues, and is complete all the same."""
     structure = read_structure(live)
 
@@ -71,7 +71,7 @@ def test_structure_of_a_live_webm(live: Path) -> None:
     assert (structure.duration, structure.cues, structure.complete) == (None, False, True)
 
 
-def test_structure_of_a_cut_webm(webm: Path, tmp_path: Path) -> None:
+def test_structure_of_a_truncated_webm_is_incomplete(webm: Path, tmp_path: Path) -> None:
     """It is not complete when its bytes end before its elements do."""
     cut = tmp_path / "cut.webm"
     cut.write_bytes(webm.read_bytes()[:20_000])
@@ -82,7 +82,7 @@ def test_structure_of_a_cut_webm(webm: Path, tmp_path: Path) -> None:
     assert not structure.complete
 
 
-def test_every_picture_and_all_sound_pass_once(webm: Path) -> None:
+def test_sinks_receive_every_frame_and_all_audio_once(webm: Path) -> None:
     """The eyes see 60 pictures and the ears hear two seconds, in the file's times."""
     witness = Witness()
 
@@ -96,7 +96,7 @@ def test_every_picture_and_all_sound_pass_once(webm: Path) -> None:
     assert (streams.container, streams.truncated, streams.seekable) == ("webm", False, True)
 
 
-def test_mp4_named_webm(tmp_path: Path) -> None:
+def test_mp4_named_webm_is_probed_as_mp4(tmp_path: Path) -> None:
     """It is what its bytes say, and judged as far as possible."""
     path = tmp_path / "take.webm"
     write_media(path, Scene(participants=SCENE.participants, seconds=1.0, container="mp4", codec="libvpx-vp9"))
@@ -109,7 +109,7 @@ def test_mp4_named_webm(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["picture", "sound"])
-def test_one_track_alone(tmp_path: Path, what: str) -> None:
+def test_single_track_is_probed(tmp_path: Path, what: str) -> None:
     """A file of picture or sound alone reads like any other."""
     path = tmp_path / "take.webm"
     write_media(
@@ -122,7 +122,7 @@ def test_one_track_alone(tmp_path: Path, what: str) -> None:
     assert streams.seekable
 
 
-def test_a_change_of_size_within_the_file(tmp_path: Path) -> None:
+def test_change_of_the_frame_size_is_recorded_with_its_time(tmp_path: Path) -> None:
     """It is found in the decoded pictures, although the header keeps the first size."""
     path = tmp_path / "resized.webm"
     with av.open(str(path), "w", format="webm") as media:
@@ -147,7 +147,7 @@ def test_a_change_of_size_within_the_file(tmp_path: Path) -> None:
     assert (1 / 3, 160, 90) == pytest.approx(after, abs=0.001)
 
 
-def test_a_truncated_file_is_read_to_its_last_block(webm: Path, tmp_path: Path) -> None:
+def test_truncated_file_is_read_to_its_last_block(webm: Path, tmp_path: Path) -> None:
     """Half of the bytes give about half of the pictures."""
     cut = tmp_path / "cut.webm"
     data = webm.read_bytes()
@@ -169,7 +169,7 @@ def test_a_truncated_file_is_read_to_its_last_block(webm: Path, tmp_path: Path) 
         (b"\x1a\x45\xdf\xa3\x01\xff\xff\xff\xff\xff\xff\xff", "not a media file"),
     ],
 )
-def test_what_is_no_media_is_refused_in_one_line(tmp_path: Path, data: bytes, says: str) -> None:
+def test_file_that_is_not_media_is_refused_in_one_line(tmp_path: Path, data: bytes, says: str) -> None:
     """The error names the file and says why it can't be judged."""
     path = tmp_path / "bad.webm"
     path.write_bytes(data)

@@ -66,7 +66,7 @@ def broken_library(folder: Path, text: str) -> Path:
 
 @pytest.mark.skipif(not shutil.which("cc") or sys.platform != "linux", reason="needs a C compiler to preload a library")
 @pytest.mark.parametrize("processors", [1, 64, 128])
-def test_a_720p_file_passes_on_a_machine_with_any_number_of_processors(tmp_path: Path, processors: int) -> None:
+def test_720p_file_passes_on_a_machine_with_any_number_of_processors(tmp_path: Path, processors: int) -> None:
     """Threads of the decoder and of the linear algebra reserve memory for each processor that they see."""
     recording = write_recording(
         tmp_path / "big.webm",
@@ -91,7 +91,7 @@ def test_a_720p_file_passes_on_a_machine_with_any_number_of_processors(tmp_path:
     assert "data:image/jpeg" in html.read_text()
 
 
-def test_a_path_object_on_the_import_path_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_path_object_on_the_import_path_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Importing ignores what is not text, and so does the process that reads."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     # Only the module that starts the process gets this path: coverage.py, which looks at sys.path, wants text there.
@@ -102,7 +102,7 @@ def test_a_path_object_on_the_import_path_changes_nothing(tmp_path: Path, monkey
     assert filmstrip.filmstrip(recording.path, 1.0)
 
 
-def test_an_installation_that_does_not_import_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installation_that_does_not_import_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the reason and the remedy, and blames no file."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     broken = broken_library(tmp_path / "broken", "raise ImportError('libopenblas.so.0 is missing')")
@@ -112,7 +112,7 @@ def test_an_installation_that_does_not_import_is_a_setup_error(tmp_path: Path, m
         verify(recording)
 
 
-def test_a_reader_that_never_gets_ready_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reader_that_never_gets_ready_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An import that works without end is given up; nothing is left running."""
     monkeypatch.setattr(child, "_READY_WITHIN", 0.5)
     recording = write_recording(tmp_path / "take.webm", SCENE)
@@ -127,7 +127,7 @@ def test_a_reader_that_never_gets_ready_is_a_setup_error(tmp_path: Path, monkeyp
     assert before == psutil.Process().children()
 
 
-def test_the_command_line_reports_a_broken_installation_with_its_own_exit_status(tmp_path: Path) -> None:
+def test_command_line_reports_a_broken_installation_with_its_own_exit_code(tmp_path: Path) -> None:
     """A failed report would be status 1; this is what an incomplete machine gives."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     broken = broken_library(tmp_path / "broken", "raise ImportError('wrong architecture')")
@@ -146,7 +146,7 @@ harness.cli.main()
     assert "" == ended.stdout
 
 
-def test_a_reader_that_gets_no_processor_for_a_while_is_waited_for(
+def test_reader_without_processor_time_for_a_while_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only its own work counts against its time, not that of others on the machine."""

@@ -73,7 +73,7 @@ def reader_processes() -> list[psutil.Process]:
     return [one for one in psutil.Process().children() if "isolation.worker" in " ".join(one.cmdline())]
 
 
-def test_one_process_answers_one_question_after_the_other(tmp_path: Path) -> None:
+def test_one_reader_answers_successive_requests(tmp_path: Path) -> None:
     """The same report each time, and the second comes without a new process."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
 
@@ -86,7 +86,7 @@ def test_one_process_answers_one_question_after_the_other(tmp_path: Path) -> Non
     assert [first] == reader_processes()
 
 
-def test_questions_at_the_same_moment_have_a_process_each(tmp_path: Path) -> None:
+def test_simultaneous_requests_have_a_reader_each(tmp_path: Path) -> None:
     """Threads do not wait for each other, nor take each other's answers."""
     recordings = [write_recording(tmp_path / f"{number}.webm", SCENE) for number in range(3)]
     reports = {}
@@ -124,7 +124,7 @@ def bomb(path: Path, *, side: int, pictures: int) -> None:
             media.mux(again)
 
 
-def test_a_file_that_takes_too_long_is_told_of_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_takes_too_long_is_reported_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second that would decode for ten ends in a report, and the process that hung is gone."""
     monkeypatch.setattr(readers, "_AT_LEAST", 1.0)
     bomb(tmp_path / "bomb.webm", side=4096, pictures=1_000)
@@ -138,7 +138,7 @@ def test_a_file_that_takes_too_long_is_told_of_in_time(tmp_path: Path, monkeypat
     assert [] == reader_processes()
 
 
-def test_a_file_that_needs_too_much_memory_is_told_of(tmp_path: Path) -> None:
+def test_file_that_needs_too_much_memory_is_reported(tmp_path: Path) -> None:
     """A picture of 16383 by 16383 claims 400 MB each time that a decoder keeps it."""
     write_media(tmp_path / "huge.webm", SCENE)
     data = (tmp_path / "huge.webm").read_bytes()
@@ -155,7 +155,7 @@ def test_a_file_that_needs_too_much_memory_is_told_of(tmp_path: Path) -> None:
         assert process.memory_info().rss < 1.5e9
 
 
-def test_a_reader_that_dies_is_told_of_and_the_next_file_is_read(tmp_path: Path) -> None:
+def test_crashed_reader_is_reported_and_the_next_file_is_read(tmp_path: Path) -> None:
     """A crash of the decoder is a finding about the file, not the end of the program."""
     long = write_recording(tmp_path / "long.webm", Scene(participants=participants("alice"), seconds=20.0))
     short = write_recording(tmp_path / "short.webm", SCENE)
@@ -172,7 +172,7 @@ def test_a_reader_that_dies_is_told_of_and_the_next_file_is_read(tmp_path: Path)
 
 
 @pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="only Linux tells the limits of another process")
-def test_a_reader_has_its_limits(tmp_path: Path) -> None:
+def test_reader_is_confined(tmp_path: Path) -> None:
     """Of memory, open files and the size of what is written; it can't raise them."""
     verify(write_recording(tmp_path / "take.webm", SCENE))
     (reader,) = reader_processes()
@@ -205,7 +205,7 @@ def taken_over(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
     monkeypatch.setattr(readers, "_PROGRAM", f"# harness.verification.isolation.worker\n{TAKEN_OVER.format(said=said)}")
 
 
-def test_what_a_reader_says_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_message_of_a_reader_is_never_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A decoder that was taken over can't make whoever asked run anything."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     taken_over(monkeypatch, message(pickle.dumps(Harm(tmp_path / "harm"))))
@@ -237,7 +237,9 @@ def test_what_a_reader_says_is_not_run(tmp_path: Path, monkeypatch: pytest.Monke
         pytest.param(struct.pack("!i", -1) + struct.pack("!Q", 1 << 62), id="far too much"),
     ],
 )
-def test_a_reader_that_talks_nonsense_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+def test_invalid_message_of_a_reader_is_reported_as_a_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
     """As one that dies; the next file is read by another."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     with monkeypatch.context() as hostile:
@@ -258,7 +260,7 @@ def test_a_reader_that_talks_nonsense_is_told_of(tmp_path: Path, monkeypatch: py
         pytest.param(message(b'{"progress": 0.5}'), id="a beginning"),
     ],
 )
-def test_a_reader_that_stops_in_the_middle_is_told_of_in_time(
+def test_reader_that_stops_in_the_middle_of_a_message_is_reported_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
     """Nobody waits for the rest of an answer for longer than for an answer."""
@@ -273,7 +275,7 @@ def test_a_reader_that_stops_in_the_middle_is_told_of_in_time(
 
 
 @pytest.mark.parametrize("name", ["take.webm", os.fsdecode(b"take \xff.webm")])
-def test_a_report_comes_over_whole(tmp_path: Path, name: str) -> None:
+def test_report_arrives_complete(tmp_path: Path, name: str) -> None:
     """With the warnings and curves that its JSON leaves out, and a name that is no text."""
     recording = write_recording(
         tmp_path / "take.webm", Scene(participants=participants("alice", "张三"), seconds=2.0, dropped=frozenset({20}))
@@ -304,7 +306,7 @@ def test_a_report_comes_over_whole(tmp_path: Path, name: str) -> None:
             assert curve.values == theirs_of[who].values
 
 
-def test_a_file_that_can_not_be_read_is_wrong_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_can_not_be_opened_is_a_config_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the operating system says comes back over to whoever asked."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     monkeypatch.setattr(import_module("harness.verification.verify"), "check_file", lambda _: None)
@@ -316,7 +318,7 @@ def test_a_file_that_can_not_be_read_is_wrong_usage(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("end", ["pass", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
-def test_no_process_outlives_whoever_asked(tmp_path: Path, end: str) -> None:
+def test_no_reader_outlives_its_parent(tmp_path: Path, end: str) -> None:
     """Neither after a normal end nor after a kill."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     program = f"""
@@ -346,7 +348,7 @@ verify({path!r})
 """
 
 
-def test_a_reader_ends_with_whoever_asked_in_the_middle_of_a_file(tmp_path: Path) -> None:
+def test_reader_ends_with_its_parent_in_the_middle_of_a_file(tmp_path: Path) -> None:
     """A file that never ends gives it no cause to look whether anybody still waits."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     busy = (
@@ -362,7 +364,7 @@ def test_a_reader_ends_with_whoever_asked_in_the_middle_of_a_file(tmp_path: Path
     assert [] == left_of(family, within=10)
 
 
-def test_a_fault_of_ours_is_not_the_decoders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file may be well; and the next question is answered by the same process."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     fault = "from harness.verification.isolation import worker; worker.analyze = lambda *_: dict()['no such key']"
@@ -376,7 +378,7 @@ def test_a_fault_of_ours_is_not_the_decoders(tmp_path: Path, monkeypatch: pytest
     assert [reader] == readers._POOL._idle
 
 
-def test_a_file_with_holes_has_as_long_as_its_bytes_take(tmp_path: Path) -> None:
+def test_time_for_a_sparse_file_depends_on_its_stored_bytes(tmp_path: Path) -> None:
     """It may claim any size, and would be read for hours."""
     path = write_recording(tmp_path / "take.webm", SCENE).path
     size = path.stat().st_size

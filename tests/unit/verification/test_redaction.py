@@ -58,7 +58,7 @@ def private(text: str) -> list[str]:
     ]
 
 
-def test_a_redacted_report_says_the_same_of_people_without_names(secret: Recording) -> None:
+def test_redacted_report_has_the_same_findings_with_aliases(secret: Recording) -> None:
     """In the manifest's order; what failed is still known, and when."""
     open_report, report = verify(secret), verify(secret, redact=True)
 
@@ -68,7 +68,7 @@ def test_a_redacted_report_says_the_same_of_people_without_names(secret: Recordi
     assert any(one.participant == "participant 3" for one in report.failures)
 
 
-def test_no_form_of_it_names_anybody_or_any_place(secret: Recording, tmp_path: Path) -> None:
+def test_no_form_of_a_redacted_report_contains_names_or_locations(secret: Recording, tmp_path: Path) -> None:
     """Page, JSON, JUnit XML and terminal; the page shows no picture and plays nothing."""
     report = verify(secret, redact=True)
     page = report.write_html(tmp_path / "shared.html").read_text()
@@ -82,12 +82,12 @@ def test_no_form_of_it_names_anybody_or_any_place(secret: Recording, tmp_path: P
 
 
 @pytest.mark.parametrize(("name", "told"), [("a.webm", "recording.webm"), ("talk.Alice Smith", "recording")])
-def test_only_what_a_file_is_stays_of_its_name(name: str, told: str) -> None:
+def test_redacted_name_keeps_only_a_known_suffix(name: str, told: str) -> None:
     """What looks like a suffix may be somebody."""
     assert redacted_path(Path(name)) == Path(told)
 
 
-def test_expectations_hold_for_the_same_people(secret: Recording) -> None:
+def test_expectations_apply_to_the_same_participants_in_a_redacted_report(secret: Recording) -> None:
     """By the names that the manifest has."""
     expect = [Expectation(participant=NAMES[0], visible=True), Expectation(participant=NAMES[2], visible=True)]
 
@@ -96,7 +96,7 @@ def test_expectations_hold_for_the_same_people(secret: Recording) -> None:
     assert {one.participant for one in report.failures if one.check == "presence"} == {"participant 3"}
 
 
-def test_a_file_that_can_not_be_read_has_no_name_either(tmp_path: Path) -> None:
+def test_redacted_report_on_an_unreadable_file_has_no_name(tmp_path: Path) -> None:
     """Nor has a manifest that is none."""
     path = tmp_path / "merger talks.webm"
     path.write_bytes(b"nothing")
@@ -125,7 +125,7 @@ def _fresh() -> Iterator[None]:
         pytest.param("bytearray(2_000_000_000)", "needs more than 1.5 GB", id="memory"),
     ],
 )
-def test_a_file_that_its_reader_does_not_survive_has_no_name(
+def test_redacted_report_on_a_file_that_crashes_its_reader_has_no_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, says: str
 ) -> None:
     """Neither name nor folder, in any form."""
@@ -160,7 +160,7 @@ def test_a_file_that_its_reader_does_not_survive_has_no_name(
         ("李ann走了", "participant 7走了"),
     ],
 )
-def test_names_are_found_in_every_script(text: str, redacted: str) -> None:
+def test_names_are_redacted_in_every_script(text: str, redacted: str) -> None:
     """Chinese has no spaces between words; one name may be part of another, and of a word that stays."""
     redaction = Redaction(None)
     for name in ("张三", "张三丰", "ann", "(Bo)", "Anna", "Anna-Lena", "李ann"):
@@ -169,7 +169,7 @@ def test_names_are_found_in_every_script(text: str, redacted: str) -> None:
     assert redacted == redaction._text(text)
 
 
-def test_it_is_asked_for_from_a_shell(secret: Recording, tmp_path: Path) -> None:
+def test_command_line_can_redact(secret: Recording, tmp_path: Path) -> None:
     """As one option, for every form."""
     ran = harness("verify", str(secret.path), "--redact", "--json", "--html", "shared.html", folder=tmp_path)
 
@@ -178,7 +178,7 @@ def test_it_is_asked_for_from_a_shell(secret: Recording, tmp_path: Path) -> None
     assert private(ran.stdout + ran.stderr + (tmp_path / "shared.html").read_text()) == []
 
 
-def test_several_are_told_apart_by_their_place(secret: Recording, tmp_path: Path) -> None:
+def test_several_redacted_files_are_numbered(secret: Recording, tmp_path: Path) -> None:
     """In what was given, in every form."""
     other = write_recording(tmp_path / "merger.webm", Scene(participants=participants("Ann"), seconds=1.0))
 
@@ -198,7 +198,7 @@ def test_several_are_told_apart_by_their_place(secret: Recording, tmp_path: Path
         ("al_2 came", "participant 1_2 came"),
     ],
 )
-def test_places_go_before_names(text: str, redacted: str) -> None:
+def test_locations_are_redacted_before_names(text: str, redacted: str) -> None:
     """A name in a place would end it; and a folder may have a name of two words."""
     redaction = Redaction(None)
     redaction.alias("al")
@@ -206,7 +206,7 @@ def test_places_go_before_names(text: str, redacted: str) -> None:
     assert redacted == redaction._text(text)
 
 
-def test_what_names_make_longer_is_still_a_report(tmp_path: Path) -> None:
+def test_text_that_aliases_lengthen_is_still_valid(tmp_path: Path) -> None:
     """Whoever has a short name is called by a longer one, in a text that was as long as can be."""
     path = write_recording(tmp_path / "take.webm", Scene(participants=participants("al"), seconds=1.0)).path
     manifest = Manifest.read(manifest_of(path))

@@ -33,7 +33,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return verify(write_recording(tmp_path_factory.mktemp("report") / "bad.webm", faulty, manifest_scene=SCENE))
 
 
-def test_json_has_the_keys_of_the_contract(good: Report) -> None:
+def test_json_has_the_documented_keys(good: Report) -> None:
     """Exactly these, in this order, and it survives a round through JSON."""
     report = json.loads(json.dumps(good.as_json(), allow_nan=False))
 
@@ -61,7 +61,7 @@ def test_json_has_the_keys_of_the_contract(good: Report) -> None:
     assert list(report["findings"][0]) == ["check", "ok", "participant", "at", "expected", "got", "message"]
 
 
-def test_json_tells_what_was_measured(good: Report) -> None:
+def test_json_contains_the_measures(good: Report) -> None:
     """Size, rate, gaps and people are those of the recording."""
     report = good.as_json()
 
@@ -84,7 +84,7 @@ def test_json_tells_what_was_measured(good: Report) -> None:
     assert report["participants"][0]["present"] == [[0, pytest.approx(3.0, abs=0.03)]]
 
 
-def test_a_good_report_raises_nothing(good: Report) -> None:
+def test_passed_report_raises_nothing(good: Report) -> None:
     """All that was checked is listed all the same."""
     good.raise_for_failures()
 
@@ -92,7 +92,7 @@ def test_a_good_report_raises_nothing(good: Report) -> None:
     assert {"container", "gap", "presence", "hash"} <= {finding.check for finding in good.findings}
 
 
-def test_a_bad_report_raises_each_finding_on_its_own_line(bad: Report) -> None:
+def test_failed_report_raises_an_error_with_a_line_per_finding(bad: Report) -> None:
     """The error names the file, the check, who and when."""
     with pytest.raises(VerificationError) as error:
         bad.raise_for_failures()
@@ -103,7 +103,7 @@ def test_a_bad_report_raises_each_finding_on_its_own_line(bad: Report) -> None:
     assert audio.startswith("  presence: bob is not audible from 1.0")
 
 
-def test_an_assertion_that_fails_says_what_there_is_instead(bad: Report) -> None:
+def test_failed_assertion_shows_the_measured_values(bad: Report) -> None:
     """What pytest tells of the values in it fits into a line each."""
     with pytest.raises(AssertionError) as error:
         assert bad.participant("bob").is_audible(0.5, 2.5)
@@ -119,7 +119,7 @@ def test_an_assertion_that_fails_says_what_there_is_instead(bad: Report) -> None
     assert all(len(line) < 300 for line in said)
 
 
-def test_an_assertion_on_a_good_report_shows_it_in_a_few_words(good: Report) -> None:
+def test_failed_assertion_on_a_passed_report_is_short(good: Report) -> None:
     """And one on a measure shows the measure."""
     with pytest.raises(AssertionError, match=r"<report on good\.webm: passed>\.failures"):
         assert good.failures
@@ -129,7 +129,7 @@ def test_an_assertion_on_a_good_report_shows_it_in_a_few_words(good: Report) -> 
         assert offset.p95 > 1000
 
 
-def test_a_participant_is_found_by_name(bad: Report) -> None:
+def test_participant_is_found_by_name(bad: Report) -> None:
     """And one who is not there is refused, naming who is."""
     bob = bad.participant("bob")
 
@@ -140,7 +140,7 @@ def test_a_participant_is_found_by_name(bad: Report) -> None:
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
-def test_no_number_of_a_report_is_beyond_what_json_can_say(good: Report, number: float) -> None:
+def test_numbers_of_a_report_are_finite(good: Report, number: float) -> None:
     """Neither of the file nor of a finding."""
     with pytest.raises(ValidationError, match="finite number"):
         Finding(check="duration", ok=False, got=number, message="It lasts.")
@@ -149,13 +149,13 @@ def test_no_number_of_a_report_is_beyond_what_json_can_say(good: Report, number:
         type(good.media).model_validate(good.media.model_dump() | {"duration": number})
 
 
-def test_a_report_is_frozen(good: Report) -> None:
+def test_report_is_frozen(good: Report) -> None:
     """Nobody changes a verdict."""
     with pytest.raises(ValidationError, match="frozen"):
         good.path = Path("other.webm")  # type: ignore[misc]  # what is tested
 
 
-def test_in_a_terminal_the_verdict_stands_at_the_top(bad: Report) -> None:
+def test_result_is_at_the_top_in_a_terminal(bad: Report) -> None:
     """A row for each participant follows, then what failed; it fits 80 columns."""
     output = io.StringIO()
     Console(file=output, width=80, force_terminal=True, color_system="truecolor").print(bad)
@@ -169,7 +169,7 @@ def test_in_a_terminal_the_verdict_stands_at_the_top(bad: Report) -> None:
     assert [line.split()[:2] for line in plain[5:]] == [["✗", "presence"]] * 2
 
 
-def test_a_long_name_takes_no_number_away(good: Report) -> None:
+def test_long_name_hides_no_number(good: Report) -> None:
     """It goes on in the next line."""
     name = "Maria-Fernanda Constantinopolitanova-Wolfeschlegelstein von Hausen"
     report = good.model_copy(update={"participants": (good.participants[0].model_copy(update={"name": name}),)})
@@ -182,7 +182,7 @@ def test_a_long_name_takes_no_number_away(good: Report) -> None:
     assert "von Hausen" in text
 
 
-def test_as_text_it_is_plain(good: Report) -> None:
+def test_report_as_text_is_plain(good: Report) -> None:
     """No colours, and the names as they are, markup or not."""
     named = good.model_copy(update={"participants": (good.participants[0].model_copy(update={"name": "[red]x"}),)})
 
@@ -190,7 +190,7 @@ def test_as_text_it_is_plain(good: Report) -> None:
     assert "[red]x" in str(named)
 
 
-def test_a_warning_leaves_it_ok(good: Report) -> None:
+def test_report_with_a_warning_is_ok(good: Report) -> None:
     """It is shown, and counts for nothing."""
     warning = Finding(check="gap", ok=True, warning=True, message="2 pictures are missing: the machine was too busy.")
     report = good.model_copy(update={"findings": (warning,)})
@@ -200,7 +200,7 @@ def test_a_warning_leaves_it_ok(good: Report) -> None:
     assert "warning" not in report.as_json()["findings"][0]
 
 
-def test_what_is_no_media_is_one_line() -> None:
+def test_report_on_a_file_that_is_not_media_is_one_line() -> None:
     """Long paths are not broken: the line can be searched for and copied."""
     message = f"{'a' * 150}.webm is empty (0 bytes)."
     report = Report(path=Path("/a"), media=None, findings=(Finding(check="container", ok=False, message=message),))

@@ -31,7 +31,7 @@ SCENE = Scene(participants=participants("alice"), width=160, height=90, frame_ra
     ],
     ids=" ".join,
 )
-def test_no_report_is_written_over_a_recording_or_its_manifest(tmp_path: Path, arguments: tuple[str, str]) -> None:
+def test_report_never_overwrites_a_recording_or_its_manifest(tmp_path: Path, arguments: tuple[str, str]) -> None:
     """One line says so before anything is judged, and every file is as it was."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     (tmp_path / "page.html").write_text("<!doctype html>")
@@ -46,7 +46,7 @@ def test_no_report_is_written_over_a_recording_or_its_manifest(tmp_path: Path, a
     assert recording.path in before
 
 
-def test_no_report_of_scenarios_is_written_over_one_of_them(tmp_path: Path) -> None:
+def test_report_of_scenarios_never_overwrites_a_scenario(tmp_path: Path) -> None:
     """It is told before any is played, which may take hours."""
     (tmp_path / "standup.toml").write_text("steps = []")
 
@@ -56,7 +56,7 @@ def test_no_report_of_scenarios_is_written_over_one_of_them(tmp_path: Path) -> N
     assert "standup.toml exists and is not an XML file" in ran.stderr
 
 
-def test_python_is_told_so_too(tmp_path: Path) -> None:
+def test_write_methods_refuse_other_files(tmp_path: Path) -> None:
     """The report's own methods look as well."""
     report = verify(write_recording(tmp_path / "take.webm", SCENE))
 
@@ -66,7 +66,7 @@ def test_python_is_told_so_too(tmp_path: Path) -> None:
         report.write_junit(report.path)
 
 
-def test_a_report_takes_an_earlier_ones_place(tmp_path: Path) -> None:
+def test_report_replaces_an_earlier_report(tmp_path: Path) -> None:
     """And that of a file that is empty, as programs make them to have a name."""
     report = verify(write_recording(tmp_path / "take.webm", SCENE))
     (tmp_path / "empty").touch()
@@ -78,7 +78,7 @@ def test_a_report_takes_an_earlier_ones_place(tmp_path: Path) -> None:
     assert report.write_html(tmp_path / "empty").read_text().startswith("<!doctype html>")
 
 
-def test_no_report_is_written_to_a_pipe_or_twice_to_one_file(tmp_path: Path) -> None:
+def test_report_is_not_written_to_a_pipe_nor_twice_to_one_file(tmp_path: Path) -> None:
     """A pipe would be waited for, after all the judging."""
     write_recording(tmp_path / "take.webm", SCENE)
     os.mkfifo(tmp_path / "pipe")

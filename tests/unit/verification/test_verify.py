@@ -40,7 +40,7 @@ def recording(original: Recording, tmp_path: Path) -> Recording:
     return original.model_copy(update={"path": Path(path), "manifest": Path(manifest)})
 
 
-def test_takes_a_recording_a_path_or_a_text(recording: Recording) -> None:
+def test_verify_accepts_a_recording_a_path_or_a_string(recording: Recording) -> None:
     """All three give the same report, with an absolute path."""
     reports = [verify(recording), verify(recording.path), verify(str(recording.path))]
 
@@ -48,7 +48,7 @@ def test_takes_a_recording_a_path_or_a_text(recording: Recording) -> None:
     assert reports[0].path.is_absolute()
 
 
-def test_a_file_without_a_manifest_is_judged_by_what_is_in_it(tmp_path: Path) -> None:
+def test_file_without_manifest_is_checked_by_its_content(tmp_path: Path) -> None:
     """Its participants are found by their markers and named by number; what nobody told is not checked."""
     write_media(tmp_path / "take.webm", SCENE)
 
@@ -59,7 +59,7 @@ def test_a_file_without_a_manifest_is_judged_by_what_is_in_it(tmp_path: Path) ->
     assert not {"hash", "unexpected", "frame-rate"} & {finding.check for finding in report.findings}
 
 
-def test_sound_alone_tells_who_is_heard(tmp_path: Path) -> None:
+def test_audio_only_file_shows_who_is_audible(tmp_path: Path) -> None:
     """Without a picture and a manifest the voices are enough."""
     write_media(tmp_path / "take.webm", Scene(participants=SCENE.participants, seconds=3.0, video=False))
 
@@ -70,7 +70,7 @@ def test_sound_alone_tells_who_is_heard(tmp_path: Path) -> None:
     assert report.participants[0].video is None
 
 
-def test_a_damaged_manifest_is_a_finding(recording: Recording) -> None:
+def test_damaged_manifest_is_a_finding(recording: Recording) -> None:
     """The file is judged as one without a manifest, and the report says why."""
     recording.manifest.write_text('{"schema": 1}')
 
@@ -82,7 +82,7 @@ def test_a_damaged_manifest_is_a_finding(recording: Recording) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "\x00", '{"schema": 1e999}'])
-def test_a_hostile_manifest_is_a_finding(recording: Recording, text: str) -> None:
+def test_hostile_manifest_is_a_finding(recording: Recording, text: str) -> None:
     """Whatever it holds."""
     recording.manifest.write_text(text)
 
@@ -90,7 +90,7 @@ def test_a_hostile_manifest_is_a_finding(recording: Recording, text: str) -> Non
 
 
 @pytest.mark.parametrize("sample", [float("nan"), float("inf"), 3e38])
-def test_sound_that_is_no_number_has_a_verdict(tmp_path: Path, sample: float) -> None:
+def test_audio_with_invalid_samples_has_a_report(tmp_path: Path, sample: float) -> None:
     """Floating-point samples may hold anything; the report's numbers are numbers all the same."""
     path = tmp_path / "take.wav"
     with av.open(str(path), "w") as media:
@@ -117,7 +117,7 @@ def test_sound_that_is_no_number_has_a_verdict(tmp_path: Path, sample: float) ->
     ],
     ids=range(4),
 )
-def test_a_manifest_of_impossible_numbers_is_a_finding(recording: Recording, old: str, new: str) -> None:
+def test_manifest_with_impossible_numbers_is_a_finding(recording: Recording, old: str, new: str) -> None:
     """Nobody counts with them, so nothing breaks by them."""
     text = json.dumps(json.loads(recording.manifest.read_text()))
     assert old in text
@@ -129,7 +129,7 @@ def test_a_manifest_of_impossible_numbers_is_a_finding(recording: Recording, old
     assert json.dumps(report.as_json(), allow_nan=False)
 
 
-def test_a_changed_byte_is_found(recording: Recording) -> None:
+def test_changed_byte_is_found(recording: Recording) -> None:
     """The hash is not the manifest's any more."""
     data = bytearray(recording.path.read_bytes())
     data[-1] ^= 1
@@ -138,7 +138,7 @@ def test_a_changed_byte_is_found(recording: Recording) -> None:
     assert "hash" in {finding.check for finding in verify(recording).failures}
 
 
-def test_a_cut_recording_is_found_out(recording: Recording) -> None:
+def test_truncated_recording_is_found(recording: Recording) -> None:
     """Its container, its duration and its hash tell."""
     data = recording.path.read_bytes()
     recording.path.write_bytes(data[: len(data) // 2])
@@ -146,28 +146,28 @@ def test_a_cut_recording_is_found_out(recording: Recording) -> None:
     assert {"container", "duration", "hash"} == {finding.check for finding in verify(recording).failures}
 
 
-def test_an_expected_duration_is_checked(recording: Recording) -> None:
+def test_expected_duration_is_checked(recording: Recording) -> None:
     """Two seconds are two, and not three."""
     assert verify(recording, duration=2.0).ok
     assert ["duration"] == [finding.check for finding in verify(recording, duration=3.0).failures]
 
 
 @pytest.mark.parametrize("duration", [-1.0, float("nan"), float("inf")])
-def test_an_impossible_duration_is_refused(recording: Recording, duration: float) -> None:
+def test_impossible_duration_is_refused(recording: Recording, duration: float) -> None:
     """It names the option and what was given."""
     with pytest.raises(ConfigError, match=r"duration: .* is not possible"):
         verify(recording, duration=duration)
 
 
 @pytest.mark.parametrize("name", ["nothing.webm", "."])
-def test_what_is_no_file_is_refused(tmp_path: Path, name: str) -> None:
+def test_path_that_is_not_a_file_is_refused(tmp_path: Path, name: str) -> None:
     """In one line that names the path."""
     with pytest.raises(ConfigError, match=r"give the path of a recording\.$"):
         verify(tmp_path / name)
 
 
 @pytest.mark.parametrize("data", [b"", b"# Readme\n" * 50, bytes(4000)])
-def test_what_is_no_media_gives_a_report(tmp_path: Path, data: bytes) -> None:
+def test_file_that_is_not_media_has_a_failed_report(tmp_path: Path, data: bytes) -> None:
     """With one finding, of the container, in one line."""
     path = tmp_path / "README.webm"
     path.write_bytes(data)
@@ -179,7 +179,7 @@ def test_what_is_no_media_gives_a_report(tmp_path: Path, data: bytes) -> None:
     assert [("container", False)] == [(finding.check, finding.ok) for finding in report.findings]
 
 
-def test_damage_anywhere_never_crashes(recording: Recording) -> None:
+def test_damage_anywhere_never_crashes_verify(recording: Recording) -> None:
     """Flipped bytes, from the header to the end, give a report each time."""
     data = recording.path.read_bytes()
     for start in range(60):
@@ -198,7 +198,7 @@ LISTS = {
 
 
 @pytest.mark.parametrize("text", LISTS.values(), ids=LISTS)
-def test_a_list_of_other_files_is_no_recording(recording: Recording, text: str) -> None:
+def test_list_of_other_files_is_not_opened(recording: Recording, text: str) -> None:
     """What lies beside a file from elsewhere is neither judged, nor shown, nor copied."""
     private = recording.path.rename(recording.path.with_name("private.webm"))
     gift = private.with_name("gift.webm")
@@ -216,7 +216,7 @@ def test_a_list_of_other_files_is_no_recording(recording: Recording, text: str) 
     assert {private, gift, recording.manifest} == set(private.parent.iterdir())
 
 
-def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
+def test_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
     """In one line, as every name that can't be, for every command that takes one."""
     long = "a" * 300
 
@@ -228,7 +228,7 @@ def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
         assert 1 == ran.stderr.count("\n")
 
 
-def test_statistics_that_never_end_do_not_stand_in_the_way(recording: Recording) -> None:
+def test_endless_statistics_do_not_block_verify(recording: Recording) -> None:
     """A pipe beside the file is not waited for."""
     os.mkfifo(statistics_of(recording.path))
 
