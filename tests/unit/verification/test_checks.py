@@ -13,7 +13,7 @@ from harness.verification.values.expectations import Expectation
 from tests.support.media.recording_file import write_recording
 from tests.support.media.scene import PlannedParticipant, Scene, participants, with_participant
 
-pytestmark = pytest.mark.parallel
+pytestmark = [pytest.mark.parallel, pytest.mark.usefixtures("in_process")]
 
 CLEAN = Scene(participants=participants("alice", "bob"))
 SLOW = Scene(participants=participants("alice", "bob", "carol"), frame_rate=15)

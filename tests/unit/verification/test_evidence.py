@@ -19,7 +19,7 @@ from tests.support.goals import FULL
 from tests.support.media.recording_file import write_recording
 from tests.support.media.scene import Scene, participants, with_participant
 
-pytestmark = pytest.mark.parallel
+pytestmark = [pytest.mark.parallel, pytest.mark.usefixtures("in_process")]
 
 CLEAN = Scene(participants=participants("alice", "bob"), seconds=3.0)
 

@@ -12,7 +12,7 @@ from harness.verification.values.expectations import read_expected
 from tests.support.media.recording_file import write_recording
 from tests.support.media.scene import Scene, participants, with_participant
 
-pytestmark = pytest.mark.parallel
+pytestmark = [pytest.mark.parallel, pytest.mark.usefixtures("in_process")]
 
 # Bob is muted for two seconds, and the manifest says so.
 SCENE = with_participant(Scene(participants=participants("alice", "bob"), seconds=5.0), "bob", muted=((2.0, 4.0),))

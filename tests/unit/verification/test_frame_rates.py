@@ -14,7 +14,7 @@ from tests.support.media.recording_file import write_recording
 from tests.support.media.scene import Scene, participants
 from tests.support.media.streams import add_video_stream
 
-pytestmark = pytest.mark.parallel
+pytestmark = [pytest.mark.parallel, pytest.mark.usefixtures("in_process")]
 
 NTSC = Fraction(1000, 1001)
 RATES = [

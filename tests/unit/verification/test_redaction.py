@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from harness.recording.recording import Recording
 
-pytestmark = pytest.mark.parallel
+pytestmark = [pytest.mark.parallel, pytest.mark.usefixtures("in_process")]
 
 # One name is part of another one, and one means something in a pattern.
 NAMES: Final = ("Ann", "Ann Marie", "J. (Bob) [x]")
