@@ -1,1 +1,5 @@
-"""From raw bytes to a finished file: configuration, names, finalising, manifests."""
+"""Turn raw bytes into a finished recording with a manifest, and convert it.
+
+In: the chunks and the log of a page.  Out: a WebM, its manifest, and conversions of it.
+Called by ``harness.server``, ``harness.session`` and the commands ``convert`` and ``recover``.
+"""

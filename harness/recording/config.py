@@ -1,4 +1,4 @@
-"""RecordConfig: what to record, checked before anything starts."""
+"""RecordConfig, the options of a recording, checked before it starts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RecordType = Literal["audio", "video"]
 Quality = Literal["360p", "480p", "720p"]
 FrameRate = Literal[15, 30]
 Codec = Literal["vp8", "vp9", "av1"]
-# What a recording can be converted to.
+# The formats that a recording can be converted to.
 Target = Literal["mp4", "mkv", "wav"]
 Layout = Literal["grid", "speaker"]
 
@@ -21,7 +21,7 @@ BITRATES: Final = range(100_000, 50_000_001)
 # In characters; as in web/src/client/record-plan.js.
 LONGEST_NAME: Final = 1_000
 
-# The page's words (NERTC's) for the fields below; this is one of the two places that translate.
+# The page's names (NERTC's) of the fields below; this is one of the two places that translate.
 _PAGE_NAMES: Final = {
     "record_type": "recordType",
     "record_name": "recordName",
@@ -36,15 +36,15 @@ _PAGE_NAMES: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class RecordConfig:
-    """How to record (NERTC's ``recordConfig``).
+    """The options of a recording (NERTC's ``recordConfig``).
 
-    ``record_video_quality`` is a picture size: 360p is 640x360, 480p is 640x480, 720p is 1280x720; 720 and "720"
-    mean "720p". ``record_video_frame`` is in frames a second. ``record_name``, of up to 1000 characters, becomes the
-    file's name, made safe; None names it after the participant and the time. ``layout`` "speaker" shows the shared
-    screen, or who speaks loudest, large and the others in a strip; ``names`` says whether names stand in the tiles.
-    ``video_bits_per_second`` defaults by size, rate and codec.
+    ``record_video_quality`` is a frame size: 360p is 640x360, 480p is 640x480, 720p is 1280x720; 720 and "720" mean
+    "720p". ``record_video_frame`` is in frames per second. ``record_name``, of up to 1000 characters, becomes the name
+    of the file, made safe; None names it after the participant and the time. ``layout`` "speaker" shows the shared
+    screen or the loudest participant large, and the others in a strip. ``names`` shows names in the tiles. The default
+    of ``video_bits_per_second`` depends on size, frame rate and codec.
 
-    Raises ConfigError for a value that can't work.
+    Raises ConfigError for an invalid value.
     """
 
     record_type: RecordType = "video"
@@ -77,25 +77,25 @@ class RecordConfig:
         bits = self.video_bits_per_second
         if bits is not None and (not isinstance(bits, int) or bits not in BITRATES):
             message = (
-                f"video_bits_per_second: {bits!r} is not possible; give a whole number of bits a second "
+                f"video_bits_per_second: {bits!r} is not possible; give a whole number of bits per second "
                 f"from {BITRATES.start} to {BITRATES.stop - 1}."
             )
             raise ConfigError(message)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the picture, in pixels."""
+        """Width and height of the video, in pixels."""
         return SIZES[self.record_video_quality]
 
     def for_page(self) -> dict[str, Any]:
-        """Return NERTC's ``recordConfig``: camelCase, the quality as its number; what is None is left out."""
+        """Return NERTC's ``recordConfig``: names in camelCase, the quality as a number, and no option that is None."""
         options = {_PAGE_NAMES[name]: value for name, value in asdict(self).items() if value is not None}
         options["recordVideoQuality"] = int(self.record_video_quality.removesuffix("p"))
         return options
 
     @classmethod
     def from_page(cls, options: dict[str, Any]) -> RecordConfig:
-        """Return the configuration that the page announced; raises ConfigError for one that can't work."""
+        """Return the configuration of a page; raises ConfigError for an invalid one."""
         ours = {theirs: name for name, theirs in _PAGE_NAMES.items()}
         unknown = sorted(set(options) - set(ours))
         if unknown:

@@ -1,4 +1,4 @@
-"""Describe what this process may use of the machine."""
+"""Report the resources of the machine that this process may use."""
 
 from __future__ import annotations
 

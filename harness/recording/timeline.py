@@ -1,4 +1,4 @@
-"""What happened in the room while it was recorded, on the recording's own clock."""
+"""The timeline of a recording: the events in the room, with times of the file."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Interval = tuple[float, float]
-# A manifest may come from anywhere, and what it says is shown.
+# A manifest may come from anywhere, and its text is shown.
 Words = Annotated[str, AfterValidator(printable)]
 Name = Annotated[Words, Field(max_length=200)]
 LONGEST_TEXT: Final = 2000
 Text = Annotated[Words, Field(max_length=LONGEST_TEXT)]
-# Seconds or ms; no clock counts as far, and arithmetic on them stays finite.
+# Seconds or ms; no real clock reaches these limits, and arithmetic stays finite.
 Moment = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
-# No codec here has larger pictures.
+# No supported codec has larger frames.
 Pixels = Annotated[int, Field(ge=0, le=65_535)]
 
 
 class Tile(BaseModel):
-    """Where a participant stands in the picture, in pixels of the recorded picture."""
+    """The place of a participant in the recorded video, in pixels."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,17 +37,17 @@ class Tile(BaseModel):
 
 
 class Event(BaseModel):
-    """One thing that happened.
+    """An event in the room.
 
     ``at`` is in seconds from the recording's first frame (negative: before it). ``event`` is one of
 
-    - ``join``, ``leave``: the room's own record of ``participant``;
-    - ``layout``: from here on the picture holds exactly ``tiles``;
+    - ``join``, ``leave``: ``participant`` joined or left, as the room recorded it;
+    - ``layout``: from here on the video has exactly ``tiles``;
     - ``video`` on, off: the participant's tile shows live video, or a placeholder with the name;
     - ``audio`` on, off: the participant is part of the mixed audio, or silent;
     - ``network`` off, on: the connection to the participant broke, and is back;
     - ``pause``: the recording was paused here, and ``seconds`` are cut out;
-    - ``alarm``: something stalled; ``message`` says what.
+    - ``alarm``: something stalled; ``message`` names it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,10 +67,10 @@ class Event(BaseModel):
 
 
 class Member(BaseModel):
-    """Somebody who was in the room during the recording.
+    """A participant who was in the room during the recording.
 
-    ``marker`` is the number that a synthetic participant carries in picture and sound, 0 to 255; None for real
-    cameras, which carry none.
+    ``marker`` is the number in the video and audio of a synthetic participant, 0 to 255; None for real cameras, which
+    have no marker.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,7 +80,7 @@ class Member(BaseModel):
 
 
 class Timeline(BaseModel):
-    """The events in order, and who they are about."""
+    """The events in order, and the participants."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -113,7 +113,7 @@ class Timeline(BaseModel):
         return self._switched("audio", participant, duration)
 
     def tile(self, participant: str, at: float) -> Tile | None:
-        """Return the participant's place in the picture at ``at`` seconds, or None where there is none."""
+        """Return the participant's tile at ``at`` seconds, or None if there is none."""
         place = None
         for event in self.events:
             if event.event == "layout" and event.at <= at:
@@ -121,7 +121,7 @@ class Timeline(BaseModel):
         return place
 
     def cuts(self) -> list[tuple[float, float]]:
-        """Return the pauses: where each lies in the file, and what it cuts out, in seconds."""
+        """Return the pauses: the time of each in the file, and how much it cuts out, in seconds."""
         return [(event.at, event.seconds or 0.0) for event in self.events if event.event == "pause"]
 
     def _switched(self, what: str, participant: str, duration: float) -> list[Interval]:
@@ -134,10 +134,10 @@ class Timeline(BaseModel):
 
 
 def _spans(changes: Iterable[tuple[float, bool]], duration: float) -> list[Interval]:
-    """Return the intervals in which a value that changes to on and off is on, within 0 to ``duration``, in order."""
+    """Return the intervals in which a value that is switched on and off is on, within 0 to ``duration``."""
     spans: list[Interval] = []
     since: float | None = None
-    # A manifest from elsewhere need not have its events in order.
+    # A manifest of another program may have its events in any order.
     for at, on in sorted(changes, key=lambda change: change[0]):
         if on and since is None:
             since = at
@@ -151,7 +151,7 @@ def _spans(changes: Iterable[tuple[float, bool]], duration: float) -> list[Inter
 
 
 def _both(left: list[Interval], right: list[Interval]) -> list[Interval]:
-    """Return the intervals in which both hold; each list is in order, and no interval in it overlaps another."""
+    """Return the intersection of two lists of intervals, each of which is sorted and free of overlaps."""
     shared: list[Interval] = []
     first = second = 0
     while first < len(left) and second < len(right):
@@ -159,7 +159,7 @@ def _both(left: list[Interval], right: list[Interval]) -> list[Interval]:
         end = min(left[first][1], right[second][1])
         if start < end:
             shared.append((start, end))
-        # The one that ends first overlaps nothing more.
+        # The one that ends first overlaps no further interval.
         if left[first][1] <= right[second][1]:
             first += 1
         else:

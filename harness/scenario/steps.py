@@ -24,10 +24,10 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 RecordingEvent = Literal["stalled", "failed", "stopped", "downloaded"]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
-# In seconds: an absence that is shorter than a hole in a recording can't be told, and a quarter at each end is edge.
+# In seconds. Limits allow shorter absences in a recording, and a quarter at each end is not checked.
 _SHORTEST: Final = 2 * Limits().absence
-# How much of a wait, in seconds, at both ends says nothing of what is expected in it: connections begin and end, and
-# the file lags behind the clock.
+# How many seconds at both ends of a wait are not checked for its expectations: connections take time to begin and end,
+# and the file lags behind the clock.
 EDGE: Final = 0.7
 
 

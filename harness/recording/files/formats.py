@@ -1,4 +1,4 @@
-"""Open media files for reading: one way for all of them, whichever PyAV and however many processors there are."""
+"""Open media files with safe options, for every supported version of PyAV."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
     class Readable(Protocol):
-        """A pipe-like object."""
+        """An object that is read like a pipe."""
 
         def read(self, size: int, /) -> bytes:
             """Return up to ``size`` bytes."""
@@ -25,11 +25,11 @@ _FORMATS: Final = (
     *("matroska", "webm", "mov", "mp4", "m4a", "wav", "w64", "ogg", "flac", "mp3", "aac", "avi", "flv", "ivf"),
     *("mpegts", "aiff"),
 )
-# By FFmpeg's names (AVFormatContext). A playlist, which FFmpeg would follow to other files, is not a media file.
+# FFmpeg's options (AVFormatContext). Playlists are excluded, because FFmpeg would open the files that they name.
 _ALONE: Final = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
-# Metadata need not be UTF-8: PyAV 18 raises unless it is asked not to, and PyAV 19 has no such option.
+# Metadata may not be UTF-8: PyAV 18 raises an error without this option, and PyAV 19 does not have it.
 _LENIENT: Final[dict[str, Any]] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}  # noqa: PLR2004
-# Every decoder thread keeps frames of its own; more than four decode no faster than we analyze.
+# Every decoder thread has frames of its own, and with four of them decoding is as fast as the analysis.
 _MOST_THREADS: Final = 4
 
 
@@ -41,10 +41,10 @@ def open_media(
 ) -> InputContainer:
     """Open a media file, or an object that can be read, with a bounded number of decoder threads.
 
-    ``container`` is FFmpeg's name of the only format to try, and ``options`` are FFmpeg's; both are for files of our
-    own. Without options nothing but media containers is opened, and no other file that one refers to.
+    ``container`` is FFmpeg's name of the only format to try, and ``options`` are FFmpeg's; both are for files that the
+    harness wrote. Without options only media containers are opened, and no other file that one refers to.
 
-    Raises FFmpegError or ValueError where this is not a media file.
+    Raises FFmpegError or ValueError if this is not a media file.
     """
     media: InputContainer = av.open(
         source if hasattr(source, "read") else str(source),
@@ -62,5 +62,5 @@ def open_media(
 
 
 def decoder_threads() -> int:
-    """Return how many threads a decoder or encoder may have: one for each processor that is ours, four at most."""
+    """Return how many threads a decoder or encoder may have: one per processor of this process, four at most."""
     return min(_MOST_THREADS, processors())

@@ -1,4 +1,4 @@
-"""File names: the one place where they are derived."""
+"""Derive the names of all files of a recording."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SUFFIX: Final = ".webm"
 MANIFEST_SUFFIX: Final = ".manifest.json"
 STATISTICS_SUFFIX: Final = ".stats.jsonl"
 FALLBACK: Final = "recording"
-# A file name has 255 bytes; what is left over holds a number and a suffix.
+# A file name has at most 255 bytes; the rest is for a number and a suffix.
 _LONGEST: Final = 200
-# So many characters are looked at; more only cost time, as composing and trimming take more than their share of it.
+# Only this many characters are used: the time for composing and trimming grows faster than the length.
 _LOOKED_AT: Final = 4_000
-# Chrome fact 21: the name that a download suggests is only half safe, so ours never comes from there.
+# Chrome fact 21: the suggested name of a download is only partly safe, so it is never used.
 _SEPARATORS_AND_WILDCARDS: Final = frozenset('/\\:*?"<>|')
 # Controls, invisible formatting (which can reverse a name to look like another), lone surrogates, line breaks.
 _UNFIT_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -47,11 +47,11 @@ def statistics_of(path: Path) -> Path:
 
 
 def safe_stem(name: str) -> str:
-    """Return ``name`` as a file name without its suffix, safe on every system and otherwise as given.
+    """Return ``name`` as a file name without its suffix, safe on every system and otherwise unchanged.
 
-    What no file name may hold becomes ``_``; dots and dashes in front, dots and spaces behind, and a ``.webm`` that
-    will come back anyway go; at most 200 bytes of UTF-8 remain, cut between characters. A name of which nothing is
-    left becomes ``recording``. A safe name stays as it is.
+    Characters that no file name may have become ``_``. Leading dots and dashes, trailing dots and spaces, and a
+    ``.webm``, which is appended anyway, are removed. At most 200 bytes of UTF-8 remain, cut between characters. If
+    nothing is left, the name is ``recording``. A safe name stays as it is.
     """
     composed = unicodedata.normalize("NFC", name.strip()[:_LOOKED_AT]).strip()
     fit = "".join("_" if _is_unfit(character) else character for character in composed)
@@ -64,38 +64,38 @@ def safe_stem(name: str) -> str:
 def reserve(folder: Path, stem: str) -> Path:
     """Create an empty recording in ``folder`` under the first free name, and return its absolute path.
 
-    The name is the stem, else ``stem-2``, ``stem-3`` and so on; it is free when there is neither a recording nor a
-    manifest nor statistics by it, not even as a dangling link. The folder is made where it is missing. Nothing is
-    overwritten, whoever else is reserving names there.
+    The name is the stem, else ``stem-2``, ``stem-3`` and so on. It is free if there is no recording, no manifest and
+    no statistics with this name, not even as a dangling link. A missing folder is created. Nothing is overwritten, even
+    while other processes reserve names there.
 
-    Raises SetupError when the folder can't be written.
+    Raises SetupError if the folder can't be written.
     """
     stem = safe_stem(stem)
     folder = folder.absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         paths = (folder / f"{name}{SUFFIX}" for name in numbered(stem))
-        return next(path for path in paths if not _taken(path) and _create(path))
+        return next(path for path in paths if not _has_companion(path) and _create(path))
     except OSError as error:
         message = f"{folder} can't take recordings: {error.strerror}. Make room there, or choose another --recordings."
         raise SetupError(message) from error
 
 
 def numbered(stem: str) -> Iterator[str]:
-    """Yield the names to try for something: the stem, then ``stem-2``, ``stem-3`` and so on."""
+    """Yield the names to try: the stem, then ``stem-2``, ``stem-3`` and so on."""
     yield stem
     yield from (f"{stem}-{number}" for number in count(2))
 
 
-def _taken(path: Path) -> bool:
-    """Return whether what belongs to a recording lies beside where it would."""
-    return any(os.path.lexists(beside(path)) for beside in (manifest_of, statistics_of))
+def _has_companion(path: Path) -> bool:
+    """Return whether there is a manifest or a file of statistics for a recording of this name."""
+    return any(os.path.lexists(companion(path)) for companion in (manifest_of, statistics_of))
 
 
 def _create(path: Path) -> bool:
-    """Create an empty file; return False when something is there by that name."""
+    """Create an empty file; return False if the name is used already."""
     try:
-        # O_EXCL follows no link, whether or not it leads anywhere.
+        # O_EXCL never follows a link, not even a dangling one.
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
     except FileExistsError:
         return False
@@ -109,7 +109,7 @@ def _is_unfit(character: str) -> bool:
 
 
 def _trimmed(stem: str) -> str:
-    """Return the stem without what hides it, makes an option of it, or does not survive at its end."""
+    """Return the stem without characters that hide the file, look like an option, or are lost at the end."""
     before = None
     while stem != before:
         before = stem
@@ -120,18 +120,18 @@ def _trimmed(stem: str) -> str:
 
 
 def _cut(stem: str) -> str:
-    """Return as much of the stem as fits, without tearing marks or joined emoji from what they belong to."""
+    """Return as much of the stem as fits, without separating combining marks or joined emoji from their base."""
     short = stem.encode()[:_LONGEST].decode(errors="ignore")
     end = len(short)
     if end == len(stem):
         return stem
-    while end and (_belongs_to_what_precedes(stem[end]) or stem[end - 1] == JOINER):
+    while end and (_belongs_to_the_character_before(stem[end]) or stem[end - 1] == JOINER):
         end -= 1
-    # Nothing but marks: any cut is as good.
+    # The stem has only combining marks, so any cut is as good.
     return stem[:end] or short
 
 
-def _belongs_to_what_precedes(character: str) -> bool:
+def _belongs_to_the_character_before(character: str) -> bool:
     is_mark = unicodedata.category(character).startswith("M")
     is_skin_tone = "\U0001f3fb" <= character <= "\U0001f3ff"
     return is_mark or is_skin_tone or character == JOINER

@@ -1,4 +1,4 @@
-"""What others wrote, as manifests, scenarios and expectations: read to its end, which is not far."""
+"""Read manifests, scenarios and expectations, which may come from anywhere, within limits."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from harness.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-# In bytes, of what people write; the largest example has two thousand.
+# In bytes, for files that people write; the largest example has two thousand.
 _LARGEST: Final = 200_000
-# tomllib takes the square of the time for a key of many parts; nobody writes so many.
+# The time of tomllib grows with the square of the number of parts of a key; nobody needs this many.
 _ENDLESS: Final = re.compile(r"""(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")
 
 
 def read_whole(path: Path, what: str, most: int) -> bytes:
-    """Return all of a file; raises ConfigError where it can't be read, or has more bytes than ``what`` may."""
+    """Return the content of a file; raises ConfigError if it can't be read, or is larger than ``what`` may be."""
     try:
         if path.exists() and not path.is_file():
-            message = f"{path} is no file that could be read to its end."
+            message = f"{path} is not a regular file."
             raise ConfigError(message)
         if (size := path.stat().st_size) > most:
             message = f"{path} is too large for {what} ({size} bytes)."
@@ -34,20 +34,20 @@ def read_whole(path: Path, what: str, most: int) -> bytes:
 
 
 def read_text(path: Path, what: str) -> str:
-    """Return what somebody wrote at ``path``; raises ConfigError as read_whole does, and where it is no text."""
+    """Return the text of a file; raises ConfigError as read_whole does, and if it is not UTF-8."""
     try:
         text = read_whole(path, what, _LARGEST).decode("utf-8")
     except UnicodeDecodeError as error:
-        message = f"{path} is no text in UTF-8: {error}."
+        message = f"{path} is not a text in UTF-8: {error}."
         raise ConfigError(message) from error
-    # Lines end in whatever way their editor has.
+    # Editors end lines in different ways.
     return io.StringIO(text, newline=None).read()
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """Return what a text says in TOML; raises ValueError, RecursionError where it is none."""
+    """Return the values of a TOML text; raises ValueError or RecursionError if it is invalid."""
     if endless := _ENDLESS.search(text):
         line = text.count("\n", 0, endless.start()) + 1
-        message = f"a key of too many parts (at line {line})"
+        message = f"a key has too many parts (at line {line})"
         raise ValueError(message)
     return tomllib.loads(text)

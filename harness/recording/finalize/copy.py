@@ -250,8 +250,8 @@ class _Copy:
             zero_on_page = self._lines.started
         return Finished(
             duration=self._end / 1000,
-            ticks=grid.owed if grid else 0,
-            ticks_missed=grid.owed - grid.placed if grid else 0,
+            ticks=grid.expected if grid else 0,
+            ticks_missed=grid.expected - grid.placed if grid else 0,
             zero_on_page=zero_on_page,
             cuts=self._lines.cuts(zero_on_page or 0.0),
             tracks=self._progress.tracks,

@@ -1,8 +1,8 @@
-"""The exact grid: which tick of the mixer a recorded packet shows.
+"""Find the tick of the mixer that each recorded packet shows.
 
-Chrome stamps a frame when it arrives at the recorder, not with the mixer's time (fact 3 of tests/expectations). The
-mixer logs when it wrote each tick; the stamp minus that time is constant to some milliseconds, so each packet belongs
-to the tick whose write time is nearest. A tick that has no packet stays a gap.
+Chrome gives a frame the timestamp of its arrival at the recorder, not the mixer's time (fact 3 of tests/expectations).
+The mixer logs when it wrote each tick. The timestamp minus that time is constant to within some milliseconds, so each
+packet belongs to the tick with the nearest write time. A tick without a packet stays a gap.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# So many packets settle the constant between stamps and write times.
+# This many packets determine the constant difference between timestamps and write times.
 SETTLED: Final = 45
 _KEPT_TICKS: Final = 600
-# So many packets wait for the log to reach them; past that the beat goes on as it was.
+# This many packets wait for their ticks in the log; further ones are placed at a constant rate.
 _MOST_WAITING: Final = 900
-# The first packet shows a tick from so many before the recorder's start to so many after it. Where the write times are
-# too even to tell neighbours apart, the nearest to the start is the likeliest: a tick away is a share of misfit more.
+# The first packet shows a tick from this many before the recorder's start to this many after it. If the write times
+# are too even to distinguish neighbors, the nearest to the start is the likeliest: each tick of distance adds misfit.
 _BEFORE: Final = 4
 _AFTER: Final = 8
 _FARTHER: Final = 0.03
-# Misfits of up to so many times the best one, and so many ms, are as good.
+# Candidates within this factor, and within this many ms, of the best fit count as ties.
 _ABOUT: Final = 1.5
 _ABOUT_MS: Final = 0.5
-# Frames that may still be in the encoder when it is stopped, without anything being wrong.
+# Frames that may be in the encoder at the stop without being lost.
 _LAST_MOMENT: Final = 2
 
 
 class Grid:
     """Gives each video packet its tick.
 
-    ``step`` is in milliseconds. Ticks come as (number, write time in ms on the page's clock), packets as stamps in
-    ms from the recording's own zero.
+    ``step`` is in milliseconds. Ticks are (number, write time in ms on the page's clock), packets are timestamps in ms
+    from the recording's own zero.
     """
 
     def __init__(self, step: float, recorder_started: float | None = None) -> None:
@@ -48,22 +48,22 @@ class Grid:
         self._lag: float | None = None
         self._waiting: list[float] = []
         self._differences: list[float] = []
-        # The stamp of tick 0, and how many differences say so.
+        # The number of differences, and their median: the timestamp of tick 0.
         self._phase_of = (0, 0.0)
         self._last = -1
         self.first: int | None = None
         self.placed = 0
 
     @property
-    def owed(self) -> int:
-        """How many ticks the file should hold: from the first placed packet's to the last before the stop."""
+    def expected(self) -> int:
+        """How many ticks the file should have: from the first placed packet's to the last before the stop."""
         if self.first is None:
             return 0
         return max(self._last, self._last_before_stop()) - self.first + 1
 
     @property
     def outstanding(self) -> int | None:
-        """How many ticks before the recorder's stop are later than the last packet's; None where nothing is known."""
+        """How many ticks before the recorder's stop are later than the last packet's; None if that is unknown."""
         if self.recorder_stopped is None or not (self._waiting or self.placed):
             return None
         if self._waiting:
@@ -75,7 +75,7 @@ class Grid:
 
     @property
     def zero(self) -> float:
-        """The stamp that the first placed packet would have if it had come exactly on its tick, in ms."""
+        """The timestamp that the first placed packet would have exactly on its tick, in ms."""
         return 0.0 if self.first is None else self._phase + self.first * self.step
 
     @property
@@ -91,17 +91,17 @@ class Grid:
         return self._phase_of[1]
 
     def tick(self, number: int, written: float) -> None:
-        """Take one entry of the mixer's log; numbers rise."""
+        """Add one tick of the mixer's log; numbers rise."""
         self._numbers.append(number)
         self._times.append(written)
 
     def place(self, stamp: float) -> list[tuple[float, int]]:
-        """Take the next packet's stamp; return those that are placed now, each with its tick, in order."""
+        """Add the next packet's timestamp; return the packets that are placed now, each with its tick, in order."""
         self._waiting.append(stamp)
         return self._settle()
 
     def end(self) -> list[tuple[float, int]]:
-        """No more ticks come; return the packets that were still waiting for theirs."""
+        """Return the packets that still wait for their ticks: no more ticks come."""
         self.ended = True
         return self._settle()
 
@@ -113,7 +113,7 @@ class Grid:
         return self._numbers[in_time - 1] if in_time else self._last
 
     def _settle(self) -> list[tuple[float, int]]:
-        if self._lag is None and self._waiting and (self.ended or self._told_enough() or self._waits_too_long()):
+        if self._lag is None and self._waiting and (self.ended or self._has_enough() or self._waits_too_long()):
             self._lag = self._find_lag(self._waiting[:SETTLED])
         if self._lag is None:
             return []
@@ -128,7 +128,7 @@ class Grid:
         return len(self._waiting) > _MOST_WAITING
 
     def _known(self, written: float) -> bool:
-        """Tell whether the log reaches far enough past a write time to decide."""
+        """Return whether the log reaches far enough past a write time to decide."""
         return self.ended or self._waits_too_long() or (bool(self._times) and self._times[-1] > written + self.step / 2)
 
     def _assign(self, stamp: float, lag: float) -> int:
@@ -142,7 +142,7 @@ class Grid:
         return number
 
     def _nearest(self, written: float) -> int:
-        """Return the tick with the nearest write time; past the log's end the beat goes on as it was."""
+        """Return the tick with the nearest write time; after the end of the log ticks have a constant rate."""
         if not self._times:
             return round(written / self.step)
         after = bisect_left(self._times, written)
@@ -154,10 +154,10 @@ class Grid:
         nearer = before if written - self._times[before] <= self._times[after] - written else after
         return self._numbers[nearer]
 
-    def _told_enough(self) -> bool:
-        """Tell whether there are packets enough, and ticks for those whichever the first one shows.
+    def _has_enough(self) -> bool:
+        """Return whether there are enough packets, and ticks for them whichever tick the first one shows.
 
-        Only so many packets are asked about: later ones may run ahead of the log for as long as the recording lasts.
+        Later packets do not count: they may be ahead of the log for as long as the recording lasts.
         """
         if len(self._waiting) < SETTLED or not self._times:
             return False
@@ -165,7 +165,7 @@ class Grid:
         return self._times[-1] > latest + self.step
 
     def _candidates(self) -> range:
-        """Return the ticks that the first packet may show, as indexes into the log."""
+        """Return the ticks that the first packet may show, as indices into the log."""
         start = self._started()
         return range(max(0, start - _BEFORE), min(len(self._times), start + _AFTER + 1))
 
@@ -175,7 +175,7 @@ class Grid:
         return min(bisect_left(self._times, self.recorder_started), len(self._times) - 1)
 
     def _find_lag(self, stamps: Sequence[float]) -> float:
-        """Return stamp minus write time: the one of a few candidates under which the first packets fit best."""
+        """Return timestamp minus write time: that of the candidate with which the first packets fit best."""
         if not self._times:
             return 0.0
         start = self._started()
@@ -187,7 +187,7 @@ class Grid:
         return min(map(misfit, self._candidates()), key=lambda found: found[0])[1]
 
     def _least_lag(self, stamps: Sequence[float]) -> float:
-        """Return the smallest lag of those that fit about as well as the best: few packets don't tell them apart."""
+        """Return the smallest lag of those that fit about as well as the best: few packets can't distinguish them."""
         if not self._times:
             return 0.0
         fits = [self._fit(stamps, candidate) for candidate in self._candidates()]
@@ -195,12 +195,12 @@ class Grid:
         return min(lag for misfit, lag in fits if misfit <= good)
 
     def _fit(self, stamps: Sequence[float], candidate: int) -> tuple[float, float]:
-        """Return how badly the stamps fit if the first shows this tick, in ms, and the lag that fits them best."""
+        """Return the misfit of the timestamps if the first shows this tick, in ms, and the lag that fits best."""
         _, lag = self._refine(stamps, stamps[0] - self._times[candidate])
         return self._refine(stamps, lag)
 
     def _refine(self, stamps: Sequence[float], lag: float) -> tuple[float, float]:
-        """Return how badly the stamps fit under a lag, in ms, and the lag that fits them best nearby."""
+        """Return the misfit of the timestamps with a lag, in ms, and the best lag nearby."""
         differences = [stamp - self._times[self._index(stamp - lag)] for stamp in stamps]
         best = median(differences)
         return sum(abs(difference - best) for difference in differences) / len(differences), best
@@ -211,7 +211,7 @@ class Grid:
         return min(nearby, key=lambda index: abs(self._times[index] - written))
 
     def _forget(self) -> None:
-        """Drop ticks that lie well before the last placed one, so that memory stays flat."""
+        """Remove ticks that are well before the last placed one, so that memory use stays constant."""
         if len(self._numbers) > 2 * _KEPT_TICKS:
             keep = max(0, bisect_left(self._numbers, self._last) - _KEPT_TICKS // 2)
             del self._numbers[:keep], self._times[:keep]

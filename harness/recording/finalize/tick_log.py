@@ -1,4 +1,4 @@
-"""The log next to the raw bytes: the mixer's ticks and the recorder's states, as they were written, pauses cut out."""
+"""Read the log of a recording: the mixer's ticks and the recorder's states, with pauses cut out."""
 
 from __future__ import annotations
 
@@ -20,58 +20,58 @@ if TYPE_CHECKING:
 
 # In bytes.
 LONGEST_LINE: Final = 10_000_000
-# Ticks that lost lines may have held: some minutes.
+# Ticks that an unreadable line may have had: some minutes.
 _MOST_LOST_TICKS: Final = 10_000
 
 
 class _Line(BaseModel):
-    """A line of the log; fields that another version added are ignored."""
+    """A line of the log; fields of another version are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class RecorderLine(_Line):
-    """MediaRecorder has another state from ``time`` on, in ms on the page's clock."""
+    """MediaRecorder changed its state at ``time``, in ms on the page's clock."""
 
     recorder: Literal["started", "stopped", "paused", "resumed"]
     time: Moment
 
 
 class TicksLine(_Line):
-    """When the mixer wrote its ticks from number ``first`` on, in ms on the page's clock."""
+    """The times at which the mixer wrote its ticks from number ``first`` on, in ms on the page's clock."""
 
     first: Annotated[int, Field(ge=0, le=2**53)]
     written: list[Moment | None]
 
 
 class MemberLine(_Line):
-    """Somebody who was in the room."""
+    """A participant who was in the room."""
 
     member: Member
 
     @field_validator("member", mode="before")
     @classmethod
     def _known_fields(cls, member: Any) -> Any:
-        return _known(member, Member) if isinstance(member, dict) else member
+        return _known_fields_of(member, Member) if isinstance(member, dict) else member
 
 
 class EventLine(_Line):
-    """Something that happened at ``time``, in ms on the room's clock; ``event.at`` is not known yet."""
+    """An event at ``time``, in ms on the room's clock; ``event.at`` is not known yet."""
 
     time: Moment
     event: Event
 
     @model_validator(mode="before")
     @classmethod
-    def _with_time_apart(cls, line: Any) -> Any:
+    def _with_separate_time(cls, line: Any) -> Any:
         event = line["event"]
         if not isinstance(event, dict) or "time" not in event:
-            message = "an event without a time"
+            message = "the event has no time"
             raise ValueError(message)
-        return {"time": event["time"], "event": {**_known(event, Event), "at": 0.0}}
+        return {"time": event["time"], "event": {**_known_fields_of(event, Event), "at": 0.0}}
 
 
-def _known(fields: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+def _known_fields_of(fields: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name in model.model_fields}
 
 
@@ -85,7 +85,7 @@ _KINDS: Final[dict[str, type[LogLine]]] = {
 
 
 def parse_line(line: bytes) -> LogLine | None:
-    """Return what a line of the log says, or None for a line that can't be read."""
+    """Return a line of the log as a value, or None for a line that can't be read."""
     try:
         content = json.loads(line)
         kind = next((key for key in _KINDS if key in content), None) if isinstance(content, dict) else None
@@ -96,7 +96,7 @@ def parse_line(line: bytes) -> LogLine | None:
 
 
 class WholeLines:
-    """Yields the whole lines of a file that may grow; an unfinished line is left until its end has come.
+    """Yields the complete lines of a file that may grow; an incomplete line is yielded when its end has come.
 
     ``skipped`` counts the lines that were too long to be read.
     """
@@ -124,18 +124,18 @@ class WholeLines:
 
 @dataclass(frozen=True)
 class Cut:
-    """Where a pause lies in the file, and how much it cuts out, both in seconds."""
+    """The time of a pause in the file, and how much it cuts out, both in seconds."""
 
     at: float
     seconds: float
 
 
 class FileClock:
-    """Places moments in a file from which pauses are cut out; ``cuts`` are in the file's order."""
+    """Maps moments to times in a file without its pauses; ``cuts`` are in the order of the file."""
 
     def __init__(self, cuts: Iterable[Cut]) -> None:
         self._cuts: list[Cut] = []
-        # When each pause began and how much was cut out by its end, in seconds after the file's zero, pauses included.
+        # The start of each pause, counting pauses, and the sum of all pauses by its end, in seconds.
         self._starts: list[float] = []
         self._out: list[float] = []
         out = 0.0
@@ -146,37 +146,37 @@ class FileClock:
             self._out.append(out)
 
     def place(self, at: float) -> float:
-        """Return where in the file a moment is, ``at`` seconds after its zero; a moment in a pause is at its cut."""
+        """Return the time in the file of a moment ``at`` seconds after its zero; in a pause that is the cut."""
         last = bisect_left(self._starts, at) - 1
         return at if last < 0 else max(self._cuts[last].at, at - self._out[last])
 
 
 class Pauses:
-    """The recorder's pauses in order, from ``start`` to ``end`` in ms on the page's clock.
+    """The recorder's pauses in order, with times in ms on the page's clock.
 
-    ``step`` is that of the ticks. Each question takes about as long with very many pauses as with one.
+    ``step`` is the time between ticks. Each method takes about as long with very many pauses as with one.
     """
 
     def __init__(self, step: float) -> None:
         self._step = step
-        # Since when the recorder is paused, if it is.
+        # The start of the current pause, or None.
         self.open: float | None = None
         self._starts: list[float] = []
         self._ends: list[float] = []
-        # Where each pause begins once those before it are cut out; and how much, how many ticks and how much more than
-        # whole ticks is cut out by its end.
+        # The start of each pause without those before it; and, by its end, the sum of all pauses in ms, in whole ticks,
+        # and the rest beyond whole ticks.
         self._cut_starts: list[float] = []
         self._out: list[float] = [0.0]
         self._ticks: list[int] = [0]
         self._excess: list[float] = [0.0]
 
     def begin(self, time: float) -> None:
-        """Begin a pause, which cannot be before the last one ended; one that is open goes on."""
+        """Begin a pause, not before the end of the last one; an open pause continues."""
         if self.open is None:
             self.open = max(time, self._ends[-1]) if self._ends else time
 
     def end(self, time: float) -> None:
-        """End the pause that is open, if one is."""
+        """End the open pause, if there is one."""
         if self.open is None:
             return
         start, end = self.open, max(time, self.open)
@@ -189,7 +189,7 @@ class Pauses:
         self._ticks.append(self._ticks[-1] + ticks)
         self._excess.append(self._excess[-1] + end - start - ticks * self._step)
 
-    def hold(self, time: float) -> bool:
+    def contain(self, time: float) -> bool:
         """Return whether the recorder was paused at a time."""
         if self.open is not None and time > self.open:
             return True
@@ -197,25 +197,25 @@ class Pauses:
         return later < len(self._ends) and self._starts[later] < time
 
     def without(self, time: float) -> tuple[float, int]:
-        """Return a time as if the pauses before it had not been, and how many ticks they cut out."""
+        """Return a time without the pauses before it, and how many ticks they cut out."""
         over = bisect_right(self._ends, time)
         return time - self._out[over], self._ticks[over]
 
     def excess_at(self, time: float) -> float:
-        """Return how much more than whole ticks was cut out by a time that does not count pauses, in ms."""
+        """Return how much the pauses exceed whole ticks by a time that does not count pauses, in ms."""
         return self._excess[bisect_right(self._cut_starts, time)]
 
     def cuts(self, zero: float) -> tuple[Cut, ...]:
-        """Return the pauses that have ended as cuts in the file, whose zero is at ``zero``."""
+        """Return the pauses that have ended as cuts in the file, which begins at ``zero``."""
         spans = zip(self._cut_starts, self._starts, self._ends, strict=True)
         return tuple(Cut((at - zero) / 1000, (end - start) / 1000) for at, start, end in spans)
 
 
 class Log:
-    """Reads the log as it grows, and tells the grid; only whole lines that can be read count.
+    """Reads the log while it grows, and passes ticks and states to the grid.
 
-    ``step`` is in ms, 0 for sound alone. MediaRecorder's stamps stand still in a pause, so ticks written meanwhile are
-    dropped, and later ones are counted and timed as if the pause had not been.
+    ``step`` is in ms, 0 without video. MediaRecorder's timestamps do not advance in a pause, so ticks of a pause are
+    dropped, and later ones are counted and timed without it.
     """
 
     def __init__(self, path: Path, step: float) -> None:
@@ -224,12 +224,12 @@ class Log:
         self._file = path.open("rb")
         self._lines = WholeLines(self._file)
         self._step = step
-        # The last tick that was logged, and whether a line that could not be read came after it.
+        # The last tick in the log, and whether an unreadable line came after it.
         self._last: tuple[int, float] | None = None
         self._line_lost = False
 
     def read(self, grid: Grid | None) -> None:
-        """Tell the grid, if there is one, what is new."""
+        """Pass the new lines to the grid, if there is one."""
         for line in self._lines:
             self._handle_line(parse_line(line), grid)
 
@@ -238,14 +238,14 @@ class Log:
         self._file.close()
 
     def cuts(self, zero_on_page: float) -> tuple[Cut, ...]:
-        """Return the pauses as cuts in the file, whose zero lies at ``zero_on_page`` on the page's clock."""
+        """Return the pauses as cuts in the file, which begins at ``zero_on_page`` on the page's clock."""
         return self._pauses.cuts(zero_on_page)
 
     def excess(self, stamp: float, zero_on_page: float) -> float:
-        """Return how much more than whole ticks the pauses before a stamp cut out, in ms.
+        """Return how much the pauses before a timestamp exceed whole ticks, in ms.
 
-        The picture goes on by whole ticks; the sound, which the recorder cut to the millisecond, follows by this.
-        ``stamp`` is in ms from the file's zero, which lies at ``zero_on_page`` on the page's clock.
+        Video continues after whole ticks, but the recorder cuts audio to the millisecond, so audio is moved by this.
+        ``stamp`` is in ms from the start of the file, which is at ``zero_on_page`` on the page's clock.
         """
         return self._pauses.excess_at(stamp + zero_on_page)
 
@@ -277,7 +277,7 @@ class Log:
                 self._pauses.end(line.time)
 
     def _ticks_between(self, line: TicksLine, grid: Grid) -> None:
-        """Make up the ticks of a line that could not be read, evenly spaced: frames without a tick push others on."""
+        """Replace the ticks of an unreadable line by evenly spaced ones: otherwise its frames would displace others."""
         self._line_lost = False
         index, end = next(((index, time) for index, time in enumerate(line.written) if time is not None), (0, None))
         if self._last is None or end is None:
@@ -291,6 +291,6 @@ class Log:
 
     def _tick(self, number: int, time: float, grid: Grid) -> None:
         self._last = number, time
-        if not self._pauses.hold(time):
+        if not self._pauses.contain(time):
             at, ticks = self._pauses.without(time)
             grid.tick(number - ticks, at)

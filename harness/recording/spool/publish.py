@@ -1,4 +1,4 @@
-"""Publishing: a complete file gets its final name and its manifest; nothing is overwritten or shown half-written."""
+"""Publish a finished file: it gets its final name and its manifest, and nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 
 def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> Recording:
-    """Move ``complete`` into ``folder`` under the first free name, its manifest and statistics beside it; return it.
+    """Move ``complete`` into ``folder`` under the first free name, with its manifest and statistics, and return it.
 
-    ``manifest`` describes the file as the server finished it; ``facts`` are what has become known since. ``complete``
-    lies on the same file system as ``folder``.
+    ``manifest`` describes the file as the server finished it; ``facts`` are values that became known later.
+    ``complete`` is stored on the same file system as ``folder``.
 
-    Raises RecordingError, and moves nothing, when ``complete`` is not the file that the server finished, and
-    DiskFullError when the manifest finds no room. Whatever fails, ``complete`` stays, and nothing else does.
+    Raises RecordingError, and moves nothing, if ``complete`` is not the file that the server finished, and
+    DiskFullError if the disk is full. If anything fails, ``complete`` stays, and all other files are removed.
     """
     before = manifest.recording
     if sha256_of(complete) != before.sha256:
-        message = f"{complete} is not what the server finished: its SHA-256 differs. It stays there."
+        message = f"{complete} is not the file that the server finished: its SHA-256 differs. It stays there."
         raise recording_error(message)
     path = reserve(folder, before.path.stem)
     recording = before.model_copy(update={"path": path, "manifest": manifest_of(path), **facts})
     statistics = statistics_of(path)
     made = [path]
     try:
-        # A page that cleans without waiting has freed them by now.
+        # A page may have removed them by now, if it calls clean without waiting.
         with contextlib.suppress(FileNotFoundError), room_for("the statistics", statistics):
             made.append(statistics)
             shutil.copyfile(statistics_of(before.path), statistics)
@@ -55,6 +55,6 @@ def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> R
 
 def _remove(made: Iterable[Path]) -> None:
     for path in made:
-        # The error that led here is the one to report.
+        # The first error is the one to report.
         with contextlib.suppress(OSError):
             path.unlink()

@@ -1,4 +1,4 @@
-"""Recovery: finishes what a crash left in the spool, and never touches what another process still holds."""
+"""Recover recordings that a crash left in the spool, and leave those alone that another process has locked."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from harness.recording.finalize.copy import Finished
     from harness.recording.recording import Recording
 
-KILLED: Final = "the program that recorded it ended before it was stopped"
-NEVER_DOWNLOADED: Final = "it was finished, and never downloaded"
+KILLED: Final = "the recording program ended before the recording was stopped"
+NEVER_DOWNLOADED: Final = "it was finished but never downloaded"
 # In bytes. The log grows by some 30 MB a day.
 _LARGEST_FACTS: Final = 1_000_000
 _LARGEST_LOG: Final = 1_000_000_000
-# The name of the participant whose recording it is, where no facts say it.
+# The name of the recording participant if there are no facts.
 _UNKNOWN: Final = "unknown"
 _CODECS: Final = frozenset(get_args(Codec))
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """What became of one abandoned folder: the recording, or why there is none."""
+    """The result for one abandoned folder: the recording, or the reason why there is none."""
 
     folder: Path
     recording: Recording | None
@@ -49,16 +49,15 @@ class Recovery:
 
 
 def recover(recordings: Path) -> list[Recovery]:
-    """Finish every abandoned recording below ``recordings`` and publish it there; return what became of each.
+    """Finish every abandoned recording in the spool of ``recordings``, and publish it there.
 
-    Lines of its log and statistics that can't be read are skipped and counted. Where its facts or its log are missing
-    or damaged, the recording is called ``recovered-ID``, and has the times of its raw bytes. Files in its folder that a
-    recording does not leave stay there. A folder in which nothing can be read stays where it is, and is reported in one
-    line.
+    Unreadable lines of its log and statistics are skipped and counted. If its facts or its log are missing or damaged,
+    the recording is named ``recovered-ID``, and has the timestamps of its raw bytes. Foreign files in its folder stay
+    there. A folder in which nothing can be read stays as well, and is reported in one line.
     """
     root = recordings / FOLDER
     if root.is_symlink():
-        return [_left(root, recording_error("it is a link, and no folder of recordings."))]
+        return [_left(root, recording_error("it is a link, not a folder of recordings."))]
     try:
         folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     except OSError as error:
@@ -70,10 +69,10 @@ def _recover(folder: Folder, recordings: Path) -> Recovery | None:
     try:
         lock = _hold(folder)
     except BlockingIOError:
-        # Somebody records there.
+        # Another process is recording there.
         return None
     except FileNotFoundError:
-        # Somebody removes it just now, or a crash came before its lock: then it is empty.
+        # Another process is removing it, or a crash came before its lock was made: then it is empty.
         with contextlib.suppress(OSError):
             folder.path.rmdir()
         return None
@@ -82,71 +81,71 @@ def _recover(folder: Folder, recordings: Path) -> Recovery | None:
     with lock:
         try:
             return _recover_held(folder, recordings)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one folder, the others and the program go on
+        except Exception as error:  # noqa: BLE001 - whatever fails in one folder, the others are recovered
             return _left(folder.path, error)
 
 
 def _recover_held(folder: Folder, recordings: Path) -> Recovery | None:
-    """Recover a folder whose lock is held; return None where there was nothing to recover."""
+    """Recover a folder whose lock is held; return None if there is nothing to recover."""
     _check(folder)
     stems = _stems(folder)
     if folder.published.exists() or not _holds_anything(folder):
         if not (folder.facts.exists() or folder.raw.exists()) and (foreign := folder.foreign(*stems)):
-            # A folder of somebody else is not ours to remove, whatever it lacks.
-            raise recording_error(f"{foreign[0]} is none of what a recording leaves there.")
+            # This is the folder of another program, so it is not removed.
+            raise recording_error(f"{foreign[0]} is not a file of a recording.")
         folder.remove(*stems)
         return None
     recording = _publish(folder, recordings)
     message = f"Recovered {recording.path} ({recording.duration:.1f} s): {recording.recovered}."
     try:
         if foreign := folder.remove(*stems, _own_stem(folder)):
-            message = f"{message} {folder.path} stays because {foreign[0].name} in it does not belong to a recording."
+            message = f"{message} {folder.path} is kept because {foreign[0].name} in it is not a file of a recording."
     except OSError as error:
         message = _line(f"{message} Its folder can't be removed: {error}. Remove {folder.path}.")
     return Recovery(folder.path, recording, message)
 
 
 def _left(path: Path, error: Exception) -> Recovery:
-    """Return what is told of a folder that stays as it is."""
+    """Return the report on a folder that is not changed."""
     why = str(error) or type(error).__name__
-    return Recovery(path, None, _line(f"{path} can't be recovered, and stays where it is: {why}"))
+    return Recovery(path, None, _line(f"{path} can't be recovered and is not changed: {why}"))
 
 
 def _line(text: str) -> str:
-    """Return a text in one line: what is wrong may be told in several."""
+    """Return a text in one line; an error message may have several."""
     return " ".join(text.split())
 
 
 def _hold(folder: Folder) -> BinaryIO:
     if folder.path.is_symlink():
-        message = "it is a link, and no folder of a recording."
+        message = "it is a link, not the folder of a recording."
         raise recording_error(message)
     try:
         return folder.hold()
     except FileNotFoundError:
-        # A recording makes its lock first and removes it last, so this one was lost.
+        # A recording creates its lock first and removes it last, so the lock was lost.
         if folder.lock.is_symlink() or not _holds_anything(folder):
             raise
         return folder.hold(new=True)
 
 
 def _check(folder: Folder) -> None:
-    """Raise RecordingError where something lies there that is never read to its end, or leads elsewhere."""
+    """Raise RecordingError for links, pipes and other special files, and for files that are too large to read."""
     for above, folders, files in os.walk(folder.path):
         for path in (Path(above, name) for name in (*folders, *files)):
             mode = path.lstat().st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-                message = f"{path} is neither a file nor a folder, and none of what a recording leaves there."
+                message = f"{path} is neither a regular file nor a folder, so it is not a file of a recording."
                 raise recording_error(message)
     if folder.raw.exists() and stored_bytes(folder.raw) * 2 < folder.raw.stat().st_size:
-        raise recording_error(f"{folder.raw} is mostly holes, as nothing is that was recorded.")
+        raise recording_error(f"{folder.raw} is a sparse file, and a recording never writes one.")
     for path, most in ((folder.facts, _LARGEST_FACTS), (folder.log, _LARGEST_LOG)):
         if path.exists() and path.stat().st_size > most:
             raise recording_error(f"{path} is too large to be read ({path.stat().st_size} bytes).")
 
 
 def _publish(folder: Folder, recordings: Path) -> Recording:
-    """Finish what the folder holds, as well as what is left of it allows, and publish it."""
+    """Finish the recording with as much of its folder as can be read, and publish it."""
     try:
         facts = folder.read_facts()
         problem = None if folder.has_times(facts) else f"{folder.log.name} is missing or damaged"
@@ -156,7 +155,7 @@ def _publish(folder: Folder, recordings: Path) -> Recording:
         return _publish_finished(folder, facts, recordings)
     reason = NEVER_DOWNLOADED if facts and manifest_of(folder.finished(facts.stem)).exists() else KILLED
     if facts and not problem:
-        # While the raw bytes are there, nobody has read the finished file back.
+        # The raw bytes exist, so the finished file has not been read back.
         try:
             finished = finalize(
                 folder.raw,
@@ -168,7 +167,7 @@ def _publish(folder: Folder, recordings: Path) -> Recording:
         except DiskFullError:
             raise
         except (RecordingError, ValueError, ArithmeticError, LookupError) as error:
-            # Without the log there may be more to save, as audio before the first frame.
+            # Without the log more can be saved, for example audio from before the first frame.
             problem = _line(str(error)).removesuffix(".")
         else:
             return _publish_described(folder, facts, finished, reason, recordings)
@@ -185,32 +184,32 @@ def _publish_described(
 
 
 def _publish_finished(folder: Folder, facts: Facts | None, recordings: Path) -> Recording:
-    """Publish the finished file, of which the raw bytes are gone: it has been read back."""
+    """Publish the finished file; it has been read back, because its raw bytes have been removed."""
     path = folder.finished(facts.stem) if facts else _finished_files(folder)[0]
     if not _has_bytes(path):
         path = _finished_files(folder)[0]
     try:
         manifest = Manifest.read(manifest_of(path))
-        # Since it was written, the folder may have been moved.
+        # The folder may have been moved since the manifest was written.
         here = manifest.model_copy(update={"recording": manifest.recording.at(path)})
         return publish(here, path, recordings, recovered=NEVER_DOWNLOADED)
     except DiskFullError:
         raise
     except (ConfigError, RecordingError):
-        reason = f"{NEVER_DOWNLOADED}; its manifest is missing or damaged, or of another file"
+        reason = f"{NEVER_DOWNLOADED}; its manifest is missing, damaged or that of another file"
         return _publish_as_stamped(folder, path, facts, reason, recordings)
 
 
 def _publish_as_stamped(folder: Folder, source: Path, facts: Facts | None, why: str, recordings: Path) -> Recording:
-    """Publish what a file holds with the times that it has itself, under a name that says so."""
+    """Publish a file with its own timestamps, under the name ``recovered-ID``."""
     finished = copy_as_stamped(source, folder.partial)
-    reason = f"{why}, so it has the times of its raw bytes, and its participants are unknown"
+    reason = f"{why}, so it has the timestamps of its raw bytes, and its participants are unknown"
     known = _facts_as_stamped(folder, source, facts, finished)
     return _publish_described(folder, known, finished, reason, recordings, timed=False)
 
 
 def _facts_as_stamped(folder: Folder, source: Path, facts: Facts | None, finished: Finished) -> Facts:
-    """Return the facts of a file that has its own times; without facts, those that the file itself tells."""
+    """Return the facts of a file with its own timestamps; if there are none, those that can be read from the file."""
     ended = source.stat().st_mtime
     clocks: dict[str, Any] = {
         "stem": _own_stem(folder),
@@ -241,19 +240,19 @@ def _facts_as_stamped(folder: Folder, source: Path, facts: Facts | None, finishe
 
 
 def _own_stem(folder: Folder) -> str:
-    """Return the name of a recording of which no name is known."""
+    """Return the name of a recording without facts."""
     return safe_stem(f"recovered-{folder.path.name}")
 
 
 def _stems(folder: Folder) -> list[str]:
-    """Return the names that the finished file may have in the folder."""
+    """Return the possible names of the finished file in the folder."""
     with contextlib.suppress(RecordingError):
         return [folder.read_facts().stem]
     return [path.name.removesuffix(SUFFIX) for path in _finished_files(folder)]
 
 
 def _finished_files(folder: Folder) -> list[Path]:
-    """Return the finished files in the folder; there is one at most, unless somebody put others there."""
+    """Return the finished files in the folder: one at most, unless a user put others there."""
     return sorted(
         path for path in folder.results.glob(f"*{SUFFIX}") if not path.name.startswith(".") and _has_bytes(path)
     )

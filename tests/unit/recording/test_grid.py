@@ -113,9 +113,9 @@ def test_dropped_frames_are_expected_but_not_placed() -> None:
     """Ticks minus packets tells what the encoder dropped silently."""
     one = run(Machine(dropped=0.3), seed=1)
 
-    assert one.shown[-1] - one.shown[0] + 1 == one.grid.owed
+    assert one.shown[-1] - one.shown[0] + 1 == one.grid.expected
     assert len(one.shown) == one.grid.placed
-    assert 60 < one.grid.owed - one.grid.placed < 120
+    assert 60 < one.grid.expected - one.grid.placed < 120
 
 
 def test_first_packet_sets_the_zero_of_audio_and_timeline() -> None:
@@ -206,7 +206,7 @@ def test_grid_without_packets_is_empty() -> None:
     grid = Grid(step=100)
 
     assert [] == grid.end()
-    assert (0, 0, None) == (grid.owed, grid.placed, grid.zero_on_page)
+    assert (0, 0, None) == (grid.expected, grid.placed, grid.zero_on_page)
 
 
 def test_missing_frames_before_the_stop_are_expected() -> None:
@@ -221,7 +221,7 @@ def test_missing_frames_before_the_stop_are_expected() -> None:
     grid.end()
 
     # The last frames before a stop may still be in the encoder.
-    assert 98 == pytest.approx(grid.owed, abs=1)
+    assert 98 == pytest.approx(grid.expected, abs=1)
     assert 60 == grid.placed
 
 
@@ -282,4 +282,4 @@ def test_memory_stays_flat_over_an_hour() -> None:
     grid.end()
 
     assert most < 5_000
-    assert 100_000 - 21 == grid.owed == grid.placed
+    assert 100_000 - 21 == grid.expected == grid.placed

@@ -155,7 +155,7 @@ def test_folder_that_can_not_be_locked_stays_and_the_others_are_recovered(tmp_pa
     left, recovered = sorted(recover(tmp_path), key=lambda one: one.recording is not None)
 
     assert left.recording is None
-    assert f"{odd} can't be recovered, and stays where it is: " in str(left)
+    assert f"{odd} can't be recovered and is not changed: " in str(left)
     assert 1 == len(str(left).splitlines())
     assert (odd / "lock").is_dir()
     assert recovered.recording is not None
@@ -239,7 +239,7 @@ def test_link_is_never_followed(tmp_path: Path, sound: bytes, part: str) -> None
     (recovery,) = recover(tmp_path)
 
     assert recovery.recording is None
-    assert f"{path} is neither a file nor a folder" in str(recovery)
+    assert f"{path} is neither a regular file nor a folder" in str(recovery)
     assert "somebody's" == elsewhere.read_text()
     assert path.is_symlink()
 
@@ -265,7 +265,7 @@ def test_link_in_place_of_a_recordings_folder_is_left(tmp_path: Path, sound: byt
 
     (recovery,) = recover(tmp_path)
 
-    assert "it is a link, and no folder of a recording" in str(recovery)
+    assert "it is a link, not the folder of a recording" in str(recovery)
     assert (elsewhere / "raw.webm").is_file()
 
 
@@ -340,7 +340,7 @@ def test_spool_that_is_a_link_is_left_alone(tmp_path: Path, sound: bytes) -> Non
     (left,) = recover(tmp_path)
 
     assert left.recording is None
-    assert f"{tmp_path / FOLDER} can't be recovered, and stays where it is: it is a link" in str(left)
+    assert f"{tmp_path / FOLDER} can't be recovered and is not changed: it is a link" in str(left)
     assert "mine" == (project / "important.txt").read_text()
     with pytest.raises(RecordingError, match="is a link, so recordings would be stored in another place"):
         begun(tmp_path, sound)
@@ -355,7 +355,7 @@ def test_foreign_folder_is_not_removed(tmp_path: Path) -> None:
 
     (left,) = recover(tmp_path)
 
-    assert f"{foreign / 'important.txt'} is none of what a recording leaves there" in str(left)
+    assert f"{foreign / 'important.txt'} is not a file of a recording" in str(left)
     assert "mine" == (foreign / "important.txt").read_text()
 
 
@@ -367,5 +367,5 @@ def test_sparse_file_is_not_read(tmp_path: Path, sound: bytes) -> None:
 
     (left,) = recover(tmp_path)
 
-    assert "is mostly holes, as nothing is that was recorded" in str(left)
+    assert "is a sparse file, and a recording never writes one" in str(left)
     assert active.folder.raw.exists()

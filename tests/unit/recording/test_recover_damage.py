@@ -269,7 +269,7 @@ def test_foreign_file_stays_and_the_recording_is_recovered(
         recovery.recording.path,
         recovery.recording.recovered,
     )
-    assert f"{active.folder.path} stays" in str(recovery)
+    assert f"{active.folder.path} is kept" in str(recovery)
     left = {path for path in active.folder.path.rglob("*") if path.is_file()}
     assert {foreign} == left
     assert "mine" == foreign.read_text()
@@ -309,7 +309,7 @@ def test_finished_file_without_its_manifest_is_saved(tmp_path: Path, sound: byte
     recording = saved(tmp_path)
 
     assert f"recovered-{active.id}.webm" == recording.path.name
-    assert "its manifest is missing or damaged" in str(recording.recovered)
+    assert "its manifest is missing, damaged" in str(recording.recovered)
     assert before == packets(recording.path)
     assert recording.sha256 == sha256_of(recording.path)
     assert not active.folder.path.exists()

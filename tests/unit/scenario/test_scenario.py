@@ -229,9 +229,9 @@ def test_pipe_or_folder_is_refused_without_waiting(tmp_path: Path, suffix: str) 
     with (tmp_path / f"large{suffix}").open("wb") as file:
         file.truncate(100_000_000_000)
 
-    assert " is no file that could be read to its end." == refused(tmp_path / f"pipe{suffix}")
-    assert " is no file that could be read to its end." == refused(tmp_path / f"folder{suffix}")
-    assert " is no file that could be read to its end." == refused(tmp_path / f"device{suffix}")
+    assert " is not a regular file." == refused(tmp_path / f"pipe{suffix}")
+    assert " is not a regular file." == refused(tmp_path / f"folder{suffix}")
+    assert " is not a regular file." == refused(tmp_path / f"device{suffix}")
     assert " is too large for a scenario (100000000000 bytes)." == refused(tmp_path / f"large{suffix}")
     assert "can't be read: File name too long" in refused(tmp_path / f"{'x' * 300}{suffix}")
 

@@ -129,7 +129,7 @@ def test_endless_expectations_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="too large for expectations"):
         read_expected(path)
     path.write_text("\na" + '."a"' * 40_000 + " = 1")
-    with pytest.raises(ConfigError, match="a key of too many parts"):
+    with pytest.raises(ConfigError, match="a key has too many parts"):
         read_expected(path)
 
 
@@ -137,5 +137,5 @@ def test_expectations_from_a_pipe_are_refused(tmp_path: Path) -> None:
     """Nobody may ever write to it."""
     os.mkfifo(tmp_path / "expected.toml")
 
-    with pytest.raises(ConfigError, match="is no file that could be read to its end"):
+    with pytest.raises(ConfigError, match="is not a regular file"):
         read_expected(tmp_path / "expected.toml")
