@@ -124,10 +124,7 @@ def run(
     # Only this machine's own browsers are limited by its processors.
     at_once = _admitted(read, min(workers, len(jobs)), limited=dask is None and not (connect or overcommit))
     with interruptible() as interruption:
-        if dask is None:
-            outcomes = _run_here(jobs, at_once, interruption)
-        else:
-            outcomes = _run_on_cluster(jobs, dask, interruption)
+        outcomes = _run_here(jobs, at_once, interruption) if dask is None else _run_on_cluster(jobs, dask, interruption)
     files = ReportFiles()
     _write_reports(outcomes, html, junit, files)
     failure = _common_failure(outcomes)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.verification.analysis import judge
-from harness.verification.isolation.wire import Answer, as_answer
+from harness.verification.analysis import analyze
+from harness.verification.isolation.wire import ChildMessage, encode_report
 
 if TYPE_CHECKING:
     from harness.verification.report.report import Report
-    from harness.verification.request import Question
+    from harness.verification.request import VerifyRequest
 
 
 @pytest.fixture
@@ -22,11 +22,11 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     For tests of measures and checks; tests of the isolation itself do without. Reports still take the form in which a
     child sends them.
     """
-    monkeypatch.setattr(import_module("harness.verification.verify"), "judge_apart", _analyze)
+    monkeypatch.setattr(import_module("harness.verification.verify"), "analyze_in_child", _analyze)
 
 
-def _analyze(request: Question) -> Report:
-    answer = Answer.of(as_answer(judge(request, lambda _: None))).to(request)
+def _analyze(request: VerifyRequest) -> Report:
+    answer = ChildMessage.decode(encode_report(analyze(request, lambda _: None))).result(request)
     assert answer is not None
     assert not isinstance(answer, OSError)
     return answer
