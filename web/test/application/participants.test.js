@@ -75,7 +75,7 @@ function setUp(context, before) {
   return { time, connection, participants, events, tell };
 }
 
-describe("an application's people", () => {
+describe("an application's participants", () => {
   test('are those whose tracks share a stream', (context) => {
     const { connection, participants, events } = setUp(context);
 
@@ -97,7 +97,7 @@ describe("an application's people", () => {
     assert.equal(1, participants.all.length);
   });
 
-  test('are told apart where a server puts everybody into one stream', (context) => {
+  test('are distinguished if a server puts everybody into one stream', (context) => {
     const { connection, participants } = setUp(context);
 
     for (const kind of /** @type {const} */ (['audio', 'video', 'audio', 'video']))
@@ -113,7 +113,7 @@ describe("an application's people", () => {
     );
   });
 
-  test('are found although they were announced before anybody listened, and answered after that', async (context) => {
+  test('are found although their tracks were announced before we listened', async (context) => {
     const { time, connection, events } = setUp(context, (early) => {
       early.receive('video', 'bob').currentDirection = null;
     });
@@ -125,7 +125,7 @@ describe("an application's people", () => {
     assert.deepEqual(['bob joined'], events);
   });
 
-  test('may come in the place of somebody who left, and are waited for until that is answered', async (context) => {
+  test('may take the place of somebody who left, as soon as that is negotiated', async (context) => {
     const { time, connection, events } = setUp(context);
     const transceiver = connection.receive('video', 'bob');
     transceiver.currentDirection = 'inactive';
@@ -141,7 +141,7 @@ describe("an application's people", () => {
     assert.deepEqual(['bob joined', 'bob changed', 'bob left', 'carol joined'], events);
   });
 
-  test('may show a screen beside themselves', (context) => {
+  test('may share a screen next to their camera', (context) => {
     const { connection, participants } = setUp(context);
 
     connection.receive('video', 'bob');
@@ -150,7 +150,7 @@ describe("an application's people", () => {
     assert.equal(2, participants.all.length);
   });
 
-  test('keep their place when another track replaces one that was taken away', async (context) => {
+  test('stay the same when another track replaces one that was removed', async (context) => {
     const { time, connection, participants, events } = setUp(context);
     connection.receive('audio', 'bob');
     const before = connection.receive('video', 'bob');
@@ -163,7 +163,7 @@ describe("an application's people", () => {
     assert.equal('video 2', participants.all[0]?.track('video')?.id);
   });
 
-  test('have gone when none of their tracks is received any more', async (context) => {
+  test('leave when none of their tracks is received any more', async (context) => {
     const { time, connection, participants, events } = setUp(context);
     const track = connection.receive('video', 'bob');
 
@@ -174,7 +174,7 @@ describe("an application's people", () => {
     assert.deepEqual([], participants.all);
   });
 
-  test('have gone at once with a connection that the page closes', (context) => {
+  test('leave at once with a connection that the page closes', (context) => {
     const { connection, events, tell } = setUp(context);
     connection.receive('video', 'bob');
 
@@ -184,7 +184,7 @@ describe("an application's people", () => {
     assert.equal('bob left', events.at(-1));
   });
 
-  test('are waited for while a connection is cut, no longer than that, and come again when it is mended', async (context) => {
+  test('stay for a while when a connection breaks, then leave, and join again when it is back', async (context) => {
     const { time, connection, events } = setUp(context);
     connection.receive('video', 'bob');
 

@@ -51,7 +51,7 @@ describe('beginning', () => {
     assert.deepEqual(['recording', true, 'id of spool'], [recording.state, recording.running, recording.id]);
   });
 
-  test('tells the server what comes', async (context) => {
+  test('describes the recording to the server', async (context) => {
     const { recording, spool } = setUp(context);
 
     await recording.begin([], { token: 'token' });
@@ -73,7 +73,7 @@ describe('beginning', () => {
     );
   });
 
-  test('of sound alone has neither size nor rate', async (context) => {
+  test('of audio alone has neither size nor frame rate', async (context) => {
     const { recording, spool } = setUp(context, 'audio');
 
     await recording.begin([], { token: 'token' });
@@ -82,7 +82,7 @@ describe('beginning', () => {
     assert.deepEqual([null, null, null], [width, height, frame_rate]);
   });
 
-  test('keeps what happens before the server is ready, and tells it then', async (context) => {
+  test('keeps events until the server is ready, and sends them then', async (context) => {
     const { recording, mixer, log } = setUp(context);
 
     const begun = recording.begin([], { token: 'token' });
@@ -118,7 +118,7 @@ describe('beginning', () => {
 });
 
 describe('finishing', () => {
-  test('lets nothing more in, tells the last ticks, stops the recorder, then ends', async (context) => {
+  test('pauses the input, sends the last ticks, stops the recorder, then ends', async (context) => {
     const { recording, log } = setUp(context);
     await recording.begin([], { token: 'token' });
     log.lines = [];
@@ -175,8 +175,8 @@ test('a download is done when its last byte is sent', async (context) => {
   assert.deepEqual([true, recording.finished], [recording.downloaded, finished]);
 });
 
-describe('freeing', () => {
-  test('frees the server’s copy and hangs up, once', async (context) => {
+describe('discarding', () => {
+  test('discards the server’s copy and closes the connection, once', async (context) => {
     const { recording, log } = setUp(context);
     await recording.begin([], { token: 'token' });
     await recording.finish();
@@ -189,7 +189,7 @@ describe('freeing', () => {
     assert.equal('cleaned', recording.state);
   });
 
-  test('a recording that broke asks nothing of the server', async (context) => {
+  test('a recording that broke sends nothing to the server', async (context) => {
     const { recording, log, recorder } = setUp(context);
     await recording.begin([], { token: 'token' });
     recorder.emit('failed', new Error('It broke.'));
@@ -203,7 +203,7 @@ describe('freeing', () => {
 
 describe('a recording that breaks', () => {
   for (const stage of /** @type {const} */ (['mixer', 'recorder'])) {
-    test(`in the ${stage} says so once, and stops mixing`, async (context) => {
+    test(`in the ${stage} is reported once, and stops mixing`, async (context) => {
       const made = setUp(context);
       await made.recording.begin([], { token: 'token' });
       const error = new Error('It broke.');
@@ -233,7 +233,7 @@ describe('a recording that breaks', () => {
     assert.equal('stopped', recording.state);
   });
 
-  test('because it starved tells the alarm, and goes on', async (context) => {
+  test('because it starved reports the alarm, and goes on', async (context) => {
     const { recording, mixer, log } = setUp(context);
     await recording.begin([], { token: 'token' });
 
@@ -245,7 +245,7 @@ describe('a recording that breaks', () => {
 });
 
 describe('pausing', () => {
-  test('happens between two ticks, and is told to the server', async (context) => {
+  test('happens between two ticks, and is sent to the server', async (context) => {
     const time = new FakeTime(context);
     const { recording, log } = setUp(context);
     await recording.begin([], { token: 'token' });

@@ -229,7 +229,7 @@ async function joined(context) {
 }
 
 describe('joining', () => {
-  test('enters the room and brings the media', async (context) => {
+  test('enters the room and sends the media', async (context) => {
     const { client, room } = setUp(context);
 
     const answer = await client.join({ name: 'alice', token: 't', media: 'camera' });
@@ -242,7 +242,7 @@ describe('joining', () => {
     assert.equal('joined', client.state);
   });
 
-  test('takes NERTC’s words', async (context) => {
+  test('accepts NERTC’s option names', async (context) => {
     const { client, room } = setUp(context);
 
     await client.join({ channelName: 'daily', uid: 17 });
@@ -257,7 +257,7 @@ describe('joining', () => {
     await assert.rejects(client.join({ name: 'alice' }), { name: 'InvalidStateError', code: 10454 });
   });
 
-  test('without a camera leaves nobody behind in the room', async (context) => {
+  test('without a camera leaves the room again', async (context) => {
     const { client, room, parts } = setUp(context);
     parts.openMedia = () => Promise.reject(new DOMException('no camera', 'NotFoundError'));
 
@@ -366,7 +366,7 @@ describe('starting', () => {
     await assert.rejects(client.startMediaRecording(), { name: 'InvalidStateError', code: 10454 });
   });
 
-  test('with a bad option is refused before anything starts, and before the moment is looked at', async (context) => {
+  test('with a bad option is refused before anything starts, and before the state is checked', async (context) => {
     const { client, stages } = setUp(context);
     const bad = /** @type {RecordOptions} */ ({ recordConfig: { recordVideoFrame: 24 } });
 
@@ -377,14 +377,14 @@ describe('starting', () => {
     assert.deepEqual([], stages);
   });
 
-  test('in a browser that can not record is refused', async (context) => {
+  test('in a browser that cannot record is refused', async (context) => {
     const { client, parts } = await joined(context);
     parts.unsupported = () => 'Use Chrome.';
 
     await assert.rejects(client.startMediaRecording(), { name: 'NotSupportedError', code: 10450 });
   });
 
-  test('takes in everybody who is there, and waits for them', async (context) => {
+  test('records everybody who is there, and waits for them', async (context) => {
     const { client, room, log } = await joined(context);
     room.enter('bob');
     room.enter('carol');
@@ -395,7 +395,7 @@ describe('starting', () => {
     assert.deepEqual(LARGE, room.subscriptions.at(-1)?.['id of bob']);
   });
 
-  test('local takes in nobody else, whoever comes', async (context) => {
+  test('local records nobody else, whoever joins', async (context) => {
     const { client, room, log } = await joined(context);
     room.enter('bob');
 
@@ -428,7 +428,7 @@ describe('starting', () => {
     });
   }
 
-  test('that fails because MediaRecorder can not be had closes the mixer', async (context) => {
+  test('that fails because MediaRecorder cannot be created closes the mixer', async (context) => {
     const { client, room, parts, log } = await joined(context);
     parts.createRecorder = () => {
       throw new DOMException('no such type', 'NotSupportedError');
@@ -440,7 +440,7 @@ describe('starting', () => {
     assert.equal(null, room.subscriptions.at(-1));
   });
 
-  test('that fails because somebody does not arrive subscribes to nobody', async (context) => {
+  test('that fails because a participant does not arrive subscribes to nobody', async (context) => {
     const { client, room, stages } = await joined(context);
     room.arrival = new Error('No picture of bob.');
 
@@ -546,7 +546,7 @@ describe('stopping', () => {
     await assert.rejects(client.stopMediaRecording(), { name: 'InvalidStateError', code: 10454 });
   });
 
-  test('tells it by NERTC’s event, too', async (context) => {
+  test('also emits NERTC’s event', async (context) => {
     const { client } = await joined(context);
     /** @type {unknown[]} */
     const heard = [];
@@ -695,8 +695,8 @@ describe('presence that only the page knows', () => {
   });
 });
 
-describe('people who come and go while recording', () => {
-  test('come into the mix and leave it', async (context) => {
+describe('participants who join and leave while recording', () => {
+  test('are added to the mix and removed from it', async (context) => {
     const { client, room, log } = await joined(context);
     await client.startMediaRecording();
     log.lines = [];
@@ -710,7 +710,7 @@ describe('people who come and go while recording', () => {
     assert.deepEqual(['mixer1 add bob', 'mixer1 update bob', 'mixer1 remove id of bob'], log.lines);
   });
 
-  test('come in even while the recording begins', async (context) => {
+  test('are added even while the recording begins', async (context) => {
     const { client, room, stages, log } = await joined(context);
     const started = client.startMediaRecording();
     await until(() => stages.length > 0 && log.of('mixer1 add').length > 0);
@@ -769,7 +769,7 @@ describe('devices', () => {
     );
   });
 
-  test('that are pulled out leave silence, or the card', async (context) => {
+  test('that are unplugged leave silence, or the placeholder', async (context) => {
     const { client, room } = await joined(context);
 
     client.unplugDevice('audio');
@@ -835,7 +835,7 @@ describe('a shared screen that ends by itself', () => {
     assert.deepEqual({ audio: true, video: true, screen: false }, room.announced.at(-1));
   });
 
-  test('leaves the card where the camera is gone, too', async (context) => {
+  test('leaves the placeholder if the camera is gone as well', async (context) => {
     const { client, media } = await joined(context);
     await client.shareScreen(true);
     media.share = () => Promise.reject(new Error('The camera is gone.'));
@@ -848,7 +848,7 @@ describe('a shared screen that ends by itself', () => {
 });
 
 describe('a recording that breaks by itself', () => {
-  test('is told, and stopping it says why', async (context) => {
+  test('is reported, and stopping it fails with its error', async (context) => {
     const { client, room, stages, events } = await joined(context);
     await client.startMediaRecording();
     const error = new Error('The spool is closed.');
@@ -892,7 +892,7 @@ describe('listening, NERTC’s way', () => {
     assert.deepEqual([{ id: 'id of spool1' }], heard);
   });
 
-  test('whoever watches the page is told of every change', async (context) => {
+  test('every change emits `changed`', async (context) => {
     const { client, room } = await joined(context);
     let changes = 0;
     client.addEventListener('changed', () => (changes += 1));

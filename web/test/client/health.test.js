@@ -20,7 +20,7 @@ describe('how a recording is doing', () => {
     assert.deepEqual([null, null], [health.frameRate, health.bitsPerSecond]);
   });
 
-  test('counts the pictures of the last seconds', (context) => {
+  test('counts the frames of the last seconds', (context) => {
     new FakeTime(context);
     const health = new Health();
 
@@ -39,7 +39,7 @@ describe('how a recording is doing', () => {
     assert.ok(Math.abs((health.frameRate ?? 0) - 15) < 0.5);
   });
 
-  test('falls when the mixer tells of nothing any more', (context) => {
+  test('falls when the mixer reports no more ticks', (context) => {
     const time = new FakeTime(context);
     const health = new Health();
     health.addTicks(ticks(90, 1000 / 30, pageNow()));

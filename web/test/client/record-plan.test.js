@@ -29,7 +29,7 @@ describe('without any option', () => {
     });
   }
 
-  test('the plan says what the manifest will say', () => {
+  test('the plan has what the manifest will contain', () => {
     assert.deepEqual(
       {
         recordType: 'video',
@@ -47,7 +47,7 @@ describe('without any option', () => {
 });
 
 describe('an option', () => {
-  test('is taken as it is given', () => {
+  test('is used as it is given', () => {
     const given = {
       recordType: 'video',
       recordName: 'standup',
@@ -82,7 +82,7 @@ describe('an option', () => {
     });
   }
 
-  test('recordType audio needs no picture codec', () => {
+  test('recordType audio needs no video codec', () => {
     const { type, mimeType } = plan(
       { recordConfig: { recordType: 'audio' } },
       (asked) => asked === mimeTypeOfSound,
@@ -181,7 +181,7 @@ describe('a refusal names the option, what was given and what is allowed', () =>
     });
   }
 
-  test('what JSON can not say', () => {
+  test('what JSON cannot express', () => {
     /** @type {Record<string, unknown>} */
     const endless = {};
     endless['self'] = endless;

@@ -15,7 +15,7 @@ test('Chrome can record a room', () => {
   assert.equal(null, unsupported(PARTS, CHROME));
 });
 
-test('a browser that lacks a part is told which', () => {
+test('a browser that lacks an interface gets its name', () => {
   const others = { MediaStreamTrackGenerator: 1, MediaRecorder: 1, AudioContext: 1 };
 
   const reason = unsupported(others, CHROME);

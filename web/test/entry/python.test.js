@@ -90,7 +90,7 @@ describe('an answer', () => {
   }
 
   for (const name of ['dance', 'constructor', 'asked', '#join', 'dispatchEvent', '__proto__', '']) {
-    test(`to an unknown call says so: ${JSON.stringify(name)}`, async () => {
+    test(`to an unknown call is an error: ${JSON.stringify(name)}`, async () => {
       const { harness } = setUp();
 
       const answer = await harness.call(name, {});
@@ -118,7 +118,7 @@ test('calls that were begun are finished in any order', async () => {
 });
 
 describe("a recording's events", () => {
-  test('reach the one who listens, as plain data', (context) => {
+  test("reach Python's binding, as plain data", (context) => {
     /** @type {unknown[]} */
     const heard = [];
     replaceGlobal(context, 'harnessEvent', (/** @type {unknown[]} */ ...event) => {
@@ -143,7 +143,7 @@ describe("a recording's events", () => {
     );
   });
 
-  test('are nobody’s business where nobody listens', () => {
+  test('are dropped without a binding', () => {
     const { client } = setUp();
 
     client.dispatchEvent(new CustomEvent('recording-stopped', { detail: { id: 'r1' } }));

@@ -28,8 +28,8 @@ async function admit(token) {
   return socket;
 }
 
-describe('looking on', () => {
-  test('a lost connection is taken up anew, and the list stays meanwhile', async (context) => {
+describe('viewing', () => {
+  test('a lost connection is opened again, and the list stays meanwhile', async (context) => {
     const { time, viewer, listed } = setUp(context);
     void viewer.open('look on');
     const socket = await admit('first');
@@ -45,7 +45,7 @@ describe('looking on', () => {
     assert.deepEqual([true, true, true], listed);
   });
 
-  test('who stops while being let in is not let in any more', async (context) => {
+  test('a viewer who stops before the welcome stays out', async (context) => {
     const { viewer } = setUp(context);
     void viewer.open('look on');
 

@@ -129,7 +129,7 @@ describe('MediaRecorder', () => {
     );
   });
 
-  test('hears nothing of pictures when sound alone is recorded', (context) => {
+  test('gets no video options when only audio is recorded', (context) => {
     const { media } = setUp(context, 'audio');
 
     assert.deepEqual({ mimeType: 'audio/webm;codecs=opus', audioBitsPerSecond: 128_000 }, media.options);
@@ -154,7 +154,7 @@ describe('starting', () => {
     assert.ok(recorder.startedAt > 0);
   });
 
-  test('of sound alone waits for no picture', async (context) => {
+  test('of audio alone does not wait for video', async (context) => {
     const { recorder, spool } = setUp(context, 'audio');
     const started = recorder.start();
 
@@ -163,7 +163,7 @@ describe('starting', () => {
     await started;
   });
 
-  test('tells its time before the first bytes', async (context) => {
+  test('sends its time before the first bytes', async (context) => {
     const { recorder, spool, media } = setUp(context);
     const started = recorder.start();
 
@@ -181,7 +181,7 @@ describe('starting', () => {
     );
   });
 
-  test('fails after 15 s and says what was missing', async (context) => {
+  test('fails after 15 s and names the missing track', async (context) => {
     const time = new FakeTime(context);
     const { recorder, spool } = setUp(context);
     const failed = assert.rejects(recorder.start(), {
@@ -280,7 +280,7 @@ describe('stopping', () => {
     assert.deepEqual([], media.calls);
   });
 
-  test('lets nothing more in before it', (context) => {
+  test('pauses the input before it', (context) => {
     const { recorder, media, spool } = setUp(context);
     media.state = 'recording';
 
@@ -289,7 +289,7 @@ describe('stopping', () => {
     assert.deepEqual(['paused', 'stopped'], [media.state, spool.calls[0]?.[1]]);
   });
 
-  test('does not pause sound alone, whose encoder is never late', (context) => {
+  test('does not pause audio alone, whose encoder is never late', (context) => {
     const { recorder, media } = setUp(context, 'audio');
     media.state = 'recording';
 
@@ -375,7 +375,7 @@ test('pausing and resuming reach MediaRecorder', (context) => {
 });
 
 describe('a recording that breaks', () => {
-  test('says so, with NERTC’s code', (context) => {
+  test('is reported with NERTC’s code', (context) => {
     const { media, failures } = setUp(context);
 
     media.dispatchEvent(
@@ -388,7 +388,7 @@ describe('a recording that breaks', () => {
     );
   });
 
-  test('with its spool says what the spool said', (context) => {
+  test("with its spool is reported with the spool's error", (context) => {
     const { spool, failures } = setUp(context);
     const error = new Error('The server is gone.');
 

@@ -44,7 +44,7 @@ async function chunkOf(data) {
 }
 
 describe('opening', () => {
-  test('says hello when the socket is there, and is done when the server is ready', async (context) => {
+  test('sends hello when the socket is open, and is done when the server is ready', async (context) => {
     FakeSocket.use(context);
     const spool = new Spool('ws://127.0.0.1/spool');
     let done = false;
@@ -65,7 +65,7 @@ describe('opening', () => {
     assert.equal('r1', spool.recording);
   });
 
-  test('fails with what the server says against it', async (context) => {
+  test("fails with the server's refusal", async (context) => {
     FakeSocket.use(context);
     const opened = new Spool('ws://127.0.0.1/spool').open(HELLO);
 
@@ -201,7 +201,7 @@ describe('questions', () => {
     await sent;
   });
 
-  test('fail with what the server says', async (context) => {
+  test("fail with the server's error", async (context) => {
     const { spool, socket, failures } = await open(context);
     const end = spool.end();
 
@@ -224,8 +224,8 @@ describe('questions', () => {
   });
 });
 
-describe('a failure that nobody waits for', () => {
-  test('is told when the server says so', async (context) => {
+describe('a failure without a pending request', () => {
+  test('is emitted when the server reports it', async (context) => {
     const { socket, failures } = await open(context);
 
     socket.say({ type: 'error', name: 'RecordingError', code: 10452, message: 'The disk is full.' });
@@ -248,7 +248,7 @@ describe('a failure that nobody waits for', () => {
 describe('a lost connection', () => {
   const RESUMED = { type: 'hello', ...HELLO, token: 'again', recording: 'r1' };
 
-  test('is taken up again, and what the server has not got is sent again in order', async (context) => {
+  test('is resumed, and what the server has not received is sent again in order', async (context) => {
     const time = new FakeTime(context);
     const { spool, socket, failures } = await open(context);
     /** @type {string[]} */
@@ -348,7 +348,7 @@ describe('a lost connection', () => {
     }
   });
 
-  test('after an error of the server is not looked for again', async (context) => {
+  test('is not retried after an error of the server', async (context) => {
     const time = new FakeTime(context);
     const { spool, socket, failures } = await open(context);
 
@@ -361,7 +361,7 @@ describe('a lost connection', () => {
     await assert.rejects(spool.clean(), { name: 'RecordingError' });
   });
 
-  test('is given up when too much waits for the server', async (context) => {
+  test('fails when the backlog is too large', async (context) => {
     const { spool, failures } = await open(context);
 
     for (let megabytes = 0; megabytes <= 64; megabytes += 8)

@@ -206,7 +206,7 @@ async function enter(members, subscriptions = null) {
 const media = /** @type {LocalMedia} */ (/** @type {unknown} */ ({ stream: 'our stream', size: LARGE }));
 
 describe('entering', () => {
-  test('tells who we are and who is there', async () => {
+  test('returns who we are and who is there', async () => {
     const { room, mesh } = await enter([member('bob')]);
 
     assert.deepEqual(['me', 'alice 2', 4, 's'], [room.id, room.name, room.marker, room.spoolToken]);
@@ -228,7 +228,7 @@ describe('entering', () => {
     await assert.rejects(room.join(HELLO), { message: 'Not admitted.' });
   });
 
-  test('misses nobody who comes or goes meanwhile', async () => {
+  test('misses no join or leave in the meantime', async () => {
     const signaling = new FakeSignaling();
     const room = new Room(
       /** @type {Signaling} */ (/** @type {unknown} */ (signaling)),
@@ -263,7 +263,7 @@ describe('entering', () => {
 });
 
 describe('publishing', () => {
-  test('is done at once where nobody subscribes', async () => {
+  test('is done at once if nobody subscribes', async () => {
     const { room, mesh } = await enter([member('bob')]);
 
     await room.publish(media);
@@ -271,7 +271,7 @@ describe('publishing', () => {
     assert.deepEqual(['publish', 'our stream', LARGE], mesh.calls.at(-1));
   });
 
-  test('waits until everybody who subscribes has our picture and sound', async () => {
+  test('waits until every subscriber has received our video and audio', async () => {
     const { room, signaling } = await enter([
       member('bob', { subscriptions: { '*': SMALL } }),
       member('carol', { subscriptions: { me: LARGE } }),
@@ -289,7 +289,7 @@ describe('publishing', () => {
     assert.equal(false, early);
   });
 
-  test('does not wait for who left meanwhile', async () => {
+  test('does not wait for a participant who has left', async () => {
     const { room, signaling } = await enter([member('bob', { subscriptions: { '*': SMALL } })]);
     const published = room.publish(media);
 
@@ -298,7 +298,7 @@ describe('publishing', () => {
     await published;
   });
 
-  test('says who did not receive us after 20 s', async (context) => {
+  test('names a participant who did not receive us within 20 s', async (context) => {
     const time = new FakeTime(context);
     const { room } = await enter([member('bob', { subscriptions: { '*': SMALL } })]);
     const failed = assert.rejects(room.publish(media), {
@@ -335,7 +335,7 @@ describe('publishing', () => {
 });
 
 describe('subscribing', () => {
-  test('tells the server, and the others when they have arrived', async (context) => {
+  test('is announced to the server, and each arrival to its participant', async (context) => {
     const time = new FakeTime(context);
     const { room, signaling, mesh, events } = await enter([member('bob')]);
 
@@ -353,7 +353,7 @@ describe('subscribing', () => {
     assert.deepEqual(['received bob'], events);
   });
 
-  test('again and again tells the others once', async (context) => {
+  test('again and again announces each arrival once', async (context) => {
     const time = new FakeTime(context);
     const { room, signaling, mesh } = await enter([member('bob')]);
 
@@ -364,7 +364,7 @@ describe('subscribing', () => {
     assert.equal(1, signaling.of('received').length);
   });
 
-  test('waits for nobody whom we do not want, nor for who has nothing to send', async () => {
+  test('waits only for participants that we subscribe to and that send something', async () => {
     const { room } = await enter([member('bob'), member('carol', { audio: false, video: false })], {
       'id of carol': SMALL,
     });
@@ -372,7 +372,7 @@ describe('subscribing', () => {
     await room.allReceived();
   });
 
-  test('asks no picture of who has none', async (context) => {
+  test('expects no video of a participant without a camera', async (context) => {
     const time = new FakeTime(context);
     const { room, mesh } = await enter([member('bob', { video: false })], { '*': SMALL });
     mesh.reports.set('id of bob', [{ type: 'inbound-rtp', kind: 'audio', packetsReceived: 3 }]);
@@ -383,7 +383,7 @@ describe('subscribing', () => {
     await arrived;
   });
 
-  test('says who did not arrive within 20 s', async (context) => {
+  test('names a participant who did not arrive within 20 s', async (context) => {
     const time = new FakeTime(context);
     const { room, mesh } = await enter([member('bob'), member('carol'), member('dave')], { '*': SMALL });
     mesh.deliver('id of carol');
@@ -397,7 +397,7 @@ describe('subscribing', () => {
     await failed;
   });
 
-  test('stops waiting for who left', async (context) => {
+  test('stops waiting for a participant who has left', async (context) => {
     const time = new FakeTime(context);
     const { room, signaling } = await enter([member('bob')], { '*': SMALL });
     const arrived = room.allReceived();
@@ -409,8 +409,8 @@ describe('subscribing', () => {
   });
 });
 
-describe('what the server tells', () => {
-  test('of a newcomer is passed on, and they are served', async () => {
+describe('a message of the server', () => {
+  test('about a newcomer is passed on, and we send to them', async () => {
     const { room, signaling, mesh, events } = await enter([]);
 
     await signaling.say({ type: 'joined', member: member('bob', { subscriptions: { '*': SMALL } }) });
@@ -421,7 +421,7 @@ describe('what the server tells', () => {
     assert.deepEqual([['setRequestedSize', 'id of bob', SMALL]], mesh.calls);
   });
 
-  test('of who left is passed on, and their connection is closed', async () => {
+  test('about a participant who left is passed on, and their connection is closed', async () => {
     const { room, signaling, mesh, events } = await enter([member('bob')]);
 
     await signaling.say({ type: 'left', id: 'id of bob', reason: 'left' });
@@ -432,7 +432,7 @@ describe('what the server tells', () => {
     assert.deepEqual(['remove', 'id of bob'], mesh.calls[0]);
   });
 
-  test('of microphone, camera and screen is passed on', async () => {
+  test('about microphone, camera and screen is passed on', async () => {
     const { room, signaling, events } = await enter([member('bob')]);
 
     await signaling.say({
@@ -457,7 +457,7 @@ describe('what the server tells', () => {
     assert.deepEqual(['state bob'], events);
   });
 
-  test('of new wishes changes what they are sent', async () => {
+  test('about other subscriptions changes what we send', async () => {
     const { room, signaling, mesh, events } = await enter([member('bob')]);
 
     await signaling.say({ type: 'subscribe', id: 'id of bob', subscriptions: { me: LARGE } });
@@ -469,7 +469,7 @@ describe('what the server tells', () => {
     assert.deepEqual(LARGE, room.requestedSize());
   });
 
-  test('from one member to us reaches the mesh, and back', async () => {
+  test('from another participant reaches the mesh, and ours reach them', async () => {
     const { signaling, mesh } = await enter([member('bob')]);
     const data = { candidate: { candidate: 'x' } };
 
@@ -482,7 +482,7 @@ describe('what the server tells', () => {
   });
 });
 
-test('tracks that arrive belong to their member', async () => {
+test('tracks that arrive belong to their participant', async () => {
   const { room, mesh, events } = await enter([member('bob')]);
   const track = (/** @type {string} */ id, /** @type {string} */ kind) =>
     mesh.emit('track', { id, track: /** @type {MediaStreamTrack} */ ({ kind }) });
@@ -496,8 +496,8 @@ test('tracks that arrive belong to their member', async () => {
   assert.deepEqual(['track bob', 'track bob'], events);
 });
 
-describe('the skew of a member', () => {
-  test('is how much longer their sound travels than their picture', async () => {
+describe('the skew of a participant', () => {
+  test('is how much longer their audio travels than their video', async () => {
     const { room, mesh } = await enter([member('bob')]);
     mesh.travels.set('id of bob', { video: 1011, audio: 1062 });
     mesh.reports.set('id of bob', [
@@ -508,7 +508,7 @@ describe('the skew of a member', () => {
     assert.equal(51, await room.skew('id of bob'));
   });
 
-  test('without capture times is how much later their picture is estimated to play', async () => {
+  test('without capture times is how much later their video is estimated to play', async () => {
     const { room, mesh } = await enter([member('bob')]);
     mesh.reports.set('id of bob', [
       { type: 'inbound-rtp', kind: 'video', estimatedPlayoutTimestamp: 5200 },
@@ -551,7 +551,7 @@ test('the statistics are the W3C’s, of everybody there is a connection to', as
   );
 });
 
-test('a connection that breaks and comes back is told once each', async () => {
+test('a connection that breaks and is back is reported once each', async () => {
   const { mesh, events } = await enter([member('bob')]);
 
   for (const state of /** @type {const} */ ([
@@ -567,7 +567,7 @@ test('a connection that breaks and comes back is told once each', async () => {
   assert.deepEqual(['disconnected bob', 'reconnected bob'], events);
 });
 
-test('a connection to the server that is back looks for new ways to the others', async () => {
+test('a resumed connection to the server reconnects to the others', async () => {
   const { mesh, signaling } = await enter([member('bob')]);
 
   signaling.emit('resumed');
@@ -575,7 +575,7 @@ test('a connection to the server that is back looks for new ways to the others',
   assert.deepEqual(['reconnect'], mesh.calls.at(-1));
 });
 
-test('the largest wish is the size that is wanted of us', async () => {
+test('the largest subscription is the size that is requested of us', async () => {
   const { room } = await enter([
     member('bob', { subscriptions: { '*': SMALL } }),
     member('carol', { subscriptions: { me: LARGE } }),
@@ -585,7 +585,7 @@ test('the largest wish is the size that is wanted of us', async () => {
   assert.deepEqual(LARGE, room.requestedSize());
 });
 
-test('who leaves says so, and hangs up everywhere', async () => {
+test('leaving is announced, and closes every connection', async () => {
   const { room, signaling, mesh } = await enter([member('bob')]);
 
   room.leave();
@@ -603,7 +603,7 @@ test('clock and end of signalling are passed on', async () => {
   assert.deepEqual(['clock', 'closed'], events);
 });
 
-describe('a member who came by way of another server', () => {
+describe('a participant who joined by way of another server', () => {
   const CAROL = member('carol', { marker: 7 });
 
   test('is a presence entry of its own, which the server does not know', async () => {
@@ -633,7 +633,7 @@ describe('a member who came by way of another server', () => {
     assert.deepEqual([[entry], []], [room.presence('all'), room.presence('local')]);
   });
 
-  test('gets a name that nobody here has', async () => {
+  test('gets a name that nobody else has', async () => {
     const { room, mesh } = await enter([member('bob')]);
 
     mesh.emit('joined', member('bob', { id: 'another bob' }));

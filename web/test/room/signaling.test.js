@@ -50,7 +50,7 @@ const pong = (socket) =>
   socket.say({ type: 'pong', sent: Number(pings(socket).at(-1)), time: 1000, acked_seq: 0 });
 
 describe('entering', () => {
-  test('says hello, and is done when the time is known', async (context) => {
+  test('sends hello, and is done when the clock is known', async (context) => {
     const { signaling, welcome, socket } = setUp(context);
     let done = false;
     void welcome.then(() => (done = true));
@@ -98,7 +98,7 @@ describe('entering', () => {
 });
 
 describe('in the room', () => {
-  test('what the server says is passed on, but for pongs', async (context) => {
+  test('messages of the server are emitted, except pongs', async (context) => {
     const { welcome, socket, heard } = setUp(context);
     socket.accept();
     socket.say(WELCOME);
@@ -140,7 +140,7 @@ describe('in the room', () => {
     assert.deepEqual(['clock'], heard);
   });
 
-  test('who hangs up says no more', async (context) => {
+  test('a closed connection sends nothing more', async (context) => {
     const { time, signaling, socket } = setUp(context);
     socket.accept();
     socket.say(WELCOME);
@@ -170,7 +170,7 @@ describe('a lost connection', () => {
     return parts;
   }
 
-  test('is taken up again, and what the other side has not heard is said again', async (context) => {
+  test('is resumed, and messages that were not acknowledged are sent again', async (context) => {
     const { time, signaling, socket, heard } = await inTheRoom(context);
     signaling.send({ type: 'received', member: 'm2' });
     signaling.send({ type: 'received', member: 'm3' });
@@ -194,7 +194,7 @@ describe('a lost connection', () => {
     assert.deepEqual(['left', 'lost', 'resumed'], heard);
   });
 
-  test('is looked for until it is back', async (context) => {
+  test('is retried until it is back', async (context) => {
     const { time, socket, heard } = await inTheRoom(context);
 
     socket.drop();
@@ -232,7 +232,7 @@ describe('a lost connection', () => {
     assert.equal(1, FakeSocket.all.length);
   });
 
-  test('whose membership is over ends for good', async (context) => {
+  test('that the server no longer resumes ends for good', async (context) => {
     const { time, socket, heard } = await inTheRoom(context);
 
     socket.drop();

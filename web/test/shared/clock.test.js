@@ -18,7 +18,7 @@ describe("the room's clock", () => {
     assert.deepEqual([0, Number.POSITIVE_INFINITY], [clock.offset, clock.error]);
   });
 
-  test('lies in the middle between question and answer', () => {
+  test('is in the middle between ping and pong', () => {
     const clock = new RoomClock();
 
     const better = clock.update(1000, 50, 1010);
@@ -42,7 +42,7 @@ describe("the room's clock", () => {
     assert.deepEqual([-950, 1], [clock.offset, clock.error]);
   });
 
-  test('is never further off than it says', () => {
+  test('is never further off than its error', () => {
     const roll = dice(1);
     const truth = -123_456.75;
     const clock = new RoomClock();
@@ -54,7 +54,7 @@ describe("the room's clock", () => {
     }
   });
 
-  test('answers for now when it is not told when', () => {
+  test('is the time now by default', () => {
     const clock = new RoomClock();
     clock.update(0, 500, 0);
 

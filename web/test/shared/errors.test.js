@@ -44,7 +44,7 @@ describe('what is awaited for a limited time', () => {
     );
   });
 
-  test('is a StepTimeout afterwards, which says how things stood then', async (context) => {
+  test('is a StepTimeout afterwards, with the message of that moment', async (context) => {
     const time = new FakeTime(context);
     let seen = 'nothing';
     const waiting = assert.rejects(

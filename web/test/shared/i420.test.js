@@ -136,7 +136,7 @@ describe('copying', () => {
     }
   });
 
-  test('takes images of odd size whole', () => {
+  test('copies images of odd size completely', () => {
     const { small, large, memory } = two([5, 3], [12, 8]);
 
     blit(memory, small, large, 2, 2);
@@ -228,7 +228,7 @@ describe('converting from RGBA', () => {
     );
   });
 
-  test('takes odd sizes: the last column and row stand for themselves', () => {
+  test('handles odd sizes: the last column and row are not averaged', () => {
     for (const [width, height] of /** @type {const} */ ([
       [5, 3],
       [1, 1],

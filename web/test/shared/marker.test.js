@@ -46,7 +46,7 @@ function strip(marker, counter, time) {
 }
 
 describe('a strip', () => {
-  test('tells whose it is, and nothing where a single bit is wrong', () => {
+  test('returns its marker, and null if a single bit is wrong', () => {
     const cells = strip(137, 98_765, 1_234_567);
 
     assert.equal(137, markerOf(cells));
@@ -85,7 +85,7 @@ describe('a strip', () => {
     assert.ok(cells.every((cell) => cell === 0 || cell === 1));
   });
 
-  test('wraps a counter and a time that have grown too large', () => {
+  test('wraps a counter and a time that are too large', () => {
     const { counter, time } = decode(strip(1, 2 ** 18 + 3, 2 ** 22 * 1000 + 4));
 
     assert.deepEqual([3, 4], [counter, time]);

@@ -104,7 +104,7 @@ describe('a ticker', () => {
     assert.equal(origin + 130, beats[4]?.due);
   });
 
-  test('whose work takes longer than a step still gives up no more than it must', async (context) => {
+  test('whose work takes longer than a step gives up no more ticks than necessary', async (context) => {
     const time = new FakeTime(context);
 
     const { beats, origin } = await run(time, 400, () => {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { STALLED_AFTER, Watchdog } from '../../src/shared/watchdog.js';
 import { FakeTime } from '../support/time.js';
 
-test('a watchdog tells once of what stands still', (context) => {
+test('a watchdog reports a stall once', (context) => {
   const time = new FakeTime(context);
   const dog = new Watchdog();
 
@@ -27,7 +27,7 @@ test('a watchdog is quiet while something moves', (context) => {
   }
 });
 
-test('a watchdog tells again after it has moved and stands still once more', (context) => {
+test('a watchdog reports another stall after it was fed', (context) => {
   const time = new FakeTime(context);
   const dog = new Watchdog(100);
   time.now += 101;
@@ -39,6 +39,6 @@ test('a watchdog tells again after it has moved and stands still once more', (co
   assert.deepEqual([true, true], [first, dog.isStalled()]);
 });
 
-test('people are told within two seconds', () => {
+test('a stall is reported within two seconds', () => {
   assert.ok(STALLED_AFTER < 2000);
 });

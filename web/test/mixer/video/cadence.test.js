@@ -128,7 +128,7 @@ describe('after the lock', () => {
     }
   });
 
-  test('a period that was misjudged at the lock is set right', () => {
+  test('a period that was estimated wrong at the lock is corrected', () => {
     // This sender's first 45 frames seem to come 1 % faster than they do, too fast to fit the ticks.
     const { shown } = simulate({ fps: 60, rate: 15, jitter: 20, shake: 4, seconds: 25, seed: 12 });
 
@@ -138,7 +138,7 @@ describe('after the lock', () => {
     );
   });
 
-  test('a sender whose clock drifts is followed without a slip', () => {
+  test('a sender whose clock drifts is followed without repeated or skipped frames', () => {
     for (const drift of [-1e-4, 1e-4]) {
       const { shown } = simulate({ fps: 30, rate: 30, jitter: 20, drift, seconds: 29, seed: 8 });
 
@@ -172,7 +172,7 @@ describe('before the lock', () => {
     }
   });
 
-  test('sound is told the mean time that frames wait, at equal rates and at others', () => {
+  test('the delay is the mean time that frames wait, at equal rates and at others', () => {
     for (const [fps, rate] of [
       [30, 30],
       [15, 15],
@@ -266,7 +266,7 @@ describe('when something happens on the way', () => {
     );
   });
 
-  test('a burst after a freeze is shown to its end and the rest is steady', () => {
+  test('a burst after a freeze is shown to its end, and the rest is steady', () => {
     const { shown, dropped } = simulate({
       fps: 30,
       rate: 30,
@@ -354,7 +354,7 @@ describe('when something happens on the way', () => {
 });
 
 describe('the memory', () => {
-  test('of a queue that nobody shows is bounded', () => {
+  test('of a queue that is not shown is bounded', () => {
     /** @type {Cadence<number>} */
     const cadence = new Cadence(1000 / 30);
     const dropped = [];

@@ -20,7 +20,7 @@ function overlap(one, other) {
 }
 
 for (const [name, layout] of Object.entries(LAYOUTS)) {
-  describe(`the ${name} of 1 to 16 people`, () => {
+  describe(`the ${name} of 1 to 16 participants`, () => {
     const cases = SIZES.flatMap(({ width, height }) =>
       Array.from({ length: 16 }, (_, index) => ({ count: index + 1, width, height })),
     );
@@ -46,7 +46,7 @@ for (const [name, layout] of Object.entries(LAYOUTS)) {
       }
     });
 
-    test('lies inside the image, with every edge on an even pixel', () => {
+    test('is inside the frame, with every edge on an even pixel', () => {
       for (const { count, width, height } of cases) {
         for (const { left, top, right, bottom } of layout(count, width, height).map(edges)) {
           assert.ok(left >= 0 && top >= 0 && right <= width && bottom <= height);
@@ -62,7 +62,7 @@ describe('the grid', () => {
     assert.deepEqual([], grid(0, 640, 360));
   });
 
-  test('of one is the whole image', () => {
+  test('of one is the whole frame', () => {
     assert.deepEqual([{ x: 0, y: 0, width: 1280, height: 720 }], grid(1, 1280, 720));
   });
 
@@ -94,7 +94,7 @@ describe('the speaker layout', () => {
     assert.deepEqual([first, large, second], [tiles.get('alice'), tiles.get('bob'), tiles.get('carol')]);
   });
 
-  test('shows the first in the room while nobody speaks, or who speaks is gone', () => {
+  test('shows the first in the room while nobody speaks, or when the speaker has left', () => {
     for (const who of [null, 'dave']) {
       const tiles = arrange('speaker', ['alice', 'bob'], who, { width: 640, height: 360 });
 
@@ -103,7 +103,7 @@ describe('the speaker layout', () => {
   });
 });
 
-test('a grid does not mind who speaks', () => {
+test('a grid does not depend on the speaker', () => {
   const image = { width: 640, height: 360 };
 
   const tiles = arrange('grid', ['alice', 'bob'], 'bob', image);
@@ -132,7 +132,7 @@ describe('an image in a tile', () => {
     assert.deepEqual({ x: 20, y: 70, width: 320, height: 120 }, contain({ width: 800, height: 300 }, tile));
   });
 
-  test('of any size lies inside, on even pixels, in its own shape', () => {
+  test('of any size is inside its tile, on even pixels, in its own shape', () => {
     for (let width = 1; width < 2000; width += 37) {
       for (let height = 1; height < 1200; height += 53) {
         const rect = contain({ width, height }, tile);

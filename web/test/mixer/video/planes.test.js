@@ -30,7 +30,7 @@ function taken(arena, width, height) {
 }
 
 describe('an arena', () => {
-  test('never hands out what somebody has, and gets everything back', () => {
+  test('never allocates the same memory twice, and gets everything back', () => {
     const roll = dice(1);
     const arena = new Arena(1_000_000);
     /** @type {I420Image[]} */
@@ -78,7 +78,7 @@ describe('an arena', () => {
     }
   });
 
-  test('that is full says so, and is of use again later', () => {
+  test('that is full returns null, and allocates again later', () => {
     const arena = new Arena(imageBytes(64, 64) + 100);
     const image = taken(arena, 64, 64);
 
@@ -118,7 +118,7 @@ describe('placing an image', () => {
     }
   });
 
-  test('writes nothing beside its rectangle', () => {
+  test('writes nothing outside of its rectangle', () => {
     for (const size of /** @type {[number, number][]} */ ([
       [20, 10],
       [64, 36],
@@ -265,7 +265,7 @@ describe('reading a frame', () => {
     }
   }
 
-  test('leaves the frame open: who read it closes it', async () => {
+  test('leaves the frame open: the caller closes it', async () => {
     const fake = new FakeFrame('I420', 8, 8, noise);
 
     await new FrameReader(new Arena(10_000)).read(fake.frame);

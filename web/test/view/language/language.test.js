@@ -50,7 +50,7 @@ function sourcesBelow(folder) {
 const blanks = (text) => [...text.matchAll(/\{\w+\}/g)].map(([blank]) => blank).toSorted();
 
 describe('Chinese', () => {
-  test('has words for everything that stands on the page', () => {
+  test('has a translation for every text of index.html', () => {
     assert.ok(written().length > 60);
 
     assert.deepEqual(
@@ -59,7 +59,7 @@ describe('Chinese', () => {
     );
   });
 
-  test('has words for everything that the view says', () => {
+  test('has a translation for every text of the view', () => {
     assert.ok(said().length > 20);
 
     assert.deepEqual(
@@ -73,7 +73,7 @@ describe('Chinese', () => {
       assert.deepEqual(blanks(english), blanks(chinese), english);
   });
 
-  test('leaves no words of its own behind that nobody says', () => {
+  test('has no translation of a text that does not exist', () => {
     const everything = [...sourcesBelow(''), ...sourcesBelow('../../harness/server/'), ...written()].join(
       '\n',
     );
@@ -84,7 +84,7 @@ describe('Chinese', () => {
     );
   });
 
-  test('turns what the client and the server say around its names and numbers', () => {
+  test('translates messages of the client and the server that contain names and numbers', () => {
     const turned = [
       'No sound comes from Bob.',
       'Only 12 MB are left on the disk; the recording ends before it is full.',
