@@ -1,4 +1,4 @@
-"""Plants faults into real recordings: by remuxing where packets are enough, else by decoding and encoding anew."""
+"""Plant faults into real recordings: by remuxing if packets are enough, otherwise by decoding and encoding again."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _planes(frame: av.VideoFrame) -> NDArray[np.uint8]:
 
 
 def _joined(pieces: list[tuple[int, NDArray[np.float32]]]) -> NDArray[np.float32]:
-    """Return pieces of sound in one: stamps of packets are some ms off, so only a hole moves what follows."""
+    """Return blocks of audio in one: timestamps of packets are some ms off, so only a gap moves what follows."""
     joined: list[NDArray[np.float32]] = []
     end = 0
     for start, piece in pieces:
@@ -153,7 +153,7 @@ def ticks(film: DecodedMedia, at: Interval) -> range:
 
 
 def areas(recording: Recording, name: str) -> tuple[tuple[slice, slice], ...]:
-    """Return where somebody's tile lies in the rows of Y, of U and of V."""
+    """Return the areas of a participant's tile in the rows of Y, U and V."""
     assert recording.width is not None
     assert recording.height is not None
     timeline = Manifest.read(recording.manifest).timeline

@@ -1,4 +1,4 @@
-"""The truth of the verdict: every planted fault is found by its own check and by no other, and clean files pass."""
+"""The truth of the report: every planted fault is found by its own check and by no other, and clean files pass."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FORM: Final[dict[str, Any]] = (
 
 @dataclass(frozen=True)
 class Base:
-    """A real recording of three people, its verdict, and what is in it."""
+    """A real recording of three participants, its report, and its decoded media."""
 
     recording: Recording
     report: Report
@@ -49,7 +49,7 @@ class Base:
 
 @pytest.fixture(scope="module")
 def base(browser: Browser, room_server: RoomServer, recordings: Path) -> Base:
-    """Record three people for some seconds."""
+    """Record three participants for some seconds."""
     with Room(server=room_server, new_context=browser.new_context, recordings=recordings, name="truth") as room:
         alice, *_ = room.join_all("alice", "bob", "carol")
         alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="base", **FORM))
@@ -116,7 +116,7 @@ FAULTS: Final[dict[str, tuple[Callable[[Base, Path], Recording], set[str]]]] = {
 
 
 def test_encoding_anew_plants_nothing(base: Base, tmp_path: Path) -> None:
-    """What decoding, encoding and copying do to a recording raises no finding of its own."""
+    """Decoding, encoding and copying a recording cause no finding of their own."""
     for number, write in enumerate((_painted(lambda base: base.film), _late(0.0))):
         recording = write(base, tmp_path / f"{number}.webm")
 
@@ -127,7 +127,7 @@ def test_encoding_anew_plants_nothing(base: Base, tmp_path: Path) -> None:
 def test_a_planted_fault_is_found_by_its_own_check_and_no_other(
     base: Base, goals: Goals, tmp_path: Path, fault: str
 ) -> None:
-    """In a real recording; what the machine did to its smoothness before is not counted."""
+    """In a real recording; faults of its smoothness that the machine had caused before are not counted."""
     write, checks = FAULTS[fault]
 
     report = verify(write(base, tmp_path / "planted.webm"))
@@ -149,13 +149,13 @@ def failed(report: Report) -> set[str]:
 
 
 def of_alice(report: Report) -> set[str]:
-    """Return the names of the checks that failed for alice, who records."""
+    """Return the names of the checks that failed for alice, the recording participant."""
     return {finding.check for finding in report.failures if finding.participant == "alice"}
 
 
 @pytest.mark.parametrize("late", [-120, -80, 80, 120] if FULL else [-80, 80])
 def test_an_offset_is_right_to_ten_milliseconds(base: Base, goals: Goals, tmp_path: Path, late: int) -> None:
-    """Of everybody, against the same recording before its sound was moved."""
+    """For every participant, compared with the same recording before its audio was moved."""
     report = verify(_late(late / 1000)(base, tmp_path / "late.webm"))
 
     errors = {}
@@ -174,7 +174,7 @@ def test_an_offset_is_right_to_ten_milliseconds(base: Base, goals: Goals, tmp_pa
 )
 @pytest.mark.parametrize("ppm", [200, -200])
 def test_a_drift_is_right_to_twenty_ppm(long: tuple[Recording, Report], goals: Goals, tmp_path: Path, ppm: int) -> None:
-    """Over 110 s, against the same recording before its sound was stretched."""
+    """Over 110 s, compared with the same recording before its audio was stretched."""
     recording, before = long
     plant.remuxed(recording.path, tmp_path / "drift.webm", sound=lambda at: at * (1 + ppm / 1e6))
 
@@ -194,7 +194,7 @@ def test_a_drift_is_right_to_twenty_ppm(long: tuple[Recording, Report], goals: G
 
 @pytest.fixture(scope="module")
 def long(browser: Browser, room_server: RoomServer, recordings: Path) -> tuple[Recording, Report]:
-    """Record two people for almost two minutes."""
+    """Record two participants for almost two minutes."""
     with Room(server=room_server, new_context=browser.new_context, recordings=recordings, name="long") as room:
         alice, _ = room.join_all("alice", "bob")
         alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="long"))
@@ -208,7 +208,7 @@ def long(browser: Browser, room_server: RoomServer, recordings: Path) -> tuple[R
 def test_a_hundred_clean_recordings_raise_nothing(
     browser: Browser, room_server: RoomServer, recordings: Path, goals: Goals
 ) -> None:
-    """In every form and company."""
+    """For every configuration and number of participants."""
     forms = [
         {"record_video_quality": quality, "record_video_frame": rate, "record_type": kind}
         for kind in ("video", "video", "audio")

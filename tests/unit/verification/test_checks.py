@@ -37,7 +37,7 @@ SLOW = Scene(participants=participants("alice", "bob", "carol"), frame_rate=15)
     ],
 )
 def test_clean_recording_passes_every_check(tmp_path: Path, take: Scene) -> None:
-    """Whatever its size, rate, codec and people: no finding fails, none warns."""
+    """For any size, frame rate, codec and participants: no finding fails, none warns."""
     report = verify(write_recording(tmp_path / "take.webm", take))
 
     assert [] == [finding for finding in report.findings if not finding.ok or finding.warning]
@@ -91,7 +91,7 @@ def test_planted_fault_is_found_by_its_own_check(
 def test_finding_names_the_participant_and_the_time(
     tmp_path: Path, filmed: Scene, check: str, at: tuple[float, float]
 ) -> None:
-    """It names the participant and the interval, and its message holds both."""
+    """The finding and its message name the participant and the interval."""
     (finding,) = verify(write_recording(tmp_path / "take.webm", filmed, manifest_scene=CLEAN)).failures
 
     assert (check, "bob") == (finding.check, finding.participant)
@@ -103,7 +103,7 @@ def test_finding_names_the_participant_and_the_time(
 def test_leaving_participant_may_be_frozen_until_the_leave_is_noticed(
     tmp_path: Path, still: float, *, frozen: bool
 ) -> None:
-    """For as long as a connection may take to end: a picture that stands longer was frozen, all the time."""
+    """For as long as a connection may take to end; a longer interval counts as frozen completely."""
     leaves = with_participant(CLEAN, "bob", frozen=((still, 2.0),), hidden=((2.0, 3.0),))
 
     failures = verify(write_recording(tmp_path / "take.webm", leaves)).failures
@@ -121,7 +121,7 @@ def test_staying_participant_may_not_be_frozen(tmp_path: Path, gone: float, *, f
 
 
 def missing(folder: Path, dropped: frozenset[int]) -> Report:
-    """Judge a recording whose manifest counts the pictures that it lacks."""
+    """Verify a recording whose manifest counts the missing frames."""
     recording = write_recording(folder / "take.webm", replace(CLEAN, dropped=dropped), manifest_scene=CLEAN)
     manifest = Manifest.read(recording.manifest)
     recording.manifest.unlink()
@@ -130,7 +130,7 @@ def missing(folder: Path, dropped: frozenset[int]) -> Report:
 
 
 def test_missed_tick_counted_by_the_manifest_is_a_warning(tmp_path: Path) -> None:
-    """The machine was busy, and the recording is honest about it: ok stays true."""
+    """The machine was busy and the manifest says so: ok stays true."""
     report = missing(tmp_path, frozenset({30, 60}))
 
     assert report.ok
@@ -140,7 +140,7 @@ def test_missed_tick_counted_by_the_manifest_is_a_warning(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("kept", [2, 3])
 def test_too_many_missed_ticks_fail_although_the_manifest_counts_them(tmp_path: Path, kept: int) -> None:
-    """Where every second or third picture is left the rate is still as told, and the recording jerks."""
+    """With every second or third frame left the frame rate is still the stated one, and the recording stutters."""
     dropped = frozenset(tick for tick in range(1, CLEAN.ticks - 1) if tick % kept)
 
     report = missing(tmp_path, dropped)
@@ -167,7 +167,7 @@ def test_local_recording_contains_only_its_recorder(tmp_path: Path) -> None:
 def test_participants_without_markers_are_reported_as_not_examined(
     tmp_path: Path, people: list[str], says: str
 ) -> None:
-    """All is well with whoever could be judged, and nobody takes that for all of them."""
+    """The report passes for the examined participants, and warns about the others."""
     take = replace(
         CLEAN, participants=(*participants("alice"), *(PlannedParticipant(name=name, marker=None) for name in people))
     )
@@ -180,7 +180,7 @@ def test_participants_without_markers_are_reported_as_not_examined(
 
 
 def test_recorder_missing_from_the_members_is_reported_as_not_examined(tmp_path: Path) -> None:
-    """It names them as who recorded, and nobody as a member."""
+    """The manifest names the recording participant, and no member."""
     take = replace(CLEAN, participants=(PlannedParticipant(name="alice", marker=None),))
     recording = write_recording(tmp_path / "take.webm", take)
     manifest = Manifest.read(recording.manifest)
@@ -208,7 +208,7 @@ def test_other_participants_without_markers_are_not_reported_in_a_local_recordin
 
 
 def test_expectation_of_a_participant_without_marker_fails(tmp_path: Path) -> None:
-    """Which is no success, and is not said to be their absence either."""
+    """It has not passed, and is not reported as an absence either."""
     take = replace(CLEAN, participants=(*participants("alice"), PlannedParticipant(name="bob", marker=None)))
 
     report = verify(
@@ -221,7 +221,7 @@ def test_expectation_of_a_participant_without_marker_fails(tmp_path: Path) -> No
 
 
 def test_drift_is_measured_over_a_long_recording(tmp_path: Path) -> None:
-    """200 ppm in 100 seconds are found, and named to within 20."""
+    """200 ppm in 100 seconds are found, accurate to 20."""
     take = Scene(participants=participants("alice"), width=160, height=90, frame_rate=15, seconds=100.0)
 
     report = verify(
@@ -235,7 +235,7 @@ def test_drift_is_measured_over_a_long_recording(tmp_path: Path) -> None:
 @pytest.mark.parametrize("late", [-0.12, -0.08, 0.0, 0.08, 0.12])
 @pytest.mark.parametrize("rates", [(30, 30), (30, 15), (15, 15), (15, 30)])
 def test_av_offset_is_accurate_to_ten_milliseconds(tmp_path: Path, rates: tuple[int, int], late: float) -> None:
-    """Early or late, whatever the rates of file and sender."""
+    """Early or late, for any frame rates of file and sender."""
     take = replace(
         CLEAN,
         participants=(PlannedParticipant(name="alice", marker=1, frame_rate=rates[1], audio_delay=late),),
@@ -250,7 +250,7 @@ def test_av_offset_is_accurate_to_ten_milliseconds(tmp_path: Path, rates: tuple[
 
 
 def test_repeated_frames_are_counted_beyond_exact_conversion(tmp_path: Path) -> None:
-    """Every eighth picture doubled is 12.5 % repeated, and as many skipped; a sender at half the rate repeats none."""
+    """Doubling every eighth frame is 12.5 % repeated and as many skipped; a sender at half the rate repeats none."""
     doubled = replace(CLEAN, repeated=frozenset(range(4, 90, 8)))
     slow = with_participant(CLEAN, "bob", frame_rate=15)
 
@@ -273,7 +273,7 @@ def test_limit_can_be_changed(tmp_path: Path) -> None:
 
 
 def test_every_limit_has_a_reason() -> None:
-    """The description of each says why its default is what it is."""
+    """The description of each limit gives the reason for its default."""
     assert all(field.description for field in Limits.model_fields.values())
 
 

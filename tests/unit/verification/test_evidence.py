@@ -1,4 +1,4 @@
-"""No check passes without having seen anything: what is missing is a failure, or at least a warning."""
+"""No check passes without having examined anything: missing evidence is a failure, or at least a warning."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -44,13 +44,13 @@ def rewrite(path: Path, **changes: object) -> None:
 
 
 def clean(report: Report) -> bool:
-    """Return whether a report lets a reader believe that all is well."""
+    """Return whether a report passed without a warning."""
     return report.ok and not report.warnings
 
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """Make a recording of three seconds without a fault."""
+    """Write a recording of three seconds without a fault."""
     return write_recording(tmp_path_factory.mktemp("evidence") / "take.webm", CLEAN)
 
 
@@ -73,7 +73,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 def test_expectation_that_the_recording_can_not_show_fails(
     recording: Recording, expectation: Expectation, says: str
 ) -> None:
-    """Nobody is heard after the end, and nobody by a name that does not exist: that proves nothing."""
+    """Silence after the end, or of a name that does not exist, proves nothing."""
     (failure,) = verify(recording, expect=[expectation]).failures
 
     assert "presence" == failure.check
@@ -111,7 +111,7 @@ def test_expectation_without_a_track_fails(tmp_path: Path, kind: str, sense: str
 @pytest.mark.parametrize("kind", ["audio", "video"])
 @pytest.mark.parametrize("manifest", [True, False])
 def test_track_without_packets_fails(recording: Recording, tmp_path: Path, kind: str, manifest: bool) -> None:  # noqa: FBT001
-    """Its header promises what the file does not hold; nothing else is blamed."""
+    """The header declares a track that the file does not contain; no other check fails."""
     path = remux(recording.path, tmp_path / "take.webm", lambda of, _: of != kind)
     if manifest:
         (tmp_path / "take.manifest.json").write_text(recording.manifest.read_text())
@@ -123,7 +123,7 @@ def test_track_without_packets_fails(recording: Recording, tmp_path: Path, kind:
 
 
 def test_second_track_is_reported_as_not_examined(recording: Recording, tmp_path: Path) -> None:
-    """The first one is what every check is about."""
+    """All checks examine the first one only."""
     path = tmp_path / "two.mkv"
     with av.open(str(recording.path)) as media, av.open(str(path), "w", format="matroska") as output:
         audio = media.streams.audio[0]
@@ -172,7 +172,7 @@ def test_recording_that_no_call_stopped_is_a_warning_or_a_failure(tmp_path: Path
 
 
 def test_expectations_file_can_require_a_complete_recording(tmp_path: Path) -> None:
-    """A recording of which nothing is known is not complete."""
+    """A recording without a manifest is not complete."""
     recording = write_recording(tmp_path / "take.webm", CLEAN)
     toml = tmp_path / "expect.toml"
     toml.write_text("complete = true\n")
@@ -201,7 +201,7 @@ def test_file_without_manifest_warns_about_the_checks_that_did_not_run(recording
 
 
 def test_manifest_without_members_is_a_warning(tmp_path: Path) -> None:
-    """Nobody was looked for, so nobody was found missing."""
+    """No participant was examined, so none was found missing."""
     unmarked = tuple(replace(one, marker=None) for one in CLEAN.participants)
     recording = write_recording(tmp_path / "take.webm", replace(CLEAN, participants=unmarked), manifest_scene=CLEAN)
     manifest = Manifest.read(recording.manifest)
@@ -213,7 +213,7 @@ def test_manifest_without_members_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_participant_without_any_expectation_is_a_warning(tmp_path: Path) -> None:
-    """Camera and microphone off all the time, or in it for too short a time: nothing was examined."""
+    """Camera and microphone were off all the time, or the participant's time was too short: nothing was examined."""
     silent = with_participant(CLEAN, "bob", hidden=((0.0, 3.0),), muted=((0.0, 3.0),))
     short = Scene(participants=participants("alice", "bob"), seconds=0.8)
     absent = replace(
@@ -256,7 +256,7 @@ REMOVALS: dict[str, Callable[[str, float], bool]] = {
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
-    """Make a recording with each fault."""
+    """Write a recording with each fault."""
     folder = tmp_path_factory.mktemp("faulty")
     return {
         name: write_recording(folder / f"{name}.webm", real, manifest_scene=told)
@@ -266,13 +266,13 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder for what is left after evidence was removed."""
+    """Return a folder for the files without their evidence."""
     return tmp_path_factory.mktemp("less")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_planted_fault_fails(faulty: dict[str, Recording], fault: str) -> None:
-    """Else removing its evidence would prove nothing."""
+    """Otherwise removing its evidence would prove nothing."""
     assert not verify(faulty[fault]).ok
 
 
@@ -289,7 +289,7 @@ def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
     removals: set[str],
     manifest: bool,  # noqa: FBT001
 ) -> None:
-    """Whatever is taken from a faulty recording, what is left fails or warns of what it could not examine."""
+    """Whatever is removed from a faulty recording, its report fails, or warns about what was not examined."""
     source = faulty[fault]
     path = scratch / "less.webm"
     path.with_suffix(".manifest.json").unlink(missing_ok=True)

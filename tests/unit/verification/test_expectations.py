@@ -1,4 +1,4 @@
-"""What somebody expects beyond the manifest: from a file, and against what is in the recording."""
+"""Expectations in addition to the manifest: read from a file, and compared with the recording."""
 
 import os
 from pathlib import Path
@@ -34,7 +34,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     ],
 )
 def test_met_expectations_pass(recording: Recording, expectation: Expectation) -> None:
-    """Each expectation leaves a finding of its own, that it was met."""
+    """Each met expectation has a passed finding."""
     report = verify(recording, expect=[expectation])
 
     assert report.ok, report.failures
@@ -58,14 +58,14 @@ def test_met_expectations_pass(recording: Recording, expectation: Expectation) -
     ],
 )
 def test_unmet_expectation_fails(recording: Recording, expectation: Expectation, message: str) -> None:
-    """The finding says who, what and when."""
+    """The finding names the participant, the state and the time."""
     report = verify(recording, expect=[expectation])
 
     assert [("presence", message)] == [(finding.check, finding.message) for finding in report.failures]
 
 
 def test_expectations_file_contains_duration_limits_and_expectations(tmp_path: Path) -> None:
-    """In TOML, with the names that people read in findings."""
+    """In TOML, with the same names as in findings."""
     path = tmp_path / "expect.toml"
     path.write_text(
         """
@@ -105,7 +105,7 @@ def test_expectations_file_contains_duration_limits_and_expectations(tmp_path: P
     ],
 )
 def test_invalid_expectations_file_is_refused_in_one_line(tmp_path: Path, text: str, says: str) -> None:
-    """It says where and why, and what would be possible."""
+    """The error names the place, the reason and the known names."""
     path = tmp_path / "expect.toml"
     path.write_text(text)
 
@@ -123,7 +123,7 @@ def test_missing_expectations_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_endless_expectations_file_is_refused(tmp_path: Path) -> None:
-    """One that is too large, and one key of more parts than anybody writes."""
+    """One that is too large, and one with a key of endless parts."""
     path = tmp_path / "expect.toml"
     path.write_text("# much\n" * 50_000)
     with pytest.raises(ConfigError, match="too large for expectations"):
@@ -134,7 +134,7 @@ def test_endless_expectations_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_expectations_from_a_pipe_are_refused(tmp_path: Path) -> None:
-    """Nobody may ever write to it."""
+    """A pipe to which nothing is ever written is not waited for."""
     os.mkfifo(tmp_path / "expected.toml")
 
     with pytest.raises(ConfigError, match="is not a regular file"):

@@ -1,4 +1,4 @@
-"""Frame rates: every constant one has its grid, and one that varies is called so."""
+"""Frame rates: every constant one has its grid, and a varying one is reported as such."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -70,7 +70,7 @@ def test_file_with_a_constant_rate_has_no_gap(tmp_path: Path, rate: Fraction, se
 
 @pytest.mark.parametrize("rate", [Fraction(24), Fraction(60), 60 * NTSC], ids=str)
 def test_missing_frames_are_found_at_any_rate(tmp_path: Path, rate: Fraction) -> None:
-    """The finding counts them and says where; a manifest that is not there counts nothing."""
+    """The finding has their number and place; without a manifest none of them is excused."""
     times = steady(rate)
     del times[60:63]
 
@@ -95,7 +95,7 @@ def test_frame_off_the_grid_is_found(tmp_path: Path) -> None:
 
 
 def test_varying_rate_is_a_warning(tmp_path: Path) -> None:
-    """A phone or a screen recorder takes frames when there are any: none is missing, and no manifest is blamed."""
+    """A phone or a screen recorder writes frames when there are any: none is missing, and no check fails."""
     gaps = np.random.default_rng(1).uniform(0.015, 0.09, 80)
 
     finding = gap_of(verify(clip(tmp_path / "phone.webm", np.cumsum(gaps).tolist())))
@@ -107,7 +107,7 @@ def test_varying_rate_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_varying_rate_fails_if_a_constant_one_was_recorded(tmp_path: Path) -> None:
-    """A manifest that promises 30 frames a second is held to it."""
+    """A manifest that states 30 fps requires them."""
     take = Scene(participants=participants("alice"), seconds=3.0)
     write_recording(tmp_path / "good.webm", take)
     path = clip(tmp_path / "take.webm", np.cumsum(np.random.default_rng(1).uniform(0.015, 0.06, 80)).tolist())

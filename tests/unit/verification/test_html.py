@@ -1,4 +1,4 @@
-"""The report as a page and as JUnit: one offline file, safe whatever people call themselves."""
+"""The report as a page and as JUnit XML: one offline file, safe for any participant's name."""
 
 import json
 import re
@@ -29,25 +29,25 @@ SCENE = Scene(participants=participants("alice", HOSTILE), seconds=3.0)
 
 @pytest.fixture(scope="module")
 def bad(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """Return the verdict on a recording in which somebody of a hostile name is hidden for a second."""
+    """Return the report on a recording in which a participant with a hostile name is hidden for a second."""
     faulty = with_participant(SCENE, HOSTILE, hidden=((1.0, 2.0),))
     return verify(write_recording(tmp_path_factory.mktemp("html") / "bad one.webm", faulty, manifest_scene=SCENE))
 
 
 @pytest.fixture(scope="module")
 def page(bad: Report) -> str:
-    """Return its page, written beside the recording."""
+    """Return the page of the report, written next to the recording."""
     return bad.write_html(bad.path.with_name("report.html")).read_text()
 
 
 def test_result_is_at_the_top_of_the_page(page: str) -> None:
-    """Before the film and everything else; in the title, too."""
+    """It comes before the recording and everything else, and is in the title."""
     assert "<title>Failed: bad one.webm</title>" in page
     assert page.index("✗ Failed") < page.index("<video")
 
 
 def test_page_plays_the_recording_from_its_path(bad: Report, page: str, tmp_path: Path) -> None:
-    """By an address that is relative to the page, wherever that is written."""
+    """The address is relative to the page, in any folder."""
     elsewhere = bad.write_html(tmp_path / "deep" / "report.html").read_text()
 
     assert 'src="bad%20one.webm"' in page
@@ -56,7 +56,7 @@ def test_page_plays_the_recording_from_its_path(bad: Report, page: str, tmp_path
 
 
 def test_every_failure_has_a_button_to_its_time(bad: Report, page: str) -> None:
-    """Its button plays the film from there."""
+    """The button plays the recording from there."""
     (failure,) = bad.failures
 
     assert failure.at is not None
@@ -64,7 +64,7 @@ def test_every_failure_has_a_button_to_its_time(bad: Report, page: str) -> None:
 
 
 def test_each_participant_has_a_lane_and_curves(page: str) -> None:
-    """Seen and heard in the lane; level, offset and gaps below. Without room time nobody knows a delay."""
+    """Visible and audible intervals in the lane; plots below. Without room time there are no delays."""
     assert {"alice", "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"} == set(
         re.findall(r'class="lane"[^>]*aria-label="([^"]+)"', page)
     )
@@ -76,7 +76,7 @@ def test_each_participant_has_a_lane_and_curves(page: str) -> None:
 
 
 def test_webrtc_statistics_are_plotted(tmp_path: Path) -> None:
-    """From the statistics beside the recording; lines that can't be read are passed over."""
+    """They are read from the file next to the recording; invalid lines are ignored."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     lines = [
         {"at": at, "participant": "alice", "report": [
@@ -100,7 +100,7 @@ def test_webrtc_statistics_are_plotted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
 @pytest.mark.parametrize("field", ["at", "bytesReceived", "packetsLost", "currentRoundTripTime"])
 def test_invalid_statistics_are_ignored(tmp_path: Path, field: str, number: str) -> None:
-    """A number that is none leaves the others, and a page."""
+    """The valid ones are still plotted."""
     recording = write_recording(tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=1.0))
     lines = [
         {"at": at, "participant": "alice", "report": [
@@ -122,12 +122,12 @@ def test_invalid_statistics_are_ignored(tmp_path: Path, field: str, number: str)
 
 
 def found(line: dict[str, Any], field: str) -> Any:
-    """Return what a line of statistics says of a field, wherever."""
+    """Return the line of statistics with another value of a field, at any depth."""
     return next(one[field] for one in (line, *line["report"]) if field in one)
 
 
 def test_statistics_of_too_many_participants_are_limited_to_the_first(tmp_path: Path) -> None:
-    """More than 256 are no room's."""
+    """No room has more than 256."""
     path = tmp_path / "take.stats.jsonl"
     pair = {"type": "candidate-pair", "currentRoundTripTime": 0.004}
     lines = [{"at": 1, "participant": f"{number}", "report": [pair]} for number in range(300)]
@@ -137,7 +137,7 @@ def test_statistics_of_too_many_participants_are_limited_to_the_first(tmp_path: 
 
 
 def told(path: Path, events: list[dict[str, Any]], people: int = 1) -> Recording:
-    """Return a short recording of sound, of which a manifest tells that so many people were in it, and all that."""
+    """Return a short recording of audio whose manifest names many participants and has these events."""
     recording = write_recording(path, Scene(participants=participants("alice"), seconds=1.0, video=False))
     manifest = json.loads(recording.manifest.read_text())
     members = [{"name": "alice", "marker": 1}, *({"name": f"p{one}", "marker": one} for one in range(2, people + 1))]
@@ -147,7 +147,7 @@ def told(path: Path, events: list[dict[str, Any]], people: int = 1) -> Recording
 
 
 def test_page_counts_the_events_that_it_omits(tmp_path: Path) -> None:
-    """The page says how many more there are, and what is in every lane stands in it once."""
+    """The content that all lanes share is in the page once."""
     alarm = {"at": 0.5, "event": "alarm", "message": "The picture stalled. " * 50}
     recording = told(tmp_path / "take.webm", [alarm] * 5_000, people=200)
 
@@ -160,7 +160,7 @@ def test_page_counts_the_events_that_it_omits(tmp_path: Path) -> None:
 
 
 def test_page_of_a_manifest_with_many_intervals_is_written_quickly(tmp_path: Path) -> None:
-    """Those that lie closer together than the page can show are drawn as one."""
+    """Intervals that are closer together than the page can show are drawn as one."""
     many = 20_000
     events = [
         event
@@ -183,7 +183,7 @@ def test_page_of_a_manifest_with_many_intervals_is_written_quickly(tmp_path: Pat
 
 
 def test_findings_are_drawn_in_their_participants_lane(bad: Report, page: str) -> None:
-    """In the lane of who is hidden, and in no other; what concerns everybody is in each."""
+    """Only in that lane; findings about the whole file are in all lanes."""
     (failure,) = bad.failures
     everybody = failure.model_copy(update={"participant": None})
     both = bad.model_copy(update={"findings": (failure, everybody)}).write_html(bad.path.with_name("both.html"))
@@ -199,7 +199,7 @@ def test_findings_are_drawn_in_their_participants_lane(bad: Report, page: str) -
 def test_recording_without_thumbnails_has_a_page(
     bad: Report, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its pictures are taken in a process of its own, which has its time, and ends with it."""
+    """Thumbnails are decoded in a process of its own, within a time limit, and it ends after that."""
     does = {"hangs": "import time; print('half a pict', end='', flush=True); time.sleep(60)", "crashes": "os.abort()"}
     monkeypatch.setattr(filmstrip, "_PROGRAM", f"import os; {does[what]}")
     monkeypatch.setattr(filmstrip, "_WITHIN", 1.0)
@@ -215,14 +215,14 @@ def test_recording_without_thumbnails_has_a_page(
 def test_page_is_written_without_a_decoder_in_the_callers_process(
     bad: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever writes the page opens no film."""
+    """The process that writes the page does not open the recording."""
     monkeypatch.setattr(av, "open", lambda *_, **__: pytest.fail("The film is opened here."))
 
     assert "data:image/jpeg" in bad.write_html(tmp_path / "report.html").read_text()
 
 
 def test_redacted_page_contains_neither_time_nor_hash(bad: Report, page: str, tmp_path: Path) -> None:
-    """By which somebody who has the recording, or was there, would know it."""
+    """These would identify the recording."""
     redacted = verify(bad.path, redact=True).write_html(tmp_path / "report.html").read_text()
     manifest = Manifest.read(manifest_of(bad.path)).recording
 
@@ -231,19 +231,19 @@ def test_redacted_page_contains_neither_time_nor_hash(bad: Report, page: str, tm
 
 
 def test_filmstrip_shows_frames_of_the_recording(page: str) -> None:
-    """Twelve pictures, inside the page."""
+    """There are twelve thumbnails, inside the page."""
     assert 12 == page.count('src="data:image/jpeg;base64,')
 
 
 def test_page_needs_no_network_and_runs_only_its_own_script(page: str) -> None:
-    """Nothing is fetched from anywhere, and names are text."""
+    """Nothing is loaded from other addresses, and names are text."""
     assert "http" not in page.replace("http-equiv", "")
     assert HOSTILE not in page
     assert 1 == page.count("<script>")
 
 
 def test_unreadable_file_has_a_page(tmp_path: Path) -> None:
-    """It says what is wrong, and shows neither film nor lanes."""
+    """The page has the error, and neither recording nor lanes."""
     path = tmp_path / "empty.webm"
     path.touch()
 
@@ -254,7 +254,7 @@ def test_unreadable_file_has_a_page(tmp_path: Path) -> None:
 
 
 def test_page_reports_a_missing_manifest(tmp_path: Path) -> None:
-    """Everything that needs none is there."""
+    """Everything that does not need one is on the page."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     recording.manifest.unlink()
 
@@ -266,12 +266,12 @@ def test_page_reports_a_missing_manifest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00.0"), (7.24, "0:07.2"), (59.96, "1:00.0"), (3723, "1:02:03.0")])
 def test_times_are_formatted_like_a_players(seconds: float, text: str) -> None:
-    """Minutes, seconds and tenths; hours where there are any."""
+    """Minutes, seconds and tenths; hours for long files."""
     assert text == clock(seconds)
 
 
 def test_junit_has_a_suite_per_recording_and_a_case_per_check(bad: Report, tmp_path: Path) -> None:
-    """What failed is a failure with the finding's message; control characters vanish."""
+    """A failed check is a failure with the finding's message; control characters are removed."""
     odd = bad.model_copy(update={"path": bad.path.with_name("od\x07d.webm")})
     write_junit([bad, odd], tmp_path / "results.xml")
 

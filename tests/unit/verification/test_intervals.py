@@ -1,4 +1,4 @@
-"""Arithmetic on intervals: right for every two lists, and as quick for long ones."""
+"""Arithmetic on intervals: right for any two lists, and fast for long ones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def covered(intervals: list[tuple[float, float]]) -> set[int]:
 def test_subtract_and_intersection_are_right(
     these: list[tuple[float, float]], those: list[tuple[float, float]]
 ) -> None:
-    """Second by second; what comes back is sorted and apart."""
+    """Second by second; the result is sorted and without overlaps."""
     left, both = subtract(these, those), intersection(these, those)
 
     assert covered(these) - covered(those) == covered(left)
@@ -39,7 +39,7 @@ def test_subtract_and_intersection_are_right(
 
 
 def test_intervals_take_linear_time() -> None:
-    """A hundred thousand intervals on either side are a second's work, not an hour's."""
+    """A hundred thousand intervals on either side take a second, not an hour."""
     these = [(float(at), at + 0.8) for at in range(100_000)]
     those = [(at + 0.2, at + 0.4) for at in range(100_000)]
     began = monotonic()

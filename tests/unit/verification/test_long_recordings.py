@@ -20,7 +20,7 @@ FRAME_RATE = 30
 
 
 def test_a_day_of_nine_participants_at_30_fps_fits_in_memory() -> None:
-    """Measured over five minutes: what is kept, and what is needed at once, grows with the length."""
+    """Measured over five minutes, since memory grows with the duration."""
     frames = np.arange(MINUTES * 60 * FRAME_RATE)
     members = tuple(Member(name=f"participant {marker}", marker=marker) for marker in range(1, PARTICIPANTS + 1))
     timeline = Timeline(members=members)

@@ -1,4 +1,4 @@
-"""The markers in picture and sound: written, mixed, coded, and read back."""
+"""The markers in video and audio: written, mixed, coded, and read back."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,14 +21,14 @@ pytestmark = pytest.mark.parallel
 
 
 def watch(path: Path, timeline: Timeline | None = None) -> dict[int, MarkerTrack]:
-    """Return who is seen in a file."""
+    """Return the marker tracks of a file."""
     strips = MarkerReader(timeline or Timeline(), None)
     probe(path, video_sinks=[strips])
     return strips.finish()
 
 
 def listen(take: Scene) -> AudioAnalysis:
-    """Return what is heard in a take before any codec, in packets of 20 ms."""
+    """Return the analysis of a scene's audio without a codec, in packets of 20 ms."""
     ear = AudioMarkerDetector()
     samples = mix_audio(take)[: round(take.seconds * 48_000)]
     for start in range(0, samples.size, 960):
@@ -37,7 +37,7 @@ def listen(take: Scene) -> AudioAnalysis:
 
 
 def test_strip_has_the_layout_that_the_page_draws() -> None:
-    """Marker, counter, capture time and checksum stand most significant bit first."""
+    """Number, counter, capture time and CRC, most significant bit first."""
     bits = "".join(str(int(bit)) for bit in encode_strip(Marker(0x31, 0x0C8CC, 0x343536)))
 
     # "12" and the bits of two odd fields; the checksum was computed with another program.
@@ -64,7 +64,7 @@ def test_crc_matches_the_published_check_value() -> None:
 
 
 def test_any_marker_is_read_back() -> None:
-    """What a strip says is what was written, for marks of all sizes."""
+    """Each value of a marker is read back, for values of all sizes."""
     random = np.random.default_rng(1)
     marks = [Marker(*(int(random.integers(1 << bits)) for bits in (8, 18, 22))) for _ in range(200)]
     cells = np.where([encode_strip(mark) for mark in marks], BRIGHT, DARK).astype(float)
@@ -73,7 +73,7 @@ def test_any_marker_is_read_back() -> None:
 
 
 def test_strip_with_a_single_wrong_cell_is_refused() -> None:
-    """The checksum refuses every strip with one cell flipped, and a plain wall."""
+    """The CRC refuses every strip with one flipped cell, and a plain wall."""
     bits = np.array([encode_strip(Marker(7, 12345, 67890))] * 64) ^ np.eye(64, dtype=bool)
 
     assert [None] * 64 == decode_strips(np.where(bits, BRIGHT, DARK).astype(float))
@@ -81,7 +81,7 @@ def test_strip_with_a_single_wrong_cell_is_refused() -> None:
 
 
 def test_plain_wall_contains_no_strip() -> None:
-    """Wherever one looks."""
+    """At none of the places."""
     wall = np.full((180, 320), 128, np.uint8)
     places = all_grid_places(320, 180)
 
@@ -98,14 +98,14 @@ def test_video_fits_into_any_tile() -> None:
 @pytest.mark.parametrize("size", [(640, 360), (640, 480), (1280, 720)])
 @pytest.mark.parametrize("people", [1, 2, 3, 5, 16])
 def test_grid_is_the_mixers(people: int, size: tuple[int, int]) -> None:
-    """Pictures stand in its tiles for every size and number."""
+    """The places are those of the mixer's tiles, for every size and number."""
     assert [fit_into_tile(*tile) for tile in grid_tiles(people, *size)] == grid_places(people, *size)
     assert set(grid_places(people, *size)) <= set(all_grid_places(*size))
 
 
 @pytest.mark.parametrize(("codec", "bitrate"), [("libvpx", 2_500_000), ("libvpx", 500_000), ("libvpx-vp9", 400_000)])
 def test_sixteen_participants_at_360p_are_all_read_after_encoding(tmp_path: Path, codec: str, bitrate: int) -> None:
-    """Cells of five by five pixels survive: every strip of every picture is read, without a manifest."""
+    """Cells of five by five pixels survive: every strip of every frame is read, without a manifest."""
     people = participants(*(f"p{number}" for number in range(16)))
     take = Scene(
         participants=people,
@@ -128,7 +128,7 @@ def test_sixteen_participants_at_360p_are_all_read_after_encoding(tmp_path: Path
 
 
 def test_tile_outside_any_grid_is_read_by_the_layout(tmp_path: Path) -> None:
-    """The timeline's tile is where its participant is at home, and somebody else is not."""
+    """A marker in its participant's tile of the timeline is in its own tile; another participant's is not."""
     take = Scene(participants=participants("alice", "bob"), width=640, height=480, seconds=1.0, audio=False)
     write_media(tmp_path / "take.webm", take)
     swapped = timeline_of(replace(take, participants=take.participants[::-1]))
@@ -149,7 +149,7 @@ def test_tile_outside_any_grid_is_read_by_the_layout(tmp_path: Path) -> None:
     ],
 )
 def test_strips_read_by_chance_are_ignored(strips_read: list[tuple[float, int, int]]) -> None:
-    """In an hour of pictures some strip passes its checksum where there is none; that is no intruder."""
+    """In an hour of frames some random strip passes its CRC; it is not a participant."""
     picture = np.full((180, 320), 128, np.uint8)
     strips = MarkerReader(Timeline(), None)
     for at, counter, capture in strips_read:
@@ -161,7 +161,7 @@ def test_strips_read_by_chance_are_ignored(strips_read: list[tuple[float, int, i
 
 
 def test_counters_continue_through_their_wrap_around(tmp_path: Path) -> None:
-    """After 2^18 counts (2.4 hours) the counter of the file goes on rising."""
+    """After 2^18 counts (2.4 hours) the counter of the track keeps rising."""
     someone = PlannedParticipant(name="alice", marker=1, counter=(1 << 18) - 10)
     write_media(tmp_path / "take.webm", Scene(participants=(someone,), seconds=1.0, audio=False))
 
@@ -171,7 +171,7 @@ def test_counters_continue_through_their_wrap_around(tmp_path: Path) -> None:
 
 
 def test_bursts_are_timed_to_a_millisecond_while_all_are_audible() -> None:
-    """Sixteen voices, half of them bursting at the same moment, are each found once a second."""
+    """Sixteen voices, half of them with bursts at the same time, are each found once per second."""
     people = tuple(
         PlannedParticipant(name=f"p{number}", marker=number, counter=15 * (number % 2)) for number in range(16)
     )
@@ -187,7 +187,7 @@ def test_bursts_are_timed_to_a_millisecond_while_all_are_audible() -> None:
 
 
 def test_bursts_are_timed_by_packets_and_not_by_counting_samples() -> None:
-    """A hole in the stamps moves what comes after it."""
+    """A gap in the timestamps moves all later bursts."""
     take = Scene(participants=(PlannedParticipant(name="alice", marker=4, counter=15),), seconds=4.0)
     samples = mix_audio(take)
     ear = AudioMarkerDetector()
@@ -200,7 +200,7 @@ def test_bursts_are_timed_by_packets_and_not_by_counting_samples() -> None:
 
 
 def test_tone_is_distinguished_from_its_neighbours() -> None:
-    """Of two voices 50 Hz apart each is heard exactly while it sounds."""
+    """Of two voices 50 Hz apart each is audible exactly while it is played."""
     people = (
         PlannedParticipant(name="a", marker=5, muted=((1.0, 2.0),)),
         PlannedParticipant(name="b", marker=6, muted=((2.0, 3.0),)),
@@ -219,7 +219,7 @@ def test_tone_is_distinguished_from_its_neighbours() -> None:
 
 
 def test_splice_in_the_audio_is_not_an_absence() -> None:
-    """Where a jitter buffer drops ten milliseconds, the tone's phase jumps and its sound goes on."""
+    """If a jitter buffer drops ten milliseconds, the tone's phase jumps and the tone continues."""
     take = Scene(participants=(PlannedParticipant(name="alice", marker=1),), seconds=3.0)
     samples = np.delete(mix_audio(take), np.arange(48_000, 48_000 + 480 + 68))
     ear = AudioMarkerDetector()
@@ -231,7 +231,7 @@ def test_splice_in_the_audio_is_not_an_absence() -> None:
 
 
 def test_noise_and_music_contain_no_burst() -> None:
-    """Neither noise nor a held chord gives bursts."""
+    """Neither noise nor a held chord contains bursts."""
     random = np.random.default_rng(2)
     at = np.arange(3 * 48_000) / 48_000
     chord = sum((0.1 * np.sin(2 * np.pi * pitch * at) for pitch in (262, 330, 392, 1350, 1650)), np.zeros(at.size))

@@ -1,4 +1,4 @@
-"""Reading a file: what its bytes, its packets and its decoded media say."""
+"""Probing a file: its bytes, its packets and its decoded media."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -20,7 +20,7 @@ SCENE = Scene(participants=participants("alice"), seconds=2.0)
 
 
 class Witness:
-    """Keeps the times of what passes."""
+    """A sink that keeps the times of frames and audio."""
 
     def __init__(self) -> None:
         self.pictures: list[float] = []
@@ -54,7 +54,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_structure_of_a_finished_webm_is_read(webm: Path) -> None:
-    """It names its kind, and has Duration, Cues and SeekHead."""
+    """It has a DocType, Duration, Cues and SeekHead."""
     structure = read_structure(webm)
 
     assert structure is not None
@@ -64,7 +64,7 @@ def test_structure_of_a_finished_webm_is_read(webm: Path) -> None:
 
 
 def test_structure_of_a_live_webm_is_read(live: Path) -> None:
-    """It has neither Duration nor Cues, and is complete all the same."""
+    """It has neither Duration nor Cues, and is complete."""
     structure = read_structure(live)
 
     assert structure is not None
@@ -83,7 +83,7 @@ def test_structure_of_a_truncated_webm_is_incomplete(webm: Path, tmp_path: Path)
 
 
 def test_sinks_receive_every_frame_and_all_audio_once(webm: Path) -> None:
-    """The eyes see 60 pictures and the ears hear two seconds, in the file's times."""
+    """60 frames and two seconds of audio, with the file's times."""
     witness = Witness()
 
     streams = probe(webm, video_sinks=[witness], audio_sinks=[witness])
@@ -97,7 +97,7 @@ def test_sinks_receive_every_frame_and_all_audio_once(webm: Path) -> None:
 
 
 def test_mp4_named_webm_is_probed_as_mp4(tmp_path: Path) -> None:
-    """It is what its bytes say, and judged as far as possible."""
+    """The bytes decide, not the name, and the file is read."""
     path = tmp_path / "take.webm"
     write_media(path, Scene(participants=SCENE.participants, seconds=1.0, container="mp4", codec="libvpx-vp9"))
 
@@ -110,7 +110,7 @@ def test_mp4_named_webm_is_probed_as_mp4(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["picture", "sound"])
 def test_single_track_is_probed(tmp_path: Path, what: str) -> None:
-    """A file of picture or sound alone reads like any other."""
+    """A file with only video or only audio is read like any other."""
     path = tmp_path / "take.webm"
     write_media(
         path, Scene(participants=SCENE.participants, seconds=2.0, video=what == "picture", audio=what == "sound")
@@ -123,7 +123,7 @@ def test_single_track_is_probed(tmp_path: Path, what: str) -> None:
 
 
 def test_change_of_the_frame_size_is_recorded_with_its_time(tmp_path: Path) -> None:
-    """It is found in the decoded pictures, although the header keeps the first size."""
+    """It is found in the decoded frames, although the header keeps the first size."""
     path = tmp_path / "resized.webm"
     with av.open(str(path), "w", format="webm") as media:
         stream = media.add_stream("libvpx", rate=30)
@@ -148,7 +148,7 @@ def test_change_of_the_frame_size_is_recorded_with_its_time(tmp_path: Path) -> N
 
 
 def test_truncated_file_is_read_to_its_last_block(webm: Path, tmp_path: Path) -> None:
-    """Half of the bytes give about half of the pictures."""
+    """Half of the bytes give about half of the frames."""
     cut = tmp_path / "cut.webm"
     data = webm.read_bytes()
     cut.write_bytes(data[: len(data) // 2])
@@ -170,7 +170,7 @@ def test_truncated_file_is_read_to_its_last_block(webm: Path, tmp_path: Path) ->
     ],
 )
 def test_file_that_is_not_media_is_refused_in_one_line(tmp_path: Path, data: bytes, says: str) -> None:
-    """The error names the file and says why it can't be judged."""
+    """The error names the file and the reason."""
     path = tmp_path / "bad.webm"
     path.write_bytes(data)
 

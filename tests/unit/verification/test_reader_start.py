@@ -1,4 +1,4 @@
-"""Whatever the machine is like, the process that reads media starts, and the machine is no fault of the file."""
+"""The reader process starts on any machine, and a problem of the machine is not reported as one of the file."""
 
 import os
 import shutil
@@ -51,7 +51,7 @@ long sysconf(int name) {
 
 @pytest.fixture(autouse=True)
 def _no_idle_reader() -> Iterator[None]:
-    """Begin and end without a process that waits for a request."""
+    """Begin and end without a reader that waits for a request."""
     readers._POOL.end()
     yield
     readers._POOL.end()
@@ -67,7 +67,7 @@ def broken_library(folder: Path, text: str) -> Path:
 @pytest.mark.skipif(not shutil.which("cc") or sys.platform != "linux", reason="needs a C compiler to preload a library")
 @pytest.mark.parametrize("processors", [1, 64, 128])
 def test_720p_file_passes_on_a_machine_with_any_number_of_processors(tmp_path: Path, processors: int) -> None:
-    """Threads of the decoder and of the linear algebra reserve memory for each processor that they see."""
+    """Threads of the decoder and of the linear algebra reserve memory for each processor."""
     recording = write_recording(
         tmp_path / "big.webm",
         Scene(participants=participants("alice"), seconds=0.5, width=1280, height=720, codec="libvpx-vp9"),
@@ -92,7 +92,7 @@ def test_720p_file_passes_on_a_machine_with_any_number_of_processors(tmp_path: P
 
 
 def test_path_object_on_the_import_path_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Importing ignores what is not text, and so does the process that reads."""
+    """Python ignores entries that are not text, and so does the reader process."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     # Only the module that starts the process gets this path: coverage.py, which looks at sys.path, wants text there.
     odd = SimpleNamespace(path=[*sys.path, tmp_path, 7], executable=sys.executable)
@@ -103,7 +103,7 @@ def test_path_object_on_the_import_path_changes_nothing(tmp_path: Path, monkeypa
 
 
 def test_installation_that_does_not_import_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the reason and the remedy, and blames no file."""
+    """The error names the reason and the remedy, and no file."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     broken = broken_library(tmp_path / "broken", "raise ImportError('libopenblas.so.0 is missing')")
     monkeypatch.setattr(sys, "path", [str(broken), *sys.path])
@@ -113,7 +113,7 @@ def test_installation_that_does_not_import_is_a_setup_error(tmp_path: Path, monk
 
 
 def test_reader_that_never_gets_ready_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An import that works without end is given up; nothing is left running."""
+    """An endless import is aborted, and no process is left."""
     monkeypatch.setattr(child, "_READY_WITHIN", 0.5)
     recording = write_recording(tmp_path / "take.webm", SCENE)
     endless = broken_library(tmp_path / "endless", "while True: pass")
@@ -128,7 +128,7 @@ def test_reader_that_never_gets_ready_is_a_setup_error(tmp_path: Path, monkeypat
 
 
 def test_command_line_reports_a_broken_installation_with_its_own_exit_code(tmp_path: Path) -> None:
-    """A failed report would be status 1; this is what an incomplete machine gives."""
+    """A failed report would be exit code 1; an incomplete environment has its own."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     broken = broken_library(tmp_path / "broken", "raise ImportError('wrong architecture')")
     program = f"""
@@ -149,7 +149,7 @@ harness.cli.main()
 def test_reader_without_processor_time_for_a_while_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only its own work counts against its time, not that of others on the machine."""
+    """Only its own processor time counts, not that of other processes."""
     monkeypatch.setattr(readers, "_AT_LEAST", 1.0)
     monkeypatch.setattr(readers, "_PER_SECOND", 0.1)
     long = write_recording(tmp_path / "long.webm", Scene(participants=participants("alice"), seconds=5.0))

@@ -1,4 +1,4 @@
-"""Files are read in a process of its own: hostile ones are told of in time, and nothing is left behind."""
+"""Files are read in a process of its own: hostile ones are reported in time, and no process is left."""
 
 import json
 import os
@@ -62,19 +62,19 @@ line.recv(1)
 
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
-    """Begin and end without a process that waits for a question."""
+    """Begin and end without a reader that waits for a request."""
     readers._POOL.end()
     yield
     readers._POOL.end()
 
 
 def reader_processes() -> list[psutil.Process]:
-    """Return the processes of ours that read files."""
+    """Return the reader processes of this process."""
     return [one for one in psutil.Process().children() if "isolation.worker" in " ".join(one.cmdline())]
 
 
 def test_one_reader_answers_successive_requests(tmp_path: Path) -> None:
-    """The same report each time, and the second comes without a new process."""
+    """The report is the same each time, and the second request starts no process."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
 
     reports = [verify(recording)]
@@ -87,7 +87,7 @@ def test_one_reader_answers_successive_requests(tmp_path: Path) -> None:
 
 
 def test_simultaneous_requests_have_a_reader_each(tmp_path: Path) -> None:
-    """Threads do not wait for each other, nor take each other's answers."""
+    """Threads neither wait for each other nor receive each other's reports."""
     recordings = [write_recording(tmp_path / f"{number}.webm", SCENE) for number in range(3)]
     reports = {}
 
@@ -104,7 +104,7 @@ def test_simultaneous_requests_have_a_reader_each(tmp_path: Path) -> None:
 
 
 def bomb(path: Path, *, side: int, pictures: int) -> None:
-    """Write a small file whose pictures are huge: one of them, shown again and again."""
+    """Write a small file whose frames are huge: the same frame again and again."""
     with av.open(str(path), "w", format="webm") as media:
         stream = media.add_stream("libvpx", rate=30)
         stream.width = stream.height = side
@@ -125,7 +125,7 @@ def bomb(path: Path, *, side: int, pictures: int) -> None:
 
 
 def test_file_that_takes_too_long_is_reported_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second that would decode for ten ends in a report, and the process that hung is gone."""
+    """A second that would decode for ten ends in a report, and its reader is killed."""
     monkeypatch.setattr(readers, "_AT_LEAST", 1.0)
     bomb(tmp_path / "bomb.webm", side=4096, pictures=1_000)
 
@@ -139,7 +139,7 @@ def test_file_that_takes_too_long_is_reported_in_time(tmp_path: Path, monkeypatc
 
 
 def test_file_that_needs_too_much_memory_is_reported(tmp_path: Path) -> None:
-    """A picture of 16383 by 16383 claims 400 MB each time that a decoder keeps it."""
+    """A frame of 16383 by 16383 takes 400 MB each time that a decoder keeps it."""
     write_media(tmp_path / "huge.webm", SCENE)
     data = (tmp_path / "huge.webm").read_bytes()
     small, huge = ((size).to_bytes(2, "little") for size in (SCENE.width, 16383))
@@ -173,7 +173,7 @@ def test_crashed_reader_is_reported_and_the_next_file_is_read(tmp_path: Path) ->
 
 @pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="only Linux tells the limits of another process")
 def test_reader_is_confined(tmp_path: Path) -> None:
-    """Of memory, open files and the size of what is written; it can't raise them."""
+    """Memory, open files and written bytes are limited, and it can't raise the limits."""
     verify(write_recording(tmp_path / "take.webm", SCENE))
     (reader,) = reader_processes()
 
@@ -186,7 +186,7 @@ def test_reader_is_confined(tmp_path: Path) -> None:
 
 
 class Harm:
-    """Makes a folder where it is unpickled."""
+    """Creates a folder when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -196,17 +196,17 @@ class Harm:
 
 
 def message(data: bytes, *, more: int = 0) -> bytes:
-    """Return data after their number, of which ``more`` are still to come."""
+    """Return data after their size, of which ``more`` bytes are missing."""
     return struct.pack("!I", len(data) + more) + data
 
 
 def taken_over(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
-    """Let readers say something of their own."""
+    """Let readers send these bytes."""
     monkeypatch.setattr(readers, "_PROGRAM", f"# harness.verification.isolation.worker\n{TAKEN_OVER.format(said=said)}")
 
 
 def test_message_of_a_reader_is_never_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A decoder that was taken over can't make whoever asked run anything."""
+    """A decoder that was taken over can't make the parent run anything."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     taken_over(monkeypatch, message(pickle.dumps(Harm(tmp_path / "harm"))))
 
@@ -240,7 +240,7 @@ def test_message_of_a_reader_is_never_executed(tmp_path: Path, monkeypatch: pyte
 def test_invalid_message_of_a_reader_is_reported_as_a_crash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
-    """As one that dies; the next file is read by another."""
+    """The next file is read by another reader."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     with monkeypatch.context() as hostile:
         taken_over(hostile, said)
@@ -263,7 +263,7 @@ def test_invalid_message_of_a_reader_is_reported_as_a_crash(
 def test_reader_that_stops_in_the_middle_of_a_message_is_reported_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
-    """Nobody waits for the rest of an answer for longer than for an answer."""
+    """The rest of a message has no more time than a message."""
     monkeypatch.setattr(child, "_STALLED", 1.0)
     recording = write_recording(tmp_path / "take.webm", SCENE)
     taken_over(monkeypatch, said)
@@ -276,7 +276,7 @@ def test_reader_that_stops_in_the_middle_of_a_message_is_reported_in_time(
 
 @pytest.mark.parametrize("name", ["take.webm", os.fsdecode(b"take \xff.webm")])
 def test_report_arrives_complete(tmp_path: Path, name: str) -> None:
-    """With the warnings and curves that its JSON leaves out, and a name that is no text."""
+    """With the warnings and curves that its JSON omits, and a name that is not valid UTF-8."""
     recording = write_recording(
         tmp_path / "take.webm", Scene(participants=participants("alice", "张三"), seconds=2.0, dropped=frozenset({20}))
     )
@@ -307,7 +307,7 @@ def test_report_arrives_complete(tmp_path: Path, name: str) -> None:
 
 
 def test_file_that_can_not_be_opened_is_a_config_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the operating system says comes back over to whoever asked."""
+    """The operating system's error arrives in the parent."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     monkeypatch.setattr(import_module("harness.verification.verify"), "check_file", lambda _: None)
     recording.path.unlink()
@@ -349,7 +349,7 @@ verify({path!r})
 
 
 def test_reader_ends_with_its_parent_in_the_middle_of_a_file(tmp_path: Path) -> None:
-    """A file that never ends gives it no cause to look whether anybody still waits."""
+    """Even while a decoder never returns."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     busy = (
         "import signal; from harness.verification.isolation import worker; worker.analyze = lambda *_: signal.pause()"
@@ -365,7 +365,7 @@ def test_reader_ends_with_its_parent_in_the_middle_of_a_file(tmp_path: Path) -> 
 
 
 def test_error_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file may be well; and the next question is answered by the same process."""
+    """The file may be right, and the same reader answers the next request."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     fault = "from harness.verification.isolation import worker; worker.analyze = lambda *_: dict()['no such key']"
     monkeypatch.setattr(readers, "_PROGRAM", f"{fault}; worker.main()")
@@ -379,7 +379,7 @@ def test_error_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path, monkeyp
 
 
 def test_time_for_a_sparse_file_depends_on_its_stored_bytes(tmp_path: Path) -> None:
-    """It may claim any size, and would be read for hours."""
+    """It may have any size, and would be read for hours."""
     path = write_recording(tmp_path / "take.webm", SCENE).path
     size = path.stat().st_size
     assert size == stored_bytes(path)

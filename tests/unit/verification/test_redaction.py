@@ -1,4 +1,4 @@
-"""Redaction: what is shared names nobody and no place, and says all the rest."""
+"""Redaction: a shared report contains no names and no locations, and everything else."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SCENE: Final = Scene(participants=participants(*NAMES), seconds=3.0)
 
 @pytest.fixture(scope="module")
 def secret(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """Return a recording of a call in which somebody is hidden for a second, and an alarm names somebody."""
+    """Return a recording in which a participant is hidden for a second, and an alarm names a participant."""
     folder = tmp_path_factory.mktemp("private-project")
     recording = write_recording(
         folder / "merger talks.webm", with_participant(SCENE, NAMES[2], hidden=((1.0, 2.0),)), manifest_scene=SCENE
@@ -50,7 +50,7 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 
 def private(text: str) -> list[str]:
-    """Return what should not be there."""
+    """Return the texts that must not be in a redacted report."""
     return [
         word
         for word in (*NAMES, "Marie", "MARIE", "Zoe", "Bob", "merger", "private-project", "10.1.2.3")
@@ -59,7 +59,7 @@ def private(text: str) -> list[str]:
 
 
 def test_redacted_report_has_the_same_findings_with_aliases(secret: Recording) -> None:
-    """In the manifest's order; what failed is still known, and when."""
+    """Aliases are numbered in the manifest's order; the failures and their times stay."""
     open_report, report = verify(secret), verify(secret, redact=True)
 
     assert [one.name for one in report.participants] == ["participant 1", "participant 2", "participant 3"]
@@ -69,7 +69,7 @@ def test_redacted_report_has_the_same_findings_with_aliases(secret: Recording) -
 
 
 def test_no_form_of_a_redacted_report_contains_names_or_locations(secret: Recording, tmp_path: Path) -> None:
-    """Page, JSON, JUnit XML and terminal; the page shows no picture and plays nothing."""
+    """Page, JSON, JUnit XML and terminal; the page shows no video and plays nothing."""
     report = verify(secret, redact=True)
     page = report.write_html(tmp_path / "shared.html").read_text()
     write_junit([report], tmp_path / "shared.xml", broken={})
@@ -83,12 +83,12 @@ def test_no_form_of_a_redacted_report_contains_names_or_locations(secret: Record
 
 @pytest.mark.parametrize(("name", "told"), [("a.webm", "recording.webm"), ("talk.Alice Smith", "recording")])
 def test_redacted_name_keeps_only_a_known_suffix(name: str, told: str) -> None:
-    """What looks like a suffix may be somebody."""
+    """An unknown suffix may be a name."""
     assert redacted_path(Path(name)) == Path(told)
 
 
 def test_expectations_apply_to_the_same_participants_in_a_redacted_report(secret: Recording) -> None:
-    """By the names that the manifest has."""
+    """They use the names in the manifest."""
     expect = [Expectation(participant=NAMES[0], visible=True), Expectation(participant=NAMES[2], visible=True)]
 
     report = verify(secret, redact=True, expect=expect)
@@ -97,7 +97,7 @@ def test_expectations_apply_to_the_same_participants_in_a_redacted_report(secret
 
 
 def test_redacted_report_on_an_unreadable_file_has_no_name(tmp_path: Path) -> None:
-    """Nor has a manifest that is none."""
+    """Nor does one on a damaged manifest."""
     path = tmp_path / "merger talks.webm"
     path.write_bytes(b"nothing")
     manifest_of(path).write_text("nothing")
@@ -110,7 +110,7 @@ def test_redacted_report_on_an_unreadable_file_has_no_name(tmp_path: Path) -> No
 
 @pytest.fixture
 def _fresh() -> Iterator[None]:
-    """Begin and end without a process that waits for a question."""
+    """Begin and end without a reader that waits for a request."""
     readers._POOL.end()
     yield
     readers._POOL.end()
@@ -128,7 +128,7 @@ def _fresh() -> Iterator[None]:
 def test_redacted_report_on_a_file_that_crashes_its_reader_has_no_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, says: str
 ) -> None:
-    """Neither name nor folder, in any form."""
+    """Neither its name nor its folder is in any form of the report."""
     (tmp_path / "private-project").mkdir()
     path = write_recording(tmp_path / "private-project" / "merger talks.webm", SCENE).path
     program = (
@@ -161,7 +161,7 @@ def test_redacted_report_on_a_file_that_crashes_its_reader_has_no_name(
     ],
 )
 def test_names_are_redacted_in_every_script(text: str, redacted: str) -> None:
-    """Chinese has no spaces between words; one name may be part of another, and of a word that stays."""
+    """Chinese has no spaces between words; a name may be part of another name, or of an ordinary word."""
     redaction = Redaction(None)
     for name in ("张三", "张三丰", "ann", "(Bo)", "Anna", "Anna-Lena", "李ann"):
         redaction.alias(name)
@@ -170,7 +170,7 @@ def test_names_are_redacted_in_every_script(text: str, redacted: str) -> None:
 
 
 def test_command_line_can_redact(secret: Recording, tmp_path: Path) -> None:
-    """As one option, for every form."""
+    """One option applies to every form."""
     ran = harness("verify", str(secret.path), "--redact", "--json", "--html", "shared.html", folder=tmp_path)
 
     assert ran.returncode == 1
@@ -179,7 +179,7 @@ def test_command_line_can_redact(secret: Recording, tmp_path: Path) -> None:
 
 
 def test_several_redacted_files_are_numbered(secret: Recording, tmp_path: Path) -> None:
-    """In what was given, in every form."""
+    """In the order of the arguments, in every form."""
     other = write_recording(tmp_path / "merger.webm", Scene(participants=participants("Ann"), seconds=1.0))
 
     ran = harness("verify", str(secret.path), str(other.path), "--redact", "--junit", "all.xml", folder=tmp_path)
@@ -199,7 +199,7 @@ def test_several_redacted_files_are_numbered(secret: Recording, tmp_path: Path) 
     ],
 )
 def test_locations_are_redacted_before_names(text: str, redacted: str) -> None:
-    """A name in a place would end it; and a folder may have a name of two words."""
+    """A name inside a location would end it, and a folder's name may have two words."""
     redaction = Redaction(None)
     redaction.alias("al")
 
@@ -207,7 +207,7 @@ def test_locations_are_redacted_before_names(text: str, redacted: str) -> None:
 
 
 def test_text_that_aliases_lengthen_is_still_valid(tmp_path: Path) -> None:
-    """Whoever has a short name is called by a longer one, in a text that was as long as can be."""
+    """An alias may be longer than the name, in a text of the largest length."""
     path = write_recording(tmp_path / "take.webm", Scene(participants=participants("al"), seconds=1.0)).path
     manifest = Manifest.read(manifest_of(path))
     alarm = Event(at=0.5, event="alarm", message=("al stands still. " * 200)[:2000])

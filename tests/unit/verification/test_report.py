@@ -1,4 +1,4 @@
-"""Report: the verdict as values, as JSON, as an error and as text."""
+"""Report: the result as values, as JSON, as an error and as text."""
 
 import io
 import json
@@ -22,19 +22,19 @@ SCENE = Scene(participants=participants("alice", "bob"), seconds=3.0)
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """Return the verdict on a clean recording."""
+    """Return the report on a clean recording."""
     return verify(write_recording(tmp_path_factory.mktemp("report") / "good.webm", SCENE))
 
 
 @pytest.fixture(scope="module")
 def bad(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """Return the verdict on a recording in which bob is hidden and muted for a second."""
+    """Return the report on a recording in which bob is hidden and muted for a second."""
     faulty = with_participant(SCENE, "bob", hidden=((1.0, 2.0),), muted=((1.0, 2.0),))
     return verify(write_recording(tmp_path_factory.mktemp("report") / "bad.webm", faulty, manifest_scene=SCENE))
 
 
 def test_json_has_the_documented_keys(good: Report) -> None:
-    """Exactly these, in this order, and it survives a round through JSON."""
+    """Exactly these, in this order, and it can be read back from JSON."""
     report = json.loads(json.dumps(good.as_json(), allow_nan=False))
 
     assert list(report) == ["ok", "path", "media", "participants", "findings"]
@@ -62,7 +62,7 @@ def test_json_has_the_documented_keys(good: Report) -> None:
 
 
 def test_json_contains_the_measures(good: Report) -> None:
-    """Size, rate, gaps and people are those of the recording."""
+    """Size, frame rate, gaps and participants are those of the recording."""
     report = good.as_json()
 
     assert report["ok"] is True
@@ -85,7 +85,7 @@ def test_json_contains_the_measures(good: Report) -> None:
 
 
 def test_passed_report_raises_nothing(good: Report) -> None:
-    """All that was checked is listed all the same."""
+    """The passed findings are listed."""
     good.raise_for_failures()
 
     assert good.ok
@@ -93,7 +93,7 @@ def test_passed_report_raises_nothing(good: Report) -> None:
 
 
 def test_failed_report_raises_an_error_with_a_line_per_finding(bad: Report) -> None:
-    """The error names the file, the check, who and when."""
+    """The error names the file, the check, the participant and the time."""
     with pytest.raises(VerificationError) as error:
         bad.raise_for_failures()
 
@@ -104,7 +104,7 @@ def test_failed_report_raises_an_error_with_a_line_per_finding(bad: Report) -> N
 
 
 def test_failed_assertion_shows_the_measured_values(bad: Report) -> None:
-    """What pytest tells of the values in it fits into a line each."""
+    """Each value that pytest shows fits into a line."""
     with pytest.raises(AssertionError) as error:
         assert bad.participant("bob").is_audible(0.5, 2.5)
 
@@ -120,7 +120,7 @@ def test_failed_assertion_shows_the_measured_values(bad: Report) -> None:
 
 
 def test_failed_assertion_on_a_passed_report_is_short(good: Report) -> None:
-    """And one on a measure shows the measure."""
+    """An assertion on a measure shows the measure."""
     with pytest.raises(AssertionError, match=r"<report on good\.webm: passed>\.failures"):
         assert good.failures
     offset = good.participant("alice").av_offset_ms
@@ -130,7 +130,7 @@ def test_failed_assertion_on_a_passed_report_is_short(good: Report) -> None:
 
 
 def test_participant_is_found_by_name(bad: Report) -> None:
-    """And one who is not there is refused, naming who is."""
+    """An unknown name is refused with the known ones."""
     bob = bad.participant("bob")
 
     expected = np.array([[0, 1], [2, 3]])
@@ -141,7 +141,7 @@ def test_participant_is_found_by_name(bad: Report) -> None:
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
 def test_numbers_of_a_report_are_finite(good: Report, number: float) -> None:
-    """Neither of the file nor of a finding."""
+    """Neither the file's numbers nor a finding's may be infinite."""
     with pytest.raises(ValidationError, match="finite number"):
         Finding(check="duration", ok=False, got=number, message="It lasts.")
     assert good.media is not None
@@ -150,13 +150,13 @@ def test_numbers_of_a_report_are_finite(good: Report, number: float) -> None:
 
 
 def test_report_is_frozen(good: Report) -> None:
-    """Nobody changes a verdict."""
+    """A report can't be changed."""
     with pytest.raises(ValidationError, match="frozen"):
         good.path = Path("other.webm")  # type: ignore[misc]  # what is tested
 
 
 def test_result_is_at_the_top_in_a_terminal(bad: Report) -> None:
-    """A row for each participant follows, then what failed; it fits 80 columns."""
+    """A row for each participant follows, then the failures; it fits into 80 columns."""
     output = io.StringIO()
     Console(file=output, width=80, force_terminal=True, color_system="truecolor").print(bad)
 
@@ -170,7 +170,7 @@ def test_result_is_at_the_top_in_a_terminal(bad: Report) -> None:
 
 
 def test_long_name_hides_no_number(good: Report) -> None:
-    """It goes on in the next line."""
+    """It continues on the next line."""
     name = "Maria-Fernanda Constantinopolitanova-Wolfeschlegelstein von Hausen"
     report = good.model_copy(update={"participants": (good.participants[0].model_copy(update={"name": name}),)})
     output = io.StringIO()
@@ -183,7 +183,7 @@ def test_long_name_hides_no_number(good: Report) -> None:
 
 
 def test_report_as_text_is_plain(good: Report) -> None:
-    """No colours, and the names as they are, markup or not."""
+    """It has no colours, and markup in names is not interpreted."""
     named = good.model_copy(update={"participants": (good.participants[0].model_copy(update={"name": "[red]x"}),)})
 
     assert "\x1b" not in str(named)
@@ -191,7 +191,7 @@ def test_report_as_text_is_plain(good: Report) -> None:
 
 
 def test_report_with_a_warning_is_ok(good: Report) -> None:
-    """It is shown, and counts for nothing."""
+    """The warning is shown and does not fail the report."""
     warning = Finding(check="gap", ok=True, warning=True, message="2 pictures are missing: the machine was too busy.")
     report = good.model_copy(update={"findings": (warning,)})
 
@@ -201,7 +201,7 @@ def test_report_with_a_warning_is_ok(good: Report) -> None:
 
 
 def test_report_on_a_file_that_is_not_media_is_one_line() -> None:
-    """Long paths are not broken: the line can be searched for and copied."""
+    """Long paths are not wrapped: the line can be searched for and copied."""
     message = f"{'a' * 150}.webm is empty (0 bytes)."
     report = Report(path=Path("/a"), media=None, findings=(Finding(check="container", ok=False, message=message),))
 

@@ -1,4 +1,4 @@
-"""Reports never take the place of anything but reports."""
+"""Reports overwrite nothing except reports."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SCENE = Scene(participants=participants("alice"), width=160, height=90, frame_ra
     ids=" ".join,
 )
 def test_report_never_overwrites_a_recording_or_its_manifest(tmp_path: Path, arguments: tuple[str, str]) -> None:
-    """One line says so before anything is judged, and every file is as it was."""
+    """One line reports it before anything is verified, and no file is changed."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     (tmp_path / "page.html").write_text("<!doctype html>")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
@@ -47,7 +47,7 @@ def test_report_never_overwrites_a_recording_or_its_manifest(tmp_path: Path, arg
 
 
 def test_report_of_scenarios_never_overwrites_a_scenario(tmp_path: Path) -> None:
-    """It is told before any is played, which may take hours."""
+    """It is reported before any scenario is run, which may take hours."""
     (tmp_path / "standup.toml").write_text("steps = []")
 
     ran = harness("run", "standup.toml", "--junit", "standup.toml", folder=tmp_path)
@@ -57,7 +57,7 @@ def test_report_of_scenarios_never_overwrites_a_scenario(tmp_path: Path) -> None
 
 
 def test_write_methods_refuse_other_files(tmp_path: Path) -> None:
-    """The report's own methods look as well."""
+    """The report's own methods check their targets as well."""
     report = verify(write_recording(tmp_path / "take.webm", SCENE))
 
     with pytest.raises(ConfigError, match="is not an HTML page"):
@@ -67,7 +67,7 @@ def test_write_methods_refuse_other_files(tmp_path: Path) -> None:
 
 
 def test_report_replaces_an_earlier_report(tmp_path: Path) -> None:
-    """And that of a file that is empty, as programs make them to have a name."""
+    """It also replaces an empty file, as created by programs that reserve a name."""
     report = verify(write_recording(tmp_path / "take.webm", SCENE))
     (tmp_path / "empty").touch()
 
@@ -79,7 +79,7 @@ def test_report_replaces_an_earlier_report(tmp_path: Path) -> None:
 
 
 def test_report_is_not_written_to_a_pipe_nor_twice_to_one_file(tmp_path: Path) -> None:
-    """A pipe would be waited for, after all the judging."""
+    """A pipe would block after the whole verification."""
     write_recording(tmp_path / "take.webm", SCENE)
     os.mkfifo(tmp_path / "pipe")
 

@@ -1,4 +1,4 @@
-"""verify: from a path to a report, whatever lies there."""
+"""verify: from any path to a report."""
 
 import json
 import os
@@ -28,13 +28,13 @@ SCENE = Scene(participants=participants("alice", "bob"), seconds=2.0)
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    """Make a clean recording with its manifest beside it."""
+    """Write a clean recording with its manifest next to it."""
     return write_recording(tmp_path_factory.mktemp("verify") / "take.webm", SCENE)
 
 
 @pytest.fixture
 def recording(original: Recording, tmp_path: Path) -> Recording:
-    """Copy the clean recording to where a test may damage it."""
+    """Copy the clean recording to a folder in which a test may damage it."""
     path = shutil.copy(original.path, tmp_path)
     manifest = shutil.copy(original.manifest, tmp_path)
     return original.model_copy(update={"path": Path(path), "manifest": Path(manifest)})
@@ -49,7 +49,7 @@ def test_verify_accepts_a_recording_a_path_or_a_string(recording: Recording) -> 
 
 
 def test_file_without_manifest_is_checked_by_its_content(tmp_path: Path) -> None:
-    """Its participants are found by their markers and named by number; what nobody told is not checked."""
+    """Its participants are named by their markers; checks that need a manifest do not run."""
     write_media(tmp_path / "take.webm", SCENE)
 
     report = verify(tmp_path / "take.webm")
@@ -60,7 +60,7 @@ def test_file_without_manifest_is_checked_by_its_content(tmp_path: Path) -> None
 
 
 def test_audio_only_file_shows_who_is_audible(tmp_path: Path) -> None:
-    """Without a picture and a manifest the voices are enough."""
+    """Without video and a manifest the voices are enough."""
     write_media(tmp_path / "take.webm", Scene(participants=SCENE.participants, seconds=3.0, video=False))
 
     report = verify(tmp_path / "take.webm")
@@ -71,7 +71,7 @@ def test_audio_only_file_shows_who_is_audible(tmp_path: Path) -> None:
 
 
 def test_damaged_manifest_is_a_finding(recording: Recording) -> None:
-    """The file is judged as one without a manifest, and the report says why."""
+    """The file is checked as one without a manifest, and the report gives the reason."""
     recording.manifest.write_text('{"schema": 1}')
 
     report = verify(recording)
@@ -83,7 +83,7 @@ def test_damaged_manifest_is_a_finding(recording: Recording) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "\x00", '{"schema": 1e999}'])
 def test_hostile_manifest_is_a_finding(recording: Recording, text: str) -> None:
-    """Whatever it holds."""
+    """For any content."""
     recording.manifest.write_text(text)
 
     assert ["hash"] == [finding.check for finding in verify(recording).failures]
@@ -91,7 +91,7 @@ def test_hostile_manifest_is_a_finding(recording: Recording, text: str) -> None:
 
 @pytest.mark.parametrize("sample", [float("nan"), float("inf"), 3e38])
 def test_audio_with_invalid_samples_has_a_report(tmp_path: Path, sample: float) -> None:
-    """Floating-point samples may hold anything; the report's numbers are numbers all the same."""
+    """Floating-point samples may have any value; the report's numbers are finite."""
     path = tmp_path / "take.wav"
     with av.open(str(path), "w") as media:
         stream = media.add_stream("pcm_f32le", rate=48_000, layout="mono")
@@ -118,7 +118,7 @@ def test_audio_with_invalid_samples_has_a_report(tmp_path: Path, sample: float) 
     ids=range(4),
 )
 def test_manifest_with_impossible_numbers_is_a_finding(recording: Recording, old: str, new: str) -> None:
-    """Nobody counts with them, so nothing breaks by them."""
+    """They are refused before they are used."""
     text = json.dumps(json.loads(recording.manifest.read_text()))
     assert old in text
     recording.manifest.write_text(text.replace(old, new))
@@ -130,7 +130,7 @@ def test_manifest_with_impossible_numbers_is_a_finding(recording: Recording, old
 
 
 def test_changed_byte_is_found(recording: Recording) -> None:
-    """The hash is not the manifest's any more."""
+    """The hash differs from the manifest's."""
     data = bytearray(recording.path.read_bytes())
     data[-1] ^= 1
     recording.path.write_bytes(data)
@@ -139,7 +139,7 @@ def test_changed_byte_is_found(recording: Recording) -> None:
 
 
 def test_truncated_recording_is_found(recording: Recording) -> None:
-    """Its container, its duration and its hash tell."""
+    """By its container, its duration and its hash."""
     data = recording.path.read_bytes()
     recording.path.write_bytes(data[: len(data) // 2])
 
@@ -147,28 +147,28 @@ def test_truncated_recording_is_found(recording: Recording) -> None:
 
 
 def test_expected_duration_is_checked(recording: Recording) -> None:
-    """Two seconds are two, and not three."""
+    """Two seconds pass for two, and fail for three."""
     assert verify(recording, duration=2.0).ok
     assert ["duration"] == [finding.check for finding in verify(recording, duration=3.0).failures]
 
 
 @pytest.mark.parametrize("duration", [-1.0, float("nan"), float("inf")])
 def test_impossible_duration_is_refused(recording: Recording, duration: float) -> None:
-    """It names the option and what was given."""
+    """The error names the option and the value."""
     with pytest.raises(ConfigError, match=r"duration: .* is not possible"):
         verify(recording, duration=duration)
 
 
 @pytest.mark.parametrize("name", ["nothing.webm", "."])
 def test_path_that_is_not_a_file_is_refused(tmp_path: Path, name: str) -> None:
-    """In one line that names the path."""
+    """The error is one line with the path."""
     with pytest.raises(ConfigError, match=r"give the path of a recording\.$"):
         verify(tmp_path / name)
 
 
 @pytest.mark.parametrize("data", [b"", b"# Readme\n" * 50, bytes(4000)])
 def test_file_that_is_not_media_has_a_failed_report(tmp_path: Path, data: bytes) -> None:
-    """With one finding, of the container, in one line."""
+    """It has one finding, of the container, in one line."""
     path = tmp_path / "README.webm"
     path.write_bytes(data)
 
@@ -180,7 +180,7 @@ def test_file_that_is_not_media_has_a_failed_report(tmp_path: Path, data: bytes)
 
 
 def test_damage_anywhere_never_crashes_verify(recording: Recording) -> None:
-    """Flipped bytes, from the header to the end, give a report each time."""
+    """Flipped bytes anywhere give a report each time."""
     data = recording.path.read_bytes()
     for start in range(60):
         damaged = bytearray(data)
@@ -199,7 +199,7 @@ LISTS = {
 
 @pytest.mark.parametrize("text", LISTS.values(), ids=LISTS)
 def test_list_of_other_files_is_not_opened(recording: Recording, text: str) -> None:
-    """What lies beside a file from elsewhere is neither judged, nor shown, nor copied."""
+    """Files that a hostile file refers to are neither verified, nor shown, nor copied."""
     private = recording.path.rename(recording.path.with_name("private.webm"))
     gift = private.with_name("gift.webm")
     gift.write_text(text)
@@ -217,7 +217,7 @@ def test_list_of_other_files_is_not_opened(recording: Recording, text: str) -> N
 
 
 def test_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
-    """In one line, as every name that can't be, for every command that takes one."""
+    """In one line, for every command that accepts a path."""
     long = "a" * 300
 
     for command in (("verify", f"{long}.webm"), ("convert", f"{long}.webm"), ("verify", "x", "--expect", long)):
@@ -229,7 +229,7 @@ def test_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
 
 
 def test_endless_statistics_do_not_block_verify(recording: Recording) -> None:
-    """A pipe beside the file is not waited for."""
+    """A pipe in place of the statistics is not waited for."""
     os.mkfifo(statistics_of(recording.path))
 
     assert verify(recording).ok
