@@ -227,5 +227,7 @@ def test_doctor_answers_in_json(tmp_path: Path) -> None:
 
     answer = json.loads(result.stdout)
     assert 0 == result.returncode
+    assert answer["ok"] is True
     assert [] == answer["missing"]
     assert answer["codecs"]["vp9"]
+    assert answer["versions"].keys() >= {"harness", "playwright", "aiohttp", "av"}

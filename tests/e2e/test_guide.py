@@ -123,13 +123,14 @@ def test_calls_without_await_run_in_order(alice: Participant) -> None:
 
 
 def test_events_report_what_happens_to_a_recording(alice: Participant) -> None:
-    """In the page by NERTC's on(), in Python by the same names."""
-    heard: list[str] = []
+    """In the page by NERTC's on(), in Python by the same names; in order, each with the id of its recording."""
+    received: list[tuple[str, Any]] = []
 
-    def note(event: str, _: object) -> None:
-        heard.append(event)
+    def note(event: str, detail: dict[str, Any]) -> None:
+        received.append((event, detail["id"]))
 
-    for event in ("started", "paused", "resumed", "stopped", "downloaded", "cleaned"):
+    events = ("started", "paused", "resumed", "stopped", "downloaded", "cleaned")
+    for event in events:
         alice.on(f"recording-{event}", partial(note, event))
     alice.page.evaluate("client.on('@media-recording-stopped', (file) => { window.stopped = file.name; })")
 
@@ -137,12 +138,12 @@ def test_events_report_what_happens_to_a_recording(alice: Participant) -> None:
     alice.pause_media_recording()
     alice.resume_media_recording()
     alice.stop_media_recording()
-    alice.download_media_recording()
+    recording = alice.download_media_recording()
     alice.clean_media_recording()
 
-    while len(heard) < 6:
+    while len(received) < len(events):
         alice.wait(0.05)
-    assert ["started", "paused", "resumed", "stopped", "downloaded", "cleaned"] == heard
+    assert [(event, recording.id) for event in events] == received
     assert "events.webm" == alice.page.evaluate("window.stopped")
 
 

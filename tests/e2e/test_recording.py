@@ -1,15 +1,13 @@
 """The four calls, from a room to a file that is read back."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import ConfigError, InvalidStateError, Participant, RecordConfig, Recording, Room, verify
+from harness import InvalidStateError, Participant, RecordConfig, Recording, Room, verify
 from harness.recording.manifest import Manifest
-from harness.recording.recording import sha256_of
 from tests.support.reports import whole
 
 
@@ -122,18 +120,6 @@ def test_a_camera_is_recorded_like_any_other_source(room: Room) -> None:
     whole(recording)
 
 
-def test_downloading_again_overwrites_nothing(alice: Participant) -> None:
-    """Each download is a file of its own with the same bytes."""
-    alice.start_media_recording(record_config=RecordConfig(record_name="again"))
-    alice.stop_media_recording()
-
-    first = alice.download_media_recording()
-    second = alice.download_media_recording()
-
-    assert ["again.webm", "again-2.webm"] == [first.path.name, second.path.name]
-    assert first.sha256 == second.sha256 == sha256_of(second.path)
-
-
 def test_a_second_start_keeps_the_first_recording(alice: Participant) -> None:
     """The new recording starts, then the old one stops and downloads by itself; only the new one grows."""
     alice.start_media_recording(record_config=RecordConfig(record_name="first"))
@@ -179,17 +165,6 @@ def test_a_recording_can_still_be_downloaded_after_leaving(room: Room) -> None:
     whole(recording)
 
 
-def test_the_page_refuses_a_bad_option(alice: Participant) -> None:
-    """A bad option from the page's own console names the option, what was given and what is allowed."""
-    page = alice.page
-
-    message = page.evaluate(
-        "client.startMediaRecording({recordConfig: {recordVideoFrame: 24}}).catch((e) => e.message)"
-    )
-
-    assert "recordVideoFrame: 24 is not possible; choose one of 15, 30." == message
-
-
 def test_a_page_that_navigates_away_leaves_its_recording(room: Room) -> None:
     """Nothing that was acknowledged is lost when the tab closes; the recording says why it ended."""
     alice = room.join("alice")
@@ -222,41 +197,6 @@ def test_two_participants_with_one_name_get_two_names(room: Room) -> None:
     people = room.join_all("alice", "alice")
 
     assert {"alice", "alice 2"} == {one.name for one in people}
-
-
-def test_a_bad_option_is_refused_before_anything_starts() -> None:
-    """The message names the option, what was given and what is allowed."""
-    with pytest.raises(ConfigError, match="record_video_quality: '999p' is not possible; choose one of '360p'"):
-        RecordConfig(record_video_quality="999p")  # type: ignore[arg-type]
-
-
-def test_python_receives_the_events_of_a_recording(alice: Participant) -> None:
-    """From its start until it is cleaned, in order, each with its id."""
-    heard: list[tuple[str, Any]] = []
-    happens = ("started", "paused", "resumed", "stopped", "downloaded", "cleaned")
-
-    def note(event: str, detail: dict[str, Any]) -> None:
-        heard.append((event, detail["id"]))
-
-    for event in happens:
-        alice.on(f"recording-{event}", partial(note, event))
-
-    alice.start_media_recording(record_config=RecordConfig(record_name="heard"))
-    alice.pause_media_recording()
-    alice.resume_media_recording()
-    alice.stop_media_recording()
-    recording = alice.download_media_recording()
-    alice.clean_media_recording()
-    alice.page.evaluate("() => null")
-
-    assert [(event, recording.id) for event in happens] == heard
-
-
-def test_a_cleaned_recording_leaves_nothing_in_the_spool(alice: Participant, recordings: Path) -> None:
-    """After clean only the download is left."""
-    recording = recorded(alice, seconds=0)
-
-    assert not (recordings / ".spool" / recording.id).exists()
 
 
 def test_participants_who_subscribe_to_each_other_at_once_are_connected(room: Room) -> None:

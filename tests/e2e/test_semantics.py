@@ -145,13 +145,14 @@ def test_clean_while_recording_stops_and_frees_the_recording(alice: Participant,
     alice.start_media_recording()
 
 
-def test_the_downloaded_file_survives_the_clean(alice: Participant) -> None:
-    """Clean frees the page's and the server's copy, not the user's."""
+def test_the_downloaded_file_survives_the_clean(alice: Participant, recordings: Path) -> None:
+    """Clean frees the page's and the server's copy, which leaves nothing in the spool; the user's file stays."""
     alice.start_media_recording(record_config=called("mine"))
     recording = alice.download_media_recording()
 
     alice.clean_media_recording()
 
+    assert not (recordings / ".spool" / recording.id).exists()
     whole(recording)
 
 
@@ -186,7 +187,7 @@ def test_a_pause_without_a_recording_is_refused(alice: Participant) -> None:
 
 
 def test_a_bad_option_starts_nothing_and_ends_nothing(alice: Participant) -> None:
-    """While recording, a start with a bad option is refused and the recording goes on."""
+    """While recording, the page refuses it: it names the option, what was given and what is allowed."""
     alice.start_media_recording(record_config=called("unharmed"))
 
     refusal = alice.page.evaluate(
@@ -194,6 +195,10 @@ def test_a_bad_option_starts_nothing_and_ends_nothing(alice: Participant) -> Non
     )
 
     assert ["ConfigError", 'recorder: "everybody" is not possible; choose one of "local", "all".'] == refusal
+    message = alice.page.evaluate(
+        "client.startMediaRecording({ recordConfig: { recordVideoFrame: 24 } }).catch((error) => error.message)"
+    )
+    assert "recordVideoFrame: 24 is not possible; choose one of 15, 30." == message
     assert "recording" == alice.get_media_recording().state
     assert "unharmed.webm" == alice.download_media_recording().path.name
 

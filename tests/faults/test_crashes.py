@@ -153,6 +153,7 @@ def test_a_killed_program_leaves_its_recording_and_no_process(tmp_path: Path, go
             until(lambda: recorded_bytes(tmp_path) > 50_000, process)
             family = psutil.Process(process.pid).children(recursive=True)
             at = room_time()
+            assert len(family) > 2
             process.kill()
             orphans += len(left_of(family, within=2))
 
@@ -174,3 +175,4 @@ def test_a_killed_program_leaves_its_recording_and_no_process(tmp_path: Path, go
         figure=f"{orphans}; {spread(losses)}",
         met=orphans == 0 and max(losses) <= 1,
     )
+    assert 0 == orphans

@@ -117,6 +117,7 @@ def test_all_downloads_arrive_when_they_follow_each_other_at_once(room: Room, go
         met=len(arrived) == DOWNLOADS,
     )
     assert DOWNLOADS == len(arrived)
+    assert ["again and again.webm", "again and again-2.webm"] == [one.path.name for one in files[:2]]
 
 
 @pytest.fixture
