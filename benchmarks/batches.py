@@ -25,7 +25,7 @@ from harness.recording.files.names import manifest_of
 from harness.recording.manifest import Manifest
 from harness.scenario import Outcome, Progress, Scenario
 from harness.scenario.steps import Stop
-from tests.support.processes import peak
+from tests.support.processes import peak_memory
 from tests.support.servers.dask_cluster import Cluster
 
 if TYPE_CHECKING:
@@ -100,19 +100,19 @@ def main() -> int:
             }
             jobs = [FakeJob(number=number, **everything) for number in range(asked.rooms)]
             steps = []
-            before = peak("self")
+            before = peak_memory("self")
             began = time.monotonic()
             outcomes = run_on_cluster(jobs, cluster.address, on_progress=lambda *step: steps.append(step))
             after = time.monotonic() - began - asked.seconds
             there = len(list(everything["recordings"].glob("*.webm")))
-            peaks = [peak(one.pid) for one in cluster.processes]
+            peaks = [peak_memory(one.pid) for one in cluster.processes]
     finally:
         cluster.close()
     size = film.size / 1e6
     sys.stdout.write(
         f"{there} of {asked.rooms} recordings of {size:.1f} MB, {len(steps)} steps told. All there {after:.1f} s after "
         f"their end: {there / after:.0f} a second, {there * size / after:.0f} MB a second. Memory at most: here "
-        f"{peak('self') - before:.0f} MB more, scheduler {peaks[0]:.0f}, workers "
+        f"{peak_memory('self') - before:.0f} MB more, scheduler {peaks[0]:.0f}, workers "
         f"{' and '.join(f'{peak:.0f}' for peak in peaks[1:])} MB\n"
     )
     return 0 if there == len(outcomes) == asked.rooms else 1

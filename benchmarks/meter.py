@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 
 from harness.browser.cpu_budget import busy, family
-from tests.support.processes import memory
+from tests.support.processes import memory_by_process
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Meter:
             seconds=seconds,
             cores=ours / seconds,
             foreign=max(0.0, whole - ours) / seconds,
-            memory=sum(memory().values()),
+            memory=sum(memory_by_process().values()),
         )
 
 

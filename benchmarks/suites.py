@@ -23,8 +23,8 @@ from harness import RecordConfig, open_room, verify
 from harness.recording.manifest import Manifest
 from harness.server.spool.spool import Spool
 from tests.faults.soak import slope
-from tests.support.media.long_recording import Footage, begin, feed, finished_in
-from tests.support.processes import memory
+from tests.support.media.long_recording import EndlessRecording, begin_recording, feed_recording, finish_time
+from tests.support.processes import memory_by_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,14 +53,14 @@ def stop_to_file(repeats: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         short = [record(Path(folder), seconds=10, quality="720p").stop_to_file_ms or 0.0 for _ in range(repeats)]
         took = []
-        footage = Footage(Path(folder), rate=30, frame_bytes=9_700)
+        footage = EndlessRecording(Path(folder), rate=30, frame_bytes=9_700)
         spool = Spool(Path(folder), {})
         try:
             for number in range(repeats):
-                take = begin(spool, footage, f"long {number}")
-                for _ in feed(take, footage, 600):
+                take = begin_recording(spool, footage, f"long {number}")
+                for _ in feed_recording(take, footage, 600):
                     pass
-                took.append(finished_in(take, 600))
+                took.append(finish_time(take, 600))
                 take.finish_with_manifest()
                 take.clean()
         finally:
@@ -108,7 +108,7 @@ def growth(minutes: float, *, bitrate: int, tell: Callable[[str], None]) -> floa
         alice.start_media_recording(recorder="all", record_config=config)
         began = time.monotonic()
         while (elapsed := time.monotonic() - began) < minutes * 60:
-            samples.append((elapsed / 3600, sum(memory().values())))
+            samples.append((elapsed / 3600, sum(memory_by_process().values())))
             tell(f"memory at {bitrate / 1e6:g} Mbps: {elapsed / 60:.1f} of {minutes:g} min, {samples[-1][1]:.0f} MB")
             room.wait(seconds=5)
     settled = [sample for sample in samples if sample[0] * 60 > _SETTLED]

@@ -21,7 +21,7 @@ from harness import (
 from tests.support.application_calls import SMALL, meet, record_call
 from tests.support.media.recording_file import write_media
 from tests.support.media.scene import PlannedParticipant, Scene
-from tests.support.reports import whole
+from tests.support.reports import check_recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ def test_participants_of_a_strict_application_are_recorded_and_identified(room: 
     alice, bob, carol = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob", "carol"))
     meet(room, alice, bob, carol)
 
-    report = whole(record_call(room, alice))
+    report = check_recording(record_call(room, alice))
 
     assert ["alice", "bob", "carol"] == [one.name for one in report.participants]
     for name in ("alice", "bob", "carol"):
@@ -53,7 +53,7 @@ def test_local_recording_contains_only_what_the_page_sends(room: Room, enter: En
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
 
-    report = whole(record_call(room, alice, recorder="local"))
+    report = check_recording(record_call(room, alice, recorder="local"))
 
     assert ["alice"] == [one.name for one in report.participants]
     # Only the application can switch what it sends.
@@ -81,7 +81,7 @@ def test_participants_join_mute_and_hang_up_in_the_recording(room: Room, enter: 
     room.wait(seconds=2)
     alice.stop_media_recording()
 
-    report = whole(alice.download_media_recording())
+    report = check_recording(alice.download_media_recording())
 
     bob_in_report, carol_in_report = report.participant("bob"), report.participant("carol")
     assert not bob_in_report.is_audible(2.7, 3.8)
@@ -104,7 +104,7 @@ def test_replaced_camera_track_is_recorded(room: Room, enter: Enter, site: Site,
     alice.page.get_by_text("another camera").wait_for()
     room.wait(seconds=2)
     alice.stop_media_recording()
-    report = whole(alice.download_media_recording())
+    report = check_recording(alice.download_media_recording())
 
     assert report.participant("bob").is_audible(0.5, 3.5)
     bob.page.get_by_role("button", name="Hang up").click()
@@ -198,7 +198,7 @@ def test_call_through_janus_with_simulcast_is_recorded(room: Room, enter: Enter,
     room.wait(seconds=2)
     alice.stop_media_recording()
 
-    report = whole(alice.download_media_recording())
+    report = check_recording(alice.download_media_recording())
 
     bob_in_report, carol_in_report = report.participant("bob"), report.participant("carol")
     assert report.participant("dave").is_audible(came + 0.3, came + 1.7)
@@ -218,7 +218,7 @@ def test_participant_without_a_marker_is_unidentified(
     room.wait_for(lambda: alice.others == ["unidentified 1"], what="the unidentified participant", timeout=20)
 
     recording = record_call(room, alice)
-    whole(recording)
+    check_recording(recording)
 
     manifest = json.loads(recording.manifest.read_text(encoding="utf-8"))
     assert [{"name": "alice", "marker": 0}, {"name": "unidentified 1", "marker": None}] == manifest["timeline"][

@@ -12,7 +12,7 @@ from harness import (
     Participant,
 )
 from tests.support.application_calls import meet, record_call
-from tests.support.reports import whole
+from tests.support.reports import check_recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ def test_call_in_a_frame_of_the_same_site_is_recorded(room: Room, enter: Enter, 
     alice, bob = enter(f"{site.url}/frames/same-site.html", "alice"), enter(f"{site.url}/frames/same-site.html", "bob")
     meet(room, alice, bob)
 
-    report = whole(record_call(room, alice))
+    report = check_recording(record_call(room, alice))
 
     assert report.participant("bob").is_audible(0.5, 2.5)
 
@@ -41,7 +41,7 @@ def test_call_in_a_frame_of_another_site_is_recorded(room: Room, site: Site) -> 
         one.page.goto(f"{site.url}/frames/other-site.html")
     meet(room, alice, bob)
 
-    report = whole(record_call(room, alice))
+    report = check_recording(record_call(room, alice))
 
     assert report.participant("bob").is_audible(0.5, 2.5)
 

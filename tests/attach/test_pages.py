@@ -17,7 +17,7 @@ from harness import (
 )
 from harness.session.recording_events import EVENTS
 from tests.support.application_calls import SMALL, meet, record_call
-from tests.support.reports import whole
+from tests.support.reports import check_recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def test_reloaded_page_leaves_its_recording_and_records_again(room: Room, enter:
 
     alice.page.reload()
     room.wait_for(lambda: alice.others == ["bob"], what="bob in the reloaded page", timeout=20)
-    report = whole(record_call(room, alice))
+    report = check_recording(record_call(room, alice))
 
     assert report.participant("bob").is_audible(0.5, 2.5)
 
@@ -74,7 +74,7 @@ def test_navigation_inside_an_application_does_not_change_its_call(room: Room, e
     room.wait(seconds=1)
     alice.stop_media_recording()
 
-    whole(alice.download_media_recording())
+    check_recording(alice.download_media_recording())
 
 
 def test_page_that_has_already_loaded_is_refused(room: Room, page: Page) -> None:
@@ -108,7 +108,7 @@ def test_single_page_is_attached_without_a_room(
 
         recording = alice.download_media_recording()
 
-    whole(recording)
+    check_recording(recording)
     assert tmp_path / "call.webm" == recording.path
     expect(page.get_by_text("with 1")).to_be_visible()
 
@@ -136,7 +136,7 @@ def test_downloads_of_the_application_are_left_to_its_owner(room: Room, enter: E
 
     recording = alice.download_media_recording()
 
-    whole(recording)
+    check_recording(recording)
     assert ["people.csv", "people.csv", "call.webm"] == names
     assert not alice._page.downloads
 
@@ -172,6 +172,6 @@ def test_event_made_up_by_the_application_changes_nothing(room: Room, enter: Ent
     room.wait(seconds=1)
     alice.stop_media_recording()
 
-    whole(alice.download_media_recording())
+    check_recording(alice.download_media_recording())
     assert ["recording-started", "recording-stopped", "recording-downloaded"] == received
     assert 16 == sum(line.startswith("not an event of a recording: ") for line in alice._page.log)

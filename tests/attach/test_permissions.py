@@ -15,7 +15,7 @@ from harness import (
 )
 from harness.browser.pages.application_page import ApplicationPage
 from tests.support.application_calls import record_call
-from tests.support.reports import whole
+from tests.support.reports import check_recording
 from tests.support.servers.application_site import APPLICATIONS
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def test_internet_page_reaches_this_machine_and_no_other(room: Room, page: Page,
     other = context.new_page()
     other.goto("https://other.example/")
 
-    report = whole(record_call(room, alice, seconds=2.0, recorder="local"))
+    report = check_recording(record_call(room, alice, seconds=2.0, recorder="local"))
 
     assert report.participant("alice").is_audible(0.5, 1.5)
     assert page.evaluate(_PERMISSION_STATE, "loopback-network") == "granted"
@@ -86,7 +86,7 @@ def test_internet_page_is_recorded_after_its_owner_grants_another_permission(roo
     page.context.grant_permissions(["camera"], origin="https://app.example")
     assert page.evaluate(_PERMISSION_STATE, "loopback-network") == "denied"
 
-    whole(record_call(room, alice, seconds=2.0, recorder="local"))
+    check_recording(record_call(room, alice, seconds=2.0, recorder="local"))
 
 
 @pytest.mark.thorough
@@ -97,7 +97,7 @@ def test_page_with_a_local_name_reaches_this_machine(room: Room, page: Page) -> 
     page.goto("https://app.localhost/")
     page.get_by_text("connected").wait_for()
 
-    whole(record_call(room, alice, seconds=2.0, recorder="local"))
+    check_recording(record_call(room, alice, seconds=2.0, recorder="local"))
 
 
 def test_call_in_an_internet_frame_reaches_this_machine(room: Room) -> None:
@@ -107,7 +107,7 @@ def test_call_in_an_internet_frame_reaches_this_machine(room: Room) -> None:
     alice.page.goto("https://app.example/embeds")
     alice.page.frame_locator("iframe").get_by_text("connected").wait_for()
 
-    whole(record_call(room, alice, seconds=2.0, recorder="local"))
+    check_recording(record_call(room, alice, seconds=2.0, recorder="local"))
 
 
 @pytest.mark.thorough
@@ -120,7 +120,7 @@ def test_page_waits_for_its_permission_while_python_is_busy(room: Room, page: Pa
     threading.Event().wait(2)
     page.get_by_text("connected").wait_for()
 
-    whole(record_call(room, alice, seconds=2.0, recorder="local"))
+    check_recording(record_call(room, alice, seconds=2.0, recorder="local"))
 
 
 _TRACES = """() => [

@@ -6,8 +6,8 @@ import json
 import socket
 from typing import TYPE_CHECKING
 
-from tests.support.program import harness
-from tests.support.reports import harm
+from tests.support.program import run_harness
+from tests.support.reports import failed_findings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def test_record_command_records_the_call_of_an_application(site: Site, tmp_path:
     state = {"cookies": [], "origins": [{"origin": site.url, "localStorage": logged_in}]}
     (tmp_path / "state.json").write_text(json.dumps(state))
 
-    ran = harness(
+    ran = run_harness(
         *("record", "alice", "bob", "--url", f"{site.url}/simple-peer.html?room=shell", "--script", "join.py"),
         *("--storage-state", "state.json"),
         *("--seconds", "3", "--name", "theirs", "--json"),
@@ -34,7 +34,7 @@ def test_record_command_records_the_call_of_an_application(site: Site, tmp_path:
     )
 
     answer = json.loads(ran.stdout)
-    assert [] == harm(answer), ran.stderr
+    assert [] == failed_findings(answer), ran.stderr
     assert (0 if answer["ok"] else 1) == ran.returncode
     assert str(tmp_path / "recordings" / "theirs.webm") == answer["recordings"][0]["path"]
     assert ["alice", "bob"] == [one["name"] for one in answer["reports"][0]["participants"]]
@@ -46,7 +46,7 @@ def test_unreachable_address_is_reported(tmp_path: Path) -> None:
         nobody.bind(("127.0.0.1", 0))
         url = f"https://localhost:{nobody.getsockname()[1]}/"
 
-        ran = harness("record", "alice", "--url", url, folder=tmp_path)
+        ran = run_harness("record", "alice", "--url", url, folder=tmp_path)
 
     assert 2 == ran.returncode
     assert f"--url: {url} can't be opened: net::ERR_CONNECTION_REFUSED" in ran.stderr

@@ -28,8 +28,8 @@ from harness.scenario import Outcome, Scenario
 from harness.scenario.steps import Join
 from tests.support.goals import FULL
 from tests.support.jobs import batch_jobs
-from tests.support.program import harness, running, until
-from tests.support.reports import CROWDED, harm
+from tests.support.program import run_harness, running_harness, wait_until
+from tests.support.reports import BUSY_CHECKS, failed_findings
 from tests.support.servers.dask_cluster import Cluster
 
 if TYPE_CHECKING:
@@ -101,15 +101,15 @@ def test_batch_survives_a_killed_worker(cluster: Cluster, write: Callable[..., l
     answer = tmp_path / "answer.json"
     arguments = (*write(MANY, 3), "--dask", cluster.address, "--json", "--junit", "results.xml", "--html", "reports")
 
-    with running("run", *arguments, folder=tmp_path) as batch:
-        until(lambda: recorded(first) > ENOUGH, batch)
+    with running_harness("run", *arguments, folder=tmp_path) as batch:
+        wait_until(lambda: recorded(first) > ENOUGH, batch)
         os.killpg(first.pid, signal.SIGKILL)
         said, complaints = batch.communicate(timeout=600)
     answer.write_text(said)
 
     told = json.loads(said)
     # Others may record on the same processors.
-    assert [] == harm(told, excused=CROWDED), complaints
+    assert [] == failed_findings(told, excused=BUSY_CHECKS), complaints
     assert batch.returncode == (0 if told["ok"] else 1), complaints
     titles = [one["title"] for one in told["scenarios"]]
     assert titles == [f"s{number:02}" for number in range(MANY)]
@@ -222,7 +222,7 @@ def test_cluster_without_browsers_is_reported(
     """With how to start a worker that has some."""
     cluster.worker("--resources", "GPU=1")
 
-    ran = harness("run", *write(1, 1), "--dask", cluster.address, folder=tmp_path)
+    ran = run_harness("run", *write(1, 1), "--dask", cluster.address, folder=tmp_path)
 
     assert ran.returncode == 3
     assert "--resources 'browser=2'" in ran.stderr
@@ -230,7 +230,7 @@ def test_cluster_without_browsers_is_reported(
 
 def test_scheduler_that_does_not_answer_is_reported(write: Callable[..., list[str]], tmp_path: Path) -> None:
     """In one line, with the command that starts one."""
-    ran = harness("run", *write(1, 1), "--dask", "tcp://127.0.0.1:9", folder=tmp_path)
+    ran = run_harness("run", *write(1, 1), "--dask", "tcp://127.0.0.1:9", folder=tmp_path)
 
     assert ran.returncode == 3
     assert "no scheduler answers at tcp://127.0.0.1:9" in ran.stderr

@@ -16,7 +16,7 @@ from harness.launch import serve_public_room
 from harness.server.room_server import RoomServer
 from harness.server.serve_options import ServeOptions
 from tests.support.page_actions import Visit
-from tests.support.reports import LATE
+from tests.support.reports import LENIENT_LIMITS
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def alice_beside_bob(_open_rooms: Callable[..., Room]) -> Iterator[Participant]:
 def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoomServer]:
     """Serve a room that people come into by themselves; its verdicts bear others on the same processors."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("harness.verification.verify", functools.partial(verify, limits=LATE))
+        patch.setattr("harness.verification.verify", functools.partial(verify, limits=LENIENT_LIMITS))
         with serve_public_room(
             ServeOptions(), recordings=tmp_path_factory.mktemp("page"), on_published=lambda _: None
         ) as server:

@@ -72,7 +72,7 @@ def test_chrome_opens_a_page_and_knows_its_version() -> None:
 def test_chrome_keeps_switched_off_what_playwright_switches_off() -> None:
     """Of two --disable-features Chrome heeds the last, which is ours: it names all of Playwright's."""
     with Chrome():
-        line = processes.chrome("browser")[-1].cmdline()
+        line = processes.chrome_processes("browser")[-1].cmdline()
         first, last = (
             set(argument.partition("=")[2].split(","))
             for argument in line
@@ -84,14 +84,14 @@ def test_chrome_keeps_switched_off_what_playwright_switches_off() -> None:
 
 def test_a_browser_context_costs_one_process() -> None:
     """Beside its page no context has a process for what nobody sees."""
-    others = processes.chrome("--type=renderer")
+    others = processes.chrome_processes("--type=renderer")
     with Chrome() as browser:
         browser.new_context().new_page()
-        before = len(processes.chrome("--type=renderer", besides=others))
+        before = len(processes.chrome_processes("--type=renderer", besides=others))
 
         browser.new_context().new_page()
 
-        assert len(processes.chrome("--type=renderer", besides=others)) == before + 1
+        assert len(processes.chrome_processes("--type=renderer", besides=others)) == before + 1
 
 
 def test_chrome_can_be_closed_twice() -> None:
@@ -110,7 +110,7 @@ def test_a_crashed_chrome_closes_without_an_error() -> None:
 
         driver.children()[0].kill()
 
-    assert [] == processes.left_of(family, within=2)
+    assert [] == processes.still_running(family, within=2)
 
 
 def test_fake_devices_are_a_camera_and_a_microphone() -> None:
@@ -139,7 +139,7 @@ def test_signals_to_the_process_group_reach_only_python() -> None:
         closed, *caught = process.communicate(timeout=30)[0].split()
         assert ("closed", {"SIGINT", "SIGTERM", "SIGHUP"}) == (closed, set(caught))
         assert process.returncode == 0
-        assert [] == processes.left_of(family, within=2)
+        assert [] == processes.still_running(family, within=2)
 
 
 def test_a_browser_that_does_not_start_is_a_setup_error(tmp_path: Path) -> None:

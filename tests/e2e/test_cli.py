@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from harness.cli import main
-from tests.support.processes import left_of
-from tests.support.program import harness, running, until
-from tests.support.reports import harm
+from tests.support.processes import still_running
+from tests.support.program import run_harness, running_harness, wait_until
+from tests.support.reports import failed_findings
 
 RECORDING = {
     "id",
@@ -46,12 +46,12 @@ def test_record_prints_one_json_object(tmp_path: Path) -> None:
     """Stdout holds exactly one object with the keys of the contract, and the file that it names is there."""
     arguments = "record alice bob --recorder all --quality 360p --frame-rate 15 --seconds 1 --name demo --json"
 
-    result = harness(*arguments.split(), folder=tmp_path)
+    result = run_harness(*arguments.split(), folder=tmp_path)
 
     answer = json.loads(result.stdout)
     (recording,) = answer["recordings"]
     assert {"ok", "recordings", "reports"} == set(answer)
-    assert [] == harm(answer), result.stderr
+    assert [] == failed_findings(answer), result.stderr
     # On a machine that is too busy to be smooth the verdict says so, and the exit code with it.
     assert (0 if answer["ok"] else 1) == result.returncode
     assert set(recording) == RECORDING
@@ -65,7 +65,7 @@ def test_record_prints_one_json_object(tmp_path: Path) -> None:
 
 def test_a_bad_option_exits_with_2_and_states_what_is_allowed(tmp_path: Path) -> None:
     """Nothing is started, nothing is written, and no traceback is shown."""
-    result = harness("record", "--quality", "999p", folder=tmp_path)
+    result = run_harness("record", "--quality", "999p", folder=tmp_path)
 
     assert 2 == result.returncode
     assert "360p" in result.stderr
@@ -98,7 +98,7 @@ def test_the_help_of_every_option_states_what_is_allowed(
 
 def test_a_dangerous_name_becomes_a_safe_file_name_and_is_reported_once(tmp_path: Path) -> None:
     """'../' leads nowhere, and 300 characters become fewer."""
-    result = harness("record", "alice", "--seconds", "0.5", "--name", "../" + "x" * 300, "--json", folder=tmp_path)
+    result = run_harness("record", "alice", "--seconds", "0.5", "--name", "../" + "x" * 300, "--json", folder=tmp_path)
 
     path = Path(json.loads(result.stdout)["recordings"][0]["path"])
     assert tmp_path / "recordings" == path.parent
@@ -110,7 +110,7 @@ def test_verify_reports_in_one_line_that_a_text_file_is_not_a_recording(tmp_path
     """A file that is no media exits 1 with one clear line."""
     (tmp_path / "README.md").write_text("# Nothing to see\n")
 
-    result = harness("verify", "README.md", folder=tmp_path)
+    result = run_harness("verify", "README.md", folder=tmp_path)
 
     assert 1 == result.returncode
     assert 1 == len((result.stdout + result.stderr).strip().splitlines())
@@ -119,7 +119,7 @@ def test_verify_reports_in_one_line_that_a_text_file_is_not_a_recording(tmp_path
 
 def test_verify_reports_a_missing_file(tmp_path: Path) -> None:
     """A path that leads nowhere is wrong usage."""
-    result = harness("verify", "nothing.webm", folder=tmp_path)
+    result = run_harness("verify", "nothing.webm", folder=tmp_path)
 
     assert 2 == result.returncode
     assert "does not exist" in result.stderr
@@ -127,7 +127,7 @@ def test_verify_reports_a_missing_file(tmp_path: Path) -> None:
 
 def test_a_missing_chrome_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
     """The message names what was tried and how to get a browser."""
-    result = harness("record", "--executable", "/no/chrome", folder=tmp_path)
+    result = run_harness("record", "--executable", "/no/chrome", folder=tmp_path)
 
     assert 3 == result.returncode
     assert "give the path of a Chrome" in result.stderr
@@ -140,7 +140,7 @@ def test_a_port_in_use_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
 
-        result = harness("serve", "--port", str(taken.getsockname()[1]), folder=tmp_path)
+        result = run_harness("serve", "--port", str(taken.getsockname()[1]), folder=tmp_path)
 
     assert 3 == result.returncode
     assert "in use; choose another one" in result.stderr
@@ -148,7 +148,7 @@ def test_a_port_in_use_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
 
 def test_serve_prints_who_may_join_and_how_and_runs_until_interrupted(tmp_path: Path) -> None:
     """The address that it names answers with the page."""
-    with running("serve", "--port", "0", folder=tmp_path) as program:
+    with running_harness("serve", "--port", "0", folder=tmp_path) as program:
         assert program.stderr is not None
         said = []
         for line in program.stderr:
@@ -171,7 +171,7 @@ def test_an_unwritable_folder_exits_with_3(tmp_path: Path) -> None:
     """A recordings folder that can't be made is named."""
     (tmp_path / "recordings").write_text("a file in the way")
 
-    result = harness("record", "alice", "--seconds", "0.5", folder=tmp_path)
+    result = run_harness("record", "alice", "--seconds", "0.5", folder=tmp_path)
 
     assert 3 == result.returncode
     assert "recordings" in result.stderr
@@ -186,10 +186,12 @@ def test_an_interrupted_recording_is_kept(tmp_path: Path) -> None:
         programs = {}
         for number in codes:
             (folder := tmp_path / number.name).mkdir()
-            programs[number] = stack.enter_context(running(*arguments, folder=folder))
+            programs[number] = stack.enter_context(running_harness(*arguments, folder=folder))
         for number, process in programs.items():
             spool = tmp_path / number.name / "recordings" / ".spool"
-            until(lambda spool=spool: any(raw.stat().st_size > 10_000 for raw in spool.glob("*/raw.webm")), process)
+            wait_until(
+                lambda spool=spool: any(raw.stat().st_size > 10_000 for raw in spool.glob("*/raw.webm")), process
+            )
         families = [psutil.Process(process.pid).children(recursive=True) for process in programs.values()]
 
         for number, process in programs.items():
@@ -202,7 +204,7 @@ def test_an_interrupted_recording_is_kept(tmp_path: Path) -> None:
         assert 0 < recording["duration"] < 30
         with av.open(recording["path"]) as container:
             assert 2 == len(container.streams)
-    assert [] == [one for family in families for one in left_of(family, within=5)]
+    assert [] == [one for family in families for one in still_running(family, within=5)]
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Only Linux gives a program fewer processors.")
@@ -211,7 +213,7 @@ def test_a_machine_that_is_too_slow_is_reported_before_anybody_joins(tmp_path: P
     whole = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(whole)})
     try:
-        with running("record", *"abcdefghijklmnop", "--quality", "720p", folder=tmp_path) as program:
+        with running_harness("record", *"abcdefghijklmnop", "--quality", "720p", folder=tmp_path) as program:
             assert program.stderr is not None
             said = next(line for line in program.stderr if "too slow" in line)
     finally:
@@ -223,7 +225,7 @@ def test_a_machine_that_is_too_slow_is_reported_before_anybody_joins(tmp_path: P
 
 def test_doctor_answers_in_json(tmp_path: Path) -> None:
     """What is there and what is missing, for scripts."""
-    result = harness("doctor", "--quick", "--json", folder=tmp_path)
+    result = run_harness("doctor", "--quick", "--json", folder=tmp_path)
 
     answer = json.loads(result.stdout)
     assert 0 == result.returncode

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserType
 from harness import Limits, Participant, RecordConfig, Report, Room, verify
 from harness.recording.manifest import Manifest
 from harness.server.room_server import RoomServer
-from tests.support.reports import SMOOTHNESS, whole
+from tests.support.reports import SMOOTHNESS_CHECKS, check_recording
 
 SMOOTH = RecordConfig(record_video_quality="360p", record_video_frame=15)
 NAMES = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan")
@@ -23,7 +23,7 @@ def judged(participant: Participant) -> Report:
     participant.stop_media_recording()
     recording = participant.download_media_recording()
     participant.clean_media_recording()
-    return whole(recording)
+    return check_recording(recording)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def wrong(report: Report, participant: str) -> list[str]:
     return [
         finding.message
         for finding in report.failures
-        if finding.participant == participant and finding.check not in SMOOTHNESS
+        if finding.participant == participant and finding.check not in SMOOTHNESS_CHECKS
     ]
 
 

@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from harness.recording.manifest import Manifest
-from tests.support.processes import left_of
-from tests.support.program import PROGRAM, until
+from tests.support.processes import still_running
+from tests.support.program import PROGRAM, wait_until
 
 # The shell opens the terminal, which becomes that of its session.
 ON_A_TERMINAL = 'exec "$@" <"$TERMINAL" >"$TERMINAL" 2>&1'
@@ -38,7 +38,7 @@ def test_a_recording_is_finished_when_its_terminal_is_closed(tmp_path: Path) -> 
 
     threading.Thread(target=keep_reading, daemon=True).start()
     spool = tmp_path / "recordings" / ".spool"
-    until(lambda: any(raw.stat().st_size > 10_000 for raw in spool.glob("*/raw.webm")), program)
+    wait_until(lambda: any(raw.stat().st_size > 10_000 for raw in spool.glob("*/raw.webm")), program)
     family = psutil.Process(program.pid).children(recursive=True)
 
     # The progress on the terminal lets the reader go on once more, and end.
@@ -50,4 +50,4 @@ def test_a_recording_is_finished_when_its_terminal_is_closed(tmp_path: Path) -> 
     manifest = Manifest.read(tmp_path / "recordings" / "cut.manifest.json")
     assert manifest.recording.recovered is None
     assert (tmp_path / "recordings" / "cut.webm").stat().st_size == manifest.recording.size
-    assert [] == left_of(family, within=5)
+    assert [] == still_running(family, within=5)

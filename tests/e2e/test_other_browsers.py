@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, expect
 from harness import NotSupportedError, RecordConfig, Room
 from harness.server.room_server import RoomServer
 from harness.server.serve_options import ServeOptions
-from tests.support.reports import whole
+from tests.support.reports import check_recording
 
 pytestmark = pytest.mark.parallel
 
@@ -161,7 +161,7 @@ def test_a_participant_in_firefox_is_recorded_by_chrome(firefox: Firefox, browse
         room.wait(seconds=2)
         recording = alice.download_media_recording()
 
-    whole(recording, crowded=True)
+    check_recording(recording, crowded=True)
     with av.open(recording.path) as media:
         # Alice to the left, the Firefox to the right, whose test camera is one colour that walks round the circle.
         colours = [frame.to_ndarray(format="rgb24")[180, 480].astype(int) for frame in media.decode(video=0)]

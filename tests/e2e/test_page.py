@@ -12,8 +12,16 @@ from playwright.sync_api import BrowserContext, expect
 
 from harness.server.room_server import RoomServer
 from harness.server.serve_options import ServeOptions
-from tests.support.page_actions import Visit, button, heard, join, plays, runs, tile
-from tests.support.program import running
+from tests.support.page_actions import (
+    Visit,
+    button,
+    is_audible,
+    join,
+    tile,
+    wait_until_recorded,
+    wait_until_video_plays,
+)
+from tests.support.program import running_harness
 
 pytestmark = pytest.mark.parallel
 
@@ -33,16 +41,16 @@ def test_two_participants_meet_and_one_downloads_the_recording(
 
     join(alice, "Alice", media="Camera and microphone")
     join(bob, "Bob")
-    plays(alice, "Bob")
-    plays(bob, "Alice")
-    assert heard(alice, "Bob")
+    wait_until_video_plays(alice, "Bob")
+    wait_until_video_plays(bob, "Alice")
+    assert is_audible(alice, "Bob")
     # One's own sound would come back as an echo.
-    assert not heard(alice, "Alice")
+    assert not is_audible(alice, "Alice")
     only("Start")
 
     alice.get_by_label("File name").fill("standup")
     calls["Start"].click()
-    runs(alice, seconds=2)
+    wait_until_recorded(alice, seconds=2)
     only("Stop")
     calls["Stop"].click()
     expect(alice.get_by_text("It stays in the list")).to_be_visible()
@@ -86,7 +94,7 @@ def test_a_camera_that_is_off_leaves_a_placeholder_with_the_initial(open_server:
     alice, bob = visit(open_server.url), visit(open_server.url)
     join(alice, "Alice")
     join(bob, "Bob")
-    plays(alice, "Bob")
+    wait_until_video_plays(alice, "Bob")
     video = tile(alice, "Bob").locator("video")
     before = video.element_handle()
 
@@ -168,7 +176,7 @@ def test_the_page_breaks_no_rule_of_accessibility(
     on("#join-name").fill("Alice")
     on("input[value=synthetic]").check()
     on("#join-button").click()
-    plays(page, "Alice")
+    wait_until_video_plays(page, "Alice")
     check("the room")
     on("#devices").click()
     check("the devices")
@@ -261,14 +269,14 @@ def test_a_stopped_server_keeps_the_recording_in_progress(
     number: signal.Signals,
 ) -> None:
     """Ctrl-C at harness serve, or the end of its terminal: the recording that runs is finished, named and whole."""
-    with running("serve", "--port", "0", folder=tmp_path) as program:
+    with running_harness("serve", "--port", "0", folder=tmp_path) as program:
         assert program.stderr is not None
         url = program.stderr.readline().split()[-1]
         page = new_context().new_page()
         page.goto(url)
         join(page, "Alice")
         button(page, "Start").click()
-        runs(page, seconds=2)
+        wait_until_recorded(page, seconds=2)
 
         os.killpg(program.pid, number)
         assert 128 + number == program.wait(20)

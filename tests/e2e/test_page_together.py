@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from harness.launch import serve_public_room
 from harness.server.room_server import RoomServer
 from harness.server.serve_options import ServeOptions
-from tests.support.page_actions import Visit, button, join, plays, runs, tile
+from tests.support.page_actions import Visit, button, join, tile, wait_until_recorded, wait_until_video_plays
 from tests.support.servers.service import free_port
 
 pytestmark = pytest.mark.parallel
@@ -43,7 +43,7 @@ def record(page: Page, name: str) -> None:
     """Record until there are two seconds of it."""
     page.get_by_label("File name").fill(name)
     button(page, "Start").click()
-    runs(page, seconds=2)
+    wait_until_recorded(page, seconds=2)
     button(page, "Stop").click()
     expect(button(page, "Download")).to_be_enabled()
 
@@ -56,8 +56,8 @@ def test_two_participants_use_the_page_at_once(
     alice, bob = visit(open_server.url), visit(open_server.url)
     join(alice, "Alice")
     join(bob, "Bob")
-    plays(alice, "Bob")
-    plays(bob, "Alice")
+    wait_until_video_plays(alice, "Bob")
+    wait_until_video_plays(bob, "Alice")
 
     alice.get_by_label("File name").fill("of alice")
     bob.get_by_label("File name").fill("of bob")
@@ -69,7 +69,7 @@ def test_two_participants_use_the_page_at_once(
         for name in ("of alice", "of bob"):
             expect(entry(page, name).get_by_label("being recorded")).to_be_visible()
     expect(alice.get_by_text("2 people · recorded by Bob, Alice")).to_be_visible()
-    runs(alice, seconds=3)
+    wait_until_recorded(alice, seconds=3)
     button(bob, "Stop").click()
     button(alice, "Stop").click()
     for page in (alice, bob):
@@ -143,14 +143,14 @@ def test_a_finding_of_a_recording_can_be_jumped_to(open_server: RoomServer, visi
     alice, bob = visit(open_server.url), visit(open_server.url)
     join(alice, "Alice")
     join(bob, "Bob")
-    plays(alice, "Bob")
+    wait_until_video_plays(alice, "Bob")
     # He is heard no more, and nobody says that his microphone is off.
     alice.get_by_label("File name").fill("bad sound")
     button(alice, "Start").click()
-    runs(alice, seconds=2)
+    wait_until_recorded(alice, seconds=2)
     bob.evaluate("() => { for (const track of client.media.stream.getAudioTracks()) track.enabled = false; }")
     expect(alice.get_by_role("log", name="Alarms")).to_contain_text("No sound comes from Bob.", timeout=10_000)
-    runs(alice, seconds=7)
+    wait_until_recorded(alice, seconds=7)
     button(alice, "Stop").click()
 
     entry(alice, "bad sound").click()
@@ -219,7 +219,7 @@ def test_a_viewer_sees_the_recordings_and_can_do_nothing_else(visit: Visit, tmp_
         alice.get_by_label("File name").fill("standup")
         button(alice, "Start").click()
         expect(entry(viewer, "standup").get_by_label("being recorded")).to_be_visible()
-        runs(alice, seconds=2)
+        wait_until_recorded(alice, seconds=2)
         button(alice, "Stop").click()
         entry(viewer, "standup").filter(has_text="360p").click()
         button(viewer, "Verdict").click()
@@ -275,7 +275,7 @@ def test_another_microphone_can_be_chosen_in_the_room(open_server: RoomServer, v
     dialog.get_by_label("Microphone").select_option("Fake Audio Input 2")
     page.wait_for_function(f"() => ({label})() === 'Fake Audio Input 2'")
     button(page, "Close").click()
-    plays(page, "Alice")
+    wait_until_video_plays(page, "Alice")
 
 
 @pytest.mark.parametrize("recording", [False, True], ids=["", "while recording"])
@@ -288,7 +288,7 @@ def test_participants_rejoin_when_the_server_is_back(visit: Visit, tmp_path: Pat
         if recording:
             page.get_by_label("File name").fill("cut off")
             button(page, "Start").click()
-            runs(page, seconds=2)
+            wait_until_recorded(page, seconds=2)
         server.stop()
         server.publish(tmp_path)
     expect(page.get_by_text("The server is gone")).to_be_visible(timeout=15_000)
@@ -296,7 +296,7 @@ def test_participants_rejoin_when_the_server_is_back(visit: Visit, tmp_path: Pat
     with serve_public_room(ServeOptions(port=port), recordings=tmp_path, on_published=lambda _: None):
         expect(page.get_by_text("The server is gone")).to_be_hidden(timeout=15_000)
 
-        plays(page, "Alice (you)")
+        wait_until_video_plays(page, "Alice (you)")
         expect(page.get_by_text("Only you so far")).to_be_visible()
         if recording:
             expect(page.get_by_text("The server was away for too long")).to_be_visible()

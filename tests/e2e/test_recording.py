@@ -8,7 +8,7 @@ import pytest
 
 from harness import InvalidStateError, Participant, RecordConfig, Recording, Room, verify
 from harness.recording.manifest import Manifest
-from tests.support.reports import whole
+from tests.support.reports import check_recording
 
 
 def recorded(somebody: Participant, *, seconds: float = 1.5, recorder: Any = "all", **config: Any) -> Recording:
@@ -56,7 +56,7 @@ def test_the_other_codecs_are_recorded_as_well(
     tape = read_back(recording.path)
     assert {"opus", {"vp8": "vp8", "av1": "libdav1d"}[codec]} == tape.codecs
     assert {(640, 360)} == tape.sizes
-    whole(recording)
+    check_recording(recording)
 
 
 def test_an_audio_recording_is_a_webm_with_opus_only(
@@ -70,7 +70,7 @@ def test_an_audio_recording_is_a_webm_with_opus_only(
     assert [] == tape.picture
     assert recording.duration > 1
     assert (tape.sound[-1] - tape.sound[0]) / 1000 == pytest.approx(recording.duration, abs=0.2)
-    whole(recording)
+    check_recording(recording)
 
 
 def test_a_start_and_an_immediate_stop_yield_a_valid_file(alice: Participant) -> None:
@@ -96,7 +96,7 @@ def test_all_participants_are_visible_and_audible_in_a_recording_of_all_while_pr
 
     recording = alice.download_media_recording()
 
-    report = whole(recording)
+    report = check_recording(recording)
     present = {one.name: (one.present[0][0], one.present[-1][1]) for one in report.participants}
     assert {"alice", "bob", "carol"} == set(present)
     # Joining takes a moment of its own.
@@ -117,7 +117,7 @@ def test_a_camera_is_recorded_like_any_other_source(room: Room) -> None:
     recording = alice.download_media_recording()
 
     assert [None] == [member.marker for member in Manifest.read(recording.manifest).timeline.members]
-    whole(recording)
+    check_recording(recording)
 
 
 def test_a_second_start_keeps_the_first_recording(alice: Participant) -> None:
@@ -134,7 +134,7 @@ def test_a_second_start_keeps_the_first_recording(alice: Participant) -> None:
     alice.download_media_recording()
     assert ["first.webm", "second.webm"] == [recording.path.name for recording in alice.recordings]
     for recording in alice.recordings:
-        whole(recording)
+        check_recording(recording)
 
 
 def test_calls_at_the_wrong_moment_are_refused(room: Room) -> None:
@@ -162,7 +162,7 @@ def test_a_recording_can_still_be_downloaded_after_leaving(room: Room) -> None:
     recording = alice.download_media_recording()
 
     alice.clean_media_recording()
-    whole(recording)
+    check_recording(recording)
 
 
 def test_a_page_that_navigates_away_leaves_its_recording(room: Room) -> None:
@@ -178,7 +178,7 @@ def test_a_page_that_navigates_away_leaves_its_recording(room: Room) -> None:
     (recording,) = alice.recordings
     assert recording.recovered is not None
     assert recording.duration == pytest.approx(elapsed, abs=0.7)
-    whole(recording)
+    check_recording(recording)
 
 
 def test_an_exception_inside_the_room_keeps_the_recording(room: Room) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.scenario import Outcome, Progress, play, read_scenario
-from tests.support.program import harness, running, until
-from tests.support.reports import SMOOTHNESS
+from tests.support.program import run_harness, running_harness, wait_until
+from tests.support.reports import SMOOTHNESS_CHECKS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in {".toml", ".yaml"})
@@ -42,7 +42,9 @@ def test_an_example_scenario_runs_to_its_end_and_meets_its_expectations(path: Pa
     assert outcome.error is None
     assert RECORDINGS.get(path.name, 1) == len(outcome.recordings)
     failures = [finding for report in outcome.reports for finding in report.failures]
-    assert [] == [finding for finding in failures if finding.check not in SMOOTHNESS | CROWDED.get(path.name, set())]
+    assert [] == [
+        finding for finding in failures if finding.check not in SMOOTHNESS_CHECKS | CROWDED.get(path.name, set())
+    ]
     assert [*range(1, len(read_scenario(path).steps) + 1)] == [step.step for step in steps[:-1]]
 
 
@@ -57,7 +59,7 @@ def test_an_expectation_that_is_not_met_fails_the_scenario(tmp_path: Path) -> No
 
     assert not outcome.ok
     (report,) = outcome.reports
-    (failure,) = [finding for finding in report.failures if finding.check not in SMOOTHNESS]
+    (failure,) = [finding for finding in report.failures if finding.check not in SMOOTHNESS_CHECKS]
     assert ("presence", "bob") == (failure.check, failure.participant)
 
 
@@ -105,7 +107,7 @@ def test_run_plays_several_scenarios_in_parallel_and_reports_all(tmp_path: Path)
     options = ["--workers", "2", "--overcommit", "--max-wait", "2", "--json"]
     written = ["--junit", "results.xml", "--html", "pages"]
 
-    ran = harness("run", *files, *options, *written, folder=tmp_path)
+    ran = run_harness("run", *files, *options, *written, folder=tmp_path)
 
     answer = json.loads(ran.stdout)
     assert ["late joiner", "second start"] == [one["title"] for one in answer["scenarios"]]
@@ -126,7 +128,7 @@ def test_a_scenario_with_a_mistake_exits_with_2_before_anything_is_played(tmp_pa
     """Even where it is the last one."""
     (tmp_path / "bad.toml").write_text('steps = [ { join = "alice" },\n { strat = "alice" } ]\n')
 
-    ran = harness("run", str(ROOT / "examples" / "late-joiner.toml"), "bad.toml", folder=tmp_path)
+    ran = run_harness("run", str(ROOT / "examples" / "late-joiner.toml"), "bad.toml", folder=tmp_path)
 
     assert 2 == ran.returncode
     assert "bad.toml:2: step 2: a step has exactly one of" in ran.stderr
@@ -138,9 +140,9 @@ def test_an_interrupted_run_keeps_its_recordings(tmp_path: Path) -> None:
     """The signal reaches everybody; the recording is finished, judged and named."""
     file = tmp_path / "long.toml"
     file.write_text('steps = [ { join = "alice" }, { start = "alice", record_name = "cut" }, { wait = 60 } ]')
-    with running("run", str(file), "--json", folder=tmp_path) as program:
+    with running_harness("run", str(file), "--json", folder=tmp_path) as program:
         spool = tmp_path / "recordings" / ".spool"
-        until(lambda: any(raw.stat().st_size > 10_000 for raw in spool.glob("*/raw.webm")), program)
+        wait_until(lambda: any(raw.stat().st_size > 10_000 for raw in spool.glob("*/raw.webm")), program)
 
         os.killpg(program.pid, signal.SIGINT)
         stdout, stderr = program.communicate(timeout=40)

@@ -11,8 +11,8 @@ from playwright.sync_api import BrowserContext
 
 from harness import InvalidStateError, Participant, RecordConfig, Room, StepTimeout
 from harness.recording.manifest import Manifest
-from tests.support.processes import chrome
-from tests.support.reports import whole
+from tests.support.processes import chrome_processes
+from tests.support.reports import check_recording
 
 
 def called(name: str) -> RecordConfig:
@@ -83,7 +83,7 @@ def test_a_start_downloads_an_earlier_recording_that_was_not_downloaded(alice: P
     alice.start_media_recording(record_config=called("next"))
 
     assert ["stopped.webm"] == [recording.path.name for recording in alice.recordings]
-    whole(alice.recordings[0])
+    check_recording(alice.recordings[0])
     assert "next.webm" == alice.download_media_recording().path.name
 
 
@@ -127,7 +127,7 @@ def test_leaving_ends_a_recording_and_coming_back_records_anew(room: Room) -> No
 
     assert ["before.webm", "after.webm"] == [recording.path.name for recording in alice.recordings]
     for recording in alice.recordings:
-        whole(recording)
+        check_recording(recording)
 
 
 def test_clean_while_recording_stops_and_frees_the_recording(alice: Participant, recordings: Path) -> None:
@@ -153,7 +153,7 @@ def test_the_downloaded_file_survives_the_clean(alice: Participant, recordings: 
     alice.clean_media_recording()
 
     assert not (recordings / ".spool" / recording.id).exists()
-    whole(recording)
+    check_recording(recording)
 
 
 @pytest.mark.parametrize("call", ["start", "download"])
@@ -174,7 +174,7 @@ def test_start_and_download_during_a_pause_act_as_while_recording(alice: Partici
     assert f"paused {call}.webm" == recording.path.name
     assert recording.duration == pytest.approx(until_then, abs=0.4)
     assert recording.recovered is None
-    whole(recording)
+    check_recording(recording)
 
 
 def test_a_pause_without_a_recording_is_refused(alice: Participant) -> None:
@@ -269,7 +269,7 @@ def test_a_participant_who_only_sends_has_lower_priority_than_the_recording_one(
 
 def busiest(participant: Participant) -> psutil.Process:
     """Return the process in which the participant's page computes."""
-    before = {one: one.cpu_times().user for one in chrome("--type=renderer")}
+    before = {one: one.cpu_times().user for one in chrome_processes("--type=renderer")}
     participant.page.evaluate("() => { const end = performance.now() + 600; while (performance.now() < end); }")
     spent = {one: one.cpu_times().user - was for one, was in before.items() if one.is_running()}
     return max(spent, key=lambda one: spent[one])

@@ -9,8 +9,8 @@ import pytest
 from harness import InvalidStateError, PageError, RecordConfig, verify
 from tests.support.media.recording_file import write_media
 from tests.support.media.scene import PlannedParticipant, Scene
-from tests.support.program import harness
-from tests.support.reports import SMOOTHNESS
+from tests.support.program import run_harness
+from tests.support.reports import SMOOTHNESS_CHECKS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ def recorded(room: Room, name: str, seconds: float) -> Report:
     alice.stop_media_recording()
     report = verify(alice.download_media_recording())
     wrong = {finding.check for finding in report.findings if not finding.ok}
-    assert wrong - SMOOTHNESS == {"unexpected"}
+    assert wrong - SMOOTHNESS_CHECKS == {"unexpected"}
     return report
 
 
@@ -116,7 +116,7 @@ def test_a_video_file_is_named_on_the_command_line(tmp_path: Path) -> None:
     """Everybody brings the film of that name."""
     film(tmp_path, seconds=4)
 
-    ran = harness("record", "alice", "--media", "film.webm", "--seconds", "2", "--json", folder=tmp_path)
+    ran = run_harness("record", "alice", "--media", "film.webm", "--seconds", "2", "--json", folder=tmp_path)
 
     assert ran.returncode == 1, ran.stderr
     assert ACTOR in ran.stdout
@@ -124,7 +124,7 @@ def test_a_video_file_is_named_on_the_command_line(tmp_path: Path) -> None:
 
 def test_a_source_that_is_neither_a_video_file_nor_a_kind_is_refused(tmp_path: Path) -> None:
     """In one line, before anything starts."""
-    ran = harness("record", "alice", "--media", "flim.webm", folder=tmp_path)
+    ran = run_harness("record", "alice", "--media", "flim.webm", folder=tmp_path)
 
     assert ran.returncode == 2
     assert "--media: 'flim.webm' is not possible; choose one of 'synthetic', 'camera', or give the path" in ran.stderr

@@ -12,7 +12,7 @@ from harness.server.room_server import RoomServer
 from tests.support.goals import Goals, Row
 from tests.support.media.second_opinions import disagreements
 from tests.support.network.proxy import Network
-from tests.support.reports import whole
+from tests.support.reports import check_recording
 
 # Every file that was judged, and what the other programs said against our probe.
 JUDGED: list[Path] = []
@@ -27,7 +27,7 @@ def judged() -> Iterator[Callable[[Recording], Report]]:
     def judge(recording: Recording) -> Report:
         JUDGED.append(recording.path)
         DISAGREED.extend(disagreements(recording.path))
-        return whole(recording)
+        return check_recording(recording)
 
     yield judge
     assert [] == DISAGREED[before:]

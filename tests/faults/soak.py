@@ -22,7 +22,7 @@ from harness import Participant, RecordConfig, Recording, Room, open_room, verif
 from harness.server.clock import room_time
 from tests.support.goals import Goals
 from tests.support.media.second_opinions import disagreements
-from tests.support.processes import memory
+from tests.support.processes import memory_by_process
 from tests.support.servers.application_site import Site
 
 SAMPLE_EVERY = 5.0
@@ -67,7 +67,7 @@ def record(
     samples = []
     parts = []
     while (elapsed := (room_time() - began) / 60_000) < minutes:
-        parts.append(memory())
+        parts.append(memory_by_process())
         python = parts[-1]["Python"]
         samples.append((elapsed, sum(parts[-1].values()) - python, python))
         sys.stderr.write(f"\r{elapsed:5.1f} of {minutes:g} min, Chrome {samples[-1][1]:.0f} MB")

@@ -9,8 +9,8 @@ from harness.recording.manifest import Manifest
 from tests.faults.test_services import SERVICES, silent_stalls
 from tests.support.goals import Goals
 from tests.support.network.proxy import Network
-from tests.support.processes import chrome
-from tests.support.reports import whole
+from tests.support.processes import chrome_processes
+from tests.support.reports import check_recording
 from tests.support.servers.application_site import Site
 
 pytestmark = pytest.mark.thorough
@@ -46,7 +46,7 @@ def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network
 
     recording = alice.download_media_recording()
 
-    whole(recording)
+    check_recording(recording)
     assert 4.5 < recording.duration < 8
     assert recording.recovered is None
     assert "The connection to the server is lost." in Manifest.read(recording.manifest).alarms
@@ -56,11 +56,11 @@ def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network
 def test_a_sender_that_freezes_raises_an_alarm(room: Room, site: Site, goals: Goals) -> None:
     """Its process stands still: nobody says goodbye, and no connection has noticed yet."""
     alice = enter(room, site, "alice")
-    others = chrome("--type=renderer")
+    others = chrome_processes("--type=renderer")
     enter(room, site, "bob")
     room.wait_for(lambda: alice.others == ["bob"], what="bob")
     # Chrome keeps one in store beside bob's.
-    renderers = chrome("--type=renderer", besides=others)
+    renderers = chrome_processes("--type=renderer", besides=others)
     alice.start_media_recording(record_config=RecordConfig(record_name="frozen"))
     room.wait(seconds=1)
     before = alice.get_media_recording().elapsed
@@ -96,13 +96,13 @@ def test_a_blocked_page_raises_an_alarm(room: Room, site: Site, goals: Goals) ->
 
 def test_a_killed_audio_service_stalls_nothing_without_an_alarm(room: Room, site: Site) -> None:
     """The recording goes on to its end; whoever is not heard any more is told of."""
-    others = chrome(SERVICES["audio"])
+    others = chrome_processes(SERVICES["audio"])
     alice = enter(room, site, "alice")
     enter(room, site, "bob")
     room.wait_for(lambda: alice.others == ["bob"], what="bob")
     alice.start_media_recording(record_config=RecordConfig(record_name="killed"))
     room.wait(seconds=1)
-    for process in chrome(SERVICES["audio"], besides=others) or chrome(SERVICES["audio"]):
+    for process in chrome_processes(SERVICES["audio"], besides=others) or chrome_processes(SERVICES["audio"]):
         process.kill()
     room.wait(seconds=3)
     recording = alice.download_media_recording()

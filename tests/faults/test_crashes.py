@@ -15,9 +15,9 @@ from harness.server.clock import room_time
 from harness.server.room_server import RoomServer
 from tests.support.goals import FULL, Goals, percentile
 from tests.support.media.second_opinions import disagreements
-from tests.support.processes import chrome, left_of
-from tests.support.program import harness, running, until
-from tests.support.reports import whole
+from tests.support.processes import chrome_processes, still_running
+from tests.support.program import run_harness, running_harness, wait_until
+from tests.support.reports import check_recording
 
 KILLS = 50 if FULL else 1
 CRASHES = 10 if FULL else 1
@@ -63,10 +63,10 @@ def test_a_browser_killed_at_any_moment_leaves_a_recording_without_its_last_mome
     """Kill -9: whoever waits is told, with the file, and the file is whole."""
     losses = []
     for number in range(KILLS):
-        others = chrome("browser")
+        others = chrome_processes("browser")
         with open_room(recordings=tmp_path) as room:
             alice = room.join("alice")
-            (browser,) = chrome("browser", besides=others)
+            (browser,) = chrome_processes("browser", besides=others)
             config = RecordConfig(record_name=f"killed {number}")
             alice.start_media_recording(recorder="local", record_config=config)
             room.wait(seconds=DICE.uniform(0.3, 3))
@@ -90,9 +90,9 @@ def test_a_crashed_tab_leaves_its_recording_with_the_error(room: Room, goals: Go
     """Whoever waits, or calls next, is told what happened and gets what was saved."""
     losses = []
     for number in range(CRASHES):
-        before = chrome("--type=renderer")
+        before = chrome_processes("--type=renderer")
         alice = room.join(f"alice {number}")
-        mine = chrome("--type=renderer", besides=before)
+        mine = chrome_processes("--type=renderer", besides=before)
         config = RecordConfig(record_name=f"crashed {number}")
         alice.start_media_recording(recorder="local", record_config=config)
         room.wait(seconds=DICE.uniform(0.5, 2))
@@ -149,15 +149,15 @@ def test_a_killed_program_leaves_its_recording_and_no_process(tmp_path: Path, go
     for number in range(PROGRAMS):
         folder = tmp_path / str(number)
         folder.mkdir()
-        with running("record", "alice", "--seconds", "60", "--name", "killed", folder=folder) as process:
-            until(lambda: recorded_bytes(tmp_path) > 50_000, process)
+        with running_harness("record", "alice", "--seconds", "60", "--name", "killed", folder=folder) as process:
+            wait_until(lambda: recorded_bytes(tmp_path) > 50_000, process)
             family = psutil.Process(process.pid).children(recursive=True)
             at = room_time()
             assert len(family) > 2
             process.kill()
-            orphans += len(left_of(family, within=2))
+            orphans += len(still_running(family, within=2))
 
-        result = harness("recover", "--json", folder=folder)
+        result = run_harness("recover", "--json", folder=folder)
 
         (recording,) = json.loads(result.stdout)["recordings"]
         path = Path(recording["path"])
@@ -165,9 +165,9 @@ def test_a_killed_program_leaves_its_recording_and_no_process(tmp_path: Path, go
         assert "killed.webm" == path.name
         assert recording["recovered"]
         assert [] == disagreements(path)
-        whole(path)
+        check_recording(path)
         losses.append(lost(Manifest.read(path.with_suffix(".manifest.json")).recording, at))
-    assert "Nothing to recover." in harness("recover", folder=folder).stdout
+    assert "Nothing to recover." in run_harness("recover", folder=folder).stdout
 
     goals.measured(
         f"Python killed, {PROGRAMS} times: orphans after 2 s; lost",

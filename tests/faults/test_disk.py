@@ -14,8 +14,8 @@ from harness.recording.spool.recover import recover
 from harness.server.room_server import RoomServer
 from harness.server.spool.spool import Spool
 from tests.support.goals import Goals
-from tests.support.media.long_recording import Footage, begin
-from tests.support.reports import whole
+from tests.support.media.long_recording import EndlessRecording, begin_recording
+from tests.support.reports import check_recording
 
 MB = 1_000_000
 
@@ -66,7 +66,7 @@ def test_a_disk_that_fills_up_raises_an_alarm_and_then_ends_the_recording_cleanl
     assert recording is not None
     assert "the disk was nearly full" == recording.recovered
     assert recording.duration > 1.5
-    whole(recording)
+    check_recording(recording)
     goals.measured("a disk that runs full", bar="alarm, then a valid file", figure="alarm, then a valid file", met=True)
 
 
@@ -75,8 +75,8 @@ def test_a_full_disk_raises_its_own_error_and_leaves_no_partial_file(
 ) -> None:
     """Whatever of a recording finds no room: no file has a final name, and with room again it is recovered."""
     spool = Spool(small_disk, {})
-    footage = Footage(tmp_path, rate=30, frame_bytes=20_000)
-    active = begin(spool, footage, "full")
+    footage = EndlessRecording(tmp_path, rate=30, frame_bytes=20_000)
+    active = begin_recording(spool, footage, "full")
     fill(small_disk, leave=6 * MB)
 
     def record() -> None:
@@ -124,4 +124,4 @@ def test_a_download_without_disk_space_raises_its_own_error_and_leaves_no_file(
             recording = alice.download_media_recording()
 
     assert "late.webm" == recording.path.name
-    whole(recording)
+    check_recording(recording)

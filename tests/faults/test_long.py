@@ -11,7 +11,13 @@ from harness.recording.manifest import Manifest
 from harness.server.spool.spool import Spool
 from harness.verification.probe.container import read_structure
 from tests.support.goals import FULL, Goals
-from tests.support.media.long_recording import KEYFRAME_EVERY, Footage, begin, feed, finished_in
+from tests.support.media.long_recording import (
+    KEYFRAME_EVERY,
+    EndlessRecording,
+    begin_recording,
+    feed_recording,
+    finish_time,
+)
 
 LONG = 8 * 3600 if FULL else 300
 MB = 1_000_000
@@ -29,10 +35,10 @@ def test_a_recording_of_hours_costs_no_memory_and_has_a_correct_index(
     spool: Spool, tmp_path: Path, goals: Goals
 ) -> None:
     """The process grows by little, whatever the length; length, ticks and every seek are right."""
-    footage = Footage(tmp_path, rate=15)
-    active = begin(spool, footage, "hours")
+    footage = EndlessRecording(tmp_path, rate=15)
+    active = begin_recording(spool, footage, "hours")
     me = psutil.Process()
-    sizes = [me.memory_info().rss / MB for at in feed(active, footage, LONG) if at > 60]
+    sizes = [me.memory_info().rss / MB for at in feed_recording(active, footage, LONG) if at > 60]
     manifest = active.finish_with_manifest()
     grown = max(sizes) - sizes[0]
 
@@ -63,13 +69,13 @@ def test_a_file_is_complete_as_soon_after_ten_minutes_as_after_ten_seconds(
     spool: Spool, tmp_path: Path, goals: Goals
 ) -> None:
     """At 2.5 Mbps: what is left to do at the end does not depend on the length."""
-    footage = Footage(tmp_path, rate=30, frame_bytes=9_700)
+    footage = EndlessRecording(tmp_path, rate=30, frame_bytes=9_700)
     took = {}
     for seconds in (10, 600):
-        active = begin(spool, footage, f"{seconds} s")
-        for _ in feed(active, footage, seconds):
+        active = begin_recording(spool, footage, f"{seconds} s")
+        for _ in feed_recording(active, footage, seconds):
             pass
-        took[seconds] = finished_in(active, seconds)
+        took[seconds] = finish_time(active, seconds)
         assert active.finish_with_manifest().recording.duration == pytest.approx(seconds, abs=0.2)
         active.clean()
 

@@ -11,7 +11,7 @@ import pytest
 from harness import RecordConfig, Room, verify
 from harness.recording.manifest import Manifest
 from tests.support.network.proxy import Network
-from tests.support.reports import whole
+from tests.support.reports import check_recording
 
 # What bob says, and how alice's page knows it.
 SAYS_SO = "client.room.announce({ audio: true, video: true, screen: true })"
@@ -36,7 +36,7 @@ def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network
 
     recording = alice.download_media_recording()
 
-    whole(recording)
+    check_recording(recording)
     manifest = Manifest.read(recording.manifest)
     assert 3 < recording.duration < 7
     assert recording.recovered is None
@@ -59,7 +59,7 @@ def test_a_connection_that_stays_cut_leaves_what_had_arrived(far_room: Room, net
     (recording,) = alice.recordings
     assert recording.recovered is not None
     assert recording.duration == pytest.approx(elapsed, abs=0.7)
-    whole(recording)
+    check_recording(recording)
 
 
 def _namespaces_work() -> bool:

@@ -8,7 +8,7 @@ from harness import RecordConfig, Recording, Report, open_room, verify
 from harness.recording.manifest import Manifest
 from tests.support.goals import FULL, Goals
 from tests.support.media.second_opinions import disagreements
-from tests.support.processes import chrome
+from tests.support.processes import chrome_processes
 
 KILLS = 10 if FULL else 1
 # An alarm must come so soon, in seconds; what stands still for less is over before anybody could be told.
@@ -38,13 +38,13 @@ def test_a_killed_service_stalls_nothing_without_an_alarm(tmp_path: Path, goals:
     """The recording goes on and ends as ever; who can't be seen or heard any more is told of within two seconds."""
     silent: list[str] = []
     for number in range(KILLS):
-        others = chrome(SERVICES[service])
+        others = chrome_processes(SERVICES[service])
         with open_room(recordings=tmp_path) as room:
             alice, _ = room.join_all("alice", "bob")
             config = RecordConfig(record_name=f"{service} {number}")
             alice.start_media_recording(recorder="all", record_config=config)
             room.wait(seconds=0.5)
-            for process in chrome(SERVICES[service], besides=others):
+            for process in chrome_processes(SERVICES[service], besides=others):
                 process.kill()
             room.wait(seconds=3)
             recording = alice.download_media_recording()

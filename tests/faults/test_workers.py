@@ -10,7 +10,7 @@ import pytest
 from harness.recording.spool.recover import recover
 from harness.server.spool.spool import Spool
 from tests.support.goals import FULL, Goals
-from tests.support.media.long_recording import Footage, Slice, begin
+from tests.support.media.long_recording import EndlessRecording, Slice, begin_recording
 
 ABANDONED = 24 if FULL else 6
 WORKERS = 4
@@ -27,15 +27,15 @@ for one in recover(Path(sys.argv[1])):
 @pytest.fixture(scope="module")
 def slices(tmp_path_factory: pytest.TempPathFactory) -> list[Slice]:
     """Return two seconds of a recording."""
-    return list(Footage(tmp_path_factory.mktemp("clip"), rate=15).slices(2))
+    return list(EndlessRecording(tmp_path_factory.mktemp("clip"), rate=15).slices(2))
 
 
 @pytest.fixture
 def live(tmp_path: Path, slices: list[Slice]) -> Iterator[Spool]:
     """Return the spool of a program that records there, one recording under way."""
     spool = Spool(tmp_path, {})
-    footage = Footage(tmp_path / "..", rate=15)
-    active = begin(spool, footage, "live")
+    footage = EndlessRecording(tmp_path / "..", rate=15)
+    active = begin_recording(spool, footage, "live")
     for number, one in enumerate(slices):
         active.add_chunk(number, active.size, memoryview(one.data))
         active.add_ticks(one.first, one.written)
@@ -49,7 +49,7 @@ def test_parallel_workers_recover_each_recording_once_and_none_that_is_locked(
     """Four programs begin at once; what is abandoned is published once, what another one records stays its own."""
     crashed = Spool(tmp_path, {})
     for number in range(ABANDONED):
-        active = begin(crashed, Footage(tmp_path / "..", rate=15), f"abandoned {number}")
+        active = begin_recording(crashed, EndlessRecording(tmp_path / "..", rate=15), f"abandoned {number}")
         for index, one in enumerate(slices):
             active.add_chunk(index, active.size, memoryview(one.data))
             active.add_ticks(one.first, one.written)

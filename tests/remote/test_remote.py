@@ -11,8 +11,8 @@ import pytest
 from harness import RecordConfig, RecordingError, SetupError, open_room
 from harness.batch.processes import admitted
 from harness.scenario import read_scenario
-from tests.support.program import harness
-from tests.support.reports import whole
+from tests.support.program import run_harness
+from tests.support.reports import check_recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ def test_room_in_a_remote_browser_is_recorded_on_this_machine(
         alice.stop_media_recording()
         recording = alice.download_media_recording()
 
-    report = whole(recording, crowded=True)
+    report = check_recording(recording, crowded=True)
     assert recording.path == tmp_path / "call.webm"
     audio = report.participant(bob.name).audio
     assert audio
@@ -70,7 +70,7 @@ def test_participants_are_spread_over_several_browsers(
         assert dave.page.context.browser is alice.page.context.browser
         alice.start_media_recording(record_config=SMALL)
         room.wait(seconds=1)
-        assert whole(alice.download_media_recording()).participant("dave").present
+        assert check_recording(alice.download_media_recording()).participant("dave").present
 
 
 def test_crashed_browser_server_leaves_the_recording(
@@ -89,7 +89,7 @@ def test_crashed_browser_server_leaves_the_recording(
 
     assert raised.value.recording is not None
     assert raised.value.recording.duration > 1.4
-    whole(raised.value.recording, crowded=True)
+    check_recording(raised.value.recording, crowded=True)
 
 
 @pytest.mark.thorough
@@ -124,7 +124,7 @@ def test_other_playwright_version_is_refused(serve: Callable[..., Server], tmp_p
     earlier = (str(ROOT / "scripts/with-node"), "node", str(ROOT / "node_modules/playwright-earlier/cli.js"))
     server = serve("run-server", "--host", "127.0.0.1", driver=earlier)
 
-    ran = harness("record", "alice", "--connect", server.url, folder=tmp_path)
+    ran = run_harness("record", "alice", "--connect", server.url, folder=tmp_path)
 
     assert ran.returncode == 3
     assert "has another version than ours (server version: v1.64, client version: v1." in ran.stderr
@@ -133,7 +133,7 @@ def test_other_playwright_version_is_refused(serve: Callable[..., Server], tmp_p
 
 def test_missing_browser_server_is_reported(tmp_path: Path) -> None:
     """One line has the command that starts a server there."""
-    ran = harness("record", "alice", "--connect", "ws://127.0.0.1:9/", folder=tmp_path)
+    ran = run_harness("record", "alice", "--connect", "ws://127.0.0.1:9/", folder=tmp_path)
 
     assert ran.returncode == 3
     assert "--connect: no Playwright server answers at ws://127.0.0.1:9/." in ran.stderr
@@ -151,7 +151,7 @@ def test_rooms_of_a_run_are_spread_over_several_browsers(
     first, second = serve(), serve()
     crowd = 1 + admitted([read_scenario(scenario)] * 9, 9)
 
-    ran = harness(
+    ran = run_harness(
         *("run", str(scenario), "--repeat", str(crowd), "--workers", str(crowd), "--json"),
         *("--connect", first.url, "--connect", second.url, "--executable", str(there["executable"])),
         folder=tmp_path,
@@ -166,7 +166,7 @@ def test_record_command_uses_a_remote_browser(
     serve: Callable[..., Server], there: dict[str, Any], tmp_path: Path
 ) -> None:
     """One option is enough."""
-    ran = harness(
+    ran = run_harness(
         *("record", "alice", "bob", "--seconds", "2", "--json"),
         *("--connect", serve().url, "--executable", str(there["executable"])),
         folder=tmp_path,
@@ -189,7 +189,7 @@ def test_browser_in_another_network_is_reached_only_through_its_server(
         alice.start_media_recording(record_config=SMALL)
         room.wait(seconds=2)
         alice.stop_media_recording()
-        report = whole(alice.download_media_recording())
+        report = check_recording(alice.download_media_recording())
 
     assert address in server.url
     assert report.participant(bob.name).is_audible(0.5, 1.5)

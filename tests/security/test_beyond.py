@@ -9,9 +9,9 @@ import trustme
 from playwright.sync_api import expect
 
 from harness.server.access.network import is_loopback, names_of
-from tests.support.page_actions import button, join, runs
-from tests.support.program import harness, running
-from tests.support.reports import whole
+from tests.support.page_actions import button, join, wait_until_recorded
+from tests.support.program import run_harness, running_harness
+from tests.support.reports import check_recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ def test_a_room_is_served_by_https_with_a_code(
     """A wrong code gets an error; a participant with the right one records as usual."""
     cert, key = certificate
     arguments = ("--port", "0", "--cert", str(cert), "--key", str(key), "--code", CODE)
-    with running("serve", *arguments, folder=tmp_path) as process:
+    with running_harness("serve", *arguments, folder=tmp_path) as process:
         assert process.stderr is not None
         url = next(line for line in process.stderr if "The room is at" in line).split()[-1]
         assert url.startswith("https://127.0.0.1:")
@@ -56,13 +56,13 @@ def test_a_room_is_served_by_https_with_a_code(
         join(page, "Alice")
         page.get_by_label("File name").fill("far")
         button(page, "Start").click()
-        runs(page, seconds=2)
+        wait_until_recorded(page, seconds=2)
         button(page, "Stop").click()
         expect(button(page, "Download")).to_be_enabled()
         kept = tmp_path / "recordings" / "far.webm"
         expect(page.get_by_role("region", name="Recordings of this room").get_by_text("360p")).to_be_visible()
 
-    whole(kept)
+    check_recording(kept)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_options_that_cannot_be_served_are_refused(arguments: tuple[str, ...], t
     """The command prints one line, before anything listens."""
     (tmp_path / "scenario.toml").write_text("steps = []")
 
-    ran = harness("serve", "--port", "0", *arguments, folder=tmp_path)
+    ran = run_harness("serve", "--port", "0", *arguments, folder=tmp_path)
 
     assert ran.returncode == 2, ran.stderr
     assert told in ran.stderr

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.support.goals import FULL
-from tests.support.processes import peak
-from tests.support.program import running
+from tests.support.processes import peak_memory
+from tests.support.program import running_harness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,7 +88,7 @@ CROWD: Final = 200 if FULL else 60
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[int, int]]:
     """Run ``harness serve``; return its process id and port."""
-    with running("serve", "--port", "0", folder=tmp_path) as process:
+    with running_harness("serve", "--port", "0", folder=tmp_path) as process:
         assert process.stderr is not None
         line = next(line for line in process.stderr if "The room is at" in line)
         yield process.pid, int(line.rpartition(":")[2])
@@ -107,11 +107,11 @@ def test_a_huge_message_costs_little_memory(
 ) -> None:
     """The server disconnects its sender, and still answers other clients."""
     process, port = served
-    before = peak(process)
+    before = peak_memory(process)
     with socket.create_connection(("127.0.0.1", port), timeout=10) as wire, contextlib.suppress(OSError):
         for data in bomb(port, path):
             wire.sendall(data)
-    more = peak(process) - before
+    more = peak_memory(process) - before
 
     with socket.create_connection(("127.0.0.1", port), timeout=10) as wire:
         wire.sendall(f"GET /healthz HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
@@ -127,7 +127,7 @@ def test_a_huge_message_costs_little_memory(
 def test_many_incomplete_messages_cost_little_memory(served: tuple[int, int], goals: Goals) -> None:
     """Unidentified clients each send a message of the largest size without its end."""
     process, port = served
-    before = peak(process)
+    before = peak_memory(process)
     with contextlib.ExitStack() as crowd:
         wires = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(CROWD)]
         for wire in wires:
@@ -138,7 +138,7 @@ def test_many_incomplete_messages_cost_little_memory(served: tuple[int, int], go
         for wire in wires:
             with contextlib.suppress(OSError):
                 wire.sendall(half)
-        more = peak(process) - before
+        more = peak_memory(process) - before
 
     goals.measured(
         f"{CROWD} strangers' messages of 4 MB without an end",

@@ -27,7 +27,7 @@ from harness.server.serve_options import ServeOptions
 from tests.security.test_bombs import handshake
 from tests.security.test_sockets import Witness
 from tests.support.program import PROGRAM
-from tests.support.sockets import CHUNK, SOUND, answer, sockets
+from tests.support.sockets import AUDIO_HELLO, CHUNK, receive_answer, sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -135,7 +135,7 @@ def test_an_idle_connection_is_closed_for_one_with_a_request(tmp_path: Path, cap
             async with aiohttp.ClientSession() as session, session.get(f"{server.url}/healthz") as response:
                 status = response.status
             await inside.send_json({"type": "ping", "sent": 1})
-            pong = await answer(inside, "pong")
+            pong = await receive_answer(inside, "pong")
             for _, writer in idle:
                 writer.close()
             return status, pong["type"]
@@ -251,7 +251,7 @@ def test_a_recording_is_refused_while_others_need_the_last_descriptors(tmp_path:
     async def begin(server: RoomServer) -> tuple[dict[str, object], dict[str, object]]:
         async with sockets(server) as wire:
             _, welcome = await wire.enter("daily", "alice")
-            hello = {**SOUND, "token": welcome["spool_token"]}
+            hello = {**AUDIO_HELLO, "token": welcome["spool_token"]}
             first, second = await wire.open("/spool"), await wire.open("/spool")
             with socket.socket() as lowest:
                 number = lowest.fileno()
@@ -313,9 +313,9 @@ def test_a_crowd_of_connections_leaves_a_recording_its_file_descriptors(
             await inside.send_json({"type": "hello", "name": "alice", "media": "camera"})
             welcome = await inside.receive_json(timeout=10)
             spool = await session.ws_connect(f"{url}/spool")
-            await spool.send_json({**SOUND, "token": welcome["spool_token"]})
+            await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
             await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
-            await answer(spool, "ack")
+            await receive_answer(spool, "ack")
             with contextlib.ExitStack() as crowd:
                 for _ in range(CROWD):
                     wire = crowd.enter_context(socket.socket())
@@ -324,7 +324,7 @@ def test_a_crowd_of_connections_leaves_a_recording_its_file_descriptors(
                         wire.connect(("127.0.0.1", port))
                 await _is_open(session, url)
                 await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
-                return await answer(spool, "finished")
+                return await receive_answer(spool, "finished")
 
     finished = asyncio.run(record(f"http://127.0.0.1:{port}"))
     lines = log().count("\n") - before

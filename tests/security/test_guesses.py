@@ -17,7 +17,7 @@ from harness.server.access.limits import ServerLimits
 from harness.server.access.tokens import Admission, Token
 from harness.server.rooms.signaling import Signaling
 from tests.support.goals import FULL
-from tests.support.sockets import CHUNK, SOUND, sockets
+from tests.support.sockets import AUDIO_HELLO, CHUNK, sockets
 
 if TYPE_CHECKING:
     from harness.server.room_server import RoomServer
@@ -110,7 +110,7 @@ async def record(server: RoomServer, sound: bytes) -> tuple[str, str]:
         inside, welcome = await wire.enter("daily", "alice")
         for clean in (False, True):
             spool = await wire.open("/spool")
-            await spool.send_json({**SOUND, "token": welcome["spool_token"]})
+            await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
             await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
             await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
             await spool.send_json({"type": "download"})

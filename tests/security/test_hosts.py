@@ -15,7 +15,7 @@ import pytest
 from harness.server.access.listener import _bind
 from harness.server.room_server import RoomServer
 from tests.security.test_bombs import handshake
-from tests.support.program import harness
+from tests.support.program import run_harness
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +63,7 @@ def test_a_page_is_served_for_every_spelling_of_its_host(host: str, tmp_path: Pa
 )
 def test_an_impossible_address_is_refused_in_one_line(arguments: tuple[str, ...], says: str, tmp_path: Path) -> None:
     """The command ends before anything listens, without a traceback."""
-    ran = harness("serve", "--port", "0", "--insecure", *arguments, folder=tmp_path)
+    ran = run_harness("serve", "--port", "0", "--insecure", *arguments, folder=tmp_path)
 
     assert ran.returncode == 2
     assert says in ran.stderr

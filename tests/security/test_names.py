@@ -27,8 +27,8 @@ from tests.support.goals import FULL
 from tests.support.media.recording_file import write_recording
 from tests.support.media.scene import Scene, participants
 from tests.support.page_actions import join, tile
-from tests.support.program import harness
-from tests.support.sockets import CHUNK, SOUND, sockets
+from tests.support.program import run_harness
+from tests.support.sockets import AUDIO_HELLO, CHUNK, sockets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,7 +144,7 @@ def test_hostile_file_names_stay_in_their_folder(sound: bytes, tmp_path: Path, g
             for name in hostile_files():
                 spool = await wire.open("/spool")
                 config = {"recordType": "audio", "recordName": name}
-                await spool.send_json({**SOUND, "token": welcome["spool_token"], "config": config})
+                await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"], "config": config})
                 if (await spool.receive_json(timeout=10))["type"] == "error":
                     refused += 1
                 else:
@@ -232,7 +232,7 @@ def test_a_file_name_prints_only_text_on_a_terminal(name: str, tmp_path: Path) -
 
     everything = ("--json", "--html", "report.html", "--junit", "report.xml")
     for file, form, code in ((path, everything, 0), (bad, (), 1), (tmp_path / f"gone{name}", (), 2)):
-        ran = harness("verify", str(file), *form, folder=tmp_path)
+        ran = run_harness("verify", str(file), *form, folder=tmp_path)
 
         assert (code, False) == (ran.returncode, "Traceback" in ran.stderr)
         assert not _OWNED & set(ran.stdout + ran.stderr)
@@ -254,7 +254,7 @@ def test_an_expectation_prints_only_text_on_a_terminal(tmp_path: Path) -> None:
         (f"{said[1]} = 1\n", 2),
     ):
         expected.write_text(text)
-        ran = harness("verify", str(recording.path), "--expect", str(expected), folder=tmp_path)
+        ran = run_harness("verify", str(recording.path), "--expect", str(expected), folder=tmp_path)
 
         assert code == ran.returncode, ran.stdout + ran.stderr
         assert not _OWNED & set(ran.stdout + ran.stderr)
@@ -336,7 +336,7 @@ def test_hostile_participant_names_are_text_in_written_files(
     pwned = page.evaluate("'pwned' in window")
     page.close()
     write_junit([report], tmp_path / "call.xml", broken={})
-    shown = harness("verify", str(recording.path), folder=tmp_path)
+    shown = run_harness("verify", str(recording.path), folder=tmp_path)
 
     assert (False, []) == (pwned, said)
     assert [name for name in names[:-1] if name not in text] == []

@@ -17,7 +17,7 @@ from harness.server.room_server import RoomServer
 from harness.server.serve_options import ServeOptions
 from harness.server.spool.spool_socket import SILENCE
 from tests.security.test_bombs import frame, handshake
-from tests.support.sockets import CHUNK, SOUND, Sockets, answer, sockets
+from tests.support.sockets import AUDIO_HELLO, CHUNK, Sockets, receive_answer, sockets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -53,7 +53,7 @@ async def last_answer(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]
 async def begin(wire: Sockets, welcome: dict[str, Any]) -> aiohttp.ClientWebSocketResponse:
     """Announce an audio recording."""
     spool = await wire.open("/spool")
-    await spool.send_json({**SOUND, "token": welcome["spool_token"]})
+    await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
     assert (await spool.receive_json(timeout=10))["type"] == "ready"
     return spool
 
@@ -156,7 +156,7 @@ def test_a_paused_recording_stays_open_while_its_participant_is_in_the_room(soun
                 await asyncio.sleep(0.3)
                 await inside.send_json({"type": "ping", "sent": 1})
             await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
-            return await answer(spool, "finished")
+            return await receive_answer(spool, "finished")
 
     with RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(idle=0.6))) as server:
         assert asyncio.run(pause(server))["recording"]["duration"] > 1
@@ -199,7 +199,7 @@ def test_a_recording_that_never_starts_is_freed(does: list[dict[str, Any]], tmp_
             last = await last_answer(spool)
             while True:
                 second = await wire.open("/spool")
-                await second.send_json({**SOUND, "token": welcome["spool_token"]})
+                await second.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
                 ready = await second.receive_json(timeout=10)
                 if ready["type"] == "ready":
                     return last, ready
@@ -223,11 +223,11 @@ def test_recordings_per_participant_are_limited(sound: bytes, tmp_path: Path) ->
             finished = await begin(wire, welcome)
             await finished.send_bytes(CHUNK.pack(1, 0, 0) + sound)
             await finished.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
-            await answer(finished, "finished")
+            await receive_answer(finished, "finished")
             answers = []
             for token in (*[welcome["spool_token"]] * 3, other["spool_token"]):
                 spool = await wire.open("/spool")
-                await spool.send_json({**SOUND, "token": token})
+                await spool.send_json({**AUDIO_HELLO, "token": token})
                 received = await spool.receive_json(timeout=10)
                 answers.append(received.get("message", received["type"]))
             return answers
@@ -260,7 +260,7 @@ def test_silent_connections_do_not_keep_others_out(
                 session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, headers=headers))
                 socket = await asyncio.wait_for(session.ws_connect(f"{server.url}{path}"), 10)
                 hello = {"type": "hello", "token": server.token("daily", "bob")}
-                await socket.send_json(hello if path == "/signal" else {**SOUND, "token": welcome["spool_token"]})
+                await socket.send_json(hello if path == "/signal" else {**AUDIO_HELLO, "token": welcome["spool_token"]})
                 return dict(await socket.receive_json(timeout=10))
 
     with RoomServer(
@@ -339,7 +339,7 @@ def test_a_large_welcome_is_sent_to_a_page_that_reads(tmp_path: Path) -> None:
             wants = {f"{number:a<100}": {"width": 1, "height": 1, "frameRate": 1} for number in range(256)}
             await inside.send_json({"type": "subscribe", "subscriptions": wants})
             await inside.send_json({"type": "ping", "sent": 1})
-            await answer(inside, "pong")
+            await receive_answer(inside, "pong")
             _, welcome = await wire.enter("daily", "alice")
             return len(json.dumps(welcome))
 
@@ -359,7 +359,7 @@ def test_a_participant_who_begins_many_recordings_must_wait(tmp_path: Path) -> N
             answers = []
             for token in (*[welcome["spool_token"]] * 6, other["spool_token"]):
                 spool = await wire.open("/spool")
-                await spool.send_json({**SOUND, "token": token})
+                await spool.send_json({**AUDIO_HELLO, "token": token})
                 received = await spool.receive_json(timeout=10)
                 answers.append(received.get("message", received["type"]))
                 await spool.close()

@@ -32,7 +32,7 @@ from harness.server.rooms.signaling import Signaling
 from harness.server.spool.messages import MixerEvent
 from harness.server.spool.spool import Spool
 from tests.support.goals import FULL
-from tests.support.sockets import TO_SIGNAL, malformed
+from tests.support.sockets import SIGNAL_MESSAGES, malformed
 from tests.support.spooling import VERSIONS, begin
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Talk(RuleBasedStateMachine):
         assert answer["room"] == room
         return number, answer["resume"]
 
-    @rule(who=inside, message=st.sampled_from(TO_SIGNAL[1:7]), to=st.sampled_from([0, 1, 2, 3, 99]))
+    @rule(who=inside, message=st.sampled_from(SIGNAL_MESSAGES[1:7]), to=st.sampled_from([0, 1, 2, 3, 99]))
     def talk(self, who: tuple[int, str], message: dict[str, Any], to: int) -> None:
         """Send a valid message, to a member of any room."""
         ids = [*self.id_of.values(), "nobody"]
@@ -99,7 +99,7 @@ class Talk(RuleBasedStateMachine):
     def babble(self, who: tuple[int, str], seed: int) -> None:
         """Send a malformed message, which ends that connection and no other."""
         number, _ = who
-        said = malformed(Random(seed), TO_SIGNAL)  # noqa: S311 - as hypothesis wants it
+        said = malformed(Random(seed), SIGNAL_MESSAGES)  # noqa: S311 - as hypothesis wants it
         assert {send.connection for send in self.signaling.receive(number, said) if send.close} == {number}
 
     @rule(target=viewers_there)
@@ -111,7 +111,7 @@ class Talk(RuleBasedStateMachine):
         self.viewers.add(number)
         return number
 
-    @rule(number=consumes(viewers_there), message=st.sampled_from(TO_SIGNAL))
+    @rule(number=consumes(viewers_there), message=st.sampled_from(SIGNAL_MESSAGES))
     def interrupt(self, number: int, message: dict[str, Any]) -> None:
         """Send a message as a viewer: no member gets it, and nobody joins by it."""
         before = {member.id for room in self.signaling.rooms.values() for member in room.members.values()}

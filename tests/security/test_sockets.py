@@ -21,8 +21,17 @@ from harness.server.clock import room_time
 from harness.server.room_server import RoomServer
 from harness.server.serve_options import ServeOptions
 from tests.support.goals import FULL
-from tests.support.reports import whole
-from tests.support.sockets import CHUNK, SOUND, TO_SIGNAL, TO_SPOOL, Sockets, answer, malformed, sockets
+from tests.support.reports import check_recording
+from tests.support.sockets import (
+    AUDIO_HELLO,
+    CHUNK,
+    SIGNAL_MESSAGES,
+    SPOOL_MESSAGES,
+    Sockets,
+    malformed,
+    receive_answer,
+    sockets,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -51,7 +60,7 @@ class Witness:
         self._alice, welcome = await self._wire.enter("quiet", "alice", media="synthetic")
         self._to_bob = {"type": "signal", "to": other["id"], "data": {"candidate": {"candidate": "one"}}}
         self._spool = await self._wire.open("/spool")
-        await self._spool.send_json({**SOUND, "token": welcome["spool_token"]})
+        await self._spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
         assert (await self._spool.receive_json(timeout=10))["type"] == "ready"
         self._started = room_time()
         await self._spool.send_json({"type": "recorder", "state": "started", "time": self._started})
@@ -116,7 +125,7 @@ def test_malformed_messages_affect_no_other_connection(
     said = asyncio.run(attack())
     (recording,) = server.publish(tmp_path / "kept")
 
-    report = whole(recording)
+    report = check_recording(recording)
     assert report.media is not None
     assert said > 1
     goals.measured(
@@ -129,7 +138,7 @@ def test_malformed_messages_affect_no_other_connection(
 
 async def _one(wire: Sockets, path: str, number: int) -> None:
     random = Random(number)  # noqa: S311 - the same every time
-    text = malformed(random, TO_SIGNAL if path == "/signal" else TO_SPOOL)
+    text = malformed(random, SIGNAL_MESSAGES if path == "/signal" else SPOOL_MESSAGES)
     if number % 2:
         answer = await wire.refused(path, text)
         assert answer is None or answer["type"] == "error", answer
@@ -143,7 +152,7 @@ async def _one(wire: Sockets, path: str, number: int) -> None:
         else:
             spool = await wire.open("/spool")
             async with spool:
-                await spool.send_json({**SOUND, "token": welcome["spool_token"]})
+                await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
                 await spool.send_str(text.encode(errors="replace").decode())
                 answers = [json.loads(message.data) async for message in spool]
                 code = spool.close_code
@@ -319,7 +328,7 @@ def test_recordings_per_room_are_limited(tmp_path: Path) -> None:
             answers, opened = [], [inside]
             for _ in range(2):
                 spool = await wire.open("/spool")
-                await spool.send_json({**SOUND, "token": welcome["spool_token"]})
+                await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
                 answers.append(await spool.receive_json(timeout=5))
                 opened.append(spool)
             for one in opened:
@@ -342,7 +351,7 @@ def test_the_log_of_a_recording_is_limited(tmp_path: Path) -> None:
         async with sockets(server) as wire:
             inside, welcome = await wire.enter("daily", "mallory")
             spool = await wire.open("/spool")
-            await spool.send_json({**SOUND, "token": welcome["spool_token"]})
+            await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
             told = {"type": "ticks", "first": 0, "written": [1.0] * 1000}
             for _ in range(10):
                 await spool.send_json(told)
@@ -369,7 +378,7 @@ def test_unidentified_recorders_wait_for_their_turn(tmp_path: Path) -> None:
             done, _ = await asyncio.wait({waiting}, timeout=0.5)
             await silent[0].close()
             spool = await asyncio.wait_for(waiting, 10)
-            await spool.send_json({**SOUND, "token": welcome["spool_token"]})
+            await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
             ready = await spool.receive_json(timeout=10)
             for socket in (*silent, spool, inside):
                 await socket.close()
@@ -433,9 +442,9 @@ def test_a_member_who_reads_nothing_delays_nobody(tmp_path: Path) -> None:
             for _ in range(200):
                 await alice.send_json(much)
             await alice.send_json({"type": "state", "audio": False, "video": True})
-            assert (await answer(bob, "state"))["audio"] is False
+            assert (await receive_answer(bob, "state"))["audio"] is False
             await alice.send_json({"type": "ping", "sent": 1})
-            assert (await answer(alice, "pong"))["sent"] == 1
+            assert (await receive_answer(alice, "pong"))["sent"] == 1
             began = time.monotonic()
             await asyncio.to_thread(server.stop)
             assert time.monotonic() - began < 8
@@ -454,9 +463,9 @@ def test_broken_recordings_leave_no_file_open(tmp_path: Path) -> None:
             token = (await inside.receive_json(timeout=10))["spool_token"]
             for _ in range(40):
                 spool = await wire.open("/spool")
-                await spool.send_json({**SOUND, "token": token})
+                await spool.send_json({**AUDIO_HELLO, "token": token})
                 await spool.send_bytes(CHUNK.pack(1, 0, 0) + b"junk")
-                await answer(spool, "ack")
+                await receive_answer(spool, "ack")
                 await spool.close()
             await inside.close()
 
@@ -478,7 +487,7 @@ def test_a_recording_that_grows_too_large_is_ended_and_published(sound: bytes, t
         async with sockets(server) as wire:
             inside, welcome = await wire.enter("daily", "mallory")
             spool = await wire.open("/spool")
-            await spool.send_json({**SOUND, "token": welcome["spool_token"]})
+            await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
             await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound[:half])
             await spool.send_bytes(CHUNK.pack(1, 1, half) + sound[half:])
             answers = [json.loads(message.data) async for message in spool]

@@ -14,8 +14,8 @@ from harness.recording.manifest import Manifest
 from harness.server.room_server import RoomServer
 from harness.server.rooms.routes import Sfu
 from harness.server.serve_options import ServeOptions
-from tests.support.program import harness
-from tests.support.reports import whole
+from tests.support.program import run_harness
+from tests.support.reports import check_recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ HEIGHTS = """async () => Object.fromEntries(
 def judged(participant: Participant) -> Report:
     """Stop, download, and return a verdict without failures."""
     participant.stop_media_recording()
-    return whole(participant.download_media_recording())
+    return check_recording(participant.download_media_recording())
 
 
 def test_a_participant_who_comes_mutes_and_leaves_does_so_in_the_recording(open_rooms: Callable[[], Room]) -> None:
@@ -175,7 +175,7 @@ def test_a_room_over_janus_is_recorded_from_the_command_line(
     """The secret is nowhere on the command line."""
     monkeypatch.setenv("HARNESS_SFU_SECRET", janus.secret)
 
-    ran = harness(
+    ran = run_harness(
         *("record", "alice", "bob", "--sfu", f"janus={janus.url}", "--seconds", "2", "--json"), folder=tmp_path
     )
 

@@ -11,7 +11,7 @@ from harness.launch import versions
 from harness.server.room_server import RoomServer
 from harness.server.rooms.routes import IceServer, Sfu
 from harness.server.serve_options import ServeOptions
-from tests.support.reports import whole
+from tests.support.reports import check_recording
 from tests.support.servers.janus import own_address
 from tests.support.servers.turn import Turn, installed
 
@@ -67,7 +67,7 @@ def test_a_room_is_recorded_over_turn_only(relayed: Callable[..., Room], turn: T
     room.wait(seconds=2)
     alice.stop_media_recording()
 
-    report = whole(alice.download_media_recording())
+    report = check_recording(alice.download_media_recording())
 
     assert report.participant("bob").is_audible(0.5, 1.5)
     room.close()
@@ -93,4 +93,4 @@ def test_janus_is_reached_over_turn(relayed: Callable[..., Room], janus: Janus) 
     room.wait(seconds=2)
     alice.stop_media_recording()
 
-    whole(alice.download_media_recording())
+    check_recording(alice.download_media_recording())

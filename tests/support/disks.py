@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def disk(folder: Path, options: str) -> Iterator[Path]:
+def mounted_disk(folder: Path, options: str) -> Iterator[Path]:
     """Mount a disk with options such as size=64M or nr_inodes=100 at a folder, which is made; unmount it at the end."""
     folder.mkdir()
     mounted = subprocess.run(

@@ -26,12 +26,12 @@ def tile(page: Page, name: str) -> Locator:
     return page.locator("#tiles").get_by_role("listitem").filter(has_text=name)
 
 
-def runs(page: Page, *, seconds: int) -> None:
+def wait_until_recorded(page: Page, *, seconds: int) -> None:
     """Wait until the page's clock says that it has recorded for so long, or longer: who looks may miss a second."""
     expect(page.get_by_role("timer")).to_have_text(re.compile(rf"0:(0[{seconds}-9]|[1-5]\d)"))
 
 
-def plays(page: Page, name: str) -> None:
+def wait_until_video_plays(page: Page, name: str) -> None:
     """Wait until somebody's picture is there and moves on by a quarter of a second."""
     video = tile(page, name).locator("video").element_handle()
     page.wait_for_function("video => video.videoWidth > 0", arg=video)
@@ -39,7 +39,7 @@ def plays(page: Page, name: str) -> None:
     page.wait_for_function("([video, start]) => video.currentTime > start + 0.25", arg=[video, start])
 
 
-def heard(page: Page, name: str) -> bool:
+def is_audible(page: Page, name: str) -> bool:
     """Tell whether somebody's sound is played."""
     video = tile(page, name).locator("video")
     return bool(video.evaluate("video => !video.muted && video.srcObject.getAudioTracks().length > 0"))

@@ -11,7 +11,7 @@ import psutil
 MB = 1_000_000
 
 
-def left_of(family: Collection[psutil.Process], *, within: float) -> list[psutil.Process]:
+def still_running(family: Collection[psutil.Process], *, within: float) -> list[psutil.Process]:
     """Return who still runs after so many seconds; the dead whom nobody has buried yet do not count."""
     end = time.monotonic() + within
     while (running := [process for process in family if _runs(process)]) and time.monotonic() < end:
@@ -26,7 +26,7 @@ def _runs(process: psutil.Process) -> bool:
         return False
 
 
-def chrome(kind: str, *, besides: Iterable[psutil.Process] = ()) -> list[psutil.Process]:
+def chrome_processes(kind: str, *, besides: Iterable[psutil.Process] = ()) -> list[psutil.Process]:
     """Return Chrome's processes of a kind below this one, but for those ``besides``; the youngest last.
 
     ``kind`` is what stands in the command line: ``--type=renderer``, ``network.mojom.NetworkService``; "browser" is
@@ -43,7 +43,7 @@ def chrome(kind: str, *, besides: Iterable[psutil.Process] = ()) -> list[psutil.
     return sorted(found, key=lambda process: process.create_time())
 
 
-def memory() -> dict[str, float]:
+def memory_by_process() -> dict[str, float]:
     """Return the memory of each of Chrome's processes and of its driver, and of this process as Python, in MB."""
     me = psutil.Process()
     found = {"Python": me.memory_full_info().pss / MB}
@@ -56,7 +56,7 @@ def memory() -> dict[str, float]:
     return found
 
 
-def peak(process: int | str) -> float:
+def peak_memory(process: int | str) -> float:
     """Return the most memory that a process has held, in MB."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024

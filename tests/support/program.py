@@ -9,13 +9,13 @@ from pathlib import Path
 PROGRAM = [sys.executable, "-m", "harness"]
 
 
-def harness(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run_harness(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the program to its end in a folder."""
     return subprocess.run([*PROGRAM, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
 
 
 @contextlib.contextmanager
-def running(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+def running_harness(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
     """Run the program in a process group of its own, and leave nothing of it behind."""
     process = subprocess.Popen(
         [*PROGRAM, *arguments],
@@ -33,7 +33,7 @@ def running(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def until(condition: object, process: subprocess.Popen[str]) -> None:
+def wait_until(condition: object, process: subprocess.Popen[str]) -> None:
     """Wait until something is so, while the process lives."""
     assert callable(condition)
     while not condition():

@@ -6,10 +6,10 @@ from typing import Any
 from harness import Limits, Recording, Report, verify
 
 # How smoothly it ran depends on the machine; tests that are about it ask for the whole verdict.
-SMOOTHNESS = {"repeated", "av-offset"}
+SMOOTHNESS_CHECKS = {"repeated", "av-offset"}
 # What others who record on the same processors can do to it, too; and for how long, where there is no list of excuses.
-CROWDED = SMOOTHNESS | {"gap", "frozen"}
-LATE = Limits(
+BUSY_CHECKS = SMOOTHNESS_CHECKS | {"gap", "frozen"}
+LENIENT_LIMITS = Limits(
     start=1,
     missed_percent=30,
     audio_gap=1,
@@ -21,16 +21,16 @@ LATE = Limits(
 )
 
 
-def harm(answer: dict[str, Any], *, excused: set[str] = SMOOTHNESS) -> list[dict[str, Any]]:
+def failed_findings(answer: dict[str, Any], *, excused: set[str] = SMOOTHNESS_CHECKS) -> list[dict[str, Any]]:
     """Return which findings failed in an answer of the command line, but for how smoothly it ran."""
     findings = [finding for report in answer["reports"] for finding in report["findings"]]
     return [one for one in findings if not one["ok"] and one["check"] not in excused]
 
 
-def whole(recording: Recording | Path, *, crowded: bool = False) -> Report:
+def check_recording(recording: Recording | Path, *, crowded: bool = False) -> Report:
     """Judge a recording and return the report: everything is as it should be, except perhaps how smoothly it ran."""
-    report = verify(recording, limits=LATE if crowded else Limits())
-    excused = CROWDED if crowded else SMOOTHNESS
+    report = verify(recording, limits=LENIENT_LIMITS if crowded else Limits())
+    excused = BUSY_CHECKS if crowded else SMOOTHNESS_CHECKS
     harm = [finding for finding in report.findings if not finding.ok and finding.check not in excused]
     # No test module, so the assertion has to say itself what it found.
     assert [] == harm, harm

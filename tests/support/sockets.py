@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.server.room_server import RoomServer
 
 CHUNK: Final = struct.Struct("<B3xIQ")
-SOUND: Final = {
+AUDIO_HELLO: Final = {
     "type": "hello",
     "token": "",
     "recorder": "all",
@@ -29,7 +29,7 @@ SOUND: Final = {
     "frame_rate": None,
     "clock": {"offset": 0.0, "error": 0.5},
 }
-TO_SIGNAL: Final[tuple[dict[str, Any], ...]] = (
+SIGNAL_MESSAGES: Final[tuple[dict[str, Any], ...]] = (
     {"type": "hello", "token": "guess", "name": "mallory", "media": "synthetic"},
     {"type": "ping", "sent": 12.5, "received_seq": 3},
     {"type": "signal", "to": "somebody", "data": {"description": {"type": "offer", "sdp": "v=0"}}},
@@ -39,8 +39,8 @@ TO_SIGNAL: Final[tuple[dict[str, Any], ...]] = (
     {"type": "marker", "marker": 7},
     {"type": "bye"},
 )
-TO_SPOOL: Final[tuple[dict[str, Any], ...]] = (
-    SOUND,
+SPOOL_MESSAGES: Final[tuple[dict[str, Any], ...]] = (
+    AUDIO_HELLO,
     {"type": "recorder", "state": "started", "time": 1.7e12},
     {"type": "ticks", "first": 0, "written": [1.5, None, 2.5]},
     {"type": "event", "event": {"time": 1, "event": "video", "participant": "alice", "on": False}},
@@ -90,7 +90,7 @@ def malformed(random: Random, valid: tuple[dict[str, Any], ...]) -> str:
     return json.dumps(message)
 
 
-async def answer(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
+async def receive_answer(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
     """Return the next answer of that kind; the others before it are dropped."""
     while (message := await socket.receive_json(timeout=10))["type"] != kind:
         pass

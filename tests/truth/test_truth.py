@@ -10,7 +10,7 @@ import pytest
 from harness import RecordConfig, Recording, Report, Room, verify
 from harness.recording.manifest import Manifest
 from tests.support.goals import FULL, Goals
-from tests.support.reports import whole
+from tests.support.reports import check_recording
 from tests.truth import plant
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def base(browser: Browser, room_server: RoomServer, recordings: Path) -> Base:
         room.wait(seconds=SECONDS)
         alice.stop_media_recording()
         recording = alice.download_media_recording()
-    return Base(recording, whole(recording), plant.decoded(recording))
+    return Base(recording, check_recording(recording), plant.decoded(recording))
 
 
 AT = (2.0, 2.5)

@@ -11,7 +11,7 @@ from harness.batch.job import ScenarioJob
 from harness.errors import SetupError
 from harness.scenario import Outcome, Progress
 from harness.server.spool.spool import Spool
-from tests.support.media.long_recording import Footage, begin
+from tests.support.media.long_recording import EndlessRecording, begin_recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,9 +50,9 @@ class FakeJob(ScenarioJob):
     def _record(self, recordings: Path) -> None:
         """Record two seconds, and leave them as they are in the spool."""
         recordings.mkdir(exist_ok=True)
-        footage = Footage(recordings, rate=15)
+        footage = EndlessRecording(recordings, rate=15)
         (recordings / "clip.webm").unlink()
-        take = begin(Spool(recordings, {}), footage, f"job {self.number}")
+        take = begin_recording(Spool(recordings, {}), footage, f"job {self.number}")
         for number, one in enumerate(footage.slices(2)):
             take.add_chunk(number, take.size, memoryview(one.data))
             take.add_ticks(one.first, one.written)

@@ -45,7 +45,7 @@ class Slice:
     written: list[float | None]
 
 
-class Footage:
+class EndlessRecording:
     """A recording of ``rate`` frames a second with frames of at least ``frame_bytes``."""
 
     def __init__(self, folder: Path, *, rate: Literal[15, 30], frame_bytes: int = 0) -> None:
@@ -97,7 +97,7 @@ class Footage:
         return _SIMPLE_BLOCK + (0x10000000 | len(body)).to_bytes(4) + body
 
 
-def begin(spool: Spool, footage: Footage, name: str) -> ActiveRecording:
+def begin_recording(spool: Spool, footage: EndlessRecording, name: str) -> ActiveRecording:
     """Begin a recording of such footage."""
     config: dict[str, Any] = {"recordName": name, "recordVideoFrame": footage.rate}
     hello = SpoolHello(
@@ -116,7 +116,7 @@ def begin(spool: Spool, footage: Footage, name: str) -> ActiveRecording:
     return active
 
 
-def feed(active: ActiveRecording, footage: Footage, seconds: float) -> Iterator[float]:
+def feed_recording(active: ActiveRecording, footage: EndlessRecording, seconds: float) -> Iterator[float]:
     """Hand the recording its slices, as fast as they are finalised; yield how much of it was recorded, in seconds."""
     for number, one in enumerate(footage.slices(seconds)):
         active.add_chunk(number, active.size, memoryview(one.data))
@@ -129,7 +129,7 @@ def feed(active: ActiveRecording, footage: Footage, seconds: float) -> Iterator[
             yield at / 1000
 
 
-def finished_in(active: ActiveRecording, seconds: float) -> float:
+def finish_time(active: ActiveRecording, seconds: float) -> float:
     """Return after how many ms a recording whose bytes have all been read is complete under its name."""
     while active.progress.stamps.get("video", 0) < seconds * 1000 - 500:
         _BREATH.wait(0.001)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.support.program import until
+from tests.support.program import wait_until
 
 
 class Cluster:
@@ -63,5 +63,5 @@ class Cluster:
     def _word_with(self, process: subprocess.Popen[str], words: str) -> str:
         """Wait for a line with these words; return its last one."""
         log = self._log(self.processes.index(process))
-        until(lambda: words in log.read_text(), process)
+        wait_until(lambda: words in log.read_text(), process)
         return next(line for line in log.read_text().splitlines() if words in line).split()[-1]

@@ -18,7 +18,7 @@ from harness.scenario.steps import Join
 from harness.verification.report.failure import failed_report
 from tests.support.media.recording_file import write_media
 from tests.support.media.scene import Scene, participants
-from tests.support.program import PROGRAM, harness
+from tests.support.program import PROGRAM, run_harness
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def test_verify_reports_on_every_file_even_if_some_can_not_be_read(folder: Path)
     """The answer and the JUnit file have a report on each; the exit code is that of a check that failed."""
     files = ("good.webm", "missing.webm", "folder.webm", LONG, "good.webm")
 
-    ran = harness("verify", *files, "--json", "--junit", "results.xml", folder=folder)
+    ran = run_harness("verify", *files, "--json", "--junit", "results.xml", folder=folder)
 
     reports = json.loads(ran.stdout)["reports"]
     assert 1 == ran.returncode
@@ -59,7 +59,7 @@ def test_verify_reports_on_every_file_even_if_some_can_not_be_read(folder: Path)
 
 def test_redacted_report_does_not_name_missing_files(folder: Path) -> None:
     """The answer and the JUnit file have its number instead."""
-    ran = harness(
+    ran = run_harness(
         "verify", "good.webm", "secret.webm", LONG, "--redact", "--json", "--junit", "results.xml", folder=folder
     )
 
@@ -89,7 +89,7 @@ def test_failed_command_answers_in_json(folder: Path, arguments: tuple[str, ...]
     """Stdout contains one object, and its error is the only line on stderr."""
     (folder / "scenario.toml").write_text(SCENARIO)
 
-    ran = harness(*arguments, "--json", folder=folder)
+    ran = run_harness(*arguments, "--json", folder=folder)
 
     answer = json.loads(ran.stdout)
     assert code == ran.returncode
@@ -101,7 +101,7 @@ def test_failed_command_answers_in_json(folder: Path, arguments: tuple[str, ...]
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Only Linux has a disk that is always full.")  # noqa: PTH110
 def test_unwritable_report_does_not_prevent_the_others_and_the_answer(folder: Path) -> None:
     """The error is reported after them."""
-    ran = harness("verify", "good.webm", "--json", "--html", "/dev/full", "--junit", "results.xml", folder=folder)
+    ran = run_harness("verify", "good.webm", "--json", "--html", "/dev/full", "--junit", "results.xml", folder=folder)
 
     answer = json.loads(ran.stdout)
     assert 2 == ran.returncode

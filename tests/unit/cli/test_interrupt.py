@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.program import PROGRAM, running
+from tests.support.program import PROGRAM, running_harness
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +76,7 @@ def _wait_until_it_serves(program: subprocess.Popen[str]) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signal_ends_serve_cleanly(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """The exit code identifies the signal."""
-    with running(*SERVE, folder=tmp_path) as program:
+    with running_harness(*SERVE, folder=tmp_path) as program:
         _wait_until_it_serves(program)
         os.killpg(program.pid, number)
 

@@ -16,8 +16,8 @@ from harness.recording.spool.recover import KILLED, NEVER_DOWNLOADED, recover
 from harness.recording.timeline import Member
 from harness.server.spool.messages import MixerEvent, Statistics
 from harness.server.spool.spool import Spool
-from tests.support.media.long_recording import Footage
-from tests.support.media.long_recording import begin as begin_footage
+from tests.support.media.long_recording import EndlessRecording
+from tests.support.media.long_recording import begin_recording as begin_footage
 from tests.support.spooling import OFFSET, STARTED, VERSIONS, recorded
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def test_recording_without_facts_or_log_is_saved_with_its_own_timestamps(
 
 def footage(folder: Path, recordings: Path) -> ActiveRecording:
     """Return a killed recording of four seconds of video and audio."""
-    film = Footage(folder, rate=30)
+    film = EndlessRecording(folder, rate=30)
     active = begin_footage(Spool(recordings, VERSIONS), film, "film")
     for number, one in enumerate(film.slices(4)):
         active.add_chunk(number, active.size, memoryview(one.data))

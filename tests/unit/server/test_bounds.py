@@ -25,8 +25,8 @@ from harness.server.room_server import RoomServer
 from harness.server.serve_options import ServeOptions
 from harness.server.spool.messages import MixerEvent, Statistics
 from harness.server.spool.spool import Spool
-from tests.support.disks import disk
-from tests.support.sockets import CHUNK, SOUND, answer, sockets
+from tests.support.disks import mounted_disk
+from tests.support.sockets import AUDIO_HELLO, CHUNK, receive_answer, sockets
 from tests.support.spooling import OFFSET, STARTED, begin, feed, recorded
 
 if TYPE_CHECKING:
@@ -69,15 +69,15 @@ def test_chunks_are_accepted_after_the_bound_of_statistics(tmp_path: Path, sound
         async with sockets(server) as wire:
             inside, welcome = await wire.enter("daily", "alice")
             spool = await wire.open("/spool")
-            await spool.send_json({**SOUND, "token": welcome["spool_token"]})
-            await answer(spool, "ready")
+            await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
+            await receive_answer(spool, "ready")
             told = connection(0).model_dump()
             for number in range(30):
                 await spool.send_json(told)
-                assert number + 1 == (await answer(spool, "ack"))["acked_seq"]
+                assert number + 1 == (await receive_answer(spool, "ack"))["acked_seq"]
             await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
             await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
-            finished = await answer(spool, "finished")
+            finished = await receive_answer(spool, "finished")
             await inside.close()
             return finished
 
@@ -229,7 +229,7 @@ def tell_much(active: ActiveRecording) -> None:
 
 def test_a_log_line_that_finds_no_space_leaves_later_lines_intact(tmp_path: Path, sound: bytes) -> None:
     """The partial line is removed, so that the log continues with whole lines when there is space again."""
-    with disk(tmp_path / "disk", "size=1M") as folder:
+    with mounted_disk(tmp_path / "disk", "size=1M") as folder:
         spool = Spool(folder, {})
         active = begin(spool)
         active.log.add_recorder_state("started", STARTED)

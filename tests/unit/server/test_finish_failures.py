@@ -24,9 +24,9 @@ from harness.server.library.library import Library
 from harness.server.room_server import RoomServer
 from harness.server.serve_options import ServeOptions
 from harness.server.spool.spool import Spool
-from tests.support.disks import disk, use_up_inodes
-from tests.support.program import running
-from tests.support.sockets import CHUNK, SOUND, answer, sockets
+from tests.support.disks import mounted_disk, use_up_inodes
+from tests.support.program import running_harness
+from tests.support.sockets import AUDIO_HELLO, CHUNK, receive_answer, sockets
 from tests.support.spooling import VERSIONS, begin, recorded
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def test_a_recording_fails_when_the_disk_refuses_a_step(
 @pytest.mark.parametrize("left", range(8))
 def test_a_disk_without_inodes_loses_nothing(tmp_path: Path, sound: bytes, left: int) -> None:
     """Whichever file finds no inode, the recording is recovered when there are more."""
-    with disk(tmp_path / "disk", "size=16M,nr_inodes=60") as folder:
+    with mounted_disk(tmp_path / "disk", "size=16M,nr_inodes=60") as folder:
         with RoomServer(recordings=folder, versions={}) as server:
             active = recorded(server._spool, sound, recordName="standup")
             fillers = use_up_inodes(folder, leave=left)
@@ -102,7 +102,7 @@ def test_a_disk_without_inodes_loses_nothing(tmp_path: Path, sound: bytes, left:
 @pytest.mark.parametrize("left", range(6))
 def test_a_recording_that_cannot_begin_leaves_no_folder(tmp_path: Path, left: int) -> None:
     """The page gets a DiskFullError, and the folder is removed."""
-    with disk(tmp_path / "disk", "size=16M,nr_inodes=60") as folder:
+    with mounted_disk(tmp_path / "disk", "size=16M,nr_inodes=60") as folder:
         spool = Spool(folder, VERSIONS)
         spool.root.mkdir()
         use_up_inodes(folder, leave=left)
@@ -179,10 +179,10 @@ async def record(server: RoomServer, sound: bytes, *, then: Any) -> dict[str, An
     async with sockets(server) as wire:
         inside, welcome = await wire.enter("daily", "alice")
         spool = await wire.open("/spool")
-        await spool.send_json({**SOUND, "token": welcome["spool_token"]})
-        await answer(spool, "ready")
+        await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
+        await receive_answer(spool, "ready")
         await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
-        await answer(spool, "ack")
+        await receive_answer(spool, "ack")
         then()
         await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
         answers = [json.loads(message.data) async for message in spool]
@@ -193,7 +193,7 @@ async def record(server: RoomServer, sound: bytes, *, then: Any) -> dict[str, An
         headers = {"Authorization": f"Bearer {welcome['spool_token']}"}
         deleted = await wire.session.delete(f"{server.url}/library/{item['id']}", headers=headers)
         again = await wire.open("/spool")
-        await again.send_json({**SOUND, "token": welcome["spool_token"]})
+        await again.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
         ready = await again.receive_json(timeout=10)
         for socket in (again, inside):
             await socket.close()
@@ -237,10 +237,10 @@ def test_an_interrupted_server_publishes_the_other_recordings(tmp_path: Path, so
             for name in ("one", "two"):
                 spool = await session.ws_connect(f"{url}/spool")
                 config = {"recordType": "audio", "recordName": name}
-                await spool.send_json({**SOUND, "config": config, "token": welcome["spool_token"]})
-                await answer(spool, "ready")
+                await spool.send_json({**AUDIO_HELLO, "config": config, "token": welcome["spool_token"]})
+                await receive_answer(spool, "ready")
                 await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
-                await answer(spool, "ack")
+                await receive_answer(spool, "ack")
             for facts in (tmp_path / "recordings" / FOLDER).glob("*/recording.json"):
                 if json.loads(facts.read_text())["stem"] == "one":
                     shutil.rmtree(facts.parent)
@@ -253,7 +253,7 @@ def test_an_interrupted_server_publishes_the_other_recordings(tmp_path: Path, so
         nonlocal complaints
         complaints += program.communicate(timeout=60)[1]
 
-    with running("serve", "--port", "0", folder=tmp_path) as program:
+    with running_harness("serve", "--port", "0", folder=tmp_path) as program:
         assert program.stderr is not None
         complaints = program.stderr.readline()
         asyncio.run(begin_two(complaints.split()[-1]))

@@ -24,7 +24,7 @@ from harness.server.room_server import RoomServer
 from harness.server.rooms.signaling import Signaling
 from harness.server.serve_options import ServeOptions
 from harness.server.spool.connections import Connections
-from tests.support.sockets import CHUNK, SOUND, answer, sockets
+from tests.support.sockets import AUDIO_HELLO, CHUNK, receive_answer, sockets
 from tests.support.spooling import STARTED, announce, feed, recorded
 
 if TYPE_CHECKING:
@@ -222,21 +222,21 @@ def test_a_recording_is_listed_although_its_download_finished_first(
             await room.send_json({"type": "hello", "name": "alice", "media": "camera"})
             token = (await room.receive_json(timeout=10))["spool_token"]
             spool_socket = await web.open("/spool")
-            await spool_socket.send_json(SOUND | {"token": token})
+            await spool_socket.send_json(AUDIO_HELLO | {"token": token})
             await spool_socket.receive_json(timeout=10)
             await spool_socket.send_json({"type": "recorder", "state": "started", "time": 1000})
             await spool_socket.send_bytes(CHUNK.pack(1, 0, 0) + sound)
             await spool_socket.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
-            await answer(spool_socket, "finished")
+            await receive_answer(spool_socket, "finished")
             await spool_socket.send_json({"type": "download"})
-            address = (await answer(spool_socket, "address"))["url"]
+            address = (await receive_answer(spool_socket, "address"))["url"]
             for method in ("HEAD", "GET"):
                 got = await web.session.request(method, server.url + address)
                 await got.read()
-            await answer(spool_socket, "sent")
+            await receive_answer(spool_socket, "sent")
             await spool_socket.send_json({"type": "clean"})
             sent.set()
-            await answer(spool_socket, "cleaned")
+            await receive_answer(spool_socket, "cleaned")
 
     with RoomServer(
         recordings=folder, versions={}, library=library, options=ServeOptions(public_room="room")

@@ -15,7 +15,7 @@ from harness.errors import HarnessError
 from harness.recording.spool.folder import Folder
 from harness.server.library.library import Library
 from harness.server.room_server import RoomServer
-from tests.support.sockets import CHUNK, SOUND, Sockets, answer, sockets
+from tests.support.sockets import AUDIO_HELLO, CHUNK, Sockets, receive_answer, sockets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -49,13 +49,13 @@ async def ending(wire: Sockets, sound: bytes, disk: SlowDisk) -> tuple[aiohttp.C
     """Record, send the end, and return the socket and the hello that resumes the recording."""
     _, welcome = await wire.enter("daily", "alice")
     spool = await wire.open("/spool")
-    await spool.send_json({**SOUND, "token": welcome["spool_token"]})
-    ready = await answer(spool, "ready")
+    await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
+    ready = await receive_answer(spool, "ready")
     await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
-    await answer(spool, "ack")
+    await receive_answer(spool, "ack")
     await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
     await asyncio.to_thread(disk.reached.wait, 30)
-    return spool, {**SOUND, "token": ready["resume"], "recording": ready["recording"]}
+    return spool, {**AUDIO_HELLO, "token": ready["resume"], "recording": ready["recording"]}
 
 
 def lost(spool: aiohttp.ClientWebSocketResponse) -> None:
@@ -127,7 +127,7 @@ def test_a_page_that_reconnects_twice_gets_the_file(
             lost(spool)
             spool = await wire.open("/spool")
             await spool.send_json(resume)
-            await answer(spool, "ready")
+            await receive_answer(spool, "ready")
         disk.go_on.set()
         assert "finished" == (await spool.receive_json(timeout=10))["type"]
 
@@ -154,9 +154,9 @@ def test_a_page_that_reconnects_to_a_failed_recording_gets_the_reason(
                 await asyncio.to_thread(active.finish)
         again = await wire.open("/spool")
         await again.send_json(resume)
-        await answer(again, "ready")
+        await receive_answer(again, "ready")
         disk.go_on.set()
-        error = await answer(again, "error")
+        error = await receive_answer(again, "error")
         assert "heard.webm can't be finished: No space left on device" in error["message"]
 
     on(tmp_path, play, listed=listed)

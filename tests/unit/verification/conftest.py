@@ -22,11 +22,11 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     For tests of measures and checks; tests of the isolation itself do without. Reports still take the form in which a
     child sends them.
     """
-    monkeypatch.setattr(import_module("harness.verification.verify"), "analyze_in_child", _analyze)
+    monkeypatch.setattr(import_module("harness.verification.verify"), "analyze_in_child", _analyze_here)
 
 
-def _analyze(request: VerifyRequest) -> Report:
-    answer = ChildMessage.decode(encode_report(analyze(request, lambda _: None))).result(request)
-    assert answer is not None
-    assert not isinstance(answer, OSError)
-    return answer
+def _analyze_here(request: VerifyRequest) -> Report:
+    report = ChildMessage.decode(encode_report(analyze(request, lambda _: None))).result(request)
+    assert report is not None
+    assert not isinstance(report, OSError)
+    return report

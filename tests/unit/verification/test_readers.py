@@ -28,8 +28,8 @@ from harness.verification.isolation import readers, wire
 from harness.verification.request import VerifyRequest
 from tests.support.media.recording_file import write_media, write_recording
 from tests.support.media.scene import Scene, participants
-from tests.support.processes import left_of
-from tests.support.program import until
+from tests.support.processes import still_running
+from tests.support.program import wait_until
 
 pytestmark = pytest.mark.parallel
 
@@ -356,12 +356,12 @@ def test_reader_ends_with_its_parent_in_the_middle_of_a_file(tmp_path: Path) -> 
     )
     program = [sys.executable, "-c", ASKS.format(program=f"{busy}; worker.main()", path=str(recording.path))]
     with subprocess.Popen(program, text=True) as asker:
-        until(lambda: psutil.Process(asker.pid).children(), asker)
+        wait_until(lambda: psutil.Process(asker.pid).children(), asker)
         family = psutil.Process(asker.pid).children()
 
         asker.kill()
 
-    assert [] == left_of(family, within=10)
+    assert [] == still_running(family, within=10)
 
 
 def test_error_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

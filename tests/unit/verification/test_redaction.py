@@ -18,7 +18,7 @@ from harness.verification.report.junit import write_junit
 from harness.verification.report.redaction import Redaction, redacted_path
 from tests.support.media.recording_file import write_recording
 from tests.support.media.scene import Scene, participants, with_participant
-from tests.support.program import harness
+from tests.support.program import run_harness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,7 +171,7 @@ def test_names_are_redacted_in_every_script(text: str, redacted: str) -> None:
 
 def test_command_line_can_redact(secret: Recording, tmp_path: Path) -> None:
     """One option applies to every form."""
-    ran = harness("verify", str(secret.path), "--redact", "--json", "--html", "shared.html", folder=tmp_path)
+    ran = run_harness("verify", str(secret.path), "--redact", "--json", "--html", "shared.html", folder=tmp_path)
 
     assert ran.returncode == 1
     assert json.loads(ran.stdout)["reports"][0]["path"] == "recording.webm"
@@ -182,7 +182,7 @@ def test_several_redacted_files_are_numbered(secret: Recording, tmp_path: Path) 
     """In the order of the arguments, in every form."""
     other = write_recording(tmp_path / "merger.webm", Scene(participants=participants("Ann"), seconds=1.0))
 
-    ran = harness("verify", str(secret.path), str(other.path), "--redact", "--junit", "all.xml", folder=tmp_path)
+    ran = run_harness("verify", str(secret.path), str(other.path), "--redact", "--junit", "all.xml", folder=tmp_path)
 
     assert "recording 1.webm" in ran.stdout
     assert "recording 2.webm" in ran.stdout

@@ -11,7 +11,7 @@ from harness.errors import ConfigError
 from harness.verification import verify
 from tests.support.media.recording_file import write_recording
 from tests.support.media.scene import Scene, participants
-from tests.support.program import harness
+from tests.support.program import run_harness
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def test_report_never_overwrites_a_recording_or_its_manifest(tmp_path: Path, arg
     (tmp_path / "page.html").write_text("<!doctype html>")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
 
-    ran = harness("verify", "take.webm", *arguments, folder=tmp_path)
+    ran = run_harness("verify", "take.webm", *arguments, folder=tmp_path)
 
     assert (2, "") == (ran.returncode, ran.stdout)
     assert f"{arguments[1]} exists and is not an" in ran.stderr
@@ -50,7 +50,7 @@ def test_report_of_scenarios_never_overwrites_a_scenario(tmp_path: Path) -> None
     """It is reported before any scenario is run, which may take hours."""
     (tmp_path / "standup.toml").write_text("steps = []")
 
-    ran = harness("run", "standup.toml", "--junit", "standup.toml", folder=tmp_path)
+    ran = run_harness("run", "standup.toml", "--junit", "standup.toml", folder=tmp_path)
 
     assert (2, "") == (ran.returncode, ran.stdout)
     assert "standup.toml exists and is not an XML file" in ran.stderr
@@ -83,8 +83,8 @@ def test_report_is_not_written_to_a_pipe_nor_twice_to_one_file(tmp_path: Path) -
     write_recording(tmp_path / "take.webm", SCENE)
     os.mkfifo(tmp_path / "pipe")
 
-    pipe = harness("verify", "take.webm", "--html", "pipe", folder=tmp_path)
-    both = harness("verify", "take.webm", "--html", "report", "--junit", "report", folder=tmp_path)
+    pipe = run_harness("verify", "take.webm", "--html", "pipe", folder=tmp_path)
+    both = run_harness("verify", "take.webm", "--html", "report", "--junit", "report", folder=tmp_path)
 
     assert (2, "", 2, "") == (pipe.returncode, pipe.stdout, both.returncode, both.stdout)
     assert "pipe exists and is not a file" in pipe.stderr

@@ -19,7 +19,7 @@ from harness.verification import verify
 from harness.verification.report.filmstrip import filmstrip
 from tests.support.media.recording_file import write_media, write_recording
 from tests.support.media.scene import Scene, participants
-from tests.support.program import harness
+from tests.support.program import run_harness
 
 pytestmark = pytest.mark.parallel
 
@@ -221,7 +221,7 @@ def test_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
     long = "a" * 300
 
     for command in (("verify", f"{long}.webm"), ("convert", f"{long}.webm"), ("verify", "x", "--expect", long)):
-        ran = harness(*command, folder=tmp_path)
+        ran = run_harness(*command, folder=tmp_path)
 
         assert 2 == ran.returncode
         assert "can't be read: File name too long." in ran.stderr
