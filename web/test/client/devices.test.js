@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+
+import { joined, setUp } from '../support/client.js';
+import { allSettled } from '../support/globals.js';
+
+describe('devices', () => {
+  test('that are switched off are announced, and off in the recording', async (context) => {
+    const { client, room, media, stages } = await joined(context);
+    await client.startMediaRecording();
+
+    client.setMicrophone(false);
+    client.setCamera(false);
+
+    assert.deepEqual({ audio: false, video: false, screen: false }, room.announced.at(-1));
+    assert.deepEqual(
+      [false, false],
+      media.tracks.map(({ enabled }) => enabled),
+    );
+    const { audio, video } = stages[0]?.mixer.sources['me'] ?? assert.fail();
+    assert.deepEqual([false, false], [audio, video]);
+  });
+
+  test('that were off before joining are off in the room', async (context) => {
+    const { client, room, media } = setUp(context);
+    client.setMicrophone(false);
+
+    await client.join({ name: 'alice' });
+
+    assert.deepEqual({ audio: false, video: true, screen: false }, room.announced.at(-1));
+    assert.deepEqual(
+      [true, false],
+      media.tracks.map(({ enabled }) => enabled),
+    );
+  });
+
+  test('that are unplugged leave silence, or the placeholder', async (context) => {
+    const { client, room } = await joined(context);
+
+    client.unplugDevice('audio');
+    const [microphone, camera] = [client.microphone, client.camera];
+    client.unplugDevice('video');
+
+    assert.deepEqual([false, true, false], [microphone, camera, client.camera]);
+    assert.deepEqual({ audio: false, video: false, screen: false }, room.announced.at(-1));
+  });
+
+  test('that are replaced come back in place', async (context) => {
+    const { client, room, media, stages } = await joined(context);
+    await client.startMediaRecording();
+    const [, before] = media.tracks;
+    client.unplugDevice('audio');
+
+    await client.replaceDevice('audio');
+
+    const [old, fresh] = room.replaced[0] ?? assert.fail();
+    assert.deepEqual([before, 'another', true], [old, fresh.label, client.microphone]);
+    assert.equal(fresh, stages[0]?.mixer.sources['me']?.audioTrack);
+  });
+
+  test('that were replaced do not matter when they end', async (context) => {
+    const { client, media } = await joined(context);
+    const [before] = media.tracks;
+    await client.replaceDevice('video');
+
+    before?.dispatchEvent(new Event('ended'));
+
+    assert.equal(true, client.camera);
+  });
+
+  test('give way to the screen and come back', async (context) => {
+    const { client, room, media, stages } = await joined(context);
+    await client.startMediaRecording();
+
+    await client.shareScreen(true);
+    await client.shareScreen(true);
+    const shared = { ...stages[0]?.mixer.sources['me'] };
+    await client.shareScreen(false);
+
+    assert.deepEqual([true, 'screen'], [shared.screen, shared.videoTrack?.label]);
+    assert.deepEqual(
+      ['screen', 'camera'],
+      room.replaced.map(([, fresh]) => fresh.label),
+    );
+    assert.deepEqual({ audio: true, video: true, screen: false }, room.announced.at(-1));
+    assert.equal('camera', media.stream.getVideoTracks()[0]?.label);
+  });
+});
+
+describe('a shared screen that ends by itself', () => {
+  test('gives way to the camera', async (context) => {
+    const { client, room, media } = await joined(context);
+    await client.shareScreen(true);
+
+    media.stream.getVideoTracks()[0]?.dispatchEvent(new Event('ended'));
+    await allSettled();
+
+    assert.deepEqual([false, true], [client.screen, client.camera]);
+    assert.equal('camera', media.stream.getVideoTracks()[0]?.label);
+    assert.deepEqual({ audio: true, video: true, screen: false }, room.announced.at(-1));
+  });
+
+  test('leaves the placeholder if the camera is gone as well', async (context) => {
+    const { client, media } = await joined(context);
+    await client.shareScreen(true);
+    media.share = () => Promise.reject(new Error('The camera is gone.'));
+
+    media.stream.getVideoTracks()[0]?.dispatchEvent(new Event('ended'));
+    await allSettled();
+
+    assert.equal(false, client.camera);
+  });
+});
