@@ -68,9 +68,7 @@ def test_each_participant_has_a_lane_and_curves(page: str) -> None:
     assert {"alice", "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"} == set(
         re.findall(r'class="lane"[^>]*aria-label="([^"]+)"', page)
     )
-    assert ["Sound level", "Sound against picture", "From picture to picture"] == re.findall(
-        r'class="title">([^<]+)<', page
-    )
+    assert ["Audio level", "A/V offset", "Time between frames"] == re.findall(r'class="title">([^<]+)<', page)
     assert 2 <= page.count('class="visible"')
     assert 2 <= page.count('class="audible"')
 
@@ -122,7 +120,7 @@ def test_invalid_statistics_are_ignored(tmp_path: Path, field: str, number: str)
 
 
 def found(line: dict[str, Any], field: str) -> Any:
-    """Return the line of statistics with another value of a field, at any depth."""
+    """Return the value of a field in a line of statistics, at any depth."""
     return next(one[field] for one in (line, *line["report"]) if field in one)
 
 
@@ -154,7 +152,7 @@ def test_page_counts_the_events_that_it_omits(tmp_path: Path) -> None:
     page = verify(recording).write_html(tmp_path / "report.html").read_text()
 
     assert MOST == page.count('<line class="mark alarm"')
-    assert f"And {5_000 - MOST} more; the manifest has them all." in page
+    assert f"And {5_000 - MOST} more; the manifest lists all of them." in page
     assert 200 == page.count('<use href="#everybody"/>')
     assert len(page) < 5_000_000
 
@@ -202,7 +200,7 @@ def test_recording_without_thumbnails_has_a_page(
     """Thumbnails are decoded in a process of its own, within a time limit, and it ends after that."""
     does = {"hangs": "import time; print('half a pict', end='', flush=True); time.sleep(60)", "crashes": "os.abort()"}
     monkeypatch.setattr(filmstrip, "_PROGRAM", f"import os; {does[what]}")
-    monkeypatch.setattr(filmstrip, "_WITHIN", 1.0)
+    monkeypatch.setattr(filmstrip, "_TIMEOUT", 1.0)
     began = monotonic()
 
     page = bad.write_html(tmp_path / "report.html").read_text()
@@ -260,8 +258,8 @@ def test_page_reports_a_missing_manifest(tmp_path: Path) -> None:
 
     page = verify(recording.path).write_html(tmp_path / "report.html").read_text()
 
-    assert "There is no manifest beside the file" in page
-    assert "Sound level" in page
+    assert "There is no manifest with events next to the file" in page
+    assert "Audio level" in page
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00.0"), (7.24, "0:07.2"), (59.96, "1:00.0"), (3723, "1:02:03.0")])
