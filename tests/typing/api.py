@@ -4,8 +4,21 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from harness import NertcApp, Participant, RecordConfig, Recording, Report, Room, attach, open_room, verify
+from harness import (
+    Expectation,
+    Limits,
+    NertcApp,
+    Participant,
+    RecordConfig,
+    Recording,
+    Report,
+    Room,
+    attach,
+    open_room,
+    verify,
+)
 from harness.errors import RecordingError
+from harness.verification import ParticipantReport
 
 
 def record_somebody() -> Recording:
@@ -27,13 +40,14 @@ def record_somebody() -> Recording:
     return recording
 
 
-def judge(recording: Recording | Path | str) -> Report:
-    """Read the verdict."""
-    report = verify(recording, duration=5.0)
+def verify_recording(recording: Recording | Path | str) -> Report:
+    """Read the report."""
+    report = verify(recording, duration=5.0, limits=Limits(), expect=[Expectation(participant="bob", start=1, end=3)])
     report.raise_for_failures()
     ok: bool = report.ok
-    name: str = report.participant("bob").name
-    del ok, name
+    bob: ParticipantReport = report.participant("bob")
+    present: bool = bob.is_audible(1, 3) and bob.is_visible(1, 3)
+    del ok, present
     return report
 
 
