@@ -18,7 +18,6 @@ from harness import (
     verify,
 )
 from harness.errors import RecordingError
-from harness.verification import ParticipantReport
 
 
 def record_somebody() -> Recording:
@@ -45,7 +44,7 @@ def verify_recording(recording: Recording | Path | str) -> Report:
     report = verify(recording, duration=5.0, limits=Limits(), expect=[Expectation(participant="bob", start=1, end=3)])
     report.raise_for_failures()
     ok: bool = report.ok
-    bob: ParticipantReport = report.participant("bob")
+    bob = report.participant("bob")
     present: bool = bob.is_audible(1, 3) and bob.is_visible(1, 3)
     del ok, present
     return report

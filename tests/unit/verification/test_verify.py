@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import av
 import numpy as np
@@ -233,3 +233,11 @@ def test_endless_statistics_do_not_block_verify(recording: Recording) -> None:
     os.mkfifo(statistics_of(recording.path))
 
     assert verify(recording).ok
+
+
+def test_unknown_option_is_a_type_error(original: Recording) -> None:
+    """As a keyword that any function lacks, with its name."""
+    options: dict[str, Any] = {"duraton": 3}
+
+    with pytest.raises(TypeError, match=r"verify\(\) got an unexpected keyword argument 'duraton'"):
+        verify(original, **options)
