@@ -1,4 +1,4 @@
-"""What every suite shares."""
+"""Markers, options and fixtures that every suite shares."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ settings.load_profile("steady")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name our own markers; have expectations of pages wait as long as two busy cores may take."""
+    """Declare our markers, and give expectations of pages the time that two busy cores need."""
     expect.set_options(timeout=20_000)
     # A confined child may write no file, and is killed at the end: it could not report what it measured.
     child._ONE_THREAD["COVERAGE_PROCESS_CONFIG"] = ""
@@ -47,7 +47,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put first what needs no browser: it is soon told, and runs faster while no Chrome is open."""
+    """Run tests without a browser first: their results come soon, and they are faster while no Chrome is open."""
     items.sort(key=lambda item: "unit" not in item.path.parts or "browser" in getattr(item, "fixturenames", ()))
 
 
@@ -87,7 +87,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder for recordings that goes with the tests."""
+    """Return a folder for recordings that is removed with the tests' other files."""
     return tmp_path_factory.mktemp("recordings")
 
 

@@ -62,7 +62,7 @@ download = "alice"
 
 
 def rescued(complaints: str) -> list[Path]:
-    """Return the recordings that were told to come from a worker that died."""
+    """Return the recordings that were reported as coming from a crashed worker."""
     return [Path(path) for path in re.findall(r"A worker crashed; (\S+) \(", complaints)]
 
 
@@ -96,7 +96,7 @@ def write(tmp_path: Path) -> Callable[..., list[str]]:
 
 
 def test_batch_survives_a_killed_worker(cluster: Cluster, write: Callable[..., list[str]], tmp_path: Path) -> None:
-    """Every scenario has one outcome; what the dead one had recorded comes along, and is told."""
+    """Every scenario has one outcome; the recordings of the killed worker are included and reported."""
     first, _ = cluster.worker(), cluster.worker()
     answer = tmp_path / "answer.json"
     arguments = (*write(MANY, 3), "--dask", cluster.address, "--json", "--junit", "results.xml", "--html", "reports")
@@ -124,13 +124,13 @@ def test_batch_survives_a_killed_worker(cluster: Cluster, write: Callable[..., l
 
 @dataclass(frozen=True, kw_only=True)
 class Handover(ScenarioJob):
-    """A job that has a large film at once; the worker that is asked first dies while it is fetched."""
+    """A job that has a large video file at once; the first worker crashes while the file is fetched."""
 
     died: Path
     size: int = LARGE
 
     def play(self, recordings: Path, **_: object) -> Outcome:
-        """Make a film of zeros."""
+        """Make a video file of zeros."""
         recordings.mkdir(parents=True)
         film = recordings / "film.webm"
         with film.open("xb") as file:

@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: reading a finished file back without the harness's own reader."""
+"""Fixtures of the end-to-end tests: rooms that stay open, pages, and files read without the harness's own reader."""
 
 import functools
 import secrets
@@ -21,17 +21,17 @@ from tests.support.reports import LENIENT_LIMITS
 
 @dataclass(frozen=True)
 class Observations:
-    """A file as PyAV reads it: times in ms."""
+    """A file as PyAV reads it: codecs, frame sizes, and the times of packets in ms."""
 
     codecs: set[str]
     sizes: set[tuple[int, int]]
-    picture: list[float]
-    sound: list[float]
+    video_times: list[float]
+    audio_times: list[float]
 
     @property
     def gaps(self) -> list[float]:
-        """Milliseconds from each picture to the next."""
-        return [after - before for before, after in zip(self.picture, self.picture[1:], strict=False)]
+        """Milliseconds from each frame to the next."""
+        return [after - before for before, after in zip(self.video_times, self.video_times[1:], strict=False)]
 
 
 def _read(path: Path) -> Observations:
@@ -50,13 +50,13 @@ def _read(path: Path) -> Observations:
 
 @pytest.fixture(scope="session")
 def read_back() -> Callable[[Path], Observations]:
-    """Return a function that reads a finished file, every packet and every picture of it."""
+    """Return a function that reads a finished file: every packet, and every frame."""
     return _read
 
 
 @pytest.fixture(scope="module")
 def _open_rooms(browser: Browser, room_server: RoomServer, recordings: Path) -> Iterator[Callable[..., Room]]:
-    """Return a function that lets people into a room which lasts as long as the tests of a file."""
+    """Return a function that opens a room with participants, which lasts for all tests of a file."""
     rooms: dict[tuple[str, ...], Room] = {}
 
     def room_with(*names: str) -> Room:
@@ -82,7 +82,7 @@ def _at_rest(room: Room) -> Iterator[Participant]:
 
 @pytest.fixture
 def alice(_open_rooms: Callable[..., Room]) -> Iterator[Participant]:
-    """Give a test alice, alone in a room; she stays for the next test."""
+    """Give a test alice, the only participant of a room; she stays for the next test."""
     yield from _at_rest(_open_rooms("alice"))
 
 
@@ -94,7 +94,7 @@ def alice_beside_bob(_open_rooms: Callable[..., Room]) -> Iterator[Participant]:
 
 @pytest.fixture(scope="module")
 def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoomServer]:
-    """Serve a room that people come into by themselves; its verdicts bear others on the same processors."""
+    """Serve a public room; its reports tolerate other work on the same processors."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("harness.verification.verify", functools.partial(verify, limits=LENIENT_LIMITS))
         with serve_public_room(
@@ -105,7 +105,7 @@ def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoomServer
 
 @pytest.fixture
 def visit(new_context: Callable[..., BrowserContext]) -> Iterator[Visit]:
-    """Return a function that opens a page as somebody new; one that complains, ``unless`` of that, fails the test."""
+    """Return a function that opens a page in a new context; a console error fails the test, ``unless`` expected."""
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 

@@ -83,7 +83,7 @@ def test_chrome_keeps_switched_off_what_playwright_switches_off() -> None:
 
 
 def test_a_browser_context_costs_one_process() -> None:
-    """Beside its page no context has a process for what nobody sees."""
+    """A context has no process besides its page's, for example for popups that nobody sees."""
     others = processes.chrome_processes("--type=renderer")
     with Chrome() as browser:
         browser.new_context().new_page()

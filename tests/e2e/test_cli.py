@@ -1,4 +1,4 @@
-"""The command line as people and scripts use it: answers, exit codes, interruptions."""
+"""The command line as users and scripts run it: output, exit codes, interruptions."""
 
 import contextlib
 import json
@@ -209,7 +209,7 @@ def test_an_interrupted_recording_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Only Linux gives a program fewer processors.")
 def test_a_machine_that_is_too_slow_is_reported_before_anybody_joins(tmp_path: Path) -> None:
-    """Sixteen people at 720p are too many for one processor."""
+    """Sixteen participants at 720p are too many for one processor."""
     whole = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(whole)})
     try:

@@ -1,4 +1,4 @@
-"""Microphones, cameras, screens and people change while the recording goes on."""
+"""Microphones, cameras, screens and participants change while a recording runs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ SIZES = ("width: 240, height: 136", "width: 1280, height: 720", "width: 426, hei
 
 
 def judged(participant: Participant) -> Report:
-    """Stop, download, clean, and return a verdict without failures."""
+    """Stop, download, clean, and return a report without failures."""
     participant.stop_media_recording()
     recording = participant.download_media_recording()
     participant.clean_media_recording()
@@ -28,7 +28,7 @@ def judged(participant: Participant) -> Report:
 
 @pytest.fixture(scope="module")
 def call(browser: Browser, room_server: RoomServer, recordings: Path) -> Report:
-    """Record a call in which everything changes, and return the verdict on it.
+    """Record a call in which everything changes, and return its report.
 
     Alice records. Bob is muted for a while, carol's camera is off, dave takes other devices, erin's are unplugged,
     frank shares his screen, grace leaves and comes back, heidi's camera changes its resolution, ivan toggles his
@@ -82,20 +82,20 @@ def _replace(somebody: Participant) -> None:
 
 
 def events(report: Report, event: str, participant: str) -> list[bool | None]:
-    """Return how often, in the manifest, something went on and off for somebody."""
+    """Return how a participant's audio or video went on and off, by the manifest."""
     timeline = Manifest.read(report.path.with_suffix(".manifest.json")).timeline
     return [one.on for one in timeline.events if one.event == event and one.participant == participant]
 
 
 def off(report: Report, event: str, participant: str) -> float:
-    """Return for how many seconds, by the manifest, something was off for somebody."""
+    """Return for how many seconds a participant's audio or video was off, by the manifest."""
     timeline = Manifest.read(report.path.with_suffix(".manifest.json")).timeline
     times = [one.at for one in timeline.events if one.event == event and one.participant == participant]
     return sum(after - before for before, after in zip(times[1::2], times[2::2], strict=False))
 
 
 def silences(report: Report, participant: str) -> float:
-    """Return for how many seconds somebody is not heard, the file's first and last moments apart."""
+    """Return for how many seconds a participant is not audible, except at the edges of the file."""
     audio = report.participant(participant).audio
     assert audio is not None
     return sum(end - start for start, end in audio.silent if start > 0.4 and end < length(report) - 0.4)
@@ -108,7 +108,7 @@ def length(report: Report) -> float:
 
 
 def wrong(report: Report, participant: str) -> list[str]:
-    """Return what is wrong with somebody, but for how smoothly it ran."""
+    """Return the failed findings about a participant, except those about smoothness."""
     return [
         finding.message
         for finding in report.failures
@@ -117,7 +117,7 @@ def wrong(report: Report, participant: str) -> list[str]:
 
 
 def together(report: Report, participant: str) -> bool:
-    """Tell whether somebody's sound still lies with the picture."""
+    """Return whether a participant's audio and video are still in sync."""
     offset = report.participant(participant).av_offset_ms
     return offset is not None and abs(offset.median) < 200
 
@@ -131,7 +131,7 @@ def test_a_recording_in_which_everything_changes_passes_all_other_checks(
 
 
 def test_a_muted_microphone_leaves_silence_and_comes_back_in_place(call: Report) -> None:
-    """Toggling the microphone while recording is harmless: sound after the silence still lies with its picture."""
+    """Toggling the microphone while recording is harmless: audio after the silence is still in sync with video."""
     assert [True, False, True] == events(call, "audio", "bob")
     assert silences(call, "bob") == pytest.approx(off(call, "audio", "bob"), abs=0.5)
     assert silences(call, "carol") < 0.3
@@ -140,7 +140,7 @@ def test_a_muted_microphone_leaves_silence_and_comes_back_in_place(call: Report)
 
 
 def test_many_toggles_of_the_microphone_leave_no_shift(call: Report) -> None:
-    """What the guide advises against is proven harmless: ten toggles, own and remote, and sound stays with picture."""
+    """The guide advises against it, but it is harmless: after ten toggles, audio and video are in sync."""
     assert [True, *[False, True] * 10] == events(call, "audio", "ivan")
     assert [True, *[False, True] * 11] == events(call, "audio", "alice")
     assert [] == wrong(call, "ivan")
@@ -149,7 +149,7 @@ def test_many_toggles_of_the_microphone_leave_no_shift(call: Report) -> None:
 
 
 def test_a_camera_that_is_off_shows_the_placeholder_and_comes_back(call: Report) -> None:
-    """A card with the name stands where a frozen last frame would, for remote and own cameras."""
+    """A placeholder with the name replaces the last frame, for remote and own cameras."""
     assert [True, False, True] == events(call, "video", "carol")
     assert [True, False, True, False, True] == events(call, "video", "alice")
     for name in ("alice", "carol"):
@@ -158,26 +158,26 @@ def test_a_camera_that_is_off_shows_the_placeholder_and_comes_back(call: Report)
 
 @pytest.mark.parametrize("name", ["alice", "dave"])
 def test_a_replaced_device_goes_on_in_place(call: Report, name: str) -> None:
-    """Another microphone and camera take over, at the recorder's own side and at the other one."""
+    """Another microphone and camera take over, for the recording participant and for the other one."""
     assert call.participant(name).present[-1][1] > length(call) - 0.5
     assert [] == wrong(call, name)
 
 
 def test_an_unplugged_device_leaves_silence_and_the_placeholder(call: Report) -> None:
-    """The recording goes on when devices end by themselves, and others come back in place."""
+    """The recording goes on when devices end by themselves and others replace them."""
     assert [True, False, True] == events(call, "audio", "erin")
     assert [True, False, True] == events(call, "video", "erin")
     assert [] == wrong(call, "erin")
 
 
 def test_a_shared_screen_takes_the_cameras_place_and_gives_it_back(call: Report) -> None:
-    """The participant is seen throughout."""
+    """The participant is visible all the time."""
     assert [True] == events(call, "video", "frank")
     assert [] == wrong(call, "frank")
 
 
 def test_a_camera_that_changes_its_resolution_leaves_the_recording_as_it_is(call: Report) -> None:
-    """Smaller, larger and odd pictures fill the same tile."""
+    """Smaller, larger and odd-sized frames fill the same tile."""
     assert [] == wrong(call, "heidi")
 
 
@@ -189,7 +189,7 @@ def test_a_participant_who_leaves_and_comes_back_is_the_same_participant(call: R
 
 
 def test_a_local_recording_contains_only_its_participant_whatever_others_do(room: Room) -> None:
-    """People come, mute, unmute and go; none of them is ever in a 'local' file."""
+    """Participants come, mute, unmute and leave; none of them is ever in a 'local' file."""
     alice = room.join("alice")
     alice.start_media_recording(recorder="local", record_config=SMOOTH)
     bob = room.join("bob")
@@ -206,7 +206,7 @@ def test_a_local_recording_contains_only_its_participant_whatever_others_do(room
 
 
 def test_a_paused_recording_leaves_the_pause_out(room: Room, read_back: Callable[[Path], Any]) -> None:
-    """One file, the pause cut out, every picture on its tick and sound and picture still together."""
+    """One file without the pause, every frame on its tick, and audio and video still in sync."""
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(recorder="all", record_config=SMOOTH)
     for _ in range(2):
@@ -222,13 +222,13 @@ def test_a_paused_recording_leaves_the_pause_out(room: Room, read_back: Callable
     report = judged(alice)
 
     manifest = Manifest.read(report.path.with_suffix(".manifest.json"))
-    tape = read_back(report.path)
+    media = read_back(report.path)
     step = 1000 / 15
     assert length(report) == pytest.approx(elapsed, abs=0.5)
-    assert all(abs(gap - round(gap / step) * step) < 1 for gap in tape.gaps)
+    assert all(abs(gap - round(gap / step) * step) < 1 for gap in media.gaps)
     # A tick that was still in the encoder when it was stopped is missed as well, and leaves no gap.
-    assert manifest.ticks_missed >= sum(round(gap / step) - 1 for gap in tape.gaps)
-    assert manifest.ticks - manifest.ticks_missed == len(tape.gaps) + 1
+    assert manifest.ticks_missed >= sum(round(gap / step) - 1 for gap in media.gaps)
+    assert manifest.ticks - manifest.ticks_missed == len(media.gaps) + 1
     assert together(report, "alice")
     assert together(report, "bob")
 
@@ -247,7 +247,7 @@ def test_stop_while_paused_yields_what_came_before(alice: Participant) -> None:
 
 
 def test_a_speaker_layout_shows_one_large_tile_above_a_strip(room: Room) -> None:
-    """A shared screen stands large while it is shared; everybody is found in the file all the same."""
+    """A shared screen is large while it is shared; all participants are still found in the file."""
     alice, bob, _ = room.join_all("alice", "bob", "carol")
     config = RecordConfig(layout="speaker", names=False, record_video_quality="720p", record_video_frame=15)
     alice.start_media_recording(recorder="all", record_config=config)

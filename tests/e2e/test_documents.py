@@ -1,4 +1,4 @@
-"""The documents: what stands in a block runs as it stands there."""
+"""The documents: every block runs as written."""
 
 import os
 import re
@@ -62,7 +62,7 @@ PYTHON = [
 
 
 def test_every_kind_of_block_in_the_documents_is_run() -> None:
-    """Each is Python, is walked, or is told of above."""
+    """Each is Python, is followed by a test, or is listed above."""
     found = {(document.name, language) for document in DOCUMENTS for language, _ in blocks(document)}
 
     assert [] == [one for one in sorted(found) if one[1] != "python" and one not in ELSEWHERE]

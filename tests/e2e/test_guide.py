@@ -47,9 +47,9 @@ def test_the_guides_sample_runs_word_for_word(
 
     assert "录制文件名称.webm" == download.value.suggested_filename
     download.value.save_as(tmp_path / "sample.webm")
-    tape = read_back(tmp_path / "sample.webm")
-    assert {"vp9", "opus"} == tape.codecs
-    assert {(640, 360)} == tape.sizes
+    media = read_back(tmp_path / "sample.webm")
+    assert {"vp9", "opus"} == media.codecs
+    assert {(640, 360)} == media.sizes
 
 
 def test_the_constants_are_those_of_the_guide(alice: Participant) -> None:

@@ -1,4 +1,4 @@
-"""Every combination of the guide's options, and one recording after another without a hole."""
+"""Every combination of the guide's options, and consecutive recordings without a gap."""
 
 import os
 from collections.abc import Iterator
@@ -78,7 +78,7 @@ def test_every_combination_passes_its_checks(
 
 
 def test_fifty_starts_while_recording_leave_no_gap(people: tuple[Room, Participant, Participant], goals: Goals) -> None:
-    """A start while recording leaves no hole: each file's first picture of Bob is no later than the next one due."""
+    """A start while recording leaves no gap: each file's first frame of Bob is the next one that is due."""
     room, alice, _ = people
     config = RecordConfig(record_name="restart", record_video_frame=30)
     before = len(alice.recordings)
@@ -104,7 +104,7 @@ def test_fifty_starts_while_recording_leave_no_gap(people: tuple[Room, Participa
 
 
 def passed(recording: Recording) -> Report:
-    """Judge a recording; the full form, which has the machine to itself, asks for the whole verdict."""
+    """Verify a recording; the full form has the machine to itself and allows no failed check at all."""
     if not FULL:
         return check_recording(recording)
     report = verify(recording)
@@ -113,7 +113,7 @@ def passed(recording: Recording) -> Report:
 
 
 def sightings(recording: Recording, name: str) -> MarkerTrack:
-    """Return every picture of somebody in a file, with the counters that the pictures carry."""
+    """Return every frame of a participant in a file, with the counters of their markers."""
     timeline = Manifest.read(recording.manifest).timeline
     marker = next(member.marker for member in timeline.members if member.name == name)
     assert marker is not None

@@ -1,4 +1,4 @@
-"""Chrome only: another browser is told so, in the page and in Python, and can still be in the room."""
+"""Only Chrome records: another browser gets a clear message, in the page and in Python, and can still join the room."""
 
 import asyncio
 import json
@@ -129,7 +129,7 @@ def interview(firefox: Firefox, tmp_path_factory: pytest.TempPathFactory) -> dic
 
 
 def test_firefox_shows_at_once_that_it_can_not_record(interview: dict[str, Any]) -> None:
-    """The reason stands above the form, and everything else of the page is there and throws nothing."""
+    """The reason is shown above the form; the rest of the page works without an error."""
     assert interview["told"].startswith(REASON)
     assert "MediaStreamTrackProcessor" in interview["told"]
     assert interview["form"] is True
@@ -138,7 +138,7 @@ def test_firefox_shows_at_once_that_it_can_not_record(interview: dict[str, Any])
 
 @pytest.mark.parametrize("who", ["page", "driven"])
 def test_start_answers_nertcs_10450_in_firefox(interview: dict[str, Any], who: str) -> None:
-    """Whoever calls, a program in the page or Python, the refusal has NERTC's code and says why."""
+    """A call from the page or from Python is refused with NERTC's code and the reason."""
     assert {"name": "NotSupportedError", "code": 10450, "message": interview["told"]} == interview[who]
 
 
@@ -149,7 +149,7 @@ def test_firefox_shows_that_it_can_not_make_synthetic_video(interview: dict[str,
 
 
 def test_a_participant_in_firefox_is_recorded_by_chrome(firefox: Firefox, browser: Browser, tmp_path: Path) -> None:
-    """Only who records needs Chrome: the camera of a Firefox is seen in its tile, and changes."""
+    """Only the recording participant needs Chrome: Firefox's camera is visible in its tile, and changes."""
     with (
         RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(public_room="room")) as server,
         Room(server=server, new_context=browser.new_context, recordings=tmp_path) as room,

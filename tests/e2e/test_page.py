@@ -1,4 +1,4 @@
-"""The page, as people use it: by name, label and button, in a real Chrome."""
+"""The page as users operate it, by name, label and button, in a real Chrome."""
 
 import os
 import re
@@ -65,18 +65,18 @@ def test_two_participants_meet_and_one_downloads_the_recording(
     only("Start")
     button(alice, "Leave").click()
 
-    tape = read_back(path)
+    media = read_back(path)
     assert "standup.webm" == path.name
-    assert {"vp9", "opus"} == tape.codecs
-    assert {(640, 360)} == tape.sizes
+    assert {"vp9", "opus"} == media.codecs
+    assert {(640, 360)} == media.sizes
     # The clock shows 0:02 from the second second on; stopping takes a moment on a busy machine.
-    assert 1.9 < tape.picture[-1] / 1000 < 5
+    assert 1.9 < media.video_times[-1] / 1000 < 5
     expect(alice.get_by_label("Your name")).to_be_focused()
     expect(tile(bob, "Alice")).to_have_count(0)
 
 
 def test_a_participant_who_leaves_while_recording_can_still_download(open_server: RoomServer, visit: Visit) -> None:
-    """The recording ends with the leaving, and its file waits beside the form."""
+    """Leaving ends the recording, and its file can be downloaded next to the form."""
     page = visit(open_server.url)
     join(page, "Alice")
     button(page, "Start").click()
@@ -135,9 +135,9 @@ def test_the_options_chosen_on_the_page_are_recorded(
         button(alice, "Download").click()
     begun.value.save_as(tmp_path / "screen.webm")
 
-    tape = read_back(tmp_path / "screen.webm")
-    assert {"vp8", "opus"} == tape.codecs
-    assert {(1280, 720)} == tape.sizes
+    media = read_back(tmp_path / "screen.webm")
+    assert {"vp8", "opus"} == media.codecs
+    assert {(1280, 720)} == media.sizes
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_the_options_chosen_on_the_page_are_recorded(
 def test_the_page_breaks_no_rule_of_accessibility(
     open_server: RoomServer, visit: Visit, size: tuple[int, int], scheme: Literal["light", "dark"], locale: str
 ) -> None:
-    """By axe-core's rules, best practices among them, in every state that people see."""
+    """By axe-core's rules, including best practices, in every state of the page."""
     page = visit(open_server.url, color_scheme=scheme, locale=locale)
     page.set_viewport_size({"width": size[0], "height": size[1]})
     session = page.context.new_cdp_session(page)
@@ -230,7 +230,7 @@ def test_a_join_without_a_name_shows_the_error_at_the_field(open_server: RoomSer
 
 @pytest.mark.alone
 def test_a_room_with_a_join_code_asks_for_it(visit: Visit, tmp_path: Path) -> None:
-    """The field for the code is there; none and a wrong one are told, the right one opens the door."""
+    """The page has a field for the code; a missing or wrong code is reported, the right one admits."""
     with RoomServer(
         recordings=tmp_path, versions={}, options=ServeOptions(public_room="room", join_code="open sesame")
     ) as server:
@@ -283,4 +283,4 @@ def test_a_stopped_server_keeps_the_recording_in_progress(
         said = program.stderr.read()
 
     (path,) = re.findall(r"^Kept (.*\.webm)$", said, flags=re.MULTILINE)
-    assert 1.5 < read_back(Path(path)).picture[-1] / 1000 < 5
+    assert 1.5 < read_back(Path(path)).video_times[-1] / 1000 < 5

@@ -1,4 +1,4 @@
-"""Several people at one page: what is recorded is everybody's, to play, judge, download and delete."""
+"""Several participants at one page: all of them can play, verify, download and delete the recordings."""
 
 import json
 import re
@@ -109,7 +109,7 @@ def test_two_participants_use_the_page_at_once(
 
 
 def test_a_recording_is_played_and_sought_in_the_page(open_server: RoomServer, visit: Visit, tmp_path: Path) -> None:
-    """It plays from where it is sought; its download is the file itself; its whole report opens beside it."""
+    """It plays from the position that was sought; its download is the same file; its report opens next to it."""
     page = visit(open_server.url)
     join(page, "Alice")
     record(page, "to play")
@@ -139,7 +139,7 @@ def test_a_recording_is_played_and_sought_in_the_page(open_server: RoomServer, v
 
 
 def test_a_finding_of_a_recording_can_be_jumped_to(open_server: RoomServer, visit: Visit) -> None:
-    """A verdict that failed names its findings, each with a button to the moment in the film."""
+    """A failed report lists its findings, each with a button that seeks the recording to that moment."""
     alice, bob = visit(open_server.url), visit(open_server.url)
     join(alice, "Alice")
     join(bob, "Bob")
@@ -197,7 +197,7 @@ def test_a_page_outside_the_room_learns_nothing_of_its_recordings(open_server: R
 
 @pytest.mark.alone
 def test_a_viewer_sees_the_recordings_and_can_do_nothing_else(visit: Visit, tmp_path: Path) -> None:
-    """By a code that lets nobody in: live, played and judged; unseen in the room, and without a way to delete."""
+    """The view code shows recordings in progress, finished and verified; a viewer is in no room and can't delete."""
     kept = tmp_path / "kept"
     with serve_public_room(
         ServeOptions(join_code="join the room", view_code="see the list"), recordings=kept, on_published=lambda _: None
@@ -244,7 +244,7 @@ def test_a_viewer_sees_the_recordings_and_can_do_nothing_else(visit: Visit, tmp_
 
 
 def test_the_recording_in_progress_shows_its_health(open_server: RoomServer, visit: Visit) -> None:
-    """Its pictures a second, what reaches the server and what waits for it; and everybody's level moves."""
+    """It shows frames per second, the bitrate and the backlog, and every participant's level moves."""
     page = visit(open_server.url)
     join(page, "Alice")
 
@@ -260,7 +260,7 @@ def test_the_recording_in_progress_shows_its_health(open_server: RoomServer, vis
 
 
 def test_another_microphone_can_be_chosen_in_the_room(open_server: RoomServer, visit: Visit) -> None:
-    """The lobby's choice is what people join with, and the dialog's what they go on with."""
+    """Participants join with the devices chosen in the lobby, and continue with those chosen in the dialog."""
     page = visit(open_server.url)
     page.get_by_text("Choose camera and microphone").click()
     page.get_by_role("main").get_by_label("Microphone", exact=True).select_option("Fake Audio Input 1")

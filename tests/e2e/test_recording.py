@@ -12,7 +12,7 @@ from tests.support.reports import check_recording
 
 
 def recorded(somebody: Participant, *, seconds: float = 1.5, recorder: Any = "all", **config: Any) -> Recording:
-    """Have somebody record for a while, and return the download."""
+    """Have a participant record for a while, and return the download."""
     somebody.start_media_recording(recorder=recorder, record_config=RecordConfig(**config))
     somebody.wait(seconds)
     somebody.stop_media_recording()
@@ -32,16 +32,16 @@ def test_a_recording_has_the_requested_size_and_the_exact_frame_grid(
     frame_rate: Any,
     size: tuple[int, int],
 ) -> None:
-    """Every picture lies on its tick; a tick without a picture is counted in the manifest."""
+    """Every frame is on its tick; the manifest counts the ticks without a frame."""
     recording = recorded(alice_beside_bob, record_video_quality=quality, record_video_frame=frame_rate)
 
-    tape = read_back(recording.path)
+    media = read_back(recording.path)
     step = 1000 / frame_rate
-    ticks = [round(gap / step) for gap in tape.gaps]
-    assert {"vp9", "opus"} == tape.codecs
-    assert {size} == tape.sizes
+    ticks = [round(gap / step) for gap in media.gaps]
+    assert {"vp9", "opus"} == media.codecs
+    assert {size} == media.sizes
     # The container counts whole milliseconds.
-    assert all(abs(gap - tick * step) < 1 for gap, tick in zip(tape.gaps, ticks, strict=True))
+    assert all(abs(gap - tick * step) < 1 for gap, tick in zip(media.gaps, ticks, strict=True))
     assert sum(ticks) - len(ticks) <= Manifest.read(recording.manifest).ticks_missed
     assert (recording.width, recording.height, recording.frame_rate) == (*size, frame_rate)
 
@@ -50,26 +50,26 @@ def test_a_recording_has_the_requested_size_and_the_exact_frame_grid(
 def test_the_other_codecs_are_recorded_as_well(
     alice_beside_bob: Participant, read_back: Callable[[Path], Any], codec: Any
 ) -> None:
-    """The file holds what was asked for, complete, and every picture of it can be decoded."""
+    """The file has the requested codec, is complete, and every frame can be decoded."""
     recording = recorded(alice_beside_bob, codec=codec)
 
-    tape = read_back(recording.path)
-    assert {"opus", {"vp8": "vp8", "av1": "libdav1d"}[codec]} == tape.codecs
-    assert {(640, 360)} == tape.sizes
+    media = read_back(recording.path)
+    assert {"opus", {"vp8": "vp8", "av1": "libdav1d"}[codec]} == media.codecs
+    assert {(640, 360)} == media.sizes
     check_recording(recording)
 
 
 def test_an_audio_recording_is_a_webm_with_opus_only(
     alice_beside_bob: Participant, read_back: Callable[[Path], Any]
 ) -> None:
-    """RecordType 'audio' leaves the picture out."""
+    """RecordType 'audio' records no video."""
     recording = recorded(alice_beside_bob, record_type="audio")
 
-    tape = read_back(recording.path)
-    assert {"opus"} == tape.codecs
-    assert [] == tape.picture
+    media = read_back(recording.path)
+    assert {"opus"} == media.codecs
+    assert [] == media.video_times
     assert recording.duration > 1
-    assert (tape.sound[-1] - tape.sound[0]) / 1000 == pytest.approx(recording.duration, abs=0.2)
+    assert (media.audio_times[-1] - media.audio_times[0]) / 1000 == pytest.approx(recording.duration, abs=0.2)
     check_recording(recording)
 
 
@@ -83,7 +83,7 @@ def test_a_start_and_an_immediate_stop_yield_a_valid_file(alice: Participant) ->
 
 
 def test_all_participants_are_visible_and_audible_in_a_recording_of_all_while_present(room: Room) -> None:
-    """One file in one size while people come and go; the verdict finds each of them in picture and sound."""
+    """One file of one size while participants come and leave; the report finds each of them in video and audio."""
     alice, bob = room.join_all("alice", "bob")
     config = RecordConfig(record_name="standup", record_video_frame=30)
     alice.start_media_recording(recorder="all", record_config=config)
@@ -108,7 +108,7 @@ def test_all_participants_are_visible_and_audible_in_a_recording_of_all_while_pr
 
 
 def test_a_camera_is_recorded_like_any_other_source(room: Room) -> None:
-    """Real devices, or Chrome's test devices in their place, carry no marks and are judged without them."""
+    """Real devices, or Chrome's test devices in their place, carry no markers and are verified without them."""
     alice = room.join("alice", media="camera")
     alice.start_media_recording(recorder="local")
     room.wait(seconds=1)
@@ -182,7 +182,7 @@ def test_a_page_that_navigates_away_leaves_its_recording(room: Room) -> None:
 
 
 def test_an_exception_inside_the_room_keeps_the_recording(room: Room) -> None:
-    """Whoever leaves the room by an exception finds what was recorded."""
+    """The recording is kept when an exception leaves the room."""
     alice = room.join("alice")
     alice.start_media_recording(record_config=RecordConfig(record_name="exception"))
     room.wait(seconds=1)
@@ -193,7 +193,7 @@ def test_an_exception_inside_the_room_keeps_the_recording(room: Room) -> None:
 
 
 def test_two_participants_with_one_name_get_two_names(room: Room) -> None:
-    """Names in a room differ, so that a report can tell people apart."""
+    """Names in a room are unique, so that a report can distinguish participants."""
     people = room.join_all("alice", "alice")
 
     assert {"alice", "alice 2"} == {one.name for one in people}

@@ -1,4 +1,4 @@
-"""Scenarios, played: what people do in a file happens in the room, and the recordings say so."""
+"""Scenarios in a real room: every step of a file happens, and the recordings show it."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def test_an_example_scenario_runs_to_its_end_and_meets_its_expectations(path: Pa
 
 @pytest.mark.own_thread
 def test_an_expectation_that_is_not_met_fails_the_scenario(tmp_path: Path) -> None:
-    """It is told with who, what and when."""
+    """The report names the participant, the expectation and the time."""
     outcome = played(
         tmp_path,
         'steps = [ { join = ["alice", "bob"] }, { start = "alice" }, { mute = "bob" }, '
@@ -137,7 +137,7 @@ def test_a_scenario_with_a_mistake_exits_with_2_before_anything_is_played(tmp_pa
 
 
 def test_an_interrupted_run_keeps_its_recordings(tmp_path: Path) -> None:
-    """The signal reaches everybody; the recording is finished, judged and named."""
+    """The signal reaches all processes; the recording is finished, verified and named."""
     file = tmp_path / "long.toml"
     file.write_text('steps = [ { join = "alice" }, { start = "alice", record_name = "cut" }, { wait = 60 } ]')
     with running_harness("run", str(file), "--json", folder=tmp_path) as program:

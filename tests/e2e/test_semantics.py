@@ -1,4 +1,4 @@
-"""The calls in every order that people make them in: what the other tests of the calls leave out."""
+"""The calls in every order in which users make them, as far as no other test covers it."""
 
 import sys
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def called(name: str) -> RecordConfig:
 
 
 def test_a_join_returns_when_the_subscriber_has_video_and_audio(room: Room) -> None:
-    """Alice watches; when Bob's join is done, decoded frames and sound of his have arrived with her."""
+    """Alice subscribes; when Bob's join returns, she has received decoded frames and audio of his."""
     alice = room.join("alice", subscribe=True)
 
     room.join("bob")
@@ -43,7 +43,7 @@ def test_a_join_returns_at_once_where_nobody_subscribes(room: Room) -> None:
 def test_a_join_that_nobody_receives_ends_in_a_step_timeout(
     room: Room, new_context: Callable[..., BrowserContext]
 ) -> None:
-    """Bob has no way to reach anybody; who waits for him in vain is named, and the room goes on without him."""
+    """Bob reaches nobody; the error names the participant that waited for him, and the room goes on without him."""
 
     def unreachable() -> BrowserContext:
         context = new_context()
@@ -204,7 +204,7 @@ def test_a_bad_option_starts_nothing_and_ends_nothing(alice: Participant) -> Non
 
 
 def test_the_defaults_are_nertcs(alice_beside_bob: Participant) -> None:
-    """Without any option everybody is recorded, picture and sound, 640 by 360 at 15."""
+    """Without options all participants are recorded with video and audio, at 640x360 and 15 fps."""
     alice_beside_bob.page.evaluate("client.startMediaRecording()")
 
     recording = alice_beside_bob.download_media_recording()
@@ -215,7 +215,7 @@ def test_the_defaults_are_nertcs(alice_beside_bob: Participant) -> None:
 
 
 def test_chrome_plays_a_recording_and_seeks_in_it(alice: Participant) -> None:
-    """The file opens in a video element, knows its length at once, and goes to its middle."""
+    """The file opens in a video element, has its duration at once, and seeks to its middle."""
     alice.start_media_recording(record_config=called("played"))
     alice.wait(1)
     recording = alice.download_media_recording()
@@ -243,7 +243,7 @@ def test_chrome_plays_a_recording_and_seeks_in_it(alice: Participant) -> None:
 
 @pytest.mark.parametrize("names", [True, False])
 def test_names_are_drawn_in_the_tiles_unless_turned_off(alice: Participant, *, names: bool) -> None:
-    """The corner where the name stands has bright letters, or nothing but the dark picture."""
+    """The corner of the name has bright letters, or only the dark video."""
     alice.start_media_recording(recorder="local", record_config=RecordConfig(names=names))
 
     recording = alice.download_media_recording()

@@ -1,4 +1,4 @@
-"""A film in the place of camera and microphone: a marked one, so that what became of it can be read back."""
+"""A video file in place of camera and microphone. It carries markers, so that the recording can be read back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ACTOR = "marker 9"
 
 
 def film(folder: Path, *, seconds: float, picture: bool = True, sound: bool = True) -> Path:
-    """Make a film with somebody in it who carries marks."""
+    """Make a video file of a participant with markers."""
     path = folder / "film.webm"
     write_media(
         path,
@@ -40,7 +40,7 @@ def film(folder: Path, *, seconds: float, picture: bool = True, sound: bool = Tr
 
 
 def recorded(room: Room, name: str, seconds: float) -> Report:
-    """Let somebody record, and return the verdict, in which the film's own marks are the only thing wrong."""
+    """Record a participant, and return the report; only the markers inside the video file are unexpected in it."""
     alice = next(one for one in room.participants if one.name == name)
     alice.start_media_recording(recorder="all", record_config=CONFIG)
     room.wait(seconds=seconds)
@@ -70,7 +70,7 @@ def test_a_video_file_is_sent_with_audio_and_video_in_sync(room: Room, tmp_path:
 
 @pytest.mark.thorough
 def test_a_video_file_starts_again_at_its_end(room: Room, tmp_path: Path) -> None:
-    """A film of two seconds is enough for a recording of six."""
+    """A video file of two seconds is enough for a recording of six."""
     room.join("alice", media=str(film(tmp_path, seconds=2)))
 
     report = recorded(room, "alice", 6)
@@ -81,7 +81,7 @@ def test_a_video_file_starts_again_at_its_end(room: Room, tmp_path: Path) -> Non
 
 @pytest.mark.thorough
 def test_a_video_file_without_audio_is_a_participant_without_a_microphone(room: Room, tmp_path: Path) -> None:
-    """And nobody waits for sound of theirs."""
+    """And nobody waits for their audio."""
     room.join("alice", media=film(tmp_path, seconds=3, sound=False))
     bob = room.join("bob")
 
@@ -113,7 +113,7 @@ def test_a_file_that_chrome_can_not_play_is_refused_and_no_participant_stays(roo
 
 @pytest.mark.thorough
 def test_a_video_file_is_named_on_the_command_line(tmp_path: Path) -> None:
-    """Everybody brings the film of that name."""
+    """Every participant sends the video file of that name."""
     film(tmp_path, seconds=4)
 
     ran = run_harness("record", "alice", "--media", "film.webm", "--seconds", "2", "--json", folder=tmp_path)

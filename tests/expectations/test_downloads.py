@@ -30,7 +30,7 @@ def downloaded(page: Page, name: str = "standup.webm") -> Download:
 
 
 def test_fact_20_closing_the_context_deletes_its_downloads(page: Page, tmp_path: Path) -> None:
-    """Fact 20: a download that nobody saved before goes with the context."""
+    """Fact 20: a download that was not saved before is deleted with the context."""
     download = downloaded(page)
     path = download.path()
     there = path.exists()
@@ -44,7 +44,7 @@ def test_fact_20_closing_the_context_deletes_its_downloads(page: Page, tmp_path:
 
 
 def test_fact_20_save_as_overwrites_silently(page: Page, tmp_path: Path) -> None:
-    """Fact 20: what lay there before is gone, and nobody is told."""
+    """Fact 20: the earlier file is gone without any error."""
     precious = tmp_path / "precious.webm"
     precious.write_text("an older recording")
 
@@ -54,7 +54,7 @@ def test_fact_20_save_as_overwrites_silently(page: Page, tmp_path: Path) -> None
 
 
 def test_fact_20_the_eleventh_download_within_a_second_never_happens(page: Page) -> None:
-    """Fact 20: of eleven at once ten arrive; a later one comes again, and nothing tells of the one between."""
+    """Fact 20: of eleven at once ten arrive; a later one arrives again, and nothing reports the missing one."""
     names: list[str] = []
     page.on("download", lambda download: names.append(download.suggested_filename))
 

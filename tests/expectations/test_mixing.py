@@ -1,4 +1,4 @@
-"""Facts about frames, sound and connections, on which the mixer and the mesh rest."""
+"""Facts about frames, audio and connections that the mixer and the mesh rely on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_fact_06_remote_audio_is_silent_until_an_element_plays_it(page: Page) ->
     before, after = page.evaluate(
         """async () => {
             const context = new AudioContext();
-            const { track, receiver } = await sent(soundOf(context, new OscillatorNode(context)));
+            const { track, receiver } = await sent(audioTrackOf(context, new OscillatorNode(context)));
             const stream = new MediaStream([track]);
             const meter = new AnalyserNode(context);
             new MediaStreamAudioSourceNode(context, { mediaStream: stream }).connect(meter);
@@ -83,7 +83,7 @@ def test_fact_11_tracks_stay_but_their_frames_can_move_to_a_worker(page: Page) -
     """Fact 11: a track is neither cloned nor transferred; a processor's readable and a generator's writable are."""
     outcomes = page.evaluate(
         """async () => {
-            const { track } = new Picture();
+            const { track } = new PaintedVideo();
             const { readable } = new MediaStreamTrackProcessor({ track });
             const { writable } = new MediaStreamTrackGenerator({ kind: "video" });
             const { port1 } = new MessageChannel();
@@ -130,11 +130,11 @@ def test_fact_15_remote_frames_carry_the_senders_clock(page: Page) -> None:
     """Fact 15: metadata().rtpTimestamp counts the sender's time by 90 a millisecond; local frames have none."""
     remote, elapsed, local = page.evaluate(
         """async () => {
-            const picture = new Picture();
-            const { track } = await sent(picture.track);
+            const video = new PaintedVideo();
+            const { track } = await sent(video.track);
             const property = (frame) => [frame.metadata().rtpTimestamp, performance.now()];
-            const remote = await picture.during(frames(track, 25, property));
-            const local = await picture.during(frames(picture.track, 1, (frame) => frame.metadata()));
+            const remote = await video.during(frames(track, 25, property));
+            const local = await video.during(frames(video.track, 1, (frame) => frame.metadata()));
             return [remote.map(([stamp]) => stamp), remote.at(-1)[1] - remote[0][1], local];
         }"""
     )
@@ -175,7 +175,7 @@ def test_fact_17_a_sender_takes_only_the_parameters_that_were_read_last(page: Pa
         """async () => {
             const connection = new RTCPeerConnection();
             const options = { sendEncodings: [{ maxBitrate: 1_000_000 }] };
-            const { sender } = connection.addTransceiver(new Picture().track, options);
+            const { sender } = connection.addTransceiver(new PaintedVideo().track, options);
             const set = (parameters) => outcome(() => sender.setParameters(parameters));
             const [first, second] = [sender.getParameters(), sender.getParameters()];
             const beforeARead = await set(first);
@@ -242,9 +242,9 @@ def test_fact_42_two_processors_on_one_track_both_get_its_frames(page: Page) -> 
     """Fact 42: a track can be mixed into two recordings at once; neither takes frames from the other."""
     first, second = page.evaluate(
         """async () => {
-            const picture = new Picture();
-            const read = () => frames(picture.track, 10, ({ timestamp }) => timestamp);
-            return picture.during(Promise.all([read(), read()]));
+            const video = new PaintedVideo();
+            const read = () => frames(video.track, 10, ({ timestamp }) => timestamp);
+            return video.during(Promise.all([read(), read()]));
         }"""
     )
 
@@ -255,12 +255,12 @@ def test_fact_43_a_generator_has_no_size_before_its_first_frame(page: Page) -> N
     """Fact 43: getSettings() of a MediaStreamTrackGenerator lacks width and height until somebody gets a frame."""
     before, after = page.evaluate(
         """async () => {
-            const picture = new Picture();
+            const video = new PaintedVideo();
             const size = ({ width, height }) => [width ?? null, height ?? null];
-            const before = size(picture.track.getSettings());
-            void picture.during(frames(picture.track, 1, () => null));
-            await until(() => picture.track.getSettings().width);
-            return [before, size(picture.track.getSettings())];
+            const before = size(video.track.getSettings());
+            void video.during(frames(video.track, 1, () => null));
+            await until(() => video.track.getSettings().width);
+            return [before, size(video.track.getSettings())];
         }"""
     )
 

@@ -73,7 +73,7 @@ def test_fact_24_root_gets_no_sandbox(browser: Browser, browser_type_launch_args
 
 
 def test_fact_25_a_crashed_page_is_not_closed(page: Page) -> None:
-    """Fact 25: Playwright tells of it by an event alone; is_closed() stays False, and calls fail."""
+    """Fact 25: Playwright reports it only by an event; is_closed() stays False, and calls fail."""
     with page.expect_event("crash"), pytest.raises(Error):
         page.goto("chrome://crash")
 

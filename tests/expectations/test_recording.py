@@ -33,7 +33,7 @@ class Film:
 
 
 def developed(base64_text: str, folder: Path) -> Film:
-    """Read what a Tape's ``text`` returned."""
+    """Read what a TestRecorder's ``text`` returned."""
     raw = base64.b64decode(base64_text)
     path = folder / "film.webm"
     path.write_bytes(raw)
@@ -56,12 +56,12 @@ def test_fact_01_a_recorder_breaks_when_its_stream_gains_or_loses_a_track(page: 
     """Fact 1: addTrack or removeTrack on the recorded stream is an InvalidModificationError, then it stops."""
     events = page.evaluate(
         """async (change) => {
-            const picture = new Picture();
-            const tape = new Tape([picture.track]).start();
-            await picture.run(() => tape.events.includes("start"));
-            tape.stream[change](change === "addTrack" ? soundOf(new AudioContext()) : picture.track);
-            await picture.run(() => tape.events.includes("stop"));
-            return tape.events;
+            const video = new PaintedVideo();
+            const recording = new TestRecorder([video.track]).start();
+            await video.run(() => recording.events.includes("start"));
+            recording.stream[change](change === "addTrack" ? audioTrackOf(new AudioContext()) : video.track);
+            await video.run(() => recording.events.includes("stop"));
+            return recording.events;
         }""",
         change,
     )
@@ -73,13 +73,13 @@ def test_fact_02_a_track_that_changes_size_changes_it_inside_the_file(page: Page
     """Fact 2: recorded directly, a track's new size is in the frames from then on; the header keeps the first."""
     recorded = page.evaluate(
         """async () => {
-            const picture = new Picture();
-            const tape = new Tape([picture.track], { mimeType: "video/webm;codecs=vp8" }).start(100);
-            await picture.run(() => tape.blobs.length >= 2);
-            const small = tape.blobs.length;
-            await picture.run(() => tape.blobs.length >= small + 3, { width: 320, height: 240 });
-            await tape.stop();
-            return tape.text();
+            const video = new PaintedVideo();
+            const recording = new TestRecorder([video.track], { mimeType: "video/webm;codecs=vp8" }).start(100);
+            await video.run(() => recording.blobs.length >= 2);
+            const small = recording.blobs.length;
+            await video.run(() => recording.blobs.length >= small + 3, { width: 320, height: 240 });
+            await recording.stop();
+            return recording.text();
         }"""
     )
 
@@ -93,16 +93,16 @@ def test_fact_03_media_recorder_stamps_frames_on_arrival(page: Page, tmp_path: P
     """Fact 3: frames whose timestamps are 10 s apart, written within a second, last a second in the file."""
     recorded, elapsed = page.evaluate(
         """async () => {
-            const picture = new Picture();
-            const tape = new Tape([picture.track], { mimeType: "video/webm;codecs=vp8" }).start();
+            const video = new PaintedVideo();
+            const recording = new TestRecorder([video.track], { mimeType: "video/webm;codecs=vp8" }).start();
             const began = performance.now();
             for (let number = 0; number < 10; number += 1) {
-                picture.write({ timestamp: number * 10_000_000 });
+                video.write({ timestamp: number * 10_000_000 });
                 await new Promise((resolve) => setTimeout(resolve, 33));
             }
             const elapsed = (performance.now() - began) / 1000;
-            await tape.stop();
-            return [await tape.text(), elapsed];
+            await recording.stop();
+            return [await recording.text(), elapsed];
         }"""
     )
 
@@ -115,15 +115,15 @@ def test_fact_03_request_data_spoils_the_header_of_a_recording_without_slices(pa
     """Fact 3: after requestData() in mid-recording the file has no SeekHead, and its Duration is wrong."""
     recorded = page.evaluate(
         """async () => {
-            const picture = new Picture();
-            const tape = new Tape([picture.track], { mimeType: "video/webm;codecs=vp8" }).start();
-            await picture.run(() => tape.events.includes("start"));
-            tape.recorder.requestData();
-            await picture.run(() => tape.blobs.length > 0);
-            const frames = picture.count;
-            await picture.run(() => picture.count > frames + 5);
-            await tape.stop();
-            return tape.text();
+            const video = new PaintedVideo();
+            const recording = new TestRecorder([video.track], { mimeType: "video/webm;codecs=vp8" }).start();
+            await video.run(() => recording.events.includes("start"));
+            recording.recorder.requestData();
+            await video.run(() => recording.blobs.length > 0);
+            const frames = video.count;
+            await video.run(() => video.count > frames + 5);
+            await recording.stop();
+            return recording.text();
         }"""
     )
 
@@ -138,8 +138,9 @@ def test_fact_04_an_audio_destination_without_input_yields_no_bytes(page: Page) 
     before, starved, fed = page.evaluate(
         """async () => {
             const context = new AudioContext();
-            const starved = new Tape([soundOf(context)]).start(100);
-            const fed = new Tape([soundOf(context, new ConstantSourceNode(context, { offset: 0 }))]).start(100);
+            const starved = new TestRecorder([audioTrackOf(context)]).start(100);
+            const source = new ConstantSourceNode(context, { offset: 0 });
+            const fed = new TestRecorder([audioTrackOf(context, source)]).start(100);
             await until(() => fed.blobs.length >= 4);
             const before = [...starved.events];
             await Promise.all([starved.stop(), fed.stop()]);
@@ -153,17 +154,17 @@ def test_fact_04_an_audio_destination_without_input_yields_no_bytes(page: Page) 
 
 
 def test_fact_04_one_track_that_starves_keeps_the_file_empty(page: Page) -> None:
-    """Fact 4: a picture with a starved sound, or a sound without a first frame, is held back whole."""
+    """Fact 4: video with starved audio, or audio with video that has no first frame, is held back completely."""
     no_sound, no_picture, both = page.evaluate(
         """async () => {
             const context = new AudioContext();
-            const [picture, blank] = [new Picture(), new Picture()];
-            const sound = soundOf(context, new ConstantSourceNode(context, { offset: 0 }));
-            const noSound = new Tape([picture.track, soundOf(context)]).start(100);
-            const noPicture = new Tape([blank.track, sound]).start(100);
-            const both = new Tape([picture.track, sound]).start(100);
-            await picture.run(() => both.blobs.length >= 4);
-            return [noSound.bytes, noPicture.bytes, both.bytes];
+            const [video, blank] = [new PaintedVideo(), new PaintedVideo()];
+            const audio = audioTrackOf(context, new ConstantSourceNode(context, { offset: 0 }));
+            const noAudio = new TestRecorder([video.track, audioTrackOf(context)]).start(100);
+            const noVideo = new TestRecorder([blank.track, audio]).start(100);
+            const both = new TestRecorder([video.track, audio]).start(100);
+            await video.run(() => both.blobs.length >= 4);
+            return [noAudio.bytes, noVideo.bytes, both.bytes];
         }"""
     )
 
@@ -177,10 +178,10 @@ def test_fact_05_a_microphone_that_ends_stops_only_its_own_recorder(page: Page) 
     direct, mixed = page.evaluate(
         """async () => {
             const context = new AudioContext();
-            const microphone = soundOf(context, new OscillatorNode(context));
+            const microphone = audioTrackOf(context, new OscillatorNode(context));
             const source = new MediaStreamAudioSourceNode(context, { mediaStream: new MediaStream([microphone]) });
-            const direct = new Tape([microphone]).start(100);
-            const mixed = new Tape([soundOf(context, source)]).start(100);
+            const direct = new TestRecorder([microphone]).start(100);
+            const mixed = new TestRecorder([audioTrackOf(context, source)]).start(100);
             await until(() => direct.bytes > 0 && mixed.bytes > 0);
             microphone.stop();
             await until(() => direct.events.includes("stop"));
@@ -198,11 +199,11 @@ def test_fact_09_a_timeslice_writes_no_index(page: Page, tmp_path: Path) -> None
     """Fact 9: in slices there is no Duration, no SeekHead and no Cues, and clusters have an unknown size."""
     recorded = page.evaluate(
         """async () => {
-            const picture = new Picture();
-            const tape = new Tape([picture.track], { mimeType: "video/webm;codecs=vp8" }).start(100);
-            await picture.run(() => tape.blobs.length >= 4);
-            await tape.stop();
-            return tape.text();
+            const video = new PaintedVideo();
+            const recording = new TestRecorder([video.track], { mimeType: "video/webm;codecs=vp8" }).start(100);
+            await video.run(() => recording.blobs.length >= 4);
+            await recording.stop();
+            return recording.text();
         }"""
     )
 
@@ -212,14 +213,14 @@ def test_fact_09_a_timeslice_writes_no_index(page: Page, tmp_path: Path) -> None
 
 
 def test_fact_09_without_a_timeslice_the_index_is_there(page: Page, tmp_path: Path) -> None:
-    """Fact 9: in one piece there are Duration, SeekHead and Cues, and every cluster tells its size."""
+    """Fact 9: in one piece there are Duration, SeekHead and Cues, and every cluster has its size."""
     recorded = page.evaluate(
         """async () => {
-            const picture = new Picture();
-            const tape = new Tape([picture.track], { mimeType: "video/webm;codecs=vp8" }).start();
-            await picture.run(() => tape.events.includes("start") && picture.count > 10);
-            await tape.stop();
-            return tape.text();
+            const video = new PaintedVideo();
+            const recording = new TestRecorder([video.track], { mimeType: "video/webm;codecs=vp8" }).start();
+            await video.run(() => recording.events.includes("start") && video.count > 10);
+            await recording.stop();
+            return recording.text();
         }"""
     )
 
@@ -233,14 +234,14 @@ def test_fact_09_without_a_timeslice_the_index_is_there(page: Page, tmp_path: Pa
 
 
 def test_fact_09_slices_come_later_than_requested(page: Page) -> None:
-    """Fact 9: with sound, slices of 250 ms come every 300 ms or so, whole packets of 60 ms."""
+    """Fact 9: with audio, slices of 250 ms come about every 300 ms, in whole packets of 60 ms."""
     every = page.evaluate(
         """async () => {
             const context = new AudioContext();
             const times = [];
-            const tape = new Tape([soundOf(context, new OscillatorNode(context))]);
-            tape.recorder.addEventListener("dataavailable", () => times.push(performance.now()));
-            tape.start(250);
+            const recording = new TestRecorder([audioTrackOf(context, new OscillatorNode(context))]);
+            recording.recorder.addEventListener("dataavailable", () => times.push(performance.now()));
+            recording.start(250);
             await until(() => times.length === 6);
             const intervals = times.slice(1).map((time, index) => time - times[index]);
             return intervals.sort((a, b) => a - b)[2];
@@ -255,11 +256,12 @@ def test_fact_09_key_frames_come_as_often_as_requested(page: Page, tmp_path: Pat
     """Fact 9: videoKeyFrameIntervalDuration sets the longest time between two; without it they are rare."""
     asked, unasked = page.evaluate(
         """async () => {
-            const picture = new Picture();
+            const video = new PaintedVideo();
             const options = { mimeType: "video/webm;codecs=vp8" };
-            const asked = new Tape([picture.track], { ...options, videoKeyFrameIntervalDuration: 300 }).start(100);
-            const unasked = new Tape([picture.track], options).start(100);
-            await picture.run(() => asked.blobs.length >= 10 && unasked.blobs.length >= 10);
+            const often = { ...options, videoKeyFrameIntervalDuration: 300 };
+            const asked = new TestRecorder([video.track], often).start(100);
+            const unasked = new TestRecorder([video.track], options).start(100);
+            await video.run(() => asked.blobs.length >= 10 && unasked.blobs.length >= 10);
             await Promise.all([asked.stop(), unasked.stop()]);
             return Promise.all([asked.text(), unasked.text()]);
         }"""
@@ -299,31 +301,31 @@ def test_fact_33_a_stop_drops_frames_that_wait_for_the_encoder(page: Page, tmp_p
     """Fact 33: frames that a busy encoder has not come to are lost at stop(); in a pause before it they are encoded."""
     recorded, quiet = page.evaluate(
         """async (pause) => {
-            const picture = new Picture();
+            const video = new PaintedVideo();
             const size = { width: 2560, height: 1440 };
-            const tape = new Tape([picture.track], { mimeType: "video/webm;codecs=vp8" }).start(50);
+            const recording = new TestRecorder([video.track], { mimeType: "video/webm;codecs=vp8" }).start(50);
             let begun = 0;
-            tape.recorder.addEventListener("start", () => { begun = performance.now(); });
-            await picture.run(() => tape.blobs.length > 2, size);
+            recording.recorder.addEventListener("start", () => { begun = performance.now(); });
+            await video.run(() => recording.blobs.length > 2, size);
             // Nothing waits any more: then more comes at once than anybody encodes.
             await new Promise((resolve) => setTimeout(resolve, 1500));
             const quiet = (performance.now() - begun) / 1000 - 0.7;
             const writing = [];
-            for (let frame = 0; frame < 8; frame += 1) writing.push(picture.write(size));
+            for (let frame = 0; frame < 8; frame += 1) writing.push(video.write(size));
             await Promise.all(writing);
             await new Promise((resolve) => setTimeout(resolve, 5));
             if (pause) {
-                tape.recorder.pause();
-                const arrived = tape.bytes;
-                await until(() => tape.bytes > arrived);
+                recording.recorder.pause();
+                const arrived = recording.bytes;
+                await until(() => recording.bytes > arrived);
                 // All are encoded when nothing comes any more.
-                for (let before = 0; before < tape.bytes; ) {
-                    before = tape.bytes;
+                for (let before = 0; before < recording.bytes; ) {
+                    before = recording.bytes;
                     await new Promise((resolve) => setTimeout(resolve, 700));
                 }
             }
-            await tape.stop();
-            return [await tape.text(), quiet];
+            await recording.stop();
+            return [await recording.text(), quiet];
         }""",
         pause,
     )

@@ -43,14 +43,14 @@ def _opinions(goals: Goals) -> Iterator[None]:
 
 
 class Beyond:
-    """A server as it is seen from beyond a network."""
+    """A server as a page sees it through a network."""
 
     def __init__(self, server: RoomServer, network: Network) -> None:
         self._server = server
         self.url = network.url
 
     def attach(self, room: str, name: str, media: str) -> str:
-        """Return the script for somebody else's page, which finds the server there, too."""
+        """Return the script for another application's page, with the server's address behind the network."""
         return self._server.attach(room, name, media).replace(self._server.url, self.url)
 
     def __getattr__(self, name: str) -> object:
@@ -59,7 +59,7 @@ class Beyond:
 
 @pytest.fixture
 def network(room_server: RoomServer) -> Iterator[Network]:
-    """Return a network that lies before the server."""
+    """Return a network between pages and the server."""
     with Network(urlsplit(room_server.url).port or 0) as network:
         room_server._admission.allow(network.url)
         yield network
@@ -69,7 +69,7 @@ def network(room_server: RoomServer) -> Iterator[Network]:
 def far_room(
     room_server: RoomServer, network: Network, new_context: Callable[..., BrowserContext], tmp_path: Path
 ) -> Iterator[Room]:
-    """Return a room whose people reach the server through the network."""
+    """Return a room whose participants reach the server through the network."""
     server: RoomServer = Beyond(room_server, network)  # type: ignore[assignment]
     with Room(server=server, new_context=new_context, recordings=tmp_path, name=network.url) as room:
         yield room

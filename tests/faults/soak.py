@@ -41,7 +41,7 @@ def grown(samples: list[dict[str, float]]) -> str:
 
 @contextlib.contextmanager
 def three_people(folder: str, *, application: bool) -> Iterator[tuple[Room, list[Participant]]]:
-    """Let three people into our room, or into the call of somebody else's page."""
+    """Let three participants join our room, or the call of another application."""
     names = ("alice", "bob", "carol")
     with contextlib.ExitStack() as stack:
         if not application:
@@ -93,7 +93,7 @@ def backward(path: Path) -> int:
 
 
 def main() -> int:
-    """Record, judge, print the table."""
+    """Record, verify, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("minutes", nargs="?", type=float, default=30.0)
     parser.add_argument("--quality", default="720p", choices=["360p", "480p", "720p"])

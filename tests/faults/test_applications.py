@@ -1,4 +1,4 @@
-"""What goes wrong in the page of somebody else's application: the same promises as in our own."""
+"""Faults in the page of another application: the same promises hold as in our own page."""
 
 import signal
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.thorough
 
 
 def enter(room: Room, site: Site, name: str) -> Participant:
-    """Let somebody into a call of the application's."""
+    """Let a participant join a call of the application."""
     participant = room.enter(name, ignore_https_errors=True)
     participant.page.goto(f"{site.url}/simple-peer.html?room={id(room)}")
     return participant
@@ -54,7 +54,7 @@ def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network
 
 
 def test_a_sender_that_freezes_raises_an_alarm(room: Room, site: Site, goals: Goals) -> None:
-    """Its process stands still: nobody says goodbye, and no connection has noticed yet."""
+    """Its process is stopped: no page has left, and no connection has noticed it yet."""
     alice = enter(room, site, "alice")
     others = chrome_processes("--type=renderer")
     enter(room, site, "bob")
@@ -95,7 +95,7 @@ def test_a_blocked_page_raises_an_alarm(room: Room, site: Site, goals: Goals) ->
 
 
 def test_a_killed_audio_service_stalls_nothing_without_an_alarm(room: Room, site: Site) -> None:
-    """The recording goes on to its end; whoever is not heard any more is told of."""
+    """The recording goes on to its end; an alarm names the participant who is no longer audible."""
     others = chrome_processes(SERVICES["audio"])
     alice = enter(room, site, "alice")
     enter(room, site, "bob")

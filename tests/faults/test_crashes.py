@@ -1,4 +1,4 @@
-"""Tabs and browsers die while the recording goes on; what had arrived is a valid file, and little is missing."""
+"""Tabs and browsers crash while a recording runs: what had arrived is a valid file, and little is missing."""
 
 import json
 import random
@@ -60,7 +60,7 @@ def rescued(room: Room) -> Recording:
 def test_a_browser_killed_at_any_moment_leaves_a_recording_without_its_last_moment(
     tmp_path: Path, goals: Goals, judged: Judge
 ) -> None:
-    """Kill -9: whoever waits is told, with the file, and the file is whole."""
+    """After kill -9 the waiting call raises an error with the file, and the file is complete."""
     losses = []
     for number in range(KILLS):
         others = chrome_processes("browser")
@@ -87,7 +87,7 @@ def test_a_browser_killed_at_any_moment_leaves_a_recording_without_its_last_mome
 
 
 def test_a_crashed_tab_leaves_its_recording_with_the_error(room: Room, goals: Goals, judged: Judge) -> None:
-    """Whoever waits, or calls next, is told what happened and gets what was saved."""
+    """The waiting call, or the next one, raises an error with the cause and the saved recording."""
     losses = []
     for number in range(CRASHES):
         before = chrome_processes("--type=renderer")
@@ -119,7 +119,7 @@ def test_a_crashed_tab_leaves_its_recording_with_the_error(room: Room, goals: Go
 def test_a_closed_context_leaves_its_recording(
     room_server: RoomServer, browser: Browser, tmp_path: Path, goals: Goals, judged: Judge
 ) -> None:
-    """Somebody closes the window, or a test its context, without a stop."""
+    """A user closes the window, or a test its context, without a stop."""
     losses = []
     for number in range(CLOSES):
         with Room(server=room_server, new_context=browser.new_context, recordings=tmp_path, name=f"c{number}") as room:
@@ -143,7 +143,7 @@ def test_a_closed_context_leaves_its_recording(
 
 
 def test_a_killed_program_leaves_its_recording_and_no_process(tmp_path: Path, goals: Goals) -> None:
-    """Kill -9 of Python: Chrome goes with it, ``harness recover`` finishes the file, and then there is nothing left."""
+    """After kill -9 of Python Chrome ends as well, and ``harness recover`` finishes the file and leaves nothing."""
     losses, orphans = [], 0
     folder = tmp_path
     for number in range(PROGRAMS):

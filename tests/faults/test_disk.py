@@ -45,7 +45,7 @@ def fill(folder: Path, *, leave: int) -> Path:
 def test_a_disk_that_fills_up_raises_an_alarm_and_then_ends_the_recording_cleanly(
     small_disk: Path, new_context: Callable[..., BrowserContext], goals: Goals
 ) -> None:
-    """First it is said, then the recording ends by itself, and whoever records gets the file with the error."""
+    """An alarm comes first; then the recording ends by itself, and the error carries the file."""
     with RoomServer(recordings=small_disk, versions={}) as server:
         server._spool.headroom = Headroom(low=40 * MB, least=20 * MB)
         with Room(server=server, new_context=new_context, recordings=small_disk) as room:

@@ -25,7 +25,7 @@ STOPS = 20 if FULL else 2
 
 
 def test_short_recordings_are_valid_files(room: Room, goals: Goals, judged: Judge) -> None:
-    """From 0.3 s on, picture and sound and an index, as other programs see it, too."""
+    """From 0.3 s on they have video, audio and an index, also according to other programs."""
     alice = room.join("alice")
     for seconds in LENGTHS:
         alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name=f"{seconds} s"))
@@ -40,7 +40,7 @@ def test_short_recordings_are_valid_files(room: Room, goals: Goals, judged: Judg
 
 
 def test_toggles_and_device_changes_leave_no_gap(room: Room, goals: Goals, judged: Judge) -> None:
-    """The microphone goes off and on and devices change; sound goes on in the file and stays with its picture."""
+    """The microphone is toggled and devices change; the audio in the file goes on and stays in sync."""
     alice, bob = room.join_all("alice", "bob")
     alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="toggles"))
     for number in range(TOGGLES):
@@ -69,7 +69,7 @@ def test_toggles_and_device_changes_leave_no_gap(room: Room, goals: Goals, judge
 
 
 def longest_hole(recording: Recording) -> float:
-    """Return the longest time, in ms, between the end of a packet of sound and the next one's beginning."""
+    """Return the longest time in ms between the end of an audio packet and the next one's beginning."""
     with av.open(recording.path) as media:
         packets = [packet for packet in media.demux(audio=0) if packet.size]
     starts = [float((packet.pts or 0) * packet.time_base) * 1000 for packet in packets]
@@ -77,7 +77,7 @@ def longest_hole(recording: Recording) -> float:
 
 
 def test_participants_who_come_and_go_do_not_disturb_the_recorder(room: Room, goals: Goals) -> None:
-    """One size, one recorder, whatever the number of people."""
+    """The size and the recorder stay the same for any number of participants."""
     alice = room.join("alice")
     alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="joins"))
     errors: list[object] = []
@@ -131,7 +131,7 @@ def neighbour() -> Iterator[None]:
 @pytest.mark.thorough
 @pytest.mark.usefixtures("neighbour")
 def test_a_stop_waits_for_the_frames_of_a_busy_encoder(room: Room, goals: Goals) -> None:
-    """Six people, the slowest codec, a busy core: it falls behind, and picture and sound end together all the same."""
+    """When the encoder falls behind, with six participants and a slow codec, audio and video end together."""
     alice, *_ = room.join_all("alice", "bob", "carol", "dave", "erin", "frank")
     past: list[float] = []
     took: list[float] = []

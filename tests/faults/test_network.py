@@ -1,4 +1,4 @@
-"""The network between the page and the server goes away for a while, or for good."""
+"""The network between the page and the server is down for a while, or for good."""
 
 import json
 import shutil

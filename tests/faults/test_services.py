@@ -1,4 +1,4 @@
-"""Chrome's own helpers die while the recording goes on: nothing stands still without an alarm."""
+"""Chrome's own service processes are killed while a recording runs: nothing freezes without an alarm."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def silent_stalls(report: Report, recording: Recording) -> list[str]:
 @pytest.mark.own_thread
 @pytest.mark.parametrize("service", SERVICES if FULL else ["audio"])
 def test_a_killed_service_stalls_nothing_without_an_alarm(tmp_path: Path, goals: Goals, service: str) -> None:
-    """The recording goes on and ends as ever; who can't be seen or heard any more is told of within two seconds."""
+    """The recording goes on; an alarm names a participant who is no longer visible or audible within two seconds."""
     silent: list[str] = []
     for number in range(KILLS):
         others = chrome_processes(SERVICES[service])

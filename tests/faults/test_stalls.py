@@ -1,4 +1,4 @@
-"""Something stands still while the recording goes on: an alarm says so within two seconds, and the file stays valid."""
+"""Something stalls while a recording runs: an alarm comes within two seconds, and the file stays valid."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_a_stall_raises_an_alarm(room: Room, goals: Goals, who: str, stall: str,
 
 
 def test_a_suspended_audio_context_is_resumed(room: Room) -> None:
-    """An AudioContext that something suspends resumes by itself, and the sound goes on."""
+    """An AudioContext that was suspended resumes by itself, and the audio goes on."""
     alice = room.join("alice")
     alice.page.evaluate(
         """() => {

@@ -1,4 +1,4 @@
-"""A room by way of Janus: who comes, goes, mutes and breaks is recorded and judged as in a mesh."""
+"""A room over Janus: participants who come, leave, mute and fail are recorded and verified as in a mesh."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HEIGHTS = """async () => Object.fromEntries(
 
 
 def judged(participant: Participant) -> Report:
-    """Stop, download, and return a verdict without failures."""
+    """Stop, download, and return a report without failures."""
     participant.stop_media_recording()
     return check_recording(participant.download_media_recording())
 
@@ -88,7 +88,7 @@ def test_a_local_recording_by_janus_contains_no_other_participant(open_rooms: Ca
 
 @pytest.mark.thorough
 def test_a_restart_of_janus_costs_only_a_gap(open_rooms: Callable[[], Room], janus: Janus) -> None:
-    """Everybody does everything anew; the recording goes on, and says when who was cut off."""
+    """All pages connect again; the recording goes on and shows when each participant was cut off."""
     room = open_rooms()
     alice, bob = room.join_all("alice", "bob")
     alice.start_media_recording(record_config=SMALL)
@@ -153,7 +153,7 @@ def test_twelve_participants_are_recorded_over_one_connection(open_rooms: Callab
 
 @pytest.mark.thorough
 def test_video_is_received_in_the_subscribed_size(open_rooms: Callable[[], Room]) -> None:
-    """One sender, two sizes (simulcast): small for whoever wants a tile, large for whoever watches one person."""
+    """One sender, two sizes (simulcast): small for a subscriber of a tile, large for one of the whole video."""
     room = open_rooms()
     _, bob, carol = room.join_all("alice", "bob", "carol")
     bob.page.evaluate("client.watch({ '*': { width: 1280, height: 720, frameRate: 30 } })")

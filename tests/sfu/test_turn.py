@@ -1,4 +1,4 @@
-"""Media by way of a TURN server alone, with passwords that are good for a while."""
+"""Media only over a TURN server, with passwords that expire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Disks of their own for tests, which run full without harm: in memory, and gone when the test ends. They need root."""
+"""Small disks in memory that tests can fill without harm. They need root."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def mounted_disk(folder: Path, options: str) -> Iterator[Path]:
 
 
 def use_up_inodes(disk: Path, *, leave: int) -> Path:
-    """Make empty files until the disk takes so many more; return their folder."""
+    """Make empty files until the disk has room for only this many more; return their folder."""
     folder = disk / "fillers"
     folder.mkdir()
     made = []

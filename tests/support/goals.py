@@ -1,4 +1,4 @@
-"""The table of what is promised: each fault test puts its figure beside the bar."""
+"""The table of promised figures: each fault test adds its measurement next to the bar."""
 
 import os
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class Goals:
     strict: bool = FULL
 
     def measured(self, what: str, *, bar: str, figure: str, met: bool) -> None:
-        """Note a figure beside its bar; in the full form a missed bar fails the test."""
+        """Record a figure next to its bar; in the full form a missed bar fails the test."""
         self.rows.append(Row(what, bar, figure, met))
         assert met or not self.strict, f"{what}: {figure}, where the bar is {bar}."
 

@@ -1,4 +1,4 @@
-"""People at the page: they find things by name, label and button."""
+"""What a user does on the page: elements are found by name, label and button."""
 
 import re
 from collections.abc import Callable
@@ -22,17 +22,17 @@ def button(page: Page, name: str) -> Locator:
 
 
 def tile(page: Page, name: str) -> Locator:
-    """Return somebody's tile."""
+    """Return a participant's tile."""
     return page.locator("#tiles").get_by_role("listitem").filter(has_text=name)
 
 
 def wait_until_recorded(page: Page, *, seconds: int) -> None:
-    """Wait until the page's clock says that it has recorded for so long, or longer: who looks may miss a second."""
+    """Wait until the page's clock shows this many seconds of recording or more: a look may miss a second."""
     expect(page.get_by_role("timer")).to_have_text(re.compile(rf"0:(0[{seconds}-9]|[1-5]\d)"))
 
 
 def wait_until_video_plays(page: Page, name: str) -> None:
-    """Wait until somebody's picture is there and moves on by a quarter of a second."""
+    """Wait until a participant's video plays for a quarter of a second."""
     video = tile(page, name).locator("video").element_handle()
     page.wait_for_function("video => video.videoWidth > 0", arg=video)
     start = video.evaluate("video => video.currentTime")
@@ -40,6 +40,6 @@ def wait_until_video_plays(page: Page, name: str) -> None:
 
 
 def is_audible(page: Page, name: str) -> bool:
-    """Tell whether somebody's sound is played."""
+    """Return whether a participant's audio is played."""
     video = tile(page, name).locator("video")
     return bool(video.evaluate("video => !video.muted && video.srcObject.getAudioTracks().length > 0"))

@@ -1,4 +1,4 @@
-"""Processes that tests look for, what they take, and those that should be gone."""
+"""Processes that tests look for, their memory, and those that should have ended."""
 
 import contextlib
 import threading
@@ -12,7 +12,7 @@ MB = 1_000_000
 
 
 def still_running(family: Collection[psutil.Process], *, within: float) -> list[psutil.Process]:
-    """Return who still runs after so many seconds; the dead whom nobody has buried yet do not count."""
+    """Return the processes that still run after this many seconds; zombies do not count."""
     end = time.monotonic() + within
     while (running := [process for process in family if _runs(process)]) and time.monotonic() < end:
         threading.Event().wait(0.02)

@@ -1,4 +1,4 @@
-"""The program as people and scripts run it: in a process of its own."""
+"""The command-line program in a process of its own, as users and scripts run it."""
 
 import contextlib
 import subprocess
@@ -16,7 +16,7 @@ def run_harness(*arguments: str, folder: Path) -> subprocess.CompletedProcess[st
 
 @contextlib.contextmanager
 def running_harness(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run the program in a process group of its own, and leave nothing of it behind."""
+    """Run the program in a process group of its own, and end it afterwards."""
     process = subprocess.Popen(
         [*PROGRAM, *arguments],
         cwd=folder,
@@ -34,7 +34,7 @@ def running_harness(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[
 
 
 def wait_until(condition: object, process: subprocess.Popen[str]) -> None:
-    """Wait until something is so, while the process lives."""
+    """Wait until the condition holds, while the process runs."""
     assert callable(condition)
     while not condition():
         assert process.poll() is None, process.communicate()

@@ -1,4 +1,4 @@
-"""What the tests of the calls ask of a recording, on whatever machine they run."""
+"""What tests expect of a recording, on any machine."""
 
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,13 @@ LENIENT_LIMITS = Limits(
 
 
 def failed_findings(answer: dict[str, Any], *, excused: set[str] = SMOOTHNESS_CHECKS) -> list[dict[str, Any]]:
-    """Return which findings failed in an answer of the command line, but for how smoothly it ran."""
+    """Return the failed findings in the JSON of the command line, except those about smoothness."""
     findings = [finding for report in answer["reports"] for finding in report["findings"]]
     return [one for one in findings if not one["ok"] and one["check"] not in excused]
 
 
 def check_recording(recording: Recording | Path, *, crowded: bool = False) -> Report:
-    """Judge a recording and return the report: everything is as it should be, except perhaps how smoothly it ran."""
+    """Verify a recording and return its report: all checks passed, except perhaps those about smoothness."""
     report = verify(recording, limits=LENIENT_LIMITS if crowded else Limits())
     excused = BUSY_CHECKS if crowded else SMOOTHNESS_CHECKS
     harm = [finding for finding in report.findings if not finding.ok and finding.check not in excused]

@@ -127,7 +127,7 @@ class Sockets:
     async def enter(
         self, room: str, name: str, media: str = "camera"
     ) -> tuple[aiohttp.ClientWebSocketResponse, dict[str, Any]]:
-        """Let somebody in; return the socket and the welcome."""
+        """Let a participant join; return the socket and the welcome message."""
         socket = await self.open("/signal")
         await socket.send_json({"type": "hello", "token": self.server.token(room, name), "media": media})
         return socket, await socket.receive_json(timeout=10)

@@ -1,4 +1,4 @@
-"""Hours of what Chrome's MediaRecorder sends in slices, made in seconds: real packets, over and over, newly stamped."""
+"""Hours of Chrome's MediaRecorder slices, made in seconds: real packets, repeated with new timestamps."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _BREATH: Final = threading.Event()
 
 @dataclass(frozen=True)
 class Slice:
-    """What leaves the page at once: bytes, and when the mixer wrote its ticks from number ``first`` on."""
+    """One slice from the page: bytes, and the times at which the mixer wrote its ticks from number ``first`` on."""
 
     data: bytes
     first: int
@@ -66,7 +66,7 @@ class EndlessRecording:
         self._sound = packets["audio"][2]
 
     def slices(self, seconds: float) -> Iterator[Slice]:
-        """Yield so many seconds of it."""
+        """Yield this many seconds of it."""
         step = 1000 / self.rate
         frame = sound = 0
         cluster = -CLUSTER_EVERY * 1000
@@ -98,7 +98,7 @@ class EndlessRecording:
 
 
 def begin_recording(spool: Spool, footage: EndlessRecording, name: str) -> ActiveRecording:
-    """Begin a recording of such footage."""
+    """Begin such a recording in the spool."""
     config: dict[str, Any] = {"recordName": name, "recordVideoFrame": footage.rate}
     hello = SpoolHello(
         type="hello",
@@ -117,7 +117,7 @@ def begin_recording(spool: Spool, footage: EndlessRecording, name: str) -> Activ
 
 
 def feed_recording(active: ActiveRecording, footage: EndlessRecording, seconds: float) -> Iterator[float]:
-    """Hand the recording its slices, as fast as they are finalised; yield how much of it was recorded, in seconds."""
+    """Feed the recording its slices as fast as they are finalized; yield its recorded seconds."""
     for number, one in enumerate(footage.slices(seconds)):
         active.add_chunk(number, active.size, memoryview(one.data))
         active.add_ticks(one.first, one.written)
@@ -130,7 +130,7 @@ def feed_recording(active: ActiveRecording, footage: EndlessRecording, seconds: 
 
 
 def finish_time(active: ActiveRecording, seconds: float) -> float:
-    """Return after how many ms a recording whose bytes have all been read is complete under its name."""
+    """Return how many ms it takes to finish a recording whose bytes have all been read."""
     while active.progress.stamps.get("video", 0) < seconds * 1000 - 500:
         _BREATH.wait(0.001)
     began = time.perf_counter()

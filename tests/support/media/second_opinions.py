@@ -1,4 +1,4 @@
-"""Second opinions on a file: ffprobe, MediaInfo and mkvinfo, side by side with our own probe."""
+"""Second opinions on a file: ffprobe, MediaInfo and mkvinfo, compared with our own probe."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from harness.verification.probe.probe import probe
 
 @dataclass(frozen=True)
 class Opinion:
-    """What a program says of a file: seconds, packets of each kind (None: it does not count them), and the index."""
+    """What a program reports about a file: seconds, packets of each kind (None: not counted), and the index."""
 
     program: str
     duration: float
@@ -28,7 +28,7 @@ class Opinion:
 
 
 def opinions(path: Path) -> list[Opinion]:
-    """Return what every program that is installed says of a file, our own probe first."""
+    """Return the opinion of every installed program on a file, our own probe first."""
     asked = [_ours(path), _media_info(path)]
     for program, ask in (("ffprobe", _ffprobe), ("mkvinfo", _mkvinfo)):
         if shutil.which(program):
@@ -37,7 +37,7 @@ def opinions(path: Path) -> list[Opinion]:
 
 
 def disagreements(path: Path) -> list[str]:
-    """Return in what the others differ from our probe: 50 ms of length, a packet, an index that is not there."""
+    """Return the differences from our probe: 50 ms of duration, a packet, a missing index."""
     ours, *others = opinions(path)
     found = [] if ours.cues and ours.duration_present else [f"{path.name}: our probe misses Duration or Cues"]
     for other in others:

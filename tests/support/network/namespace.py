@@ -1,4 +1,4 @@
-"""Records in a network namespace whose only network goes away for a while.
+"""Record in a network namespace whose only network is down for a while.
 
 Run as ``unshare --net python -m tests.support.network.namespace FOLDER``.
 Both sockets to the server and everybody's media cross the loopback of that namespace. Prints the recording as JSON.

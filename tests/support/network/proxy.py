@@ -1,4 +1,4 @@
-"""A network between browser and server that can be cut."""
+"""A network between browser and server that tests can cut."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Network:
         self._listener.close()
 
     def cut(self) -> None:
-        """End every connection without a word, and let no new one through."""
+        """Reset every connection, and accept no new one."""
         self._open = False
         for pair in self._pairs:
             for end in pair:

@@ -60,7 +60,7 @@ class Site(Served):
         await asyncio.sleep(0.25)
 
     async def _relay(self, request: web.Request) -> web.StreamResponse:
-        """Pass on what somebody says to everybody else in the room."""
+        """Forward a participant's messages to all others in the room."""
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         others = self._rooms.setdefault(request.match_info["room"], set())
@@ -80,7 +80,7 @@ async def _strictly(_: web.Request, response: web.StreamResponse) -> None:
 
 
 def _certificate() -> ssl.SSLContext:
-    """Return a context with a certificate for localhost that nobody trusts: browsers are told not to mind."""
+    """Return a context with a self-signed certificate for localhost: tests tell browsers to accept it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("localhost", "127.0.0.1").configure_cert(context)
     return context

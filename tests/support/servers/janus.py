@@ -89,11 +89,11 @@ class Janus:
 
     @property
     def log(self) -> str:
-        """What it said so far."""
+        """The output so far."""
         return self._service.log
 
     def token(self, *, seconds: float = 3600.0) -> str:
-        """Return a token that lets somebody use rooms for so long: until when, for what, and Janus's signature."""
+        """Return a token that admits to rooms for this long: its expiry, its purpose, and Janus's signature."""
         said = f"{int(time.time() + seconds)},janus,{_PLUGIN}"
         signature = hmac.new(self.secret.encode(), said.encode(), hashlib.sha1).digest()
         return f"{said}:{base64.b64encode(signature).decode()}"
@@ -103,5 +103,5 @@ class Janus:
         self._service.start()
 
     def kill(self) -> None:
-        """End it without a word."""
+        """Kill it."""
         self._service.kill()

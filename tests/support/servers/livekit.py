@@ -24,7 +24,7 @@ _TRACK_TYPES = {"audio": models.TrackType.AUDIO, "video": models.TrackType.VIDEO
 
 @dataclass(eq=False)
 class _Person:
-    """Somebody in the room: their socket, both connections, and what they publish, by the server's name for it."""
+    """A participant in the room: the socket, both connections, and the published tracks by the server's names."""
 
     info: models.ParticipantInfo
     socket: web.WebSocketResponse
@@ -48,7 +48,7 @@ class LiveKit:
         self._relay = MediaRelay()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Serve somebody until they go; their token is their name."""
+        """Serve a participant until they leave; the token is the name."""
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         name = request.query["access_token"]
@@ -100,7 +100,7 @@ class LiveKit:
         return socket
 
     async def _obey(self, person: _Person, message: rtc.SignalRequest) -> bool:  # noqa: C901 - one a message
-        """Do what a client says; returns whether it goes on."""
+        """Handle a client's message; return whether the client stays."""
         match message.WhichOneof("message"):
             case "add_track":
                 asked = message.add_track
@@ -144,7 +144,7 @@ class LiveKit:
         return True
 
     async def _offer(self, person: _Person) -> None:
-        """Offer somebody what all the others publish and they do not have yet, and no more what nobody publishes."""
+        """Offer a participant the tracks that the others publish, and stop those that nobody publishes any more."""
         async with person.turn:
             sent = {sender._track_id for sender in person.subscriber.getSenders()}
             fresh = [
@@ -176,6 +176,6 @@ class LiveKit:
             await asyncio.wait_for(person.answered.wait(), 10)
 
     async def _tell(self, person: _Person) -> None:
-        """Tell everybody how somebody is."""
+        """Send a participant's state to all others."""
         for other in self._people:
             await other.say(update=rtc.ParticipantUpdate(participants=[person.info]))

@@ -1,4 +1,4 @@
-"""NERTC's real SDK, for tests of what is beside ours: installed from npm into a scratch folder, never kept."""
+"""NERTC's real SDK, installed from npm into a scratch folder for the tests that compare with it."""
 
 from __future__ import annotations
 

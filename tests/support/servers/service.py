@@ -1,4 +1,4 @@
-"""Other people's servers that tests run, on ports of their own."""
+"""Third-party servers that tests run, on ports of their own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def free_port() -> int:
 
 
 class Service:
-    """A program that answers at a port on loopback; what it says goes to a file, and ``log`` returns that."""
+    """A program that listens on a port of loopback; its output goes to a file, and ``log`` returns it."""
 
     def __init__(self, program: Sequence[str], port: int, log: Path) -> None:
         self._program = program
@@ -38,7 +38,7 @@ class Service:
 
     @property
     def log(self) -> str:
-        """What it said so far."""
+        """The output so far."""
         return self._log.read_text(errors="replace")
 
     def start(self) -> None:
@@ -57,7 +57,7 @@ class Service:
                 return
 
     def kill(self) -> None:
-        """End it without a word."""
+        """Kill it."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

@@ -46,7 +46,7 @@ class Turn:
 
     @property
     def log(self) -> str:
-        """What it said so far."""
+        """The output so far."""
         return self._service.log
 
     def __enter__(self) -> Self:
