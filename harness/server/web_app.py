@@ -37,8 +37,8 @@ _HEADERS: Final = {
         "default-src 'none'; script-src 'self'; style-src 'self'; worker-src 'self'; connect-src 'self'{sfu}; "
         "img-src 'self' data:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
-    # Isolation gives the workers shared memory, and with it a timer that is exact to half a millisecond (Chrome fact
-    # 32). An isolated page accepts only isolated workers, so every answer has these headers (Chrome fact 29).
+    # Isolation gives the workers shared memory (Chrome fact 32), and with it a timer that is exact to half a
+    # millisecond. An isolated page accepts only isolated workers, so every answer has these headers (Chrome fact 29).
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
