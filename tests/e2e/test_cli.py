@@ -114,7 +114,7 @@ def test_verify_reports_in_one_line_that_a_text_file_is_not_a_recording(tmp_path
 
     assert 1 == result.returncode
     assert 1 == len((result.stdout + result.stderr).strip().splitlines())
-    assert "no media file" in result.stdout
+    assert "is not a media file" in result.stdout
 
 
 def test_verify_reports_a_missing_file(tmp_path: Path) -> None:
