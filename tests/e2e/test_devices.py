@@ -18,7 +18,7 @@ _ASKS = "() => navigator.mediaDevices.getUserMedia({ video: true }).then(() => '
 SIZES = ("width: 240, height: 136", "width: 1280, height: 720", "width: 426, height: 240")
 
 
-def judged(participant: Participant) -> Report:
+def finish_and_verify(participant: Participant) -> Report:
     """Stop, download, clean, and return a report without failures."""
     participant.stop_media_recording()
     recording = participant.download_media_recording()
@@ -200,7 +200,7 @@ def test_a_local_recording_contains_only_its_participant_whatever_others_do(room
     bob.leave()
     room.wait(seconds=0.5)
 
-    report = judged(alice)
+    report = finish_and_verify(alice)
 
     assert ["alice"] == [one.name for one in report.participants if one.present]
 
@@ -219,7 +219,7 @@ def test_a_paused_recording_leaves_the_pause_out(room: Room, read_back: Callable
     room.wait(seconds=2)
     elapsed = alice.get_media_recording().elapsed
 
-    report = judged(alice)
+    report = finish_and_verify(alice)
 
     manifest = Manifest.read(report.path.with_suffix(".manifest.json"))
     media = read_back(report.path)
@@ -241,7 +241,7 @@ def test_stop_while_paused_yields_what_came_before(alice: Participant) -> None:
     until_then = alice.get_media_recording().elapsed
     alice.wait(1)
 
-    report = judged(alice)
+    report = finish_and_verify(alice)
 
     assert length(report) == pytest.approx(until_then, abs=0.4)
 
@@ -255,7 +255,7 @@ def test_a_speaker_layout_shows_one_large_tile_above_a_strip(room: Room) -> None
     bob.share_screen()
     room.wait(seconds=1.2)
 
-    report = judged(alice)
+    report = finish_and_verify(alice)
 
     timeline = Manifest.read(report.path.with_suffix(".manifest.json")).timeline
     tiles = [event for event in timeline.events if event.event == "layout"][-1].tiles or ()

@@ -1,7 +1,8 @@
-"""What the fault tests share: the table of the promise, and what every file that they leave must stand."""
+"""Fixtures of the fault tests: checks that every file they leave must pass, and a network that can be cut."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,35 +15,35 @@ from tests.support.media.second_opinions import disagreements
 from tests.support.network.proxy import Network
 from tests.support.reports import check_recording
 
-# Every file that was judged, and what the other programs said against our probe.
-JUDGED: list[Path] = []
-DISAGREED: list[str] = []
+# Every file that was checked, and how the other programs' opinions differ from our probe.
+CHECKED_FILES: list[Path] = []
+DIFFERENCES: list[str] = []
 
 
 @pytest.fixture
-def judged() -> Iterator[Callable[[Recording], Report]]:
-    """Return a function that judges a file, with second opinions; in what they differ fails the test at its end."""
-    before = len(DISAGREED)
+def check_file() -> Iterator[Callable[[Recording], Report]]:
+    """Return a function that checks a file, with second opinions; a difference fails the test at its end."""
+    before = len(DIFFERENCES)
 
-    def judge(recording: Recording) -> Report:
-        JUDGED.append(recording.path)
-        DISAGREED.extend(disagreements(recording.path))
+    def check(recording: Recording) -> Report:
+        CHECKED_FILES.append(recording.path)
+        DIFFERENCES.extend(disagreements(recording.path))
         return check_recording(recording)
 
-    yield judge
-    assert [] == DISAGREED[before:]
+    yield check
+    assert [] == DIFFERENCES[before:]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _opinions(goals: Goals) -> Iterator[None]:
-    """Note at the end what the other programs said of all these files."""
+    """Add the number of differences to the table at the end."""
     yield
-    if JUDGED:
-        figure = f"{len(JUDGED)} files, {len(DISAGREED)} differences"
-        goals.rows.append(Row("ffprobe, MediaInfo, mkvinfo on these", "agree", figure, met=not DISAGREED))
+    if CHECKED_FILES:
+        figure = f"{len(CHECKED_FILES)} files, {len(DIFFERENCES)} differences"
+        goals.rows.append(Row("ffprobe, MediaInfo, mkvinfo on these", "agree", figure, met=not DIFFERENCES))
 
 
-class Beyond:
+class ServerBehindNetwork:
     """A server as a page sees it through a network."""
 
     def __init__(self, server: RoomServer, network: Network) -> None:
@@ -70,6 +71,6 @@ def far_room(
     room_server: RoomServer, network: Network, new_context: Callable[..., BrowserContext], tmp_path: Path
 ) -> Iterator[Room]:
     """Return a room whose participants reach the server through the network."""
-    server: RoomServer = Beyond(room_server, network)  # type: ignore[assignment]
+    server = cast("RoomServer", ServerBehindNetwork(room_server, network))
     with Room(server=server, new_context=new_context, recordings=tmp_path, name=network.url) as room:
         yield room

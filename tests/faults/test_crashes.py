@@ -26,7 +26,7 @@ PROGRAMS = 10 if FULL else 1
 # The same moments every time.
 DICE = random.Random(7)  # noqa: S311 - dice, not secrets
 
-Judge = Callable[[Recording], Report]
+CheckFile = Callable[[Recording], Report]
 
 
 def lost(recording: Recording, at: float) -> float:
@@ -58,7 +58,7 @@ def rescued(room: Room) -> Recording:
 
 @pytest.mark.own_thread
 def test_a_browser_killed_at_any_moment_leaves_a_recording_without_its_last_moment(
-    tmp_path: Path, goals: Goals, judged: Judge
+    tmp_path: Path, goals: Goals, check_file: CheckFile
 ) -> None:
     """After kill -9 the waiting call raises an error with the file, and the file is complete."""
     losses = []
@@ -75,7 +75,7 @@ def test_a_browser_killed_at_any_moment_leaves_a_recording_without_its_last_mome
 
             recording = rescued(room)
 
-        judged(recording)
+        check_file(recording)
         losses.append(lost(recording, at))
 
     goals.measured(
@@ -86,7 +86,7 @@ def test_a_browser_killed_at_any_moment_leaves_a_recording_without_its_last_mome
     )
 
 
-def test_a_crashed_tab_leaves_its_recording_with_the_error(room: Room, goals: Goals, judged: Judge) -> None:
+def test_a_crashed_tab_leaves_its_recording_with_the_error(room: Room, goals: Goals, check_file: CheckFile) -> None:
     """The waiting call, or the next one, raises an error with the cause and the saved recording."""
     losses = []
     for number in range(CRASHES):
@@ -102,7 +102,7 @@ def test_a_crashed_tab_leaves_its_recording_with_the_error(room: Room, goals: Go
 
         recording = rescued(room)
 
-        judged(recording)
+        check_file(recording)
         losses.append(lost(recording, at))
         with pytest.raises(PageError):
             alice.stop_media_recording()
@@ -117,7 +117,7 @@ def test_a_crashed_tab_leaves_its_recording_with_the_error(room: Room, goals: Go
 
 
 def test_a_closed_context_leaves_its_recording(
-    room_server: RoomServer, browser: Browser, tmp_path: Path, goals: Goals, judged: Judge
+    room_server: RoomServer, browser: Browser, tmp_path: Path, goals: Goals, check_file: CheckFile
 ) -> None:
     """A user closes the window, or a test its context, without a stop."""
     losses = []
@@ -131,7 +131,7 @@ def test_a_closed_context_leaves_its_recording(
 
         (recording,) = alice.recordings
         assert recording.recovered is not None
-        judged(recording)
+        check_file(recording)
         losses.append(lost(recording, at))
 
     goals.measured(

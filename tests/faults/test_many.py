@@ -14,7 +14,7 @@ from harness.recording.manifest import Manifest
 from harness.recording.recording import sha256_of
 from tests.support.goals import FULL, Goals
 
-Judge = Callable[[Recording], Report]
+CheckFile = Callable[[Recording], Report]
 
 LENGTHS = (0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0) if FULL else (0.3, 1.0)
 TOGGLES = 100 if FULL else 10
@@ -24,14 +24,14 @@ DOWNLOADS = 100 if FULL else 12
 STOPS = 20 if FULL else 2
 
 
-def test_short_recordings_are_valid_files(room: Room, goals: Goals, judged: Judge) -> None:
+def test_short_recordings_are_valid_files(room: Room, goals: Goals, check_file: CheckFile) -> None:
     """From 0.3 s on they have video, audio and an index, also according to other programs."""
     alice = room.join("alice")
     for seconds in LENGTHS:
         alice.start_media_recording(recorder="local", record_config=RecordConfig(record_name=f"{seconds} s"))
         # Start resolves after a moment that counts; what is left of the length is waited for.
         room.wait(seconds=max(0.0, seconds - alice.elapsed))
-        report = judged(alice.download_media_recording())
+        report = check_file(alice.download_media_recording())
         assert report.media is not None
         assert report.media.seekable
 
@@ -39,7 +39,7 @@ def test_short_recordings_are_valid_files(room: Room, goals: Goals, judged: Judg
     goals.measured("recordings of 0.3 s to 5 s", bar="all valid", figure=figure, met=True)
 
 
-def test_toggles_and_device_changes_leave_no_gap(room: Room, goals: Goals, judged: Judge) -> None:
+def test_toggles_and_device_changes_leave_no_gap(room: Room, goals: Goals, check_file: CheckFile) -> None:
     """The microphone is toggled and devices change; the audio in the file goes on and stays in sync."""
     alice, bob = room.join_all("alice", "bob")
     alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="toggles"))
@@ -56,7 +56,7 @@ def test_toggles_and_device_changes_leave_no_gap(room: Room, goals: Goals, judge
     at_the_end = alice.elapsed
     recording = alice.download_media_recording()
 
-    report = judged(recording)
+    report = check_file(recording)
     hole = longest_hole(recording)
     shifted = abs(recording.duration - at_the_end) * 1000
     offsets = [abs(one.av_offset_ms.median) for one in report.participants if one.av_offset_ms]

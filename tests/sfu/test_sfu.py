@@ -36,7 +36,7 @@ HEIGHTS = """async () => Object.fromEntries(
 )"""
 
 
-def judged(participant: Participant) -> Report:
+def finish_and_verify(participant: Participant) -> Report:
     """Stop, download, and return a report without failures."""
     participant.stop_media_recording()
     return check_recording(participant.download_media_recording())
@@ -62,7 +62,7 @@ def test_a_participant_who_comes_mutes_and_leaves_does_so_in_the_recording(open_
     again = alice.elapsed
     room.wait(seconds=1.5)
 
-    report = judged(alice)
+    report = finish_and_verify(alice)
 
     bob_was, carol_was = report.participant("bob"), report.participant("carol")
     assert bob_was.is_audible(0.3, muted - 0.3)
@@ -80,7 +80,7 @@ def test_a_local_recording_by_janus_contains_no_other_participant(open_rooms: Ca
     alice.start_media_recording(recorder="local", record_config=SMALL)
     room.wait(seconds=2)
 
-    report = judged(alice)
+    report = finish_and_verify(alice)
 
     assert report.participant("alice").is_audible(0.5, 1.5)
     assert report.participant("bob").present == ()
@@ -128,7 +128,7 @@ def test_participants_of_two_servers_meet_in_one_janus(open_rooms: Callable[[], 
     left = alice.elapsed
     here.wait(seconds=1)
 
-    report = judged(alice)
+    report = finish_and_verify(alice)
 
     assert {one.name for one in report.participants} == {"alice", "alice 2", "bob"}
     assert report.participant("bob").is_audible(0.3, muted - 0.3)
@@ -145,7 +145,7 @@ def test_twelve_participants_are_recorded_over_one_connection(open_rooms: Callab
     people[0].start_media_recording(record_config=SMALL)
     room.wait(seconds=3)
 
-    report = judged(people[0])
+    report = finish_and_verify(people[0])
 
     assert {one.name for one in report.participants} == set(names)
     assert all(report.participant(name).is_audible(1, 2.5) for name in names)

@@ -5,9 +5,9 @@ from typing import Any
 
 from harness import Limits, Recording, Report, verify
 
-# How smoothly it ran depends on the machine; tests that are about it ask for the whole verdict.
+# Smoothness depends on the machine. Tests about smoothness check the whole report instead.
 SMOOTHNESS_CHECKS = {"repeated", "av-offset"}
-# What others who record on the same processors can do to it, too; and for how long, where there is no list of excuses.
+# Other recordings on the same processors can also cause these; the limits say how much of it is tolerated.
 BUSY_CHECKS = SMOOTHNESS_CHECKS | {"gap", "frozen"}
 LENIENT_LIMITS = Limits(
     start=1,
@@ -31,7 +31,7 @@ def check_recording(recording: Recording | Path, *, crowded: bool = False) -> Re
     """Verify a recording and return its report: all checks passed, except perhaps those about smoothness."""
     report = verify(recording, limits=LENIENT_LIMITS if crowded else Limits())
     excused = BUSY_CHECKS if crowded else SMOOTHNESS_CHECKS
-    harm = [finding for finding in report.findings if not finding.ok and finding.check not in excused]
-    # No test module, so the assertion has to say itself what it found.
-    assert [] == harm, harm
+    failed = [finding for finding in report.findings if not finding.ok and finding.check not in excused]
+    # pytest explains assertions only in test modules.
+    assert [] == failed, failed
     return report
