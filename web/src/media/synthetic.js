@@ -92,7 +92,7 @@ export class SyntheticMedia {
     const before = this.#video;
     const fresh = new SyntheticVideo(this.#options, this.#origin, this.size, screen);
     try {
-      await within(fresh.painted, PAINTED_WITHIN, () => 'The synthetic picture did not begin within 10 s.');
+      await within(fresh.painted, PAINTED_WITHIN, () => 'The synthetic video did not begin within 10 s.');
     } catch (error) {
       fresh.close();
       throw error;

@@ -1,4 +1,8 @@
-/** Clocks: the page's own, and the room's (the server's monotonic clock), which is estimated over signaling. */
+/**
+ * Clocks: the page's own, and the room's (the server's monotonic clock), which is estimated over signaling.
+ *
+ * Like everything in shared/, it knows no stage and imports nothing outside of shared/; everybody may import it.
+ */
 
 /** Milliseconds on the page's clock; the same in the window and its workers. */
 export const pageNow = () => performance.timeOrigin + performance.now();

@@ -8,23 +8,23 @@ interface VideoSize {
   frameRate: number;
 }
 
-/** Which camera and microphone, by deviceId; the browser's choice where one is left out. */
+/** Which camera and microphone, by deviceId; the browser chooses what is left out. */
 interface DeviceIds {
   audio?: string | undefined;
   video?: string | undefined;
 }
 
-/** What a participant brings to the room. */
+/** The media that a participant brings to the room; every class in media/ implements it, and so does ApplicationMedia. */
 interface LocalMedia {
   readonly kind: 'synthetic' | 'camera' | 'video-file' | 'application';
   readonly stream: MediaStream;
-  /** The size of the picture as it is made now. */
+  /** The current size of the video. */
   readonly size: VideoSize;
   setClock(offset: number): void;
   fit(size: VideoSize): void;
-  /** Puts the screen, or the camera again, in the picture's place; the fresh track is in `stream`. */
+  /** Replaces the video by the screen, or by the camera again; the new track is in `stream`. */
   share(on: boolean): Promise<MediaStreamTrack>;
-  /** Takes another device, by its id if one is given; the fresh track is in `stream`, the old one is not. */
+  /** Replaces the device, by the one with that id if one is given; the new track is in `stream`, the old one is not. */
   replace(kind: 'audio' | 'video', deviceId?: string): Promise<MediaStreamTrack>;
   /** Raises the voice, or lowers it to normal; fails for media that are not synthetic. */
   setSpeaking(on: boolean): void;

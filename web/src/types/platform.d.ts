@@ -5,7 +5,7 @@ interface VideoFrame {
   metadata(): { rtpTimestamp?: number };
 }
 
-/** The sound system's own thread has a scope of its own, which TypeScript's library for pages leaves out. */
+/** The scope of audio worklets, which TypeScript's library for pages leaves out. */
 declare class AudioWorkletProcessor {
   readonly port: MessagePort;
 }

@@ -16,11 +16,11 @@ type PresenceEntry = Omit<RoomEvent, 'time'> & { event: 'join' | 'leave'; partic
 type CallRoomEvents = {
   joined: CallParticipant;
   left: CallParticipant;
-  /** Another track has arrived from a member. */
+  /** Another track has arrived from a participant. */
   track: CallParticipant;
-  /** A member's microphone, camera or screen was switched on or off. */
+  /** A participant's microphone, camera or screen was switched on or off. */
   state: CallParticipant;
-  /** A member's first frame and audio have arrived. */
+  /** A participant's first frame and audio have arrived. */
   received: CallParticipant;
   disconnected: CallParticipant;
   reconnected: CallParticipant;
@@ -66,9 +66,9 @@ interface CallRoom extends Emitter<CallRoomEvents> {
   allReceived(): Promise<void>;
   /** Returns the join events of a recording that starts now: of the whole call, or of ourselves alone. */
   presence(recorder: RecorderKind): PresenceEntry[];
-  /** Returns how much later a member's audio arrives than their video, in ms; null if WebRTC doesn't know. */
+  /** Returns how much later a participant's audio arrives than their video, in ms; null if WebRTC doesn't know. */
   skew(id: string): Promise<number | null>;
-  /** Plays a member's audio again after the audio system was suspended. */
+  /** Plays a participant's audio again after the audio system was suspended. */
   resumePlayback(id: string): void;
   statistics(): Promise<Omit<ConnectionStatistics, 'time'>[]>;
   leave(): void;
@@ -86,7 +86,7 @@ interface Entrant {
   taken: (number | null)[];
 }
 
-/** What a transport emits; the last three are about members who joined by way of another server. */
+/** What a transport emits; the last three are about participants who joined by way of another server. */
 type TransportEvents = {
   track: { id: string; track: MediaStreamTrack };
   state: { id: string; state: RTCPeerConnectionState };
@@ -95,22 +95,22 @@ type TransportEvents = {
   left: string;
 };
 
-/** How media travel between the members of our own room: from page to page, or through an SFU. */
+/** How media travel between the participants of our own room: from page to page, or through an SFU. */
 interface Transport extends Emitter<TransportEvents> {
   /** Enters; returns a marker that nobody else has, ours if it is free. */
   enter(entrant: Entrant): Promise<number>;
   subscribe(subscriptions: Subscriptions): void;
   announce(state: { audio: boolean; video: boolean; screen: boolean }): void;
   publish(stream: MediaStream, size: PublishedSize): Promise<void>;
-  /** A member subscribes to us at this size; null: no longer. */
+  /** A participant subscribes to us at this size; null: no longer. */
   setRequestedSize(id: string, size: VideoSize | null): Promise<void>;
   refit(): Promise<void>;
-  /** Handles a description or candidate that the server forwarded from a member. */
+  /** Handles a description or candidate that the server forwarded from a participant. */
   handleSignal(from: string, data: SignalData): Promise<void>;
   replaceTrack(old: MediaStreamTrack, fresh: MediaStreamTrack): Promise<void>;
-  /** Closes the connection to a member who left. */
+  /** Closes the connection to a participant who left. */
   remove(id: string): void;
-  /** Returns how long a member's video and audio take to arrive, in ms by kind; only their difference is exact. */
+  /** Returns how long a participant's video and audio take to arrive, in ms by kind; only their difference is exact. */
   travelTimes(id: string): Partial<Record<string, number>>;
   resumePlayback(id: string): void;
   stats(id: string): Promise<RTCStatsReport | null>;

@@ -6,7 +6,7 @@ interface RoomClockLike {
   room(page?: number): number;
 }
 
-/** Whom a member wants to receive and how large: by member id, or '*' for everybody; null: nobody. */
+/** Whom a participant subscribes to, and at which size: by member id, or '*' for everybody; null: nobody. */
 type Subscriptions = Record<string, VideoSize> | null;
 
 interface MemberInfo {
@@ -16,18 +16,18 @@ interface MemberInfo {
   marker: number | null;
   audio: boolean;
   video: boolean;
-  /** Whether the picture is their screen. */
+  /** Whether the video is their screen. */
   screen: boolean;
   subscriptions: Subscriptions;
 }
 
-/** What a Janus wants to know: where it is, who may use it, and which room it is there, by number and name. */
+/** How to reach Janus: its address, a token, and the number and name of the room there. */
 interface SfuAccess {
   url: string;
   token: string | null;
   room: number;
   name: string;
-  /** Which of several servers that share the Janus ours is. */
+  /** The id of our server among those that share this Janus. */
   server: string;
 }
 
@@ -41,18 +41,18 @@ type FromServer =
       type: 'welcome';
       id: string;
       room: string;
-      /** Ours, made unlike everybody else's. */
+      /** Our own name, made unique in the room. */
       name: string;
       marker: number;
       members: MemberInfo[];
       spool_token: string;
-      /** With what a lost connection is taken up again. */
+      /** The token that resumes a lost connection. */
       resume: string;
       ice_servers: RTCIceServer[];
       ice_policy: RTCIceTransportPolicy;
-      /** By what SFU media go; null: from page to page. */
+      /** The SFU that forwards the media; null: they go from page to page. */
       sfu: SfuAccess | null;
-      /** What was recorded in the room, the newest first; null where the server keeps no list. */
+      /** The recordings of the room, newest first; null if the server keeps no list. */
       recordings: LibraryItem[] | null;
     }
   /** The answer to a viewer, who is not in the room: a token for the room's recordings, and their list. */
@@ -72,7 +72,7 @@ type FromServer =
 type ToServer =
   | {
       type: 'hello';
-      /** Whether somebody comes into the room, or looks at its recordings; comes by default. */
+      /** Whether somebody joins the room, or views its recordings; joins by default. */
       role?: 'participant' | 'viewer';
       token: string | null;
       room: string | null;
@@ -89,6 +89,6 @@ type ToServer =
   | { type: 'state'; audio: boolean; video: boolean; screen: boolean; connected?: boolean }
   | { type: 'subscribe'; subscriptions: Subscriptions }
   | { type: 'received'; member: string }
-  /** Our number is another one than the welcome said: somebody of another server has that. */
+  /** Our marker differs from the welcome's: a participant of another server has that one. */
   | { type: 'marker'; marker: number }
   | { type: 'bye' };

@@ -1,4 +1,4 @@
-/** The messages of the /spool socket; docs/protocol.md describes them, harness/server/rooms/messages.py checks them. */
+/** The messages of the /spool socket; docs/protocol.md describes them, harness/server/spool/messages.py checks them. */
 
 /** When the mixer wrote its ticks from number `first` on: page times, null for a tick that was given up. */
 interface TickLog {
@@ -22,7 +22,7 @@ interface RoomEvent {
 /** One of WebRTC's statistics, by the W3C's names. */
 type Statistic = Record<string, string | number | boolean>;
 
-/** What WebRTC says of the connection to a participant; `time` is in ms on the room's clock. */
+/** WebRTC's statistics of the connection to a participant; `time` is in ms on the room's clock. */
 interface ConnectionStatistics {
   time: number;
   participant: string;
@@ -46,9 +46,9 @@ type FromSpool =
   /** How many of the frames written before the recorder was stopped have not arrived; null if unknown. */
   | { type: 'outstanding'; frames: number | null }
   | { type: 'finished'; recording: FinishedRecording }
-  /** Follows where the file was too large to be hashed at once. */
+  /** Follows if the file was too large to be hashed at once. */
   | { type: 'hashed'; sha256: string }
-  /** Something that the server noticed and has noted already. */
+  /** An alarm that the server has raised and logged already. */
   | { type: 'alarm'; message: string }
   | { type: 'address'; url: string; name: string }
   | { type: 'sent'; bytes: number }

@@ -1,4 +1,9 @@
-/** Tracks: what our own room and an application's call share about sending and receiving. Knows no stage. */
+/**
+ * Tracks: what both kinds of rooms share about sending and receiving.
+ *
+ * In: senders, receivers and transceivers of peer connections. Out: encodings, statistics and muted playback. room/ and
+ * application/ call it; it knows no stage.
+ */
 
 /** The bitrate of a sent video, per pixel and frame: generous, since the recording should show what the camera saw. */
 const BITS_PER_PIXEL = 0.16;

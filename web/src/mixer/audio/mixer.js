@@ -1,4 +1,8 @@
-/** AudioMixer: one steady audio track out of everybody's, each delayed as their video is. */
+/**
+ * AudioMixer: one steady audio track out of everybody's, each delayed as their video is.
+ *
+ * In: one track and one delay per participant. Out: the mixed track and everybody's loudness. mixer.js calls it.
+ */
 
 import { startWorker } from '../../shared/start-worker.js';
 import { Ring } from './ring.js';

@@ -1,4 +1,9 @@
-/** VideoMixer: at each tick it copies everybody's due frame into their tile, and writes one I420 frame. */
+/**
+ * VideoMixer: at each tick it copies everybody's due frame into their tile, and writes one I420 frame.
+ *
+ * In: messages of mixer.js (ToVideoWorker) with one stream of frames per participant. Out: frames into the generator of
+ * mixer.js, and messages about ticks, tiles and alarms (FromVideoWorker). It runs in a worker.
+ */
 
 import { pageNow } from '../../shared/clock.js';
 import { keepCollecting } from '../../shared/garbage.js';
