@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.parallel
 
 MANY = 40 if FULL else 4
-# So many bytes are a recording of a second or so.
+# A recording of about a second has this many bytes.
 ENOUGH = 10_000
-# So large that it takes a second or two to fetch; a worker dies so many seconds after it began.
+# Large enough to take a second or two to fetch; a worker is killed this many seconds after it began.
 LARGE = 400_000_000
 SOON = 0.5
 SCENARIO = """
@@ -62,7 +62,7 @@ download = "alice"
 
 
 def rescued(complaints: str) -> list[Path]:
-    """Return the recordings that were reported as coming from a crashed worker."""
+    """Return the recordings that were reported to come from a crashed worker."""
     return [Path(path) for path in re.findall(r"A worker crashed; (\S+) \(", complaints)]
 
 
@@ -96,7 +96,7 @@ def write(tmp_path: Path) -> Callable[..., list[str]]:
 
 
 def test_batch_survives_a_killed_worker(cluster: Cluster, write: Callable[..., list[str]], tmp_path: Path) -> None:
-    """Every scenario has one outcome; the recordings of the killed worker are included and reported."""
+    """Every scenario has one outcome; the recordings of the killed worker are fetched and reported."""
     first, _ = cluster.worker(), cluster.worker()
     answer = tmp_path / "answer.json"
     arguments = (*write(MANY, 3), "--dask", cluster.address, "--json", "--junit", "results.xml", "--html", "reports")
@@ -108,14 +108,14 @@ def test_batch_survives_a_killed_worker(cluster: Cluster, write: Callable[..., l
     answer.write_text(said)
 
     told = json.loads(said)
-    # Others may record on the same processors.
+    # Other recordings may use the same processors.
     assert [] == failed_findings(told, excused=BUSY_CHECKS), complaints
     assert batch.returncode == (0 if told["ok"] else 1), complaints
     titles = [one["title"] for one in told["scenarios"]]
     assert titles == [f"s{number:02}" for number in range(MANY)]
     assert all(one["error"] is None and len(one["recordings"]) == 1 for one in told["scenarios"])
     films = {path.name for path in (tmp_path / "recordings").glob("*.webm")}
-    # One was played again, and what there was of it came along beside it.
+    # One scenario was played again, and its first recording was fetched as well.
     assert films == {f"{title}.webm" for title in titles} | {path.name for path in rescued(complaints)}
     assert len(rescued(complaints)) == 1
     assert (tmp_path / "results.xml").read_text().count("<testsuite ") >= MANY
@@ -124,13 +124,13 @@ def test_batch_survives_a_killed_worker(cluster: Cluster, write: Callable[..., l
 
 @dataclass(frozen=True, kw_only=True)
 class Handover(ScenarioJob):
-    """A job that has a large video file at once; the first worker crashes while the file is fetched."""
+    """A job that has a large recording at once; its first worker crashes while the recording is fetched."""
 
     died: Path
     size: int = LARGE
 
     def play(self, recordings: Path, **_: object) -> Outcome:
-        """Make a video file of zeros."""
+        """Make a recording of zeros."""
         recordings.mkdir(parents=True)
         film = recordings / "film.webm"
         with film.open("xb") as file:
@@ -161,7 +161,7 @@ class Handover(ScenarioJob):
 
 
 def test_worker_crash_during_the_transfer_loses_no_recording(cluster: Cluster, tmp_path: Path) -> None:
-    """The scenario is played again; what had not come yet is fetched from the dead one's folder."""
+    """The scenario is played again; the rest of its recordings is fetched from the folder of the crashed worker."""
     cluster.worker(), cluster.worker()
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     scenario = Scenario(steps=(Join(join="alice"),))
@@ -177,7 +177,7 @@ def test_worker_crash_during_the_transfer_loses_no_recording(cluster: Cluster, t
 
 
 def test_failed_scenario_does_not_affect_the_others(cluster: Cluster, tmp_path: Path) -> None:
-    """Also one that fails for what nobody foresaw."""
+    """This is also true for an unexpected exception."""
     cluster.worker()
     cloudpickle.register_pickle_by_value(batch_jobs)
     scenario = Scenario(steps=(Join(join="alice"),))
@@ -197,7 +197,7 @@ def test_failed_scenario_does_not_affect_the_others(cluster: Cluster, tmp_path: 
 
 
 def test_recording_that_can_not_be_stored_fails_only_its_scenario(cluster: Cluster, tmp_path: Path) -> None:
-    """They stay at the worker, and the others come."""
+    """It stays at the worker, and the other recordings are fetched."""
     cluster.worker()
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     scenario = Scenario(steps=(Join(join="alice"),))
@@ -219,7 +219,7 @@ def test_recording_that_can_not_be_stored_fails_only_its_scenario(cluster: Clust
 def test_cluster_without_browsers_is_reported(
     cluster: Cluster, write: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    """With how to start a worker that has some."""
+    """The message has the command that starts a worker with browsers."""
     cluster.worker("--resources", "GPU=1")
 
     ran = run_harness("run", *write(1, 1), "--dask", cluster.address, folder=tmp_path)
@@ -229,7 +229,7 @@ def test_cluster_without_browsers_is_reported(
 
 
 def test_scheduler_that_does_not_answer_is_reported(write: Callable[..., list[str]], tmp_path: Path) -> None:
-    """In one line, with the command that starts one."""
+    """The message is one line, with the command that starts a scheduler."""
     ran = run_harness("run", *write(1, 1), "--dask", "tcp://127.0.0.1:9", folder=tmp_path)
 
     assert ran.returncode == 3

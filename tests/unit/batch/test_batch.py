@@ -1,4 +1,4 @@
-"""Batches: whatever becomes of one scenario, the others have their outcomes."""
+"""Batches: whatever happens to one scenario, the others have their outcomes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.parallel
 
 
 def job(folder: Path, number: int, fate: Fate = "ends", **options: Any) -> FakeJob:
-    """Return a job that ends so."""
+    """Return a job that ends as ``fate`` defines."""
     scenario = Scenario(title=f"scenario {number}", steps=(Join(join="alice"),))
     return FakeJob(number=number, scenario=scenario, recordings=folder / "recordings", fate=fate, **options)
 
@@ -41,7 +41,7 @@ def test_worker_crash_fails_only_its_scenario(tmp_path: Path, workers: int) -> N
 
 
 def test_recording_of_a_crashed_worker_is_recovered_and_reported(tmp_path: Path) -> None:
-    """Its outcome names the file, and why it ended."""
+    """Its outcome names the file and the reason."""
     jobs = [job(tmp_path, 0), job(tmp_path, 1, "dies", records=True, room="room")]
 
     _, outcome = run_batch(jobs)
@@ -55,7 +55,7 @@ def test_recording_of_a_crashed_worker_is_recovered_and_reported(tmp_path: Path)
 
 
 def test_scenario_that_can_not_begin_does_not_affect_the_others(tmp_path: Path) -> None:
-    """Also one that fails for what nobody foresaw; its error says what and where."""
+    """This is also true for an unexpected exception, which is reported with its type and place."""
     fates: list[Fate] = ["lacks", "ends", "breaks", "ends"]
     told: list[tuple[int, Outcome]] = []
 
@@ -74,7 +74,7 @@ def test_scenario_that_can_not_begin_does_not_affect_the_others(tmp_path: Path) 
 
 
 def test_interrupted_batch_begins_no_further_job(tmp_path: Path) -> None:
-    """What never began has no outcome."""
+    """A job that never began has no outcome."""
     stop = threading.Event()
 
     outcomes = run_batch(

@@ -1,4 +1,4 @@
-"""The folders of a Dask worker: nobody else on its machine can look at what is recorded there."""
+"""The folders of a Dask worker: other users of its machine can't read the recordings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.parallel
 
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScenarioJob]:
-    """Return a job for a machine with a folder for temporary files of its own, and a umask that lets all in."""
+    """Return a job for a machine with its own folder for temporary files, and a umask that allows all access."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     job = ScenarioJob(number=3, scenario=Scenario(steps=(Join(join="alice"),)), recordings=tmp_path / "recordings")
     before = os.umask(0)
@@ -34,7 +34,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScenarioJob
 
 
 def test_worker_folders_are_private(job: ScenarioJob, tmp_path: Path) -> None:
-    """The batch's and the scenario's, also where another worker has made the batch's with an older mode."""
+    """This is true for the folders of batch and scenario, even if another worker made the first with another mode."""
     (tmp_path / "batch").mkdir(mode=0o755)
 
     one, other = _private_folder("batch", job), _private_folder("batch", job)
@@ -45,7 +45,7 @@ def test_worker_folders_are_private(job: ScenarioJob, tmp_path: Path) -> None:
 
 
 def test_folder_of_another_user_is_not_used(job: ScenarioJob, tmp_path: Path) -> None:
-    """They could read along, or lead the recordings elsewhere."""
+    """Its owner could read the recordings, or redirect them with a link."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "foreign").mkdir()
@@ -61,7 +61,7 @@ def test_folder_of_another_user_is_not_used(job: ScenarioJob, tmp_path: Path) ->
 
 
 def test_recording_that_can_not_be_finished_stays_at_its_worker(sound: bytes, job: ScenarioJob) -> None:
-    """What a worker that died had recorded is not removed before it has been fetched."""
+    """The recording of a crashed worker is not removed before it has been fetched."""
     folder = _private_folder("batch", job)
     recordings = [recorded(Spool(folder / "recordings", {}), sound, recordName=name) for name in ("good", "bad")]
     for active in recordings:
@@ -77,7 +77,7 @@ def test_recording_that_can_not_be_finished_stays_at_its_worker(sound: bytes, jo
 
 
 def test_folder_is_removed_after_everything_was_fetched(tmp_path: Path, sound: bytes, job: ScenarioJob) -> None:
-    """With the batch's folder above it."""
+    """The batch's folder above it is removed as well."""
     folder = _private_folder("batch", job)
     active = recorded(Spool(folder / "recordings", {}), sound, recordName="good")
     active.growing_file.end()
@@ -90,7 +90,7 @@ def test_folder_is_removed_after_everything_was_fetched(tmp_path: Path, sound: b
 
 
 def test_full_disk_of_a_worker_is_reported(job: ScenarioJob, tmp_path: Path) -> None:
-    """In one line, for the scenario's outcome."""
+    """The message is one line, for the outcome of the scenario."""
     (tmp_path / "file").touch()
 
     with pytest.raises(SetupError, match="can't take recordings"):

@@ -1,4 +1,4 @@
-"""RecordConfig: every option there and back, every refusal in plain words."""
+"""RecordConfig: every option is translated there and back, and every refusal is plain."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_defaults_are_nertcs() -> None:
-    """A video at 360p and 15 frames a second, everybody in a grid."""
+    """The defaults are video at 360p and 15 fps with all participants in a grid."""
     config = RecordConfig()
 
     assert ("video", None, "360p", 15) == (
@@ -65,7 +65,7 @@ def test_page_options_have_nertcs_names() -> None:
 
 
 def test_unset_options_are_left_to_the_page() -> None:
-    """None crosses in neither direction."""
+    """None is sent in neither direction."""
     options = RecordConfig().for_page()
 
     assert {"recordName", "videoBitsPerSecond"}.isdisjoint(options)
@@ -80,7 +80,7 @@ def test_unset_options_are_left_to_the_page() -> None:
     ],
 )
 def test_configuration_survives_the_way_to_the_page_and_back(config: RecordConfig) -> None:
-    """What comes back is equal to what went."""
+    """The result equals the original."""
     assert config == RecordConfig.from_page(config.for_page())
 
 
@@ -108,7 +108,7 @@ def test_configuration_survives_the_way_to_the_page_and_back(config: RecordConfi
     ],
 )
 def test_refusal_names_the_option_and_the_allowed_values(option: str, given: Any, allowed: str) -> None:
-    """One line: the option, what was given, what can be chosen."""
+    """The message is one line with the option, the given value and the allowed ones."""
     with pytest.raises(ConfigError) as refusal:
         RecordConfig(**{option: given})
 

@@ -1,4 +1,4 @@
-"""Conversion of audio with gaps: they become silence of a bounded length, and that is said."""
+"""Converting audio with gaps: they become silence of a bounded length, and are reported."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def source(tmp_path: Path, whole: bytes) -> Path:
 
 
 def peak_memory() -> int:
-    """Return the most memory that this process or one of its children has had, in kB."""
+    """Return the peak memory of this process and its children, in kB."""
     return max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def with_gap(source: Path, *, seconds: float, kinds: tuple[str, ...] = ("audio",)) -> Path:
-    """Copy a file so that what comes after the first second comes later."""
+    """Copy a file with a gap after the first second."""
     target = source.with_name("gap.mkv")
     with av.open(str(source)) as media, av.open(str(target), "w", format="matroska") as output:
         streams = {one.index: output.add_stream_from_template(one, opaque=True) for one in media.streams}
@@ -72,7 +72,7 @@ def audio_seconds(path: Path) -> float:
 
 @pytest.mark.parametrize("to", ["mp4", "wav"])
 def test_gap_in_the_audio_is_reported(source: Path, to: Any) -> None:
-    """Where it is and how long; the new file is as long as the recording."""
+    """Time and length are reported; the new file is as long as the recording."""
     found: list[Silence] = []
 
     path = convert(with_gap(source, seconds=0.3), to, on_silence=found.append)
@@ -85,7 +85,7 @@ def test_gap_in_the_audio_is_reported(source: Path, to: Any) -> None:
 
 
 def test_audio_without_a_gap_has_no_warning(source: Path) -> None:
-    """Whole audio stays what it is."""
+    """Complete audio is not changed."""
     found: list[Silence] = []
 
     convert(source, "wav", on_silence=found.append)
@@ -94,7 +94,7 @@ def test_audio_without_a_gap_has_no_warning(source: Path) -> None:
 
 
 def test_late_audio_is_reported(source: Path) -> None:
-    """What is before it is silence, too."""
+    """The time before it becomes silence as well."""
     found: list[Silence] = []
     with_late_audio = with_gap(source, seconds=0)
     with av.open(str(source)) as media, av.open(str(with_late_audio), "w", format="matroska") as output:
@@ -129,7 +129,7 @@ def test_long_gap_uses_little_memory(source: Path) -> None:
 @pytest.mark.parametrize("seconds", [3_600, 1e9])
 @pytest.mark.parametrize("kinds", [("audio",), ("audio", "video")])
 def test_jumping_timestamps_are_refused(source: Path, to: Any, seconds: float, kinds: tuple[str, ...]) -> None:
-    """The message says where, how far and what to do; nothing is left behind."""
+    """The message has the time, the length and what to do; no file is left."""
     gap = with_gap(source, seconds=seconds, kinds=kinds)
 
     with pytest.raises(ConfigError, match=rf"a gap of {seconds:.1f} s at 1\.\d s, and at most 600 s.*--to mkv"):
@@ -139,7 +139,7 @@ def test_jumping_timestamps_are_refused(source: Path, to: Any, seconds: float, k
 
 
 def test_gap_stays_a_gap_in_matroska(source: Path) -> None:
-    """The packets and their times are as before."""
+    """The packets and their times do not change."""
     found: list[Silence] = []
 
     path = convert(with_gap(source, seconds=3_600), "mkv", source.with_name("copy.mkv"), on_silence=found.append)
@@ -149,7 +149,7 @@ def test_gap_stays_a_gap_in_matroska(source: Path) -> None:
 
 
 def test_media_is_not_decoded_in_this_process(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hostile file can't take over the process that asks, nor its memory."""
+    """A hostile file can't take over the calling process, or use its memory."""
 
     def opened(*_: object, **__: object) -> None:
         pytest.fail("The file was opened here.")
@@ -162,7 +162,7 @@ def test_media_is_not_decoded_in_this_process(source: Path, monkeypatch: pytest.
 
 
 def test_file_is_stored_on_a_disk_without_hard_links(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As FAT and some network disks are; a file that has appeared meanwhile stays."""
+    """FAT and some network disks have none; a file that has appeared meanwhile stays."""
 
     def unsupported(*_: object) -> None:
         raise OSError(errno.EPERM, "Operation not permitted")
@@ -183,7 +183,7 @@ def test_file_is_stored_on_a_disk_without_hard_links(source: Path, monkeypatch: 
 def test_command_reports_silence_in_its_output_and_in_json(
     source: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a line each on stderr, and as warnings."""
+    """Each gap is a line on stderr and a warning in JSON."""
     gap = with_gap(source, seconds=0.3)
     monkeypatch.setattr(
         sys, "argv", ["harness", "convert", str(gap), "--json", "--output", str(gap.with_suffix(".mp4"))]

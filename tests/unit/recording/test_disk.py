@@ -1,4 +1,4 @@
-"""Room on the disk: when it is low, when it must end, and which errors mean that there is none."""
+"""The free space of the disk: when it is low, when a recording must end, and which errors mean a full disk."""
 
 import errno
 from pathlib import Path
@@ -12,12 +12,12 @@ pytestmark = pytest.mark.parallel
 
 
 def test_headroom_is_enough_on_an_empty_disk(tmp_path: Path) -> None:
-    """Nothing is said of a disk that has more than what is low."""
+    """A disk with more than the lower bound is fine."""
     assert "enough" == Headroom(low=1, least=0).left(tmp_path, 0)
 
 
 def test_headroom_is_low_before_it_is_none(tmp_path: Path) -> None:
-    """Between the two bounds it is an alarm."""
+    """Between the two bounds there is an alarm."""
     free = free_bytes(tmp_path)
 
     assert "low" == Headroom(low=free * 2, least=0).left(tmp_path, 0)
@@ -25,7 +25,7 @@ def test_headroom_is_low_before_it_is_none(tmp_path: Path) -> None:
 
 
 def test_download_needs_room_as_well(tmp_path: Path) -> None:
-    """A recording as large as half of what is free leaves half of it, once it is downloaded."""
+    """A recording as large as half of the free space leaves half of it after its download."""
     free = free_bytes(tmp_path)
 
     assert "none" == Headroom(low=0, least=free * 3 // 4).left(tmp_path, free // 2)
@@ -33,7 +33,7 @@ def test_download_needs_room_as_well(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_full_disk_and_used_up_quota_are_disk_full_errors(number: int, tmp_path: Path) -> None:
-    """The message says what found no room, where, and what to do."""
+    """The message names what could not be written, where, and what to do."""
     with (
         pytest.raises(DiskFullError, match=f"No room for the file at {tmp_path}.*harness recover"),
         room_for("the file", tmp_path),
@@ -42,11 +42,11 @@ def test_full_disk_and_used_up_quota_are_disk_full_errors(number: int, tmp_path:
 
 
 def test_other_errors_are_not_changed(tmp_path: Path) -> None:
-    """A file that is not there is no full disk."""
+    """A missing file is not a full disk."""
     with pytest.raises(FileNotFoundError), room_for("the file", tmp_path):
         (tmp_path / "nothing").read_bytes()
 
 
 def test_sizes_are_shown_in_megabytes() -> None:
-    """As people read them."""
+    """The size is rounded."""
     assert "250 MB" == megabytes(250_000_000)

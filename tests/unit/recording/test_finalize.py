@@ -33,7 +33,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_raw_bytes_look_like_chromes(raw: Raw, tmp_path: Path) -> None:
-    """The material of these tests lacks what a finished file has."""
+    """The input of these tests has no Duration and no Cues."""
     (tmp_path / "raw.webm").write_bytes(raw.data)
 
     structure = read_structure(tmp_path / "raw.webm")
@@ -105,7 +105,7 @@ def test_pause_is_cut_out(raw: Raw, tmp_path: Path, length: float) -> None:
     states = [("started", raw.started), ("paused", paused), ("resumed", paused + length)]
     log = [json.dumps({"recorder": state, "time": at}) for state, at in states]
     log += [json.dumps({"first": at, "written": later[at : at + 8]}) for at in range(0, len(later), 8)]
-    # The recorder's stamps stand still for as long as it paused, to the millisecond.
+    # The recorder's timestamps do not advance during the pause, to the millisecond.
     shift = round(30 * STEP - length)
 
     def resume(packet: AnyPacket, _: int) -> bool:
@@ -121,12 +121,12 @@ def test_pause_is_cut_out(raw: Raw, tmp_path: Path, length: float) -> None:
     times = {data: at for at, data in audio}
     shifts = [stamp - times[data] for stamp, data in zip(raw.audio_stamps, raw.audio, strict=True) if data in times]
     off = [shift for shift in shifts if abs(shift - RECORDER_AUDIO_DELAY) > 5]
-    # A packet that lies across the pause may go with either side.
+    # A packet that overlaps the pause may belong to either side.
     assert len(off) <= 1
 
 
 def test_audio_without_video_is_a_recording(raw_audio: Raw, tmp_path: Path) -> None:
-    """It has no grid and nothing to be moved against; its file is as complete."""
+    """There is no grid, and the audio is not moved; the file is complete as well."""
     finished = finish(tmp_path, raw_audio.data, [], frame_rate=None)
 
     _, audio = packets_of(tmp_path / "finished.webm")

@@ -56,7 +56,7 @@ def test_file_is_valid_wherever_the_bytes_end(raw: Raw, tmp_path: Path) -> None:
     ids=["nothing", "one byte", "text", "zeros", "damaged header"],
 )
 def test_unreadable_bytes_are_refused(data: bytes, tmp_path: Path) -> None:
-    """The error says so in NERTC's code, and nothing crashes."""
+    """The error has NERTC's code, and nothing crashes."""
     with pytest.raises(RecordingError) as failure:
         finish(tmp_path, data, [])
 
@@ -85,7 +85,7 @@ def test_garbage_in_the_middle_costs_only_the_frames_after_it(raw: Raw, tmp_path
 
 
 def test_dropped_frame_stays_a_gap(raw: Raw, tmp_path: Path) -> None:
-    """Pictures after it keep their own ticks, and the manifest will say that it is missing."""
+    """Frames after it keep their own ticks, and the manifest counts it as missed."""
     gone = {30, 31, 60}
     data = edited(tmp_path, raw, lambda packet, number: packet.stream.type == "audio" or number not in gone)
 

@@ -1,4 +1,4 @@
-"""The exact grid: every packet on the tick that it shows, whatever the machine does to the times."""
+"""The grid: every packet is on the tick that it shows, whatever delays the machine has."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from harness.recording.finalize.grid import SETTLED, Grid
 pytestmark = pytest.mark.parallel
 
 START = 1_000.0
-# Stamps count from the recording's own zero, write times from the page's.
+# Timestamps count from the recording's own zero, write times from the page's.
 LAG = -5_000.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """How a mixer and a recorder behave; times in ms, shares from 0 to 1.
+    """The behavior of a mixer and a recorder; times in ms, shares from 0 to 1.
 
     ``write_jitter`` is how late ticks are written, ``way_jitter`` how long frames take to the recorder; ``missed`` is
     the share of ticks that the mixer gives up, ``dropped`` of frames that the encoder drops; ``lost_first`` are the
@@ -40,7 +40,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Run:
-    """What a grid made of a machine: the ticks that the packets show, and those that they were given."""
+    """The result of a grid: the ticks that the packets show, and those that they were given."""
 
     shown: list[int]
     given: list[int]
@@ -110,7 +110,7 @@ def test_every_packet_gets_its_own_tick(machine: Machine) -> None:
 
 
 def test_dropped_frames_are_expected_but_not_placed() -> None:
-    """Ticks minus packets tells what the encoder dropped silently."""
+    """The difference between ticks and packets is the number of dropped frames."""
     one = run(Machine(dropped=0.3), seed=1)
 
     assert one.shown[-1] - one.shown[0] + 1 == one.grid.expected
@@ -123,7 +123,7 @@ def test_first_packet_sets_the_zero_of_audio_and_timeline() -> None:
     one = run(Machine(), seed=2)
 
     on_time = START + one.shown[0] * 1000 / 30
-    # Half of either jitter is part of every stamp; the rest is the median's own error.
+    # Half of either jitter is part of every timestamp; the rest is the error of the median.
     assert pytest.approx(on_time + LAG + 3, abs=1) == one.grid.zero
     assert pytest.approx(on_time + 1.5, abs=2) == one.grid.zero_on_page
 
@@ -141,7 +141,7 @@ def test_second_frame_on_a_tick_moves_to_the_next() -> None:
 
 
 def test_packets_wait_for_their_ticks() -> None:
-    """A packet that came before the log told of its tick is placed when it has."""
+    """A packet that comes before its tick is placed when the log has the tick."""
     grid = Grid(step=100, recorder_started=0)
     for number in range(SETTLED + 20):
         grid.tick(number, number * 100)
@@ -172,7 +172,7 @@ def test_packets_are_placed_although_the_log_stays_behind_them() -> None:
 
 
 def test_beat_continues_after_the_end_of_the_log() -> None:
-    """Packets whose ticks were never told, for the page was gone, lie on the beat all the same."""
+    """Packets without ticks, because the page has crashed, are placed at a constant rate."""
     grid = Grid(step=100, recorder_started=0)
     for number in range(SETTLED + 15):
         grid.tick(number, number * 100)
@@ -202,7 +202,7 @@ def test_recording_that_is_too_short_to_settle_is_placed_at_its_end() -> None:
 
 
 def test_grid_without_packets_is_empty() -> None:
-    """An empty recording owes nothing and has no zero on the page."""
+    """An empty recording expects no ticks and has no zero on the page."""
     grid = Grid(step=100)
 
     assert [] == grid.end()
@@ -210,7 +210,7 @@ def test_grid_without_packets_is_empty() -> None:
 
 
 def test_missing_frames_before_the_stop_are_expected() -> None:
-    """When pictures end long before the recorder is stopped, the ticks in between are missed, not forgotten."""
+    """If frames end long before the recorder is stopped, the ticks in between count as missed."""
     grid = Grid(step=100, recorder_started=0)
     grid.recorder_stopped = 10_000
     for number in range(110):
@@ -228,7 +228,7 @@ def test_missing_frames_before_the_stop_are_expected() -> None:
 @pytest.mark.parametrize("pictures", [20, SETTLED, 90], ids=["not settled", "about to settle", "settled"])
 @pytest.mark.parametrize("missing", [0, 7])
 def test_outstanding_frames_are_counted(pictures: int, missing: int) -> None:
-    """Those that were written before the stop and after the last that came, however few there were to go by."""
+    """These are the ticks before the stop and after the last packet, even if there are few packets."""
     dice = random.Random(3)  # noqa: S311 - dice, not secrets
     written = [START + number * 100 + 30 * dice.random() for number in range(pictures + missing + 5)]
     grid = Grid(step=100, recorder_started=START - 1)
@@ -246,7 +246,7 @@ def test_outstanding_frames_are_counted(pictures: int, missing: int) -> None:
 
 @pytest.mark.parametrize("pictures", [3, 6, 10, 20])
 def test_short_recording_on_an_idle_machine_has_no_outstanding_frames(pictures: int) -> None:
-    """Where ticks are too even to tell which one the first picture shows, none is said to be outstanding for long."""
+    """If ticks are too even to know which one the first frame shows, no frame is outstanding for long."""
     dice = random.Random(4)  # noqa: S311 - dice, not secrets
     for _ in range(50):
         written = [START + number * 1000 / 30 + 0.3 * dice.random() for number in range(pictures + 30)]
@@ -261,7 +261,7 @@ def test_short_recording_on_an_idle_machine_has_no_outstanding_frames(pictures: 
 
 
 def test_outstanding_frames_are_unknown_before_the_first_packet() -> None:
-    """A recorder that is stopped before its first picture waits for none."""
+    """A recorder that is stopped before its first frame waits for none."""
     grid = Grid(step=100, recorder_started=0)
     grid.tick(0, 0)
     grid.recorder_stopped = 50

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_growing_file_ends_only_when_end_is_called(tmp_path: Path) -> None:
-    """A reader waits at the end of the file, and gets what came just before the end was said."""
+    """A reader waits at the end of the file, and gets the bytes that came just before ``end()``."""
     path = tmp_path / "raw"
     path.write_bytes(b"one")
     growing_file = GrowingFile()
@@ -58,7 +58,7 @@ def test_bytes_are_copied_while_they_come(raw: Raw, tmp_path: Path) -> None:
     worker.start()
     known_at = None
     lines = [line.encode() + b"\n" for line in raw.log()]
-    # Slices of an odd size end in the middle of everything; the log keeps up, in torn lines.
+    # Slices of an odd size end in the middle of blocks; the log grows at the same rate, in torn lines.
     log = b"".join(lines)
     slices = [raw.data[at : at + 4_999] for at in range(0, len(raw.data), 4_999)]
     with (tmp_path / "raw.webm").open("ab") as data, (tmp_path / "log.jsonl").open("ab") as log_file:
@@ -81,7 +81,7 @@ def test_bytes_are_copied_while_they_come(raw: Raw, tmp_path: Path) -> None:
     fed_video, fed_audio = packets_of(tmp_path / "fed.webm")
     assert video == fed_video
     assert [data for _, data in audio] == [data for _, data in fed_audio]
-    # The zero is a median over what was placed so far.
+    # The zero is a median over the packets that were placed so far.
     assert [pytest.approx(at, abs=2) for at, _ in audio] == [at for at, _ in fed_audio]
     assert known_at is not None
     assert known_at < len(slices) / 2

@@ -59,7 +59,7 @@ def manifest(path: Path) -> Manifest:
 
 
 def test_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
-    """Everything survives, and the schema's number is beside it."""
+    """Everything survives, and the file has the schema's number."""
     written = manifest(tmp_path / "standup.webm")
     written.write(tmp_path / "standup.manifest.json")
 
@@ -70,7 +70,7 @@ def test_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_manifest_overwrites_nothing(tmp_path: Path) -> None:
-    """What lies there stays."""
+    """The existing file stays."""
     (tmp_path / "standup.manifest.json").write_text("mine")
 
     with pytest.raises(FileExistsError):
@@ -96,7 +96,7 @@ def test_manifest_overwrites_nothing(tmp_path: Path) -> None:
     ids=range(11),
 )
 def test_damaged_manifest_is_refused_in_one_line(tmp_path: Path, damaged: bytes) -> None:
-    """The message names the file and what is wrong with it."""
+    """The message names the file and the reason."""
     path = tmp_path / "standup.manifest.json"
     path.write_bytes(damaged)
 
@@ -115,7 +115,7 @@ def test_damaged_manifest_is_refused_in_one_line(tmp_path: Path, damaged: bytes)
     ],
 )
 def test_impossible_number_is_refused_in_one_line(tmp_path: Path, field: str, number: str) -> None:
-    """Neither infinity, which JSON has no word for, nor one of 400 digits; the message says where."""
+    """Infinity, which JSON can't represent, and a number of 400 digits are refused; the message has the place."""
     path = tmp_path / "standup.manifest.json"
     content = json.loads(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True))
     *way, last = field.split(".")
@@ -125,7 +125,7 @@ def test_impossible_number_is_refused_in_one_line(tmp_path: Path, field: str, nu
     place[last] = [{"inner": "@"}] if last == "deep" else "@"
     path.write_text(json.dumps(content).replace('"@"', number))
     if last == "deep" and number.isdigit():
-        # It is a number all the same, and nobody counts with it.
+        # It is a valid number, and no calculation uses it.
         assert Manifest.read(path) is not None
         return
 
@@ -163,7 +163,7 @@ def test_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_file_too_large_for_a_manifest_is_not_read(tmp_path: Path) -> None:
-    """Who names the recording instead of its manifest gets an answer at once."""
+    """A user who gives the recording instead of its manifest gets the error at once."""
     path = tmp_path / "standup.webm"
     with path.open("wb") as file:
         file.truncate(64 * 1024 * 1024 + 1)
@@ -173,6 +173,6 @@ def test_file_too_large_for_a_manifest_is_not_read(tmp_path: Path) -> None:
 
 
 def test_missing_manifest_is_refused_in_one_line(tmp_path: Path) -> None:
-    """A missing file is no crash."""
+    """A missing file is not a crash."""
     with pytest.raises(ConfigError, match=r"standup\.manifest\.json can't be read"):
         Manifest.read(tmp_path / "standup.manifest.json")

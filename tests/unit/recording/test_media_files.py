@@ -1,4 +1,4 @@
-"""One file of every kind that can be opened, with whichever PyAV is installed."""
+"""A file of every supported format is opened with the installed PyAV."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -60,7 +60,7 @@ def media_file(path: Path, container: str, video: str | None, audio: str | None)
 
 @pytest.mark.parametrize("suffix", KINDS)
 def test_every_format_is_opened_and_decoded(tmp_path: Path, suffix: str) -> None:
-    """All its frames, all its samples, and no error of the library."""
+    """All frames and samples are decoded without an error."""
     _, video, audio = KINDS[suffix]
     path = media_file(tmp_path / f"some.{suffix}", *KINDS[suffix])
 

@@ -1,4 +1,4 @@
-"""File names: safe, recognisable, never taken twice."""
+"""File names: safe, recognizable and never used twice."""
 
 import os
 import time
@@ -49,12 +49,12 @@ pytestmark = pytest.mark.parallel
     ],
 )
 def test_name_becomes_safe_and_stays_recognisable(name: str, expected: str) -> None:
-    """What no file name may hold is replaced or dropped, and the rest is as given."""
+    """Characters that no file name may have are replaced or removed, and the rest is unchanged."""
     assert expected == safe_stem(name)
 
 
 def test_two_spellings_of_one_name_become_the_same() -> None:
-    """An accent written as a mark of its own is composed with its letter."""
+    """An accent that is a combining mark is composed with its letter."""
     assert safe_stem("caf\u00e9") == safe_stem("cafe\u0301")
 
 
@@ -70,7 +70,7 @@ def test_two_spellings_of_one_name_become_the_same() -> None:
     ],
 )
 def test_long_name_is_cut_between_characters(unit: str, bytes_each: int) -> None:
-    """Of 300 characters as many remain as fit 200 bytes, none of them torn."""
+    """Of 300 characters as many remain as fit into 200 bytes, and none is cut."""
     stem = safe_stem(unit * 300)
 
     assert unit * (200 // bytes_each) == stem
@@ -93,7 +93,7 @@ def test_name_of_combining_marks_only_is_cut_as_well() -> None:
     ],
 )
 def test_endless_name_is_made_safe_at_once(unit: str, expected: str) -> None:
-    """However long it is, only so much of it is looked at."""
+    """Only a limited part of it is used."""
     before = time.process_time()
 
     stem = safe_stem(unit * 100_000)
@@ -104,7 +104,7 @@ def test_endless_name_is_made_safe_at_once(unit: str, expected: str) -> None:
 
 @given(st.text(st.characters(codec=None), max_size=300))
 def test_any_text_becomes_a_safe_name_that_stays_as_it_is(name: str) -> None:
-    """Whatever comes in, the answer is one plain path component, and asking again changes nothing."""
+    """Every text becomes one plain path component, and a second call does not change it."""
     stem = safe_stem(name)
 
     assert stem == safe_stem(stem)
@@ -116,7 +116,7 @@ def test_any_text_becomes_a_safe_name_that_stays_as_it_is(name: str) -> None:
 
 
 def test_first_recording_gets_the_name_and_the_next_ones_a_number(tmp_path: Path) -> None:
-    """Names count up from -2, and each comes with an empty file."""
+    """Numbers count up from -2, and each name has an empty file."""
     paths = [reserve(tmp_path / "recordings", "standup") for _ in range(3)]
 
     assert ["standup.webm", "standup-2.webm", "standup-3.webm"] == [path.name for path in paths]
@@ -124,14 +124,14 @@ def test_first_recording_gets_the_name_and_the_next_ones_a_number(tmp_path: Path
 
 
 def test_name_of_a_single_manifest_is_not_used_again(tmp_path: Path) -> None:
-    """Where only the manifest is left, the next recording does not take its place."""
+    """If only the manifest is left, the next recording does not replace it."""
     (tmp_path / "standup.manifest.json").write_text("{}")
 
     assert tmp_path / "standup-2.webm" == reserve(tmp_path, "standup")
 
 
 def test_link_is_never_followed(tmp_path: Path) -> None:
-    """A dangling link keeps its name and nothing appears at its end."""
+    """A dangling link keeps its name, and no file appears at its target."""
     elsewhere = tmp_path / "elsewhere"
     (tmp_path / "standup.webm").symlink_to(elsewhere)
 
@@ -142,7 +142,7 @@ def test_link_is_never_followed(tmp_path: Path) -> None:
 
 
 def test_unsafe_stem_stays_in_the_folder(tmp_path: Path) -> None:
-    """Reserving does not rely on its callers."""
+    """Reserving makes the stem safe again."""
     path = reserve(tmp_path / "recordings", "../" * 100)
 
     assert tmp_path / "recordings" == path.parent

@@ -1,4 +1,4 @@
-"""Pauses: cut out of times and ticks as a plain sum over all of them would, in a fraction of the time."""
+"""Pauses are cut out of times and ticks with the same result as a plain sum over all of them, but much faster."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def written(path: Path, lines: Sequence[object]) -> Path:
 
 
 def states(pauses: Sequence[tuple[float, float]]) -> list[dict[str, object]]:
-    """Return what the recorder reports of pauses; the last one may not have ended."""
+    """Return the recorder's states for some pauses; the last one may not have ended."""
     found: list[dict[str, object]] = []
     for start, end in pauses:
         found.append({"recorder": "paused", "time": start})
@@ -40,7 +40,7 @@ def states(pauses: Sequence[tuple[float, float]]) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_ticks_and_cuts_are_those_of_a_sum_over_all_pauses(seed: int, tmp_path: Path) -> None:
-    """Also at the very edges of pauses, and of one that has not ended."""
+    """This is also true at the edges of pauses, and for one that has not ended."""
     random = Random(seed)  # noqa: S311 - the same every time
     edges = sorted(random.sample(range(1, 2_000), 2 * random.randrange(1, 15)))
     pauses: list[tuple[float, float]] = list(zip(edges[::2], edges[1::2], strict=True))
@@ -90,7 +90,7 @@ def test_moments_in_the_file_skip_one_cut_after_the_other(seed: int) -> None:
 
 
 def test_contradicting_states_give_usable_times(tmp_path: Path) -> None:
-    """A page may say anything: resumed without a pause, paused twice, a pause that ends before it began."""
+    """A page may send anything: resumed without a pause, paused twice, or a pause that ends before it began."""
     lines = [
         {"recorder": "resumed", "time": 5},
         {"recorder": "paused", "time": 10},
@@ -112,7 +112,7 @@ def test_contradicting_states_give_usable_times(tmp_path: Path) -> None:
 
 
 def test_many_pauses_take_little_time(tmp_path: Path) -> None:
-    """As many as a recording may have, and then ticks, sound and events."""
+    """As many as a recording may have, followed by ticks, audio and events."""
     pauses = [(at * 10.0, at * 10.0 + 5) for at in range(10_000)]
     ticks = [{"first": number, "written": [number * 1.0] * 4_096} for number in range(25)]
     log = Log(written(tmp_path / "log", [*states(pauses), *ticks]), STEP)
@@ -126,5 +126,5 @@ def test_many_pauses_take_little_time(tmp_path: Path) -> None:
         clock.place(moment / 100)
     log.close()
 
-    # It took minutes when each tick was compared with each pause.
+    # Comparing each tick with each pause would take minutes.
     assert time.process_time() - began < 5

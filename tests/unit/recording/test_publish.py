@@ -1,4 +1,4 @@
-"""Publishing: a recording appears whole, or nothing of it does."""
+"""Publishing: a recording appears completely, or not at all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.parallel
 
 @pytest.fixture
 def manifest(tmp_path: Path) -> Manifest:
-    """Return the manifest of a file that the server finished, with statistics beside it."""
+    """Return the manifest of a file that the server finished, with statistics next to it."""
     path = tmp_path / "spool" / "standup.webm"
     path.parent.mkdir()
     path.write_bytes(b"film")
@@ -49,12 +49,12 @@ def manifest(tmp_path: Path) -> Manifest:
 
 
 def names(folder: Path) -> list[str]:
-    """Return what lies in a folder."""
+    """Return the names of the files in a folder."""
     return sorted(path.name for path in folder.iterdir())
 
 
 def test_recording_is_moved_with_its_manifest_and_statistics(manifest: Manifest, tmp_path: Path) -> None:
-    """Film, manifest and statistics, under the first free name."""
+    """All three files have the first free name."""
     kept = tmp_path / "recordings"
 
     recording = publish(manifest, manifest.recording.path, kept)
@@ -77,7 +77,7 @@ def test_recording_is_moved_with_its_manifest_and_statistics(manifest: Manifest,
 def test_failed_publication_leaves_nothing(
     broken: tuple[Any, str], failure: OSError, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The finished file stays where it was, what others have stays, and the error goes on."""
+    """The finished file and foreign files stay, and the error is raised."""
     kept = tmp_path / "recordings"
     kept.mkdir()
     (kept / "standup.manifest.json").write_text("somebody's")
@@ -96,7 +96,7 @@ def test_failed_publication_leaves_nothing(
 
 
 def test_unwritable_manifest_leaves_nothing(manifest: Manifest, tmp_path: Path) -> None:
-    """Half a character in it, which is no failure of the disk."""
+    """It has an unpaired surrogate, which is not an error of the disk."""
     broken = manifest.model_copy(update={"room": "\ud83d"})
 
     with pytest.raises(ValueError, match="surrogates"):
@@ -108,7 +108,7 @@ def test_unwritable_manifest_leaves_nothing(manifest: Manifest, tmp_path: Path) 
 def test_manifest_of_another_program_is_not_overwritten(
     manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is not this call's to remove."""
+    """This call did not create it, so it does not remove it."""
     kept = tmp_path / "recordings"
     write = Manifest.write
 

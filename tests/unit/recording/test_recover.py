@@ -1,4 +1,4 @@
-"""Recovery: what a crash left is finished, and what somebody still holds is left alone."""
+"""Recovery: a recording that a crash left is finished, and a locked one is left alone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.parallel
 
 
 def begun(folder: Path, sound: bytes, name: str = "standup") -> ActiveRecording:
-    """Return a recording whose bytes have come and that nobody has ended."""
+    """Return a recording that has bytes and has not ended."""
     hello = SpoolHello(
         type="hello",
         token="t",  # noqa: S106 - a word
@@ -50,13 +50,13 @@ def begun(folder: Path, sound: bytes, name: str = "standup") -> ActiveRecording:
 
 
 def abandon(active: ActiveRecording) -> None:
-    """Let go of a recording as a killed program does: its lock is gone, its folder stays as it is."""
+    """Abandon a recording as a killed program does: its lock is released, and its folder stays."""
     active.growing_file.end()
     active.close()
 
 
 def test_abandoned_recording_is_finished_and_published(tmp_path: Path, sound: bytes) -> None:
-    """It is complete, says why nobody stopped it, and nothing stays in the spool."""
+    """It is complete and has the reason why it was not stopped, and the spool is empty."""
     active = begun(tmp_path, sound)
     abandon(active)
 
@@ -76,7 +76,7 @@ def test_abandoned_recording_is_finished_and_published(tmp_path: Path, sound: by
 
 
 def test_locked_recording_is_left_alone(tmp_path: Path, sound: bytes) -> None:
-    """Its owner may be another process at work."""
+    """Another process may be recording it."""
     active = begun(tmp_path, sound)
 
     recoveries = recover(tmp_path)
@@ -100,7 +100,7 @@ def test_finished_recording_without_a_download_is_published(tmp_path: Path, soun
 
 
 def test_published_recording_is_not_published_again(tmp_path: Path, sound: bytes) -> None:
-    """It was downloaded, and only never cleaned."""
+    """It was downloaded, but never cleaned."""
     active = begun(tmp_path, sound)
     active.finish_with_manifest()
     active.mark_published()
@@ -111,7 +111,7 @@ def test_published_recording_is_not_published_again(tmp_path: Path, sound: bytes
 
 
 def test_existing_recording_is_not_overwritten(tmp_path: Path, sound: bytes) -> None:
-    """A recording of the same name that is there already stays."""
+    """An existing recording with the same name stays."""
     (tmp_path / "standup.webm").write_text("somebody's")
     abandon(begun(tmp_path, sound))
 
@@ -123,7 +123,7 @@ def test_existing_recording_is_not_overwritten(tmp_path: Path, sound: bytes) -> 
 
 
 def test_empty_folder_is_removed(tmp_path: Path, sound: bytes) -> None:
-    """There is nothing to save and nothing to tell."""
+    """There is nothing to save and nothing to report."""
     active = begun(tmp_path, sound)
     abandon(active)
     active.folder.raw.write_bytes(b"")
@@ -133,7 +133,7 @@ def test_empty_folder_is_removed(tmp_path: Path, sound: bytes) -> None:
 
 
 def test_unreadable_recording_stays_and_is_reported(tmp_path: Path, sound: bytes) -> None:
-    """Somebody may still make something of it."""
+    """Its bytes may still be useful."""
     active = begun(tmp_path, sound)
     abandon(active)
     active.folder.raw.write_bytes(b"\x00garbage\n" * 50)
@@ -146,12 +146,12 @@ def test_unreadable_recording_stays_and_is_reported(tmp_path: Path, sound: bytes
 
 
 def test_folder_that_can_not_be_locked_stays_and_the_others_are_recovered(tmp_path: Path, sound: bytes) -> None:
-    """It is told in one line, with where it is."""
+    """It is reported in one line, with its path."""
     odd = tmp_path / FOLDER / "0 odd"
     (odd / "lock").mkdir(parents=True)
     abandon(begun(tmp_path, sound))
 
-    # Folders have random names, and are taken in their order.
+    # Folders have random names, and are recovered in the order of these.
     left, recovered = sorted(recover(tmp_path), key=lambda one: one.recording is not None)
 
     assert left.recording is None
@@ -163,7 +163,7 @@ def test_folder_that_can_not_be_locked_stays_and_the_others_are_recovered(tmp_pa
 
 
 def test_spool_that_can_not_be_listed_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever starts a server or recovers reads it in one line."""
+    """The message is one line, for the start of a server and for the command."""
     (tmp_path / FOLDER).mkdir()
 
     def forbidden(path: Path) -> Never:
@@ -180,7 +180,7 @@ def test_spool_that_can_not_be_listed_is_reported(tmp_path: Path, monkeypatch: p
 def test_folder_that_can_not_be_removed_does_not_hide_its_recording(
     tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is recovered, what is left is told, and the next time there is nothing to recover."""
+    """It is recovered and reported, and the next time there is nothing to recover."""
     active = begun(tmp_path, sound)
     abandon(active)
 
@@ -199,7 +199,7 @@ def test_folder_that_can_not_be_removed_does_not_hide_its_recording(
 
 
 def test_problem_is_reported_in_one_line(tmp_path: Path, sound: bytes) -> None:
-    """Also where it has several by itself."""
+    """This is also true for a message of several lines."""
     active = begun(tmp_path, sound)
     abandon(active)
     active.folder.facts.write_text("{")
@@ -229,7 +229,7 @@ PARTS = (
 
 @pytest.mark.parametrize("part", PARTS)
 def test_link_is_never_followed(tmp_path: Path, sound: bytes, part: str) -> None:
-    """What lies elsewhere is neither published nor written over; the folder stays, and is told."""
+    """Its target is neither published nor overwritten; the folder stays and is reported."""
     folder = begun_and_abandoned(tmp_path, sound)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("somebody's")
@@ -246,7 +246,7 @@ def test_link_is_never_followed(tmp_path: Path, sound: bytes, part: str) -> None
 
 @pytest.mark.parametrize("part", PARTS)
 def test_pipe_is_not_waited_for(tmp_path: Path, sound: bytes, part: str) -> None:
-    """Nobody will ever write to it."""
+    """Reading it would block forever."""
     folder = begun_and_abandoned(tmp_path, sound)
     os.mkfifo(replaced(folder / part))
 
@@ -258,7 +258,7 @@ def test_pipe_is_not_waited_for(tmp_path: Path, sound: bytes, part: str) -> None
 
 
 def test_link_in_place_of_a_recordings_folder_is_left(tmp_path: Path, sound: bytes) -> None:
-    """It may lead to a folder that somebody needs."""
+    """Its target may be a folder that is needed."""
     elsewhere = begun_and_abandoned(tmp_path / "other", sound)
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / "link").symlink_to(elsewhere)
@@ -271,7 +271,7 @@ def test_link_in_place_of_a_recordings_folder_is_left(tmp_path: Path, sound: byt
 
 @pytest.mark.parametrize(("part", "size"), [("recording.json", 1_000_001), ("log.jsonl", 1_000_000_001)])
 def test_file_that_is_too_large_is_not_read(tmp_path: Path, sound: bytes, part: str, size: int) -> None:
-    """No recording leaves so much."""
+    """A recording never has that much."""
     folder = begun_and_abandoned(tmp_path, sound)
     with (folder / part).open("ab") as file:
         file.truncate(size)
@@ -282,7 +282,7 @@ def test_file_that_is_too_large_is_not_read(tmp_path: Path, sound: bytes, part: 
 
 
 def test_endless_line_of_statistics_uses_little_memory(tmp_path: Path, sound: bytes) -> None:
-    """It is read in pieces, and is not whole."""
+    """It is read in pieces, and skipped."""
     folder = begun_and_abandoned(tmp_path, sound)
     with (folder / "stats.jsonl").open("wb") as file:
         file.truncate(200_000_000)
@@ -297,7 +297,7 @@ def test_endless_line_of_statistics_uses_little_memory(tmp_path: Path, sound: by
 
 
 def test_moved_recording_is_recovered_with_its_statistics(tmp_path: Path, sound: bytes) -> None:
-    """Where they lie is known by the folder, not by what was written when it lay elsewhere."""
+    """The statistics are found by the folder, not by the path in the manifest."""
     active = begun(tmp_path / "before", sound)
     active.finish_with_manifest()
     (active.folder.path / "finished" / "standup.stats.jsonl").write_text('{"at": 0}\n')
@@ -311,26 +311,26 @@ def test_moved_recording_is_recovered_with_its_statistics(tmp_path: Path, sound:
 
 
 def begun_and_abandoned(folder: Path, sound: bytes) -> Path:
-    """Return the folder of a recording that nobody holds any more."""
+    """Return the folder of a recording without a lock holder."""
     active = begun(folder, sound)
     abandon(active)
     return active.folder.path
 
 
 def replaced(path: Path) -> Path:
-    """Return a path in a folder at which nothing lies."""
+    """Return a path that does not exist."""
     path.parent.mkdir(exist_ok=True)
     path.unlink(missing_ok=True)
     return path
 
 
 def test_folder_without_recordings_has_nothing_to_recover(tmp_path: Path) -> None:
-    """No spool, no news."""
+    """Without a spool there is nothing to report."""
     assert [] == recover(tmp_path / "nothing")
 
 
 def test_spool_that_is_a_link_is_left_alone(tmp_path: Path, sound: bytes) -> None:
-    """It leads to somebody else's folders, of which one may look like a recording's; nothing is recorded there."""
+    """Its target may be folders of another user that look like recordings; nothing is recorded there."""
     project = tmp_path / "elsewhere" / "project"
     project.mkdir(parents=True)
     (project / "lock").touch()
@@ -347,7 +347,7 @@ def test_spool_that_is_a_link_is_left_alone(tmp_path: Path, sound: bytes) -> Non
 
 
 def test_foreign_folder_is_not_removed(tmp_path: Path) -> None:
-    """A folder without a byte of a recording goes only if nothing of somebody else's lies there."""
+    """A folder without recorded bytes is removed only if it has no foreign files."""
     foreign = tmp_path / FOLDER / "project"
     foreign.mkdir(parents=True)
     (foreign / "lock").touch()
@@ -360,7 +360,7 @@ def test_foreign_folder_is_not_removed(tmp_path: Path) -> None:
 
 
 def test_sparse_file_is_not_read(tmp_path: Path, sound: bytes) -> None:
-    """They would be read for days, and whoever starts a server waits for it."""
+    """It would be read for days, which would block the start of a server."""
     active = begun(tmp_path, sound)
     abandon(active)
     os.truncate(active.folder.raw, 10**13)

@@ -1,4 +1,4 @@
-"""Recovery of folders in which something is damaged, missing or foreign: what was recorded is saved all the same."""
+"""Recovery of folders with damaged, missing or foreign files: the recording is saved nevertheless."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ BAD_LINES = (
 
 
 def abandoned(folder: Path, sound: bytes) -> ActiveRecording:
-    """Return a recording of somebody that was killed, with an event and statistics."""
+    """Return a killed recording, with an event and statistics."""
     active = recorded(Spool(folder, VERSIONS), sound, recordName="standup")
     active.log.add_event(MixerEvent(time=STARTED + OFFSET + 500, event="audio", participant="alice", on=True))
     active.statistics.add(
@@ -83,7 +83,7 @@ def times(path: Path) -> list[tuple[str, float]]:
 
 @pytest.mark.parametrize("line", BAD_LINES)
 def test_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, sound: bytes, line: bytes) -> None:
-    """Everything else of the recording is as it would be without it."""
+    """The rest of the recording is not affected."""
     active = abandoned(tmp_path, sound)
     first, rest = active.folder.log.read_bytes().split(b"\n", 1)
     active.folder.log.write_bytes(b"\n".join((first, line, rest)))
@@ -98,7 +98,7 @@ def test_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, sound: bytes
 
 
 def test_fields_of_another_version_are_ignored(tmp_path: Path, sound: bytes) -> None:
-    """In the facts as well as in the log; nothing is counted as unreadable."""
+    """This is true for the facts and for the log; no line is counted as unreadable."""
     active = abandoned(tmp_path, sound)
     facts = json.loads(active.folder.facts.read_text())
     facts["config"]["zoom"] = 2
@@ -136,7 +136,7 @@ def test_bad_line_in_the_statistics_is_skipped_and_counted(tmp_path: Path, sound
 def test_recording_without_facts_or_log_is_saved_with_its_own_timestamps(
     tmp_path: Path, sound: bytes, part: str, damage: bytes | None
 ) -> None:
-    """Its name says that nothing else is known; it has every packet, and a manifest without members."""
+    """It is named recovered-ID, and has every packet and a manifest without members."""
     active = abandoned(tmp_path, sound)
     raw = packets(active.folder.raw)
     path: Path = getattr(active.folder, part)
@@ -191,7 +191,7 @@ def test_video_without_facts_gets_them_from_its_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 20])
 def test_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> None:
-    """The others keep their places: video stays in step with audio to the millisecond."""
+    """The other frames keep their places: video and audio stay in sync to the millisecond."""
     footage(tmp_path, tmp_path / "whole")
     whole = times(saved(tmp_path / "whole").path)
     active = footage(tmp_path, tmp_path / "damaged")
@@ -207,7 +207,7 @@ def test_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> None:
 
 
 def test_video_without_ticks_has_its_own_timestamps(tmp_path: Path) -> None:
-    """A log that has lost all of them places nothing; one that was never damaged begins with the recorder."""
+    """A log that has lost all ticks has no times; an undamaged log without ticks begins with the recorder."""
     damaged = footage(tmp_path, tmp_path / "damaged")
     raw = packets(damaged.folder.raw)
     log = damaged.folder.log.read_bytes()
@@ -223,7 +223,7 @@ def test_video_without_ticks_has_its_own_timestamps(tmp_path: Path) -> None:
 
 
 def test_audio_before_the_first_frame_is_saved(tmp_path: Path, sound: bytes) -> None:
-    """A recording whose video never came has what it has."""
+    """A recording without any frame has its audio."""
     active = abandoned(tmp_path, sound)
     facts = json.loads(active.folder.facts.read_text())
     active.folder.facts.write_text(json.dumps({**facts, "frame_rate": 30, "width": 320, "height": 180}))
@@ -252,7 +252,7 @@ FOREIGN = (
 def test_foreign_file_stays_and_the_recording_is_recovered(
     tmp_path: Path, sound: bytes, name: str, *, finished: bool
 ) -> None:
-    """Only what the recording left is removed; the next recovery has nothing to report."""
+    """Only the recording's files are removed; the next recovery has nothing to report."""
     active = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
     if finished:
         active.finish_with_manifest()
@@ -278,7 +278,7 @@ def test_foreign_file_stays_and_the_recording_is_recovered(
 
 
 def test_foreign_file_stays_when_the_recording_is_removed(spool: Spool, sound: bytes) -> None:
-    """Also where the server cleans up by itself."""
+    """This is also true when the server cleans up."""
     active = recorded(spool, sound)
     foreign = active.folder.path / ".DS_Store"
     foreign.write_text("mine")
@@ -299,7 +299,7 @@ def test_folder_without_its_lock_is_recovered(tmp_path: Path, sound: bytes) -> N
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"\x00" * 500])
 def test_finished_file_without_its_manifest_is_saved(tmp_path: Path, sound: bytes, damage: bytes) -> None:
-    """The raw bytes are gone by then, so the file itself is all there is."""
+    """The raw bytes have been removed by then, so only the file is left."""
     active = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
     manifest = active.finish_with_manifest()
     active.close()
@@ -316,7 +316,7 @@ def test_finished_file_without_its_manifest_is_saved(tmp_path: Path, sound: byte
 
 
 def test_truncated_finished_file_is_saved_up_to_its_end(tmp_path: Path, sound: bytes) -> None:
-    """It is not what its manifest describes, and is not called so."""
+    """It differs from its manifest, so it does not get its name."""
     active = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
     active.finish_with_manifest()
     active.close()
@@ -340,7 +340,7 @@ def test_empty_raw_file_does_not_hide_the_finished_file(tmp_path: Path, sound: b
 
 
 def test_every_folder_is_recovered_although_one_fails(tmp_path: Path, sound: bytes) -> None:
-    """One that can't be read is reported in a line, and stays."""
+    """A folder that can't be read is reported in one line, and stays."""
     bad = abandoned(tmp_path, sound)
     bad.folder.raw.write_bytes(b"nothing that can be read")
     good = abandoned(tmp_path, sound)

@@ -1,4 +1,4 @@
-"""The confined process: what a file makes it do harms neither the process that asked nor the machine."""
+"""The confined process: a hostile file harms neither the parent process nor the machine."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ pytestmark = pytest.mark.parallel
 
 
 def said(task: str, partial: Path, **request: object) -> list[Message]:
-    """Return what a task says."""
+    """Return the messages of a task."""
     with TaskProcess(f"tests.support.jobs.confined_tasks:{task}", request, partial=partial) as process:
         return list(process.messages())
 
 
 def test_memory_limit_is_added_to_the_memory_in_use(tmp_path: Path) -> None:
-    """A task gets nearly all of the limit, whatever the imports have taken, and nothing beyond it."""
+    """A task can use nearly all of the limit, whatever the imports use, and nothing beyond it."""
     enough = said("needs_memory", tmp_path / "partial", bytes=MEMORY - 50_000_000)
     too_much = said("needs_memory", tmp_path / "partial", bytes=MEMORY + 10_000_000)
 
@@ -38,20 +38,20 @@ def test_memory_limit_is_added_to_the_memory_in_use(tmp_path: Path) -> None:
 
 
 def test_open_files_core_files_and_threads_are_limited(tmp_path: Path) -> None:
-    """What a decoder needs is little."""
+    """A decoder needs few of them."""
     files, core, threads, _ = said("tells_limits", tmp_path / "partial")
 
     assert (64, 0, 1) == (files.at, core.at, threads.at)
 
 
 def test_crash_is_reported(tmp_path: Path) -> None:
-    """The process that asked goes on."""
+    """The parent process continues."""
     with pytest.raises(CrashedError, match="it crashes the decoder"):
         said("crashes", tmp_path / "partial")
 
 
 def test_process_without_progress_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not waited for without a limit."""
+    """The parent does not wait without a limit."""
     monkeypatch.setattr(child, "_STALLED", 0.2)
     with TaskProcess("tests.support.jobs.confined_tasks:never_ends", {}, partial=tmp_path / "partial") as process:
         messages = process.messages()
@@ -63,7 +63,7 @@ def test_process_without_progress_is_ended(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_bug_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path) -> None:
-    """It is reported by its name."""
+    """It is reported with the name of the exception."""
     (answer,) = said("has_a_fault", tmp_path / "partial", key="nothing")
 
     assert answer.failure is not None
@@ -71,7 +71,7 @@ def test_bug_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path) -> None:
 
 
 def test_process_that_can_not_start_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is no fault of the file."""
+    """The error does not blame the file."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
 
     with pytest.raises(SetupError, match="can't be started"):

@@ -1,4 +1,4 @@
-"""The timeline: when everybody is to be seen and heard in the file."""
+"""The timeline: when each participant is visible and audible in the file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.parallel
 
 
 def layout(at: float, *names: str) -> dict[str, Any]:
-    """Return the record of a layout that shows these people side by side."""
+    """Return a layout event that shows these participants side by side."""
     tiles = [
         {"participant": name, "x": 100 * index, "y": 0, "width": 100, "height": 90} for index, name in enumerate(names)
     ]
@@ -21,24 +21,24 @@ def layout(at: float, *names: str) -> dict[str, Any]:
 
 
 def picture(at: float, name: str, *, on: bool) -> dict[str, Any]:
-    """Return the record of a picture that comes or goes."""
+    """Return an event for video that is switched on or off."""
     return {"at": at, "event": "video", "participant": name, "on": on}
 
 
 def sound(at: float, name: str, *, on: bool) -> dict[str, Any]:
-    """Return the record of a sound that comes or goes."""
+    """Return an event for audio that is switched on or off."""
     return {"at": at, "event": "audio", "participant": name, "on": on}
 
 
 def test_participant_with_a_tile_and_live_video_is_visible() -> None:
-    """From the later of the two until the recording's end."""
+    """The interval begins with the later of the two and lasts to the end of the recording."""
     timeline = timeline_from([layout(-0.5, "alice"), picture(0.25, "alice", on=True)], [])
 
     assert [(0.25, 5.0)] == timeline.visible("alice", 5.0)
 
 
 def test_placeholder_is_not_visible() -> None:
-    """While the camera is off nobody is seen, and again when it is back on."""
+    """The participant is not visible while the camera is off."""
     events = [layout(0, "alice"), picture(0, "alice", on=True)]
     events += [picture(1, "alice", on=False), picture(2, "alice", on=True)]
 
@@ -46,7 +46,7 @@ def test_placeholder_is_not_visible() -> None:
 
 
 def test_participant_without_a_tile_is_not_visible() -> None:
-    """A layout without somebody ends their picture, whatever is said of it later."""
+    """A layout without the participant ends the interval, whatever video events follow."""
     events = [layout(0, "alice", "bob"), picture(0, "bob", on=True), layout(3, "alice"), picture(3.1, "bob", on=False)]
 
     assert [(0.0, 3.0)] == timeline_from(events, []).visible("bob", 5.0)
@@ -69,28 +69,28 @@ def test_times_outside_of_the_file_do_not_count() -> None:
 
 
 def test_repeated_event_changes_nothing() -> None:
-    """On while on and off while off are heard once."""
+    """On while on and off while off count once."""
     events = [sound(at, "alice", on=on) for at, on in [(0, True), (1, True), (2, False), (3, False)]]
 
     assert [(0.0, 2.0)] == timeline_from(events, []).audible("alice", 5.0)
 
 
 def test_participant_without_audio_is_not_audible() -> None:
-    """Another one's sound is not theirs."""
+    """The audio of another participant does not count."""
     timeline = timeline_from([sound(0, "alice", on=True)], [])
 
     assert [] == timeline.audible("bob", 5.0)
 
 
 def test_events_are_sorted_by_time() -> None:
-    """Records come from the page and from the room, each in its own order; those of one moment keep theirs."""
+    """Events come from the page and from the room; those with the same time keep their order."""
     timeline = timeline_from([sound(2, "b", on=True), sound(1, "a", on=True), sound(1, "a", on=False)], [])
 
     assert [(1.0, True), (1.0, False), (2.0, True)] == [(event.at, event.on) for event in timeline.events]
 
 
 def test_tile_is_that_of_the_current_layout() -> None:
-    """Before the first layout, and without a place in it, there is none."""
+    """Before the first layout, and without a place in it, there is no tile."""
     timeline = timeline_from([layout(1, "alice", "bob"), layout(3, "bob")], [])
 
     places = [timeline.tile("bob", at) for at in (0.5, 1, 2.9, 3)]
@@ -100,7 +100,7 @@ def test_tile_is_that_of_the_current_layout() -> None:
 
 
 def test_timeline_survives_json() -> None:
-    """What is written says only what each event has, and reads back as it was."""
+    """The JSON has only the fields of each kind of event, and reads back as it was."""
     timeline = Timeline(
         members=(Member(name="alice", marker=0), Member(name="bob")),
         events=(
@@ -130,6 +130,6 @@ def test_timeline_survives_json() -> None:
     ],
 )
 def test_invalid_event_is_refused(record: dict[str, Any]) -> None:
-    """A bad one never gets into a manifest."""
+    """An invalid event never gets into a manifest."""
     with pytest.raises(ValidationError):
         timeline_from([record], [])

@@ -1,4 +1,4 @@
-"""Scenarios: from a file to steps, or to the line that can't be, and why."""
+"""Reading scenarios: a file becomes steps, or an error with the line and the reason."""
 
 import os
 import re
@@ -52,7 +52,7 @@ def write(folder: Path, text: str, name: str = "scenario.toml") -> Path:
 
 
 def refused(path: Path) -> str:
-    """Return what is said of a scenario that can't be."""
+    """Return the error for an invalid scenario."""
     with pytest.raises(ConfigError) as error:
         read_scenario(path)
     message = str(error.value)
@@ -61,7 +61,7 @@ def refused(path: Path) -> str:
 
 
 def test_toml_file_becomes_steps_in_order(tmp_path: Path) -> None:
-    """With the scenario's own record beneath what a step says."""
+    """The scenario's record table has the defaults of a step's options."""
     scenario = read_scenario(write(tmp_path, GOOD))
 
     assert ["join", "start", "wait", "download"] == [step.verb for step in scenario.steps]
@@ -74,7 +74,7 @@ def test_toml_file_becomes_steps_in_order(tmp_path: Path) -> None:
 
 
 def test_yaml_scenario_equals_the_toml_scenario(tmp_path: Path) -> None:
-    """There "on" is a word, as in YAML 1.2."""
+    """In YAML 1.2 "on" is text."""
     text = """
     steps:
       - join: [alice, bob]
@@ -116,7 +116,7 @@ def test_yaml_scenario_equals_the_toml_scenario(tmp_path: Path) -> None:
     ],
 )
 def test_mistake_is_reported_with_its_line(tmp_path: Path, was: str, becomes: str, said: str) -> None:
-    """File, line, step and reason, in one line."""
+    """The message has file, line, step and reason in one line."""
     assert GOOD.count(was) == 1
 
     message = refused(write(tmp_path, GOOD.replace(was, becomes)))
@@ -145,19 +145,19 @@ def test_mistake_is_reported_with_its_line(tmp_path: Path, was: str, becomes: st
     ],
 )
 def test_steps_that_can_not_follow_each_other_are_reported(tmp_path: Path, steps: str, said: str) -> None:
-    """Before anybody joins."""
+    """They are reported before the first participant joins."""
     assert said in refused(write(tmp_path, f"steps = [ {steps} ]"))
 
 
 def test_yaml_error_has_its_line(tmp_path: Path) -> None:
-    """One of syntax, and one of meaning."""
+    """This is true for an error of syntax and for one of meaning."""
     assert refused(write(tmp_path, "steps:\n  - join: [a\n", "a.yaml")).startswith(":3 is not valid YAML")
     assert refused(write(tmp_path, "steps:\n  - join: a\n  - start: b\n", "b.yaml")).startswith(":3: step 2: b has not")
     assert "a scenario has steps" in refused(write(tmp_path, "- join: a\n", "c.yml"))
 
 
 STEPS = "steps:\n  - join: a\n  - start: a\n  - wait: 2\n"
-# Ten lines that say a billion values.
+# Ten lines with a billion values.
 BILLION = "a: &a [x, x]\n" + "".join(
     f"{word}: &{word} [{', '.join([f'*{before}'] * 9)}]\n" for before, word in pairwise("abcdefghij")
 )
@@ -186,7 +186,7 @@ BILLION = "a: &a [x, x]\n" + "".join(
     ],
 )
 def test_odd_yaml_is_reported_in_one_line(tmp_path: Path, text: str, said: str) -> None:
-    """What the parser makes of it is no matter of the reader's."""
+    """Whatever the parser raises, the error is a ConfigError."""
     assert said in refused(write(tmp_path, text, "odd.yaml"))
 
 
@@ -203,12 +203,12 @@ def test_odd_yaml_is_reported_in_one_line(tmp_path: Path, text: str, said: str) 
     ],
 )
 def test_odd_toml_is_reported_in_one_line(tmp_path: Path, text: str, said: str) -> None:
-    """Also what is right, and no scenario."""
+    """This includes valid TOML that is not a scenario."""
     assert said in refused(write(tmp_path, text, "odd.toml"))
 
 
 def test_yaml_alias_repeats_a_step(tmp_path: Path) -> None:
-    """By an anchor and a merge; a mistake in it has the line of its step."""
+    """With an anchor and a merge key; a mistake in it has the line of its step."""
     text = "steps:\n  - join: a\n  - &again\n    start: a\n    codec: vp8\n  - wait: 2\n  - stop: a\n  - <<: *again\n"
 
     scenario = read_scenario(write(tmp_path, f"{text}    codec: vp9\n", "again.yaml"))
@@ -222,7 +222,7 @@ def test_yaml_alias_repeats_a_step(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".toml", ".yaml"])
 def test_pipe_or_folder_is_refused_without_waiting(tmp_path: Path, suffix: str) -> None:
-    """A pipe, a folder, a device, or a file that has no end to speak of."""
+    """A device and a very large file are refused as well."""
     os.mkfifo(tmp_path / f"pipe{suffix}")
     (tmp_path / f"folder{suffix}").mkdir()
     (tmp_path / f"device{suffix}").symlink_to("/dev/zero")
@@ -237,13 +237,13 @@ def test_pipe_or_folder_is_refused_without_waiting(tmp_path: Path, suffix: str) 
 
 
 def test_file_with_another_suffix_is_refused(tmp_path: Path) -> None:
-    """By name, or because they are not there."""
+    """A missing file is refused as well."""
     assert "a scenario is a .toml, .yaml or .yml file" in refused(write(tmp_path, "{}", "a.json"))
     assert "can't be read" in refused(tmp_path / "gone.toml")
 
 
 def test_value_of_a_toml_file_has_its_line() -> None:
-    """Tables, arrays of tables, inline ones, dotted and quoted keys."""
+    """This includes tables, arrays of tables, inline tables, dotted and quoted keys."""
     text = 'a = 1\n[b]\nc.d = 2\n[[e]]\nf = [\n  1,\n  { g = 2 },\n]\n[[e]]\n"h i" = 3\n[[e.j]]\nk = 4\n'
 
     lines = toml_lines(text)
@@ -256,7 +256,7 @@ def test_value_of_a_toml_file_has_its_line() -> None:
 
 
 def test_scenario_with_max_wait_waits_no_longer(tmp_path: Path) -> None:
-    """What else is in it stays."""
+    """The other steps are not changed."""
     scenario = read_scenario(write(tmp_path, GOOD)).with_max_wait(2)
 
     assert [2] == [step.wait for step in scenario.steps if isinstance(step, Wait)]
@@ -265,12 +265,12 @@ def test_scenario_with_max_wait_waits_no_longer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_every_example_can_be_played(path: Path) -> None:
-    """And says what it is about."""
+    """Every example has a description."""
     assert read_scenario(path).description
 
 
 def test_scenario_in_the_guide_can_be_played(tmp_path: Path) -> None:
-    """As it stands there."""
+    """It is read as it is printed there."""
     (text,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "scenarios.md").read_text("utf-8"), flags=re.DOTALL)
 
     assert "mute in the middle" == read_scenario(write(tmp_path, text)).title
@@ -286,7 +286,7 @@ def test_published_schema_is_up_to_date() -> None:
 
 
 def test_schema_has_every_step() -> None:
-    """By its verb."""
+    """Each is listed by its verb."""
     schema = Scenario.model_json_schema()
 
     assert {kind.__name__ for kind in KINDS} <= set(schema["$defs"])
@@ -294,7 +294,7 @@ def test_schema_has_every_step() -> None:
 
 
 def test_batch_is_not_endless() -> None:
-    """So many orders would take all memory before the first one is played."""
+    """This many jobs would use all memory before the first one is played."""
     ran = CliRunner().invoke(app, ["run", str(EXAMPLES[0]), "--repeat", "1000000000"])
 
     assert ran.exit_code == 2
