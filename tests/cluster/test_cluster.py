@@ -104,16 +104,16 @@ def test_batch_survives_a_killed_worker(cluster: Cluster, write: Callable[..., l
     with running_harness("run", *arguments, folder=tmp_path) as batch:
         wait_until(lambda: recorded(first) > ENOUGH, batch)
         os.killpg(first.pid, signal.SIGKILL)
-        said, complaints = batch.communicate(timeout=600)
-    answer.write_text(said)
+        output, complaints = batch.communicate(timeout=600)
+    answer.write_text(output)
 
-    told = json.loads(said)
+    answered = json.loads(output)
     # Other recordings may use the same processors.
-    assert [] == failed_findings(told, excused=BUSY_CHECKS), complaints
-    assert batch.returncode == (0 if told["ok"] else 1), complaints
-    titles = [one["title"] for one in told["scenarios"]]
+    assert [] == failed_findings(answered, excused=BUSY_CHECKS), complaints
+    assert batch.returncode == (0 if answered["ok"] else 1), complaints
+    titles = [one["title"] for one in answered["scenarios"]]
     assert titles == [f"s{number:02}" for number in range(MANY)]
-    assert all(one["error"] is None and len(one["recordings"]) == 1 for one in told["scenarios"])
+    assert all(one["error"] is None and len(one["recordings"]) == 1 for one in answered["scenarios"])
     films = {path.name for path in (tmp_path / "recordings").glob("*.webm")}
     # One scenario was played again, and its first recording was fetched as well.
     assert films == {f"{title}.webm" for title in titles} | {path.name for path in rescued(complaints)}

@@ -57,10 +57,10 @@ def test_recording_of_a_crashed_worker_is_recovered_and_reported(tmp_path: Path)
 def test_scenario_that_can_not_begin_does_not_affect_the_others(tmp_path: Path) -> None:
     """This is also true for an unexpected exception, which is reported with its type and place."""
     fates: list[Fate] = ["lacks", "ends", "breaks", "ends"]
-    told: list[tuple[int, Outcome]] = []
+    reported: list[tuple[int, Outcome]] = []
 
     outcomes = run_batch(
-        [job(tmp_path, number, fate) for number, fate in enumerate(fates)], on_outcome=lambda *one: told.append(one)
+        [job(tmp_path, number, fate) for number, fate in enumerate(fates)], on_outcome=lambda *one: reported.append(one)
     )
 
     lacking, well, broken, last = outcomes
@@ -70,7 +70,7 @@ def test_scenario_that_can_not_begin_does_not_affect_the_others(tmp_path: Path) 
     assert broken.error.startswith("ValueError: nobody foresaw this (batch_jobs.py:")
     assert well.error is None
     assert last.error is None
-    assert list(enumerate(outcomes)) == told
+    assert list(enumerate(outcomes)) == reported
 
 
 def test_interrupted_batch_begins_no_further_job(tmp_path: Path) -> None:

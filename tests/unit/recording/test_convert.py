@@ -21,7 +21,7 @@ SCENE = Scene(participants=participants("alice", "bob"), width=640, height=360, 
 
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
 def test_conversion_passes_the_checks_of_its_recording(tmp_path: Path, to: Target) -> None:
-    """Who is in it, when and how smoothly: all as before, by the manifest of the recording."""
+    """Participants, times and smoothness are the same, by the manifest of the recording."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     before = verify(recording)
 
@@ -40,7 +40,7 @@ def test_conversion_passes_the_checks_of_its_recording(tmp_path: Path, to: Targe
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
 @pytest.mark.parametrize("late", [pytest.param(-0.08, marks=pytest.mark.thorough), 0.08])
 def test_conversion_keeps_the_av_offset(tmp_path: Path, to: Target, late: float) -> None:
-    """To some milliseconds, whatever the new encoder delays."""
+    """The offset is the same to within milliseconds, whatever the delay of the new encoder."""
     recording = write_recording(tmp_path / "take.webm", with_participant(SCENE, "alice", audio_delay=late))
     before = verify(recording).participant("alice").av_offset_ms
 
@@ -53,7 +53,7 @@ def test_conversion_keeps_the_av_offset(tmp_path: Path, to: Target, late: float)
 
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
 def test_dropped_frames_stay_dropped(tmp_path: Path, to: Target) -> None:
-    """A conversion hides nothing: every picture keeps its time."""
+    """A conversion hides no gap: every frame keeps its time."""
     recording = write_recording(
         tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=3.0, dropped=frozenset({30, 31, 60}))
     )
@@ -66,7 +66,7 @@ def test_dropped_frames_stay_dropped(tmp_path: Path, to: Target) -> None:
 
 
 def test_matroska_has_the_same_packets(tmp_path: Path) -> None:
-    """Nothing is encoded again."""
+    """The packets are copied."""
     write_media(tmp_path / "take.webm", SCENE)
 
     converted = convert(tmp_path / "take.webm", "mkv")
@@ -75,7 +75,7 @@ def test_matroska_has_the_same_packets(tmp_path: Path) -> None:
 
 
 def test_wav_has_the_audio_from_zero_on(tmp_path: Path) -> None:
-    """16 bits at 48 kHz; what was silent is silent at the same time."""
+    """16 bits at 48 kHz; silence stays at the same time."""
     recording = write_recording(
         tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=4.0, silent=((1.0, 2.0),))
     )
@@ -94,7 +94,7 @@ def test_wav_has_the_audio_from_zero_on(tmp_path: Path) -> None:
 
 
 def test_late_audio_keeps_its_place(tmp_path: Path) -> None:
-    """What is before it becomes silence, for WAV and AAC have no times of their own."""
+    """The time before it becomes silence, because WAV and AAC have no timestamps."""
     write_media(tmp_path / "whole.webm", Scene(participants=participants("alice"), seconds=4.0))
     shift(tmp_path / "whole.webm", tmp_path / "late.webm", milliseconds=300)
 
@@ -104,18 +104,18 @@ def test_late_audio_keeps_its_place(tmp_path: Path) -> None:
 
 
 def test_progress_is_reported_in_seconds(tmp_path: Path) -> None:
-    """From the beginning to about the end."""
+    """The reports go from the beginning to about the end."""
     write_media(tmp_path / "take.webm", SCENE)
-    told: list[float] = []
+    reported: list[float] = []
 
-    convert(tmp_path / "take.webm", "mkv", on_progress=told.append)
+    convert(tmp_path / "take.webm", "mkv", on_progress=reported.append)
 
-    assert min(told) < 0.2
-    assert max(told) == pytest.approx(4.0, abs=0.2)
+    assert min(reported) < 0.2
+    assert max(reported) == pytest.approx(4.0, abs=0.2)
 
 
 def test_existing_file_is_not_overwritten(tmp_path: Path) -> None:
-    """A file by the new name stays, and the message says what to do."""
+    """The file stays, and the message has the remedy."""
     write_media(tmp_path / "take.webm", SCENE)
     (tmp_path / "take.mp4").write_text("mine")
 
@@ -127,15 +127,15 @@ def test_existing_file_is_not_overwritten(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(None, "does not exist; give the path"), (b"no film", "can't be converted to mp4")]
+    ("content", "reason"), [(None, "does not exist; give the path"), (b"no media", "can't be converted to mp4")]
 )
-def test_file_that_is_not_a_recording_is_refused(tmp_path: Path, content: bytes | None, said: str) -> None:
-    """One line says what is wrong, and nothing is left behind."""
+def test_file_that_is_not_a_recording_is_refused(tmp_path: Path, content: bytes | None, reason: str) -> None:
+    """The message is one line, and no file is left."""
     source = tmp_path / "odd.webm"
     if content is not None:
         source.write_bytes(content)
 
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=reason):
         convert(source, "mp4")
 
     assert {source} >= set(tmp_path.iterdir())
@@ -152,7 +152,7 @@ def test_video_without_audio_can_not_become_a_wav_file(tmp_path: Path) -> None:
 
 
 def test_conversion_with_another_name_is_verified_with_the_recordings_manifest(tmp_path: Path) -> None:
-    """Whoever knows where the manifest lies says so."""
+    """The caller gives the path of the manifest."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
 
     path = convert(recording.path, "mp4", tmp_path / "for the boss.mp4")
@@ -162,7 +162,7 @@ def test_conversion_with_another_name_is_verified_with_the_recordings_manifest(t
 
 
 def packets(path: Path) -> list[tuple[str, float, bytes]]:
-    """Return every packet: kind, time in seconds, bytes."""
+    """Return kind, time in seconds and bytes of every packet."""
     with av.open(str(path)) as media:
         found = [
             (one.stream.type, float(one.pts * one.time_base), bytes(one))
@@ -173,7 +173,7 @@ def packets(path: Path) -> list[tuple[str, float, bytes]]:
 
 
 def shift(source: Path, target: Path, *, milliseconds: int) -> None:
-    """Copy a file with its sound later."""
+    """Copy a file with later audio."""
     with av.open(str(source)) as media, av.open(str(target), "w", format="webm") as output:
         streams = {one.index: output.add_stream_from_template(one, opaque=True) for one in media.streams}
         for packet in media.demux():
@@ -187,14 +187,14 @@ def shift(source: Path, target: Path, *, milliseconds: int) -> None:
 
 
 def loudest(path: Path) -> float:
-    """Return when it is loudest, in seconds."""
+    """Return the time of the loudest sample, in seconds."""
     with av.open(str(path)) as media:
         samples = np.concatenate([frame.to_ndarray()[0] for frame in media.decode(audio=0)])
     return float(np.argmax(np.abs(samples.astype(float)) > 0.25 * np.abs(samples).max())) / 48_000
 
 
 def test_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
-    """Neither by who asks how long it lasts nor by who converts it."""
+    """This is true for its length and for its conversion."""
     os.mkfifo(tmp_path / "pipe.webm")
 
     assert length(tmp_path / "pipe.webm") is None
@@ -203,7 +203,7 @@ def test_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
 
 
 def test_file_name_that_is_an_address_to_ffmpeg_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not read from elsewhere."""
+    """FFmpeg does not open the address."""
     monkeypatch.chdir(tmp_path)
     write_media(tmp_path / "other.webm", SCENE)
     named = Path("file:other.webm")
@@ -216,7 +216,7 @@ def test_file_name_that_is_an_address_to_ffmpeg_is_a_file(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("to", ["mp4", "mkv", "wav"])
 def test_file_with_metadata_that_is_not_utf8_is_converted(tmp_path: Path, to: Target) -> None:
-    """Whoever wrote it, its frames and samples are all right."""
+    """Its frames and samples are valid."""
     path = tmp_path / "take.webm"
     write_media(path, Scene(participants=participants("alice"), seconds=1.0))
     path.write_bytes(path.read_bytes().replace(b"Lavf", b"\xff\xfe\xfd\xfc"))

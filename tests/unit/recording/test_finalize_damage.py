@@ -46,7 +46,7 @@ def test_file_is_valid_wherever_the_bytes_end(raw: Raw, tmp_path: Path) -> None:
         assert raw.video[: len(video)] == [data for _, data in video]
         assert [round(number * STEP) for number in range(len(video))] == [at for at, _ in video]
         assert len(video) == finished.ticks == decoded_frames(tmp_path / "finished.webm")
-        # Pictures are spread evenly enough over the bytes.
+        # Frames are spread evenly enough over the bytes.
         assert len(video) > FRAMES * cut / len(raw.data) * 0.5 - 3
 
 

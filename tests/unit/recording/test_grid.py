@@ -94,11 +94,11 @@ def run(machine: Machine, seed: int) -> Run:
         pytest.param(Machine(dropped=0.5), id="every other frame dropped"),
         pytest.param(Machine(lost_first=3), id="the first frames dropped"),
         pytest.param(Machine(lot=30), id="a log that comes late"),
-        pytest.param(Machine(hint_error=33), id="a start told one tick late"),
-        pytest.param(Machine(hint_error=100), id="a start told three ticks late"),
-        pytest.param(Machine(hint_error=-33), id="a start told one tick early"),
-        pytest.param(Machine(hint_error=-100), id="a start told three ticks early"),
-        pytest.param(Machine(hint_error=-200), id="a start told six ticks early"),
+        pytest.param(Machine(hint_error=33), id="a start logged one tick late"),
+        pytest.param(Machine(hint_error=100), id="a start logged three ticks late"),
+        pytest.param(Machine(hint_error=-33), id="a start logged one tick early"),
+        pytest.param(Machine(hint_error=-100), id="a start logged three ticks early"),
+        pytest.param(Machine(hint_error=-200), id="a start logged six ticks early"),
     ],
 )
 def test_every_packet_gets_its_own_tick(machine: Machine) -> None:
@@ -163,8 +163,8 @@ def test_packets_are_placed_although_the_log_stays_behind_them() -> None:
     placed = []
     for number in range(3 * SETTLED):
         if number % 8 == 7:
-            for told in range(max(0, number - 15), number - 7):
-                grid.tick(told, told * 100)
+            for logged in range(max(0, number - 15), number - 7):
+                grid.tick(logged, logged * 100)
         placed += grid.place(number * 100)
 
     assert list(range(len(placed))) == [tick for _, tick in placed]
@@ -225,37 +225,37 @@ def test_missing_frames_before_the_stop_are_expected() -> None:
     assert 60 == grid.placed
 
 
-@pytest.mark.parametrize("pictures", [20, SETTLED, 90], ids=["not settled", "about to settle", "settled"])
+@pytest.mark.parametrize("frames", [20, SETTLED, 90], ids=["not settled", "about to settle", "settled"])
 @pytest.mark.parametrize("missing", [0, 7])
-def test_outstanding_frames_are_counted(pictures: int, missing: int) -> None:
+def test_outstanding_frames_are_counted(frames: int, missing: int) -> None:
     """These are the ticks before the stop and after the last packet, even if there are few packets."""
     dice = random.Random(3)  # noqa: S311 - dice, not secrets
-    written = [START + number * 100 + 30 * dice.random() for number in range(pictures + missing + 5)]
+    written = [START + number * 100 + 30 * dice.random() for number in range(frames + missing + 5)]
     grid = Grid(step=100, recorder_started=START - 1)
     for number, at in enumerate(written):
         grid.tick(number, at)
-    for at in written[:pictures]:
+    for at in written[:frames]:
         grid.place(at + LAG)
     before = grid.outstanding
 
     # Five more ticks are written after it.
-    grid.recorder_stopped = written[pictures + missing] - 1
+    grid.recorder_stopped = written[frames + missing] - 1
 
     assert (None, missing) == (before, grid.outstanding)
 
 
-@pytest.mark.parametrize("pictures", [3, 6, 10, 20])
-def test_short_recording_on_an_idle_machine_has_no_outstanding_frames(pictures: int) -> None:
+@pytest.mark.parametrize("frames", [3, 6, 10, 20])
+def test_short_recording_on_an_idle_machine_has_no_outstanding_frames(frames: int) -> None:
     """If ticks are too even to know which one the first frame shows, no frame is outstanding for long."""
     dice = random.Random(4)  # noqa: S311 - dice, not secrets
     for _ in range(50):
-        written = [START + number * 1000 / 30 + 0.3 * dice.random() for number in range(pictures + 30)]
+        written = [START + number * 1000 / 30 + 0.3 * dice.random() for number in range(frames + 30)]
         grid = Grid(step=1000 / 30, recorder_started=written[20] - 30 * dice.random())
         for number, at in enumerate(written):
             grid.tick(number, at)
-        for at in written[21 : 21 + pictures]:
+        for at in written[21 : 21 + frames]:
             grid.place(at + LAG + 2 * dice.random())
-        grid.recorder_stopped = written[21 + pictures] - 1
+        grid.recorder_stopped = written[21 + frames] - 1
 
         assert (grid.outstanding or 0) <= 2
 

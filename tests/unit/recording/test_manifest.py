@@ -54,7 +54,7 @@ def manifest(path: Path) -> Manifest:
         ticks=301,
         ticks_missed=2,
         clock_error_ms=0.2,
-        alarms=("The picture stalled.",),
+        alarms=("The video stalled.",),
     )
 
 

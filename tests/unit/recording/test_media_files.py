@@ -75,7 +75,7 @@ def test_every_format_is_opened_and_decoded(tmp_path: Path, suffix: str) -> None
 
 
 def test_file_with_metadata_that_is_not_utf8_is_opened(tmp_path: Path) -> None:
-    """Neither reading nor the seek, which opens the file once more."""
+    """Reading works, and so does seeking, which opens the file again."""
     recording = write_recording(tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=2.0))
     data = recording.path.read_bytes()
     assert b"Lavf" in data
@@ -90,7 +90,7 @@ def test_file_with_metadata_that_is_not_utf8_is_opened(tmp_path: Path) -> None:
 
 
 def test_decoder_has_at_most_four_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each keeps frames of its own in memory, and a large machine would take one for each processor."""
+    """Each thread has frames of its own in memory, and a large machine would start one per processor."""
     path = media_file(tmp_path / "some.webm", *KINDS["webm"])
     monkeypatch.setattr("harness.recording.files.formats.processors", lambda: 64)
 

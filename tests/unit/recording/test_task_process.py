@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.parallel
 
 
-def said(task: str, partial: Path, **request: object) -> list[Message]:
+def messages_of(task: str, partial: Path, **request: object) -> list[Message]:
     """Return the messages of a task."""
     with TaskProcess(f"tests.support.jobs.confined_tasks:{task}", request, partial=partial) as process:
         return list(process.messages())
@@ -29,8 +29,8 @@ def said(task: str, partial: Path, **request: object) -> list[Message]:
 
 def test_memory_limit_is_added_to_the_memory_in_use(tmp_path: Path) -> None:
     """A task can use nearly all of the limit, whatever the imports use, and nothing beyond it."""
-    enough = said("needs_memory", tmp_path / "partial", bytes=MEMORY - 50_000_000)
-    too_much = said("needs_memory", tmp_path / "partial", bytes=MEMORY + 10_000_000)
+    enough = messages_of("needs_memory", tmp_path / "partial", bytes=MEMORY - 50_000_000)
+    too_much = messages_of("needs_memory", tmp_path / "partial", bytes=MEMORY + 10_000_000)
 
     assert "done" == enough[-1].kind
     assert too_much[-1].failure is not None
@@ -39,7 +39,7 @@ def test_memory_limit_is_added_to_the_memory_in_use(tmp_path: Path) -> None:
 
 def test_open_files_core_files_and_threads_are_limited(tmp_path: Path) -> None:
     """A decoder needs few of them."""
-    files, core, threads, _ = said("tells_limits", tmp_path / "partial")
+    files, core, threads, _ = messages_of("tells_limits", tmp_path / "partial")
 
     assert (64, 0, 1) == (files.at, core.at, threads.at)
 
@@ -47,7 +47,7 @@ def test_open_files_core_files_and_threads_are_limited(tmp_path: Path) -> None:
 def test_crash_is_reported(tmp_path: Path) -> None:
     """The parent process continues."""
     with pytest.raises(CrashedError, match="it crashes the decoder"):
-        said("crashes", tmp_path / "partial")
+        messages_of("crashes", tmp_path / "partial")
 
 
 def test_process_without_progress_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ def test_process_without_progress_is_ended(tmp_path: Path, monkeypatch: pytest.M
 
 def test_bug_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path) -> None:
     """It is reported with the name of the exception."""
-    (answer,) = said("has_a_fault", tmp_path / "partial", key="nothing")
+    (answer,) = messages_of("has_a_fault", tmp_path / "partial", key="nothing")
 
     assert answer.failure is not None
     assert ("fault", "KeyError") == (answer.failure.kind, answer.failure.message)
@@ -75,11 +75,11 @@ def test_process_that_can_not_start_is_a_setup_error(tmp_path: Path, monkeypatch
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
 
     with pytest.raises(SetupError, match="can't be started"):
-        said("crashes", tmp_path / "partial")
+        messages_of("crashes", tmp_path / "partial")
 
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(SetupError, match="did not start"):
-        said("crashes", tmp_path / "partial")
+        messages_of("crashes", tmp_path / "partial")
 
 
 def test_process_ends_with_its_parent_and_removes_its_partial_file(tmp_path: Path, pytestconfig: pytest.Config) -> None:

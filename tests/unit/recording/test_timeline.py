@@ -20,71 +20,87 @@ def layout(at: float, *names: str) -> dict[str, Any]:
     return {"at": at, "event": "layout", "tiles": tiles}
 
 
-def picture(at: float, name: str, *, on: bool) -> dict[str, Any]:
+def video_switch(at: float, name: str, *, on: bool) -> dict[str, Any]:
     """Return an event for video that is switched on or off."""
     return {"at": at, "event": "video", "participant": name, "on": on}
 
 
-def sound(at: float, name: str, *, on: bool) -> dict[str, Any]:
+def audio_switch(at: float, name: str, *, on: bool) -> dict[str, Any]:
     """Return an event for audio that is switched on or off."""
     return {"at": at, "event": "audio", "participant": name, "on": on}
 
 
 def test_participant_with_a_tile_and_live_video_is_visible() -> None:
     """The interval begins with the later of the two and lasts to the end of the recording."""
-    timeline = timeline_from([layout(-0.5, "alice"), picture(0.25, "alice", on=True)], [])
+    timeline = timeline_from([layout(-0.5, "alice"), video_switch(0.25, "alice", on=True)], [])
 
     assert [(0.25, 5.0)] == timeline.visible("alice", 5.0)
 
 
 def test_placeholder_is_not_visible() -> None:
     """The participant is not visible while the camera is off."""
-    events = [layout(0, "alice"), picture(0, "alice", on=True)]
-    events += [picture(1, "alice", on=False), picture(2, "alice", on=True)]
+    events = [layout(0, "alice"), video_switch(0, "alice", on=True)]
+    events += [video_switch(1, "alice", on=False), video_switch(2, "alice", on=True)]
 
     assert [(0.0, 1.0), (2.0, 5.0)] == timeline_from(events, []).visible("alice", 5.0)
 
 
 def test_participant_without_a_tile_is_not_visible() -> None:
     """A layout without the participant ends the interval, whatever video events follow."""
-    events = [layout(0, "alice", "bob"), picture(0, "bob", on=True), layout(3, "alice"), picture(3.1, "bob", on=False)]
+    events = [
+        layout(0, "alice", "bob"),
+        video_switch(0, "bob", on=True),
+        layout(3, "alice"),
+        video_switch(3.1, "bob", on=False),
+    ]
 
     assert [(0.0, 3.0)] == timeline_from(events, []).visible("bob", 5.0)
 
 
 def test_participant_who_returns_is_visible_twice() -> None:
     """Two stays are two intervals."""
-    events = [layout(0, "alice"), layout(1, "alice", "bob"), picture(1, "bob", on=True)]
-    events += [picture(2, "bob", on=False), layout(2, "alice"), layout(3, "alice", "bob"), picture(3.5, "bob", on=True)]
+    events = [layout(0, "alice"), layout(1, "alice", "bob"), video_switch(1, "bob", on=True)]
+    events += [
+        video_switch(2, "bob", on=False),
+        layout(2, "alice"),
+        layout(3, "alice", "bob"),
+        video_switch(3.5, "bob", on=True),
+    ]
 
     assert [(1.0, 2.0), (3.5, 5.0)] == timeline_from(events, []).visible("bob", 5.0)
 
 
 def test_times_outside_of_the_file_do_not_count() -> None:
     """Times before the first frame and after the last are cut off."""
-    events = [sound(-3, "alice", on=True), sound(-2, "alice", on=False), sound(-1, "alice", on=True)]
-    events += [sound(2, "alice", on=False), sound(6, "alice", on=True)]
+    events = [
+        audio_switch(-3, "alice", on=True),
+        audio_switch(-2, "alice", on=False),
+        audio_switch(-1, "alice", on=True),
+    ]
+    events += [audio_switch(2, "alice", on=False), audio_switch(6, "alice", on=True)]
 
     assert [(0.0, 2.0)] == timeline_from(events, []).audible("alice", 5.0)
 
 
 def test_repeated_event_changes_nothing() -> None:
     """On while on and off while off count once."""
-    events = [sound(at, "alice", on=on) for at, on in [(0, True), (1, True), (2, False), (3, False)]]
+    events = [audio_switch(at, "alice", on=on) for at, on in [(0, True), (1, True), (2, False), (3, False)]]
 
     assert [(0.0, 2.0)] == timeline_from(events, []).audible("alice", 5.0)
 
 
 def test_participant_without_audio_is_not_audible() -> None:
     """The audio of another participant does not count."""
-    timeline = timeline_from([sound(0, "alice", on=True)], [])
+    timeline = timeline_from([audio_switch(0, "alice", on=True)], [])
 
     assert [] == timeline.audible("bob", 5.0)
 
 
 def test_events_are_sorted_by_time() -> None:
     """Events come from the page and from the room; those with the same time keep their order."""
-    timeline = timeline_from([sound(2, "b", on=True), sound(1, "a", on=True), sound(1, "a", on=False)], [])
+    timeline = timeline_from(
+        [audio_switch(2, "b", on=True), audio_switch(1, "a", on=True), audio_switch(1, "a", on=False)], []
+    )
 
     assert [(1.0, True), (1.0, False), (2.0, True)] == [(event.at, event.on) for event in timeline.events]
 
@@ -106,7 +122,7 @@ def test_timeline_survives_json() -> None:
         events=(
             Event(at=-0.25, event="join", participant="alice"),
             Event(at=0, event="layout", tiles=(Tile(participant="alice", x=0, y=0, width=2, height=2),)),
-            Event(at=1, event="alarm", message="The picture stalled."),
+            Event(at=1, event="alarm", message="The video stalled."),
         ),
     )
 

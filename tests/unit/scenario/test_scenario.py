@@ -22,7 +22,7 @@ pytestmark = pytest.mark.parallel
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.suffix in {".toml", ".yaml"})
 GOOD = """
-title = "two people"
+title = "two participants"
 
 [record]
 record_video_quality = "480p"
@@ -90,7 +90,7 @@ def test_yaml_scenario_equals_the_toml_scenario(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("was", "becomes", "said"),
+    ("was", "becomes", "reason"),
     [
         ('join = ["alice", "bob"]', 'jion = ["alice", "bob"]', ":7: step 1: a step has exactly one of join, "),
         ('join = ["alice", "bob"]', 'jion = ["alice", "bob"]', "did you mean 'join'"),
@@ -105,7 +105,11 @@ def test_yaml_scenario_equals_the_toml_scenario(tmp_path: Path) -> None:
             ":10: step 2: dave has not joined before; participants so far: alice, bob",
         ),
         ('participant = "bob", audible', 'participant = "carol", audible', ":14: step 3: carol has not joined before"),
-        ('title = "two people"', 'titel = "two people"', ":2: there is no 'titel' here; did you mean 'title'"),
+        (
+            'title = "two participants"',
+            'titel = "two participants"',
+            ":2: there is no 'titel' here; did you mean 'title'",
+        ),
         ('start = "alice"', 'mute = "alice"\nstart = "alice"', ":10: step 2: a step has exactly one of"),
         ("wait = 2.5", "wait = ", "is not valid TOML: "),
         (
@@ -115,17 +119,17 @@ def test_yaml_scenario_equals_the_toml_scenario(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_mistake_is_reported_with_its_line(tmp_path: Path, was: str, becomes: str, said: str) -> None:
+def test_mistake_is_reported_with_its_line(tmp_path: Path, was: str, becomes: str, reason: str) -> None:
     """The message has file, line, step and reason in one line."""
     assert GOOD.count(was) == 1
 
     message = refused(write(tmp_path, GOOD.replace(was, becomes)))
 
-    assert said in message
+    assert reason in message
 
 
 @pytest.mark.parametrize(
-    ("steps", "said"),
+    ("steps", "reason"),
     [
         ('{ join = "a" }, { pause = "a" }', "step 2: a has no recording in progress"),
         ('{ join = "a" }, { start = "a" }, { pause = "a" }, { pause = "a" }', "a's recording is paused already"),
@@ -144,9 +148,9 @@ def test_mistake_is_reported_with_its_line(tmp_path: Path, was: str, becomes: st
         ),
     ],
 )
-def test_steps_that_can_not_follow_each_other_are_reported(tmp_path: Path, steps: str, said: str) -> None:
+def test_steps_that_can_not_follow_each_other_are_reported(tmp_path: Path, steps: str, reason: str) -> None:
     """They are reported before the first participant joins."""
-    assert said in refused(write(tmp_path, f"steps = [ {steps} ]"))
+    assert reason in refused(write(tmp_path, f"steps = [ {steps} ]"))
 
 
 def test_yaml_error_has_its_line(tmp_path: Path) -> None:
@@ -164,7 +168,7 @@ BILLION = "a: &a [x, x]\n" + "".join(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "reason"),
     [
         pytest.param(BILLION + STEPS, " has more than 100000 values", id="a billion values"),
         pytest.param("a: &a {b: &b [*a, *b, *b]}\n" + STEPS, "", id="values within themselves"),
@@ -185,26 +189,26 @@ BILLION = "a: &a [x, x]\n" + "".join(
         pytest.param('steps:\n - join: a\n - start: "b\\nc"\n', ":3: step 2: b c has not joined", id="two lines"),
     ],
 )
-def test_odd_yaml_is_reported_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+def test_odd_yaml_is_reported_in_one_line(tmp_path: Path, text: str, reason: str) -> None:
     """Whatever the parser raises, the error is a ConfigError."""
-    assert said in refused(write(tmp_path, text, "odd.yaml"))
+    assert reason in refused(write(tmp_path, text, "odd.yaml"))
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "reason"),
     [
         pytest.param(f"a = {'9' * 5000}", " is not valid TOML: Exceeds the limit", id="endless number"),
         pytest.param(f"a = 0x{'f' * 5000}", ": a number in it is too long to be read", id="long number"),
         pytest.param('"\\U0001F600" = 1\nsteps = [{ join = "a" }]', ":1: there is no '😀' here", id="escaped key"),
         pytest.param('"a\tb" = 1\nsteps = [{ join = "a" }]', ":1: there is no 'a\\tb' here", id="tab in a key"),
         pytest.param(
-            f'steps = [{{ join = "a", media = "{"x" * 5000}" }}]', ":1: step 1: media: 'xxx", id="endless film"
+            f'steps = [{{ join = "a", media = "{"x" * 5000}" }}]', ":1: step 1: media: 'xxx", id="endless media"
         ),
     ],
 )
-def test_odd_toml_is_reported_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+def test_odd_toml_is_reported_in_one_line(tmp_path: Path, text: str, reason: str) -> None:
     """This includes valid TOML that is not a scenario."""
-    assert said in refused(write(tmp_path, text, "odd.toml"))
+    assert reason in refused(write(tmp_path, text, "odd.toml"))
 
 
 def test_yaml_alias_repeats_a_step(tmp_path: Path) -> None:
@@ -278,11 +282,11 @@ def test_scenario_in_the_guide_can_be_played(tmp_path: Path) -> None:
 
 def test_published_schema_is_up_to_date() -> None:
     """Made by scripts/scenario_schema.py."""
-    said = subprocess.run(
+    checked = subprocess.run(
         [sys.executable, "scripts/scenario_schema.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
 
-    assert 0 == said.returncode, said.stderr
+    assert 0 == checked.returncode, checked.stderr
 
 
 def test_schema_has_every_step() -> None:
