@@ -277,7 +277,7 @@ class Recorded(RuleBasedStateMachine):
     @invariant()
     def bytes_are_those_that_were_taken(self) -> None:
         """Check that the raw file contains nothing else."""
-        if hasattr(self, "take") and self.active.state == "recording":
+        if hasattr(self, "active") and self.active.state == "recording":
             assert self.active.folder.raw.read_bytes() == self.taken
 
 
