@@ -26,8 +26,9 @@ record: setup ## Record three participants for ten seconds, and verify the file
 # More for pytest: make test TESTS="--basetemp=build/pytest -k page".
 TESTS ?=
 # Coverage is measured unless it is switched off: make test COVERAGE=
+# Before Python 3.14 a tracer follows every call and greenlet, which costs up to twice the processor time; later ones need none.
 COVERAGE ?= 1
-MEASURED_PYTEST := $(if $(COVERAGE),$(BIN)/coverage run -m pytest,$(BIN)/pytest)
+MEASURED_PYTEST := $(if $(COVERAGE),$(BIN)/coverage run --concurrency=$$concurrency -m pytest,$(BIN)/pytest)
 MEASURED_PAGE := $(if $(COVERAGE),--experimental-test-coverage --test-reporter=lcov --test-reporter-destination=build/coverage/page.lcov)
 
 # The page's own tests take seconds and run next to the first Python tests. Files marked parallel run in two processes,
@@ -37,6 +38,7 @@ test: setup-dev ## Run every suite in quick form
 	@page=$$(mktemp); failures=$$(mktemp); trap 'rm -f $$page $$failures' EXIT; \
 	scripts/with-node node --test --test-force-exit $(MEASURED_PAGE) --test-reporter=spec --test-reporter-destination=stdout \
 	  $$(find web/test -name '*.test.js') >$$page 2>&1 & \
+	concurrency=$$($(BIN)/python -c 'import sys; print("thread" if sys.version_info >= (3, 14) else "thread,greenlet")'); \
 	parallel=0; alone=0; javascript=0; \
 	FAILURES=$$failures $(MEASURED_PYTEST) -n 2 -m "parallel and not alone" $(TESTS) || parallel=$$?; \
 	wait $$! || javascript=$$?; sed '/start of coverage report/,/end of coverage report/d' $$page; \
