@@ -53,13 +53,13 @@ test: setup-dev ## Run every suite in quick form
 test-thorough: setup-dev ## Run every suite in full, one test at a time (more than an hour)
 	HARNESS_FULL=1 $(BIN)/pytest $(TESTS)
 
-test-faults: setup-dev ## Kill, cut, fill and stall, as often as it is promised; prints figure beside bar (some 25 minutes)
+test-faults: setup-dev ## Kill, cut, fill and stall, as often as it is promised; prints each figure beside its limit (16 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/faults tests/e2e/test_matrix.py
 
-test-truth: setup-dev ## Plant every fault into real recordings; prints what was planted and what was found (some 20 minutes)
+test-truth: setup-dev ## Plant every fault into real recordings; prints what was planted and what was found (10 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/truth
 
-test-security: setup-dev ## Attack sockets, names, joins and addresses, as often as it is promised; prints figure beside bar (four minutes)
+test-security: setup-dev ## Attack sockets, names, joins and addresses, as often as it is promised; prints each figure beside its limit (8 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/security
 
 # How long make soak records.

@@ -152,7 +152,7 @@ export class ApplicationRoom extends Emitter {
       if (performance.now() > end) {
         const names = late.map(({ name }) => name).join(', ');
         const who = names || `${this.#identifying.size} who can't be made out`;
-        throw stepTimeout(`No picture or sound of ${who} arrived within 20 s.`);
+        throw stepTimeout(`No video or audio of ${who} arrived within 20 s.`);
       }
       await pause(CHECK_EVERY);
     }

@@ -244,7 +244,7 @@ export class Mixer extends Emitter {
     for (const { id, name, audio, audioTrack, audioWatchdog } of this.#entries.values()) {
       // Samples of exactly zero are not a quiet room, where something always hums: nothing arrives.
       if (!audio || !audioTrack || this.#audio.hasSignal(id)) audioWatchdog.feed();
-      if (audioWatchdog.isStalled()) this.#raiseAlarm(pageNow(), `No sound comes from ${name}.`);
+      if (audioWatchdog.isStalled()) this.#raiseAlarm(pageNow(), `No audio comes from ${name}.`);
     }
   }
 

@@ -69,7 +69,7 @@ export class Arrivals extends Emitter {
       if (missing.length === 0) return;
       if (performance.now() > end) {
         const names = missing.map(({ name }) => name).join(', ');
-        throw stepTimeout(`No picture or sound of ${names} arrived within 20 s.`);
+        throw stepTimeout(`No video or audio of ${names} arrived within 20 s.`);
       }
       await pause(CHECK_EVERY);
     }

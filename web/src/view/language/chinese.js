@@ -157,9 +157,9 @@ export const CHINESE = {
 
 /** Messages of the client and the server that contain names or numbers. @type {[RegExp, string][]} */
 export const CHINESE_PATTERNS = [
-  [/^No sound comes from (.+)\.$/, '$1 没有声音。'],
-  [/^No picture comes from (.+)\.$/, '$1 没有画面。'],
-  [/^No picture or sound of (.+) arrived within 20 s\.$/, '20 秒内没有收到 $1 的画面或声音。'],
+  [/^No audio comes from (.+)\.$/, '$1 没有声音。'],
+  [/^No video comes from (.+)\.$/, '$1 没有画面。'],
+  [/^No video or audio of (.+) arrived within 20 s\.$/, '20 秒内没有收到 $1 的画面或声音。'],
   [
     /^(.+) did not receive our first frame and sound within (.+) s\.$/,
     '$1 在 $2 秒内没有收到你的画面和声音。',

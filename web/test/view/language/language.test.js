@@ -86,7 +86,7 @@ describe('Chinese', () => {
 
   test('translates messages of the client and the server that contain names and numbers', () => {
     const turned = [
-      'No sound comes from Bob.',
+      'No audio comes from Bob.',
       'Only 12 MB are left on the disk; the recording ends before it is full.',
     ].map((english) => {
       const [pattern, text] = CHINESE_PATTERNS.find(([one]) => one.test(english)) ?? [/^$/, ''];
