@@ -81,7 +81,7 @@ def test_two_participants_use_the_page_at_once(
     assert {(640, 360)} == read_back(open_server.recordings / "of bob.webm").sizes
 
     entry(alice, "of bob").click()
-    button(alice, "Verdict").click()
+    button(alice, "Verify").click()
     expect(alice.get_by_role("dialog").get_by_text("✓ Passed")).to_be_visible(timeout=30_000)
     expect(entry(bob, "of bob").get_by_label("passed")).to_be_visible()
     alice.keyboard.press("Escape")
@@ -125,7 +125,7 @@ def test_a_recording_is_played_and_sought_in_the_page(open_server: RoomServer, v
     begun.value.save_as(tmp_path / "home.webm")
     assert (open_server.recordings / "to play.webm").read_bytes() == (tmp_path / "home.webm").read_bytes()
 
-    dialog.get_by_role("button", name="Verdict").click()
+    dialog.get_by_role("button", name="Verify").click()
     with page.expect_popup() as opened:
         dialog.get_by_role("link", name="The whole report").click(timeout=30_000)
     report = opened.value
@@ -154,7 +154,7 @@ def test_a_finding_of_a_recording_can_be_jumped_to(open_server: RoomServer, visi
     button(alice, "Stop").click()
 
     entry(alice, "bad sound").click()
-    button(alice, "Verdict").click()
+    button(alice, "Verify").click()
 
     dialog = alice.get_by_role("dialog")
     expect(dialog.get_by_text("✗ Failed")).to_be_visible(timeout=30_000)
@@ -222,7 +222,7 @@ def test_a_viewer_sees_the_recordings_and_can_do_nothing_else(visit: Visit, tmp_
         wait_until_recorded(alice, seconds=2)
         button(alice, "Stop").click()
         entry(viewer, "standup").filter(has_text="360p").click()
-        button(viewer, "Verdict").click()
+        button(viewer, "Verify").click()
         expect(viewer.get_by_role("dialog").get_by_text("✓ Passed")).to_be_visible(timeout=30_000)
         expect(button(viewer, "Delete")).to_have_count(0)
         viewer.wait_for_function("() => document.querySelector('#player-video').videoWidth === 640")

@@ -151,10 +151,10 @@ def _not_visible(
 ) -> Iterator[Finding]:
     """Yield when the video is missing, and when it is outside the participant's own tile."""
     missing = _missing(wanted, participant.in_own_tile, excused, limits)
-    elsewhere = longer(intersection(missing, widened(participant.visible, limits.absence / 2)), limits.absence)
-    for at in elsewhere:
+    in_another_tile = longer(intersection(missing, widened(participant.visible, limits.absence / 2)), limits.absence)
+    for at in in_another_tile:
         yield _presence_finding(participant.name, at, "visible in its own tile", "visible outside its own tile")
-    for at in longer(subtract(missing, elsewhere), limits.absence):
+    for at in longer(subtract(missing, in_another_tile), limits.absence):
         yield _presence_finding(participant.name, at, "visible", "not visible")
 
 

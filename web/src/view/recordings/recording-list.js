@@ -7,7 +7,7 @@ import { fileSize, find, length, setText } from '../page.js';
 const BADGES = {
   recording: ['', 'being recorded'],
   failed: ['!', 'failed'],
-  verifying: ['…', 'being judged'],
+  verifying: ['…', 'being verified'],
   'verified passed': ['✓', 'passed'],
   'verified failed': ['✗', 'a check failed'],
 };
