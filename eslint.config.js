@@ -97,6 +97,7 @@ export default defineConfig(
       eqeqeq: 'error',
       'no-var': 'error',
       'prefer-const': 'error',
+      'max-params': ['error', 6],
     },
   },
   ...contracts,
