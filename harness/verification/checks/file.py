@@ -45,7 +45,7 @@ def _kind(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
         yield "Duration", "none", f"{name} has no Duration: players don't show its length."
     empty = [*_empty_tracks(streams)]
     for kind in empty:
-        yield f"{kind} packets", "none", f"{name} declares a track of {kind} and contains no packet of it."
+        yield f"{kind} packets", "none", f"The {kind} track of {name} contains no packets."
     if "video" in empty:
         # The index refers to its frames.
         return

@@ -118,7 +118,7 @@ def test_track_without_packets_fails(recording: Recording, tmp_path: Path, kind:
 
     report = verify(path)
 
-    assert f"take.webm declares {kind} and holds none." in [one.message for one in report.failures]
+    assert f"The {kind} track of take.webm contains no packets." in [one.message for one in report.failures]
     assert not any("Cues" in one.message for one in report.failures)
 
 
@@ -159,7 +159,7 @@ def test_recording_that_no_call_stopped_is_a_warning_or_a_failure(tmp_path: Path
     strict = verify(recording, complete=True)
 
     messages = [
-        f"The recording ends at 3.00 s without having been stopped: {reason}.",
+        f"The recording ends at 3.00 s and was not stopped: {reason}.",
         "An alarm was raised at 1.25 s: Nothing comes from the page.",
         "An alarm was raised: The disk is nearly full.",
     ]
