@@ -31,7 +31,7 @@ _BATCH: Final = 10_000
 
 
 def frozen_intervals(track: MarkerTrack, *, period: float) -> list[Interval]:
-    """Return when one frame stays for 0.2 s or longer, in seconds; ``period`` is that of the file's frames."""
+    """Return when one frame stays for longer than 0.2 s, in seconds; ``period`` is that of the file's frames."""
     times, captures = track.times, track.captures_ms
     changes = (np.diff(captures) != 0) | (np.diff(times) > _RESTART)
     firsts = np.append(0, np.flatnonzero(changes) + 1)
