@@ -272,6 +272,21 @@ def test_limit_can_be_changed(tmp_path: Path) -> None:
     assert ["av-offset"] == [finding.check for finding in verify(recording, limits=Limits(av_offset_ms=50)).failures]
 
 
+@pytest.mark.parametrize(("late", "passed"), [(0.05, True), (-0.07, False)], ids=["50 ms late", "70 ms early"])
+def test_own_audio_of_the_recording_participant_may_be_sixty_milliseconds_off(
+    tmp_path: Path, late: float, *, passed: bool
+) -> None:
+    """Alice records. Bob's audio comes over a network, and may be further off."""
+    scene = replace(CLEAN, width=240, height=136, seconds=1.5)
+    shifted = with_participant(with_participant(scene, "alice", audio_delay=late), "bob", audio_delay=late)
+
+    report = verify(write_recording(tmp_path / "take.webm", shifted))
+
+    assert [("alice", 60, passed), ("bob", 200, True)] == [
+        (one.participant, one.expected, one.ok) for one in report.findings if one.check == "av-offset"
+    ]
+
+
 def test_every_limit_has_a_reason() -> None:
     """The description of each limit gives the reason for its default."""
     assert all(field.description for field in Limits.model_fields.values())
