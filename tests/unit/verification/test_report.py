@@ -12,6 +12,7 @@ from rich.console import Console
 
 from harness.errors import ConfigError, VerificationError
 from harness.verification import Finding, Report, verify
+from harness.verification.values.models import ParticipantAudio, ParticipantReport, ParticipantVideo, Spread
 from tests.support.media.recording_file import write_recording
 from tests.support.media.scene import Scene, participants, with_participant
 
@@ -167,6 +168,46 @@ def test_result_is_at_the_top_in_a_terminal(bad: Report) -> None:
     assert plain[0] == "✗ bad.webm  failed 2 checks"
     assert [line.split()[0] for line in plain[3:5]] == ["alice", "bob"]
     assert [line.split()[:2] for line in plain[5:]] == [["✗", "presence"]] * 2
+
+
+def test_table_in_a_terminal_has_the_values_of_the_report(good: Report) -> None:
+    """Each value is below its own heading, and a value that was not measured is a dash."""
+    video = ParticipantVideo(
+        visible=((0.0, 2.5),),
+        frames=75,
+        frame_rate=29.94,
+        repeated_percent=1.25,
+        skipped_percent=3.5,
+        frozen=((0.5, 0.9), (1.0, 1.3)),
+    )
+    alice = ParticipantReport(
+        name="alice",
+        present=((0.0, 1.0), (1.5, 3.3)),
+        video=video,
+        audio=ParticipantAudio(audible=((0.2, 2.2),), silent=((0.0, 0.2),)),
+        av_offset_ms=Spread(median=-41.6, p95=77.0),
+        drift_ppm=12.0,
+        delay_ms=Spread(median=88.0, p95=99.0),
+    )
+    nothing = dict.fromkeys(("video", "audio", "av_offset_ms", "drift_ppm", "delay_ms"))
+    bob = ParticipantReport(name="bob", present=(), **nothing)
+    report = good.model_copy(update={"participants": (alice, bob)})
+
+    headings, *rows = str(report).splitlines()[2:5]
+
+    names = ["participant", "present", "fps", "repeated", "skipped", "frozen", "audible", "A/V"]
+    assert names == headings.split()
+    assert ["alice", "2.8 s", "29.9", "1.25 %", "3.5 %", "0.7 s", "2.0 s", "-42 ms"] == re.split(
+        r" {2,}", rows[0].strip()
+    )
+    assert ["bob", *"-------"] == rows[1].split()
+    ends = [headings.index(name) + len(name) for name in names[1:]]
+    assert all(cell_ends_at(row, end) for row in rows for end in ends)
+
+
+def cell_ends_at(row: str, end: int) -> bool:
+    """Return whether a cell that is aligned to the right ends in this column."""
+    return not row[end - 1].isspace() and not row[end : end + 1].strip()
 
 
 def test_long_name_hides_no_number(good: Report) -> None:
