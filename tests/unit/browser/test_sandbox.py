@@ -1,0 +1,93 @@
+"""Sandbox: Chrome is launched with it wherever it works, and without it only where it was tried and does not start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.browser.chrome import ARGUMENTS, FAKE_DEVICES, Chrome, launch_options
+from harness.browser.locate import Browser, sandbox_works
+from harness.errors import SetupError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.parallel
+
+USER = 1000
+ROOT = 0
+
+
+class Program:
+    """A program that answers --version as Chrome does, lists its starts, and shows no page to Playwright.
+
+    With ``sandbox`` it also answers --dump-dom with a page, as a Chrome whose sandbox works.
+    """
+
+    def __init__(self, folder: Path, *, sandbox: bool) -> None:
+        self.path = folder / "chrome"
+        self._starts = folder / "starts"
+        page = "<html></html>" if sandbox else ""
+        self.path.write_text(
+            "#!/bin/sh\n"
+            '[ "$1" = --version ] && echo "Chromium 156.0.8078.79" && exit 0\n'
+            f'echo "$*" >>{self._starts}\n'
+            f'case "$*" in *--dump-dom*) echo "{page}"; exit 0;; esac\n'
+            "exit 1\n"
+        )
+        self.path.chmod(0o755)
+
+    @property
+    def starts(self) -> list[str]:
+        """The switches of each start, in order."""
+        return self._starts.read_text().splitlines() if self._starts.exists() else []
+
+
+def describe(start: str) -> tuple[str, bool]:
+    """Return whether a start tried the sandbox or launched Chrome, and whether the sandbox was on."""
+    return "try" if "--dump-dom" in start else "launch", "--no-sandbox" not in start.split()
+
+
+@pytest.mark.own_thread
+@pytest.mark.parametrize(
+    ("user", "works", "starts"),
+    [
+        pytest.param(USER, True, [("launch", True), ("try", True), ("launch", True)], id="it works"),
+        pytest.param(USER, False, [("launch", True), ("try", True), ("launch", False)], id="it does not start"),
+        pytest.param(ROOT, True, [("launch", False)], id="root"),
+    ],
+)
+def test_sandbox_is_only_off_for_root_and_where_it_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int, starts: list[tuple[str, bool]], *, works: bool
+) -> None:
+    """Playwright launches the program, which writes down its switches and ends; every launch has our switches."""
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    program = Program(tmp_path, sandbox=works)
+
+    with pytest.raises(SetupError, match="does not start"):
+        Chrome(program.path).open()
+
+    assert starts == [describe(start) for start in program.starts]
+    launches = [start for start in program.starts if describe(start)[0] == "launch"]
+    assert all(switch in start for switch in ARGUMENTS for start in launches)
+    assert not any(switch in start for switch in FAKE_DEVICES for start in launches)
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_launch_options_try_the_sandbox_unless_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, works: bool
+) -> None:
+    """A given value is used as it is, and no program is started for it."""
+    monkeypatch.setattr("os.geteuid", lambda: USER)
+    program = Program(tmp_path, sandbox=works)
+    browser = Browser(program.path, None, "156.0.8078.79", "--executable")
+
+    given = [launch_options(browser, sandbox=on)["chromium_sandbox"] for on in (True, False)]
+    starts_before = program.starts
+    tried = launch_options(browser)["chromium_sandbox"]
+
+    assert [True, False] == given
+    assert [] == starts_before
+    assert works == tried == sandbox_works(program.path)
+    assert [("try", True)] == [describe(start) for start in program.starts]
