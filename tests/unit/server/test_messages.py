@@ -1,21 +1,34 @@
-"""The messages of pages: exactly those that the page declares, each with its limits."""
+"""The messages of pages and of the server: exactly those that the page declares, each with its limits."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from harness.recording.files.disk import Headroom
+from harness.server.library.library import Library
+from harness.server.room_server import RoomServer
 from harness.server.rooms.messages import SIGNAL, SignalMessage
+from harness.server.serve_options import ServeOptions
 from harness.server.spool.messages import SPOOL, SpoolMessage
+from tests.support.sockets import AUDIO_HELLO, CHUNK, Sockets, receive_answer, sockets
+
+if TYPE_CHECKING:
+    from typing import Never
+
+    import aiohttp
 
 pytestmark = pytest.mark.parallel
 
-TYPES = "\n".join(path.read_text() for path in sorted((Path(__file__).parents[3] / "web" / "src").rglob("*.d.ts")))
+ROOT = Path(__file__).parents[3]
+SERVER = ROOT / "harness" / "server"
+TYPES = "\n".join(path.read_text() for path in sorted((ROOT / "web" / "src").rglob("*.d.ts")))
 
 HELLO = {
     "type": "hello",
@@ -37,10 +50,15 @@ def declared(union: str) -> dict[str, set[str]]:
     body = TYPES.split(f"type {union} =")[1].split(";\n\n")[0]
     found = {}
     for message in re.split(r"\n  \| ", re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL))[1:]:
-        shared = [TYPES.split(f"interface {name} ")[1].split("\n}")[0] for name in re.findall(r"& (\w+)", message)]
+        shared = [declared_interface(name) for name in re.findall(r"& (\w+)", message)]
         (kind,) = re.findall(r"type: '(\w+)'", message)
-        found[kind] = set().union(*map(fields, [message, *shared]))
+        found[kind] = fields(message).union(*shared)
     return found
+
+
+def declared_interface(name: str) -> set[str]:
+    """Return the fields of an interface in the page's types."""
+    return fields(TYPES.split(f"interface {name} ")[1].split("\n}")[0])
 
 
 def fields(text: str) -> set[str]:
@@ -62,6 +80,100 @@ def test_page_and_server_declare_the_same_messages(union: Any, name: str) -> Non
     ours = {get_args(model.model_fields["type"].annotation)[0]: set(model.model_fields) for model in models}
 
     assert declared(name) == ours
+
+
+def test_server_sends_the_messages_that_the_page_declares(
+    tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that uses all of the protocol gets every declared message, each with exactly its fields."""
+    # The hash of every file is late, and every disk is nearly full.
+    monkeypatch.setattr("harness.server.spool.spool_socket.HASHED_AT_ONCE", 0)
+    library = Library("daily", tmp_path, never_verify, lambda _: None)
+    options = ServeOptions(public_room="daily")
+    with RoomServer(recordings=tmp_path, versions={}, options=options, library=library) as server:
+        server._spool.headroom = Headroom(low=1 << 60, least=0)
+        signal, spool = asyncio.run(play_session(server, sound))
+
+    for union, messages in (("FromServer", signal), ("FromSpool", spool)):
+        expected = declared(union)
+        assert expected.keys() == {message["type"] for message in messages}
+        for message in messages:
+            assert expected[message["type"]] == message.keys(), message["type"]
+    welcome = next(message for message in signal if message["type"] == "welcome" and message["members"])
+    joined = next(message for message in signal if message["type"] == "joined")
+    for member in (*welcome["members"], joined["member"]):
+        assert declared_interface("MemberInfo") == member.keys()
+    listed = next(message for message in signal if message["type"] == "recordings" and message["recordings"])
+    assert declared_interface("LibraryItem") == listed["recordings"][0].keys()
+    finished = next(message for message in spool if message["type"] == "finished")
+    assert declared_interface("FinishedRecording") == finished["recording"].keys()
+
+
+def test_server_has_no_message_that_the_page_does_not_declare() -> None:
+    """The types in the source of the server are those of the page, whether or not a session uses them."""
+    known = declared("FromServer").keys() | declared("FromSpool").keys()
+
+    written = {kind for path in SERVER.rglob("*.py") for kind in re.findall(r'"type": "(\w+)"', path.read_text())}
+
+    assert written
+    assert written <= known
+
+
+async def play_session(server: RoomServer, sound: bytes) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Join, talk, resume, view, record, download and clean; return the messages of ``/signal`` and of ``/spool``."""
+    async with sockets(server) as wire:
+        alice, welcome = await wire.enter("daily", "alice")
+        spool = await play_recording(wire, welcome["spool_token"], sound)
+        viewer = await wire.open("/signal")
+        await viewer.send_json({"type": "hello", "role": "viewer"})
+        await viewer.send_json({"type": "ping", "sent": 1})
+        bob, bobs = await wire.enter("daily", "bob")
+        await bob.send_json({"type": "state", "audio": False, "video": True})
+        await bob.send_json({"type": "subscribe", "subscriptions": {"*": {"width": 1, "height": 1, "frameRate": 1}}})
+        await bob.send_json({"type": "signal", "to": welcome["id"], "data": {}})
+        await bob.send_json({"type": "received", "member": welcome["id"]})
+        back = await wire.open("/signal")
+        await back.send_json({"type": "hello", "resume": bobs["resume"]})
+        resumed = await back.receive_json(timeout=10)
+        await back.send_json({"type": "ping", "sent": 1})
+        pong = await receive_answer(back, "pong")
+        await back.send_json({"type": "bye"})
+        signal = [welcome, bobs, *await receive_until(viewer, "pong"), resumed, pong]
+        signal += await receive_until(alice, "left")
+        await alice.send_json({"type": "hello"})
+        return [*signal, *await receive_until(alice, "error")], spool
+
+
+async def play_recording(wire: Sockets, token: str, sound: bytes) -> list[dict[str, Any]]:
+    """Record, download and clean; return the messages of ``/spool``."""
+    spool = await wire.open("/spool")
+    await spool.send_json({**AUDIO_HELLO, "token": token})
+    await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+    await spool.send_json({"type": "outstanding"})
+    await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
+    messages = await receive_until(spool, "hashed")
+    await spool.send_json({"type": "download"})
+    messages += await receive_until(spool, "address")
+    async with wire.session.get(f"{wire.server.url}/{messages[-1]['url'].lstrip('/')}") as download:
+        assert await download.read()
+    messages += await receive_until(spool, "sent")
+    await spool.send_json({"type": "clean"})
+    messages += await receive_until(spool, "cleaned")
+    await spool.send_json({"type": "nothing"})
+    return messages + await receive_until(spool, "error")
+
+
+async def receive_until(socket: aiohttp.ClientWebSocketResponse, kind: str) -> list[dict[str, Any]]:
+    """Return the next messages, up to the first one of a type."""
+    messages = [await socket.receive_json(timeout=10)]
+    while messages[-1]["type"] != kind:
+        messages.append(await socket.receive_json(timeout=10))
+    return messages
+
+
+def never_verify(_: Path) -> Never:
+    """Fail: no recording is verified here."""
+    raise NotImplementedError
 
 
 @pytest.mark.parametrize(
