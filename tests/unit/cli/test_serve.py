@@ -1,0 +1,72 @@
+"""``harness serve``: a room that others can reach is never without a join code."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from tests.support.program import running_harness
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from subprocess import Popen
+
+pytestmark = pytest.mark.parallel
+
+PROXIED = "https://rooms.example.com"
+
+
+def invitation(program: Popen[str]) -> str:
+    """Return the text that the program prints when its room is open."""
+    assert program.stderr is not None
+    lines: list[str] = []
+    while not (lines and "to stop" in lines[-1]):
+        line = program.stderr.readline()
+        assert line, "".join(lines)
+        lines.append(line)
+    return "".join(lines)
+
+
+async def join(url: str, code: str | None, origin: str) -> dict[str, Any]:
+    """Return the answer to a participant who joins with a code."""
+    async with (
+        aiohttp.ClientSession(headers={"Origin": origin}) as session,
+        session.ws_connect(f"{url}/signal") as socket,
+    ):
+        hello = {"type": "hello", "token": None, "room": None, "name": "alice", "code": code, "media": "camera"}
+        await socket.send_json(hello)
+        return dict(await socket.receive_json(timeout=10))
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--origin", PROXIED), ("--host", "0.0.0.0", "--insecure")], ids=["behind a proxy", "other machines"]
+)
+def test_a_room_that_others_reach_gets_a_generated_join_code(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """It is printed, admits to the room, and nobody joins without it."""
+    with running_harness("serve", "--port", "0", *arguments, folder=tmp_path) as program:
+        text = invitation(program)
+        found = re.search(r"code to join +([A-Z2-9]{4}(?:-[A-Z2-9]{4}){2})$", text, re.MULTILINE)
+        assert found, text
+        url = re.findall(r"http://localhost:\d+|http://127\.0\.0\.1:\d+", text)[0]
+
+        refused = asyncio.run(join(url, None, url))
+        welcome = asyncio.run(join(url, found[1], url))
+
+    assert "error" == refused["type"]
+    assert "Not admitted" in refused["message"]
+    assert "welcome" == welcome["type"]
+
+
+def test_a_room_of_this_machine_alone_needs_no_code(tmp_path: Path) -> None:
+    """Everybody on the machine can join it."""
+    with running_harness("serve", "--port", "0", folder=tmp_path) as program:
+        text = invitation(program)
+        url = re.findall(r"http://localhost:\d+|http://127\.0\.0\.1:\d+", text)[0]
+        welcome = asyncio.run(join(url, None, url))
+
+    assert "code to join" not in text
+    assert "welcome" == welcome["type"]
