@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -22,6 +23,8 @@ class JsonLines:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        # The thread that settles a recording closes the file while the page's socket may still write.
+        self._lock = threading.Lock()
         # In bytes.
         self.size = 0
 
@@ -31,25 +34,27 @@ class JsonLines:
 
     def append_line(self, line: bytes) -> None:
         """Write a line that is encoded already."""
-        if self._file.closed:
-            return
-        start = self._file.tell()
-        try:
-            with room_for("the log of a recording", Path(self._file.name)):
-                rest = memoryview(line)
-                while rest:
-                    rest = rest[self._file.write(rest) :]
-        except BaseException:
-            # Half a line would spoil the next one.
-            with contextlib.suppress(OSError):
-                self._file.truncate(start)
-                self._file.seek(start)
-            raise
-        self.size += len(line)
+        with self._lock:
+            if self._file.closed:
+                return
+            start = self._file.tell()
+            try:
+                with room_for("the log of a recording", Path(self._file.name)):
+                    rest = memoryview(line)
+                    while rest:
+                        rest = rest[self._file.write(rest) :]
+            except BaseException:
+                # Half a line would spoil the next one.
+                with contextlib.suppress(OSError):
+                    self._file.truncate(start)
+                    self._file.seek(start)
+                raise
+            self.size += len(line)
 
     def close(self) -> None:
         """Close the file. Calling it twice is fine."""
-        self._file.close()
+        with self._lock:
+            self._file.close()
 
 
 def encode_line(content: Mapping[str, Any]) -> bytes:
