@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,9 @@ settings.load_profile("steady")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare our markers, and give expectations of pages the time that two busy cores need."""
+    # nohup ignores SIGHUP, which programs inherit; tests send it to them.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     expect.set_options(timeout=20_000)
     # A confined child may write no file, and is killed at the end: it could not report what it measured.
     child._ONE_THREAD["COVERAGE_PROCESS_CONFIG"] = ""

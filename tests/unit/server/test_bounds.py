@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import DiskFullError
-from harness.recording import recording as manifests
+from harness.recording import manifest as manifests
 from harness.recording.files.disk import stored_bytes
 from harness.recording.files.names import statistics_of
 from harness.recording.manifest import LARGEST_MANIFEST, Manifest
