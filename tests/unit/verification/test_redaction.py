@@ -137,6 +137,8 @@ def test_redacted_report_on_a_file_that_crashes_its_reader_has_no_name(
     program = (
         f"import os, signal; from harness.verification.isolation import worker; worker.analyze = lambda *_: {does}"
     )
+    # The reader process itself is under test here.
+    monkeypatch.setattr(import_module("harness.verification.verify"), "analyze_in_child", readers.analyze_in_child)
     monkeypatch.setattr(readers, "_PROGRAM", f"{program}; worker.main()")
     monkeypatch.setattr(child, "_STALLED", 5.0)
 
