@@ -110,10 +110,8 @@ def test_redacted_report_on_an_unreadable_file_has_no_name(tmp_path: Path) -> No
 
 
 @pytest.fixture
-def _fresh(in_process: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Read files in a confined child again; begin and end without one that waits for a request."""
-    del in_process
-    monkeypatch.setattr(import_module("harness.verification.verify"), "analyze_in_child", readers.analyze_in_child)
+def _fresh() -> Iterator[None]:
+    """Begin and end without a reader that waits for a request."""
     readers._POOL.end()
     yield
     readers._POOL.end()
