@@ -77,7 +77,7 @@ check: setup-dev ## Check format, lint, types and layers of Python and page
 docs: setup-dev ## Build the documents as a site: build/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-gallery: setup-dev ## Make the pictures of docs/gallery.md anew
+gallery: setup-dev ## Make the screenshots of docs/gallery.md anew
 	$(BIN)/python scripts/gallery.py
 
 lock: setup-dev ## Pin the newest versions that fit together: requirements.lock

@@ -1,6 +1,6 @@
-"""Makes the pictures of docs/gallery.md: the page, a verdict and a report of a recording in which something is wrong.
+"""Make the screenshots of docs/gallery.md: the page, a recording in the player, and the report on it.
 
-Real people's pages in a real Chrome; one of them falls silent without saying so, and the judge finds it.
+Three participants meet in a real Chrome. One of them falls silent without being muted, and the report says so.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _QUALITY = 82
 
 
 def main() -> int:
-    """Make every picture anew."""
+    """Make every screenshot anew."""
     FOLDER.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as temporary,
@@ -42,15 +42,15 @@ def main() -> int:
             page.locator("#join-name").fill(name)
             page.locator("input[value=synthetic]").check()
             if name == "Alice":
-                _take(page, "lobby")
+                _screenshot(page, "lobby")
             page.locator("#join-button").click()
             expect(page.locator("#room")).to_be_visible()
             return page
 
         alice, bob, carol = visit("Alice", DESKTOP), visit("Bob", DESKTOP), visit("小红", PHONE)
-        _record(alice, bob, lambda: _take(alice, "room"), lambda: _take(carol, "phone"))
-        _judge(alice)
-        _take(alice, "verdict")
+        _record(alice, bob, lambda: _screenshot(alice, "room"), lambda: _screenshot(carol, "phone"))
+        _verify(alice)
+        _screenshot(alice, "player")
         with alice.expect_popup() as opened:
             alice.locator("#report-link").click()
         _report(opened.value)
@@ -58,12 +58,12 @@ def main() -> int:
     return 0
 
 
-def _take(page: Page, name: str, **options: Any) -> None:
+def _screenshot(page: Page, name: str, **options: Any) -> None:
     page.screenshot(path=FOLDER / f"{name}.jpg", type="jpeg", quality=_QUALITY, **options)
 
 
-def _record(page: Page, silent: Page, *pictures: Callable[[], None]) -> None:
-    """Record ten seconds, in which somebody is silent for two, and take pictures meanwhile."""
+def _record(page: Page, silent: Page, *screenshots: Callable[[], None]) -> None:
+    """Record ten seconds with two seconds of silence of one participant, and take screenshots meanwhile."""
     page.locator("#record-name").fill("standup")
     page.locator("#quality").select_option("720")
     page.locator("#start").click()
@@ -72,32 +72,32 @@ def _record(page: Page, silent: Page, *pictures: Callable[[], None]) -> None:
         silent.evaluate(
             "on => { for (const track of client.media.stream.getAudioTracks()) track.enabled = on; }", enabled
         )
-    for picture in pictures:
-        picture()
+    for screenshot in screenshots:
+        screenshot()
     expect(page.locator("#elapsed")).to_have_text("0:10", timeout=15_000)
     page.locator("#stop").click()
     expect(page.locator("#download")).to_be_enabled()
 
 
-def _judge(page: Page) -> None:
+def _verify(page: Page) -> None:
     page.locator(".entry").first.click()
     page.locator("#player-verify").click()
     expect(page.locator("#report-link")).to_be_visible(timeout=60_000)
     page.locator("#report-findings .jump").first.click()
-    film = "document.querySelector('#player-video')"
-    page.wait_for_function(f"() => {film}.currentTime > 1 && {film}.readyState >= 2")
-    page.evaluate(f"() => {film}.pause()")
+    video = "document.querySelector('#player-video')"
+    page.wait_for_function(f"() => {video}.currentTime > 1 && {video}.readyState >= 2")
+    page.evaluate(f"() => {video}.pause()")
     page.mouse.move(0, 0)
 
 
 def _report(page: Page) -> None:
     page.set_viewport_size({"width": 1280, "height": 1250})
     page.wait_for_function("() => document.querySelector('video').readyState >= 2")
-    _take(page, "report")
+    _screenshot(page, "report")
 
 
 def _terminal(recording: Path) -> None:
-    """Write what ``harness verify`` prints, as a picture."""
+    """Write the output of ``harness verify`` as an SVG."""
     with Path("/dev/null").open("w", encoding="utf-8") as nowhere:
         console = Console(record=True, file=nowhere, width=104, force_terminal=True)
         console.print(f"$ harness verify recordings/{recording.name}", style="bold", highlight=False)
