@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import threading
-import time
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-import psutil
 import pytest
 
-from harness.launch import serve_public_room
 from harness.server.access.limits import ServerLimits
 from harness.server.access.tokens import Token
 from harness.server.clock import room_time
@@ -29,7 +25,6 @@ from tests.support.sockets import (
     SPOOL_MESSAGES,
     Sockets,
     malformed,
-    receive_answer,
     sockets,
 )
 
@@ -292,214 +287,3 @@ def test_a_silent_member_is_removed(tmp_path: Path) -> None:
         answers = asyncio.run(keep_quiet(server))
 
     assert answers[-1]["message"] == "No message arrived for 0.3 s."
-
-
-def test_sockets_per_address_are_limited(tmp_path: Path) -> None:
-    """The next one is refused until one of them is closed."""
-
-    async def crowd(server: RoomServer) -> int:
-        async with sockets(server) as wire:
-            first, second = await wire.open("/signal"), await wire.open("/spool")
-            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-                await wire.open("/signal")
-            await first.close()
-            async with asyncio.timeout(5):
-                while True:
-                    try:
-                        await (await wire.open("/signal")).close()
-                    except aiohttp.WSServerHandshakeError:
-                        await asyncio.sleep(0.01)
-                    else:
-                        await second.close()
-                        return refused.value.status
-
-    with RoomServer(
-        recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(connections=2))
-    ) as server:
-        assert asyncio.run(crowd(server)) == 429
-
-
-def test_recordings_per_room_are_limited(tmp_path: Path) -> None:
-    """The number of sockets does not matter."""
-
-    async def record(server: RoomServer) -> list[dict[str, Any]]:
-        async with sockets(server) as wire:
-            inside, welcome = await wire.enter("daily", "mallory")
-            answers, opened = [], [inside]
-            for _ in range(2):
-                spool = await wire.open("/spool")
-                await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
-                answers.append(await spool.receive_json(timeout=5))
-                opened.append(spool)
-            for one in opened:
-                await one.close()
-            return answers
-
-    with RoomServer(
-        recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(recordings=1))
-    ) as server:
-        first, second = asyncio.run(record(server))
-
-    assert first["type"] == "ready"
-    assert second["message"] == "The room is full of recordings: 1 at a time."
-
-
-def test_the_log_of_a_recording_is_limited(tmp_path: Path) -> None:
-    """The log can fill a disk just as the media can."""
-
-    async def record(server: RoomServer) -> dict[str, Any]:
-        async with sockets(server) as wire:
-            inside, welcome = await wire.enter("daily", "mallory")
-            spool = await wire.open("/spool")
-            await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
-            told = {"type": "ticks", "first": 0, "written": [1.0] * 1000}
-            for _ in range(10):
-                await spool.send_json(told)
-            answers = [json.loads(message.data) async for message in spool]
-            await inside.close()
-            return dict(answers[-1])
-
-    with RoomServer(
-        recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(notes_bytes=20_000))
-    ) as server:
-        answer = asyncio.run(record(server))
-
-    assert "the 20000 bytes that the server accepts" in answer["message"]
-
-
-def test_unidentified_recorders_wait_for_their_turn(tmp_path: Path) -> None:
-    """Their messages are in memory until they are whole, so few are read at a time, and all are admitted."""
-
-    async def crowd(server: RoomServer) -> tuple[bool, str]:
-        async with sockets(server) as wire:
-            inside, welcome = await wire.enter("daily", "alice")
-            silent = [await wire.open("/spool") for _ in range(2)]
-            waiting = asyncio.ensure_future(wire.open("/spool"))
-            done, _ = await asyncio.wait({waiting}, timeout=0.5)
-            await silent[0].close()
-            spool = await asyncio.wait_for(waiting, 10)
-            await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
-            ready = await spool.receive_json(timeout=10)
-            for socket in (*silent, spool, inside):
-                await socket.close()
-            return bool(done), str(ready["type"])
-
-    with RoomServer(
-        recordings=tmp_path, versions={}, options=ServeOptions(limits=ServerLimits(unidentified=2))
-    ) as server:
-        assert (False, "ready") == asyncio.run(crowd(server))
-
-
-def test_a_client_that_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The right code has to wait as well; tokens are still accepted. The server logs it once."""
-
-    async def guess(server: RoomServer) -> list[str]:
-        async with sockets(server) as wire:
-            told = []
-            for number in range(45):
-                hello = {"type": "hello", "name": "eve", "code": "join the room" if number == 44 else f"code {number}"}
-                answer = await wire.refused("/signal", json.dumps(hello))
-                assert answer is not None
-                told.append(str(answer["message"]))
-            inside, welcome = await wire.enter("room", "alice")
-            assert welcome["type"] == "welcome"
-            await inside.close()
-            return told
-
-    limits = ServerLimits(wrong_codes=0.1)
-    with RoomServer(
-        recordings=tmp_path,
-        versions={},
-        options=ServeOptions(public_room="room", join_code="join the room", limits=limits),
-    ) as server:
-        told = asyncio.run(guess(server))
-
-    assert told[0] == "Not admitted: the token or code is wrong, used or too old."
-    assert told[-1] == "Too many wrong codes from your address: wait a second before the next one."
-    assert ["A client tries many wrong codes: only 0.1 per second are checked from its address."] == [
-        line for line in caplog.messages if "codes" in line
-    ]
-
-
-def test_a_member_who_reads_nothing_delays_nobody(tmp_path: Path) -> None:
-    """The others go on, the slow member is disconnected, and the server ends within moments."""
-
-    async def talk(server: RoomServer) -> None:
-        async with sockets(server) as wire:
-            deaf, welcome = await wire.enter("daily", "mallory")
-            # Only the slow member's own end stops reading.
-            connection = deaf._conn
-            assert connection is not None
-            assert connection.protocol is not None
-            connection.protocol.pause_reading()
-            alice, _ = await wire.enter("daily", "alice")
-            bob, _ = await wire.enter("daily", "bob")
-            much = {
-                "type": "signal",
-                "to": welcome["id"],
-                "data": {"description": {"type": "offer", "sdp": "x" * 50_000}},
-            }
-            for _ in range(200):
-                await alice.send_json(much)
-            await alice.send_json({"type": "state", "audio": False, "video": True})
-            assert (await receive_answer(bob, "state"))["audio"] is False
-            await alice.send_json({"type": "ping", "sent": 1})
-            assert (await receive_answer(alice, "pong"))["sent"] == 1
-            began = time.monotonic()
-            await asyncio.to_thread(server.stop)
-            assert time.monotonic() - began < 8
-
-    with RoomServer(recordings=tmp_path, versions={}) as server:
-        asyncio.run(talk(server))
-
-
-def test_broken_recordings_leave_no_file_open(tmp_path: Path) -> None:
-    """Their number does not matter."""
-
-    async def litter(server: RoomServer) -> None:
-        async with sockets(server) as wire:
-            inside = await wire.open("/signal")
-            await inside.send_json({"type": "hello", "name": "mallory", "media": "camera"})
-            token = (await inside.receive_json(timeout=10))["spool_token"]
-            for _ in range(40):
-                spool = await wire.open("/spool")
-                await spool.send_json({**AUDIO_HELLO, "token": token})
-                await spool.send_bytes(CHUNK.pack(1, 0, 0) + b"junk")
-                await receive_answer(spool, "ack")
-                await spool.close()
-            await inside.close()
-
-    with serve_public_room(ServeOptions(), recordings=tmp_path, on_published=lambda _: None) as server:
-        before = len(psutil.Process().open_files())
-        asyncio.run(litter(server))
-        by = time.monotonic() + 20
-        while server._spool.recordings and time.monotonic() < by:
-            threading.Event().wait(0.05)
-        assert not server._spool.recordings
-        assert len(psutil.Process().open_files()) <= before + 2
-
-
-def test_a_recording_that_grows_too_large_is_ended_and_published(sound: bytes, tmp_path: Path) -> None:
-    """It has the bytes up to the limit."""
-    half = len(sound) // 2
-
-    async def record(server: RoomServer) -> dict[str, Any]:
-        async with sockets(server) as wire:
-            inside, welcome = await wire.enter("daily", "mallory")
-            spool = await wire.open("/spool")
-            await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
-            await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound[:half])
-            await spool.send_bytes(CHUNK.pack(1, 1, half) + sound[half:])
-            answers = [json.loads(message.data) async for message in spool]
-            await inside.close()
-            return dict(answers[-1])
-
-    with RoomServer(
-        recordings=tmp_path / "spool", versions={}, options=ServeOptions(limits=ServerLimits(recording_bytes=half))
-    ) as server:
-        answer = asyncio.run(record(server))
-        (kept,) = server.publish(tmp_path / "kept")
-
-    assert f"the {half} bytes that the server accepts" in answer["message"]
-    assert kept.recovered == "it had reached the largest size that the server accepts"
-    assert kept.duration > 0.8
