@@ -103,7 +103,7 @@ WRONG = {
 }
 
 
-def test_what_does_not_fit_is_found(scratch: Path) -> None:
+def test_differences_from_the_sdk_are_errors(scratch: Path) -> None:
     """The check can fail: a wrong answer, a missing call and wrong options are errors, each in its own line."""
     before = len(PROGRAM.splitlines())
 
