@@ -7,7 +7,6 @@ import functools
 import logging
 import os
 import threading
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote
 
@@ -211,11 +210,6 @@ class Chrome:
     def version(self) -> str:
         """The running browser's version, like ``156.0.8078.79``."""
         return self._browser.version
-
-    @property
-    def playwright_version(self) -> str:
-        """The version of Playwright, like ``1.65.2``."""
-        return metadata.version("playwright")
 
 
 def start_playwright() -> Playwright:

@@ -2,6 +2,7 @@
 
 import { invalidState } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
+import { videoSizeOf } from '../webrtc/tracks.js';
 
 const CAMERA_ID = 'harness-camera';
 const MICROPHONE_ID = 'harness-microphone';
@@ -35,12 +36,7 @@ export class ApplicationMedia extends Emitter {
   }
 
   get size() {
-    const {
-      width = 1280,
-      height = 720,
-      frameRate = 30,
-    } = this.stream.getVideoTracks()[0]?.getSettings() ?? {};
-    return { width, height, frameRate };
+    return videoSizeOf(this.stream);
   }
 
   /** Whether something of that kind is sent and switched on. @param {'audio' | 'video'} kind */

@@ -1,6 +1,7 @@
 /** CameraMedia: a participant's real (or Chrome's fake) camera and microphone. */
 
 import { HarnessError, invalidState } from '../shared/errors.js';
+import { videoSizeOf } from '../webrtc/tracks.js';
 
 const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
 
@@ -48,12 +49,7 @@ export class CameraMedia {
 
   /** @returns {VideoSize} */
   get size() {
-    const {
-      width = 1280,
-      height = 720,
-      frameRate = 30,
-    } = this.stream.getVideoTracks()[0]?.getSettings() ?? {};
-    return { width, height, frameRate };
+    return videoSizeOf(this.stream);
   }
 
   setClock() {

@@ -1,8 +1,8 @@
 /**
  * Tracks: what both kinds of rooms share about sending and receiving.
  *
- * In: senders, receivers and transceivers of peer connections. Out: encodings, statistics and muted playback. room/ and
- * application/ call it; it knows no stage.
+ * In: tracks, senders, receivers and transceivers of peer connections. Out: sizes, encodings, statistics and muted
+ * playback. room/, application/ and media/ call it; it knows no stage.
  */
 
 /** The bitrate of a sent video, per pixel and frame: generous, since the recording should show what the camera saw. */
@@ -16,6 +16,12 @@ const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-t
 const FRESH = 500;
 /** Milliseconds from NTP's epoch (1900) to that of Unix (1970). */
 const NTP_EPOCH = 2_208_988_800_000;
+
+/** Returns the size of the video in a stream of a device, by its settings. @param {MediaStream} stream @returns {VideoSize} */
+export function videoSizeOf(stream) {
+  const { width = 1280, height = 720, frameRate = 30 } = stream.getVideoTracks()[0]?.getSettings() ?? {};
+  return { width, height, frameRate };
+}
 
 /** Chrome fact 6: remote audio flows only while a media element plays it; a muted one will do. */
 export class MutedPlayback {
