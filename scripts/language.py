@@ -1,0 +1,310 @@
+#!/usr/bin/env python3
+"""Check the language of the project's texts, or draw sentences from them for somebody to read.
+
+``scripts/language.py check [PATH...]`` prints every word that ``scripts/language.toml`` replaces, with the better word,
+and exits 1 if there is one. ``scripts/language.py sample --seed 7`` prints 20 sentences of each kind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import io
+import random
+import re
+import subprocess
+import sys
+import tokenize
+import tomllib
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+ROOT = Path(__file__).resolve().parents[1]
+WORDS = ROOT / "scripts" / "language.toml"
+KINDS = ("docs", "docstrings", "comments", "errors", "help and findings", "page")
+# Where strings are neither errors nor log lines but help texts, findings or words of the report.
+HELP = ("harness/cli/", "harness/pytest_plugin/options", "harness/verification/checks/", "harness/verification/report/")
+PAGE = ("web/index.html", "web/src/view/")
+# Names, paths, options and code are not prose.
+CODE = re.compile(r"``[^`]+``|`[^`]+`|\{[^{}]*\}|https?://\S+")
+SENTENCE_END = re.compile(r"(?<=[.!?:])\s+(?=[A-Z`\"'*])")
+FEWEST_WORDS = 4
+PER_KIND = 20
+# JavaScript: comments, and strings with the quotes that prettier leaves.
+JS_TOKEN = re.compile(
+    r"/\*\*(?P<doc>.*?)\*/|/\*(?P<block>.*?)\*/|(?P<line>(?:^[ \t]*//[^\n]*\n?)+|(?<=[\s;{(,])//[^\n]*)"
+    r"|'(?P<single>(?:\\.|[^'\\\n])*)'|\"(?P<double>(?:\\.|[^\"\\\n])*)\"|`(?P<template>(?:\\.|[^`\\])*)`",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+class Text(NamedTuple):
+    """A piece of text, its kind and where it begins."""
+
+    kind: str
+    path: str
+    line: int
+    text: str
+
+
+class Rule(NamedTuple):
+    """What the glossary replaces, the better word, and where the word is right."""
+
+    pattern: re.Pattern[str]
+    better: str
+    allowed: re.Pattern[str] | None
+
+
+def main() -> int:
+    """Run the subcommand and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check", help="print the words that the glossary replaces")
+    check.add_argument("paths", nargs="*", help="files or folders, relative to the checkout; default: all")
+    sample = commands.add_parser("sample", help="print sentences drawn at random")
+    sample.add_argument("--seed", type=int, required=True)
+    arguments = parser.parse_args()
+    if arguments.command == "check":
+        return print_findings(texts(arguments.paths))
+    print_sample(texts(), arguments.seed)
+    return 0
+
+
+def print_findings(pieces: Iterable[Text]) -> int:
+    """Print each word to replace; return 1 if there is one."""
+    known = rules()
+    found = [line for piece in pieces for line in findings(piece, known)]
+    print("\n".join(found))
+    print(f"{len(found)} words to replace; scripts/language.toml lists the better ones and the allowed uses")
+    return int(bool(found))
+
+
+def findings(piece: Text, known: Iterable[Rule]) -> Iterator[str]:
+    """Yield a line for each word of a text that a rule replaces."""
+    prose = CODE.sub(lambda code: " " * len(code[0]), piece.text)
+    for rule in known:
+        allowed = [one.span() for one in rule.allowed.finditer(prose)] if rule.allowed else []
+        for match in rule.pattern.finditer(prose):
+            if any(start <= match.start() and match.end() <= end for start, end in allowed):
+                continue
+            line = piece.line + piece.text.count("\n", 0, match.start())
+            around = " ".join(piece.text[max(0, match.start() - 40) : match.end() + 40].split())
+            yield f"{piece.path}:{line} [{piece.kind}] '{match[0].strip()}': {rule.better}: ...{around}..."
+
+
+def rules(path: Path = WORDS) -> list[Rule]:
+    """Read the list of words."""
+    return [
+        Rule(
+            re.compile(one["pattern"], re.IGNORECASE if not one.get("case") else 0),
+            one["better"],
+            re.compile("|".join(one["allow"]), re.IGNORECASE) if "allow" in one else None,
+        )
+        for one in tomllib.loads(path.read_text(encoding="utf-8"))["words"]
+    ]
+
+
+def print_sample(pieces: Iterable[Text], seed: int) -> None:
+    """Print 20 sentences of each kind, the same ones for the same seed and sources."""
+    by_kind: dict[str, list[tuple[str, str]]] = {kind: [] for kind in KINDS}
+    for piece in pieces:
+        for sentence in sentences(piece.text):
+            by_kind[piece.kind].append((f"{piece.path}:{piece.line}", sentence))
+    draw = random.Random(seed)  # noqa: S311 - a sample, not a secret.
+    number = 0
+    for kind, all_of_kind in by_kind.items():
+        print(f"\n## {kind} ({len(all_of_kind)} sentences)\n")
+        for place, sentence in draw.sample(all_of_kind, min(PER_KIND, len(all_of_kind))):
+            number += 1
+            print(f"{number}. {sentence}\n   ({place})")
+
+
+def sentences(text: str) -> list[str]:
+    """Divide a text into sentences of at least four words."""
+    found = SENTENCE_END.split(" ".join(text.split()))
+    return [one for one in found if len(re.findall(r"[A-Za-z]{2,}", one)) >= FEWEST_WORDS]
+
+
+# ---- where texts are ------------------------------------------------------------------------------------------------
+
+
+def texts(only: Iterable[str] = ()) -> Iterator[Text]:
+    """Yield every text of the project, or of the files and folders that are named."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *only],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    for name in listed:
+        path = ROOT / name
+        if path.is_file() and not name.startswith(("docs/cli.md", "scripts/language")) and ".zh" not in name:
+            yield from texts_of(name, path)
+
+
+def texts_of(name: str, path: Path) -> Iterator[Text]:
+    """Yield the texts of one file."""
+    reader = {".md": markdown, ".py": python, ".js": javascript, ".html": html}.get(path.suffix)
+    if path.name in {"Makefile", "pyproject.toml", "Dockerfile", "mkdocs.yml", "ci.yml"}:
+        reader = configuration
+    if reader and name != "web/src/view/chinese.js":
+        yield from reader(name, path.read_text(encoding="utf-8"))
+
+
+def markdown(name: str, text: str) -> Iterator[Text]:
+    """Yield the paragraphs, list items and table cells of a document; blocks of code are not prose."""
+    text = re.sub(r"^( *)```.*?^\1```", lambda block: "\n" * block[0].count("\n"), text, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"<!--.*?-->", lambda comment: "\n" * comment[0].count("\n"), text, flags=re.DOTALL)
+    paragraph: list[str] = []
+    for number, line in enumerate([*text.splitlines(), ""], 1):
+        starts = re.match(r"\s*([-*]|\d+\.)\s|[#|]|\s*$", line)
+        if starts and paragraph:
+            yield Text("docs", name, number - len(paragraph), _without_links("\n".join(paragraph)))
+            paragraph = []
+        if line.startswith("|"):
+            cells = [] if re.fullmatch(r"[|\s:-]+", line) else re.split(r"(?<!\\)\|", line.strip("| "))
+            yield from (Text("docs", name, number, _without_links(cell.strip())) for cell in cells)
+        elif line.strip():
+            paragraph.append(re.sub(r"^\s*([-*]|\d+\.|#+)\s+", "", line))
+
+
+def _without_links(text: str) -> str:
+    """Return the text with each link replaced by its words."""
+    return re.sub(r"!?\[((?:[^\[\]]|\[[^\]]*\])*)\]\([^)]*\)", r"\1", text)
+
+
+def python(name: str, source: str) -> Iterator[Text]:
+    """Yield the docstrings, comments and strings of a module."""
+    tree = ast.parse(source)
+    docstrings = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
+            first = node.body[0]
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and ast.get_docstring(node):
+                docstrings.add(first.value)
+                # A command's docstring is its help.
+                kind = (
+                    "help and findings"
+                    if name.startswith("harness/cli/commands/") and _is_command(node)
+                    else "docstrings"
+                )
+                yield Text(kind, name, first.lineno, ast.get_docstring(node, clean=True) or "")
+    yield from python_comments(name, source)
+    if name.startswith("harness/"):
+        yield from python_strings(name, tree, docstrings)
+
+
+def _is_command(node: ast.AST) -> bool:
+    """Return whether Typer reads this function's docstring."""
+    return bool(getattr(node, "decorator_list", None)) or getattr(node, "name", "").endswith("_command")
+
+
+def python_comments(name: str, source: str) -> Iterator[Text]:
+    """Yield the comments of a module; consecutive lines are one text."""
+    block: list[tuple[int, str]] = []
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            comment = re.sub(r"^#!?\s?|\bnoqa: ?[A-Z0-9, ]+( - )?|type: ignore\S*|pragma: .*|-{4,}", "", token.string)
+            if block and block[-1][0] != token.start[0] - 1:
+                yield Text("comments", name, block[0][0], "\n".join(one for _, one in block))
+                block = []
+            block.append((token.start[0], comment))
+    if block:
+        yield Text("comments", name, block[0][0], "\n".join(one for _, one in block))
+
+
+def python_strings(name: str, tree: ast.Module, docstrings: set[ast.Constant]) -> Iterator[Text]:
+    """Yield the strings that read like sentences: errors, findings, log lines and help."""
+    kind = "help and findings" if name.startswith(HELP) else "errors"
+    inside: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            inside.update(id(one) for one in ast.walk(node) if one is not node)
+    for node in ast.walk(tree):
+        if id(node) in inside:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            text = "".join(_part(one) for one in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings:
+            text = node.value
+        else:
+            continue
+        if reads_like_prose(text):
+            yield Text(kind, name, node.lineno, text)
+
+
+def _part(node: ast.expr) -> str:
+    """Return a piece of an f-string as it is written."""
+    return str(node.value) if isinstance(node, ast.Constant) else "{" + re.sub(r"[{}]", "", ast.unparse(node)) + "}"
+
+
+def reads_like_prose(text: str) -> bool:
+    """Return whether a string is meant for people."""
+    words = re.findall(r"(?<![\w-])[A-Za-z][a-z']+(?![\w=(/])", CODE.sub(" ", text))
+    return len(words) >= FEWEST_WORDS and not re.search(r"[{};]\n|</|=>|^\s*[.#]?\w+\s*\{|^--", text)
+
+
+def javascript(name: str, source: str) -> Iterator[Text]:
+    """Yield the comments and the strings of a module."""
+    for match in JS_TOKEN.finditer(source):
+        line = source.count("\n", 0, match.start()) + 1
+        if match["doc"] is not None:
+            prose = re.sub(r"^\s*\* ?", "", match["doc"], flags=re.MULTILINE)
+            prose = re.sub(r"@(?:type|typedef|import|template)\b.*", "", prose)
+            prose = re.sub(r"@\w+\s+(?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}\s*)?(?:\[?[\w.=]+\]?\s+)?(?:- )?", "\n", prose)
+            yield Text("docstrings", name, line, prose.strip())
+        elif (comment := match["block"] or match["line"]) is not None:
+            prose = re.sub(r"^\s*(?://|\*)\s?", "", comment, flags=re.MULTILINE)
+            yield Text("comments", name, line, re.sub(r"eslint-\S+.*|@ts-\S+|-{4,}", "", prose).strip())
+        elif name.startswith("web/src/"):
+            text = next((match[one] for one in ("single", "double", "template") if match[one] is not None), "")
+            text = re.sub(r"\$(\{)", r"\1", text.replace("\\'", "'"))
+            if reads_like_prose(text):
+                yield Text("page" if name.startswith(PAGE) else "errors", name, line, text)
+
+
+class _Html(HTMLParser):
+    """Collects texts and labels of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[int, str]] = []
+        self._skipped = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take what screen readers and tooltips say."""
+        self._skipped += tag in {"script", "style"}
+        labels = {"aria-label", "title", "placeholder", "alt"}
+        self.found += [(self.getpos()[0], value) for key, value in attrs if key in labels and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        """Leave a part that has no prose."""
+        self._skipped -= tag in {"script", "style"}
+
+    def handle_data(self, data: str) -> None:
+        """Take a text."""
+        if data.strip() and not self._skipped:
+            self.found.append((self.getpos()[0], data.strip()))
+
+
+def html(name: str, source: str) -> Iterator[Text]:
+    """Yield the texts of a page."""
+    parser = _Html()
+    parser.feed(source)
+    yield from (Text("page" if name.startswith(PAGE) else "help and findings", name, *one) for one in parser.found)
+
+
+def configuration(name: str, source: str) -> Iterator[Text]:
+    """Yield the comments of a configuration file."""
+    for number, line in enumerate(source.splitlines(), 1):
+        if found := re.search(r"(?:^|\s)#+ (.+)", line):
+            yield Text("help and findings" if "##" in line else "comments", name, number, found[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
