@@ -1,0 +1,97 @@
+"""The language of the project's texts: words that the glossary replaces do not come back."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.parallel
+
+ROOT = Path(__file__).parents[2]
+_spec = spec_from_file_location("language", ROOT / "scripts" / "language.py")
+assert _spec
+assert _spec.loader
+language = module_from_spec(_spec)
+_spec.loader.exec_module(language)
+RULES = language.rules()
+WRONG = [one["wrong"] for one in tomllib.loads(language.WORDS.read_text(encoding="utf-8"))["words"]]
+
+
+def test_no_text_of_the_project_has_a_word_that_the_glossary_replaces() -> None:
+    """Documents, docstrings, comments, errors, help, findings and the page; the list has the better word for each."""
+    found = [line for piece in language.texts() for line in language.findings(piece, RULES)]
+
+    assert [] == found
+
+
+@pytest.mark.parametrize(("number", "sentence"), [*enumerate(WRONG)], ids=WRONG)
+def test_every_rule_finds_its_own_example(number: int, sentence: str) -> None:
+    """A pattern that matches nothing would keep nothing."""
+    assert [*language.findings(language.Text("docs", "a.md", 1, sentence), [RULES[number]])]
+
+
+def test_allowed_use_is_no_finding() -> None:
+    """A machine without a sound card is called by its name, and an identifier is code."""
+    piece = language.Text("docs", "a.md", 1, "A machine without a sound card. Call `picture()` or {sound}.")
+
+    assert [] == [*language.findings(piece, RULES)]
+
+
+PLANTED = {
+    "docs: a paragraph": ("a.md", "Text.\n\nThe picture\nis late.\n", "docs", 3),
+    "docs: a cell of a table": ("a.md", "| name | what |\n| --- | --- |\n| fps | pictures per second |\n", "docs", 3),
+    "docs: a list item": ("a.md", "- one\n- the picture\n", "docs", 2),
+    "docstring": ("harness/a.py", 'def f():\n    """Return the picture."""\n', "docstrings", 2),
+    "comment": ("harness/a.py", "x = 1  # The picture of it.\n", "comments", 1),
+    "error": ("harness/a.py", 'raise OSError(f"The picture of {name} is late.")\n', "errors", 1),
+    "help": ("harness/cli/a.py", 'option(help="Size of the picture in pixels.")\n', "help and findings", 1),
+    "docstring of JavaScript": ("web/src/a.js", "/** Draws a picture. */\nconst a = 1\n", "docstrings", 1),
+    "comment of JavaScript": ("web/src/a.js", "const a = 1\n// One picture each.\nconst b = 2\n", "comments", 2),
+    "error of JavaScript": ("web/src/a.js", "throw new Error('The picture did not arrive.')\n", "errors", 1),
+    "text of the page": ("web/src/view/a.js", "show(`The picture of ${name} is late.`)\n", "page", 1),
+    "HTML": ("web/index.html", "<p>\nThe picture</p>", "page", 1),
+    "label in HTML": ("web/index.html", '<p>Hello</p>\n<p aria-label="Picture of a participant"></p>', "page", 2),
+    "Makefile": ("Makefile", "all: ## Make the pictures\n", "help and findings", 1),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_word_is_found_wherever_people_read_it(name: str, tmp_path: Path) -> None:
+    """With its kind and its line."""
+    path, content, kind, line = PLANTED[name]
+    file = tmp_path / Path(path).name
+    file.write_text(content, encoding="utf-8")
+
+    found = [(piece, *language.findings(piece, RULES)) for piece in language.texts_of(path, file)]
+
+    ((piece, message),) = [one for one in found if len(one) > 1]
+    assert kind == piece.kind
+    assert f"{path}:{line} " in message
+
+
+def test_blocks_of_code_and_quoted_names_are_not_prose(tmp_path: Path) -> None:
+    """What a program is called is not a matter of language."""
+    file = tmp_path / "a.md"
+    file.write_text("Run `picture`:\n\n```sh\necho picture\n```\n", encoding="utf-8")
+
+    assert [] == [line for piece in language.texts_of("a.md", file) for line in language.findings(piece, RULES)]
+
+
+def test_same_seed_draws_the_same_sentences_of_every_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    """A reader who is asked again reads the same."""
+    pieces = [
+        language.Text(kind, "a.md", 1, f"The sentence number {number} is one of many.")
+        for kind in language.KINDS
+        for number in range(40)
+    ]
+
+    drawn = []
+    for _ in range(2):
+        language.print_sample(pieces, seed=7)
+        drawn.append(capsys.readouterr().out)
+
+    assert drawn[0] == drawn[1]
+    assert len(language.KINDS) * language.PER_KIND == drawn[0].count("The sentence number")
