@@ -1,4 +1,4 @@
-"""What is promised about speed and cost: each bar beside what was measured of it."""
+"""The promised figures on speed and cost: each limit with the measured value."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REMOTE: Final = Form(scene="webrtc")
 
 @dataclass(frozen=True)
 class Promise:
-    """One figure of the results, found by its keys, that is to be no more (or no less) than ``bar``."""
+    """A figure of the results, found by its keys, that must not exceed ``bar`` (or fall below it)."""
 
     what: str
     keys: tuple[str, ...]
@@ -28,8 +28,8 @@ class Promise:
     unit: str
     at_least: bool = False
 
-    def beside(self, results: dict[str, Any]) -> Bar | None:
-        """Return it beside what was measured; None where this run left that out."""
+    def compare(self, results: dict[str, Any]) -> Bar | None:
+        """Return the limit with the measured value; None if this run did not measure it."""
         found: Any = results
         for key in self.keys:
             found = found.get(key) if found else None
@@ -43,48 +43,56 @@ class Promise:
 
 
 _RATIOS: Final = (
-    ("CPU over one unmixed track, 4 people at 720p30", MAIN, "floor", 1.05, 1.10),
-    ("CPU over NERTC as shipped, local", MAIN, "nertc-shipped", 0.50, None),
-    ("CPU over NERTC as shipped, over WebRTC", REMOTE, "nertc-shipped", 0.65, None),
-    ("the same where NERTC's senders send 720p, as its SDK lets them", REMOTE, "nertc-whole", None, None),
+    ("CPU relative to one unmixed track, 4 participants at 720p30", MAIN, "floor", 1.05, 1.10),
+    ("CPU relative to NERTC as shipped, local", MAIN, "nertc-shipped", 0.50, None),
+    ("CPU relative to NERTC as shipped, over WebRTC", REMOTE, "nertc-shipped", 0.65, None),
+    (
+        "CPU relative to NERTC as shipped, over WebRTC, if NERTC's senders send 720p as its SDK allows",
+        REMOTE,
+        "nertc-whole",
+        None,
+        None,
+    ),
 )
 _PROMISES: Final = (
-    Promise("rooms of three at 360p15 over NERTC's, local", ("ratios", "rooms_over_nertc"), 2.2, "", at_least=True),
     Promise(
-        "rooms of three at 360p15 over NERTC's, over WebRTC",
+        "rooms of three at 360p15 relative to NERTC, local", ("ratios", "rooms_over_nertc"), 2.2, "", at_least=True
+    ),
+    Promise(
+        "rooms of three at 360p15 relative to NERTC, over WebRTC",
         ("ratios", "rooms_over_nertc_webrtc"),
         1.5,
         "",
         at_least=True,
     ),
-    Promise("pictures a second at 30", ("frame_rate",), 29.97, "", at_least=True),
+    Promise("frame rate at 30 fps", ("frame_rate",), 29.97, "fps", at_least=True),
     Promise("longest gap in the file", ("gap_ms",), 34, "ms"),
-    Promise("repeated or skipped, local", ("repeated_percent", "local"), 0.1, "%"),
-    Promise("repeated or skipped, over WebRTC", ("repeated_percent", "webrtc"), 0.1, "%"),
-    Promise("from harness record to the first frame", ("first_frame_ms",), 2500, "ms"),
-    Promise("stop to file after 10 s", ("stop_to_file_ms", "10s"), 150, "ms"),
-    Promise("stop to file after 10 min", ("stop_to_file_ms", "600s"), 150, "ms"),
-    Promise("pictures lost beside a busy program, worst", ("busy_percent", "lost"), 1, "%"),
-    Promise("of these untold", ("busy_percent", "untold"), 0, "%"),
-    Promise("repeated or skipped beside it, worst", ("busy_percent", "repeated"), 0.3, "%"),
-    Promise("sound against picture over WebRTC, worst median", ("av_offset_ms", "median"), 20, "ms"),
-    Promise("and worst 95th percentile", ("av_offset_ms", "p95"), 80, "ms"),
-    Promise("CPU with senders at their tile's size, over all at 720p", ("senders_cores", "share"), 0.8, ""),
-    Promise("memory at 2.5 Mbps", ("memory_mb_per_hour", "2.5 Mbps"), 30, "MB an hour"),
-    Promise("memory at 20 Mbps", ("memory_mb_per_hour", "20 Mbps"), 30, "MB an hour"),
-    Promise("verifying at 720p30", ("verify_times_real_time",), 10, "x real time", at_least=True),
+    Promise("frames repeated or skipped, local", ("repeated_percent", "local"), 0.1, "%"),
+    Promise("frames repeated or skipped, over WebRTC", ("repeated_percent", "webrtc"), 0.1, "%"),
+    Promise("time from harness record to the first frame", ("first_frame_ms",), 2500, "ms"),
+    Promise("time from stop to file after 10 s", ("stop_to_file_ms", "10s"), 150, "ms"),
+    Promise("time from stop to file after 10 min", ("stop_to_file_ms", "600s"), 150, "ms"),
+    Promise("frames lost next to a busy program, worst", ("busy_percent", "lost"), 1, "%"),
+    Promise("lost frames that the manifest does not count, worst", ("busy_percent", "untold"), 0, "%"),
+    Promise("frames repeated or skipped next to a busy program, worst", ("busy_percent", "repeated"), 0.3, "%"),
+    Promise("A/V offset over WebRTC, worst median", ("av_offset_ms", "median"), 20, "ms"),
+    Promise("A/V offset over WebRTC, worst 95th percentile", ("av_offset_ms", "p95"), 80, "ms"),
+    Promise("CPU with senders at their tile's size, relative to all at 720p", ("senders_cores", "share"), 0.8, ""),
+    Promise("memory growth at 2.5 Mbps", ("memory_mb_per_hour", "2.5 Mbps"), 30, "MB per hour"),
+    Promise("memory growth at 20 Mbps", ("memory_mb_per_hour", "20 Mbps"), 30, "MB per hour"),
+    Promise("speed of verify at 720p30", ("verify_times_real_time",), 10, "x real time", at_least=True),
 )
 
 
 def bars(runs: list[Run], results: dict[str, Any]) -> list[Bar]:
-    """Return every promise with what was measured of it."""
-    return [*_compared(runs), *(found for promise in _PROMISES if (found := promise.beside(results)))]
+    """Return every promised figure with its measured value."""
+    return [*_compared(runs), *(found for promise in _PROMISES if (found := promise.compare(results)))]
 
 
 def _compared(runs: list[Run]) -> Iterator[Bar]:
     for what, form, over, most, bound in _RATIOS:
         one = ratio(runs, form, over)
-        text = "no bar" if most is None else f"<= {most:g}" + (f", 95 % bound <= {bound:g}" if bound else "")
+        text = "no limit" if most is None else f"<= {most:g}" + (f", 95 % bound <= {bound:g}" if bound else "")
         met = None
         if one is not None and most is not None:
             met = one.median <= most and (bound is None or one.bound <= bound)

@@ -1,8 +1,8 @@
-"""What one program can collect from a cluster: ``python -m benchmarks.batches [ROOMS]``.
+"""``python -m benchmarks.batches [ROOMS]``: measure how fast one program collects recordings from a cluster.
 
-One real recording is made; then so many scenarios, all at a time, pretend to make it: they take as long, say a step
-each second and have that film in the end. What is left of a batch is what the scheduler, the network and the program
-that collects have to do when everything ends at once. Each is published here, as any batch is.
+The benchmark makes one real recording. Many fake scenarios then run at the same time: each takes as long as that
+recording, reports a step per second and returns a copy. The rest is the work of the scheduler, the network and the
+collecting program when everything ends at once. The recordings are published in a folder, as those of any batch are.
 """
 
 from __future__ import annotations
@@ -36,34 +36,34 @@ WORKERS: Final = 2
 
 @dataclass(frozen=True, kw_only=True)
 class FakeJob(ScenarioJob):
-    """A job that takes ``seconds`` and has ``film`` in the end, with its manifest beside it and its ``report``."""
+    """A job that takes ``seconds`` and returns a copy of ``recorded`` with its manifest and ``report``."""
 
-    film: Path
+    recorded: Path
     report: Report
     seconds: float
 
     def play(
         self, recordings: Path, *, on_progress: Callable[[Progress], None], interrupted: Callable[[], bool]
     ) -> Outcome:
-        """Wait, say so, and copy the film."""
+        """Wait, report a step per second, and copy the recording."""
         for second in range(round(self.seconds)):
             if interrupted():
                 break
-            time.sleep(1)  # noqa: TID251 - a scenario that is played takes its time
-            on_progress(Progress(second, round(self.seconds), "pretend"))
+            time.sleep(1)  # noqa: TID251 - a real scenario takes this long
+            on_progress(Progress(second, round(self.seconds), "wait"))
         recordings.mkdir(parents=True)
         path = recordings / f"{self.number:04}.webm"
-        shutil.copyfile(self.film, path)
-        shutil.copyfile(manifest_of(self.film), manifest_of(path))
+        shutil.copyfile(self.recorded, path)
+        shutil.copyfile(manifest_of(self.recorded), manifest_of(path))
         recording = Manifest.read(manifest_of(path)).recording.at(path)
         return Outcome(title="", recordings=(recording,), reports=(self.report,), error=None, seconds=self.seconds)
 
 
 def record(folder: Path, seconds: float, times: int) -> tuple[Recording, Report]:
-    """Make a recording, and its bytes so many times as many."""
+    """Make a recording, and repeat its bytes to make it ``times`` as large."""
     with open_room(recordings=folder) as room:
         alice = room.join("alice")
-        config = RecordConfig(record_name="film", record_video_quality="720p", record_video_frame=30)
+        config = RecordConfig(record_name="sample", record_video_quality="720p", record_video_frame=30)
         alice.start_media_recording(recorder="local", record_config=config)
         room.wait(seconds=seconds)
         recording = alice.download_media_recording()
@@ -78,44 +78,44 @@ def record(folder: Path, seconds: float, times: int) -> tuple[Recording, Report]
 
 
 def main() -> int:
-    """Measure, and print what came of it."""
+    """Measure, and print the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rooms", nargs="?", type=int, default=1000, help="rooms at a time")
-    parser.add_argument("--seconds", type=float, default=10.0, help="length of the recording")
-    parser.add_argument("--times", type=int, default=1, help="so many times as large")
-    asked = parser.parse_args()
-    places = math.ceil(asked.rooms / WORKERS)
+    parser.add_argument("rooms", nargs="?", type=int, default=1000, help="Number of rooms at the same time.")
+    parser.add_argument("--seconds", type=float, default=10.0, help="Length of the recording in seconds.")
+    parser.add_argument("--times", type=int, default=1, help="Factor by which the recording is enlarged.")
+    options = parser.parse_args()
+    slots = math.ceil(options.rooms / WORKERS)
     cluster = Cluster()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            film, report = record(Path(folder) / "film", asked.seconds, asked.times)
+            recording, report = record(Path(folder) / "sample", options.seconds, options.times)
             for _ in range(WORKERS):
-                cluster.worker("--nthreads", str(places), "--resources", f"{RESOURCE}={places}")
-            everything = {
+                cluster.worker("--nthreads", str(slots), "--resources", f"{RESOURCE}={slots}")
+            fields = {
                 "scenario": Scenario(steps=(Stop(stop="nobody"),)),
                 "recordings": Path(folder) / "all",
-                "film": film.path,
+                "recorded": recording.path,
                 "report": report,
-                "seconds": asked.seconds,
+                "seconds": options.seconds,
             }
-            jobs = [FakeJob(number=number, **everything) for number in range(asked.rooms)]
+            jobs = [FakeJob(number=number, **fields) for number in range(options.rooms)]
             steps = []
             before = peak_memory("self")
             began = time.monotonic()
             outcomes = run_on_cluster(jobs, cluster.address, on_progress=lambda *step: steps.append(step))
-            after = time.monotonic() - began - asked.seconds
-            there = len(list(everything["recordings"].glob("*.webm")))
+            after = time.monotonic() - began - options.seconds
+            arrived = len(list(fields["recordings"].glob("*.webm")))
             peaks = [peak_memory(one.pid) for one in cluster.processes]
     finally:
         cluster.close()
-    size = film.size / 1e6
+    size = recording.size / 1e6
     sys.stdout.write(
-        f"{there} of {asked.rooms} recordings of {size:.1f} MB, {len(steps)} steps told. All there {after:.1f} s after "
-        f"their end: {there / after:.0f} a second, {there * size / after:.0f} MB a second. Memory at most: here "
-        f"{peak_memory('self') - before:.0f} MB more, scheduler {peaks[0]:.0f}, workers "
-        f"{' and '.join(f'{peak:.0f}' for peak in peaks[1:])} MB\n"
+        f"Collected {arrived} of {options.rooms} recordings of {size:.1f} MB and {len(steps)} steps, {after:.1f} s "
+        f"after the end of the scenarios: {arrived / after:.0f} recordings and {arrived * size / after:.0f} MB per "
+        f"second. Peak memory: {peak_memory('self') - before:.0f} MB more in this process, {peaks[0]:.0f} MB in the "
+        f"scheduler, {' and '.join(f'{peak:.0f}' for peak in peaks[1:])} MB in the workers.\n"
     )
-    return 0 if there == len(outcomes) == asked.rooms else 1
+    return 0 if arrived == len(outcomes) == options.rooms else 1
 
 
 if __name__ == "__main__":

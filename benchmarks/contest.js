@@ -1,8 +1,8 @@
 /**
- * The page's side of the comparison: the same people, mixed and recorded by one contestant after the other.
+ * The page's part of the comparison: each contestant in turn mixes and records the same participants.
  *
- * Runs in the harness's own page, where `client` is in a room. In the scene 'local' the others are made in this page, in
- * the scene 'webrtc' they come from the room.
+ * Runs in the harness's own page, where `client` is in a room. In the scene 'local' this page creates the other
+ * participants; in the scene 'webrtc' they are in the room.
  */
 
 import { SyntheticMedia } from '/src/media/synthetic.js';
@@ -31,24 +31,24 @@ const NAMES = [
   'oscar',
   'paul',
 ];
-/** How far apart plain recorders' slices are, in ms; ours has its own. */
+/** The slice length of plain recorders, in ms; the harness's recorder has its own. */
 const SLICE = 1000;
 
 const { client } = window;
 
 /** @type {{id: string, name: string, videoTrack: MediaStreamTrack, audioTrack: MediaStreamTrack}[]} */
-let people = [];
+let participants = [];
 
-/** Puts people into the picture: alice herself, and others made here or come from the room. @param {{others: number, size: VideoSize, scene: 'local' | 'webrtc'}} options */
+/** Collects the participants: alice, and others that are created here or come from the room. @param {{others: number, size: VideoSize, scene: 'local' | 'webrtc'}} options */
 async function open({ others, size, scene }) {
   client.media.fit(size);
   const [videoTrack] = client.media.stream.getVideoTracks();
   const [audioTrack] = client.media.stream.getAudioTracks();
-  people = [{ id: client.room.id, name: client.name, videoTrack, audioTrack }];
+  participants = [{ id: client.room.id, name: client.name, videoTrack, audioTrack }];
   if (scene === 'webrtc') {
     client.watch({ '*': size });
     await client.room.allReceived();
-    people.push(...[...client.room.participants.values()].slice(0, others));
+    participants.push(...[...client.room.participants.values()].slice(0, others));
     return;
   }
   for (let number = 0; number < others; number += 1) {
@@ -57,11 +57,11 @@ async function open({ others, size, scene }) {
     media.fit(size);
     const [video] = media.stream.getVideoTracks();
     const [audio] = media.stream.getAudioTracks();
-    people.push({ id: `local-${number}`, name: NAMES[number], videoTrack: video, audioTrack: audio });
+    participants.push({ id: `local-${number}`, name: NAMES[number], videoTrack: video, audioTrack: audio });
   }
 }
 
-/** One track, unmixed, as plainly as Chrome records it; the people are there all the same. */
+/** Records one unmixed track with a plain MediaRecorder, while all participants are present. */
 class Floor {
   async begin(plan) {
     const whole = { width: plan.width, height: plan.height, frameRate: plan.frameRate };
@@ -73,7 +73,7 @@ class Floor {
   end = () => finishPlainly(this);
 }
 
-/** What `startMediaRecording` does, with the sources of this page in the place of a room's. */
+/** Records as `startMediaRecording` does, with the sources of this page instead of a room's. */
 class Ours {
   async begin(plan, scene) {
     const mixer = new Mixer(plan);
@@ -83,7 +83,7 @@ class Ours {
       { mixer, spool, recorder: new Recorder(mixer.stream, spool, plan) },
       client.room.clock,
     );
-    const sources = people.map((one) => ({
+    const sources = participants.map((one) => ({
       id: one.id,
       name: one.name,
       videoTrack: one.videoTrack,
@@ -106,7 +106,7 @@ class Ours {
   }
 }
 
-/** NERTC's own code: its client with our people in its maps, where its cloud would have put them. */
+/** Records with NERTC's own client. Our participants are in its maps, where NERTC's cloud would have put them. */
 class Nertc {
   constructor({ webm }) {
     this.webm = webm;
@@ -114,14 +114,14 @@ class Nertc {
 
   async begin(plan) {
     const real = MediaRecorder.isTypeSupported;
-    // It takes the first type that is supported: MP4 as shipped.
+    // NERTC's client uses the first supported type, which is MP4 as shipped.
     if (this.webm)
       MediaRecorder.isTypeSupported = (type) =>
         type.startsWith('video/webm') && real.call(MediaRecorder, type);
     try {
       this.client = window.NERTCSDK.createClient({ appkey: 'a'.repeat(32), debug: false });
       const { adapterRef } = this.client;
-      const streams = await Promise.all(people.map(played));
+      const streams = await Promise.all(participants.map(played));
       [adapterRef.localStream] = streams;
       adapterRef.remoteStreamMap = Object.fromEntries(
         streams.slice(1).map((stream, index) => [index + 1, stream]),
@@ -151,7 +151,7 @@ class Nertc {
   }
 }
 
-/** What NERTC's mixer looks at of a stream: the element that plays it, and its sound. */
+/** Returns the properties of a stream that NERTC's mixer reads: the element that plays it, and its audio. */
 async function played({ videoTrack, audioTrack }) {
   const dom = document.createElement('video');
   dom.muted = true;
@@ -164,16 +164,16 @@ async function played({ videoTrack, audioTrack }) {
   };
 }
 
-/** RecordRTC's MultiStreamsMixer before a plain recorder of its stream. */
+/** Records the stream of RecordRTC's MultiStreamsMixer with a plain MediaRecorder. */
 class RecordRtc {
   async begin(plan) {
     const tile = arrange(
       'grid',
-      people.map(({ id }) => id),
+      participants.map(({ id }) => id),
       null,
       plan,
-    ).get(people[0].id);
-    const streams = people.map(({ videoTrack, audioTrack }) =>
+    ).get(participants[0].id);
+    const streams = participants.map(({ videoTrack, audioTrack }) =>
       Object.assign(new MediaStream([videoTrack, audioTrack]), { width: tile.width, height: tile.height }),
     );
     this.mixer = new window.MultiStreamsMixer(streams);
@@ -213,7 +213,7 @@ async function finishPlainly({ recorder, blobs }) {
   return { stopToFileMs };
 }
 
-/** The brightness of a track's next frame, row by row, as base64. @param {MediaStreamTrack} track */
+/** Returns the luma of a track's next frame, row by row, as base64. @param {MediaStreamTrack} track */
 async function brightness(track) {
   const own = track.clone();
   const reader = new MediaStreamTrackProcessor({ track: own }).readable.getReader();
@@ -249,12 +249,12 @@ window.contest = {
     running = CONTESTANTS[contestant]();
     await running.begin(recordPlan({ recorder: 'all', recordConfig }), scene);
   },
-  /** What the recorded pictures should look like, in the order of the tiles. */
+  /** Returns the luma of the recorded sources, in the order of the tiles. */
   sources: () =>
     Promise.all(
       (running.source
         ? running.source.stream.getVideoTracks()
-        : people.map(({ videoTrack }) => videoTrack)
+        : participants.map(({ videoTrack }) => videoTrack)
       ).map(brightness),
     ),
   end: () => running.end(),

@@ -1,4 +1,4 @@
-"""The comparison: our mixer, a recorder without a mixer, NERTC's and RecordRTC's, one after the other in one run."""
+"""Compare the harness's mixer with NERTC's, with RecordRTC's and with a recorder without a mixer, in one run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Scene = Literal["local", "webrtc"]
 
 ROOT: Final = Path(__file__).parents[1]
 PEERS: Final = ("nertc-web-sdk@5.8.34", "recordrtc@5.6.2")
-# The file of each package that a page loads, and what is said after it.
+# The file that a page loads from each package, and the code that runs after it.
 _SCRIPTS: Final = {
     "nertc-web-sdk/NERTC.js": "window.NERTCSDK = window.NERTC;",
     "recordrtc/RecordRTC.js": "",
@@ -37,9 +37,9 @@ _LOADS: Final = {
     "nertc-whole": "nertc-web-sdk/NERTC.js",
     "recordrtc": "recordrtc/RecordRTC.js",
 }
-# Who lets everybody send the whole size: NERTC's SDK tells no sender how large its tile is. The others get tiles.
+# Contestants with senders at full size: NERTC's SDK does not report tile sizes to senders. The others send tiles.
 _WHOLE: Final = ("nertc-whole",)
-# So many seconds of a recording go by before it is measured.
+# Seconds of a recording before the measurement begins.
 _WARM: Final = 1.5
 SIZES: Final = {"360p": (640, 360), "480p": (640, 480), "720p": (1280, 720)}
 NAMES: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan")
@@ -47,7 +47,7 @@ NAMES: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heid
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """What is recorded: ``people`` at once, made in the recording page or sent to it, in a size and a rate."""
+    """The form of a recording: number of participants (``people``), whether they are remote, size and frame rate."""
 
     scene: Scene = "local"
     people: int = 4
@@ -56,17 +56,17 @@ class Form:
 
     @property
     def label(self) -> str:
-        """The form in a few words."""
+        """A short description of the form."""
         where = "in the page" if self.scene == "local" else "over WebRTC"
-        return f"{self.people} people {where}, {self.quality} at {self.frame_rate}"
+        return f"{self.people} participants {where}, {self.quality}{self.frame_rate}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One recording by one contestant: what it cost, and what ``verify`` found in its file.
+    """One recording by one contestant: its cost, and the measurements of ``verify``.
 
-    Runs of one ``repeat`` stand next to each other in time. ``repeated`` and ``skipped`` are the largest of anybody's,
-    in per cent; None where nobody carries a mark. ``psnr`` compares the recorded pictures with their sources, in dB.
+    Runs with the same ``repeat`` follow each other directly. ``repeated`` and ``skipped`` are percentages of the worst
+    participant; None if no participant has markers. ``psnr`` compares the recorded frames with their sources, in dB.
     """
 
     contestant: str
@@ -110,7 +110,7 @@ class Arena:
         self._files = 0
 
     def run(self, contestant: str, form: Form, *, repeat: int, seconds: float) -> Run:
-        """Let one contestant record for a while; raises HarnessError where that goes wrong."""
+        """Let one contestant record for ``seconds``, and return the measurements; raises HarnessError if that fails."""
         with self._rooms(1, form) as (room,):
             alice = self._prepare(room, contestant, form)
             self._begin(alice, contestant, form)
@@ -130,20 +130,20 @@ class Arena:
             memory=round(cost.memory, 1),
             stop_to_file_ms=round(stop_to_file_ms, 1),
             psnr=psnr(path, sources),
-            **_found(report),
+            **_measured(report),
         )
         path.unlink()
         return run
 
     def lowest_rate(self, contestant: str, form: Form, *, rooms: int, seconds: float) -> float:
-        """Return the pictures a second of the slowest of so many rooms that one contestant records side by side."""
+        """Return the lowest frame rate among ``rooms`` rooms that one contestant records in parallel."""
         rates = []
         with self._rooms(rooms, form) as opened:
-            people = [self._prepare(room, contestant, form) for room in opened]
-            for alice in people:
+            recording = [self._prepare(room, contestant, form) for room in opened]
+            for alice in recording:
                 self._begin(alice, contestant, form)
             opened[0].wait(seconds=seconds)
-            paths = [self._end(alice, contestant)[0] for alice in people]
+            paths = [self._end(alice, contestant)[0] for alice in recording]
         for path in paths:
             media = verify(path).media
             rates.append(media.video.frame_rate if media and media.video else 0.0)
@@ -152,7 +152,7 @@ class Arena:
 
     @contextmanager
     def _rooms(self, count: int, form: Form) -> Iterator[list[Room]]:
-        """Open rooms with everybody in them who does not come from the recording page itself."""
+        """Open rooms with all participants that the recording page does not create itself."""
         with (
             RoomServer(recordings=self._folder, versions=versions(self._chrome.version)) as server,
             ExitStack() as stack,
@@ -182,7 +182,7 @@ class Arena:
         alice.page.evaluate("(options) => contest.begin(options)", _beginning(contestant, form))
 
     def _end(self, alice: Participant, contestant: str) -> tuple[Path, float]:
-        """Stop and download; return the file, and how many ms it took to be complete."""
+        """Stop and download; return the file, and the time in ms from the stop to the complete file."""
         self._files += 1
         path = self._folder / f"{self._files}-{contestant}.webm"
         with alice.page.expect_download() as download:
@@ -195,7 +195,7 @@ class Arena:
             alice.page.add_script_tag(
                 content=(self._folder / "node_modules" / script).read_text() + ";" + _SCRIPTS[script]
             )
-        # A module that is added to the page runs before the tag's own promise is kept.
+        # add_script_tag may return before a module has run, so wait for the value that the module sets.
         alice.page.add_script_tag(content=(ROOT / "benchmarks" / "contest.js").read_text(), type="module")
         alice.page.wait_for_function("() => window.contest !== undefined")
 
@@ -217,18 +217,18 @@ def _beginning(contestant: str, form: Form) -> dict[str, Any]:
     return {"contestant": contestant, "scene": form.scene, "recordConfig": config}
 
 
-def _found(report: Report) -> dict[str, Any]:
-    """Return what the verdict says of a file."""
+def _measured(report: Report) -> dict[str, Any]:
+    """Return the figures of a report that a run contains."""
     media = report.media
     video = media.video if media else None
-    people = [one.video for one in report.participants if one.video]
+    videos = [one.video for one in report.participants if one.video]
     offsets = [one.av_offset_ms.median for one in report.participants if one.av_offset_ms]
     return {
         "frame_rate": video.frame_rate if video else 0.0,
         "gap_p50": video.gap_ms.p50 if video and video.gap_ms else 0.0,
         "gap_max": video.gap_ms.max if video and video.gap_ms else 0.0,
-        "repeated": max((one.repeated_percent for one in people), default=None),
-        "skipped": max((one.skipped_percent for one in people), default=None),
+        "repeated": max((one.repeated_percent for one in videos), default=None),
+        "skipped": max((one.skipped_percent for one in videos), default=None),
         "av_offset": max(offsets, key=abs, default=None),
         "kilobits": round(media.bitrate / 1000) if media and media.bitrate else 0.0,
         "container": media.container if media else "",

@@ -1,4 +1,4 @@
-"""What a stretch of time costs: processor seconds and memory of this process and all below it, and what others used."""
+"""Measure processor time and memory of this process and its children, and the processor time of other programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.processes import memory_by_process
 
 @dataclass(frozen=True)
 class Cost:
-    """``cores`` and ``foreign`` are processor seconds a second, ours and everybody else's; ``memory`` is PSS in MB."""
+    """``cores`` and ``foreign``: processor seconds per second, ours and of other programs; ``memory``: PSS in MB."""
 
     seconds: float
     cores: float
@@ -20,7 +20,7 @@ class Cost:
 
 
 class Meter:
-    """Measures from its making until ``read``: Python, Playwright's driver and every process of Chrome."""
+    """Measures Python, Playwright's driver and every process of Chrome, from its creation until ``read``."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -28,7 +28,7 @@ class Meter:
         self._all = busy()
 
     def read(self) -> Cost:
-        """Return what it cost so far."""
+        """Return the cost since the creation."""
         seconds = time.monotonic() - self._began
         now = _family()
         ours = sum(spent - self._ours.get(process, 0.0) for process, spent in now.items())
@@ -42,5 +42,5 @@ class Meter:
 
 
 def _family() -> dict[int, float]:
-    """Return the processor seconds of each process by its number."""
+    """Return the processor seconds of each process by its PID."""
     return {number: times.user + times.system for number, times in family()}

@@ -1,4 +1,4 @@
-"""The results as one offline page: the promises at the top, then what every contestant cost, with plots."""
+"""Write the results as one offline page: the promised figures, then the cost of every contestant, with plots."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from benchmarks.contest import Form
 PAGE: Final = Path(__file__).parent / "results" / "latest.html"
 TITLES: Final = {
     "floor": "one unmixed track",
-    "ours": "this mixer",
+    "ours": "harness",
     "nertc-shipped": "NERTC as shipped (MP4)",
     "nertc-webm": "NERTC forced to WebM",
-    "nertc-whole": "NERTC as shipped, everybody sending the whole size",
+    "nertc-whole": "NERTC as shipped, all senders at full size",
     "recordrtc": "RecordRTC",
 }
 
 
 def write_page(results: dict[str, Any]) -> Path:
-    """Write the page and return where it lies."""
+    """Write the page and return its path."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
@@ -35,7 +35,7 @@ def write_page(results: dict[str, Any]) -> Path:
 
 
 def scenes_of(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return each form that was recorded, with what every contestant cost in it, the cheapest first."""
+    """Return each recorded form with the cost of every contestant, the cheapest first."""
     forms: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for run in results["runs"]:
         forms[Form(**run["form"]).label][run["contestant"]].append(run)

@@ -1,4 +1,4 @@
-"""How good the recorded pictures are: nobody should win by encoding less."""
+"""Measure the quality of recorded frames, so that no contestant wins by encoding less."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# The part of a synthetic picture that stands still: below the strip of marks, above the ball.
+# The static part of a synthetic frame: below the marker strip and above the ball.
 _TOP: Final = 0.14
 _BOTTOM: Final = 0.54
 _EVERY: Final = 10
@@ -25,9 +25,9 @@ _FULL_SCALE: Final = 255
 
 
 def psnr(path: Path, sources: list[dict[str, Any]]) -> float | None:
-    """Return the median PSNR, in dB, of the pictures of a file against the brightness of what they show.
+    """Return the median PSNR, in dB, of a file's frames compared with the luma of their sources.
 
-    ``sources`` are in the order of the tiles. None where no tile has its source's size.
+    ``sources`` are in the order of the tiles. Returns None if no tile has the size of its source.
     """
     originals = [_luma(one) for one in sources]
     found = []
@@ -35,9 +35,9 @@ def psnr(path: Path, sources: list[dict[str, Any]]) -> float | None:
         for number, frame in enumerate(media.decode(video=0)):
             if number % _EVERY:
                 continue
-            picture = frame.to_ndarray(format="gray" if frame.format.name == "gray" else "yuv420p")[: frame.height]
+            luma = frame.to_ndarray(format="gray" if frame.format.name == "gray" else "yuv420p")[: frame.height]
             errors = [
-                _error(picture.astype(np.uint8)[round(place.y) :, round(place.x) :], original)
+                _error(luma.astype(np.uint8)[round(place.y) :, round(place.x) :], original)
                 for original, place in zip(
                     originals, grid_places(len(originals), frame.width, frame.height), strict=True
                 )
@@ -54,7 +54,7 @@ def _luma(source: dict[str, Any]) -> NDArray[np.uint8]:
 
 
 def _error(tile: NDArray[np.uint8], original: NDArray[np.uint8]) -> float:
-    """Return the mean squared error of what stands still in a tile, whose top left corner is the array's."""
+    """Return the mean squared error of a tile's static part; the tile starts at the array's top left corner."""
     height, width = original.shape
     rows = slice(round(height * _TOP), round(height * _BOTTOM))
     return float(np.mean((tile[rows, :width].astype(float) - original[rows]) ** 2))

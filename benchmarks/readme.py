@@ -1,4 +1,4 @@
-"""``python -m benchmarks.readme``: puts the latest results into the README, with their date and machine."""
+"""``python -m benchmarks.readme``: write the latest results into the README, with their date and machine."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 _BEGIN: Final = "<!-- benchmarks: begin -->"
 _END: Final = "<!-- benchmarks: end -->"
-# Few machines are alike, few readers want every form: the two that the promises are about.
+# The README shows only the forms of the promised figures.
 _SHOWN: Final = 2
 
 
 def main() -> int:
-    """Write the table between its two marks; exit 1 where there is nothing to write or no place for it."""
+    """Write the table between its two comments; return 1 if there are no results, or no such comments."""
     if not LATEST.exists():
-        sys.stderr.write("There are no results yet: run make bench first.\n")
+        sys.stderr.write("There are no results yet. Run make bench first.\n")
         return 1
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
     before, begin, rest = text.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not begin or not end:
-        sys.stderr.write(f"README.md has no place for the table: {_BEGIN} and {_END}.\n")
+        sys.stderr.write(f"README.md lacks the comments that enclose the table: {_BEGIN} and {_END}.\n")
         return 1
     table = "\n".join(_lines(json.loads(LATEST.read_text(encoding="utf-8"))))
     readme.write_text(f"{before}{_BEGIN}\n{table}\n{_END}{after}", encoding="utf-8")
@@ -41,7 +41,7 @@ def _lines(results: dict[str, Any]) -> Iterator[str]:
     yield f"Measured on {machine['date']}: {machine['processor']}, {machine['cores']} cores, {machine['system']}."
     for scene in scenes_of(results)[:_SHOWN]:
         yield ""
-        yield f"| {scene['label']} | cores | PSNR | pictures a second | longest gap | repeated or skipped | memory |"
+        yield f"| {scene['label']} | cores | PSNR | fps | longest gap | repeated or skipped | memory |"
         yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
         for row in scene["rows"]:
             title = f"**{row['title']}**" if row["title"] == TITLES["ours"] else row["title"]

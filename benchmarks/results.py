@@ -1,4 +1,4 @@
-"""What came out: ratios of paired runs, the figures beside their bars, and the file that holds them."""
+"""The results: ratios of paired runs, the promised figures with their limits, and the file that stores them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RESAMPLES: Final = 4000
 
 @dataclass(frozen=True)
 class Ratio:
-    """What one contestant costs over another in the same repeat: the median, its 95 % bound, the extremes."""
+    """Cost of one contestant relative to another in the same repeat: median, its 95 % bound, minimum and maximum."""
 
     median: float
     bound: float
@@ -33,15 +33,15 @@ class Ratio:
     pairs: int
 
     def __str__(self) -> str:
-        """Return it in one line."""
+        """Return the ratio in one line."""
         return f"{self.median:.2f} (95 % <= {self.bound:.2f}; {self.least:.2f} to {self.most:.2f}, {self.pairs} pairs)"
 
 
 def ratio(runs: Sequence[Run], form: Form, over: str, under: str = "ours") -> Ratio | None:
-    """Return what ``under`` costs over ``over``; None where they did not run side by side."""
+    """Return the cost of ``under`` divided by that of ``over``; None if no repeat has both."""
     cores = {
-        who: {one.repeat: one.cores for one in runs if one.contestant == who and one.form == form}
-        for who in (under, over)
+        contestant: {one.repeat: one.cores for one in runs if one.contestant == contestant and one.form == form}
+        for contestant in (under, over)
     }
     pairs = [cost / cores[over][repeat] for repeat, cost in cores[under].items() if cores[over].get(repeat)]
     if not pairs:
@@ -58,7 +58,7 @@ def ratio(runs: Sequence[Run], form: Form, over: str, under: str = "ours") -> Ra
 
 
 def middle(runs: Sequence[Run], form: Form, contestant: str, value: Callable[[Run], float | None]) -> float | None:
-    """Return the median of a value over one contestant's runs; None where there is none."""
+    """Return the median of a value over one contestant's runs; None if no run has that value."""
     found = [value(one) for one in runs if one.contestant == contestant and one.form == form]
     known = [one for one in found if one is not None]
     return round(median(known), 3) if known else None
@@ -66,7 +66,7 @@ def middle(runs: Sequence[Run], form: Form, contestant: str, value: Callable[[Ru
 
 @dataclass(frozen=True)
 class Bar:
-    """One line of the table: what is promised, and what was measured; ``met`` is None where nothing was."""
+    """One line of the table: the limit and the measured value; ``met`` is None without a limit or a value."""
 
     what: str
     bar: str
@@ -75,7 +75,7 @@ class Bar:
 
 
 def machine() -> dict[str, Any]:
-    """Return what the figures were measured on."""
+    """Return the date and the machine of the measurement."""
     model = next(
         (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
         platform.processor() or platform.machine(),
@@ -97,15 +97,15 @@ def _lines(path: str) -> list[str]:
 
 
 def write(results: dict[str, Any]) -> Path:
-    """Write the results where the page and the README's table look for them."""
+    """Write the results to the file that the page and the README's table read."""
     LATEST.parent.mkdir(exist_ok=True)
     LATEST.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return LATEST
 
 
 def table(bars: Sequence[Bar]) -> list[str]:
-    """Return the table's lines for a terminal."""
-    rows = [("what", "bar", "measured", "")]
+    """Return the lines of the table for a terminal."""
+    rows = [("figure", "limit", "measured", "")]
     rows += [(one.what, one.bar, one.figure, {True: "ok", False: "MISSED", None: "-"}[one.met]) for one in bars]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return ["  ".join([*(row[at].ljust(widths[at]) for at in range(3)), row[3]]).rstrip() for row in rows]

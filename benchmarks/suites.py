@@ -1,7 +1,7 @@
-"""What is measured beside the mixer, in rooms of the harness's own.
+"""Measurements other than the mixers', in rooms of the harness.
 
-How soon a file begins, is complete and is judged; what an hour costs; what senders save; what another program does to a
-recording; how far sound is from picture.
+They measure the time until the first frame, until the file is complete and until it is verified; the growth of memory;
+the savings of senders at tile size; recordings next to a busy program; and the A/V offset.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
     from harness import Recording, Report
 
-# So many minutes of a recording memory takes to fill what it will keep.
+# Minutes of a recording until caches and pools are filled.
 _SETTLED: Final = 5.0
 
 
 def record(folder: Path, *, seconds: float, quality: Any, frame_rate: Any = 30) -> Recording:
-    """Record three people in a room of the harness's own."""
+    """Record three participants in a room of the harness."""
     config = RecordConfig(record_name="bench", record_video_quality=quality, record_video_frame=frame_rate)
     with open_room(recordings=folder) as room:
         alice = room.join_all("alice", "bob", "carol")[0]
@@ -46,9 +46,9 @@ def record(folder: Path, *, seconds: float, quality: Any, frame_rate: Any = 30) 
 
 
 def stop_to_file(repeats: int) -> dict[str, float]:
-    """Return how many ms lie between stop and a complete file: in the page after 10 s, in the spool after 10 min.
+    """Return the time in ms from the stop to a complete file: in the page after 10 s, in the spool after 10 min.
 
-    Ten minutes at 2.5 Mbps are fed to the spool as fast as it takes them, and the time is that of the last step.
+    The spool gets ten minutes at 2.5 Mbps as fast as it accepts them, and only the last step is timed.
     """
     with tempfile.TemporaryDirectory() as folder:
         short = [record(Path(folder), seconds=10, quality="720p").stop_to_file_ms or 0.0 for _ in range(repeats)]
@@ -57,19 +57,19 @@ def stop_to_file(repeats: int) -> dict[str, float]:
         spool = Spool(Path(folder), {})
         try:
             for number in range(repeats):
-                take = begin_recording(spool, footage, f"long {number}")
-                for _ in feed_recording(take, footage, 600):
+                recording = begin_recording(spool, footage, f"long {number}")
+                for _ in feed_recording(recording, footage, 600):
                     pass
-                took.append(finish_time(take, 600))
-                take.finish_with_manifest()
-                take.clean()
+                took.append(finish_time(recording, 600))
+                recording.finish_with_manifest()
+                recording.clean()
         finally:
             spool.close()
     return {"10s": round(median(short), 1), "600s": round(median(took), 1)}
 
 
 def first_frame(repeats: int) -> list[float]:
-    """Return how many ms lie between ``harness record`` and the first recorded frame of three people, each time."""
+    """Return the times in ms from ``harness record`` to the first recorded frame of three participants."""
     took = []
     with tempfile.TemporaryDirectory() as folder:
         for number in range(repeats + 1):
@@ -80,12 +80,12 @@ def first_frame(repeats: int) -> list[float]:
             )
             (recording,) = json.loads(ended.stdout)["recordings"]
             took.append((datetime.fromisoformat(recording["started_at"]).timestamp() - began) * 1000)
-    # The first start fills caches: the bar is for a warm one.
+    # The first start fills caches, and the limit is for a warm start.
     return [round(one, 1) for one in took[1:]]
 
 
 def verifying(seconds: float) -> float:
-    """Return how many times faster than it plays a recording at 720p30 is judged."""
+    """Return how many times faster than real time a recording at 720p30 is verified."""
     with tempfile.TemporaryDirectory() as folder:
         recording = record(Path(folder), seconds=seconds, quality="720p")
         verify(recording)
@@ -94,10 +94,10 @@ def verifying(seconds: float) -> float:
         return round(recording.duration / (time.perf_counter() - began), 1)
 
 
-def growth(minutes: float, *, bitrate: int, tell: Callable[[str], None]) -> float:
-    """Return by how many MB an hour the memory of Chrome and Python grows while three people are recorded.
+def growth(minutes: float, *, bitrate: int, log: Callable[[str], None]) -> float:
+    """Return by how many MB per hour the memory of Chrome and Python grows while three participants are recorded.
 
-    The first minutes do not count: caches and pools fill, and stay as they are then.
+    The first minutes do not count, because caches and pools are still filling.
     """
     config = RecordConfig(
         record_name="hour", record_video_quality="720p", record_video_frame=30, video_bits_per_second=bitrate
@@ -109,14 +109,14 @@ def growth(minutes: float, *, bitrate: int, tell: Callable[[str], None]) -> floa
         began = time.monotonic()
         while (elapsed := time.monotonic() - began) < minutes * 60:
             samples.append((elapsed / 3600, sum(memory_by_process().values())))
-            tell(f"memory at {bitrate / 1e6:g} Mbps: {elapsed / 60:.1f} of {minutes:g} min, {samples[-1][1]:.0f} MB")
+            log(f"memory at {bitrate / 1e6:g} Mbps: {elapsed / 60:.1f} of {minutes:g} min, {samples[-1][1]:.0f} MB")
             room.wait(seconds=5)
     settled = [sample for sample in samples if sample[0] * 60 > _SETTLED]
     return round(slope(np.array(settled), 1), 1)
 
 
 def senders(repeats: int) -> dict[str, float]:
-    """Return the cores that four people at 720p30 take when each sends its tile's size, and when all send 720p."""
+    """Return the cores that four participants at 720p30 use if each sends its tile's size, and if all send 720p."""
     config = RecordConfig(record_name="senders", record_video_quality="720p", record_video_frame=30)
     cores: dict[str, list[float]] = {"tiles": [], "whole": []}
     for _ in range(repeats):
@@ -134,11 +134,11 @@ def senders(repeats: int) -> dict[str, float]:
     return {size: round(median(found), 3) for size, found in cores.items()} | {"share": round(share, 3)}
 
 
-def beside_a_busy_program(repeats: int) -> dict[str, float]:
-    """Return what three people at 720p30 lose while another program keeps one core busy, in per cent, the worst of all.
+def with_a_busy_program(repeats: int) -> dict[str, float]:
+    """Return the worst percentages for three participants at 720p30 while another program keeps one core busy.
 
-    ``lost`` are pictures that are not in the file, ``untold`` those of them that its manifest does not count,
-    ``repeated`` somebody's pictures that repeat or are skipped.
+    ``lost`` are frames that are not in the file, ``untold`` lost frames that its manifest does not count, and
+    ``repeated`` a participant's frames that are repeated or skipped.
     """
     lost, untold, repeated = [], [], []
     for _ in range(repeats):
@@ -158,8 +158,8 @@ def beside_a_busy_program(repeats: int) -> dict[str, float]:
     return {name: round(max(found), 2) for name, found in (("lost", lost), ("untold", untold), ("repeated", repeated))}
 
 
-def sound_against_picture(repeats: int) -> dict[str, float]:
-    """Return the largest median and the largest 95th percentile of anybody's sound against picture, in ms."""
+def av_offset(repeats: int) -> dict[str, float]:
+    """Return the largest median, the typical median and the largest 95th percentile of the A/V offset, in ms."""
     spreads = []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(repeats):
@@ -173,5 +173,5 @@ def sound_against_picture(repeats: int) -> dict[str, float]:
 
 
 def _most_repeated(report: Report) -> float:
-    people = [one.video for one in report.participants if one.video]
-    return max((max(one.repeated_percent, one.skipped_percent) for one in people), default=100.0)
+    videos = [one.video for one in report.participants if one.video]
+    return max((max(one.repeated_percent, one.skipped_percent) for one in videos), default=100.0)
