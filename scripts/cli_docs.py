@@ -1,4 +1,4 @@
-"""``python scripts/cli_docs.py``: writes docs/cli.md, every command's own help; ``--check`` only says if it differs."""
+"""``python scripts/cli_docs.py``: write docs/cli.md from the help of every command; ``--check`` only compares it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-# Before Rich is imported: the same page whatever terminal it is made in.
+# Rich reads these variables when it is imported; they make the page independent of the terminal.
 os.environ.update(TERM="dumb", COLUMNS="110", NO_COLOR="1")
 os.environ.pop("FORCE_COLOR", None)
 
@@ -17,35 +17,36 @@ from harness.cli.main import app
 PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 HEAD = """# The command line
 
-Made by `python scripts/cli_docs.py` from the program's own help. `harness --install-completion` lets the shell complete
-commands and options. Each option can be given by its environment variable, too.
+`python scripts/cli_docs.py` generates this page from the program's own help. `harness --install-completion` makes the
+shell complete commands and options. Each option can also be set by its environment variable.
 
-With `--json` a command prints exactly one JSON object on stdout, also where it fails: `ok` is false then, and `error`
-is the line that stderr has. Only a mistake in the options themselves has no answer but the usage on stderr. Where a
-report can't be written (`--html`, `--junit`), the others are, and the answer is still printed, with that error.
+With `--json` a command prints exactly one JSON object on stdout. If the command fails, `ok` is false and `error` is
+the error line from stderr. For a mistake in the options themselves, the command prints only the usage on stderr. If
+one report can't be written (`--html`, `--junit`), the command still writes the others and prints the JSON object with
+that error.
 
 | exit code | meaning |
 | --- | --- |
 | 0 | every check passed |
-| 1 | a check failed, a scenario failed, or a recording broke |
+| 1 | a check, a scenario or a recording failed |
 | 2 | wrong usage: an option, a scenario or a file that can't be used |
-| 3 | the environment lacks something, as a Chrome |
-| 129, 130, 143 | interrupted by SIGHUP, Ctrl-C or SIGTERM; what was recorded until then is finished and named first |
+| 3 | the environment lacks something, such as Chrome |
+| 129, 130, 143 | interrupted by SIGHUP, Ctrl-C or SIGTERM; the command first finishes the recordings and names them |
 
-A file that `harness verify` can't read is wrong usage (2) where it is the only one. Among several it has a report that
-failed, the others have theirs, and the exit code is 1. A scenario that can't begin, or whose worker process dies, is an
-error of its own (1), and `harness run` goes on with the others; where none of them can begin for the same reason, the
-exit code is that reason's.
+If `harness verify` gets only one file and can't read it, that is wrong usage (2). Among several files, an unreadable
+one gets a failed report, the others are verified, and the exit code is 1. If a scenario can't begin or its worker
+process crashes, that scenario fails (1), and `harness run` continues with the others. If no scenario can begin, all
+for the same reason, the exit code is that of the reason.
 """
 
 
 def main() -> int:
-    """Write the page, or compare it; exit 1 where it differs."""
+    """Write the page, or compare it; return 1 if it differs."""
     text = page()
     if sys.argv[1:] == ["--check"]:
         if text == PAGE.read_text(encoding="utf-8"):
             return 0
-        sys.stderr.write(f"{PAGE.name} is not what the help says: run python scripts/cli_docs.py.\n")
+        sys.stderr.write(f"{PAGE.name} differs from the help. Run python scripts/cli_docs.py.\n")
         return 1
     PAGE.write_text(text, encoding="utf-8")
     return 0

@@ -1,4 +1,4 @@
-"""Print how much of the Python and of the page the tests ran: make test calls this when both have ended."""
+"""Print the test coverage of the Python code and of the page. `make test` runs this at the end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from coverage.exceptions import CoverageException, CoverageWarning
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "build" / "coverage"
 PAGE = FOLDER / "page.lcov"
-# Files that mostly run in confined processes, which may not write what they measured (tests/README.md).
+# Files that mostly run in confined processes, which cannot write coverage data (tests/README.md).
 CONFINED = (
     "recording/convert.py",
     "recording/isolation/child.py",
@@ -24,16 +24,16 @@ CONFINED = (
 
 
 def main() -> None:
-    """Combine what every process measured; print the totals and name the files with the rest."""
+    """Combine the data of all processes and print the totals."""
     sys.stdout.write(f"coverage of Python: {_python()}\ncoverage of the page: {_page()}\n")
 
 
 def _python() -> str:
-    """Return the share of lines and branches of harness/ that ran."""
+    """Return the percentage of lines and branches of harness/ that ran."""
     coverage = Coverage(data_file=str(FOLDER / "python"))
     report = FOLDER / "python.json"
     try:
-        # A process that a test killed may have been writing its file.
+        # A process may have been killed while it wrote its file.
         warnings.simplefilter("ignore", CoverageWarning)
         coverage.combine()
         coverage.save()
@@ -51,7 +51,7 @@ def _python() -> str:
 
 
 def _page() -> str:
-    """Return the share of lines and branches that ran under Node, and how many files only a browser can run."""
+    """Return the percentage of lines and branches that ran under Node, and the number of files that need a browser."""
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "web" / "src").rglob("*.js")}
     try:
         reports = PAGE.read_text(encoding="utf-8").split("end_of_record")
@@ -67,7 +67,7 @@ def _page() -> str:
                 found[name] += int(fields.get(name, 0))
     lines, branches = _share(found["LH"], found["LF"]), _share(found["BRH"], found["BRF"])
     left = len(sources) - len(measured)
-    return f"{lines} of lines, {branches} of branches in {len(measured)} files; {left} files run in Chrome only"
+    return f"{lines} of lines, {branches} of branches in {len(measured)} files; {left} files run only in Chrome"
 
 
 def _share(part: int, whole: int) -> str:

@@ -28,7 +28,7 @@ _QUALITY = 82
 
 
 def main() -> int:
-    """Make every screenshot anew."""
+    """Make all screenshots."""
     FOLDER.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as temporary,
@@ -63,7 +63,7 @@ def _screenshot(page: Page, name: str, **options: Any) -> None:
 
 
 def _record(page: Page, silent: Page, *screenshots: Callable[[], None]) -> None:
-    """Record ten seconds with two seconds of silence of one participant, and take screenshots meanwhile."""
+    """Record ten seconds in which one participant is silent for two seconds, and make screenshots meanwhile."""
     page.locator("#record-name").fill("standup")
     page.locator("#quality").select_option("720")
     page.locator("#start").click()

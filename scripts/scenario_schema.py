@@ -1,4 +1,4 @@
-"""``python scripts/scenario_schema.py``: writes docs/scenario.schema.json; ``--check`` only says if it differs."""
+"""``python scripts/scenario_schema.py``: write docs/scenario.schema.json; ``--check`` only compares it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ TARGET = Path(__file__).parents[1] / "docs" / "scenario.schema.json"
 
 
 def schema() -> str:
-    """Return the JSON Schema by which editors complete and check scenarios."""
-    found = Scenario.model_json_schema(by_alias=True)
-    found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
-    return json.dumps(found, indent=2) + "\n"
+    """Return the JSON Schema with which editors complete and check scenarios."""
+    model = Scenario.model_json_schema(by_alias=True)
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **model}, indent=2) + "\n"
 
 
 def main() -> int:
-    """Write the schema, or compare it; exit 1 where it differs."""
+    """Write the schema, or compare it; return 1 if it differs."""
     if sys.argv[1:] == ["--check"]:
         if TARGET.is_file() and TARGET.read_text(encoding="utf-8") == schema():
             return 0
-        sys.stderr.write(f"{TARGET.name} is not what the program takes: run python scripts/scenario_schema.py.\n")
+        sys.stderr.write(f"{TARGET.name} is out of date. Run python scripts/scenario_schema.py.\n")
         return 1
     TARGET.write_text(schema(), encoding="utf-8")
     return 0

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Print the largest folders, the longest classes and the widest functions beside their limits; exit 1 above one."""
+"""Print the largest folders, the longest classes and the functions with the most parameters; exit 1 above a limit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TREES = ("harness", "web/src", "web/test", "tests")
 SHOWN = 5
 # The command line reads its options from the parameters of each command.
 COMMANDS = "harness/cli/commands/"
-# Prettier ends a class with a brace in the column of its first word.
+# Prettier puts the closing brace of a class into the column of its first word.
 CLASS = re.compile(r"^(?P<indent> *)(?:export (?:default )?)?class (?P<name>\w+)")
 
 
@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def tracked() -> list[Path]:
-    """Return the files under version control, and new ones, below the trees that are measured."""
+    """Return the tracked and the new files below the measured folders."""
     answer = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", *TREES],
         cwd=ROOT,
@@ -62,7 +62,7 @@ def tracked() -> list[Path]:
 
 
 def folders(files: list[Path]) -> Iterator[Measure]:
-    """Yield each folder with its number of source files; a test file is named by its subject and does not count."""
+    """Yield each folder with its number of source files, not counting test files."""
     counts: dict[str, int] = {}
     for path in files:
         test = path.name.startswith("test_") or path.name.endswith(".test.js")
