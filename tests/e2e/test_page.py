@@ -53,7 +53,7 @@ def test_two_participants_meet_and_one_downloads_the_recording(
     wait_until_recorded(alice, seconds=2)
     only("Stop")
     calls["Stop"].click()
-    expect(alice.get_by_text("It stays in the list")).to_be_visible()
+    expect(alice.get_by_text("The recording is in the list")).to_be_visible()
     only("Start", "Download", "Discard")
     with alice.expect_download() as begun:
         calls["Download"].click()
@@ -118,10 +118,10 @@ def test_the_options_chosen_on_the_page_are_recorded(
     """Size and codec are the file's; meanwhile the screen is shared, and the camera comes back, by one button."""
     alice = visit(open_server.url)
     join(alice, "Alice")
-    alice.get_by_label("Layout").select_option("Speaker large")
+    alice.get_by_label("Layout").select_option("Active speaker")
     alice.get_by_label("Quality").select_option("720p")
     alice.get_by_label("Codec").select_option("VP8")
-    alice.get_by_label("Names in the picture").uncheck()
+    alice.get_by_label("Show names in the video").uncheck()
 
     button(alice, "Start").click()
     expect(button(alice, "Stop")).to_be_enabled()
@@ -225,7 +225,7 @@ def test_a_join_without_a_name_shows_the_error_at_the_field(open_server: RoomSer
     name = page.get_by_label("Your name")
     expect(name).to_be_focused()
     expect(name).to_have_attribute("aria-invalid", "true")
-    expect(name).to_have_accessible_description("Type your name first.")
+    expect(name).to_have_accessible_description("Enter your name.")
 
 
 @pytest.mark.alone
@@ -241,11 +241,11 @@ def test_a_room_with_a_join_code_asks_for_it(visit: Visit, tmp_path: Path) -> No
         expect(code).to_be_visible()
 
         button(page, "Join").click()
-        expect(page.get_by_text("This room has a code.")).to_be_visible()
+        expect(page.get_by_text("This room requires a code.")).to_be_visible()
         expect(code).to_be_focused()
         code.fill("open")
         code.press("Enter")
-        expect(page.get_by_text("That is not the join code")).to_be_visible()
+        expect(page.get_by_text("This is not the join code")).to_be_visible()
         code.fill("open sesame")
         code.press("Enter")
 

@@ -36,7 +36,7 @@ _RECORDS = """(token) => new Promise((resolve) => {
 
 def entry(page: Page, name: str) -> Locator:
     """Return the line of a recording in the list."""
-    return page.get_by_role("region", name="Recordings of this room").get_by_role("button", name=name)
+    return page.get_by_role("region", name="Recordings in this room").get_by_role("button", name=name)
 
 
 def record(page: Page, name: str) -> None:
@@ -63,18 +63,18 @@ def test_two_participants_use_the_page_at_once(
     bob.get_by_label("File name").fill("of bob")
     button(alice, "Start").click()
     # Who records is told in the order in which they began.
-    expect(entry(alice, "of alice").get_by_label("being recorded")).to_be_visible()
+    expect(entry(alice, "of alice").get_by_label("recording in progress")).to_be_visible()
     button(bob, "Start").click()
     for page in (alice, bob):
         for name in ("of alice", "of bob"):
-            expect(entry(page, name).get_by_label("being recorded")).to_be_visible()
-    expect(alice.get_by_text("2 people · recorded by Bob, Alice")).to_be_visible()
+            expect(entry(page, name).get_by_label("recording in progress")).to_be_visible()
+    expect(alice.get_by_text("2 participants · recorded by Bob, Alice")).to_be_visible()
     wait_until_recorded(alice, seconds=3)
     button(bob, "Stop").click()
     button(alice, "Stop").click()
     for page in (alice, bob):
         for name in ("of alice", "of bob"):
-            expect(entry(page, name).get_by_label("being recorded")).to_have_count(0)
+            expect(entry(page, name).get_by_label("recording in progress")).to_have_count(0)
             expect(entry(page, name)).to_contain_text("360p")
 
     assert {(640, 360)} == read_back(open_server.recordings / "of alice.webm").sizes
@@ -97,7 +97,7 @@ def test_two_participants_use_the_page_at_once(
     expect(alice.get_by_role("dialog").get_by_text("✓ Passed")).to_be_visible()
     button(alice, "Delete").click()
     alice.wait_for_timeout(700)
-    button(alice, "Delete it").click()
+    button(alice, "Delete").click()
     # For him who recorded it, too.
     expect(button(bob, "Download")).to_be_disabled()
     expect(entry(alice, "of alice")).to_be_focused()
@@ -127,7 +127,7 @@ def test_a_recording_is_played_and_sought_in_the_page(open_server: RoomServer, v
 
     dialog.get_by_role("button", name="Verify").click()
     with page.expect_popup() as opened:
-        dialog.get_by_role("link", name="The whole report").click(timeout=30_000)
+        dialog.get_by_role("link", name="Full report").click(timeout=30_000)
     report = opened.value
     expect(report.get_by_role("heading", name="to play.webm")).to_be_visible()
     report.wait_for_function("() => document.querySelector('video').videoWidth === 640")
@@ -204,12 +204,12 @@ def test_a_viewer_sees_the_recordings_and_can_do_nothing_else(visit: Visit, tmp_
     ) as server:
         alice, viewer = visit(server.url), visit(server.url, unless="status of 403")
         viewer.get_by_label("Code", exact=True).fill("look in")
-        button(viewer, "Only look at the recordings").click()
-        expect(viewer.get_by_text("That code does not show the recordings.")).to_be_visible()
+        button(viewer, "View recordings only").click()
+        expect(viewer.get_by_text("This code does not give access to the recordings.")).to_be_visible()
         viewer.get_by_label("Code", exact=True).fill("see the list")
-        button(viewer, "Only look at the recordings").click()
-        expect(viewer.get_by_text("None yet.")).to_be_visible()
-        expect(viewer.get_by_role("heading", name="Recordings of this room")).to_be_focused()
+        button(viewer, "View recordings only").click()
+        expect(viewer.get_by_text("No recordings yet.")).to_be_visible()
+        expect(viewer.get_by_role("heading", name="Recordings in this room")).to_be_focused()
         alice.get_by_label("Your name").fill("Alice")
         alice.get_by_label("Synthetic").check()
         alice.get_by_label("Code", exact=True).fill("join the room")
@@ -218,7 +218,7 @@ def test_a_viewer_sees_the_recordings_and_can_do_nothing_else(visit: Visit, tmp_
 
         alice.get_by_label("File name").fill("standup")
         button(alice, "Start").click()
-        expect(entry(viewer, "standup").get_by_label("being recorded")).to_be_visible()
+        expect(entry(viewer, "standup").get_by_label("recording in progress")).to_be_visible()
         wait_until_recorded(alice, seconds=2)
         button(alice, "Stop").click()
         entry(viewer, "standup").filter(has_text="360p").click()
@@ -235,8 +235,8 @@ def test_a_viewer_sees_the_recordings_and_can_do_nothing_else(visit: Visit, tmp_
         assert 403 == viewer.request.delete(f"{server.url}/library/{known}", headers=headers).status
         assert "Not admitted" in viewer.evaluate(_RECORDS, token)["message"]
         button(viewer, "Close").click()
-        button(viewer, "Close the recordings").click()
-        expect(viewer.get_by_role("region", name="Recordings of this room")).to_have_count(0)
+        button(viewer, "Close recordings").click()
+        expect(viewer.get_by_role("region", name="Recordings in this room")).to_have_count(0)
         assert (kept / "standup.webm").is_file()
         # Before the server, which they would look for.
         viewer.close()
@@ -291,15 +291,15 @@ def test_participants_rejoin_when_the_server_is_back(visit: Visit, tmp_path: Pat
             wait_until_recorded(page, seconds=2)
         server.stop()
         server.publish(tmp_path)
-    expect(page.get_by_text("The server is gone")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("You will rejoin automatically")).to_be_visible(timeout=15_000)
 
     with serve_public_room(ServeOptions(port=port), recordings=tmp_path, on_published=lambda _: None):
-        expect(page.get_by_text("The server is gone")).to_be_hidden(timeout=15_000)
+        expect(page.get_by_text("You will rejoin automatically")).to_be_hidden(timeout=15_000)
 
         wait_until_video_plays(page, "Alice (you)")
         expect(page.get_by_text("Only you so far")).to_be_visible()
         if recording:
-            expect(page.get_by_text("The server was away for too long")).to_be_visible()
+            expect(page.get_by_text("The server was unreachable for too long")).to_be_visible()
             expect(entry(page, "cut off")).to_contain_text("360p")
             button(page, "Start").click()
             expect(button(page, "Stop")).to_be_enabled()
@@ -339,12 +339,12 @@ def test_the_page_is_chinese_for_a_chinese_browser(open_server: RoomServer, visi
     expect(page.get_by_role("heading", name="录制房间")).to_be_visible()
     expect(page).to_have_title("录制房间")
     page.get_by_label("你的名字").fill("小红")
-    page.get_by_label("合成的画面和声音").check()
+    page.get_by_label("合成视频和音频").check()
     button(page, "加入").click()
     expect(page.get_by_text("小红（你）")).to_be_visible()
     button(page, "开始").click()
     expect(button(page, "停止")).to_be_enabled()
-    expect(page.get_by_text("所有人，360p，15 帧/秒。")).to_be_visible()
+    expect(page.get_by_text("正在录制所有参与者，360p，15 帧/秒。")).to_be_visible()
     button(page, "停止").click()
     expect(button(page, "下载")).to_be_enabled()
     button(page, "离开").click()

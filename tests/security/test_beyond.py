@@ -46,7 +46,7 @@ def test_a_room_is_served_by_https_with_a_code(
         page = new_context(ignore_https_errors=True).new_page()
         page.goto(url)
         page.get_by_label("Your name").fill("Alice")
-        page.get_by_label("Synthetic picture and sound").check()
+        page.get_by_label("Synthetic video and audio").check()
         page.get_by_label("Code", exact=True).fill("wrong horse")
         button(page, "Join").click()
         expect(page.get_by_text("code")).not_to_have_count(0)

@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 Visit = Callable[..., Page]
 
 
-def join(page: Page, name: str, media: str = "Synthetic picture and sound") -> None:
+def join(page: Page, name: str, media: str = "Synthetic video and audio") -> None:
     """Fill in the form and wait until the room is there."""
     page.get_by_label("Your name").fill(name)
     page.get_by_label(media).check()

@@ -43,7 +43,7 @@ export class CameraMedia {
       return new CameraMedia(await openDevices(constraints), devices);
     } catch (error) {
       const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-      throw new HarnessError('Error', `No camera or microphone could be opened (${reason}).`);
+      throw new HarnessError('Error', `Could not open a camera or microphone (${reason}).`);
     }
   }
 

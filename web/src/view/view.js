@@ -153,7 +153,7 @@ export class View {
     this.#requestSizes();
     const { t } = this.#language;
     const many =
-      contents.length === 1 ? t('Only you so far') : t('{count} people', { count: contents.length });
+      contents.length === 1 ? t('Only you so far') : t('{count} participants', { count: contents.length });
     const recorders = [
       ...new Set((room?.recordings ?? []).filter(isRecording).map(({ participant }) => participant)),
     ];
@@ -174,8 +174,8 @@ export class View {
     if (viewing && !this.#viewing) this.#recordings.focus();
     this.#viewing = viewing;
     const { t } = this.#language;
-    const gone = 'The server is gone; the list goes on as soon as it is back.';
-    setText(this.#libraryProblem, this.#viewer.lost ? t(gone) : '');
+    const notice = 'Lost connection to the server. The list will update when the server is back.';
+    setText(this.#libraryProblem, this.#viewer.lost ? t(notice) : '');
     if (recordings) this.#discardIfDeleted(recordings);
   }
 
@@ -223,8 +223,7 @@ export class View {
       });
     const { t } = this.#language;
     on('lost', () => {
-      const notice =
-        'The connection to the server is lost; trying again. Pictures and sound go on without it.';
+      const notice = 'Lost connection to the server. Reconnecting. Video and audio continue in the meantime.';
       setText(this.#problem, t(notice));
     });
     on('resumed', () => setText(this.#problem, ''));
@@ -235,7 +234,7 @@ export class View {
 
   /** Joins again when the server is back, unless people leave. */
   async #rejoin() {
-    setText(this.#problem, this.#language.t('The server is gone; you will be back in as soon as it is.'));
+    setText(this.#problem, this.#language.t('Lost connection to the server. You will rejoin automatically.'));
     this.#rejoining = new AbortController();
     await this.#join.rejoin(this.#rejoining.signal);
   }

@@ -15,7 +15,7 @@ const DICTIONARIES = /** @type {const} */ ({
   zh: { words: CHINESE, patterns: CHINESE_PATTERNS },
 });
 
-export const NO_ANSWER = 'The server does not answer. Is it still running?';
+export const NO_ANSWER = 'The server is not responding. Is it still running?';
 /** The errors, often without a message, of a device that can't be opened. */
 const DEVICE_TROUBLE = ['OverconstrainedError', 'NotReadableError', 'AbortError', 'NotFoundError'];
 
@@ -84,7 +84,7 @@ export class Language extends Emitter {
     if (!(error instanceof Error)) return this.translateMessage(String(error));
     if (error instanceof TypeError && /fetch/i.test(error.message)) return this.t(NO_ANSWER);
     if (DEVICE_TROUBLE.includes(error.name))
-      return this.t("The device can't be used; another program may have it.");
+      return this.t("The device can't be opened. Another program may be using it.");
     return this.translateMessage(error.message || error.name);
   }
 

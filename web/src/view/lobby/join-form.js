@@ -13,14 +13,15 @@ const RETRY_EVERY = 1000;
 /** The server's refusal of somebody without a token or with a wrong code. */
 const REFUSED = /^Not admitted/;
 
-const ENDED = 'The server was away for too long: the recording ended, and what it has of it is kept.';
+const ENDED =
+  'The server was unreachable for too long, so the recording ended. The server has saved the part it received.';
 const REFUSED_DEVICES =
-  'No camera or microphone could be opened. Allow them in the browser, or join with synthetic ones.';
+  'Could not open a camera or microphone. Allow access in the browser, or join with synthetic video and audio.';
 
 /** Other reasons for a failed join, and what the page shows instead. */
 const EXPLANATIONS = /** @type {const} */ ([
   [/^The server at|^No welcome/, NO_ANSWER],
-  [/^No camera/, REFUSED_DEVICES],
+  [/^Could not open a camera/, REFUSED_DEVICES],
 ]);
 
 /** @typedef {import('../../client/client.js').JoinOptions} JoinOptions */
@@ -141,10 +142,7 @@ export class JoinForm extends Emitter {
     this.#devices.hidden = this.#media === 'synthetic';
     const { t } = this.#language;
     setText(this.#button, t(this.busy ? 'Joining' : 'Join'));
-    setText(
-      this.#viewButton,
-      t(this.#viewer.recordings ? 'Close the recordings' : 'Only look at the recordings'),
-    );
+    setText(this.#viewButton, t(this.#viewer.recordings ? 'Close recordings' : 'View recordings only'));
   }
 
   /** Shows the field for the code if the server requires one. */
@@ -168,7 +166,7 @@ export class JoinForm extends Emitter {
     const { t } = this.#language;
     const name = this.#name.value.trim();
     if (!name) {
-      this.showProblem(t('Type your name first.'), this.#name);
+      this.showProblem(t('Enter your name.'), this.#name);
       return;
     }
     const code = this.#typedCode;
@@ -192,7 +190,7 @@ export class JoinForm extends Emitter {
       await this.#viewer.open(code);
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);
-      this.#showRefusal(problem, code, 'That code does not show the recordings.', this.#viewButton);
+      this.#showRefusal(problem, code, 'This code does not give access to the recordings.', this.#viewButton);
     }
   }
 
@@ -213,7 +211,7 @@ export class JoinForm extends Emitter {
     if (this.#client.state === 'joined') {
       this.emit('done', this.#language.translateMessage(problem));
     } else
-      this.#showRefusal(problem, options.code ?? '', 'That is not the join code of this room.', this.#button);
+      this.#showRefusal(problem, options.code ?? '', 'This is not the join code of this room.', this.#button);
   }
 
   /** @param {string} problem @param {string} code that was given @param {string} wrong what to show if the code is wrong @param {HTMLButtonElement} button that was pressed */
@@ -227,7 +225,7 @@ export class JoinForm extends Emitter {
     this.#codeField.hidden = false;
     const { t } = this.#language;
     this.showProblem(
-      code ? t(wrong) : t('This room has a code. Ask whoever runs the server for it.'),
+      code ? t(wrong) : t('This room requires a code. Ask the server administrator for it.'),
       this.#code,
     );
   }

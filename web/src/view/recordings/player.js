@@ -133,7 +133,7 @@ export class Player {
     else
       setText(
         this.#problem,
-        this.#language.t("This can't be played here; the verdict says what is wrong with it."),
+        this.#language.t("This browser can't play the recording. Verify the recording to see what is wrong."),
       );
   }
 
@@ -152,7 +152,7 @@ export class Player {
     const { signal } = this.#open;
     this.#verifying = true;
     this.#verify.ariaDisabled = 'true';
-    setText(this.#result, this.#language.t('Reading every picture and sound of it.'));
+    setText(this.#result, this.#language.t('Verifying all video and audio.'));
     try {
       const report = await this.#library.verify(item.id, signal);
       const { report: address } = await this.#library.address(item.id);

@@ -5,9 +5,9 @@ import { fileSize, find, length, setText } from '../page.js';
 
 /** The badge at the end of a line. @type {Record<string, [sign: string, words: string]>} */
 const BADGES = {
-  recording: ['', 'being recorded'],
+  recording: ['', 'recording in progress'],
   failed: ['!', 'failed'],
-  verifying: ['…', 'being verified'],
+  verifying: ['…', 'verification in progress'],
   'verified passed': ['✓', 'passed'],
   'verified failed': ['✗', 'a check failed'],
 };

@@ -28,19 +28,19 @@ const CALLS = {
 /** @type {Record<Exclude<PanelState, 'recording'> | Busy, string>} */
 const STATUS = {
   idle: 'You are not recording.',
-  starting: 'Waiting for picture and sound.',
+  starting: 'Waiting for video and audio.',
   paused: 'Paused.',
-  stopping: 'Finishing the file.',
+  stopping: 'Finalizing the file.',
   broken: 'There is no finished file.',
-  stopped: 'Download it, or discard it.',
+  stopped: 'Download or discard the recording.',
   downloading: 'Downloading.',
-  downloaded: 'Downloaded. Discard it when done.',
+  downloaded: 'Downloaded. Discard the recording when you no longer need it.',
   cleaning: 'Discarding.',
 };
 
-/** The status of a published recording: it broke, or it was stopped. */
-const CUT_OFF = 'It ended early; what there is of it is in the list of this room.';
-const LISTED = 'It stays in the list of this room; Download takes a copy home.';
+/** The status of a published recording that broke, and of one that was stopped. */
+const CUT_OFF = 'The recording ended early. The recorded part is in the list of this room.';
+const LISTED = 'The recording is in the list of this room. Press Download to save a copy.';
 
 /**
  * Emits `state` when the state or the elapsed time has changed.
@@ -191,7 +191,7 @@ export class RecordingPanel extends Emitter {
     const { frameRate: rateField, bitrate: bitrateField } = this.#health;
     setText(
       rateField,
-      audioOnly ? t('none') : frameRate === null ? '–' : t('{rate}/s', { rate: frameRate.toFixed(1) }),
+      audioOnly ? t('none') : frameRate === null ? '–' : t('{rate} fps', { rate: frameRate.toFixed(1) }),
     );
     rateField.toggleAttribute(
       'data-bad',
@@ -234,14 +234,15 @@ export class RecordingPanel extends Emitter {
     if (!recording) return '';
     const { t } = this.#language;
     const { recorder, type, config, frameRate } = recording.plan;
-    const whom = recorder === 'all' ? t('Everybody') : t('Only you');
-    return type === 'audio'
-      ? t('{whom}, sound only.', { whom })
-      : t('{whom}, {height}p at {rate} fps.', {
-          whom,
-          height: String(config.recordVideoQuality),
-          rate: frameRate,
-        });
+    const all = recorder === 'all';
+    if (type === 'audio')
+      return t(all ? 'Recording the audio of all participants.' : 'Recording only your audio.');
+    return t(
+      all
+        ? 'Recording all participants at {height}p, {rate} fps.'
+        : 'Recording only you at {height}p, {rate} fps.',
+      { height: String(config.recordVideoQuality), rate: frameRate },
+    );
   }
 }
 

@@ -47,9 +47,9 @@ export class DeviceDialog {
       this.#note,
       real
         ? screen
-          ? t('The camera can be chosen again when the screen is no longer shared.')
+          ? t('Stop sharing your screen to choose a camera.')
           : ''
-        : t('You joined with synthetic picture and sound.'),
+        : t('You joined with synthetic video and audio.'),
     );
     this.#choice.allow('camera', real && !screen);
     this.#choice.allow('microphone', real);
