@@ -57,7 +57,7 @@ def test_local_recording_contains_only_what_the_page_sends(room: Room, enter: En
 
     assert ["alice"] == [one.name for one in report.participants]
     # Only the application can switch what it sends.
-    with pytest.raises(InvalidStateError, match="the application's own"):
+    with pytest.raises(InvalidStateError, match="belong to the application"):
         bob.mute()
 
 

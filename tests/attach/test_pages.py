@@ -89,7 +89,7 @@ def test_page_without_a_call_is_refused(enter: Enter, site: Site) -> None:
     """A page that only plays a video, encrypted or not, has no call to record."""
     alice = enter(f"{site.url}/empty.html", "alice")
 
-    with pytest.raises(InvalidStateError, match="in no call"):
+    with pytest.raises(InvalidStateError, match="not in a call"):
         alice.start_media_recording()
 
 

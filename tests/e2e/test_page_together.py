@@ -149,7 +149,7 @@ def test_a_finding_of_a_recording_can_be_jumped_to(open_server: RoomServer, visi
     button(alice, "Start").click()
     wait_until_recorded(alice, seconds=2)
     bob.evaluate("() => { for (const track of client.media.stream.getAudioTracks()) track.enabled = false; }")
-    expect(alice.get_by_role("log", name="Alarms")).to_contain_text("No audio comes from Bob.", timeout=10_000)
+    expect(alice.get_by_role("log", name="Alarms")).to_contain_text("No audio is arriving from Bob.", timeout=10_000)
     wait_until_recorded(alice, seconds=7)
     button(alice, "Stop").click()
 

@@ -58,7 +58,7 @@ def test_a_join_that_nobody_receives_ends_in_a_step_timeout(
     alice = room.join("alice", subscribe=True)
     room._new_context = unreachable
 
-    with pytest.raises(StepTimeout, match="alice did not receive our first frame and sound within 1 s"):
+    with pytest.raises(StepTimeout, match="alice did not receive our first frame and audio within 1 s"):
         room.join("bob", timeout=1)
 
     alice.start_media_recording(recorder="local")
@@ -71,7 +71,7 @@ def test_a_participant_in_the_room_can_not_join_again(alice: Participant) -> Non
 
     refusal = page.evaluate("client.join({ name: 'alice' }).catch(({ code, message }) => [code, message])")
 
-    assert [10454, "alice is in a room already; leave it first."] == refusal
+    assert [10454, "alice is already in a room; leave it first."] == refusal
     assert "joined" == page.evaluate("client.state")
 
 

@@ -49,7 +49,7 @@ def test_a_cut_connection_reconnects_and_nothing_is_lost(far_room: Room, network
     check_recording(recording)
     assert 4.5 < recording.duration < 8
     assert recording.recovered is None
-    assert "The connection to the server is lost." in Manifest.read(recording.manifest).alarms
+    assert "Lost connection to the server." in Manifest.read(recording.manifest).alarms
     assert bob.alive
 
 

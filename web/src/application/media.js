@@ -55,17 +55,17 @@ export class ApplicationMedia extends Emitter {
 
   /** @returns {Promise<MediaStreamTrack>} */
   share() {
-    return Promise.reject(applications());
+    return Promise.reject(belongsToApplication());
   }
 
   /** @returns {Promise<MediaStreamTrack>} */
   replace() {
-    return Promise.reject(applications());
+    return Promise.reject(belongsToApplication());
   }
 
   /** @param {boolean} on */
   setSpeaking(on) {
-    if (!this.#source) throw invalidState('Only a synthetic participant can raise the voice.');
+    if (!this.#source) throw invalidState('Only a synthetic participant can raise its voice.');
     this.#source.setSpeaking(on);
   }
 
@@ -209,4 +209,5 @@ const device = (kind, deviceId, label) => {
   return { ...info, toJSON: () => info };
 };
 
-const applications = () => invalidState("This is the application's own: do it in its page.");
+const belongsToApplication = () =>
+  invalidState('Screen sharing and devices belong to the application; change them in its page.');

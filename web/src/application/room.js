@@ -139,7 +139,7 @@ export class ApplicationRoom extends Emitter {
   checkRecordable() {
     if (this.#hooks.connections.size > 0) return;
     throw invalidState(
-      'This page is in no call: it has no WebRTC connection yet. Get it into one before recording.',
+      'This page is not in a call: it has no WebRTC connection yet. Join a call before recording.',
     );
   }
 
@@ -151,8 +151,8 @@ export class ApplicationRoom extends Emitter {
       if (late.length + this.#identifying.size === 0) return;
       if (performance.now() > end) {
         const names = late.map(({ name }) => name).join(', ');
-        const who = names || `${this.#identifying.size} who can't be made out`;
-        throw stepTimeout(`No video or audio of ${who} arrived within 20 s.`);
+        const missing = names || `${this.#identifying.size} participants who are not identified yet`;
+        throw stepTimeout(`No video or audio from ${missing} arrived within 20 s.`);
       }
       await pause(CHECK_EVERY);
     }

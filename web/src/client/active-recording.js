@@ -170,8 +170,8 @@ export class ActiveRecording extends Emitter {
     if (acknowledged > this.#seen.acknowledged || acknowledged === bytes) this.#acknowledged.feed();
     this.#seen = { bytes, acknowledged };
     this.health.addAcknowledged(acknowledged);
-    if (this.#chunks.isStalled()) this.#raiseAlarm('MediaRecorder gives no data.');
-    if (this.#acknowledged.isStalled()) this.#raiseAlarm('The server acknowledges nothing.');
+    if (this.#chunks.isStalled()) this.#raiseAlarm('MediaRecorder is not delivering data.');
+    if (this.#acknowledged.isStalled()) this.#raiseAlarm('The server is not acknowledging data.');
   }
 
   /** Logs WebRTC's statistics next to the recording. @param {() => Promise<Omit<ConnectionStatistics, 'time'>[]>} statistics */
@@ -208,7 +208,7 @@ export class ActiveRecording extends Emitter {
   /** Downloads through the browser; resolves when the last byte is sent. @param {(address: {url: string, name: string}) => Promise<void>} download */
   async download(download) {
     if (!this.finished)
-      throw this.error ?? cacheError('The recording was not finished; there is nothing to download.');
+      throw this.error ?? cacheError('The recording was not finalized, so there is nothing to download.');
     const address = await this.spool.address();
     const sent = this.spool.sent();
     await Promise.all([download(address), sent]);

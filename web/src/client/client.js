@@ -215,7 +215,7 @@ export class Client extends Emitter {
     subscriptions = null,
     timeout,
   }) {
-    if (this.state === 'joined') throw invalidState(`${this.name} is in a room already; leave it first.`);
+    if (this.state === 'joined') throw invalidState(`${this.name} is already in a room; leave it first.`);
     const room = this.#parts.createRoom();
     await room.join({
       token: token ?? null,

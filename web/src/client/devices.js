@@ -151,7 +151,7 @@ export class Devices extends Emitter {
   /** Throws if microphone and camera belong to an application. */
   #checkOurs() {
     if (this.media?.kind === 'application') {
-      throw invalidState("Microphone and camera are the application's own: switch them in its page.");
+      throw invalidState('Microphone and camera belong to the application; switch them in its page.');
     }
   }
 

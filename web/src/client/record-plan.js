@@ -47,7 +47,8 @@ export function recordPlan(data, supported = (mimeType) => MediaRecorder.isTypeS
   const layout = oneOf('layout', given['layout'] ?? 'grid', LAYOUTS);
   const codec = /** @type {keyof typeof BITS} */ (oneOf('codec', given['codec'] ?? 'vp9', Object.keys(BITS)));
   const name = given['recordName'] ?? '';
-  if (typeof name !== 'string') throw configError(`recordName: ${show(name)} is not possible; give a text.`);
+  if (typeof name !== 'string')
+    throw configError(`recordName: ${show(name)} is not possible; give a string.`);
   const characters = [...name].length;
   if (characters > LONGEST_NAME)
     throw configError(`recordName: ${characters} characters are not possible; give up to ${LONGEST_NAME}.`);
@@ -58,12 +59,12 @@ export function recordPlan(data, supported = (mimeType) => MediaRecorder.isTypeS
   const bits = given['videoBitsPerSecond'] ?? defaultBits(BITS[codec], width, height, frameRate);
   if (typeof bits !== 'number' || !Number.isInteger(bits) || bits < 100_000 || bits > 50_000_000) {
     throw configError(
-      `videoBitsPerSecond: ${show(bits)} is not possible; give bits a second from 100000 to 50000000.`,
+      `videoBitsPerSecond: ${show(bits)} is not possible; give a whole number of bits per second from 100000 to 50000000.`,
     );
   }
   const mimeType = type === 'audio' ? 'audio/webm;codecs=opus' : `video/webm;codecs=${codec},opus`;
   if (!supported(mimeType)) {
-    throw notSupported(`This browser can't record ${mimeType}; use Chrome, or another codec.`);
+    throw notSupported(`This browser can't record ${mimeType}; use Chrome or another codec.`);
   }
   return {
     recorder: /** @type {RecorderKind} */ (recorder),

@@ -120,14 +120,16 @@ export class Recordings extends Emitter {
 
   async pause() {
     const { current } = this;
-    if (current?.state !== 'recording') throw invalidState('Nothing is being recorded that could be paused.');
+    if (current?.state !== 'recording')
+      throw invalidState('Nothing is being recorded, so there is nothing to pause.');
     await current.pause();
     this.#notify('recording-paused', { id: current.id });
   }
 
   async resume() {
     const { current } = this;
-    if (current?.state !== 'paused') throw invalidState('No recording is paused.');
+    if (current?.state !== 'paused')
+      throw invalidState('No recording is paused, so there is nothing to resume.');
     await current.resume();
     this.#notify('recording-resumed', { id: current.id });
   }

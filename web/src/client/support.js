@@ -15,7 +15,7 @@ export function unsupported(
 ) {
   // Chrome itself hides its brand, cameras and worklets from insecure pages.
   if (scope['isSecureContext'] === false)
-    return "This page can't record: it came over plain http from another machine. Open it over https, or on localhost.";
+    return "This page can't record: it was loaded over plain http from another machine. Open it over https or on localhost.";
   const missing = PARTS.filter((part) => !(part in scope));
   const chromium = agent.userAgentData?.brands.some(({ brand }) => brand === 'Chromium') ?? false;
   if (missing.length === 0 && chromium) return null;

@@ -81,7 +81,7 @@ function forwardEvent(name, detail) {
 async function answer(client, name, argument) {
   try {
     const call = CALLS.find((known) => known === name);
-    if (!call) throw new Error(`There is no call ${name}.`);
+    if (!call) throw new Error(`There is no call named ${name}.`);
     const callable = /** @type {Record<string, (argument: unknown) => unknown>} */ (
       /** @type {unknown} */ (client)
     );

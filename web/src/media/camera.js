@@ -100,7 +100,7 @@ export class CameraMedia {
   }
 
   setSpeaking() {
-    throw invalidState('Only a synthetic participant can raise the voice; turn a microphone up where it is.');
+    throw invalidState('Only a synthetic participant can raise its voice; turn up the microphone instead.');
   }
 
   close() {

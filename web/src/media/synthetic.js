@@ -42,7 +42,7 @@ export class SyntheticMedia {
   /** @param {Options} options `marker` is 0 to 255 */
   constructor(options) {
     if (!('MediaStreamTrackGenerator' in globalThis)) {
-      throw notSupported("This browser can't make a synthetic picture; join with camera and microphone.");
+      throw notSupported("This browser can't create synthetic video; join with camera and microphone.");
     }
     this.#options = options;
     this.#video = new SyntheticVideo(options, this.#origin, this.size, false);
@@ -92,7 +92,7 @@ export class SyntheticMedia {
     const before = this.#video;
     const fresh = new SyntheticVideo(this.#options, this.#origin, this.size, screen);
     try {
-      await within(fresh.painted, PAINTED_WITHIN, () => 'The synthetic video did not begin within 10 s.');
+      await within(fresh.painted, PAINTED_WITHIN, () => 'The synthetic video did not start within 10 s.');
     } catch (error) {
       fresh.close();
       throw error;

@@ -42,7 +42,7 @@ export class VideoFileMedia {
     element.loop = true;
     element.src = address;
     try {
-      await within(loaded(element), LOADED_WITHIN, () => 'nothing of it came within 10 s');
+      await within(loaded(element), LOADED_WITHIN, () => 'no data arrived within 10 s');
       const media = new VideoFileMedia(element);
       await element.play();
       return media;
@@ -50,8 +50,8 @@ export class VideoFileMedia {
       element.removeAttribute('src');
       const reason = error instanceof Error ? error.message : String(error);
       const name = decodeURIComponent(address.split('/').pop() ?? '');
-      const remedy = `Chrome always plays WebM with VP9 and Opus: ffmpeg -i ${name} film.webm`;
-      throw new HarnessError('Error', `${name} can't be played here (${reason}). ${remedy}`);
+      const remedy = `Convert it to WebM with VP9 and Opus: ffmpeg -i ${name} video.webm`;
+      throw new HarnessError('Error', `This browser can't play ${name} (${reason}). ${remedy}`);
     }
   }
 
@@ -71,7 +71,7 @@ export class VideoFileMedia {
 
   /** @returns {Promise<MediaStreamTrack>} */
   share() {
-    return Promise.reject(notPossible('has no screen to show'));
+    return Promise.reject(notPossible('has no screen to share'));
   }
 
   /** @returns {Promise<MediaStreamTrack>} */
@@ -80,7 +80,7 @@ export class VideoFileMedia {
   }
 
   setSpeaking() {
-    throw notPossible("can't raise the voice");
+    throw notPossible("can't raise its voice");
   }
 
   async close() {
@@ -131,5 +131,5 @@ const loaded = (element) =>
 /** @param {string} what */
 const notPossible = (what) =>
   invalidState(
-    `A participant with a video file ${what}; join with synthetic media, or camera and microphone.`,
+    `A participant with a video file ${what}; join with synthetic media or with camera and microphone.`,
   );

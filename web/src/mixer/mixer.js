@@ -171,7 +171,7 @@ export class Mixer extends Emitter {
       worker.addEventListener('message', once);
     });
     this.#post({ type: question });
-    await within(answered, ANSWER_WITHIN, () => 'The mixer did not answer within 5 s.');
+    await within(answered, ANSWER_WITHIN, () => 'The mixer did not respond within 5 s.');
   }
 
   async close() {
@@ -240,11 +240,11 @@ export class Mixer extends Emitter {
   /** Raises an alarm if somebody's audio, or the audio system itself, no longer advances. */
   #checkAudio() {
     if (this.#audio.advances()) this.#audioClock.feed();
-    if (this.#audioClock.isStalled()) this.#raiseAlarm(pageNow(), 'The sound system stands still.');
+    if (this.#audioClock.isStalled()) this.#raiseAlarm(pageNow(), 'The audio system has stalled.');
     for (const { id, name, audio, audioTrack, audioWatchdog } of this.#entries.values()) {
       // Samples of exactly zero are not a quiet room, where something always hums: nothing arrives.
       if (!audio || !audioTrack || this.#audio.hasSignal(id)) audioWatchdog.feed();
-      if (audioWatchdog.isStalled()) this.#raiseAlarm(pageNow(), `No audio comes from ${name}.`);
+      if (audioWatchdog.isStalled()) this.#raiseAlarm(pageNow(), `No audio is arriving from ${name}.`);
     }
   }
 

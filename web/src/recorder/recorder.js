@@ -88,7 +88,7 @@ export class Recorder extends Emitter {
       safe,
       FIRST_BYTES_WITHIN,
       () =>
-        `The recording did not begin within 15 s: of ${expected.join(' and ')} there came ${tracks.join(', ') || 'nothing'}.`,
+        `The recording did not begin within 15 s: expected ${expected.join(' and ')}, received ${tracks.join(' and ') || 'nothing'}.`,
     );
     this.#begun = true;
   }

@@ -236,7 +236,7 @@ export class Spool extends Emitter {
     }
     if (!this.#lostAt) {
       this.#lostAt = performance.now();
-      this.emit('stalled', 'The connection to the server is lost.');
+      this.emit('stalled', 'Lost connection to the server.');
     }
     if (performance.now() - this.#lostAt > RECONNECT_FOR) {
       this.#fail(closed());
@@ -270,7 +270,9 @@ export class Spool extends Emitter {
     this.#send(data);
     if (this.bytes - this.acknowledged > BACKLOG) {
       this.#fail(
-        cacheError('The server takes no more: 64 MB wait for it. What it had acknowledged is kept there.'),
+        cacheError(
+          'The server accepts no more data: 64 MB are waiting to be sent. The server keeps the data that it acknowledged.',
+        ),
       );
     }
   }
@@ -288,4 +290,4 @@ export class Spool extends Emitter {
  * @property {Error} failed
  */
 
-const closed = () => cacheError('The spool is closed; what the server had acknowledged is kept there.');
+const closed = () => cacheError('The spool is closed. The server keeps the data that it acknowledged.');

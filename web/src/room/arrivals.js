@@ -52,7 +52,7 @@ export class Arrivals extends Emitter {
       return within(
         promise,
         ms,
-        () => `${name()} did not receive our first frame and sound within ${ms / 1000} s.`,
+        () => `${name()} did not receive our first frame and audio within ${ms / 1000} s.`,
       );
     });
     await Promise.all(waiting);
@@ -69,7 +69,7 @@ export class Arrivals extends Emitter {
       if (missing.length === 0) return;
       if (performance.now() > end) {
         const names = missing.map(({ name }) => name).join(', ');
-        throw stepTimeout(`No video or audio of ${names} arrived within 20 s.`);
+        throw stepTimeout(`No video or audio from ${names} arrived within 20 s.`);
       }
       await pause(CHECK_EVERY);
     }

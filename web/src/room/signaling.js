@@ -92,7 +92,7 @@ export class Signaling extends Emitter {
       return await within(
         this.#welcome.promise,
         WELCOME_WITHIN,
-        () => `No welcome from ${this.url} within 10 s.`,
+        () => `The server at ${this.url} did not admit us within 10 s.`,
       );
     } catch (error) {
       this.close();

@@ -23,9 +23,9 @@ describe('starting', () => {
 
   test('where there is no call is refused, and nothing is made', async (context) => {
     const { client, room, stages } = await joined(context);
-    room.refusal = new Error('This page is in no call.');
+    room.refusal = new Error('This page is not in a call.');
 
-    await assert.rejects(client.startMediaRecording(), /in no call/);
+    await assert.rejects(client.startMediaRecording(), /not in a call/);
     assert.deepEqual([], stages);
   });
 

@@ -186,7 +186,7 @@ describe('starting', () => {
     const { recorder, spool } = setUp(context);
     const failed = assert.rejects(recorder.start(), {
       name: 'StepTimeout',
-      message: 'The recording did not begin within 15 s: of audio and video there came audio.',
+      message: 'The recording did not begin within 15 s: expected audio and video, received audio.',
     });
 
     spool.acknowledge('audio');

@@ -132,7 +132,7 @@ describe('subscribing', () => {
     mesh.deliver('id of carol');
     const failed = assert.rejects(room.allReceived(), {
       name: 'StepTimeout',
-      message: 'No video or audio of bob, dave arrived within 20 s.',
+      message: 'No video or audio from bob, dave arrived within 20 s.',
     });
 
     await time.pass(20_200);

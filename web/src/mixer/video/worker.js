@@ -233,7 +233,7 @@ class VideoMixer {
       }
     }
     if (source.live && source.cameraOn && source.watchdog.isStalled()) {
-      post({ type: 'alarm', time: due, id: source.id, message: 'No video comes from' });
+      post({ type: 'alarm', time: due, id: source.id, message: 'No video is arriving from' });
     }
     if (source.live && (!source.cameraOn || pageNow() - source.lastFrame > STALE)) {
       source.live = false;

@@ -107,7 +107,7 @@ export class Session extends Emitter {
       reject(
         new HarnessError(
           'ConfigError',
-          `No Janus answers at ${this.url}: is it running, with its WebSockets?`,
+          `Could not connect to Janus at ${this.url}. Is it running, with its WebSockets transport?`,
         ),
       );
       this.#onClose();
@@ -137,7 +137,8 @@ export class Session extends Emitter {
     const answer = Promise.withResolvers();
     this.#waiting.set(transaction, { ...answer, acknowledged: message['janus'] !== 'message' });
     this.#transmit({ ...message, transaction });
-    const late = () => `Janus at ${this.url} did not answer to ${String(message['janus'])} within 10 s.`;
+    const late = () =>
+      `Janus at ${this.url} did not answer the request ${String(message['janus'])} within 10 s.`;
     return within(answer.promise, ANSWERED_WITHIN, late).finally(() => this.#waiting.delete(transaction));
   }
 
@@ -172,13 +173,14 @@ export class Session extends Emitter {
   /** @param {{code: number, reason: string}} error */
   #refusal({ code, reason }) {
     if (code !== REFUSED) return new JanusError(reason, code);
-    const remedy = 'HARNESS_SFU_SECRET must be its token_auth_secret, and both clocks right';
-    return new HarnessError('ConfigError', `Janus at ${this.url} refuses us (${reason}): ${remedy}.`);
+    const remedy = 'HARNESS_SFU_SECRET must equal its token_auth_secret, and both clocks must be right';
+    return new HarnessError('ConfigError', `Janus at ${this.url} rejected the token (${reason}): ${remedy}.`);
   }
 
   #onClose() {
     clearInterval(this.#timer);
-    for (const { reject } of this.#waiting.values()) reject(new Error(`Janus at ${this.url} hung up.`));
+    for (const { reject } of this.#waiting.values())
+      reject(new Error(`Janus at ${this.url} closed the connection.`));
     if (!this.#closed) this.emit('lost');
     this.#closed = true;
   }

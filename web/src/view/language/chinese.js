@@ -140,35 +140,35 @@ export const CHINESE = {
   // Messages of the client and the server.
   'Not admitted: there is no recording here that could go on.': '这里没有可以继续的录制。',
   'Not admitted: join the room first.': '请先加入房间。',
-  'Nothing is being recorded; start a recording before stopping it.': '没有在录制；请先开始录制再停止。',
-  'Not in a room; join one before recording.': '不在房间里；请先加入房间再录制。',
+  'Nothing is being recorded; start a recording before stopping it.': '当前没有录制。请先开始录制，再停止。',
+  'Not in a room; join one before recording.': '你不在房间内。请先加入房间，再录制。',
   'The file is not in the recordings folder any more.': '文件已不在录制文件夹中。',
   'It is still being recorded; stop it first.': '它仍在录制中，请先停止。',
   'It was freed before it was finished.': '它在完成之前就被清除了。',
   'MediaRecorder did not stop within 10 s.': 'MediaRecorder 在 10 秒内没有停止。',
-  'The mixer did not answer within 5 s.': '混流器在 5 秒内没有响应。',
-  "This browser can't make a synthetic picture; join with camera and microphone.":
-    '此浏览器无法生成合成画面，请用摄像头和麦克风加入。',
-  'The connection to the server is lost.': '与服务器的连接已断开。',
-  'MediaRecorder gives no data.': 'MediaRecorder 没有输出数据。',
-  'The server acknowledges nothing.': '服务器没有确认收到数据。',
-  'The sound system stands still.': '声音系统停滞。',
-  'The recording was not finished; there is nothing to download.': '录制没有完成，没有可下载的文件。',
-  'The spool is closed; what the server had acknowledged is kept there.':
-    '与服务器的录制连接已关闭；服务器已确认的部分保留在那里。',
-  'The server takes no more: 64 MB wait for it. What it had acknowledged is kept there.':
-    '服务器不再接收：已有 64 MB 在等待。服务器已确认的部分保留在那里。',
+  'The mixer did not respond within 5 s.': '混流器在 5 秒内没有响应。',
+  "This browser can't create synthetic video; join with camera and microphone.":
+    '此浏览器无法生成合成视频，请使用摄像头和麦克风加入。',
+  'Lost connection to the server.': '与服务器的连接已断开。',
+  'MediaRecorder is not delivering data.': 'MediaRecorder 没有输出数据。',
+  'The server is not acknowledging data.': '服务器没有确认收到数据。',
+  'The audio system has stalled.': '音频系统已停滞。',
+  'The recording was not finalized, so there is nothing to download.': '录制文件没有生成，因此无法下载。',
+  'The spool is closed. The server keeps the data that it acknowledged.':
+    '与服务器的录制连接已关闭。服务器会保留已确认收到的数据。',
+  'The server accepts no more data: 64 MB are waiting to be sent. The server keeps the data that it acknowledged.':
+    '服务器不再接收数据：已有 64 MB 等待发送。服务器会保留已确认收到的数据。',
   'There is no such recording, or not any more.': '没有这个录制，或它已被删除。',
 };
 
 /** Messages of the client and the server that contain names or numbers. @type {[RegExp, string][]} */
 export const CHINESE_PATTERNS = [
-  [/^No audio comes from (.+)\.$/, '$1 没有声音。'],
-  [/^No video comes from (.+)\.$/, '$1 没有画面。'],
-  [/^No video or audio of (.+) arrived within 20 s\.$/, '20 秒内没有收到 $1 的画面或声音。'],
+  [/^No audio is arriving from (.+)\.$/, '没有收到 $1 的音频。'],
+  [/^No video is arriving from (.+)\.$/, '没有收到 $1 的视频。'],
+  [/^No video or audio from (.+) arrived within 20 s\.$/, '20 秒内没有收到 $1 的视频或音频。'],
   [
-    /^(.+) did not receive our first frame and sound within (.+) s\.$/,
-    '$1 在 $2 秒内没有收到你的画面和声音。',
+    /^(.+) did not receive our first frame and audio within (.+) s\.$/,
+    '$1 在 $2 秒内没有收到你的视频和音频。',
   ],
   [
     /^Only (.+) are left on the disk; the recording ends before it is full\.$/,
@@ -180,7 +180,7 @@ export const CHINESE_PATTERNS = [
   ],
   [/^No room for .+$/, '磁盘空间不足。'],
   [
-    /^The recording did not begin within 15 s: of .+ there came (.+)\.$/,
+    /^The recording did not begin within 15 s: expected .+, received (.+)\.$/,
     '录制在 15 秒内没有开始，只收到：$1。',
   ],
   [/^MediaRecorder failed: (.+)\.$/, 'MediaRecorder 出错：$1。'],
@@ -196,6 +196,6 @@ export const CHINESE_PATTERNS = [
   [/^This browser can't record a room: .+$/, '此浏览器无法录制房间，请使用 Chrome、Edge 或 Chromium。'],
   [
     /^This page can't record: .+$/,
-    '此页面无法录制：它经普通 http 从另一台机器打开。请用 https 或在 localhost 打开。',
+    '此页面无法录制：它是通过普通 http 从另一台机器加载的。请使用 https 或在 localhost 上打开。',
   ],
 ];

@@ -20,7 +20,7 @@ const REFUSED_DEVICES =
 
 /** Other reasons for a failed join, and what the page shows instead. */
 const EXPLANATIONS = /** @type {const} */ ([
-  [/^The server at|^No welcome/, NO_ANSWER],
+  [/^The server at/, NO_ANSWER],
   [/^Could not open a camera/, REFUSED_DEVICES],
 ]);
 

@@ -86,13 +86,13 @@ describe('Chinese', () => {
 
   test('translates messages of the client and the server that contain names and numbers', () => {
     const turned = [
-      'No audio comes from Bob.',
+      'No audio is arriving from Bob.',
       'Only 12 MB are left on the disk; the recording ends before it is full.',
     ].map((english) => {
       const [pattern, text] = CHINESE_PATTERNS.find(([one]) => one.test(english)) ?? [/^$/, ''];
       return english.replace(pattern, text);
     });
 
-    assert.deepEqual(['Bob 没有声音。', '磁盘只剩 12 MB；写满之前录制会结束。'], turned);
+    assert.deepEqual(['没有收到 Bob 的音频。', '磁盘只剩 12 MB；写满之前录制会结束。'], turned);
   });
 });
