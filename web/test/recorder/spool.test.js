@@ -367,7 +367,7 @@ describe('a lost connection', () => {
     for (let megabytes = 0; megabytes <= 64; megabytes += 8)
       spool.chunk(new Blob([new Uint8Array(8 * 1024 * 1024)]));
 
-    assert.match(failures[0]?.message ?? '', /64 MB wait/);
+    assert.match(failures[0]?.message ?? '', /64 MB are waiting/);
     assert.equal(FakeSocket.CLOSED, FakeSocket.last.readyState);
   });
 });
