@@ -108,7 +108,7 @@ def _warn_of_missing_sandbox() -> None:
     else:
         reason, remedy = (
             "it can't start on this machine",
-            "let users have namespaces (kernel.unprivileged_userns_clone)",
+            "allow user namespaces (kernel.unprivileged_userns_clone)",
         )
     _log.warning("Chrome runs without its sandbox: %s. Open only pages that you trust, or %s.", reason, remedy)
 
@@ -186,7 +186,7 @@ class Chrome:
         except PlaywrightError as error:
             message = (
                 f"{self.found.executable} ({self.found.how_found}) does not start: {gist(error)} "
-                "'harness doctor' says more; another browser can be named with --executable PATH or in CHROME_PATH."
+                "Run 'harness doctor' for details, or choose another browser with --executable PATH or CHROME_PATH."
             )
             raise SetupError(message) from error
 
@@ -224,9 +224,7 @@ def start_playwright() -> Playwright:
                 "(loop.run_in_executor with an executor of one thread)."
             )
         else:
-            message = (
-                f"Playwright does not start: {gist(error)} Install it again: pip install --force-reinstall playwright"
-            )
+            message = f"Playwright does not start: {gist(error)} Reinstall it: pip install --force-reinstall playwright"
         raise SetupError(message) from error
     except Exception as error:
         # Playwright raises a bare Exception if its driver ends at once.

@@ -102,7 +102,7 @@ class DoctorReport(BaseModel):
         table.add_row("processors", str(self.processors))
         table.add_row("memory free", _in_gigabytes(self.memory_free))
         table.add_row("disk free", _in_gigabytes(self.disk_free))
-        table.add_row("Node", self.node or "none (only work on the page itself needs it)")
+        table.add_row("Node", self.node or "none (needed only to develop the page itself)")
         table.add_row("versions", ", ".join(f"{name} {version}" for name, version in self.versions.items()))
         table.add_row("machine", f"{self.platform}, Python {self.python}")
         for requirement in self.missing:
@@ -154,10 +154,12 @@ def examine(
 
     memory_free, disk_free = psutil.virtual_memory().available, _disk_free(Path(recordings))
     if memory_free < _FREE_MEMORY_BYTES:
-        missing.append(MissingRequirement(what="memory", remedy="a room of three takes 1 GB: close what is not needed"))
+        missing.append(MissingRequirement(what="memory", remedy="a room of three needs 1 GB: close other programs"))
     if disk_free is not None and disk_free < _FREE_DISK_BYTES:
         missing.append(
-            MissingRequirement(what="disk space", remedy="make room, or record elsewhere with --recordings DIR")
+            MissingRequirement(
+                what="disk space", remedy="free some space, or record to another disk with --recordings DIR"
+            )
         )
     return DoctorReport(
         **browser,

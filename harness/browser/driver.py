@@ -26,7 +26,7 @@ class DriverProblem:
         if self.package:
             remedy = f"Install it as root: apt-get install {self.package}"
         else:
-            remedy = "Install Playwright again: pip install --force-reinstall playwright"
+            remedy = "Reinstall Playwright: pip install --force-reinstall playwright"
         return f"Playwright's driver does not start: {self.reason}. {remedy}"
 
 

@@ -43,11 +43,11 @@ def install() -> Browser:
         try:
             return locate(bundled=bundled)
         except SetupError as error:
-            tried += failures or [f"{' '.join(commands[-1])}\n    succeeded, and yet: {error}"]
+            tried += failures or [f"{' '.join(commands[-1])}\n    succeeded, but: {error}"]
     message = (
         "No Chrome found, and none could be installed. Tried:\n"
         + "\n".join(f"  {what}" for what in tried)
-        + "\nInstall Google Chrome or Chromium with this machine's package manager (as root, or ask whoever is), "
+        + "\nInstall Google Chrome or Chromium with this machine's package manager (as root, or ask an administrator), "
         + f"{OR_NAME_ONE}."
     )
     raise SetupError(message)

@@ -84,7 +84,7 @@ class RemoteChromes:
         for browser in itertools.islice(self._turns, len(self._browsers)):
             if browser.is_connected():
                 return browser.new_context(**options)
-        message = f"None of the browsers at {', '.join(self._endpoints)} is connected any more."
+        message = f"All browsers at {', '.join(self._endpoints)} have disconnected."
         raise SetupError(message)
 
     def _connect(self, endpoint: str) -> Browser:
@@ -104,7 +104,7 @@ class RemoteChromes:
             raise SetupError(_reason(endpoint, error)) from error
         if not has_switches:
             message = (
-                f"--connect: the browser at {endpoint} runs without our switches: its audio may stop, and its memory "
+                f"--connect: the browser at {endpoint} runs without our switches, so its audio may stop and its memory "
                 "may grow. Start its server with 'playwright run-server --unsafe'."
             )
             raise SetupError(message)
@@ -118,7 +118,7 @@ def _reason(endpoint: str, error: PlaywrightError) -> str:
     if "version mismatch" in text:
         versions = ", ".join(line.removeprefix("- ") for line in details if line.startswith("- "))
         return (
-            f"--connect: the Playwright at {endpoint} has another version than ours ({versions}). Install the same "
+            f"--connect: the Playwright at {endpoint} has a different version than ours ({versions}). Install the same "
             "major and minor version on both sides."
         )
     if "ECONNREFUSED" in text or "ENOTFOUND" in text:
@@ -128,7 +128,7 @@ def _reason(endpoint: str, error: PlaywrightError) -> str:
         )
     if "Executable doesn't exist" in text:
         return (
-            f"--connect: the Playwright at {endpoint} has no Chrome where it looks for one. Install it there, or start "
-            "it with --unsafe, so that it takes --executable."
+            f"--connect: the Playwright at {endpoint} can't find a Chrome. Install one there, or start the server with "
+            "--unsafe so that it accepts --executable."
         )
     return f"--connect: {endpoint} can't be used: {gist(error)}"

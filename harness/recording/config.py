@@ -66,18 +66,18 @@ class RecordConfig:
         one_of("layout", self.layout, get_args(Layout))
         one_of("codec", self.codec, get_args(Codec))
         if self.record_name is not None and not isinstance(self.record_name, str):
-            message = f"record_name: {self.record_name!r} is not possible; give a text or None."
+            message = f"record_name: {self.record_name!r} is not valid; use a string or None."
             raise ConfigError(message)
         if self.record_name is not None and len(self.record_name) > LONGEST_NAME:
-            message = f"record_name: {len(self.record_name)} characters are not possible; give up to {LONGEST_NAME}."
+            message = f"record_name: {len(self.record_name)} characters are too many; use at most {LONGEST_NAME}."
             raise ConfigError(message)
         if not isinstance(self.names, bool):
-            message = f"names: {self.names!r} is not possible; give True or False."
+            message = f"names: {self.names!r} is not valid; use True or False."
             raise ConfigError(message)
         bits = self.video_bits_per_second
         if bits is not None and (not isinstance(bits, int) or bits not in BITRATES):
             message = (
-                f"video_bits_per_second: {bits!r} is not possible; give a whole number of bits per second "
+                f"video_bits_per_second: {bits!r} is not valid; use a whole number of bits per second "
                 f"from {BITRATES.start} to {BITRATES.stop - 1}."
             )
             raise ConfigError(message)

@@ -147,7 +147,7 @@ def _not_written(target: Path, error: OSError) -> HarnessError:
 
 
 def _failed(source: Path, to: Target, target: Path, failure: Failure | None) -> HarnessError:
-    reason = failure.message if failure else "the decoder gives no reason"
+    reason = failure.message if failure else "the decoder reported no reason"
     match failure:
         case Failure(kind="system", number=int() as number, message=refusal):
             return _not_written(target, OSError(number, refusal))

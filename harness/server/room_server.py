@@ -121,7 +121,7 @@ class RoomServer:
             self.close()
             host = self._options.host
             if error.errno == errno.EADDRINUSE:
-                message = f"Port {self._port} on {host} is in use; choose another one, or 0 for a free one."
+                message = f"Port {self._port} on {host} is in use; choose another port, or 0 for a free one."
             else:
                 message = f"Can't serve on {host} port {self._port}: {error.strerror or error}."
             raise SetupError(message) from error

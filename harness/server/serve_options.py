@@ -50,7 +50,7 @@ class ServeOptions:
         object.__setattr__(self, "host", parse_host(self.host))
         object.__setattr__(self, "origins", tuple(_parse_origin(origin) for origin in self.origins))
         if not 0 <= self.port <= _LARGEST_PORT:
-            message = f"--port: {self.port} is not a port; choose one from 1 to {_LARGEST_PORT}, or 0 for a free one."
+            message = f"--port: {self.port} is not a port; use a number from 1 to {_LARGEST_PORT}, or 0 for a free one."
             raise ConfigError(message)
         self._check_codes()
 
@@ -65,15 +65,15 @@ class ServeOptions:
         """Raise ConfigError for codes that admit everybody, or nobody."""
         for option, code in (("--code", self.join_code), ("--view-code", self.view_code)):
             if code is not None and len(code) < _SHORTEST_CODE:
-                message = f"{option}: {len(code)} characters can be guessed; use {_SHORTEST_CODE} or more."
+                message = f"{option}: {len(code)} characters are too easy to guess; use {_SHORTEST_CODE} or more."
                 raise ConfigError(message)
             if code is not None and (len(code) > LONGEST_CODE or not code.isprintable()):
-                message = f"{option}: nobody can type that; use at most {LONGEST_CODE} letters, digits and signs."
+                message = f"{option}: this code can't be typed; use at most {LONGEST_CODE} letters, digits and signs."
                 raise ConfigError(message)
         if self.view_code is None:
             return
         if self.join_code is None:
-            message = "--view-code: without --code everybody can join and see the recordings; also give --code."
+            message = "--view-code: without --code, everybody can join and see the recordings; set --code as well."
             raise ConfigError(message)
         if self.view_code.upper() == self.join_code.upper():
             message = "--view-code: this is the join code, which shows the recordings anyway; omit it or change it."

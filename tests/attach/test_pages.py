@@ -81,7 +81,7 @@ def test_page_that_has_already_loaded_is_refused(room: Room, page: Page) -> None
     """Its scripts may already have created connections that nobody observed."""
     page.goto("data:text/html,<h1>An application</h1>")
 
-    with pytest.raises(ConfigError, match="attach before it goes anywhere"):
+    with pytest.raises(ConfigError, match="attach before it loads anything"):
         room.attach(page, "alice")
 
 

@@ -143,7 +143,7 @@ def test_a_port_in_use_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
         result = run_harness("serve", "--port", str(taken.getsockname()[1]), folder=tmp_path)
 
     assert 3 == result.returncode
-    assert "in use; choose another one" in result.stderr
+    assert "in use; choose another port" in result.stderr
 
 
 def test_serve_prints_who_may_join_and_how_and_runs_until_interrupted(tmp_path: Path) -> None:

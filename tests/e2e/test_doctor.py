@@ -48,4 +48,4 @@ def test_a_missing_browser_is_reported_and_not_raised(tmp_path: Path) -> None:
 
     assert not report.ok
     assert [lack.what for lack in report.missing] == ["a browser"]
-    assert "[nothing] is no program" in shown(report)
+    assert "[nothing] is not a program" in shown(report)

@@ -89,7 +89,7 @@ def test_a_blocked_page_raises_an_alarm(room: Room, site: Site, goals: Goals) ->
     alice.page.evaluate("() => { const end = performance.now() + 2600; while (performance.now() < end); }")
     room.wait(seconds=0.2)
 
-    after = alarm_of(alice, "Nothing comes from the page.") - before
+    after = alarm_of(alice, "The page has stopped sending data.") - before
 
     goals.measured("an application blocks: alarm", bar="within 2 s", figure=f"after {after:.1f} s", met=after <= 2.2)
 

@@ -59,7 +59,7 @@ def test_a_disk_that_fills_up_raises_an_alarm_and_then_ends_the_recording_cleanl
             filler.unlink()
             fill(small_disk, leave=10 * MB)
 
-            with pytest.raises(DiskFullError, match="MB are left at") as error:
+            with pytest.raises(DiskFullError, match="MB of disk space is left at") as error:
                 room.wait(seconds=10)
 
     recording = error.value.recording

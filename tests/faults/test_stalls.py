@@ -12,7 +12,7 @@ STALLS = [
     (
         "alice",
         "{ const end = performance.now() + 2600; while (performance.now() < end); }",
-        "Nothing comes from the page.",
+        "The page has stopped sending data.",
         # The call lasts longer than the alarm may take.
         False,
     ),

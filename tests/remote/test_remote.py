@@ -113,7 +113,7 @@ def test_browser_server_without_a_chrome_is_refused(serve: Callable[..., Server]
     server = serve("run-server", "--host", "127.0.0.1")
 
     with (
-        pytest.raises(SetupError, match="has no Chrome where it looks for one"),
+        pytest.raises(SetupError, match="can't find a Chrome"),
         open_room(recordings=tmp_path, connect=[server.url], executable="/usr/bin/chromium"),
     ):
         pass
@@ -127,7 +127,7 @@ def test_other_playwright_version_is_refused(serve: Callable[..., Server], tmp_p
     ran = run_harness("record", "alice", "--connect", server.url, folder=tmp_path)
 
     assert ran.returncode == 3
-    assert "has another version than ours (server version: v1.64, client version: v1." in ran.stderr
+    assert "has a different version than ours (server version: v1.64, client version: v1." in ran.stderr
     assert "Install the same major and minor version on both sides." in ran.stderr
 
 

@@ -77,7 +77,7 @@ def test_recordings_per_room_are_limited(tmp_path: Path) -> None:
         first, second = asyncio.run(record(server))
 
     assert first["type"] == "ready"
-    assert second["message"] == "The room is full of recordings: 1 at a time."
+    assert second["message"] == "The room has reached its limit of recordings at a time: 1."
 
 
 def test_the_log_of_a_recording_is_limited(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_client_that_tries_many_codes_has_to_wait(tmp_path: Path, caplog: pyte
     ) as server:
         told = asyncio.run(guess(server))
 
-    assert told[0] == "Not admitted: the token or code is wrong, used or too old."
+    assert told[0] == "Not admitted: the token or code is wrong, already used or expired."
     assert told[-1] == "Too many wrong codes from your address: wait a second before the next one."
     assert ["A client tries many wrong codes: only 0.1 per second are checked from its address."] == [
         line for line in caplog.messages if "codes" in line
@@ -237,5 +237,5 @@ def test_a_recording_that_grows_too_large_is_ended_and_published(sound: bytes, t
         (kept,) = server.publish(tmp_path / "kept")
 
     assert f"the {half} bytes that the server accepts" in answer["message"]
-    assert kept.recovered == "it had reached the largest size that the server accepts"
+    assert kept.recovered == "it had reached the maximum size that the server accepts"
     assert kept.duration > 0.8

@@ -110,7 +110,7 @@ def test_a_page_of_another_origin_changes_nothing_even_with_a_token(door: RoomSe
         connection.close()
         return told
 
-    assert (404, "There is no such recording, or not any more.\n") == delete(door.url)
+    assert (404, "This recording does not exist, or it has been deleted.\n") == delete(door.url)
     assert (403, "This server accepts sockets and changes only from its own pages.\n") == delete("https://evil.example")
     assert delete("null") == delete("https://evil.example")
 

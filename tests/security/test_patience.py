@@ -139,7 +139,7 @@ def test_a_recording_page_that_only_pings_causes_an_alarm_and_is_ended(sound: by
 
     assert last["message"] == f"No message arrived for {idle:g} s; the recording was ended."
     assert kept.recovered == f"its page sent nothing for {idle:g} s"
-    assert Manifest.read(kept.manifest).alarms == ("Nothing comes from the page.",)
+    assert Manifest.read(kept.manifest).alarms == ("The page has stopped sending data.",)
 
 
 def test_a_paused_recording_stays_open_while_its_participant_is_in_the_room(sound: bytes, tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_recordings_per_participant_are_limited(sound: bytes, tmp_path: Path) ->
         first, second, third, others = asyncio.run(record(server))
 
     assert ("ready", "ready", "ready") == (first, second, others)
-    assert third == "You make too many recordings at a time: at most 2. Stop one first."
+    assert third == "You can make at most 2 recordings at a time. Stop one first."
 
 
 @pytest.mark.parametrize("path", ["/signal", "/spool"])
@@ -369,5 +369,5 @@ def test_a_participant_who_begins_many_recordings_must_wait(tmp_path: Path) -> N
         mallory, alice = asyncio.run(litter(server))
 
     assert mallory[:2] == ["ready", "ready"]
-    assert mallory[-1] == "You begin too many recordings: wait a second before the next one."
+    assert mallory[-1] == "You are starting too many recordings: wait a second before the next one."
     assert alice == "ready"

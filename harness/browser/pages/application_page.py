@@ -44,7 +44,9 @@ class ApplicationPage(DrivenPage):
     def __init__(self, page: Page, url: str, script: str, *, owned: bool = False) -> None:
         require_chromium_context(page.context)
         if page.url != "about:blank":
-            message = f"The page is at {page.url} already: attach before it goes anywhere, so that nothing is missed."
+            message = (
+                f"The page has already loaded {page.url}: attach before it loads anything, so that nothing is missed."
+            )
             raise ConfigError(message)
         super().__init__(page, url)
         self._owned = owned
@@ -69,8 +71,8 @@ class ApplicationPage(DrivenPage):
             if _NO_MODULE not in str(error):
                 raise
             message = (
-                f"{self.page.url} can't reach the harness's server on 127.0.0.1: give its context bypass_csp=True, or "
-                "let Room.enter make it."
+                f"{self.page.url} can't reach the harness's server on 127.0.0.1: create its context with "
+                "bypass_csp=True, or use Room.enter."
             )
             raise not_supported(message, page_log=list(self.log)) from error
 
@@ -111,8 +113,8 @@ class ApplicationPage(DrivenPage):
         found = self._frames()
         if not found:
             message = (
-                f"Nothing can be recorded at {self.page.url}: no frame of it can use WebRTC. It must come over https "
-                "or from localhost, and not in a sandboxed frame."
+                f"Nothing can be recorded at {self.page.url}: none of its frames can use WebRTC. The page must be "
+                "loaded over https or from localhost, and not in a sandboxed frame."
             )
             raise not_supported(message)
         return max(found, key=lambda one: (one[0]["awake"], one[0]["connections"]))[1]

@@ -142,7 +142,7 @@ class DrivenPage:
             try:
                 self.page.wait_for_event("download", self._is_ours, timeout=seconds * 1000)
             except PlaywrightTimeout:
-                message = f"No download began within {seconds:g} s, although the page asked the browser for one."
+                message = f"No download started within {seconds:g} s, although the page requested one."
                 raise StepTimeout(message) from None
         return self.downloads.popleft()
 
@@ -259,5 +259,5 @@ class DrivenPage:
             if "crashed" in error.message:
                 self.log.append(_CRASHED)
             first = error.message.strip().splitlines()[0] if error.message.strip() else "no reason given"
-            message = f"The page can't be reached any more: {first}"
+            message = f"The page can no longer be reached: {first}"
             raise PageError(message, name=error.name or "Error", page_log=list(self.log)) from error

@@ -62,7 +62,7 @@ class RoomPage(DrivenPage):
                 break
             if tries == _TRIES:
                 console = " / ".join(self.log) or "nothing"
-                message = f"The page at {self.page.url} does not load; its console says: {console}"
+                message = f"The page at {self.page.url} did not load. Console output: {console}"
                 raise PageError(message, page_log=list(self.log))
             self._guard(self.page.reload)
         return frame

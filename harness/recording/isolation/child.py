@@ -54,7 +54,7 @@ class Child:
         self, program: str, *arguments: str, pass_fds: Sequence[int] = (), stdout: int = subprocess.DEVNULL
     ) -> None:
         if not sys.executable:
-            message = "The process that reads media can't be started: this Python does not know its own executable."
+            message = "The process that reads media can't be started: Python does not know the path of its executable."
             raise SetupError(message)
         # Python ignores other entries, such as numbers, that a program may have added.
         path = [os.fspath(entry) for entry in sys.path if isinstance(entry, str | os.PathLike)]
@@ -78,7 +78,7 @@ class Child:
         """Return the error for a child that never became ready; ``why`` is used if it wrote no reason."""
         return SetupError(
             f"The process that reads media, {sys.executable}, did not start: {self._reason() or why}. "
-            "This concerns the installation, not the file: check it with 'harness doctor', or install the harness anew."
+            "The installation is the problem, not the file: run 'harness doctor', or reinstall the harness."
         )
 
     def end(self) -> None:

@@ -129,7 +129,7 @@ class Folder:
                 with contextlib.suppress(OSError):
                     self.path.rmdir()
                 raise
-        message = f"{self.path} can't be made: another program removes it again and again."
+        message = f"{self.path} can't be created: another program keeps removing it."
         raise spool_error(message)
 
     def remove(self, *stems: str) -> list[Path]:

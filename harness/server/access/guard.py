@@ -43,7 +43,7 @@ class RequestGuard:
         """Answer a request with its handler, or refuse it."""
         host = request.headers.get("Host")
         if not self._admission.host_allowed(host) and not await self._is_new_address(host):
-            raise web.HTTPMisdirectedRequest(text="This server does not answer to that name.\n")
+            raise web.HTTPMisdirectedRequest(text="This server does not accept requests for this host name.\n")
         is_socket = request.path in _SOCKETS
         if (is_socket or request.method not in {"GET", "HEAD"}) and not self._is_own_page(request):
             raise web.HTTPForbidden(text="This server accepts sockets and changes only from its own pages.\n")
@@ -59,7 +59,7 @@ class RequestGuard:
         except OSError as error:
             if error.errno != errno.ENAMETOOLONG:
                 raise
-            raise web.HTTPNotFound(text="There is nothing here.\n") from error
+            raise web.HTTPNotFound(text="There is nothing at this address.\n") from error
 
     async def _handle_socket(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         client = client_of(request.remote)

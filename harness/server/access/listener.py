@@ -226,7 +226,7 @@ class Listener:
 
     def _pause(self, listening: socket.socket) -> None:
         """Accept no connections for a while; asyncio's own server would try again at once, and log each attempt."""
-        self.log.warning("No connection can be accepted: the system has no file descriptor or memory left.")
+        self.log.warning("No connection can be accepted: the system has no file descriptors or memory left.")
         loop = asyncio.get_running_loop()
         loop.remove_reader(listening)
 

@@ -38,7 +38,7 @@ def normal_host(name: str) -> str:
     if name.startswith("["):
         name = name[1:-1]
         if ":" not in name:
-            message = "brackets are for IPv6 addresses"
+            message = "only IPv6 addresses can have brackets addresses"
             raise ValueError(message)
     if ":" in name:
         return _normal_ipv6(name)
@@ -78,7 +78,7 @@ def _normal_name(name: str) -> str:
             message = "it is not an IPv4 address"
             raise ValueError(message) from error
     if not all(_LABEL.fullmatch(label) for label in labels):
-        message = "each part between dots has 1 to 63 letters, digits and hyphens"
+        message = "each part between dots must have 1 to 63 letters, digits and hyphens"
         raise ValueError(message)
     return name
 

@@ -129,7 +129,7 @@ class Library:
             item.name = recording.path.name
             self._on_published(recording)
         elif not active.published_as:
-            raise active.error or recording_error(f"{active.name} could not be read back; it stays where it is.")
+            raise active.error or recording_error(f"{active.name} could not be read back; it stays in the spool.")
 
     def close_entry(self, active: ActiveRecording, reason: str | None) -> None:
         """List a recording that has ended as published, or as failed with a reason."""
@@ -137,7 +137,8 @@ class Library:
         if item is None:
             return
         if item.recording is None:
-            failure = reason or (str(active.error) if active.error else "It was freed before it was finished.")
+            unfinished = active.error or "The recording was discarded before it was finished."
+            failure = reason or str(unfinished)
             item.failure = without_folders(failure, self.folder)
             item.active = None
             if not active.size:
@@ -164,7 +165,7 @@ class Library:
         if item.recording is not None:
             for path in item.recording.files:
                 await asyncio.to_thread(path.unlink, missing_ok=True)
-            _log.info("%s was deleted from the page.", item.recording.path)
+            _log.info("A user deleted %s on the page.", item.recording.path)
 
     async def remove(self, item: Item) -> None:
         """Remove a recording from the list, and free the spool's copy that its page could still download."""

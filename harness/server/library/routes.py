@@ -68,11 +68,11 @@ class LibraryRoutes:
         """Delete the recording with all its files and addresses."""
         item = self._item(request, "recorder")
         if item.state == "recording":
-            raise web.HTTPConflict(text="It is still being recorded; stop it first.\n")
+            raise web.HTTPConflict(text="The recording is still running; stop it first.\n")
         try:
             await self._library.delete_files(item)
         except OSError as error:
-            raise web.HTTPConflict(text=f"It can't be deleted: {error.strerror}.\n") from error
+            raise web.HTTPConflict(text=f"The recording can't be deleted:  {error.strerror}.\n") from error
         if item.recording is not None:
             self._downloads.revoke(item.recording.path)
         await self._library.remove(item)
@@ -84,7 +84,7 @@ class LibraryRoutes:
         if item.recording is None:
             raise _unknown()
         if not is_plain_file(item.recording.path):
-            raise web.HTTPNotFound(text="The file is not in the recordings folder any more.\n")
+            raise web.HTTPNotFound(text="The file is no longer in the recordings folder.\n")
         return item, item.recording
 
     def _item(self, request: web.Request, *roles: Role) -> Item:
@@ -100,4 +100,4 @@ class LibraryRoutes:
 
 
 def _unknown() -> web.HTTPNotFound:
-    return web.HTTPNotFound(text="There is no such recording, or not any more.\n")
+    return web.HTTPNotFound(text="This recording does not exist, or it has been deleted.\n")

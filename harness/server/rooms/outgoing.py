@@ -21,7 +21,7 @@ class Outgoing:
 
 def not_admitted(connection: int, *, wrong_code: bool) -> Outgoing:
     """Refuse admission in the same words, whatever was wrong."""
-    message = "Not admitted: the token or code is wrong, used or too old."
+    message = "Not admitted: the token or code is wrong, already used or expired."
     return replace(refusal(connection, message), wrong_code=wrong_code)
 
 

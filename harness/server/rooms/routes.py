@@ -40,7 +40,7 @@ class Sfu:
         kind, _, url = text.partition("=")
         parts = urlsplit(url)
         if kind != "janus" or parts.scheme not in {"ws", "wss"} or not parts.hostname:
-            message = f"--sfu: {text!r} is not possible; give janus=ws://HOST:PORT, where Janus's WebSockets are."
+            message = f"--sfu: {text!r} is not valid; use janus=ws://HOST:PORT, Janus's WebSocket address."
             raise ConfigError(message)
         return cls(url, os.environ.get("HARNESS_SFU_SECRET"), room=room)
 
@@ -87,7 +87,7 @@ class IceServer:
         username, colon, credential = user.partition(":")
         if scheme not in {"stun", "stuns", "turn", "turns"} or not address or (at and not (username and colon)):
             message = (
-                f"--ice-server: {text!r} is not possible; give stun:HOST:PORT, or turn:USER:PASSWORD@HOST:PORT, "
+                f"--ice-server: {text!r} is not valid; use stun:HOST:PORT, or turn:USER:PASSWORD@HOST:PORT, "
                 "or turn:HOST:PORT with HARNESS_TURN_SECRET."
             )
             raise ConfigError(message)
@@ -96,7 +96,7 @@ class IceServer:
         secret = os.environ.get("HARNESS_TURN_SECRET")
         if not secret:
             message = (
-                f"--ice-server: {text!r} has no user; give turn:USER:PASSWORD@HOST:PORT, or set HARNESS_TURN_SECRET "
+                f"--ice-server: {text!r} has no user; use turn:USER:PASSWORD@HOST:PORT, or set HARNESS_TURN_SECRET "
                 "to the server's static-auth-secret."
             )
             raise ConfigError(message)
@@ -134,11 +134,11 @@ class Routes:
         Secrets come from HARNESS_SFU_SECRET and HARNESS_TURN_SECRET. Raises ConfigError for options that cannot work.
         """
         if sfu_room and not sfu:
-            message = "--sfu-room: there is no SFU; give it with --sfu janus=ws://HOST:PORT."
+            message = "--sfu-room needs an SFU; specify one with --sfu janus=ws://HOST:PORT."
             raise ConfigError(message)
         servers = tuple(IceServer.parse(text) for text in ice_servers)
         if relay_only and not any(server.url.startswith("turn") for server in servers):
-            message = "--relay-only: there is nothing to relay by; give a TURN server with --ice-server."
+            message = "--relay-only needs a TURN server; specify one with --ice-server."
             raise ConfigError(message)
         return cls(Sfu.parse(sfu, sfu_room) if sfu else None, servers, relay_only)
 

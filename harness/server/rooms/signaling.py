@@ -145,7 +145,7 @@ class Signaling:
         self, connection: int, message: SignalMessage, *, may_try_code: bool, client: str | None
     ) -> list[Outgoing]:
         if not isinstance(message, Hello):
-            return [refusal(connection, "Say hello first.")]
+            return [refusal(connection, "The first message must be hello.")]
         if message.code is not None and not may_try_code:
             return [refusal(connection, "Too many wrong codes from your address: wait a second before the next one.")]
         if message.role == "viewer":
@@ -213,7 +213,7 @@ class Signaling:
         room = self.rooms.get(token.room) if token else None
         member = room.members.get(token.subject) if room and token else None
         if member is None or member.backlog.overflowed:
-            return [refusal(connection, "Not admitted: there is no membership here that could go on.")]
+            return [refusal(connection, "Not admitted: this connection to the room can't be resumed.")]
         if member.connection is not None:
             del self._members[member.connection]
         member.connection = connection
@@ -259,7 +259,7 @@ class Signaling:
             case Bye():
                 return self._remove(member, "left")
             case Hello():
-                return _refuse(member, "You are in the room already.")
+                return _refuse(member, "You are already in the room.")
 
     def _relay(self, member: Member, to: str, content: dict[str, Any]) -> list[Outgoing]:
         other = member.room.members.get(to)
@@ -271,10 +271,10 @@ class Signaling:
     def _change_marker(self, member: Member, marker: int) -> list[Outgoing]:
         """Note that a member uses another number, which no other member has; it is chosen before media are sent."""
         if any(other.marker == marker for other in member.room.members.values() if other is not member):
-            return _refuse(member, f"The number {marker} belongs to another participant.")
+            return _refuse(member, f"Marker {marker} belongs to another participant.")
         member.marker_changes += 1
         if member.marker_changes > MARKERS:
-            return _refuse(member, "Too many changes of the number.")
+            return _refuse(member, "Too many marker changes.")
         member.marker = marker
         member.room.remember_marker(member)
         self._report(member, "renumbered")

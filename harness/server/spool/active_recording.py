@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 # Why a recording ended that nobody stopped.
-GONE: Final = "its page went away before it was stopped"
+GONE: Final = "its page disconnected before it was stopped"
 
 State = Literal["recording", "ending", "finished", "failed", "cleaned"]
 
@@ -170,15 +170,18 @@ class ActiveRecording:
         free = megabytes(free_bytes(self.folder.path))
         if left == "none":
             self._end_reason = "the disk was nearly full"
-            message = f"Only {free} are left at {self.folder.path}; the recording was ended while it can be finished."
+            message = (
+                f"Only {free} of disk space is left at {self.folder.path}. "
+                "The recording was ended while it could still be finished."
+            )
             raise disk_full(message)
         self._disk = "low"
-        return f"Only {free} are left on the disk; the recording ends before it is full."
+        return f"Only {free} of disk space is left. The recording will end before the disk is full."
 
     def size_error(self, part: str, max_bytes: int) -> RecordingError:
         """Return the error with which a recording ends when a part of it reaches the largest size."""
-        self._end_reason = "it had reached the largest size that the server accepts"
-        message = f"{part} would have more than the {max_bytes} bytes that the server accepts; it was ended there."
+        self._end_reason = "it had reached the maximum size that the server accepts"
+        message = f"{part} would exceed the {max_bytes} bytes that the server accepts, so the recording was ended."
         return spool_error(message)
 
     def silence_error(self, seconds: float) -> RecordingError:
@@ -202,7 +205,7 @@ class ActiveRecording:
             if self.error is not None:
                 raise self.error
             if self._settling is None:
-                message = f"The recording {self.id} was freed before it was finished."
+                message = f"The recording {self.id} was discarded before it was finished."
                 raise recording_error(message)
             return self._settling.finished
 

@@ -125,7 +125,7 @@ class Connections:
     def _begin(self, hello: SpoolHello, on_track: Callable[[ActiveRecording], Awaitable[None]]) -> ActiveRecording:
         token = self._admission.redeem(hello.token, "recorder")
         if token is None:
-            message = "Not admitted: the spool's token is wrong or too old."
+            message = "Not admitted: the spool's token is wrong or expired."
             raise spool_error(message)
         self._check_limits(token)
         loop = asyncio.get_running_loop()
@@ -156,13 +156,13 @@ class Connections:
         """Raise RecordingError if a participant may not begin another recording now."""
         limits = self._limits
         if not self._begins.accept((token.room, token.name)):
-            message = "You begin too many recordings: wait a second before the next one."
+            message = "You are starting too many recordings: wait a second before the next one."
             raise spool_error(message)
         if self._count_recordings(token) >= limits.recordings_each:
-            message = f"You make too many recordings at a time: at most {limits.recordings_each}. Stop one first."
+            message = f"You can make at most {limits.recordings_each} recordings at a time. Stop one first."
             raise spool_error(message)
         if self.spool.count_unfinished(token.room) >= limits.recordings:
-            message = f"The room is full of recordings: {limits.recordings} at a time."
+            message = f"The room has reached its limit of recordings at a time: {limits.recordings}."
             raise spool_error(message)
         if not enough_for_recording():
             message = "The server has too few file descriptors for another recording; raise its limit (ulimit -n)."
@@ -180,7 +180,7 @@ class Connections:
         token = self._admission.redeem(hello.token, "resume")
         active = self.spool.recordings.get(token.subject) if token else None
         if active is None or active.id != hello.recording or active.state == "cleaned":
-            message = "Not admitted: there is no recording here that could go on."
+            message = "Not admitted: there is no recording to resume."
             raise spool_error(message)
         return active
 

@@ -149,7 +149,7 @@ def _content_type(mime_type: str) -> str:
 
 
 def _not_found() -> web.HTTPNotFound:
-    return web.HTTPNotFound(text="There is nothing here, or not any more.\n")
+    return web.HTTPNotFound(text="There is nothing at this address, or it has expired.\n")
 
 
 class _DownloadResponse(web.FileResponse):

@@ -132,7 +132,7 @@ class RecordingLog:
             member = Member(name=event.participant, marker=event.marker).model_dump()
         size = manifest_bytes(line) + (manifest_bytes(member) if member else 0)
         if not self._budget.accept_page_event(size):
-            message = "The manifest can hold no more events of the page: later ones are not in it."
+            message = "The manifest has reached its limit of page events; later events are missing."
             if self._alarm_once(event.time, message):
                 _log.warning("%s: %s", self._facts.stem, message)
             return
@@ -144,7 +144,7 @@ class RecordingLog:
         """Store a join or leave of the room if the manifest has room for it."""
         if not self._budget.accept_member_event(event):
             if event.event == "join":
-                self._alarm_once(event.time, "More participants came and went than the manifest can list.")
+                self._alarm_once(event.time, "More participants joined and left than the manifest can list.")
             return
         self._lines.append({"member": event.member.model_dump()})
         if self._presence_from_server and event.event != "renumbered":

@@ -120,8 +120,8 @@ class SpoolSockets:
                 return await socket.receive_message(silent_since + SILENCE)
             except TimeoutError:
                 if active.expects_data:
-                    active.log.add_alarm(room_time(), "Nothing comes from the page.")
-                    _log.warning("%s: nothing comes from the page that records it.", active.facts.stem)
+                    active.log.add_alarm(room_time(), "The page has stopped sending data.")
+                    _log.warning("%s: the recording page has stopped sending data.", active.facts.stem)
         while True:
             try:
                 return await socket.receive_message(self._deadline(active, silent_since))
@@ -168,7 +168,7 @@ class SpoolSockets:
 
     async def _handle_hello(self, socket: PageSocket, hello: SpoolMessage) -> ActiveRecording:
         if not isinstance(hello, SpoolHello):
-            problem = "Say hello first."
+            problem = "The first message must be hello."
             raise spool_error(problem)
         active = self._connections.open(socket, hello, self._acknowledge)
         ready = {
@@ -184,14 +184,14 @@ class SpoolSockets:
     async def _handle_message(self, socket: PageSocket, active: ActiveRecording, message: SpoolMessage) -> None:
         match message:
             case SpoolHello():
-                problem = "This connection has its recording already."
+                problem = "This connection already has a recording."
                 raise spool_error(problem)
             case End(bytes=total):
                 active.acked_seq += 1
                 # From now on a page that comes back gets the file on its own connection.
                 active.stop_accepting()
                 missing = total - active.size
-                await self._finish(socket, active, f"{missing} of {total} bytes never came" if missing else None)
+                await self._finish(socket, active, f"{missing} of {total} bytes never arrived" if missing else None)
             case Outstanding():
                 await _wait_for_finalizer(active)
                 await socket.send_message({"type": "outstanding", "frames": active.progress.outstanding})

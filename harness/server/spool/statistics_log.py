@@ -51,7 +51,7 @@ class StatisticsLog:
     def _drop(self, time: float, reason: str) -> None:
         self._dropped += 1
         if self._dropped == 1:
-            message = f"WebRTC's statistics are no longer stored: {reason}."
+            message = f"The WebRTC statistics are no longer stored: {reason}."
             _log.warning("%s: %s", self._name, message)
             # A full disk is reported with the next chunk.
             with contextlib.suppress(OSError, RecordingError):

@@ -98,7 +98,7 @@ def test_configuration_survives_the_way_to_the_page_and_back(config: RecordConfi
         ("layout", "pile", "'grid', 'speaker'"),
         ("names", 1, "True or False"),
         ("codec", "h264", "'vp8', 'vp9', 'av1'"),
-        ("record_name", 7, "a text or None"),
+        ("record_name", 7, "a string or None"),
         ("video_bits_per_second", 99_999, "from 100000 to 50000000"),
         ("video_bits_per_second", 50_000_001, "from 100000 to 50000000"),
         ("video_bits_per_second", -1, "from 100000 to 50000000"),
@@ -133,7 +133,7 @@ def test_name_has_up_to_a_thousand_characters(unit: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         RecordConfig(record_name=unit * 1001)
 
-    assert "record_name: 1001 characters are not possible; give up to 1000." == str(refusal.value)
+    assert "record_name: 1001 characters are too many; use at most 1000." == str(refusal.value)
 
 
 def test_unknown_option_of_the_page_is_refused() -> None:

@@ -55,7 +55,7 @@ def test_statistics_past_their_bound_are_dropped_and_the_recording_goes_on(
     manifest = active.finish_with_manifest()
 
     assert "finished" == active.state
-    assert ("WebRTC's statistics are no longer stored: they have reached 20000 bytes.",) == manifest.alarms
+    assert ("The WebRTC statistics are no longer stored: they have reached 20000 bytes.",) == manifest.alarms
     stored = statistics_of(active.path).read_text().splitlines()
     assert 0 < len(stored) < 20
     assert any(f"{50 - len(stored)} lines of statistics were dropped" in line for line in caplog.messages)
@@ -106,7 +106,7 @@ def test_events_past_their_bound_are_dropped_and_the_recording_goes_on(
 
     manifest = active.finish_with_manifest()
 
-    assert ("The manifest can hold no more events of the page: later ones are not in it.", "late") == manifest.alarms
+    assert ("The manifest has reached its limit of page events; later events are missing.", "late") == manifest.alarms
     assert 20_000 == sum(event.event == "audio" for event in manifest.timeline.events)
     assert "late" in {member.name for member in manifest.timeline.members}
     assert pytest.approx(0.9, abs=0.01) == manifest.wall_seconds
@@ -134,7 +134,7 @@ def test_a_manifest_can_always_be_read_again(spool: Spool, sound: bytes, tmp_pat
     (alarm,) = manifest.alarms
     dropped = 1_300 - sum(event.event == "layout" for event in manifest.timeline.events)
     assert dropped > 0
-    assert "The manifest can hold no more events of the page" in alarm
+    assert "The manifest has reached its limit of page events" in alarm
     published = active.publish(tmp_path / "kept")
     assert published is not None
     assert Manifest.read(published.manifest).timeline == manifest.timeline

@@ -123,7 +123,7 @@ def test_events_that_a_manifest_cannot_hold_are_dropped(
     assert "recording" == active.state
     assert manifest_size(active) <= 2_010_000
     assert (
-        "The manifest can hold no more events of the page: later ones are not in it."
+        "The manifest has reached its limit of page events; later events are missing."
         in active.finish_with_manifest().alarms
     )
 
@@ -152,7 +152,7 @@ def test_joins_that_a_manifest_cannot_list_are_left_out_with_their_leaves(
     for name in listed[:-2]:
         kinds = [event.event for event in manifest.timeline.events if event.participant == name]
         assert name == "alice" or ["join", "leave"] == kinds
-    assert ("More participants came and went than the manifest can list.",) == manifest.alarms
+    assert ("More participants joined and left than the manifest can list.",) == manifest.alarms
     assert Manifest.read(active.finish_with_manifest().recording.manifest) == manifest
 
 
@@ -162,6 +162,6 @@ def test_alarms_of_the_server_are_bounded(spool: Spool, sound: bytes, monkeypatc
     active = recorded(spool, sound)
 
     for _ in range(1_000):
-        active.log.add_alarm(1.0, "Nothing comes from the page.")
+        active.log.add_alarm(1.0, "The page has stopped sending data.")
 
     assert manifest_size(active) <= 13_000

@@ -24,7 +24,7 @@ REFUSED = {
     "type": "error",
     "name": "RecordingError",
     "code": 10452,
-    "message": "Not admitted: there is no recording here that could go on.",
+    "message": "Not admitted: there is no recording to resume.",
 }
 
 

@@ -90,7 +90,9 @@ def test_a_first_message_other_than_hello_is_refused(server: SignalingServer, me
     """The connection is closed."""
     server.send(1, message)
 
-    assert [("error", "Say hello first.")] == [(sent["type"], sent["message"]) for sent in server.take_sent(1)]
+    assert [("error", "The first message must be hello.")] == [
+        (sent["type"], sent["message"]) for sent in server.take_sent(1)
+    ]
     assert {1} == server.closed
 
 

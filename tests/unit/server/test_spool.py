@@ -331,7 +331,7 @@ def test_finishing_a_freed_recording_fails_at_once(spool: Spool, sound: bytes) -
     active = recorded(spool, sound)
     active.clean()
 
-    with pytest.raises(RecordingError, match="freed before it was finished"):
+    with pytest.raises(RecordingError, match="discarded before it was finished"):
         active.finish_with_manifest()
 
 

@@ -146,13 +146,13 @@ def test_recording_that_no_call_stopped_is_a_warning_or_a_failure(tmp_path: Path
     """Each with its reason, each alarm with its time; only a caller who demands a complete recording fails it."""
     recording = write_recording(tmp_path / "take.webm", CLEAN)
     manifest = Manifest.read(recording.manifest)
-    alarm = Event(at=1.25, event="alarm", message="Nothing comes from the page.")
+    alarm = Event(at=1.25, event="alarm", message="The page has stopped sending data.")
     reason = "the program that recorded it ended before it was stopped"
     rewrite(
         recording.manifest,
         recording=manifest.recording.model_copy(update={"recovered": reason}),
         timeline=manifest.timeline.model_copy(update={"events": (*manifest.timeline.events, alarm)}),
-        alarms=("Nothing comes from the page.", "The disk is nearly full."),
+        alarms=("The page has stopped sending data.", "The disk is nearly full."),
     )
 
     report = verify(recording)
@@ -160,7 +160,7 @@ def test_recording_that_no_call_stopped_is_a_warning_or_a_failure(tmp_path: Path
 
     messages = [
         f"The recording ends at 3.00 s and was not stopped: {reason}.",
-        "An alarm was raised at 1.25 s: Nothing comes from the page.",
+        "An alarm was raised at 1.25 s: The page has stopped sending data.",
         "An alarm was raised: The disk is nearly full.",
     ]
     assert report.ok

@@ -138,13 +138,13 @@ export const CHINESE = {
   "The device can't be opened. Another program may be using it.": '无法打开该设备，它可能正被其他程序占用。',
 
   // Messages of the client and the server.
-  'Not admitted: there is no recording here that could go on.': '这里没有可以继续的录制。',
+  'Not admitted: there is no recording to resume.': '这里没有可以继续的录制。',
   'Not admitted: join the room first.': '请先加入房间。',
   'Nothing is being recorded; start a recording before stopping it.': '当前没有录制。请先开始录制，再停止。',
   'Not in a room; join one before recording.': '你不在房间内。请先加入房间，再录制。',
-  'The file is not in the recordings folder any more.': '文件已不在录制文件夹中。',
-  'It is still being recorded; stop it first.': '它仍在录制中，请先停止。',
-  'It was freed before it was finished.': '它在完成之前就被清除了。',
+  'The file is no longer in the recordings folder.': '文件已不在录制文件夹中。',
+  'The recording is still running; stop it first.': '它仍在录制中，请先停止。',
+  'The recording was discarded before it was finished.': '它在完成之前就被清除了。',
   'MediaRecorder did not stop within 10 s.': 'MediaRecorder 在 10 秒内没有停止。',
   'The mixer did not respond within 5 s.': '混流器在 5 秒内没有响应。',
   "This browser can't create synthetic video; join with camera and microphone.":
@@ -158,7 +158,7 @@ export const CHINESE = {
     '与服务器的录制连接已关闭。服务器会保留已确认收到的数据。',
   'The server accepts no more data: 64 MB are waiting to be sent. The server keeps the data that it acknowledged.':
     '服务器不再接收数据：已有 64 MB 等待发送。服务器会保留已确认收到的数据。',
-  'There is no such recording, or not any more.': '没有这个录制，或它已被删除。',
+  'This recording does not exist, or it has been deleted.': '没有这个录制，或它已被删除。',
 };
 
 /** Messages of the client and the server that contain names or numbers. @type {[RegExp, string][]} */
@@ -171,11 +171,11 @@ export const CHINESE_PATTERNS = [
     '$1 在 $2 秒内没有收到你的视频和音频。',
   ],
   [
-    /^Only (.+) are left on the disk; the recording ends before it is full\.$/,
+    /^Only (.+) of disk space is left\. The recording will end before the disk is full\.$/,
     '磁盘只剩 $1；写满之前录制会结束。',
   ],
   [
-    /^Only (.+) are left at .+; the recording was ended while it can be finished\.$/,
+    /^Only (.+) of disk space is left at .+\. The recording was ended while it could still be finished\.$/,
     '磁盘只剩 $1；录制已提前结束，以便完成文件。',
   ],
   [/^No room for .+$/, '磁盘空间不足。'],
@@ -188,8 +188,8 @@ export const CHINESE_PATTERNS = [
   [/^The spool failed: (.+)\.$/, '服务器保存录制时出错：$1。'],
   [/^This browser can't record (video|audio)(\S+).*$/, '此浏览器无法录制 $1$2。'],
   [/^(.+) can't be kept in .+ It stays where it is\.$/, '无法保留 $1；它仍在原处。'],
-  [/^(.+) could not be read back; it stays where it is\.$/, '无法读回 $1；它仍在原处。'],
-  [/^It can't be deleted: (.+)\.$/, '无法删除：$1。'],
+  [/^(.+) could not be read back; it stays in the spool\.$/, '无法读回 $1；它仍在原处。'],
+  [/^The recording can't be deleted:  (.+)\.$/, '无法删除：$1。'],
   [/^The server at .+ closed the connection\.$/, '服务器关闭了连接。'],
   [/^The server is full: (\d+) rooms\.$/, '服务器已满：$1 个房间。'],
   [/^The room is full: (\d+) participants\.$/, '房间已满：$1 人。'],

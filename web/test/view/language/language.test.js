@@ -87,7 +87,7 @@ describe('Chinese', () => {
   test('translates messages of the client and the server that contain names and numbers', () => {
     const turned = [
       'No audio is arriving from Bob.',
-      'Only 12 MB are left on the disk; the recording ends before it is full.',
+      'Only 12 MB of disk space is left. The recording will end before the disk is full.',
     ].map((english) => {
       const [pattern, text] = CHINESE_PATTERNS.find(([one]) => one.test(english)) ?? [/^$/, ''];
       return english.replace(pattern, text);
