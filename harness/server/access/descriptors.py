@@ -1,4 +1,4 @@
-"""File descriptors: how many this process may have, and how many are reserved for recordings."""
+"""Raise the process's limit of file descriptors, and reserve some of them for recordings."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ import os
 import resource
 from typing import Final
 
-# The most that a server with all its rooms, recordings and connections needs.
+# The maximum number of descriptors that a server with all its rooms, recordings and connections needs.
 _MAX_NEEDED: Final = 65_536
-# Reserved for beginning and finishing recordings: at most a third of all.
+# Descriptors reserved for starting and finishing recordings: at most a third of all descriptors.
 _RESERVE: Final = 96
 
 
 def raise_soft_limit() -> None:
-    """Raise this process's limit of file descriptors to the hard limit, as far as a server can use them."""
+    """Raise the soft limit of file descriptors to the hard limit, but no higher than a server can use."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MAX_NEEDED if hard == resource.RLIM_INFINITY else min(hard, _MAX_NEEDED)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        # macOS has a lower bound of its own below a hard limit that it reports as infinite.
+        # macOS reports the hard limit as infinite, but enforces a lower limit.
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def max_for_connections() -> int:
-    """Return the number below which the descriptors of connections stay, so that recordings have the rest."""
+    """Return the number that the descriptors of connections must stay below, so that recordings can use the rest."""
     maximum = _maximum()
     return maximum - min(_RESERVE, maximum // 3)
 
 
 def enough_for_recording() -> bool:
-    """Return whether another recording can begin without using the descriptors that finish the others.
+    """Return whether another recording can begin without using descriptors that running recordings need to finish.
 
-    The system assigns the lowest free number, so the next one shows how many are in use.
+    The system assigns the lowest free number, so the number of a newly opened file shows how many are in use.
     """
     try:
         number = os.open(os.devnull, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""RequestGuard: refuses foreign hosts, sockets of foreign pages, and too many sockets from one address."""
+"""RequestGuard refuses requests for foreign hosts, sockets of foreign pages, and too many sockets from one address."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _SOCKETS: Final = frozenset({"/signal", "/spool"})
-# How often, in seconds, the machine's addresses are read again when a request is for an unknown host.
+# Minimum time, in seconds, between two reads of the machine's addresses when requests name an unknown host.
 _READ_EVERY: Final = 5.0
 
 
 class RequestGuard:
     """Checks every request before its handler runs.
 
-    ``read_addresses`` returns the base addresses of the server at this moment; None if they cannot change.
+    ``read_addresses`` returns the server's current base addresses; it is None if they cannot change.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class RequestGuard:
         self._sockets: Counter[str] = Counter()
 
     async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer a request with its handler, or refuse it."""
+        """Pass a request to its handler and return the answer, or refuse the request."""
         host = request.headers.get("Host")
         if not self._admission.host_allowed(host) and not await self._is_new_address(host):
             raise web.HTTPMisdirectedRequest(text="This server does not accept requests for this host name.\n")
@@ -71,11 +71,11 @@ class RequestGuard:
             return await handler(request)
         finally:
             self._sockets[client] -= 1
-            # Adding an empty counter removes the clients without sockets.
+            # Adding an empty counter removes clients that have no sockets.
             self._sockets += Counter()
 
     async def _is_new_address(self, host: str | None) -> bool:
-        """Read the machine's addresses again from time to time: a network may have assigned another one."""
+        """Return whether the host is a new address of this machine, which a network may have assigned meanwhile."""
         now = asyncio.get_running_loop().time()
         if self._read_addresses is None or now < self._read_again_at:
             return False

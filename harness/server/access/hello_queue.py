@@ -1,4 +1,4 @@
-"""HelloQueue: connections that have not sent hello. Few are read at a time, and no client can hold all the places."""
+"""HelloQueue limits how many connections that have not sent hello are read at a time, and shares the places fairly."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from harness.server.access.limits import ServerLimits
     from harness.server.access.rare_log import RareLog
 
-# How long, in seconds, a connection keeps its place while others wait. A page sends hello as soon as it is connected.
+# Time, in seconds, for which a connection keeps its place while others wait. A page sends hello right after connecting.
 _PATIENCE: Final = 2.0
 _CLOSED: Final = WSMessage(WSMsgType.CLOSED, None, None)
 
 
 @dataclass(eq=False)
 class _Place:
-    """A connection whose hello is awaited since a time of the loop's clock."""
+    """A connection that has not sent hello; ``since`` is when it got its place, by the event loop's clock."""
 
     client: str
     socket: PageSocket
@@ -37,10 +37,10 @@ class _Place:
 class HelloQueue:
     """Waits for the first message of each connection of one path.
 
-    The first message of an unidentified connection may be large, and it is held in memory until it is complete. So
-    ``ServerLimits.unidentified`` connections are read at a time, and the others wait. When all places are occupied, a
-    client with fewer places than another one gets one of the other client's; otherwise the oldest place is given up
-    when it has been silent for two seconds.
+    The first message of an unidentified connection may be large, and it is held in memory until it is complete.
+    Therefore only ``ServerLimits.unidentified`` connections are read at a time, and the others wait. When all places
+    are occupied, a client with fewer places than another client gets one of that client's places. Otherwise the
+    connection with the oldest place loses it after two seconds of silence.
     """
 
     def __init__(self, limits: ServerLimits, log: RareLog) -> None:
@@ -51,9 +51,9 @@ class HelloQueue:
         self._timer: asyncio.TimerHandle | None = None
 
     async def first_message(self, socket: PageSocket, request: web.Request) -> WSMessage:
-        """Open a connection when it is its turn, and return its first message, or a closing one if it is lost.
+        """Open a connection when it is its turn, and return its first message, or a closing message if it is lost.
 
-        Raises LimitError when no message arrived in time, HTTPServiceUnavailable when its turn did not come.
+        Raises LimitError if no message arrives in time, and HTTPServiceUnavailable if no place becomes free in time.
         """
         within = self._limits.hello_within
         until = asyncio.get_running_loop().time() + within
@@ -68,7 +68,7 @@ class HelloQueue:
                 raise LimitError(message) from error
 
     async def close(self) -> None:
-        """Hang up on every connection that has not sent hello."""
+        """Close every connection that has not sent hello."""
         await asyncio.gather(*(place.socket.hang_up() for place in self._held))
 
     @contextlib.asynccontextmanager
@@ -86,7 +86,7 @@ class HelloQueue:
             self._call_next()
 
     async def _wait(self, place: _Place, request: web.Request, until: float) -> None:
-        """Return when the connection has a place; nothing is read from it before."""
+        """Wait until the connection has a place, without reading anything from it."""
         loop = asyncio.get_running_loop()
         transport = request.transport
         reads = transport if isinstance(transport, asyncio.Transport) else None
@@ -112,13 +112,13 @@ class HelloQueue:
                 reads.resume_reading()
 
     def _give_back(self, place: _Place) -> None:
-        """Free a place that came too late to be used."""
+        """Free a place that was assigned too late to be used."""
         if place in self._held:
             self._held.remove(place)
             self._call_next()
 
     def _call_next(self) -> None:
-        """Give free places to waiting connections, first to clients that hold the fewest."""
+        """Assign free places to waiting connections, starting with the clients that hold the fewest places."""
         while self._waiting and len(self._held) < self._limits.unidentified:
             counts = Counter(place.client for place in self._held)
             turn = min(self._waiting, key=lambda one: counts[self._waiting[one].client])
@@ -131,12 +131,12 @@ class HelloQueue:
             self._make_room()
 
     def _make_room(self) -> None:
-        """Give up places for waiting connections, as far as that is fair by now."""
+        """Abort connections that are silent, or whose client has many places, if other connections wait for a place."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         loop = asyncio.get_running_loop()
-        # The place of a connection that is being aborted is free in a moment.
+        # A connection that is being aborted frees its place in a moment.
         pending = sum(place.given_up for place in self._held)
         counts = Counter(place.client for place in self._held if not place.given_up)
         waiting = [counts[place.client] for place in self._waiting.values()]

@@ -1,4 +1,4 @@
-"""ServerLimits: how much one server accepts, and the rates that count against it."""
+"""ServerLimits defines how much one server accepts, and Rates counts how much each client uses."""
 
 from __future__ import annotations
 
@@ -18,51 +18,53 @@ _LARGEST: Final = 1e15
 _NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)([kMG]?)")
 # A layout has a tile for each participant.
 MAX_TILES: Final = 64
-# A timeline has names of up to 200 characters, aiohttp drops a connection at 4 MiB, and recovery and verification read
-# up to a gigabyte of each file next to a recording.
+# Names in a timeline have at most 200 characters, aiohttp drops a connection whose message exceeds 4 MiB, and recovery
+# and verification read at most a gigabyte of each file next to a recording.
 _MAXIMA: Final = {
     "participants": MAX_TILES,
     "name": 200,
     "spool_message": 4 * 1024 * 1024 - 1,
     "notes_bytes": 1_000_000_000,
 }
-# A silent client may send more at once later: a page that reconnects repeats the messages that were not acknowledged.
+# Seconds of unused rate that a client can save up: a page that reconnects repeats its unacknowledged messages at once.
 _SAVED_UP: Final = 20
-# Possessive, and it matches from any quote on: it reads each character once, whether or not a string is closed.
+# Possessive quantifiers make the expression read each character only once, even if a string is never closed.
 _STRINGS: Final = re.compile(r'"(?:[^"\\]++|\\.?)*+"?', re.DOTALL)
 _NO_BRACKETS: Final = re.compile(r"[^\[\]{}]+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerLimits:
-    """How much one server accepts. Sizes are in bytes, times in seconds.
+    """The limits of one server. Sizes are in bytes, times in seconds.
 
-    - ``signal_message``, ``spool_message``: the largest message on each socket. aiohttp drops a connection at 4 MiB; a
-      chunk of 250 ms at 50 Mbit/s is 1.6 MB.
-    - ``json_depth``: how deep a message may be nested.
-    - ``messages``: messages per second on a connection, and twenty times as many at once. A page that records sends
-      one for each of the others, and a few more.
-    - ``pings``: pings and pongs of WebSocket per second on a connection, and twenty times as many at once. They do not
+    - ``signal_message``, ``spool_message``: the maximum size of a message on each socket. aiohttp drops a connection at
+      4 MiB; a chunk of 250 ms at 50 Mbit/s is 1.6 MB.
+    - ``json_depth``: the maximum nesting depth of a message.
+    - ``messages``: messages per second on a connection, with bursts of twenty times as many. A recording page sends one
+      message for each other participant, and a few more.
+    - ``pings``: WebSocket pings and pongs per second on a connection, with bursts of twenty times as many. They do not
       count as messages: a connection that sends only pings is silent.
-    - ``connections``: sockets from one address; of IPv6, from one network of 64 bits.
-    - ``request_within``: the time until a new connection has sent a whole request.
+    - ``connections``: sockets from one address, or from one IPv6 network of 64 bits.
+    - ``request_within``: the time in which a new connection must send a whole request.
     - ``rooms``, ``participants`` (of a room), ``viewers`` (of all rooms), ``recordings`` (made in a room at one time),
       ``name`` (characters).
-    - ``recording_bytes``: the largest recording; it ends there, with a file. ``notes_bytes`` is the largest log of
-      ticks and events, where the recording ends as well, and the largest statistics, where later ones are dropped.
-    - ``recordings_each``: recordings that a participant makes at one time. A page makes one; another may begin before
-      the first has ended, and one whose connection was lost may come back.
-    - ``unidentified``: connections that have not sent hello, for each kind of socket; more wait for their turn.
-    - ``joins``: participants per second who may join a room from one address, and twenty times as many at once.
-    - ``wrong_codes``: wrong codes per second from one address, and twenty times as many at once; more are not checked.
-    - ``unsent``: bytes that may wait for a member of a room who does not read them.
-    - ``hello_within``: the time until a new connection has sent hello.
-    - ``begins``: recordings per second that a participant may begin, and twenty times as many at once. Each time, all
-      members of the room are sent the list of recordings.
-    - ``begins_within``: the time until an announced recording has its first byte, or its recorder is started.
-    - ``idle``: the time that a member of a room, or a recording in progress, may be silent. Pages ping every five
+    - ``recording_bytes``: the maximum size of a recording, which ends there and is finished. ``notes_bytes`` is the
+      maximum size of the log of ticks and events, at which the recording also ends. It is also the maximum size of the
+      statistics, after which later statistics are dropped.
+    - ``recordings_each``: recordings that a participant can make at one time. A page makes one at a time, but the next
+      recording can begin before the last one has ended, and a lost connection can resume its recording.
+    - ``unidentified``: connections of each kind of socket that have not sent hello; further connections wait.
+    - ``joins``: joins of a room per second from one address, with bursts of twenty times as many.
+    - ``wrong_codes``: wrong codes per second from one address, with bursts of twenty times as many. Further codes are
+      not checked.
+    - ``unsent``: bytes that can be queued for a member of a room who does not read them.
+    - ``hello_within``: the time in which a new connection must send hello.
+    - ``begins``: recordings that a participant can start per second, with bursts of twenty times as many. Each start
+      sends the list of recordings to all members of the room.
+    - ``begins_within``: the time in which an announced recording must send its first byte or start its recorder.
+    - ``idle``: the time for which a member of a room, or a recording in progress, can be silent. Pages ping every five
       seconds, and once a minute in the background.
-    - ``comes_back``: the time that a member whose connection was lost stays in the room.
+    - ``comes_back``: the time for which a member whose connection was lost stays in the room.
     """
 
     signal_message: int = 64 * 1024
@@ -92,7 +94,7 @@ class ServerLimits:
 
     @classmethod
     def parse(cls, given: Iterable[str]) -> Self:
-        """Return limits from ``NAME=NUMBER``; a number may end in k, M or G, and a name may have dashes.
+        """Parse limits of the form ``NAME=NUMBER``; a number can end in k, M or G, and a name can contain dashes.
 
         Raises ConfigError for an unknown name and an invalid number.
         """
@@ -122,7 +124,7 @@ class ServerLimits:
 
 
 class Rate:
-    """Allows a number of things per second, and after a silence up to twenty times as many at once.
+    """Limits how many events per second are accepted; after a silence, a burst of twenty times as many is accepted.
 
     ``clock`` is in seconds.
     """
@@ -134,7 +136,7 @@ class Rate:
         self._at = clock()
 
     def accept(self) -> bool:
-        """Count one more, and return whether it is within the rate."""
+        """Count one more event, and return whether it is within the rate."""
         if not self.can_accept:
             return False
         self._available -= 1
@@ -142,7 +144,7 @@ class Rate:
 
     @property
     def can_accept(self) -> bool:
-        """Whether one more is within the rate."""
+        """Whether one more event would be within the rate."""
         now = self._clock()
         self._available = min(self._per_second * _SAVED_UP, self._available + (now - self._at) * self._per_second)
         self._at = now
@@ -150,25 +152,25 @@ class Rate:
 
     @property
     def is_unused(self) -> bool:
-        """Whether nothing counts against the rate any more."""
+        """Whether no recent event counts against the rate."""
         return self.can_accept and self._available >= self._per_second * _SAVED_UP
 
 
 class Rates:
-    """Applies one rate to each of many clients; a client that was silent for long is forgotten."""
+    """Applies a rate to each client separately, and forgets clients that have been silent long enough."""
 
     def __init__(self, per_second: float) -> None:
         self._per_second = per_second
         self._rates: dict[tuple[str, str], Rate] = {}
 
     def accept(self, key: tuple[str, str]) -> bool:
-        """Count one more of a client, and return whether it is within the rate."""
+        """Count one more event of a client, and return whether it is within the rate."""
         self._rates = {known: rate for known, rate in self._rates.items() if not rate.is_unused}
         return self._rates.setdefault(key, Rate(self._per_second)).accept()
 
 
 def is_too_deep(text: str, depth: int) -> bool:
-    """Return whether JSON is nested deeper than this, without parsing it."""
+    """Return whether JSON text is nested deeper than ``depth``, without parsing it."""
     if text.count("[") + text.count("{") <= depth:
         return False
     now = 0

@@ -1,7 +1,7 @@
-"""Listener: accepts as many connections as leave file descriptors for recordings.
+"""Listener accepts connections as long as enough file descriptors remain for recordings.
 
-asyncio's own server accepts every connection. When the process has no file descriptor left, it logs each attempt, and
-a recording cannot be finished.
+asyncio's own server accepts every connection. When the process runs out of file descriptors, that server logs each
+attempt, and recordings cannot be finished.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ if TYPE_CHECKING:
     from harness.server.access.rare_log import RareLog
 
 _BACKLOG: Final = 128
-# Connections that are accepted before other tasks get a turn.
+# Number of connections that are accepted before other tasks get a turn.
 _AT_ONCE: Final = 16
-# How long, in seconds, no connection is accepted when the system has no descriptor or memory left.
+# Time, in seconds, for which no connection is accepted after the system ran out of descriptors or memory.
 _PAUSE: Final = 1.0
-# How long, in seconds, a connection may wait for its next request; reverse proxies keep theirs for a minute.
+# Time, in seconds, for which a connection can be idle between requests; reverse proxies keep connections for a minute.
 _KEPT_ALIVE: Final = 75.0
-# Connections of one client besides its sockets: a browser has six for requests.
+# Connections that one client can have in addition to its sockets: a browser uses six for requests.
 _BESIDES_SOCKETS: Final = 64
 
 
 @dataclass(eq=False)
 class _Slot:
-    """One connection, from the moment when it is accepted until it ends."""
+    """One connection, from when it is accepted until it ends."""
 
     client: str
-    # None once the loop has taken it over.
+    # None once the event loop owns the socket.
     wire: socket.socket | None
-    # None while TLS is being negotiated.
+    # None during the TLS handshake.
     connection: _Connection | None = None
     accepting: asyncio.Task[None] | None = None
 
     @property
     def idle(self) -> bool:
-        """Whether no request is being answered, and no socket is open."""
+        """Whether the connection neither answers a request nor carries a WebSocket."""
         return self.connection is None or self.connection.idle
 
     def end(self) -> None:
@@ -64,7 +64,7 @@ class _Slot:
 
 
 class _Connection(web.RequestHandler):
-    """aiohttp's end of a connection, which must send its first request in time and reports its end."""
+    """aiohttp's handler of one connection, with a deadline for the first request and a callback at the end."""
 
     def __init__(self, listener: Listener, slot: _Slot, server: web.Server, *, request_within: float) -> None:
         super().__init__(
@@ -80,7 +80,7 @@ class _Connection(web.RequestHandler):
 
     @property
     def idle(self) -> bool:
-        """Whether the connection waits for a request; aiohttp waits for the whole head of one."""
+        """Whether the connection waits for a request; aiohttp waits until the head of a request is complete."""
         return self._waiter is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -102,7 +102,7 @@ class _Connection(web.RequestHandler):
 
 @dataclass
 class Listener:
-    """Listens on an address for an aiohttp server, with TLS if there is a context for it."""
+    """Listens on an address for an aiohttp server, with TLS if a TLS context is given."""
 
     server: web.Server
     limits: ServerLimits
@@ -115,7 +115,7 @@ class Listener:
     _highest: int = 0
 
     async def open(self, host: str, port: int) -> int:
-        """Listen, and return the port; 0 uses a free one. Raises OSError if the address cannot be used."""
+        """Listen, and return the port; port 0 selects a free one. Raises OSError if the address cannot be used."""
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, kind, protocol, _, address in dict.fromkeys(found):
@@ -137,7 +137,7 @@ class Listener:
         return port
 
     async def close(self) -> None:
-        """Accept no more connections; open ones go on. Calling it twice is fine."""
+        """Stop accepting connections; open connections continue. Calling it twice is fine."""
         for listening in self._sockets:
             asyncio.get_running_loop().remove_reader(listening)
             listening.close()
@@ -178,7 +178,7 @@ class Listener:
     async def _connect(self, wire: socket.socket, slot: _Slot) -> None:
         slot.wire = None
         within = self.limits.request_within
-        # A client that fails the TLS handshake, takes too long for it or has disconnected is simply not connected.
+        # A client that fails the TLS handshake, exceeds its time limit or disconnects is ignored.
         with contextlib.suppress(OSError):
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: _Connection(self, slot, self.server, request_within=within),
@@ -188,7 +188,7 @@ class Listener:
             )
 
     def _settle(self, slot: _Slot, _: asyncio.Task[None]) -> None:
-        """Note that a connection was made or failed; its socket is closed if nothing owns it yet."""
+        """Note that a connection was established or failed; close its socket if nothing owns the socket yet."""
         slot.accepting = None
         if slot.wire is not None:
             slot.wire.close()
@@ -196,10 +196,10 @@ class Listener:
             self.forget(slot)
 
     def _has_room(self, client: str, wire: socket.socket) -> bool:
-        """Return whether one more connection may stay open; an idle one is closed for it if necessary.
+        """Return whether one more connection can stay open, after closing an idle one if necessary.
 
-        The system assigns the lowest free number, so the number of the new connection shows how many descriptors are in
-        use. Each answer may need another one, for a file.
+        The system assigns the lowest free number, so the descriptor number of the new connection shows how many are in
+        use. Each response may need another descriptor for a file.
         """
         most = self._highest // 2
         if self._clients[client] >= min(most // 2, self.limits.connections + _BESIDES_SOCKETS):
@@ -215,7 +215,7 @@ class Listener:
         return False
 
     def _end_idle(self, client: str | None) -> bool:
-        """End the oldest idle connection of a client, or of any client; return whether there was one."""
+        """End the oldest idle connection of a client, or of any client; return whether an idle connection was found."""
         idle = (slot for slot in self._slots if client in {None, slot.client} and slot.idle)
         slot = next(idle, None)
         if slot is None:
@@ -225,7 +225,7 @@ class Listener:
         return True
 
     def _pause(self, listening: socket.socket) -> None:
-        """Accept no connections for a while; asyncio's own server would try again at once, and log each attempt."""
+        """Accept no connections for a while; asyncio's own server would retry immediately and log each attempt."""
         self.log.warning("No connection can be accepted: the system has no file descriptors or memory left.")
         loop = asyncio.get_running_loop()
         loop.remove_reader(listening)
@@ -249,7 +249,7 @@ def _bind(family: int, kind: int, protocol: int, address: tuple[object, ...]) ->
         listening.settimeout(0)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            # "::" is every address of the machine, of either version.
+            # "::" means every address of the machine, both IPv4 and IPv6.
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not is_any(str(address[0])))
         listening.bind(address)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The base of every message that a page may send, and the kinds of values that both sockets use."""
+"""The base class of every message that a page can send, and the value types that both sockets use."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from harness.server.access.tokens import LONGEST_CODE
 
 Short = Annotated[str, Field(max_length=LONGEST_CODE)]
 Count = Annotated[int, Field(ge=0)]
-# Times are in ms on some clock; no clock here counts further than three centuries.
+# Times are in ms; no clock of the harness exceeds three centuries.
 Number = Annotated[float, Field(ge=-1e13, le=1e13, allow_inf_nan=False)]
-# Synthetic media carry their number in eight bits.
+# Synthetic media carry the marker number in eight bits.
 MARKERS = 256
 MarkerNumber = Annotated[int, Field(ge=0, lt=MARKERS)]
 
 
 class Message(BaseModel):
-    """A message with exactly the fields that it declares."""
+    """A message that accepts exactly the fields that it declares."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

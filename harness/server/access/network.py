@@ -1,4 +1,4 @@
-"""Host names: the one place where they are normalized, and the names by which this server is reached."""
+"""Normalize host names, and list the names that clients can use to reach this server."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ import psutil
 from harness.errors import ConfigError
 
 LOOPBACK: Final = "127.0.0.1"
-# Browsers leave out the default port of a scheme.
+# Browsers omit the default port of a scheme.
 PORTS: Final = {"http": 80, "https": 443}
-# A name in another script is written in the form that begins with xn--, as browsers send it.
+# Browsers send names in other scripts in the form that begins with xn--.
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _LONGEST_NAME: Final = 253
-# A name whose last part is a number is an IPv4 address to browsers, whatever precedes it (WHATWG URL).
+# Browsers treat any name whose last part is a number as an IPv4 address (WHATWG URL).
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _AUTHORITY: Final = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::([0-9]{0,5}))?", re.ASCII)
 _LARGEST_PORT: Final = 65_535
-# The network of one customer of a provider, who can use every address in it.
+# A provider assigns a /64 network to each customer, who can use every address in it.
 _IPV6_PREFIX: Final = 64
 
 
 def normal_host(name: str) -> str:
-    """Return a host as the server compares it: lower case, no trailing dot, an IPv6 address short and without brackets.
+    """Return the normal form of a host: lower case, no trailing dot, IPv6 addresses compressed and without brackets.
 
-    An IPv4 address that is written as an IPv6 address becomes the IPv4 address. Raises ValueError, which says why,
-    for anything that is not a host.
+    An IPv4 address in IPv6 notation becomes the IPv4 address. Raises ValueError with the reason for anything that is
+    not a host.
     """
     if name.startswith("[") != name.endswith("]"):
         message = "a bracket is missing"
@@ -96,7 +96,7 @@ def parse_host(option: str) -> str:
 
 
 def normal_authority(text: str | None) -> str | None:
-    """Return a host with or without a port (RFC 9110, Host) in its normal form, or None where it is not one."""
+    """Return the normal form of a host with or without a port (RFC 9110, Host), or None for anything else."""
     match = _AUTHORITY.fullmatch(text or "")
     if match is None or int(match[2] or 0) > _LARGEST_PORT:
         return None
@@ -108,9 +108,9 @@ def normal_authority(text: str | None) -> str | None:
 
 
 def normal_origin(text: str | None) -> str | None:
-    """Return an origin as browsers send it (RFC 6454), or None where it is not one of http or https.
+    """Return an origin as browsers send it (RFC 6454), or None if it is not a valid http or https origin.
 
-    It is in lower case, without a slash, and without the default port of its scheme.
+    The result is in lower case, without a slash, and without the default port of its scheme.
     """
     scheme, separator, rest = (text or "").partition("://")
     scheme = scheme.lower()
@@ -121,7 +121,7 @@ def normal_origin(text: str | None) -> str | None:
 
 
 def authorities_of(origin: str) -> frozenset[str]:
-    """Return each normal form of the Host of requests to an origin: clients may send the usual port or leave it out."""
+    """Return all normal forms of the Host header for an origin: clients can send or omit the default port."""
     parts = urlsplit(origin)
     usual = PORTS.get(parts.scheme)
     if usual is None or parts.port not in {None, usual}:
@@ -131,7 +131,7 @@ def authorities_of(origin: str) -> frozenset[str]:
 
 
 def client_of(address: str | None) -> str:
-    """Return the client that limits count by a peer's address: the address itself, or of IPv6 its /64 network."""
+    """Return the key by which limits count a client: its IPv4 address, or the /64 network of its IPv6 address."""
     try:
         found = ipaddress.ip_address((address or "").partition("%")[0])
     except ValueError:
@@ -144,7 +144,7 @@ def client_of(address: str | None) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a server on this address can be reached only from this machine."""
+    """Return whether a server on this address is reachable only from this machine."""
     if host == "localhost":
         return True
     try:
@@ -154,7 +154,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_any(host: str) -> bool:
-    """Return whether a server on this address can be reached by every address of this machine."""
+    """Return whether a server on this address is reachable through every address of this machine."""
     try:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
@@ -162,7 +162,7 @@ def is_any(host: str) -> bool:
 
 
 def names_of(host: str) -> list[str]:
-    """Return the host names of a server on this address, as they appear in the addresses of its pages."""
+    """Return the host names of a server on this address, as they appear in the URLs of its pages."""
     if is_loopback(host):
         return list(dict.fromkeys((bracketed(host), "localhost")))
     if not is_any(host):
@@ -178,10 +178,10 @@ def names_of(host: str) -> list[str]:
     # Loopback addresses come last.
     found = [*sorted(addresses, key=is_loopback), socket.gethostname(), socket.getfqdn(), "localhost"]
     names = (normal_authority(f"[{one}]" if ":" in one else one) for one in found)
-    # An address with a zone is not the name of a page (RFC 6874), nor is every name that a machine may have.
+    # URLs can't contain addresses with a zone (RFC 6874), nor every name that a machine can have.
     return list(dict.fromkeys(name for name in names if name is not None))
 
 
 def bracketed(host: str) -> str:
-    """Return a host as it appears in an address: IPv6 in brackets."""
+    """Return a host as it appears in a URL, with an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host

@@ -1,4 +1,4 @@
-"""PageSocket: a page's WebSocket on which every wait has a limit, and pings cost little."""
+"""PageSocket is a page's WebSocket on which every wait has a time limit and pings are rate-limited."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
 
     from harness.server.access.limits import ServerLimits
 
-# The protocol that pages of other origins offer in addition to their key; browsers require an answer to one of them.
+# Pages of other origins offer this protocol in addition to their key; browsers require the server to select one.
 PROTOCOLS: Final = ("recording-harness",)
-# How often, in seconds, the server sends a ping.
+# Interval, in seconds, at which the server sends pings.
 _HEARTBEAT: Final = 20.0
-# How long, in seconds, the page has to answer when the server hangs up.
+# Time, in seconds, that the page has to answer when the server closes the connection.
 _CLOSE_WITHIN: Final = 1.0
-# How long, in seconds, a message to the page may wait until the page reads it.
+# Time, in seconds, within which the page must read a message.
 _READ_WITHIN: Final = 30.0
-# Messages that are handled in a row before other connections get a turn: messages that have arrived are returned
-# without a pause.
+# Number of messages that are handled before other connections get a turn: messages that have already arrived are
+# returned without yielding.
 _MAX_IN_A_ROW: Final = 16
 _CONTROL: Final = frozenset({WSMsgType.PING, WSMsgType.PONG})
 _CONTENT: Final = frozenset({WSMsgType.TEXT, WSMsgType.BINARY})
-# Close codes of a page that closed its socket (RFC 6455); with any other code the connection may be lost.
+# Close codes of a page that closed its socket (RFC 6455); any other code can mean a lost connection.
 _CLOSED_BY_PAGE: Final = frozenset({1000, 1001})
 
 
 class LimitError(Exception):
-    """The page sent too much, or nothing for too long; the text is sent to the page."""
+    """The page sent too much, or nothing for too long; the error's text is sent to the page."""
 
 
 class PageSocket(web.WebSocketResponse):
     """A WebSocket of a page.
 
-    aiohttp's own wait for a message starts again with each ping and pong. Here a deadline is fixed, pings and pongs
-    are counted and never returned, and a broken connection is noticed where it is read.
+    aiohttp's own timeout for a message restarts with each ping and pong. This class uses a fixed deadline, counts pings
+    and pongs without returning them, and detects a broken connection when it reads from it.
     """
 
     def __init__(self, request: web.Request, limits: ServerLimits, *, max_msg_size: int) -> None:
@@ -58,7 +58,7 @@ class PageSocket(web.WebSocketResponse):
 
     @property
     def closed_by_page(self) -> bool:
-        """Whether the page closed the connection, rather than lost it."""
+        """Whether the page closed the connection on purpose."""
         return self.close_code in _CLOSED_BY_PAGE
 
     async def open(self) -> bool:
@@ -72,8 +72,8 @@ class PageSocket(web.WebSocketResponse):
     async def receive_message(self, deadline: float | None) -> WSMessage:
         """Return the next text, binary or closing message.
 
-        ``deadline`` is a time of the loop's clock; None waits as long as the page answers pings. Raises TimeoutError at
-        the deadline, and LimitError for too many messages or pings.
+        ``deadline`` is a time of the event loop's clock; with None the method waits as long as the page answers pings.
+        Raises TimeoutError at the deadline, and LimitError for too many messages or pings.
         """
         async with asyncio.timeout_at(deadline):
             while (message := await self._receive_in_turn()).type in _CONTROL:
@@ -86,9 +86,9 @@ class PageSocket(web.WebSocketResponse):
         return message
 
     async def send_message(self, message: Mapping[str, Any]) -> None:
-        """Send a message as JSON. A page that does not read for long is cut off.
+        """Send a message as JSON, and disconnect a page that does not read it in time.
 
-        A lost connection raises nothing here: it is noticed where it is read.
+        A lost connection raises no error here; the next read detects it.
         """
         if self.closed or not self.prepared:
             return
@@ -106,7 +106,7 @@ class PageSocket(web.WebSocketResponse):
             await super().write_eof()
 
     async def hang_up(self) -> None:
-        """Close the connection; a page that does not answer is cut off. Calling it twice is fine."""
+        """Close the connection, by force if the page does not answer. Calling it twice is fine."""
         if not self.prepared:
             return
         if self._flooded:
@@ -118,7 +118,7 @@ class PageSocket(web.WebSocketResponse):
             self.abort()
 
     def abort(self) -> None:
-        """End the connection at once, without closing it properly."""
+        """End the connection immediately, without a closing handshake."""
         if self._request.transport is not None:
             self._request.transport.abort()
 
@@ -135,7 +135,7 @@ class PageSocket(web.WebSocketResponse):
             raise LimitError(problem)
 
     async def _hang_up_on_flood(self) -> None:
-        """Close the connection without reading on: aiohttp would read the whole flood in search of an answer."""
+        """Close the connection without reading on: aiohttp would read the whole flood to find the closing frame."""
         transport = self._request.transport
         if transport is None or self.closed:
             return
@@ -143,6 +143,6 @@ class PageSocket(web.WebSocketResponse):
         with contextlib.suppress(ConnectionError, TimeoutError):
             async with asyncio.timeout(_CLOSE_WITHIN):
                 await self.send_frame(struct.pack("!H", WSCloseCode.POLICY_VIOLATION), WSMsgType.CLOSE)
-                # Earlier messages are lost if the connection is reset before the page has read them.
+                # A reset discards messages that the page has not read yet.
                 await asyncio.sleep(_CLOSE_WITHIN)
         self.abort()

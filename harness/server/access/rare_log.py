@@ -1,4 +1,4 @@
-"""RareLog: warnings that clients can cause, and which must not fill the log."""
+"""RareLog limits how often warnings that clients can cause are logged."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
 
-# In seconds.
+# Minimum time, in seconds, between two log lines with the same message.
 _EVERY: Final = 60.0
 
 
 class RareLog:
-    """Logs each message at most once per minute, with the number of times that it was left out.
+    """Logs each message at most once per minute, with the number of times that it was suppressed.
 
     ``clock`` is in seconds.
     """
@@ -26,7 +26,7 @@ class RareLog:
         self._unlogged: dict[str, int] = {}
 
     def warning(self, message: str) -> None:
-        """Log a message from a fixed set, without any text that a client chose."""
+        """Log a message, which must come from a fixed set and contain no text from a client."""
         now = self._clock()
         if now < self._next.get(message, 0.0):
             self._unlogged[message] = self._unlogged.get(message, 0) + 1

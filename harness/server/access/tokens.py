@@ -1,4 +1,4 @@
-"""Admission: the tokens, codes, hosts and origins with which clients are admitted."""
+"""Admission checks the tokens, codes, hosts and origins of clients."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 Role = Literal["participant", "recorder", "viewer", "resume"]
 
-# In characters; tokens are shorter.
+# Maximum length of a code, in characters; tokens are shorter.
 LONGEST_CODE: Final = 128
-# In seconds.
+# Time, in seconds, for which a token to join is valid.
 JOIN_WITHIN: Final = 300.0
 DOWNLOAD_WITHIN: Final = 60.0
 # The tokens of members and recordings are valid until they are revoked.
@@ -27,7 +27,7 @@ UNTIL_REVOKED: Final = math.inf
 
 @dataclass(frozen=True, kw_only=True)
 class Token:
-    """The rights that a token gives: one role in one room, for one participant or recording."""
+    """The rights that a token grants: one role in one room, for one participant or recording."""
 
     role: Role
     room: str
@@ -46,7 +46,7 @@ class Admission:
     """Issues and redeems tokens, and checks codes, origins and hosts.
 
     The secrets of tokens are random, and only their digests are stored. Participants join ``public_room`` without a
-    token, with ``join_code`` if there is one; ``view_code`` shows its recordings and admits nobody to the room.
+    token, but with ``join_code`` if one is set. ``view_code`` gives access to its recordings, but not to the room.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Admission:
         self.view_code = view_code
         self._clock = clock
         self._tokens: dict[bytes, _Issued] = {}
-        # Opens sockets from pages of another origin that Python attached to; None while there are no such pages.
+        # Key that lets attached pages of other origins open sockets; None while no such page is attached.
         self.application_key: str | None = None
         self._applications = 0
         self._allowed: frozenset[str] = frozenset()
@@ -71,12 +71,12 @@ class Admission:
         self._origins: frozenset[str] = frozenset()
 
     def allow(self, *addresses: str) -> None:
-        """Also accept requests for these base addresses, and from their pages (``http://127.0.0.1:8080``)."""
+        """Also accept requests for these base addresses (such as ``http://127.0.0.1:8080``), and from their pages."""
         self._allowed |= set(addresses)
         self._set_origins()
 
     def allow_current(self, *addresses: str) -> None:
-        """Accept these base addresses instead of those of the last call: a machine's addresses may change."""
+        """Accept these base addresses instead of those of the last call, since a machine's addresses can change."""
         self._current = frozenset(addresses)
         self._set_origins()
 
@@ -86,30 +86,30 @@ class Admission:
         self._hosts = frozenset().union(*map(authorities_of, self._origins))
 
     def host_allowed(self, host: str | None) -> bool:
-        """Return whether a request's Host is this server; anything else may be DNS rebinding."""
+        """Return whether a request's Host header names this server; any other host may be DNS rebinding."""
         return normal_authority(host) in self._hosts
 
     def origin_allowed(self, origin: str | None) -> bool:
-        """Return whether a socket was opened by one of this server's pages."""
+        """Return whether one of this server's pages opened a socket."""
         return normal_origin(origin) in self._origins
 
     def admit_application(self) -> str:
-        """Return the key with which attached pages of other origins may open sockets.
+        """Return the key that lets attached pages of other origins open sockets.
 
-        It is valid until ``dismiss_application`` was called once for each of these calls.
+        The key is valid until ``dismiss_application`` has been called as often as this method.
         """
         self._applications += 1
         self.application_key = self.application_key or secrets.token_urlsafe(24)
         return self.application_key
 
     def dismiss_application(self) -> None:
-        """Note that a page of another origin is no longer attached; without any the key is worthless."""
+        """Note that a page of another origin is no longer attached; revoke the key with the last such page."""
         self._applications -= 1
         if self._applications == 0:
             self.application_key = None
 
     def offers_key(self, protocols: str | None) -> bool:
-        """Return whether a socket offers the key among its protocols (RFC 6455), which appear in no address or log."""
+        """Return whether a socket offers the key as one of its protocols (RFC 6455), which appear in no URL or log."""
         offered = [name.strip().encode(errors="replace") for name in (protocols or "").split(",")]
         key = self.application_key
         return key is not None and any(secrets.compare_digest(one, key.encode()) for one in offered)
@@ -123,7 +123,7 @@ class Admission:
         return secret
 
     def redeem(self, secret: str | None, *roles: Role) -> Token | None:
-        """Return the token of a secret, or None if it is unknown, used, expired or of another role."""
+        """Return the token of a secret, or None if the token is unknown, used, expired or for another role."""
         digest = _digest(secret or "")
         issued = self._tokens.get(digest)
         if issued is None or issued.until <= self._clock() or issued.token.role not in roles:
@@ -141,7 +141,7 @@ class Admission:
         }
 
     def admit_participant(self, secret: str | None, *, name: str | None, code: str | None) -> Token | None:
-        """Return the token with which a participant joins, by its secret or through the public room; None to refuse."""
+        """Return a participant's token, by its secret or for the public room; None if the participant is refused."""
         token = self.redeem(secret, "participant")
         if token is not None:
             return replace(token, name=token.name or name or "guest")
@@ -152,17 +152,17 @@ class Admission:
         return Token(role="participant", room=self.public_room, name=name or "guest")
 
     def admit_viewer(self, code: str | None) -> str | None:
-        """Return the room whose recordings a viewer may see, with either code, or None.
+        """Return the room whose recordings a viewer can see with this code, or None; both codes are accepted.
 
-        Without a join code, anybody may see them.
+        Without a join code, anybody can see the recordings.
         """
-        # Both are compared, so that the answer takes equally long for each code.
+        # Both codes are always compared, so that the response time does not depend on the code.
         known = [_matches(code, one) for one in (self.join_code, self.view_code) if one is not None]
         return self.public_room if self.join_code is None or any(known) else None
 
 
 def _matches(given: str | None, code: str) -> bool:
-    """Return whether it is the code. If the code has no small letters, it may be typed in either case."""
+    """Return whether a text matches the code, ignoring case if the code has no lower-case letters."""
     typed = (given or "").upper() if code == code.upper() else (given or "")
     return secrets.compare_digest(typed.encode(errors="replace"), code.encode())
 
