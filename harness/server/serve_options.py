@@ -1,4 +1,4 @@
-"""ServeOptions: where and how a RoomServer serves; the options check themselves."""
+"""ServeOptions specifies where and how a RoomServer listens, and validates itself."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _SHORTEST_CODE: Final = 8
 
 @dataclass(frozen=True, kw_only=True)
 class ServeOptions:
-    """Where and how a RoomServer serves.
+    """Where and how a RoomServer listens.
 
-    - ``host`` and ``port``: the address to listen on; port 0 uses a free one.
-    - ``tls``: makes the server answer by https.
+    - ``host`` and ``port``: the address to listen on; port 0 selects a free port.
+    - ``tls``: the TLS context, with which the server uses https.
     - ``origins``: further addresses at which browsers reach the server, for example through a proxy
       (``https://rooms.example``).
-    - ``public_room``: a room that participants join without a token. They need ``join_code``, if there is one.
-      ``view_code`` shows the recordings of that room and admits nobody to it.
-    - ``limits``: how much the server accepts.
-    - ``routes``: the SFU and the TURN servers that the media use; by default they go from page to page.
+    - ``public_room``: a room that participants join without a token, but with ``join_code`` if one is set.
+      ``view_code`` gives access to the recordings of that room, but not to the room.
+    - ``limits``: the limits of what the server accepts.
+    - ``routes``: the SFU and the TURN servers for the media, which by default go directly from page to page.
 
     Raises ConfigError for a host or an origin that no browser could open, and for codes that are too short, too long or
-    of no use. The messages name the options of ``harness serve``.
+    have no effect. The messages name the options of ``harness serve``.
     """
 
     host: str = LOOPBACK
@@ -55,17 +55,19 @@ class ServeOptions:
         self._check_codes()
 
     def urls(self, port: int) -> list[str]:
-        """Return every address of the page on a port: the server's own ones, then the origins."""
+        """Return all URLs of the page on a port: the server's own addresses, then the origins."""
         scheme = "https" if self.tls else "http"
-        # As browsers write it in Host and Origin.
+        # Browsers omit the default port in Host and Origin.
         suffix = "" if port == PORTS[scheme] else f":{port}"
         return [*(f"{scheme}://{name}{suffix}" for name in names_of(self.host)), *self.origins]
 
     def _check_codes(self) -> None:
-        """Raise ConfigError for codes that admit everybody, or nobody."""
+        """Raise ConfigError for codes that would admit everybody or nobody."""
         for option, code in (("--code", self.join_code), ("--view-code", self.view_code)):
             if code is not None and len(code) < _SHORTEST_CODE:
-                message = f"{option}: {len(code)} characters are too easy to guess; use {_SHORTEST_CODE} or more."
+                message = (
+                    f"{option}: a code of {len(code)} characters is too easy to guess; use {_SHORTEST_CODE} or more."
+                )
                 raise ConfigError(message)
             if code is not None and (len(code) > LONGEST_CODE or not code.isprintable()):
                 message = f"{option}: this code can't be typed; use at most {LONGEST_CODE} letters, digits and signs."
@@ -81,7 +83,7 @@ class ServeOptions:
 
 
 def _parse_origin(text: str) -> str:
-    """Return an address as browsers send it in Origin: in lower case, and without the default port of its scheme."""
+    """Return an origin as browsers send it: in lower case, and without the default port of its scheme."""
     if "@" in text:
         message = "--origin: browsers send no name and password before an '@'; leave them out."
         raise ConfigError(message)

@@ -1,4 +1,4 @@
-"""Members and rooms: names, marker numbers, and the messages that a member has not acknowledged yet."""
+"""Members and rooms: names, markers, and the messages that a member has not acknowledged yet."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
 
     from harness.server.rooms.messages import Subscriptions
 
-# A room remembers the marker numbers of this many names.
+# Maximum number of names whose markers a room remembers.
 _MAX_NAMES: Final = 1000
-# A backlog holds this many messages and bytes; pages acknowledge messages every five seconds.
+# Maximum number of messages and bytes in a backlog; pages acknowledge messages every five seconds.
 _MAX_MESSAGES: Final = 1000
 _MAX_BYTES: Final = 1_000_000
 
 
 @dataclass
 class Backlog:
-    """The messages to a member that the member has not acknowledged, to be repeated after a lost connection."""
+    """The messages that a member has not acknowledged; they are repeated after a lost connection."""
 
     messages: deque[str] = field(default_factory=deque)
-    # How many messages the member has acknowledged.
+    # Number of messages that the member has acknowledged.
     received_seq: int = 0
     size: int = 0
-    # Once messages were dropped, the connection cannot be resumed.
+    # Whether messages were dropped, after which the connection cannot be resumed.
     overflowed: bool = False
 
     def add(self, text: str) -> None:
-        """Store a message until the member acknowledges it; past a bound all are dropped."""
+        """Store a message until the member acknowledges it; if the backlog overflows, all messages are dropped."""
         if self.overflowed:
             return
         self.messages.append(text)
@@ -47,7 +47,7 @@ class Backlog:
             self.size = 0
 
     def acknowledge(self, received_seq: int) -> None:
-        """Forget the messages that the member has received: ``received_seq`` of them since the welcome."""
+        """Forget the first ``received_seq`` messages since the welcome, which the member has received."""
         while self.received_seq < received_seq and self.messages:
             self.size -= len(self.messages.popleft())
             self.received_seq += 1
@@ -55,7 +55,10 @@ class Backlog:
 
 @dataclass
 class Member:
-    """A participant in a room; ``connection`` is None while it is lost, since ``lost_at`` (ms, the room's clock)."""
+    """A participant in a room; while the connection is lost, ``connection`` is None and ``lost_at`` is set.
+
+    ``lost_at`` is in ms on the room's clock.
+    """
 
     id: str
     name: str
@@ -65,7 +68,7 @@ class Member:
     synthetic: bool
     lost_at: float | None = None
     backlog: Backlog = field(default_factory=Backlog)
-    # How many messages of the member the server has received.
+    # Number of messages that the server has received from the member.
     acked_seq: int = 0
     audio: bool = True
     video: bool = True
@@ -74,7 +77,7 @@ class Member:
     marker_changes: int = 0
 
     def as_message(self) -> dict[str, Any]:
-        """Return the member as other members see it (MemberInfo)."""
+        """Return the member as sent to other members (``MemberInfo``)."""
         subscriptions = self.subscriptions
         return {
             "id": self.id,
@@ -88,13 +91,13 @@ class Member:
 
     @property
     def visible_marker(self) -> int | None:
-        """The number in the member's media, or None for media that are not synthetic."""
+        """The marker in the member's media, or None for media that are not synthetic."""
         return self.marker if self.synthetic else None
 
 
 @dataclass
 class Room:
-    """The members of a room by id, their join events, and the marker number that belongs to each name."""
+    """The members of a room by id, their join events, and the marker of each name."""
 
     name: str
     members: dict[str, Member] = field(default_factory=dict)
@@ -103,7 +106,7 @@ class Room:
     next_marker: int = 0
 
     def choose_name(self, wanted: str, max_length: int) -> str:
-        """Return the wanted name without control characters, shortened, and unlike every other name in the room."""
+        """Return a version of the requested name that is printable, short and unique in the room."""
         composed = unicodedata.normalize("NFC", wanted)
         printable = "".join(sign for sign in composed if sign.isprintable() or sign in JOINERS)
         name = " ".join(printable.split())[:max_length]
@@ -117,7 +120,7 @@ class Room:
         return free
 
     def choose_marker(self, name: str) -> int:
-        """Return a number that no other member has; a name that was here before gets its earlier number."""
+        """Return a marker that no other member has; a name that returns gets its earlier marker if possible."""
         used = {member.marker for member in self.members.values()}
         known = self.markers_by_name.get(name)
         if known is not None and known not in used:
@@ -128,14 +131,14 @@ class Room:
         return (self.next_marker - 1) % MARKERS
 
     def remember_marker(self, member: Member) -> None:
-        """Remember the number of a member's name, and forget the oldest of very many names."""
+        """Remember the marker of a member's name, and forget the oldest name if there are too many."""
         self.markers_by_name.pop(member.name, None)
         self.markers_by_name[member.name] = member.visible_marker
         if len(self.markers_by_name) > _MAX_NAMES:
             del self.markers_by_name[next(iter(self.markers_by_name))]
 
     def add_event(self, time: float, event: Literal["join", "leave", "renumbered"], member: Member) -> MemberEvent:
-        """Store the join of a member, or forget it when the member leaves; return the event for the recordings."""
+        """Store a member's join, or forget it when the member leaves; return the event for the recordings."""
         happened = MemberEvent(time, event, TimelineMember(name=member.name, marker=member.visible_marker))
         if event == "join":
             self.joins[member.id] = happened

@@ -1,4 +1,4 @@
-"""The messages that a page may send on ``/signal``, checked before any other code sees them."""
+"""The messages that a page can send on ``/signal``, and their validation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Text = Annotated[str, Field(max_length=400)]
 
 
 class VideoSize(Message):
-    """The largest video that a member wants to receive: in pixels, and in frames per second."""
+    """The largest video that a member subscribes to, in pixels and frames per second."""
 
     width: Annotated[float, Field(gt=0, le=8192)]
     height: Annotated[float, Field(gt=0, le=8192)]
@@ -23,10 +23,10 @@ Subscriptions = Annotated[dict[Short, VideoSize], Field(max_length=256)] | None
 
 
 class Hello(Message):
-    """The first message: the participant's name, token or code, and media. A viewer only sees the recordings.
+    """The first message: the participant's name, token or code, and media; a viewer receives only the recordings.
 
-    A page that resumes a lost connection sends ``resume``, the token for it, and ``received_seq``, how many messages it
-    has received.
+    A page that resumes a lost connection sends the token for it as ``resume``, and the number of messages that it has
+    received as ``received_seq``.
     """
 
     type: Literal["hello"]
@@ -42,7 +42,7 @@ class Hello(Message):
 
 
 class Ping(Message):
-    """Asks for the room's time, and reports how many messages were received since the welcome."""
+    """Requests the room's time, and reports how many messages the page has received since the welcome."""
 
     type: Literal["ping"]
     sent: Number
@@ -64,7 +64,7 @@ class SignalData(Message):
 
 
 class Signal(Message):
-    """A message to one member."""
+    """A message to another member."""
 
     type: Literal["signal"]
     to: Short
@@ -72,9 +72,9 @@ class Signal(Message):
 
 
 class State(Message):
-    """Whether the member's microphone and camera are on, and whether the video is the screen.
+    """Whether the member's microphone and camera are on, and whether the video shows the screen.
 
-    ``connected`` is false for a participant who hung up in an application that is recorded in its own pages.
+    ``connected`` is false for a participant who hung up in another application's call.
     """
 
     type: Literal["state"]
@@ -85,21 +85,21 @@ class State(Message):
 
 
 class Subscribe(Message):
-    """The member subscribes to others, by id or '*' for everybody."""
+    """The member subscribes to other members, by id or '*' for everybody."""
 
     type: Literal["subscribe"]
     subscriptions: Subscriptions
 
 
 class Received(Message):
-    """The member has received the first frame and audio of another one."""
+    """The member has received the first frame and audio from another member."""
 
     type: Literal["received"]
     member: Short
 
 
 class Marker(Message):
-    """The number in the member's synthetic media, when a participant of another server has the welcome's number."""
+    """The member's new marker, because a participant of another server already uses the marker from the welcome."""
 
     type: Literal["marker"]
     marker: MarkerNumber

@@ -1,4 +1,4 @@
-"""Outgoing: the messages that signaling sends to connections, without I/O."""
+"""Outgoing represents messages that signaling sends to connections, without doing I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 class Outgoing:
     """A message for one connection, as JSON.
 
-    ``close`` closes the connection afterwards. ``wrong_code`` says that the connection tried a wrong code.
+    ``close`` closes the connection afterwards. ``wrong_code`` means that the connection tried a wrong code.
     """
 
     connection: int
@@ -20,12 +20,12 @@ class Outgoing:
 
 
 def not_admitted(connection: int, *, wrong_code: bool) -> Outgoing:
-    """Refuse admission in the same words, whatever was wrong."""
+    """Refuse admission with the same message for every reason, so that it reveals nothing."""
     message = "Not admitted: the token or code is wrong, already used or expired."
     return replace(refusal(connection, message), wrong_code=wrong_code)
 
 
 def refusal(connection: int, message: str) -> Outgoing:
-    """Return the error after which a connection is closed."""
+    """Return an error message that closes the connection."""
     error = {"type": "error", "name": "InvalidStateError", "code": None, "message": message}
     return Outgoing(connection, json.dumps(error), close=True)

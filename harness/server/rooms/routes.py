@@ -1,4 +1,4 @@
-"""Routes: how media get from page to page (directly, through TURN servers or an SFU), and the credentials for them."""
+"""Routes describes how media travel between pages (directly, through TURN servers or an SFU), with the credentials."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _PLUGIN: Final = "janus.plugin.videoroom"
-# In seconds. Janus checks the token with every request, TURN the password with every allocation.
+# In seconds. Janus checks the token with every request, and TURN checks the password with every allocation.
 _VALID_FOR: Final = 86_400.0
 
 
 @dataclass(frozen=True)
 class Sfu:
-    """A Janus with its VideoRoom; ``secret`` is its ``token_auth_secret``, None if it requires no tokens.
+    """A Janus server with the VideoRoom plugin; ``secret`` is its ``token_auth_secret``, or None without tokens.
 
-    Servers with the same ``room`` share one room there; without it every room is separate. Tokens are valid for
-    ``valid_for`` seconds.
+    Servers with the same ``room`` share one room on Janus; without ``room`` every room is separate. Tokens are valid
+    for ``valid_for`` seconds.
     """
 
     url: str
@@ -46,12 +46,12 @@ class Sfu:
 
     @property
     def origin(self) -> str:
-        """The origin that the page's content policy must allow."""
+        """The origin that the page's content security policy must allow."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}"
 
     def access(self, room: str, server: str) -> dict[str, Any]:
-        """Return the access data for a member of a room of a server."""
+        """Return the data that a member of a server's room needs to connect to the SFU."""
         name = self.room or f"{server}/{room}"
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big")
         token = None if self.secret is None else signed(self.secret, self.valid_for)
@@ -68,7 +68,7 @@ def signed(secret: str, seconds: float) -> str:
 class IceServer:
     """A STUN or TURN server (W3C RTCIceServer).
 
-    With ``secret``, each member gets a password of its own, valid for a day (coturn's ``use-auth-secret``).
+    With ``secret``, each member gets a separate password that is valid for a day (coturn's ``use-auth-secret``).
     """
 
     url: str
@@ -80,7 +80,7 @@ class IceServer:
     def parse(cls, text: str) -> Self:
         """Parse ``stun:host:port`` or ``turn:[user:password@]host:port[?transport=tcp]``.
 
-        For a TURN server without a user, passwords are made with HARNESS_TURN_SECRET. Raises ConfigError.
+        For a TURN server without a user, passwords are derived from HARNESS_TURN_SECRET. Raises ConfigError.
         """
         scheme, _, rest = text.partition(":")
         user, at, address = rest.rpartition("@")
@@ -103,7 +103,7 @@ class IceServer:
         return cls(f"{scheme}:{address}", secret=secret)
 
     def for_member(self, member: str) -> dict[str, str]:
-        """Return the server as the page uses it (RTCIceServer)."""
+        """Return the server as the page expects it (``RTCIceServer``)."""
         username, credential = self.username, self.credential
         if self.secret is not None:
             username = f"{int(time.time() + _VALID_FOR)}:{member}"
@@ -114,7 +114,7 @@ class IceServer:
 
 @dataclass(frozen=True)
 class Routes:
-    """All routes of the media; ``relay_only`` allows only TURN. By default they go directly from page to page."""
+    """The routes of the media; by default media go directly from page to page, and ``relay_only`` allows only TURN."""
 
     sfu: Sfu | None = None
     ice_servers: tuple[IceServer, ...] = ()

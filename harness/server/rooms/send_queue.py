@@ -1,4 +1,4 @@
-"""SendQueue: the messages that wait to be sent to one member, so that no member waits for a slow one."""
+"""SendQueue holds the messages to one member, so that a slow member does not delay the others."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ if TYPE_CHECKING:
     from harness.server.access.page_socket import PageSocket
     from harness.server.rooms.outgoing import Outgoing
 
-# How long, in seconds, a page has to read the waiting messages when the server hangs up.
+# Time, in seconds, that a page has to read the queued messages when the server closes the connection.
 _FLUSH_WITHIN: Final = 1.0
 
 
 class SendQueue:
-    """Sends messages to one socket in order. A page that leaves more than ``max_bytes`` unread is cut off."""
+    """Sends messages to one socket in order, and disconnects a page that leaves more than ``max_bytes`` unread."""
 
     def __init__(self, socket: PageSocket, *, max_bytes: int) -> None:
         self._socket = socket
         self._max_bytes = max_bytes
         self._waiting_bytes = 0
-        # None hangs up.
+        # None closes the connection.
         self._queue: asyncio.Queue[Outgoing | None] = asyncio.Queue()
         self._writing = asyncio.ensure_future(self._write())
 
     def put(self, outgoing: Outgoing) -> None:
-        """Send a message when its turn comes.
+        """Add a message to the queue.
 
-        If nothing waits, a message of any size is sent: the welcome to a large room may be large.
+        An empty queue accepts a message of any size, since the welcome to a large room can be large.
         """
         is_first = self._waiting_bytes == 0
         self._waiting_bytes += len(outgoing.text)
@@ -39,7 +39,7 @@ class SendQueue:
             self._queue.put_nowait(None)
 
     async def close(self) -> None:
-        """Send the waiting messages if the page reads them in time, and hang up. Calling it twice is fine."""
+        """Send the queued messages if the page reads them in time, then close the connection. Calling twice is fine."""
         self._queue.put_nowait(None)
         await asyncio.wait({self._writing}, timeout=_FLUSH_WITHIN)
         if not self._writing.done():
@@ -51,7 +51,7 @@ class SendQueue:
             try:
                 await self._socket.send_str(outgoing.text)
             except ConnectionError:
-                # The socket's handler notices it and informs the other members.
+                # The socket's handler notices the lost connection and informs the other members.
                 return
             self._waiting_bytes -= len(outgoing.text)
         await self._socket.hang_up()

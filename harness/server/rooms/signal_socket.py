@@ -1,4 +1,4 @@
-"""SignalSockets: the connections on ``/signal``, which carry the messages of members and viewers to ``Signaling``."""
+"""SignalSockets passes messages between ``Signaling`` and the connections of members and viewers on ``/signal``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class RecordingList(Protocol):
-    """The list of the recordings of a public room."""
+    """A list of the recordings of a public room."""
 
     @property
     def room(self) -> str:
@@ -40,7 +40,7 @@ class RecordingList(Protocol):
 
 
 class SignalSockets:
-    """Handles the connections on ``/signal``; sends the list of ``recordings`` to their room whenever it changes."""
+    """Handles the connections on ``/signal``, and sends the list of ``recordings`` to their room when it changes."""
 
     def __init__(
         self, signaling: Signaling, limits: ServerLimits, log: RareLog, recordings: RecordingList | None
@@ -75,16 +75,16 @@ class SignalSockets:
         return socket
 
     async def close(self) -> None:
-        """Hang up on every connection."""
+        """Close every connection."""
         self._closing.set()
         await asyncio.gather(self._hellos.close(), *(queue.close() for queue in self._queues.values()))
 
     async def expel(self, room: str, member_id: str) -> None:
-        """Remove a member whose page is known to be gone."""
+        """Remove a member whose page has crashed or closed."""
         self._deliver(self._signaling.expel(room, member_id))
 
     async def _receive_messages(self, socket: PageSocket, number: int, request: web.Request) -> None:
-        """Handle the messages of a connection until it ends; raises LimitError for too many and for a long silence."""
+        """Handle a connection's messages until it ends; raises LimitError for too many messages or a long silence."""
         client = client_of(request.remote)
         loop = asyncio.get_running_loop()
         message = await self._hellos.first_message(socket, request)
@@ -103,7 +103,7 @@ class SignalSockets:
                 raise LimitError(problem) from error
 
     async def _wait_for_return(self, member: Member | None) -> None:
-        """Remove a member whose connection was lost, unless it comes back within a while."""
+        """Remove a member whose connection was lost, unless the member reconnects in time."""
         if member is None:
             return
         lost_at = member.lost_at

@@ -1,8 +1,8 @@
-"""Signaling: the rooms as a pure state machine. Messages come in, messages go out, and there is no I/O.
+"""Signaling is a pure state machine for the rooms: it turns received messages into messages to send, without I/O.
 
-A lost connection may come back for a while. Both sides count the messages in the room (all but hello, welcome, ping,
-pong and error), store each one until the other side has acknowledged it, and repeat the rest when the connection is
-resumed.
+A lost connection can be resumed for a while. Both sides count the messages in the room (all but hello, welcome, ping,
+pong and error), store each message until the other side has acknowledged it, and repeat unacknowledged messages when
+the connection is resumed.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
 
 
 class Signaling:
-    """Rooms and their members; every method returns the messages to send.
+    """The rooms and their members; every method returns the messages to send.
 
-    ``clock`` is the room's, in ms. ``on_member_event`` is called with the room's name for each join, leave and changed
-    marker number. ``recordings`` returns the list of a room's recordings, or None if there is none. ``routes`` are the
-    SFU and TURN servers.
+    ``clock`` is the room's clock, in ms. ``on_member_event`` is called with the room's name for each join, leave and
+    marker change. ``recordings`` returns the list of a room's recordings, or None if the room has no list. ``routes``
+    are the SFU and TURN servers.
     """
 
     def __init__(
@@ -69,17 +69,17 @@ class Signaling:
         self._recordings = recordings
         self.rooms: dict[str, Room] = {}
         self._members: dict[int, Member] = {}
-        # By room and client. The rate is limited because each join becomes part of every recording of the room.
+        # By room and client. The rate is limited because every recording of the room stores each join.
         self._joins = Rates(limits.joins)
         self._viewers = Viewers(admission, limits, clock, recordings)
 
     def receive(
         self, connection: int, text: str, *, may_try_code: bool = True, client: str | None = None
     ) -> list[Outgoing]:
-        """Handle a message; a malformed one closes the connection on which it arrived, and no other.
+        """Handle a message; a malformed message closes only the connection on which it arrived.
 
-        Unless ``may_try_code``, codes are refused unseen. ``client`` is the address that limits count by, or None to
-        count nothing.
+        Without ``may_try_code``, codes are refused unchecked. ``client`` identifies the client for limits; None applies
+        no limits.
         """
         if is_too_deep(text, self._limits.json_depth):
             return [refusal(connection, f"Malformed message: nested more than {self._limits.json_depth} deep.")]
@@ -101,21 +101,21 @@ class Signaling:
         return connection in self._members or connection in self._viewers
 
     def has_member(self, room: str, name: str) -> bool:
-        """Return whether a room has a member by that name."""
+        """Return whether a room has a member with that name."""
         return room in self.rooms and any(member.name == name for member in self.rooms[room].members.values())
 
     def joins(self, room: str) -> list[MemberEvent]:
-        """Return the join of each member of a room."""
+        """Return the join events of a room's present members."""
         return list(self.rooms[room].joins.values()) if room in self.rooms else []
 
     def disconnect(self, connection: int, reason: str) -> list[Outgoing]:
-        """Remove the member or viewer whose connection has ended for good."""
+        """Remove the member or viewer whose connection has ended permanently."""
         self._viewers.remove(connection)
         member = self._members.get(connection)
         return [] if member is None else self._remove(member, reason)
 
     def mark_lost(self, connection: int) -> Member | None:
-        """Note that a connection is lost; return its member, who may come back, or None."""
+        """Note that a connection is lost, and return its member, who can reconnect, or None for other connections."""
         self._viewers.remove(connection)
         member = self._members.pop(connection, None)
         if member is not None:
@@ -124,13 +124,13 @@ class Signaling:
         return member
 
     def remove_lost(self, member: Member, lost_at: float | None) -> list[Outgoing]:
-        """Remove a member who has not come back since ``lost_at``; one who has stays."""
+        """Remove a member who has not reconnected since ``lost_at``."""
         if member.connection is not None or member.lost_at != lost_at:
             return []
         return self._remove(member, "connection lost")
 
     def expel(self, room: str, member_id: str) -> list[Outgoing]:
-        """Remove a member whose page is known to be gone, unless the member has left already."""
+        """Remove a member whose page has crashed or closed, unless the member has already left."""
         member = self.rooms[room].members.get(member_id) if room in self.rooms else None
         return [] if member is None else self._remove(member, "page gone")
 
@@ -269,7 +269,7 @@ class Signaling:
         return _send([other for other in member.room.members.values() if other is not member], message)
 
     def _change_marker(self, member: Member, marker: int) -> list[Outgoing]:
-        """Note that a member uses another number, which no other member has; it is chosen before media are sent."""
+        """Change a member's marker to one that no other member uses; pages send this before they send media."""
         if any(other.marker == marker for other in member.room.members.values() if other is not member):
             return _refuse(member, f"Marker {marker} belongs to another participant.")
         member.marker_changes += 1

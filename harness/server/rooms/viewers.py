@@ -1,4 +1,4 @@
-"""Viewers: the pages that see the recordings of a room without joining it, and learn nothing about its members."""
+"""Viewers are pages that see the recordings of a room without joining it or seeing its members."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Viewers:
     """The viewers of every room, by connection; every method returns the messages to send.
 
-    ``clock`` is the room's, in ms. ``recordings`` returns the list of a room's recordings, or None if there is none.
+    ``clock`` is the room's clock, in ms. ``recordings`` returns the list of a room's recordings, or None if the room
+    has no list.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class Viewers:
         return connection in self._tokens
 
     def admit(self, connection: int, hello: Hello) -> list[Outgoing]:
-        """Send the list of recordings, and a token for them, to a viewer who knows the code."""
+        """Send the list of recordings and a token to a viewer who sent the right code."""
         room = self._admission.admit_viewer(hello.code)
         if room is None:
             return [not_admitted(connection, wrong_code=hello.code is not None)]
@@ -56,7 +57,7 @@ class Viewers:
         return [Outgoing(connection, json.dumps(viewing))]
 
     def handle_message(self, connection: int, message: SignalMessage) -> list[Outgoing]:
-        """Answer a viewer's ping or bye; other messages are refused."""
+        """Answer a viewer's ping or bye, and refuse other messages."""
         match message:
             case Ping(sent=sent):
                 pong = {"type": "pong", "sent": sent, "time": self._clock(), "acked_seq": 0}
@@ -68,7 +69,7 @@ class Viewers:
                 return [refusal(connection, "A viewer cannot send messages to the room.")]
 
     def remove(self, connection: int) -> None:
-        """Forget the viewer whose connection has ended, if it was one."""
+        """Forget a connection that has ended, if it belonged to a viewer."""
         token = self._tokens.pop(connection, None)
         if token is not None:
             self._admission.revoke(token.room, token.subject)

@@ -1,4 +1,4 @@
-"""WrongCodes: clients that try many wrong join codes have to wait."""
+"""WrongCodes limits how often a client can try wrong join codes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _log = logging.getLogger(__name__)
 
 
 class WrongCodes:
-    """Counts the wrong codes of each client against a rate per second, and warns once about each that is too fast."""
+    """Counts each client's wrong codes against a rate per second, and logs one warning per client that exceeds it."""
 
     def __init__(self, per_second: float) -> None:
         self._per_second = per_second
@@ -18,12 +18,12 @@ class WrongCodes:
         self._reported: set[str] = set()
 
     def may_try(self, client: str) -> bool:
-        """Return whether a code of this client is checked at all."""
+        """Return whether a code from this client may be checked now."""
         rate = self._rates.get(client)
         return rate is None or rate.can_accept
 
     def add(self, client: str) -> None:
-        """Count a wrong code of a client."""
+        """Count a wrong code from a client."""
         self._rates = {one: rate for one, rate in self._rates.items() if not rate.is_unused}
         self._reported &= self._rates.keys()
         rate = self._rates.setdefault(client, Rate(self._per_second))
