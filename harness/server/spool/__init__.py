@@ -1,5 +1,5 @@
 """Receive recordings chunk by chunk, finish them, and offer them for download.
 
-Input: the messages and chunks on a page's spool socket.  Output: finished files with their manifests.
+Input: messages and chunks from a page's spool socket.  Output: finished files with their manifests.
 Called by ``web_app.py`` and ``room_server.py``; ``harness.recording`` writes the files.
 """

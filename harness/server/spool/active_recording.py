@@ -1,4 +1,4 @@
-"""ActiveRecording: one recording in the spool, from its first byte until it is published and cleaned."""
+"""ActiveRecording is one recording in the spool, from its first byte until it is published and cleaned."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# Why a recording ended that nobody stopped.
+# The reason for the end of a recording that nobody stopped.
 GONE: Final = "its page disconnected before it was stopped"
 
 State = Literal["recording", "ending", "finished", "failed", "cleaned"]
@@ -40,10 +40,9 @@ def _ignore(_: ActiveRecording) -> None:
 class ActiveRecording:
     """One recording in the spool.
 
-    - ``state`` goes from "recording" over "ending" to "finished" or "failed", and from each of them to "cleaned".
-    - ``on_end`` is called once, in any thread: when the file is finished and safe, or when it is known that there will
-      be none.
-    - ``on_track`` is called in the finalizer's thread when the first packet of a track was found.
+    - ``state`` changes from "recording" through "ending" to "finished" or "failed". Each state can change to "cleaned".
+    - ``on_end`` is called once, in any thread, when the file is finished and safe, or when the recording has failed.
+    - ``on_track`` is called in the finalizer's thread when the first packet of a track is found.
     """
 
     def __init__(
@@ -56,12 +55,12 @@ class ActiveRecording:
         on_track: Callable[[ActiveRecording], None] = _ignore,
     ) -> None:
         self.state: State = "recording"
-        # The bytes and chunks that were received, and the counted messages: chunks, log lines and the end.
+        # The received bytes and chunks, and the number of messages to acknowledge: chunks, log lines and the end.
         self.size = 0
         self.chunks = 0
         self.acked_seq = 0
         self.error: HarnessError | None = None
-        # The file's name outside the spool, once it is published there.
+        # The file's name outside the spool, once the recording is published.
         self.published_as: str | None = None
         self.log = RecordingLog(files.log, files.facts, presence_from_server=presence_from_server)
         self.statistics = StatisticsLog(files.statistics, self.log, files.facts.stem, max_statistics)
@@ -69,9 +68,9 @@ class ActiveRecording:
         self._on_end: Callable[[ActiveRecording], None] | None = on_end
         self._end_reason: str | None = None
         self._disk: Literal["enough", "low"] = "enough"
-        # The page's socket and Python end a recording in threads of their own.
+        # The page's socket and Python can end a recording from different threads.
         self._finishing = threading.RLock()
-        # No chunk is accepted once the recording ends: every acknowledged chunk is in the file.
+        # No chunk is accepted after the recording has ended, so the file contains all acknowledged chunks.
         self._writing = threading.Lock()
         self._cancelled = threading.Event()
         self._settling: Settling | None = None
@@ -79,7 +78,7 @@ class ActiveRecording:
 
     @property
     def facts(self) -> Facts:
-        """Everything that was known when the recording began."""
+        """The facts that were known when the recording began."""
         return self._files.facts
 
     @property
@@ -99,17 +98,17 @@ class ActiveRecording:
 
     @property
     def name(self) -> str:
-        """The name of the finished file, as users see it."""
+        """The name of the finished file that users see."""
         return self.published_as or self.path.name
 
     @property
     def manifest(self) -> Manifest | None:
-        """The manifest, once the finished file is described."""
+        """The manifest, once it has been written for the finished file."""
         return self._settling.manifest if self._settling else None
 
     @property
     def growing_file(self) -> GrowingFile:
-        """Tells the finalizer of more bytes."""
+        """The object that notifies the finalizer of new bytes."""
         return self._finalizer.growing_file
 
     @property
@@ -119,23 +118,23 @@ class ActiveRecording:
 
     @property
     def is_unfinished(self) -> bool:
-        """Whether there is no file yet, and the recording has not failed."""
+        """Whether the recording is neither finished nor failed."""
         return self.state in {"recording", "ending"}
 
     @property
     def expects_data(self) -> bool:
-        """Whether bytes or ticks should be arriving."""
+        """Whether bytes or ticks should be arriving now."""
         return self.is_unfinished and self.log.recorder in {"started", "resumed"}
 
     @property
     def has_begun(self) -> bool:
-        """Whether anything was recorded, or the recorder was started."""
+        """Whether any bytes were recorded, or the recorder was started."""
         return self.size > 0 or self.log.recorder != "new"
 
     # ---- while it is recorded ---------------------------------------------------------------------------------------
 
     def add_chunk(self, number: int, offset: int, data: memoryview) -> None:
-        """Append a chunk to the raw bytes; raises RecordingError if it is not the next one."""
+        """Append a chunk to the raw bytes; raises RecordingError if it is not the expected chunk."""
         with self._writing:
             if self.state != "recording":
                 message = f"The recording {self.id} accepts no more bytes; it is {self.state}."
@@ -151,19 +150,19 @@ class ActiveRecording:
         self.growing_file.grew()
 
     def add_ticks(self, first: int, written: list[float | None]) -> None:
-        """Store the times of the mixer's ticks; the finalizer waits for them."""
+        """Store the times of the mixer's ticks, and notify the finalizer, which waits for them."""
         self.log.add_ticks(first, written)
         self.growing_file.grew()
 
     def stop_accepting(self) -> None:
-        """Accept no more bytes from now on. Calling it twice is fine."""
+        """Stop accepting bytes. Calling it twice is fine."""
         with self._writing:
             if self.state == "recording":
                 self.state = "ending"
             self.growing_file.end()
 
     def check_disk(self, headroom: Headroom) -> str | None:
-        """Return a warning, once, when the disk has little room left; raises DiskFullError when it must end."""
+        """Return a warning once when disk space is low; raises DiskFullError when the recording must end."""
         left = headroom.left(self.folder.path, self.size)
         if left == "enough" or (left == "low" and self._disk == "low"):
             return None
@@ -179,24 +178,24 @@ class ActiveRecording:
         return f"Only {free} of disk space is left. The recording will end before the disk is full."
 
     def size_error(self, part: str, max_bytes: int) -> RecordingError:
-        """Return the error with which a recording ends when a part of it reaches the largest size."""
+        """Return the error for a recording that ends because a part of it reached its maximum size."""
         self._end_reason = "it had reached the maximum size that the server accepts"
         message = f"{part} would exceed the {max_bytes} bytes that the server accepts, so the recording was ended."
         return spool_error(message)
 
     def silence_error(self, seconds: float) -> RecordingError:
-        """Return the error with which a recording ends whose page was silent for this many seconds."""
+        """Return the error for a recording that ends because its page was silent for this many seconds."""
         self._end_reason = f"its page sent nothing for {seconds:g} s"
         return spool_error(f"No message arrived for {seconds:g} s; the recording was ended.")
 
     # ---- finishing --------------------------------------------------------------------------------------------------
 
     def finish(self, reason: str | None = None) -> Finished:
-        """Finish the file under its name, and return when it is complete; its manifest follows.
+        """Finish the file under its name, and return when it is complete; the manifest is written afterwards.
 
         ``reason`` explains why the recording ends although nobody stopped it. Raises RecordingError if none of the
-        bytes can be read, or a file can't be written or renamed, and DiskFullError if there is no room for it: then
-        the recording has failed, and its raw bytes stay.
+        bytes can be read, or a file can't be written or renamed, and DiskFullError if the disk is full. In these cases
+        the recording has failed, and its raw bytes stay in the spool.
         """
         self.stop_accepting()
         with self._finishing:
@@ -210,7 +209,7 @@ class ActiveRecording:
             return self._settling.finished
 
     def finish_with_manifest(self, reason: str | None = None) -> Manifest:
-        """Finish the file, and return its manifest with the hash, which takes longer the larger the file is."""
+        """Finish the file, and return its manifest with the hash; hashing a larger file takes longer."""
         self.finish(reason)
         manifest = self._settling.wait_for_manifest() if self._settling else None
         if manifest is None:
@@ -218,7 +217,7 @@ class ActiveRecording:
         return manifest
 
     def wait_until_safe(self) -> None:
-        """Return when the finished file has been read back, or could not be."""
+        """Wait until reading back the finished file has succeeded or failed."""
         if self._settling is not None:
             self._settling.join()
 
@@ -251,12 +250,12 @@ class ActiveRecording:
         if settling.state == "failed" and self.state == "finished":
             self.state = "failed"
             _log.warning("%s", self.error)
-        # A server that runs for long has many finished recordings, and each open file uses a descriptor.
+        # A long-running server has many finished recordings, and each open file uses a descriptor.
         self._files.close_files()
         self._report_end()
 
     def _report_end(self) -> None:
-        """Call ``on_end`` unless it was called before."""
+        """Call ``on_end``, unless it has already been called."""
         on_end, self._on_end = self._on_end, None
         if on_end is not None:
             on_end(self)
@@ -264,10 +263,10 @@ class ActiveRecording:
     # ---- publishing and cleaning ------------------------------------------------------------------------------------
 
     def publish(self, folder: Path) -> Recording | None:
-        """Publish the recording in ``folder`` unless it is published, free the spool's copy, and return the recording.
+        """Publish the recording in ``folder`` unless it is published, delete the spool's copy, and return the result.
 
-        Returns None, and frees nothing, if the recording has failed: the next recovery finishes its raw bytes. Raises
-        HarnessError if the finished file can't be published; it stays in the spool.
+        Returns None and deletes nothing if the recording has failed, since the next recovery finishes its raw bytes.
+        Raises HarnessError if the finished file can't be published; the file then stays in the spool.
         """
         with self._finishing:
             if self.state == "cleaned":
@@ -282,7 +281,7 @@ class ActiveRecording:
                     _log.warning("%s is not published: %s", self.path.name, error)
                 return None
             try:
-                # The library may have published it when it ended.
+                # The library may have published the recording when it ended.
                 recording = publish(manifest, self.path, folder) if manifest and not self.published_as else None
             except OSError as error:
                 what = f"{self.path.name} can't be published in {folder}, and stays in the spool"
@@ -291,9 +290,10 @@ class ActiveRecording:
             return recording
 
     def publish_copy(self, folder: Path) -> Recording | None:
-        """Publish the finished recording in ``folder``; the spool keeps its own copy for downloads.
+        """Publish the finished recording in ``folder``; the spool retains its copy for downloads.
 
-        Returns None if it is published already, or was not read back: then the raw bytes are what counts.
+        Returns None if the recording is already published, or if the file could not be read back. In the second case
+        the raw bytes stay in the spool for the next recovery.
         """
         if self.published_as or self._settling is None or self._settling.state != "safe" or self.manifest is None:
             return None
@@ -302,14 +302,14 @@ class ActiveRecording:
         return recording
 
     def mark_published(self, name: str | None = None) -> None:
-        """Note that the file is safe outside the spool, under ``name``, and need not be published again."""
+        """Note that the file is stored outside the spool as ``name``, and need not be published again."""
         self.published_as = name or self.path.name
-        # A cleaned recording needs no mark. If the mark can't be written, the next recovery publishes a second copy.
+        # A cleaned recording needs no note. If the note can't be written, the next recovery publishes a second copy.
         with contextlib.suppress(OSError):
             self.folder.published.touch()
 
     def clean(self) -> None:
-        """Free everything that the spool holds of the recording. Calling it twice is fine."""
+        """Delete everything that the spool stores for the recording. Calling it twice is fine."""
         self._cancelled.set()
         with self._finishing:
             self.stop_accepting()
@@ -319,7 +319,7 @@ class ActiveRecording:
             self._files.remove()
 
     def close(self) -> None:
-        """Stop finishing, close the files and release the lock; the folder stays. Calling it twice is fine."""
+        """Stop the threads, close the files and release the lock; the folder stays. Calling it twice is fine."""
         self.stop_accepting()
         self._stop_threads()
         self._files.release()

@@ -1,4 +1,4 @@
-"""Connections: which connection carries which recording, and what happens when one is lost."""
+"""Connections assigns recordings to connections, and handles lost connections."""
 
 from __future__ import annotations
 
@@ -25,40 +25,40 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# How long, in seconds, a lost connection may take to come back.
+# Time, in seconds, in which a page can resume a lost connection.
 _GRACE: Final = 30.0
 
 
 class RoomPresence(Protocol):
-    """The rooms, as far as recordings need them."""
+    """The part of the rooms that recordings need."""
 
     def joins(self, room: str) -> list[MemberEvent]:
-        """Return the join of each member of a room."""
+        """Return the join events of a room's present members."""
 
     def has_member(self, room: str, name: str) -> bool:
-        """Return whether a room has a member by that name."""
+        """Return whether a room has a member with that name."""
 
 
 class RecordingLibrary(Protocol):
-    """The library of a public room, as far as the spool needs it."""
+    """The part of a public room's library that the spool needs."""
 
     def add(self, active: ActiveRecording) -> None:
-        """List a recording that begins; called in the server's thread."""
+        """Add a recording that begins to the list; called in the server's thread."""
 
     def publish(self, active: ActiveRecording) -> None:
-        """Publish a recording that has ended unless it is published; called in any thread.
+        """Publish a recording that has ended, unless it is already published; can be called in any thread.
 
-        Raises HarnessError if it can't be published: then the spool's copy may not be freed.
+        Raises HarnessError if the recording can't be published. The caller must not delete the spool's copy then.
         """
 
     def close_entry(self, active: ActiveRecording, reason: str | None) -> None:
-        """List a recording that has ended as published, or as failed with a reason; called in the server's thread."""
+        """Mark a recording that has ended as published, or as failed with a reason; called in the server's thread."""
 
 
 class Connections:
-    """Begins and resumes recordings for the sockets of pages, and finishes those whose page does not come back.
+    """Begins and resumes recordings for the sockets of pages, and finishes recordings whose page does not reconnect.
 
-    ``on_track`` is called in the server's thread when the first packet of a track of a recording was found.
+    ``on_track`` is called in the server's thread when the first packet of a recording's track is found.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class Connections:
         self._admission = admission
         self._limits = limits
         self._library = library
-        # By recording: its connection, and the token with which a lost one is resumed.
+        # By recording: its connection, and the token that resumes a lost connection.
         self._sockets: dict[str, PageSocket] = {}
         self._resume_tokens: dict[str, str] = {}
-        # Set when a lost connection is back, or need not be waited for.
+        # Each event is set when a lost connection has been resumed, or the server no longer waits for it.
         self._returned: dict[str, asyncio.Event] = {}
         self._closing = False
         # By room and participant.
@@ -85,24 +85,25 @@ class Connections:
         self._tasks: set[asyncio.Future[None]] = set()
 
     def socket_of(self, active: ActiveRecording) -> PageSocket | None:
-        """Return the connection of a recording, or None while it has none."""
+        """Return the connection of a recording, or None if it has no connection now."""
         return self._sockets.get(active.id)
 
     def resume_token(self, active: ActiveRecording) -> str:
-        """Return the token with which a lost connection of a recording is resumed."""
+        """Return the token that resumes a recording's lost connection."""
         if active.id not in self._resume_tokens:
             token = Token(role="resume", room=active.facts.room, name=active.facts.participant, subject=active.id)
             self._resume_tokens[active.id] = self._admission.issue(token, seconds=UNTIL_REVOKED, single_use=False)
         return self._resume_tokens[active.id]
 
     def is_in_room(self, active: ActiveRecording) -> bool:
-        """Return whether the participant who records is in the room."""
+        """Return whether the recording participant is in the room."""
         return self._rooms.has_member(active.facts.room, active.facts.participant)
 
     def is_published_by_download(self, active: ActiveRecording) -> bool:
-        """Return whether a completed download publishes a recording.
+        """Return whether a completed download counts as publishing the recording.
 
-        In a public room the participant has the file then. A library, or Python, publishes recordings by itself.
+        This is true in a public room without a library, where the participant then has the file. A library publishes
+        recordings by itself, and so does Python.
         """
         return self._library is None and self._admission.public_room == active.facts.room
 
@@ -111,9 +112,9 @@ class Connections:
     def open(
         self, socket: PageSocket, hello: SpoolHello, on_track: Callable[[ActiveRecording], Awaitable[None]]
     ) -> ActiveRecording:
-        """Begin the recording that a page announces, or resume one, on this connection.
+        """Begin or resume the recording that a page announces on this connection.
 
-        ``on_track`` is awaited in the server's thread when the first packet of a track was found. Raises
+        ``on_track`` is awaited in the server's thread when the first packet of a track is found. Raises
         RecordingError if the page is not admitted, or a limit is reached.
         """
         active = self._begin(hello, on_track) if hello.recording is None else self._resume(hello)
@@ -131,7 +132,7 @@ class Connections:
         loop = asyncio.get_running_loop()
 
         def call_in_loop(call: Callable[[], object]) -> None:
-            # The recording's threads may outlive the server.
+            # The recording's threads can outlive the server.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(call)
 
@@ -153,7 +154,7 @@ class Connections:
         task.add_done_callback(self._tasks.discard)
 
     def _check_limits(self, token: Token) -> None:
-        """Raise RecordingError if a participant may not begin another recording now."""
+        """Raise RecordingError if a limit forbids that the participant begins another recording now."""
         limits = self._limits
         if not self._begins.accept((token.room, token.name)):
             message = "You are starting too many recordings: wait a second before the next one."
@@ -169,7 +170,7 @@ class Connections:
             raise spool_error(message)
 
     def _count_recordings(self, token: Token) -> int:
-        """Return how many recordings a participant makes, including those whose lost connection may come back."""
+        """Return how many recordings a participant is making, including those with a lost connection."""
         return sum(
             active.state == "recording" and (active.facts.room, active.facts.participant) == (token.room, token.name)
             for id_, active in self.spool.recordings.items()
@@ -187,9 +188,9 @@ class Connections:
     # ---- end --------------------------------------------------------------------------------------------------------
 
     async def release(self, socket: PageSocket, active: ActiveRecording, *, is_over: bool) -> None:
-        """Note that a connection has ended, and finish its recording.
+        """Handle the end of a connection, and finish its recording.
 
-        Unless ``is_over``, the connection may be lost, and its page gets a while to come back.
+        Unless ``is_over``, the connection may be lost, so its page gets some time to resume it.
         """
         if self._sockets.get(active.id) is not socket:
             return
@@ -205,18 +206,18 @@ class Connections:
                 if active.size:
                     _log.warning("%s", error)
         await asyncio.to_thread(active.wait_until_safe)
-        # The page may have come back for the finished file meanwhile.
+        # The page may have reconnected meanwhile to get the finished file.
         if active.id not in self._sockets:
             await self._free_if_unneeded(active)
 
     async def clean(self, active: ActiveRecording) -> None:
-        """Free the spool's copy of a recording, after the library has published it."""
+        """Delete the spool's copy of a recording, after the library has published it."""
         if self._library:
             await asyncio.to_thread(self._library.publish, active)
         await self._clean(active)
 
     def close(self) -> None:
-        """Wait for no lost connection any more."""
+        """Stop waiting for lost connections."""
         self._closing = True
         for returned in self._returned.values():
             returned.set()
@@ -229,12 +230,12 @@ class Connections:
             del self._returned[active.id]
 
     async def _free_if_unneeded(self, active: ActiveRecording) -> None:
-        """Free a recording that nobody can need or request any more."""
+        """Delete a recording that nobody needs or can request any more."""
         has_nothing = active.state == "failed" and not active.size
         if has_nothing or (self._library and active.state == "finished" and active.published_as):
             await self._clean(active)
         elif self._library and active.state == "failed":
-            # The next recovery finishes its bytes.
+            # The next recovery finishes the recording's bytes.
             await asyncio.to_thread(active.close)
             self._forget(active)
 
@@ -248,7 +249,7 @@ class Connections:
         self._resume_tokens.pop(active.id, None)
 
     def _publish_at_end(self, active: ActiveRecording, call_in_loop: Callable[[Callable[[], object]], None]) -> None:
-        """Let the library publish a recording that has ended; called in any thread."""
+        """Publish a recording that has ended in the library; can be called in any thread."""
         library = self._library
         if library is None:
             return

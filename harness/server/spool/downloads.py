@@ -1,4 +1,4 @@
-"""Downloads: finished files at random addresses that are valid for a while."""
+"""Downloads serves finished files at random URLs that expire."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from harness.server.spool.active_recording import ActiveRecording
 
 
-# A report is one page with its own styles and script. A name in it can't add a script, since it does not know the
-# nonce. The page fetches nothing but the recording next to it.
+# A report is a single page with its own styles and script. A name in the report can't inject a script, since the nonce
+# is secret. The page can fetch only the recording next to it.
 _REPORT_POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'; img-src data:; media-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -35,7 +35,7 @@ _REPORT_POLICY: Final = (
 
 @dataclass(frozen=True)
 class ReportPage:
-    """A report as an HTML page; its own script carries ``nonce``."""
+    """A report as an HTML page; ``nonce`` authorizes its script."""
 
     html: str
     nonce: str
@@ -47,26 +47,26 @@ class _Address:
     name: str
     mime_type: str
     valid_until: float
-    # For a download: its recording, and the callback after the last byte.
+    # For downloads: the recording, and the callback after the last byte.
     active: ActiveRecording | None = None
     on_sent: Callable[[int], Awaitable[None]] | None = None
-    # The report next to the recording.
+    # The recording's report.
     report: ReportPage | None = None
-    # Whether pages of any origin may read it.
+    # Whether pages of any origin can read the file.
     shared: bool = False
 
 
 class Downloads:
-    """Issues addresses, and serves the files there; ``clock`` is in seconds."""
+    """Issues random URLs and serves the files at them; ``clock`` is in seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._addresses: dict[str, _Address] = {}
 
     def issue_download(self, active: ActiveRecording, on_sent: Callable[[int], Awaitable[None]]) -> str:
-        """Return the address of a finished file for a minute; ``on_sent`` is called after its last byte.
+        """Return a URL of the finished file that is valid for a minute; ``on_sent`` is called after its last byte.
 
-        Raises RecordingError if there is no finished file.
+        Raises RecordingError if the recording has no finished file.
         """
         if active.state != "finished":
             reason = f": {active.error}" if active.error else "."
@@ -80,29 +80,29 @@ class Downloads:
     def issue_playback(
         self, path: Path, mime_type: str, report: ReportPage | None, seconds: float
     ) -> tuple[str, str | None]:
-        """Return the address at which a recording can be played for this long, and the address of its report."""
-        # A file name need not be text.
+        """Return the URL that plays a recording for this many seconds, and the URL of its report."""
+        # A file name may not be valid text.
         address = _Address(path, printable(path.name), mime_type, self._clock() + seconds, report=report)
         is_same = lambda one: replace(one, valid_until=address.valid_until) == address  # noqa: E731
         folder = f"/recordings/{self._issue(address, is_same=is_same)}"
         return f"{folder}/{quote(address.name)}", f"{folder}/report.html" if report is not None else None
 
     def share_video_file(self, path: Path) -> str:
-        """Return the address at which pages of any origin can play a video file while the server runs."""
+        """Return the URL at which pages of any origin can play a video file while the server runs."""
         address = _Address(path, path.name, "application/octet-stream", math.inf, shared=True)
         return f"/video-files/{self._issue(address)}/{quote(path.name)}"
 
     def revoke(self, path: Path) -> None:
-        """Revoke every address of a file that is deleted: another file may get its name."""
+        """Revoke all URLs of a deleted file, since another file may get its name."""
         self._addresses = {key: address for key, address in self._addresses.items() if address.path != path}
 
     def recording_at(self, key: str) -> ActiveRecording | None:
-        """Return the recording that belongs to the key of an address."""
+        """Return the recording that belongs to the key in a URL."""
         address = self._addresses.get(key)
         return address.active if address else None
 
     async def handle_recording(self, request: web.Request) -> web.StreamResponse:
-        """Serve a recording or its report; an unknown, an expired and a deleted one get the same answer."""
+        """Serve a recording or its report; unknown, expired and deleted URLs get the same answer."""
         address = self._addresses.get(request.match_info["key"])
         if address is None or address.shared or address.valid_until <= self._clock():
             raise _not_found()
@@ -121,7 +121,7 @@ class Downloads:
         return _DownloadResponse(path, headers=headers, on_sent=address.on_sent)
 
     async def handle_video_file(self, request: web.Request) -> web.StreamResponse:
-        """Serve a video file that is shared."""
+        """Serve a shared video file."""
         address = self._addresses.get(request.match_info["key"])
         if address is None or not address.shared or request.match_info["name"] != address.name:
             raise _not_found()
@@ -133,7 +133,7 @@ class Downloads:
         )
 
     def _issue(self, address: _Address, *, is_same: Callable[[_Address], bool] = lambda _: False) -> str:
-        """Return a key for an address; if the same address was issued before, its key is valid for longer."""
+        """Return the key of a URL; if the same URL was issued before, return its key and extend its validity."""
         now = self._clock()
         self._addresses = {key: one for key, one in self._addresses.items() if one.valid_until > now}
         known = (key for key, one in self._addresses.items() if is_same(one))
@@ -143,7 +143,7 @@ class Downloads:
 
 
 def _content_type(mime_type: str) -> str:
-    """Return the type with which a recording is sent: a manifest from another machine could declare it a page."""
+    """Return a media type for a recording: a manifest from another machine could declare the file an HTML page."""
     content_type = mime_type.split(";", maxsplit=1)[0]
     return content_type if content_type.startswith(("video/", "audio/")) else "application/octet-stream"
 
@@ -153,7 +153,7 @@ def _not_found() -> web.HTTPNotFound:
 
 
 class _DownloadResponse(web.FileResponse):
-    """A file; ``on_sent`` is called when its last byte was sent."""
+    """A file response; ``on_sent`` is called when its last byte has been sent."""
 
     def __init__(
         self, path: Path, *, headers: dict[str, str], on_sent: Callable[[int], Awaitable[None]] | None
@@ -163,7 +163,7 @@ class _DownloadResponse(web.FileResponse):
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         writer = await super().prepare(request)
-        # A client that requests only the headers or a part does not have the file.
+        # A client that requests only the headers or a range does not have the whole file.
         if self._on_sent and request.method == "GET" and self.status == HTTPStatus.OK:
             await self._on_sent(self.content_length or 0)
         return writer

@@ -1,4 +1,4 @@
-"""The threads that finish a recording: one copies the bytes while they arrive, one describes and checks the file."""
+"""The two threads that finish a recording: Finalizer copies the bytes as they arrive, Settling checks the file."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class Finalizer:
-    """Copies the raw bytes into a complete file while they arrive.
+    """Copies the raw bytes into a complete file as they arrive.
 
-    ``on_track`` is called in the finalizer's thread when the first packet of a track was found.
+    ``on_track`` is called in the finalizer's thread when the first packet of a track is found.
     """
 
     def __init__(self, folder: Folder, facts: Facts, on_track: Callable[[], None]) -> None:
@@ -34,14 +34,14 @@ class Finalizer:
         self._thread.start()
 
     def result(self) -> Finished:
-        """Wait for the end of the copy and return what it holds; raises the error that ended it."""
+        """Wait for the end of the copy, and return its measures; raises the error that ended it."""
         self.join()
         if isinstance(self._outcome, Exception):
             raise self._outcome
         return self._outcome
 
     def join(self) -> None:
-        """Wait for the end of the thread."""
+        """Wait until the thread ends."""
         self._thread.join()
 
     def _run(self) -> None:
@@ -62,10 +62,10 @@ class Finalizer:
 
 
 class Settling:
-    """Describes a finished file, makes it safe on the disk, reads it back, and only then removes the raw bytes.
+    """Writes a finished file's manifest, syncs the file to the disk, reads it back, and then removes the raw bytes.
 
-    ``reason`` explains why the recording ended although nobody stopped it. ``cancelled`` ends the reading back.
-    ``on_done`` is called in the settling thread, with this object.
+    ``reason`` explains why the recording ended although nobody stopped it. ``cancelled`` stops reading back.
+    ``on_done`` is called with this object in the settling thread.
     """
 
     def __init__(
@@ -91,16 +91,16 @@ class Settling:
         self._thread = threading.Thread(target=self._run, name=f"settle {facts.id}", daemon=True)
 
     def start(self) -> None:
-        """Start the thread, once its owner can receive ``on_done``."""
+        """Start the thread; call this when ``on_done`` can be received."""
         self._thread.start()
 
     def wait_for_manifest(self) -> Manifest | None:
-        """Return the manifest, which has the file's hash, or None if the file could not be described."""
+        """Wait for the manifest, which has the file's hash; return None if it could not be written."""
         self._described.wait()
         return self.manifest
 
     def join(self) -> None:
-        """Wait until the file has been read back, or could not be; does nothing in the settling thread itself."""
+        """Wait until reading back has succeeded or failed; does nothing when called in the settling thread."""
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
@@ -119,7 +119,7 @@ class Settling:
 
 
 def finish_error(name: str, error: Exception) -> HarnessError:
-    """Return the error with which a recording fails; its raw bytes stay for the next recovery."""
+    """Return the error of a failed recording, whose raw bytes stay for the next recovery."""
     if isinstance(error, HarnessError):
         return error
     what = f"The recording {name} can't be finished"

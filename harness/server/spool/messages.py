@@ -1,4 +1,4 @@
-"""The messages that a page may send on ``/spool``, checked before any other code sees them."""
+"""The messages that a page can send on ``/spool``, and their validation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.server.access.message import Count, MarkerNumber, Message, Number, 
 
 
 class Clock(Message):
-    """The page's estimate: room time minus page time, and how far that may be wrong, in ms."""
+    """The page's estimate of room time minus page time, and the maximum error of that estimate, in ms."""
 
     offset: Number
     error: Number
@@ -22,8 +22,8 @@ class Clock(Message):
 class SpoolHello(Message):
     """Announces a recording, or resumes one.
 
-    ``presence_from_server`` says whether join and leave events come from the server's room. Otherwise the page sends
-    them, since it records a call in another application.
+    ``presence_from_server`` specifies whether join and leave events come from the server's room. Otherwise the page
+    sends them, because it records a call in another application.
     """
 
     type: Literal["hello"]
@@ -48,7 +48,10 @@ class RecorderState(Message):
 
 
 class Ticks(Message):
-    """When the mixer wrote its ticks from number ``first`` on, in ms on the page's clock; None: it gave one up."""
+    """The times at which the mixer wrote its ticks, in ms on the page's clock.
+
+    The first entry belongs to tick number ``first``. None means that the mixer skipped the tick.
+    """
 
     type: Literal["ticks"]
     first: Count
@@ -56,10 +59,10 @@ class Ticks(Message):
 
 
 class MixerEvent(Message):
-    """Something that happened in the mix at ``time``, in ms on the room's clock.
+    """An event in the mix at ``time``, in ms on the room's clock.
 
-    ``remote_server`` says whether the participant joins or leaves by way of another server, whose members are not
-    known here; ``marker`` is the number in their synthetic media.
+    ``remote_server`` specifies whether the participant joins or leaves through another server, whose members this
+    server does not know; ``marker`` is the number in the participant's synthetic media.
     """
 
     time: Number
@@ -82,7 +85,7 @@ class EventMessage(Message):
 class Statistics(Message):
     """The WebRTC statistics of the connection to a participant at ``time``, in ms on the room's clock.
 
-    Each entry of ``report`` is one of them, by the names and in the units of the W3C's webrtc-stats.
+    Each entry of ``report`` is one statistics object with the names and units of the W3C's webrtc-stats.
     """
 
     type: Literal["stats"]
@@ -92,7 +95,7 @@ class Statistics(Message):
 
 
 class End(Message):
-    """The recording has ended; this many chunks and bytes were sent."""
+    """The recording has ended; the message contains the number of chunks and bytes that were sent."""
 
     type: Literal["end"]
     chunks: Count
@@ -100,19 +103,19 @@ class End(Message):
 
 
 class Outstanding(Message):
-    """Asks how many of the frames that were written before the recorder was stopped have not arrived."""
+    """Requests the number of frames that were written before the recorder stopped but have not arrived."""
 
     type: Literal["outstanding"]
 
 
 class Download(Message):
-    """Asks for an address to download the finished file from."""
+    """Requests a URL from which to download the finished file."""
 
     type: Literal["download"]
 
 
 class Clean(Message):
-    """Asks to free the spool's copy."""
+    """Requests that the spool deletes its copy."""
 
     type: Literal["clean"]
 

@@ -1,4 +1,4 @@
-"""OpenFolder: a recording's folder while it is in use, with its lock and the files that are being written."""
+"""OpenFolder is a recording's folder while in use, with its lock and the files that are being written."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 
 class JsonLines:
-    """A file with one JSON object per line. Each line is written whole or not at all."""
+    """A file with one JSON object per line; each line is written completely or not at all."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        # The thread that settles a recording closes the file while the page's socket may still write.
+        # The settling thread can close the file while the page's socket is still writing.
         self._lock = threading.Lock()
-        # In bytes.
+        # The size of the file in bytes.
         self.size = 0
 
     def append(self, content: Mapping[str, Any]) -> None:
-        """Write one line, unless the file is closed. Raises DiskFullError if there is no room, or OSError."""
+        """Write one line, unless the file is closed. Raises DiskFullError if the disk is full, or OSError."""
         self.append_line(encode_line(content))
 
     def append_line(self, line: bytes) -> None:
-        """Write a line that is encoded already."""
+        """Write a line that is already encoded."""
         with self._lock:
             if self._file.closed:
                 return
@@ -44,7 +44,7 @@ class JsonLines:
                     while rest:
                         rest = rest[self._file.write(rest) :]
             except BaseException:
-                # Half a line would spoil the next one.
+                # A partial line would corrupt the next line.
                 with contextlib.suppress(OSError):
                     self._file.truncate(start)
                     self._file.seek(start)
@@ -60,14 +60,14 @@ class JsonLines:
 def encode_line(content: Mapping[str, Any]) -> bytes:
     """Return a line of a log.
 
-    A letter takes no more bytes than in the message that carried it: no reader accepts lines that are too long.
+    No character uses more bytes than in the page's message, because readers reject lines that are too long.
     """
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="replace") + b"\n"
 
 
 @dataclass(frozen=True)
 class OpenFolder:
-    """A recording's folder whose lock is held, and its open files."""
+    """A recording's locked folder with its open files."""
 
     folder: Folder
     facts: Facts
@@ -78,9 +78,9 @@ class OpenFolder:
 
     @classmethod
     def create(cls, folder: Folder, facts: Facts) -> Self:
-        """Make the folder, lock it, write the facts and open the files; on failure nothing is left.
+        """Create and lock the folder, write the facts and open the files; on failure everything is removed again.
 
-        Raises RecordingError, and DiskFullError if there is no room.
+        Raises RecordingError, or DiskFullError if the disk is full.
         """
         try:
             with contextlib.ExitStack() as opened:
@@ -98,9 +98,9 @@ class OpenFolder:
         return cls(folder, facts, raw, JsonLines(log), JsonLines(statistics), lock)
 
     def close_files(self) -> None:
-        """Close the files; the lock is still held. Calling it twice is fine."""
+        """Close the files without releasing the lock. Calling it twice is fine."""
         for file in (self.raw, self.log, self.statistics):
-            # A write that the disk refuses now is noticed when the file is read.
+            # If this last write fails, reading the file reveals it later.
             with contextlib.suppress(OSError):
                 file.close()
 
@@ -116,6 +116,6 @@ class OpenFolder:
 
 
 def _remove(folder: Folder, facts: Facts) -> None:
-    # Files that cannot be removed are left for the next recovery.
+    # The next recovery handles files that cannot be removed.
     with contextlib.suppress(OSError):
         folder.remove(facts.stem)

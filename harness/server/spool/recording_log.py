@@ -1,4 +1,4 @@
-"""RecordingLog: everything that happens during a recording, within what its manifest can hold."""
+"""RecordingLog stores the events of a recording, up to what its manifest can hold."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# A manifest lists this many events of a page.
+# Maximum number of events from the page in a manifest.
 _MAX_EVENTS: Final = 20_000
-# How many ticks a page may report for each frame that there was time for, and for how many seconds in advance.
+# Maximum number of ticks that a page can report per frame of elapsed time, and how many seconds in advance.
 _TICKS_PER_FRAME: Final = 2
 _TICKS_IN_ADVANCE: Final = 600.0
-# The highest frame rate; it counts for audio recordings, which have none.
+# The highest frame rate; it also applies to audio recordings, which have no frame rate.
 _MAX_FRAME_RATE: Final = 30
 
 RecorderPhase = Literal["new", "started", "paused", "resumed", "stopped"]
@@ -32,20 +32,20 @@ RecorderPhase = Literal["new", "started", "paused", "resumed", "stopped"]
 
 @dataclass
 class EventBudget:
-    """Counts how much of the manifest the events of one recording fill, by the part of the system that reports them."""
+    """Counts how much of the manifest the events of one recording fill, separately for each source of events."""
 
     dropped: int = 0
     _page_events: int = 0
     _page_bytes: int = 0
     _member_bytes: int = 0
     _alarm_bytes: int = 0
-    # Participants whose joins found no room, so that their leaves are left out as well.
+    # Participants whose joins did not fit; their leaves are omitted as well.
     _unlisted: set[str] = field(default_factory=set)
 
     def accept_page_event(self, size: int) -> bool:
-        """Count an event of the page that fills ``size`` bytes, and return whether it is stored.
+        """Count an event from the page that fills ``size`` bytes, and return whether to store it.
 
-        Once one was dropped, all later ones are: a leave without its join would be wrong.
+        After the first dropped event, all later events are dropped: a leave without its join would be wrong.
         """
         self._page_events += 1
         self._page_bytes += size
@@ -55,7 +55,7 @@ class EventBudget:
         return False
 
     def accept_member_event(self, event: MemberEvent) -> bool:
-        """Return whether a join or leave is stored: both are if there was room for both at the join."""
+        """Return whether to store a join or leave; the join reserves the space for its leave."""
         name = event.member.name
         if event.event == "renumbered":
             return name not in self._unlisted
@@ -72,16 +72,16 @@ class EventBudget:
         return False
 
     def accept_alarm(self, size: int) -> bool:
-        """Count an alarm of the server that fills ``size`` bytes, and return whether it is stored."""
+        """Count an alarm from the server that fills ``size`` bytes, and return whether to store it."""
         self._alarm_bytes += size
         return self._alarm_bytes <= SERVER_ALARMS
 
 
 class RecordingLog:
-    """The log of one recording; the manifest is made from it.
+    """The log of one recording, from which the manifest is written.
 
-    With ``presence_from_server`` join and leave events come from the server's room. Otherwise the page reports them,
-    since it records a call in another application.
+    With ``presence_from_server``, join and leave events come from the server's room. Otherwise the page reports them,
+    because it records a call in another application.
     """
 
     def __init__(self, lines: JsonLines, facts: Facts, *, presence_from_server: bool) -> None:
@@ -92,7 +92,7 @@ class RecordingLog:
         self._reported: set[str] = set()
         self._ticks = 0
         self.recorder: RecorderPhase = "new"
-        # When the recording was announced, in seconds of the monotonic clock, which is the server's loop's.
+        # The time of the recording's announcement, in seconds on the monotonic clock, which the event loop also uses.
         self.opened_at = time.monotonic()
 
     @property
@@ -103,15 +103,16 @@ class RecordingLog:
     def add_recorder_state(self, state: Literal["started", "paused", "resumed", "stopped"], page_time: float) -> None:
         """Store a state of MediaRecorder, at a time in ms on the page's clock.
 
-        It is always stored: the times of all later frames depend on the pauses.
+        The state is always stored, since the times of all later frames depend on the pauses.
         """
         self.recorder = state
         self._lines.append({"recorder": state, "time": page_time})
 
     def add_ticks(self, first: int, written: list[float | None]) -> None:
-        """Store the times at which the mixer wrote its ticks from number ``first`` on.
+        """Store the times at which the mixer wrote its ticks, starting with tick number ``first``.
 
-        Raises RecordingError for more ticks than the mixer can have written: ticks without a frame stay in memory.
+        Raises RecordingError for more ticks than the mixer can have written, because ticks without a frame stay in
+        memory.
         """
         ticks = self._ticks + len(written)
         seconds = time.monotonic() - self.opened_at + _TICKS_IN_ADVANCE
@@ -122,7 +123,7 @@ class RecordingLog:
         self._lines.append({"first": first, "written": written})
 
     def add_event(self, event: MixerEvent) -> None:
-        """Store an event of the mixer; raises RecordingError for a join or leave that the room reports."""
+        """Store an event from the mixer; raises RecordingError for joins and leaves if the room reports them."""
         if self._presence_from_server and event.event in {"join", "leave"} and not event.remote_server:
             message = f"Join and leave events of room {self._facts.room!r} must come from the server."
             raise spool_error(message)
@@ -141,7 +142,7 @@ class RecordingLog:
         self._lines.append({"event": line})
 
     def add_member_event(self, event: MemberEvent) -> None:
-        """Store a join or leave of the room if the manifest has room for it."""
+        """Store a join or leave from the room if it fits into the manifest."""
         if not self._budget.accept_member_event(event):
             if event.event == "join":
                 self._alarm_once(event.time, "More participants joined and left than the manifest can list.")
@@ -152,18 +153,18 @@ class RecordingLog:
             self._lines.append({"event": line})
 
     def add_alarm(self, time: float, message: str) -> None:
-        """Store an alarm of the server, at a time in ms on the room's clock; of very many the first are stored."""
+        """Store an alarm from the server, unless there are too many; ``time`` is in ms on the room's clock."""
         event: dict[str, Any] = {"time": time, "event": "alarm", "message": message}
         if self._budget.accept_alarm(manifest_bytes(event)):
             self._lines.append({"event": event})
 
     def warn_of_dropped_events(self) -> None:
-        """Log how many events are not in the manifest."""
+        """Log how many events are missing from the manifest."""
         if self._budget.dropped:
             _log.warning("%s: %d events were dropped.", self._facts.stem, self._budget.dropped)
 
     def _alarm_once(self, time: float, message: str) -> bool:
-        """Store an alarm unless it was stored before; return whether it was new."""
+        """Store an alarm unless it has already been stored; return whether it was new."""
         if message in self._reported:
             return False
         self._reported.add(message)

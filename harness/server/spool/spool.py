@@ -1,4 +1,4 @@
-"""Spool: every recording that is being made, or is stored until it is cleaned, each in a folder of its own."""
+"""Spool contains every recording until it is cleaned, each in a separate folder."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def _ignore(_: ActiveRecording) -> None:
 
 
 class Spool:
-    """All recordings below one folder, by id.
+    """All recordings in one spool folder, by id.
 
-    ``versions`` is written into every manifest; ``max_statistics`` bounds the statistics of a recording, in bytes.
+    ``versions`` is written into every manifest; ``max_statistics`` limits the statistics of a recording, in bytes.
     """
 
     def __init__(self, recordings: Path, versions: Mapping[str, str], *, max_statistics: int = MAX_STATISTICS) -> None:
@@ -55,10 +55,10 @@ class Spool:
         on_end: Callable[[ActiveRecording], None] = _ignore,
         on_track: Callable[[ActiveRecording], None] = _ignore,
     ) -> ActiveRecording:
-        """Begin a recording in a room; ``joins`` are the joins of its present members.
+        """Begin a recording in a room; ``joins`` are the join events of its present members.
 
-        ``on_end`` and ``on_track`` are those of ActiveRecording. Raises ConfigError for a configuration that can't
-        work, and RecordingError if the folder can't be made.
+        ``on_end`` and ``on_track`` are passed to ActiveRecording. Raises ConfigError for an invalid configuration, and
+        RecordingError if the folder can't be created.
         """
         facts = self._facts(hello, participant, room)
         active = ActiveRecording(
@@ -97,21 +97,21 @@ class Spool:
         )
 
     def count_unfinished(self, room: str) -> int:
-        """Return how many recordings are being made in a room."""
+        """Return how many recordings are running in a room."""
         return sum(active.is_unfinished and active.facts.room == room for active in self.recordings.values())
 
     def add_member_event(self, room: str, event: MemberEvent) -> None:
-        """Store a join or leave in every recording that is being made in a room."""
+        """Store a join or leave in every running recording of a room."""
         for active in self.recordings.values():
             if active.facts.room == room and active.is_unfinished:
                 try:
                     active.log.add_member_event(event)
                 except (HarnessError, OSError) as error:
-                    # The others, and the room, go on; the next chunk reports the disk's problem to the page.
+                    # Other recordings and the room continue; the next chunk reports the disk's problem to the page.
                     _log.warning("%s: %s", active.facts.stem, error)
 
     def close(self) -> None:
-        """Close every recording's files; recordings that are not cleaned stay on disk."""
+        """Close the files of all recordings; recordings that are not cleaned stay on disk."""
         for active in self.recordings.values():
             active.close()
         # The next recovery handles a folder that can't be removed.
@@ -120,11 +120,11 @@ class Spool:
 
 
 def default_stem(participant: str) -> str:
-    """Return the name of a recording without a name of its own: its participant, and when it began."""
+    """Return the default name of a recording: its participant and start time."""
     return safe_stem(f"{participant} {datetime.now(tz=UTC).astimezone():%Y-%m-%d %H.%M.%S}")
 
 
 def remove_empty(folder: Path) -> None:
-    """Remove a folder if nothing is in it."""
+    """Remove a folder if it is empty."""
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()

@@ -1,4 +1,4 @@
-"""SpoolSockets: the connections on ``/spool``, each of which carries the chunks and messages of one recording."""
+"""SpoolSockets handles the connections on ``/spool``; each carries the chunks and messages of one recording."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _CHUNK: Final = struct.Struct("<B3xIQ")
-# How long, in seconds, the finalizer has to look at all bytes that arrived; it needs milliseconds.
+# Time, in seconds, that the finalizer has to read all bytes that arrived; it usually needs milliseconds.
 _LOOKS_WITHIN: Final = 2.0
-# How long, in seconds, a page that records may send nothing before it is an alarm; ticks come twice per second.
+# Time, in seconds, of silence from a recording page before an alarm is raised; pages send ticks twice per second.
 SILENCE: Final = 1.5
-# The largest file, in bytes, whose hash is part of the answer to the end; a gigabyte takes about a second.
+# Maximum size, in bytes, of a file whose hash is part of the first answer to ``end``; hashing 1 GB takes about 1 s.
 HASHED_AT_ONCE: Final = 32_000_000
 
 
 class SpoolSockets:
-    """Handles the connections on ``/spool``; a recording may be resumed on another connection."""
+    """Handles the connections on ``/spool``; a recording can be resumed on another connection."""
 
     def __init__(self, connections: Connections, downloads: Downloads, limits: ServerLimits, log: RareLog) -> None:
         self._connections = connections
@@ -73,7 +73,7 @@ class SpoolSockets:
         except web.HTTPException:
             raise
         except Exception as error:  # noqa: BLE001 - after any failure the page must get an error, or it waits for ever
-            # A page that did not get the error may come back for it.
+            # A page that did not receive the error can reconnect to get it.
             failed = request.transport is not None and not request.transport.is_closing()
             if not isinstance(error, HarnessError | LimitError | OSError):
                 _log.exception("The spool failed.")
@@ -86,16 +86,16 @@ class SpoolSockets:
         return socket
 
     async def close(self) -> None:
-        """Close every connection; recordings are finished with the bytes that arrived."""
+        """Close every connection, and finish the recordings with the bytes that arrived."""
         self._connections.close()
         await asyncio.gather(self._hellos.close(), *(socket.hang_up() for socket in self._open))
 
     # ---- receiving --------------------------------------------------------------------------------------------------
 
     async def _receive_messages(self, socket: PageSocket, active: ActiveRecording) -> None:
-        """Receive a recording until its connection ends, or the page has come back on another one."""
+        """Receive a recording until its connection ends, or the page resumes it on another connection."""
         if active.state != "recording":
-            # It ended while its connection was lost; the page still waits for the file.
+            # The recording ended while its connection was lost; the page still waits for the file.
             await self._finish(socket, active)
         while not socket.closed:
             message = await self._next_message(socket, active)
@@ -112,7 +112,7 @@ class SpoolSockets:
             await self._check_bounds(socket, active)
 
     async def _next_message(self, socket: PageSocket, active: ActiveRecording) -> WSMessage:
-        """Return the next message. Silence of a running recording is an alarm, and ends the recording after a while."""
+        """Return the next message; a silent page causes an alarm, and later the end of the recording."""
         loop = asyncio.get_running_loop()
         silent_since = loop.time()
         if active.expects_data:
@@ -127,13 +127,13 @@ class SpoolSockets:
                 return await socket.receive_message(self._deadline(active, silent_since))
             except TimeoutError as error:
                 if active.log.recorder == "paused" and self._connections.is_in_room(active):
-                    # A paused page has nothing to send. If it hangs, the room removes it for its silence.
+                    # A paused page has nothing to send. If it hangs, the room removes its silent member.
                     silent_since = loop.time()
                 elif active.is_unfinished:
                     raise active.silence_error(self._max_silence(active)) from error
 
     def _deadline(self, active: ActiveRecording, silent_since: float) -> float | None:
-        """Return when a silent recording is ended; a page that downloads a finished one may be silent."""
+        """Return the time at which a silent recording is ended, or None if it has already ended."""
         if not active.is_unfinished:
             return None
         return (silent_since if active.has_begun else active.log.opened_at) + self._max_silence(active)
@@ -142,7 +142,7 @@ class SpoolSockets:
         return self._limits.idle if active.has_begun else self._limits.begins_within
 
     async def _check_bounds(self, socket: PageSocket, active: ActiveRecording) -> None:
-        """Warn the page when the disk runs full; raises RecordingError if the disk or the log allows no more."""
+        """Warn the page when disk space is low; raises RecordingError if the disk or the log is full."""
         if active.state != "recording":
             return
         if active.log.size > self._limits.notes_bytes:
@@ -188,7 +188,7 @@ class SpoolSockets:
                 raise spool_error(problem)
             case End(bytes=total):
                 active.acked_seq += 1
-                # From now on a page that comes back gets the file on its own connection.
+                # From now on, a page that reconnects gets the file on its new connection.
                 active.stop_accepting()
                 missing = total - active.size
                 await self._finish(socket, active, f"{missing} of {total} bytes never arrived" if missing else None)
@@ -206,21 +206,21 @@ class SpoolSockets:
                 await socket.send_message(_ack(active))
 
     async def _acknowledge(self, active: ActiveRecording) -> None:
-        """Report a track that was found, unless the connection has ended: its error is the last message.
+        """Report a track that was found, unless the connection has ended with an error, which is the last message.
 
-        A start resolves when every track was found, and need not wait for the next chunk.
+        The page's call of start resolves when all tracks have been found, without waiting for the next chunk.
         """
         if socket := self._connections.socket_of(active):
             await socket.send_message(_ack(active))
 
     async def _finish(self, socket: PageSocket, active: ActiveRecording, reason: str | None = None) -> None:
-        """Finish the file, and report at once that it is complete; the hash of a large one follows later.
+        """Finish the file, and report immediately that it is complete; the hash of a large file follows later.
 
         ``reason`` explains why the recording ended although nobody stopped it.
         """
         finished = await asyncio.to_thread(active.finish, reason)
         if self._connections.socket_of(active) is not socket:
-            # The page has come back on another connection, which reports the file.
+            # The page has reconnected, and its new connection reports the file.
             return
         size = active.path.stat().st_size
         facts = {"id": active.id, "name": active.path.name, "size": size, "duration": round(finished.duration, 3)}
@@ -240,7 +240,7 @@ class SpoolSockets:
         return {"type": "address", "url": self._downloads.issue_download(active, on_sent), "name": active.name}
 
     def _error_message(self, error: Exception) -> dict[str, Any]:
-        """Return the message that reports an error to the page, without the server's folders."""
+        """Return the message that reports an error to the page, without the paths of the server's folders."""
         message = without_folders(str(error), self._connections.spool.root.parent)
         if isinstance(error, LimitError):
             error = spool_error(message)
@@ -277,12 +277,12 @@ def _add_to_log(active: ActiveRecording, message: SpoolMessage) -> None:
 
 
 async def _wait_for_finalizer(active: ActiveRecording) -> None:
-    """Return when the finalizer has looked at all bytes that arrived, or has not in time; no thread waits for it."""
+    """Wait, without blocking a thread, until the finalizer has read all bytes that arrived, or the time is up."""
     loop = asyncio.get_running_loop()
     looked = asyncio.Event()
 
     def set_looked() -> None:
-        # The finalizer's thread may outlive the server.
+        # The finalizer's thread can outlive the server.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(looked.set)
 

@@ -1,4 +1,4 @@
-"""StatisticsLog: the WebRTC statistics of a recording, up to a bound; the recording goes on without later ones."""
+"""StatisticsLog stores the WebRTC statistics of a recording up to a maximum size, and drops later statistics."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# In bytes; no reader of statistics accepts more.
+# Maximum size in bytes; readers of statistics accept no more.
 MAX_STATISTICS: Final = 900_000_000
 
 
 class StatisticsLog:
-    """Stores WebRTC statistics in ``lines`` until they have ``max_bytes``; an alarm in ``log`` says when they end."""
+    """Stores WebRTC statistics in ``lines`` up to ``max_bytes``; an alarm in ``log`` marks when they end."""
 
     def __init__(self, lines: JsonLines, log: RecordingLog, name: str, max_bytes: int) -> None:
         self._lines = lines
@@ -39,12 +39,12 @@ class StatisticsLog:
         try:
             self._lines.append_line(line)
         except (OSError, RecordingError) as error:
-            # A recording without its statistics is worth more than none.
+            # A recording without statistics is better than no recording.
             reason = error.strerror if isinstance(error, OSError) else "the disk is full"
             self._drop(statistics.time, f"they can't be written: {reason}")
 
     def warn_of_dropped_lines(self) -> None:
-        """Log how many lines were not stored."""
+        """Log how many lines of statistics were dropped."""
         if self._dropped:
             _log.warning("%s: %d lines of statistics were dropped.", self._name, self._dropped)
 
@@ -53,6 +53,6 @@ class StatisticsLog:
         if self._dropped == 1:
             message = f"The WebRTC statistics are no longer stored: {reason}."
             _log.warning("%s: %s", self._name, message)
-            # A full disk is reported with the next chunk.
+            # The next chunk reports a full disk.
             with contextlib.suppress(OSError, RecordingError):
                 self._log.add_alarm(time, message)
