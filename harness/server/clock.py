@@ -1,4 +1,4 @@
-"""The clock of the rooms."""
+"""The clock that all rooms share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MemberEvent: how the rooms report to the recordings who joins and leaves."""
+"""MemberEvent notifies recordings of joins and leaves in their room."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MemberEvent:
-    """A member joined or left a room, or changed the number in their media; ``time`` is in ms on the room's clock."""
+    """A member joined or left a room, or changed markers; ``time`` is in ms on the room's clock."""
 
     time: float
     event: Literal["join", "leave", "renumbered"]

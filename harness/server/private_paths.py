@@ -1,4 +1,4 @@
-"""Keep the server's folders out of messages that other people read."""
+"""Remove the server's folders from messages that other users can read."""
 
 from __future__ import annotations
 

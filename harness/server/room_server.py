@@ -1,4 +1,4 @@
-"""RoomServer: the server in a thread and loop of its own, so that it answers while Python waits or computes."""
+"""RoomServer runs the server in its own thread and event loop, so that it answers while Python waits or computes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from harness.server.library.library import Library
     from harness.server.spool.active_recording import ActiveRecording
 
-# How long, in seconds, running downloads may go on when the server ends.
+# Time, in seconds, for which downloads can continue when the server stops.
 _LAST_ANSWERS_WITHIN: Final = 1.0
 
 _log = logging.getLogger(__name__)
@@ -42,14 +42,14 @@ _T = TypeVar("_T")
 
 
 def _attached_subject(name: str) -> str:
-    """Return the subject of the tokens of attached pages; it is no member's id, since those are random."""
+    """Return the subject of an attached page's tokens, which differs from every member's id, since ids are random."""
     return f"attached {name}"
 
 
 def _is_worth_logging(record: logging.LogRecord) -> bool:
-    """Return whether a record of aiohttp is about a valid request whose client still waits for the answer.
+    """Return whether a log record of aiohttp concerns a valid request whose client still waits for the answer.
 
-    Otherwise clients could fill the log with invalid requests and with connections that they reset.
+    Without this filter, clients could fill the log with invalid requests and reset connections.
     """
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | ConnectionError))
 
@@ -57,10 +57,11 @@ def _is_worth_logging(record: logging.LogRecord) -> bool:
 class RoomServer:
     """Serves the page, signaling and the spool.
 
-    ``recordings`` is the folder that contains the spool; ``versions`` is written into every manifest. ``options`` say
-    where and how it serves. ``library`` lists and publishes the recordings of the public room.
+    ``recordings`` is the folder that contains the spool; ``versions`` is written into every manifest. ``options``
+    specify where and how the server listens. ``library`` lists and publishes the recordings of the public room.
 
-    On entering, recordings that an earlier crash left in that spool are finished and published, each with a warning.
+    Entering the context finishes and publishes recordings that an earlier crash left in that spool, and logs a warning
+    for each.
 
     Raises SetupError on entering if the port or the folder can't be used.
     """
@@ -80,11 +81,11 @@ class RoomServer:
         self._admission = Admission(
             public_room=options.public_room, join_code=options.join_code, view_code=options.view_code
         )
-        # The addresses of an interface may change while the server runs.
+        # The addresses of an interface can change while the server runs.
         read_addresses = (lambda: self.urls) if is_any(options.host) else None
         self._spool = Spool(recordings, versions, max_statistics=options.limits.notes_bytes)
         self._web_app = WebApp(options, self._admission, self._spool, library, read_addresses)
-        # How many pages of other origins are attached, by room and name.
+        # Number of attached pages of other origins, by room and name.
         self._attached: Counter[tuple[str, str]] = Counter()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="room server", daemon=True)
@@ -94,12 +95,12 @@ class RoomServer:
 
     @property
     def url(self) -> str:
-        """The page's address."""
+        """The URL of the page."""
         return self.urls[0]
 
     @property
     def urls(self) -> list[str]:
-        """Every address of the page: the server's own, then the machine's names and the given origins."""
+        """All URLs of the page: the server's own address, then the machine's names and the given origins."""
         return self._options.urls(self._port)
 
     @property
@@ -108,7 +109,7 @@ class RoomServer:
         return self._spool.root.parent
 
     def __enter__(self) -> Self:
-        """Make the folder, recover earlier recordings, and start to serve."""
+        """Create the folder, recover earlier recordings, and start the server."""
         self._make_folder()
         for recovery in recover(self.recordings):
             _log.warning("%s", recovery)
@@ -131,18 +132,18 @@ class RoomServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop serving."""
+        """Stop the server."""
         self.close()
 
     def stop(self) -> None:
-        """Close all connections, and finish their recordings. Calling it twice is fine."""
+        """Close all connections and finish their recordings. Calling it twice is fine."""
         if self.state in {"stopped", "closed"}:
             return
         self.state = "stopped"
         self._run(self._stop)
 
     def close(self) -> None:
-        """Stop serving; recordings that are not cleaned stay on disk. Calling it twice is fine."""
+        """Stop the server; recordings that are not cleaned stay on disk. Calling it twice is fine."""
         if self.state == "closed":
             return
         try:
@@ -155,17 +156,17 @@ class RoomServer:
             self._spool.close()
 
     def token(self, room: str, name: str) -> str:
-        """Return a token with which ``name`` can join ``room`` once, within five minutes."""
+        """Return a token that lets ``name`` join ``room`` once, within five minutes."""
         return self._call(lambda: self._admission.issue(Token(role="participant", room=room, name=name)))
 
     def share_video_file(self, path: Path) -> str:
-        """Return the path, below the server's address, at which pages can play a video file while the server runs."""
+        """Return the URL path at which pages can play a video file while the server runs."""
         return self._call(lambda: self._web_app.downloads.share_video_file(path))
 
     def attach(self, room: str, name: str, media: str | Path) -> str:
-        """Return the script that runs first in every frame of another application's page, to record its call.
+        """Return the script that must run first in every frame of another application's page to record its call.
 
-        It contains a token with which ``name`` may join ``room``, as often as the page is loaded again; ``media`` is
+        The script contains a token that lets ``name`` join ``room`` after each reload of the page; ``media`` is
         "synthetic", "own" or the path of a video file.
         """
         video_file = None if isinstance(media, str) else self.share_video_file(media)
@@ -187,9 +188,9 @@ class RoomServer:
         return f"(() => {{ const HARNESS = {options};\n{hooks}\n}})();"
 
     def detach(self, room: str, name: str) -> None:
-        """Revoke the rights that ``attach`` gave to a page; if several have one name, with the last of them.
+        """Revoke the rights that ``attach`` gave to a page, once no page with the same name is attached any more.
 
-        Does nothing if no page is attached by that name.
+        Does nothing if no page with that name is attached.
         """
 
         def revoke() -> None:
@@ -203,10 +204,10 @@ class RoomServer:
         self._call(revoke)
 
     def publish(self, folder: Path, *, room: str | None = None, participant: str | None = None) -> list[Recording]:
-        """Publish in ``folder`` the recordings that nobody downloaded, and free the spool's copies.
+        """Publish the recordings that nobody has downloaded in ``folder``, and delete the spool's copies.
 
         ``room`` and ``participant`` select recordings; None selects all. A recording that can't be published stays in
-        the spool with a warning, and the others are published.
+        the spool and causes a warning; the others are published.
         """
         published = []
         for active in self._call(lambda: list(self._spool.recordings.values())):
@@ -221,21 +222,21 @@ class RoomServer:
         return published
 
     def expel(self, room: str, member: str) -> None:
-        """Remove a member whose page is known to be gone from a room, by id, without waiting for its connection."""
+        """Remove a member, by id, whose page has crashed or closed, without waiting for the connection to end."""
         self._run(lambda: self._web_app.signal_sockets.expel(room, member))
 
     def recording_at(self, url: str) -> ActiveRecording | None:
-        """Return the recording that belongs to the address of a download."""
+        """Return the recording that belongs to the URL of a download."""
         key = url.rpartition("/recordings/")[2].partition("/")[0]
         return self._call(lambda: self._web_app.downloads.recording_at(key))
 
     def has_recording(self, recording_id: str, *, room: str, participant: str) -> bool:
-        """Return whether a participant of a room has a recording by that id in the spool."""
+        """Return whether a participant of a room has a recording with that id in the spool."""
         active = self._call(lambda: self._spool.recordings.get(recording_id))
         return active is not None and (active.facts.room, active.facts.participant) == (room, participant)
 
     def _call(self, work: Callable[[], _T]) -> _T:
-        """Return the result of a call that runs in the server's own thread."""
+        """Run a function in the server's own thread, and return its result."""
 
         async def run() -> _T:
             return work()
@@ -258,7 +259,7 @@ class RoomServer:
         web_app = self._web_app
         self._runner = web.AppRunner(web_app.application, access_log=None, shutdown_timeout=_LAST_ANSWERS_WITHIN)
         await self._runner.setup()
-        # It has been made by setup.
+        # ``setup`` has created the server.
         server = cast("web.Server", self._runner.server)
         self._listener = Listener(server, web_app.limits, web_app.rare_log, self._options.tls)
         self._port = await self._listener.open(self._options.host, self._port)

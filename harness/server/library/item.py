@@ -1,4 +1,4 @@
-"""Item: one recording in the library, from its beginning until it is published or has failed."""
+"""Item is one recording in the library, from its start until it is published or has failed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Item:
-    """One recording: ``active`` in the spool, ``recording`` once it is published, ``failure`` if it could not be."""
+    """One recording: ``active`` while it is in the spool, ``recording`` once published, ``failure`` if it failed."""
 
     id: str
     name: str
@@ -36,14 +36,14 @@ class Item:
 
     @property
     def state(self) -> Literal["recording", "published", "failed"]:
-        """Whether the recording is still being made, or how it ended."""
+        """Whether the recording is still running, or how it ended."""
         if self.recording is not None:
             return "published"
         return "failed" if self.failure else "recording"
 
     @property
     def result(self) -> Literal["verifying", "passed", "failed"] | None:
-        """The result of the verification, or None unless somebody requested it."""
+        """The result of the verification, or None if nobody has requested one."""
         if self.verification is not None and not self.verification.done():
             return "verifying"
         if self.summary is None:
@@ -51,7 +51,7 @@ class Item:
         return "passed" if self.summary.ok else "failed"
 
     def as_message(self) -> dict[str, Any]:
-        """Return the item as the page lists it (LibraryItem)."""
+        """Return the item as sent to pages (``LibraryItem``)."""
         recording = self.recording
         return {
             "id": self.id,

@@ -1,7 +1,7 @@
-"""Library: the catalogue of the recordings of a public room.
+"""Library lists the recordings of a public room.
 
-A recording is published in the server's folder as soon as it is finished and has been read back, whatever its page does
-afterwards. It stays there until a member of the room deletes it.
+A recording is published in the server's folder when it has been finished and read back, regardless of what its page
+does afterwards. It stays there until a member of the room deletes it.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# Members get the whole list with every change, so it has only the newest recordings.
+# Every change sends the whole list to all members, so it contains only the newest recordings.
 _MAX_LISTED: Final = 200
-# This many failed recordings and reports stay in memory: the newest ones.
+# Maximum number of failed recordings, and of reports, in memory; the newest ones are retained.
 _MAX_FAILED: Final = 20
 _MAX_REPORTS: Final = 50
 
@@ -40,8 +40,8 @@ _MAX_REPORTS: Final = 50
 class Library:
     """The recordings of one public room.
 
-    ``verify`` returns the summary of a file's report, and takes its time. ``on_published`` is called, in any thread,
-    with each recording that was published in ``folder``.
+    ``verify`` returns the summary of a file's report, and can be slow. ``on_published`` is called in any thread with
+    each recording that was published in ``folder``.
     """
 
     def __init__(
@@ -59,20 +59,20 @@ class Library:
         self._listeners: list[Callable[[list[dict[str, Any]]], None]] = []
 
     def read_folder(self) -> None:
-        """List the room's earlier recordings whose manifest is still next to them."""
+        """Add the room's earlier recordings that still have their manifest to the list."""
         found = []
         for path in self.folder.glob(f"*{MANIFEST_SUFFIX}"):
             file = recording_of(path)
-            # A link would show a file of another folder.
+            # A link could expose a file in another folder.
             if path.is_symlink() or not is_plain_file(file):
                 continue
             with contextlib.suppress(ConfigError):
                 manifest = Manifest.read(path)
                 if manifest.room == self.room:
-                    # The folder may have been moved since.
+                    # The folder may have been moved since the manifest was written.
                     found.append(manifest.recording.at(file))
         for recording in sorted(found, key=lambda one: one.started_at):
-            # A copy gets another id, so that it hides no recording.
+            # A copy gets a new id, so that it does not hide the original recording.
             id_ = secrets.token_urlsafe(16) if recording.id in self._items else recording.id
             name = printable(recording.path.name)
             self._items[id_] = Item(id_, name, recording.participant, recording.recorder, recording=recording)
@@ -82,19 +82,19 @@ class Library:
         self._listeners.append(listener)
 
     def listed(self) -> list[dict[str, Any]]:
-        """Return the list as the page shows it, newest first."""
+        """Return the list as sent to pages, newest first."""
         return [item.as_message() for item in reversed(list(self._items.values())[-_MAX_LISTED:])]
 
     def listed_in(self, room: str) -> list[dict[str, Any]] | None:
-        """Return the list for a room, or None for a room without a list."""
+        """Return the list of a room, or None if the room has no list."""
         return self.listed() if room == self.room else None
 
     def get(self, id_: str) -> Item | None:
-        """Return the item by an id, or None."""
+        """Return the item with this id, or None."""
         return self._items.get(id_)
 
     def close(self) -> None:
-        """Cancel the verifications. Calling it twice is fine."""
+        """Cancel all verifications. Calling it twice is fine."""
         for item in self._items.values():
             if item.verification is not None:
                 item.verification.cancel()
@@ -102,7 +102,7 @@ class Library:
     # ---- recordings of the spool ------------------------------------------------------------------------------------
 
     def add(self, active: ActiveRecording) -> None:
-        """List a recording that begins in the room."""
+        """Add a recording that begins in the room to the list."""
         if active.facts.room != self.room:
             return
         facts = active.facts
@@ -111,9 +111,9 @@ class Library:
         self._notify()
 
     def publish(self, active: ActiveRecording) -> None:
-        """Publish a recording that has ended, unless it is published; called in any thread.
+        """Publish a recording that has ended, unless it is already published; can be called in any thread.
 
-        Raises RecordingError if it can't be published: then the spool's copy may not be freed.
+        Raises RecordingError if the recording can't be published. The caller must not delete the spool's copy then.
         """
         item = self._items.get(active.id)
         if item is None or item.recording is not None or active.state not in {"finished", "failed"} or not active.size:
@@ -132,7 +132,7 @@ class Library:
             raise active.error or recording_error(f"{active.name} could not be read back; it stays in the spool.")
 
     def close_entry(self, active: ActiveRecording, reason: str | None) -> None:
-        """List a recording that has ended as published, or as failed with a reason."""
+        """Mark a recording that has ended as published, or as failed with a reason."""
         item = self._items.get(active.id)
         if item is None:
             return
@@ -142,7 +142,7 @@ class Library:
             item.failure = without_folders(failure, self.folder)
             item.active = None
             if not active.size:
-                # It never began.
+                # The recording never began.
                 del self._items[item.id]
             failed = [one.id for one in self._items.values() if one.failure]
             for id_ in failed[:-_MAX_FAILED]:
@@ -152,7 +152,7 @@ class Library:
     # ---- requests of pages ------------------------------------------------------------------------------------------
 
     def verify(self, item: Item, recording: Recording) -> asyncio.Future[ReportSummary]:
-        """Return the summary of a recording's report; a verification that runs already is shared."""
+        """Return the summary of a recording's report; concurrent requests share one verification."""
         if item.verification is None or (item.verification.done() and item.summary is None):
             item.verification = asyncio.ensure_future(self._summaries.summarize(recording.path))
             item.verification.add_done_callback(lambda _: self._notify())
@@ -161,14 +161,14 @@ class Library:
         return item.verification
 
     async def delete_files(self, item: Item) -> None:
-        """Delete the files of a recording, if it is published; raises OSError if one can't be deleted."""
+        """Delete the files of a recording, if it is published; raises OSError if a file can't be deleted."""
         if item.recording is not None:
             for path in item.recording.files:
                 await asyncio.to_thread(path.unlink, missing_ok=True)
             _log.info("A user deleted %s on the page.", item.recording.path)
 
     async def remove(self, item: Item) -> None:
-        """Remove a recording from the list, and free the spool's copy that its page could still download."""
+        """Remove a recording from the list, and delete the spool's copy that its page could still download."""
         if item.recording is not None and item.active is not None:
             await asyncio.to_thread(item.active.clean)
         self._items.pop(item.id, None)
@@ -177,7 +177,7 @@ class Library:
         self._notify()
 
     def _forget_old_reports(self) -> None:
-        """Forget all but the newest reports; another verification can be requested."""
+        """Forget all but the newest reports; pages can request a new verification."""
         verified = [item for item in self._items.values() if item.summary]
         for item in verified[:-_MAX_REPORTS]:
             item.verification = None
@@ -188,5 +188,5 @@ class Library:
 
 
 def is_plain_file(path: Path) -> bool:
-    """Return whether there is a file itself, rather than a link to another one."""
+    """Return whether the path is a regular file and not a link."""
     return path.is_file() and not path.is_symlink()

@@ -1,6 +1,6 @@
-"""LibraryRoutes: the requests of pages for the recordings in the library.
+"""LibraryRoutes answers the requests of pages for the recordings in the library.
 
-Members of the room and viewers know its recordings; files and reports are fetched at random addresses.
+Members of the room and viewers receive the list of recordings; files and reports are served at random URLs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harness.server.library.library import Library
     from harness.server.spool.downloads import Downloads
 
-# How long, in seconds, the addresses of a recording and its report are valid.
+# Time, in seconds, for which the URLs of a recording and its report are valid.
 PLAYABLE_FOR: Final = 3600.0
 
 
@@ -42,30 +42,30 @@ class LibraryRoutes:
         ]
 
     async def _issue_address(self, request: web.Request) -> web.Response:
-        """Answer with the addresses of the recording and of its report, if there is one."""
+        """Answer with the URL of the recording and, if a report exists, the URL of the report."""
         item, recording = self._published(request)
         report = item.summary.page if item.summary else None
         url, report_url = self._downloads.issue_playback(recording.path, recording.mime_type, report, PLAYABLE_FOR)
         return web.json_response({"url": url, "name": item.name, "report": report_url})
 
     async def _verify(self, request: web.Request) -> web.Response:
-        """Answer with the summary of the report, when it is there; later requests wait for the same one."""
+        """Verify the recording and answer with the summary of its report; concurrent requests share a verification."""
         item, recording = self._published(request)
         verification = self._library.verify(item, recording)
         try:
-            # A request that is cancelled does not end the verification for the others.
+            # A cancelled request does not cancel the verification, which other requests may share.
             summary = await asyncio.shield(verification)
         except (HarnessError, OSError) as error:
             raise web.HTTPConflict(text=f"{without_folders(str(error), self._library.folder)}\n") from error
         except asyncio.CancelledError:
             if not verification.cancelled():
                 raise
-            # It was deleted meanwhile.
+            # The recording was deleted during the verification.
             raise _unknown() from None
         return web.json_response(summary.as_message())
 
     async def _delete(self, request: web.Request) -> web.Response:
-        """Delete the recording with all its files and addresses."""
+        """Delete the recording with all its files and URLs."""
         item = self._item(request, "recorder")
         if item.state == "recording":
             raise web.HTTPConflict(text="The recording is still running; stop it first.\n")

@@ -1,4 +1,4 @@
-"""Summaries: verify recordings in the background, one at a time."""
+"""Summaries verifies recordings in the background, one at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReportSummary:
-    """The summary of a report: the number of checks, the findings worth reading, and the report as a page."""
+    """The summary of a report: the number of checks, the most important findings, and the report as an HTML page."""
 
     ok: bool
     checks: int
@@ -25,12 +25,12 @@ class ReportSummary:
     page: ReportPage
 
     def as_message(self) -> dict[str, Any]:
-        """Return the summary as the page shows it."""
+        """Return the summary as sent to pages."""
         return {"ok": self.ok, "checks": self.checks, "findings": self.findings}
 
 
 class Summaries:
-    """Runs ``verify`` for one file at a time, since each run takes a processor from recordings in progress."""
+    """Runs ``verify`` for one file at a time, since each run takes CPU time from recordings in progress."""
 
     def __init__(self, verify: Callable[[Path], ReportSummary]) -> None:
         self._verify = verify
@@ -43,7 +43,7 @@ class Summaries:
 
 
 async def _run_in_daemon_thread(work: Callable[[], ReportSummary]) -> ReportSummary:
-    """Run work in a thread for which an ending program does not wait."""
+    """Run a function in a daemon thread, which does not keep the program from exiting."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[ReportSummary] = loop.create_future()
 
