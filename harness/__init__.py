@@ -8,7 +8,7 @@ Called by tests and programs; the command line is ``harness.cli``, the pytest pl
 def _attach() -> None:
     """Let lazy_loader import each public name when it is first used; __init__.pyi lists the names.
 
-    The command line uses none of them, so it does not wait until lazy_loader has read that file.
+    The command line uses none of these names, so it need not wait for lazy_loader to read that file.
     """
     import lazy_loader
 

@@ -1,4 +1,4 @@
-"""``python -m harness``: the same as the command ``harness``."""
+"""Run the command line as ``python -m harness``, like the command ``harness``."""
 
 from harness.cli import main
 

@@ -1,4 +1,4 @@
-"""Connects the parts: a server, a Chrome and a room in one ``with``."""
+"""Start a server, a Chrome and a room together, as one context manager."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def open_room_at(
     name: str = "room",
     port: int = 0,
 ) -> Iterator[Room]:
-    """Open a room in the browsers of a venue; otherwise as ``open_room``."""
+    """Open a room in the browsers of ``venue``; the other parameters are those of ``open_room``."""
     folder = Path(recordings).absolute()
-    # Importing the server's libraries takes long, and Python is idle while the browser starts.
+    # Importing the server's libraries is slow, so a thread imports them while the browser starts.
     importing = threading.Thread(target=import_module, args=("harness.server.room_server",), name="import the server")
     importing.start()
     chrome = (
@@ -116,7 +116,7 @@ def attach(
     browser = page.context.browser
     with (
         RoomServer(recordings=folder, versions=versions(browser.version if browser else None)) as server,
-        # There is only this page; nobody else may join.
+        # Nobody else can join a room with a random name.
         Room(
             server=server, new_context=lambda **_: page.context, recordings=folder, name=secrets.token_urlsafe(16)
         ) as room,
@@ -128,9 +128,9 @@ def attach(
 def serve_public_room(
     options: ServeOptions, *, recordings: Path, on_published: Callable[[Recording], None]
 ) -> Iterator[RoomServer]:
-    """Serve a room that participants join by themselves, and publish their recordings in ``recordings``.
+    """Serve a room that participants join from their own browsers, and publish their recordings in ``recordings``.
 
-    ``on_published`` is called, in any thread, with each recording that was published.
+    ``on_published`` is called with each published recording, in any thread.
 
     Raises SetupError if the port or the folder can't be used.
     """
@@ -144,7 +144,7 @@ def serve_public_room(
 
 
 def _summarize(path: Path) -> ReportSummary:
-    """Verify a recording, and return the summary of the report as the page shows it."""
+    """Verify a recording, and return the summary of its report for the page."""
     from harness.server.library.summaries import ReportSummary
     from harness.server.spool.downloads import ReportPage
     from harness.verification import verify
@@ -162,7 +162,7 @@ def _summarize(path: Path) -> ReportSummary:
 
 
 def versions(chrome: str | None = None) -> dict[str, str]:
-    """Return the versions for a manifest; ``chrome`` is unknown if participants bring their own browser."""
+    """Return the versions to store in a manifest; ``chrome`` is None if participants use their own browsers."""
     return {
         "harness": metadata.version("recording-harness"),
         **({"chrome": chrome} if chrome else {}),
@@ -173,5 +173,5 @@ def versions(chrome: str | None = None) -> dict[str, str]:
 
 
 def has_camera() -> bool:
-    """Return whether this machine has a camera; without one, Chrome's test devices are used."""
+    """Return whether this machine has a camera, which is checked only on Linux and assumed on other systems."""
     return sys.platform != "linux" or any(Path("/dev").glob("video*"))

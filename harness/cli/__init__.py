@@ -12,13 +12,14 @@ except KeyboardInterrupt:
 
 
 def main() -> None:
-    """Run the program; exit 0: passed, 1: a check failed, 2: wrong usage, 3: the environment lacks something.
+    """Run the program and exit.
 
-    An interrupted program exits with 128 plus the number of the signal: 130 after Ctrl-C, 143 after SIGTERM, 129 after
-    SIGHUP.
+    The exit code is 0 if everything passed, 1 if a check failed, 2 for wrong usage, and 3 if the environment lacks
+    something. An interrupted program exits with 128 plus the signal number: 130 after Ctrl-C, 143 after SIGTERM, 129
+    after SIGHUP.
     """
     with quiet_interrupts():
-        # Importing the commands takes a third of a second, and Ctrl-C must be quiet during that time too.
+        # Importing the commands takes a third of a second, and Ctrl-C must not print a traceback during that time.
         from harness.cli.main import run
 
         run()

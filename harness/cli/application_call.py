@@ -1,4 +1,4 @@
-"""``harness record --url``: participants join the call of another application, with a script if needed."""
+"""Implement ``harness record --url``: participants join the call of another application, with a script if needed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     JoinScript = Callable[[Page, str], Any]
 
-# How long, in seconds, it may take until everybody is in the call.
+# Maximum time, in seconds, until all participants are in the call.
 _JOINED_WITHIN: Final = 60.0
 # Hosts whose certificates are usually self-signed.
 _LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
@@ -28,14 +28,14 @@ _LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class ApplicationCall:
-    """The call of another application: its address, the script that joins it, and Playwright's storage state."""
+    """The call of another application: its address, the script that joins the call, and Playwright's storage state."""
 
     url: str
     script: JoinScript | None
     storage_state: Path | None
 
     def enter(self, room: Room, names: tuple[str, ...], media: str | Path) -> None:
-        """Let every participant join; return once the first one sees all the others."""
+        """Let every participant join; return when the first participant sees all the others."""
         from playwright.sync_api import Error as PlaywrightError
 
         options: dict[str, Any] = {"ignore_https_errors": urlsplit(self.url).hostname in _LOCAL_HOSTS}
@@ -65,10 +65,10 @@ class ApplicationCall:
 
 
 def requested_call(url: str | None, script: Path | None, storage_state: Path | None) -> ApplicationCall | None:
-    """Return the application's call that the options request, None for our own room; raises ConfigError."""
+    """Return the call that the options request, or None for our own room; raises ConfigError for invalid options."""
     if url is None:
         if script or storage_state:
-            message = "--script and --storage-state belong to --url; give the address of the application."
+            message = "--script and --storage-state require --url; give the address of the application."
             raise ConfigError(message)
         return None
     if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
@@ -76,20 +76,21 @@ def requested_call(url: str | None, script: Path | None, storage_state: Path | N
         raise ConfigError(message)
     if storage_state is not None and not storage_state.is_file():
         message = (
-            f"--storage-state: {storage_state} is no file; Playwright's context.storage_state(path=...) writes one."
+            f"--storage-state: {storage_state} is not a file; create one with Playwright's "
+            "context.storage_state(path=...)."
         )
         raise ConfigError(message)
     return ApplicationCall(url, read_script(script) if script else None, storage_state)
 
 
 def read_script(path: Path) -> JoinScript:
-    """Return the function ``join(page, name)`` of a Python file; raises ConfigError if there is none."""
+    """Return the function ``join(page, name)`` of a Python file; raises ConfigError if it has no such function."""
     if not path.is_file():
-        message = f"--script: {path} is no file; give a Python file with a function join(page, name)."
+        message = f"--script: {path} is not a file; give a Python file with a function join(page, name)."
         raise ConfigError(message)
     spec = importlib.util.spec_from_file_location("harness_script", path)
     if spec is None or spec.loader is None:
-        message = f"--script: {path} is no Python file; its name must end with .py."
+        message = f"--script: {path} is not a Python file; its name must end with .py."
         raise ConfigError(message)
     module = importlib.util.module_from_spec(spec)
     try:
@@ -98,7 +99,7 @@ def read_script(path: Path) -> JoinScript:
         raise ConfigError(_failure(path, error)) from error
     join = getattr(module, "join", None)
     if not callable(join):
-        message = f"--script: {path} has no function join(page, name), which gets a page into the call."
+        message = f"--script: {path} has no function join(page, name); define one that joins the call in the page."
         raise ConfigError(message)
 
     def join_call(page: Page, name: str) -> None:
@@ -113,7 +114,7 @@ def read_script(path: Path) -> JoinScript:
 
 
 def _failure(path: Path, error: Exception, name: str | None = None) -> str:
-    """Return the line of a script that failed, and the reason, in one line."""
+    """Return a one-line message with the line of the script that failed, and the reason."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     where = f"{path}:{lines[-1]}" if lines else str(path)
     participant = f" for {name}" if name else ""

@@ -1,4 +1,4 @@
-"""The exit codes of the program; an interruption adds 128 and the number of the signal."""
+"""The program's exit codes; an interrupted program exits with 128 plus the signal number."""
 
 from __future__ import annotations
 

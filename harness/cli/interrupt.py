@@ -1,4 +1,4 @@
-"""Interruption: Ctrl-C, SIGTERM and SIGHUP finish the recording; a second signal ends the program at once."""
+"""Handle Ctrl-C, SIGTERM and SIGHUP: the first one finishes the recording, the second one ends the program at once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Interruption:
         return self.exit_code is not None
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
-        """Remember the signal; from now on another one has its usual effect."""
+        """Remember the signal, and restore the usual effect of further signals."""
         del frame
         self.exit_code = 128 + number
         for terminal in self._terminals:
@@ -42,7 +42,10 @@ class Interruption:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Treat the first SIGINT, SIGTERM or SIGHUP as a request to end; a SIGHUP that is ignored (nohup) stays ignored."""
+    """Treat the first SIGINT, SIGTERM or SIGHUP as a request to end.
+
+    If SIGHUP is already ignored (nohup), it stays ignored.
+    """
     interruption = Interruption()
     before = {
         number: signal.signal(number, interruption.on_signal)
@@ -60,7 +63,7 @@ def interruptible() -> Iterator[Interruption]:
 def quiet_interrupts() -> Iterator[None]:
     """End the program with exit code 130 and without a traceback whenever Ctrl-C arrives.
 
-    A SIGINT that is ignored stays ignored, for example in the background of a shell script.
+    If SIGINT is already ignored, for example in a background job of a shell script, it stays ignored.
     """
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
@@ -71,7 +74,7 @@ def quiet_interrupts() -> Iterator[None]:
 
 
 def _discard_output(output: int) -> None:
-    """Discard what is written to an output whose terminal is gone; writing there would fail."""
+    """Redirect an output whose terminal was closed to the null device; writing to the terminal would fail."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, output)
     os.close(null)
@@ -80,7 +83,7 @@ def _discard_output(output: int) -> None:
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """End the program during an import; otherwise raise KeyboardInterrupt, so that files are cleaned up.
 
-    An exception in the middle of an import may be printed by the import system, or be swallowed by the module.
+    The import system might print an exception raised in the middle of an import, or the module might swallow it.
     """
     del number
     inner = frame

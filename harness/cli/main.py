@@ -1,4 +1,4 @@
-"""The program: its commands, its exit codes, and how errors are printed."""
+"""Define the program: its commands, its exit codes, and how it prints errors."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(browser.app, name="browser")
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"harness {metadata.version('recording-harness')}")
         raise typer.Exit
 
@@ -48,7 +48,7 @@ def _version(wanted: bool) -> None:
 def options(
     *,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
     debug: DebugOption = False,
 ) -> None:
@@ -80,7 +80,7 @@ def run() -> None:
         _print_failure(str(error))
         sys.exit(_exit_code(error))
     except OSError as error:
-        # An unexpected error of the system still gets one line.
+        # An unexpected system error is also printed in one line.
         if debugging():
             raise
         where = f"{error.filename}: " if error.filename else ""
@@ -89,7 +89,7 @@ def run() -> None:
 
 
 def _escape_unencodable() -> None:
-    """Make every text printable: the bytes of a file's name stay as they are, other characters are escaped."""
+    """Let stdout accept every text: bytes of file names are written unchanged, other unencodable text is escaped."""
 
     def encode(error: UnicodeError) -> tuple[str | bytes, int]:
         try:
@@ -103,8 +103,8 @@ def _escape_unencodable() -> None:
 
 
 def _print_failure(message: str) -> None:
-    """Print on stderr what went wrong, and also on stdout if the answer is requested in JSON."""
-    # If the reader of stdout is gone, stderr still gets the message.
+    """Print the message on stderr, and also on stdout if the answer is requested in JSON."""
+    # If stdout is a closed pipe, stderr still gets the message.
     with contextlib.suppress(OSError):
         print_error(message)
     console = Console(stderr=True, soft_wrap=True, highlight=False)

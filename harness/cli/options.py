@@ -25,7 +25,7 @@ _Given = TypeVar("_Given")
 
 
 class _JsonAnswer:
-    """Whether the command answers in JSON, and whether the answer is already printed."""
+    """Whether an answer in JSON is requested, and whether it is already printed."""
 
     requested = False
     printed = False
@@ -42,20 +42,20 @@ JsonOption = Annotated[
         "--json",
         envvar="HARNESS_JSON",
         callback=_note_json,
-        # It must be known before another option can be refused.
+        # The value must be known before the callback of another option raises an error.
         is_eager=True,
-        help="Print exactly one JSON object on stdout. If the command fails, its 'error' gives the reason.",
+        help="Print exactly one JSON object on stdout. If the command fails, the key 'error' gives the reason.",
     ),
 ]
 
 
 def is_text(parameter: typer.CallbackParam, given: _Given) -> _Given:
-    """Return the given value; raises ConfigError for bytes that are not text, which pages and manifests can't store."""
+    """Return the given value; raises ConfigError if it is not valid UTF-8, since manifests can't store it."""
     for one in given if isinstance(given, list) else [given]:
         text = os.fspath(one) if isinstance(one, str | os.PathLike) else ""
         if encodable(text) != text:
             name = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar
-            message = f"{name}: {printable(text)!r} is no text in UTF-8; give another one."
+            message = f"{name}: {printable(text)!r} is not valid UTF-8; give another value."
             raise ConfigError(message)
     return given
 
@@ -66,25 +66,34 @@ RecordingsOption = Annotated[
 ]
 ExecutableOption = Annotated[
     Path | None,
-    typer.Option("--executable", envvar="HARNESS_EXECUTABLE", help="Path of the Chrome or Chromium to use."),
+    typer.Option(
+        "--executable",
+        envvar="HARNESS_EXECUTABLE",
+        help="Path of the Chrome or Chromium to use. By default the first one found is used.",
+    ),
 ]
 DebugOption = Annotated[
-    bool, typer.Option("--debug", envvar="HARNESS_DEBUG", help="Show tracebacks.", show_envvar=False)
+    bool, typer.Option("--debug", envvar="HARNESS_DEBUG", help="Show the traceback of an error.", show_envvar=False)
 ]
 HtmlOption = Annotated[
     Path | None,
-    typer.Option("--html", envvar="HARNESS_HTML", help="Write the report as a page with plots.", metavar="FILE"),
+    typer.Option(
+        "--html", envvar="HARNESS_HTML", help="Write the report to FILE as an HTML page with plots.", metavar="FILE"
+    ),
 ]
 JunitOption = Annotated[
     Path | None,
-    typer.Option("--junit", envvar="HARNESS_JUNIT", help="Write the findings as JUnit XML.", metavar="FILE"),
+    typer.Option("--junit", envvar="HARNESS_JUNIT", help="Write the findings to FILE as JUnit XML.", metavar="FILE"),
 ]
 SfuOption = Annotated[
     str | None,
     typer.Option(
         "--sfu",
         envvar="HARNESS_SFU",
-        help="Send media through this SFU, a Janus, for more than a handful of participants.",
+        help=(
+            "Send media through a Janus SFU at this address, for example janus=ws://localhost:8188. Use it for more "
+            "than a handful of participants."
+        ),
         metavar="janus=WS",
     ),
 ]
@@ -94,7 +103,7 @@ SfuRoomOption = Annotated[
         "--sfu-room",
         envvar="HARNESS_SFU_ROOM",
         callback=is_text,
-        help="Name of the SFU's room. Servers with the same name share the room.",
+        help="Name of a room on the SFU. Several harness servers with the same name share the room.",
         metavar="NAME",
     ),
 ]
@@ -103,7 +112,10 @@ IceServerOption = Annotated[
     typer.Option(
         "--ice-server",
         envvar="HARNESS_ICE_SERVER",
-        help="STUN or TURN server: stun:HOST:PORT or turn:USER:PASSWORD@HOST:PORT. Repeat for several servers.",
+        help=(
+            "STUN or TURN server: stun:HOST:PORT, turn:USER:PASS@HOST:PORT, or turn:HOST:PORT with "
+            "HARNESS_TURN_SECRET. Repeat for several servers."
+        ),
         metavar="URL",
     ),
 ]
@@ -113,15 +125,19 @@ ConnectOption = Annotated[
         "--connect",
         envvar="HARNESS_CONNECT",
         help=(
-            "Connect to a remote browser started with 'playwright run-server --unsafe'. Repeat to spread participants "
-            "over several browsers."
+            "Connect to a remote browser started with 'playwright run-server --unsafe', for example ws://HOST:3000. "
+            "Repeat to spread participants over several browsers."
         ),
         metavar="WS",
     ),
 ]
 RelayOnlyOption = Annotated[
     bool,
-    typer.Option("--relay-only", envvar="HARNESS_RELAY_ONLY", help="Send media only through TURN servers."),
+    typer.Option(
+        "--relay-only",
+        envvar="HARNESS_RELAY_ONLY",
+        help="Send media only through the TURN servers.",
+    ),
 ]
 
 _debug = False
@@ -159,7 +175,7 @@ def progress() -> Iterator[Progress]:
 
 @contextlib.contextmanager
 def writable() -> Iterator[None]:
-    """Raise ConfigError, with the file and the reason, for a file that can't be written."""
+    """Raise ConfigError, with the file and the reason, if a file can't be written."""
     try:
         yield
     except OSError as error:
@@ -167,13 +183,13 @@ def writable() -> Iterator[None]:
         message = f"{what}: {error.strerror or error}."
         raise ConfigError(message) from error
     except ValueError as error:
-        # No file can have this path or this text.
+        # The path or the text can't be encoded, or the path contains a null byte.
         message = f"A report can't be written: {error}."
         raise ConfigError(message) from error
 
 
 class ReportFiles:
-    """Writes report files one by one: if one can't be written, the others and the answer still are."""
+    """Writes report files one by one; if one can't be written, the other files and the answer still are."""
 
     def __init__(self) -> None:
         self._error: HarnessError | None = None
@@ -190,7 +206,7 @@ class ReportFiles:
 
     @property
     def error(self) -> str | None:
-        """The reason why the first of the failed files can't be written."""
+        """The reason why a file can't be written, the first one if several failed."""
         return str(self._error) if self._error else None
 
     def raise_for_error(self) -> None:
@@ -200,13 +216,13 @@ class ReportFiles:
 
 
 def print_path(console: Console, path: Path) -> None:
-    """Print the path of a file for other programs; on a terminal, only printable characters."""
+    """Print a file's path for other programs; on a terminal, unprintable characters are replaced."""
     text = str(path)
     console.print(printable(text) if console.is_terminal else text, soft_wrap=True, markup=False)
 
 
 def print_reports(console: Console, recordings: Sequence[Recording], reports: Sequence[Report]) -> None:
-    """Print each recording's path, for other programs, and its report."""
+    """Print each recording's path (for other programs) and its report."""
     for recording, report in zip(recordings, reports, strict=True):
         print_path(console, recording.path)
         console.print(report)
@@ -215,7 +231,7 @@ def print_reports(console: Console, recordings: Sequence[Recording], reports: Se
 def print_json(answer: dict[str, Any], *, error: str | None = None) -> None:
     """Print a command's answer; control characters, and characters that can't be encoded, are escaped.
 
-    ``error`` is the reason of a failure besides checks: such an answer is not ``ok``.
+    ``error`` is the reason if something other than a check failed; ``ok`` is then false in the answer.
     """
     if error is not None:
         answer = {**answer, "ok": False, "error": error}
@@ -225,6 +241,6 @@ def print_json(answer: dict[str, Any], *, error: str | None = None) -> None:
 
 
 def print_error(error: str) -> None:
-    """Print an error as the command's answer, if JSON is requested and no answer is printed yet."""
+    """Print an error as the command's answer if JSON is requested and no answer has been printed."""
     if _JsonAnswer.requested and not _JsonAnswer.printed:
         print_json({}, error=error)

@@ -1,4 +1,4 @@
-"""What ``harness record`` does with its options: join a room, record it from the first participant, and verify."""
+"""Carry out ``harness record``: join a room, let the first participant record it, and verify the recording."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from harness.session.venue import Venue
     from harness.verification import Report
 
-# How often, in seconds, the progress bar moves and an interruption is noticed.
+# Interval, in seconds, at which the progress bar moves and an interruption is noticed.
 _STEP: Final = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordOrder:
-    """The request of ``harness record``: who joins where, and what the first participant records for how long.
+    """The options of ``harness record``: the participants, their call, and the recording that the first one makes.
 
-    ``application`` is the call of another web application, None for a room of our own. Raises ConfigError for a
-    recorded time that is not possible.
+    ``application`` is the call of another web application, or None for our own room. Raises ConfigError unless
+    ``seconds`` is above 0 and finite.
     """
 
     names: tuple[str, ...]
@@ -50,17 +50,17 @@ class RecordOrder:
             raise ConfigError(message)
 
     def warn_of_unsafe_name(self) -> None:
-        """Print a warning if the file can't have the name that was given."""
+        """Print a warning if the file can't have the requested name."""
         name = self.config.record_name
         if name is not None and safe_stem(name) != name:
             print_message(
-                f"The file's name becomes {safe_stem(name)!r}; {name[:60]!r} would not be safe on every system."
+                f"The file will be named {safe_stem(name)!r}, because {name[:60]!r} is not a safe name on every system."
             )
 
 
 @dataclass(frozen=True)
 class RecordResult:
-    """The recordings of a run with a report each, and the error that ended it early, if there was one."""
+    """The recordings of a run with one report each, and the error that ended the run early, if any."""
 
     recordings: list[Recording]
     reports: list[Report]
@@ -73,7 +73,7 @@ class RecordResult:
 
 
 def record_and_verify(order: RecordOrder, interruption: Interruption) -> RecordResult:
-    """Carry out an order and verify every recording that was saved, also when a step failed."""
+    """Carry out an order, and verify every saved recording, even if a step failed."""
     from harness.browser.cpu_budget import CpuBudget
     from harness.launch import open_room_at
 
@@ -82,23 +82,26 @@ def record_and_verify(order: RecordOrder, interruption: Interruption) -> RecordR
     budget = CpuBudget()
     try:
         with open_room_at(order.venue, recordings=order.recordings) as room, progress() as bar:
-            # Participants who are not recorded send nothing, and cost next to nothing.
+            # Participants who are not recorded send nothing, and need almost no CPU time.
             senders = len(order.names) if order.recorder == "all" else 1
             if shortage := budget.shortage(senders, order.config):
                 print_message(shortage)
             RecordRun(order, room, bar, interruption).run()
     except HarnessError as error:
         failure = error
-    # Closing the room publishes what was not downloaded.
+    # Closing the room has published the recordings that were not downloaded.
     recordings = room.recordings if room else []
-    # Imported only when there is something to verify: the import takes as long as opening a page.
+    # This import takes as long as opening a page, so it waits until the recording is finished.
     from harness.verification.verify import verify_safely
 
     return RecordResult(recordings, [verify_safely(recording) for recording in recordings], failure)
 
 
 class RecordRun:
-    """One recording from join to clean, with its progress on stderr; an interruption ends it early and properly."""
+    """Makes one recording, from join to clean, and shows its progress on stderr.
+
+    An interruption ends the recording early; the file is still finished.
+    """
 
     def __init__(self, order: RecordOrder, room: Room, bar: Progress, interruption: Interruption) -> None:
         self._order = order
@@ -108,7 +111,7 @@ class RecordRun:
         self._task = bar.add_task("Joining", total=None)
 
     def run(self) -> None:
-        """Let everybody join, record, stop, download and clean."""
+        """Let everybody join, and let the first participant record, stop, download and clean."""
         self._join()
         if self._interruption:
             return
@@ -123,8 +126,8 @@ class RecordRun:
 
     def _join(self) -> None:
         order = self._order
-        first, *others = order.names
-        self._show(f"{first} joins" + (f" with {', '.join(others)}" if others else ""))
+        first = order.names[0]
+        self._show(f"Joining: {', '.join(order.names)}")
         if order.application is not None:
             order.application.enter(self._room, order.names, order.media)
             return
@@ -133,7 +136,7 @@ class RecordRun:
 
     def _wait(self, recorder: Participant) -> None:
         seconds = self._order.seconds
-        self._bar.update(self._task, description=f"{recorder.name} records", total=seconds)
+        self._bar.update(self._task, description=f"{recorder.name} is recording", total=seconds)
         while not self._interruption and (left := seconds - recorder.elapsed) > 0:
             self._bar.update(self._task, completed=recorder.elapsed)
             self._room.wait(seconds=min(left, _STEP))

@@ -103,7 +103,7 @@ def test_a_dangerous_name_becomes_a_safe_file_name_and_is_reported_once(tmp_path
     path = Path(json.loads(result.stdout)["recordings"][0]["path"])
     assert tmp_path / "recordings" == path.parent
     assert len(path.name.encode()) <= 255
-    assert 1 == result.stderr.count("The file's name becomes")
+    assert 1 == result.stderr.count("The file will be named")
 
 
 def test_verify_reports_in_one_line_that_a_text_file_is_not_a_recording(tmp_path: Path) -> None:

@@ -282,5 +282,5 @@ def test_a_stopped_server_keeps_the_recording_in_progress(
         assert 128 + number == program.wait(20)
         said = program.stderr.read()
 
-    (path,) = re.findall(r"^Kept (.*\.webm)$", said, flags=re.MULTILINE)
+    (path,) = re.findall(r"^Saved (.*\.webm)$", said, flags=re.MULTILINE)
     assert 1.5 < read_back(Path(path)).video_times[-1] / 1000 < 5

@@ -1,4 +1,4 @@
-"""``harness browser``: installs a Chrome."""
+"""Implement ``harness browser``, which installs a Chrome."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def browser() -> None:
 
 @app.command()
 def install(*, debug: DebugOption = False) -> None:
-    """Install a Chrome unless one is found: Playwright's own, or Debian's.
+    """Install Playwright's Chromium, or Debian's package, unless a Chrome is already installed.
 
     For example:
 

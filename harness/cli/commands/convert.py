@@ -1,4 +1,4 @@
-"""``harness convert``: converts a recording to MP4, Matroska or WAV, and verifies the result."""
+"""Implement ``harness convert``, which converts a recording to MP4, Matroska or WAV and verifies the result."""
 
 from __future__ import annotations
 
@@ -20,23 +20,29 @@ from harness.cli.options import (
 )
 from harness.recording.config import Target
 
-# How many warnings are printed; JSON has all of them.
+# Maximum number of warnings that are printed; the JSON answer has all of them.
 _SHOWN: Final = 10
 
 
 def convert(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording to convert; it stays as it is.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Recording to convert. It is not changed.")],
     *,
     to: Annotated[
         Target,
         typer.Option(
-            envvar="HARNESS_TO", help="mp4: H.264 and AAC. mkv: the same packets in Matroska. wav: only the audio."
+            envvar="HARNESS_TO",
+            help=(
+                "Format of the new file: H.264 and AAC (mp4), the same packets in Matroska (mkv), or only the audio "
+                "(wav)."
+            ),
         ),
     ] = "mp4",
     output: Annotated[
         Path | None,
         typer.Option(
-            envvar="HARNESS_OUTPUT", help="Name of the new file. By default it is stored next to FILE.", metavar="FILE"
+            envvar="HARNESS_OUTPUT",
+            help="Path of the new file, which must not exist. By default it is stored next to the recording.",
+            metavar="FILE",
         ),
     ] = None,
     json: JsonOption = False,
@@ -83,6 +89,9 @@ def convert(
 
 
 def _first(warnings: list[str]) -> list[str]:
-    """Return the first warnings, and how many more there are."""
+    """Return the first warnings, and a line with the number of the remaining ones."""
     more = len(warnings) - _SHOWN
-    return [*warnings[:_SHOWN], *([f"There are {more} more gaps in the audio; --json lists all."] if more > 0 else [])]
+    return [
+        *warnings[:_SHOWN],
+        *([f"There are {more} more gaps in the audio; --json lists them all."] if more > 0 else []),
+    ]

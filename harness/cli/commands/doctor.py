@@ -1,4 +1,4 @@
-"""``harness doctor``: what this machine offers for recording, what is missing, and how to get it."""
+"""Implement ``harness doctor``, which reports what this machine can record, what is missing, and how to get it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def doctor(
     *,
     executable: ExecutableOption = None,
     recordings: RecordingsOption = Path("recordings"),
-    quick: Annotated[bool, typer.Option("--quick", help="Do not measure how fast each codec is.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Skip measuring the speed of each codec.")] = False,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""``harness record``: participants join a room, the first one records, and the file is verified."""
+"""Implement ``harness record``: participants join a room, the first one records, and the file is verified."""
 
 from __future__ import annotations
 
@@ -45,23 +45,36 @@ DEFAULT_NAMES: Final = ("alice", "bob", "carol")
 def record(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME", callback=is_text, help="Participants. The first one records."),
+        typer.Argument(
+            metavar="NAME",
+            callback=is_text,
+            help="Names of the participants. The first one records. By default alice, bob and carol.",
+        ),
     ] = None,
     *,
     recorder: Annotated[
-        Recorder, typer.Option(envvar="HARNESS_RECORDER", help="Record only the first participant, or everybody.")
+        Recorder,
+        typer.Option(envvar="HARNESS_RECORDER", help="Record only the first participant (local), or everybody (all)."),
     ] = "all",
     record_type: Annotated[
-        RecordType, typer.Option("--type", envvar="HARNESS_TYPE", help="Only audio, or video and audio.")
+        RecordType,
+        typer.Option("--type", envvar="HARNESS_TYPE", help="Record only audio, or video with audio."),
     ] = "video",
-    quality: Annotated[Quality, typer.Option(envvar="HARNESS_QUALITY", help="640x360, 640x480 or 1280x720.")] = "360p",
+    quality: Annotated[
+        Quality, typer.Option(envvar="HARNESS_QUALITY", help="Size of the video: 640x360, 640x480 or 1280x720.")
+    ] = "360p",
     frame_rate: Annotated[
-        Literal["15", "30"], typer.Option(envvar="HARNESS_FRAME_RATE", help="Frames per second.")
+        Literal["15", "30"], typer.Option(envvar="HARNESS_FRAME_RATE", help="Frame rate of the video, in fps.")
     ] = "15",
-    seconds: Annotated[float, typer.Option(envvar="HARNESS_SECONDS", help="Recorded time.", metavar="S")] = 10.0,
+    seconds: Annotated[
+        float, typer.Option(envvar="HARNESS_SECONDS", help="Duration of the recording, in seconds.", metavar="S")
+    ] = 10.0,
     name: Annotated[
         str | None,
-        typer.Option(envvar="HARNESS_NAME", help="Name of the file. By default the participant and the time."),
+        typer.Option(
+            envvar="HARNESS_NAME",
+            help="Name of the file, without a suffix. By default it consists of the participant's name and the time.",
+        ),
     ] = None,
     recordings: RecordingsOption = Path("recordings"),
     codec: Annotated[Codec, typer.Option(envvar="HARNESS_CODEC", help="Video codec.")] = "vp9",
@@ -69,16 +82,25 @@ def record(
         int | None,
         typer.Option(
             envvar="HARNESS_BITRATE",
-            help="Video bitrate in kbps. The default depends on size, frame rate and codec.",
+            help="Video bitrate in kbps, from 100 to 50000. The default depends on size, frame rate and codec.",
             metavar="KBPS",
         ),
     ] = None,
-    layout: Annotated[Layout, typer.Option(envvar="HARNESS_LAYOUT", help="How tiles are arranged.")] = "grid",
+    layout: Annotated[
+        Layout,
+        typer.Option(
+            envvar="HARNESS_LAYOUT",
+            help="Arrangement of the tiles: equal tiles (grid), or the speaker or shared screen large (speaker).",
+        ),
+    ] = "grid",
     media: Annotated[
         str,
         typer.Option(
             envvar="HARNESS_MEDIA",
-            help="Synthetic video and tones, the browser's devices (camera), or the path of a video file.",
+            help=(
+                "Camera and microphone of the participants: synthetic video and tones, the browser's devices (camera), "
+                "or the path of a video file."
+            ),
             metavar="synthetic|camera|FILE",
         ),
     ] = "synthetic",
@@ -86,7 +108,7 @@ def record(
         str | None,
         typer.Option(
             envvar="HARNESS_URL",
-            help="Record a call of another web application instead of our own room.",
+            help="Address of another web application whose call is recorded instead of our own room.",
             metavar="URL",
         ),
     ] = None,
@@ -94,7 +116,7 @@ def record(
         Path | None,
         typer.Option(
             envvar="HARNESS_SCRIPT",
-            help="Python file with a function join(page, name), which lets a page at --url join the call.",
+            help="Python file with a function join(page, name) that joins the call in a page opened at --url.",
             metavar="FILE",
         ),
     ] = None,
@@ -102,7 +124,7 @@ def record(
         Path | None,
         typer.Option(
             envvar="HARNESS_STORAGE_STATE",
-            help="Playwright's cookies and storage, for pages behind a login.",
+            help="File with cookies and local storage, saved by Playwright, for a --url that needs a login.",
             metavar="FILE",
         ),
     ] = None,
@@ -111,7 +133,9 @@ def record(
     sfu_room: SfuRoomOption = None,
     ice_server: IceServerOption = None,
     relay_only: RelayOnlyOption = False,
-    headed: Annotated[bool, typer.Option("--headed", envvar="HARNESS_HEADED", help="Show the windows.")] = False,
+    headed: Annotated[
+        bool, typer.Option("--headed", envvar="HARNESS_HEADED", help="Show the browser windows.")
+    ] = False,
     executable: ExecutableOption = None,
     html: HtmlOption = None,
     json: JsonOption = False,
@@ -119,8 +143,8 @@ def record(
 ) -> None:
     """Record a room: all participants join, the first one records, and the file is verified.
 
-    With --url it records the call of another web application that uses WebRTC, without changes to that application.
-    Every participant opens the address in a page of their own, with synthetic video and a tone as camera and
+    With --url, it records the call of another web application that uses WebRTC, without changes to that application.
+    Every participant opens the address in a separate page, with synthetic video as the camera and a tone as the
     microphone.
 
     For example:
@@ -174,7 +198,7 @@ def record(
 
 
 def _raise_for_failure(interruption: Interruption, failure: HarnessError | None, report_files: ReportFiles) -> None:
-    """End the program if it was interrupted, or if something failed besides checks."""
+    """End the program if it was interrupted, or if something other than a check failed."""
     if interruption:
         if reason := str(failure) if failure else report_files.error:
             print_message(reason)

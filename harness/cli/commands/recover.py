@@ -1,4 +1,4 @@
-"""``harness recover``: finishes recordings after a crash."""
+"""Implement ``harness recover``, which finishes recordings after a crash."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from harness.recording.files.text import shown
 
 
 def recover(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for finished recordings.")] = Path("recordings"),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the recordings.")] = Path("recordings"),
     *,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Finish recordings that an earlier crash interrupted, and report how much was saved.
 
-    Recordings that another process is still making are not touched.
+    Recordings that are still in progress in another process are not changed.
 
     For example:
 

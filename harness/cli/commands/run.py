@@ -1,4 +1,4 @@
-"""``harness run``: runs scenarios, in parallel if the machine is fast enough, and verifies their recordings."""
+"""Implement ``harness run``, which plays scenarios, also in parallel, and verifies their recordings."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ if TYPE_CHECKING:
     from harness.recording.recording import Recording
     from harness.scenario import Outcome, Scenario
 
-# The page that links to the reports.
+# The page that links to all reports.
 _INDEX: Final = "index.html"
 
 
 def run(
-    scenarios: Annotated[list[Path], typer.Argument(metavar="SCENARIO...", help="Scenario files, .toml or .yaml.")],
+    scenarios: Annotated[list[Path], typer.Argument(metavar="SCENARIO", help="Scenario files: .toml, .yaml or .yml.")],
     *,
     workers: Annotated[
         int, typer.Option(envvar="HARNESS_WORKERS", help="Maximum number of scenarios to run in parallel.", min=1)
@@ -68,18 +68,29 @@ def run(
     ] = 1,
     max_wait: Annotated[
         float | None,
-        typer.Option(envvar="HARNESS_MAX_WAIT", help="Shorten every wait to this, for a trial.", metavar="S", min=2),
+        typer.Option(
+            envvar="HARNESS_MAX_WAIT",
+            help="Shorten longer waits to this many seconds, for a trial.",
+            metavar="S",
+            min=2,
+        ),
     ] = None,
     dask: Annotated[
         str | None,
         typer.Option(
-            envvar="HARNESS_DASK", help="Run the scenarios on the Dask cluster of this scheduler.", metavar="ADDRESS"
+            envvar="HARNESS_DASK",
+            help="Run the scenarios on a Dask cluster whose scheduler has this address, for example tcp://HOST:8786.",
+            metavar="ADDRESS",
         ),
     ] = None,
     recordings: RecordingsOption = Path("recordings"),
     html: Annotated[
         Path | None,
-        typer.Option(envvar="HARNESS_HTML", help="Folder for a report with plots for each recording.", metavar="DIR"),
+        typer.Option(
+            envvar="HARNESS_HTML",
+            help="Write an HTML report with plots on each recording to DIR, and an index page.",
+            metavar="DIR",
+        ),
     ] = None,
     junit: JunitOption = None,
     connect: ConnectOption = None,
@@ -87,7 +98,9 @@ def run(
     sfu_room: SfuRoomOption = None,
     ice_server: IceServerOption = None,
     relay_only: RelayOnlyOption = False,
-    headed: Annotated[bool, typer.Option("--headed", envvar="HARNESS_HEADED", help="Show the windows.")] = False,
+    headed: Annotated[
+        bool, typer.Option("--headed", envvar="HARNESS_HEADED", help="Show the browser windows.")
+    ] = False,
     executable: ExecutableOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -113,7 +126,7 @@ def run(
     with writable():
         check_targets(html=html / _INDEX if html else None, junit=junit)
 
-    # All are read before any is run, so a mistake in the last one is reported at once.
+    # All files are read before the first scenario runs, so a mistake in any of them is reported at once.
     read = [read_scenario(path) for path in scenarios] * repeat
     if max_wait:
         read = [one.with_max_wait(max_wait) for one in read]
@@ -121,7 +134,7 @@ def run(
         ScenarioJob(number=number, scenario=one, recordings=recordings.absolute(), venue=venue)
         for number, one in enumerate(read)
     ]
-    # Only this machine's own browsers are limited by its processors.
+    # This machine's processors limit only the browsers that run on it.
     at_once = _admitted(read, min(workers, len(jobs)), limited=dask is None and not (connect or overcommit))
     with interruptible() as interruption:
         outcomes = _run_here(jobs, at_once, interruption) if dask is None else _run_on_cluster(jobs, dask, interruption)
@@ -142,12 +155,13 @@ def run(
 
 
 def _admitted(scenarios: Sequence[Scenario], workers: int, *, limited: bool) -> int:
-    """Return how many scenarios to run in parallel, and print a message if the machine is too slow for more."""
+    """Return how many scenarios to run in parallel, and print a message if this is less than ``workers``."""
     from harness.batch.processes import admitted
 
     if limited and (fits := admitted(scenarios, workers)) < workers:
         print_message(
-            f"This machine can run {fits} of these in parallel, not {workers}; use --overcommit to do it anyway."
+            f"This machine can run {fits} of these scenarios in parallel, not {workers}; use --overcommit to run "
+            f"{workers} anyway."
         )
         return fits
     return workers
@@ -205,7 +219,7 @@ def _print_rescued(recording: Recording) -> None:
 
 @contextlib.contextmanager
 def _warnings_above(console: Console) -> Iterator[None]:
-    """Print warnings through the console, which puts them above the progress table."""
+    """Print warnings through the console, so that they appear above the progress table."""
 
     class Above(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -222,7 +236,7 @@ def _warnings_above(console: Console) -> Iterator[None]:
 def _write_reports(outcomes: Sequence[Outcome], html: Path | None, junit: Path | None, files: ReportFiles) -> None:
     reports = [report for outcome in outcomes for report in outcome.reports]
     if html:
-        # The name of the index is reserved.
+        # The name "index.html" is reserved for the index page.
         stems = {
             report.path: report.path.stem + ("-report" if report.path.stem == "index" else "") for report in reports
         }

@@ -1,4 +1,4 @@
-"""``harness serve``: serves a room that anybody with a browser can join."""
+"""Implement ``harness serve``, which serves a room that anybody with a browser can join."""
 
 from __future__ import annotations
 
@@ -30,54 +30,75 @@ if TYPE_CHECKING:
     from harness.server.serve_options import ServeOptions
 
 _POLL_INTERVAL: Final = 0.2
-# Codes are read from one screen and typed on another, so 0 and O, 1 and I are left out.
+# Users read a code on one screen and type it on another, so it contains no 0, O, 1 or I.
 _CODE_LETTERS: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
 def serve(
     *,
     host: Annotated[
-        str, typer.Option(envvar="HARNESS_HOST", help="Address to serve on. 0.0.0.0 is every address of this machine.")
+        str,
+        typer.Option(envvar="HARNESS_HOST", help="Address to serve on. 0.0.0.0 means all addresses of this machine."),
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(envvar="HARNESS_PORT", help="Port to serve on. 0 uses a free one.", min=0, max=65535)
+        int, typer.Option(envvar="HARNESS_PORT", help="Port to serve on. 0 chooses a free port.", min=0, max=65535)
     ] = 8080,
     cert: Annotated[
-        Path | None, typer.Option(envvar="HARNESS_CERT", help="Certificate for https, as PEM.", metavar="FILE")
+        Path | None,
+        typer.Option(envvar="HARNESS_CERT", help="PEM file with the certificate for https.", metavar="FILE"),
     ] = None,
     key: Annotated[
-        Path | None, typer.Option(envvar="HARNESS_KEY", help="Its key, if it is in another file.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            envvar="HARNESS_KEY",
+            help="PEM file with the private key of --cert, if it is not in the same file.",
+            metavar="FILE",
+        ),
     ] = None,
     insecure: Annotated[
-        bool, typer.Option("--insecure", envvar="HARNESS_INSECURE", help="Serve other machines without TLS.")
+        bool,
+        typer.Option(
+            "--insecure",
+            envvar="HARNESS_INSECURE",
+            help="Serve other machines without TLS, behind a proxy that adds TLS.",
+        ),
     ] = False,
     origin: Annotated[
         list[str] | None,
         typer.Option(
             envvar="HARNESS_ORIGIN",
-            help="Address at which a proxy makes the server reachable. Repeat for several.",
+            help=(
+                "Public address of the server behind a proxy, for example https://rooms.example.com. Repeat for "
+                "several addresses."
+            ),
             metavar="URL",
         ),
     ] = None,
     code: Annotated[
         str | None,
         typer.Option(
-            envvar="HARNESS_CODE", help="Code that participants need to join.", show_default="generated beyond loopback"
+            envvar="HARNESS_CODE",
+            help=(
+                "Code that participants need to join. By default, a code is generated with --origin, or if --host is "
+                "reached from other machines; otherwise none is needed."
+            ),
         ),
     ] = None,
     view_code: Annotated[
         str | None,
         typer.Option(
             envvar="HARNESS_VIEW_CODE",
-            help="Code that shows the recordings, without delete, and admits nobody to the room.",
-            show_default="the join code",
+            help=(
+                "Code to play and download the recordings without joining the room or deleting anything. By default, "
+                "the join code is needed for this."
+            ),
         ),
     ] = None,
     limit: Annotated[
         list[str] | None,
         typer.Option(
             envvar="HARNESS_LIMIT",
-            help="Limit of the server, for example participants=10. Repeat for several.",
+            help="Change a limit of the server, for example participants=10. Repeat for several limits.",
             metavar="NAME=N",
         ),
     ] = None,
@@ -88,10 +109,10 @@ def serve(
     relay_only: RelayOnlyOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Serve a room until Ctrl-C: to participants on this machine, or on other machines with --host.
+    """Serve a room until Ctrl-C, to participants on this machine, or with --host on other machines.
 
-    Every recording is stored in the recordings folder and listed on the page, where it can be played, verified,
-    downloaded and deleted.
+    Every recording is stored in the recordings folder and listed on the page, where participants can play, verify,
+    download and delete it.
 
     For example:
 
@@ -111,8 +132,8 @@ def serve(
     remote = not is_loopback(host)
     if remote and cert is None and not insecure:
         message = (
-            f"--host: {host} is reached from other machines, which needs TLS: give --cert and --key. Chrome gives "
-            "pages without it neither camera nor recording; --insecure is for a proxy in front that has it."
+            f"--host: {host} is reached from other machines, which needs TLS: give --cert and --key. Without TLS, "
+            "Chrome allows pages neither a camera nor recording; use --insecure only behind a proxy that adds TLS."
         )
         raise ConfigError(message)
     if code is None and (remote or origin):
@@ -139,7 +160,7 @@ def _serve_until_interrupted(options: ServeOptions, folder: Path) -> int:
     console = Console(stderr=True, soft_wrap=True, highlight=False)
 
     def print_published(recording: Recording) -> None:
-        console.print(shown(f"Kept {recording.path}"), markup=False)
+        console.print(shown(f"Saved {recording.path}"), markup=False)
 
     with (
         # An interruption before the server runs needs no cleanup: the next start recovers everything.
@@ -148,7 +169,7 @@ def _serve_until_interrupted(options: ServeOptions, folder: Path) -> int:
     ):
         console.print(shown(_invitation(server.urls, folder, options)), markup=False)
         if options.tls is None and not is_loopback(options.host):
-            print_message("Everybody on the way can read and change what goes over this network: --insecure.")
+            print_message("With --insecure, anybody on the network path can read and change the traffic.")
         never = threading.Event()
         while not interruption:
             never.wait(_POLL_INTERVAL)
@@ -159,26 +180,26 @@ def _serve_until_interrupted(options: ServeOptions, folder: Path) -> int:
 
 
 def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    """Return the TLS context of the certificate; None without one."""
+    """Return the TLS context of the certificate, or None if no certificate is given."""
     if cert is None:
         if key is not None:
-            message = f"--key: {key} is of no use without --cert."
+            message = f"--key: {key} has no effect without --cert; give the certificate as well."
             raise ConfigError(message)
         return None
     for option, path in (("--cert", cert), ("--key", key)):
         if path is not None and path.exists() and not path.is_file():
-            message = f"{option}: {path} is no file."
+            message = f"{option}: {path} is not a file."
             raise ConfigError(message)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(cert, key)
     except FileNotFoundError as error:
         missing = next(path for path in (cert, key) if path is not None and not path.is_file())
-        message = f"--cert and --key: there is no {missing}."
+        message = f"--cert and --key: {missing} does not exist."
         raise ConfigError(message) from error
     except (OSError, ssl.SSLError) as error:
         with_key = f" with {key}" if key else ""
-        message = f"--cert: {cert}{with_key} is no certificate with its key: {error.strerror or error}."
+        message = f"--cert: {cert}{with_key} is not a valid certificate with a private key: {error.strerror or error}."
         raise ConfigError(message) from error
     return context
 
@@ -191,7 +212,7 @@ def _invitation(urls: list[str], folder: Path, options: ServeOptions) -> str:
     if not is_loopback(options.host):
         audience = "everybody who can reach this machine"
     elif options.origins:
-        audience = "everybody on this machine, and everybody whom the proxy admits"
+        audience = "everybody on this machine, and everybody that the proxy admits"
     code, view_code = options.join_code, options.view_code
     others = [url for url in urls[1:] if "//localhost" not in url]
     return "\n".join(

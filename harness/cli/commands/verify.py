@@ -1,4 +1,4 @@
-"""``harness verify``: verifies existing recordings."""
+"""Implement ``harness verify``, which verifies existing recordings."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 
 def verify(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recordings to verify.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Recordings to verify.")],
     *,
     duration: Annotated[
         float | None,
-        typer.Option(envvar="HARNESS_DURATION", help="Expected duration of each, in seconds.", metavar="S"),
+        typer.Option(envvar="HARNESS_DURATION", help="Expected duration of each recording, in seconds.", metavar="S"),
     ] = None,
     expect: Annotated[
         Path | None,
         typer.Option(
             envvar="HARNESS_EXPECT",
-            help="Limits, and when each participant is visible and audible: TOML.",
+            help="TOML file with limits, and with the times when each participant must be visible and audible.",
             metavar="FILE",
         ),
     ] = None,
@@ -47,7 +47,7 @@ def verify(
         typer.Option(
             "--redact",
             envvar="HARNESS_REDACT",
-            help="Leave out the names of participants and files, to share the report.",
+            help="Leave out the names of participants and files, so that the report can be shared.",
         ),
     ] = False,
     html: HtmlOption = None,
@@ -55,10 +55,10 @@ def verify(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Verify recordings: who is in them, when, how smooth the video is, and how far audio and video are apart.
+    """Verify recordings: who is in them and when, how smooth the video is, and whether audio and video are in sync.
 
-    The manifest next to a file is compared with the file. If one of several files is missing or can't be read, its
-    report has failed; if the only file can't be read, that is wrong usage.
+    Each file is compared with the manifest next to it. If one of several files is missing or can't be read, its report
+    is a failed one. If the only file can't be read, that is wrong usage (exit code 2).
 
     For example:
 
@@ -70,7 +70,7 @@ def verify(
     if debug:
         debugging(on=True)
     if html and len(files) > 1:
-        message = f"--html takes one recording, but {len(files)} were given; use --junit or --json for several."
+        message = f"--html accepts one recording, but {len(files)} were given; use --junit or --json for several."
         raise ConfigError(message)
     from harness.verification import verify as verify_file
     from harness.verification.report.junit import write_junit
@@ -116,9 +116,9 @@ def verify(
 def _report_on_each(
     files: Sequence[Path], make_report: Callable[[Path, bool | str], Report], *, redact: bool
 ) -> list[Report]:
-    """Return a report on every file; the report on a file that can't be read has failed.
+    """Return a report on every file; for a file that can't be read, it is a failed report.
 
-    Raises SetupError if none of them could be read because this machine lacks something.
+    Raises SetupError if this machine lacks something, so that no file could be read.
     """
     from harness.verification.report.failure import failed_report
     from harness.verification.report.redaction import STEM

@@ -25,7 +25,7 @@ def test_record_without_an_address_uses_our_own_room() -> None:
 
 def test_script_without_an_address_is_refused(tmp_path: Path) -> None:
     """It would have no effect."""
-    with pytest.raises(ConfigError, match="belong to --url"):
+    with pytest.raises(ConfigError, match="require --url"):
         requested_call(None, tmp_path / "join.py", None)
 
 
