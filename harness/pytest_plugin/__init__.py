@@ -1,4 +1,4 @@
-"""Give tests a room, on top of pytest-playwright's browser and contexts.
+"""Provide a room to tests, on top of pytest-playwright's browser and contexts.
 
 In: pytest's options, the marker ``room`` and pytest-playwright's fixtures.  Out: the fixtures ``room``, ``attach``,
 ``verify_recording`` and ``recordings``, and the artifacts of every failed test.  Called by pytest.
@@ -45,15 +45,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Combine our launch arguments with pytest-playwright's, whichever plugin was loaded first."""
+    """Register the marker and the launch arguments, regardless of the order in which plugins are loaded."""
     config.addinivalue_line("markers", MARKER)
-    # pytest-playwright 0.10 defines its base_url fixture as a method of a plugin object, which pytest warns about.
+    # pytest warns about pytest-playwright 0.10, which defines its base_url fixture as a method of a plugin object.
     config.addinivalue_line(
         "filterwarnings",
         "ignore:Session-scoped fixtures defined as instance methods are deprecated:pytest.PytestRemovedIn10Warning",
     )
     keep_mode(config)
-    # The fixture of the plugin that registers last is used, unless a conftest overrides it.
+    # pytest uses the fixture of the plugin that was registered last, unless a conftest overrides it.
     config.pluginmanager.register(LaunchLayer(), "recording-harness-launch")
 
 
@@ -79,7 +79,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 class LaunchLayer:
-    """The launch arguments: Chrome where it is found, with the switches that a recording needs."""
+    """Fixtures that launch the Chrome that the harness finds, with the switches that a recording needs."""
 
     @pytest.fixture(scope="session")
     @staticmethod
@@ -93,7 +93,7 @@ class LaunchLayer:
     def browser_type_launch_args(
         browser_type_launch_args: dict[str, Any], browser_name: str, playwright: Playwright
     ) -> dict[str, Any]:
-        """Return our launch arguments, overridden by pytest-playwright's."""
+        """Return our launch arguments; pytest-playwright's arguments override them."""
         if browser_name != "chromium":
             return browser_type_launch_args
         theirs = browser_type_launch_args
@@ -106,7 +106,7 @@ class LaunchLayer:
 
 @pytest.fixture(scope="session")
 def recordings(pytestconfig: pytest.Config) -> Path:
-    """Return the folder for finished recordings; it survives pytest-playwright's ``--output``."""
+    """Return the folder for finished recordings; unlike ``--output``, pytest-playwright never clears it."""
     return _folder(pytestconfig)
 
 
@@ -116,7 +116,10 @@ def _folder(config: pytest.Config) -> Path:
 
 @pytest.fixture(scope="session")
 def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
-    """Return ``verify`` with the limits and expectations of ``--recordings-expect``; a test's own arguments win."""
+    """Return ``verify`` with the limits and expectations of ``--recordings-expect``.
+
+    A test's own duration and limits take precedence, and its expectations are added.
+    """
     path = option_path(pytestconfig, "recordings-expect")
     expected = read_expected(path) if path else Expected()
 
@@ -141,8 +144,8 @@ def verify_recording(pytestconfig: pytest.Config) -> Callable[..., Report]:
 
 @pytest.fixture(scope="session")
 def room_server(browser_name: str, recordings: Path, request: pytest.FixtureRequest) -> Iterator[RoomServer]:
-    """Return the server that serves the page and receives recordings, one for the whole session."""
-    # Another browser than Chrome is refused before it is launched, since it may not even be installed.
+    """Return the server that serves the page and receives recordings; the whole session shares it."""
+    # Browsers other than Chrome are refused before they are launched, since they may not even be installed.
     require_chromium(browser_name)
     browser: Browser = request.getfixturevalue("browser")
     options = ServeOptions(routes=Routes.parse(sfu=option_value(request.config, "room-sfu")))
@@ -152,7 +155,7 @@ def room_server(browser_name: str, recordings: Path, request: pytest.FixtureRequ
 
 @pytest.fixture
 def attach(room: Room) -> Callable[..., Participant]:
-    """Return a function that attaches to a page of another application before it loads: ``attach(page, "alice")``."""
+    """Return a function that attaches to the page of another application before it loads: ``attach(page, "alice")``."""
     return room.attach
 
 
@@ -163,7 +166,7 @@ def room(
     recordings: Path,
     request: pytest.FixtureRequest,
 ) -> Iterator[Room]:
-    """Return a room for this test, with the participants of its marker ``room``; they leave when the test ends.
+    """Return a room for this test, with the participants of the marker ``room``, who leave when the test ends.
 
     Their recordings are kept according to ``--recordings-keep``. If the test fails, a folder contains them together
     with reports, screenshots, consoles and a timeline.
@@ -187,7 +190,7 @@ def room(
                     opened.join_all(*requested.names, media=requested.media)
                 yield opened
             except BaseException:
-                # Not every participant could join: the test has failed before it began.
+                # If a participant can't join, the test has failed before it began.
                 request.node.stash[FAILED] = True
                 raise
             finally:

@@ -1,4 +1,4 @@
-"""The artifacts of a test: which recordings are kept, what the failure folder contains, and what reporters get."""
+"""Handle a test's artifacts: keep or remove recordings, fill the failure folder, and add files to test reports."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# Whether a test has failed so far.
+# Whether the test has failed so far.
 FAILED: Final = pytest.StashKey[bool]()
 # The prefix of pytest-playwright's properties for traces, videos and screenshots.
 _ARTIFACT: Final = "playwright_"
@@ -34,7 +34,7 @@ _BUNDLE: Final = "recording_bundle"
 class TestArtifacts:
     """The recordings of a test's room, and the failure folder, if there is one."""
 
-    # It is not a test, whatever its name begins with.
+    # pytest would otherwise collect this class, since its name begins with "Test".
     __test__ = False
 
     recordings: tuple[Recording, ...]
@@ -60,7 +60,7 @@ def finish_artifacts(item: pytest.Item, report: pytest.TestReport, folder: Path)
     artifacts = item.stash.get(_ARTIFACTS, None)
     if artifacts is None:
         return
-    # The same test may run again.
+    # The same test item may run again.
     del item.stash[_ARTIFACTS]
     failed = item.stash.get(FAILED, False)
     bundle = _fill_bundle(artifacts, item, folder) if failed else None
@@ -81,15 +81,15 @@ def finish_artifacts(item: pytest.Item, report: pytest.TestReport, folder: Path)
 
 
 def _fill_bundle(artifacts: TestArtifacts, item: pytest.Item, folder: Path) -> Bundle | None:
-    """Return the folder of a failed test with its recordings; None if it can't be created."""
+    """Return the folder of a failed test, filled with its recordings; None if it can't be created."""
     try:
-        # If the teardown failed after the room was closed, there is no folder yet, and the pages are gone.
+        # If the teardown failed after the room was closed, the folder does not exist yet, and the pages are closed.
         bundle = artifacts.bundle or Bundle(folder, item.nodeid)
         for recording in artifacts.recordings:
             bundle.add_recording(recording)
         bundle.write_timeline()
     except OSError as error:
-        _log.warning("The folder of %s is not complete: %s", item.nodeid, error)
+        _log.warning("The artifacts of %s are incomplete: %s", item.nodeid, error)
         return artifacts.bundle
     return bundle
 
@@ -103,7 +103,7 @@ def _remove_files(recordings: Sequence[Recording]) -> None:
 
 
 def bundles_of(terminal: pytest.TerminalReporter) -> list[tuple[str, str]]:
-    """Return each failed test that left a folder, and the folder, also of tests that ran in other processes."""
+    """Return each failed test that has a folder, and the folder, including tests that ran in other processes."""
     reports = [one for kind in terminal.stats.values() for one in kind if isinstance(one, pytest.TestReport)]
     return [
         (report.nodeid, str(value)) for report in reports for name, value in report.user_properties if name == _BUNDLE
@@ -111,14 +111,14 @@ def bundles_of(terminal: pytest.TerminalReporter) -> list[tuple[str, str]]:
 
 
 def _to_html(item: pytest.Item, report: pytest.TestReport, artifacts: TestArtifacts) -> None:
-    """Add each recording and its report to pytest-html."""
+    """Add links to each recording and its report to the report of pytest-html."""
     html: Any = item.config.pluginmanager.getplugin("html")
     if html is None or not getattr(item.config.option, "htmlpath", None):
         return
     base = Path(item.config.invocation_params.dir, item.config.option.htmlpath).parent
     extras = getattr(report, "extras", [])
     for recording in artifacts.recordings:
-        # Links, so that the video is not copied into the report; relative ones, so that both can be moved together.
+        # A link avoids a copy of the video in the report; a relative link allows moving both together.
         video = _link(recording.path, base)
         extras.append(html.extras.video(video, name=recording.path.name, mime_type="video/webm", extension="webm"))
         if page := _page(recording, artifacts.bundle):
@@ -147,9 +147,9 @@ def _to_allure(item: pytest.Item, recordings: Sequence[Recording], bundle: Bundl
 
 
 def _page(recording: Recording, bundle: Bundle | None) -> Path | None:
-    """Return the HTML report on a recording, from the failure folder or written next to the recording.
+    """Return the HTML report on a recording, which is in the failure folder or next to the recording.
 
-    None if it can't be written.
+    A missing report is written; if that fails, the result is None.
     """
     page = recording.path.with_suffix(".html")
     if bundle:

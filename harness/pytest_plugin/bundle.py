@@ -1,4 +1,4 @@
-"""The folder of a failed test: recordings and their reports, screenshots, consoles, and one timeline."""
+"""Fill the folder of a failed test with recordings and their reports, screenshots, consoles, and one timeline."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _log = logging.getLogger(__name__)
 
 FOLDER: Final = "failures"
 _STATISTICS: Final = "rtc-statistics"
-# After a page starts to draw, it takes a moment until it shows the others' video.
+# After a page starts to draw, it takes a moment to show the video of the other participants.
 _VIDEO_SHOWN: Final = "() => [...document.querySelectorAll('video')].every((video) => video.readyState >= 2)"
 _VIDEO_SHOWN_WITHIN: Final = 2000
 
 
 class Bundle:
-    """The folder of one failed test, ``failures/TEST`` below the recordings; an older one with that name is kept.
+    """The folder of one failed test, ``failures/TEST`` below the recordings.
 
-    ``timeline.jsonl`` lists everything that happened, in order: one line for each event, with its ``time`` (UTC), its
-    ``source`` and what happened.
+    If a folder with that name exists, the new one gets a number. ``timeline.jsonl`` lists all events in order, one per
+    line, with its ``time`` (UTC), its ``source`` and what happened.
     """
 
     def __init__(self, recordings: Path, test: str) -> None:
@@ -48,7 +48,7 @@ class Bundle:
         self._timeline: list[dict[str, Any]] = []
 
     def capture_pages(self, room: Room) -> None:
-        """Store a screenshot and the console of every page, while they are still open."""
+        """Store a screenshot and the console of every page, while the pages are still open."""
         alive = [participant for participant in room.participants if participant.alive]
         for step in (_show_page, self._take_screenshot):
             for participant in alive:
@@ -62,12 +62,12 @@ class Bundle:
             self._timeline += [{"time": time, "source": source, "message": text} for time, text in lines]
 
     def _new_path(self, participant: Participant, suffix: str) -> Path:
-        """Return an unused path for a file of a participant, also if two names are equal once they are made safe."""
+        """Return an unused path for a participant's file, since two different names may become the same safe name."""
         names = numbered(safe_stem(participant.name))
         return next(path for name in names if not (path := self.folder / f"{name}.{suffix}").exists())
 
     def _take_screenshot(self, participant: Participant) -> None:
-        # A participant without video, for example with the camera off, only delays the screenshot.
+        # If a participant has no video, for example because the camera is off, this wait times out.
         with contextlib.suppress(PlaywrightError):
             participant.page.wait_for_function(_VIDEO_SHOWN, timeout=_VIDEO_SHOWN_WITHIN)
         participant.page.screenshot(path=self._new_path(participant, "png"))
@@ -81,7 +81,7 @@ class Bundle:
         try:
             self._describe(recording, copy)
         except (HarnessError, OSError) as error:
-            _log.warning("The report on %s is not complete: %s", recording.path.name, error)
+            _log.warning("The report on %s is incomplete: %s", recording.path.name, error)
 
     def _describe(self, recording: Recording, copy: Path) -> None:
         report = verify(copy)
@@ -101,19 +101,19 @@ class Bundle:
         ]
 
     def add_file(self, path: Path) -> None:
-        """Add another file, for example a trace."""
+        """Add another file, for example a trace, to the folder."""
         if path.is_file():
             _link(path, self.folder / path.name)
 
     def write_timeline(self) -> None:
-        """Write the timeline."""
+        """Write all events that were collected so far to ``timeline.jsonl``."""
         lines = sorted(self._timeline, key=lambda one: str(one["time"]))
         text = "".join(f"{json_text(line)}\n" for line in lines)
         (self.folder / "timeline.jsonl").write_text(text, encoding="utf-8")
 
 
 def _show_page(participant: Participant) -> None:
-    """Make a page draw its view, which it does not do while nobody watches it."""
+    """Make a page draw its tiles; a page that nobody watches does not draw them."""
     participant.page.evaluate("() => window.harness.show()")
 
 
@@ -134,7 +134,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 class _Clock:
-    """Converts times in the file to UTC; the file does not contain pauses."""
+    """Converts times in the file to UTC by adding the pauses, which the file does not contain."""
 
     def __init__(self, manifest: Manifest) -> None:
         self._start = datetime.fromisoformat(manifest.recording.started_at)

@@ -1,4 +1,4 @@
-"""The plugin's options, each also as a line of pytest's configuration, and the marker ``room``."""
+"""Define the plugin's options, which pytest's configuration can contain as well, and the marker ``room``."""
 
 from __future__ import annotations
 
@@ -17,38 +17,42 @@ if TYPE_CHECKING:
 
 Keep = Literal["on", "off", "retain-on-failure"]
 
-# The names for a number of participants.
+# Default names of the participants, if a test specifies only their number.
 NAMES: Final = (
     *("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"),
     *("ivan", "judy", "kate", "leo", "mia", "nina", "oscar", "paul"),
 )
 MARKER: Final = (
-    "room(participants=None, media='synthetic', **record_config): the participants of the fixture room when the test "
-    "begins, a number or names, and how it is recorded by default: layout='speaker', record_video_quality='720p' ..."
+    "room(participants=None, media='synthetic', **record_config): Set the participants of the room fixture (a number, "
+    "or a list of names), their camera and microphone ('synthetic', 'camera' or a video file), and the default options "
+    "of its recordings, for example layout='speaker' or record_video_quality='720p'."
 )
 _OPTIONS: Final = {
-    "recordings": ("DIR", "Folder for finished recordings; 'recordings' in the root directory by default."),
+    "recordings": ("DIR", "Folder for finished recordings. The default is 'recordings' in pytest's root directory."),
     "recordings-keep": (
         "on|off|retain-on-failure",
-        "Whether recordings are kept after their test; on by default.",
+        "Keep all recordings (on), none (off), or those of failed tests (retain-on-failure). The default is on.",
     ),
     "recordings-expect": (
         "FILE",
-        "What the fixture verify_recording expects of every recording: a TOML file as for 'harness verify --expect'.",
+        "TOML file with limits and expectations for the verify_recording fixture, as for 'harness verify --expect'.",
     ),
     "room-sfu": (
         "janus=WS",
-        "SFU for the media of fixture rooms, as for 'harness record --sfu'; HARNESS_SFU_SECRET signs its tokens.",
+        (
+            "SFU that carries the media of the room fixture, as for 'harness record --sfu'. Its tokens are signed with "
+            "HARNESS_SFU_SECRET."
+        ),
     ),
     "room-connect": (
         "WS",
-        "Address of a remote browser, as 'playwright launch-server' or 'run-server' prints it.",
+        "Address of a remote browser, as printed by 'playwright launch-server' or 'playwright run-server'.",
     ),
 }
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Add each option, and the equivalent line of pytest's configuration."""
+    """Add each option, and the equivalent setting of pytest's configuration."""
     group = parser.getgroup("recording-harness", "Recording rooms")
     for name, (metavar, text) in _OPTIONS.items():
         group.addoption(f"--{name}", metavar=metavar, default=None, help=text)
@@ -56,13 +60,16 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def option_value(config: pytest.Config, name: str) -> str | None:
-    """Return an option from the command line or else from pytest's configuration; None if neither has it."""
+    """Return an option from the command line, or otherwise from pytest's configuration; None if neither has it."""
     value: str | None = config.getoption(f"--{name}") or config.getini(name.replace("-", "_"))
     return value or None
 
 
 def option_path(config: pytest.Config, name: str) -> Path | None:
-    """Return an option's path: relative to the current directory, or in the configuration to the root directory."""
+    """Return the path given by an option.
+
+    A relative path on the command line begins at the current directory, one in the configuration at the root directory.
+    """
     if from_command_line := config.getoption(f"--{name}"):
         return Path(from_command_line).absolute()
     value = option_value(config, name)
@@ -70,7 +77,7 @@ def option_path(config: pytest.Config, name: str) -> Path | None:
 
 
 def keep_mode(config: pytest.Config) -> Keep:
-    """Return which recordings are kept; raises pytest.UsageError for another word."""
+    """Return the value of ``--recordings-keep``; raises pytest.UsageError for an unknown value."""
     mode = option_value(config, "recordings-keep") or "on"
     if mode not in get_args(Keep):
         message = f"--recordings-keep: {mode!r} is not possible; choose one of {', '.join(get_args(Keep))}."
@@ -80,7 +87,7 @@ def keep_mode(config: pytest.Config) -> Keep:
 
 @dataclass(frozen=True)
 class RoomRequest:
-    """The room that a test requests with its marker ``room``."""
+    """The room that a test requests with the marker ``room``."""
 
     names: tuple[str, ...] = ()
     media: str | Path = "synthetic"
@@ -88,12 +95,12 @@ class RoomRequest:
 
     @classmethod
     def of(cls, node: pytest.Item) -> RoomRequest:
-        """Return the request of the marker closest to a test; raises ConfigError for one that can't work."""
+        """Return the request of the marker closest to a test; raises ConfigError if it can't work."""
         marker = node.get_closest_marker("room")
         if marker is None:
             return cls()
         if marker.args:
-            message = f"@pytest.mark.room takes names only: participants={marker.args[0]!r}."
+            message = f"@pytest.mark.room accepts only keyword arguments; write participants={marker.args[0]!r}."
             raise ConfigError(message)
         options = dict(marker.kwargs)
         names = _names(options.pop("participants", None))

@@ -202,7 +202,7 @@ def test_invalid_marker_is_an_error_with_the_reason(pytester: pytest.Pytester) -
             "*participants: 0 is not possible; give a number from 1 to 16, or names.",
             "*@pytest.mark.room: unknown option 'colour'; choose from participants, media, record_type*",
             "*layout: 'heap' is not possible; choose one of 'grid', 'speaker'.",
-            "*@pytest.mark.room takes names only: participants=3.",
+            "*@pytest.mark.room accepts only keyword arguments; write participants=3.",
         ]
     )
 
