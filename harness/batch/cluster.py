@@ -1,9 +1,9 @@
-"""Run a batch on a Dask cluster (https://distributed.dask.org), as many scenarios at a time as workers have browsers.
+"""Run a batch on a Dask cluster (https://distributed.dask.org), with one scenario per browser of its workers.
 
-Each scenario is one task that uses one ``browser`` of its worker's resources. Its recordings are fetched from the disk
-of its worker in pieces, one recording after the other, so that they never fill the memory. If a worker crashes, another
-one plays its scenario again; the recordings of the crashed worker are fetched at the end, if its machine still has a
-worker.
+Each scenario is one task that uses one ``browser`` of its worker's resources. This process fetches the recordings from
+the worker's disk in pieces, one recording after the other, so that they never fill the memory. If a worker crashes,
+another worker plays its scenario again. The recordings of the crashed worker are fetched at the end, if its machine
+still has a worker.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ _LOOK_EVERY: Final = 0.25
 _PIECE: Final = 8 * 1024 * 1024
 _ATTEMPTS: Final = 3
 _FOLDER: Final = "harness-batch-"
-# In the folder of a job: rooms create it themselves, with the mode that the umask gives.
+# The recordings folder inside the folder of a job; rooms create it, with the mode that the umask allows.
 _RECORDINGS: Final = "recordings"
 
 
 @dataclass(frozen=True)
 class _Played:
-    """The outcome of a job, and the worker that stores its recordings, in ``folder``."""
+    """The outcome of a job, the worker that stores its recordings, and their ``folder`` on that worker."""
 
     outcome: Outcome
     worker: str
@@ -68,7 +68,7 @@ class _Played:
 
 @dataclass(frozen=True)
 class _Rescued:
-    """The recordings of a crashed worker, finished in ``folder``, and the ``problems`` with those that can't be."""
+    """The finished recordings of a crashed worker in ``folder``, and ``problems`` with the unfinished ones."""
 
     recordings: tuple[Recording, ...]
     folder: Path
@@ -84,7 +84,7 @@ def run_on_cluster(
     interrupted: Callable[[], bool] = lambda: False,
     on_rescued: Callable[[Recording], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Run every job on the cluster whose scheduler is at ``address``, and return their outcomes in the order given.
+    """Run every job on the cluster whose scheduler is at ``address``, and return their outcomes in the given order.
 
     ``on_progress`` is called at each step, ``on_outcome`` with each outcome, and ``on_rescued`` with each recording of
     a crashed worker. Once ``interrupted()`` is true, recordings in progress are finished and no job begins.
@@ -105,10 +105,10 @@ def run_on_cluster(
         try:
             _run(client, jobs, batch, on_end, interrupted)
         except OSError as error:
-            # Recordings that have been fetched stay.
+            # Recordings that have already been fetched are kept.
             for job in jobs:
                 if job.number not in outcomes:
-                    on_end(job, _failed(job, f"the scheduler at {address} does not answer any more: {error}"))
+                    on_end(job, _failed(job, f"The scheduler at {address} no longer answers: {error}."))
         finally:
             with contextlib.suppress(OSError):
                 client.unsubscribe_topic(batch)
@@ -141,22 +141,22 @@ def _run(
                 if lost[job.number] < _ATTEMPTS:
                     running[executor.submit(_play, job, batch)] = job
                     continue
-                outcome = _failed(job, f"its worker ended before its recordings were fetched, {_ATTEMPTS} times")
-            except Exception as error:  # noqa: BLE001 - whatever fails with one scenario's files, the others continue
-                outcome = _failed(job, f"its recordings could not be fetched: {reason_of(error)}")
+                outcome = _failed(job, f"Its workers ended before the recordings were fetched, {_ATTEMPTS} times.")
+            except Exception as error:  # noqa: BLE001 - an error with one scenario's files must not stop the others
+                outcome = _failed(job, f"The recordings could not be fetched: {reason_of(error)}")
             if outcome is not None:
                 on_end(job, outcome)
         if interrupted() and not ending.is_set():
-            # Every worker sees the event: it finishes its recordings, and begins no further job.
+            # Workers check this event; once it is set, they finish their recordings and begin no further job.
             ending.set()
 
 
 def _ended(
     running: dict[Future[_Played | None], ScenarioJob], within: float
 ) -> Iterator[tuple[ScenarioJob, _Played | Outcome | None]]:
-    """Remove the jobs that have ended, and yield each with its worker's answer; None for one that never began.
+    """Remove the jobs that have ended, and yield each with its worker's answer, which is None if it never began.
 
-    Their futures are dropped: otherwise Dask would play a job again whose worker crashes after it has answered.
+    Their futures are dropped, because Dask would otherwise repeat a finished job if its worker crashes later.
     """
     from distributed.scheduler import KilledWorker
 
@@ -165,16 +165,16 @@ def _ended(
         try:
             yield job, future.result()
         except KilledWorker as error:
-            reason = f"its worker crashed {error.allowed_failures + 1} times: the machine may be short of memory"
+            reason = f"The worker crashed {error.allowed_failures + 1} times; the machine may be short of memory."
             yield job, _failed(job, reason)
         except CancelledError:
-            yield job, _failed(job, "the scheduler ended before the scenario did")
-        except Exception as error:  # noqa: BLE001 - whatever fails in one scenario, the others continue
+            yield job, _failed(job, "The scheduler ended before the scenario did.")
+        except Exception as error:  # noqa: BLE001 - an error in one scenario must not stop the others
             yield job, _failed(job, error)
 
 
 def _with_recordings(client: Client, job: ScenarioJob, played: _Played) -> Outcome:
-    """Fetch the recordings of a job into its folder, and return the outcome with their new paths."""
+    """Fetch the recordings of a job into this machine's folder, and return the outcome with their new paths."""
     recordings = _fetch_recordings(client, played.worker, played.outcome.recordings, job.recordings)
     _clear(client, played.worker, played.folder)
     reports = tuple(
@@ -185,9 +185,9 @@ def _with_recordings(client: Client, job: ScenarioJob, played: _Played) -> Outco
 
 
 def _clear(client: Client, worker: str, folder: Path) -> None:
-    """Remove the folder of a job at a worker, after its recordings were fetched; unfinished ones stay there."""
+    """Remove the folder of a job on a worker after its recordings were fetched, unless it has unfinished recordings."""
     if not _call(client, worker, _remove_folder, folder):
-        message = "%s: recordings that could not be finished stay there in %s; run 'harness recover' to try again."
+        message = "%s: unfinished recordings remain on this worker in %s; run 'harness recover' there to try again."
         _log.warning(message, worker, folder / _RECORDINGS)
 
 
@@ -198,9 +198,9 @@ class _LostError(Exception):
 def _fetch_recordings(
     client: Client, worker: str, recordings: Sequence[Recording], home: Path
 ) -> tuple[Recording, ...]:
-    """Publish recordings that are stored at a worker in the folder ``home`` here.
+    """Fetch recordings from a worker, and publish them in this machine's folder ``home``.
 
-    Raises _LostError if the worker does not answer any more.
+    Raises _LostError if the worker no longer answers.
     """
     fetched = []
     for recording in recordings:
@@ -227,7 +227,7 @@ def _fetch_file(client: Client, worker: str, source: Path, target: Path) -> None
 
 
 def _call(client: Client, worker: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function at a worker, and return its result; raises _LostError if the worker does not answer."""
+    """Call a function on a worker, and return its result; raises _LostError if the worker does not answer."""
     try:
         return client.run(function, *arguments, workers=[worker])[worker]
     except (OSError, KeyError) as error:
@@ -246,7 +246,7 @@ def _client(address: str) -> Client:
         message = "--dask: Dask is not installed: pip install 'recording-harness[dask]'."
         raise SetupError(message) from error
     try:
-        # With an invalid address a client takes ten seconds to close, and logs errors meanwhile.
+        # A client with an invalid address takes ten seconds to close, and logs errors during that time.
         get_address_host_port(address)
         return Client(address, timeout=_CONNECTED_WITHIN, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -258,24 +258,27 @@ def _check_workers(client: Client) -> None:
     workers = client.scheduler_info(n_workers=-1)["workers"]
     if not any(RESOURCE in worker["resources"] for worker in workers.values()):
         message = (
-            f"--dask: none of the {len(workers)} workers has a {RESOURCE}. Start them with as many as each can hold: "
-            f"dask worker ADDRESS --nthreads 2 --resources '{RESOURCE}=2'."
+            f"--dask: none of the {len(workers)} workers has the resource '{RESOURCE}'. Start each worker with the "
+            f"number of browsers that it can run: dask worker ADDRESS --nthreads 2 --resources '{RESOURCE}=2'."
         )
         raise SetupError(message)
     ours = _version()
     try:
         theirs = client.run(_version)
     except ModuleNotFoundError as error:
-        message = "--dask: the workers have no recording-harness: install it where they run."
+        message = "--dask: recording-harness is not installed on the workers; install it there."
         raise SetupError(message) from error
     if different := {worker: version for worker, version in theirs.items() if version != ours}:
         worker, version = next(iter(different.items()))
-        message = f"--dask: recording-harness is {version} at {worker}, and {ours} here; install the same on both."
+        message = (
+            f"--dask: recording-harness is {version} on the worker {worker}, and {ours} here; install the same version "
+            "on both."
+        )
         raise SetupError(message)
 
 
 def _check_video_files(jobs: Sequence[ScenarioJob]) -> None:
-    """Raise ConfigError for a scenario that uses a video file, which is stored on this machine only."""
+    """Raise ConfigError if a scenario uses a video file, since only this machine has the file."""
     for job in jobs:
         for number, step in enumerate(job.scenario.steps, start=1):
             if isinstance(step, Join) and step.media not in MEDIA:
@@ -295,7 +298,7 @@ def _batch_folder(batch: str) -> Path:
 
 
 def _play(job: ScenarioJob, batch: str) -> _Played | None:
-    """Play a job on the worker that calls this, in a folder of its own; return None if the batch is to end."""
+    """Play a job on the current worker, in a separate folder; return None if the batch was interrupted."""
     from distributed import Event, get_worker
 
     worker = get_worker()
@@ -312,30 +315,32 @@ def _play(job: ScenarioJob, batch: str) -> _Played | None:
 
 
 def _private_folder(batch: str, job: ScenarioJob) -> Path:
-    """Make a folder for a job that no other user of this machine can enter, and return it.
+    """Create a folder for a job that no other user of this machine can enter, and return it.
 
-    Raises SetupError if the batch's folder belongs to another user, or can't be made.
+    Raises SetupError if the batch's folder belongs to another user, or can't be created.
     """
     above = _batch_folder(batch)
     folder = above / f"{job.number} {secrets.token_hex(4)}"
     try:
         while True:
             above.mkdir(mode=FOLDER_MODE, exist_ok=True)
-            # Another worker may have made it with another mode, or may just be removing it after its last job.
+            # Another worker may have created it with another mode, or may be removing it after the worker's last job.
             with contextlib.suppress(FileNotFoundError):
                 if above.is_symlink() or above.stat().st_uid != os.getuid():
-                    message = f"{above} belongs to another user; remove it, or set TMPDIR to a folder of your own."
+                    message = f"{above} belongs to another user; remove it, or set TMPDIR to one of your own folders."
                     raise SetupError(message)
                 above.chmod(FOLDER_MODE)
                 folder.mkdir(mode=FOLDER_MODE)
                 return folder
     except OSError as error:
-        message = f"{folder} can't take recordings: {error.strerror}. Make room there, or set TMPDIR to another folder."
+        message = (
+            f"{folder} can't take recordings: {error.strerror}. Free space there, or set TMPDIR to another folder."
+        )
         raise SetupError(message) from error
 
 
 def _read_piece(path: Path, offset: int) -> bytes | None:
-    """Return a piece of a file, from ``offset`` on; None if the file does not exist."""
+    """Return the piece of a file that begins at ``offset``; None if the file does not exist."""
     try:
         with path.open("rb") as file:
             file.seek(offset)
@@ -345,19 +350,19 @@ def _read_piece(path: Path, offset: int) -> bytes | None:
 
 
 def _remove_folder(folder: Path) -> bool:
-    """Remove the folder of a job; return False, and keep it, if there is still a recording in its spool."""
+    """Remove the folder of a job; if its spool still has a recording, keep the folder and return False."""
     if any((folder / _RECORDINGS / SPOOL).glob("*")):
         return False
     shutil.rmtree(folder, ignore_errors=True)
-    # The batch's folder is removed together with the last job's.
+    # The batch's folder is removed with the folder of the last job.
     with contextlib.suppress(OSError):
         folder.parent.rmdir()
     return True
 
 
 def _fetch_rescued(client: Client, batch: str, home: Path, on_rescued: Callable[[Recording], None]) -> None:
-    """Publish the recordings of crashed workers, from every machine that still has a worker."""
-    # The workers of one machine find the same folders; the first one renames each, so that the others skip it.
+    """Fetch and publish the recordings of crashed workers, from every machine that still has a worker."""
+    # The workers of one machine find the same folders; the first worker renames a folder, and the others skip it.
     try:
         found = client.run(_rescue, batch, on_error="ignore")
     except OSError as error:
@@ -369,11 +374,11 @@ def _fetch_rescued(client: Client, batch: str, home: Path, on_rescued: Callable[
                 for recording in _fetch_recordings(client, worker, one.recordings, home):
                     on_rescued(recording)
                 for problem in one.problems:
-                    _log.warning("At the worker %s: %s", worker, problem)
+                    _log.warning("On the worker %s: %s", worker, problem)
                 _clear(client, worker, one.folder)
             except (OSError, HarnessError, _LostError) as error:
-                # The others are fetched nevertheless.
-                _log.warning("%s: the recordings of a crashed worker stay in %s: %s", worker, one.folder, error)
+                # The recordings of other crashed workers are still fetched.
+                _log.warning("%s: recordings of a crashed worker remain in %s: %s", worker, one.folder, error)
 
 
 def _rescue(batch: str) -> tuple[_Rescued, ...]:
@@ -381,10 +386,10 @@ def _rescue(batch: str) -> tuple[_Rescued, ...]:
     rescued: list[_Rescued] = []
     for folder in sorted(_batch_folder(batch).glob("*")):
         try:
-            mine = folder.rename(folder.with_name(f"{folder.name} {secrets.token_hex(4)} taken"))
+            claimed = folder.rename(folder.with_name(f"{folder.name} {secrets.token_hex(4)} taken"))
         except OSError:
             continue
-        recordings = mine / _RECORDINGS
+        recordings = claimed / _RECORDINGS
         problems = tuple(one.message for one in recover(recordings) if one.recording is None)
         there = []
         for path in sorted(recordings.glob(f"*{SUFFIX}")):
@@ -392,7 +397,7 @@ def _rescue(batch: str) -> tuple[_Rescued, ...]:
             with contextlib.suppress(ConfigError):
                 there.append(Manifest.read(manifest_of(path)).recording.at(path))
         if there or problems:
-            rescued.append(_Rescued(tuple(there), mine, problems))
+            rescued.append(_Rescued(tuple(there), claimed, problems))
         else:
-            _remove_folder(mine)
+            _remove_folder(claimed)
     return tuple(rescued)

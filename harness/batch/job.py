@@ -1,4 +1,4 @@
-"""The jobs of a batch: play one scenario, or finish the recordings of a worker that crashed while playing one."""
+"""Define the jobs of a batch: play a scenario, or finish the recordings of a worker that crashed while playing it."""
 
 from __future__ import annotations
 
@@ -25,17 +25,18 @@ if TYPE_CHECKING:
     from harness.recording.recording import Recording
     from harness.scenario import Progress, Scenario
 
-# How often to look, in seconds, whether another process has finished a recording.
+# Interval, in seconds, at which to check whether another process has finished a recording.
 _LOOK_EVERY: Final = 0.1
-# How long, in seconds, another process may take to finish the recordings of a crashed worker.
+# Maximum time, in seconds, that another process may take to finish the recordings of a crashed worker.
 _RECOVERED_WITHIN: Final = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScenarioJob:
-    """One scenario to play, and the folder for its recordings; ``number`` is its place in the batch, from 0 on.
+    """One scenario to play, and the folder for its recordings.
 
-    ``room`` is the name of its room, which is unique: the manifests of its recordings are found by it.
+    ``number`` is the job's place in the batch, counted from 0. ``room`` is the unique name of its room, which
+    identifies the manifests of its recordings.
     """
 
     number: int
@@ -51,7 +52,7 @@ class ScenarioJob:
         return play(
             self.scenario,
             recordings=recordings,
-            # Each room of a batch begins with another browser.
+            # The rooms of a batch begin with different remote browsers.
             venue=self.venue.starting_at(self.number),
             room=self.room,
             on_progress=on_progress,
@@ -61,9 +62,9 @@ class ScenarioJob:
 
 @dataclass(frozen=True)
 class RescueJob:
-    """Finish the recordings that a crashed worker left of a scenario; ``seconds`` is how long it had played it.
+    """Finish the recordings of a scenario whose worker crashed.
 
-    ``reason`` is the error to report.
+    ``reason`` is the error to report, and ``seconds`` is how long the worker had played the scenario.
     """
 
     scenario_job: ScenarioJob
@@ -88,26 +89,26 @@ Job = ScenarioJob | RescueJob
 
 
 def scenario_job_of(job: Job) -> ScenarioJob:
-    """Return the job whose outcome a job has."""
+    """Return the job itself, or the job that a ``RescueJob`` rescues."""
     return job.scenario_job if isinstance(job, RescueJob) else job
 
 
 def _recover(recordings: Path, room: str) -> list[str]:
-    """Finish the recordings of a room whose process has ended; return a problem for each that can't be finished."""
+    """Finish the recordings of a room whose process has ended; return a reason for each that can't be finished."""
     end = time.monotonic() + _RECOVERED_WITHIN
     while True:
         lost = {one.folder: one.message for one in recover(recordings) if one.recording is None}
         spooled = list(_spool_folders(recordings, room))
-        # The server of another scenario may have found one first, and is finishing it now.
+        # The server of another scenario may have found a recording first, and may still be finishing it.
         if set(spooled) <= set(lost) or time.monotonic() > end:
             return [lost.get(path, f"{path} is being finished by another process.") for path in spooled]
         threading.Event().wait(_LOOK_EVERY)
 
 
 def _spool_folders(recordings: Path, room: str) -> Iterator[Path]:
-    """Yield the folders in the spool with recordings of a room."""
+    """Yield the spool folders that contain recordings of a room."""
     for path in sorted((recordings / FOLDER).glob("*")):
-        # Another process may just be removing one.
+        # Another process may remove a folder at the same time.
         with contextlib.suppress(RecordingError):
             if Folder(path).read_facts().room == room:
                 yield path
@@ -117,7 +118,7 @@ def _recordings_of(recordings: Path, room: str) -> list[Recording]:
     """Return the finished recordings of a room, oldest first."""
     found = []
     for path in recordings.glob(f"*{MANIFEST_SUFFIX}"):
-        # Other files in the folder are not ours.
+        # The folder may contain files of other programs.
         with contextlib.suppress(ConfigError):
             manifest = Manifest.read(path)
             if manifest.room == room and manifest.recording.path.is_file():

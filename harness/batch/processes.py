@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOOK_EVERY: Final = 0.1
-# How soon, in seconds, a worker notices that its parent has ended.
+# Maximum time, in seconds, until a worker notices that its parent has ended.
 _NOTICED_WITHIN: Final = 0.5
-# How long, in seconds, an idle worker may take to end.
+# Maximum time, in seconds, that an idle worker may take to end.
 _ENDED_WITHIN: Final = 5.0
 
 
 def admitted(scenarios: Sequence[Scenario], workers: int) -> int:
-    """Return how many of the most expensive of these scenarios this machine can play in parallel, at least one."""
+    """Return how many scenarios this machine can play in parallel, at least one; the most expensive ones count."""
     needs = sorted((scenario.needs for scenario in scenarios), reverse=True)
     return max(1, fitting(needs[:workers]))
 
@@ -48,14 +48,14 @@ def run_batch(
     on_outcome: Callable[[int, Outcome], None] = lambda _, __: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> list[Outcome]:
-    """Run every job, ``workers`` of them at a time, and return their outcomes in the order given.
+    """Run every job, up to ``workers`` in parallel, and return their outcomes in the given order.
 
     ``on_progress`` is called at each step with the job's number, ``on_outcome`` with each outcome. Once
     ``interrupted()`` is true, recordings in progress are finished and no job begins; a job that never began has no
     outcome.
 
-    A job that fails has an outcome with the reason, and the others continue. If a worker process crashes, another one
-    finishes its recordings.
+    The outcome of a failed job contains the reason, and the other jobs continue. If a worker process crashes, another
+    one finishes its recordings.
     """
     batch = _Batch(jobs, workers, on_progress, on_outcome)
     try:
@@ -67,7 +67,7 @@ def run_batch(
 
 
 class _Batch:
-    """Hands jobs to workers, and collects the outcomes."""
+    """Sends jobs to workers, and collects the outcomes."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class _Batch:
     ) -> None:
         self.outcomes: dict[int, Outcome] = {}
         self._waiting = deque(jobs)
-        self._most = workers
+        self._max_busy = workers
         self._on_progress = on_progress
         self._on_outcome = on_outcome
         self._idle: list[_Worker] = []
@@ -86,13 +86,13 @@ class _Batch:
         self._ending = False
 
     def go_on(self, *, ending: bool) -> bool:
-        """Hand out jobs, and wait a moment for messages; return whether there is anything left to do."""
+        """Send waiting jobs to workers, and wait a moment for messages; return whether any job is not finished."""
         if ending and not self._ending:
             self._ending = True
             self._waiting.clear()
             for worker in self._busy.values():
                 worker.end_early()
-        while self._waiting and len(self._busy) < self._most:
+        while self._waiting and len(self._busy) < self._max_busy:
             self._begin(self._waiting.popleft())
         for connection in wait(list(self._busy), timeout=_LOOK_EVERY):
             self._receive(self._busy[connection])  # type: ignore[index]
@@ -106,25 +106,27 @@ class _Batch:
             worker.close()
 
     def _begin(self, job: Job) -> None:
-        """Give a job to an idle worker, or to a new one."""
+        """Send a job to an idle worker, or to a new one."""
         try:
             worker = self._idle.pop() if self._idle else _Worker()
         except OSError as error:
-            message = f"A worker process can't be started: {error.strerror}. Close other programs, or run fewer."
+            message = (
+                f"A worker process can't be started: {error.strerror}. Close other programs, or run fewer scenarios."
+            )
             self._finish(job, Outcome.failed(scenario_job_of(job).scenario, SetupError(message)))
             return
         self._busy[worker.connection] = worker
         if not worker.begin(job):
-            self._bury(worker)
+            self._on_crash(worker)
 
     def _receive(self, worker: _Worker) -> None:
         try:
             sent: Sent = worker.connection.recv()
         except (EOFError, OSError):
-            self._bury(worker)
+            self._on_crash(worker)
             return
         if isinstance(sent, logging.LogRecord):
-            # This process shows warnings as if they were its own.
+            # This process logs the worker's warnings as its own.
             logging.getLogger(sent.name).handle(sent)
         elif isinstance(sent, Progress):
             self._on_progress(scenario_job_of(worker.job).number, sent)
@@ -133,12 +135,12 @@ class _Batch:
             self._idle.append(worker)
             self._finish(worker.job, sent)
 
-    def _bury(self, worker: _Worker) -> None:
-        """Report the crash of a worker as the failure of its job; another worker finishes its recordings."""
+    def _on_crash(self, worker: _Worker) -> None:
+        """Report the crash of a worker as the failure of its job, and let another worker finish its recordings."""
         del self._busy[worker.connection]
         reason = (
             f"The worker process of this scenario ended unexpectedly ({worker.kill()}). The machine may be short of "
-            "memory: run fewer scenarios in parallel (--workers 1), or look into the system's log."
+            "memory: run fewer scenarios in parallel (--workers 1), or check the system log."
         )
         if isinstance(job := worker.job, RescueJob):
             self._finish(job, Outcome.failed(job.scenario_job.scenario, job.reason, job.seconds))
@@ -152,20 +154,20 @@ class _Batch:
 
 
 class _Worker:
-    """A process that runs one job after the other, and the connection to it."""
+    """A process that runs jobs one after the other, and the connection to this process."""
 
     job: Job
     began: float
 
     def __init__(self) -> None:
-        """Start the process; raises OSError if that is not possible."""
+        """Start the process; raises OSError if it can't be started."""
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs,), name="harness worker")
-        # The parent handles signals to the group. A process begins with the signal mask of its parent.
+        # Only the parent reacts to a signal to the process group. The process inherits its parent's signal mask.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
-            # The first start of a process also starts Python's resource tracker, which unblocks signals again.
+            # Python starts its resource tracker with the first process, and this unblocks the signals.
             resource_tracker.ensure_running()
             signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
             self._process.start()
@@ -187,13 +189,13 @@ class _Worker:
         return True
 
     def end_early(self) -> None:
-        """Let it finish the recordings in progress without playing further steps."""
-        # A process that has ended is noticed by the end of its connection.
+        """Tell the worker to finish the recordings in progress and to play no further steps."""
+        # If the process has ended, the next read from its connection reports this.
         with contextlib.suppress(OSError):
             self.connection.send(None)
 
     def close(self) -> None:
-        """End the process, which is idle."""
+        """End the idle process."""
         self.connection.close()
         self._process.join(_ENDED_WITHIN)
         self.kill()
@@ -201,7 +203,7 @@ class _Worker:
     def kill(self) -> str:
         """End the process at once; return how it ended."""
         self.connection.close()
-        # A process that crashed has an exit code of its own.
+        # A crashed process ends by itself, with its own exit code.
         self._process.join(_NOTICED_WITHIN)
         self._process.kill()
         self._process.join()
@@ -210,7 +212,7 @@ class _Worker:
 
 
 def _work(connection: Connection) -> None:
-    """Run the jobs that come over the connection until it is closed: the main function of a worker process."""
+    """Run the jobs that the connection delivers until it is closed; this is the main function of a worker process."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
@@ -224,9 +226,9 @@ def _work(connection: Connection) -> None:
             outcome = (
                 job.rescue()
                 if isinstance(job, RescueJob)
-                else job.play(job.recordings, on_progress=parent.send, interrupted=parent.wants_to_end)
+                else job.play(job.recordings, on_progress=parent.send, interrupted=parent.should_end)
             )
-        except Exception as error:  # noqa: BLE001 - whatever fails in one scenario, the others continue
+        except Exception as error:  # noqa: BLE001 - an error in one scenario must not stop the others
             outcome = Outcome.failed(scenario_job_of(job).scenario, error)
         parent.send(outcome)
 
@@ -249,11 +251,11 @@ class _Parent:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._ending = False
-        # Warnings come from every thread.
+        # Any thread may log a warning.
         self._lock = threading.Lock()
 
     def next_job(self) -> Job | None:
-        """Wait for a job; return None if no more jobs come."""
+        """Wait for a job; return None if the parent closes the connection."""
         with contextlib.suppress(EOFError, OSError):
             while True:
                 job: Job | None = self._connection.recv()
@@ -261,7 +263,7 @@ class _Parent:
                     return job
         return None
 
-    def wants_to_end(self) -> bool:
+    def should_end(self) -> bool:
         """Return whether recordings in progress should be finished now."""
         if not self._ending and self._connection.poll():
             # The parent sends nothing else while a job runs.
@@ -271,17 +273,17 @@ class _Parent:
         return self._ending
 
     def send(self, sent: Sent) -> None:
-        """Send a message to the parent; if the parent has ended, this process ends soon as well."""
+        """Send a message to the parent; if the parent has ended, this process will end soon as well."""
         with self._lock, contextlib.suppress(OSError):
             self._connection.send(sent)
 
 
 class _ToParent(QueueHandler):
-    """Sends warnings to the parent, which shows them."""
+    """Sends warnings to the parent, which logs them."""
 
     def __init__(self, parent: _Parent) -> None:
         super().__init__(parent)  # type: ignore[arg-type]
 
     def enqueue(self, record: logging.LogRecord) -> None:
-        """Send a record, whose message is formatted by now."""
+        """Send a record, whose message is already formatted."""
         self.queue.send(record)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Play scenarios: the steps of participants in a room, and the expectations of the recordings.
+"""Play scenarios, which contain the steps of participants in a room and the expectations of the recordings.
 
 In: a TOML or YAML file.  Out: an outcome with recordings and their reports.
 Called by ``harness run`` through ``harness.batch``.

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def write_index(outcomes: Sequence[Outcome], pages: Mapping[Path, Path], target: Path) -> None:
-    """Write the index to ``target``; ``pages`` has the page of each recording's report, by the recording's path.
+    """Write the index page to ``target``.
 
-    A report without a page has no link.
+    ``pages`` maps the path of each recording to the page of its report; a report without a page gets no link.
 
-    Raises OSError if it can't be written, ConfigError if ``target`` is another file.
+    Raises OSError if the index page can't be written, ConfigError if ``target`` is another kind of file.
     """
     rows = [
         {

@@ -1,4 +1,4 @@
-"""The progress and the outcome of a scenario."""
+"""Define the progress and the outcome of a scenario."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNTITLED: Final = "scenario"
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress of a scenario: step number ``step`` of ``steps``, from 1 on, and its text."""
+    """The progress of a scenario: step number ``step`` of ``steps``, counted from 1, and the step's text."""
 
     step: int
     steps: int
@@ -28,10 +28,10 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The result of a scenario: its recordings with a report each, oldest first.
+    """The result of a scenario: its recordings with one report each, oldest first.
 
     ``error`` names the step that failed, and the reason. ``failure`` is the exception if the scenario could not begin.
-    ``seconds`` is how long it took. ``interrupted`` is true if a user ended it early.
+    ``seconds`` is how long the scenario took. ``interrupted`` is true if a user ended it early.
     """
 
     title: str
@@ -61,7 +61,7 @@ class Outcome:
 
 
 def reason_of(error: Exception) -> str:
-    """Return the message of an error; an unexpected error is reported with its type and place."""
+    """Return the message of an error; for an unexpected error, it contains the type and the place in the code."""
     if isinstance(error, HarnessError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:

@@ -1,4 +1,4 @@
-"""Read a scenario from a TOML or YAML file; an error names the line and the reason."""
+"""Read a scenario from a TOML or YAML file, and report mistakes with their line and the reason."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from harness.scenario.source_positions import Lines
 
 _KIND: Final = {kind.verb: kind for kind in KINDS}
-# A YAML alias repeats a value, so a short file may have very many.
+# A YAML alias repeats a value, so even a short file can have a huge number of values.
 _MOST_VALUES: Final = 100_000
 
 
 def read_scenario(path: Path) -> Scenario:
-    """Return the scenario at ``path``, a .toml, .yaml or .yml file; its title is the file's name if it has none.
+    """Return the scenario at ``path``, a .toml, .yaml or .yml file; the default title is the file's name.
 
-    Raises ConfigError, which names file, line, step and reason, if it can't be read or can't be played.
+    Raises ConfigError, which names file, line, step and reason, if the scenario can't be read or played.
     """
     try:
         data, lines = _parsed(path)
     except RecursionError as error:
-        raise ConfigError(f"{path} is nested too deep to be read.") from error
+        raise ConfigError(f"{path} is nested too deeply to be read.") from error
     try:
-        # Strict validation of Python values refuses lists for tuples; of JSON it does not.
+        # Strict validation of Python values refuses a list for a tuple; strict validation of JSON accepts it.
         text = json.dumps(data, default=str)
     except TypeError as error:
-        raise ConfigError(f"{path}: a key is neither a word nor a number.") from error
+        raise ConfigError(f"{path}: a key must be a word or a number.") from error
     except ValueError as error:
         raise ConfigError(f"{path}: a number in it is too long to be read.") from error
     try:
@@ -57,7 +57,7 @@ def read_scenario(path: Path) -> Scenario:
 
 def _parsed(path: Path) -> tuple[dict[str, Any], Lines]:
     if path.suffix not in {".toml", ".yaml", ".yml"}:
-        raise ConfigError(f"{path}: a scenario is a .toml, .yaml or .yml file.")
+        raise ConfigError(f"{path}: a scenario must be a .toml, .yaml or .yml file.")
     text = read_text(path, "a scenario")
     if path.suffix == ".toml":
         try:
@@ -72,17 +72,17 @@ def _parsed(path: Path) -> tuple[dict[str, Any], Lines]:
         raise ConfigError(f"{path}{line} is not valid YAML: {_line(error.problem or error.context or '')}.") from error
     except RecursionError:
         raise
-    except Exception as error:  # An impossible value, such as the month 13, raises any exception.
+    except Exception as error:  # An impossible value, such as the month 13, can raise any exception.
         raise ConfigError(f"{path} is not valid YAML: {_line(str(error)) or type(error).__name__}.") from error
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}:1: a scenario has steps; begin with 'steps:'.")
+        raise ConfigError(f"{path}:1: a scenario needs steps; begin with 'steps:'.")
     if not _countable(data):
         raise ConfigError(f"{path} has more than {_MOST_VALUES} values, counting every use of an alias.")
     return data, yaml_lines(data)
 
 
 def _countable(data: object) -> bool:
-    """Return whether a YAML file has few enough values, counting every use of an alias."""
+    """Return whether a YAML file has at most ``_MOST_VALUES`` values, counting every use of an alias."""
     count, found = 0, [data]
     while found:
         value = found.pop()
@@ -95,15 +95,15 @@ def _countable(data: object) -> bool:
 
 
 def _line(text: str) -> str:
-    """Return a text in one line."""
+    """Return the text as one line."""
     return " ".join(text.split())
 
 
 def _without_tags(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Return where an error is in the file: pydantic puts the step's kind between its number and its keys."""
+    """Return where an error is in the file, without the step's kind, which pydantic inserts after its number."""
     if len(loc) > 2 and loc[0] == "steps" and loc[2] in VERBS:  # noqa: PLR2004 - steps, number, kind
         loc = loc[:2] + loc[3:]
-    # A key that takes one name or several has two of these.
+    # pydantic also adds one of these for a key that accepts one name or several.
     return tuple(part for part in loc if part not in {"constrained-str", "tuple[constrained-str, ...]"})
 
 
@@ -117,7 +117,7 @@ def _reason(error: ErrorDetails, where: tuple[int | str, ...], data: dict[str, A
     step = f"step {int(where[1]) + 1}: " if len(where) > 1 and where[0] == "steps" else ""
     key = str(where[-1]) if where else ""
     if error["type"] == "extra_forbidden":
-        return f"{step}there is no {key!r} here{_suggestion(key, _known(where[:-1], data))}"
+        return f"{step}unknown key {key!r}{_suggestion(key, _known(where[:-1], data))}"
     if error["type"] == "missing":
         return f"{step}{key!r} is missing"
     if error["type"] == "verb":
@@ -130,7 +130,7 @@ def _reason(error: ErrorDetails, where: tuple[int | str, ...], data: dict[str, A
 
 
 def _known(where: tuple[int | str, ...], data: dict[str, Any]) -> list[str]:
-    """Return the keys that are possible in a place: at the top, in a step, or in the record table."""
+    """Return the keys that are allowed in a place: at the top level, in a step, or in the record table."""
     if not where:
         return list(Scenario.model_fields)
     if where == ("record",):

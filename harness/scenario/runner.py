@@ -46,10 +46,10 @@ if TYPE_CHECKING:
     from harness.session.room import Room
     from harness.verification import Limits, Report
 
-    # The recording of each participant who records, and its length in seconds.
+    # The id and the length in seconds of the recording, by the name of the participant who records.
     _Elapsed = dict[str, tuple[str, float]]
 
-# How often, in seconds, a wait looks whether the scenario was interrupted.
+# Interval, in seconds, at which a wait checks whether the scenario was interrupted.
 _LOOK_EVERY: Final = 0.25
 _CRASHED_WITHIN: Final = 10.0
 
@@ -72,12 +72,12 @@ def play(
     on_progress: Callable[[Progress], None] = lambda _: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Play a scenario in a room of its own, whose name is ``room``, at a venue, and verify its recordings.
+    """Play a scenario at a venue, in a new room with the name ``room``, and verify its recordings.
 
-    ``on_progress`` is called before each step. Once ``interrupted()`` is true no further step begins: recordings in
-    progress are stopped and downloaded.
+    ``on_progress`` is called before each step. Once ``interrupted()`` is true, no further step begins, and recordings
+    in progress are stopped and downloaded.
 
-    Raises SetupError if Chrome, the port or the folder can't be used. A step that fails is reported in the outcome.
+    Raises SetupError if Chrome, the port or the folder can't be used. A failed step is reported in the outcome.
     """
     began = time.monotonic()
     error, run = None, None
@@ -86,15 +86,15 @@ def play(
             run = _ScenarioRun(scenario, opened, on_progress, interrupted)
             try:
                 run.run_steps()
-            except Exception as failure:  # noqa: BLE001 - whatever fails, the recordings so far are reported
+            except Exception as failure:  # noqa: BLE001 - after any error, the recordings so far are reported
                 error = f"{run.current}: {reason_of(failure)}"
     except Exception as failure:
         if run is None:
             raise
-        error = error or f"closing the room: {reason_of(failure)}"
+        error = error or f"while closing the room: {reason_of(failure)}"
     lost = run.requirements.keys() - {recording.id for recording in run.room.recordings}
     if lost and error is None:
-        error = f"the end: {len(lost)} of the recordings with expectations do not exist"
+        error = f"after the last step: {len(lost)} of the recordings with expectations could not be found"
     on_progress(Progress(len(scenario.steps), len(scenario.steps), "verifying"))
     return Outcome(
         title=scenario.title or UNTITLED,
@@ -107,7 +107,7 @@ def play(
 
 
 class _ScenarioRun:
-    """Runs the steps in a room, and collects the expectations of each recording."""
+    """Runs the steps in a room, and collects the expectations for each recording."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class _ScenarioRun:
         interrupted: Callable[[], bool],
     ) -> None:
         self.requirements: defaultdict[str, _Requirements] = defaultdict(_Requirements)
-        self.current = "the first step"
+        self.current = "before the first step"
         self.interrupted = False
         self._scenario = scenario
         self.room = room
@@ -132,7 +132,7 @@ class _ScenarioRun:
         self._emulated = {name for step in steps if isinstance(step, Network) for name in step.actors}
 
     def run_steps(self) -> None:
-        """Run every step; at the end, or when interrupted, stop and download the recordings in progress."""
+        """Run every step; after the last one or an interruption, stop and download the recordings in progress."""
         steps = self._scenario.steps
         for number, step in enumerate(steps, start=1):
             if self._should_end():
@@ -140,14 +140,14 @@ class _ScenarioRun:
             self.current = f"step {number} ({step})"
             self._on_progress(Progress(number, len(steps), str(step)))
             self._run_step(step)
-        self.current = "the end"
+        self.current = "after the last step"
         for name in list(self._recorders):
             self._participants[name].stop_media_recording()
             self._participants[name].download_media_recording()
             self._participants[name].clean_media_recording()
 
     def report(self, recording: Recording) -> Report:
-        """Return the report on a recording, with the expectations of the steps; an unreadable recording fails."""
+        """Return the report on a recording, with the steps' expectations; an unreadable recording fails."""
         required = self.requirements[recording.id]
         return verify_safely(recording, duration=required.duration, limits=required.limits, expect=required.expect)
 
@@ -205,7 +205,7 @@ class _ScenarioRun:
             case Crash():
                 self._crash(one)
             case _:
-                message = f"There is no way to run the step {step.verb!r}."
+                message = f"The step {step.verb!r} can't be run."
                 raise ConfigError(message)
 
     def _start(self, step: Start) -> None:
@@ -233,10 +233,10 @@ class _ScenarioRun:
         one.crash()
         try:
             self.room.wait_for(lambda: not one.alive, timeout=_CRASHED_WITHIN, what=f"{one.name}'s page to crash")
-            # The room raises an error with the recording of the crashed page as soon as it waits.
+            # While it waits, the room raises an error with the recording of the crashed page.
             self.room.wait(seconds=_LOOK_EVERY)
         except RecordingError as lost:
-            # The scenario asked for the crash. The recording so far is among the recordings.
+            # The scenario requested the crash. The room's recordings include the recording so far.
             if lost.recording is None:
                 raise
 
@@ -254,7 +254,7 @@ class _ScenarioRun:
     def _expect(self, one: WaitExpectation, before: _Elapsed, after: _Elapsed) -> None:
         """Add the expectation to every recording of the participant that ran during the whole wait.
 
-        Raises StepTimeout if there is none.
+        Raises StepTimeout if no recording did.
         """
         count = 0
         for name, (recording, start) in before.items():
@@ -270,7 +270,7 @@ class _ScenarioRun:
             raise StepTimeout(message)
 
     def _elapsed(self) -> _Elapsed:
-        """Return the recordings in progress that are not paused, and their lengths in seconds."""
+        """Return the ids and lengths in seconds of the recordings in progress that are not paused."""
         found = {}
         for name in self._recorders:
             status = self._participants[name].get_media_recording()

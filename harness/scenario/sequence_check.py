@@ -1,4 +1,4 @@
-"""Check before a scenario is played that its steps can follow each other."""
+"""Check that the steps of a scenario can follow each other, before the scenario is played."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class SequenceCheck:
-    """Follows the steps one by one, and knows which participants are in the room and which of them record."""
+    """Follows the steps one by one, and tracks which participants are in the room and which of them record."""
 
     def __init__(self) -> None:
         self.known: set[str] = set()
@@ -43,7 +43,7 @@ class SequenceCheck:
         self.cleaned: set[str] = set()
 
     def problem(self, step: Step) -> str | None:
-        """Return why a step is not possible now, or None, and continue with the state after it."""
+        """Return why a step is not possible now, or None, and update the state."""
         for name in step.actors:
             problem = self._join_problem(name) if isinstance(step, Join) else self._action_problem(step, name)
             if problem:
@@ -66,14 +66,14 @@ class SequenceCheck:
         running = {name: recorder for name, recorder in self.recording.items() if name not in self.paused}
         if not running:
             paused = ", ".join(sorted(self.paused & self.recording.keys()))
-            reason = f"; that of {paused} is paused" if paused else ""
-            return f"there is an expectation but no recording in progress{reason}"
+            reason = f"; the recording of {paused} is paused" if paused else ""
+            return f"there is an expectation, but no recording is in progress{reason}"
         if name not in running and "all" not in running.values():
-            return f"there is an expectation of {name} but only a local recording of {', '.join(sorted(running))}"
+            return f"there is an expectation for {name}, but only a local recording of {', '.join(sorted(running))}"
         return None
 
     def _wait_problem(self, step: WaitFor) -> str | None:
-        """Return why a wait would be in vain, because only an earlier step can lead to the state or event."""
+        """Return why a wait can't succeed, because an earlier step is missing that leads to the state or event."""
         name = step.wait_for
         if step.state == "recording" and (name not in self.recording or name in self.paused):
             return f"{name} does not record, so this state is never reached"
@@ -82,11 +82,11 @@ class SequenceCheck:
         if step.state == "cleaned" and name not in self.cleaned:
             return f"{name}'s recording is not cleaned, so this state is never reached"
         if step.event == "downloaded" and name not in self.downloaded:
-            return f"{name} has not downloaded the recording since its start, so this event never comes"
+            return f"{name} has not downloaded the recording since its start, so this event never occurs"
         return None
 
     def _download_problem(self, step: Download) -> str | None:
-        """Return why a recording can't be checked for an expectation; a download ends a recording in progress."""
+        """Return why an expectation of a download is not possible; a download ends a recording in progress."""
         self.downloaded.add(step.download)
         self.recording.pop(step.download, None)
         limits = step.limits or Limits()
@@ -98,17 +98,17 @@ class SequenceCheck:
             last = one.start if one.end is None else one.end
             if step.duration is not None and last > step.duration + limits.duration:
                 return (
-                    f"an expectation of {one.participant} ends at {last:g} s, after the expected length of "
+                    f"an expectation for {one.participant} ends at {last:g} s, after the expected length of "
                     f"{step.duration:g} s"
                 )
         return None
 
     def _unknown(self, name: str) -> str:
-        return f"{name} has not joined before; participants so far: {', '.join(sorted(self.known)) or 'none'}"
+        return f"{name} has not joined yet; participants so far: {', '.join(sorted(self.known)) or 'none'}"
 
     def _join_problem(self, name: str) -> str | None:
         if name in self.known:
-            return f"{name} has joined before; give each participant a name of their own"
+            return f"{name} has already joined; give each participant a different name"
         self.known.add(name)
         self.inside.add(name)
         return None
@@ -117,7 +117,7 @@ class SequenceCheck:
         if name not in self.known:
             return self._unknown(name)
         if name in self.crashed:
-            return f"{name}'s page has crashed; its recording is kept without a download"
+            return f"{name}'s page has crashed; its recording is saved without a download"
         if isinstance(step, Clean):
             self.cleaned.add(name)
         if isinstance(step, Download | Clean | WaitFor):
@@ -136,7 +136,7 @@ class SequenceCheck:
             if name not in self.recording:
                 return f"{name} has no recording in progress"
             if isinstance(step, Pause) == (name in self.paused) and not isinstance(step, Stop):
-                return f"{name}'s recording is {'paused already' if isinstance(step, Pause) else 'not paused'}"
+                return f"{name}'s recording is {'already paused' if isinstance(step, Pause) else 'not paused'}"
             if isinstance(step, Pause):
                 self.paused.add(name)
             else:
@@ -152,7 +152,7 @@ class SequenceCheck:
 
 
 def problems(scenario: Scenario) -> Iterator[tuple[int, str]]:
-    """Yield the number of each impossible step, from 0 on, and the reason; the first one is the cause."""
+    """Yield the number of each impossible step, counted from 0, and the reason; the first one is the cause."""
     check = SequenceCheck()
     for number, step in enumerate(scenario.steps):
         if problem := check.problem(step):

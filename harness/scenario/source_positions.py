@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-# The way to a value: keys, and numbers in lists.
+# The path of a value consists of keys of tables and positions in lists.
 Path = tuple[str | int, ...]
 Lines = dict[Path, int]
 
 
 def toml_lines(text: str) -> Lines:
-    """Return the line, from 1 on, of every key and list item of a valid TOML text."""
+    """Return the line, counted from 1, of every key and list item of a valid TOML text."""
     import tree_sitter_toml
     from tree_sitter import Language, Parser
 
@@ -41,7 +41,7 @@ class _Toml:
         return self._lines
 
     def _header(self, keys: list[str], *, appends: bool) -> Path:
-        """Return the path of a table, which is below the last one of each array of tables in its name."""
+        """Return the path of a table; for each array of tables in its name, the table belongs to the last item."""
         where: Path = ()
         for number, key in enumerate(keys):
             where = (*where, key)
@@ -80,14 +80,14 @@ def _keys(node: Node) -> list[str]:
 
 
 def yaml_lines(value: Any, parent: Path = ()) -> Lines:
-    """Return the line, from 1 on, of every key and list item that ruamel.yaml has read, as far as it knows."""
+    """Return the line, counted from 1, of every key and list item for which ruamel.yaml has stored a line."""
     lines: Lines = {}
     mapping = isinstance(value, dict)
     items = value.items() if mapping else enumerate(value) if isinstance(value, list) else ()
     rows = getattr(getattr(value, "lc", None), "data", None) or {}
     for key, item in items:
         where = (*parent, key)
-        # Merged keys (<<) have no line here, and some tags make plain lists.
+        # ruamel.yaml stores no line for a merged key (<<), and some tags become plain lists without lines.
         if (at := rows.get(key)) is not None:
             lines[where] = at[0] + 1
         lines |= yaml_lines(item, where)

@@ -1,4 +1,4 @@
-"""A scenario and its steps; each step has exactly one verb."""
+"""Define a scenario and its steps; each step has exactly one verb."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ if TYPE_CHECKING:
     from typing import Self
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
-Names = Annotated[Name | Annotated[tuple[Name, ...], Field(min_length=1)], Field(description="One name, or several.")]
+Names = Annotated[
+    Name | Annotated[tuple[Name, ...], Field(min_length=1)], Field(description="One name, or a list of names.")
+]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-# The events of a recording that nobody calls for.
+# Events of a recording that can occur without a call to the page.
 RecordingEvent = Literal["stalled", "failed", "stopped", "downloaded"]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
-# In seconds. Limits allow shorter absences in a recording, and a quarter at each end is not checked.
+# Shortest time, in seconds, that can be checked: limits allow absences, and a quarter at each end is not checked.
 _SHORTEST: Final = 2 * Limits().absence
-# How many seconds at both ends of a wait are not checked for its expectations: connections take time to begin and end,
-# and the file lags behind the clock.
+# Time, in seconds, at each end of a wait that is not checked for its expectations: connections take time to begin and
+# end, and the file lags behind the clock.
 EDGE: Final = 0.7
 
 
 def _media(given: str, info: ValidationInfo) -> str:
-    """Return the media, where the path of a video file is relative to the scenario's file."""
+    """Return the media; the path of a video file is relative to the folder of the scenario."""
     try:
         return str(media_of(given, MEDIA, folder=(info.context or {}).get("folder")))
     except ConfigError as error:
@@ -40,14 +42,14 @@ def _media(given: str, info: ValidationInfo) -> str:
 
 
 class Step(ReportModel):
-    """One step; ``label`` replaces its text in the progress table and in errors."""
+    """One step of a scenario; ``label`` replaces its text in the progress table and in errors."""
 
     verb: ClassVar[str]
-    label: str | None = Field(default=None, description="The name of this step in the progress and in errors.")
+    label: str | None = Field(default=None, description="Name of this step in the progress table and in errors.")
 
     @property
     def actors(self) -> tuple[str, ...]:
-        """The participants who act: the names under the verb."""
+        """The participants who act, whose names are the verb's value."""
         value = getattr(self, self.verb)
         if isinstance(value, str):
             return (value,)
@@ -59,13 +61,13 @@ class Step(ReportModel):
 
 
 class Join(Step):
-    """Participants join; several names join at the same time."""
+    """Participants join; several participants join at the same time."""
 
     verb = "join"
     join: Names
     media: Annotated[str, AfterValidator(_media)] = Field(
         default="synthetic",
-        description="synthetic (made video and audio), camera (the browser's devices), or the path of a video file.",
+        description="synthetic (generated video and audio), camera (the browser's devices), or a path to a video file.",
     )
 
 
@@ -99,7 +101,7 @@ class Camera(Step):
 
 
 class ShareScreen(Step):
-    """A participant shares the screen instead of the camera, or the camera again."""
+    """A participant shares the screen instead of the camera, or switches back to the camera."""
 
     verb = "share_screen"
     share_screen: Name
@@ -107,14 +109,14 @@ class ShareScreen(Step):
 
 
 class Speak(Step):
-    """A synthetic participant speaks up; the one who spoke before becomes quiet again."""
+    """A synthetic participant speaks louder; the previous speaker returns to normal loudness."""
 
     verb = "speak"
     speak: Name
 
 
 class WaitExpectation(ReportModel):
-    """A participant who is, or is not, visible or audible during a wait."""
+    """Whether a participant must be visible or audible during a wait."""
 
     participant: Name
     visible: bool | None = None
@@ -122,10 +124,10 @@ class WaitExpectation(ReportModel):
 
 
 class Wait(Step):
-    """Time passes; every recording in progress is checked for the expectations."""
+    """The scenario waits; every recording in progress is checked for the expectations."""
 
     verb = "wait"
-    wait: Positive = Field(description="Seconds.")
+    wait: Positive = Field(description="Time to wait, in seconds.")
     expect: tuple[WaitExpectation, ...] = ()
 
     @model_validator(mode="after")
@@ -141,17 +143,17 @@ class Wait(Step):
 
 
 class WaitFor(Step):
-    """Wait until a recording has a length, a state or an event; the step fails after ``timeout``."""
+    """The scenario waits until a recording has a length, a state or an event; the step fails after ``timeout``."""
 
     verb = "wait_for"
-    wait_for: Name = Field(description="The recording participant.")
-    elapsed: Positive | None = Field(default=None, description="Recorded seconds.")
+    wait_for: Name = Field(description="The participant who records.")
+    elapsed: Positive | None = Field(default=None, description="Length of the recording, in seconds, without pauses.")
     state: Literal["recording", "paused", "stopped", "failed", "cleaned"] | None = None
     event: RecordingEvent | None = Field(default=None, description="An event of the recording since its start.")
-    timeout: Positive = Field(default=30.0, description="Seconds.")
+    timeout: Positive = Field(default=30.0, description="Maximum time to wait, in seconds.")
 
     @model_validator(mode="after")
-    def _asks_for_one_thing(self) -> Self:
+    def _has_one_condition(self) -> Self:
         if sum(value is not None for value in (self.elapsed, self.state, self.event)) != 1:
             message = "specify exactly one of 'elapsed', 'state' and 'event'"
             raise ValueError(message)
@@ -194,7 +196,7 @@ class RecordOptions(ReportModel):
 
 
 class Start(Step, RecordOptions):
-    """A participant starts a recording; one in progress continues until the new one has begun, and is kept."""
+    """A participant starts a recording; a recording in progress ends when the new one has begun, and is kept."""
 
     verb = "start"
     start: Name
@@ -202,7 +204,7 @@ class Start(Step, RecordOptions):
 
 
 class Pause(Step):
-    """A recording pauses; the pause is not in the file."""
+    """A recording pauses; the file does not contain the pause."""
 
     verb = "pause"
     pause: Name
@@ -216,7 +218,7 @@ class Resume(Step):
 
 
 class Stop(Step):
-    """A recording stops; its file is complete after this step."""
+    """A recording stops; after this step, its file is complete."""
 
     verb = "stop"
     stop: Name
@@ -227,30 +229,30 @@ class Download(Step):
 
     verb = "download"
     download: Name
-    duration: Seconds | None = Field(default=None, description="The expected length in seconds.")
+    duration: Seconds | None = Field(default=None, description="Expected length of the recording, in seconds.")
     limits: Limits | None = None
     expect: tuple[Expectation, ...] = ()
 
 
 class Clean(Step):
-    """The copies of the page and of the server are removed; the downloaded file stays."""
+    """The page and the server remove their copies of a recording; the downloaded file is kept."""
 
     verb = "clean"
     clean: Name
 
 
 class Network(Step):
-    """The network of participants becomes worse, or without options good again. Signaling is not affected."""
+    """The network of participants becomes worse, or normal again without options. Signaling is not affected."""
 
     verb = "network"
     network: Names
     loss_percent: Percent = 0.0
     latency_ms: Annotated[float, Field(ge=0, le=10_000)] = 0.0
-    kbps: Positive | None = Field(default=None, description="Kilobits per second in each direction.")
+    kbps: Positive | None = Field(default=None, description="Bandwidth in kbps, in each direction.")
 
 
 class Crash(Step):
-    """The page of a participant crashes; its recording so far is kept."""
+    """The page of a participant crashes; the recording so far is kept."""
 
     verb = "crash"
     crash: Name
@@ -294,7 +296,7 @@ AnyStep = Annotated[
     Discriminator(
         verb_of,
         custom_error_type="verb",
-        custom_error_message=f"a step has exactly one of {', '.join(VERBS)}",
+        custom_error_message=f"a step must have exactly one of {', '.join(VERBS)}",
     ),
 ]
 
@@ -308,7 +310,7 @@ class Scenario(ReportModel):
     steps: Annotated[tuple[AnyStep, ...], Field(min_length=1)]
 
     def with_max_wait(self, seconds: float) -> Scenario:
-        """Return the scenario with every longer wait cut down to ``seconds``, to try it quickly."""
+        """Return the scenario with every longer wait shortened to ``seconds``, for a quick trial."""
         steps = tuple(
             step.model_copy(update={"wait": min(step.wait, seconds)}) if isinstance(step, Wait) else step
             for step in self.steps
@@ -317,7 +319,7 @@ class Scenario(ReportModel):
 
     @property
     def participants(self) -> int:
-        """The largest number of participants in the room at a time."""
+        """The largest number of participants that are in the room at the same time."""
         inside: set[str] = set()
         most = 0
         for step in self.steps:
@@ -330,7 +332,7 @@ class Scenario(ReportModel):
 
     @property
     def needs(self) -> float:
-        """How many processors of the reference machine its most expensive recording uses, with all participants."""
+        """The CPU that the most expensive recording of all participants uses, in processors of the reference machine."""
         starts = [step for step in self.steps if isinstance(step, Start)]
         configs = [step.with_defaults(self.record) for step in starts] or [self.record.with_defaults(None)]
         return max(needed(self.participants, config) for config in configs)

@@ -131,7 +131,7 @@ def test_a_scenario_with_a_mistake_exits_with_2_before_anything_is_played(tmp_pa
     ran = run_harness("run", str(ROOT / "examples" / "late-joiner.toml"), "bad.toml", folder=tmp_path)
 
     assert 2 == ran.returncode
-    assert "bad.toml:2: step 2: a step has exactly one of" in ran.stderr
+    assert "bad.toml:2: step 2: a step must have exactly one of" in ran.stderr
     assert "did you mean 'start'" in ran.stderr
     assert not (tmp_path / "recordings").exists()
 

@@ -43,11 +43,11 @@ def expecting(verb: str, what: str) -> str:
     [
         (
             [expecting("wait = 3", 'participant = "Bob", audible = true')],
-            "Bob has not joined before; participants so far: alice, bob",
+            "Bob has not joined yet; participants so far: alice, bob",
         ),
         (
             [expecting('download = "alice"', 'participant = "Bob", visible = false')],
-            "Bob has not joined before; participants so far: alice, bob",
+            "Bob has not joined yet; participants so far: alice, bob",
         ),
         (
             [expecting('download = "alice"', 'participant = "bob", visible = true, from = 1, to = 1.4')],
@@ -55,29 +55,29 @@ def expecting(verb: str, what: str) -> str:
         ),
         (
             [expecting('download = "alice", duration = 5', 'participant = "bob", visible = true, from = 30')],
-            "an expectation of bob ends at 30 s, after the expected length of 5 s",
+            "an expectation for bob ends at 30 s, after the expected length of 5 s",
         ),
         (
             ['pause = "alice"', expecting("wait = 3", 'participant = "bob", audible = true')],
-            "there is an expectation but no recording in progress; that of alice is paused",
+            "there is an expectation, but no recording is in progress; the recording of alice is paused",
         ),
         (
             ['stop = "alice"', expecting("wait = 3", 'participant = "bob", audible = true')],
-            "there is an expectation but no recording in progress",
+            "there is an expectation, but no recording is in progress",
         ),
         (
             ['download = "alice"', expecting("wait = 3", 'participant = "bob", audible = true')],
-            "there is an expectation but no recording in progress",
+            "there is an expectation, but no recording is in progress",
         ),
         (
             ['start = "alice", recorder = "local"', expecting("wait = 3", 'participant = "bob", audible = true')],
-            "there is an expectation of bob but only a local recording of alice",
+            "there is an expectation for bob, but only a local recording of alice",
         ),
         (['wait_for = "alice", state = "paused"'], "alice's recording is not paused, so this state is never reached"),
         (['wait_for = "alice", state = "cleaned"'], "alice's recording is not cleaned, so this state is never reached"),
         (
             ['wait_for = "alice", event = "downloaded"'],
-            "alice has not downloaded the recording since its start, so this event never comes",
+            "alice has not downloaded the recording since its start, so this event never occurs",
         ),
         (
             ['pause = "alice"', 'wait_for = "alice", state = "recording"'],

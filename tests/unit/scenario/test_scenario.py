@@ -92,7 +92,7 @@ def test_yaml_scenario_equals_the_toml_scenario(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("was", "becomes", "reason"),
     [
-        ('join = ["alice", "bob"]', 'jion = ["alice", "bob"]', ":7: step 1: a step has exactly one of join, "),
+        ('join = ["alice", "bob"]', 'jion = ["alice", "bob"]', ":7: step 1: a step must have exactly one of join, "),
         ('join = ["alice", "bob"]', 'jion = ["alice", "bob"]', "did you mean 'join'"),
         ("wait = 2.5", 'wait = "long"', ":15: step 3: wait should be a valid number"),
         ("wait = 2.5", "wait = -1", ":15: step 3: wait should be greater than 0"),
@@ -102,15 +102,15 @@ def test_yaml_scenario_equals_the_toml_scenario(tmp_path: Path) -> None:
         (
             'start = "alice"',
             'start = "dave"',
-            ":10: step 2: dave has not joined before; participants so far: alice, bob",
+            ":10: step 2: dave has not joined yet; participants so far: alice, bob",
         ),
-        ('participant = "bob", audible', 'participant = "carol", audible', ":14: step 3: carol has not joined before"),
+        ('participant = "bob", audible', 'participant = "carol", audible', ":14: step 3: carol has not joined yet"),
         (
             'title = "two participants"',
             'titel = "two participants"',
-            ":2: there is no 'titel' here; did you mean 'title'",
+            ":2: unknown key 'titel'; did you mean 'title'",
         ),
-        ('start = "alice"', 'mute = "alice"\nstart = "alice"', ":10: step 2: a step has exactly one of"),
+        ('start = "alice"', 'mute = "alice"\nstart = "alice"', ":10: step 2: a step must have exactly one of"),
         ("wait = 2.5", "wait = ", "is not valid TOML: "),
         (
             'record_video_quality = "480p"',
@@ -132,11 +132,11 @@ def test_mistake_is_reported_with_its_line(tmp_path: Path, was: str, becomes: st
     ("steps", "reason"),
     [
         ('{ join = "a" }, { pause = "a" }', "step 2: a has no recording in progress"),
-        ('{ join = "a" }, { start = "a" }, { pause = "a" }, { pause = "a" }', "a's recording is paused already"),
+        ('{ join = "a" }, { start = "a" }, { pause = "a" }, { pause = "a" }', "a's recording is already paused"),
         ('{ join = "a" }, { start = "a" }, { resume = "a" }', "a's recording is not paused"),
         ('{ join = "a" }, { start = "a" }, { leave = "a" }, { mute = "a" }', "a has left the room"),
         ('{ join = "a" }, { download = "a" }', "a has no recording"),
-        ('{ join = "a" }, { join = "a" }', "a has joined before"),
+        ('{ join = "a" }, { join = "a" }', "a has already joined"),
         ('{ join = "a" }, { wait = 1 }', "no participant records"),
         (
             '{ join = "a" }, { start = "a" }, { wait_for = "a" }',
@@ -144,7 +144,7 @@ def test_mistake_is_reported_with_its_line(tmp_path: Path, was: str, becomes: st
         ),
         (
             '{ join = "a" }, { wait = 2, expect = [{ participant = "a", visible = true }] }',
-            "no recording in progress",
+            "no recording is in progress",
         ),
     ],
 )
@@ -157,7 +157,7 @@ def test_yaml_error_has_its_line(tmp_path: Path) -> None:
     """This is true for an error of syntax and for one of meaning."""
     assert refused(write(tmp_path, "steps:\n  - join: [a\n", "a.yaml")).startswith(":3 is not valid YAML")
     assert refused(write(tmp_path, "steps:\n  - join: a\n  - start: b\n", "b.yaml")).startswith(":3: step 2: b has not")
-    assert "a scenario has steps" in refused(write(tmp_path, "- join: a\n", "c.yml"))
+    assert "a scenario needs steps" in refused(write(tmp_path, "- join: a\n", "c.yml"))
 
 
 STEPS = "steps:\n  - join: a\n  - start: a\n  - wait: 2\n"
@@ -172,15 +172,15 @@ BILLION = "a: &a [x, x]\n" + "".join(
     [
         pytest.param(BILLION + STEPS, " has more than 100000 values", id="a billion values"),
         pytest.param("a: &a {b: &b [*a, *b, *b]}\n" + STEPS, "", id="values within themselves"),
-        pytest.param("? [a, b]\n: 1\n" + STEPS, ": a key is neither a word nor a number", id="list as a key"),
-        pytest.param("2001-01-01: 1\n" + STEPS, ": a key is neither a word nor a number", id="date as a key"),
+        pytest.param("? [a, b]\n: 1\n" + STEPS, ": a key must be a word or a number", id="list as a key"),
+        pytest.param("2001-01-01: 1\n" + STEPS, ": a key must be a word or a number", id="date as a key"),
         pytest.param("a: 2001-13-01\n" + STEPS, " is not valid YAML: month must be in 1..12", id="month"),
         pytest.param("a: !!int x\n" + STEPS, " is not valid YAML: invalid literal for int()", id="no number"),
         pytest.param("a: 0x_\n" + STEPS, " is not valid YAML: ", id="no digits"),
         pytest.param("a: !!omap 1\n" + STEPS, " is not valid YAML: ", id="no map"),
         pytest.param("!!omap [steps: 1]\n", ":1: steps should be a valid array", id="ordered map"),
-        pytest.param("a: !!pairs [x: 1]\n" + STEPS, ":1: there is no 'a' here", id="pairs"),
-        pytest.param("a: !own [x]\n" + STEPS, ":1: there is no 'a' here", id="unknown tag"),
+        pytest.param("a: !!pairs [x: 1]\n" + STEPS, ":1: unknown key 'a'", id="pairs"),
+        pytest.param("a: !own [x]\n" + STEPS, ":1: unknown key 'a'", id="unknown tag"),
         pytest.param("a: &a {<<: *a}\n" + STEPS, "", id="merged with itself"),
         pytest.param(f"a: {'9' * 5000}\n{STEPS}", " is not valid YAML: Exceeds the limit", id="endless number"),
         pytest.param(f"a: 0x{'f' * 5000}\n{STEPS}", ": a number in it is too long to be read", id="long number"),
@@ -199,8 +199,8 @@ def test_odd_yaml_is_reported_in_one_line(tmp_path: Path, text: str, reason: str
     [
         pytest.param(f"a = {'9' * 5000}", " is not valid TOML: Exceeds the limit", id="endless number"),
         pytest.param(f"a = 0x{'f' * 5000}", ": a number in it is too long to be read", id="long number"),
-        pytest.param('"\\U0001F600" = 1\nsteps = [{ join = "a" }]', ":1: there is no '😀' here", id="escaped key"),
-        pytest.param('"a\tb" = 1\nsteps = [{ join = "a" }]', ":1: there is no 'a\\tb' here", id="tab in a key"),
+        pytest.param('"\\U0001F600" = 1\nsteps = [{ join = "a" }]', ":1: unknown key '😀'", id="escaped key"),
+        pytest.param('"a\tb" = 1\nsteps = [{ join = "a" }]', ":1: unknown key 'a\\tb'", id="tab in a key"),
         pytest.param(
             f'steps = [{{ join = "a", media = "{"x" * 5000}" }}]', ":1: step 1: media: 'xxx", id="endless media"
         ),
@@ -220,7 +220,7 @@ def test_yaml_alias_repeats_a_step(tmp_path: Path) -> None:
     first, second = (step for step in scenario.steps if isinstance(step, Start))
     assert ("a", "vp8", "a", "vp9") == (first.start, first.codec, second.start, second.codec)
     assert refused(write(tmp_path, f"{text}    codek: vp9\n", "wrong.yaml")).startswith(
-        ":9: step 5: there is no 'codek'"
+        ":9: step 5: unknown key 'codek'"
     )
 
 
@@ -242,7 +242,7 @@ def test_pipe_or_folder_is_refused_without_waiting(tmp_path: Path, suffix: str) 
 
 def test_file_with_another_suffix_is_refused(tmp_path: Path) -> None:
     """A missing file is refused as well."""
-    assert "a scenario is a .toml, .yaml or .yml file" in refused(write(tmp_path, "{}", "a.json"))
+    assert "a scenario must be a .toml, .yaml or .yml file" in refused(write(tmp_path, "{}", "a.json"))
     assert "can't be read" in refused(tmp_path / "gone.toml")
 
 
