@@ -8,10 +8,10 @@ WORKDIR /opt/recording-harness
 COPY pyproject.toml README.md LICENSE ./
 COPY harness harness
 COPY web web
-# With Dask it is a worker, too: docs/scale.md.
+# With Dask the image can also run as a worker: docs/clusters.md.
 RUN pip install --no-cache-dir ".[dask]" "playwright==${PLAYWRIGHT}"
 
-# Whoever runs it has no home of their own here, and Chrome wants one.
+# The user of the container may have no home directory in the image, and Chrome needs one.
 ENV HOME=/tmp HARNESS_RECORDINGS=/recordings PYTHONUNBUFFERED=1
 RUN mkdir --mode=1777 /recordings
 WORKDIR /tmp

@@ -15,6 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from harness.cli.commands.serve import _invitation
+from harness.scenario.steps import KINDS, VERBS, RecordOptions
 from harness.server.serve_options import ServeOptions
 from harness.verification.values.expectations import read_expected
 
@@ -73,9 +74,9 @@ def test_the_front_page_shows_the_first_test_of_the_first_steps() -> None:
     assert ("python", first) in blocks("index.md")
 
 
-def test_the_page_is_told_of_in_the_programs_own_words() -> None:
-    """What harness serve says when it begins."""
-    ((_, shown),) = blocks("page.md")
+def test_recording_room_shows_the_output_of_serve() -> None:
+    """The block is what harness serve prints when it starts."""
+    ((_, shown),) = blocks("recording-room.md")
 
     expected = _invitation(["http://127.0.0.1:8080"], Path("/home/you/recordings"), ServeOptions())
 
@@ -148,18 +149,31 @@ def test_the_image_takes_along_what_the_package_is_built_of() -> None:
     assert asked == f"playwright>={version.rpartition('.')[0]}"
 
 
-def test_troubleshooting_quotes_what_is_said() -> None:
-    """Each line of its first tables stands in the sources, word for word."""
+def test_troubleshooting_quotes_messages_word_for_word() -> None:
+    """Each quoted message in the first column of its tables is in the sources."""
     text = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
-    quoted = re.findall(r"^\| `([^`]+)` \|", text.partition("## The recording is there")[0], re.MULTILINE)
+    quoted = re.findall(r"^\| `([^`]+)`(?: \(a warning\))? \|", text, re.MULTILINE)
     sources = "".join(
         path.read_text(encoding="utf-8")
         for folder, kind in (("harness", "*.py"), ("web/src", "*.js"))
         for path in (ROOT / folder).rglob(kind)
     )
 
-    assert len(quoted) > 8
+    assert len(quoted) > 20
     assert [] == [one for one in quoted if one not in sources]
+
+
+def test_guide_to_scenarios_lists_every_step_with_its_keys() -> None:
+    """The table of steps has all keys of each step, except label and the options that steps share with RecordConfig."""
+    text = (ROOT / "docs/scenarios.md").read_text(encoding="utf-8")
+    table = text.partition("## Steps")[2].partition("## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| `")]
+    described = {verb: row for row in rows for verb in re.findall(r"`(\w+)`", row.split(" | ")[0])}
+
+    assert set(VERBS) == set(described)
+    for kind in KINDS:
+        keys = set(kind.model_fields) - set(RecordOptions.model_fields) - {"label", kind.verb}
+        assert [] == [key for key in sorted(keys) if f"`{key}" not in described[kind.verb]], kind.verb
 
 
 @pytest.mark.skipif(
