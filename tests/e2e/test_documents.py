@@ -25,7 +25,7 @@ ELSEWHERE = {
         "sh",
     ): "tests/e2e/test_scenarios.py plays the examples, and `harness run` with each of these options",
     (STEPS, "sh"): "`make setup` and tests/e2e/test_wheel.py install",
-    ("cli.md", "text"): "tests/unit/cli/test_help.py compares it with the program's help",
+    ("cli.md", "sh"): "tests/unit/cli/test_help.py compares it with the program's help",
     ("index.md", "python"): "the first test of the first steps; tests/unit/test_docs.py compares them",
     ("recording-room.md", "console"): "tests/unit/test_docs.py compares it with the program's output",
     ("pytest.md", "toml"): "tests/unit/test_docs.py reads it",
