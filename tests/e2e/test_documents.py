@@ -13,10 +13,10 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
-STEPS = "first-steps.md"
+STEPS = "quickstart.md"
 # By document and language: what is not run here, and why.
 ELSEWHERE = {
-    ("README.md", "console"): "CI runs both `make` lines; `harness record` is among the first steps",
+    ("README.md", "console"): "CI runs both `make` lines; the quickstart has `harness record`",
     (STEPS, "python"): "walked in order, below",
     (STEPS, "console"): "walked in order, below",
     ("scenarios.md", "toml"): "tests/unit/scenario/test_scenario.py reads it",
@@ -24,9 +24,9 @@ ELSEWHERE = {
         "scenarios.md",
         "sh",
     ): "tests/e2e/test_scenarios.py plays the examples, and `harness run` with each of these options",
-    (STEPS, "sh"): "`make setup` and tests/e2e/test_wheel.py install",
+    ("installation.md", "sh"): "`make setup` and tests/e2e/test_wheel.py install",
     ("cli.md", "sh"): "tests/unit/cli/test_help.py compares it with the program's help",
-    ("index.md", "python"): "the first test of the first steps; tests/unit/test_docs.py compares them",
+    ("index.md", "python"): "the first test of the quickstart; tests/unit/test_docs.py compares them",
     ("recording-room.md", "console"): "tests/unit/test_docs.py compares it with the program's output",
     ("pytest.md", "toml"): "tests/unit/test_docs.py reads it",
     ("ci.md", "yaml"): "tests/unit/test_docs.py reads it; its commands are checked there, too",
@@ -81,7 +81,7 @@ def test_a_block_of_python_runs_as_written(text: str, tmp_path: Path) -> None:
     assert list((tmp_path / "recordings").glob("*.webm"))
 
 
-def test_the_first_steps_run_as_written(tmp_path: Path) -> None:
+def test_the_quickstart_runs_as_written(tmp_path: Path) -> None:
     """Each command in order, in one folder: it ends as the document says, and says what is shown there."""
     text = (ROOT / "docs" / STEPS).read_text(encoding="utf-8")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -67,9 +67,9 @@ def test_the_guide_is_told_with_proofs() -> None:
 # ---- what stands in blocks ------------------------------------------------------------------------------------------
 
 
-def test_the_front_page_shows_the_first_test_of_the_first_steps() -> None:
-    """That one is run."""
-    first = next(text for language, text in blocks("first-steps.md") if language == "python")
+def test_the_home_page_shows_the_first_test_of_the_quickstart() -> None:
+    """tests/e2e/test_documents.py runs that test."""
+    first = next(text for language, text in blocks("quickstart.md") if language == "python")
 
     assert ("python", first) in blocks("index.md")
 
