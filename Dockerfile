@@ -1,17 +1,17 @@
-# The harness on Playwright's Python image, whose Chromium it records with: docs/docker.md.
+# Installs the harness on Playwright's Python image, whose Chromium makes the recordings (see docs/docker.md).
 ARG PLAYWRIGHT=1.65.0
 FROM mcr.microsoft.com/playwright/python:v${PLAYWRIGHT}-noble
 
-# The image brings the Chromium of one version of Playwright, so the package must be that version.
+# The image has the Chromium of one version of Playwright, so the Python package must have the same version.
 ARG PLAYWRIGHT
 WORKDIR /opt/recording-harness
 COPY pyproject.toml README.md LICENSE ./
 COPY harness harness
 COPY web web
-# With Dask the image can also run as a worker: docs/clusters.md.
+# With Dask the image can also run as a worker (see docs/clusters.md).
 RUN pip install --no-cache-dir ".[dask]" "playwright==${PLAYWRIGHT}"
 
-# The user of the container may have no home directory in the image, and Chrome needs one.
+# The container's user may have no home directory, and Chrome needs one.
 ENV HOME=/tmp HARNESS_RECORDINGS=/recordings PYTHONUNBUFFERED=1
 RUN mkdir --mode=1777 /recordings
 WORKDIR /tmp

@@ -1,7 +1,6 @@
-# Everything starts here: `make record` and `make test` set up whatever is missing.
+# `make record` and `make test` first install everything that is missing.
 
-# The Python to make .venv with: 3.11 or newer, as in `make record PYTHON=python3.13`. Left empty, the first one on PATH
-# that fits.
+# The Python for .venv, 3.11 or newer: `make record PYTHON=python3.13`. The default is the first suitable one on PATH.
 PYTHON ?=
 BIN := .venv/bin
 INTERPRETER := .venv/.interpreter
@@ -16,23 +15,24 @@ PAGE_READY := node_modules/.page-ready
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
 
-setup: $(PYTHON_READY) $(BROWSER_READY) ## Make .venv, install the package and a Chrome: all that recording needs
+setup: $(PYTHON_READY) $(BROWSER_READY) ## Create .venv, install the package and a Chrome: everything that recording needs
 
-setup-dev: setup $(TOOLS_READY) $(PAGE_READY) ## Install also what tests and checks need: Python's tools and the page's
+setup-dev: setup $(TOOLS_READY) $(PAGE_READY) ## Also install the Python and page tools that tests and checks need
 
 record: setup ## Record three participants for ten seconds, and verify the file
 	$(BIN)/harness record alice bob carol --recorder all --quality 720p --frame-rate 30 --seconds 10 --name standup
 
-# More for pytest: make test TESTS="--basetemp=build/pytest -k page".
+# Additional arguments for pytest: make test TESTS="--basetemp=build/pytest -k page".
 TESTS ?=
-# Coverage is measured unless it is switched off: make test COVERAGE=
-# Before Python 3.14 a tracer follows every call and greenlet, which costs up to twice the processor time; later ones need none.
+# Coverage is measured by default. To disable it, run: make test COVERAGE=
+# Before Python 3.14, a tracer follows every call and costs up to twice the processor time.
 COVERAGE ?= 1
 MEASURED_PYTEST := $(if $(COVERAGE),$(BIN)/coverage run --concurrency=$$concurrency -m pytest,$(BIN)/pytest)
 MEASURED_PAGE := $(if $(COVERAGE),--experimental-test-coverage --test-reporter=lcov --test-reporter-destination=build/coverage/page.lcov)
 
-# The page's own tests take seconds and run next to the first Python tests. Files marked parallel run in two processes,
-# then all other tests run alone; 5 is pytest's exit code for "no tests selected". All failures are repeated at the end.
+# The page's own tests take seconds and run during the first Python tests. All failures are printed again at the end.
+# Files with the marker `parallel` run in two processes, and then all other tests run one at a time.
+# pytest exits with 5 if no tests are selected.
 test: setup-dev ## Run every suite in quick form
 	@rm -rf build/coverage && mkdir -p build/coverage
 	@page=$$(mktemp); failures=$$(mktemp); trap 'rm -f $$page $$failures' EXIT; \
@@ -53,50 +53,50 @@ test: setup-dev ## Run every suite in quick form
 test-thorough: setup-dev ## Run every suite in full, one test at a time (more than an hour)
 	HARNESS_FULL=1 $(BIN)/pytest $(TESTS)
 
-test-faults: setup-dev ## Kill, cut, fill and stall, as often as it is promised; prints each figure beside its limit (16 minutes)
+test-faults: setup-dev ## Test crashes, disconnects, full disks and stalls in full, and print each figure with its limit (16 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/faults tests/e2e/test_matrix.py
 
-test-truth: setup-dev ## Plant every fault into real recordings; prints what was planted and what was found (10 minutes)
+test-truth: setup-dev ## Plant every fault into real recordings, and print the planted and the detected ones (10 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/truth
 
-test-security: setup-dev ## Attack sockets, names, joins and addresses, as often as it is promised; prints each figure beside its limit (8 minutes)
+test-security: setup-dev ## Attack sockets, names, joins and addresses in full, and print each figure with its limit (8 minutes)
 	HARNESS_FULL=1 $(BIN)/pytest tests/security
 
-# How long make soak records.
+# Duration of the recording of `make soak`, in minutes.
 MINUTES ?= 30
 
-soak: setup-dev ## Record three people for MINUTES=30 (APPLICATION=1: in somebody else's page); prints drift, order of stamps and memory
+soak: setup-dev ## Record three participants for MINUTES=30 (APPLICATION=1: in another application's page), and print drift, timestamp order and memory
 	$(BIN)/python -m tests.faults.soak $(MINUTES) $(if $(APPLICATION),--application)
 
-bench: setup-dev ## Measure speed and cost beside NERTC's and RecordRTC's own code, in one run (an hour and a quarter; QUICK=1: three minutes)
+bench: setup-dev ## Compare speed and cost with NERTC's and RecordRTC's own code (75 minutes; QUICK=1: 3 minutes)
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
-check: setup-dev ## Check format, lint, types and layers of Python and page
+check: setup-dev ## Check format, lint, types and layers of Python and the page
 	scripts/check
 
-docs: setup-dev ## Build the documents as a site: build/site/index.html
+docs: setup-dev ## Build the documentation site, build/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-gallery: setup-dev ## Make the screenshots of docs/gallery.md anew
+gallery: setup-dev ## Make the screenshots of docs/gallery.md again
 	$(BIN)/python scripts/gallery.py
 
-lock: setup-dev ## Pin the newest versions that fit together: requirements.lock
+lock: setup-dev ## Pin the newest compatible versions in requirements.lock
 	scripts/supply lock
 
-audit: setup-dev ## Ask PyPI and npm for known vulnerabilities of what is pinned
+audit: setup-dev ## List known vulnerabilities of the pinned versions, from PyPI and npm
 	scripts/supply audit
 
-licences: setup-dev ## List the licences of what is installed with the package
+licences: setup-dev ## List the licenses of all packages that are installed with the harness
 	scripts/supply licences
 
-sbom: setup-dev ## Write bills of materials in CycloneDX: build/sbom-*.json
+sbom: setup-dev ## Write bills of materials (CycloneDX) to build/sbom-*.json
 	scripts/supply sbom
 
-clean: ## Remove what setup and the tools made; recordings stay
+clean: ## Remove the files of setup and tools, but keep recordings
 	rm -rf .venv node_modules build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Runs every time, and touches its file only where .venv is made anew.
+# This rule runs every time, but touches its file only when it creates .venv again.
 $(INTERPRETER): FORCE
 	@scripts/make-venv $(PYTHON)
 

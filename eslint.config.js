@@ -1,16 +1,16 @@
-// Rules for the page: plain JavaScript, fully typed, and who may import whom.
+// Rules for the page: plain, fully typed JavaScript, and the allowed imports between folders.
 import js from '@eslint/js';
 import { defineConfig } from 'eslint/config';
 import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
-// The folders of web/src, in the order in which a recording flows through them. The roots build the stages, client/
-// strings them together; everybody may import shared/, and the two kinds of rooms share webrtc/.
+// The folders of web/src, in the order in which a recording passes through them. The roots create the stages, and client/
+// connects them. Every folder may import shared/, and the two kinds of rooms share webrtc/.
 const STAGES = ['entry', 'room', 'application', 'media', 'mixer', 'recorder', 'library', 'view'];
 
 const ROOTS = {
   group: ['../**/main.js', '../**/attach.js'],
-  message: 'Nothing imports a root: what a root builds is passed in.',
+  message: 'Nothing imports a root: roots pass the parts that they create to others.',
 };
 const CLIENT = {
   group: ['../**/client/**'],
@@ -19,7 +19,7 @@ const CLIENT = {
 const stages = (names, message) => ({ group: names.map((name) => `../**/${name}/**`), message });
 const inner = (group, message) => ({ group, message });
 
-/** ESLint takes a rule from the last configuration that matches a file, so each one lists every contract of its files. */
+/** ESLint uses only the last matching configuration of a rule, so each entry lists every contract of its files. */
 const contract = (files, ...patterns) => ({
   files,
   rules: { 'no-restricted-imports': ['error', { patterns: [ROOTS, ...patterns] }] },
@@ -35,20 +35,20 @@ const ofStage = (stage) => [
 
 const contracts = [
   ...STAGES.map((stage) => contract([`web/src/${stage}/**/*.js`], ...ofStage(stage))),
-  contract(['web/src/client/**/*.js'], stages(['entry', 'view'], 'client/ does not know who calls it.')),
-  contract(['web/src/webrtc/**/*.js'], CLIENT, stages(STAGES, 'webrtc/ knows no stage: stages import it.')),
+  contract(['web/src/client/**/*.js'], stages(['entry', 'view'], 'client/ does not import its callers.')),
+  contract(['web/src/webrtc/**/*.js'], CLIENT, stages(STAGES, 'webrtc/ imports no stage: stages import it.')),
   contract(
     ['web/src/shared/**/*.js'],
     CLIENT,
-    stages([...STAGES, 'webrtc'], 'shared/ imports nothing outside of shared/.'),
+    stages([...STAGES, 'webrtc'], 'shared/ imports nothing from other folders.'),
   ),
-  // Inside a stage imports point one way as well.
+  // Imports within a stage also point one way.
   contract(
     ['web/src/room/transport/**/*.js'],
     ...ofStage('room'),
     inner(
       ['../room.js', '../signaling.js', '../arrivals.js'],
-      'A transport does not know the room that uses it.',
+      'A transport does not import the room that uses it.',
     ),
   ),
   ...['audio', 'video'].map((track) =>
@@ -57,7 +57,7 @@ const contracts = [
       ...ofStage('mixer'),
       inner(
         ['../mixer.js', '../audio/**', '../video/**'],
-        `mixer/${track}/ knows neither mixer.js nor the other track: mixer.js strings both together.`,
+        `mixer/${track}/ imports neither mixer.js nor the other track: mixer.js connects both.`,
       ),
     ),
   ),
@@ -67,7 +67,7 @@ const contracts = [
       ...ofStage('view'),
       inner(
         ['../view.js', ...['lobby', 'room', 'recordings'].map((other) => `../${other}/**`)],
-        `view/${part}/ knows no other part of the view: view.js strings them together.`,
+        `view/${part}/ imports no other part of the view: view.js connects them.`,
       ),
     ),
   ),
@@ -105,7 +105,7 @@ export default defineConfig(
     files: ['web/test/**/*.js'],
     languageOptions: { globals: globals.node },
     rules: {
-      // node:test runs what test() and describe() return by itself.
+      // node:test awaits the promises of test() and describe() itself.
       '@typescript-eslint/no-floating-promises': [
         'error',
         {
@@ -117,12 +117,12 @@ export default defineConfig(
     },
   },
   { files: ['eslint.config.js'], extends: [tseslint.configs.disableTypeChecked] },
-  // A classic script, before which Python writes its options.
+  // A classic script; Python inserts its options in front of it.
   {
     files: ['web/src/application/hooks.js'],
     languageOptions: { sourceType: 'script', globals: { HARNESS: 'readonly' } },
   },
-  // Other people's applications, for tests: plain scripts of pages.
+  // The pages of other applications in tests have plain scripts.
   {
     files: ['tests/applications/**/*.js'],
     ...tseslint.configs.disableTypeChecked,
@@ -131,7 +131,7 @@ export default defineConfig(
     files: ['web/src/**/*-worklet.js'],
     languageOptions: { globals: globals.audioWorklet },
   },
-  // It runs inside the harness's page, whose modules it names by their address there.
+  // Benchmarks run in the harness's page, and import its modules by their addresses.
   {
     files: ['benchmarks/**/*.js'],
     ...tseslint.configs.disableTypeChecked,
