@@ -189,7 +189,7 @@ class _Worker:
         return True
 
     def end_early(self) -> None:
-        """Tell the worker to finish the recordings in progress and to play no further steps."""
+        """Request the worker to finish the recordings in progress and to play no further steps."""
         # If the process has ended, the next read from its connection reports this.
         with contextlib.suppress(OSError):
             self.connection.send(None)

@@ -332,7 +332,7 @@ class Scenario(ReportModel):
 
     @property
     def needs(self) -> float:
-        """The CPU that the most expensive recording of all participants uses, in processors of the reference machine."""
+        """The CPU use of the most expensive recording of all participants, in processors of the reference machine."""
         starts = [step for step in self.steps if isinstance(step, Start)]
         configs = [step.with_defaults(self.record) for step in starts] or [self.record.with_defaults(None)]
         return max(needed(self.participants, config) for config in configs)

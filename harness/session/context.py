@@ -1,4 +1,4 @@
-"""What a room and its participants share."""
+"""Define the data that a room and its participants share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RoomContext:
-    """A room by its name at its server, the folder for its recordings, and how they are made by default."""
+    """The name of a room, its server, the folder for its recordings, and their default configuration."""
 
     room: str
     server: RoomServer

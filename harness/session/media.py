@@ -1,4 +1,4 @@
-"""What a participant sends: synthetic video and audio, the browser's devices, or a video file."""
+"""Choose what a participant sends: synthetic video and audio, the browser's devices, or a video file."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from harness.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# One of the kinds, or the path of a video file, which is played in a loop as the camera and the microphone.
+# One of the kinds below, or the path of a video file, which is played in a loop as the camera and the microphone.
 Media = str | os.PathLike[str]
 MEDIA: Final = ("synthetic", "camera")
-# The camera and microphone that another application gets: ours, or the browser's.
+# The kinds for the call of another application, which gets synthetic media or the browser's own devices.
 APPLICATION_MEDIA: Final = ("synthetic", "own")
 
 
 def media_of(given: object, kinds: Sequence[str], *, folder: Path | None = None, option: str = "media") -> str | Path:
     """Return one of the ``kinds``, or the absolute path of a video file.
 
-    A relative path begins at ``folder``, or at the current directory. Raises ConfigError for anything else.
+    A relative path is relative to ``folder``, or to the current directory. Raises ConfigError for any other value.
     """
     if given in kinds:
         return str(given)
     choices = ", ".join(repr(kind) for kind in kinds)
     if isinstance(given, str | os.PathLike):
         file = (folder or Path.cwd()) / os.fspath(given)
-        # No file can have some names; checking them raises OSError.
+        # Checking an impossible path, for example one that is too long, raises OSError.
         with contextlib.suppress(OSError):
             if file.is_file():
                 return file.resolve()

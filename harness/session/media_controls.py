@@ -1,4 +1,4 @@
-"""The microphone, the camera and the screen of a participant."""
+"""Control the microphone, the camera and the screen of a participant."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Device = Literal["audio", "video"]
 
 
 class MediaControls(ABC):
-    """The calls that change what a participant sends; ``Participant`` has them all."""
+    """The calls that change what a participant sends; ``Participant`` inherits them."""
 
     @abstractmethod
     def _call(self, name: str, argument: object = None) -> Any:
-        """Make a call into the page and return its answer."""
+        """Make a call to the page and return its answer."""
 
     def mute(self) -> None:
         """Turn the microphone off; the recording goes on in silence."""

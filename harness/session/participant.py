@@ -60,7 +60,7 @@ class Participant(MediaControls):
         self._page = page
         self._context = context
         self._before_recording = before_recording
-        # The id in the room, while the participant is in it.
+        # The participant's id in the room, or "" outside the room.
         self._member = ""
         self._started = 0.0
         self._files = RecordingFiles(page, context)
@@ -225,14 +225,14 @@ class Participant(MediaControls):
         self._context.server.detach(self._context.room, self.name)
 
     def _expel(self) -> None:
-        """Take the participant out of the room when the page can't leave by itself."""
+        """Remove the participant from the room if the page can't leave by itself."""
         if self._member:
             self._context.server.expel(self._context.room, self._member)
             self._member = ""
 
     def _save_rest(self) -> None:
         for recording in self._files.save_rest(self.name):
-            _log.warning("%s was never downloaded; it is kept.", recording.path)
+            _log.warning("%s was never downloaded; the file is kept.", recording.path)
 
     def _on_page_event(self, *reported: object) -> None:
         self._events.receive(self.name, *reported)
@@ -241,12 +241,12 @@ class Participant(MediaControls):
         return self._context.server.has_recording(recording, room=self._context.room, participant=self.name)
 
     def _call(self, name: str, argument: object = None) -> Any:
-        """Make a call; if the recording broke or the page crashed, the error carries what was saved."""
+        """Make a call; if the recording broke or the page crashed, the error contains the saved recording."""
         try:
             return self._page.call(name, argument)
         except RecordingError as error:
-            # This error reports the failure; waiting must not raise it again.
-            self._events.take_failure()
+            # This error reports the failure, so the next wait must not raise it again.
+            self._events.pop_failure()
             error.recording = self._save() or self._files.last_saved
             raise
         except PageError as error:
@@ -255,13 +255,13 @@ class Participant(MediaControls):
             raise
 
     def _raise_if_lost(self) -> None:
-        """Raise RecordingError, with what was saved, if the recording broke or the page crashed; once."""
+        """Raise RecordingError once, with the saved recording, if the recording broke or the page crashed."""
         if self.state == "closed":
             return
         if self._page.crashed:
             self._expel()
             self._raise_saved(f"{self.name}'s page crashed.", None)
-        if failure := self._events.take_failure():
+        if failure := self._events.pop_failure():
             error = page_error(
                 message=str(failure.get("message")),
                 code=failure.get("code"),
@@ -273,16 +273,16 @@ class Participant(MediaControls):
             raise error
 
     def _raise_saved(self, message: str, cause: PageError | None) -> None:
-        """Raise RecordingError with what was saved; do nothing if nothing was."""
+        """Raise RecordingError with the saved recording; do nothing if nothing was saved."""
         saved = self._save()
         if saved is None:
             return
-        text = f"{message} What was recorded until then is {saved.path}."
+        text = f"{message} The recording so far was saved as {saved.path}."
         broken = recording_error(text, page_log=list(self._page.log))
         broken.recording = saved
         raise broken from cause
 
     def _save(self) -> Recording | None:
-        """Save what nobody downloaded; return the last recording of it."""
+        """Save all recordings that were not downloaded, and return the last one."""
         saved = self._files.save_rest(self.name)
         return saved[-1] if saved else None

@@ -1,4 +1,4 @@
-"""The events of a participant's recordings, from the page to the handlers in Python."""
+"""Pass the events of a participant's recordings from the page to the handlers in Python."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ EVENTS: Final = tuple(
     f"recording-{what}"
     for what in ("started", "paused", "resumed", "stopped", "downloaded", "cleaned", "stalled", "failed")
 )
-# How many characters of something that is not an event are logged.
+# Maximum number of characters that are logged of a report that is not an event.
 _LOGGED: Final = 200
 
 _log = logging.getLogger(__name__)
 
 
 class RecordingEvents:
-    """Checks what the page reports, and calls the handlers of each event.
+    """Checks the events that the page reports, and calls their handlers.
 
-    ``is_mine`` returns whether a recording, by id, is one of the participant's; ``page_log`` gets whatever else a
-    script of the page reports.
+    ``is_mine`` returns whether the recording with an id belongs to the participant. All other reports of scripts in the
+    page are added to ``page_log``.
     """
 
     def __init__(self, is_mine: Callable[[str], bool], page_log: MutableSequence[str]) -> None:
         self._is_mine = is_mine
         self._page_log = page_log
         self._handlers: defaultdict[str, list[Handler]] = defaultdict(list)
-        # The recordings that had an event, by id.
+        # The ids of the recordings that had an event.
         self._known: set[str] = set()
         # The detail of a recording that broke by itself, until an exception reports it.
         self._failure: dict[str, Any] | None = None
@@ -44,13 +44,13 @@ class RecordingEvents:
         one_of("event", event, EVENTS)
         self._handlers[event].append(handler)
 
-    def take_failure(self) -> dict[str, Any] | None:
-        """Return the detail of a recording that broke by itself, once; None if there is none."""
+    def pop_failure(self) -> dict[str, Any] | None:
+        """Return the detail of a recording that broke by itself, and forget it; None if no recording broke."""
         failure, self._failure = self._failure, None
         return failure
 
     def receive(self, name: str, *reported: object) -> None:
-        """Pass on what a participant's page reports; a stall is also logged as a warning."""
+        """Pass on an event that a participant's page reports; a stall is also logged as a warning."""
         match reported:
             case (str(event), dict(detail)) if event in EVENTS and self._is_known(detail.get("id")):
                 if event == "recording-stalled":
@@ -67,5 +67,5 @@ class RecordingEvents:
             return False
         if recording not in self._known and self._is_mine(recording):
             self._known.add(recording)
-        # The server has forgotten a recording that was cleaned.
+        # The server does not list a recording after it was cleaned, but further events may follow.
         return recording in self._known

@@ -1,4 +1,4 @@
-"""The files of a participant's recordings: downloads get their final names, and the rest is saved from the spool."""
+"""Collect a participant's recordings: give downloads their final names, and save the others from the spool."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class RecordingFiles:
     """Collects the recordings of one participant.
 
-    ``recordings`` holds everything that was collected, oldest first; ``last_saved`` is the recording that was last
-    saved without a download.
+    ``recordings`` contains all collected recordings, oldest first; ``last_saved`` is the last recording that was saved
+    without a download.
     """
 
     def __init__(self, page: DrivenPage, context: RoomContext) -> None:
@@ -33,7 +33,7 @@ class RecordingFiles:
         self._stop_to_file: dict[str, float] = {}
 
     def note_finished(self, finished: dict[str, Any]) -> None:
-        """Remember how long a recording took from stop to a complete file, for its manifest."""
+        """Remember the time from the stop of a recording to its complete file, for the manifest."""
         self._stop_to_file.setdefault(finished["id"], round(finished["stopToFileMs"], 1))
 
     def collect(self, download: Download, began: float) -> Recording:
@@ -43,10 +43,10 @@ class RecordingFiles:
             message = f"The download {download.suggested_filename} is not a recording of this room's server."
             raise recording_error(message)
         manifest = spooled.finish_with_manifest()
-        # Chrome fact 20: saving overwrites silently, so the final name is not given here.
+        # Chrome fact 20: saving overwrites files silently, so the download is not saved under its final name.
         partial = spooled.folder.downloaded
         try:
-            # A page that cleans without waiting has freed the folder by now; the browser still has the file.
+            # A page that did not wait before it cleaned has freed the folder by now; the browser still has the file.
             partial.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
             self._page.save(download, str(partial))
             recording = publish(
@@ -66,7 +66,7 @@ class RecordingFiles:
         return recording
 
     def save_rest(self, participant: str) -> list[Recording]:
-        """Publish what the spool holds of the participant and nobody downloaded; return it, oldest first."""
+        """Publish the participant's recordings in the spool that nobody downloaded; return them, oldest first."""
         context = self._context
         saved = context.server.publish(context.recordings, room=context.room, participant=participant)
         self.recordings.extend(saved)

@@ -1,4 +1,4 @@
-"""Room: its participants, and waiting for what happens there."""
+"""Define the room, which opens pages for its participants and waits for events in these pages."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from harness.server.room_server import RoomServer
 from harness.session.media import Media
 
-# How long, in seconds, it may take until every subscriber receives a new participant's video and audio.
+# Maximum time, in seconds, until every subscriber receives a new participant's video and audio.
 JOINED_WITHIN: Final = 20.0
 _POLL_INTERVAL: Final = 0.05
-# How soon, in seconds, a wait notices that a recording broke.
+# Maximum time, in seconds, until a wait notices that a recording broke.
 _NOTICED_WITHIN: Final = 0.5
 
 
@@ -115,7 +115,7 @@ class Room:
             if name == subscriber:
                 options["subscriptions"] = {"*": {"width": 640, "height": 360, "frameRate": 30}}
             begun.append((participant, options))
-        # A room and its participants are one unit; nobody else begins a join.
+        # The method is private, because only the room of a participant may begin a join.
         for finish in [participant._begin_join(options) for participant, options in begun]:  # noqa: SLF001
             finish()
         return [participant for participant, _ in begun]
@@ -137,7 +137,7 @@ class Room:
         ``options`` are Playwright's for the page's context (``storage_state``, ``ignore_https_errors`` ...). Calls and
         media work as with ``attach``; the page is closed with the room.
         """
-        # Also in frames of other origins, which a page's own session does not reach.
+        # The context bypasses content policies also in frames of other origins, which the page's session can't reach.
         page = self._new_context(**{"bypass_csp": True, **options}).new_page()
         return self._attach(page, name, media, owned=True)
 
@@ -147,7 +147,7 @@ class Room:
         try:
             driven = ApplicationPage(page, self._server.url, script, owned=owned)
         except BaseException:
-            # The script was not used.
+            # No page has used the script.
             self._server.detach(self.name, name)
             raise
         participant = Participant(name, driven, self._context)
@@ -156,7 +156,7 @@ class Room:
         return participant
 
     def _open(self, name: str, *, emulate_network: bool = False) -> Participant:
-        """Open a page for a participant, in a browser context of its own."""
+        """Open a page for a participant, in a separate browser context."""
         page = RoomPage(self._new_context(), self._server.url, watched=self._watched, emulate_network=emulate_network)
         participant = Participant(
             name, page, self._context, before_recording=lambda: self._yield_processor_to(participant)
@@ -165,7 +165,7 @@ class Room:
         return participant
 
     def _yield_processor_to(self, recording: Participant) -> None:
-        """Lower the priority of all other pages: a page that records drops frames that are late."""
+        """Lower the priority of all other pages, since a recording page drops late frames."""
         for participant, renderers in self._renderers_of.items():
             if participant is not recording:
                 self._renderers.yield_to_others(renderers)
@@ -212,7 +212,7 @@ class Room:
             threading.Event().wait(seconds)
         else:
             with contextlib.suppress(PageError):
-                # A page that crashes meanwhile is reported below, if it recorded.
+                # If the page crashes during the wait and was recording, the loop below reports the crash.
                 page.wait(seconds)
         for participant in self.participants:
             participant._raise_if_lost()  # noqa: SLF001 - a room and its participants are one unit

@@ -1,4 +1,4 @@
-"""Teardown: every step is done, even if an earlier one raises."""
+"""Run all steps of a teardown, even if an earlier step raises."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 def run_every_step(steps: Iterable[Callable[[], object]]) -> None:
-    """Run the steps in order, even if one of them raises; then raise the first error."""
+    """Run all steps in order, even if some of them raise; then raise the first error."""
     first: BaseException | None = None
     for step in steps:
         try:
             step()
-        except BaseException as error:  # noqa: BLE001 - it is raised below; Ctrl-C must not lose a recording either
+        except BaseException as error:  # noqa: BLE001 - raised below; even Ctrl-C must not lose a recording
             first = first or error
     if first is not None:
         raise first

@@ -1,4 +1,4 @@
-"""Where a room takes place: the browsers that open its pages, and the routes that its media take."""
+"""Define the venue of a room: the browsers that open its pages, and the routes of its media."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Venue:
     routes: Routes | None = None
 
     def __post_init__(self) -> None:
-        # A single address is a sequence of strings as well: its characters.
+        # A single address is also a sequence of strings, namely its characters.
         if isinstance(self.connect, str) or not all(self.connect):
             message = f"connect: {self.connect!r} is not possible; give a list of addresses, like ['ws://HOST:PORT']."
             raise ConfigError(message)
         object.__setattr__(self, "connect", tuple(self.connect))
 
     def starting_at(self, turn: int) -> Self:
-        """Return the same venue with another first remote browser, so that the rooms of a batch are spread evenly."""
+        """Return the venue with another remote browser first, so that the rooms of a batch are spread evenly."""
         first = turn % max(1, len(self.connect))
         return replace(self, connect=(*self.connect[first:], *self.connect[:first]))
 

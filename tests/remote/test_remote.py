@@ -84,7 +84,7 @@ def test_crashed_browser_server_leaves_the_recording(
         room.wait(seconds=2)
         server.kill()
 
-        with pytest.raises(RecordingError, match="What was recorded until then is") as raised:
+        with pytest.raises(RecordingError, match="The recording so far was saved as") as raised:
             room.wait(seconds=10)
 
     assert raised.value.recording is not None

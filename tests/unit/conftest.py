@@ -1,4 +1,4 @@
-"""What the tests without a browser share: a spool, and something to put into it."""
+"""Provide a spool, and the raw bytes of a recording, to the tests without a browser."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Return the raw bytes of a second of sound."""
+    """Return the raw bytes of one second of recorded audio."""
     path = tmp_path_factory.mktemp("raw") / "raw.webm"
     write_media(path, Scene(participants=participants("alice"), seconds=1.0, video=False, live=True))
     return path.read_bytes()

@@ -1,4 +1,4 @@
-"""Errors: an error of the page becomes the Python error of the same name."""
+"""Test that an error of the page becomes the Python error with the same name."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ PAGE = Path(__file__).parents[2] / "web" / "src" / "shared" / "errors.js"
     ],
 )
 def test_page_error_gets_its_class_by_name(name: str, code: int | None, expected: type[HarnessError]) -> None:
-    """The class is exactly the expected one, and the message is the page's."""
+    """The error has exactly the expected class, and the page's message."""
     error = page_error(message="It is over.", code=code, name=name)
 
     assert expected is type(error)
@@ -50,7 +50,7 @@ def test_page_error_gets_its_class_by_name(name: str, code: int | None, expected
 
 
 def test_every_error_name_of_the_page_is_known_to_python() -> None:
-    """Each name of the page's errors is an error class here, except for the plain Error."""
+    """Each error name of the page is a class in ``harness.errors``, except for the plain Error."""
     (declared,) = re.findall(r"@typedef \{(.+)\} ErrorName", PAGE.read_text())
     names = set(re.findall(r"'(\w+)'", declared))
 
@@ -61,7 +61,7 @@ def test_every_error_name_of_the_page_is_known_to_python() -> None:
 
 
 def test_page_error_keeps_code_name_and_log() -> None:
-    """The page's last lines help to find the cause."""
+    """The last lines of the page's console help to find the cause."""
     error = page_error(message="No.", code=10454, name="InvalidStateError", page_log=["log: joined", "error: no"])
 
     assert isinstance(error, PageError)
@@ -91,25 +91,25 @@ def test_documented_tree_is_the_class_tree() -> None:
 
 
 def test_recording_error_may_carry_the_saved_recording() -> None:
-    """By default there is none."""
+    """By default, the error has no recording."""
     assert RecordingError("It broke.").recording is None
 
 
 def test_refused_option_is_named_with_the_allowed_values() -> None:
-    """The message has the option, the given value and the choices."""
+    """The message contains the option, the given value and the allowed values."""
     with pytest.raises(ConfigError, match=r"^rate: 24 is not possible; choose one of 15, 30\.$"):
         one_of("rate", 24, (15, 30))
 
 
 def test_allowed_option_is_accepted() -> None:
-    """Nothing is raised."""
+    """An allowed value raises no error."""
     one_of("rate", 15, (15, 30))
 
 
 def test_unexpected_system_error_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is printed without a traceback, and names the option that shows one."""
+    """The error is printed without a traceback, and the message names the option that shows it."""
 
     def fails() -> None:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory", "gone.webm")

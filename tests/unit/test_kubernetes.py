@@ -1,4 +1,4 @@
-"""The manifests for Kubernetes: against its own schemas, and against what they name."""
+"""Validate the Kubernetes manifests against Kubernetes' schemas, and check the names that they refer to."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ DOCUMENTS = [
 
 
 def commands(document: dict[str, Any]) -> list[str]:
-    """Return what a document's containers run, each as one line."""
+    """Return the command of each container in a document, as one line."""
     spec = document["spec"].get("template", {}).get("spec", {})
     containers = spec.get("containers", [])
     return [" ".join([*one.get("command", []), *one.get("args", [])]) for one in containers]
 
 
 @pytest.mark.parametrize("document", [pytest.param(one, id=f"{name}-{one['kind']}") for name, one in DOCUMENTS])
-def test_a_manifest_is_what_kubernetes_takes(document: dict[str, Any]) -> None:
-    """Strictly: a key that it does not know is a mistake."""
+def test_manifest_is_valid_for_kubernetes(document: dict[str, Any]) -> None:
+    """The validation is strict, so an unknown key is an error."""
     kubernetes_validate.validate(document, "1.33", strict=True)
 
 
-def test_workers_bring_browsers_and_find_their_scheduler() -> None:
-    """By the same names as the program and the service have."""
+def test_workers_offer_browsers_and_connect_to_the_scheduler() -> None:
+    """The resource has the same name as in the program, and the scheduler's host is the name of the service."""
     lines = [line for _, document in DOCUMENTS for line in commands(document)]
     services = {document["metadata"]["name"] for _, document in DOCUMENTS if document["kind"] == "Service"}
 

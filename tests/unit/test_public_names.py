@@ -1,4 +1,4 @@
-"""The public names: what ``from harness import ...`` offers."""
+"""Test the public names, which ``from harness import ...`` can import."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ def test_every_public_name_can_be_imported() -> None:
 
 
 def test_help_does_not_import_the_recording_libraries() -> None:
-    """Help and completion do not wait for the browser, server or decoder libraries."""
+    """Help and completion need not wait for the libraries of the browser, the server and the decoder."""
     program = "import sys, harness.cli; print({'aiohttp', 'av', 'numpy', 'playwright'} & set(sys.modules))"
 
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Batches: whatever happens to one scenario, the others have their outcomes."""
+"""Test batches: an error or a crash in one scenario does not affect the outcomes of the others."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ pytestmark = pytest.mark.parallel
 
 
 def job(folder: Path, number: int, fate: Fate = "ends", **options: Any) -> FakeJob:
-    """Return a job that ends as ``fate`` defines."""
+    """Return a job whose end is defined by ``fate``."""
     scenario = Scenario(title=f"scenario {number}", steps=(Join(join="alice"),))
     return FakeJob(number=number, scenario=scenario, recordings=folder / "recordings", fate=fate, **options)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_worker_crash_fails_only_its_scenario(tmp_path: Path, workers: int) -> None:
-    """The others are played by other workers, and the outcomes have the order of the jobs."""
+    """Other workers play the remaining scenarios, and the outcomes have the order of the jobs."""
     fates: list[Fate] = ["ends", "dies", "ends", "ends"]
     jobs = [job(tmp_path, number, fate) for number, fate in enumerate(fates)]
 
@@ -41,7 +41,7 @@ def test_worker_crash_fails_only_its_scenario(tmp_path: Path, workers: int) -> N
 
 
 def test_recording_of_a_crashed_worker_is_recovered_and_reported(tmp_path: Path) -> None:
-    """Its outcome names the file and the reason."""
+    """The outcome contains the recording, its report and the reason."""
     jobs = [job(tmp_path, 0), job(tmp_path, 1, "dies", records=True, room="room")]
 
     _, outcome = run_batch(jobs)
@@ -55,7 +55,7 @@ def test_recording_of_a_crashed_worker_is_recovered_and_reported(tmp_path: Path)
 
 
 def test_scenario_that_can_not_begin_does_not_affect_the_others(tmp_path: Path) -> None:
-    """This is also true for an unexpected exception, which is reported with its type and place."""
+    """This includes a scenario with an unexpected exception, whose type and place are reported."""
     fates: list[Fate] = ["lacks", "ends", "breaks", "ends"]
     reported: list[tuple[int, Outcome]] = []
 

@@ -1,4 +1,4 @@
-"""The folders of a Dask worker: other users of its machine can't read the recordings."""
+"""Test the folders of a Dask worker, whose recordings other users of the machine can't read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.parallel
 
 @pytest.fixture
 def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScenarioJob]:
-    """Return a job for a machine with its own folder for temporary files, and a umask that allows all access."""
+    """Return a job, after setting a separate folder for temporary files and a umask that allows all access."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     job = ScenarioJob(number=3, scenario=Scenario(steps=(Join(join="alice"),)), recordings=tmp_path / "recordings")
     before = os.umask(0)
@@ -34,7 +34,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScenarioJob
 
 
 def test_worker_folders_are_private(job: ScenarioJob, tmp_path: Path) -> None:
-    """This is true for the folders of batch and scenario, even if another worker made the first with another mode."""
+    """The folders of the batch and of each job are private, even if the batch's folder had another mode before."""
     (tmp_path / "batch").mkdir(mode=0o755)
 
     one, other = _private_folder("batch", job), _private_folder("batch", job)
@@ -45,9 +45,9 @@ def test_worker_folders_are_private(job: ScenarioJob, tmp_path: Path) -> None:
 
 
 def test_folder_of_another_user_is_not_used(job: ScenarioJob, tmp_path: Path) -> None:
-    """Its owner could read the recordings, or redirect them with a link."""
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    """The owner of the folder could read the recordings, or redirect them with a link."""
+    (tmp_path / "target").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "target")
     (tmp_path / "foreign").mkdir()
     if os.getuid() == 0:
         os.chown(tmp_path / "foreign", 12345, 12345)
@@ -57,11 +57,11 @@ def test_folder_of_another_user_is_not_used(job: ScenarioJob, tmp_path: Path) ->
     with pytest.raises(SetupError, match="belongs to another user"):
         _private_folder("link", job)
 
-    assert [] == list((tmp_path / "elsewhere").iterdir())
+    assert [] == list((tmp_path / "target").iterdir())
 
 
 def test_recording_that_can_not_be_finished_stays_at_its_worker(sound: bytes, job: ScenarioJob) -> None:
-    """The recording of a crashed worker is not removed before it has been fetched."""
+    """The folder of a crashed worker is not removed while it contains an unfinished recording."""
     folder = _private_folder("batch", job)
     recordings = [recorded(Spool(folder / "recordings", {}), sound, recordName=name) for name in ("good", "bad")]
     for active in recordings:
@@ -77,7 +77,7 @@ def test_recording_that_can_not_be_finished_stays_at_its_worker(sound: bytes, jo
 
 
 def test_folder_is_removed_after_everything_was_fetched(tmp_path: Path, sound: bytes, job: ScenarioJob) -> None:
-    """The batch's folder above it is removed as well."""
+    """The batch's folder, which contains this folder, is removed as well."""
     folder = _private_folder("batch", job)
     active = recorded(Spool(folder / "recordings", {}), sound, recordName="good")
     active.growing_file.end()
@@ -89,8 +89,8 @@ def test_folder_is_removed_after_everything_was_fetched(tmp_path: Path, sound: b
     assert not (tmp_path / "batch").exists()
 
 
-def test_full_disk_of_a_worker_is_reported(job: ScenarioJob, tmp_path: Path) -> None:
-    """The message is one line, for the outcome of the scenario."""
+def test_worker_that_can_not_create_a_folder_reports_it(job: ScenarioJob, tmp_path: Path) -> None:
+    """The outcome of the scenario contains the message."""
     (tmp_path / "file").touch()
 
     with pytest.raises(SetupError, match="can't take recordings"):

@@ -1,4 +1,4 @@
-"""Answers of the command line when something besides a check fails: no result is lost."""
+"""Test that the command line loses no result if something other than a check fails."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ SCENARIO = 'steps = [ { join = "alice" }, { start = "alice" } ]'
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder with one recording and one folder that is named like a recording."""
+    """Return a folder that contains a recording, and a folder with the name of a recording."""
     write_media(tmp_path / "good.webm", Scene(participants=participants("alice"), frame_rate=15, seconds=1))
     (tmp_path / "folder.webm").mkdir()
     return tmp_path
 
 
 def test_verify_reports_on_every_file_even_if_some_can_not_be_read(folder: Path) -> None:
-    """The answer and the JUnit file have a report on each; the exit code is that of a check that failed."""
+    """The answer and the JUnit file contain a report on each file; the exit code is that of a failed check."""
     files = ("good.webm", "missing.webm", "folder.webm", LONG, "good.webm")
 
     ran = run_harness("verify", *files, "--json", "--junit", "results.xml", folder=folder)
@@ -58,7 +58,7 @@ def test_verify_reports_on_every_file_even_if_some_can_not_be_read(folder: Path)
 
 
 def test_redacted_report_does_not_name_missing_files(folder: Path) -> None:
-    """The answer and the JUnit file have its number instead."""
+    """The answer and the JUnit file contain the number of the file instead of its name."""
     ran = run_harness(
         "verify", "good.webm", "secret.webm", LONG, "--redact", "--json", "--junit", "results.xml", folder=folder
     )
@@ -86,7 +86,7 @@ def test_redacted_report_does_not_name_missing_files(folder: Path) -> None:
     ],
 )
 def test_failed_command_answers_in_json(folder: Path, arguments: tuple[str, ...], code: int, reason: str) -> None:
-    """Stdout contains one object, and its error is the only line on stderr."""
+    """Stdout contains one JSON object, and the object's error is the only line on stderr."""
     (folder / "scenario.toml").write_text(SCENARIO)
 
     ran = run_harness(*arguments, "--json", folder=folder)
@@ -98,9 +98,9 @@ def test_failed_command_answers_in_json(folder: Path, arguments: tuple[str, ...]
     assert [f"harness: {answer['error']}"] == ran.stderr.splitlines()
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Only Linux has a disk that is always full.")  # noqa: PTH110
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Only Linux has /dev/full, which is always full.")  # noqa: PTH110
 def test_unwritable_report_does_not_prevent_the_others_and_the_answer(folder: Path) -> None:
-    """The error is reported after them."""
+    """The error is reported after the other reports and the answer are written."""
     ran = run_harness("verify", "good.webm", "--json", "--html", "/dev/full", "--junit", "results.xml", folder=folder)
 
     answer = json.loads(ran.stdout)
@@ -112,13 +112,13 @@ def test_unwritable_report_does_not_prevent_the_others_and_the_answer(folder: Pa
 
 
 def outcome(folder: Path, name: str, title: str = "") -> Outcome:
-    """Return the outcome of a scenario with one recording, of which only the report exists."""
-    report = failed_report(folder / f"{name}.webm", f"{name}.webm is not there.")
+    """Return the outcome of a scenario with one report, whose recording does not exist."""
+    report = failed_report(folder / f"{name}.webm", f"{name}.webm does not exist.")
     return Outcome(title=title, recordings=(), reports=(report,), error=None, seconds=1.0)
 
 
 def test_unwritable_page_does_not_prevent_other_pages(tmp_path: Path) -> None:
-    """The index names the recording without a link, and the JUnit file is written."""
+    """The index page lists the recording without a link, and the JUnit file is written."""
     pages, junit, written = tmp_path / "pages", tmp_path / "results.xml", ReportFiles()
     (pages / "first.html").mkdir(parents=True)
 
@@ -134,7 +134,7 @@ def test_unwritable_page_does_not_prevent_other_pages(tmp_path: Path) -> None:
 
 
 def test_common_failure_of_all_scenarios_is_the_failure_of_the_batch() -> None:
-    """Different failures, or failures of only some scenarios, are reported by each scenario."""
+    """Different failures, or failures of only some scenarios, remain in the outcomes of these scenarios."""
     scenario = Scenario(steps=(Join(join="alice"),))
     lacking, same = (Outcome.failed(scenario, SetupError("no Chrome")) for _ in range(2))
     other = Outcome.failed(scenario, ConfigError("no Chrome"))
@@ -145,7 +145,7 @@ def test_common_failure_of_all_scenarios_is_the_failure_of_the_batch() -> None:
 
 
 def test_every_text_can_be_printed(folder: Path) -> None:
-    """A file's name may not be valid text, and a terminal may not support a check mark."""
+    """A file name can be invalid UTF-8, and a terminal can lack the check mark."""
     name = b"odd\xff.webm"
     os.rename(os.fsencode(folder / "good.webm"), os.fsencode(folder) + b"/" + name)  # noqa: PTH104 - bytes
 

@@ -1,4 +1,4 @@
-"""record --url: bad options are refused before a page is opened, in one line that says what to do."""
+"""Test that ``harness record --url`` refuses invalid options in one line, before it opens a page."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ pytestmark = pytest.mark.parallel
 
 
 def test_record_without_an_address_uses_our_own_room() -> None:
-    """No option requests another application."""
+    """Without --url, no call of another application is requested."""
     assert requested_call(None, None, None) is None
 
 
 def test_script_without_an_address_is_refused(tmp_path: Path) -> None:
-    """It would have no effect."""
+    """The script would have no effect."""
     with pytest.raises(ConfigError, match="require --url"):
         requested_call(None, tmp_path / "join.py", None)
 
 
 @pytest.mark.parametrize("url", ["localhost:8443", "ftp://example.org", "https://", "room"])
 def test_text_that_is_not_a_web_address_is_refused(url: str) -> None:
-    """Only web pages are opened."""
+    """An address must begin with http:// or https:// and have a host."""
     with pytest.raises(ConfigError, match=r"--url: .* is not possible"):
         requested_call(url, None, None)
 
 
 def test_missing_storage_state_is_refused(tmp_path: Path) -> None:
-    """The message explains how to write one."""
+    """The message explains how to create the file."""
     with pytest.raises(ConfigError, match=r"storage_state\(path"):
         requested_call("https://localhost/", None, tmp_path / "state.json")
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "reason"),
     [
         ("x = 1\n", r"has no function join\(page, name\)"),
         ("join = 3\n", r"has no function join\(page, name\)"),
@@ -51,17 +51,17 @@ def test_missing_storage_state_is_refused(tmp_path: Path) -> None:
         ("def join(page\n", r"failed: SyntaxError"),
     ],
 )
-def test_unusable_script_is_refused_with_its_line(tmp_path: Path, text: str, says: str) -> None:
-    """The message has the file, the line and the reason, and no traceback."""
+def test_unusable_script_is_refused_with_its_line(tmp_path: Path, text: str, reason: str) -> None:
+    """The message contains the file, the line and the reason, but no traceback."""
     path = tmp_path / "join.py"
     path.write_text(text, encoding="utf-8")
 
-    with pytest.raises(ConfigError, match=says):
+    with pytest.raises(ConfigError, match=reason):
         read_script(path)
 
 
 def test_failing_script_is_reported_with_the_participant(tmp_path: Path) -> None:
-    """In the line that failed."""
+    """The message also contains the line that failed."""
     path = tmp_path / "join.py"
     path.write_text("def join(page, name):\n    name.nothing()\n", encoding="utf-8")
 
@@ -71,7 +71,7 @@ def test_failing_script_is_reported_with_the_participant(tmp_path: Path) -> None
 
 
 def test_incomplete_call_is_reported_with_the_participants_in_it() -> None:
-    """The message has the expected number, the address, and the names that the first page sees."""
+    """The message contains the expected number, the address, and the names that the first page reports."""
     url = "https://localhost:8443/room/1"
     page = SimpleNamespace(goto=lambda _: None)
     participants = [SimpleNamespace(name=name, others=["bob"], page=page) for name in ("alice", "bob", "carol")]

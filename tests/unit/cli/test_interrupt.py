@@ -1,4 +1,4 @@
-"""Signals at the command line: a starting program ends quietly, and SIGHUP works like SIGTERM."""
+"""Test signals to the program: during its start it ends without a traceback, and SIGHUP works like SIGTERM."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SERVE = ("serve", "--port", "0")
     "module", ["logging", "typer.main", "rich.console", "harness.cli.main", "harness.launch", "aiohttp.web"]
 )
 def test_ctrl_c_during_imports_ends_the_program_quietly(tmp_path: Path, module: str) -> None:
-    """Exit code 130 and no traceback; Python names each module on stderr as soon as it is imported."""
+    """The exit code is 130, without a traceback; ``-X importtime`` prints each module on stderr after its import."""
     program = subprocess.Popen(
         [sys.executable, "-X", "importtime", "-m", "harness", *SERVE],
         cwd=tmp_path,
@@ -34,7 +34,7 @@ def test_ctrl_c_during_imports_ends_the_program_quietly(tmp_path: Path, module: 
         text=True,
     )
     assert program.stderr is not None
-    # The last line of its greeting comes when everything is imported.
+    # The line with "Ctrl-C" is printed when everything has been imported.
     seen = next(line for line in program.stderr if line.split()[-1:] == [module] or "Ctrl-C" in line)
     program.send_signal(signal.SIGINT)
     _, complaints = program.communicate(timeout=30)
@@ -46,7 +46,7 @@ def test_ctrl_c_during_imports_ends_the_program_quietly(tmp_path: Path, module: 
 
 
 def test_ctrl_c_while_a_batch_worker_starts_is_quiet(tmp_path: Path) -> None:
-    """The signal also reaches the worker, which leaves the reaction to its parent."""
+    """The signal also reaches the worker, which ignores it; only the parent reacts."""
     (tmp_path / "scenario.toml").write_text('steps = [ { join = "alice" }, { start = "alice" } ]')
     program = subprocess.Popen(
         [sys.executable, "-X", "importtime", "-m", "harness", "run", "scenario.toml", "--executable", "/missing"],
@@ -58,7 +58,7 @@ def test_ctrl_c_while_a_batch_worker_starts_is_quiet(tmp_path: Path) -> None:
     )
     assert program.stderr is not None
     modules = (line.split()[-1:] for line in program.stderr)
-    # The program imports it, and then the worker does.
+    # Both the program and the worker import this module.
     for _ in range(2):
         assert any(module == ["harness.recording.spool.recover"] for module in modules)
     os.killpg(program.pid, signal.SIGINT)
@@ -85,7 +85,7 @@ def test_signal_ends_serve_cleanly(tmp_path: Path, number: signal.Signals, code:
 
 @pytest.mark.skipif(shutil.which("nohup") is None, reason="This system has no nohup.")
 def test_sighup_stays_ignored_under_nohup(tmp_path: Path) -> None:
-    """Only the SIGTERM that follows it ends the program."""
+    """The program ends with the exit code of the SIGTERM that follows."""
     program = subprocess.Popen(
         ["nohup", *PROGRAM, *SERVE],
         cwd=tmp_path,

@@ -1,4 +1,4 @@
-"""``harness serve``: a room that others can reach is never without a join code."""
+"""Test that ``harness serve`` requires a join code if other machines can reach the room."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROXIED = "https://rooms.example.com"
 
 
 def invitation(program: Popen[str]) -> str:
-    """Return the text that the program prints when its room is open."""
+    """Return the text that the program prints when participants can join its room."""
     assert program.stderr is not None
     lines: list[str] = []
     while not (lines and "to stop" in lines[-1]):
@@ -32,7 +32,7 @@ def invitation(program: Popen[str]) -> str:
 
 
 async def join(url: str, code: str | None, origin: str) -> dict[str, Any]:
-    """Return the answer to a participant who joins with a code."""
+    """Return the server's answer to a participant who joins with a code."""
     async with (
         aiohttp.ClientSession(headers={"Origin": origin}) as session,
         session.ws_connect(f"{url}/signal") as socket,
@@ -42,8 +42,8 @@ async def join(url: str, code: str | None, origin: str) -> dict[str, Any]:
         return dict(await socket.receive_json(timeout=10))
 
 
-def test_a_room_behind_a_proxy_gets_a_generated_join_code(tmp_path: Path) -> None:
-    """It is printed, admits to the room, and nobody joins without it."""
+def test_room_behind_a_proxy_gets_a_generated_join_code(tmp_path: Path) -> None:
+    """The program prints the code, and a participant can join only with this code."""
     with running_harness("serve", "--port", "0", "--origin", PROXIED, folder=tmp_path) as program:
         text = invitation(program)
         found = re.search(r"code to join +([A-Z2-9]{4}(?:-[A-Z2-9]{4}){2})$", text, re.MULTILINE)
@@ -58,8 +58,8 @@ def test_a_room_behind_a_proxy_gets_a_generated_join_code(tmp_path: Path) -> Non
     assert "welcome" == welcome["type"]
 
 
-def test_a_room_of_this_machine_alone_needs_no_code(tmp_path: Path) -> None:
-    """Everybody on the machine can join it."""
+def test_room_that_only_this_machine_can_reach_needs_no_code(tmp_path: Path) -> None:
+    """Everybody on the machine can join the room."""
     with running_harness("serve", "--port", "0", folder=tmp_path) as program:
         text = invitation(program)
         url = re.findall(r"http://localhost:\d+|http://127\.0\.0\.1:\d+", text)[0]

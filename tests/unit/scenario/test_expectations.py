@@ -1,4 +1,4 @@
-"""Scenarios with an expectation or a wait that is impossible: they are refused before the first participant joins."""
+"""Test that scenarios with impossible expectations or waits are refused before the first participant joins."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STEP = 3
 
 
 def read(folder: Path, *steps: str, begin: str = BEGIN) -> None:
-    """Read a scenario that begins with BEGIN and continues with these steps."""
+    """Read a scenario that begins with ``begin`` and continues with the given steps."""
     path = folder / "scenario.toml"
     path.write_text(begin + "".join(f"  {{ {step} }},\n" for step in steps) + "]\n", encoding="utf-8")
     read_scenario(path)
@@ -88,7 +88,7 @@ def expecting(verb: str, what: str) -> str:
     ],
 )
 def test_impossible_expectation_is_refused_with_its_line(tmp_path: Path, steps: list[str], reason: str) -> None:
-    """The last step is the impossible one."""
+    """In each scenario, the last step is impossible."""
     with pytest.raises(ConfigError) as refusal:
         read(tmp_path, *steps)
 
@@ -98,13 +98,13 @@ def test_impossible_expectation_is_refused_with_its_line(tmp_path: Path, steps: 
 
 @pytest.mark.parametrize("seconds", [1.5, 1.9])
 def test_wait_that_is_too_short_to_check_is_refused(tmp_path: Path, seconds: float) -> None:
-    """Between its edges there is only time for two absences that the limits allow."""
+    """The time between the edges of such a wait is not longer than two absences that the limits allow."""
     with pytest.raises(ConfigError, match=r"must last longer than 1\.9 s"):
         read(tmp_path, expecting(f"wait = {seconds}", 'participant = "bob", audible = true'))
 
 
 def test_possible_expectation_is_accepted(tmp_path: Path) -> None:
-    """Participants who have left, pauses that end, and states that a step leads to."""
+    """The scenario has a participant who left, a pause that ends, and waits for states that follow from its steps."""
     read(
         tmp_path,
         expecting("wait = 2", 'participant = "bob", audible = true'),
@@ -131,7 +131,7 @@ def test_possible_expectation_is_accepted(tmp_path: Path) -> None:
 def test_expectation_without_a_recording_fails_the_step(
     before: dict[str, tuple[str, float]], after: dict[str, tuple[str, float]]
 ) -> None:
-    """This happens if a recording ends by itself."""
+    """This can happen if a recording ends by itself."""
     run = _ScenarioRun(
         Scenario(steps=(Join(join="alice"),)), cast("Room", None), on_progress=lambda _: None, interrupted=lambda: False
     )

@@ -1,4 +1,4 @@
-"""Runner: every kind of step has a case, so that a scenario that can be read can also be played."""
+"""Test that the runner has a case for every kind of step, so that every valid scenario can be played."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_every_kind_of_step_has_a_case_in_the_runner() -> None:
-    """Cases with an option count for all its values only if one case leaves the option open."""
+    """A case with an attribute, such as ``Camera(on=True)``, does not count as a case for the whole kind."""
     tree = ast.parse(Path(runner.__file__).read_text(encoding="utf-8"))
     cases = [node.pattern for node in ast.walk(tree) if isinstance(node, ast.match_case) and node.guard is None]
     classes = [pattern for pattern in cases if isinstance(pattern, ast.MatchClass) and not pattern.kwd_attrs]

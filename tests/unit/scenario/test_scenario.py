@@ -1,4 +1,4 @@
-"""Reading scenarios: a file becomes steps, or an error with the line and the reason."""
+"""Test reading scenarios: a file becomes steps, or an error with the line and the reason."""
 
 import os
 import re
@@ -61,7 +61,7 @@ def refused(path: Path) -> str:
 
 
 def test_toml_file_becomes_steps_in_order(tmp_path: Path) -> None:
-    """The scenario's record table has the defaults of a step's options."""
+    """The scenario's record table contains the defaults for the options of a step."""
     scenario = read_scenario(write(tmp_path, GOOD))
 
     assert ["join", "start", "wait", "download"] == [step.verb for step in scenario.steps]
@@ -74,7 +74,7 @@ def test_toml_file_becomes_steps_in_order(tmp_path: Path) -> None:
 
 
 def test_yaml_scenario_equals_the_toml_scenario(tmp_path: Path) -> None:
-    """In YAML 1.2 "on" is text."""
+    """The key "on" remains text, as in YAML 1.2."""
     text = """
     steps:
       - join: [alice, bob]
@@ -120,7 +120,7 @@ def test_yaml_scenario_equals_the_toml_scenario(tmp_path: Path) -> None:
     ],
 )
 def test_mistake_is_reported_with_its_line(tmp_path: Path, was: str, becomes: str, reason: str) -> None:
-    """The message has file, line, step and reason in one line."""
+    """The message contains file, line, step and reason in one line."""
     assert GOOD.count(was) == 1
 
     message = refused(write(tmp_path, GOOD.replace(was, becomes)))
@@ -149,19 +149,19 @@ def test_mistake_is_reported_with_its_line(tmp_path: Path, was: str, becomes: st
     ],
 )
 def test_steps_that_can_not_follow_each_other_are_reported(tmp_path: Path, steps: str, reason: str) -> None:
-    """They are reported before the first participant joins."""
+    """The mistake is reported before the first participant joins."""
     assert reason in refused(write(tmp_path, f"steps = [ {steps} ]"))
 
 
 def test_yaml_error_has_its_line(tmp_path: Path) -> None:
-    """This is true for an error of syntax and for one of meaning."""
+    """Both syntax errors and impossible steps are reported with their line."""
     assert refused(write(tmp_path, "steps:\n  - join: [a\n", "a.yaml")).startswith(":3 is not valid YAML")
     assert refused(write(tmp_path, "steps:\n  - join: a\n  - start: b\n", "b.yaml")).startswith(":3: step 2: b has not")
     assert "a scenario needs steps" in refused(write(tmp_path, "- join: a\n", "c.yml"))
 
 
 STEPS = "steps:\n  - join: a\n  - start: a\n  - wait: 2\n"
-# Ten lines with a billion values.
+# Ten lines that represent a billion values.
 BILLION = "a: &a [x, x]\n" + "".join(
     f"{word}: &{word} [{', '.join([f'*{before}'] * 9)}]\n" for before, word in pairwise("abcdefghij")
 )
@@ -190,7 +190,7 @@ BILLION = "a: &a [x, x]\n" + "".join(
     ],
 )
 def test_odd_yaml_is_reported_in_one_line(tmp_path: Path, text: str, reason: str) -> None:
-    """Whatever the parser raises, the error is a ConfigError."""
+    """For every exception of the parser, a ConfigError is raised."""
     assert reason in refused(write(tmp_path, text, "odd.yaml"))
 
 
@@ -207,12 +207,12 @@ def test_odd_yaml_is_reported_in_one_line(tmp_path: Path, text: str, reason: str
     ],
 )
 def test_odd_toml_is_reported_in_one_line(tmp_path: Path, text: str, reason: str) -> None:
-    """This includes valid TOML that is not a scenario."""
+    """Valid TOML that is not a scenario is also reported."""
     assert reason in refused(write(tmp_path, text, "odd.toml"))
 
 
 def test_yaml_alias_repeats_a_step(tmp_path: Path) -> None:
-    """With an anchor and a merge key; a mistake in it has the line of its step."""
+    """The scenario uses an anchor and a merge key; a mistake is reported with the line of its step."""
     text = "steps:\n  - join: a\n  - &again\n    start: a\n    codec: vp8\n  - wait: 2\n  - stop: a\n  - <<: *again\n"
 
     scenario = read_scenario(write(tmp_path, f"{text}    codec: vp9\n", "again.yaml"))
@@ -247,7 +247,7 @@ def test_file_with_another_suffix_is_refused(tmp_path: Path) -> None:
 
 
 def test_value_of_a_toml_file_has_its_line() -> None:
-    """This includes tables, arrays of tables, inline tables, dotted and quoted keys."""
+    """The file has tables, arrays of tables, inline tables, and dotted and quoted keys."""
     text = 'a = 1\n[b]\nc.d = 2\n[[e]]\nf = [\n  1,\n  { g = 2 },\n]\n[[e]]\n"h i" = 3\n[[e.j]]\nk = 4\n'
 
     lines = toml_lines(text)
@@ -260,7 +260,7 @@ def test_value_of_a_toml_file_has_its_line() -> None:
 
 
 def test_scenario_with_max_wait_waits_no_longer(tmp_path: Path) -> None:
-    """The other steps are not changed."""
+    """Steps other than waits are not changed."""
     scenario = read_scenario(write(tmp_path, GOOD)).with_max_wait(2)
 
     assert [2] == [step.wait for step in scenario.steps if isinstance(step, Wait)]
@@ -269,19 +269,19 @@ def test_scenario_with_max_wait_waits_no_longer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_every_example_can_be_played(path: Path) -> None:
-    """Every example has a description."""
+    """Every example also has a description."""
     assert read_scenario(path).description
 
 
 def test_scenario_in_the_guide_can_be_played(tmp_path: Path) -> None:
-    """It is read as it is printed there."""
+    """The test reads the scenario exactly as it is printed in docs/scenarios.md."""
     (text,) = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "scenarios.md").read_text("utf-8"), flags=re.DOTALL)
 
     assert "mute in the middle" == read_scenario(write(tmp_path, text)).title
 
 
 def test_published_schema_is_up_to_date() -> None:
-    """Made by scripts/scenario_schema.py."""
+    """The schema is generated by scripts/scenario_schema.py."""
     checked = subprocess.run(
         [sys.executable, "scripts/scenario_schema.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -290,15 +290,15 @@ def test_published_schema_is_up_to_date() -> None:
 
 
 def test_schema_has_every_step() -> None:
-    """Each is listed by its verb."""
+    """The schema lists each kind of step."""
     schema = Scenario.model_json_schema()
 
     assert {kind.__name__ for kind in KINDS} <= set(schema["$defs"])
     assert len(VERBS) == len(schema["properties"]["steps"]["items"]["oneOf"])
 
 
-def test_batch_is_not_endless() -> None:
-    """This many jobs would use all memory before the first one is played."""
+def test_number_of_repetitions_is_limited() -> None:
+    """A billion jobs would use all memory before the first job is played."""
     ran = CliRunner().invoke(app, ["run", str(EXAMPLES[0]), "--repeat", "1000000000"])
 
     assert ran.exit_code == 2

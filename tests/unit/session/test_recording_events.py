@@ -1,4 +1,4 @@
-"""The events of recordings: handlers get them, and anything else that a page reports is only logged."""
+"""Test the events of recordings: handlers receive them, and everything else that a page reports is only logged."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def test_unknown_event_is_refused_when_a_handler_is_added() -> None:
         ({}, {}, {}),
     ],
 )
-def test_text_that_is_not_an_event_is_logged_and_calls_nobody(reported: tuple[Any, ...]) -> None:
-    """Any script of the page can report it."""
+def test_report_that_is_not_an_event_is_logged_and_calls_no_handler(reported: tuple[Any, ...]) -> None:
+    """Any script in the page can send such a report."""
     received: list[object] = []
     log: list[str] = []
     events = RecordingEvents(lambda recording: recording == "hers", log)
@@ -59,7 +59,7 @@ def test_text_that_is_not_an_event_is_logged_and_calls_nobody(reported: tuple[An
 
 
 def test_cleaned_recording_still_has_events() -> None:
-    """The server has forgotten it, but its earlier events are remembered."""
+    """The server no longer lists a cleaned recording, but the earlier events of its id are remembered."""
     known = {"one"}
     received: list[object] = []
     events = RecordingEvents(known.__contains__, [])
@@ -72,17 +72,17 @@ def test_cleaned_recording_still_has_events() -> None:
     assert [{"id": "one"}] == received
 
 
-def test_failure_is_taken_once() -> None:
-    """Only one exception reports it."""
+def test_failure_is_returned_only_once() -> None:
+    """Only one exception reports a failure."""
     events = RecordingEvents(lambda _: True, [])
     events.receive("alice", "recording-failed", {"id": "one", "message": "The encoder failed."})
 
-    assert {"id": "one", "message": "The encoder failed."} == events.take_failure()
-    assert events.take_failure() is None
+    assert {"id": "one", "message": "The encoder failed."} == events.pop_failure()
+    assert events.pop_failure() is None
 
 
 def test_stall_is_logged_as_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    """It names the participant."""
+    """The warning names the participant."""
     with caplog.at_level(logging.WARNING):
         RecordingEvents(lambda _: True, []).receive(
             "alice", "recording-stalled", {"id": "one", "message": "No video arrives."}

@@ -1,4 +1,4 @@
-"""Where a room takes place: options that can't work are refused, and batches are spread over remote browsers."""
+"""Test the venue of a room: options that can't work are refused, and batches are spread over remote browsers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ ADDRESSES = ("ws://a", "ws://b", "ws://c")
 
 
 @pytest.mark.parametrize(("turn", "first"), [(0, "ws://a"), (1, "ws://b"), (2, "ws://c"), (3, "ws://a")])
-def test_room_of_a_batch_begins_in_the_browser_of_its_turn(turn: int, first: str) -> None:
-    """The others follow, so every participant still has a browser."""
+def test_rooms_of_a_batch_begin_in_different_remote_browsers(turn: int, first: str) -> None:
+    """The other browsers follow the first one, so further participants still have a browser."""
     venue = Venue(connect=ADDRESSES).starting_at(turn)
 
     assert first == venue.connect[0]
@@ -25,7 +25,7 @@ def test_room_of_a_batch_begins_in_the_browser_of_its_turn(turn: int, first: str
 
 
 def test_venue_without_remote_browsers_is_the_same_at_every_turn() -> None:
-    """There is only this machine's browser."""
+    """Without remote browsers, every room uses this machine's browser."""
     venue = Venue(executable="/opt/chrome", headed=True)
 
     assert venue == venue.starting_at(7)
@@ -33,6 +33,6 @@ def test_venue_without_remote_browsers_is_the_same_at_every_turn() -> None:
 
 @pytest.mark.parametrize("connect", ["ws://a", [""]])
 def test_venue_refuses_a_connect_option_that_is_not_a_list_of_addresses(connect: Any) -> None:
-    """A single address would otherwise be taken for a list of its characters."""
+    """A single address would otherwise be treated as a list of its characters."""
     with pytest.raises(ConfigError, match=r"^connect: .* give a list of addresses, like \['ws://HOST:PORT'\]\.$"):
         open_room(connect=connect)
