@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# The Dask resource of a worker: how many scenarios it can play in parallel.
+# The Dask resource that specifies how many scenarios a worker can play in parallel.
 RESOURCE: Final = "browser"
 _CONNECTED_WITHIN: Final = 5
 _LOOK_EVERY: Final = 0.25
@@ -141,7 +141,7 @@ def _run(
                 if lost[job.number] < _ATTEMPTS:
                     running[executor.submit(_play, job, batch)] = job
                     continue
-                outcome = _failed(job, f"Its workers ended before the recordings were fetched, {_ATTEMPTS} times.")
+                outcome = _failed(job, f"Its worker ended {_ATTEMPTS} times before its recordings were fetched.")
             except Exception as error:  # noqa: BLE001 - an error with one scenario's files must not stop the others
                 outcome = _failed(job, f"The recordings could not be fetched: {reason_of(error)}")
             if outcome is not None:
@@ -192,7 +192,7 @@ def _clear(client: Client, worker: str, folder: Path) -> None:
 
 
 class _LostError(Exception):
-    """A worker has ended before its recordings were fetched."""
+    """Raised if a worker has ended before its recordings were fetched."""
 
 
 def _fetch_recordings(
@@ -216,7 +216,7 @@ def _fetch_recordings(
 
 
 def _fetch_file(client: Client, worker: str, source: Path, target: Path) -> None:
-    """Copy a file of a worker, if it exists."""
+    """Copy a file from a worker, if the file exists."""
     piece = _call(client, worker, _read_piece, source, 0)
     if piece is None:
         return
@@ -382,7 +382,7 @@ def _fetch_rescued(client: Client, batch: str, home: Path, on_rescued: Callable[
 
 
 def _rescue(batch: str) -> tuple[_Rescued, ...]:
-    """Finish the recordings of crashed workers in the folders of a batch."""
+    """Finish the recordings that crashed workers left in the folders of a batch, and return them."""
     rescued: list[_Rescued] = []
     for folder in sorted(_batch_folder(batch).glob("*")):
         try:

@@ -1,4 +1,4 @@
-"""Run a batch on this machine: each scenario in a worker process, with a browser of its own."""
+"""Run a batch on this machine, with a worker process and a separate browser for each scenario."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ENDED_WITHIN: Final = 5.0
 
 
 def admitted(scenarios: Sequence[Scenario], workers: int) -> int:
-    """Return how many scenarios this machine can play in parallel, at least one; the most expensive ones count."""
+    """Return how many of the most expensive scenarios this machine can play in parallel, at least one."""
     needs = sorted((scenario.needs for scenario in scenarios), reverse=True)
     return max(1, fitting(needs[:workers]))
 
@@ -86,7 +86,7 @@ class _Batch:
         self._ending = False
 
     def go_on(self, *, ending: bool) -> bool:
-        """Send waiting jobs to workers, and wait a moment for messages; return whether any job is not finished."""
+        """Send waiting jobs to workers, and wait briefly for messages; return whether any job remains."""
         if ending and not self._ending:
             self._ending = True
             self._waiting.clear()
@@ -189,7 +189,7 @@ class _Worker:
         return True
 
     def end_early(self) -> None:
-        """Request the worker to finish the recordings in progress and to play no further steps."""
+        """Make the worker finish the recordings in progress without playing further steps."""
         # If the process has ended, the next read from its connection reports this.
         with contextlib.suppress(OSError):
             self.connection.send(None)

@@ -1,4 +1,4 @@
-"""Run the command line: one module per command, and each command calls the library.
+"""Provide the command line, with one module per command; each command calls the library.
 
 In: arguments, options and HARNESS_ environment variables.  Out: reports on stdout, messages on stderr, an exit code.
 Called by ``python -m harness`` and the program ``harness``.

@@ -74,7 +74,7 @@ def quiet_interrupts() -> Iterator[None]:
 
 
 def _discard_output(output: int) -> None:
-    """Redirect an output whose terminal was closed to the null device; writing to the terminal would fail."""
+    """Redirect an output to the null device, since its terminal was closed and writing there would fail."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, output)
     os.close(null)

@@ -1,4 +1,4 @@
-"""Options that several commands share, each with its environment variable."""
+"""Define the options that several commands share, each with its environment variable."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _Given = TypeVar("_Given")
 
 
 class _JsonAnswer:
-    """Whether an answer in JSON is requested, and whether it is already printed."""
+    """Remembers whether an answer in JSON is requested, and whether it has been printed."""
 
     requested = False
     printed = False

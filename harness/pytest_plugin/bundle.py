@@ -39,7 +39,7 @@ class Bundle:
     """The folder of one failed test, ``failures/TEST`` below the recordings.
 
     If a folder with that name exists, the new one gets a number. ``timeline.jsonl`` lists all events in order, one per
-    line, with its ``time`` (UTC), its ``source`` and what happened.
+    line, each with its ``time`` (UTC), its ``source`` and what happened.
     """
 
     def __init__(self, recordings: Path, test: str) -> None:

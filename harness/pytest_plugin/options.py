@@ -68,7 +68,8 @@ def option_value(config: pytest.Config, name: str) -> str | None:
 def option_path(config: pytest.Config, name: str) -> Path | None:
     """Return the path given by an option.
 
-    A relative path on the command line begins at the current directory, one in the configuration at the root directory.
+    A relative path on the command line is relative to the current directory; in pytest's configuration, it is relative
+    to the root directory.
     """
     if from_command_line := config.getoption(f"--{name}"):
         return Path(from_command_line).absolute()

@@ -43,7 +43,7 @@ def read_scenario(path: Path) -> Scenario:
     except TypeError as error:
         raise ConfigError(f"{path}: a key must be a word or a number.") from error
     except ValueError as error:
-        raise ConfigError(f"{path}: a number in it is too long to be read.") from error
+        raise ConfigError(f"{path}: the file contains a number that is too long to be read.") from error
     try:
         scenario = Scenario.model_validate_json(text, strict=True, context={"folder": path.parent})
     except ValidationError as error:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from harness.session.room import Room
     from harness.verification import Limits, Report
 
-    # The id and the length in seconds of the recording, by the name of the participant who records.
+    # Maps the name of each recording participant to the id and the length, in seconds, of the recording.
     _Elapsed = dict[str, tuple[str, float]]
 
 # Interval, in seconds, at which a wait checks whether the scenario was interrupted.

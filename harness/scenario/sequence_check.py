@@ -73,7 +73,7 @@ class SequenceCheck:
         return None
 
     def _wait_problem(self, step: WaitFor) -> str | None:
-        """Return why a wait can't succeed, because an earlier step is missing that leads to the state or event."""
+        """Return why a wait can't succeed: no earlier step leads to its state or event."""
         name = step.wait_for
         if step.state == "recording" and (name not in self.recording or name in self.paused):
             return f"{name} does not record, so this state is never reached"
@@ -86,7 +86,7 @@ class SequenceCheck:
         return None
 
     def _download_problem(self, step: Download) -> str | None:
-        """Return why an expectation of a download is not possible; a download ends a recording in progress."""
+        """Return why an expectation of a download is impossible, and note that the download ends the recording."""
         self.downloaded.add(step.download)
         self.recording.pop(step.download, None)
         limits = step.limits or Limits()

@@ -1,4 +1,4 @@
-"""Participant: somebody in the room, with NERTC's four recording calls."""
+"""Define the participant of a room, who has NERTC's four recording calls."""
 
 from __future__ import annotations
 

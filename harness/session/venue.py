@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 class Venue:
     """The browsers of a room and the routes between them.
 
-    ``executable`` is a Chrome to use instead of the one that is found, ``headed`` shows its windows. ``connect`` are
-    the addresses of remote browsers; participants are spread over them, and ``executable`` is then a path on their
-    machine. ``routes`` names the SFU and the TURN servers; without it media go straight from page to page.
+    ``executable`` is the Chrome to use, by default the first one found, and ``headed`` shows its windows. ``connect``
+    lists the addresses of remote browsers. Participants are spread over these browsers, and ``executable`` is then a
+    path on the remote machines. ``routes`` specifies the SFU and the TURN servers; by default, media travel directly
+    from page to page.
 
-    Raises ConfigError for ``connect`` that is not a list of addresses.
+    Raises ConfigError if ``connect`` is not a list of addresses.
     """
 
     executable: str | os.PathLike[str] | None = None
@@ -34,7 +35,9 @@ class Venue:
     def __post_init__(self) -> None:
         # A single address is also a sequence of strings, namely its characters.
         if isinstance(self.connect, str) or not all(self.connect):
-            message = f"connect: {self.connect!r} is not possible; give a list of addresses, like ['ws://HOST:PORT']."
+            message = (
+                f"connect: {self.connect!r} is not possible; give a list of addresses, for example ['ws://HOST:PORT']."
+            )
             raise ConfigError(message)
         object.__setattr__(self, "connect", tuple(self.connect))
 

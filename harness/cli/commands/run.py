@@ -1,4 +1,4 @@
-"""Implement ``harness run``, which plays scenarios, also in parallel, and verifies their recordings."""
+"""Implement ``harness run``, which plays scenarios, in parallel if requested, and verifies their recordings."""
 
 from __future__ import annotations
 

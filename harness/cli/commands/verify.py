@@ -58,7 +58,7 @@ def verify(
     """Verify recordings: who is in them and when, how smooth the video is, and whether audio and video are in sync.
 
     Each file is compared with the manifest next to it. If one of several files is missing or can't be read, its report
-    is a failed one. If the only file can't be read, that is wrong usage (exit code 2).
+    counts as failed. If the only file can't be read, that is wrong usage (exit code 2).
 
     For example:
 
@@ -116,7 +116,7 @@ def verify(
 def _report_on_each(
     files: Sequence[Path], make_report: Callable[[Path, bool | str], Report], *, redact: bool
 ) -> list[Report]:
-    """Return a report on every file; for a file that can't be read, it is a failed report.
+    """Return a report on every file; a file that can't be read gets a failed report.
 
     Raises SetupError if this machine lacks something, so that no file could be read.
     """

@@ -183,7 +183,9 @@ BILLION = "a: &a [x, x]\n" + "".join(
         pytest.param("a: !own [x]\n" + STEPS, ":1: unknown key 'a'", id="unknown tag"),
         pytest.param("a: &a {<<: *a}\n" + STEPS, "", id="merged with itself"),
         pytest.param(f"a: {'9' * 5000}\n{STEPS}", " is not valid YAML: Exceeds the limit", id="endless number"),
-        pytest.param(f"a: 0x{'f' * 5000}\n{STEPS}", ": a number in it is too long to be read", id="long number"),
+        pytest.param(
+            f"a: 0x{'f' * 5000}\n{STEPS}", ": the file contains a number that is too long to be read", id="long number"
+        ),
         pytest.param('a: "\\UFFFFFFFF"\n' + STEPS, " is not valid YAML: ", id="no character"),
         pytest.param("a: \0\n" + STEPS, " is not valid YAML: unacceptable character", id="null byte"),
         pytest.param('steps:\n - join: a\n - start: "b\\nc"\n', ":3: step 2: b c has not joined", id="two lines"),
@@ -198,7 +200,9 @@ def test_odd_yaml_is_reported_in_one_line(tmp_path: Path, text: str, reason: str
     ("text", "reason"),
     [
         pytest.param(f"a = {'9' * 5000}", " is not valid TOML: Exceeds the limit", id="endless number"),
-        pytest.param(f"a = 0x{'f' * 5000}", ": a number in it is too long to be read", id="long number"),
+        pytest.param(
+            f"a = 0x{'f' * 5000}", ": the file contains a number that is too long to be read", id="long number"
+        ),
         pytest.param('"\\U0001F600" = 1\nsteps = [{ join = "a" }]', ":1: unknown key '😀'", id="escaped key"),
         pytest.param('"a\tb" = 1\nsteps = [{ join = "a" }]', ":1: unknown key 'a\\tb'", id="tab in a key"),
         pytest.param(

@@ -34,5 +34,7 @@ def test_venue_without_remote_browsers_is_the_same_at_every_turn() -> None:
 @pytest.mark.parametrize("connect", ["ws://a", [""]])
 def test_venue_refuses_a_connect_option_that_is_not_a_list_of_addresses(connect: Any) -> None:
     """A single address would otherwise be treated as a list of its characters."""
-    with pytest.raises(ConfigError, match=r"^connect: .* give a list of addresses, like \['ws://HOST:PORT'\]\.$"):
+    with pytest.raises(
+        ConfigError, match=r"^connect: .* give a list of addresses, for example \['ws://HOST:PORT'\]\.$"
+    ):
         open_room(connect=connect)
