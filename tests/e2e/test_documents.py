@@ -1,4 +1,4 @@
-"""The documents: every block runs as written."""
+"""Every block of code in the documents runs as written."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 STEPS = "quickstart.md"
-# By document and language: what is not run here, and why.
+# Blocks that this file does not run, by document and language, and the reason.
 ELSEWHERE = {
     ("README.md", "console"): "CI runs both `make` lines; the quickstart has `harness record`",
     (STEPS, "python"): "walked in order, below",
@@ -29,26 +29,29 @@ ELSEWHERE = {
     ("index.md", "python"): "the first test of the quickstart; tests/unit/test_docs.py compares them",
     ("recording-room.md", "console"): "tests/unit/test_docs.py compares it with the program's output",
     ("pytest.md", "toml"): "tests/unit/test_docs.py reads it",
-    ("ci.md", "yaml"): "tests/unit/test_docs.py reads it; its commands are checked there, too",
-    ("ci.md", "sh"): "tests/unit/test_docs.py knows the options",
-    ("applications.md", "python"): "tests/attach does the same with applications that are there",
+    ("ci.md", "yaml"): "tests/unit/test_docs.py reads it and checks its commands",
+    ("ci.md", "sh"): "tests/unit/test_docs.py checks the options",
+    ("applications.md", "python"): "tests/attach does the same with the applications of the tests",
     ("applications.md", "sh"): "tests/attach/test_record_url.py",
     ("media-servers.md", "python"): "tests/sfu does the same with a Janus",
     ("media-servers.md", "sh"): "tests/sfu and tests/remote do the same",
     ("clusters.md", "sh"): "tests/cluster does the same; tests/unit/test_kubernetes.py reads the manifests",
     ("troubleshooting.md", "sh"): "the first steps run `harness doctor`",
-    ("security.md", "sh"): "tests/security/test_beyond.py serves by https, and knows what is refused",
-    ("docker.md", "sh"): "no Docker here; tests/unit/test_docs.py checks what the Dockerfile takes along",
+    ("security.md", "sh"): "tests/security/test_beyond.py serves over https, and checks the refused requests",
+    (
+        "docker.md",
+        "sh",
+    ): "the tests have no Docker; tests/unit/test_docs.py checks the files that the Dockerfile copies",
 }
-# The README's first test is run from the wheel: tests/e2e/test_wheel.py.
+# tests/e2e/test_wheel.py runs the README's first test from the wheel.
 FROM_THE_WHEEL = ("README.md", "python", 0)
-# What this says is about the machine.
+# The output of this command depends on the machine.
 OF_THE_MACHINE = "harness doctor"
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks(document: Path) -> list[tuple[str, str]]:
-    """Return the language and the text of every block that says what it is."""
+    """Return the language and the text of every block that has a language."""
     return BLOCK.findall(document.read_text(encoding="utf-8"))
 
 
@@ -61,7 +64,7 @@ PYTHON = [
 
 
 def test_every_kind_of_block_in_the_documents_is_run() -> None:
-    """Each is Python, is followed by a test, or is listed above."""
+    """Each block is Python, or is listed above with the reason why it is not run."""
     found = {(document.name, language) for document in DOCUMENTS for language, _ in blocks(document)}
 
     assert [] == [one for one in sorted(found) if one[1] != "python" and one not in ELSEWHERE]
@@ -69,7 +72,7 @@ def test_every_kind_of_block_in_the_documents_is_run() -> None:
 
 @pytest.mark.parametrize("text", PYTHON)
 def test_a_block_of_python_runs_as_written(text: str, tmp_path: Path) -> None:
-    """Pasted into a file of its own: a test under pytest, all else as a program."""
+    """Each block is a file of its own. pytest runs it if it contains a test, and Python otherwise."""
     is_test = "def test_" in text
     file = tmp_path / ("test_block.py" if is_test else "block.py")
     file.write_text(text, encoding="utf-8")
@@ -82,7 +85,7 @@ def test_a_block_of_python_runs_as_written(text: str, tmp_path: Path) -> None:
 
 
 def test_the_quickstart_runs_as_written(tmp_path: Path) -> None:
-    """Each command in order, in one folder: it ends as the document says, and says what is shown there."""
+    """All commands run in order in one folder. Their exit codes and the words of their output match the document."""
     text = (ROOT / "docs" / STEPS).read_text(encoding="utf-8")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for block in BLOCK.finditer(text):
@@ -109,7 +112,7 @@ def test_the_quickstart_runs_as_written(tmp_path: Path) -> None:
 
 
 def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path) -> None:
-    """In a kernel of its own, whose thread runs an event loop; it ends with the recording, to be played."""
+    """It runs in a separate kernel, whose thread runs an event loop. The last cell plays the recording."""
     notebook = nbformat.read(ROOT / "docs" / "notebook.ipynb", as_version=4)
 
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
@@ -127,5 +130,5 @@ def steps(block: str) -> Iterator[tuple[str, str]]:
 
 
 def words(text: str) -> set[str]:
-    """Return what is no figure: those are another run's."""
+    """Return the words of a text without its numbers, which differ in each run."""
     return set(re.findall(r"[A-Za-z][A-Za-z_./-]+", text))

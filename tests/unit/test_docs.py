@@ -1,4 +1,4 @@
-"""The documents: what they name is there, and says what they say that it says."""
+"""The documents match the program: tests, options, messages and files that they name exist."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ CITATIONS = [
 ]
 
 
-def test_the_tools_that_pin_everything_are_pinned_themselves() -> None:
-    """Each to one version: a new one arrives by a change here."""
+def test_supply_tools_are_pinned_to_one_version() -> None:
+    """A new version needs a change in scripts/supply."""
     wanted = re.findall(r"'([\w-]+)([=~<>]+)[\d.]+'", (ROOT / "scripts" / "supply").read_text(encoding="utf-8"))
 
     assert {"uv", "pip-audit", "cyclonedx-bom", "pip-licenses"} == {name for name, _ in wanted}
-    assert {"=="} == {how for _, how in wanted}
+    assert {"=="} == {operator for _, operator in wanted}
 
 
 @pytest.mark.parametrize(("path", "name"), sorted({(path, name) for _, path, name in CITATIONS}))
 def test_a_test_that_a_document_names_exists(path: str, name: str) -> None:
-    """A claim whose proof was renamed or taken away is found."""
+    """A document must not cite a test that was renamed or removed."""
     definition = rf"^def {name}\(" if path.endswith(".py") else rf"\btest\(\s*(['\"`]){re.escape(name)}\1"
 
     assert re.search(definition, (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def test_the_guide_is_told_with_proofs() -> None:
-    """The tables of the guide and of the calls name their tests in the form that is checked."""
+def test_every_row_of_the_nertc_guide_cites_a_test() -> None:
+    """Each sentence of the guide and each call has its test in the form that is checked."""
     lines = (ROOT / "docs" / "nertc.md").read_text(encoding="utf-8").splitlines()
     rows = [
         line
@@ -64,7 +64,7 @@ def test_the_guide_is_told_with_proofs() -> None:
     assert [] == [row for row in rows if not CITATION.search(row) and "需要您自行完成" not in row]
 
 
-# ---- what stands in blocks ------------------------------------------------------------------------------------------
+# ---- blocks of code -------------------------------------------------------------------------------------------------
 
 
 def test_the_home_page_shows_the_first_test_of_the_quickstart() -> None:
@@ -84,7 +84,7 @@ def test_recording_room_shows_the_output_of_serve() -> None:
 
 
 def test_the_configuration_of_pytest_is_what_the_plugin_reads(pytestconfig: pytest.Config, tmp_path: Path) -> None:
-    """Each line of it is known, and the file of expectations can be read."""
+    """The plugin has each option, and can read the file of expectations."""
     configuration, expected = (text for language, text in blocks("pytest.md") if language == "toml")
     (tmp_path / "expect.toml").write_text(expected, encoding="utf-8")
 
@@ -96,14 +96,14 @@ def test_the_configuration_of_pytest_is_what_the_plugin_reads(pytestconfig: pyte
 
 @pytest.mark.parametrize("document", [*sorted(path.name for path in (ROOT / "docs").glob("*.md")), "../README.md"])
 def test_no_document_names_an_option_that_a_command_lacks(document: str) -> None:
-    """In blocks and in lines: harness COMMAND --option."""
+    """Each `harness COMMAND --option` in the text exists in the command's help."""
     text = (ROOT / "docs" / document).read_text(encoding="utf-8")
     helps = dict(re.findall(r"^## `harness ([\w ]+)`\n(.*?)(?=^## |\Z)", CLI, flags=re.DOTALL | re.MULTILINE))
-    said = re.findall(r"\bharness (record|verify|run|serve|convert|recover|doctor)\b([^`|\n]*)", text)
+    used = re.findall(r"\bharness (record|verify|run|serve|convert|recover|doctor)\b([^`|\n]*)", text)
 
     lacking = [
         f"harness {command} {option}"
-        for command, rest in said
+        for command, rest in used
         for option in re.findall(r"--[a-z][a-z-]+", rest)
         if option not in helps[command]
     ]
@@ -112,7 +112,7 @@ def test_no_document_names_an_option_that_a_command_lacks(document: str) -> None
 
 
 def test_the_workflow_for_projects_can_be_read_and_uploads_failures() -> None:
-    """It runs pytest with options that there are."""
+    """The workflow keeps the recordings of failed tests, and uploads them."""
     ((_, text),) = [block for block in blocks("ci.md") if block[0] == "yaml"]
     steps = YAML(typ="safe").load(text)["jobs"]["record"]["steps"]
 
@@ -123,7 +123,7 @@ def test_the_workflow_for_projects_can_be_read_and_uploads_failures() -> None:
 
 
 def test_our_own_workflow_runs_what_the_readme_promises_and_uploads_failures() -> None:
-    """On Ubuntu 24.04 and on a bare Debian: make record, make test, and what a failed test leaves."""
+    """Ubuntu 24.04 and a minimal Debian run make record and make test, and upload the artifacts of failed tests."""
     workflow = YAML(typ="safe").load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
 
     for name in ("ubuntu", "debian"):
@@ -135,18 +135,18 @@ def test_our_own_workflow_runs_what_the_readme_promises_and_uploads_failures() -
         assert ["failure()"] == [step["if"] for step in job["steps"] if "upload-artifact" in step.get("uses", "")]
 
 
-def test_the_image_takes_along_what_the_package_is_built_of() -> None:
-    """And is of the version of Playwright that the package asks for."""
+def test_the_docker_image_contains_the_sources_of_the_package() -> None:
+    """Its Playwright has the version that the package requires."""
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-    let_in = set(re.findall(r"^!(\S+)", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE))
+    not_ignored = set(re.findall(r"^!(\S+)", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
     copied = {name for line in re.findall(r"^COPY (.*) \S+$", dockerfile, re.MULTILINE) for name in line.split()}
 
-    assert {"pyproject.toml", "README.md", "LICENSE", "harness", "web"} == copied == let_in
-    (asked,) = [one for one in project["project"]["dependencies"] if one.startswith("playwright")]
+    assert {"pyproject.toml", "README.md", "LICENSE", "harness", "web"} == copied == not_ignored
+    (required,) = [one for one in project["project"]["dependencies"] if one.startswith("playwright")]
     (version,) = re.findall(r"^ARG PLAYWRIGHT=(\S+)$", dockerfile, re.MULTILINE)
-    assert asked == f"playwright>={version.rpartition('.')[0]}"
+    assert required == f"playwright>={version.rpartition('.')[0]}"
 
 
 def test_troubleshooting_quotes_messages_word_for_word() -> None:
@@ -195,5 +195,5 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
 
 
 def blocks(document: str) -> list[tuple[str, str]]:
-    """Return the language and the text of every block of a document that says what it is."""
+    """Return the language and the text of every block of a document that has a language."""
     return BLOCK.findall((ROOT / "docs" / document).read_text(encoding="utf-8"))
