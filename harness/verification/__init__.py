@@ -1,6 +1,6 @@
 """Verify recordings: measure what a file really contains, and check it against manifest, limits and expectations.
 
-In: the path of a file, and what is expected of it.  Out: a Report, which never raises for a failed check by itself.
+In: the path of a file, and the caller's expectations.  Out: a Report; a failed check alone raises nothing.
 Called by the command line, the pytest plugin, scenarios, the server's library, and users.
 """
 

@@ -41,18 +41,18 @@ if TYPE_CHECKING:
 
 
 class ProgressReporter:
-    """Reports how much of the file was read, in seconds of the file, once per second of it."""
+    """Reports the position up to which the file was read, once per second of the file."""
 
     def __init__(self, report: Callable[[float], object]) -> None:
         self._report = report
         self._reported = 0.0
 
     def on_frame(self, frame: Frame) -> None:
-        """Handle a frame."""
+        """Advance to the time of a frame."""
         self._advance(frame.at)
 
     def on_audio(self, block: AudioBlock) -> None:
-        """Handle a block of audio."""
+        """Advance to the time of a block of audio."""
         self._advance(block.at)
 
     def _advance(self, at: float) -> None:
@@ -62,7 +62,7 @@ class ProgressReporter:
 
 
 def analyze(request: VerifyRequest, report_progress: Callable[[float], object]) -> Report:
-    """Return the report on a file; call ``report_progress`` with the seconds of the file that were read.
+    """Return the report on a file; call ``report_progress`` with the position in the file, in seconds.
 
     Raises OSError if the file can't be read.
     """
@@ -137,7 +137,7 @@ def _frame_size(manifest: Manifest | None) -> tuple[int, int] | None:
 
 
 def _read_manifest(path: Path) -> tuple[Manifest | None, str | None]:
-    """Return the manifest at ``path``, and the error if it can't be read; both are None without a file."""
+    """Return the manifest at ``path``, or the reason why it can't be read; both are None if there is no file."""
     if not path.exists():
         return None, None
     try:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyRequest:
-    """What to verify; there need not be a file at ``manifest_path``.
+    """The file to verify, and the options of ``verify``; the file at ``manifest_path`` may not exist.
 
-    With ``redact``, the name of the file in the report without its suffix, the report names neither participants nor
-    files.
+    ``redact`` is the name of the file in a redacted report, without its suffix. Such a report names neither
+    participants nor files.
     """
 
     path: Path
@@ -42,6 +42,6 @@ class VerifyRequest:
         return Report(path=self.display_path, redacted=bool(self.redact), **values)
 
     def unreadable_report(self, reason: str) -> Report:
-        """Return a failed report on a file that can't be read; ``reason`` continues a sentence after its name."""
+        """Return a failed report on an unreadable file; ``reason`` continues a sentence that starts with its name."""
         message = f"{self.display_path.name} {reason}"
         return self.report(media=None, findings=(Finding(check="container", ok=False, message=message),))

@@ -97,7 +97,7 @@ def verify_safely(
 def check_options(duration: float | None, limits: Limits, expect: Sequence[Expectation]) -> None:
     """Raise ConfigError for options that no recording can meet."""
     if duration is not None and not 0 <= duration < float("inf"):
-        message = f"duration: {duration!r} is not possible; give seconds from 0 up."
+        message = f"duration: {duration!r} is not possible; specify 0 seconds or more."
         raise ConfigError(message)
     for one in expect:
         if problem := one.problem(limits):

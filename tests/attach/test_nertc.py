@@ -59,7 +59,7 @@ def test_nertcs_own_recording_is_collected_and_verified(page_of_sdk: Page, tmp_p
     assert report.media is not None
     assert "mp4" == report.media.container
     messages = {finding.check: finding.message for finding in report.failures}
-    assert "is mp4, not webm" in messages["container"]
+    assert "is mp4 instead of webm" in messages["container"]
     assert "640x360 instead of 1280x720" in messages["size"]
     # The participant is identified by her marker.
     (alice,) = report.participants

@@ -1,5 +1,5 @@
-"""Apply rules to the numbers: each check yields findings.
+"""Apply the rules: each check turns measured values into findings.
 
-In: the Evidence and the Limits.  Out: Findings, failed ones as well as passed ones.
+In: the Evidence and the Limits.  Out: Findings, both failed and passed.
 Called by ``analysis.py``; ``catalogue.py`` lists every check.
 """

@@ -48,14 +48,14 @@ CHECKS: Final = (
 
 
 def run_checks(evidence: Evidence, limits: Limits) -> tuple[Finding, ...]:
-    """Return the findings of all checks, in their order, and a warning that names the checks that did not run."""
+    """Return the findings of all checks in order; without a manifest, also a warning that names what did not run."""
     findings = tuple(finding for check in CHECKS for finding in check.run(evidence, limits))
     ran = {finding.check for finding in findings}
     missing = [check.name for check in CHECKS if check.name not in ran]
     if evidence.manifest or not missing:
         return findings
     text = (
-        "No manifest says what should be in it: whether every participant is visible and audible was not examined, and "
-        f"these checks did not run: {', '.join(missing)}."
+        "There is no manifest, so it is unknown whether every participant is visible and audible when expected. These "
+        f"checks did not run: {', '.join(missing)}."
     )
     return (*findings, Finding(check="presence", ok=True, warning=True, message=text))

@@ -1,4 +1,4 @@
-"""The checks of continuity that need no marker: gaps, black video, silence."""
+"""The checks for gaps, black video and silence, which need no marker."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ if TYPE_CHECKING:
     from harness.verification.probe.tracks import VideoFacts
     from harness.verification.values.limits import Limits
 
-# A whole file is black or silent if this share of it is; its first moments may differ.
+# A file counts as black or silent as a whole if this share of it is; its first moments may differ.
 _WHOLE: Final = 0.95
 
 
 def gap(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check the time from each frame to the next, and look for gaps in the audio."""
+    """Check the time from each frame to the next, and whether the audio has gaps."""
     findings = [*_video_gaps(evidence, limits), *_audio_gaps(evidence, limits)]
     yield from findings
     gaps = evidence.media.video.gap_ms if evidence.media.video else None
     if not findings and (gaps or evidence.media.audio):
-        message = f"no gap over {gaps.max:g} ms" if gaps else "no gap in the audio"
-        yield Finding(check="gap", ok=True, message=message)
+        between = [f"between frames is longer than {gaps.max:g} ms"] if gaps else []
+        in_audio = [f"in the audio is longer than {limits.audio_gap * 1000:g} ms"] if evidence.media.audio else []
+        yield Finding(check="gap", ok=True, message=f"No gap {' and no gap '.join(between + in_audio)}.")
 
 
 def _video_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -42,7 +43,7 @@ def _video_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     if not requested and varies(video, rate, limits.gap_ms):
         text = (
             f"The frame rate varies: gaps between frames last {gaps.min():.0f} to {gaps.max():.0f} ms, so missing "
-            "frames can't be detected"
+            "frames can't be detected; the longest gap"
         )
         yield _worst_gap(video, gaps, expected, text).model_copy(update={"ok": True, "warning": True})
         return
@@ -54,15 +55,20 @@ def _video_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             video,
             np.where(off, gaps, 0),
             expected,
-            f"{np.count_nonzero(off)} of {gaps.size} gaps between frames are off the grid of {rate:.5g} fps",
+            f"{np.count_nonzero(off)} of {gaps.size} gaps between frames differ by more than {limits.gap_ms:g} ms from "
+            f"a multiple of {1000 / rate:.1f} ms ({rate:.5g} fps); the longest of them",
         )
     if lost > counted:
-        noted = f", and the manifest counts {counted}" if evidence.manifest else ""
-        yield _worst_gap(video, gaps, expected, f"{_frames(lost)} missing from the grid of {rate:.5g} fps{noted}")
+        noted = f", but the manifest reports {counted}" if evidence.manifest else ""
+        text = f"{_frames(lost)} missing at {rate:.5g} fps{noted}; the longest gap between frames"
+        yield _worst_gap(video, gaps, expected, text)
     elif lost:
         percent = 100 * lost / (lost + video.times.size)
         few = percent <= limits.missed_percent
-        text = f"{_frames(lost)} missing ({percent:.1f} %): the machine was too busy, and the manifest counts them"
+        text = (
+            f"{_frames(lost)} missing ({percent:.1f} %; limit: {limits.missed_percent:g} %) because the machine was "
+            "too busy, as the manifest reports; the longest gap between frames"
+        )
         yield _worst_gap(video, gaps, expected, text).model_copy(update={"ok": few, "warning": few})
 
 
@@ -71,6 +77,7 @@ def _frames(number: int) -> str:
 
 
 def _worst_gap(video: VideoFacts, gaps: Iterable[float], expected: str, text: str) -> Finding:
+    """Return a failed finding at the longest gap; ``text`` ends with the subject of a clause about that gap."""
     at = int(np.argmax(np.asarray(gaps)))
     where = milliseconds((float(video.times[at]), float(video.times[at + 1])))
     worst = round((where[1] - where[0]) * 1000)
@@ -80,7 +87,7 @@ def _worst_gap(video: VideoFacts, gaps: Iterable[float], expected: str, text: st
         at=where,
         expected=expected,
         got=f"{worst} ms",
-        message=f"{text}; the longest is {worst} ms at {where[0]:.2f} s.",
+        message=f"{text} is {worst} ms at {where[0]:.2f} s.",
     )
 
 
@@ -93,7 +100,7 @@ def _audio_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             at=milliseconds(at),
             expected=f"{limits.audio_gap * 1000:g} ms",
             got=f"{(at[1] - at[0]) * 1000:.0f} ms",
-            message=f"There is a gap in the audio {span(at)}.",
+            message=f"The audio has a gap {span(at)} (limit: {limits.audio_gap * 1000:g} ms).",
         )
 
 
@@ -111,7 +118,7 @@ def black(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 def silent(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Check that the audio is never silent while a participant should be audible.
 
-    Real people pause, so without a synthetic participant only a silent file is a finding.
+    Real people pause. Without a synthetic participant, therefore, only a file that is silent as a whole fails.
     """
     if evidence.media.audio is None:
         return
@@ -131,17 +138,19 @@ def _check_intervals(
     wanted: list[Interval] | None,
     limits: Limits,
 ) -> Iterator[Finding]:
-    """Check the intervals that are black or silent; ``wanted`` is when they must not be, None if it is unknown."""
-    text = {"black": "The video is black", "silent": "The audio is silent"}[check]
+    """Check the intervals that are black or silent; ``wanted`` is when nothing should be, None if unknown."""
+    track, state = {"black": ("video", "visible"), "silent": ("audio", "audible")}[check]
+    reason = f"for at least {100 * _WHOLE:g} % of the recording"
     if wanted is None:
         whole = total(found) >= _WHOLE * evidence.media.duration
         wrong = [(0.0, evidence.media.duration)] if whole else []
     else:
         examined = widened(merged(wanted), -limits.edge)
         if not total(examined):
-            # No participant should be visible or audible for long enough: this check does not apply.
+            # No participant should be visible or audible for long enough, so this check does not apply.
             return
         wrong = longer(intersection(found, examined), getattr(limits, check))
+        reason = f"although a participant should be {state} (limit: {getattr(limits, check):g} s)"
     yield from limited(
         [
             Finding(
@@ -150,10 +159,11 @@ def _check_intervals(
                 at=milliseconds(at),
                 expected=f"{getattr(limits, check):g} s",
                 got=f"{at[1] - at[0]:.2f} s",
-                message=f"{text} {span(at)}.",
+                message=f"The {track} is {check} {span(at)}, {reason}.",
             )
             for at in wrong
         ]
     )
     if not wrong:
-        yield Finding(check=check, ok=True, message={"black": "not black", "silent": "not silent"}[check])
+        passed = f"is not {check} while a participant should be {state}" if wanted else f"is not {check} as a whole"
+        yield Finding(check=check, ok=True, message=f"The {track} {passed}.")

@@ -30,7 +30,8 @@ def container(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     ]
     yield from problems
     if not problems:
-        yield Finding(check="container", ok=True, message=f"{evidence.media.container}, complete and seekable")
+        text = f"{evidence.path.name} is a complete and seekable {evidence.media.container} file."
+        yield Finding(check="container", ok=True, message=text)
     if unexamined := evidence.streams.unexamined:
         text = f"{evidence.path.name} also contains {', '.join(unexamined)}, which no check examines."
         yield Finding(check="container", ok=True, warning=True, message=text)
@@ -40,19 +41,19 @@ def _kind(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
     name, streams = evidence.path.name, evidence.streams
     expected = _BY_SUFFIX.get(evidence.path.suffix.lower(), "webm")
     if streams.container != expected:
-        yield expected, streams.container, f"{name} is {streams.container}, not {expected}."
+        yield expected, streams.container, f"The container of {name} is {streams.container} instead of {expected}."
     if streams.duration is None:
-        yield "Duration", "none", f"{name} has no Duration: players don't show its length."
+        yield "Duration", "none", f"{name} has no Duration, so players can't show its length."
     empty = [*_empty_tracks(streams)]
     for kind in empty:
-        yield f"{kind} packets", "none", f"The {kind} track of {name} contains no packets."
+        yield f"{kind} packets", "none", f"The {kind} track of {name} contains nothing that can be decoded."
     if "video" in empty:
-        # The index refers to its frames.
+        # The index refers to frames, so it can't be checked without them.
         return
     if streams.structure and not streams.structure.cues:
-        yield "Cues", "none", f"{name} has no Cues: players can't seek."
+        yield "Cues", "none", f"{name} has no Cues, so players can't seek."
     if not streams.seekable:
-        yield "seekable", "not seekable", f"A seek to the middle of {name} does not arrive there."
+        yield "seekable", "not seekable", f"A seek to the middle of {name} fails or ends in the wrong place."
 
 
 def _empty_tracks(streams: Streams) -> Iterator[str]:
@@ -67,13 +68,13 @@ def _tracks(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
     codecs = [track.codec for track in (video, audio) if track]
     foreign = [codec for codec in codecs if codec not in _WEBM_CODECS]
     if foreign and evidence.media.container == "webm":
-        yield "WebM's codecs", foreign[0], f"WebM can't contain {foreign[0]}."
+        yield "WebM's codecs", foreign[0], f"{evidence.path.name} is a WebM file, which can't contain {foreign[0]}."
     if evidence.manifest is None:
         return
     recording = evidence.manifest.recording
     audio_only = evidence.converted and evidence.path.suffix.lower() == ".wav"
     if recording.type == "video" and video is None and not audio_only:
-        yield "video", "none", f"{evidence.path.name} contains no video."
+        yield "video", "none", f"{evidence.path.name} contains no video, although video was recorded."
     if recording.type == "audio" and video is not None:
         yield "audio only", "video", f"{evidence.path.name} contains video, but only audio was recorded."
     if audio is None:
@@ -86,22 +87,26 @@ def _tracks(evidence: Evidence) -> Iterator[tuple[str, str, str]]:
 def _damage(evidence: Evidence, limits: Limits) -> Iterator[tuple[str, str, str]]:
     streams = evidence.streams
     if streams.truncated or (streams.structure and not streams.structure.complete):
-        yield "complete", "truncated", f"{evidence.path.name} is truncated: its bytes end before its elements do."
+        yield "complete", "truncated", f"{evidence.path.name} is truncated or damaged: it ends unexpectedly."
     for what, track in (("video", streams.video), ("audio", streams.audio)):
         if track and track.broken:
-            yield "0", str(track.broken), f"{track.broken} {what} packets can't be decoded."
+            packets = "packet" if track.broken == 1 else "packets"
+            yield "0", str(track.broken), f"{track.broken} {what} {packets} can't be decoded."
         if track and track.backward:
-            yield "0", str(track.backward), f"{track.backward} {what} timestamps do not increase."
+            timestamps = "timestamp is" if track.backward == 1 else "timestamps are"
+            yield "0", str(track.backward), f"{track.backward} {what} {timestamps} not later than the previous one."
     if evidence.media.video and evidence.media.video.keyframe_gap > limits.keyframe:
         far = evidence.media.video.keyframe_gap
-        yield f"{limits.keyframe:g} s", f"{far:.1f} s", f"There is no keyframe for {far:.1f} s: players seek slowly."
+        text = f"There is no keyframe for {far:.1f} s (limit: {limits.keyframe:g} s), so players seek slowly."
+        yield f"{limits.keyframe:g} s", f"{far:.1f} s", text
     starts = {
         "video": float(streams.video.times[0]) if streams.video and streams.video.times.size else 0.0,
         "audio": streams.audio.start if streams.audio else 0.0,
     }
     for what, start in starts.items():
         if abs(start) > limits.start:
-            yield f"{limits.start:g} s", f"{start:.2f} s", f"The {what} starts at {start:.2f} s."
+            text = f"The {what} starts at {start:.2f} s (limit: {limits.start:g} s)."
+            yield f"{limits.start:g} s", f"{start:.2f} s", text
 
 
 def size(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
@@ -127,32 +132,34 @@ def size(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
     ]
     yield from limited(wrong)
     if not wrong:
-        yield Finding(check="size", ok=True, expected=expected, got=expected, message=f"{expected} throughout")
+        yield Finding(check="size", ok=True, expected=expected, got=expected, message=f"Every frame is {expected}.")
 
 
 def frame_rate(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check the frame rate; the check for gaps reports missing frames."""
+    """Check the frame rate; missing frames are a finding of the check for gaps."""
     requested = evidence.manifest.recording.frame_rate if evidence.manifest else None
     video = evidence.streams.video
     if requested is None or video is None or evidence.rate is None or not np.ptp(video.times):
         return
     got = (video.times.size - 1 + missed(video, evidence.rate)) / float(np.ptp(video.times))
-    # In a very short file the end of the last tick alone is over a percent: times are whole milliseconds.
+    # Times are whole milliseconds: in a very short file, rounding the end of the last tick alone exceeds one percent.
     slack = requested * limits.frame_rate_percent / 100 + 2 * requested / 1000 / float(np.ptp(video.times))
     ok = abs(got - requested) <= slack
-    message = f"{got:.2f} fps" if ok else f"The frame rate is {got:.2f} fps instead of {requested}."
+    instead = "" if ok else f" instead of {requested} fps (allowed deviation: {slack:.2f} fps)"
+    message = f"The frame rate is {got:.2f} fps{instead}."
     yield Finding(check="frame-rate", ok=ok, expected=float(requested), got=round(got, 2), message=message)
 
 
 def duration(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check the durations of video and audio, against each other and against the stated ones."""
+    """Compare the durations of video and audio with each other and with the stated durations."""
     streams, got = evidence.streams, evidence.media.duration
     stated = {
-        "was requested": evidence.expected_duration,
-        "is in the manifest": evidence.manifest.recording.duration if evidence.manifest else None,
-        "is in the container": streams.duration,
-        "passed on the page's clock": evidence.manifest.wall_seconds if evidence.manifest else None,
+        "the requested duration": evidence.expected_duration,
+        "the manifest's duration": evidence.manifest.recording.duration if evidence.manifest else None,
+        "the container's duration": streams.duration,
+        "the elapsed time on the page's clock": evidence.manifest.wall_seconds if evidence.manifest else None,
     }
+    allowed = f" (allowed difference: {limits.duration:g} s)"
     ends = {"video": video_end(streams.video, evidence.rate), "audio": streams.audio.end if streams.audio else 0}
     wrong = [
         Finding(
@@ -160,36 +167,40 @@ def duration(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             ok=False,
             expected=round(expected, 3),
             got=got,
-            message=f"The recording lasts {got:.2f} s, but {expected:.2f} s {source}.",
+            message=f"The recording lasts {got:.2f} s, but {source} is {expected:.2f} s{allowed}.",
         )
         for source, expected in stated.items()
         if expected is not None and abs(expected - got) > limits.duration
     ]
     if all(ends.values()) and abs(ends["video"] - ends["audio"]) > limits.duration:
-        message = f"The video ends at {ends['video']:.2f} s and the audio at {ends['audio']:.2f} s."
+        message = f"The video ends at {ends['video']:.2f} s and the audio at {ends['audio']:.2f} s{allowed}."
         at = milliseconds((min(ends.values()), max(ends.values())))
         wrong.append(Finding(check="duration", ok=False, at=at, message=message))
     yield from wrong
     if not wrong:
-        yield Finding(check="duration", ok=True, got=got, message=f"{got:.2f} s")
+        yield Finding(check="duration", ok=True, got=got, message=f"The recording lasts {got:.2f} s.")
 
 
 def hash_(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
-    """Check whether the bytes are those that the manifest was written for."""
+    """Check whether the file has the SHA-256 that its manifest states."""
     if error := evidence.manifest_error:
         yield Finding(check="hash", ok=False, expected="a manifest", got="damaged", message=error)
     if evidence.manifest is None or evidence.sha256 is None:
         return
     expected = evidence.manifest.recording.sha256
     ok = expected == evidence.sha256
-    message = "the file that was recorded" if ok else "The file is not the one that the manifest was written for."
+    message = (
+        "The file's SHA-256 matches its manifest."
+        if ok
+        else "The file's SHA-256 does not match its manifest: the file was changed or replaced after it was recorded."
+    )
     yield Finding(check="hash", ok=ok, expected=expected, got=evidence.sha256, message=message)
 
 
 def complete(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
-    """Report what went wrong during the recording according to the manifest: no stop, and each alarm with its time.
+    """Report what went wrong while recording, according to the manifest: a missing stop, and each alarm with its time.
 
-    These are warnings, unless the caller demands a complete recording.
+    These findings are warnings, unless the caller expects a complete recording.
     """
     if evidence.manifest is None:
         if evidence.expect_complete:
@@ -204,17 +215,17 @@ def complete(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
         ]
     )
     if not wrong:
-        yield Finding(check="complete", ok=True, message="stopped by a call, without an alarm")
+        yield Finding(check="complete", ok=True, message="The recording was stopped normally, and no alarm was raised.")
 
 
 def _interruptions(manifest: Manifest, duration: float) -> Iterator[tuple[Interval | None, str]]:
     if reason := manifest.recording.recovered:
-        text = f"The recording ends at {duration:.2f} s and was not stopped: {reason.rstrip('.')}."
+        text = f"The recording ends at {duration:.2f} s and was not stopped normally: {reason.rstrip('.')}."
         yield milliseconds((duration, duration)), text
     timed = [event for event in manifest.timeline.events if event.event == "alarm"]
     for event in timed:
         at = max(0.0, event.at)
-        yield milliseconds((at, at)), f"An alarm was raised at {at:.2f} s: {event.message or 'it gave no reason'}"
+        yield milliseconds((at, at)), f"An alarm was raised at {at:.2f} s: {event.message or 'no reason was given'}"
     known = {event.message for event in timed}
     for message in manifest.alarms:
         if message not in known:

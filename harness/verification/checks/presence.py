@@ -1,4 +1,4 @@
-"""The checks of who is in the file: visible and audible when expected, and no one else."""
+"""The checks for presence: every participant is visible and audible when expected, and nobody else is in the file."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _MOST_NAMED: Final = 5
 
 
 def presence(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check whether every participant is visible in the right tile, and audible, as manifest and caller say."""
+    """Check whether every participant is visible in the right tile and audible, as manifest and caller expect."""
     yield from _as_in_manifest(evidence, limits)
     yield from _as_expected(evidence, limits)
     yield from _not_examined(evidence)
 
 
 def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check whether every participant is visible and audible when the manifest says, and only then."""
+    """Check whether every participant is visible and audible exactly when the manifest says so."""
     manifest = evidence.manifest
     if manifest is None:
         return
@@ -53,7 +53,7 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         yield from limited(wrong)
         if not examined:
             text = (
-                f"{one.name} is neither visible nor audible, and the manifest expects neither for longer than "
+                f"{one.name} is neither visible nor audible, and the manifest requires neither for longer than "
                 f"{2 * limits.edge:g} s, so {one.name} was not examined."
             )
             yield Finding(check="presence", ok=True, warning=True, participant=one.name, message=text)
@@ -62,7 +62,7 @@ def _as_in_manifest(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check what the caller expects: that a participant is, or is not, visible or audible for some time."""
+    """Check the caller's expectations: a participant should, or should not, be visible or audible for some time."""
     participants = {one.name: one for one in evidence.participants}
     for expected in evidence.expectations:
         name = expected.participant
@@ -85,12 +85,12 @@ def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             for at in wrong:
                 yield _presence_finding(name, at, *states)
             if not wrong:
-                text = f"{states[0]} {span((expected.start, end))}, as expected"
+                text = f"{name} is {states[0]} {span((expected.start, end))}, as expected."
                 yield Finding(check="presence", ok=True, participant=name, message=text)
 
 
 def _end(expected: Expectation, evidence: Evidence) -> float:
-    """Return when an expectation ends; it may end slightly after the recording, within the limit of its duration."""
+    """Return when an expectation ends: with the recording at the latest, whose duration may be slightly too short."""
     duration = evidence.media.duration
     return duration if expected.end is None else min(expected.end, duration)
 
@@ -98,11 +98,11 @@ def _end(expected: Expectation, evidence: Evidence) -> float:
 def _not_verifiable(
     expected: Expectation, participants: Mapping[str, MeasuredParticipant], evidence: Evidence, limits: Limits
 ) -> str | None:
-    """Return why nothing in the file can show whether an expectation is met; None if it can."""
+    """Return the reason if the file can't show whether an expectation is met, otherwise None."""
     name = expected.participant
     without_marker = _without_marker(evidence)
     if name in without_marker:
-        return f"{name} carries no marker, so it is unknown when {name} is visible or audible."
+        return f"{name} has no marker, so it is unknown when {name} is visible or audible."
     if name not in participants:
         known = ", ".join((*participants, *without_marker)) or "nobody"
         source = "The manifest names" if evidence.manifest else "The recording shows"
@@ -113,13 +113,13 @@ def _not_verifiable(
 
 def _beyond_the_end(expected: Expectation, evidence: Evidence, limits: Limits) -> str | None:
     duration = evidence.media.duration
-    ends = f": the recording ends at {duration:.2f} s"
+    ends = f"the recording ends at {duration:.2f} s"
     if expected.start >= duration:
-        return f" from {expected.start:g} s on{ends}"
+        return f" after {expected.start:g} s: {ends}"
     if expected.end is not None and expected.end > duration + limits.duration:
-        return f" until {expected.end:g} s{ends}"
+        return f" until {expected.end:g} s: {ends}"
     if not is_long_enough(expected.start, _end(expected, evidence), limits):
-        return f" from {expected.start:g} s on{ends}, which is too soon after"
+        return f" after {expected.start:g} s: {ends}, so the remaining time is too short"
     return None
 
 
@@ -134,12 +134,12 @@ def _without_a_track(expected: Expectation, participant: MeasuredParticipant, ev
 
 
 def _not_examined(evidence: Evidence) -> Iterator[Finding]:
-    """Warn about participants who carry no marker, and about a manifest that names no participant."""
+    """Warn about participants without a marker, and about a manifest that names no participant."""
     names = _without_marker(evidence)
     if names:
         some = ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if (more := len(names) - _MOST_NAMED) > 0 else "")
-        carry = "carries no marker, and was" if len(names) == 1 else "carry no marker, and were"
-        text = f"{some} {carry} not examined: it is unknown when they are visible or audible."
+        have = "has no marker and was" if len(names) == 1 else "have no marker and were"
+        text = f"{some} {have} not examined: the file can't show when a participant without a marker is in it."
         yield Finding(check="presence", ok=True, warning=True, message=text)
     elif evidence.manifest and not _allowed_participants(evidence):
         text = "The manifest names no participant who could be in the recording, so no participant was examined."
@@ -149,11 +149,11 @@ def _not_examined(evidence: Evidence) -> Iterator[Finding]:
 def _not_visible(
     participant: MeasuredParticipant, wanted: list[Interval], excused: list[Interval], limits: Limits
 ) -> Iterator[Finding]:
-    """Yield when the video is missing, and when it is outside the participant's own tile."""
+    """Yield a finding for each time the video is missing or outside the participant's own tile."""
     missing = _missing(wanted, participant.in_own_tile, excused, limits)
     in_another_tile = longer(intersection(missing, widened(participant.visible, limits.absence / 2)), limits.absence)
     for at in in_another_tile:
-        yield _presence_finding(participant.name, at, "visible in its own tile", "visible outside its own tile")
+        yield _presence_finding(participant.name, at, "visible in the right tile", "visible in the wrong tile")
     for at in longer(subtract(missing, in_another_tile), limits.absence):
         yield _presence_finding(participant.name, at, "visible", "not visible")
 
@@ -161,17 +161,20 @@ def _not_visible(
 def _missing(
     wanted: list[Interval], found: Iterable[Interval], excused: list[Interval], limits: Limits
 ) -> list[Interval]:
-    """Return when a participant should be in the file and is not, except for what is missing from the whole file."""
+    """Return when a participant is missing from the file, without the intervals in ``excused``."""
     return longer(subtract(subtract(widened(wanted, -limits.edge), found), excused), limits.absence)
 
 
 def _unwanted(name: str, state: str, found: list[Interval], limits: Limits) -> Iterator[Finding]:
-    """Yield when a participant is visible or audible although muted or absent."""
+    """Yield a finding for each time a participant is visible or audible although muted or absent."""
     for at in longer(found, limits.absence):
         yield _presence_finding(name, at, f"not {state}", state)
 
 
 def _presence_finding(name: str, at: Interval, expected: str, got: str) -> Finding:
+    correction = ""
+    if "tile" not in expected:
+        correction = ", but should not be" if expected.startswith("not ") else ", but should be"
     return Finding(
         check="presence",
         ok=False,
@@ -179,7 +182,7 @@ def _presence_finding(name: str, at: Interval, expected: str, got: str) -> Findi
         at=milliseconds(at),
         expected=expected,
         got=got,
-        message=f"{name} is {got} {span(at)}.",
+        message=f"{name} is {got} {span(at)}{correction}.",
     )
 
 
@@ -189,11 +192,11 @@ def _summary(participant: MeasuredParticipant, evidence: Evidence) -> str:
         parts.append(f"visible for {total(participant.visible):.1f} s")
     if evidence.media.audio:
         parts.append(f"audible for {total(participant.audible):.1f} s")
-    return " and ".join(parts)
+    return f"{participant.name} is {' and '.join(parts)}, as the manifest expects."
 
 
 def unexpected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check that the file contains only participants that the manifest names, and a local one only its recorder."""
+    """Check that only the manifest's participants are in the file; a local recording has only the recording one."""
     if evidence.manifest is None or _lost_its_members(evidence.manifest):
         return
     allowed = {one.marker for one in _allowed_participants(evidence)}
@@ -205,14 +208,17 @@ def unexpected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             at=milliseconds((present[0][0], present[-1][1])),
             expected="nobody else",
             got=one.name,
-            message=f"{one.name} is in the recording for {total(present):.1f} s and should not be.",
+            message=(
+                f"{one.name} is in the recording for {total(present):.1f} s, between {present[0][0]:.2f} and "
+                f"{present[-1][1]:.2f} s, but should not be."
+            ),
         )
         for one in evidence.participants
         if one.marker not in allowed and (present := longer(merged((*one.visible, *one.audible)), limits.absence))
     ]
     yield from found
     if not found:
-        yield Finding(check="unexpected", ok=True, message="nobody else")
+        yield Finding(check="unexpected", ok=True, message="The recording contains no unexpected participant.")
 
 
 def _lost_its_members(manifest: Manifest) -> bool:
@@ -221,7 +227,7 @@ def _lost_its_members(manifest: Manifest) -> bool:
 
 
 def _allowed_participants(evidence: Evidence) -> list[MeasuredParticipant]:
-    """Return those who may be in the file: the manifest's members; in a local recording, its recorder only."""
+    """Return who may be in the file: the manifest's members, or only the recording participant if it is local."""
     if evidence.manifest is None:
         return []
     recording = evidence.manifest.recording
@@ -229,7 +235,7 @@ def _allowed_participants(evidence: Evidence) -> list[MeasuredParticipant]:
 
 
 def _without_marker(evidence: Evidence) -> list[str]:
-    """Return the names of those who may be in the file according to the manifest, and carry no marker."""
+    """Return the names of the manifest's participants who may be in the file and have no marker."""
     if evidence.manifest is None:
         return []
     recording = evidence.manifest.recording

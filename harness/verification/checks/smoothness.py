@@ -1,4 +1,4 @@
-"""The checks of how smoothly each participant's video and audio run: frozen, repeated, A/V offset, drift."""
+"""The checks for smoothness and sync of each participant: frozen, repeated, A/V offset, drift."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.verification.measures.participants import MeasuredParticipant
     from harness.verification.values.limits import Limits
 
-# A participant who is visible and audible for this many seconds has played at least two bursts.
+# In this many seconds, a participant who is visible and audible plays at least two bursts.
 _UNMEASURED: Final = 3.0
 # The last frame is visible until the next tick, and the manifest's times are accurate to a few ticks.
 _SAME_TIME: Final = 0.15
@@ -36,17 +36,19 @@ def frozen(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
                     at=milliseconds(at),
                     expected=f"{limits.frozen:g} s",
                     got=f"{at[1] - at[0]:.2f} s",
-                    message=f"{one.name} is frozen {span(at)}.",
+                    message=f"{one.name} is frozen {span(at)} (limit: {limits.frozen:g} s).",
                 )
                 for at in too_long
             ]
         )
         if not too_long:
-            yield Finding(check="frozen", ok=True, participant=one.name, message="moves throughout")
+            yield Finding(
+                check="frozen", ok=True, participant=one.name, message=f"{one.name}'s video moves throughout."
+            )
 
 
 def _is_leaving(participant: MeasuredParticipant, at: Interval, evidence: Evidence, limits: Limits) -> bool:
-    """Return whether the video is frozen only until the end of the participant's connection was noticed."""
+    """Return whether the video freezes only because the participant left and the connection takes time to end."""
     if evidence.manifest is None or at[1] - at[0] > limits.edge:
         return False
     duration = evidence.media.duration
@@ -55,20 +57,23 @@ def _is_leaving(participant: MeasuredParticipant, at: Interval, evidence: Eviden
 
 
 def repeated(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check how many frames of every participant are repeated or skipped, beyond exact rate conversion."""
+    """Check how many frames of every participant are repeated or skipped beyond an exact rate conversion."""
     for one in evidence.visible_participants:
         if (video := one.report.video) is None:
             continue
         worst = max(video.repeated_percent, video.skipped_percent)
         ok = worst <= limits.repeated_percent or one.uneven <= limits.repeated_frames
-        text = f"{video.repeated_percent:g} % repeated and {video.skipped_percent:g} % skipped"
+        limit = "" if ok else f" (limit: {limits.repeated_percent:g} %)"
         yield Finding(
             check="repeated",
             ok=ok,
             participant=one.name,
             expected=limits.repeated_percent,
             got=worst,
-            message=text if ok else f"{one.name}'s frames: {text}.",
+            message=(
+                f"{video.repeated_percent:g} % of {one.name}'s frames are repeated and {video.skipped_percent:g} % are "
+                f"skipped{limit}."
+            ),
         )
 
 
@@ -78,19 +83,23 @@ def av_offset(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
         offset = one.report.av_offset_ms
         if offset is None:
             if one.own_voice and total(intersection(one.visible, one.audible)) > _UNMEASURED:
-                text = f"{one.name} is visible and audible, but no burst was found to measure the A/V offset."
+                text = (
+                    f"The A/V offset of {one.name}, who is visible and audible, can't be measured: no usable burst was "
+                    "found in the audio."
+                )
                 yield Finding(check="av-offset", ok=True, warning=True, participant=one.name, message=text)
             continue
         limit = limits.own_av_offset_ms if _is_recording(one, evidence) else limits.av_offset_ms
         ok = abs(offset.median) <= limit
         text = f"{abs(offset.median):.0f} ms {'late' if offset.median > 0 else 'early'}"
+        allowed = "" if ok else f" (limit: {limit:g} ms)"
         yield Finding(
             check="av-offset",
             ok=ok,
             participant=one.name,
             expected=limit,
             got=offset.median,
-            message=f"audio {text}" if ok else f"{one.name}'s audio is {text}.",
+            message=f"{one.name}'s audio is {text}{allowed}.",
         )
 
 
@@ -99,17 +108,18 @@ def _is_recording(participant: MeasuredParticipant, evidence: Evidence) -> bool:
 
 
 def drift(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
-    """Check how fast every participant's audio drifts from the video, if it was measured for a minute."""
+    """Check how fast every participant's audio drifts from the video, if it was measured for at least a minute."""
     for one in evidence.visible_participants:
         ppm = one.report.drift_ppm
         if ppm is None:
             continue
         ok = abs(ppm) <= limits.drift_ppm
+        limit = "" if ok else f" (limit: {limits.drift_ppm:g} ppm)"
         yield Finding(
             check="drift",
             ok=ok,
             participant=one.name,
             expected=limits.drift_ppm,
             got=ppm,
-            message=f"{ppm:.0f} ppm" if ok else f"{one.name}'s audio drifts from the video by {ppm:.0f} ppm.",
+            message=f"{one.name}'s audio drifts from the video by {ppm:.0f} ppm{limit}.",
         )

@@ -1,6 +1,7 @@
 """A pool of child processes that read files, so that a hostile file can neither hang nor crash the caller.
 
-A process is kept for the next request. It ends when this process does, whatever ends it: the connection closes then.
+An idle process waits for the next request. It ends together with the caller's process, even if that crashes, because
+the connection between them closes.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ if TYPE_CHECKING:
     from harness.verification.report.report import Report
     from harness.verification.request import VerifyRequest
 
-# How much processor time reading may use, in seconds: at the start, and for every second of the file that was read. A
-# machine that is not busy uses a tenth of a second for each.
+# CPU time, in seconds, that reading may use: a minimum, and an addition for every second of the file that was read. An
+# idle machine needs 0.1 s for each second of the file.
 _AT_LEAST: Final = 10.0
 _PER_SECOND: Final = 1.0
-# A file can't be longer than its bytes allow: even silence has more bytes per second.
+# Minimum number of bytes per second of a file, which limits its duration; even silence has more.
 _FEWEST_BYTES: Final = 500
-# The whole file is hashed as well.
+# Speed at which a file is hashed.
 _BYTES_PER_SECOND: Final = 20e6
-# The manifest is read, too: one of the largest size, which is JSON, takes half a minute at most.
+# Speed at which the JSON of a manifest is parsed: the largest manifest takes half a minute at most.
 _MANIFEST_BYTES_PER_SECOND: Final = 2e6
 _PROGRAM: Final = "from harness.verification.isolation.worker import main; main()"
 
@@ -49,13 +50,13 @@ class _Reader(ConnectedChild):
 
 
 class _ReaderPool:
-    """The reader processes; each request has one of its own."""
+    """The reader processes; each request uses its own process."""
 
     def __init__(self) -> None:
         self._idle: list[_Reader] = []
         self._busy: set[_Reader] = set()
         self._lock = threading.Lock()
-        # A forked process has its parent's list, not its processes.
+        # A forked process inherits the list of readers, but the readers are its parent's children.
         self._owner = os.getpid()
 
     def acquire(self) -> _Reader:
@@ -64,7 +65,7 @@ class _ReaderPool:
             if self._owner != os.getpid():
                 self._idle, self._busy, self._owner = [], set(), os.getpid()
             reader = self._idle.pop() if self._idle else None
-        # Starting takes a second: the lock is free meanwhile.
+        # Starting a reader takes a second, so the lock is not held meanwhile.
         reader = reader or _Reader()
         with self._lock:
             self._busy.add(reader)
@@ -125,12 +126,12 @@ def analyze_in_child(request: VerifyRequest) -> Report:
 def _exchange(
     connection: socket.socket, request: VerifyRequest, *, size: int, deadline: CpuDeadline
 ) -> Report | OSError:
-    """Return the result; every second of the file that was read extends the deadline, as far as its size allows."""
+    """Return the result; each second of the file that was read extends the deadline, within a limit by file size."""
     at_least = deadline.seconds
     send(connection, encode_request(request), deadline=deadline)
     while True:
         message = ChildMessage.decode(receive(connection, deadline=deadline))
         if (result := message.result(request)) is not None:
             return result
-        # Timestamps that jump ahead extend it no further than the size of the file does.
+        # Timestamps may jump ahead, so the size of the file limits the extension.
         deadline.seconds = at_least + _PER_SECOND * min(message.progress, size / _FEWEST_BYTES)

@@ -1,6 +1,6 @@
-"""The messages between the parent and the child that reads files: bytes after their number.
+"""The messages between the parent and the child that reads files; the length of each one precedes it.
 
-A decoder that was taken over may send anything. Its messages are JSON of a known shape, or are refused; only requests,
+A compromised decoder may send anything, so every message of the child must be JSON of a known shape. Only requests,
 which come from the parent, are pickled.
 """
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from harness.verification.report.report import Report
     from harness.verification.request import VerifyRequest
 
-# In bytes. A manifest, which is part of a report, may have 64 MB; nothing else is large.
+# Maximum size in bytes. A report contains the manifest, which may have 64 MB; everything else is small.
 LARGEST_MESSAGE: Final = 128 * 1024 * 1024
-# The operating system's error numbers are smaller; libav has larger ones of its own.
+# The operating system's error numbers are smaller; libav's own numbers are larger.
 _LARGEST_ERRNO: Final = 4096
 _SIZE: Final = struct.Struct("!I")
 _CURVES: Final = TypeAdapter(Curves)
 
 
 class Deadline(Protocol):
-    """Says how long to wait before asking again."""
+    """Specifies how long to wait before the next call."""
 
     def wait(self) -> float:
         """Return a time in seconds; raises TimeoutError when no time is left."""
@@ -47,7 +47,7 @@ class ProtocolError(Exception):
 
 
 class ReportContent(ReportModel):
-    """A report as it is sent: without the path of the file, which the parent knows."""
+    """The content of a report without the path of the file, which the parent knows."""
 
     media: Media | None
     participants: tuple[ParticipantReport, ...]
@@ -56,9 +56,9 @@ class ReportContent(ReportModel):
 
 
 class ChildMessage(ReportModel):
-    """A message of the child: that it is ready, its progress in seconds of the file, a report, or an error.
+    """A message of the child: it is ready, it has made progress, or it has a report or an error.
 
-    ``error`` is the number of an error of the operating system.
+    ``progress`` is in seconds of the file, ``error`` is an error number of the operating system.
     """
 
     ready: bool = False
@@ -76,7 +76,7 @@ class ChildMessage(ReportModel):
             raise ProtocolError(message) from error
 
     def result(self, request: VerifyRequest) -> Report | OSError | None:
-        """Return the result of the request; None while reading goes on."""
+        """Return the result of the request; None while reading continues."""
         if self.error is not None:
             return OSError(self.error, os.strerror(self.error))
         return request.report(**dict(self.report)) if self.report else None
@@ -99,7 +99,7 @@ def encode_error(error: OSError) -> bytes:
 
 
 def encode_report(report: Report) -> bytes:
-    """Return the message with a report, including what its own JSON omits."""
+    """Return the message with a report, including the fields that its own JSON omits."""
     curves = report.curves
     content = report.model_dump(mode="json", include={"media", "participants"}) | {
         "findings": [one.model_dump(mode="json") | {"warning": one.warning} for one in report.findings],
@@ -156,7 +156,7 @@ def _read(connection: socket.socket, size: int, deadline: Deadline | None) -> by
 
 
 def _within(connection: socket.socket, deadline: Deadline | None, step: Callable[[], int]) -> int:
-    """Return what ``step`` returns, which moves bytes; ask the deadline again and again while none move."""
+    """Return the result of ``step``, which moves bytes; repeat it while none move and the deadline allows it."""
     while True:
         connection.settimeout(deadline.wait() if deadline else None)
         with contextlib.suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""The main function of the child process: it answers one request after the other, within its limits.
+"""The main function of the child process: it answers requests one after another, within its limits.
 
 ``readers.py`` starts it. It ends when the parent closes the connection.
 """
@@ -26,12 +26,12 @@ from harness.verification.isolation.wire import (
 if TYPE_CHECKING:
     from harness.verification.request import VerifyRequest
 
-# How many files may be open: the recording, its manifest and statistics, and those that Python itself needs.
+# Maximum number of open files: the recording, its manifest and statistics, and the files that Python itself needs.
 _FILES: Final = 64
 
 
 def main() -> None:
-    """Answer the requests that come through the connection whose number is the first argument."""
+    """Answer the requests from the connection whose file descriptor is the first argument."""
     confine(files=_FILES)
     with socket.socket(fileno=int(sys.argv[1])) as parent:
         exit_with_parent(parent.fileno())
@@ -41,7 +41,7 @@ def main() -> None:
             while True:
                 request = decode_request(receive(parent))
                 send(parent, _answer(request, parent))
-                # A container and its streams refer to each other, and each decoder keeps its threads until it is freed.
+                # A container and its streams refer to each other, and only freeing a decoder ends its threads.
                 gc.collect()
         except (ProtocolError, ConnectionError):
             return
@@ -51,9 +51,9 @@ def _answer(request: VerifyRequest, parent: socket.socket) -> bytes:
     try:
         return encode_report(analyze(request, lambda at: send(parent, encode_progress(at))))
     except MemoryError:
-        return encode_report(request.unreadable_report(f"needs more than {MEMORY / 1e9:g} GB to be read."))
+        return encode_report(request.unreadable_report(f"needs more than {MEMORY / 1e9:g} GB of memory to be read."))
     except OSError as error:
         return encode_error(error)
-    except Exception as error:  # noqa: BLE001 - an error of the harness is reported as one, not as one of the file
+    except Exception as error:  # noqa: BLE001 - an error in the harness must not look like one in the file
         reason = f"could not be verified because of an error in the harness ({type(error).__name__})."
         return encode_report(request.unreadable_report(reason))

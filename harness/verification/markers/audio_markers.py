@@ -3,7 +3,7 @@
 Marker ``m`` has a tone of ``300 + 50 (m mod 16)`` Hz that never stops: while the tone is in the file, the participant
 is audible. Every second, when the counter in the video is a multiple of 30, a burst starts: 80 ms of a chirp that
 rises 240 Hz around ``1350 + 300 (m mod 16)`` Hz, faded in and out. A matched filter finds its start to a millisecond,
-also while all participants are audible. ``web/src/media/synthetic.js`` plays what this module detects.
+even while all participants are audible. ``web/src/media/synthetic.js`` plays what this module detects.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ HOP: Final = 0.05
 
 _BLOCK: Final = 65_536
 _STEP: Final = SAMPLE_RATE
-# 80 ms: tones 50 Hz away vanish in a Hann window of that length, and a splice in the audio, at which a jitter buffer
-# or a delay was corrected, affects no more than that.
+# 80 ms: a Hann window of this length separates tones that are 50 Hz apart. A splice in the audio, where a jitter buffer
+# or a delay was corrected, affects no more than this time.
 _WINDOW: Final = round(SAMPLE_RATE * 0.08)
 _HOP: Final = round(SAMPLE_RATE * HOP)
 # A tone is present if it is 12 dB above the noise between the tones, and above -50 dB of full scale.
 _ABOVE_NOISE: Final = 4.0
 _FAINTEST_TONE: Final = 0.003
-# Similarity of the signal in a burst's band to the burst: 1 for the burst alone; noise reaches this once in days.
+# Minimum similarity of the signal in a burst's band to the burst: 1 for the burst alone, 0.7 for noise once in days.
 _SIMILARITY: Final = 0.7
 _FAINTEST_BURST: Final = 0.01
 _BURSTS_APART: Final = 0.5
-# Timestamps of 60 ms packets jitter by several milliseconds; after a larger step a new section starts.
+# Timestamps of 60 ms packets jitter by several milliseconds; a larger step starts a new section.
 _SECTION_STEP: Final = 0.045
 
 
@@ -48,9 +48,9 @@ _SECTION_STEP: Final = 0.045
 class AudioAnalysis:
     """The markers and levels found in the audio, in steps of 50 ms.
 
-    ``steps`` are their starts and ends in seconds (steps by 2), without gaps while there is audio; ``tones`` the
-    amplitude of each voice's tone (steps by 16; 0 if it is not above the noise); ``levels`` the RMS level of the whole
-    mix. ``bursts`` are the starts of each voice's bursts in seconds, rising.
+    ``steps`` holds the start and end of each step in seconds (steps by 2), without gaps while there is audio. ``tones``
+    holds the amplitude of each voice's tone (steps by 16), 0 if it is not above the noise. ``levels`` holds the RMS
+    level of the whole mix. ``bursts`` holds the start times of each voice's bursts in seconds, in order.
     """
 
     steps: NDArray[np.float64]
@@ -116,7 +116,7 @@ class AudioMarkerDetector:
         self._burst_detector = BurstDetector()
         self._blocks: list[NDArray[np.float32]] = []
         self._size = 0
-        # Which time starts at which sample of the blocks: times come from packets, never from counting samples.
+        # (first sample, its time) of each packet in the blocks: times come from packets, never from counting samples.
         self._stamps: list[tuple[int, float]] = []
         self._in_section = False
         self._end: float | None = None
@@ -126,7 +126,7 @@ class AudioMarkerDetector:
         self._bursts: list[list[tuple[float, float]]] = [[] for _ in range(VOICES)]
         self._fade = np.hanning(_WINDOW + 1)[:-1].astype(np.float32)
         self._tone_bins = np.round(TONES * _WINDOW / SAMPLE_RATE).astype(int)
-        # Halfway between two tones neither affects the measurement.
+        # Noise is measured halfway between two tones, where neither has an effect.
         between = np.array([-75, -25, 25, 75])
         self._noise_bins = np.round((TONES[:, None] + between) * _WINDOW / SAMPLE_RATE).astype(int)
 
@@ -150,7 +150,7 @@ class AudioMarkerDetector:
         """Return the analysis of all audio; release the memory for it."""
         self._end_section()
         steps, tones, levels = self._steps, self._tones, self._levels
-        # The arrays are not needed in addition to the result: a day is 150 MB.
+        # Release the arrays, which take 150 MB per day, since the result replaces them.
         self._steps, self._tones, self._levels = [], [], []
         return AudioAnalysis(
             steps=np.concatenate([np.zeros((0, 2)), *steps]),
@@ -196,7 +196,7 @@ class AudioMarkerDetector:
 
 
 def _without_echoes(found: list[tuple[float, float]]) -> NDArray[np.float64]:
-    """Return the times of bursts that are half a second apart; of closer ones the loudest, which is not an echo."""
+    """Return the times of bursts at least half a second apart; of closer bursts all but the loudest are echoes."""
     kept: list[tuple[float, float]] = []
     for at, size in sorted(found):
         if not kept or at - kept[-1][0] >= _BURSTS_APART:

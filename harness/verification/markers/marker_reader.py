@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from harness.recording.timeline import Timeline
     from harness.verification.probe.tracks import Frame
 
-# A layout applies this long before and after its time, in seconds: the frame changes a tick or two off it.
+# A layout also applies this many seconds before and after its time, since frames may change a tick or two off it.
 _LAYOUT_SLACK: Final = 0.25
-# One wrong strip in 65,536 passes its CRC, which happens in every long file. Two strips within a second whose counters
-# and capture times match are right, or the same wrong one was read twice: that one does not advance.
+# One wrong strip in 65,536 passes its CRC, which happens in every long file. A strip is confirmed by another one within
+# a second if their counters and capture times match. A wrong strip that is read repeatedly does not advance.
 _CONFIRMED_WITHIN: Final = 1.0
 _CONFIRMED_MS: Final = 200
 _FEWEST: Final = 3
@@ -81,7 +81,7 @@ class MarkerReader:
                 self._found[marker.number].append(len(self._times) - 1, marker, in_own_tile=in_own_tile)
 
     def finish(self) -> dict[int, MarkerTrack]:
-        """Return the track of each marker, without strips that were read by chance; release the memory for them."""
+        """Return the track of each marker, without strips that were read by chance; release the strips' memory."""
         times = np.array(self._times)
         confirmed = (_confirmed(marker, times, self._found.pop(marker)) for marker in sorted(self._found))
         return {
@@ -105,7 +105,7 @@ class MarkerReader:
 
 
 class _Found:
-    """Every strip that was read of one marker, in 13 bytes each: a day has 2.6 million per participant."""
+    """All strips of one marker, in 13 bytes each, because a day has 2.6 million strips per participant."""
 
     def __init__(self) -> None:
         self.frames = array("I")

@@ -61,7 +61,7 @@ def decode_strips(cells: NDArray[np.floating]) -> list[Marker | None]:
     """Return the marker of each strip from the brightness of its cells (strips by 64); None if the CRC is wrong."""
     low, high = cells.min(axis=1), cells.max(axis=1)
     bits = cells > ((low + high) / 2)[:, None]
-    # The CRC of 48 bits is linear over two: the CRC of zeros, plus a fixed word for each bit that is set.
+    # A CRC is linear over GF(2): it is the CRC of zeros, plus a fixed word for each bit that is set.
     wrong = ((bits @ _CRC_MATRIX) + _CRC_OF_ZEROS) % 2
     valid = (high - low > _LEAST_CONTRAST) & ~wrong.any(axis=1)
     markers: list[Marker | None] = [None] * len(cells)

@@ -1,5 +1,5 @@
 """Turn markers and facts into numbers: presence, cadence, A/V offset, gaps.
 
-In: what probe and markers found, and the manifest.  Out: the Evidence that all checks look at.
+In: the results of probe and markers, and the manifest.  Out: the Evidence that all checks use.
 Called by ``analysis.py``.
 """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from harness.verification.markers.marker_reader import MarkerTrack
     from harness.verification.measures.observations import Observations
 
-# The video time of a burst is the median of the times that the frames around it give, this many seconds either way.
+# The video time of a burst is the median over the frames up to this many seconds before and after it.
 _AROUND: Final = 0.6
 _FEWEST_FRAMES: Final = 4
 # Over a shorter time WebRTC's settling skew would dominate any drift.
@@ -32,9 +32,9 @@ def av_offsets(
 ) -> NDArray[np.float64]:
     """Return (time of a burst, audio minus video) for each burst, in seconds.
 
-    The video time of a burst is when its counter, the nearest multiple of 30, is shown: also between two frames, and
-    even if single frames came late. Next to a pause it is unknown. Offsets of more than half a second appear as their
-    remainder modulo a second.
+    The video time of a burst is when its counter, the nearest multiple of 30, is shown. This time may be between two
+    frames, and single late frames do not change it. Bursts next to a pause are omitted, since their video time is
+    unknown. Offsets of more than half a second appear as their remainder modulo a second.
     """
     if track is None or audio is None:
         return np.zeros((0, 2))

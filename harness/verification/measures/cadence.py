@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from harness.recording.timeline import Interval
     from harness.verification.markers.marker_reader import MarkerTrack
 
-# Viewers notice a frozen video from about here, in seconds; shorter ones count as repeated frames.
+# Viewers notice a video that is frozen for about this many seconds; a shorter stall counts as repeated frames.
 _SHORTEST_FROZEN: Final = 0.2
 _COUNT_MS: Final = 1000 / COUNTS_PER_SECOND
 _RATES: Final = np.array([60.0, 50.0, 30.0, 25.0, 24.0, 20.0, 15.0, 12.5, 12.0, 10.0, 7.5, 5.0])
-# Times up to a third of a count off the grid are normal; a frame of the sender is a whole count or more.
+# Times up to a third of a count off the grid are normal; a frame of the sender is at least a whole count.
 _SLACK: Final = 0.7
 _WHOLE: Final = 0.03
 # After a gap of this length, in seconds, counting starts again, and nothing counts as repeated or skipped.
 _RESTART: Final = 0.2
-# A pause is between two frames, and its time is accurate to one or two of them.
+# A pause is between two frames, and its time is accurate to one or two frames.
 _AROUND_PAUSE: Final = 0.15
-# Python's numbers take eight times the memory of NumPy's: those of a whole day would not fit.
+# Python's numbers take eight times the memory of NumPy's, and those of a whole day would not fit.
 _BATCH: Final = 10_000
 
 
 def frozen_intervals(track: MarkerTrack, *, period: float) -> list[Interval]:
-    """Return when one frame stays for longer than 0.2 s, in seconds; ``period`` is that of the file's frames."""
+    """Return the intervals in which one frame stays longer than 0.2 s; ``period`` is the file's, in seconds."""
     times, captures = track.times, track.captures_ms
     changes = (np.diff(captures) != 0) | (np.diff(times) > _RESTART)
     firsts = np.append(0, np.flatnonzero(changes) + 1)
@@ -45,9 +45,9 @@ def count_uneven(
 ) -> tuple[int, int]:
     """Return how many of the sender's frames were repeated and how many skipped, beyond exact conversion.
 
-    ``frozen`` intervals are reported on their own and not counted; at ``pauses`` the sender went on unrecorded. Exact
-    conversion keeps the counter within a band of fixed width around the file's time. Each time the counter leaves the
-    band, a frame was repeated or skipped, and the band moves with the counter.
+    ``frozen`` intervals are reported separately and do not count. During ``pauses`` the sender continued unrecorded.
+    Exact conversion keeps the counter within a band of fixed width around the file's time. Each time the counter leaves
+    the band, a frame was repeated or skipped, and the band moves with the counter.
     """
     step = _sender_step(track)
     width = _band(step, period * COUNTS_PER_SECOND)
@@ -75,7 +75,7 @@ def count_uneven(
 
 
 def _leads(track: MarkerTrack) -> Iterator[tuple[float, float]]:
-    """Yield the time of each frame and how far its counter is ahead of it, a few thousand at a time."""
+    """Yield the time of each frame and how far its counter is ahead of that time; convert the arrays in batches."""
     for start in range(0, track.times.size, _BATCH):
         times = track.times[start : start + _BATCH]
         lead = track.counters[start : start + _BATCH] - times * COUNTS_PER_SECOND

@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 # A line has about 2 kB; a longer one was not written by the harness.
 _LONGEST_LINE: Final = 1_000_000
-# In bytes; twelve participants write 90 MB per hour.
+# Maximum size in bytes; twelve participants write 90 MB per hour.
 _LARGEST_FILE: Final = 1_000_000_000
 # WebRTC's numbers are far smaller; a larger one is not valid.
 _LARGEST_NUMBER: Final = 1e15
 # A room has fewer synthetic participants.
 _MOST_PARTICIPANTS: Final = 256
-# In seconds; the statistics are collected once per second.
+# Minimum time between two records, in seconds; statistics are collected once per second.
 _SHORTEST_STEP: Final = 0.001
 
 Series = defaultdict[str, dict[str, list[tuple[float, float]]]]
 
 
 class StatisticsRecord(BaseModel):
-    """WebRTC's statistics of the connection to ``participant`` at ``at`` seconds of the file, by the W3C's names."""
+    """WebRTC's statistics of the connection to ``participant`` at ``at`` seconds of the file, under the W3C's names."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,7 +48,7 @@ class StatisticsRecord(BaseModel):
 
 
 def read_statistics(path: Path) -> Iterator[StatisticsRecord]:
-    """Yield the records at ``path`` that can be read; none if there is no file, or if it is too large."""
+    """Yield the readable records at ``path``; nothing if the file does not exist or is too large."""
     try:
         if not path.is_file() or path.stat().st_size > _LARGEST_FILE:
             return
@@ -65,7 +65,7 @@ def read_statistics(path: Path) -> Iterator[StatisticsRecord]:
 def connection_curves(path: Path) -> dict[str, Mapping[str, Curve]]:
     """Return the curves of each participant's connection, by measure: ``bitrate``, ``lost`` and ``round_trip``.
 
-    ``bitrate`` is the received one in kbps, ``lost`` the lost packets per second, ``round_trip`` is in ms.
+    ``bitrate`` is the received bitrate in kbps, ``lost`` is lost packets per second, ``round_trip`` is in ms.
     """
     counters: Series = defaultdict(dict)
     direct: Series = defaultdict(dict)
@@ -84,18 +84,18 @@ def connection_curves(path: Path) -> dict[str, Mapping[str, Curve]]:
             direct["round_trip"].setdefault(record.participant, []).append((record.at, value * 1000))
     scale = {"bitrate": 8 / 1000, "lost": 1.0}
     rates = {
-        name: {who: rate for who, points in counted.items() if (rate := _rate(points, scale[name])).times}
+        name: {one: rate for one, points in counted.items() if (rate := _rate(points, scale[name])).times}
         for name, counted in counters.items()
     }
     values = {
-        name: {who: thinned(*np.array(points).T) for who, points in measured.items()}
+        name: {one: thinned(*np.array(points).T) for one, points in measured.items()}
         for name, measured in direct.items()
     }
     return {name: curves for name, curves in (rates | values).items() if curves}
 
 
 def _rate(points: list[tuple[float, float]], scale: float) -> Curve:
-    """Return the growth of a counter per second, without the points where it restarts, as after a reconnect."""
+    """Return the growth of a counter per second, except where it restarts, for example after a reconnect."""
     times, values = np.array(points).reshape(-1, 2).T
     run, rise = np.diff(times), np.diff(values)
     good = (run >= _SHORTEST_STEP) & (rise >= 0)

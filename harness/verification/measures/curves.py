@@ -1,4 +1,4 @@
-"""Thin what was measured over time to what a plot can show."""
+"""Thin measured curves to the number of points that a plot can show."""
 
 from __future__ import annotations
 

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 class Evidence:
     """The input of the checks.
 
-    ``expected_duration`` (seconds), ``expect_complete`` and ``expectations`` are what the caller expects.
-    ``manifest_error`` says why the manifest next to the file can't be used. ``sha256`` is only computed if a manifest
-    states what it should be. ``black`` and ``silent`` are when the whole video is black and the whole mix silent, and
-    ``video_gaps`` where frames are missing.
+    ``expected_duration`` (seconds), ``expect_complete`` and ``expectations`` come from the caller. ``manifest_error``
+    is the reason why the manifest next to the file can't be used. ``sha256`` is only computed if a manifest states the
+    expected value. In the intervals ``black`` and ``silent`` the whole video is black and the whole mix is silent; in
+    ``video_gaps`` frames are missing.
     """
 
     path: Path
@@ -51,12 +51,12 @@ class Evidence:
 
     @property
     def video_missing(self) -> list[Interval]:
-        """When the whole video is black or missing; the participants' checks ignore these intervals."""
+        """Intervals in which the whole video is black or missing; the checks of participants ignore them."""
         return _widened((*self.black, *self.video_gaps))
 
     @property
     def audio_missing(self) -> list[Interval]:
-        """When the whole audio is silent or missing; the participants' checks ignore these intervals."""
+        """Intervals in which the whole audio is silent or missing; the checks of participants ignore them."""
         return _widened((*self.silent, *(self.streams.audio.gaps if self.streams.audio else ())))
 
     @property
@@ -66,5 +66,5 @@ class Evidence:
 
 
 def _widened(intervals: Iterable[Interval]) -> list[Interval]:
-    # Markers at the edge of such an interval are damaged with it.
+    # Markers at the edges of such an interval may be damaged as well.
     return widened(merged(intervals), 0.1)

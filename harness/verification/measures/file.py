@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.verification.probe.probe import Streams
     from harness.verification.probe.tracks import AudioFacts, VideoFacts
 
-# In frames per second: the rates of cameras, films and broadcasts, and fractions of them. NTSC's are not whole.
+# In frames per second: the rates of cameras, cinema and broadcasts, and fractions of them. NTSC's are not whole.
 _NTSC: Final = 1000 / 1001
 _WHOLE_RATES: Final = (1, 2, 5, 7.5, 8, 10, 12, 12.5, 15, 20, 24, 25, 30, 48, 50, 60, 72, 90, 100, 120, 144, 240)
 COMMON_RATES: Final = np.array(sorted((*_WHOLE_RATES, *(rate * _NTSC for rate in (15, 24, 30, 48, 60, 120)))))
@@ -29,10 +29,10 @@ _FALLBACK_RATE: Final = 15.0
 # Digital silence and its dither; a quiet room is 20 dB louder.
 _SILENCE: Final = 0.001
 _CLOSE: Final = 0.01
-# In seconds: over the whole file a rate may be off by the rounding of its first and last time to milliseconds.
+# In seconds: the length of a file may be off by this much, since its first and last time are rounded to milliseconds.
 _ROUNDING: Final = 0.002
 _ROUNDS: Final = 3
-# From this share of its gaps or frames on, a rate varies; below, frames are missing from a steady rate.
+# If more than this share of its gaps is off the grid, or of its frames missing, a rate is not steady, but varies.
 _VARYING_GAPS: Final = 0.1
 _VARYING_FRAMES: Final = 0.25
 
@@ -69,7 +69,7 @@ def off_grid(video: VideoFacts, rate: float, limit_ms: float) -> NDArray[np.bool
 
 
 def varies(video: VideoFacts, rate: float, limit_ms: float) -> bool:
-    """Return whether the frame rate varies: then there is no grid that frames could be missing from."""
+    """Return whether the frame rate varies, so that there is no grid from which frames could be missing."""
     if video.times.size <= 2:  # noqa: PLR2004 (one gap is no pattern)
         return False
     off = np.count_nonzero(off_grid(video, rate, limit_ms)) / (video.times.size - 1)
@@ -103,12 +103,12 @@ def video_end(video: VideoFacts | None, rate: float | None) -> float:
 
 
 def black_intervals(content: FrameContentDetector, rate: float | None) -> tuple[Interval, ...]:
-    """Return when the whole video is black."""
+    """Return the intervals in which the whole video is black."""
     return tuple(spans(content.black.tolist(), lasting=1 / rate, bridge=_CLOSE)) if rate else ()
 
 
 def silent_intervals(audio: AudioAnalysis | None) -> tuple[Interval, ...]:
-    """Return when the whole mix is silent."""
+    """Return the intervals in which the whole mix is silent."""
     if audio is None:
         return ()
     quiet = audio.steps[audio.levels < _SILENCE]
@@ -116,7 +116,7 @@ def silent_intervals(audio: AudioAnalysis | None) -> tuple[Interval, ...]:
 
 
 def video_gaps(video: VideoFacts | None, rate: float | None) -> tuple[Interval, ...]:
-    """Return where frames are missing from the grid."""
+    """Return the intervals in which frames are missing from the grid."""
     if video is None or rate is None:
         return ()
     wide = np.flatnonzero(np.diff(video.times) * rate > 1.5)  # noqa: PLR2004 (halfway between one tick and two)

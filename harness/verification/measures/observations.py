@@ -1,4 +1,4 @@
-"""What the detectors observed in one file: the input of all measures."""
+"""The observations of the detectors in one file, from which all measures are computed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Observations:
-    """What the detectors observed in one file.
+    """The observations of the detectors in one file.
 
     ``audio`` is None without audio, ``rate`` is in frames per second and ``zero_ms`` the room's time at the start of
-    the file, if a manifest states it. ``pauses`` are (place in the file, duration) of each pause, in seconds.
+    the file, if a manifest states it. ``pauses`` holds (time in the file, duration) of each pause, in seconds.
     """
 
     marker_tracks: dict[int, MarkerTrack]

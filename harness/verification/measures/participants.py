@@ -1,4 +1,4 @@
-"""Measure each participant: when visible and audible, how smoothly, and in sync or not."""
+"""Measure each participant: presence, smoothness, A/V offset and delay."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.verification.measures.observations import Observations
     from harness.verification.values.curves import Curve
 
-# A strip or two that a codec damaged, a concealed audio packet: shorter gaps are not an absence.
+# In seconds: a codec may damage a strip or two, or conceal an audio packet, so a shorter gap is not an absence.
 _BRIDGE: Final = 0.1
 # Half the usual level marks the moment at which half of an analysis window contains the tone.
 _HALF_LEVEL: Final = 0.45
@@ -40,7 +40,7 @@ _NOT_VISIBLE: Final = ParticipantVideo(
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredParticipant:
-    """A synthetic participant, with what the checks need in addition to the ``report``.
+    """A synthetic participant, with the values that the checks need in addition to the ``report``.
 
     ``known`` says whether the manifest names the marker, ``in_own_tile`` when the video is visible in its own tile, and
     ``uneven`` how many frames were repeated or skipped. ``own_voice`` is false if another marker has the same voice

@@ -87,7 +87,7 @@ def read_structure(path: Path) -> Structure | None:
 
 
 def _element(file: BinaryIO, at: int) -> _Element | None:
-    """Return the head of the element at ``at``, or None if there is none."""
+    """Return the head of the element at ``at``, or None if no valid element starts there."""
     file.seek(at)
     head = file.read(12)
     id_length = _length(head, 4)

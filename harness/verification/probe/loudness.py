@@ -32,7 +32,7 @@ class LoudnessMeter:
             self._graph.push(frame)
             self._pull(self._graph)
         except (av.error.FFmpegError, ValueError):
-            # A gap in the times does not prevent measuring the frames after it.
+            # A gap in the timestamps must not prevent measuring the frames after it.
             return
 
     def loudness(self) -> float | None:

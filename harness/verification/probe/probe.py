@@ -44,10 +44,10 @@ class AudioSink(Protocol):
 class Streams:
     """The result of one pass over a file.
 
-    ``container`` is what the bytes say: ``webm``, ``matroska``, ``mp4`` or libav's name of anything else;
-    ``structure`` is None if it is not EBML. ``duration`` is the container's own, in seconds, None without one;
-    ``truncated`` says that reading ended in an error. ``seekable`` says whether a seek to the middle decodes a frame
-    (or audio) from where it should. ``unexamined`` names the tracks that were not read.
+    ``container`` is determined from the bytes: ``webm``, ``matroska``, ``mp4`` or libav's name of another one.
+    ``structure`` is None if it is not EBML. ``duration`` is the container's own, in seconds, None without one.
+    ``truncated`` is true if reading ended in an error. ``seekable`` is true if a seek to the middle decodes a frame (or
+    audio) from the right place. ``unexamined`` names the tracks that were not read.
     """
 
     container: str
@@ -156,7 +156,7 @@ def _is_seekable(path: Path, video: VideoFacts | None, audio: AudioFacts | None)
     """Return whether a seek to the middle decodes something that starts at most one group of pictures before it."""
     if video and video.keyframes.size:
         middle = float(video.times[video.times.size // 2])
-        # Half a millisecond: the keyframe at the middle itself counts, even if dividing its time has rounded it.
+        # Half a millisecond: a keyframe exactly at the middle counts, even if its time was rounded.
         earliest = float(video.keyframes[video.keyframes <= middle + 0.0005].max(initial=video.keyframes[0]))
     else:
         middle = (audio.end if audio else 0.0) / 2

@@ -57,7 +57,7 @@ class AudioBlock:
 class VideoFacts:
     """The facts of a video track; times in seconds.
 
-    ``times`` are those of the packets that are shown, rising. ``sizes`` holds (time, width, height) for each change of
+    ``times`` are those of the shown packets, in order. ``sizes`` holds (time, width, height) for each change of
     the frame size. ``backward`` counts the frames that were decoded after a later one, ``broken`` the packets that
     could not be decoded.
     """
@@ -98,7 +98,7 @@ class VideoDecoder:
 
     def __init__(self, stream: av.VideoStream) -> None:
         self.stream = stream
-        # Frame threads decode fastest; open_media says how many.
+        # Frame threads decode fastest; open_media sets their number.
         stream.thread_type = "AUTO"
         self._times = array("d")
         self._keyframes = array("d")
@@ -205,7 +205,7 @@ class AudioDecoder:
         sample_format = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._resampler is None or sample_format != self._format:
             self._format = sample_format
-            # Channels are averaged here: libav's own way to one channel makes two equal ones 3 dB louder.
+            # _block averages the channels, because libav's downmix makes two equal channels 3 dB louder.
             self._resampler = av.AudioResampler(format="fltp", layout=frame.layout, rate=SAMPLE_RATE)
         return self._resampler.resample(frame)
 

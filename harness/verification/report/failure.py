@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def failed_report(path: Path, reason: str, *, redact: bool | str = False) -> Report:
-    """Return a failed report with ``reason``, an error's message; with ``redact`` it names no file, as in ``verify``.
+    """Return a failed report; ``reason`` is an error's message, and ``redact`` has the same meaning as in ``verify``.
 
-    If the message starts with the path, the report has the file's name there instead.
+    If the message starts with the path, the file's name replaces it.
     """
     path = path.absolute()
     shown = redacted_path(path, STEM if redact is True else redact) if redact else path

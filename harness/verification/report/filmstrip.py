@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 _THUMBNAILS: Final = 12
 _HEIGHT: Final = 90
-# In pixels; no camera and no screen is wider.
+# Maximum width in pixels; no camera or screen has a wider aspect ratio.
 _WIDEST: Final = 4 * _HEIGHT
-# In seconds of processor time, also if the parent has ended; half a second is enough for a usual recording.
+# CPU time in seconds, limited even if the parent has ended; a usual recording needs half a second.
 _CPU_SECONDS: Final = 10.0
-# In seconds on the clock: a busy machine takes longer.
+# Elapsed time in seconds; a busy machine takes longer.
 _TIMEOUT: Final = 60.0
-# In bytes; a thumbnail has about 5,000.
+# Maximum number of bytes; a thumbnail has about 5,000.
 _LARGEST_OUTPUT: Final = 2_000_000
 _PROGRAM: Final = "from harness.verification.report.filmstrip import main; main()"
 
@@ -36,7 +36,7 @@ _PROGRAM: Final = "from harness.verification.report.filmstrip import main; main(
 def filmstrip(path: Path, duration: float) -> list[str]:
     """Return thumbnails of a recording of ``duration`` seconds, evenly spread, as data URLs.
 
-    There are fewer if some can't be decoded, or not within ten seconds of processor time.
+    There are fewer if some can't be decoded, or not within ten seconds of CPU time.
     """
     child = Child(_PROGRAM, str(path), str(duration), stdout=subprocess.PIPE)
     timeout = threading.Timer(_TIMEOUT, child.process.kill)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from harness.verification.values.findings import Finding
     from harness.verification.values.models import ParticipantReport
 
-# More entries would not be readable; a hostile manifest may have a million events.
+# Maximum number of entries in a list; more would not be readable, and a hostile manifest may have a million events.
 MOST: Final = 500
 # Shorter intervals, in seconds, are only edges of their neighbours.
 _SHORTEST: Final = 0.1
@@ -66,7 +66,7 @@ def as_html(report: Report, target: Path, *, nonce: str | None = None) -> str:
 
 
 def template(package: str, name: str) -> jinja2.Template:
-    """Return a template of a package, which escapes all values and fails for a missing one."""
+    """Return a template of a package; it escapes all values, and rendering fails if one is missing."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(package, "."),
         autoescape=True,
@@ -123,7 +123,7 @@ def clock(seconds: float) -> str:
 
 
 def _lanes(report: Report, names: Mapping[str, int], placed: Iterable[Finding]) -> list[Lane]:
-    """Return a lane for each participant; findings about all participants are in none of them."""
+    """Return a lane for each participant, with the findings about that participant only."""
     events: defaultdict[str | None, list[Event]] = defaultdict(list)
     if report.curves and report.curves.manifest:
         for event in report.curves.manifest.timeline.events:
@@ -145,17 +145,17 @@ def _lanes(report: Report, names: Mapping[str, int], placed: Iterable[Finding]) 
 def _bars(one: ParticipantReport, curves: Curves | None, timeline: Timeline) -> Iterable[Bar]:
     """Yield a participant's intervals from the manifest and the report: visible above, audible below."""
     duration = curves.duration if curves else 0.0
-    stretches: list[tuple[str, str, Sequence[Interval]]] = []
+    layers: list[tuple[str, str, Sequence[Interval]]] = []
     if curves and curves.manifest:
         present = timeline.present(one.name, duration)
         muted = longer(subtract(present, timeline.audible(one.name, duration)), _SHORTEST)
-        stretches += [("present", "in the room", present), ("muted", "muted, according to the manifest,", muted)]
+        layers += [("present", "in the room", present), ("muted", "muted, according to the manifest,", muted)]
     if one.video:
-        stretches += [("visible", "visible", one.video.visible), ("frozen", "frozen", one.video.frozen)]
+        layers += [("visible", "visible", one.video.visible), ("frozen", "frozen", one.video.frozen)]
     if one.audio:
-        stretches.append(("audible", "audible", one.audio.audible))
-    for kind, text, intervals in stretches:
-        # This many are closer together than a plot can show.
+        layers.append(("audible", "audible", one.audio.audible))
+    for kind, text, intervals in layers:
+        # More intervals than this are too close together to be distinguished in a plot.
         drawn = intervals if len(intervals) <= MOST else merged(intervals, bridge=duration / MOST)
         for at in drawn:
             yield _bar(at, duration, kind, text)
@@ -167,7 +167,7 @@ def _bar(at: Interval, duration: float, kind: str, text: str) -> Bar:
 
 
 def _events(curves: Curves | None) -> Sequence[tuple[float, float, str, str]]:
-    """Return the other events: place in the plot, time, kind and text."""
+    """Return the events that the lanes do not show: place in the plot, time, kind and text."""
     if curves is None or curves.manifest is None:
         return []
     events = ((event, _event_text(event)) for event in curves.manifest.timeline.events)
@@ -182,12 +182,14 @@ def _event_text(event: Event) -> str | None:
     """Return the text of an event; None for those that the lanes show."""
     name = event.participant
     match event.event:
-        case "join" | "leave":
-            return f"{name} {event.event}s"
+        case "join":
+            return f"{name} joined."
+        case "leave":
+            return f"{name} left."
         case "network":
-            return f"the connection to {name} {'is restored' if event.on else 'is lost'}"
+            return f"The connection to {name} was {'restored' if event.on else 'lost'}."
         case "pause":
-            return f"paused for {event.seconds or 0.0:.1f} s"
+            return f"The recording was paused for {event.seconds or 0.0:.1f} s."
         case "alarm":
             return event.message
         case _:
@@ -210,14 +212,15 @@ def _facts(report: Report, manifest: Manifest | None) -> list[tuple[str, str]]:
             facts.append(("Video", f"{video.codec}, {video.width} x {video.height}, {video.frame_rate:.2f} fps"))
             facts.append(("Frames", f"{video.frames}, {video.missed} missed, {video.repeated} repeated"))
         if audio := media.audio:
-            loudness = "silent" if audio.loudness is None else f"{audio.loudness:.1f} LUFS"
+            loudness = "not measurable" if audio.loudness is None else f"{audio.loudness:.1f} LUFS"
+            peak = "no peak" if audio.peak_dbfs is None else f"peak {audio.peak_dbfs} dBFS"
             facts.append(("Audio", f"{audio.codec}, {audio.sample_rate / 1000:g} kHz, channels: {audio.channels}"))
-            facts.append(("Loudness", f"{loudness}, peak {audio.peak_dbfs} dBFS, {audio.clipped} samples clipped"))
+            facts.append(("Loudness", f"{loudness}, {peak}, {audio.clipped} samples clipped"))
     if manifest:
         recording = manifest.recording
         # The hash and the time would identify the recording.
         when = "" if report.redacted else f"{recording.started_at} "
-        facts.append(("Recorded", f"{when}by {recording.participant}, {recording.recorder}"))
+        facts.append(("Recorded", f"{when}by {recording.participant} (recorder: {recording.recorder})"))
         if not report.redacted:
             facts.append(("SHA-256", recording.sha256))
         facts += list(manifest.versions.items())[:MOST]

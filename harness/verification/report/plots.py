@@ -72,7 +72,7 @@ def plots(curves: Curves, names: Mapping[str, int]) -> Iterable[Plot]:
         yield plot(
             "Time between frames",
             "ms",
-            f"exact: {1000 / curves.rate:.1f} ms",
+            f"nominal: {1000 / curves.rate:.1f} ms",
             {"gap": curves.gaps},
             (0.0, most),
         )

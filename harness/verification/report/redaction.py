@@ -1,4 +1,4 @@
-"""Redact a report that can be shared: it does not reveal who was recorded, nor where files are stored."""
+"""Redact a report so that it can be shared without revealing who was recorded or where files are stored."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _WORD_CHARACTER: Final = "[0-9A-Za-z]"
 
 
 class Redaction:
-    """Calls participants ``participant 1`` and so on, in the manifest's order, and files ``stem``."""
+    """Renames participants to ``participant 1`` and so on, in the manifest's order, and files to ``stem``."""
 
     def __init__(self, manifest: Manifest | None, stem: str = STEM) -> None:
         self._stem = stem
@@ -43,7 +43,7 @@ class Redaction:
         if manifest is not None:
             for name in (*(one.name for one in manifest.timeline.members), manifest.recording.participant):
                 self.alias(name)
-            # A text may name a participant who appears in the events only later.
+            # Assign all aliases first, because a text may name a participant whose first event comes later.
             self._walk(manifest.timeline.model_dump(mode="json"))
 
     def alias(self, name: str) -> str:
@@ -85,14 +85,14 @@ class Redaction:
         return self._text(value) if isinstance(value, str) and key in _TEXTS else value
 
     def _text(self, text: str) -> str:
-        """Return a text without locations and names, the longest name first: one may be part of another."""
+        """Return a text without locations and names, the longest name first, since one may be part of another."""
         text = _LOCATIONS.sub("…", text)
         names = sorted(filter(None, self._aliases), key=len, reverse=True)
         aliases = {name.casefold(): self._aliases[name] for name in names}
         found = "|".join(map(_name_pattern, names))
         if found:
             text = re.sub(found, lambda one: aliases.get(one[0].casefold(), "a participant"), text, flags=re.IGNORECASE)
-        # An alias may be longer than the name.
+        # An alias may be longer than the name, so the text may have become too long.
         return text[:LONGEST_TEXT]
 
 
@@ -102,9 +102,9 @@ def redacted_path(path: Path, stem: str = STEM) -> Path:
 
 
 def _name_pattern(name: str) -> str:
-    """Return a pattern for a name that is not part of a longer word, as ann is of annex.
+    """Return a pattern for a name that is not part of a longer word, unlike "ann" in "annex".
 
-    If it starts or ends in another script, for example Chinese, words are not separated by spaces.
+    A name that starts or ends in another script, for example Chinese, needs no word boundary there.
     """
     before = f"(?<!{_WORD_CHARACTER})" if re.match(_WORD_CHARACTER, name) else ""
     after = f"(?!{_WORD_CHARACTER})" if re.match(_WORD_CHARACTER, name[-1]) else ""

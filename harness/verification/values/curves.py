@@ -1,4 +1,4 @@
-"""The curves of a report: what a file did over time, as it is plotted."""
+"""The curves of a report: measured values over the time of the file, for the plots."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def _unpacked(text: Any) -> tuple[float, ...]:
     return tuple(numbers)
 
 
-# In JSON they are the base64 of their bytes: exact and fast. They are not NumPy arrays, so that
-# the process that calls ``verify`` does not import NumPy.
+# In JSON these numbers are the base64 of their bytes, which is exact and fast. They are not NumPy arrays, so that the
+# process that calls ``verify`` need not import NumPy.
 Numbers = Annotated[tuple[float, ...], PlainValidator(_unpacked), PlainSerializer(_packed)]
 
 
@@ -51,7 +51,7 @@ class Curve:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Curves:
-    """The data of the plots of one file, and the limits by which it was checked.
+    """The data of the plots of one file, and the limits with which it was checked.
 
     ``level`` is the level of the whole mix in dBFS, ``gaps`` the ms from each frame to the next. ``offsets`` (audio
     minus video) and ``delays`` (capture to file) are in ms, by participant. ``connections`` holds WebRTC's statistics,

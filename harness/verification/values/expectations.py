@@ -1,4 +1,4 @@
-"""What a caller expects of a recording beyond its manifest: who is visible and audible when, and the limits."""
+"""The caller's expectations in addition to the manifest: when participants are visible and audible, and limits."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Expectation(ReportModel):
 
 
 def without_edges(start: float, end: float, limits: Limits) -> Interval:
-    """Return an interval without its edges, in which something may still change; at least its middle half."""
+    """Return an interval without its edges, where a state may still change; at least the middle half remains."""
     edge = min(limits.edge, (end - start) / 4)
     return (start + edge, end - edge)
 
@@ -70,7 +70,7 @@ def is_long_enough(start: float, end: float, limits: Limits) -> bool:
 
 
 class Expected(ReportModel):
-    """The contents of an expectations file: a length in seconds, limits, and who is visible and audible when.
+    """The contents of an expectations file: duration in seconds, limits, and when participants are visible and audible.
 
     ``complete`` requires that the recording was stopped by a call and that no alarm was raised.
     """
@@ -102,20 +102,20 @@ def read_expected(path: Path) -> Expected:
         raise ConfigError(message) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = printable(".".join(str(part) for part in first["loc"])) or "the top"
+        where = printable(".".join(str(part) for part in first["loc"])) or "the top level"
         message = f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}{_allowed(first['loc'])}."
         raise ConfigError(message) from error
     except ValueError as error:
-        # Text that is not TOML, or a number with thousands of digits.
+        # The text is not TOML, or contains a number with thousands of digits.
         message = f"{path} is not a TOML file: {error}."
         raise ConfigError(message) from error
 
 
 def _allowed(where: tuple[int | str, ...]) -> str:
-    """Return the known names at a place, for a name that may be mistyped."""
+    """Return the known names at a place if the name there is unknown and may be mistyped."""
     models: dict[str, type[ReportModel]] = {"limits": Limits, "expect": Expectation}
     if len(where) == 1 and where[0] not in models:
-        return f"; known are {', '.join(Expected.model_fields)}"
+        return f"; known names: {', '.join(Expected.model_fields)}"
     model = models.get(str(where[0])) if where else None
     known = [str(field.validation_alias or name) for name, field in model.model_fields.items()] if model else []
-    return f"; known are {', '.join(known)}" if known and where[-1] not in known else ""
+    return f"; known names: {', '.join(known)}" if known and where[-1] not in known else ""

@@ -30,7 +30,7 @@ CheckName = Literal[
     "complete",
 ]
 
-# The last of many similar findings says how many were omitted.
+# Maximum number of similar findings before all but the last are omitted; its message counts them.
 _MOST_ALIKE: Final = 10
 
 
@@ -52,7 +52,7 @@ class Finding(ReportModel):
 
 
 def limited(alike: Sequence[Finding]) -> Iterator[Finding]:
-    """Yield the first ten findings of one kind, and the last one with the number of the others."""
+    """Yield the first ten findings of one kind, and the last one, whose message counts the others in between."""
     yield from alike[:_MOST_ALIKE]
     if len(alike) > _MOST_ALIKE:
         last = alike[-1]

@@ -41,7 +41,7 @@ def subtract(these: Iterable[Interval], those: Iterable[Interval]) -> list[Inter
             number += 1
         if start < end:
             left.append((start, end))
-        # The last one may overlap the next.
+        # The last cut may also overlap the next interval.
         first = max(first, number - 1)
     return left
 
@@ -70,7 +70,7 @@ def total(intervals: Iterable[Interval]) -> float:
 
 
 def spans(times: Sequence[float], *, lasting: float, bridge: float) -> list[Interval]:
-    """Return the intervals covered by rising times that each last ``lasting`` seconds.
+    """Return the intervals covered by sorted moments that each last ``lasting`` seconds.
 
     Gaps of up to ``bridge`` seconds between one moment and the next are closed.
     """

@@ -74,8 +74,8 @@ class Audio(ReportModel):
 class Media(ReportModel):
     """The file itself: ``size`` in bytes, ``bitrate`` in bits per second.
 
-    ``container`` is what the bytes say (``webm``, ``matroska``, ``mp4``), not the file's name. ``seekable`` is true if
-    Duration and Cues exist and a seek to the middle works.
+    ``container`` is determined from the bytes (``webm``, ``matroska``, ``mp4``), not from the file's name.
+    ``seekable`` is true if Duration and Cues exist and a seek to the middle works.
     """
 
     container: Words

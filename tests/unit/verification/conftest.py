@@ -1,4 +1,4 @@
-"""Reads files in the process of the test, where coverage can be measured."""
+"""Fixtures that read files in the process of the test, where coverage can be measured."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have verify() read files in this process: a confined child can't report what it ran.
+    """Let verify() read files in this process, because a confined child can't report its coverage.
 
-    For tests of measures and checks; tests of the isolation itself do without. Reports still take the form in which a
-    child sends them.
+    Tests of measures and checks use this fixture; tests of the isolation do not. Reports are still encoded and decoded
+    as if a child had sent them.
     """
     monkeypatch.setattr(import_module("harness.verification.verify"), "analyze_in_child", _analyze_here)
 

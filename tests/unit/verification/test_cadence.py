@@ -1,4 +1,4 @@
-"""Cadence: how long a still video has to last until it counts as frozen."""
+"""Cadence: the shortest interval without a new frame that counts as frozen."""
 
 import numpy as np
 import pytest

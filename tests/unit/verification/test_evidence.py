@@ -1,4 +1,4 @@
-"""No check passes without having examined anything: missing evidence is a failure, or at least a warning."""
+"""Missing evidence makes a report fail, or at least adds a warning: no check passes without examining anything."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,7 +25,7 @@ CLEAN = Scene(participants=participants("alice", "bob"), seconds=3.0)
 
 
 def remux(source: Path, target: Path, keep: Callable[[str, float], bool]) -> Path:
-    """Copy a file with all its tracks and those packets for which ``keep(kind, seconds)`` is true."""
+    """Copy a file with all its tracks, but only the packets for which ``keep(kind, seconds)`` is true."""
     with av.open(str(source)) as media, av.open(str(target), "w", format="webm") as output:
         streams = {stream.index: output.add_stream_from_template(stream, opaque=True) for stream in media.streams}
         for packet in media.demux():
@@ -37,7 +37,7 @@ def remux(source: Path, target: Path, keep: Callable[[str, float], bool]) -> Pat
 
 
 def rewrite(path: Path, **changes: object) -> None:
-    """Change a manifest."""
+    """Change values of a manifest."""
     manifest = Manifest.read(path)
     path.unlink()
     manifest.model_copy(update=changes).write(path)
@@ -51,15 +51,15 @@ def clean(report: Report) -> bool:
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """Write a recording of three seconds without a fault."""
-    return write_recording(tmp_path_factory.mktemp("evidence") / "take.webm", CLEAN)
+    return write_recording(tmp_path_factory.mktemp("evidence") / "standup.webm", CLEAN)
 
 
 @pytest.mark.parametrize(
-    ("expectation", "says"),
+    ("expectation", "message"),
     [
-        (Expectation(participant="bob", audible=False, start=30), "from 30 s on: the recording ends at 3.00 s"),
+        (Expectation(participant="bob", audible=False, start=30), "after 30 s: the recording ends at 3.00 s"),
         (Expectation(participant="bob", visible=True, start=1, end=8), "until 8 s: the recording ends at 3.00 s"),
-        (Expectation(participant="bob", audible=False, start=2.7), "from 2.7 s on: the recording ends at 3.00 s"),
+        (Expectation(participant="bob", audible=False, start=2.7), "after 2.7 s: the recording ends at 3.00 s"),
         (
             Expectation(participant="Bob", audible=False),
             "Bob is not in the recording. The manifest names alice, bob",
@@ -70,19 +70,19 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
         ),
     ],
 )
-def test_expectation_that_the_recording_can_not_show_fails(
-    recording: Recording, expectation: Expectation, says: str
+def test_expectation_that_the_recording_cannot_show_fails(
+    recording: Recording, expectation: Expectation, message: str
 ) -> None:
-    """Silence after the end, or of a name that does not exist, proves nothing."""
+    """Silence after the end of the file, or of an unknown participant, proves nothing."""
     (failure,) = verify(recording, expect=[expectation]).failures
 
     assert "presence" == failure.check
-    assert says in failure.message
+    assert message in failure.message
 
 
 @pytest.mark.parametrize("sense", ["visible", "audible"])
 def test_expectation_for_too_short_a_time_is_refused(recording: Recording, tmp_path: Path, sense: str) -> None:
-    """An absence in it could not be longer than the limits allow."""
+    """An absence in such a short time could not exceed the limits."""
     short = {"participant": "bob", sense: False, "from": 1.0, "to": 1.5}
     toml = tmp_path / "expect.toml"
     toml.write_text(f'[[expect]]\nparticipant = "bob"\n{sense} = false\nfrom = 1.0\nto = 1.5\n')
@@ -99,9 +99,9 @@ def test_expectation_for_too_short_a_time_is_refused(recording: Recording, tmp_p
 
 @pytest.mark.parametrize(("kind", "sense"), [("audio", "audible"), ("video", "visible")])
 def test_expectation_without_a_track_fails(tmp_path: Path, kind: str, sense: str) -> None:
-    """A participant who must not be audible is not proved silent by a file without audio."""
+    """A file without audio does not prove that a participant is silent."""
     scene = replace(CLEAN, audio=False) if kind == "audio" else replace(CLEAN, video=False)
-    path = write_recording(tmp_path / "take.webm", scene).path
+    path = write_recording(tmp_path / "standup.webm", scene).path
 
     report = verify(path, expect=[Expectation.model_validate({"participant": "bob", sense: False})])
 
@@ -111,19 +111,21 @@ def test_expectation_without_a_track_fails(tmp_path: Path, kind: str, sense: str
 @pytest.mark.parametrize("kind", ["audio", "video"])
 @pytest.mark.parametrize("manifest", [True, False])
 def test_track_without_packets_fails(recording: Recording, tmp_path: Path, kind: str, manifest: bool) -> None:  # noqa: FBT001
-    """The header declares a track that the file does not contain; no other check fails."""
-    path = remux(recording.path, tmp_path / "take.webm", lambda of, _: of != kind)
+    """The header declares a track for which the file contains no packet; the missing index is not reported as well."""
+    path = remux(recording.path, tmp_path / "standup.webm", lambda of, _: of != kind)
     if manifest:
-        (tmp_path / "take.manifest.json").write_text(recording.manifest.read_text())
+        (tmp_path / "standup.manifest.json").write_text(recording.manifest.read_text())
 
     report = verify(path)
 
-    assert f"The {kind} track of take.webm contains no packets." in [one.message for one in report.failures]
+    assert f"The {kind} track of standup.webm contains nothing that can be decoded." in [
+        one.message for one in report.failures
+    ]
     assert not any("Cues" in one.message for one in report.failures)
 
 
 def test_second_track_is_reported_as_not_examined(recording: Recording, tmp_path: Path) -> None:
-    """All checks examine the first one only."""
+    """The checks examine only the first track of each kind."""
     path = tmp_path / "two.mkv"
     with av.open(str(recording.path)) as media, av.open(str(path), "w", format="matroska") as output:
         audio = media.streams.audio[0]
@@ -142,9 +144,9 @@ def test_second_track_is_reported_as_not_examined(recording: Recording, tmp_path
     ]
 
 
-def test_recording_that_no_call_stopped_is_a_warning_or_a_failure(tmp_path: Path) -> None:
-    """Each with its reason, each alarm with its time; only a caller who demands a complete recording fails it."""
-    recording = write_recording(tmp_path / "take.webm", CLEAN)
+def test_recording_that_was_not_stopped_is_a_warning_or_a_failure(tmp_path: Path) -> None:
+    """Each finding has its reason and its time; it only fails if the caller expects a complete recording."""
+    recording = write_recording(tmp_path / "standup.webm", CLEAN)
     manifest = Manifest.read(recording.manifest)
     alarm = Event(at=1.25, event="alarm", message="The page has stopped sending data.")
     reason = "the program that recorded it ended before it was stopped"
@@ -159,7 +161,7 @@ def test_recording_that_no_call_stopped_is_a_warning_or_a_failure(tmp_path: Path
     strict = verify(recording, complete=True)
 
     messages = [
-        f"The recording ends at 3.00 s and was not stopped: {reason}.",
+        f"The recording ends at 3.00 s and was not stopped normally: {reason}.",
         "An alarm was raised at 1.25 s: The page has stopped sending data.",
         "An alarm was raised: The disk is nearly full.",
     ]
@@ -172,48 +174,48 @@ def test_recording_that_no_call_stopped_is_a_warning_or_a_failure(tmp_path: Path
 
 
 def test_expectations_file_can_require_a_complete_recording(tmp_path: Path) -> None:
-    """A recording without a manifest is not complete."""
-    recording = write_recording(tmp_path / "take.webm", CLEAN)
+    """A recording without a manifest is not proved to be complete."""
+    recording = write_recording(tmp_path / "standup.webm", CLEAN)
     toml = tmp_path / "expect.toml"
     toml.write_text("complete = true\n")
-    asked = read_expected(toml).complete
+    complete = read_expected(toml).complete
 
-    with_manifest = verify(recording, complete=asked)
+    with_manifest = verify(recording, complete=complete)
     recording.manifest.unlink()
-    without = verify(recording, complete=asked)
+    without = verify(recording, complete=complete)
 
-    assert asked
+    assert complete
     assert clean(with_manifest)
     assert ["complete"] == [one.check for one in without.failures]
 
 
 def test_file_without_manifest_warns_about_the_checks_that_did_not_run(recording: Recording, tmp_path: Path) -> None:
-    """It passes, with a warning that names every check that did not run."""
-    path = remux(recording.path, tmp_path / "take.webm", lambda *_: True)
+    """The report passes, with a warning that names every such check."""
+    path = remux(recording.path, tmp_path / "standup.webm", lambda *_: True)
 
     report = verify(path)
 
     assert report.ok
     (warning,) = report.warnings
-    assert "visible and audible was not examined" in warning.message
+    assert "unknown whether every participant is visible and audible" in warning.message
     assert all(name in warning.message for name in ("frame-rate", "unexpected", "hash", "complete"))
     assert "passed with 1 warning" in str(report)
 
 
 def test_manifest_without_members_is_a_warning(tmp_path: Path) -> None:
-    """No participant was examined, so none was found missing."""
+    """No participant was examined, so a missing one could not be found."""
     unmarked = tuple(replace(one, marker=None) for one in CLEAN.participants)
-    recording = write_recording(tmp_path / "take.webm", replace(CLEAN, participants=unmarked), manifest_scene=CLEAN)
+    recording = write_recording(tmp_path / "standup.webm", replace(CLEAN, participants=unmarked), manifest_scene=CLEAN)
     manifest = Manifest.read(recording.manifest)
     timeline = manifest.timeline.model_copy(update={"members": (), "events": ()})
-    told = manifest.recording.model_copy(update={"participant": "nobody", "recorder": "all"})
-    rewrite(recording.manifest, timeline=timeline, recording=told)
+    changed = manifest.recording.model_copy(update={"participant": "nobody", "recorder": "all"})
+    rewrite(recording.manifest, timeline=timeline, recording=changed)
 
     assert not clean(verify(recording))
 
 
 def test_participant_without_any_expectation_is_a_warning(tmp_path: Path) -> None:
-    """Camera and microphone were off all the time, or the participant's time was too short: nothing was examined."""
+    """Nothing was examined: camera and microphone were always off, or the participant's time was too short."""
     silent = with_participant(CLEAN, "bob", hidden=((0.0, 3.0),), muted=((0.0, 3.0),))
     short = Scene(participants=participants("alice", "bob"), seconds=0.8)
     absent = replace(
@@ -243,7 +245,7 @@ FAULTS: dict[str, tuple[Scene, Scene]] = {
     "it is black": (replace(CLEAN, black=((0.0, 3.0),)), CLEAN),
     "it is silent": (replace(CLEAN, silent=((0.0, 3.0),)), CLEAN),
 }
-# What can be taken from a file, and from beside it.
+# The parts of a file that can be removed.
 REMOVALS: dict[str, Callable[[str, float], bool]] = {
     "its audio": lambda kind, _: kind != "audio",
     "its video": lambda kind, _: kind != "video",
@@ -259,20 +261,20 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recording]:
     """Write a recording with each fault."""
     folder = tmp_path_factory.mktemp("faulty")
     return {
-        name: write_recording(folder / f"{name}.webm", real, manifest_scene=told)
-        for name, (real, told) in FAULTS.items()
+        name: write_recording(folder / f"{name}.webm", scene, manifest_scene=planned)
+        for name, (scene, planned) in FAULTS.items()
     }
 
 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder for the files without their evidence."""
+    """Return a folder for the files from which evidence was removed."""
     return tmp_path_factory.mktemp("less")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_planted_fault_fails(faulty: dict[str, Recording], fault: str) -> None:
-    """Otherwise removing its evidence would prove nothing."""
+    """Only then does removing the evidence of a fault prove anything."""
     assert not verify(faulty[fault]).ok
 
 
@@ -289,7 +291,7 @@ def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
     removals: set[str],
     manifest: bool,  # noqa: FBT001
 ) -> None:
-    """Whatever is removed from a faulty recording, its report fails, or warns about what was not examined."""
+    """After any removal the report of a faulty recording fails, or warns that something was not examined."""
     source = faulty[fault]
     path = scratch / "less.webm"
     path.with_suffix(".manifest.json").unlink(missing_ok=True)
@@ -301,11 +303,11 @@ def test_removing_evidence_never_turns_a_failed_report_into_a_clean_one(
 
 
 def test_recovered_file_without_members_has_no_unexpected_participant(tmp_path: Path) -> None:
-    """Its log was lost, so no participant in it is unexpected, and none is proved to be in it."""
-    recording = write_recording(tmp_path / "take.webm", CLEAN)
+    """The log was lost, so it is unknown which participants should be in the recording."""
+    recording = write_recording(tmp_path / "standup.webm", CLEAN)
     manifest = Manifest.read(recording.manifest)
-    told = manifest.recording.model_copy(update={"recovered": "its log was lost"})
-    rewrite(recording.manifest, timeline=Timeline(), recording=told, zero_ms=None)
+    recovered = manifest.recording.model_copy(update={"recovered": "its log was lost"})
+    rewrite(recording.manifest, timeline=Timeline(), recording=recovered, zero_ms=None)
 
     report = verify(recording)
 

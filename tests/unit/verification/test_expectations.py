@@ -1,4 +1,4 @@
-"""Expectations in addition to the manifest: read from a file, and compared with the recording."""
+"""Expectations: read from a file, and compared with the recording in addition to its manifest."""
 
 import os
 from pathlib import Path
@@ -14,14 +14,14 @@ from tests.support.media.scene import Scene, participants, with_participant
 
 pytestmark = [pytest.mark.parallel, pytest.mark.usefixtures("in_process")]
 
-# Bob is muted for two seconds, and the manifest says so.
+# Bob is muted for two seconds, as the manifest states.
 SCENE = with_participant(Scene(participants=participants("alice", "bob"), seconds=5.0), "bob", muted=((2.0, 4.0),))
 
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """Return a recording in which bob is muted from 2 to 4 s."""
-    return write_recording(tmp_path_factory.mktemp("expected") / "take.webm", SCENE)
+    return write_recording(tmp_path_factory.mktemp("expected") / "standup.webm", SCENE)
 
 
 @pytest.mark.parametrize(
@@ -34,19 +34,25 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     ],
 )
 def test_met_expectations_pass(recording: Recording, expectation: Expectation) -> None:
-    """Each met expectation has a passed finding."""
+    """Each met expectation yields a passed finding."""
     report = verify(recording, expect=[expectation])
 
     assert report.ok, report.failures
-    assert any(finding.message.endswith("as expected") for finding in report.findings)
+    assert any(finding.message.endswith("as expected.") for finding in report.findings)
 
 
 @pytest.mark.parametrize(
     ("expectation", "message"),
     [
-        (Expectation(participant="bob", audible=True, start=2, end=4), "bob is not audible from 2.50 to 3.50 s."),
-        (Expectation(participant="alice", audible=False, start=1, end=3), "alice is audible from 1.50 to 2.50 s."),
-        (Expectation(participant="alice", visible=False), "alice is visible from 0.50 to 4.50 s."),
+        (
+            Expectation(participant="bob", audible=True, start=2, end=4),
+            "bob is not audible from 2.50 to 3.50 s, but should be.",
+        ),
+        (
+            Expectation(participant="alice", audible=False, start=1, end=3),
+            "alice is audible from 1.50 to 2.50 s, but should not be.",
+        ),
+        (Expectation(participant="alice", visible=False), "alice is visible from 0.50 to 4.50 s, but should not be."),
         (
             Expectation(participant="dave", visible=True),
             "dave is not in the recording. The manifest names alice, bob.",
@@ -65,7 +71,7 @@ def test_unmet_expectation_fails(recording: Recording, expectation: Expectation,
 
 
 def test_expectations_file_contains_duration_limits_and_expectations(tmp_path: Path) -> None:
-    """In TOML, with the same names as in findings."""
+    """The file is TOML and uses the same names as findings."""
     path = tmp_path / "expect.toml"
     path.write_text(
         """
@@ -87,13 +93,13 @@ def test_expectations_file_contains_duration_limits_and_expectations(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         (
             "[limits]\nfreze = 1",
-            "limits.freze: Extra inputs are not permitted; known are start, keyframe, frame_rate_percent",
+            "limits.freze: Extra inputs are not permitted; known names: start, keyframe, frame_rate_percent",
         ),
-        ("lenght = 8", "lenght: Extra inputs are not permitted; known are duration, complete, limits, expect"),
+        ("lenght = 8", "lenght: Extra inputs are not permitted; known names: duration, complete, limits, expect"),
         ('[[expect]]\nparticipant = "bob"', "expect.0: specify 'visible' or 'audible'"),
         (
             '[[expect]]\nparticipant = "bob"\nvisible = true\nfrom = 5\nto = 2',
@@ -104,7 +110,7 @@ def test_expectations_file_contains_duration_limits_and_expectations(tmp_path: P
         (f"duration = {'9' * 5_000}", "is not a TOML file"),
     ],
 )
-def test_invalid_expectations_file_is_refused_in_one_line(tmp_path: Path, text: str, says: str) -> None:
+def test_invalid_expectations_file_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
     """The error names the place, the reason and the known names."""
     path = tmp_path / "expect.toml"
     path.write_text(text)
@@ -112,20 +118,20 @@ def test_invalid_expectations_file_is_refused_in_one_line(tmp_path: Path, text: 
     with pytest.raises(ConfigError) as error:
         read_expected(path)
 
-    assert says in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_missing_expectations_file_is_refused(tmp_path: Path) -> None:
-    """The message names it."""
+    """The error names the file."""
     with pytest.raises(ConfigError, match=r"none\.toml can't be read: No such file"):
         read_expected(tmp_path / "none.toml")
 
 
-def test_endless_expectations_file_is_refused(tmp_path: Path) -> None:
-    """One that is too large, and one with a key of endless parts."""
+def test_oversized_expectations_file_is_refused(tmp_path: Path) -> None:
+    """Both the size of the file and the number of parts of a key are limited."""
     path = tmp_path / "expect.toml"
-    path.write_text("# much\n" * 50_000)
+    path.write_text("# comment\n" * 50_000)
     with pytest.raises(ConfigError, match="too large for expectations"):
         read_expected(path)
     path.write_text("\na" + '."a"' * 40_000 + " = 1")
@@ -134,7 +140,7 @@ def test_endless_expectations_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_expectations_from_a_pipe_are_refused(tmp_path: Path) -> None:
-    """A pipe to which nothing is ever written is not waited for."""
+    """Reading from a pipe could block forever."""
     os.mkfifo(tmp_path / "expected.toml")
 
     with pytest.raises(ConfigError, match="is not a regular file"):

@@ -1,4 +1,4 @@
-"""Frame rates: every constant one has its grid, and a varying one is reported as such."""
+"""Frame rates: a constant rate has a grid without gaps, and a varying rate is a warning."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -20,7 +20,7 @@ NTSC = Fraction(1000, 1001)
 RATES = [
     *(Fraction(rate) for rate in (10, 12, 15, 24, 25, 30, 48, 50, 60, 120)),
     *(rate * NTSC for rate in (24, 30, 60)),
-    # Nobody's standard, and as steady as any.
+    # These rates are in no standard, but they are constant.
     Fraction(25, 2),
     Fraction(273, 10),
     Fraction(2998, 100),
@@ -45,12 +45,12 @@ def clip(
 
 
 def steady(rate: Fraction, seconds: float = 4.0) -> list[float]:
-    """Return the times of a perfect file."""
+    """Return the frame times of a file with a constant rate, in seconds."""
     return [float(number / rate) for number in range(round(seconds * rate))]
 
 
 def gap_of(report: Report) -> Finding:
-    """Return what the check for gaps found."""
+    """Return the finding of the check for gaps."""
     (finding,) = (one for one in report.findings if one.check == "gap")
     return finding
 
@@ -58,7 +58,7 @@ def gap_of(report: Report) -> Finding:
 @pytest.mark.parametrize("rate", RATES, ids=lambda rate: f"{float(rate):.3f}")
 @pytest.mark.parametrize("seconds", [0.5, 20.0])
 def test_file_with_a_constant_rate_has_no_gap(tmp_path: Path, rate: Fraction, seconds: float) -> None:
-    """WebM rounds each time to a millisecond, which says nothing about the rate."""
+    """WebM rounds times to milliseconds, which must not look like an irregular rate."""
     report = verify(clip(tmp_path / "some.webm", steady(rate, seconds)))
 
     assert () == report.failures
@@ -70,32 +70,36 @@ def test_file_with_a_constant_rate_has_no_gap(tmp_path: Path, rate: Fraction, se
 
 @pytest.mark.parametrize("rate", [Fraction(24), Fraction(60), 60 * NTSC], ids=str)
 def test_missing_frames_are_found_at_any_rate(tmp_path: Path, rate: Fraction) -> None:
-    """The finding has their number and place; without a manifest none of them is excused."""
+    """The finding has their number and place; without a manifest no missing frame is excused."""
     times = steady(rate)
     del times[60:63]
 
     finding = gap_of(verify(clip(tmp_path / "some.webm", times)))
 
     assert not finding.ok
-    assert finding.message.startswith(f"3 frames are missing from the grid of {float(rate):.5g} fps; the longest is ")
+    assert finding.message.startswith(
+        f"3 frames are missing at {float(rate):.5g} fps; the longest gap between frames is "
+    )
     assert "manifest" not in finding.message
     assert finding.at is not None
     assert finding.at[0] == pytest.approx(times[59], abs=0.001)
 
 
 def test_frame_off_the_grid_is_found(tmp_path: Path) -> None:
-    """One that comes 8 ms late."""
+    """One frame is 8 ms late."""
     times = steady(Fraction(25))
     times[50] += 0.008
 
     finding = gap_of(verify(clip(tmp_path / "some.webm", times)))
 
     assert not finding.ok
-    assert finding.message.startswith("2 of 99 gaps between frames are off the grid of 25 fps")
+    assert finding.message.startswith(
+        "2 of 99 gaps between frames differ by more than 1 ms from a multiple of 40.0 ms (25 fps)"
+    )
 
 
 def test_varying_rate_is_a_warning(tmp_path: Path) -> None:
-    """A phone or a screen recorder writes frames when there are any: none is missing, and no check fails."""
+    """Phones and screen recorders write a frame whenever one is available, so no check fails."""
     gaps = np.random.default_rng(1).uniform(0.015, 0.09, 80)
 
     finding = gap_of(verify(clip(tmp_path / "phone.webm", np.cumsum(gaps).tolist())))
@@ -106,19 +110,19 @@ def test_varying_rate_is_a_warning(tmp_path: Path) -> None:
     assert "manifest" not in finding.message
 
 
-def test_varying_rate_fails_if_a_constant_one_was_recorded(tmp_path: Path) -> None:
-    """A manifest that states 30 fps requires them."""
-    take = Scene(participants=participants("alice"), seconds=3.0)
-    write_recording(tmp_path / "good.webm", take)
-    path = clip(tmp_path / "take.webm", np.cumsum(np.random.default_rng(1).uniform(0.015, 0.06, 80)).tolist())
-    (tmp_path / "take.manifest.json").write_text((tmp_path / "good.manifest.json").read_text())
+def test_varying_rate_fails_if_a_constant_rate_was_requested(tmp_path: Path) -> None:
+    """The manifest requests 30 fps."""
+    scene = Scene(participants=participants("alice"), seconds=3.0)
+    write_recording(tmp_path / "good.webm", scene)
+    path = clip(tmp_path / "standup.webm", np.cumsum(np.random.default_rng(1).uniform(0.015, 0.06, 80)).tolist())
+    (tmp_path / "standup.manifest.json").write_text((tmp_path / "good.manifest.json").read_text())
 
     assert "gap" in {one.check for one in verify(path).failures}
 
 
 @pytest.mark.parametrize(("suffix", "container"), [("mkv", "matroska"), ("mp4", "mp4")])
 def test_frames_stored_out_of_order_do_not_go_backward(tmp_path: Path, suffix: str, container: str) -> None:
-    """B-frames are stored after the frames that they depend on; what counts is the order in which they are shown."""
+    """Only the order in which frames are shown counts; B-frames are stored after the frames that they depend on."""
     path = clip(
         tmp_path / f"b.{suffix}", steady(Fraction(25)), container=container, codec="libx264", step=Fraction(1, 12_800)
     )
@@ -130,7 +134,7 @@ def test_frames_stored_out_of_order_do_not_go_backward(tmp_path: Path, suffix: s
 
 
 def test_frames_cut_off_by_an_edit_list_are_ignored(tmp_path: Path) -> None:
-    """A cut without encoding keeps frames from the last keyframe on, and says that they are not shown."""
+    """A cut without encoding keeps the frames since the last keyframe, and marks them as not shown."""
     whole = clip(
         tmp_path / "whole.mp4", steady(Fraction(25)), container="mp4", codec="libx264", step=Fraction(1, 12_800)
     )

@@ -1,4 +1,4 @@
-"""The report as a page and as JUnit XML: one offline file, safe for any participant's name."""
+"""The report as an HTML page and as JUnit XML: one offline file that is safe for any participant's name."""
 
 import json
 import re
@@ -41,22 +41,22 @@ def page(bad: Report) -> str:
 
 
 def test_result_is_at_the_top_of_the_page(page: str) -> None:
-    """It comes before the recording and everything else, and is in the title."""
+    """The result is also in the title, and comes before the recording and everything else."""
     assert "<title>Failed: bad one.webm</title>" in page
     assert page.index("✗ Failed") < page.index("<video")
 
 
 def test_page_plays_the_recording_from_its_path(bad: Report, page: str, tmp_path: Path) -> None:
-    """The address is relative to the page, in any folder."""
-    elsewhere = bad.write_html(tmp_path / "deep" / "report.html").read_text()
+    """The address is relative to the page, which may be in any folder."""
+    deeper = bad.write_html(tmp_path / "deep" / "report.html").read_text()
 
     assert 'src="bad%20one.webm"' in page
-    (address,) = re.findall(r'<video[^>]* src="([^"]+)"', elsewhere)
+    (address,) = re.findall(r'<video[^>]* src="([^"]+)"', deeper)
     assert (tmp_path / "deep" / address.replace("%20", " ")).resolve() == bad.path
 
 
 def test_every_failure_has_a_button_to_its_time(bad: Report, page: str) -> None:
-    """The button plays the recording from there."""
+    """The button plays the recording from the time of the finding."""
     (failure,) = bad.failures
 
     assert failure.at is not None
@@ -64,7 +64,7 @@ def test_every_failure_has_a_button_to_its_time(bad: Report, page: str) -> None:
 
 
 def test_each_participant_has_a_lane_and_curves(page: str) -> None:
-    """Visible and audible intervals in the lane; plots below. Without room time there are no delays."""
+    """The lane shows visible and audible intervals; delays are only plotted if the manifest has the room's time."""
     assert {"alice", "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"} == set(
         re.findall(r'class="lane"[^>]*aria-label="([^"]+)"', page)
     )
@@ -74,8 +74,8 @@ def test_each_participant_has_a_lane_and_curves(page: str) -> None:
 
 
 def test_webrtc_statistics_are_plotted(tmp_path: Path) -> None:
-    """They are read from the file next to the recording; invalid lines are ignored."""
-    recording = write_recording(tmp_path / "take.webm", SCENE)
+    """The statistics are read from the file next to the recording; invalid lines are ignored."""
+    recording = write_recording(tmp_path / "standup.webm", SCENE)
     lines = [
         {"at": at, "participant": "alice", "report": [
             {"type": "inbound-rtp", "kind": "video", "bytesReceived": at * 125_000, "packetsLost": 3 * at},
@@ -89,7 +89,7 @@ def test_webrtc_statistics_are_plotted(tmp_path: Path) -> None:
     report = verify(recording)
 
     assert report.curves is not None
-    values = {name: list(people["alice"].values) for name, people in report.curves.connections.items()}
+    values = {name: list(curves["alice"].values) for name, curves in report.curves.connections.items()}
     assert {"bitrate": [1000, 1000], "lost": [3, 3], "round_trip": [4, 4, 4]} == values
     page = report.write_html(tmp_path / "report.html").read_text()
     assert "Received over WebRTC" in page
@@ -98,8 +98,8 @@ def test_webrtc_statistics_are_plotted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 400])
 @pytest.mark.parametrize("field", ["at", "bytesReceived", "packetsLost", "currentRoundTripTime"])
 def test_invalid_statistics_are_ignored(tmp_path: Path, field: str, number: str) -> None:
-    """The valid ones are still plotted."""
-    recording = write_recording(tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=1.0))
+    """Valid statistics are still plotted."""
+    recording = write_recording(tmp_path / "standup.webm", Scene(participants=participants("alice"), seconds=1.0))
     lines = [
         {"at": at, "participant": "alice", "report": [
             {"type": "inbound-rtp", "bytesReceived": at * 125_000, "packetsLost": 3 * at},
@@ -113,7 +113,7 @@ def test_invalid_statistics_are_ignored(tmp_path: Path, field: str, number: str)
     report = verify(recording)
 
     assert report.curves is not None
-    values = {name: list(people["alice"].values) for name, people in report.curves.connections.items()}
+    values = {name: list(curves["alice"].values) for name, curves in report.curves.connections.items()}
     assert [1000, 1000] == values["bitrate"][:2]
     assert {0.0, 3.0, 4.0, 1000.0} >= {value for curve in values.values() for value in curve}
     assert report.write_html(tmp_path / "report.html").is_file()
@@ -125,8 +125,8 @@ def found(line: dict[str, Any], field: str) -> Any:
 
 
 def test_statistics_of_too_many_participants_are_limited_to_the_first(tmp_path: Path) -> None:
-    """No room has more than 256."""
-    path = tmp_path / "take.stats.jsonl"
+    """No room has more than 256 participants."""
+    path = tmp_path / "standup.stats.jsonl"
     pair = {"type": "candidate-pair", "currentRoundTripTime": 0.004}
     lines = [{"at": 1, "participant": f"{number}", "report": [pair]} for number in range(300)]
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
@@ -134,31 +134,34 @@ def test_statistics_of_too_many_participants_are_limited_to_the_first(tmp_path: 
     assert [f"{number}" for number in range(256)] == list(connection_curves(path)["round_trip"])
 
 
-def told(path: Path, events: list[dict[str, Any]], people: int = 1) -> Recording:
-    """Return a short recording of audio whose manifest names many participants and has these events."""
+def recording_with(path: Path, events: list[dict[str, Any]], participants_named: int = 1) -> Recording:
+    """Return a short recording of audio whose manifest has these events and names this many participants."""
     recording = write_recording(path, Scene(participants=participants("alice"), seconds=1.0, video=False))
     manifest = json.loads(recording.manifest.read_text())
-    members = [{"name": "alice", "marker": 1}, *({"name": f"p{one}", "marker": one} for one in range(2, people + 1))]
+    members = [
+        {"name": "alice", "marker": 1},
+        *({"name": f"p{one}", "marker": one} for one in range(2, participants_named + 1)),
+    ]
     manifest["timeline"] = {"members": members, "events": events}
     recording.manifest.write_text(json.dumps(manifest))
     return recording
 
 
 def test_page_counts_the_events_that_it_omits(tmp_path: Path) -> None:
-    """The content that all lanes share is in the page once."""
-    alarm = {"at": 0.5, "event": "alarm", "message": "The picture stalled. " * 50}
-    recording = told(tmp_path / "take.webm", [alarm] * 5_000, people=200)
+    """The page contains the content that all lanes share only once."""
+    alarm = {"at": 0.5, "event": "alarm", "message": "The video stalled. " * 50}
+    recording = recording_with(tmp_path / "standup.webm", [alarm] * 5_000, participants_named=200)
 
     page = verify(recording).write_html(tmp_path / "report.html").read_text()
 
     assert MOST == page.count('<line class="mark alarm"')
-    assert f"And {5_000 - MOST} more; the manifest lists all of them." in page
+    assert f"There are {5_000 - MOST} more events; the manifest lists all of them." in page
     assert 200 == page.count('<use href="#everybody"/>')
     assert len(page) < 5_000_000
 
 
 def test_page_of_a_manifest_with_many_intervals_is_written_quickly(tmp_path: Path) -> None:
-    """Intervals that are closer together than the page can show are drawn as one."""
+    """Intervals that are too close together to be distinguished are drawn as one."""
     many = 20_000
     events = [
         event
@@ -170,7 +173,7 @@ def test_page_of_a_manifest_with_many_intervals_is_written_quickly(tmp_path: Pat
             {"at": at + 0.6 / many, "event": "leave", "participant": "alice"},
         )
     ]
-    report = verify(told(tmp_path / "take.webm", events))
+    report = verify(recording_with(tmp_path / "standup.webm", events))
     began = monotonic()
 
     page = report.write_html(tmp_path / "report.html").read_text()
@@ -181,7 +184,7 @@ def test_page_of_a_manifest_with_many_intervals_is_written_quickly(tmp_path: Pat
 
 
 def test_findings_are_drawn_in_their_participants_lane(bad: Report, page: str) -> None:
-    """Only in that lane; findings about the whole file are in all lanes."""
+    """Only findings about the whole file are drawn in all lanes."""
     (failure,) = bad.failures
     everybody = failure.model_copy(update={"participant": None})
     both = bad.model_copy(update={"findings": (failure, everybody)}).write_html(bad.path.with_name("both.html"))
@@ -193,13 +196,16 @@ def test_findings_are_drawn_in_their_participants_lane(bad: Report, page: str) -
     assert 1 == shared[0].count('class="wrong"')
 
 
-@pytest.mark.parametrize("what", ["hangs", "crashes"])
+@pytest.mark.parametrize("fault", ["hangs", "crashes"])
 def test_recording_without_thumbnails_has_a_page(
-    bad: Report, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bad: Report, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Thumbnails are decoded in a process of its own, within a time limit, and it ends after that."""
-    does = {"hangs": "import time; print('half a pict', end='', flush=True); time.sleep(60)", "crashes": "os.abort()"}
-    monkeypatch.setattr(filmstrip, "_PROGRAM", f"import os; {does[what]}")
+    """A separate process decodes the thumbnails, and is stopped after a time limit."""
+    programs = {
+        "hangs": "import time; print('half a thumbnail', end='', flush=True); time.sleep(60)",
+        "crashes": "os.abort()",
+    }
+    monkeypatch.setattr(filmstrip, "_PROGRAM", f"import os; {programs[fault]}")
     monkeypatch.setattr(filmstrip, "_TIMEOUT", 1.0)
     began = monotonic()
 
@@ -214,13 +220,13 @@ def test_page_is_written_without_a_decoder_in_the_callers_process(
     bad: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process that writes the page does not open the recording."""
-    monkeypatch.setattr(av, "open", lambda *_, **__: pytest.fail("The film is opened here."))
+    monkeypatch.setattr(av, "open", lambda *_, **__: pytest.fail("The recording was opened in this process."))
 
     assert "data:image/jpeg" in bad.write_html(tmp_path / "report.html").read_text()
 
 
 def test_redacted_page_contains_neither_time_nor_hash(bad: Report, page: str, tmp_path: Path) -> None:
-    """These would identify the recording."""
+    """The time and the hash would identify the recording."""
     redacted = verify(bad.path, redact=True).write_html(tmp_path / "report.html").read_text()
     manifest = Manifest.read(manifest_of(bad.path)).recording
 
@@ -229,19 +235,19 @@ def test_redacted_page_contains_neither_time_nor_hash(bad: Report, page: str, tm
 
 
 def test_filmstrip_shows_frames_of_the_recording(page: str) -> None:
-    """There are twelve thumbnails, inside the page."""
+    """The page embeds twelve thumbnails."""
     assert 12 == page.count('src="data:image/jpeg;base64,')
 
 
 def test_page_needs_no_network_and_runs_only_its_own_script(page: str) -> None:
-    """Nothing is loaded from other addresses, and names are text."""
+    """The page loads nothing from other addresses, and names are only text."""
     assert "http" not in page.replace("http-equiv", "")
     assert HOSTILE not in page
     assert 1 == page.count("<script>")
 
 
 def test_unreadable_file_has_a_page(tmp_path: Path) -> None:
-    """The page has the error, and neither recording nor lanes."""
+    """The page shows the error, and no recording."""
     path = tmp_path / "empty.webm"
     path.touch()
 
@@ -252,19 +258,19 @@ def test_unreadable_file_has_a_page(tmp_path: Path) -> None:
 
 
 def test_page_reports_a_missing_manifest(tmp_path: Path) -> None:
-    """Everything that does not need one is on the page."""
-    recording = write_recording(tmp_path / "take.webm", SCENE)
+    """The page shows everything that does not need a manifest."""
+    recording = write_recording(tmp_path / "standup.webm", SCENE)
     recording.manifest.unlink()
 
     page = verify(recording.path).write_html(tmp_path / "report.html").read_text()
 
-    assert "There is no manifest with events next to the file" in page
+    assert "No events are known, because there is no readable manifest." in page
     assert "Audio level" in page
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00.0"), (7.24, "0:07.2"), (59.96, "1:00.0"), (3723, "1:02:03.0")])
-def test_times_are_formatted_like_a_players(seconds: float, text: str) -> None:
-    """Minutes, seconds and tenths; hours for long files."""
+def test_times_are_formatted_as_in_a_player(seconds: float, text: str) -> None:
+    """Times have minutes, seconds and tenths; long files also have hours."""
     assert text == clock(seconds)
 
 
@@ -278,5 +284,7 @@ def test_junit_has_a_suite_per_recording_and_a_case_per_check(bad: Report, tmp_p
     assert ["bad one.webm", "od\ufffdd.webm"] == [suite.get("name") for suite in root]
     failed = [case for case in root[0] if case.find("failure") is not None]
     assert [f"presence ({HOSTILE})"] == [case.get("name") for case in failed]
-    assert "is not visible from 1.00 to 2.00 s." in next(one.get("message", "") for one in failed[0].iter("failure"))
+    assert "is not visible from 1.00 to 2.00 s, but should be." in next(
+        one.get("message", "") for one in failed[0].iter("failure")
+    )
     assert ("2", str(2 * len(root[0]))) == (root.get("failures"), root.get("tests"))

@@ -1,4 +1,4 @@
-"""The process that calls ``verify`` imports no decoder: only the confined child does."""
+"""Only the confined child imports a decoder, not the process that calls ``verify``."""
 
 import subprocess
 import sys
@@ -22,8 +22,8 @@ print(report.ok, *(name for name in ("av", "numpy") if name in sys.modules))
 """
 
 
-def test_the_caller_of_verify_imports_neither_pyav_nor_numpy(tmp_path: Path) -> None:
-    """Not for the report and not for its page, although both show what the child measured."""
+def test_caller_of_verify_imports_neither_pyav_nor_numpy(tmp_path: Path) -> None:
+    """Neither the report nor its page needs them, although both show what the child measured."""
     recording = write_recording(tmp_path / "scene.webm", Scene(participants=participants("alice"), seconds=1.0))
 
     program = subprocess.run(

@@ -13,22 +13,22 @@ from harness.verification.values.intervals import intersection, subtract
 
 pytestmark = pytest.mark.parallel
 
-# Whole seconds from 0 to 30: each of them can be looked at.
+# Whole seconds from 0 to 36, so that a test can examine every second.
 INTERVALS = st.lists(
     st.tuples(st.integers(0, 29), st.integers(1, 8)).map(lambda one: (float(one[0]), float(one[0] + one[1])))
 )
 
 
 def covered(intervals: list[tuple[float, float]]) -> set[int]:
-    """Return the seconds in which one of the intervals holds."""
+    """Return the seconds that the intervals cover."""
     return {second for start, end in intervals for second in range(int(start), int(end))}
 
 
 @given(these=INTERVALS, those=INTERVALS)
-def test_subtract_and_intersection_are_right(
+def test_subtract_and_intersection_match_the_set_operations(
     these: list[tuple[float, float]], those: list[tuple[float, float]]
 ) -> None:
-    """Second by second; the result is sorted and without overlaps."""
+    """Each second is compared; the results are sorted and without overlaps."""
     left, both = subtract(these, those), intersection(these, those)
 
     assert covered(these) - covered(those) == covered(left)

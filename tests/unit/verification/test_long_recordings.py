@@ -1,4 +1,4 @@
-"""A recording of a whole day is analyzed within the memory that its reader may use."""
+"""The memory limit of the reader is enough for a recording of a whole day."""
 
 import tracemalloc
 
@@ -19,17 +19,17 @@ MINUTES = 5
 FRAME_RATE = 30
 
 
-def test_a_day_of_nine_participants_at_30_fps_fits_in_memory() -> None:
-    """Measured over five minutes, since memory grows with the duration."""
+def test_day_of_nine_participants_at_30_fps_fits_in_memory() -> None:
+    """The memory of a day is extrapolated from five minutes, because it grows with the duration."""
     frames = np.arange(MINUTES * 60 * FRAME_RATE)
     members = tuple(Member(name=f"participant {marker}", marker=marker) for marker in range(1, PARTICIPANTS + 1))
     timeline = Timeline(members=members)
     tracemalloc.start()
     try:
-        watch = MarkerReader(timeline, (1280, 720))
-        watch._times.frombytes((frames / FRAME_RATE).tobytes())
+        reader = MarkerReader(timeline, (1280, 720))
+        reader._times.frombytes((frames / FRAME_RATE).tobytes())
         for member in members:
-            found = watch._found[member.marker or 0]
+            found = reader._found[member.marker or 0]
             found.frames.frombytes(frames.astype(np.uint32).tobytes())
             found.counters.frombytes((frames % (1 << 18)).astype(np.uint32).tobytes())
             found.captures.frombytes((frames * 100 // 3 % (1 << 22)).astype(np.uint32).tobytes())
@@ -42,9 +42,9 @@ def test_a_day_of_nine_participants_at_30_fps_fits_in_memory() -> None:
             bursts=tuple(np.arange(MINUTES * 60.0) for _ in range(VOICES)),
         )
 
-        found_people = measure_participants(
+        measured = measure_participants(
             Observations(
-                marker_tracks=watch.finish(), audio=audio, rate=FRAME_RATE, duration=MINUTES * 60.0, zero_ms=0.0
+                marker_tracks=reader.finish(), audio=audio, rate=FRAME_RATE, duration=MINUTES * 60.0, zero_ms=0.0
             ),
             timeline,
         )
@@ -53,7 +53,7 @@ def test_a_day_of_nine_participants_at_30_fps_fits_in_memory() -> None:
     finally:
         tracemalloc.stop()
     assert [frames.size] * PARTICIPANTS == [
-        one.report.video.frames for one in found_people[:PARTICIPANTS] if one.report.video
+        one.report.video.frames for one in measured[:PARTICIPANTS] if one.report.video
     ]
     day = most * 24 * 60 / MINUTES
     assert day < MEMORY, f"{day / 1e6:.0f} MB"

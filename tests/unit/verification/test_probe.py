@@ -1,4 +1,4 @@
-"""Probing a file: its bytes, its packets and its decoded media."""
+"""The probe reads a file's structure, its packets and its decoded media."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -19,42 +19,42 @@ pytestmark = pytest.mark.parallel
 SCENE = Scene(participants=participants("alice"), seconds=2.0)
 
 
-class Witness:
-    """A sink that keeps the times of frames and audio."""
+class RecordingSink:
+    """A sink that stores the times of frames and audio."""
 
     def __init__(self) -> None:
-        self.pictures: list[float] = []
-        self.sounds: list[float] = []
+        self.frame_times: list[float] = []
+        self.audio_times: list[float] = []
         self.samples = 0
 
     def on_frame(self, frame: Frame) -> None:
-        """Note the time of a frame."""
-        self.pictures.append(frame.at)
+        """Store the time of a frame."""
+        self.frame_times.append(frame.at)
 
     def on_audio(self, block: AudioBlock) -> None:
-        """Note the time of a block of audio."""
-        self.sounds.append(block.at)
+        """Store the time of a block of audio."""
+        self.audio_times.append(block.at)
         self.samples += block.samples.size
 
 
 @pytest.fixture(scope="module")
 def webm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a finished WebM of two seconds."""
-    path = tmp_path_factory.mktemp("probe") / "take.webm"
+    path = tmp_path_factory.mktemp("probe") / "standup.webm"
     write_media(path, SCENE)
     return path
 
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write a WebM as it is written live: nothing at its end, clusters of unknown size."""
+    """Write a live WebM, which has no index and clusters of unknown size."""
     path = tmp_path_factory.mktemp("probe") / "live.webm"
     write_media(path, Scene(participants=SCENE.participants, seconds=2.0, live=True))
     return path
 
 
 def test_structure_of_a_finished_webm_is_read(webm: Path) -> None:
-    """It has a DocType, Duration, Cues and SeekHead."""
+    """A finished WebM has a DocType, Duration, Cues and SeekHead."""
     structure = read_structure(webm)
 
     assert structure is not None
@@ -64,7 +64,7 @@ def test_structure_of_a_finished_webm_is_read(webm: Path) -> None:
 
 
 def test_structure_of_a_live_webm_is_read(live: Path) -> None:
-    """It has neither Duration nor Cues, and is complete."""
+    """A live WebM has neither Duration nor Cues, but is complete."""
     structure = read_structure(live)
 
     assert structure is not None
@@ -72,7 +72,7 @@ def test_structure_of_a_live_webm_is_read(live: Path) -> None:
 
 
 def test_structure_of_a_truncated_webm_is_incomplete(webm: Path, tmp_path: Path) -> None:
-    """It is not complete when its bytes end before its elements do."""
+    """The last element of a truncated file is not complete."""
     cut = tmp_path / "cut.webm"
     cut.write_bytes(webm.read_bytes()[:20_000])
 
@@ -83,22 +83,22 @@ def test_structure_of_a_truncated_webm_is_incomplete(webm: Path, tmp_path: Path)
 
 
 def test_sinks_receive_every_frame_and_all_audio_once(webm: Path) -> None:
-    """60 frames and two seconds of audio, with the file's times."""
-    witness = Witness()
+    """The sinks receive 60 frames and two seconds of audio with their times in the file."""
+    sink = RecordingSink()
 
-    streams = probe(webm, video_sinks=[witness], audio_sinks=[witness])
+    streams = probe(webm, video_sinks=[sink], audio_sinks=[sink])
 
-    assert witness.pictures == pytest.approx(np.arange(60) / 30, abs=0.0006)  # whole milliseconds
-    assert witness.samples / 48_000 == pytest.approx(2.0, abs=0.021)  # a packet
+    assert sink.frame_times == pytest.approx(np.arange(60) / 30, abs=0.0006)  # whole milliseconds
+    assert sink.samples / 48_000 == pytest.approx(2.0, abs=0.021)  # a packet
     assert streams.video is not None
-    assert streams.video.times == pytest.approx(witness.pictures)
+    assert streams.video.times == pytest.approx(sink.frame_times)
     assert streams.video.sizes == ((0.0, 320, 180),)
     assert (streams.container, streams.truncated, streams.seekable) == ("webm", False, True)
 
 
 def test_mp4_named_webm_is_probed_as_mp4(tmp_path: Path) -> None:
-    """The bytes decide, not the name, and the file is read."""
-    path = tmp_path / "take.webm"
+    """The container is determined from the bytes, not from the name."""
+    path = tmp_path / "standup.webm"
     write_media(path, Scene(participants=SCENE.participants, seconds=1.0, container="mp4", codec="libvpx-vp9"))
 
     streams = probe(path)
@@ -108,22 +108,20 @@ def test_mp4_named_webm_is_probed_as_mp4(tmp_path: Path) -> None:
     assert (streams.video.codec, streams.video.times.size) == ("vp9", 30)
 
 
-@pytest.mark.parametrize("what", ["picture", "sound"])
-def test_single_track_is_probed(tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize("kind", ["video", "audio"])
+def test_single_track_is_probed(tmp_path: Path, kind: str) -> None:
     """A file with only video or only audio is read like any other."""
-    path = tmp_path / "take.webm"
-    write_media(
-        path, Scene(participants=SCENE.participants, seconds=2.0, video=what == "picture", audio=what == "sound")
-    )
+    path = tmp_path / "standup.webm"
+    write_media(path, Scene(participants=SCENE.participants, seconds=2.0, video=kind == "video", audio=kind == "audio"))
 
     streams = probe(path)
 
-    assert (what == "picture", what == "sound") == (streams.video is not None, streams.audio is not None)
+    assert (kind == "video", kind == "audio") == (streams.video is not None, streams.audio is not None)
     assert streams.seekable
 
 
 def test_change_of_the_frame_size_is_recorded_with_its_time(tmp_path: Path) -> None:
-    """It is found in the decoded frames, although the header keeps the first size."""
+    """The decoded frames show the new size, although the header only has the first size."""
     path = tmp_path / "resized.webm"
     with av.open(str(path), "w", format="webm") as media:
         stream = media.add_stream("libvpx", rate=30)
@@ -160,7 +158,7 @@ def test_truncated_file_is_read_to_its_last_block(webm: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         (b"", "empty"),
         (b"# A readme\n" * 200, "not a media file"),
@@ -169,12 +167,12 @@ def test_truncated_file_is_read_to_its_last_block(webm: Path, tmp_path: Path) ->
         (b"\x1a\x45\xdf\xa3\x01\xff\xff\xff\xff\xff\xff\xff", "not a media file"),
     ],
 )
-def test_file_that_is_not_media_is_refused_in_one_line(tmp_path: Path, data: bytes, says: str) -> None:
+def test_file_that_is_not_media_is_refused_in_one_line(tmp_path: Path, data: bytes, message: str) -> None:
     """The error names the file and the reason."""
     path = tmp_path / "bad.webm"
     path.write_bytes(data)
 
-    with pytest.raises(UnreadableError, match=rf"^bad\.webm.*{says}.*\.$") as error:
+    with pytest.raises(UnreadableError, match=rf"^bad\.webm.*{message}.*\.$") as error:
         probe(path)
 
     assert "\n" not in str(error.value)

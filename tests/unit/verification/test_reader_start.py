@@ -1,4 +1,4 @@
-"""The reader process starts on any machine, and a problem of the machine is not reported as one of the file."""
+"""The reader process starts on any machine; a problem of the machine is not reported as a fault of the file."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ from tests.support.media.scene import Scene, participants
 pytestmark = pytest.mark.parallel
 
 SCENE = Scene(participants=participants("alice", "bob"), seconds=1.0)
-# A large machine, as FFmpeg, OpenBLAS and Python see it.
+# A preloaded library that makes FFmpeg, OpenBLAS and Python see a machine with many processors.
 MANY_PROCESSORS = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -51,14 +51,14 @@ long sysconf(int name) {
 
 @pytest.fixture(autouse=True)
 def _no_idle_reader() -> Iterator[None]:
-    """Begin and end without a reader that waits for a request."""
+    """End idle readers before and after each test."""
     readers._POOL.end()
     yield
     readers._POOL.end()
 
 
 def broken_library(folder: Path, text: str) -> Path:
-    """Make a folder with a NumPy that can't be imported, and return it."""
+    """Return a new folder with a NumPy that can't be imported."""
     folder.mkdir()
     (folder / "numpy.py").write_text(text)
     return folder
@@ -67,7 +67,7 @@ def broken_library(folder: Path, text: str) -> Path:
 @pytest.mark.skipif(not shutil.which("cc") or sys.platform != "linux", reason="needs a C compiler to preload a library")
 @pytest.mark.parametrize("processors", [1, 64, 128])
 def test_720p_file_passes_on_a_machine_with_any_number_of_processors(tmp_path: Path, processors: int) -> None:
-    """Threads of the decoder and of the linear algebra reserve memory for each processor."""
+    """The decoder and the linear algebra library reserve memory for a thread per processor."""
     recording = write_recording(
         tmp_path / "big.webm",
         Scene(participants=participants("alice"), seconds=0.5, width=1280, height=720, codec="libvpx-vp9"),
@@ -93,8 +93,8 @@ def test_720p_file_passes_on_a_machine_with_any_number_of_processors(tmp_path: P
 
 def test_path_object_on_the_import_path_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python ignores entries that are not text, and so does the reader process."""
-    recording = write_recording(tmp_path / "take.webm", SCENE)
-    # Only the module that starts the process gets this path: coverage.py, which looks at sys.path, wants text there.
+    recording = write_recording(tmp_path / "standup.webm", SCENE)
+    # Only the module that starts the process gets this path, because coverage.py expects strings in sys.path.
     odd = SimpleNamespace(path=[*sys.path, tmp_path, 7], executable=sys.executable)
     monkeypatch.setattr(child, "sys", odd)
 
@@ -103,8 +103,8 @@ def test_path_object_on_the_import_path_changes_nothing(tmp_path: Path, monkeypa
 
 
 def test_installation_that_does_not_import_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the reason and the remedy, and no file."""
-    recording = write_recording(tmp_path / "take.webm", SCENE)
+    """The error names the reason and the remedy, but no file."""
+    recording = write_recording(tmp_path / "standup.webm", SCENE)
     broken = broken_library(tmp_path / "broken", "raise ImportError('libopenblas.so.0 is missing')")
     monkeypatch.setattr(sys, "path", [str(broken), *sys.path])
 
@@ -112,13 +112,13 @@ def test_installation_that_does_not_import_is_a_setup_error(tmp_path: Path, monk
         verify(recording)
 
 
-def test_reader_that_never_gets_ready_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reader_that_never_becomes_ready_is_a_setup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An endless import is aborted, and no process is left."""
     monkeypatch.setattr(child, "_READY_WITHIN", 0.5)
-    recording = write_recording(tmp_path / "take.webm", SCENE)
+    recording = write_recording(tmp_path / "standup.webm", SCENE)
     endless = broken_library(tmp_path / "endless", "while True: pass")
     monkeypatch.setattr(sys, "path", [str(endless), *sys.path])
-    # Another test of this process may have started one that stays, such as multiprocessing's resource tracker.
+    # Another test may have started a process that still runs, such as multiprocessing's resource tracker.
     before = psutil.Process().children()
 
     with pytest.raises(SetupError, match="was not ready in time"):
@@ -128,8 +128,8 @@ def test_reader_that_never_gets_ready_is_a_setup_error(tmp_path: Path, monkeypat
 
 
 def test_command_line_reports_a_broken_installation_with_its_own_exit_code(tmp_path: Path) -> None:
-    """A failed report would be exit code 1; an incomplete environment has its own."""
-    recording = write_recording(tmp_path / "take.webm", SCENE)
+    """The exit code is 3 for an incomplete environment, and 1 for a failed report."""
+    recording = write_recording(tmp_path / "standup.webm", SCENE)
     broken = broken_library(tmp_path / "broken", "raise ImportError('wrong architecture')")
     program = f"""
 import sys, harness.verification.analysis, harness.cli
@@ -149,17 +149,17 @@ harness.cli.main()
 def test_reader_without_processor_time_for_a_while_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only its own processor time counts, not that of other processes."""
+    """Only the CPU time of the reader counts, not the time that other processes use."""
     monkeypatch.setattr(readers, "_AT_LEAST", 1.0)
     monkeypatch.setattr(readers, "_PER_SECOND", 0.1)
     long = write_recording(tmp_path / "long.webm", Scene(participants=participants("alice"), seconds=5.0))
     verify(write_recording(tmp_path / "short.webm", SCENE))
     (reader,) = (one for one in psutil.Process().children() if "isolation.worker" in " ".join(one.cmdline()))
     reader.send_signal(signal.SIGSTOP)
-    goes_on = threading.Timer(2.5, reader.send_signal, (signal.SIGCONT,))
-    goes_on.start()
+    resume = threading.Timer(2.5, reader.send_signal, (signal.SIGCONT,))
+    resume.start()
 
     report = verify(long)
 
-    goes_on.join()
+    resume.join()
     assert report.ok, str(report)

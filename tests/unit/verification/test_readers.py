@@ -1,4 +1,4 @@
-"""Files are read in a process of its own: hostile ones are reported in time, and no process is left."""
+"""A separate process reads files: hostile files are reported in time, and no process remains."""
 
 import json
 import os
@@ -48,21 +48,21 @@ UNEVEN: dict[str, Any] = {
         "gaps": {"times": "", "values": ""},
     },
 }
-# What a decoder that was taken over could do in place of reading: take the question, and say this.
-TAKEN_OVER = """
+# A compromised decoder that reads the request, and answers with arbitrary bytes.
+COMPROMISED = """
 import socket, sys
 from harness.verification.isolation import wire
 line = socket.socket(fileno=int(sys.argv[1]))
 wire.send(line, wire.encode_ready())
 line.recv(1_000_000)
-line.sendall({said!r})
+line.sendall({sent!r})
 line.recv(1)
 """
 
 
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
-    """Begin and end without a reader that waits for a request."""
+    """End idle readers before and after each test."""
     readers._POOL.end()
     yield
     readers._POOL.end()
@@ -74,8 +74,8 @@ def reader_processes() -> list[psutil.Process]:
 
 
 def test_one_reader_answers_successive_requests(tmp_path: Path) -> None:
-    """The report is the same each time, and the second request starts no process."""
-    recording = write_recording(tmp_path / "take.webm", SCENE)
+    """The second request starts no process, and gets the same report."""
+    recording = write_recording(tmp_path / "standup.webm", SCENE)
 
     reports = [verify(recording)]
     (first,) = reader_processes()
@@ -86,15 +86,15 @@ def test_one_reader_answers_successive_requests(tmp_path: Path) -> None:
     assert [first] == reader_processes()
 
 
-def test_simultaneous_requests_have_a_reader_each(tmp_path: Path) -> None:
-    """Threads neither wait for each other nor receive each other's reports."""
+def test_simultaneous_requests_use_different_readers(tmp_path: Path) -> None:
+    """Threads do not receive each other's reports."""
     recordings = [write_recording(tmp_path / f"{number}.webm", SCENE) for number in range(3)]
     reports = {}
 
-    def ask(number: int) -> None:
+    def run(number: int) -> None:
         reports[number] = verify(recordings[number])
 
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(3)]
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -103,8 +103,8 @@ def test_simultaneous_requests_have_a_reader_each(tmp_path: Path) -> None:
     assert [recording.path for recording in recordings] == [reports[number].path for number in range(3)]
 
 
-def bomb(path: Path, *, side: int, pictures: int) -> None:
-    """Write a small file whose frames are huge: the same frame again and again."""
+def bomb(path: Path, *, side: int, frames: int) -> None:
+    """Write a small file that repeats a huge frame."""
     with av.open(str(path), "w", format="webm") as media:
         stream = media.add_stream("libvpx", rate=30)
         stream.width = stream.height = side
@@ -114,10 +114,10 @@ def bomb(path: Path, *, side: int, pictures: int) -> None:
         frame.pts = 0
         (packet,) = [*stream.encode(frame), *stream.encode(None)]
         data = bytes(packet)
-        for number in range(pictures):
+        for number in range(frames):
             again = av.Packet(data)
             again.stream = stream
-            # A millisecond apart.
+            # The frames are one millisecond apart.
             again.pts = again.dts = number
             again.time_base = Fraction(1, 1000)
             again.is_keyframe = True
@@ -125,9 +125,9 @@ def bomb(path: Path, *, side: int, pictures: int) -> None:
 
 
 def test_file_that_takes_too_long_is_reported_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second that would decode for ten ends in a report, and its reader is killed."""
+    """A file of one second takes ten seconds to decode: the reader is killed, and the report says so."""
     monkeypatch.setattr(readers, "_AT_LEAST", 1.0)
-    bomb(tmp_path / "bomb.webm", side=4096, pictures=1_000)
+    bomb(tmp_path / "bomb.webm", side=4096, frames=1_000)
 
     report = verify(tmp_path / "bomb.webm")
 
@@ -156,7 +156,7 @@ def test_file_that_needs_too_much_memory_is_reported(tmp_path: Path) -> None:
 
 
 def test_crashed_reader_is_reported_and_the_next_file_is_read(tmp_path: Path) -> None:
-    """A crash of the decoder is a finding about the file, not the end of the program."""
+    """A crash of the decoder is a finding about the file, and does not end the program."""
     long = write_recording(tmp_path / "long.webm", Scene(participants=participants("alice"), seconds=20.0))
     short = write_recording(tmp_path / "short.webm", SCENE)
     verify(short)
@@ -171,21 +171,21 @@ def test_crashed_reader_is_reported_and_the_next_file_is_read(tmp_path: Path) ->
     assert verify(short).ok
 
 
-@pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="only Linux tells the limits of another process")
+@pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="only Linux reports the limits of another process")
 def test_reader_is_confined(tmp_path: Path) -> None:
     """Memory, open files and written bytes are limited, and it can't raise the limits."""
-    verify(write_recording(tmp_path / "take.webm", SCENE))
+    verify(write_recording(tmp_path / "standup.webm", SCENE))
     (reader,) = reader_processes()
 
     limits = {name: reader.rlimit(getattr(psutil, f"RLIMIT_{name}")) for name in ("DATA", "NOFILE", "FSIZE", "CORE")}
 
     memory, _ = limits["DATA"]
-    # Beyond the 1.5 GB it may have what was in use before the first file.
+    # The limit is 1.5 GB in addition to the memory in use before the first file.
     assert 1.5e9 <= memory < 2e9
     assert {"DATA": (memory, memory), "NOFILE": (64, 64), "FSIZE": (0, 0), "CORE": (0, 0)} == limits
 
 
-class Harm:
+class CreateFolder:
     """Creates a folder when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
@@ -196,39 +196,41 @@ class Harm:
 
 
 def message(data: bytes, *, more: int = 0) -> bytes:
-    """Return data after their size, of which ``more`` bytes are missing."""
+    """Return a message that announces ``more`` bytes than it has."""
     return struct.pack("!I", len(data) + more) + data
 
 
-def taken_over(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
-    """Let readers send these bytes."""
-    monkeypatch.setattr(readers, "_PROGRAM", f"# harness.verification.isolation.worker\n{TAKEN_OVER.format(said=said)}")
+def compromise_reader(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    """Make readers send these bytes."""
+    monkeypatch.setattr(
+        readers, "_PROGRAM", f"# harness.verification.isolation.worker\n{COMPROMISED.format(sent=sent)}"
+    )
 
 
 def test_message_of_a_reader_is_never_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A decoder that was taken over can't make the parent run anything."""
-    recording = write_recording(tmp_path / "take.webm", SCENE)
-    taken_over(monkeypatch, message(pickle.dumps(Harm(tmp_path / "harm"))))
+    """A compromised decoder can't make the parent run code."""
+    recording = write_recording(tmp_path / "standup.webm", SCENE)
+    compromise_reader(monkeypatch, message(pickle.dumps(CreateFolder(tmp_path / "harm"))))
 
     report = verify(recording)
 
     assert not (tmp_path / "harm").exists()
-    assert "take.webm crashes the decoder that reads it." == report.findings[0].message
+    assert "standup.webm crashes the decoder that reads it." == report.findings[0].message
     assert [] == reader_processes()
 
 
 @pytest.mark.parametrize(
-    "said",
+    "sent",
     [
         pytest.param(message(b""), id="nothing"),
-        pytest.param(message(b"\xff\xfe"), id="no text"),
+        pytest.param(message(b"\xff\xfe"), id="not text"),
         pytest.param(message(b"[" * 100_000), id="deep"),
         pytest.param(message(b"9" * 100_000), id="a long number"),
-        pytest.param(message(b"[]"), id="no object"),
-        pytest.param(message(b'{"progress": NaN}'), id="no time"),
-        pytest.param(message(b'{"progress": 1e999}'), id="too late a time"),
-        pytest.param(message(b'{"error": 1e30}'), id="no error"),
-        pytest.param(message(b'{"report": {"path": "/etc/passwd"}}'), id="half a report"),
+        pytest.param(message(b"[]"), id="not an object"),
+        pytest.param(message(b'{"progress": NaN}'), id="not a time"),
+        pytest.param(message(b'{"progress": 1e999}'), id="infinite time"),
+        pytest.param(message(b'{"error": 1e30}'), id="not an error number"),
+        pytest.param(message(b'{"report": {"path": "/etc/passwd"}}'), id="incomplete report"),
         pytest.param(
             message(json.dumps({"report": UNEVEN}).encode()),
             id="uneven curves",
@@ -238,52 +240,53 @@ def test_message_of_a_reader_is_never_executed(tmp_path: Path, monkeypatch: pyte
     ],
 )
 def test_invalid_message_of_a_reader_is_reported_as_a_crash(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    """The next file is read by another reader."""
-    recording = write_recording(tmp_path / "take.webm", SCENE)
+    """Another reader reads the next file."""
+    recording = write_recording(tmp_path / "standup.webm", SCENE)
     with monkeypatch.context() as hostile:
-        taken_over(hostile, said)
+        compromise_reader(hostile, sent)
         report = verify(recording)
 
     assert not report.ok
-    assert "take.webm crashes the decoder that reads it." == report.findings[0].message
+    assert "standup.webm crashes the decoder that reads it." == report.findings[0].message
     assert [] == reader_processes()
     assert verify(recording).ok
 
 
 @pytest.mark.parametrize(
-    "said",
+    "sent",
     [
-        pytest.param(b"\0", id="half a number"),
-        pytest.param(message(b"{", more=10), id="half an answer"),
-        pytest.param(message(b'{"progress": 0.5}'), id="a beginning"),
+        pytest.param(b"\0", id="incomplete length"),
+        pytest.param(message(b"{", more=10), id="incomplete message"),
+        pytest.param(message(b'{"progress": 0.5}'), id="only progress"),
     ],
 )
 def test_reader_that_stops_in_the_middle_of_a_message_is_reported_in_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    """The rest of a message has no more time than a message."""
+    """The rest of a message must arrive within the time limit of a message."""
     monkeypatch.setattr(child, "_STALLED", 1.0)
-    recording = write_recording(tmp_path / "take.webm", SCENE)
-    taken_over(monkeypatch, said)
+    recording = write_recording(tmp_path / "standup.webm", SCENE)
+    compromise_reader(monkeypatch, sent)
 
     report = verify(recording)
 
-    assert report.findings[0].message.startswith("take.webm could not be read within ")
+    assert report.findings[0].message.startswith("standup.webm could not be read within ")
     assert [] == reader_processes()
 
 
-@pytest.mark.parametrize("name", ["take.webm", os.fsdecode(b"take \xff.webm")])
+@pytest.mark.parametrize("name", ["standup.webm", os.fsdecode(b"standup \xff.webm")])
 def test_report_arrives_complete(tmp_path: Path, name: str) -> None:
-    """With the warnings and curves that its JSON omits, and a name that is not valid UTF-8."""
+    """It includes the warnings and curves that its JSON omits, and file names that are not valid UTF-8."""
     recording = write_recording(
-        tmp_path / "take.webm", Scene(participants=participants("alice", "张三"), seconds=2.0, dropped=frozenset({20}))
+        tmp_path / "standup.webm",
+        Scene(participants=participants("alice", "张三"), seconds=2.0, dropped=frozenset({20})),
     )
     path = recording.path.rename(tmp_path / name)
-    told = Manifest.read(recording.manifest).model_copy(update={"ticks_missed": 1})
+    manifest = Manifest.read(recording.manifest).model_copy(update={"ticks_missed": 1})
     recording.manifest.unlink()
-    told.write(recording.manifest)
+    manifest.write(recording.manifest)
     limits = Limits(frozen=0.5)
     request = VerifyRequest(path=path, manifest_path=recording.manifest, duration=None, limits=limits, expect=())
 
@@ -301,26 +304,26 @@ def test_report_arrives_complete(tmp_path: Path, name: str) -> None:
     )
     for ours_of, theirs_of in (({"": ours.level}, {"": theirs.level}), (ours.offsets, theirs.offsets)):
         assert ours_of.keys() == theirs_of.keys()
-        for who, curve in ours_of.items():
-            assert curve.times == theirs_of[who].times
-            assert curve.values == theirs_of[who].values
+        for participant, curve in ours_of.items():
+            assert curve.times == theirs_of[participant].times
+            assert curve.values == theirs_of[participant].values
 
 
-def test_file_that_can_not_be_opened_is_a_config_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The operating system's error arrives in the parent."""
-    recording = write_recording(tmp_path / "take.webm", SCENE)
+def test_file_that_cannot_be_opened_is_a_config_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parent raises the operating system's error."""
+    recording = write_recording(tmp_path / "standup.webm", SCENE)
     monkeypatch.setattr(import_module("harness.verification.verify"), "check_file", lambda _: None)
     recording.path.unlink()
     recording.path.mkdir()
 
-    with pytest.raises(ConfigError, match=r"take\.webm can't be read: "):
+    with pytest.raises(ConfigError, match=r"standup\.webm can't be read: "):
         verify(recording)
 
 
 @pytest.mark.parametrize("end", ["pass", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
 def test_no_reader_outlives_its_parent(tmp_path: Path, end: str) -> None:
-    """Neither after a normal end nor after a kill."""
-    recording = write_recording(tmp_path / "take.webm", SCENE)
+    """A reader ends after its parent has exited normally or was killed."""
+    recording = write_recording(tmp_path / "standup.webm", SCENE)
     program = f"""
 import psutil
 from harness import verify
@@ -339,7 +342,7 @@ print(*(one.pid for one in psutil.Process().children()), flush=True)
     assert [] == alive
 
 
-ASKS = """
+CALLER = """
 import sys
 from harness.verification.isolation import readers
 from harness.verification import verify
@@ -348,25 +351,25 @@ verify({path!r})
 """
 
 
-def test_reader_ends_with_its_parent_in_the_middle_of_a_file(tmp_path: Path) -> None:
-    """Even while a decoder never returns."""
-    recording = write_recording(tmp_path / "take.webm", SCENE)
+def test_reader_ends_with_its_parent_while_reading(tmp_path: Path) -> None:
+    """The reader ends even if the decoder never returns."""
+    recording = write_recording(tmp_path / "standup.webm", SCENE)
     busy = (
         "import signal; from harness.verification.isolation import worker; worker.analyze = lambda *_: signal.pause()"
     )
-    program = [sys.executable, "-c", ASKS.format(program=f"{busy}; worker.main()", path=str(recording.path))]
-    with subprocess.Popen(program, text=True) as asker:
-        wait_until(lambda: psutil.Process(asker.pid).children(), asker)
-        family = psutil.Process(asker.pid).children()
+    program = [sys.executable, "-c", CALLER.format(program=f"{busy}; worker.main()", path=str(recording.path))]
+    with subprocess.Popen(program, text=True) as caller:
+        wait_until(lambda: psutil.Process(caller.pid).children(), caller)
+        family = psutil.Process(caller.pid).children()
 
-        asker.kill()
+        caller.kill()
 
     assert [] == still_running(family, within=10)
 
 
 def test_error_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file may be right, and the same reader answers the next request."""
-    recording = write_recording(tmp_path / "take.webm", SCENE)
+    """The file may be correct, and the same reader answers the next request."""
+    recording = write_recording(tmp_path / "standup.webm", SCENE)
     fault = "from harness.verification.isolation import worker; worker.analyze = lambda *_: dict()['no such key']"
     monkeypatch.setattr(readers, "_PROGRAM", f"{fault}; worker.main()")
 
@@ -374,13 +377,13 @@ def test_error_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path, monkeyp
     (reader,) = readers._POOL._idle
     verify(recording)
 
-    assert "take.webm could not be verified because of an error in the harness (KeyError)." == finding.message
+    assert "standup.webm could not be verified because of an error in the harness (KeyError)." == finding.message
     assert [reader] == readers._POOL._idle
 
 
 def test_time_for_a_sparse_file_depends_on_its_stored_bytes(tmp_path: Path) -> None:
-    """It may have any size, and would be read for hours."""
-    path = write_recording(tmp_path / "take.webm", SCENE).path
+    """A sparse file may have any size, and its size would allow hours of reading."""
+    path = write_recording(tmp_path / "standup.webm", SCENE).path
     size = path.stat().st_size
     assert size == stored_bytes(path)
 

@@ -1,4 +1,4 @@
-"""Redaction: a shared report contains no names and no locations, and everything else."""
+"""Redaction: a redacted report contains everything except names and locations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.parallel, pytest.mark.usefixtures("in_process")]
 
-# One name is part of another one, and one means something in a pattern.
+# One name is part of another one, and one contains special characters of regular expressions.
 NAMES: Final = ("Ann", "Ann Marie", "J. (Bob) [x]")
 SCENE: Final = Scene(participants=participants(*NAMES), seconds=3.0)
 
@@ -41,7 +41,7 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> Recording:
         folder / "merger talks.webm", with_participant(SCENE, NAMES[2], hidden=((1.0, 2.0),)), manifest_scene=SCENE
     )
     manifest = Manifest.read(manifest_of(recording.path))
-    alarm = Event(at=1.0, event="alarm", message=f"{NAMES[1]}'s sound stands still.")
+    alarm = Event(at=1.0, event="alarm", message=f"{NAMES[1]}'s audio is frozen.")
     places = "ANN MARIE, and Zoe, are at /srv/private-project/x.webm, https://merger.example/y and 10.1.2.3."
     more = (alarm, Event(at=1.2, event="alarm", message=places), Event(at=1.3, event="join", participant="Zoe"))
     timeline = manifest.timeline.model_copy(update={"events": (*manifest.timeline.events, *more)})
@@ -51,7 +51,7 @@ def secret(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 
 
 def private(text: str) -> list[str]:
-    """Return the texts that must not be in a redacted report."""
+    """Return the private words in a text; a redacted report must not contain any."""
     return [
         word
         for word in (*NAMES, "Marie", "MARIE", "Zoe", "Bob", "merger", "private-project", "10.1.2.3")
@@ -60,7 +60,7 @@ def private(text: str) -> list[str]:
 
 
 def test_redacted_report_has_the_same_findings_with_aliases(secret: Recording) -> None:
-    """Aliases are numbered in the manifest's order; the failures and their times stay."""
+    """Aliases are numbered in the manifest's order; failures and their times do not change."""
     open_report, report = verify(secret), verify(secret, redact=True)
 
     assert [one.name for one in report.participants] == ["participant 1", "participant 2", "participant 3"]
@@ -70,7 +70,7 @@ def test_redacted_report_has_the_same_findings_with_aliases(secret: Recording) -
 
 
 def test_no_form_of_a_redacted_report_contains_names_or_locations(secret: Recording, tmp_path: Path) -> None:
-    """Page, JSON, JUnit XML and terminal; the page shows no video and plays nothing."""
+    """This applies to page, JSON, JUnit XML and terminal; the page neither shows nor plays video."""
     report = verify(secret, redact=True)
     page = report.write_html(tmp_path / "shared.html").read_text()
     write_junit([report], tmp_path / "shared.xml", broken={})
@@ -78,18 +78,18 @@ def test_no_form_of_a_redacted_report_contains_names_or_locations(secret: Record
     forms = (page, json.dumps(report.as_json()), (tmp_path / "shared.xml").read_text(), str(report))
     assert [[]] * 4 == [private(form) for form in forms]
     assert not any(secret.sha256 in form for form in forms)
-    assert "participant 2&#39;s sound stands still." in page
+    assert "participant 2&#39;s audio is frozen." in page
     assert not any(tag in page for tag in ("<video", "<img", "data-at="))
 
 
-@pytest.mark.parametrize(("name", "told"), [("a.webm", "recording.webm"), ("talk.Alice Smith", "recording")])
-def test_redacted_name_keeps_only_a_known_suffix(name: str, told: str) -> None:
-    """An unknown suffix may be a name."""
-    assert redacted_path(Path(name)) == Path(told)
+@pytest.mark.parametrize(("name", "redacted"), [("a.webm", "recording.webm"), ("talk.Alice Smith", "recording")])
+def test_redacted_name_keeps_only_a_known_suffix(name: str, redacted: str) -> None:
+    """An unknown suffix may be part of a name."""
+    assert redacted_path(Path(name)) == Path(redacted)
 
 
 def test_expectations_apply_to_the_same_participants_in_a_redacted_report(secret: Recording) -> None:
-    """They use the names in the manifest."""
+    """The caller's expectations use the names in the manifest."""
     expect = [Expectation(participant=NAMES[0], visible=True), Expectation(participant=NAMES[2], visible=True)]
 
     report = verify(secret, redact=True, expect=expect)
@@ -98,7 +98,7 @@ def test_expectations_apply_to_the_same_participants_in_a_redacted_report(secret
 
 
 def test_redacted_report_on_an_unreadable_file_has_no_name(tmp_path: Path) -> None:
-    """Nor does one on a damaged manifest."""
+    """The damaged manifest of the file is not named either."""
     path = tmp_path / "merger talks.webm"
     path.write_bytes(b"nothing")
     manifest_of(path).write_text("nothing")
@@ -111,7 +111,7 @@ def test_redacted_report_on_an_unreadable_file_has_no_name(tmp_path: Path) -> No
 
 @pytest.fixture
 def _fresh() -> Iterator[None]:
-    """Begin and end without a reader that waits for a request."""
+    """End idle readers before and after each test."""
     readers._POOL.end()
     yield
     readers._POOL.end()
@@ -119,7 +119,7 @@ def _fresh() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_fresh")
 @pytest.mark.parametrize(
-    ("does", "says"),
+    ("fault", "message"),
     [
         pytest.param("os.kill(os.getpid(), signal.SIGKILL)", "crashes the decoder", id="crash"),
         pytest.param("signal.pause()", "could not be read within", id="timeout"),
@@ -127,13 +127,13 @@ def _fresh() -> Iterator[None]:
     ],
 )
 def test_redacted_report_on_a_file_that_crashes_its_reader_has_no_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, says: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, message: str
 ) -> None:
-    """Neither its name nor its folder is in any form of the report."""
+    """No form of the report contains the name of the file or of its folder."""
     (tmp_path / "private-project").mkdir()
     path = write_recording(tmp_path / "private-project" / "merger talks.webm", SCENE).path
     program = (
-        f"import os, signal; from harness.verification.isolation import worker; worker.analyze = lambda *_: {does}"
+        f"import os, signal; from harness.verification.isolation import worker; worker.analyze = lambda *_: {fault}"
     )
     # The reader process itself is under test here.
     monkeypatch.setattr(import_module("harness.verification.verify"), "analyze_in_child", readers.analyze_in_child)
@@ -144,7 +144,7 @@ def test_redacted_report_on_a_file_that_crashes_its_reader_has_no_name(
     page = report.write_html(tmp_path / "shared.html").read_text()
     write_junit([report], tmp_path / "shared.xml")
 
-    assert says in report.findings[0].message
+    assert message in report.findings[0].message
     assert report.findings[0].message.startswith("recording.webm ")
     forms = (page, json.dumps(report.as_json()), (tmp_path / "shared.xml").read_text(), str(report), repr(report))
     assert [[]] * 5 == [private(form) for form in forms]
@@ -164,7 +164,7 @@ def test_redacted_report_on_a_file_that_crashes_its_reader_has_no_name(
     ],
 )
 def test_names_are_redacted_in_every_script(text: str, redacted: str) -> None:
-    """Chinese has no spaces between words; a name may be part of another name, or of an ordinary word."""
+    """Chinese has no spaces between words; a name may be part of another name or of an ordinary word."""
     redaction = Redaction(None)
     for name in ("张三", "张三丰", "ann", "(Bo)", "Anna", "Anna-Lena", "李ann"):
         redaction.alias(name)
@@ -173,7 +173,7 @@ def test_names_are_redacted_in_every_script(text: str, redacted: str) -> None:
 
 
 def test_command_line_can_redact(secret: Recording, tmp_path: Path) -> None:
-    """One option applies to every form."""
+    """The option applies to every form of the report."""
     ran = run_harness("verify", str(secret.path), "--redact", "--json", "--html", "shared.html", folder=tmp_path)
 
     assert ran.returncode == 1
@@ -182,7 +182,7 @@ def test_command_line_can_redact(secret: Recording, tmp_path: Path) -> None:
 
 
 def test_several_redacted_files_are_numbered(secret: Recording, tmp_path: Path) -> None:
-    """In the order of the arguments, in every form."""
+    """The numbers follow the order of the arguments, in every form of the report."""
     other = write_recording(tmp_path / "merger.webm", Scene(participants=participants("Ann"), seconds=1.0))
 
     ran = run_harness("verify", str(secret.path), str(other.path), "--redact", "--junit", "all.xml", folder=tmp_path)
@@ -202,7 +202,7 @@ def test_several_redacted_files_are_numbered(secret: Recording, tmp_path: Path) 
     ],
 )
 def test_locations_are_redacted_before_names(text: str, redacted: str) -> None:
-    """A name inside a location would end it, and a folder's name may have two words."""
+    """Otherwise the alias of a name inside a location would cut it in two; folder names may contain spaces."""
     redaction = Redaction(None)
     redaction.alias("al")
 
@@ -211,18 +211,18 @@ def test_locations_are_redacted_before_names(text: str, redacted: str) -> None:
 
 def test_text_that_aliases_lengthen_is_still_valid(tmp_path: Path) -> None:
     """An alias may be longer than the name, in a text of the largest length."""
-    path = write_recording(tmp_path / "take.webm", Scene(participants=participants("al"), seconds=1.0)).path
+    path = write_recording(tmp_path / "standup.webm", Scene(participants=participants("al"), seconds=1.0)).path
     manifest = Manifest.read(manifest_of(path))
-    alarm = Event(at=0.5, event="alarm", message=("al stands still. " * 200)[:2000])
+    alarm = Event(at=0.5, event="alarm", message=("al is frozen. " * 200)[:2000])
     codec = manifest.recording.model_copy(update={"codec": "vp8", "mime_type": "video/webm of al"})
     timeline = manifest.timeline.model_copy(update={"events": (*manifest.timeline.events, alarm)})
     manifest_of(path).unlink()
-    told = {"timeline": timeline, "recording": codec, "versions": {"harness": "1 at /home/al", "al": "2"}}
-    manifest.model_copy(update=told).write(manifest_of(path))
+    changes = {"timeline": timeline, "recording": codec, "versions": {"harness": "1 at /home/al", "al": "2"}}
+    manifest.model_copy(update=changes).write(manifest_of(path))
 
     report = verify(path, redact=True)
     page = report.write_html(tmp_path / "shared.html").read_text()
 
     assert report.ok
-    assert "participant 1 stands still. participant 1" in page
-    assert not any(word in page for word in ("al stands", "/home/al", "of al"))
+    assert "participant 1 is frozen. participant 1" in page
+    assert not any(word in page for word in ("al is frozen", "/home/al", "of al"))

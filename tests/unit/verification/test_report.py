@@ -35,7 +35,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 def test_json_has_the_documented_keys(good: Report) -> None:
-    """Exactly these, in this order, and it can be read back from JSON."""
+    """The JSON has exactly these keys in this order, and can be parsed."""
     report = json.loads(json.dumps(good.as_json(), allow_nan=False))
 
     assert list(report) == ["ok", "path", "media", "participants", "findings"]
@@ -63,7 +63,7 @@ def test_json_has_the_documented_keys(good: Report) -> None:
 
 
 def test_json_contains_the_measures(good: Report) -> None:
-    """Size, frame rate, gaps and participants are those of the recording."""
+    """Size, frame rate, gaps and participants match the recording."""
     report = good.as_json()
 
     assert report["ok"] is True
@@ -86,7 +86,7 @@ def test_json_contains_the_measures(good: Report) -> None:
 
 
 def test_passed_report_raises_nothing(good: Report) -> None:
-    """The passed findings are listed."""
+    """A passed report also lists the passed findings."""
     good.raise_for_failures()
 
     assert good.ok
@@ -100,24 +100,25 @@ def test_failed_report_raises_an_error_with_a_line_per_finding(bad: Report) -> N
 
     head, video, audio = str(error.value).splitlines()
     assert head.endswith("bad.webm failed 2 checks:")
-    assert video == "  presence: bob is not visible from 1.00 to 2.00 s."
+    assert video == "  presence: bob is not visible from 1.00 to 2.00 s, but should be."
     assert audio.startswith("  presence: bob is not audible from 1.0")
 
 
 def test_failed_assertion_shows_the_measured_values(bad: Report) -> None:
-    """Each value that pytest shows fits into a line."""
+    """Each value that pytest shows fits on a line."""
     with pytest.raises(AssertionError) as error:
         assert bad.participant("bob").is_audible(0.5, 2.5)
 
-    said = str(error.value).splitlines()
+    lines = str(error.value).splitlines()
     assert any(
         re.search(r"<bob: present 0\.\d\d-.* audible 0\.\d\d-1\.\d\d and .*0 % repeated.*>\.is_audible", line)
-        for line in said
-    ), said
+        for line in lines
+    ), lines
     assert any(
-        "<report on bad.webm: failed 2 checks: bob is not visible from 1.00 to 2.00 s.;" in line for line in said
+        "<report on bad.webm: failed 2 checks: bob is not visible from 1.00 to 2.00 s, but should be.;" in line
+        for line in lines
     )
-    assert all(len(line) < 300 for line in said)
+    assert all(len(line) < 300 for line in lines)
 
 
 def test_failed_assertion_on_a_passed_report_is_short(good: Report) -> None:
@@ -131,18 +132,18 @@ def test_failed_assertion_on_a_passed_report_is_short(good: Report) -> None:
 
 
 def test_participant_is_found_by_name(bad: Report) -> None:
-    """An unknown name is refused with the known ones."""
+    """The error for an unknown name lists the known names."""
     bob = bad.participant("bob")
 
     expected = np.array([[0, 1], [2, 3]])
-    assert np.array(bob.present) == pytest.approx(expected, abs=0.03)  # half a step of sound
+    assert np.array(bob.present) == pytest.approx(expected, abs=0.03)  # half an analysis step of audio
     with pytest.raises(ConfigError, match=r"no participant 'dave'.*alice, bob"):
         bad.participant("dave")
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
 def test_numbers_of_a_report_are_finite(good: Report, number: float) -> None:
-    """Neither the file's numbers nor a finding's may be infinite."""
+    """The numbers of the file and of findings must be finite."""
     with pytest.raises(ValidationError, match="finite number"):
         Finding(check="duration", ok=False, got=number, message="It lasts.")
     assert good.media is not None
@@ -157,7 +158,7 @@ def test_report_is_frozen(good: Report) -> None:
 
 
 def test_result_is_at_the_top_in_a_terminal(bad: Report) -> None:
-    """A row for each participant follows, then the failures; it fits into 80 columns."""
+    """A row for each participant follows, then the failures; the text fits into 80 columns."""
     output = io.StringIO()
     Console(file=output, width=80, force_terminal=True, color_system="truecolor").print(bad)
 
@@ -171,7 +172,7 @@ def test_result_is_at_the_top_in_a_terminal(bad: Report) -> None:
 
 
 def test_table_in_a_terminal_has_the_values_of_the_report(good: Report) -> None:
-    """Each value is below its own heading, and a value that was not measured is a dash."""
+    """Each value is below its heading; a dash means that a value was not measured."""
     video = ParticipantVideo(
         visible=((0.0, 2.5),),
         frames=75,
@@ -211,7 +212,7 @@ def cell_ends_at(row: str, end: int) -> bool:
 
 
 def test_long_name_hides_no_number(good: Report) -> None:
-    """It continues on the next line."""
+    """A long name continues on the next line."""
     name = "Maria-Fernanda Constantinopolitanova-Wolfeschlegelstein von Hausen"
     report = good.model_copy(update={"participants": (good.participants[0].model_copy(update={"name": name}),)})
     output = io.StringIO()
@@ -224,7 +225,7 @@ def test_long_name_hides_no_number(good: Report) -> None:
 
 
 def test_report_as_text_is_plain(good: Report) -> None:
-    """It has no colours, and markup in names is not interpreted."""
+    """The text has no colours, and markup in names is not interpreted."""
     named = good.model_copy(update={"participants": (good.participants[0].model_copy(update={"name": "[red]x"}),)})
 
     assert "\x1b" not in str(named)
@@ -232,8 +233,10 @@ def test_report_as_text_is_plain(good: Report) -> None:
 
 
 def test_report_with_a_warning_is_ok(good: Report) -> None:
-    """The warning is shown and does not fail the report."""
-    warning = Finding(check="gap", ok=True, warning=True, message="2 pictures are missing: the machine was too busy.")
+    """The warning is shown, but the report passes."""
+    warning = Finding(
+        check="gap", ok=True, warning=True, message="2 frames are missing because the machine was too busy."
+    )
     report = good.model_copy(update={"findings": (warning,)})
 
     assert report.ok
@@ -242,7 +245,7 @@ def test_report_with_a_warning_is_ok(good: Report) -> None:
 
 
 def test_report_on_a_file_that_is_not_media_is_one_line() -> None:
-    """Long paths are not wrapped: the line can be searched for and copied."""
+    """A long path is not wrapped, so that the line can be searched and copied."""
     message = f"{'a' * 150}.webm is empty (0 bytes)."
     report = Report(path=Path("/a"), media=None, findings=(Finding(check="container", ok=False, message=message),))
 

@@ -1,4 +1,4 @@
-"""Reports overwrite nothing except reports."""
+"""A report overwrites no file other than an earlier report."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ SCENE = Scene(participants=participants("alice"), width=160, height=90, frame_ra
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--html", "take.webm"),
-        ("--html", "take.manifest.json"),
-        ("--junit", "take.manifest.json"),
+        ("--html", "standup.webm"),
+        ("--html", "standup.manifest.json"),
+        ("--junit", "standup.manifest.json"),
         ("--junit", "page.html"),
     ],
     ids=" ".join,
 )
 def test_report_never_overwrites_a_recording_or_its_manifest(tmp_path: Path, arguments: tuple[str, str]) -> None:
-    """One line reports it before anything is verified, and no file is changed."""
-    recording = write_recording(tmp_path / "take.webm", SCENE)
+    """An error of one line appears before anything is verified, and no file is changed."""
+    recording = write_recording(tmp_path / "standup.webm", SCENE)
     (tmp_path / "page.html").write_text("<!doctype html>")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
 
-    ran = run_harness("verify", "take.webm", *arguments, folder=tmp_path)
+    ran = run_harness("verify", "standup.webm", *arguments, folder=tmp_path)
 
     assert (2, "") == (ran.returncode, ran.stdout)
     assert f"{arguments[1]} exists and is not an" in ran.stderr
@@ -47,7 +47,7 @@ def test_report_never_overwrites_a_recording_or_its_manifest(tmp_path: Path, arg
 
 
 def test_report_of_scenarios_never_overwrites_a_scenario(tmp_path: Path) -> None:
-    """It is reported before any scenario is run, which may take hours."""
+    """The error appears before any scenario runs, which may take hours."""
     (tmp_path / "standup.toml").write_text("steps = []")
 
     ran = run_harness("run", "standup.toml", "--junit", "standup.toml", folder=tmp_path)
@@ -57,8 +57,8 @@ def test_report_of_scenarios_never_overwrites_a_scenario(tmp_path: Path) -> None
 
 
 def test_write_methods_refuse_other_files(tmp_path: Path) -> None:
-    """The report's own methods check their targets as well."""
-    report = verify(write_recording(tmp_path / "take.webm", SCENE))
+    """The methods of a report also check their targets."""
+    report = verify(write_recording(tmp_path / "standup.webm", SCENE))
 
     with pytest.raises(ConfigError, match="is not an HTML page"):
         report.write_html(report.path)
@@ -67,8 +67,8 @@ def test_write_methods_refuse_other_files(tmp_path: Path) -> None:
 
 
 def test_report_replaces_an_earlier_report(tmp_path: Path) -> None:
-    """It also replaces an empty file, as created by programs that reserve a name."""
-    report = verify(write_recording(tmp_path / "take.webm", SCENE))
+    """A report also replaces an empty file, which programs create to reserve a name."""
+    report = verify(write_recording(tmp_path / "standup.webm", SCENE))
     (tmp_path / "empty").touch()
 
     for _ in range(2):
@@ -79,12 +79,12 @@ def test_report_replaces_an_earlier_report(tmp_path: Path) -> None:
 
 
 def test_report_is_not_written_to_a_pipe_nor_twice_to_one_file(tmp_path: Path) -> None:
-    """A pipe would block after the whole verification."""
-    write_recording(tmp_path / "take.webm", SCENE)
+    """Both are refused in advance; a pipe would block only after the whole verification."""
+    write_recording(tmp_path / "standup.webm", SCENE)
     os.mkfifo(tmp_path / "pipe")
 
-    pipe = run_harness("verify", "take.webm", "--html", "pipe", folder=tmp_path)
-    both = run_harness("verify", "take.webm", "--html", "report", "--junit", "report", folder=tmp_path)
+    pipe = run_harness("verify", "standup.webm", "--html", "pipe", folder=tmp_path)
+    both = run_harness("verify", "standup.webm", "--html", "report", "--junit", "report", folder=tmp_path)
 
     assert (2, "", 2, "") == (pipe.returncode, pipe.stdout, both.returncode, both.stdout)
     assert "pipe exists and is not a file" in pipe.stderr

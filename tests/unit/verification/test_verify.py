@@ -1,4 +1,4 @@
-"""verify: from any path to a report."""
+"""verify: every file gets a report, and impossible requests are refused."""
 
 import json
 import os
@@ -29,7 +29,7 @@ SCENE = Scene(participants=participants("alice", "bob"), seconds=2.0)
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     """Write a clean recording with its manifest next to it."""
-    return write_recording(tmp_path_factory.mktemp("verify") / "take.webm", SCENE)
+    return write_recording(tmp_path_factory.mktemp("verify") / "standup.webm", SCENE)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def recording(original: Recording, tmp_path: Path) -> Recording:
 
 
 def test_verify_accepts_a_recording_a_path_or_a_string(recording: Recording) -> None:
-    """All three give the same report, with an absolute path."""
+    """All three return the same report, which has an absolute path."""
     reports = [verify(recording), verify(recording.path), verify(str(recording.path))]
 
     assert reports[0] == reports[1] == reports[2]
@@ -49,10 +49,10 @@ def test_verify_accepts_a_recording_a_path_or_a_string(recording: Recording) -> 
 
 
 def test_file_without_manifest_is_checked_by_its_content(tmp_path: Path) -> None:
-    """Its participants are named by their markers; checks that need a manifest do not run."""
-    write_media(tmp_path / "take.webm", SCENE)
+    """Participants are named after their markers; checks that need a manifest do not run."""
+    write_media(tmp_path / "standup.webm", SCENE)
 
-    report = verify(tmp_path / "take.webm")
+    report = verify(tmp_path / "standup.webm")
 
     assert report.ok
     assert ["marker 1", "marker 2"] == [one.name for one in report.participants]
@@ -60,10 +60,10 @@ def test_file_without_manifest_is_checked_by_its_content(tmp_path: Path) -> None
 
 
 def test_audio_only_file_shows_who_is_audible(tmp_path: Path) -> None:
-    """Without video and a manifest the voices are enough."""
-    write_media(tmp_path / "take.webm", Scene(participants=SCENE.participants, seconds=3.0, video=False))
+    """The audio markers are sufficient without video and manifest."""
+    write_media(tmp_path / "standup.webm", Scene(participants=SCENE.participants, seconds=3.0, video=False))
 
-    report = verify(tmp_path / "take.webm")
+    report = verify(tmp_path / "standup.webm")
 
     assert report.ok
     assert ["marker 1", "marker 2"] == [one.name for one in report.participants]
@@ -71,7 +71,7 @@ def test_audio_only_file_shows_who_is_audible(tmp_path: Path) -> None:
 
 
 def test_damaged_manifest_is_a_finding(recording: Recording) -> None:
-    """The file is checked as one without a manifest, and the report gives the reason."""
+    """The file is checked like one without a manifest, and the report states the reason."""
     recording.manifest.write_text('{"schema": 1}')
 
     report = verify(recording)
@@ -83,7 +83,7 @@ def test_damaged_manifest_is_a_finding(recording: Recording) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "\x00", '{"schema": 1e999}'])
 def test_hostile_manifest_is_a_finding(recording: Recording, text: str) -> None:
-    """For any content."""
+    """No content of a manifest raises an error."""
     recording.manifest.write_text(text)
 
     assert ["hash"] == [finding.check for finding in verify(recording).failures]
@@ -92,7 +92,7 @@ def test_hostile_manifest_is_a_finding(recording: Recording, text: str) -> None:
 @pytest.mark.parametrize("sample", [float("nan"), float("inf"), 3e38])
 def test_audio_with_invalid_samples_has_a_report(tmp_path: Path, sample: float) -> None:
     """Floating-point samples may have any value; the report's numbers are finite."""
-    path = tmp_path / "take.wav"
+    path = tmp_path / "standup.wav"
     with av.open(str(path), "w") as media:
         stream = media.add_stream("pcm_f32le", rate=48_000, layout="mono")
         frame = av.AudioFrame.from_ndarray(np.full((1, 48_000), sample, np.float32), format="flt", layout="mono")
@@ -118,7 +118,7 @@ def test_audio_with_invalid_samples_has_a_report(tmp_path: Path, sample: float) 
     ids=range(4),
 )
 def test_manifest_with_impossible_numbers_is_a_finding(recording: Recording, old: str, new: str) -> None:
-    """They are refused before they are used."""
+    """Impossible numbers are refused before they are used."""
     text = json.dumps(json.loads(recording.manifest.read_text()))
     assert old in text
     recording.manifest.write_text(text.replace(old, new))
@@ -130,7 +130,7 @@ def test_manifest_with_impossible_numbers_is_a_finding(recording: Recording, old
 
 
 def test_changed_byte_is_found(recording: Recording) -> None:
-    """The hash differs from the manifest's."""
+    """The hash of the file no longer matches the manifest."""
     data = bytearray(recording.path.read_bytes())
     data[-1] ^= 1
     recording.path.write_bytes(data)
@@ -139,7 +139,7 @@ def test_changed_byte_is_found(recording: Recording) -> None:
 
 
 def test_truncated_recording_is_found(recording: Recording) -> None:
-    """By its container, its duration and its hash."""
+    """The checks of container, duration and hash fail."""
     data = recording.path.read_bytes()
     recording.path.write_bytes(data[: len(data) // 2])
 
@@ -147,7 +147,7 @@ def test_truncated_recording_is_found(recording: Recording) -> None:
 
 
 def test_expected_duration_is_checked(recording: Recording) -> None:
-    """Two seconds pass for two, and fail for three."""
+    """A recording of two seconds passes if two are expected, and fails if three are."""
     assert verify(recording, duration=2.0).ok
     assert ["duration"] == [finding.check for finding in verify(recording, duration=3.0).failures]
 
@@ -161,14 +161,14 @@ def test_impossible_duration_is_refused(recording: Recording, duration: float) -
 
 @pytest.mark.parametrize("name", ["nothing.webm", "."])
 def test_path_that_is_not_a_file_is_refused(tmp_path: Path, name: str) -> None:
-    """The error is one line with the path."""
+    """The error is one line and asks for the path of a recording."""
     with pytest.raises(ConfigError, match=r"give the path of a recording\.$"):
         verify(tmp_path / name)
 
 
 @pytest.mark.parametrize("data", [b"", b"# Readme\n" * 50, bytes(4000)])
 def test_file_that_is_not_media_has_a_failed_report(tmp_path: Path, data: bytes) -> None:
-    """It has one finding, of the container, in one line."""
+    """The only finding is about the container."""
     path = tmp_path / "README.webm"
     path.write_bytes(data)
 
@@ -180,7 +180,7 @@ def test_file_that_is_not_media_has_a_failed_report(tmp_path: Path, data: bytes)
 
 
 def test_damage_anywhere_never_crashes_verify(recording: Recording) -> None:
-    """Flipped bytes anywhere give a report each time."""
+    """There is a failed report wherever bytes are flipped."""
     data = recording.path.read_bytes()
     for start in range(60):
         damaged = bytearray(data)
@@ -199,7 +199,7 @@ LISTS = {
 
 @pytest.mark.parametrize("text", LISTS.values(), ids=LISTS)
 def test_list_of_other_files_is_not_opened(recording: Recording, text: str) -> None:
-    """Files that a hostile file refers to are neither verified, nor shown, nor copied."""
+    """Files that a hostile file refers to are not verified, shown or copied."""
     private = recording.path.rename(recording.path.with_name("private.webm"))
     gift = private.with_name("gift.webm")
     gift.write_text(text)
@@ -217,7 +217,7 @@ def test_list_of_other_files_is_not_opened(recording: Recording, text: str) -> N
 
 
 def test_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
-    """In one line, for every command that accepts a path."""
+    """Every command that accepts a path reports the error in one line."""
     long = "a" * 300
 
     for command in (("verify", f"{long}.webm"), ("convert", f"{long}.webm"), ("verify", "x", "--expect", long)):
@@ -229,14 +229,14 @@ def test_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
 
 
 def test_endless_statistics_do_not_block_verify(recording: Recording) -> None:
-    """A pipe in place of the statistics is not waited for."""
+    """A pipe in place of the statistics must not block the verification."""
     os.mkfifo(statistics_of(recording.path))
 
     assert verify(recording).ok
 
 
 def test_unknown_option_is_a_type_error(original: Recording) -> None:
-    """As a keyword that any function lacks, with its name."""
+    """The error names the option, as for any unknown keyword argument."""
     options: dict[str, Any] = {"duraton": 3}
 
     with pytest.raises(TypeError, match=r"verify\(\) got an unexpected keyword argument 'duraton'"):
