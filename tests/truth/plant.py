@@ -1,4 +1,4 @@
-"""Plant faults into real recordings: by remuxing if packets are enough, otherwise by decoding and encoding again."""
+"""Plant faults into real recordings, by remuxing packets where possible, otherwise by decoding and encoding."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE: Final = 48_000
 _PACKET: Final = 960
-# What is left of a tone's neighbourhood, and how long the cut fades in and out.
+# Half the width of the band that is removed around a tone, in Hz.
 _NOTCH_HZ: Final = 30.0
+# Duration of the fade at each end of a removed tone, in seconds.
 _FADE: Final = 0.01
-# A packet of MediaRecorder holds 60 ms; in samples.
-_HOLE: Final = 2_160
+# Minimum gap in samples; a packet of MediaRecorder has 60 ms.
+_GAP: Final = 2_160
 
 Planes = Any
 Interval = tuple[float, float]
@@ -35,24 +36,24 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class DecodedMedia:
-    """A recording, decoded: its pictures as rows of Y, U and V by tick, and its sound (channels by samples)."""
+    """A decoded recording: a frame per tick as rows of Y, U and V, and the audio as channels by samples."""
 
     rate: int
-    pictures: list[NDArray[np.uint8]]
-    sound: NDArray[np.float32]
-    # Ticks whose frame is not written.
+    frames: list[NDArray[np.uint8]]
+    audio: NDArray[np.float32]
+    # The ticks whose frames are not written.
     missing: frozenset[int] = frozenset()
 
     @property
     def seconds(self) -> float:
-        """How long its pictures last."""
-        return len(self.pictures) / self.rate
+        """The duration of the video in seconds."""
+        return len(self.frames) / self.rate
 
 
 def decoded(recording: Recording) -> DecodedMedia:
-    """Return a recording in memory; a tick without a picture repeats the one before."""
+    """Return a decoded recording; a tick without a frame repeats the previous frame."""
     assert recording.frame_rate is not None
-    pictures: list[NDArray[np.uint8]] = []
+    frames: list[NDArray[np.uint8]] = []
     pieces: list[tuple[int, NDArray[np.float32]]] = []
     with av.open(recording.path) as media:
         resampler = av.AudioResampler(format="fltp", layout="stereo", rate=SAMPLE_RATE)
@@ -61,13 +62,13 @@ def decoded(recording: Recording) -> DecodedMedia:
                 if isinstance(frame, av.VideoFrame):
                     at = frame.time or 0.0
                     planes = _planes(frame)
-                    while pictures and len(pictures) < round(at * recording.frame_rate):
-                        pictures.append(pictures[-1])
-                    pictures.append(planes)
+                    while frames and len(frames) < round(at * recording.frame_rate):
+                        frames.append(frames[-1])
+                    frames.append(planes)
                 elif isinstance(frame, av.AudioFrame):
                     start = round((frame.time or 0.0) * SAMPLE_RATE)
                     pieces += [(start, one.to_ndarray().astype(np.float32)) for one in resampler.resample(frame)]
-    return DecodedMedia(recording.frame_rate, pictures, _joined(pieces))
+    return DecodedMedia(recording.frame_rate, frames, _joined(pieces))
 
 
 def _planes(frame: av.VideoFrame) -> NDArray[np.uint8]:
@@ -76,11 +77,11 @@ def _planes(frame: av.VideoFrame) -> NDArray[np.uint8]:
 
 
 def _joined(pieces: list[tuple[int, NDArray[np.float32]]]) -> NDArray[np.float32]:
-    """Return blocks of audio in one: timestamps of packets are some ms off, so only a gap moves what follows."""
+    """Join blocks of audio. Timestamps of packets are a few ms off, so only a gap moves the blocks after it."""
     joined: list[NDArray[np.float32]] = []
     end = 0
     for start, piece in pieces:
-        if not joined or start - end > _HOLE:
+        if not joined or start - end > _GAP:
             joined.append(np.zeros((2, max(0, start - end)), np.float32))
             end = max(end, start)
         joined.append(piece)
@@ -88,35 +89,37 @@ def _joined(pieces: list[tuple[int, NDArray[np.float32]]]) -> NDArray[np.float32
     return np.concatenate(joined, axis=1)
 
 
-def encoded(film: DecodedMedia, path: Path, *, codec: str = "libvpx-vp9", container: str = "webm") -> None:
-    """Write decoded media to a file; a missing tick stays empty."""
-    rows, width = film.pictures[0].shape
+def encoded(source: DecodedMedia, path: Path, *, codec: str = "libvpx-vp9", container: str = "webm") -> None:
+    """Write decoded media to a file, without the frames of missing ticks."""
+    rows, width = source.frames[0].shape
     height = rows * 2 // 3
     with av.open(str(path), "w", format=container) as media:
-        picture = add_video_stream(media, codec, film.rate, size=(width, height))
-        picture.bit_rate = 2_500_000
-        picture.gop_size = 2 * film.rate
-        picture.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "auto-alt-ref": "0"}
-        sound = add_audio_stream(media, "libopus", SAMPLE_RATE, layout="stereo")
+        video = add_video_stream(media, codec, source.rate, size=(width, height))
+        video.bit_rate = 2_500_000
+        video.gop_size = 2 * source.rate
+        video.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "auto-alt-ref": "0"}
+        audio = add_audio_stream(media, "libopus", SAMPLE_RATE, layout="stereo")
         written = 0
-        for tick, planes in enumerate(film.pictures):
-            due = min(film.sound.shape[1], round((tick + 1) / film.rate * SAMPLE_RATE))
+        for tick, planes in enumerate(source.frames):
+            due = min(source.audio.shape[1], round((tick + 1) / source.rate * SAMPLE_RATE))
             while written + _PACKET <= due:
-                piece = np.ascontiguousarray(film.sound[:, written : written + _PACKET])
+                piece = np.ascontiguousarray(source.audio[:, written : written + _PACKET])
                 samples = av.AudioFrame.from_ndarray(piece, format="fltp", layout="stereo")
                 samples.sample_rate, samples.pts, samples.time_base = SAMPLE_RATE, written, Fraction(1, SAMPLE_RATE)
-                media.mux(sound.encode(samples))
+                media.mux(audio.encode(samples))
                 written += _PACKET
-            if tick not in film.missing:
+            if tick not in source.missing:
                 frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-                frame.pts, frame.time_base = tick, Fraction(1, film.rate)
-                media.mux(picture.encode(frame))
-        media.mux(picture.encode(None))
-        media.mux(sound.encode(None))
+                frame.pts, frame.time_base = tick, Fraction(1, source.rate)
+                media.mux(video.encode(frame))
+        media.mux(video.encode(None))
+        media.mux(audio.encode(None))
 
 
-def remuxed(source: Path, path: Path, *, sound: Callable[[float], float] = float, until: float = float("inf")) -> None:
-    """Copy the packets: ``sound`` says when a packet of sound at some second is heard, ``until`` cuts what is later."""
+def remuxed(
+    source: Path, path: Path, *, move_audio: Callable[[float], float] = float, until: float = float("inf")
+) -> None:
+    """Copy the packets; ``move_audio`` maps the time of an audio packet to its new time, ``until`` is the new end."""
     with av.open(source) as media, av.open(str(path), "w", format="webm") as target:
         streams = {stream.index: target.add_stream_from_template(stream) for stream in media.streams}
         for packet in media.demux():
@@ -124,17 +127,17 @@ def remuxed(source: Path, path: Path, *, sound: Callable[[float], float] = float
                 continue
             at = float(packet.pts * packet.time_base)
             if packet.stream.type == "audio":
-                at = sound(at)
+                at = move_audio(at)
             if 0 <= at < until:
                 packet.pts = packet.dts = round(at / packet.time_base)
                 packet.stream = streams[packet.stream.index]
                 target.mux(packet)
 
 
-def told(recording: Recording, path: Path, *, ticks_missed: int | None = None, **changes: Any) -> Recording:
-    """Write beside a planted file the manifest of the recording that it was made from, as if it were that very file.
+def with_manifest(recording: Recording, path: Path, *, ticks_missed: int | None = None, **changes: Any) -> Recording:
+    """Write a manifest next to a file with a planted fault: that of the original recording, with the file's own facts.
 
-    A film has a picture at every tick: whoever paints one says that its recorder missed none.
+    Encoded media has a frame at every tick, so its callers set ``ticks_missed`` to 0.
     """
     manifest = Manifest.read(recording.manifest)
     facts = {"path": path, "manifest": manifest_of(path), "sha256": sha256_of(path), "size": path.stat().st_size}
@@ -144,12 +147,12 @@ def told(recording: Recording, path: Path, *, ticks_missed: int | None = None, *
     return copied
 
 
-# ---- what can go wrong with a picture and with sound ----------------------------------------------------------------
+# ---- faults in video and audio --------------------------------------------------------------------------------------
 
 
-def ticks(film: DecodedMedia, at: Interval) -> range:
-    """Return the ticks from one second to another."""
-    return range(round(at[0] * film.rate), round(at[1] * film.rate))
+def ticks(source: DecodedMedia, at: Interval) -> range:
+    """Return the ticks of an interval in seconds."""
+    return range(round(at[0] * source.rate), round(at[1] * source.rate))
 
 
 def areas(recording: Recording, name: str) -> tuple[tuple[slice, slice], ...]:
@@ -161,7 +164,7 @@ def areas(recording: Recording, name: str) -> tuple[tuple[slice, slice], ...]:
     assert tile is not None
     y, x, high, wide = tile.y, tile.x, tile.height, tile.width
     quarter = recording.height // 4
-    # Two rows of a small plane make one row of this array, so U and V are reached by their halves.
+    # One row of this array contains two rows of U or V, so each half of a row is a separate area.
     rows = [slice(recording.height + part + y // 4, recording.height + part + (y + high) // 4) for part in (0, quarter)]
     half = recording.width // 2
     found = [(slice(y, y + high), slice(x, x + wide))]
@@ -169,83 +172,83 @@ def areas(recording: Recording, name: str) -> tuple[tuple[slice, slice], ...]:
     return tuple(found)
 
 
-def covered(film: DecodedMedia, recording: Recording, name: str, at: Interval) -> DecodedMedia:
-    """Return the film with a grey card in place of somebody's picture for a while."""
-    pictures = list(film.pictures)
-    for tick in ticks(film, at):
-        pictures[tick] = pictures[tick].copy()
-        pictures[tick][areas(recording, name)[0]] = 60
-    return DecodedMedia(film.rate, pictures, film.sound)
+def covered(source: DecodedMedia, recording: Recording, name: str, at: Interval) -> DecodedMedia:
+    """Return the media with a grey area over a participant's video during an interval."""
+    frames = list(source.frames)
+    for tick in ticks(source, at):
+        frames[tick] = frames[tick].copy()
+        frames[tick][areas(recording, name)[0]] = 60
+    return DecodedMedia(source.rate, frames, source.audio)
 
 
-def frozen(film: DecodedMedia, recording: Recording, name: str, at: Interval) -> DecodedMedia:
-    """Return the film with somebody's picture standing still for a while."""
-    pictures = list(film.pictures)
-    still = pictures[ticks(film, at)[0]]
-    for tick in ticks(film, at):
-        pictures[tick] = pictures[tick].copy()
+def frozen(source: DecodedMedia, recording: Recording, name: str, at: Interval) -> DecodedMedia:
+    """Return the media with a participant's video frozen during an interval."""
+    frames = list(source.frames)
+    still = frames[ticks(source, at)[0]]
+    for tick in ticks(source, at):
+        frames[tick] = frames[tick].copy()
         for area in areas(recording, name):
-            pictures[tick][area] = still[area]
-    return DecodedMedia(film.rate, pictures, film.sound)
+            frames[tick][area] = still[area]
+    return DecodedMedia(source.rate, frames, source.audio)
 
 
-def swapped(film: DecodedMedia, recording: Recording, one: str, other: str) -> DecodedMedia:
-    """Return the film with two people in each other's place."""
-    pictures = [planes.copy() for planes in film.pictures]
-    for planes in pictures:
+def swapped(source: DecodedMedia, recording: Recording, one: str, other: str) -> DecodedMedia:
+    """Return the media with the tiles of two participants swapped."""
+    frames = [planes.copy() for planes in source.frames]
+    for planes in frames:
         for mine, theirs in zip(areas(recording, one), areas(recording, other), strict=True):
             planes[mine], planes[theirs] = planes[theirs].copy(), planes[mine].copy()
-    return DecodedMedia(film.rate, pictures, film.sound)
+    return DecodedMedia(source.rate, frames, source.audio)
 
 
-def blackened(film: DecodedMedia, at: Interval) -> DecodedMedia:
-    """Return the film with a black picture for a while."""
-    pictures = list(film.pictures)
-    for tick in ticks(film, at):
-        pictures[tick] = np.full_like(pictures[tick], 128)
-        pictures[tick][: pictures[tick].shape[0] * 2 // 3] = 16
-    return DecodedMedia(film.rate, pictures, film.sound)
+def blackened(source: DecodedMedia, at: Interval) -> DecodedMedia:
+    """Return the media with black video during an interval."""
+    frames = list(source.frames)
+    for tick in ticks(source, at):
+        frames[tick] = np.full_like(frames[tick], 128)
+        frames[tick][: frames[tick].shape[0] * 2 // 3] = 16
+    return DecodedMedia(source.rate, frames, source.audio)
 
 
-def dropped(film: DecodedMedia, every: int) -> DecodedMedia:
-    """Return the film without one picture in so many."""
-    missing = frozenset(tick for tick in range(len(film.pictures)) if tick % every == every // 2)
-    return DecodedMedia(film.rate, film.pictures, film.sound, missing)
+def dropped(source: DecodedMedia, every: int) -> DecodedMedia:
+    """Return the media without one of every ``every`` frames."""
+    missing = frozenset(tick for tick in range(len(source.frames)) if tick % every == every // 2)
+    return DecodedMedia(source.rate, source.frames, source.audio, missing)
 
 
-def doubled(film: DecodedMedia, every: int) -> DecodedMedia:
-    """Return the film with one picture in so many shown twice, in place of the next."""
-    pictures = [film.pictures[tick - 1 if tick % every == every // 2 else tick] for tick in range(len(film.pictures))]
-    return DecodedMedia(film.rate, pictures, film.sound)
+def doubled(source: DecodedMedia, every: int) -> DecodedMedia:
+    """Return the media in which one of every ``every`` frames is replaced by the previous one."""
+    frames = [source.frames[tick - 1 if tick % every == every // 2 else tick] for tick in range(len(source.frames))]
+    return DecodedMedia(source.rate, frames, source.audio)
 
 
-def at_half_rate(film: DecodedMedia) -> DecodedMedia:
-    """Return the film with every other picture, at half the rate."""
-    return DecodedMedia(film.rate // 2, film.pictures[::2], film.sound)
+def at_half_rate(source: DecodedMedia) -> DecodedMedia:
+    """Return the media with every second frame, at half the rate."""
+    return DecodedMedia(source.rate // 2, source.frames[::2], source.audio)
 
 
-def smaller(film: DecodedMedia, width: int, height: int) -> DecodedMedia:
-    """Return the film in another size."""
+def smaller(source: DecodedMedia, width: int, height: int) -> DecodedMedia:
+    """Return the media scaled to another size."""
     scaled = [
         _planes(av.VideoFrame.from_ndarray(planes, format="yuv420p").reformat(width, height))
-        for planes in film.pictures
+        for planes in source.frames
     ]
-    return DecodedMedia(film.rate, scaled, film.sound)
+    return DecodedMedia(source.rate, scaled, source.audio)
 
 
-def hushed(film: DecodedMedia, marker: int, at: Interval) -> DecodedMedia:
-    """Return the film without somebody's tone for a while."""
-    spectrum = np.fft.rfft(film.sound, axis=1)
-    hertz = np.fft.rfftfreq(film.sound.shape[1], 1 / SAMPLE_RATE)
+def without_tone(source: DecodedMedia, marker: int, at: Interval) -> DecodedMedia:
+    """Return the media without a participant's tone during an interval."""
+    spectrum = np.fft.rfft(source.audio, axis=1)
+    hertz = np.fft.rfftfreq(source.audio.shape[1], 1 / SAMPLE_RATE)
     spectrum[:, np.abs(hertz - TONES[marker % VOICES]) < _NOTCH_HZ] = 0
-    without = np.fft.irfft(spectrum, film.sound.shape[1], axis=1)
-    time = np.arange(film.sound.shape[1]) / SAMPLE_RATE
+    without = np.fft.irfft(spectrum, source.audio.shape[1], axis=1)
+    time = np.arange(source.audio.shape[1]) / SAMPLE_RATE
     share = np.clip(np.minimum(time - at[0], at[1] - time) / _FADE, 0, 1)
-    return DecodedMedia(film.rate, film.pictures, (film.sound * (1 - share) + without * share).astype(np.float32))
+    return DecodedMedia(source.rate, source.frames, (source.audio * (1 - share) + without * share).astype(np.float32))
 
 
-def silenced(film: DecodedMedia, at: Interval) -> DecodedMedia:
-    """Return the film with no sound at all for a while."""
-    sound = film.sound.copy()
-    sound[:, round(at[0] * SAMPLE_RATE) : round(at[1] * SAMPLE_RATE)] = 0
-    return DecodedMedia(film.rate, film.pictures, sound)
+def silenced(source: DecodedMedia, at: Interval) -> DecodedMedia:
+    """Return the media with silent audio during an interval."""
+    audio = source.audio.copy()
+    audio[:, round(at[0] * SAMPLE_RATE) : round(at[1] * SAMPLE_RATE)] = 0
+    return DecodedMedia(source.rate, source.frames, audio)

@@ -1,4 +1,4 @@
-"""A second opinion on how far sound is from picture: av-drift-detector reads its own marks from the same file."""
+"""A second opinion on the A/V offset: av-drift-detector reads its own markers from the same file."""
 
 import shutil
 from pathlib import Path
@@ -16,38 +16,38 @@ from tests.truth.plant import SAMPLE_RATE, DecodedMedia, encoded
 
 RATE = 30
 SECONDS = 10 if FULL else 3
-# Two tiles of a grid side by side: ours to the left, theirs to the right.
+# Two tiles next to each other: our markers on the left, those of av-drift-detector on the right.
 WIDTH, HEIGHT, WIDE, HIGH = 1280, 720, 640, 360
 
 
-def marked_twice(late: float) -> DecodedMedia:
-    """Return a film that carries both kinds of marks, with the sound so many seconds late."""
+def with_both_markers(late: float) -> DecodedMedia:
+    """Return media with both kinds of markers, and audio that is ``late`` by this many seconds."""
     scene = Scene(participants=participants("alice"), width=WIDE, height=HIGH, seconds=SECONDS)
     renderer = FrameRenderer(scene)
     theirs = drift.PatternRenderer(fps=str(RATE), width=WIDE, height=HIGH)
-    pictures = []
+    frames = []
     for tick in range(scene.ticks):
         planes = np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8)
         planes[:HEIGHT] = 16
         middle = slice((HEIGHT - HIGH) // 2, (HEIGHT + HIGH) // 2)
         planes[middle, :WIDE] = renderer.render(tick)[:HIGH]
         planes[middle, WIDE:] = np.frombuffer(theirs.render(tick), np.uint8).reshape(HIGH, WIDE)
-        pictures.append(planes)
+        frames.append(planes)
     count = SECONDS * SAMPLE_RATE
     tones = np.asarray(drift.synthesize_audio(count, fps=str(RATE), sample_rate=SAMPLE_RATE, music=False))
-    sound = mix_audio(scene)[:count] + 0.5 * tones.astype(np.float32)
+    audio = mix_audio(scene)[:count] + 0.5 * tones.astype(np.float32)
     shift = round(late * SAMPLE_RATE)
-    moved = np.roll(sound, shift)
+    moved = np.roll(audio, shift)
     moved[: max(shift, 0)] = 0
-    return DecodedMedia(RATE, pictures, np.stack((moved, moved)).astype(np.float32))
+    return DecodedMedia(RATE, frames, np.stack((moved, moved)).astype(np.float32))
 
 
-@pytest.mark.skipif(shutil.which("ffprobe") is None, reason="av-drift-detector reads files through FFmpeg's programs.")
+@pytest.mark.skipif(shutil.which("ffprobe") is None, reason="av-drift-detector needs FFmpeg's programs to read files.")
 @pytest.mark.parametrize("late", [-0.08, 0.0, 0.08] if FULL else [0.08])
-def test_another_program_measures_the_same_offset(tmp_path: Path, goals: Goals, late: float) -> None:
-    """To ten milliseconds, both against what was planted and against each other."""
+def test_av_drift_detector_measures_the_same_offset(tmp_path: Path, goals: Goals, late: float) -> None:
+    """Both measurements match the planted offset and each other to ten milliseconds."""
     path = tmp_path / "twice.webm"
-    encoded(marked_twice(late), path)
+    encoded(with_both_markers(late), path)
 
     report = verify(path)
 
@@ -57,7 +57,7 @@ def test_another_program_measures_the_same_offset(tmp_path: Path, goals: Goals, 
     assert theirs is not None
     goals.measured(
         f"second opinion on {late * 1000:+.0f} ms",
-        bar="both right to 10 ms",
+        bar="both accurate to 10 ms",
         figure=f"verify {ours.median:+.1f}, av-drift-detector {theirs:+.1f}",
         met=abs(ours.median - late * 1000) <= 10 and abs(theirs - ours.median) <= 10,
     )

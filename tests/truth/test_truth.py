@@ -1,4 +1,4 @@
-"""The truth of the report: every planted fault is found by its own check and by no other, and clean files pass."""
+"""The report is true: only the right check finds each planted fault, and clean files pass."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Base:
 
     recording: Recording
     report: Report
-    film: DecodedMedia
+    media: DecodedMedia
 
     @property
     def marker(self) -> int:
@@ -63,71 +63,71 @@ AT = (2.0, 2.5)
 LONGER = (2.0, 3.0)
 
 
-def _painted(change: Callable[[Base], DecodedMedia], **form: Any) -> Callable[[Base, Path], Recording]:
+def _encoded(change: Callable[[Base], DecodedMedia], **form: Any) -> Callable[[Base, Path], Recording]:
     def write(base: Base, path: Path) -> Recording:
         plant.encoded(change(base), path, **form)
-        return plant.told(base.recording, path, ticks_missed=0)
+        return plant.with_manifest(base.recording, path, ticks_missed=0)
 
     return write
 
 
 def _late(seconds: float) -> Callable[[Base, Path], Recording]:
     def write(base: Base, path: Path) -> Recording:
-        plant.remuxed(base.recording.path, path, sound=lambda at: at + seconds)
-        return plant.told(base.recording, path)
+        plant.remuxed(base.recording.path, path, move_audio=lambda at: at + seconds)
+        return plant.with_manifest(base.recording, path)
 
     return write
 
 
 def _cut(base: Base, path: Path) -> Recording:
     plant.remuxed(base.recording.path, path, until=base.recording.duration - 1)
-    return plant.told(base.recording, path)
+    return plant.with_manifest(base.recording, path)
 
 
 def _local(base: Base, path: Path) -> Recording:
     plant.remuxed(base.recording.path, path)
-    return plant.told(base.recording, path, recorder="local")
+    return plant.with_manifest(base.recording, path, recorder="local")
 
 
-# What is planted, how, and which checks find it.
+# For each fault: the function that plants it, and the checks that must find it.
 FAULTS: Final[dict[str, tuple[Callable[[Base, Path], Recording], set[str]]]] = {
-    "sound 80 ms late": (_late(0.08), {"av-offset"}),
-    "sound 80 ms early": (_late(-0.08), {"av-offset"}),
+    "audio 80 ms late": (_late(0.08), {"av-offset"}),
+    "audio 80 ms early": (_late(-0.08), {"av-offset"}),
     "bob missing for 1 s": (
-        _painted(lambda base: plant.covered(base.film, base.recording, "bob", LONGER)),
+        _encoded(lambda base: plant.covered(base.media, base.recording, "bob", LONGER)),
         {"presence"},
     ),
-    "bob frozen for 0.5 s": (_painted(lambda base: plant.frozen(base.film, base.recording, "bob", AT)), {"frozen"}),
-    "bob silent for 0.5 s": (_painted(lambda base: plant.hushed(base.film, base.marker, AT)), {"presence"}),
-    "all silent for 0.5 s": (_painted(lambda base: plant.silenced(base.film, AT)), {"silent"}),
-    "1 % of pictures dropped": (_painted(lambda base: plant.dropped(base.film, 100)), {"gap"}),
-    "10 % of pictures doubled": (_painted(lambda base: plant.doubled(base.film, 10)), {"repeated"}),
-    "wrong size": (_painted(lambda base: plant.smaller(base.film, 480, 270)), {"size"}),
-    "wrong rate": (_painted(lambda base: plant.at_half_rate(base.film)), {"frame-rate"}),
-    "black for 0.5 s": (_painted(lambda base: plant.blackened(base.film, AT)), {"black"}),
+    "bob frozen for 0.5 s": (_encoded(lambda base: plant.frozen(base.media, base.recording, "bob", AT)), {"frozen"}),
+    "bob silent for 0.5 s": (_encoded(lambda base: plant.without_tone(base.media, base.marker, AT)), {"presence"}),
+    "all silent for 0.5 s": (_encoded(lambda base: plant.silenced(base.media, AT)), {"silent"}),
+    "1 % of frames dropped": (_encoded(lambda base: plant.dropped(base.media, 100)), {"gap"}),
+    "10 % of frames doubled": (_encoded(lambda base: plant.doubled(base.media, 10)), {"repeated"}),
+    "wrong size": (_encoded(lambda base: plant.smaller(base.media, 480, 270)), {"size"}),
+    "wrong rate": (_encoded(lambda base: plant.at_half_rate(base.media)), {"frame-rate"}),
+    "black for 0.5 s": (_encoded(lambda base: plant.blackened(base.media, AT)), {"black"}),
     "cut tail": (_cut, {"duration"}),
     "bob and carol swapped": (
-        _painted(lambda base: plant.swapped(base.film, base.recording, "bob", "carol")),
+        _encoded(lambda base: plant.swapped(base.media, base.recording, "bob", "carol")),
         {"presence"},
     ),
     "others in a local recording": (_local, {"unexpected"}),
-    "MP4 named .webm": (_painted(lambda base: base.film, codec="libvpx-vp9", container="mp4"), {"container"}),
+    "MP4 named .webm": (_encoded(lambda base: base.media, codec="libvpx-vp9", container="mp4"), {"container"}),
 }
 
 
-def test_encoding_anew_plants_nothing(base: Base, tmp_path: Path) -> None:
-    """Decoding, encoding and copying a recording cause no finding of their own."""
-    for number, write in enumerate((_painted(lambda base: base.film), _late(0.0))):
+def test_encoding_again_causes_no_finding(base: Base, tmp_path: Path) -> None:
+    """Decoding, encoding and copying a recording plant no fault."""
+    for number, write in enumerate((_encoded(lambda base: base.media), _late(0.0))):
         recording = write(base, tmp_path / f"{number}.webm")
 
         assert failed(verify(recording)) <= failed(base.report)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_planted_fault_is_found_by_its_own_check_and_no_other(
+def test_planted_fault_is_found_by_its_own_check_and_no_other(
     base: Base, goals: Goals, tmp_path: Path, fault: str
 ) -> None:
-    """In a real recording; faults of its smoothness that the machine had caused before are not counted."""
+    """Failures that the original recording already had because of a busy machine do not count."""
     write, checks = FAULTS[fault]
 
     report = verify(write(base, tmp_path / "planted.webm"))
@@ -154,8 +154,8 @@ def of_alice(report: Report) -> set[str]:
 
 
 @pytest.mark.parametrize("late", [-120, -80, 80, 120] if FULL else [-80, 80])
-def test_an_offset_is_right_to_ten_milliseconds(base: Base, goals: Goals, tmp_path: Path, late: int) -> None:
-    """For every participant, compared with the same recording before its audio was moved."""
+def test_av_offset_is_accurate_to_ten_milliseconds(base: Base, goals: Goals, tmp_path: Path, late: int) -> None:
+    """Every participant's offset is compared with the same recording before its audio was moved."""
     report = verify(_late(late / 1000)(base, tmp_path / "late.webm"))
 
     errors = {}
@@ -165,29 +165,31 @@ def test_an_offset_is_right_to_ten_milliseconds(base: Base, goals: Goals, tmp_pa
         assert after is not None
         errors[one.name] = after.median - before.median - late
     worst = max(errors.values(), key=abs)
-    goals.measured(f"offset of {late:+d} ms", bar="right to 10 ms", figure=f"{worst:+.1f} ms", met=abs(worst) <= 10)
+    goals.measured(f"offset of {late:+d} ms", bar="accurate to 10 ms", figure=f"{worst:+.1f} ms", met=abs(worst) <= 10)
     assert abs(worst) <= 10
 
 
 @pytest.mark.skipif(
-    not FULL, reason="Takes two minutes with HARNESS_FULL=1; unit/verification/test_checks.py draws one."
+    not FULL, reason="Takes two minutes with HARNESS_FULL=1; unit/verification/test_checks.py uses a drawn recording."
 )
 @pytest.mark.parametrize("ppm", [200, -200])
-def test_a_drift_is_right_to_twenty_ppm(long: tuple[Recording, Report], goals: Goals, tmp_path: Path, ppm: int) -> None:
-    """Over 110 s, compared with the same recording before its audio was stretched."""
+def test_drift_is_accurate_to_twenty_ppm(
+    long: tuple[Recording, Report], goals: Goals, tmp_path: Path, ppm: int
+) -> None:
+    """The drift over 110 s is compared with the same recording before its audio was stretched."""
     recording, before = long
-    plant.remuxed(recording.path, tmp_path / "drift.webm", sound=lambda at: at * (1 + ppm / 1e6))
+    plant.remuxed(recording.path, tmp_path / "drift.webm", move_audio=lambda at: at * (1 + ppm / 1e6))
 
-    report = verify(plant.told(recording, tmp_path / "drift.webm"))
+    report = verify(plant.with_manifest(recording, tmp_path / "drift.webm"))
 
     own, was = report.participant("alice").drift_ppm, before.participant("alice").drift_ppm
     assert own is not None
     assert was is not None
     error = own - was - ppm
-    # Only the recorder's audio is free of WebRTC's own drift, which may be near the limit for the others.
+    # WebRTC's own drift may be near the limit; only the recording participant's audio is free of it.
     found = of_alice(report) - of_alice(before)
     figure = f"{error:+.1f} ppm, found by {', '.join(found)}"
-    goals.measured(f"drift of {ppm:+d} ppm in {LONG} s", bar="right to 20 ppm, drift", figure=figure, met=True)
+    goals.measured(f"drift of {ppm:+d} ppm in {LONG} s", bar="accurate to 20 ppm, drift", figure=figure, met=True)
     assert abs(error) <= 20
     assert {"drift"} == found
 
@@ -204,18 +206,20 @@ def long(browser: Browser, room_server: RoomServer, recordings: Path) -> tuple[R
     return recording, verify(recording)
 
 
-@pytest.mark.skipif(not FULL, reason="Takes ten minutes: HARNESS_FULL=1; the tests of the calls judge clean ones.")
-def test_a_hundred_clean_recordings_raise_nothing(
+@pytest.mark.skipif(
+    not FULL, reason="Takes ten minutes with HARNESS_FULL=1; the tests of calls verify clean recordings."
+)
+def test_hundred_clean_recordings_cause_no_finding(
     browser: Browser, room_server: RoomServer, recordings: Path, goals: Goals
 ) -> None:
-    """For every configuration and number of participants."""
+    """The recordings alternate between all sizes, frame rates, types and recorders."""
     forms = [
         {"record_video_quality": quality, "record_video_frame": rate, "record_type": kind}
         for kind in ("video", "video", "audio")
         for quality in ("360p", "480p", "720p")
         for rate in (15, 30)
     ]
-    alarms: list[str] = []
+    false_findings: list[str] = []
     with Room(server=room_server, new_context=browser.new_context, recordings=recordings, name="clean") as room:
         alice, *_ = room.join_all("alice", "bob", "carol")
         for number in range(CLEAN):
@@ -227,11 +231,14 @@ def test_a_hundred_clean_recordings_raise_nothing(
             alice.stop_media_recording()
             recording = alice.download_media_recording()
             alice.clean_media_recording()
-            alarms += [
+            false_findings += [
                 f"{recorder} {tuple(form.values())}: {finding.check}: {finding.message}"
                 for finding in verify(recording).failures
             ]
     goals.measured(
-        f"{CLEAN} clean recordings: false alarms", bar="0", figure=f"{len(alarms)} {'; '.join(alarms)}", met=not alarms
+        f"{CLEAN} clean recordings: false findings",
+        bar="0",
+        figure=f"{len(false_findings)} {'; '.join(false_findings)}",
+        met=not false_findings,
     )
-    assert [] == alarms
+    assert [] == false_findings

@@ -118,7 +118,7 @@ def black(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 def silent(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Check that the audio is never silent while a participant should be audible.
 
-    Real people pause. Without a synthetic participant, therefore, only a file that is silent as a whole fails.
+    Real speakers pause. Without a synthetic participant, therefore, only a file that is silent as a whole fails.
     """
     if evidence.media.audio is None:
         return

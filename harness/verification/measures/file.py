@@ -70,7 +70,7 @@ def off_grid(video: VideoFacts, rate: float, limit_ms: float) -> NDArray[np.bool
 
 def varies(video: VideoFacts, rate: float, limit_ms: float) -> bool:
     """Return whether the frame rate varies, so that there is no grid from which frames could be missing."""
-    if video.times.size <= 2:  # noqa: PLR2004 (one gap is no pattern)
+    if video.times.size <= 2:  # noqa: PLR2004 (one gap is not a pattern)
         return False
     off = np.count_nonzero(off_grid(video, rate, limit_ms)) / (video.times.size - 1)
     lost = missed(video, rate)

@@ -153,7 +153,7 @@ def _packets(
 
 
 def _is_seekable(path: Path, video: VideoFacts | None, audio: AudioFacts | None) -> bool:
-    """Return whether a seek to the middle decodes something that starts at most one group of pictures before it."""
+    """Return whether a seek to the middle decodes something that starts at most one keyframe interval before it."""
     if video and video.keyframes.size:
         middle = float(video.times[video.times.size // 2])
         # Half a millisecond: a keyframe exactly at the middle counts, even if its time was rounded.
