@@ -1,4 +1,4 @@
-"""RecordConfig, the options of a recording, checked before it starts."""
+"""RecordConfig holds the options of a recording and validates them before it starts."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ RecordType = Literal["audio", "video"]
 Quality = Literal["360p", "480p", "720p"]
 FrameRate = Literal[15, 30]
 Codec = Literal["vp8", "vp9", "av1"]
-# The formats that a recording can be converted to.
+# The formats to which a recording can be converted.
 Target = Literal["mp4", "mkv", "wav"]
 Layout = Literal["grid", "speaker"]
 
 SIZES: Final[dict[Quality, tuple[int, int]]] = {"360p": (640, 360), "480p": (640, 480), "720p": (1280, 720)}
 BITRATES: Final = range(100_000, 50_000_001)
-# In characters; as in web/src/client/record-plan.js.
+# Maximum length of a name, in characters; web/src/client/record-plan.js has the same limit.
 LONGEST_NAME: Final = 1_000
 
-# The page's names (NERTC's) of the fields below; this is one of the two places that translate.
+# NERTC's names for the fields below, which the page uses; this is one of two places that translate such names.
 _PAGE_NAMES: Final = {
     "record_type": "recordType",
     "record_name": "recordName",

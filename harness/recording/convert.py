@@ -39,23 +39,23 @@ _AUDIO_CODECS: Final = {"mp4": ("aac", "fltp"), "wav": ("pcm_s16le", "s16")}
 _SAMPLE_RATE: Final = 48_000
 _AUDIO_BITRATE: Final = 160_000
 _MILLISECOND: Final = Fraction(1, 1000)
-# Good quality at high speed. The markers of synthetic participants survive much lower quality.
+# These settings give good quality at high speed. The markers of synthetic participants survive much lower quality.
 _H264: Final = {"preset": "veryfast", "crf": "20"}
-# A gap in the audio of at least this many seconds is reported; jitter is shorter.
+# Minimum length, in seconds, of an audio gap that is reported; jitter is shorter.
 _GAP: Final = 0.1
-# How many seconds of silence are inserted at most: a file whose timestamps jump would become endless.
+# Maximum silence, in seconds, that is inserted: a file whose timestamps jump would become endless.
 _MOST_SILENCE: Final = 600.0
 # The largest time in a message, in seconds.
 _LARGEST_TIME: Final = 1e12
 # The errors of file systems without hard links.
 _NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
-# Missing audio becomes silence, and a clock that drifts a little is followed without clicks.
+# FFmpeg's resampler replaces missing audio with silence, and compensates for a slightly drifting clock without clicks.
 _CONTINUOUS: Final = "async=1000:first_pts=0:min_hard_comp=0.02"
 
 
 @dataclass(frozen=True)
 class Silence:
-    """Silence that a conversion inserted into a gap in the audio; both fields are in seconds."""
+    """Silence that a conversion inserted into an audio gap; both fields are in seconds."""
 
     at: float
     seconds: float
@@ -77,10 +77,10 @@ def convert(
     """Convert the recording at ``source`` to another format, and return the path of the new file.
 
     ``mp4`` has H.264 and AAC, ``mkv`` the same packets in Matroska, ``wav`` only the audio as 16-bit PCM at 48 kHz.
-    ``target`` is by default stored next to the recording, with another suffix. ``on_length`` is called with the length
-    of the recording, if it is known, and ``on_progress`` with the time that has been converted, both in seconds.
-    ``on_silence`` is called for each gap in the audio that is filled with silence. A confined process decodes the
-    recording, which is not changed.
+    By default, ``target`` is next to the recording, with another suffix. ``on_length`` is called with the length of
+    the recording, if it is known, and ``on_progress`` with the converted time, both in seconds. ``on_silence`` is
+    called for each audio gap that is filled with silence. A confined process decodes the recording, which is not
+    changed.
 
     Raises ConfigError if the recording can't be read, ``target`` exists, or the audio has gaps of more than ten
     minutes, and DiskFullError if the disk is full.
@@ -112,14 +112,14 @@ def convert(
         problem = f"{source} can't be converted to {to}: {error}."
         raise ConfigError(problem) from error
     finally:
-        # A file that was never created, because its name is too long, can't be removed.
+        # The file does not exist if its name was too long.
         with contextlib.suppress(OSError):
             partial.unlink()
     return target
 
 
 def _publish(partial: Path, target: Path) -> None:
-    """Give the finished file its name; raises FileExistsError if a file of that name has appeared meanwhile."""
+    """Rename the finished file to its final name; raises FileExistsError if a file with that name exists by now."""
     try:
         os.link(partial, target)
     except OSError as error:
@@ -159,7 +159,7 @@ def _failed(source: Path, to: Target, target: Path, failure: Failure | None) -> 
 
 
 def work(request: dict[str, Any], send: Callable[[Message], None]) -> None:
-    """Convert a file; the confined process calls this."""
+    """Convert a file; the confined process calls this function."""
     source, partial = (Path(os.fsdecode(bytes.fromhex(request[name]))) for name in ("source", "partial"))
     if (seconds := length(source)) is not None:
         send(Message(kind="length", seconds=seconds))
@@ -167,9 +167,9 @@ def work(request: dict[str, Any], send: Callable[[Message], None]) -> None:
 
 
 def length(source: Path) -> float | None:
-    """Return the length in the header of a file, in seconds; None if it has none, or can't be read."""
+    """Return the length, in seconds, from a file's header; None if the header has no length or can't be read."""
     try:
-        # Opening a pipe would block, and FFmpeg takes some relative paths, such as pipe:0, for addresses.
+        # Opening a pipe would block, and FFmpeg interprets some relative paths, such as pipe:0, as URLs.
         if not source.is_file():
             return None
         with open_media(source.absolute()) as container:
@@ -190,7 +190,7 @@ def _write(source: Path, to: Target, partial: Path, send: Callable[[Message], No
 
 
 def _copy(container: InputContainer, output: OutputContainer, send: Callable[[Message], None]) -> None:
-    """Copy the packets into another container."""
+    """Copy the packets into a different container."""
     streams = {
         stream.index: output.add_stream_from_template(stream, opaque=True)
         for stream in (*container.streams.video, *container.streams.audio)
@@ -204,7 +204,7 @@ def _copy(container: InputContainer, output: OutputContainer, send: Callable[[Me
 
 
 def _encode(container: InputContainer, output: OutputContainer, to: Target, send: Callable[[Message], None]) -> None:
-    """Encode every frame at its own time, and the audio without gaps."""
+    """Encode every frame with its original time, and the audio without gaps."""
     video = container.streams.video[0] if to == "mp4" and container.streams.video else None
     audio = container.streams.audio[0] if container.streams.audio else None
     if video is None and audio is None:
@@ -230,7 +230,7 @@ def _progress(packet: Packet[Any]) -> Message:
 
 
 class _VideoEncoder:
-    """Encodes every frame with the time that it has in the recording."""
+    """Encodes every frame with its time in the recording."""
 
     def __init__(self, source: VideoStream, output: OutputContainer) -> None:
         rate = source.average_rate or Fraction(30)
@@ -247,7 +247,7 @@ class _VideoEncoder:
                 continue
             frame.pts = round(frame.time * 1000)
             frame.time_base = _MILLISECOND
-            # The encoder chooses the keyframes.
+            # Let the encoder choose the keyframes.
             frame.pict_type = av.video.frame.PictureType.NONE
             self._mux(frame)
 
@@ -261,13 +261,13 @@ class _VideoEncoder:
 
 
 class _AudioEncoder:
-    """Encodes the audio from zero on without gaps, and reports each gap that it fills with silence to ``send``."""
+    """Encodes the audio from time zero without gaps, and reports each gap that it fills with silence to ``send``."""
 
     def __init__(
         self, source: AudioStream, output: OutputContainer, to: Target, send: Callable[[Message], None]
     ) -> None:
         self._send = send
-        # The end of the audio so far, and the silence that was inserted, in seconds.
+        # The end of the audio so far, and the total of inserted silence, in seconds.
         self._end = 0.0
         self._silence = 0.0
         codec, sample_format = _AUDIO_CODECS[to]
@@ -300,7 +300,7 @@ class _AudioEncoder:
             self._mux()
 
     def _fill_gap(self, frame: AudioFrame, seconds: float) -> None:
-        """Insert silence before a frame, in pieces: the resampler would keep all of it in memory."""
+        """Insert silence before a frame in pieces, because the resampler would hold all of it in memory."""
         self._silence += seconds
         if self._silence > _MOST_SILENCE:
             message = (
@@ -338,7 +338,7 @@ class _AudioEncoder:
 
 
 def _silent(like: AudioFrame, samples: int) -> AudioFrame:
-    """Return silence in the format of another frame."""
+    """Return a silent frame in the format of another frame."""
     frame = av.AudioFrame(format=like.format.name, layout=like.layout.name, samples=samples)
     frame.sample_rate, frame.time_base = like.sample_rate, like.time_base
     zero = b"\x80" if like.format.name.startswith("u8") else b"\0"

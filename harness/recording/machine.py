@@ -1,4 +1,4 @@
-"""Report the resources of the machine that this process may use."""
+"""Report which resources of the machine this process can use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def processors() -> int:
-    """Return how many processors this process may run on."""
+    """Return how many processors this process can use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:

@@ -1,4 +1,4 @@
-"""The manifest of a recording: its facts, its configuration and its timeline, as one JSON file."""
+"""The manifest of a recording is a JSON file with its facts, configuration and timeline."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = 1
 LARGEST_MANIFEST: Final = 64 * 1024 * 1024
-# Bytes of a manifest without its timeline: configuration, versions, paths.
+# Maximum size, in bytes, of a manifest without its timeline: configuration, versions, paths.
 _WITHOUT_TIMELINE: Final = 1024 * 1024
-# Characters of a place in an error message: a key may be as long as its file.
+# Maximum length, in characters, of a location in an error message: a key can be as long as the whole file.
 _LONGEST_PLACE: Final = 200
 
 
 def finite(value: Any) -> Any:
-    """Return a configuration as it is; raises ValueError for infinity and NaN, which JSON can't represent."""
+    """Return a configuration unchanged; raises ValueError for infinity and NaN, which JSON can't represent."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
     for one in inner:
         finite(one)
@@ -41,10 +41,10 @@ def finite(value: Any) -> Any:
 class Manifest(BaseModel):
     """The facts, the configuration and the timeline of a recording, stored next to it.
 
-    ``ticks`` counts the frames that the mixer should have written, ``ticks_missed`` those that are not in the file.
-    ``zero_ms`` is the room's time at the start of the file. It is measured by the page's clock, which differs from the
-    room's by ``clock_error_ms`` at most. ``wall_seconds`` is how long MediaRecorder ran by the page's clock, without
-    pauses; None if it was never stopped.
+    ``ticks`` is the number of frames that the mixer should have written, and ``ticks_missed`` is the number of those
+    that are not in the file. ``zero_ms`` is the room's time at the start of the file. It is measured by the page's
+    clock, which differs from the room's clock by at most ``clock_error_ms``. ``wall_seconds`` is how long MediaRecorder
+    ran by the page's clock, without pauses; it is None if MediaRecorder was never stopped.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -63,9 +63,9 @@ class Manifest(BaseModel):
     alarms: tuple[Text, ...] = ()
 
     def within_size(self) -> Self:
-        """Return the manifest without the last events, if it is too large to be read again with all of them.
+        """Return the manifest, without its last events if it would otherwise be too large to be read again.
 
-        An alarm reports how many events were dropped, and from when on.
+        An alarm reports how many events were dropped, and at which time the gap begins.
         """
         if len(self.as_text()) <= LARGEST_MANIFEST:
             return self
@@ -91,20 +91,20 @@ class Manifest(BaseModel):
         return self.model_copy(update={"timeline": timeline, "alarms": alarms})
 
     def as_text(self) -> bytes:
-        """Return the content of the manifest's file."""
+        """Return the manifest as text for its file."""
         return self.model_dump_json(by_alias=True, indent=1).encode() + b"\n"
 
     def write(self, path: Path) -> None:
-        """Write the manifest to ``path``, without the events for which there is no room (``within_size``).
+        """Write the manifest to ``path``, without the events that do not fit (see ``within_size``).
 
-        Raises FileExistsError if ``path`` exists, DiskFullError if the disk is full.
+        Raises FileExistsError if ``path`` exists, and DiskFullError if the disk is full.
         """
         with room_for("the manifest", path), path.open("xb") as file:
             try:
                 file.write(self.within_size().as_text())
                 file.flush()
             except BaseException:
-                # Half a manifest can't be read.
+                # A partial manifest can't be read.
                 path.unlink()
                 raise
 
@@ -122,9 +122,9 @@ class Manifest(BaseModel):
 
 
 def _written_bytes(event: Event) -> int:
-    """Return how many bytes of a manifest an event needs at most, including its member and its entry in ``alarms``."""
+    """Return the maximum size of an event in a manifest, including its member and its entry in ``alarms``."""
     text = event.model_dump_json(indent=1)
-    # Events are indented by three more spaces in the manifest.
+    # Events in a manifest are indented by three more spaces.
     size = len(text.encode()) + 3 * (text.count("\n") + 1) + 2
     if event.event in {"join", "alarm"}:
         size += len(json.dumps(event.message or event.participant, ensure_ascii=False).encode()) + 100

@@ -1,4 +1,4 @@
-"""A recording: a finished file, and the facts about it."""
+"""Recording represents a finished file and the facts about it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.recording.timeline import Moment, Name, Pixels, Seconds, Text
 if TYPE_CHECKING:
     from typing import Self
 
-# Every JSON reader represents integers up to this one exactly.
+# Every JSON reader represents integers up to this limit exactly.
 _LARGEST_COUNT: Final = 2**53
 Count = Annotated[int, Field(ge=0, le=_LARGEST_COUNT)]
 
@@ -69,19 +69,19 @@ class Recording(BaseModel):
 def check_file(path: Path) -> None:
     """Raise ConfigError if ``path`` is not a file."""
     try:
-        # From Python 3.14 on, Path.is_file hides the error.
+        # Since Python 3.14, Path.is_file hides the error.
         if stat.S_ISREG(path.stat().st_mode):
             return
         message = f"{path} is not a file; give the path of a recording."
     except (FileNotFoundError, NotADirectoryError):
         message = f"{path} does not exist; give the path of a recording."
     except OSError as error:
-        # The name is too long, or the folder can't be entered.
+        # The name is too long, or the folder is not accessible.
         message = f"{path} can't be read: {error.strerror}."
     raise ConfigError(message)
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 hash of a file in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""The timeline of a recording: the events in the room, with times of the file."""
+"""The timeline of a recording contains the events in the room, with times in the file."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Interval = tuple[float, float]
-# A manifest may come from anywhere, and its text is shown.
+# Text in a manifest can come from unknown sources and is shown to users, so it must be printable.
 Words = Annotated[str, AfterValidator(printable)]
 Name = Annotated[Words, Field(max_length=200)]
 LONGEST_TEXT: Final = 2000
 Text = Annotated[Words, Field(max_length=LONGEST_TEXT)]
-# Seconds or ms; no real clock reaches these limits, and arithmetic stays finite.
+# Seconds or ms; no real clock reaches these limits, and calculations remain finite.
 Moment = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
-# No supported codec has larger frames.
+# No supported codec allows larger frames.
 Pixels = Annotated[int, Field(ge=0, le=65_535)]
 
 
@@ -42,11 +42,11 @@ class Event(BaseModel):
     ``at`` is in seconds from the recording's first frame (negative: before it). ``event`` is one of
 
     - ``join``, ``leave``: ``participant`` joined or left, as the room recorded it;
-    - ``layout``: from here on the video has exactly ``tiles``;
+    - ``layout``: from now on, the video contains exactly ``tiles``;
     - ``video`` on, off: the participant's tile shows live video, or a placeholder with the name;
     - ``audio`` on, off: the participant is part of the mixed audio, or silent;
-    - ``network`` off, on: the connection to the participant broke, and is back;
-    - ``pause``: the recording was paused here, and ``seconds`` are cut out;
+    - ``network`` off, on: the connection to the participant was lost or restored;
+    - ``pause``: the recording was paused at this time, and ``seconds`` are cut out;
     - ``alarm``: something stalled; ``message`` names it.
     """
 
@@ -62,15 +62,15 @@ class Event(BaseModel):
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Write only the fields that this kind of event has."""
+        """Serialize only the fields that this kind of event has."""
         return {key: value for key, value in dump(self).items() if value is not None}
 
 
 class Member(BaseModel):
     """A participant who was in the room during the recording.
 
-    ``marker`` is the number in the video and audio of a synthetic participant, 0 to 255; None for real cameras, which
-    have no marker.
+    ``marker`` is the number in the video and audio of a synthetic participant, 0 to 255; it is None for real cameras,
+    which have no marker.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,7 +80,7 @@ class Member(BaseModel):
 
 
 class Timeline(BaseModel):
-    """The events in order, and the participants."""
+    """The events in order of time, and the participants."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -88,7 +88,7 @@ class Timeline(BaseModel):
     events: tuple[Event, ...] = ()
 
     def present(self, participant: str, duration: float) -> list[Interval]:
-        """Return when the participant was in the room: intervals in seconds, within 0 to ``duration``."""
+        """Return the intervals in which the participant was in the room, in seconds between 0 and ``duration``."""
         changes = (
             (event.at, event.event == "join")
             for event in self.events
@@ -97,7 +97,7 @@ class Timeline(BaseModel):
         return _spans(changes, duration)
 
     def visible(self, participant: str, duration: float) -> list[Interval]:
-        """Return when the participant's live video is in the file: intervals in seconds, up to ``duration``."""
+        """Return the intervals in which the file has the participant's live video, in seconds up to ``duration``."""
         tiled = _spans(
             (
                 (event.at, any(tile.participant == participant for tile in event.tiles or ()))
@@ -109,11 +109,11 @@ class Timeline(BaseModel):
         return _both(tiled, self._switched("video", participant, duration))
 
     def audible(self, participant: str, duration: float) -> list[Interval]:
-        """Return when the participant's audio is in the file: intervals in seconds, up to ``duration``."""
+        """Return the intervals in which the file has the participant's audio, in seconds up to ``duration``."""
         return self._switched("audio", participant, duration)
 
     def tile(self, participant: str, at: float) -> Tile | None:
-        """Return the participant's tile at ``at`` seconds, or None if there is none."""
+        """Return the participant's tile at ``at`` seconds, or None if the participant has no tile."""
         place = None
         for event in self.events:
             if event.event == "layout" and event.at <= at:
@@ -121,7 +121,7 @@ class Timeline(BaseModel):
         return place
 
     def cuts(self) -> list[tuple[float, float]]:
-        """Return the pauses: the time of each in the file, and how much it cuts out, in seconds."""
+        """Return each pause's position in the file and the length that it cuts out, in seconds."""
         return [(event.at, event.seconds or 0.0) for event in self.events if event.event == "pause"]
 
     def _switched(self, what: str, participant: str, duration: float) -> list[Interval]:
@@ -134,10 +134,10 @@ class Timeline(BaseModel):
 
 
 def _spans(changes: Iterable[tuple[float, bool]], duration: float) -> list[Interval]:
-    """Return the intervals in which a value that is switched on and off is on, within 0 to ``duration``."""
+    """Return the intervals between 0 and ``duration`` in which a switch is on."""
     spans: list[Interval] = []
     since: float | None = None
-    # A manifest of another program may have its events in any order.
+    # A manifest from another program can contain its events in any order.
     for at, on in sorted(changes, key=lambda change: change[0]):
         if on and since is None:
             since = at
@@ -151,7 +151,7 @@ def _spans(changes: Iterable[tuple[float, bool]], duration: float) -> list[Inter
 
 
 def _both(left: list[Interval], right: list[Interval]) -> list[Interval]:
-    """Return the intersection of two lists of intervals, each of which is sorted and free of overlaps."""
+    """Return the intersection of two sorted lists of intervals without overlaps."""
     shared: list[Interval] = []
     first = second = 0
     while first < len(left) and second < len(right):
@@ -159,7 +159,7 @@ def _both(left: list[Interval], right: list[Interval]) -> list[Interval]:
         end = min(left[first][1], right[second][1])
         if start < end:
             shared.append((start, end))
-        # The one that ends first overlaps no further interval.
+        # The interval that ends first can't overlap further intervals.
         if left[first][1] <= right[second][1]:
             first += 1
         else:
@@ -168,6 +168,6 @@ def _both(left: list[Interval], right: list[Interval]) -> list[Interval]:
 
 
 def timeline_from(records: Iterable[Event | dict[str, Any]], members: Iterable[Member]) -> Timeline:
-    """Return a timeline of the records, ordered by ``at``."""
+    """Return a timeline of the records in the order of ``at``."""
     events = sorted((Event.model_validate(record) for record in records), key=lambda event: event.at)
     return Timeline(members=tuple(members), events=tuple(events))

@@ -1,5 +1,5 @@
-"""Handle files and text that come from elsewhere: disk room, names, encodings, media formats.
+"""Handle files and text from unknown sources: disk space, names, encodings, media formats.
 
-In: paths, text and bytes that nobody has checked.  Out: safe names, bounded reads, opened media, clear errors.
-Called by every part that touches the disk.
+In: unchecked paths, text and bytes.  Out: safe names, bounded reads, opened media, clear errors.
+Called by every part that accesses the disk.
 """

@@ -1,4 +1,4 @@
-"""Check the free space of the disk, and make the errors for a disk that is full."""
+"""Check the free disk space, and create the errors for a full disk."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 _MB: Final = 1_000_000
-# In bytes. POSIX defines this unit of st_blocks; the disk's own blocks may be larger.
+# The unit of st_blocks in bytes, as POSIX defines it; the disk's own blocks can be larger.
 _BLOCK: Final = 512
-# A file in more pieces than this is measured by its blocks: a hostile one may have millions.
+# A file with more data segments than this is measured by its blocks: a hostile file can have millions of segments.
 _MOST_PIECES: Final = 100_000
 
 
 @dataclass(frozen=True)
 class Headroom:
-    """How many bytes must stay free after a download: below ``low`` is an alarm, below ``least`` the recording ends."""
+    """The bytes that must stay free after a download: less than ``low`` is an alarm, less than ``least`` an error."""
 
     low: int = 250 * _MB
     least: int = 50 * _MB
 
     def left(self, folder: Path, size: int) -> Literal["enough", "low", "none"]:
-        """Return how much room there is in ``folder`` for a recording that has ``size`` bytes so far."""
-        # The download is another copy of the bytes in the spool.
+        """Return whether ``folder`` has enough space for a running recording of ``size`` bytes."""
+        # The download will be a second copy of the bytes in the spool.
         free = free_bytes(folder) - size
         if free < self.least:
             return "none"
@@ -46,13 +46,13 @@ def free_bytes(folder: Path) -> int:
 
 
 def stored_bytes(path: Path) -> int:
-    """Return how many bytes of a file are stored; a sparse file may claim any size, and would be read for days."""
+    """Return how many bytes a file occupies on the disk; a sparse file can claim any size and take days to read."""
     info = path.stat()
     # A file system that does not count blocks reports 0.
     by_blocks = min(info.st_size, info.st_blocks * _BLOCK or info.st_size)
     if by_blocks == info.st_size or not stat.S_ISREG(info.st_mode):
         return by_blocks
-    # With compression and delayed allocation (ZFS, btrfs, NFS) a file without holes has few blocks as well.
+    # Compression and delayed allocation (ZFS, btrfs, NFS) can leave a file that is not sparse with few blocks.
     try:
         return _data_bytes(path, info.st_size)
     except OSError:
@@ -60,7 +60,7 @@ def stored_bytes(path: Path) -> int:
 
 
 def _data_bytes(path: Path, size: int) -> int:
-    """Return how many bytes of a file are outside of holes; raises OSError if the file system does not know."""
+    """Return how many bytes of a file are in data segments; raises OSError if the file system can't report this."""
     file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         found = end = 0
@@ -70,7 +70,7 @@ def _data_bytes(path: Path, size: int) -> int:
             except OSError as error:
                 if error.errno != errno.ENXIO:
                     raise
-                # Only a hole follows.
+                # The rest of the file contains no data.
                 return found
             end = os.lseek(file, start, os.SEEK_HOLE)
             found += end - start
@@ -82,7 +82,7 @@ def _data_bytes(path: Path, size: int) -> int:
 
 
 def megabytes(size: int) -> str:
-    """Return a size in megabytes, as text."""
+    """Return a size as text in megabytes."""
     return f"{size / _MB:.0f} MB"
 
 
@@ -92,7 +92,7 @@ def is_full(error: OSError) -> bool:
 
 
 def file_failure(what: str, error: OSError, advice: str = "") -> RecordingError:
-    """Return the error for a disk access that failed; ``what`` is the beginning of its message."""
+    """Return the error for a failed disk access; its message begins with ``what``."""
     where = f" at {error.filename}" if error.filename else ""
     message = f"{what}: {error.strerror or error}{where}.{advice}"
     return disk_full(message) if is_full(error) else spool_error(message)
@@ -100,7 +100,7 @@ def file_failure(what: str, error: OSError, advice: str = "") -> RecordingError:
 
 @contextmanager
 def room_for(what: str, where: Path) -> Iterator[None]:
-    """Raise DiskFullError, naming what could not be written and where, instead of an OSError that means it."""
+    """Replace an OSError for a full disk by a DiskFullError that names what could not be written and where."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Open media files with safe options, for every supported version of PyAV."""
+"""Open media files with safe options in every supported version of PyAV."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
     class Readable(Protocol):
-        """An object that is read like a pipe."""
+        """A readable object that supports only ``read``, like a pipe."""
 
         def read(self, size: int, /) -> bytes:
             """Return up to ``size`` bytes."""
@@ -25,11 +25,11 @@ _FORMATS: Final = (
     *("matroska", "webm", "mov", "mp4", "m4a", "wav", "w64", "ogg", "flac", "mp3", "aac", "avi", "flv", "ivf"),
     *("mpegts", "aiff"),
 )
-# FFmpeg's options (AVFormatContext). Playlists are excluded, because FFmpeg would open the files that they name.
+# Options for FFmpeg's AVFormatContext. They exclude playlists, because FFmpeg would open the files that those name.
 _ALONE: Final = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
-# Metadata may not be UTF-8: PyAV 18 raises an error without this option, and PyAV 19 does not have it.
+# Metadata can be invalid UTF-8: PyAV 18 raises an error without this option, which PyAV 19 no longer has.
 _LENIENT: Final[dict[str, Any]] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}  # noqa: PLR2004
-# Every decoder thread has frames of its own, and with four of them decoding is as fast as the analysis.
+# Every decoder thread holds its own frames in memory, and four threads decode as fast as the analysis needs.
 _MOST_THREADS: Final = 4
 
 
@@ -39,10 +39,10 @@ def open_media(
     container: str | None = None,
     options: dict[str, str] | None = None,
 ) -> InputContainer:
-    """Open a media file, or an object that can be read, with a bounded number of decoder threads.
+    """Open a media file or a readable object with a limited number of decoder threads.
 
-    ``container`` is FFmpeg's name of the only format to try, and ``options`` are FFmpeg's; both are for files that the
-    harness wrote. Without options only media containers are opened, and no other file that one refers to.
+    ``container`` is FFmpeg's name for the only format to try, and ``options`` are FFmpeg's options; both are for files
+    that the harness wrote. Without options, only media containers are opened, and no other files to which they refer.
 
     Raises FFmpegError or ValueError if this is not a media file.
     """
@@ -62,5 +62,5 @@ def open_media(
 
 
 def decoder_threads() -> int:
-    """Return how many threads a decoder or encoder may have: one per processor of this process, four at most."""
+    """Return the number of threads for a decoder or encoder: one per available processor, but at most four."""
     return min(_MOST_THREADS, processors())

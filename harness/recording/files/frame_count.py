@@ -1,4 +1,4 @@
-"""Count the frames of a recording that is in memory."""
+"""Count the frames of a recording in memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.recording.files.formats import open_media
 
 
 def count_frames(data: bytes) -> int:
-    """Return the number of frames in a WebM; 0 if it can't be read."""
+    """Return the number of frames in a WebM file; 0 if the file can't be read."""
     try:
         with open_media(io.BytesIO(data)) as media:
             return sum(packet.size > 0 for packet in media.demux(video=0))

@@ -1,4 +1,4 @@
-"""Derive the names of all files of a recording."""
+"""Derive the names of a recording's files."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUFFIX: Final = ".webm"
-# Transcribers write NAME.json next to a video, so a manifest has a suffix of its own.
+# Transcribers write NAME.json next to a video, so manifests use a different suffix.
 MANIFEST_SUFFIX: Final = ".manifest.json"
 STATISTICS_SUFFIX: Final = ".stats.jsonl"
 FALLBACK: Final = "recording"
-# A file name has at most 255 bytes; the rest is for a number and a suffix.
+# File names have at most 255 bytes; the remaining bytes are for a number and a suffix.
 _LONGEST: Final = 200
-# Only this many characters are used: the time for composing and trimming grows faster than the length.
+# Only this many characters are processed, because the time to compose and trim text grows faster than its length.
 _LOOKED_AT: Final = 4_000
 # Chrome fact 21: the suggested name of a download is only partly safe, so it is never used.
 _SEPARATORS_AND_WILDCARDS: Final = frozenset('/\\:*?"<>|')
-# Controls, invisible formatting (which can reverse a name to look like another), lone surrogates, line breaks.
+# Control characters, invisible formatting (which can disguise a name), lone surrogates and line breaks.
 _UNFIT_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _WINDOWS_DEVICES: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
 
 
 def manifest_of(path: Path) -> Path:
-    """Return the path of the manifest of the recording at ``path``; a conversion has the recording's manifest."""
+    """Return the path of the manifest of the recording at ``path``; conversions share the recording's manifest."""
     return path.with_name(f"{path.stem}{MANIFEST_SUFFIX}")
 
 
@@ -42,16 +42,16 @@ def recording_of(manifest: Path) -> Path:
 
 
 def statistics_of(path: Path) -> Path:
-    """Return the path of the WebRTC statistics of the recording at ``path``: one line of JSON per measurement."""
+    """Return the path of the WebRTC statistics of the recording at ``path``, with one line of JSON per measurement."""
     return path.with_name(f"{path.stem}{STATISTICS_SUFFIX}")
 
 
 def safe_stem(name: str) -> str:
-    """Return ``name`` as a file name without its suffix, safe on every system and otherwise unchanged.
+    """Return ``name`` as a file name without a suffix, safe on every system and otherwise unchanged.
 
-    Characters that no file name may have become ``_``. Leading dots and dashes, trailing dots and spaces, and a
-    ``.webm``, which is appended anyway, are removed. At most 200 bytes of UTF-8 remain, cut between characters. If
-    nothing is left, the name is ``recording``. A safe name stays as it is.
+    Characters that are forbidden in file names become ``_``. Leading dots and dashes, trailing dots and spaces, and a
+    ``.webm``, which is appended anyway, are removed. The result has at most 200 bytes of UTF-8, cut between characters.
+    If nothing is left, the name is ``recording``. A safe name is not changed.
     """
     composed = unicodedata.normalize("NFC", name.strip()[:_LOOKED_AT]).strip()
     fit = "".join("_" if _is_unfit(character) else character for character in composed)
@@ -64,9 +64,9 @@ def safe_stem(name: str) -> str:
 def reserve(folder: Path, stem: str) -> Path:
     """Create an empty recording in ``folder`` under the first free name, and return its absolute path.
 
-    The name is the stem, else ``stem-2``, ``stem-3`` and so on. It is free if there is no recording, no manifest and
-    no statistics with this name, not even as a dangling link. A missing folder is created. Nothing is overwritten, even
-    while other processes reserve names there.
+    The name is the stem, or ``stem-2``, ``stem-3`` and so on. A name is free if no recording, manifest or statistics
+    file has it, not even as a dangling link. A missing folder is created. Nothing is overwritten, even if other
+    processes reserve names in the folder at the same time.
 
     Raises SetupError if the folder can't be written.
     """
@@ -88,12 +88,12 @@ def numbered(stem: str) -> Iterator[str]:
 
 
 def _has_companion(path: Path) -> bool:
-    """Return whether there is a manifest or a file of statistics for a recording of this name."""
+    """Return whether a manifest or a statistics file for a recording with this name exists."""
     return any(os.path.lexists(companion(path)) for companion in (manifest_of, statistics_of))
 
 
 def _create(path: Path) -> bool:
-    """Create an empty file; return False if the name is used already."""
+    """Create an empty file; return False if the name is already in use."""
     try:
         # O_EXCL never follows a link, not even a dangling one.
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
@@ -109,7 +109,7 @@ def _is_unfit(character: str) -> bool:
 
 
 def _trimmed(stem: str) -> str:
-    """Return the stem without characters that hide the file, look like an option, or are lost at the end."""
+    """Return the stem without leading characters that hide a file or start an option, and trailing dots and spaces."""
     before = None
     while stem != before:
         before = stem
@@ -120,14 +120,14 @@ def _trimmed(stem: str) -> str:
 
 
 def _cut(stem: str) -> str:
-    """Return as much of the stem as fits, without separating combining marks or joined emoji from their base."""
+    """Shorten the stem to fit, without separating combining marks or joined emoji from their base characters."""
     short = stem.encode()[:_LONGEST].decode(errors="ignore")
     end = len(short)
     if end == len(stem):
         return stem
     while end and (_belongs_to_the_character_before(stem[end]) or stem[end - 1] == JOINER):
         end -= 1
-    # The stem has only combining marks, so any cut is as good.
+    # The stem consists of combining marks only, so it can be cut anywhere.
     return stem[:end] or short
 
 

@@ -1,4 +1,4 @@
-"""Read manifests, scenarios and expectations, which may come from anywhere, within limits."""
+"""Read manifests, scenarios and expectations from unknown sources within limits."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from harness.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-# In bytes, for files that people write; the largest example has two thousand.
+# Maximum size, in bytes, of files that users write; the largest example has two thousand.
 _LARGEST: Final = 200_000
-# The time of tomllib grows with the square of the number of parts of a key; nobody needs this many.
+# tomllib needs quadratic time in the number of parts of a key, so keys with too many parts are refused.
 _ENDLESS: Final = re.compile(r"""(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}""")
 
 
 def read_whole(path: Path, what: str, most: int) -> bytes:
-    """Return the content of a file; raises ConfigError if it can't be read, or is larger than ``what`` may be."""
+    """Return the content of a file; raises ConfigError if it can't be read or has more than ``most`` bytes."""
     try:
         if path.exists() and not path.is_file():
             message = f"{path} is not a regular file."
@@ -34,18 +34,18 @@ def read_whole(path: Path, what: str, most: int) -> bytes:
 
 
 def read_text(path: Path, what: str) -> str:
-    """Return the text of a file; raises ConfigError as read_whole does, and if it is not UTF-8."""
+    """Return the text of a file; raises ConfigError like read_whole, and for text that is not UTF-8."""
     try:
         text = read_whole(path, what, _LARGEST).decode("utf-8")
     except UnicodeDecodeError as error:
         message = f"{path} is not a text in UTF-8: {error}."
         raise ConfigError(message) from error
-    # Editors end lines in different ways.
+    # Editors use different line endings.
     return io.StringIO(text, newline=None).read()
 
 
 def parse_toml(text: str) -> dict[str, Any]:
-    """Return the values of a TOML text; raises ValueError or RecursionError if it is invalid."""
+    """Parse TOML; raises ValueError or RecursionError if the text is invalid."""
     if endless := _ENDLESS.search(text):
         line = text.count("\n", 0, endless.start()) + 1
         message = f"a key has too many parts (at line {line})"

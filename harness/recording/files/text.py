@@ -1,4 +1,4 @@
-"""Make text from other programs and people safe to show on a page, in a file and in a terminal."""
+"""Make text from unknown sources safe to show on a page, in a file and in a terminal."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 import re
 from typing import Final
 
-# Emoji, Persian and Indian scripts need them.
+# Emoji, Persian and Indian scripts need these joiners.
 NON_JOINER: Final = "\u200c"
 JOINER: Final = "\u200d"
 JOINERS: Final = frozenset({JOINER, NON_JOINER})
 _UNKNOWN: Final = "\ufffd"
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
-# Characters without a visible form (Unicode's Default_Ignorable_Code_Point) or with a blank one, as ranges.
+# Ranges of characters that are invisible (Unicode's Default_Ignorable_Code_Point) or blank.
 _UNSEEN: Final = (
     *((0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F)),
     *((0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x2800, 0x2800), (0x3164, 0x3164), (0xFE00, 0xFE0F)),
@@ -21,33 +21,33 @@ _UNSEEN: Final = (
 
 
 def visible(text: str) -> str:
-    """Return the visible characters of a text: names that differ only in the others look the same."""
+    """Return the visible characters of a text: names that differ only in invisible characters look the same."""
     return "".join(sign for sign in text if not any(first <= ord(sign) <= last for first, last in _UNSEEN)).strip()
 
 
 def printable(text: str) -> str:
-    """Return text with a replacement for each control, escape or invisible character, which a terminal might obey."""
+    """Return text with all control, escape and invisible characters replaced, since a terminal could act on them."""
     if text.isprintable():
         return text
     return "".join(sign if sign.isprintable() or sign in JOINERS else _UNKNOWN for sign in text)
 
 
 def encodable(text: str) -> str:
-    """Return text that can be encoded in UTF-8: that of a page may have unpaired surrogates."""
+    """Return text that can be encoded in UTF-8, since text from a page can contain unpaired surrogates."""
     return _SURROGATES.sub(_UNKNOWN, text)
 
 
 def shown(text: str) -> str:
-    """Return a message for a terminal: printable, with its line breaks and tabs."""
+    """Return a printable message for a terminal, including its line breaks and tabs."""
     return "".join(part if part in "\n\t" else printable(part) for part in re.split("([\n\t])", text))
 
 
 def json_text(value: object, *, indent: int | None = None) -> str:
-    """Return a value as JSON, with escapes for characters that a terminal might obey or that can't be encoded."""
+    """Return a value as JSON, and escape characters that a terminal could act on or that can't be encoded."""
     lines = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False).split("\n")
     return "\n".join(line if line.isprintable() else _escaped(line) for line in lines)
 
 
 def _escaped(line: str) -> str:
-    """Return a line of JSON with its unprintable characters escaped as in ASCII JSON."""
+    """Return a line of JSON with unprintable characters escaped as in ASCII JSON."""
     return "".join(sign if printable(sign) == sign else json.dumps(sign)[1:-1] for sign in line)

@@ -1,4 +1,4 @@
-"""Copy the raw bytes into a complete, seekable WebM while they arrive, with every packet on its own tick."""
+"""Copy the raw bytes into a complete, seekable WebM file as they arrive, with every packet on its own tick."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
     Packet = AnyPacket[Stream]
 
-# How much MediaRecorder delays audio, in ms (measured: 39 to 51, mean 47; its Opus packets last 60 ms).
+# MediaRecorder's delay of audio, in ms (measured: 39 to 51, mean 47; its Opus packets last 60 ms).
 RECORDER_AUDIO_DELAY: Final = 47
-# Audio packets that wait for the first frame: two minutes.
+# Maximum number of audio packets that wait for the first frame: about two minutes of audio.
 _MOST_WAITING_AUDIO: Final = 6000
 _MILLISECOND: Final = Fraction(1, 1000)
-# The header has everything that is needed; probing further would delay the first packets by seconds.
+# The header contains everything that FFmpeg needs; further probing would delay the first packets by seconds.
 _PROMPT: Final = {"analyzeduration": "1", "fpsprobesize": "0", "probesize": "32"}
 
 
@@ -41,8 +41,8 @@ _PROMPT: Final = {"analyzeduration": "1", "fpsprobesize": "0", "probesize": "32"
 class Finished:
     """The measures of a finished file.
 
-    ``duration`` is in seconds, ``zero_on_page`` the start of the file in ms on the page's clock, ``cuts`` are the
-    pauses, ``tracks`` the tracks in the raw file, and ``packets`` the number of packets that were written, by kind.
+    ``duration`` is in seconds, and ``zero_on_page`` is the start of the file in ms on the page's clock. ``cuts`` are
+    the pauses, ``tracks`` are the tracks in the raw file, and ``packets`` is the number of written packets by kind.
     """
 
     duration: float
@@ -55,17 +55,17 @@ class Finished:
 
     @cached_property
     def clock(self) -> FileClock:
-        """The clock that maps moments to times in the file, with pauses cut out."""
+        """The clock that maps recording times to times in the file, with pauses cut out."""
         return FileClock(self.cuts)
 
 
 @dataclass
 class Progress:
-    """How far a running finalizer is; the spool's thread reads it.
+    """The progress of a running finalizer, for other threads to read.
 
-    ``stamps`` has the last timestamp of each track, in ms. ``on_track`` is called, in the finalizer's thread, when the
-    first packet of a track has come. ``outstanding`` is the number of frames that the recorder still had when the
-    finalizer had last read everything on the disk.
+    ``stamps`` contains the last timestamp of each track, in ms. ``on_track`` is called in the finalizer's thread when
+    the first packet of a track arrives. ``outstanding`` is the number of frames that had not yet come from the recorder
+    when the finalizer last reached the end of the data on disk.
     """
 
     stamps: dict[str, float] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Progress:
 
     @property
     def tracks(self) -> tuple[str, ...]:
-        """The tracks that have come."""
+        """The tracks of which a packet has arrived."""
         return tuple(sorted(self.stamps))
 
 
@@ -89,11 +89,11 @@ def finalize(
 ) -> Finished:
     """Copy ``raw`` to ``target`` with Duration, Cues and SeekHead; return when ``growing_file`` has ended.
 
-    Chrome fact 9: ``raw``, which is recorded in slices, has none of these. ``log`` has the mixer's ticks, one JSON
-    object per line (see docs/protocol.md). ``frame_rate`` is None for an audio recording. If ``raw`` ends in the middle
-    of a block, everything before that block is copied.
+    Chrome fact 9: ``raw``, which is recorded in slices, lacks these three elements. ``log`` contains the mixer's ticks,
+    one JSON object per line (see docs/protocol.md). ``frame_rate`` is None for an audio recording. If ``raw`` ends in
+    the middle of a block, everything before that block is copied.
 
-    Raises RecordingError if ``raw`` has no packet, DiskFullError if the disk is full.
+    Raises RecordingError if ``raw`` contains no packets, and DiskFullError if the disk is full.
     Source: Matroska, WebM.
     """
     progress = progress or Progress()
@@ -121,7 +121,7 @@ def finalize(
     finally:
         tail.close()
         lines.close()
-    # All of the audio may be from before the first frame.
+    # All audio packets can be from before the first frame.
     if not finished.packets:
         message = f"The recording at {raw} contains no audio and no video."
         raise recording_error(message)
@@ -129,11 +129,11 @@ def finalize(
 
 
 def copy_as_stamped(raw: Path, target: Path) -> Finished:
-    """Copy ``raw`` to ``target`` with Duration, Cues and SeekHead, and every packet with its own timestamp.
+    """Copy ``raw`` to ``target`` with Duration, Cues and SeekHead, without changing the packets' timestamps.
 
-    This is for a file without a log. If it ends in the middle of a block, everything before that block is copied.
+    This is for a file without a log. If the file ends in the middle of a block, everything before that block is copied.
 
-    Raises RecordingError if ``raw`` has no packet, DiskFullError if the disk is full.
+    Raises RecordingError if ``raw`` contains no packets, and DiskFullError if the disk is full.
     """
     written: Counter[str] = Counter()
     ends: dict[str, float] = {}
@@ -176,9 +176,9 @@ def copy_as_stamped(raw: Path, target: Path) -> Finished:
 
 
 def _copied_streams(container: InputContainer, output: OutputContainer) -> dict[int, Stream]:
-    """Add to ``output`` the streams that are copied, and return them by their index in ``container``."""
+    """Add the streams to copy to ``output``, and return them by their index in ``container``."""
     return {
-        # Opaque copies the stream as it is. Otherwise PyAV looks for an encoder of its codec, and AV1 has none.
+        # With ``opaque``, PyAV copies the stream unchanged. Otherwise it needs an encoder, which AV1 lacks.
         stream.index: output.add_stream_from_template(stream, opaque=True)
         for stream in container.streams
         if stream.type in {"audio", "video"}
@@ -186,7 +186,7 @@ def _copied_streams(container: InputContainer, output: OutputContainer) -> dict[
 
 
 def _whole_packets(container: InputContainer) -> Iterator[Packet]:
-    """Yield the packets; if the file ends in the middle of a block, those before it."""
+    """Yield all complete packets; the file can end in the middle of a block."""
     packets = container.demux()
     while True:
         try:
@@ -199,7 +199,7 @@ def _whole_packets(container: InputContainer) -> Iterator[Packet]:
 
 
 def _place(packet: Packet, at: int, duration: int, stream: Stream) -> None:
-    """Put a packet into another stream, with its time and duration in ms."""
+    """Assign a packet to an output stream, with its time and duration in ms."""
     packet.time_base = _MILLISECOND
     packet.pts = packet.dts = at
     packet.duration = duration
@@ -207,7 +207,7 @@ def _place(packet: Packet, at: int, duration: int, stream: Stream) -> None:
 
 
 class _Copy:
-    """A copy in progress: video packets go onto the grid, and audio is shifted by the same amount."""
+    """A copy in progress: video packets are placed on the grid, and audio packets are shifted by the same amount."""
 
     def __init__(
         self,
@@ -234,7 +234,7 @@ class _Copy:
             self._add(packet)
 
     def outstanding(self) -> int | None:
-        """Return how many frames have not come that the mixer wrote before the recorder was stopped."""
+        """Return how many frames, written by the mixer before the recorder stopped, have not arrived yet."""
         self._lines.read(self._grid)
         return self._grid.outstanding if self._grid else None
 
@@ -246,7 +246,7 @@ class _Copy:
         self._write_audio()
         zero_on_page = grid.zero_on_page if grid else None
         if zero_on_page is None:
-            # Without frames, or without ticks to time them, the file begins when the recorder did.
+            # Without frames, or without ticks for their times, the file begins at the recorder's start.
             zero_on_page = self._lines.started
         return Finished(
             duration=self._end / 1000,
@@ -269,7 +269,7 @@ class _Copy:
         if kind == "audio":
             self._audio.append(packet)
             if len(self._audio) > _MOST_WAITING_AUDIO:
-                # The file begins with the first frame, and this packet is from before it.
+                # This packet is from before the first frame, with which the file begins.
                 self._audio.popleft()
             if self._grid is None or self._grid.first is not None:
                 self._write_audio()
@@ -293,7 +293,7 @@ class _Copy:
                 self._write(packet, max(at, self._last.get("audio", -1) + 1), packet.duration or 60)
 
     def _on_the_grid(self, stamp: float) -> float:
-        """Return where audio of this timestamp belongs, in ms from the file's zero: with the frame of the same time."""
+        """Return the time in the file, in ms, for audio with this timestamp, so that it matches the frames."""
         if self._grid is None:
             return stamp
         at = stamp - self._grid.zero - RECORDER_AUDIO_DELAY

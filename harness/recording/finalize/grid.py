@@ -1,8 +1,8 @@
-"""Find the tick of the mixer that each recorded packet shows.
+"""Find the mixer's tick for each recorded packet.
 
-Chrome gives a frame the timestamp of its arrival at the recorder, not the mixer's time (fact 3 of tests/expectations).
-The mixer logs when it wrote each tick. The timestamp minus that time is constant to within some milliseconds, so each
-packet belongs to the tick with the nearest write time. A tick without a packet stays a gap.
+Chrome timestamps a frame with its arrival at the recorder, not with the mixer's time (fact 3 of tests/expectations).
+The mixer logs when it wrote each tick. The difference between timestamp and write time is constant to within a few
+milliseconds, so each packet belongs to the tick with the nearest write time. A tick without a packet remains a gap.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# This many packets determine the constant difference between timestamps and write times.
+# Number of packets that determine the constant difference between timestamps and write times.
 SETTLED: Final = 45
 _KEPT_TICKS: Final = 600
-# This many packets wait for their ticks in the log; further ones are placed at a constant rate.
+# Maximum number of packets that wait for their ticks in the log; further packets are placed at a constant rate.
 _MOST_WAITING: Final = 900
-# The first packet shows a tick from this many before the recorder's start to this many after it. If the write times
-# are too even to distinguish neighbors, the nearest to the start is the likeliest: each tick of distance adds misfit.
+# Number of ticks before and after the recorder's start to which the first packet can belong. If the write times are too
+# even to distinguish neighbors, the tick nearest to the start is the likeliest, so distance increases the fit error.
 _BEFORE: Final = 4
 _AFTER: Final = 8
 _FARTHER: Final = 0.03
 # Candidates within this factor, and within this many ms, of the best fit count as ties.
 _ABOUT: Final = 1.5
 _ABOUT_MS: Final = 0.5
-# Frames that may be in the encoder at the stop without being lost.
+# Number of frames that can still be in the encoder at the stop without counting as lost.
 _LAST_MOMENT: Final = 2
 
 
 class Grid:
-    """Gives each video packet its tick.
+    """Assigns a tick to each video packet.
 
-    ``step`` is in milliseconds. Ticks are (number, write time in ms on the page's clock), packets are timestamps in ms
-    from the recording's own zero.
+    ``step`` is in milliseconds. A tick has a number and a write time in ms on the page's clock; a packet is represented
+    by its timestamp in ms from the recording's own zero.
     """
 
     def __init__(self, step: float, recorder_started: float | None = None) -> None:
@@ -56,14 +56,14 @@ class Grid:
 
     @property
     def expected(self) -> int:
-        """How many ticks the file should have: from the first placed packet's to the last before the stop."""
+        """The number of ticks that the file should have, from the first placed packet to the recorder's stop."""
         if self.first is None:
             return 0
         return max(self._last, self._last_before_stop()) - self.first + 1
 
     @property
     def outstanding(self) -> int | None:
-        """How many ticks before the recorder's stop are later than the last packet's; None if that is unknown."""
+        """The number of ticks between the last packet's tick and the recorder's stop, or None if it is unknown."""
         if self.recorder_stopped is None or not (self._waiting or self.placed):
             return None
         if self._waiting:
@@ -75,12 +75,12 @@ class Grid:
 
     @property
     def zero(self) -> float:
-        """The timestamp that the first placed packet would have exactly on its tick, in ms."""
+        """The timestamp, in ms, that the first placed packet would have without jitter."""
         return 0.0 if self.first is None else self._phase + self.first * self.step
 
     @property
     def zero_on_page(self) -> float | None:
-        """The first placed packet's write time, exactly on its tick, in ms on the page's clock; None without ticks."""
+        """The first placed packet's write time without jitter, in ms on the page's clock; None without ticks."""
         return None if self._lag is None or not self._times else self.zero - self._lag
 
     @property
@@ -91,22 +91,22 @@ class Grid:
         return self._phase_of[1]
 
     def tick(self, number: int, written: float) -> None:
-        """Add one tick of the mixer's log; numbers rise."""
+        """Add one tick from the mixer's log; tick numbers must increase."""
         self._numbers.append(number)
         self._times.append(written)
 
     def place(self, stamp: float) -> list[tuple[float, int]]:
-        """Add the next packet's timestamp; return the packets that are placed now, each with its tick, in order."""
+        """Add the next packet's timestamp; return all packets that can be placed now, in order, with their ticks."""
         self._waiting.append(stamp)
         return self._settle()
 
     def end(self) -> list[tuple[float, int]]:
-        """Return the packets that still wait for their ticks: no more ticks come."""
+        """Place the packets that still wait for their ticks, and return them; no more ticks follow."""
         self.ended = True
         return self._settle()
 
     def _last_before_stop(self) -> int:
-        """Return the last tick that the recorder had time to encode before it was stopped, as far as the log knows."""
+        """Return the last tick in the log that the recorder had time to encode before it was stopped."""
         if self.recorder_stopped is None:
             return self._last
         in_time = bisect_left(self._times, self.recorder_stopped - _LAST_MOMENT * self.step)
@@ -128,7 +128,7 @@ class Grid:
         return len(self._waiting) > _MOST_WAITING
 
     def _known(self, written: float) -> bool:
-        """Return whether the log reaches far enough past a write time to decide."""
+        """Return whether the log reaches far enough past a write time to determine its tick."""
         return self.ended or self._waits_too_long() or (bool(self._times) and self._times[-1] > written + self.step / 2)
 
     def _assign(self, stamp: float, lag: float) -> int:
@@ -142,7 +142,7 @@ class Grid:
         return number
 
     def _nearest(self, written: float) -> int:
-        """Return the tick with the nearest write time; after the end of the log ticks have a constant rate."""
+        """Return the tick with the nearest write time, assuming a constant tick rate outside of the log."""
         if not self._times:
             return round(written / self.step)
         after = bisect_left(self._times, written)
@@ -155,9 +155,9 @@ class Grid:
         return self._numbers[nearer]
 
     def _has_enough(self) -> bool:
-        """Return whether there are enough packets, and ticks for them whichever tick the first one shows.
+        """Return whether enough packets have arrived, and the log has ticks for them for every candidate first tick.
 
-        Later packets do not count: they may be ahead of the log for as long as the recording lasts.
+        Later packets do not count, because they can be ahead of the log during the whole recording.
         """
         if len(self._waiting) < SETTLED or not self._times:
             return False
@@ -165,7 +165,7 @@ class Grid:
         return self._times[-1] > latest + self.step
 
     def _candidates(self) -> range:
-        """Return the ticks that the first packet may show, as indices into the log."""
+        """Return the ticks to which the first packet can belong, as indices into the log."""
         start = self._started()
         return range(max(0, start - _BEFORE), min(len(self._times), start + _AFTER + 1))
 
@@ -175,32 +175,32 @@ class Grid:
         return min(bisect_left(self._times, self.recorder_started), len(self._times) - 1)
 
     def _find_lag(self, stamps: Sequence[float]) -> float:
-        """Return timestamp minus write time: that of the candidate with which the first packets fit best."""
+        """Return timestamp minus write time for the candidate that fits the first packets best."""
         if not self._times:
             return 0.0
         start = self._started()
 
-        def misfit(candidate: int) -> tuple[float, float]:
+        def fit_error(candidate: int) -> tuple[float, float]:
             found, lag = self._fit(stamps, candidate)
             return found * (1 + _FARTHER * abs(candidate - start)), lag
 
-        return min(map(misfit, self._candidates()), key=lambda found: found[0])[1]
+        return min(map(fit_error, self._candidates()), key=lambda found: found[0])[1]
 
     def _least_lag(self, stamps: Sequence[float]) -> float:
-        """Return the smallest lag of those that fit about as well as the best: few packets can't distinguish them."""
+        """Return the smallest lag among the candidates that fit about as well as the best one."""
         if not self._times:
             return 0.0
         fits = [self._fit(stamps, candidate) for candidate in self._candidates()]
-        good = _ABOUT * min(misfit for misfit, _ in fits) + _ABOUT_MS
-        return min(lag for misfit, lag in fits if misfit <= good)
+        good = _ABOUT * min(fit_error for fit_error, _ in fits) + _ABOUT_MS
+        return min(lag for fit_error, lag in fits if fit_error <= good)
 
     def _fit(self, stamps: Sequence[float], candidate: int) -> tuple[float, float]:
-        """Return the misfit of the timestamps if the first shows this tick, in ms, and the lag that fits best."""
+        """Return the fit error, in ms, and the best lag if the first packet belongs to this tick."""
         _, lag = self._refine(stamps, stamps[0] - self._times[candidate])
         return self._refine(stamps, lag)
 
     def _refine(self, stamps: Sequence[float], lag: float) -> tuple[float, float]:
-        """Return the misfit of the timestamps with a lag, in ms, and the best lag nearby."""
+        """Return the fit error of the timestamps near a lag, in ms, and the best lag in its neighborhood."""
         differences = [stamp - self._times[self._index(stamp - lag)] for stamp in stamps]
         best = median(differences)
         return sum(abs(difference - best) for difference in differences) / len(differences), best
@@ -211,7 +211,7 @@ class Grid:
         return min(nearby, key=lambda index: abs(self._times[index] - written))
 
     def _forget(self) -> None:
-        """Remove ticks that are well before the last placed one, so that memory use stays constant."""
+        """Remove ticks that are well before the last placed tick, so that memory use stays constant."""
         if len(self._numbers) > 2 * _KEPT_TICKS:
             keep = max(0, bisect_left(self._numbers, self._last) - _KEPT_TICKS // 2)
             del self._numbers[:keep], self._times[:keep]

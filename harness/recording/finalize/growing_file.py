@@ -1,4 +1,4 @@
-"""Read a file while it grows: a reader that blocks at the end until more bytes have come."""
+"""Read a file while it grows; the reader blocks at the end until more bytes arrive."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ if TYPE_CHECKING:
 
 
 class GrowingFile:
-    """Whether a raw file still grows, for the thread that writes it and the finalizer, which reads it."""
+    """Synchronizes the thread that writes a raw file with the finalizer that reads it."""
 
     def __init__(self, *, ended: bool = False) -> None:
         self._changed = threading.Condition()
         self._ended = ended
-        # How often the file grew, or a callback was added; the callbacks, each with that number at its time.
+        # Counts each growth of the file and each new callback; each callback is stored with its count.
         self._changes = 0
         self._callbacks: list[tuple[int, Callable[[], object]]] = []
         self._reader_left = False
 
     @property
     def ended(self) -> bool:
-        """Whether no more bytes will come."""
+        """Whether no more bytes will be written."""
         return self._ended
 
     def grew(self) -> None:
-        """Wake the reader: more bytes, or more of the log, are on the disk."""
+        """Notify the reader that more bytes or more of the log are on the disk."""
         with self._changed:
             self._changes += 1
             self._changed.notify_all()
 
     def end(self) -> None:
-        """Wake the reader: no more bytes will come."""
+        """Notify the reader that no more bytes will be written."""
         with self._changed:
             self._ended = True
             self._changed.notify_all()
 
     def call_when_read(self, callback: Callable[[], object]) -> None:
-        """Call ``callback()`` when the reader has read everything that is on the disk by now, or has left."""
+        """Call ``callback()`` when the reader has read everything that is on the disk now, or stops reading."""
         with self._changed:
             self._changes += 1
             if not self._reader_left:
@@ -49,13 +49,13 @@ class GrowingFile:
         callback()
 
     def leave(self) -> None:
-        """Call every callback, now and later: the reader reads no more."""
+        """Call every present and future callback immediately, because the reader has stopped reading."""
         with self._changed:
             self._reader_left = True
         self._call_back(self._changes)
 
     def wait_for(self, more: Callable[[], bool], on_idle: Callable[[], None]) -> None:
-        """Return when ``more()`` is true or no more bytes will come; ``on_idle()`` is called before callbacks."""
+        """Wait until ``more()`` is true or no more bytes will be written; ``on_idle()`` is called before callbacks."""
         while True:
             changes = self._changes
             if more() or self._ended:
@@ -67,7 +67,7 @@ class GrowingFile:
                 self._changed.wait_for(lambda: self._ended or self._changes != changes)  # noqa: B023 - waits here
 
     def _call_back(self, changes: int) -> None:
-        """Call the callbacks that were added by then."""
+        """Call the callbacks that were added up to a change."""
         with self._changed:
             due = [callback for added, callback in self._callbacks if added <= changes]
             self._callbacks = [later for later in self._callbacks if later[0] > changes]
@@ -76,9 +76,9 @@ class GrowingFile:
 
 
 class TailReader:
-    """Reads a growing file like a pipe: it blocks at the end until more bytes have come or the file has ended.
+    """Reads a growing file like a pipe: reading blocks at the end until more bytes arrive or the file has ended.
 
-    ``on_idle`` is called while it blocks, before the callbacks of ``GrowingFile.call_when_read``.
+    ``on_idle`` is called while the reader blocks, before the callbacks of ``GrowingFile.call_when_read``.
     """
 
     def __init__(self, path: Path, growing_file: GrowingFile, on_idle: Callable[[], None] = lambda: None) -> None:
@@ -88,7 +88,7 @@ class TailReader:
         self._pending = b""
 
     def read(self, size: int) -> bytes:
-        """Return up to ``size`` bytes; none only at the very end."""
+        """Return up to ``size`` bytes; an empty result means the end of the file."""
 
         def more() -> bool:
             self._pending = self._file.read(size)
@@ -97,11 +97,11 @@ class TailReader:
         self._pending = b""
         if not more():
             self._growing_file.wait_for(more, self._on_idle)
-            # The last bytes may have come just before the end.
+            # The last bytes may have been written just before the end.
             if not self._pending:
                 more()
         return self._pending
 
     def close(self) -> None:
-        """Close the file; calling it twice is allowed."""
+        """Close the file. Calling it twice is fine."""
         self._file.close()

@@ -1,4 +1,4 @@
-"""Read the log of a recording: the mixer's ticks and the recorder's states, with pauses cut out."""
+"""Read the mixer's ticks and the recorder's states from a recording's log, with pauses cut out."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
     from harness.recording.finalize.grid import Grid
 
-# In bytes.
+# Maximum length of a line, in bytes.
 LONGEST_LINE: Final = 10_000_000
-# Ticks that an unreadable line may have had: some minutes.
+# Maximum number of ticks that can be replaced after an unreadable line: a few minutes.
 _MOST_LOST_TICKS: Final = 10_000
 
 
 class _Line(BaseModel):
-    """A line of the log; fields of another version are ignored."""
+    """A line of the log; unknown fields from other versions are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -38,7 +38,7 @@ class RecorderLine(_Line):
 
 
 class TicksLine(_Line):
-    """The times at which the mixer wrote its ticks from number ``first`` on, in ms on the page's clock."""
+    """The times at which the mixer wrote its ticks, starting with number ``first``, in ms on the page's clock."""
 
     first: Annotated[int, Field(ge=0, le=2**53)]
     written: list[Moment | None]
@@ -56,7 +56,7 @@ class MemberLine(_Line):
 
 
 class EventLine(_Line):
-    """An event at ``time``, in ms on the room's clock; ``event.at`` is not known yet."""
+    """An event at ``time``, in ms on the room's clock; ``event.at`` is set later."""
 
     time: Moment
     event: Event
@@ -85,18 +85,18 @@ _KINDS: Final[dict[str, type[LogLine]]] = {
 
 
 def parse_line(line: bytes) -> LogLine | None:
-    """Return a line of the log as a value, or None for a line that can't be read."""
+    """Parse a line of the log; return None for a line that can't be parsed."""
     try:
         content = json.loads(line)
         kind = next((key for key in _KINDS if key in content), None) if isinstance(content, dict) else None
         return _KINDS[kind].model_validate(content) if kind else None
-    # A ValidationError is a ValueError as well.
+    # pydantic's ValidationError is a ValueError.
     except (ValueError, RecursionError):
         return None
 
 
 class WholeLines:
-    """Yields the complete lines of a file that may grow; an incomplete line is yielded when its end has come.
+    """Yields the complete lines of a growing file; a partial line is yielded when its rest has been written.
 
     ``skipped`` counts the lines that were too long to be read.
     """
@@ -108,7 +108,7 @@ class WholeLines:
         self._inside_long_line = False
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the lines that have come since the last call."""
+        """Yield the lines that were written since the last call."""
         self._file.seek(self._at)
         while piece := self._file.readline(LONGEST_LINE):
             whole = piece.endswith(b"\n")
@@ -124,18 +124,18 @@ class WholeLines:
 
 @dataclass(frozen=True)
 class Cut:
-    """The time of a pause in the file, and how much it cuts out, both in seconds."""
+    """A pause: its position in the file, and the length that it cuts out, both in seconds."""
 
     at: float
     seconds: float
 
 
 class FileClock:
-    """Maps moments to times in a file without its pauses; ``cuts`` are in the order of the file."""
+    """Maps recording times to times in a file without pauses; ``cuts`` are in the order of the file."""
 
     def __init__(self, cuts: Iterable[Cut]) -> None:
         self._cuts: list[Cut] = []
-        # The start of each pause, counting pauses, and the sum of all pauses by its end, in seconds.
+        # The start of each pause, counted with pauses, and the sum of all pauses up to its end, in seconds.
         self._starts: list[float] = []
         self._out: list[float] = []
         out = 0.0
@@ -146,7 +146,7 @@ class FileClock:
             self._out.append(out)
 
     def place(self, at: float) -> float:
-        """Return the time in the file of a moment ``at`` seconds after its zero; in a pause that is the cut."""
+        """Return the time in the file for ``at`` seconds after its zero; a time in a pause maps to the cut."""
         last = bisect_left(self._starts, at) - 1
         return at if last < 0 else max(self._cuts[last].at, at - self._out[last])
 
@@ -154,29 +154,29 @@ class FileClock:
 class Pauses:
     """The recorder's pauses in order, with times in ms on the page's clock.
 
-    ``step`` is the time between ticks. Each method takes about as long with very many pauses as with one.
+    ``step`` is the time between ticks. The methods are fast even with very many pauses.
     """
 
     def __init__(self, step: float) -> None:
         self._step = step
-        # The start of the current pause, or None.
+        # The start of the current pause, or None if the recorder is not paused.
         self.open: float | None = None
         self._starts: list[float] = []
         self._ends: list[float] = []
-        # The start of each pause without those before it; and, by its end, the sum of all pauses in ms, in whole ticks,
-        # and the rest beyond whole ticks.
+        # The start of each pause without the earlier pauses. Then the sum of all pauses up to each pause's end: in ms,
+        # in whole ticks, and the remainder in ms beyond whole ticks.
         self._cut_starts: list[float] = []
         self._out: list[float] = [0.0]
         self._ticks: list[int] = [0]
         self._excess: list[float] = [0.0]
 
     def begin(self, time: float) -> None:
-        """Begin a pause, not before the end of the last one; an open pause continues."""
+        """Begin a pause, at the end of the last pause at the earliest; an open pause continues."""
         if self.open is None:
             self.open = max(time, self._ends[-1]) if self._ends else time
 
     def end(self, time: float) -> None:
-        """End the open pause, if there is one."""
+        """End the open pause, if any."""
         if self.open is None:
             return
         start, end = self.open, max(time, self.open)
@@ -197,16 +197,16 @@ class Pauses:
         return later < len(self._ends) and self._starts[later] < time
 
     def without(self, time: float) -> tuple[float, int]:
-        """Return a time without the pauses before it, and how many ticks they cut out."""
+        """Return a time without the pauses before it, and the number of ticks in those pauses."""
         over = bisect_right(self._ends, time)
         return time - self._out[over], self._ticks[over]
 
     def excess_at(self, time: float) -> float:
-        """Return how much the pauses exceed whole ticks by a time that does not count pauses, in ms."""
+        """Return by how many ms the pauses before a time exceed whole ticks; the time does not count pauses."""
         return self._excess[bisect_right(self._cut_starts, time)]
 
     def cuts(self, zero: float) -> tuple[Cut, ...]:
-        """Return the pauses that have ended as cuts in the file, which begins at ``zero``."""
+        """Return all ended pauses as cuts in the file, which begins at ``zero``."""
         spans = zip(self._cut_starts, self._starts, self._ends, strict=True)
         return tuple(Cut((at - zero) / 1000, (end - start) / 1000) for at, start, end in spans)
 
@@ -214,8 +214,8 @@ class Pauses:
 class Log:
     """Reads the log while it grows, and passes ticks and states to the grid.
 
-    ``step`` is in ms, 0 without video. MediaRecorder's timestamps do not advance in a pause, so ticks of a pause are
-    dropped, and later ones are counted and timed without it.
+    ``step`` is in ms, and 0 without video. MediaRecorder's timestamps do not advance during a pause, so ticks in a
+    pause are dropped, and the numbers and times of later ticks do not count the pause.
     """
 
     def __init__(self, path: Path, step: float) -> None:
@@ -224,12 +224,12 @@ class Log:
         self._file = path.open("rb")
         self._lines = WholeLines(self._file)
         self._step = step
-        # The last tick in the log, and whether an unreadable line came after it.
+        # The last tick in the log, and whether an unreadable line followed it.
         self._last: tuple[int, float] | None = None
         self._line_lost = False
 
     def read(self, grid: Grid | None) -> None:
-        """Pass the new lines to the grid, if there is one."""
+        """Read the new lines, and pass their ticks to the grid, if any."""
         for line in self._lines:
             self._handle_line(parse_line(line), grid)
 
@@ -242,10 +242,10 @@ class Log:
         return self._pauses.cuts(zero_on_page)
 
     def excess(self, stamp: float, zero_on_page: float) -> float:
-        """Return how much the pauses before a timestamp exceed whole ticks, in ms.
+        """Return by how many ms the pauses before a timestamp exceed whole ticks.
 
-        Video continues after whole ticks, but the recorder cuts audio to the millisecond, so audio is moved by this.
-        ``stamp`` is in ms from the start of the file, which is at ``zero_on_page`` on the page's clock.
+        Video continues after whole ticks, but the recorder cuts audio to the millisecond, so audio must move by this
+        amount. ``stamp`` is in ms from the start of the file, which is at ``zero_on_page`` on the page's clock.
         """
         return self._pauses.excess_at(stamp + zero_on_page)
 
@@ -277,7 +277,7 @@ class Log:
                 self._pauses.end(line.time)
 
     def _ticks_between(self, line: TicksLine, grid: Grid) -> None:
-        """Replace the ticks of an unreadable line by evenly spaced ones: otherwise its frames would displace others."""
+        """Replace the ticks of an unreadable line by evenly spaced ticks, so that its frames don't displace others."""
         self._line_lost = False
         index, end = next(((index, time) for index, time in enumerate(line.written) if time is not None), (0, None))
         if self._last is None or end is None:

@@ -1,7 +1,7 @@
-"""Start a Python process that reads hostile media within limits, and bound the processor time that it uses.
+"""Start a Python process that reads hostile media within limits, and limit its CPU time.
 
-The parent makes a ``Child``, or a ``ConnectedChild`` to exchange messages with, and waits with a ``CpuDeadline``. The
-child calls ``confine`` when everything is imported, and ``exit_with_parent`` if it has a connection.
+The parent creates a ``Child``, or a ``ConnectedChild`` to exchange messages with, and waits with a ``CpuDeadline``. The
+child calls ``confine`` after importing everything, and ``exit_with_parent`` if it has a connection.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ from harness.recording.files.text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# How many bytes the child may allocate in addition to those that Python and its libraries use.
+# Bytes that the child can allocate in addition to those that Python and its libraries use.
 MEMORY: Final = 1_500_000_000
-# A linear-algebra library reserves memory for each of its threads, and starts one per processor.
+# Linear-algebra libraries start one thread per processor and reserve memory for each.
 _ONE_THREAD: Final = dict.fromkeys(
     ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
 _PROGRAM: Final = "import sys; sys.path[:] = {path!r}; {program}"
-# How much processor time, in seconds, a child may use until it is ready. Imports usually take half a second.
+# CPU time, in seconds, that a child can use before it is ready. Imports usually take half a second.
 _READY_WITHIN: Final = 60.0
-# A killed process ends in milliseconds, unless it waits for a disk that does not answer.
+# Time, in seconds, in which a killed process must end. It takes milliseconds unless the disk does not respond.
 _ENDS_WITHIN: Final = 5.0
-# How long, in seconds, a process may use no processor time at all. Even on a very busy machine it uses some.
+# Time, in seconds, after which a process that uses no CPU time counts as stuck, even on a very busy machine.
 _STALLED: Final = 30.0
 _LOOK_EVERY: Final = 0.25
 _LONGEST_REASON: Final = 300
 
 
 class Child:
-    """A Python process that reads media: it runs ``program``, a line of Python, with this process's import path.
+    """A Python process that reads media by running ``program``, a line of Python, with this process's import path.
 
-    ``process`` is its Popen. Raises SetupError if it can't be started.
+    ``process`` is its Popen object. Raises SetupError if the process can't be started.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Child:
         if not sys.executable:
             message = "The process that reads media can't be started: Python does not know the path of its executable."
             raise SetupError(message)
-        # Python ignores other entries, such as numbers, that a program may have added.
+        # Python ignores entries that are not paths, such as numbers, which a program may have added.
         path = [os.fspath(entry) for entry in sys.path if isinstance(entry, str | os.PathLike)]
         self._errors = _scratch()
         try:
@@ -75,14 +75,14 @@ class Child:
             raise SetupError(message) from error
 
     def failed_to_start(self, why: str) -> SetupError:
-        """Return the error for a child that never became ready; ``why`` is used if it wrote no reason."""
+        """Return the error for a child that never became ready; ``why`` is the reason if the child wrote none."""
         return SetupError(
             f"The process that reads media, {sys.executable}, did not start: {self._reason() or why}. "
             "The installation is the problem, not the file: run 'harness doctor', or reinstall the harness."
         )
 
     def end(self) -> None:
-        """Kill the process, which owns nothing; do not wait for one that hangs in a disk access."""
+        """Kill the process, which has nothing to clean up, without waiting if it hangs in a disk access."""
         self._close_errors()
         self.process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -93,7 +93,7 @@ class Child:
         if self._errors is None or self._errors.closed:
             return ""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            # A process that has closed its connection may still be writing the reason.
+            # A process that has closed its connection can still be writing the reason.
             self.process.wait(_ENDS_WITHIN)
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
@@ -105,7 +105,7 @@ class Child:
 
 
 class ConnectedChild(Child):
-    """A ``Child`` with a connection to it: the number of its end is the program's first argument."""
+    """A ``Child`` with a connection; the child's file descriptor is the program's first argument."""
 
     def __init__(self, program: str) -> None:
         self.connection, theirs = socket.socketpair()
@@ -117,14 +117,14 @@ class ConnectedChild(Child):
             raise
 
     def deadline(self, seconds: float) -> CpuDeadline:
-        """Return a deadline that the process reaches when it has used this much processor time from now on."""
+        """Return a deadline that the process reaches after using ``seconds`` of CPU time from now on."""
         return CpuDeadline(self.process.pid, seconds)
 
     def wait_until_ready(self, is_ready: Callable[[CpuDeadline], bool]) -> None:
-        """Return when ``is_ready`` is true, which receives the first message within a deadline.
+        """Wait until the child is ready: ``is_ready`` receives the first message within a deadline and checks it.
 
-        ``is_ready`` may raise TimeoutError and ConnectionError. Raises SetupError, and ends the process, if it is not
-        ready.
+        ``is_ready`` can raise TimeoutError and ConnectionError. If the child is not ready, the process is ended, and
+        SetupError is raised.
         """
         try:
             why = "" if is_ready(self.deadline(_READY_WITHIN)) else "it gave no reason"
@@ -141,16 +141,17 @@ class ConnectedChild(Child):
             raise error
 
     def end(self) -> None:
-        """Kill the process, and close the connection."""
-        # In this order: a process that is alive when its connection ends may still remove its partial output.
+        """Kill the process and close the connection."""
+        # The process is killed first, because a process whose connection ends would remove its partial output.
         super().end()
         self.connection.close()
 
 
 class CpuDeadline:
-    """Bounds the work of a process by the processor time that it uses, so that nothing fails on a busy machine.
+    """Limits the work of a process by its CPU time, so that nothing fails just because the machine is busy.
 
-    ``seconds`` is how much it may use from now on. A process that uses none at all for half a minute is late as well.
+    ``seconds`` is the CPU time that the process can use from now on. A process that uses no CPU time for half a minute
+    also exceeds the deadline.
     """
 
     def __init__(self, pid: int, seconds: float) -> None:
@@ -165,7 +166,7 @@ class CpuDeadline:
         return time.monotonic() - self._began
 
     def wait(self) -> float:
-        """Return for how many seconds to wait before the next call; raises TimeoutError when the time is used up."""
+        """Return the number of seconds to wait before the next call; raises TimeoutError when the time is used up."""
         now, used = time.monotonic(), self._cpu_time(self._last)
         if used > self._last:
             self._last, self._moved = used, now
@@ -177,20 +178,20 @@ class CpuDeadline:
         try:
             times = psutil.Process(self._pid).cpu_times()
         except psutil.Error:
-            # The process has ended; its connection reports that.
+            # The process has ended, which its connection will report.
             return last
         return float(times.user + times.system)
 
 
 def confine(*, files: int | None = None, seconds: float | None = None, writes: bool = False) -> None:
-    """Limit this process for good: to MEMORY bytes more than now, no core file, and no writing to files.
+    """Permanently limit this process: at most MEMORY more bytes, no core file, and no writing to files.
 
-    ``files`` is how many files may be open, ``seconds`` how much processor time may be used since the process started.
+    ``files`` is the maximum number of open files, and ``seconds`` is the maximum CPU time since the process started.
     ``writes`` allows writing to files.
     """
     # The parent handles Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Linux counts writable private memory. Where psutil does not report it, libraries are part of the limit.
+    # Linux counts writable private memory. If psutil does not report it, the limit includes the libraries' memory.
     in_use: int = getattr(psutil.Process().memory_info(), "data", 0)
     _limit(resource.RLIMIT_DATA, in_use + MEMORY)
     _limit(resource.RLIMIT_CORE, 0)
@@ -204,14 +205,14 @@ def confine(*, files: int | None = None, seconds: float | None = None, writes: b
 
 
 def exit_with_parent(connection: int, clean_up: Callable[[], object] = lambda: None) -> None:
-    """Exit as soon as the parent has closed its end of the connection, even while a decoder never returns.
+    """Exit as soon as the parent has closed its end of the connection, even if a decoder never returns.
 
-    ``connection`` is the number of this process's end; ``clean_up`` is called first.
+    ``connection`` is the file descriptor of this process's end; ``clean_up`` is called before the exit.
     """
 
     def watch() -> None:
         closed = select.poll()
-        # poll() always reports a hang-up, so no event has to be asked for.
+        # poll() always reports a hang-up, so the event mask can be empty.
         closed.register(connection, 0)
         closed.poll()
         clean_up()
@@ -221,14 +222,14 @@ def exit_with_parent(connection: int, clean_up: Callable[[], object] = lambda: N
 
 
 def _limit(what: int, most: int) -> None:
-    """Set a limit that can't be raised again; a lower existing limit stays."""
+    """Set a limit that can't be raised again; a lower existing limit is not changed."""
     _, hard = resource.getrlimit(what)
     most = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(what, (most, most))
 
 
 def _scratch() -> IO[Any] | None:
-    """Return a file for the error output of the process; None if the disk is full."""
+    """Return a file for the error output of the process, or None if the disk is full."""
     try:
         return tempfile.TemporaryFile()
     except OSError:

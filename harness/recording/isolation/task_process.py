@@ -1,7 +1,7 @@
-"""Run a task on hostile media in a confined process, which ends together with its parent.
+"""Run a task on hostile media in a confined process that ends together with its parent.
 
-The two exchange messages over a socket, one line of JSON each. The first message defines the task, and ``done`` or
-``failed`` is the last one.
+The two processes exchange messages over a socket, one line of JSON each. The first message defines the task, and the
+last message is ``done`` or ``failed``.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-# How many files may be open: two media files, and those that Python itself needs.
+# Maximum number of open files: two media files, and those that Python itself needs.
 _FILES: Final = 64
-# How much processor time, in seconds, the process may use between two messages.
+# CPU time, in seconds, that the process can use between two messages.
 _SILENT_FOR: Final = 60.0
-# In bytes.
+# Maximum length of a message, in bytes.
 _LONGEST_MESSAGE: Final = 65_536
 _CRASHED: Final = "it crashes the decoder"
 _PROGRAM: Final = "from harness.recording.isolation.task_process import main; main()"
@@ -47,10 +47,10 @@ class Failure(BaseModel):
 
 
 class Message(BaseModel):
-    """A message of the process.
+    """A message from the process.
 
-    ``length`` reports the length of the file in ``seconds``, ``at`` the progress, and ``silence`` that ``seconds`` of
-    silence were inserted ``at`` a time.
+    ``length`` reports the length of the file in ``seconds``, and ``at`` reports the progress. ``silence`` reports that
+    ``seconds`` of silence were inserted at the time ``at``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,7 +62,7 @@ class Message(BaseModel):
 
 
 class CrashedError(Exception):
-    """The process ended, or sent an invalid message, before it was done."""
+    """The process ended or sent an invalid message before its task was done."""
 
 
 class StuckError(Exception):
@@ -70,10 +70,10 @@ class StuckError(Exception):
 
 
 class TaskProcess:
-    """A confined process that calls ``task``, named "module:function", with a request; leaving the context ends it.
+    """A confined process that calls ``task``, given as "module:function", with a request; leaving the context ends it.
 
-    The function gets the request and a function that sends messages. If the parent ends first, the confined process
-    removes ``partial``, the file that it writes.
+    The task function receives the request and a function that sends messages. If the parent ends first, the confined
+    process removes ``partial``, the file that it writes.
 
     Raises SetupError on entering if the process can't be started.
     """
@@ -83,7 +83,7 @@ class TaskProcess:
         self._rest = b""
 
     def __enter__(self) -> Self:
-        """Start the process, and return when it is ready."""
+        """Start the process, and wait until it is ready."""
         self._child = ConnectedChild(_PROGRAM)
         self._child.wait_until_ready(self._is_ready)
         return self
@@ -91,13 +91,13 @@ class TaskProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the process at once."""
+        """End the process immediately."""
         self._child.end()
 
     def messages(self) -> Iterator[Message]:
-        """Yield the messages of the process, up to ``done`` or ``failed``.
+        """Yield the messages from the process, up to ``done`` or ``failed``.
 
-        Raises CrashedError if it ends before, and StuckError if it works for a minute without a message.
+        Raises CrashedError if the process ends before that, and StuckError if it works for a minute without a message.
         """
         while True:
             deadline = self._child.deadline(_SILENT_FOR)
@@ -117,7 +117,7 @@ class TaskProcess:
         return self._receive(deadline).kind == "ready"
 
     def _receive(self, deadline: CpuDeadline) -> Message:
-        """Return the next message; raises TimeoutError, and ConnectionError if the process ends or sends rubbish."""
+        """Return the next message; raises TimeoutError, or ConnectionError if the process ends or sends garbage."""
         while b"\n" not in self._rest:
             self._child.connection.settimeout(deadline.wait())
             try:
@@ -135,7 +135,7 @@ class TaskProcess:
 
 
 def main() -> None:
-    """Run the task of the first message, which comes through the connection whose number is the first argument."""
+    """Run the task in the first message from the connection, whose file descriptor is the first argument."""
     connection = socket.socket(fileno=int(sys.argv[1]))
     order = json.loads(connection.makefile("rb").readline())
     partial = Path(os.fsdecode(bytes.fromhex(order["partial"])))
@@ -149,7 +149,7 @@ def main() -> None:
 
     send(Message(kind="ready"))
     send(_outcome(task, order["request"], send))
-    # The parent still has to rename the file. If it ends before, the file is removed.
+    # The parent still has to rename the file. If the parent ends before that, this process removes the file.
     threading.Event().wait()
 
 

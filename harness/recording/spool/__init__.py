@@ -1,5 +1,5 @@
-"""Keep a recording's folder from its first byte until the recording is published.
+"""Manage a recording's folder from its first byte until the recording is published.
 
-In: chunks and the log of one recording.  Out: the finished file and its manifest, under their final names.
+In: the chunks and the log of one recording.  Out: the finished file and its manifest, with their final names.
 Called by ``harness.server.spool`` while pages record, and by ``harness recover`` after a crash.
 """

@@ -1,4 +1,4 @@
-"""Describe a finished file: write its manifest and its WebRTC statistics from the log in its folder."""
+"""Write the manifest and the WebRTC statistics of a finished file, based on the log in its folder."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def describe(
 ) -> Manifest:
     """Write the manifest and the statistics of the finished file in ``folder``, and return the manifest.
 
-    ``recovered`` is the reason why the recording was not stopped, or None. Without ``timed`` the file has the
-    timestamps of its raw bytes, and the log, which has others, is not used.
+    ``recovered`` is the reason why the recording was not stopped, or None. Without ``timed``, the file has the
+    timestamps of its raw bytes, and the log is not used because its times differ.
     """
     path = folder.finished(facts.stem)
     manifest_of(path).unlink(missing_ok=True)
@@ -86,9 +86,9 @@ def _manifest(path: Path, facts: Facts, contents: _LogContents, recovered: str |
 
 
 def _write_statistics(source: Path, target: Path, zero_ms: float | None, finished: Finished) -> list[str]:
-    """Copy the WebRTC statistics, if there are any, with their times in the file; return notes on what was lost.
+    """Copy the WebRTC statistics, if any, with times in the file; return notes about lost statistics.
 
-    If ``zero_ms`` is None, the first line has the time 0.
+    If ``zero_ms`` is None, the first line gets the time 0.
     """
     unreadable = 0
     try:
@@ -107,7 +107,7 @@ def _write_statistics(source: Path, target: Path, zero_ms: float | None, finishe
                 file.write(json.dumps({"at": at, **fields}, separators=(",", ":")) + "\n")
             unreadable += lines.skipped
     except OSError as error:
-        # A recording without statistics is better than none.
+        # A recording without statistics is better than no recording.
         with contextlib.suppress(OSError):
             target.unlink(missing_ok=True)
         return [f"its statistics are lost: {error.strerror}"]
@@ -115,10 +115,11 @@ def _write_statistics(source: Path, target: Path, zero_ms: float | None, finishe
 
 
 class _LogContents:
-    """The events, members and recorder states in a log; ``zero`` is the file's zero in ms on the room's clock, or None.
+    """The events, members and recorder states in a log.
 
-    The times of ``events`` are in seconds of the file; those of ``states``, which are MediaRecorder's, are in ms on the
-    page's clock. ``notes`` report how many lines could not be read. Without ``zero`` the log is not read.
+    ``zero`` is the file's zero in ms on the room's clock; if it is None, the log is not read. The times of ``events``
+    are in seconds of the file; the times of ``states``, which are MediaRecorder's, are in ms on the page's clock.
+    ``notes`` report how many lines could not be read.
     """
 
     def __init__(self, log: Path, zero: float | None, finished: Finished) -> None:
@@ -132,18 +133,18 @@ class _LogContents:
             self._read(log, zero)
 
     def timeline(self) -> Timeline:
-        """Return the timeline, with a pause for each cut."""
+        """Return the timeline, with a pause event for each cut."""
         pauses = [
             Event(at=round(cut.at, 4), event="pause", seconds=round(cut.seconds, 4)) for cut in self.finished.cuts
         ]
-        # A participant that only the page knew has no marker, and is a member all the same.
+        # A participant that only the page reported is also a member, but has no marker.
         present = {event.participant or "" for event in self.events if event.event == "join"}
         members = tuple(self._members.get(name, Member(name=name)) for name in sorted(present))
         return timeline_from([*self.events, *pauses], members)
 
     def _read(self, log: Path, zero: float) -> None:
         unreadable = dropped = 0
-        # A manifest can't hold more bytes.
+        # A manifest can't contain more bytes.
         left = LARGEST_MANIFEST
         with log.open("rb") as file:
             lines = WholeLines(file)
@@ -169,22 +170,22 @@ class _LogContents:
 
 
 def _unreadable_lines(lines: int, of: str) -> list[str]:
-    """Return a note on how many lines of a file could not be read; no note if all could."""
+    """Return a note that reports how many lines of a file could not be read, or no note if all lines were readable."""
     return [f"{lines} {'line' if lines == 1 else 'lines'} of its {of} could not be read"] if lines else []
 
 
 def _statistics_line(line: bytes) -> dict[str, Any] | None:
-    """Return the fields of a line of statistics, which include a time; None if the line can't be read."""
+    """Parse a line of statistics, which must include a time; return None if the line is invalid."""
     try:
         fields = json.loads(line)
         return {**fields, "time": _TIME.validate_python(fields["time"])} if isinstance(fields, dict) else None
-    # A ValidationError is a ValueError as well.
+    # pydantic's ValidationError is a ValueError.
     except (ValueError, KeyError, RecursionError):
         return None
 
 
 def _config_of(facts: Facts) -> RecordConfig:
-    """Return the configuration; if another version wrote one that this version does not know, only its type."""
+    """Return the configuration, or only its type if another version wrote a configuration that is invalid here."""
     try:
         return RecordConfig.from_page(facts.config)
     except (ConfigError, TypeError):
@@ -192,7 +193,7 @@ def _config_of(facts: Facts) -> RecordConfig:
 
 
 def _wall_seconds(states: list[tuple[str, float]]) -> float | None:
-    """Return how long MediaRecorder ran, by (state, page time in ms); None if it was never stopped."""
+    """Return how long MediaRecorder ran, in seconds, or None if it was never stopped; page times are in ms."""
     if not states or states[-1][0] != "stopped":
         return None
     running, ran = 0.0, 0.0
@@ -208,5 +209,5 @@ def _wall_time(milliseconds: float) -> str:
     try:
         return datetime.fromtimestamp(milliseconds / 1000, tz=UTC).isoformat(timespec="milliseconds")
     except (OverflowError, ValueError, OSError):
-        # Damaged facts may contain a time that no calendar has.
+        # Damaged facts can contain a time outside of the calendar's range.
         return datetime.fromtimestamp(0, tz=UTC).isoformat(timespec="milliseconds")

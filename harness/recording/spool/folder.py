@@ -1,9 +1,9 @@
-"""The folder of one recording in the spool: its files, its lock and its facts.
+"""Folder represents a recording's folder in the spool, with its files, lock and facts.
 
-A folder holds a lock, ``recording.json`` (the facts), ``raw.webm``, ``log.jsonl``, ``stats.jsonl`` and, once the
-recording is finished, ``finished/``. The raw bytes are removed when the finished file is safe on the disk and has been
-read back; until then they are the recording. Everything that is known is stored here, so a recording that has just
-ended is finished in the same way as one that a crash left.
+A folder contains a lock, ``recording.json`` (the facts), ``raw.webm``, ``log.jsonl``, ``stats.jsonl`` and, once the
+recording is finished, ``finished/``. The raw bytes are removed when the finished file has been synced to the disk and
+read back; until then they are the recording. The folder contains all information about a recording, so a recording that
+a crash left is finished in the same way as a recording that has just ended.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ _NO_SYNC_OF_FOLDERS: Final = {errno.EINVAL, errno.ENOTSUP}
 class Facts(BaseModel):
     """The facts about a recording that are known when it begins.
 
-    ``clock_offset`` is room time minus page time, ``clock_error`` the largest possible error of that, and
-    ``wall_offset`` Unix time minus room time; all in ms. ``stem`` is the file's name, made safe.
+    ``clock_offset`` is room time minus page time, ``clock_error`` is the maximum error of that offset, and
+    ``wall_offset`` is Unix time minus room time, all in ms. ``stem`` is the file's safe name without a suffix.
     """
 
-    # Another version may write more fields.
+    # Other versions can write more fields.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: Text
@@ -85,25 +85,25 @@ class Folder:
         self.results = path / "finished"
 
     def foreign(self, *stems: str) -> list[Path]:
-        """Return the files here that do not belong to a recording; ``stems`` are the finished file's possible names."""
+        """Return the files in the folder that don't belong to a recording with one of these ``stems``."""
         ours = {path for name, path in vars(self).items() if name != "path"}
         ours |= {path for stem in stems for path in _result_files(self.finished(stem))}
         found = [*self.path.iterdir(), *(self.results.iterdir() if self.results.is_dir() else ())]
         return sorted(path for path in found if path not in ours)
 
     def finished(self, stem: str) -> Path:
-        """Return the path of the finished file: in a folder of its own, since its name may be "recording" or "raw"."""
+        """Return the path of the finished file, in a subfolder because its name can be "recording" or "raw"."""
         return self.results / f"{stem}{SUFFIX}"
 
     def hold(self, *, new: bool = False) -> BinaryIO:
-        """Lock the folder and return the lock, which is held until it is closed; ``new`` creates its file.
+        """Lock the folder and return the lock, which is held until it is closed; ``new`` creates the lock file.
 
-        Raises BlockingIOError if another process holds it, FileNotFoundError if it does not exist.
+        Raises BlockingIOError if another process holds the lock, and FileNotFoundError if the lock file does not exist.
         """
         lock = self.lock.open("ab" if new else "r+b")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Another process may have removed the folder, and a third one made it again, while this one was waiting.
+            # While this process waited, another may have removed the folder, and a third may have created it again.
             if not os.path.samestat(os.fstat(lock.fileno()), self.lock.stat()):
                 raise FileNotFoundError(self.lock)
         except OSError:
@@ -112,18 +112,18 @@ class Folder:
         return lock
 
     def make(self) -> BinaryIO:
-        """Make the folder and return its lock; raises RecordingError if the spool is a link to another place."""
+        """Create the folder and return its lock; raises RecordingError if the spool is a link."""
         if self.path.parent.is_symlink():
             message = f"{self.path.parent} is a link, so recordings would be stored in another place; remove it."
             raise spool_error(message)
         for _ in range(_TRIES):
-            # What ``parents`` makes has the mode that the umask gives.
+            # Folders that ``parents`` creates get the mode from the umask.
             self.path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             self.path.mkdir(mode=FOLDER_MODE, exist_ok=True)
             try:
                 return self.hold(new=True)
             except (BlockingIOError, FileNotFoundError):
-                # Another process looks for recordings to recover just now, finds none here, and removes the folder.
+                # Another process that is looking for recordings to recover has removed the empty folder.
                 _BREATH.wait(_BETWEEN_TRIES)
             except OSError:
                 with contextlib.suppress(OSError):
@@ -133,10 +133,10 @@ class Folder:
         raise spool_error(message)
 
     def remove(self, *stems: str) -> list[Path]:
-        """Remove the recording's files and the folder, whose lock is held; return the files that are not a recording's.
+        """Remove the recording's files and the folder; the lock must be held. Returns the foreign files.
 
-        ``stems`` are the possible names of the finished file. Foreign files stay, and the folder with them. The lock is
-        removed last, so that no other process recovers a folder that is half removed.
+        ``stems`` are the possible names of the finished file. Foreign files stay, and then the folder stays as well.
+        The lock is removed last, so that no other process recovers a partially removed folder.
         """
         foreign = self.foreign(*stems)
         if any(path.parent == self.results for path in foreign):
@@ -149,13 +149,13 @@ class Folder:
             if name not in {"path", "results", "lock"}:
                 path.unlink(missing_ok=True)
         self.lock.unlink()
-        # Another recording may have put its lock there again.
+        # Another recording may have created its lock in the folder meanwhile.
         with contextlib.suppress(OSError):
             self.path.rmdir()
         return foreign
 
     def copy(self, finished: Path) -> Path:
-        """Return a hard link to the finished file, or a copy of it if the disk has no hard links."""
+        """Return a hard link to the finished file, or a copy if the file system does not support hard links."""
         self.copied.unlink(missing_ok=True)
         try:
             self.copied.hardlink_to(finished)
@@ -169,7 +169,7 @@ class Folder:
         return self.copied
 
     def write_facts(self, facts: Facts) -> None:
-        """Write the facts so that a power cut leaves either all of them or none."""
+        """Write the facts atomically, so that a power cut leaves either the complete file or none."""
         with room_for("the facts of a recording", self.facts), self.facts_part.open("x", encoding="utf-8") as file:
             file.write(facts.model_dump_json())
             file.flush()
@@ -187,9 +187,9 @@ class Folder:
             raise recording_error(message) from error
 
     def has_times(self, facts: Facts) -> bool:
-        """Return whether the log has times for the raw bytes: those of ticks, or without video that of its start.
+        """Return whether the log has times for the raw bytes: of ticks, or of the recorder's start without video.
 
-        This is also true for an undamaged log that ended before its first ticks.
+        The result is also true for an undamaged log that ends before its first ticks.
         """
         kind = TicksLine if facts.frame_rate else RecorderLine
         good = False
@@ -208,16 +208,17 @@ class Folder:
         return good and not lines.skipped
 
     def name(self, facts: Facts) -> Path:
-        """Give the finished file its name, and return its path."""
+        """Rename the finished file to its final name, and return its path."""
         path = self.finished(facts.stem)
         path.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
         self.partial.rename(path)
         return path
 
     def settle(self, facts: Facts, finished: Finished, cancelled: threading.Event) -> None:
-        """Sync the finished file to the disk, read it back, and only then remove the raw bytes.
+        """Sync the finished file to the disk, read it back, and then remove the raw bytes.
 
-        Raises RecordingError, and removes nothing, if the file does not have as many packets as were written.
+        If the number of packets differs from the number that was written, nothing is removed, and RecordingError is
+        raised.
         """
         path = self.finished(facts.stem)
         _sync(path)
@@ -237,12 +238,12 @@ class Folder:
 
 
 def _result_files(path: Path) -> tuple[Path, Path, Path]:
-    """Return the files of a finished recording."""
+    """Return the paths of a finished recording's files."""
     return path, manifest_of(path), statistics_of(path)
 
 
 def _sync(path: Path) -> None:
-    """Wait until a file, or a folder's list of files, is stored on the disk."""
+    """Sync a file, or a folder's list of files, to the disk."""
     file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)
@@ -251,7 +252,7 @@ def _sync(path: Path) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    """Wait until a folder's list of files is stored on the disk, if the file system can do that."""
+    """Sync a folder's list of files to the disk, if the file system supports it."""
     try:
         _sync(path)
     except OSError as error:

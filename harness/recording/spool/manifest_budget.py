@@ -1,6 +1,6 @@
-"""Limit the share of a manifest that each kind of event may fill, so that every written manifest can be read.
+"""Limit the share of a manifest that each kind of event can fill, so that every manifest can be read again.
 
-The shares leave a few megabytes of LARGEST_MANIFEST for everything that does not grow with time.
+The shares leave a few megabytes of LARGEST_MANIFEST for data that does not grow with time.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# In bytes of the manifest: events of the page, joins and leaves of the room, and alarms of the server.
+# In bytes of the manifest: events from the page, joins and leaves from the room, and alarms from the server.
 PAGE_EVENTS: Final = 48_000_000
 ROOM_EVENTS: Final = 8_000_000
 SERVER_ALARMS: Final = 4_000_000
-# A manifest is indented by one space per level, and its events are on the third.
+# A manifest is indented by one space per level, and its events are on the third level.
 _LEVEL: Final = 3
-# Bytes that a manifest may add to an event: its time in the file with all digits, and separators.
+# Bytes that a manifest can add to an event: its time in the file with all digits, and separators.
 _MORE: Final = 64
 
 
 def manifest_bytes(event: Mapping[str, Any]) -> int:
-    """Return an upper bound of the bytes of an event in a manifest, including the alarm that repeats its message."""
+    """Return the maximum size of an event in a manifest, including the alarm that repeats its message."""
     text = json.dumps(event, ensure_ascii=False, indent=1)
     message = (
         len(json.dumps(event["message"], ensure_ascii=False).encode(errors="replace")) if "message" in event else 0

@@ -1,4 +1,4 @@
-"""Publish a finished file: it gets its final name and its manifest, and nothing is overwritten."""
+"""Publish a finished file under its final name with its manifest, without overwriting anything."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> Recording:
-    """Move ``complete`` into ``folder`` under the first free name, with its manifest and statistics, and return it.
+    """Move ``complete`` into ``folder`` under the first free name, with its manifest and statistics.
 
-    ``manifest`` describes the file as the server finished it; ``facts`` are values that became known later.
-    ``complete`` is stored on the same file system as ``folder``.
+    Returns the published recording. ``manifest`` describes the file as the server finished it; ``facts`` are values
+    that became known later. ``complete`` must be on the same file system as ``folder``.
 
-    Raises RecordingError, and moves nothing, if ``complete`` is not the file that the server finished, and
-    DiskFullError if the disk is full. If anything fails, ``complete`` stays, and all other files are removed.
+    Raises RecordingError if ``complete`` is not the file that the server finished, and DiskFullError if the disk is
+    full. If anything fails, ``complete`` stays where it is, and all other files are removed.
     """
     before = manifest.recording
     if sha256_of(complete) != before.sha256:
@@ -36,7 +36,7 @@ def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> R
     statistics = statistics_of(path)
     made = [path]
     try:
-        # A page may have removed them by now, if it calls clean without waiting.
+        # A page that calls clean without waiting may have removed the statistics by now.
         with contextlib.suppress(FileNotFoundError), room_for("the statistics", statistics):
             made.append(statistics)
             shutil.copyfile(statistics_of(before.path), statistics)
@@ -55,6 +55,6 @@ def publish(manifest: Manifest, complete: Path, folder: Path, **facts: Any) -> R
 
 def _remove(made: Iterable[Path]) -> None:
     for path in made:
-        # The first error is the one to report.
+        # The first error must not be hidden.
         with contextlib.suppress(OSError):
             path.unlink()

@@ -1,4 +1,4 @@
-"""Recover recordings that a crash left in the spool, and leave those alone that another process has locked."""
+"""Recover recordings that a crash left in the spool, except recordings that another process has locked."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 KILLED: Final = "the recording program ended before the recording was stopped"
 NEVER_DOWNLOADED: Final = "it was finished but never downloaded"
-# In bytes. The log grows by some 30 MB a day.
+# Maximum sizes, in bytes. The log grows by about 30 MB a day.
 _LARGEST_FACTS: Final = 1_000_000
 _LARGEST_LOG: Final = 1_000_000_000
-# The name of the recording participant if there are no facts.
+# The participant's name for a recording without facts.
 _UNKNOWN: Final = "unknown"
 _CODECS: Final = frozenset(get_args(Codec))
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """The result for one abandoned folder: the recording, or the reason why there is none."""
+    """The result for one abandoned folder: the recording, or the reason why it could not be recovered."""
 
     folder: Path
     recording: Recording | None
@@ -51,9 +51,9 @@ class Recovery:
 def recover(recordings: Path) -> list[Recovery]:
     """Finish every abandoned recording in the spool of ``recordings``, and publish it there.
 
-    Unreadable lines of its log and statistics are skipped and counted. If its facts or its log are missing or damaged,
-    the recording is named ``recovered-ID``, and has the timestamps of its raw bytes. Foreign files in its folder stay
-    there. A folder in which nothing can be read stays as well, and is reported in one line.
+    Unreadable lines of a recording's log and statistics are skipped and counted. If its facts or log are missing or
+    damaged, the recording is named ``recovered-ID`` and has the timestamps of its raw bytes. Foreign files stay in its
+    folder. A folder with nothing readable also stays, and is reported in one line.
     """
     root = recordings / FOLDER
     if root.is_symlink():
@@ -69,10 +69,10 @@ def _recover(folder: Folder, recordings: Path) -> Recovery | None:
     try:
         lock = _hold(folder)
     except BlockingIOError:
-        # Another process is recording there.
+        # Another process is recording into this folder.
         return None
     except FileNotFoundError:
-        # Another process is removing it, or a crash came before its lock was made: then it is empty.
+        # Another process is removing the folder, or a crash left it empty before its lock was created.
         with contextlib.suppress(OSError):
             folder.path.rmdir()
         return None
@@ -81,17 +81,17 @@ def _recover(folder: Folder, recordings: Path) -> Recovery | None:
     with lock:
         try:
             return _recover_held(folder, recordings)
-        except Exception as error:  # noqa: BLE001 - whatever fails in one folder, the others are recovered
+        except Exception as error:  # noqa: BLE001 - a failure in one folder must not keep others from being recovered
             return _left(folder.path, error)
 
 
 def _recover_held(folder: Folder, recordings: Path) -> Recovery | None:
-    """Recover a folder whose lock is held; return None if there is nothing to recover."""
+    """Recover a folder whose lock this process holds; return None if there is nothing to recover."""
     _check(folder)
     stems = _stems(folder)
     if folder.published.exists() or not _holds_anything(folder):
         if not (folder.facts.exists() or folder.raw.exists()) and (foreign := folder.foreign(*stems)):
-            # This is the folder of another program, so it is not removed.
+            # The folder belongs to another program, so it is not removed.
             raise recording_error(f"{foreign[0]} is not a file of a recording.")
         folder.remove(*stems)
         return None
@@ -106,13 +106,13 @@ def _recover_held(folder: Folder, recordings: Path) -> Recovery | None:
 
 
 def _left(path: Path, error: Exception) -> Recovery:
-    """Return the report on a folder that is not changed."""
+    """Return the result for a folder that is left unchanged."""
     why = str(error) or type(error).__name__
     return Recovery(path, None, _line(f"{path} can't be recovered and is not changed: {why}"))
 
 
 def _line(text: str) -> str:
-    """Return a text in one line; an error message may have several."""
+    """Join the lines of a text into one line, since error messages can have several lines."""
     return " ".join(text.split())
 
 
@@ -123,14 +123,14 @@ def _hold(folder: Folder) -> BinaryIO:
     try:
         return folder.hold()
     except FileNotFoundError:
-        # A recording creates its lock first and removes it last, so the lock was lost.
+        # A recording creates its lock first and removes it last, so the lock must have been lost.
         if folder.lock.is_symlink() or not _holds_anything(folder):
             raise
         return folder.hold(new=True)
 
 
 def _check(folder: Folder) -> None:
-    """Raise RecordingError for links, pipes and other special files, and for files that are too large to read."""
+    """Raise RecordingError for links, pipes, other special files, and files that are too large to read."""
     for above, folders, files in os.walk(folder.path):
         for path in (Path(above, name) for name in (*folders, *files)):
             mode = path.lstat().st_mode
@@ -145,7 +145,7 @@ def _check(folder: Folder) -> None:
 
 
 def _publish(folder: Folder, recordings: Path) -> Recording:
-    """Finish the recording with as much of its folder as can be read, and publish it."""
+    """Finish the recording from the readable parts of its folder, and publish it."""
     try:
         facts = folder.read_facts()
         problem = None if folder.has_times(facts) else f"{folder.log.name} is missing or damaged"
@@ -155,7 +155,7 @@ def _publish(folder: Folder, recordings: Path) -> Recording:
         return _publish_finished(folder, facts, recordings)
     reason = NEVER_DOWNLOADED if facts and manifest_of(folder.finished(facts.stem)).exists() else KILLED
     if facts and not problem:
-        # The raw bytes exist, so the finished file has not been read back.
+        # If raw bytes exist, the finished file has not been read back.
         try:
             finished = finalize(
                 folder.raw,
@@ -167,7 +167,7 @@ def _publish(folder: Folder, recordings: Path) -> Recording:
         except DiskFullError:
             raise
         except (RecordingError, ValueError, ArithmeticError, LookupError) as error:
-            # Without the log more can be saved, for example audio from before the first frame.
+            # More can be saved without the log, for example audio from before the first frame.
             problem = _line(str(error)).removesuffix(".")
         else:
             return _publish_described(folder, facts, finished, reason, recordings)
@@ -184,7 +184,7 @@ def _publish_described(
 
 
 def _publish_finished(folder: Folder, facts: Facts | None, recordings: Path) -> Recording:
-    """Publish the finished file; it has been read back, because its raw bytes have been removed."""
+    """Publish the finished file, which has been read back, since its raw bytes have been removed."""
     path = folder.finished(facts.stem) if facts else _finished_files(folder)[0]
     if not _has_bytes(path):
         path = _finished_files(folder)[0]
@@ -201,7 +201,7 @@ def _publish_finished(folder: Folder, facts: Facts | None, recordings: Path) -> 
 
 
 def _publish_as_stamped(folder: Folder, source: Path, facts: Facts | None, why: str, recordings: Path) -> Recording:
-    """Publish a file with its own timestamps, under the name ``recovered-ID``."""
+    """Publish a file with its own timestamps under the name ``recovered-ID``."""
     finished = copy_as_stamped(source, folder.partial)
     reason = f"{why}, so it has the timestamps of its raw bytes, and its participants are unknown"
     known = _facts_as_stamped(folder, source, facts, finished)
@@ -209,7 +209,7 @@ def _publish_as_stamped(folder: Folder, source: Path, facts: Facts | None, why: 
 
 
 def _facts_as_stamped(folder: Folder, source: Path, facts: Facts | None, finished: Finished) -> Facts:
-    """Return the facts of a file with its own timestamps; if there are none, those that can be read from the file."""
+    """Return the facts of a file with its own timestamps; without stored facts, read them from the file itself."""
     ended = source.stat().st_mtime
     clocks: dict[str, Any] = {
         "stem": _own_stem(folder),
@@ -240,7 +240,7 @@ def _facts_as_stamped(folder: Folder, source: Path, facts: Facts | None, finishe
 
 
 def _own_stem(folder: Folder) -> str:
-    """Return the name of a recording without facts."""
+    """Return the name for a recording without facts."""
     return safe_stem(f"recovered-{folder.path.name}")
 
 
@@ -252,14 +252,14 @@ def _stems(folder: Folder) -> list[str]:
 
 
 def _finished_files(folder: Folder) -> list[Path]:
-    """Return the finished files in the folder: one at most, unless a user put others there."""
+    """Return the finished files in the folder: at most one, unless a user has added files."""
     return sorted(
         path for path in folder.results.glob(f"*{SUFFIX}") if not path.name.startswith(".") and _has_bytes(path)
     )
 
 
 def _holds_anything(folder: Folder) -> bool:
-    """Return whether there are bytes of a recording, raw or finished."""
+    """Return whether the folder contains raw or finished bytes of a recording."""
     return _has_bytes(folder.raw) or bool(_finished_files(folder))
 
 
