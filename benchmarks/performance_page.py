@@ -1,4 +1,4 @@
-"""``python -m benchmarks.readme``: write the latest results into the README, with their date and machine."""
+"""``python -m benchmarks.performance_page``: write the latest results into docs/performance.md, with date and machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _BEGIN: Final = "<!-- benchmarks: begin -->"
 _END: Final = "<!-- benchmarks: end -->"
-# The README shows only the forms of the promised figures.
+# The page shows only the scenes for which figures are promised.
 _SHOWN: Final = 2
 
 
@@ -24,15 +24,15 @@ def main() -> int:
     if not LATEST.exists():
         sys.stderr.write("There are no results yet. Run make bench first.\n")
         return 1
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
+    page = ROOT / "docs" / "performance.md"
+    text = page.read_text(encoding="utf-8")
     before, begin, rest = text.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not begin or not end:
-        sys.stderr.write(f"README.md lacks the comments that enclose the table: {_BEGIN} and {_END}.\n")
+        sys.stderr.write(f"{page.name} lacks the comments that enclose the table: {_BEGIN} and {_END}.\n")
         return 1
     table = "\n".join(_lines(json.loads(LATEST.read_text(encoding="utf-8"))))
-    readme.write_text(f"{before}{_BEGIN}\n{table}\n{_END}{after}", encoding="utf-8")
+    page.write_text(f"{before}{_BEGIN}\n{table}\n{_END}{after}", encoding="utf-8")
     return 0
 
 
