@@ -17,6 +17,7 @@ STEPS = "quickstart.md"
 # Blocks that this file does not run, by document and language, and the reason.
 ELSEWHERE = {
     ("README.md", "console"): "CI runs both `make` lines; the quickstart has `harness record`",
+    ("README.md", "sh"): "`make setup` and tests/e2e/test_wheel.py install",
     (STEPS, "python"): "walked in order, below",
     (STEPS, "console"): "walked in order, below",
     ("scenarios.md", "toml"): "tests/unit/scenario/test_scenario.py reads it",
@@ -36,7 +37,7 @@ ELSEWHERE = {
     ("media-servers.md", "python"): "tests/sfu does the same with a Janus",
     ("media-servers.md", "sh"): "tests/sfu and tests/remote do the same",
     ("clusters.md", "sh"): "tests/cluster does the same; tests/unit/test_kubernetes.py reads the manifests",
-    ("troubleshooting.md", "sh"): "the first steps run `harness doctor`",
+    ("troubleshooting.md", "sh"): "the quickstart runs `harness doctor`",
     ("security.md", "sh"): "tests/security/test_beyond.py serves over https, and checks the refused requests",
     (
         "docker.md",
