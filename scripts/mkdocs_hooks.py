@@ -18,9 +18,10 @@ RELATIVE_LINK = re.compile(r"\]\((?!https?:|#)([^)\s]+)\)")
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add a page for each file; MkDocs calls this function when it has listed the files of docs/."""
+    repository = config.extra["social"][0]["link"]
     for name in PAGES:
         text = (ROOT / name).read_text(encoding="utf-8")
-        page = RELATIVE_LINK.sub(lambda link: f"]({_target(link[1], config.extra['social'][0]['link'])})", text)
+        page = RELATIVE_LINK.sub(lambda link: f"]({_target(link[1], repository)})", text)
         files.append(File.generated(config, name.lower(), content=page))
     return files
 

@@ -27,7 +27,7 @@ _HAS_SWITCHES: Final = "() => typeof gc === 'function'"
 
 
 class RemoteChromes:
-    """Chromes that ``playwright run-server`` or ``launch-server`` serves at ``endpoints``, connected by ``with``.
+    """Chromes that ``playwright run-server --unsafe`` serves at ``endpoints``, connected by ``with``.
 
     Contexts are spread over them in turn. They reach this machine's loopback, where the room is served, through the
     connection; media go from browser to browser. ``executable`` is a path on the machine of the server.

@@ -46,7 +46,7 @@ _OPTIONS: Final = {
     ),
     "room-connect": (
         "WS",
-        "Address of a remote browser, as printed by 'playwright launch-server' or 'playwright run-server'.",
+        "Address of a remote browser, as printed by 'playwright run-server --unsafe'.",
     ),
 }
 
