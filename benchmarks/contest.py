@@ -37,7 +37,7 @@ _LOADS: Final = {
     "nertc-whole": "nertc-web-sdk/NERTC.js",
     "recordrtc": "recordrtc/RecordRTC.js",
 }
-# Contestants with senders at full size: NERTC's SDK does not report tile sizes to senders. The others send tiles.
+# Contestants with senders at full size, because NERTC's SDK does not report tile sizes. For others, senders use them.
 _WHOLE: Final = ("nertc-whole",)
 # Seconds of a recording before the measurement begins.
 _WARM: Final = 1.5

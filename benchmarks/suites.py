@@ -1,7 +1,7 @@
 """Measurements other than the mixers', in rooms of the harness.
 
-They measure the time until the first frame, until the file is complete and until it is verified; the growth of memory;
-the savings of senders at tile size; recordings next to a busy program; and the A/V offset.
+The suites measure the time until the first frame, until the file is complete and until it is verified; the growth of
+memory; the savings of senders at tile size; recordings next to a busy program; and the A/V offset.
 """
 
 from __future__ import annotations
