@@ -72,7 +72,7 @@ def test_a_room_is_served_by_https_with_a_code(
         (("--host", "127.0.0.1:8080"), "'127.0.0.1:8080' is not an address: it has a port"),
         (("--host", "http://localhost"), "'http://localhost' is not an address: it has a scheme"),
         (("--key", "key.pem"), "key.pem has no effect without --cert"),
-        (("--cert", "nowhere.pem"), "there is no nowhere.pem"),
+        (("--cert", "nowhere.pem"), "nowhere.pem does not exist"),
         (("--cert", "scenario.toml"), "scenario.toml is not a valid certificate with a private key"),
         (("--code", "1234"), "a code of 4 characters is too easy to guess"),
         (("--code", "x" * 129), "this code can't be typed; use at most 128"),
