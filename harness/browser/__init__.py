@@ -1,5 +1,5 @@
 """Find, install, launch and examine Chrome, and drive the pages in it.
 
-In: options such as an executable or addresses of remote browsers.  Out: browser contexts, page objects, a DoctorReport.
+In: options, such as an executable or the URLs of remote browsers.  Out: browser contexts, page objects, a DoctorReport.
 Called by ``harness.launch``, ``harness.session``, ``harness.pytest_plugin`` and ``harness.cli``.
 """

@@ -1,4 +1,4 @@
-"""How much this machine can encode: Chrome's own MediaRecorder gets frames faster than any machine can encode them."""
+"""Measure how much this machine can encode by sending too many frames to Chrome's MediaRecorder."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _HEIGHT: Final = 720
 _FRAME_RATE: Final = 30
 _BITS_PER_SECOND: Final = 2_500_000
 _SECONDS: Final = 1.2
-# Frames like those of a room: a quarter of the area moves, the rest is still apart from noise. An encoder that gets
-# more frames than it can encode drops them or makes the writer wait, so the number of encoded frames is its capacity.
+# The frames resemble those of a room: a quarter of the area moves, and the rest is static apart from noise. An encoder
+# that gets too many frames drops them or makes the writer wait, so the number of encoded frames is its capacity.
 _RECORD: Final = """async ({ mimeType, width, height, bits, seconds }) => {
     const size = (width * height * 3) / 2;
     const frames = Array.from({ length: 12 }, (_, number) => {
@@ -65,7 +65,7 @@ _RECORD: Final = """async ({ mimeType, width, height, bits, seconds }) => {
 
 
 def capacity(page: Page, mime_type: str) -> float:
-    """Return how many times faster than needed this machine encodes 720p30; below 1 it can't keep up."""
+    """Return how many times faster than real time this machine encodes 720p30; below 1 it can't keep up."""
     options = {
         "mimeType": mime_type,
         "width": _WIDTH,

@@ -1,4 +1,4 @@
-"""Chrome: one running browser, from launch to close."""
+"""Chrome represents one running browser, from launch to close."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# The maximum size, in MB, of each half of V8's young generation. By default it grows to 16 without any benefit here.
+# Maximum size, in MB, of each half of V8's young generation. The default of 16 MB has no benefit for our pages.
 _YOUNG: Final = "--max-semi-space-size=2"
-# Chrome only applies the last --disable-features, so the features that Playwright turns off are repeated here.
+# Chrome applies only the last --disable-features, so this list repeats the features that Playwright disables.
 _PLAYWRIGHT_FEATURES: Final = (
     "AvoidUnnecessaryBeforeUnloadCheckSync",
     "DestroyProfileOnBrowserClose",
@@ -48,24 +48,24 @@ _PLAYWRIGHT_FEATURES: Final = (
     "msForceBrowserSignIn",
     "msEdgeUpdateLaunchServicesPreferredVersion",
 )
-# The popups of the address bar are invisible pages, with one process for each context.
+# The address bar's popups are invisible pages that use one process per context.
 _POPUP_FEATURES: Final = ("WebUIOmniboxAimPopup", "WebUIOmniboxPopup")
 ARGUMENTS: Final = (
-    # Chrome fact 6: without a click an AudioContext starts suspended, and the recording stays empty.
+    # Chrome fact 6: without a click, an AudioContext starts suspended, and the recording remains empty.
     "--autoplay-policy=no-user-gesture-required",
-    # Chrome fact 24: connections ignore loopback, which is the only interface in many containers.
+    # Chrome fact 24: peer connections ignore loopback by default, but many containers have no other interface.
     "--allow-loopback-in-peer-connection",
     "--hide-crash-restore-bubble",
-    # Chrome fact 32: only isolated pages have memory that threads share. Ours is isolated; other applications' are not.
+    # Chrome fact 32: only isolated pages have shared memory. Our page is isolated; other applications' pages are not.
     "--enable-blink-features=UnrestrictedSharedArrayBuffer",
-    # Chrome fact 34: sent chunks stay in memory until garbage is collected, so the page asks for that.
+    # Chrome fact 34: sent chunks stay in memory until garbage collection, so the page triggers it.
     f"--js-flags=--expose-gc {_YOUNG}",
     "--no-first-run",
     f"--disable-features={','.join([*_PLAYWRIGHT_FEATURES, *_POPUP_FEATURES])}",
 )
 FAKE_DEVICES: Final = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
-# Playwright's driver ignores only SIGINT. Node unblocks every signal when it starts, so a signal mask does not help.
+# Playwright's driver ignores only SIGINT. Node unblocks all signals at startup, so a signal mask does not help.
 _IGNORE_SIGNALS: Final = "--import=data:text/javascript," + quote(
     "for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});"
 )
@@ -78,9 +78,9 @@ def launch_options(
 ) -> dict[str, Any]:
     """Return the keyword arguments for Playwright's ``chromium.launch``.
 
-    ``headed`` shows a window; ``fake_devices`` gives pages Chrome's own test video and beep as a camera and a
-    microphone. ``sandbox`` None turns the sandbox on if it works, which is tried once per program and takes under a
-    second. If it is off, one warning is logged.
+    ``headed`` shows a window; ``fake_devices`` provides Chrome's own test video and beep as camera and microphone.
+    With ``sandbox`` None the sandbox is enabled if it works, which is tested once per program in under a second. One
+    warning is logged if the sandbox is disabled.
     """
     if sandbox is None:
         sandbox = sandbox_works(browser.executable)
@@ -90,7 +90,7 @@ def launch_options(
         "headless": not headed,
         "args": [*ARGUMENTS, *(FAKE_DEVICES if fake_devices else ())],
         "chromium_sandbox": sandbox,
-        # The owner closes the browser: an interrupted recording is finished first.
+        # The harness finishes an interrupted recording before it closes the browser.
         "handle_sigint": False,
         "handle_sigterm": False,
         "handle_sighup": False,
@@ -102,7 +102,7 @@ def launch_options(
 
 @functools.cache
 def _warn_of_missing_sandbox() -> None:
-    """Log the reason, once per program."""
+    """Log once per program why Chrome runs without its sandbox."""
     if os.geteuid() == 0:
         reason, remedy = "root can't start it", "run as another user"
     else:
@@ -115,10 +115,10 @@ def _warn_of_missing_sandbox() -> None:
 
 @contextlib.contextmanager
 def steady_driver() -> Iterator[None]:
-    """Let a Playwright driver that starts inside ignore SIGINT, SIGTERM and SIGHUP, and use little memory.
+    """Make a Playwright driver that starts in this context ignore SIGINT, SIGTERM and SIGHUP, and use little memory.
 
-    A terminal or a supervisor signals the whole process group. Python decides what happens then. The driver ends when
-    Python closes it or crashes, and it ends Chrome, which runs in a process group of its own.
+    A terminal or a supervisor signals the whole process group, but Python must decide what happens then. The driver
+    exits when Python closes it or crashes, and then it ends Chrome, which runs in a separate process group.
     """
     with _environment_lock:
         before = os.environ.get("NODE_OPTIONS")
@@ -133,13 +133,13 @@ def steady_driver() -> Iterator[None]:
 
 
 class Chrome:
-    """A Chrome that is launched by ``with`` and closed at its end; closing twice is fine.
+    """A context manager that launches Chrome and closes it at the end; closing twice is fine.
 
-    ``executable`` is a program to use instead of the usual ones (see ``locate``), ``headed`` shows a window and
-    ``fake_devices`` gives pages Chrome's test camera and microphone. ``found`` is the browser that was found. Only the
-    thread that opened it may use it.
+    ``executable`` is a program to use instead of the default browsers (see ``locate``), ``headed`` shows a window, and
+    ``fake_devices`` provides Chrome's test camera and microphone. ``found`` is the browser that was found. Only the
+    thread that opened a Chrome may use it.
 
-    Raises SetupError if there is no browser, or it does not start.
+    Raises SetupError if no browser is found, or the browser does not start.
     """
 
     found: Browser
@@ -178,7 +178,7 @@ class Chrome:
         launch = self._playwright.chromium.launch
         options = functools.partial(launch_options, self.found, headed=self._headed, fake_devices=self._fake_devices)
         if os.geteuid() != 0:
-            # The sandbox usually works; testing it first would cost another start of the browser.
+            # The sandbox usually works, and testing it first would cost another start of the browser.
             with contextlib.suppress(PlaywrightError):
                 return launch(**options(sandbox=True))
         try:
@@ -191,50 +191,50 @@ class Chrome:
             raise SetupError(message) from error
 
     def close(self) -> None:
-        """Close every page and context, the browser and Playwright's driver."""
+        """Close all pages and contexts, the browser and Playwright's driver."""
         if self._state != "open":
             return
         self._state = "closed"
         try:
-            # A browser that crashed, or whose driver crashed, is already closed.
+            # If the browser or its driver crashed, the browser is already closed.
             with contextlib.suppress(PlaywrightError):
                 self._browser.close()
         finally:
             self._playwright.stop()
 
     def new_context(self, **options: Any) -> BrowserContext:
-        """Return a fresh browser context, Playwright's ``new_context``; it closes with the browser at the latest."""
+        """Return a new browser context (Playwright's ``new_context``), which closes with the browser at the latest."""
         return self._browser.new_context(**options)
 
     @property
     def version(self) -> str:
-        """The running browser's version, like ``156.0.8078.79``."""
+        """The running browser's version, for example ``156.0.8078.79``."""
         return self._browser.version
 
 
 def start_playwright() -> Playwright:
-    """Start Playwright's driver so that it ignores signals; raises SetupError if it does not start."""
+    """Start Playwright's driver, which then ignores signals; raises SetupError if it does not start."""
     try:
         with steady_driver():
             return sync_playwright().start()
     except PlaywrightError as error:
         if "asyncio loop" in str(error):
             message = (
-                "The harness is synchronous, and this thread runs an asyncio loop: call it in a thread of its own "
+                "The harness is synchronous, and this thread runs an asyncio loop: call it in a separate thread "
                 "(loop.run_in_executor with an executor of one thread)."
             )
         else:
             message = f"Playwright does not start: {gist(error)} Reinstall it: pip install --force-reinstall playwright"
         raise SetupError(message) from error
     except Exception as error:
-        # Playwright raises a bare Exception if its driver ends at once.
+        # Playwright raises a bare Exception if its driver exits immediately.
         if problem := driver_problem():
             raise SetupError(str(problem)) from error
         raise
 
 
 def gist(error: PlaywrightError) -> str:
-    """Return the first line of Playwright's message, and the browser's last error lines if it quotes them."""
+    """Return the first line of Playwright's message, plus the browser's last error lines if the message quotes them."""
     lines = [line.strip() for line in error.message.splitlines() if line.strip()]
     last_lines = [line.partition("[err] ")[2] for line in lines if "[err] " in line]
     first = (

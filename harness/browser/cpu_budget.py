@@ -1,4 +1,4 @@
-"""Whether the processors are fast enough for a recording, estimated before it begins: late frames are lost."""
+"""Estimate before a recording whether the processors are fast enough for it, since late frames are lost."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
     from harness.recording.config import RecordConfig
 
-# Processors that a recording needs, including its browsers: fitted to recordings of one to nine participants, from
-# 360p15 to 720p30 (docs/decisions.md, 46).
+# The number of processors that a recording needs, including its browsers. The values were fitted to recordings of one
+# to nine participants, from 360p15 to 720p30 (docs/decisions.md, 46).
 _PER_RECORDING: Final = 0.03
 _PER_PARTICIPANT: Final = 0.13
 _PER_MEGAPIXEL: Final = 0.0124
-# The share of an idle processor, and of one that other programs use, that can be used before frames are late.
+# The usable share of an idle processor, and of a processor that other programs use, before frames become late.
 _OF_A_FREE_ONE: Final = 0.6
 _OF_A_SHARED_ONE: Final = 0.4
-# The reference machine, on which this was fitted, needs this many seconds to compress these bytes.
+# The reference machine, on which the values were fitted, compresses these bytes in ``_REFERENCE_SECONDS``.
 _WORK: Final = bytes(random.Random(1).choices(range(32), k=1 << 15))  # noqa: S311 (work, no secret)
 _REFERENCE_SECONDS: Final = 0.00043
 _TRIES: Final = 20
 
 
 class CpuBudget:
-    """Measures, from its creation on, how much of the processors other programs use."""
+    """Measures how much processor time other programs have used since the object was created."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -42,13 +42,13 @@ class CpuBudget:
         self._ours = _busy_with_us()
 
     def used_by_others(self) -> float:
-        """Return how many processors other programs have used on average since the creation."""
+        """Return how many processors other programs have used on average since the object was created."""
         seconds = time.monotonic() - self._began
         ours = _busy_with_us() - self._ours
         return max(0.0, busy() - self._all - ours) / max(seconds, 1e-3)
 
     def shortage(self, participants: int, config: RecordConfig) -> str | None:
-        """Return a warning if this machine is too slow to record this many senders; None if it is fast enough."""
+        """Return a warning if this machine is too slow to record this many participants, or None."""
         available = processors()
         others = min(self.used_by_others(), available)
         need = needed(participants, config) * _slowness()
@@ -65,7 +65,7 @@ class CpuBudget:
 
 
 def fitting(needs: Iterable[float]) -> int:
-    """Return how many recordings the processors can handle at the same time, given how much each one needs."""
+    """Return how many recordings the processors can handle at the same time, given the needs of each."""
     available = _OF_A_FREE_ONE * processors() / _slowness()
     return sum(together <= available for together in accumulate(needs))
 
@@ -78,10 +78,10 @@ def needed(participants: int, config: RecordConfig) -> float:
 
 
 def _slowness() -> float:
-    """Return how many times longer than the reference machine this one needs for the same work."""
+    """Return how many times slower this machine is than the reference machine."""
     took = []
     for _ in range(_TRIES):
-        # The time of this thread only: other threads may use the processor meanwhile.
+        # Only this thread's time counts, because other threads may use the processor meanwhile.
         began = time.thread_time()
         zlib.compress(_WORK)
         took.append(time.thread_time() - began)
@@ -89,13 +89,13 @@ def _slowness() -> float:
 
 
 def busy() -> float:
-    """Return the seconds that all processors together have worked since the machine started."""
+    """Return the busy time, in seconds, of all processors together since the machine started."""
     times = psutil.cpu_times()
     return sum(float(getattr(times, kind, 0.0)) for kind in ("user", "system", "nice", "irq", "softirq"))
 
 
 def family() -> Iterator[tuple[int, Any]]:
-    """Yield the id and psutil's ``cpu_times`` of this process and of all its running descendants."""
+    """Yield the process id and psutil's ``cpu_times`` of this process and all its running descendants."""
     me = psutil.Process()
     for process in [me, *me.children(recursive=True)]:
         with contextlib.suppress(psutil.Error):
@@ -103,7 +103,7 @@ def family() -> Iterator[tuple[int, Any]]:
 
 
 def _busy_with_us() -> float:
-    """Return the processor seconds of this process and its descendants."""
-    # The seconds of children that have ended are counted with their parents.
+    """Return the CPU time, in seconds, of this process and its descendants."""
+    # The CPU time of children that have exited is included in that of their parents.
     kinds = ("user", "system", "children_user", "children_system")
     return sum(float(getattr(times, kind, 0.0)) for _, times in family() for kind in kinds)

@@ -1,4 +1,4 @@
-"""The doctor: what this machine offers for recording, what is missing, and how to get it."""
+"""Examine what this machine can record, what is missing, and how to get it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _CODECS: Final = {
 }
 _NEEDED_CODECS: Final = ("vp9", "opus")
 _MIXER_PARTS: Final = ("MediaStreamTrackProcessor", "MediaStreamTrackGenerator")
-# An encoder that is this much faster than needed leaves time for mixing and for the senders.
+# An encoder that is this many times faster than real time leaves time for mixing and for the senders.
 _COMFORTABLE: Final = 1.5
 _FREE_DISK_BYTES: Final = 1_000_000_000
 _FREE_MEMORY_BYTES: Final = 1_000_000_000
@@ -45,7 +45,7 @@ _FIND_SUPPORT: Final = """([types, names]) => ({
 
 
 class MissingRequirement(BaseModel):
-    """Something that is missing, and how to get it."""
+    """A missing requirement, and how to get it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -54,12 +54,12 @@ class MissingRequirement(BaseModel):
 
 
 class DoctorReport(BaseModel):
-    """What the doctor found.
+    """The result of the doctor's examination.
 
-    ``codecs`` lists which of vp8, vp9, av1 and opus the browser's MediaRecorder supports, ``mixer`` which of the APIs
-    that the mixer needs exist. ``capacity`` is how many times faster than needed each codec encodes 720p30 on an idle
-    machine; below 1 frames are lost. ``memory_free`` and ``disk_free`` are in bytes, the latter on the disk of the
-    recordings. None means unknown.
+    ``codecs`` reports which of vp8, vp9, av1 and opus the browser's MediaRecorder supports, and ``mixer`` reports which
+    of the APIs that the mixer needs exist. ``capacity`` is how many times faster than real time each codec encodes
+    720p30 on an idle machine; below 1, frames are lost. ``memory_free`` and ``disk_free`` are in bytes, and
+    ``disk_free`` refers to the disk of the recordings. None means unknown.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -83,7 +83,7 @@ class DoctorReport(BaseModel):
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is missing."""
+        """Whether all requirements are met."""
         return not self.missing
 
     def as_json(self) -> dict[str, Any]:
@@ -116,11 +116,11 @@ def examine(
     recordings: str | os.PathLike[str] = "recordings",
     measure: bool = False,
 ) -> DoctorReport:
-    """Examine this machine, with a real browser, and return what it can record.
+    """Examine this machine with a real browser, and return what it can record.
 
-    ``executable`` is a browser to examine instead of the usual one; ``recordings`` is the folder whose disk is checked;
-    ``measure`` measures the speed of each codec, which takes some seconds. Missing requirements are listed in the
-    report; nothing is raised.
+    ``executable`` is a browser to examine instead of the default one, and ``recordings`` is the folder whose disk is
+    checked. ``measure`` measures the speed of each codec, which takes a few seconds. Missing requirements are listed in
+    the report; no error is raised.
     """
     missing: list[MissingRequirement] = []
     browser: dict[str, Any] = dict.fromkeys(("executable", "channel", "how_found", "version", "sandbox"))
@@ -188,14 +188,14 @@ def _find_support(page: Page) -> tuple[dict[str, bool], dict[str, bool]]:
 def _versions() -> dict[str, str]:
     versions = {}
     for name, distribution in _PACKAGES.items():
-        # A source checkout that is not installed has no version.
+        # A source checkout that is not installed has no version number.
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(distribution)
     return versions
 
 
 def _disk_free(folder: Path) -> int | None:
-    """Return how many bytes are free on the disk of the folder, which need not exist yet."""
+    """Return the free bytes on the disk of a folder, which need not exist yet."""
     existing = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     try:
         return shutil.disk_usage(existing).free

@@ -1,4 +1,4 @@
-"""Playwright's driver, the Node.js that it ships with: whether it starts here, and what is missing if it does not."""
+"""Check whether Playwright's driver, which is a bundled Node.js, starts on this machine, and what is missing if not."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from playwright._impl._driver import compute_driver_executable
 
 from harness.browser.version import ask_version
 
-# Node.js is linked to libraries that some machines lack; these are their Debian packages.
+# Debian packages of the libraries that Node.js needs and some machines lack.
 _PACKAGES: Final = {"libatomic.so.1": "libatomic1", "libstdc++.so.6": "libstdc++6", "libgcc_s.so.1": "libgcc-s1"}
 
 
 @dataclass(frozen=True)
 class DriverProblem:
-    """Why the driver does not start, and the Debian package that would help, if one is known."""
+    """The reason why the driver does not start, and the Debian package that would help, if known."""
 
     reason: str
     package: str | None
@@ -31,7 +31,7 @@ class DriverProblem:
 
 
 def driver_problem() -> DriverProblem | None:
-    """Return the reason why Playwright's driver does not start; None if it answers."""
+    """Return the reason why Playwright's driver does not start, or None if it starts."""
     node, *_ = compute_driver_executable()
     try:
         answer = ask_version(node)

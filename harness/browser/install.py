@@ -1,4 +1,4 @@
-"""Getting a Chrome onto this machine."""
+"""Install a Chrome on this machine."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ from harness.errors import SetupError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# A download or a package manager that prints nothing for this long hangs.
+# Time, in seconds, without output after which a download or a package manager counts as stuck.
 _SILENCE_SECONDS: Final = 120
 _LAST_LINES: Final = 4
 
 
 def install() -> Browser:
-    """Return a browser, and install one if none is found; quick and silent otherwise.
+    """Return a browser, and install one if none is found; if one is found, the function is quick and silent.
 
-    Installs Playwright's Chromium, or, as root on Debian, the package chromium. The output of the installers goes to
-    stderr.
+    Installs Playwright's Chromium, or the package chromium as root on Debian. The installers print to stderr.
 
     Raises SetupError, which lists everything that was tried and what to do.
     """
@@ -38,7 +37,7 @@ def install() -> Browser:
         return locate(bundled=bundled)
     tried = []
     for commands in _methods():
-        # Continue after a step that fails: packages can be installed even if their lists can't be updated.
+        # Continue after a failed step: packages can be installed even if the package lists can't be updated.
         failures = [f"{' '.join(command)}\n{reason}" for command in commands if (reason := _run(command))]
         try:
             return locate(bundled=bundled)
@@ -54,12 +53,12 @@ def install() -> Browser:
 
 
 def _complete_driver() -> None:
-    """Install libraries that Playwright's driver lacks, as root on Debian; raises SetupError if it does not start."""
+    """Install missing libraries of Playwright's driver, as root on Debian; raises SetupError if it does not start."""
     problem = driver_problem()
     if problem is None:
         return
     if problem.package and os.geteuid() == 0 and shutil.which("apt-get"):
-        # The package lists may be outdated or missing; only the driver's start counts.
+        # The package lists may be outdated or missing; only whether the driver starts matters.
         _run(["apt-get", "update"])
         _run(["apt-get", "install", "-y", "--no-install-recommends", problem.package])
         problem = driver_problem()
@@ -68,7 +67,7 @@ def _complete_driver() -> None:
 
 
 def _bundled() -> str:
-    """Return the path of Playwright's own Chromium, installed or not."""
+    """Return the path of Playwright's own Chromium, whether or not it is installed."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -76,11 +75,11 @@ def _bundled() -> str:
 
 
 def _methods() -> Iterator[list[list[str]]]:
-    """Yield the methods of installation, each a list of commands, the best first."""
+    """Yield the installation methods, best first, each as a list of commands."""
     playwright = [sys.executable, "-m", "playwright", "install"]
     yield [[*playwright, "--with-deps", "chromium"]]
     if os.geteuid() != 0:
-        # Installing libraries needs root; if they are already installed, the browser is enough.
+        # Installing libraries needs root. If they are already installed, installing the browser is enough.
         yield [[*playwright, "chromium"]]
     elif _is_debian():
         packages = ["chromium", "fonts-liberation"]
@@ -88,7 +87,7 @@ def _methods() -> Iterator[list[list[str]]]:
 
 
 def _is_debian() -> bool:
-    """Return whether this is Debian or a derivative; not Ubuntu, whose package chromium is a stub for a snap."""
+    """Return whether this is Debian or a derivative except Ubuntu, whose package chromium is a stub for a snap."""
     try:
         release = platform.freedesktop_os_release()
     except OSError:
@@ -98,10 +97,10 @@ def _is_debian() -> bool:
 
 
 def _run(command: Sequence[str]) -> str:
-    """Run an installer with its output on stderr; return why it failed, or an empty string."""
+    """Run an installer with its output on stderr; return the reason if it failed, or an empty string."""
     sys.stderr.write(f"$ {' '.join(command)}\n")
     try:
-        # In a session of its own it can't prompt at the terminal, and all its processes end together.
+        # In a separate session the installer can't prompt at the terminal, and all its processes can be ended together.
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -128,7 +127,7 @@ def _run(command: Sequence[str]) -> str:
 
 
 def _copy_output(process: subprocess.Popen[bytes]) -> tuple[str, bool]:
-    """Copy the output to stderr; return the last of it, and whether the process ended before it hung."""
+    """Copy a process's output to stderr; return the end of the output, and whether the process exited by itself."""
     output = cast("IO[bytes]", process.stdout).fileno()
     last = b""
     while select.select([output], [], [], _SILENCE_SECONDS)[0]:

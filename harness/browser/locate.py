@@ -1,4 +1,4 @@
-"""Finding a Chrome to record with, and whether its sandbox works."""
+"""Find a Chrome for recording, and test whether its sandbox works."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _SANDBOX_SECONDS: Final = 20
 
 @dataclass(frozen=True)
 class Browser:
-    """A browser that answers.
+    """A browser that starts and reports its version.
 
-    ``channel`` is Playwright's name for an installation that it finds by itself, else None; ``version`` looks like
-    ``156.0.8078.79``; ``how_found`` names the place where it was found.
+    ``channel`` is Playwright's name for an installation that Playwright finds by itself, or None; ``version`` is for
+    example ``156.0.8078.79``; ``how_found`` describes where the browser was found.
     """
 
     executable: Path
@@ -42,13 +42,13 @@ class Browser:
 
 
 def locate(executable: str | os.PathLike[str] | None = None, *, bundled: str | None = None) -> Browser:
-    """Return the browser to record with: the first one that answers.
+    """Return the browser for recording, which is the first candidate that starts.
 
-    The candidates are ``executable``, which the user named; CHROME_PATH; ``bundled``, the path of Playwright's own
-    Chromium, installed or not (``playwright.chromium.executable_path``); and the usual places of Chrome, Edge and
-    Chromium. A named browser that does not answer is an error; it is never skipped.
+    The candidates are, in this order, the user's choice ``executable``; CHROME_PATH; ``bundled``, which is the path of
+    Playwright's own Chromium, installed or not (``playwright.chromium.executable_path``); and the usual paths of
+    Chrome, Edge and Chromium. A browser that the user chose is never skipped: if it does not start, that is an error.
 
-    Raises SetupError, which lists the places that were tried and explains how to get a browser.
+    Raises SetupError, whose message lists the paths that were tried and explains how to get a browser.
     """
     for named, how in ((executable, "--executable"), (os.environ.get("CHROME_PATH"), "CHROME_PATH")):
         if named:
@@ -78,7 +78,7 @@ def _named(name: str, how: str) -> Browser:
 
 
 def _usual_places(bundled: str | None) -> Iterator[tuple[str, str | None, str]]:
-    """Yield path, channel and description of every installed browser, the best first."""
+    """Yield the path, channel and description of every installed browser, best first."""
     if bundled and Path(bundled).exists():
         yield bundled, "chromium", "Playwright's own"
     for channel, paths in _CHANNELS.items():
@@ -92,23 +92,24 @@ def _usual_places(bundled: str | None) -> Iterator[tuple[str, str | None, str]]:
 
 
 def _version(executable: str) -> str | None:
-    """Return the program's version; None if it is not a Chrome, or does not start (Ubuntu's stub for the snap)."""
+    """Return the program's version, or None if it is not a Chrome or does not start (like Ubuntu's stub for a snap)."""
     try:
         answer = ask_version(executable)
     except (OSError, subprocess.SubprocessError):
         return None
     if answer.returncode != 0:
         return None
-    # A Chrome's version has four numbers. Firefox has two or three.
+    # Chrome versions have four numbers, Firefox versions two or three.
     found = re.search(r"\b\d+(?:\.\d+){3}\b", answer.stdout)
     return found.group() if found else None
 
 
 @functools.cache
 def sandbox_works(executable: Path) -> bool:
-    """Return whether this browser starts with its sandbox on; tried once for each browser.
+    """Return whether this browser starts with its sandbox; each browser is tested once.
 
-    Root never can (Chrome fact 24); other users can't if the kernel or the container forbids user namespaces.
+    Root can never use the sandbox (Chrome fact 24); other users can't if the kernel or the container forbids user
+    namespaces.
     """
     if os.geteuid() == 0:
         return False

@@ -1,4 +1,4 @@
-"""Remote browsers that Playwright serves: the same interface as Chrome, with contexts spread over several of them."""
+"""RemoteChromes has the same interface as Chrome, but spreads contexts over remote browsers served by Playwright."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Playwright
 
 _CONNECTED_WITHIN: Final = 30_000
-# Whether the browser runs with our switches: one of them lets pages collect garbage.
+# Tests whether the browser runs with our switches, one of which lets pages trigger garbage collection.
 _HAS_SWITCHES: Final = "() => typeof gc === 'function'"
 
 
 class RemoteChromes:
-    """Chromes that ``playwright run-server --unsafe`` serves at ``endpoints``, connected by ``with``.
+    """A context manager that connects to Chromes that ``playwright run-server --unsafe`` serves.
 
-    Contexts are spread over them in turn. They reach this machine's loopback, where the room is served, through the
-    connection; media go from browser to browser. ``executable`` is a path on the machine of the server.
+    Contexts are assigned in turn to the browsers at ``endpoints``. The browsers reach this machine's loopback
+    interface, where the room is served, through the connection; media go directly between browsers. ``executable`` is
+    a path on the server's machine.
 
-    Raises SetupError if no server answers, the versions differ or the server ignores our switches.
+    Raises SetupError if a server does not answer, the versions differ, or a server ignores our switches.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class RemoteChromes:
         return self._browsers[0].version
 
     def new_context(self, **options: Any) -> BrowserContext:
-        """Return a new context in the next browser in turn that is still connected."""
+        """Return a new context in the next browser that is still connected."""
         for browser in itertools.islice(self._turns, len(self._browsers)):
             if browser.is_connected():
                 return browser.new_context(**options)

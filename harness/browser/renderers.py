@@ -1,4 +1,4 @@
-"""Processor priority of pages: a page that records comes before pages that only send."""
+"""Lower the CPU priority of pages that only send, so that recording pages come first."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import psutil
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# The nice value that is added: if two pages need the same processor, the recording one gets nine tenths of the time.
+# The increase of the nice value: if two pages compete for a processor, the recording page gets 90 % of the time.
 _ADDED_NICENESS: Final = 10
 
 
 class Renderers:
-    """The renderer processes of this program's browsers, identified by when they appeared.
+    """Tracks the renderer processes of this program's browsers, and identifies them by when they start.
 
-    Remote browsers have no processes here, so they are not changed.
+    Remote browsers have no local processes, so their priority is not changed.
     """
 
     def __init__(self) -> None:
@@ -25,17 +25,17 @@ class Renderers:
         self._lowered: set[int] = set()
 
     def appeared(self) -> frozenset[int]:
-        """Return the ids of the processes that appeared since the last call."""
+        """Return the ids of the processes that have started since the last call."""
         now = _running()
         new = frozenset(now - self._known)
         self._known = now
         return new
 
     def yield_to_others(self, renderers: Iterable[int]) -> None:
-        """Lower the priority of these processes from now on (Linux); once for each, since it can't be undone."""
+        """Lower the priority of these processes on Linux, once per process; this can't be undone."""
         for renderer in set(renderers) - self._lowered:
             self._lowered.add(renderer)
-            # A page that was closed has no threads.
+            # The process of a closed page no longer exists.
             with contextlib.suppress(psutil.Error):
                 for thread in psutil.Process(renderer).threads():
                     _raise_niceness(thread.id)
@@ -51,7 +51,7 @@ def _running() -> set[int]:
 
 
 def _raise_niceness(thread: int) -> None:
-    """Raise a thread's nice value: on Linux each thread has its own, and new threads inherit it."""
+    """Raise the nice value of a thread; on Linux each thread has its own value, which new threads inherit."""
     with contextlib.suppress(psutil.Error, OSError):
         process = psutil.Process(thread)
         process.nice(process.nice() + _ADDED_NICENESS)

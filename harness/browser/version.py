@@ -1,4 +1,4 @@
-"""Asking a program for its version, which is also how to find out whether it starts at all."""
+"""Run a program with ``--version``, which also shows whether it starts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ANSWER_SECONDS: Final = 30
 def ask_version(executable: str | os.PathLike[str]) -> subprocess.CompletedProcess[str]:
     """Return what ``executable --version`` prints and its exit code.
 
-    Raises OSError if the program can't be started, SubprocessError if it does not answer in time.
+    Raises OSError if the program can't be started, and SubprocessError if it does not answer in time.
     """
     return subprocess.run(
         [executable, "--version"],

@@ -24,7 +24,7 @@ CRASHES = 10 if FULL else 1
 CLOSES = 30 if FULL else 1
 PROGRAMS = 10 if FULL else 1
 # The same moments every time.
-DICE = random.Random(7)  # noqa: S311 - dice, not secrets
+DICE = random.Random(7)  # noqa: S311 - test data, not secrets
 
 CheckFile = Callable[[Recording], Report]
 

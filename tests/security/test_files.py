@@ -91,7 +91,7 @@ def test_a_changed_text_file_is_read_or_refused(kind: str, tmp_path: Path, goals
     originals, read = ORIGINALS[kind]
     wrong = unnamed = 0
     for number in range(TEXTS):
-        random = Random(number)  # noqa: S311 - the same every time
+        random = Random(number)  # noqa: S311 - the sequence must be reproducible
         suffix, data = originals[number % len(originals)]
         path = tmp_path / f"{number}{suffix}"
         path.write_bytes(changed(data, random, words=_WORDS))
@@ -122,7 +122,7 @@ def test_a_changed_recording_gets_a_report(part: str, recording: Recording, tmp_
     """Changes of its bytes or its manifest lead to a report."""
     failed = 0
     for number in range(FILMS):
-        random = Random(number)  # noqa: S311 - the same every time
+        random = Random(number)  # noqa: S311 - the sequence must be reproducible
         path = tmp_path / f"{number}.webm"
         data, manifest = recording.path.read_bytes(), recording.manifest.read_bytes()
         path.write_bytes(changed(data, random) if part == "film" else data)
@@ -145,7 +145,7 @@ def test_a_changed_spool_is_recovered_or_reported(sound: bytes, tmp_path: Path, 
     recordings = tmp_path / "here" / "recordings"
     folder = recordings / FOLDER
     for number in range(FILMS):
-        random = Random(number)  # noqa: S311 - the same every time
+        random = Random(number)  # noqa: S311 - the sequence must be reproducible
         folder = recordings / FOLDER / f"take {number}"
         shutil.copytree(active.folder.path, folder)
         for path in (folder / "raw.webm", folder / "recording.json", folder / "log.jsonl"):

@@ -119,7 +119,7 @@ _SCRIPTS: Final = (
 
 def hostile_files() -> list[str]:
     """Return file names that try to leave their folder, to hide, or to look like other files."""
-    random = Random(0)  # noqa: S311 - the same every time
+    random = Random(0)  # noqa: S311 - the sequence must be reproducible
     plain = random.sample(_PARTS, len(_PARTS))[:FILES]
     return plain + ["".join(random.choices(_PARTS, k=3)) for _ in range(FILES - len(plain))]
 

@@ -99,7 +99,7 @@ class Talk(RuleBasedStateMachine):
     def babble(self, who: tuple[int, str], seed: int) -> None:
         """Send a malformed message, which ends that connection and no other."""
         number, _ = who
-        said = malformed(Random(seed), SIGNAL_MESSAGES)  # noqa: S311 - as hypothesis wants it
+        said = malformed(Random(seed), SIGNAL_MESSAGES)  # noqa: S311 - hypothesis chooses the seed
         assert {send.connection for send in self.signaling.receive(number, said) if send.close} == {number}
 
     @rule(target=viewers_there)

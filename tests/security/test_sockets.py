@@ -132,7 +132,7 @@ def test_malformed_messages_affect_no_other_connection(
 
 
 async def _one(wire: Sockets, path: str, number: int) -> None:
-    random = Random(number)  # noqa: S311 - the same every time
+    random = Random(number)  # noqa: S311 - the sequence must be reproducible
     text = malformed(random, SIGNAL_MESSAGES if path == "/signal" else SPOOL_MESSAGES)
     if number % 2:
         answer = await wire.refused(path, text)

@@ -1,4 +1,4 @@
-"""ApplicationPage: the page object for another application, whose own call is recorded (attach.js)."""
+"""ApplicationPage is the page object for another application, whose own call is recorded (attach.js)."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Frame, Page
 
-# hooks.js: how many peer connections a frame has, and whether it is awake; null if it can't be recorded.
+# Returns the frame's number of peer connections and whether it is awake, from hooks.js; null if it can't be recorded.
 _FRAME_STATE: Final = """() => {
   const hooks = isSecureContext && window[Symbol.for('recording-harness')];
   return hooks ? { connections: hooks.connections.size, awake: hooks.isAwake } : null;
 }"""
-# Lets a page reach servers on this machine, like ours, and nothing else of the local network.
+# This permission lets a page access servers on this machine, but no other part of the local network.
 _PERMISSION: Final = "loopback-network"
-# The page calls this before it reaches our server (hooks.js).
+# The page calls this binding before it connects to our server (hooks.js).
 _REACH_BINDING: Final = "harnessMayReach"
-# Part of Chrome's message if a page can't import a module.
+# Part of Chrome's error message when a page can't import a module.
 _NO_MODULE: Final = "dynamically imported module"
 
 
 class ApplicationPage(DrivenPage):
-    """A page of another application: it is prepared before it loads, and stays open when this object is closed.
+    """A page of another application, which is prepared before it loads and stays open when this object is closed.
 
-    An ``owned`` page is closed with its context. ``url`` is our server's address; ``script`` runs first in each of the
-    page's frames. The page's content security policy is bypassed, and its origin gets permission to reach servers on
-    this machine, which our server is, when it first needs that.
+    An ``owned`` page is closed with its context. ``url`` is our server's URL; ``script`` runs first in each of the
+    page's frames. The page's content security policy is bypassed. When the page first needs our server, its origin
+    gets permission to access servers on this machine.
 
-    Raises ConfigError for a page that has already loaded something, NotSupportedError if it is not Chromium's.
+    Raises ConfigError for a page that has already loaded something, and NotSupportedError for other browsers.
     """
 
     _driven = "await window[Symbol.for('recording-harness')].wake()"
@@ -50,9 +50,9 @@ class ApplicationPage(DrivenPage):
             raise ConfigError(message)
         super().__init__(page, url)
         self._owned = owned
-        # The origin that may reach this machine while we are attached.
+        # The origin that has permission to access this machine while the page is attached.
         self._origin: str | None = None
-        # Like the context's bypass_csp, which its owner may not have set; it ends with the session.
+        # Has the same effect as the context's bypass_csp, which its owner may not have set; ends with the session.
         session = page.context.new_cdp_session(page)
         session.send("Page.setBypassCSP", {"enabled": True})
         reach = page.expose_binding(_REACH_BINDING, lambda _: self._permit_origin())
@@ -60,10 +60,10 @@ class ApplicationPage(DrivenPage):
         self._undo: list[Callable[[], None]] = [init_script.close, session.detach, reach.close, self._remove_listeners]
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
-        """Start a call in the frame that is in the application's call; leaving without one does nothing."""
+        """Start a call in the frame of the application's call; ``leave`` does nothing if no frame is awake."""
         if name == "leave" and not any(state["awake"] for state, _ in self._frames()):
             return lambda: None
-        # Playwright's grant_permissions, called meanwhile, has denied every permission that it did not name.
+        # A call of Playwright's grant_permissions since then has denied every permission that it did not name.
         self._set_permission("granted")
         try:
             return super().begin(name, argument)
@@ -77,19 +77,19 @@ class ApplicationPage(DrivenPage):
             raise not_supported(message, page_log=list(self.log)) from error
 
     def close(self) -> None:
-        """Detach from the page; twice is fine. A page that stays open has no hooks any more after its next load."""
+        """Detach from the page; a page that stays open loses its hooks with its next load. Calling it twice is fine."""
         undo, self._undo = self._undo, []
         if self._owned and not self.page.is_closed():
             self._guard(self.page.context.close)
         elif undo and not self.page.is_closed():
             self._set_permission("prompt")
-            # A page that crashed does not answer, and a page that closes meanwhile has nothing left to undo.
+            # A crashed page does not answer, and a page that closes meanwhile has nothing left to undo.
             with contextlib.suppress(PlaywrightError):
                 for step in undo if self.alive else ():
                     step()
 
     def _permit_origin(self) -> None:
-        """Let the page's current origin reach this machine, for all of its frames, and no earlier origin."""
+        """Allow the page's current origin to access this machine from all frames, and revoke it for the last origin."""
         parts = urlsplit(self.page.url)
         origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         if origin != self._origin:
@@ -103,12 +103,12 @@ class ApplicationPage(DrivenPage):
         try:
             self._allow(_PERMISSION, origin=self._origin, setting=setting)
         except PlaywrightError as error:
-            # A Chrome that does not need this permission does not know its name.
+            # Versions of Chrome that do not need this permission do not know its name.
             self.log.append(f"no permission {_PERMISSION} for {self._origin}: {error.message.splitlines()[0]}")
             self._origin = None
 
     def _ready(self) -> Frame:
-        """Return the frame of the call: an awake one if there is one, with the most connections."""
+        """Return the frame of the call: the frame with the most connections, with priority for awake frames."""
         self._guard(lambda: self.page.wait_for_load_state("domcontentloaded"))
         found = self._frames()
         if not found:
@@ -120,10 +120,10 @@ class ApplicationPage(DrivenPage):
         return max(found, key=lambda one: (one[0]["awake"], one[0]["connections"]))[1]
 
     def _frames(self) -> list[tuple[dict[str, Any], Frame]]:
-        """Return the frames that can use WebRTC, each with its number of connections and whether it is awake."""
+        """Return the frames that can use WebRTC, each with its number of connections and its awake state."""
         found = []
         for frame in self.page.frames:
-            # A frame that is removed meanwhile is skipped.
+            # Skip frames that are removed meanwhile.
             with contextlib.suppress(PlaywrightError):
                 state = frame.evaluate(_FRAME_STATE)
                 if state is not None:

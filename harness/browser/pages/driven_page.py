@@ -1,4 +1,4 @@
-"""DrivenPage: a page that Python calls (entry/python.js); plain data in, plain data out."""
+"""DrivenPage is a page that Python calls (entry/python.js), with plain data as arguments and results."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 _KEPT_LINES: Final = 50
 _KEPT_CONSOLE: Final = 2000
-# The page calls this for every event of its recording (entry/python.js).
+# The page calls this binding for every event of its recording (entry/python.js).
 _BINDING: Final = "harnessEvent"
 _CRASHED: Final = "the page crashed"
-# Milliseconds.
+# Maximum time, in milliseconds, that Chrome's crash page can take.
 _CRASH_WITHIN: Final = 5000
 
 
 def require_chromium_context(context: BrowserContext) -> None:
-    """Raise NotSupportedError unless the context is Chromium's."""
+    """Raise NotSupportedError unless the context belongs to Chromium."""
     if context.browser is not None:
         require_chromium(context.browser.browser_type.name)
 
 
 def require_chromium(name: str) -> None:
-    """Raise NotSupportedError unless Playwright's browser type can record a room, which only Chromium can."""
+    """Raise NotSupportedError unless Playwright's browser type is Chromium, because only Chromium can record a room."""
     if name != "chromium":
         message = (
             f"{name} can't record a room: it has no MediaStreamTrackProcessor, which the mixer needs. "
@@ -52,7 +52,7 @@ def require_chromium(name: str) -> None:
 
 @dataclass(frozen=True)
 class ConsoleLine:
-    """A line of a page's console: ``time`` in seconds since 1970, ``kind`` (log, warning, error ...), ``text``."""
+    """A line of a page's console: ``time`` in seconds since 1970, ``kind`` (log, warning, error ...) and ``text``."""
 
     time: float
     kind: str
@@ -62,10 +62,10 @@ class ConsoleLine:
 class DrivenPage:
     """One open page of a participant.
 
-    Calls return the page's answer; an error in the page is raised as its Python error. ``url`` is our server's address.
-    ``log`` holds the last lines of the page's console, and ``console`` more of them with their times. ``downloads`` are
-    the downloads from our server that nobody has collected yet. ``on_event`` is called with the name and the detail of
-    each event of the recording, or with anything else that a script of the page reports.
+    Calls return the page's answer; an error in the page is raised as the corresponding Python error. ``url`` is our
+    server's URL. ``log`` contains the last lines of the page's console, and ``console`` contains more lines with their
+    times. ``downloads`` are the downloads from our server that have not been collected yet. ``on_event`` is called with
+    the name and details of each event of the recording, or with anything else that a script in the page reports.
     """
 
     # The JavaScript expression for the object that Python calls.
@@ -84,7 +84,7 @@ class DrivenPage:
         page.on("download", self._on_download)
         page.on("crash", self._on_crash)
         self._network: CDPSession | None = None
-        # The session that sets permissions, and the id of the browser context.
+        # The CDP session that sets permissions, and the id of the browser context.
         self._permissions: tuple[CDPSession, str] | None = None
         self._probed = False
         self._browser_gone = False
@@ -103,7 +103,7 @@ class DrivenPage:
         if gone or browser is None:
             return gone
         if self.page.is_closed() and not self._probed:
-            # Playwright notices that a remote browser is gone only during another call, so this makes one.
+            # Playwright detects the loss of a remote browser only during another call, so this code makes one.
             self._probed = True
             try:
                 browser.new_browser_cdp_session().detach()
@@ -112,9 +112,9 @@ class DrivenPage:
         return self._browser_gone or not browser.is_connected()
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
-        """Start a call and return at once; the returned function waits for the answer and returns it.
+        """Start a call and return immediately; the returned function waits for the answer and returns it.
 
-        Calls that were started on several pages run at the same time.
+        Calls that are started on several pages run at the same time.
         """
         frame = self._ready()
         number = self._guard(
@@ -127,7 +127,7 @@ class DrivenPage:
         )
 
     def _ready(self) -> Frame:
-        """Return the frame to call, as soon as it can be called."""
+        """Wait until the frame can be called, and return it."""
         # The page's modules are deferred, so they have run when the DOM is ready.
         self._guard(lambda: self.page.wait_for_load_state("domcontentloaded"))
         return self.page.main_frame
@@ -137,7 +137,7 @@ class DrivenPage:
         return self.begin(name, argument)()
 
     def next_download(self, *, seconds: float = 30.0) -> Download:
-        """Return the oldest download that nobody has collected; wait for one if there is none yet."""
+        """Return the oldest uncollected download, and wait for a download if necessary."""
         if not self.downloads:
             try:
                 self.page.wait_for_event("download", self._is_ours, timeout=seconds * 1000)
@@ -147,7 +147,7 @@ class DrivenPage:
         return self.downloads.popleft()
 
     def save(self, download: Download, path: str) -> None:
-        """Wait for the end of a download and write it to ``path``; raises DiskFullError if the disk is full."""
+        """Wait until a download is complete, and write it to ``path``; raises DiskFullError if the disk is full."""
         try:
             self._guard(lambda: download.save_as(path))
         except PageError as error:
@@ -157,13 +157,13 @@ class DrivenPage:
             raise disk_full(message) from error
 
     def wait(self, seconds: float) -> None:
-        """Let time pass while events of the page are handled."""
+        """Wait while the page's events are handled."""
         self._guard(lambda: self.page.wait_for_timeout(seconds * 1000))
 
     def emulate_network(self, *, loss_percent: float = 0.0, latency_ms: float = 0.0, kbps: float | None = None) -> None:
         """Emulate a worse network for WebRTC in both directions.
 
-        Raises ConfigError for a page that was not prepared for it when it was opened.
+        Raises ConfigError if the page was not opened with network emulation.
         """
         if self._network is None:
             message = (
@@ -171,7 +171,7 @@ class DrivenPage:
                 "room.join_all(..., emulate_network=[name])."
             )
             raise ConfigError(message)
-        # Throughput is in bytes a second, -1 for no limit.
+        # Throughput is in bytes per second; -1 means no limit.
         throughput = -1 if kbps is None else kbps * 1000 / 8
         rule = {
             "urlPattern": "",
@@ -188,12 +188,12 @@ class DrivenPage:
 
     def crash(self) -> None:
         """Crash the page's process."""
-        # Chrome's own address for crashing the renderer; the call fails because of it.
+        # This URL makes Chrome crash the renderer, so the call fails.
         with contextlib.suppress(PlaywrightError):
             self.page.goto("chrome://crash", timeout=_CRASH_WITHIN)
 
     def close(self) -> None:
-        """Close or release the page; twice is fine."""
+        """Close or release the page. Calling it twice is fine."""
 
     def _remove_listeners(self) -> None:
         """Remove the binding that the page calls, and every event listener."""
@@ -207,13 +207,13 @@ class DrivenPage:
             self.page.remove_listener(event, handler)
 
     def _allow(self, *permissions: str, origin: str, setting: str = "granted") -> None:
-        """Grant permissions, by their W3C names, to pages of that origin; "prompt" revokes them.
+        """Grant permissions, by their W3C names, to pages of an origin; the setting "prompt" revokes them.
 
-        Other permissions stay as they are, unlike with Playwright's ``grant_permissions``, which denies everything that
-        it does not name. Raises PlaywrightError for a permission that this Chrome does not know.
+        Other permissions are not changed, whereas Playwright's ``grant_permissions`` denies every permission that it
+        does not name. Raises PlaywrightError for a permission that this Chrome does not know.
         """
         if self._permissions is None:
-            # The permissions of a session end with it, together with all others of its context, so the session is kept.
+            # The end of a session revokes its permissions and all others of its context, so the session stays open.
             session = self.page.context.new_cdp_session(self.page)
             target = session.send("Target.getTargetInfo")["targetInfo"]
             self._permissions = session, target["browserContextId"]
@@ -223,7 +223,7 @@ class DrivenPage:
             session.send("Browser.setPermission", {"permission": {"name": name}, "setting": setting, **where})
 
     def _prepare_network(self) -> None:
-        """Prepare network emulation: Chrome accepts rules only before the first connection is made."""
+        """Prepare network emulation, since Chrome accepts rules only before the first connection is made."""
         self._network = self.page.context.new_cdp_session(self.page)
         self.emulate_network()
 
@@ -255,7 +255,7 @@ class DrivenPage:
         try:
             return step()
         except PlaywrightError as error:
-            # The call may fail before the crash event arrives.
+            # The call can fail before the crash event arrives.
             if "crashed" in error.message:
                 self.log.append(_CRASHED)
             first = error.message.strip().splitlines()[0] if error.message.strip() else "no reason given"

@@ -1,4 +1,4 @@
-"""NertcApp: drives the recorder of an application built on NERTC's SDK, and collects its file."""
+"""NertcApp drives the recorder of an application built on NERTC's SDK, and collects its file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from harness.recording.config import Recorder
 
-# The harness's error for each of NERTC's codes: the SDK throws plain errors.
+# The harness's error name for each of NERTC's codes, because the SDK throws plain errors.
 _NAMES: Final = {
     10450: "NotSupportedError",
     10451: "InvalidStateError",
@@ -29,7 +29,7 @@ _NAMES: Final = {
 }
 _RECORDERS: Final = ("local", "all")
 _DOWNLOAD_WITHIN: Final = 30_000
-# Chrome fact 22: an exception that crosses to Python loses its name, so the answer carries it.
+# Chrome fact 22: an exception loses its name on the way to Python, so the answer includes the name.
 _CALL: Final = """async ([name, argument]) => {{
   try {{
     return {{ ok: true, value: (await ({client})[name](argument)) ?? null }};

@@ -1,4 +1,4 @@
-"""RoomPage: the page object for our own page."""
+"""RoomPage is the page object for our own page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Frame
 
 
-# Whether the page's modules have run, once the page has loaded.
+# Waits until the page has loaded, and returns whether its modules have run.
 _LOADED: Final = """async () => {
   if (!window.harness && document.readyState !== 'complete')
     await new Promise((resolve) => addEventListener('load', resolve, { once: true }));
@@ -25,10 +25,10 @@ _TRIES: Final = 3
 class RoomPage(DrivenPage):
     """Our own page, opened in a participant's browser context and closed with it.
 
-    ``watched`` draws its view for somebody who looks at the window; ``emulate_network`` lets its network be made worse
-    later.
+    ``watched`` draws the page's view for somebody who watches the window; ``emulate_network`` prepares the page for
+    later network emulation.
 
-    Raises NotSupportedError if the context is not Chromium's.
+    Raises NotSupportedError if the context does not belong to Chromium.
     """
 
     def __init__(
@@ -43,15 +43,15 @@ class RoomPage(DrivenPage):
         self._guard(lambda: self.page.goto(address, wait_until="commit"))
 
     def begin(self, name: str, argument: object = None) -> Callable[[], Any]:
-        """Start a call; joining with a camera first grants our own page the permission, since nobody can be asked."""
+        """Start a call; a join with a camera first grants the permission, since nobody can answer Chrome's prompt."""
         if name == "join" and isinstance(argument, dict) and argument.get("media") == "camera":
             self._guard(lambda: self._allow("camera", "microphone", origin=self._url))
         return super().begin(name, argument)
 
     def _ready(self) -> Frame:
-        """Return the page's frame once its modules have run; a page that did not load is reloaded.
+        """Return the page's frame when its modules have run, and reload a page that failed to load.
 
-        Fetching fails if the network changes at that moment, for example on a machine that has just started.
+        Loading fails if the network changes at that moment, for example on a machine that has just started.
         """
         frame = super()._ready()
         tries = 0
@@ -68,6 +68,6 @@ class RoomPage(DrivenPage):
         return frame
 
     def close(self) -> None:
-        """Close the page and its context; twice is fine."""
+        """Close the page and its context. Calling it twice is fine."""
         if not self.page.is_closed():
             self._guard(self.page.context.close)

@@ -167,7 +167,7 @@ def _outcome(
     # PyAV raises ValueError for text that is not UTF-8, and for an unknown channel layout.
     except (FFmpegError, ValueError) as error:
         failure = Failure(kind="file", message=_short(getattr(error, "strerror", error)))
-    except Exception as error:  # noqa: BLE001 - a fault of the harness is reported as one
+    except Exception as error:  # noqa: BLE001 - any other error is a bug in the harness
         failure = Failure(kind="fault", message=type(error).__name__)
     else:
         return Message(kind="done")

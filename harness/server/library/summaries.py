@@ -55,7 +55,7 @@ async def _run_in_daemon_thread(work: Callable[[], ReportSummary]) -> ReportSumm
     def run() -> None:
         try:
             summary = work()
-        except Exception as error:  # noqa: BLE001 - raised again for the caller
+        except Exception as error:  # noqa: BLE001 - raised again in the caller
             failure = error
             call_in_loop(lambda: answer.set_exception(failure))
         else:

@@ -16,7 +16,7 @@ class VideoSize(Message):
 
     width: Annotated[float, Field(gt=0, le=8192)]
     height: Annotated[float, Field(gt=0, le=8192)]
-    frameRate: Annotated[float, Field(gt=0, le=240)]  # noqa: N815 - the page's word
+    frameRate: Annotated[float, Field(gt=0, le=240)]  # noqa: N815 - the page's name
 
 
 Subscriptions = Annotated[dict[Short, VideoSize], Field(max_length=256)] | None

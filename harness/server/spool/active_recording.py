@@ -225,7 +225,7 @@ class ActiveRecording:
         try:
             finished = self._finalizer.result()
             self.folder.name(self.facts)
-        except Exception as error:  # noqa: BLE001 - every failure is the recording's, and raised by finish
+        except Exception as error:  # noqa: BLE001 - finish raises every error
             self.error = finish_error(self.path.name, error)
             self.state = "failed"
             self._files.close_files()

@@ -55,7 +55,7 @@ class Finalizer:
                 growing_file=self.growing_file,
                 progress=self.progress,
             )
-        except Exception as error:  # noqa: BLE001 - raised again for the caller that asks for the file
+        except Exception as error:  # noqa: BLE001 - raised again in the caller that requests the file
             self._outcome = error
         finally:
             self.growing_file.leave()
@@ -110,7 +110,7 @@ class Settling:
             self._described.set()
             self._folder.settle(self._facts, self.finished, self._cancelled)
             self.state = "cancelled" if self._cancelled.is_set() else "safe"
-        except Exception as error:  # noqa: BLE001 - reported to the caller that asks for the file
+        except Exception as error:  # noqa: BLE001 - reported to the caller that requests the file
             self.error = finish_error(self._folder.finished(self._facts.stem).name, error)
             self.state = "cancelled" if self._cancelled.is_set() else "failed"
         finally:

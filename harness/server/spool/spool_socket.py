@@ -72,7 +72,7 @@ class SpoolSockets:
                 await self._receive_messages(socket, active)
         except web.HTTPException:
             raise
-        except Exception as error:  # noqa: BLE001 - after any failure the page must get an error, or it waits for ever
+        except Exception as error:  # noqa: BLE001 - without an error the page would wait forever
             # A page that did not receive the error can reconnect to get it.
             failed = request.transport is not None and not request.transport.is_closing()
             if not isinstance(error, HarnessError | LimitError | OSError):

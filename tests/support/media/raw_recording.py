@@ -57,7 +57,7 @@ class Raw:
 
 def make_raw(folder: Path, *, video: bool = True) -> Raw:
     """Encode three seconds into WebM as MediaRecorder with a timeslice does: no Duration, no Cues, unknown sizes."""
-    dice = random.Random(1)  # noqa: S311 - dice, not secrets
+    dice = random.Random(1)  # noqa: S311 - test data, not secrets
     written = [ORIGIN + number * STEP + 3 * dice.random() for number in range(FIRST_TICK + FRAMES + 5)]
     zero = written[FIRST_TICK] + DELAY
     stamps = [round(at + DELAY + 3 * dice.random() - zero) for at in written[FIRST_TICK : FIRST_TICK + FRAMES]]

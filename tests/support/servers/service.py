@@ -21,7 +21,7 @@ _UP_WITHIN: Final = 20.0
 def free_port() -> int:
     """Return a port on loopback that nobody has, and that no connection gets by chance until it is taken."""
     while True:
-        port = random.randrange(20_000, 30_000)  # noqa: S311 - dice, not secrets
+        port = random.randrange(20_000, 30_000)  # noqa: S311 - test data, not secrets
         with socket.socket() as free, contextlib.suppress(OSError):
             free.bind(("127.0.0.1", port))
             return port

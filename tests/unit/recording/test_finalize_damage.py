@@ -34,7 +34,7 @@ pytestmark = pytest.mark.parallel
 
 def test_file_is_valid_wherever_the_bytes_end(raw: Raw, tmp_path: Path) -> None:
     """Cut at twenty places, the file has every frame up to there, can be decoded, and is complete."""
-    dice = random.Random(7)  # noqa: S311 - dice, not secrets
+    dice = random.Random(7)  # noqa: S311 - test data, not secrets
     for cut in sorted(dice.sample(range(4_000, len(raw.data)), 20)):
         finished = finish(tmp_path, raw.data[:cut], raw.log())
 

@@ -49,7 +49,7 @@ class Run:
 
 def run(machine: Machine, seed: int) -> Run:
     """Record on a machine and place its packets as they come."""
-    dice = random.Random(seed)  # noqa: S311 - dice, not secrets
+    dice = random.Random(seed)  # noqa: S311 - test data, not secrets
     step = 1000 / machine.rate
     total = machine.before + machine.ticks
     ticks = [
@@ -229,7 +229,7 @@ def test_missing_frames_before_the_stop_are_expected() -> None:
 @pytest.mark.parametrize("missing", [0, 7])
 def test_outstanding_frames_are_counted(frames: int, missing: int) -> None:
     """These are the ticks before the stop and after the last packet, even if there are few packets."""
-    dice = random.Random(3)  # noqa: S311 - dice, not secrets
+    dice = random.Random(3)  # noqa: S311 - test data, not secrets
     written = [START + number * 100 + 30 * dice.random() for number in range(frames + missing + 5)]
     grid = Grid(step=100, recorder_started=START - 1)
     for number, at in enumerate(written):
@@ -247,7 +247,7 @@ def test_outstanding_frames_are_counted(frames: int, missing: int) -> None:
 @pytest.mark.parametrize("frames", [3, 6, 10, 20])
 def test_short_recording_on_an_idle_machine_has_no_outstanding_frames(frames: int) -> None:
     """If ticks are too even to know which one the first frame shows, no frame is outstanding for long."""
-    dice = random.Random(4)  # noqa: S311 - dice, not secrets
+    dice = random.Random(4)  # noqa: S311 - test data, not secrets
     for _ in range(50):
         written = [START + number * 1000 / 30 + 0.3 * dice.random() for number in range(frames + 30)]
         grid = Grid(step=1000 / 30, recorder_started=written[20] - 30 * dice.random())

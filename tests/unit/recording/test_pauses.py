@@ -41,7 +41,7 @@ def states(pauses: Sequence[tuple[float, float]]) -> list[dict[str, object]]:
 @pytest.mark.parametrize("seed", range(20))
 def test_ticks_and_cuts_are_those_of_a_sum_over_all_pauses(seed: int, tmp_path: Path) -> None:
     """This is also true at the edges of pauses, and for one that has not ended."""
-    random = Random(seed)  # noqa: S311 - the same every time
+    random = Random(seed)  # noqa: S311 - the sequence must be reproducible
     edges = sorted(random.sample(range(1, 2_000), 2 * random.randrange(1, 15)))
     pauses: list[tuple[float, float]] = list(zip(edges[::2], edges[1::2], strict=True))
     if seed % 3 == 0:
@@ -77,7 +77,7 @@ def test_ticks_and_cuts_are_those_of_a_sum_over_all_pauses(seed: int, tmp_path: 
 @pytest.mark.parametrize("seed", range(20))
 def test_moments_in_the_file_skip_one_cut_after_the_other(seed: int) -> None:
     """A moment in a pause is at its cut."""
-    random = Random(seed)  # noqa: S311 - the same every time
+    random = Random(seed)  # noqa: S311 - the sequence must be reproducible
     cuts = [Cut(at, random.choice([0.0, 0.5, 3.0])) for at in sorted(random.choices(range(-3, 30), k=8))]
     clock = FileClock(cuts)
 

@@ -33,7 +33,7 @@ def begun(folder: Path, sound: bytes, name: str = "standup") -> ActiveRecording:
     """Return a recording that has bytes and has not ended."""
     hello = SpoolHello(
         type="hello",
-        token="t",  # noqa: S106 - a word
+        token="t",  # noqa: S106 - a dummy token
         recorder="all",
         config={"recordType": "audio", "recordName": name},
         mime_type="audio/webm;codecs=opus",
