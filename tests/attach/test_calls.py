@@ -1,4 +1,4 @@
-"""Calls of other applications, recorded in their own pages: with simple-peer, PeerJS, LiveKit and Janus."""
+"""Calls of applications that use simple-peer, PeerJS, LiveKit or Janus are recorded in their own pages."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def test_participants_of_a_strict_application_are_recorded_and_identified(room: Room, enter: Enter, site: Site) -> None:
-    """It is served over https, isolated, with a content policy and trusted types; markers identify everybody."""
+    """The application uses https, isolation, a content policy and trusted types; markers identify everybody."""
     alice, bob, carol = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob", "carol"))
     meet(room, alice, bob, carol)
 
@@ -49,20 +49,20 @@ def test_participants_of_a_strict_application_are_recorded_and_identified(room: 
 
 
 def test_local_recording_contains_only_what_the_page_sends(room: Room, enter: Enter, site: Site) -> None:
-    """Although another participant is in the call."""
+    """Another participant of the call is not in the file."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
 
     report = check_recording(record_call(room, alice, recorder="local"))
 
     assert ["alice"] == [one.name for one in report.participants]
-    # Only the application can switch what it sends.
+    # Only the application can mute its own tracks.
     with pytest.raises(InvalidStateError, match="belong to the application"):
         bob.mute()
 
 
 def test_participants_join_mute_and_hang_up_in_the_recording(room: Room, enter: Enter, site: Site) -> None:
-    """They use the application's own buttons, and the report has the times."""
+    """The participants use the application's own buttons, and the report has the times."""
     alice = enter(f"{site.url}/simple-peer.html", "alice")
     bob = enter(f"{site.url}/simple-peer.html", "bob")
     meet(room, alice, bob)
@@ -73,11 +73,11 @@ def test_participants_join_mute_and_hang_up_in_the_recording(room: Room, enter: 
     bob.page.get_by_role("button", name="Mute").click()
     carol = enter(f"{site.url}/simple-peer.html", "carol")
     meet(room, alice, bob, carol)
-    came = alice.get_media_recording().elapsed
+    joined_at = alice.get_media_recording().elapsed
     room.wait(seconds=2)
     bob.page.get_by_role("button", name="Hang up").click()
-    room.wait_for(lambda: alice.others == ["carol"], what="bob to be gone")
-    left = alice.get_media_recording().elapsed
+    room.wait_for(lambda: alice.others == ["carol"], what="bob to leave")
+    left_at = alice.get_media_recording().elapsed
     room.wait(seconds=2)
     alice.stop_media_recording()
 
@@ -85,13 +85,13 @@ def test_participants_join_mute_and_hang_up_in_the_recording(room: Room, enter: 
 
     bob_in_report, carol_in_report = report.participant("bob"), report.participant("carol")
     assert not bob_in_report.is_audible(2.7, 3.8)
-    assert bob_in_report.is_audible(came + 0.3, left - 1)
-    assert carol_in_report.is_audible(came + 0.5, left + 1)
-    assert bob_in_report.present[-1][1] == pytest.approx(left, abs=1)
+    assert bob_in_report.is_audible(joined_at + 0.3, left_at - 1)
+    assert carol_in_report.is_audible(joined_at + 0.5, left_at + 1)
+    assert bob_in_report.present[-1][1] == pytest.approx(left_at, abs=1)
 
 
 def test_replaced_camera_track_is_recorded(room: Room, enter: Enter, site: Site, peer_server: int) -> None:
-    """Two participants use PeerJS with its own server; one changes the camera meanwhile, and hangs up at the end."""
+    """Two participants use PeerJS with its own server, change cameras while recording, and hang up at the end."""
     bob = enter(f"{site.url}/peerjs.html?me=bob&port={peer_server}", "bob")
     bob.page.get_by_text("ready").wait_for()
     alice = enter(f"{site.url}/peerjs.html?me=alice&call=bob&port={peer_server}", "alice")
@@ -108,11 +108,11 @@ def test_replaced_camera_track_is_recorded(room: Room, enter: Enter, site: Site,
 
     assert report.participant("bob").is_audible(0.5, 3.5)
     bob.page.get_by_role("button", name="Hang up").click()
-    room.wait_for(lambda: alice.others == [], what="bob to be gone", timeout=20)
+    room.wait_for(lambda: alice.others == [], what="bob to leave", timeout=20)
 
 
 def _livekit_query(name: str) -> str:
-    """Return the query with which a participant joins through LiveKit."""
+    """Return the query of the address with which a participant joins through LiveKit."""
     server = os.environ.get("LIVEKIT_URL")
     if not server:
         return urlencode({"me": name})
@@ -123,22 +123,22 @@ def _livekit_query(name: str) -> str:
 
 @pytest.mark.thorough
 def test_call_of_livekits_client_is_recorded_and_continues(room: Room, enter: Enter, site: Site) -> None:
-    """A server sends everybody through one connection. Leaving is noticed, and a download does not end the call.
+    """One connection carries everybody's tracks; leaving is noticed, and a download does not end the call.
 
     A real server is used instead of ours if LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET are set.
     """
     alice, bob = (enter(f"{site.url}/livekit.html?{_livekit_query(name)}", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
     recording = record_call(room, alice)
-    # The client hangs up when its page is left; the download does not leave it.
+    # The client hangs up when the user leaves its page; a download must not count as leaving.
     assert ["bob"] == alice.others
     alice.start_media_recording(record_config=SMALL)
     room.wait(seconds=2)
     bob.page.get_by_role("button", name="Mute").click()
     room.wait(seconds=2)
     bob.page.get_by_role("button", name="Leave").click()
-    room.wait_for(lambda: alice.others == [], what="bob to be gone", timeout=5)
-    left = alice.get_media_recording().elapsed
+    room.wait_for(lambda: alice.others == [], what="bob to leave", timeout=5)
+    left_at = alice.get_media_recording().elapsed
     room.wait(seconds=1)
     alice.stop_media_recording()
 
@@ -149,13 +149,13 @@ def test_call_of_livekits_client_is_recorded_and_continues(room: Room, enter: En
 
     report.raise_for_failures()
     again.raise_for_failures()
-    # The server may leave a gap in the audio; most of it is present.
+    # The server may cause a gap in the audio, but most of the audio is present.
     assert any(report.participant("bob").is_audible(start, start + 0.7) for start in (0.7, 1.4, 2.1))
     assert not again.participant("bob").is_audible(3, 3.8)
-    assert again.participant("bob").present[-1][1] == pytest.approx(left, abs=1)
+    assert again.participant("bob").present[-1][1] == pytest.approx(left_at, abs=1)
 
 
-# The widths of the video that a page receives, over all of its connections.
+# Returns the widths of all videos that a page receives.
 _WIDTHS = """async () => {
   const { connections } = window[Symbol.for('recording-harness')];
   const reports = await Promise.all([...connections].map((connection) => connection.getStats()));
@@ -166,7 +166,7 @@ _WIDTHS = """async () => {
 
 
 def test_call_through_janus_with_simulcast_is_recorded(room: Room, enter: Enter, site: Site, janus: Janus) -> None:
-    """Everybody comes in one connection and one stream; a video changes size, and one participant replaces another."""
+    """All tracks arrive on one connection; a video changes its size, and one participant replaces another."""
     server = urlencode({"room": "call", "server": janus.url, "token": janus.token()})
     # Two cores are too slow for four participants who send three sizes each.
     sizes = {"bob": "&sizes"}
@@ -189,29 +189,29 @@ def test_call_through_janus_with_simulcast_is_recorded(room: Room, enter: Enter,
     muted = alice.get_media_recording().elapsed
     room.wait(seconds=2)
     carol.page.get_by_role("button", name="Leave").click()
-    room.wait_for(lambda: alice.others == ["bob"], what="carol to be gone", timeout=5)
-    left = alice.get_media_recording().elapsed
-    # The server sends the new participant in place of the one who left.
+    room.wait_for(lambda: alice.others == ["bob"], what="carol to leave", timeout=5)
+    left_at = alice.get_media_recording().elapsed
+    # The server sends the new participant's tracks in place of those of the one who left.
     dave = enter(f"{site.url}/janus.html?me=dave&{server}", "dave")
     meet(room, alice, bob, dave)
-    came = alice.get_media_recording().elapsed
+    joined_at = alice.get_media_recording().elapsed
     room.wait(seconds=2)
     alice.stop_media_recording()
 
     report = check_recording(alice.download_media_recording())
 
     bob_in_report, carol_in_report = report.participant("bob"), report.participant("carol")
-    assert report.participant("dave").is_audible(came + 0.3, came + 1.7)
+    assert report.participant("dave").is_audible(joined_at + 0.3, joined_at + 1.7)
     assert bob_in_report.is_audible(0.5, muted - 0.5)
-    assert not bob_in_report.is_audible(muted + 0.7, left)
-    assert carol_in_report.is_audible(0.5, left - 1)
-    assert carol_in_report.present[-1][1] == pytest.approx(left, abs=1)
+    assert not bob_in_report.is_audible(muted + 0.7, left_at)
+    assert carol_in_report.is_audible(0.5, left_at - 1)
+    assert carol_in_report.present[-1][1] == pytest.approx(left_at, abs=1)
 
 
 def test_participant_without_a_marker_is_unidentified(
     room: Room, enter: Enter, site: Site, new_context: Callable[..., BrowserContext]
 ) -> None:
-    """The participant is recorded and listed, but without a marker there is no name."""
+    """The participant is recorded and listed, but only a marker could provide the name."""
     alice = enter(f"{site.url}/simple-peer.html", "alice")
     other_page = new_context(ignore_https_errors=True).new_page()
     other_page.goto(f"{site.url}/simple-peer.html")
@@ -228,7 +228,7 @@ def test_participant_without_a_marker_is_unidentified(
 
 @pytest.mark.thorough
 def test_video_file_becomes_the_applications_camera(room: Room, enter: Enter, site: Site, tmp_path: Path) -> None:
-    """The application sends it, and its markers are in the recording at the other end, without a name."""
+    """The application sends the video file, and the recording at the other end contains its markers without a name."""
     video_file = tmp_path / "camera.webm"
     write_media(
         video_file, Scene(participants=(PlannedParticipant(name="actor", marker=9),), width=640, height=360, seconds=8)

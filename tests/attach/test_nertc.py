@@ -1,4 +1,4 @@
-"""NERTC's own recorder, driven in a page that is built on its SDK, and the report on its file today."""
+"""NERTC's own recorder is driven in a page that uses its SDK, and its file is verified."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def sdk_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Install the SDK into a scratch folder, and serve a page that is built on it."""
+    """Install the SDK into a scratch folder, and serve a page that uses it."""
     folder = tmp_path_factory.mktemp("sdk")
     install_sdk(folder)
     with Site(sdk=folder / "node_modules", strict=False) as site:
@@ -31,7 +31,7 @@ def sdk_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def page_of_sdk(sdk_site: Site, room: Room, new_context: Callable[..., BrowserContext]) -> Page:
-    """Return a page of the application with alice's synthetic camera, which the SDK takes for a real one."""
+    """Return the application's page with alice's synthetic camera, which looks like a real one to the SDK."""
     page = new_context(ignore_https_errors=True).new_page()
     room.attach(page, "alice")
     page.goto(f"{sdk_site.url}/nertc.html")
@@ -40,7 +40,7 @@ def page_of_sdk(sdk_site: Site, room: Room, new_context: Callable[..., BrowserCo
 
 
 def test_nertcs_own_recording_is_collected_and_verified(page_of_sdk: Page, tmp_path: Path) -> None:
-    """It is an MP4 named WebM; a second start is refused, but makes its video smaller."""
+    """The file is an MP4 named .webm; a second start is refused, but reduces the size of the video."""
     app = NertcApp(page_of_sdk, recordings=tmp_path)
     large = RecordConfig(record_name="sdk", record_video_quality="720p", record_video_frame=30)
 
@@ -61,14 +61,14 @@ def test_nertcs_own_recording_is_collected_and_verified(page_of_sdk: Page, tmp_p
     messages = {finding.check: finding.message for finding in report.failures}
     assert "is mp4 instead of webm" in messages["container"]
     assert "640x360 instead of 1280x720" in messages["size"]
-    # The participant is identified by her marker.
+    # The marker identifies the participant.
     (alice,) = report.participants
     assert alice.is_audible(0.5, 3)
 
 
 @pytest.mark.parametrize("call", ["stop_media_recording", "download_media_recording", "clean_media_recording"])
-def test_error_of_the_sdk_is_raised_by_its_code(page_of_sdk: Page, tmp_path: Path, call: str) -> None:
-    """No recording was started."""
+def test_error_of_the_sdk_is_raised_with_its_code(page_of_sdk: Page, tmp_path: Path, call: str) -> None:
+    """Each call fails because no recording was started."""
     app = NertcApp(page_of_sdk, recordings=tmp_path)
 
     with pytest.raises(InvalidStateError, match="RECORDING_NOT_START_ERROR") as refused:
@@ -77,8 +77,8 @@ def test_error_of_the_sdk_is_raised_by_its_code(page_of_sdk: Page, tmp_path: Pat
     assert 10454 == refused.value.code
 
 
-def test_join_is_the_sdks_own_call(page_of_sdk: Page, tmp_path: Path) -> None:
-    """It needs an app key; the SDK's error for a room without a name proves the call."""
+def test_join_calls_the_sdk(page_of_sdk: Page, tmp_path: Path) -> None:
+    """A real join needs an app key, but the SDK's error for a room without a name proves the call."""
     app = NertcApp(page_of_sdk, recordings=tmp_path)
 
     with pytest.raises(PageError, match="JOIN_WITHOUT_CHANNEL_NAME 10110"):

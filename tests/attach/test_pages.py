@@ -1,4 +1,4 @@
-"""The life of an attached page: it crashes, reloads, navigates, and stays open when it is released."""
+"""An attached page may crash, reload and navigate; it stays open when it is released."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def test_crashed_page_leaves_its_recording(room: Room, enter: Enter, site: Site) -> None:
-    """The next wait raises the error, which carries what was saved."""
+    """The next wait raises an error that contains the saved recording."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
     alice.start_media_recording(record_config=SMALL)
@@ -44,12 +44,12 @@ def test_crashed_page_leaves_its_recording(room: Room, enter: Enter, site: Site)
         room.wait(seconds=5)
     assert raised.value.recording is not None
     assert raised.value.recording.duration > 1
-    room.wait_for(lambda: bob.others == [], what="alice to be gone", timeout=20)
+    room.wait_for(lambda: bob.others == [], what="alice to leave", timeout=20)
 
 
 @pytest.mark.thorough
 def test_reloaded_page_leaves_its_recording_and_records_again(room: Room, enter: Enter, site: Site) -> None:
-    """The first recording ends with the page and is kept; the page's next call can be recorded like the first."""
+    """The first recording ends with the page and is kept; the next call of the page can be recorded as well."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
     alice.start_media_recording(record_config=SMALL)
@@ -78,7 +78,7 @@ def test_navigation_inside_an_application_does_not_change_its_call(room: Room, e
 
 
 def test_page_that_has_already_loaded_is_refused(room: Room, page: Page) -> None:
-    """Its scripts may already have created connections that nobody observed."""
+    """Scripts of a loaded page may already have created connections that were not observed."""
     page.goto("data:text/html,<h1>An application</h1>")
 
     with pytest.raises(ConfigError, match="attach before it loads anything"):
@@ -86,7 +86,7 @@ def test_page_that_has_already_loaded_is_refused(room: Room, page: Page) -> None
 
 
 def test_page_without_a_call_is_refused(enter: Enter, site: Site) -> None:
-    """A page that only plays a video, encrypted or not, has no call to record."""
+    """A page without WebRTC connections has no call to record."""
     alice = enter(f"{site.url}/empty.html", "alice")
 
     with pytest.raises(InvalidStateError, match="not in a call"):
@@ -96,7 +96,7 @@ def test_page_without_a_call_is_refused(enter: Enter, site: Site) -> None:
 def test_single_page_is_attached_without_a_room(
     new_context: Callable[..., BrowserContext], site: Site, tmp_path: Path
 ) -> None:
-    """It stays open, and its call continues."""
+    """The page stays open after it is released, and its call continues."""
     page, other = (new_context(ignore_https_errors=True).new_page() for _ in range(2))
     with attach(page, "alice", media="synthetic", recordings=tmp_path) as alice:
         for one in (page, other):
@@ -113,7 +113,7 @@ def test_single_page_is_attached_without_a_room(
     expect(page.get_by_text("with 1")).to_be_visible()
 
 
-# The application creates a file and lets the browser download it.
+# Makes the application create a file, which the browser downloads.
 _EXPORT = """() => {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob(['name,minutes']));
@@ -123,7 +123,7 @@ _EXPORT = """() => {
 
 
 def test_downloads_of_the_application_are_left_to_its_owner(room: Room, enter: Enter, site: Site) -> None:
-    """One while recording and one just before ours; the owner's listener gets all of them."""
+    """The owner's listener gets a download during the recording, one just before ours, and ours."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
     names: list[str] = []
@@ -141,11 +141,11 @@ def test_downloads_of_the_application_are_left_to_its_owner(room: Room, enter: E
     assert not alice._page.downloads
 
 
-# What a script that knows the binding could send to Python.
-_MADE_UP = """async () => {
+# Sends events that a script could forge if it knew the binding.
+_FORGED = """async () => {
   const broken = { message: 'all is lost', name: 'RecordingError', code: 10453 };
   const events = [
-    ['recording-failed', broken], ['recording-failed', { ...broken, id: 'made up' }], ['recording-failed', { id: 7 }],
+    ['recording-failed', broken], ['recording-failed', { ...broken, id: 'forged' }], ['recording-failed', { id: 7 }],
     ['recording-stopped', null], ['recording-downloaded'], ['nothing', {}], [], [{}, {}, {}],
   ];
   await Promise.all(events.map((one) => harnessEvent(...one)));
@@ -153,7 +153,7 @@ _MADE_UP = """async () => {
 
 
 def test_event_made_up_by_the_application_changes_nothing(room: Room, enter: Enter, site: Site) -> None:
-    """In the page or in one of its frames; the log lists it, and the recording continues."""
+    """Events forged in the page or in a frame are logged, and the recording continues."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
     received: list[str] = []
@@ -166,9 +166,9 @@ def test_event_made_up_by_the_application_changes_nothing(room: Room, enter: Ent
     alice.start_media_recording(record_config=SMALL)
     room.wait(seconds=1)
 
-    alice.page.evaluate(_MADE_UP)
+    alice.page.evaluate(_FORGED)
     alice.page.evaluate("() => void document.body.append(document.createElement('iframe'))")
-    alice.page.frames[-1].evaluate(_MADE_UP)
+    alice.page.frames[-1].evaluate(_FORGED)
     room.wait(seconds=1)
     alice.stop_media_recording()
 

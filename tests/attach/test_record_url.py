@@ -1,4 +1,4 @@
-"""harness record --url: records the call of an unchanged application from a shell."""
+"""``harness record --url`` records the call of an unchanged application from a shell."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_record_command_records_the_call_of_an_application(site: Site, tmp_path: Path) -> None:
-    """Two participants open the address, a script joins them, and the answer has the file and a report with both."""
+    """Two participants open the address, a script joins the call, and the output has a file and a report with both."""
     (tmp_path / "join.py").write_text(
         "def join(page, name):\n"
         "    page.get_by_role('heading', name='A call with simple-peer').wait_for()\n"
@@ -41,10 +41,10 @@ def test_record_command_records_the_call_of_an_application(site: Site, tmp_path:
 
 
 def test_unreachable_address_is_reported(tmp_path: Path) -> None:
-    """It is reported in one line, and no files are left behind."""
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        url = f"https://localhost:{nobody.getsockname()[1]}/"
+    """The error names the address and the reason, without a traceback."""
+    with socket.socket() as closed_port:
+        closed_port.bind(("127.0.0.1", 0))
+        url = f"https://localhost:{closed_port.getsockname()[1]}/"
 
         ran = run_harness("record", "alice", "--url", url, folder=tmp_path)
 

@@ -1,4 +1,4 @@
-"""What several suites share: programs and processes, disks, sockets, reports, and the table of promised figures.
+"""Helpers of several suites: programs and processes, disks, sockets, reports, and the table of promised figures.
 
-Tests import these modules; nothing here imports a test. Media, networks and servers have folders of their own.
+Tests import these modules, which never import a test. Media, networks and servers have their own folders.
 """

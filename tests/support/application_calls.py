@@ -1,4 +1,4 @@
-"""Calls of applications under test: wait until everybody is in one, and record it for a while."""
+"""Helpers for calls of other applications: wait until everybody is in the call, and record it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small disks in memory that tests can fill without harm. They need root."""
+"""Small in-memory disks that tests can fill without harm; mounting them needs root."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def mounted_disk(folder: Path, options: str) -> Iterator[Path]:
-    """Mount a disk with options such as size=64M or nr_inodes=100 at a folder, which is made; unmount it at the end."""
+    """Create a folder, mount a disk there with options such as size=64M or nr_inodes=100, and unmount it at the end."""
     folder.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", options, "harness-test", folder], check=False, capture_output=True, text=True
     )
     if mounted.returncode:
-        pytest.skip(f"A disk of its own needs root: {mounted.stderr.strip()}")
+        pytest.skip(f"Mounting a disk needs root: {mounted.stderr.strip()}")
     try:
         yield folder
     finally:
@@ -30,7 +30,7 @@ def mounted_disk(folder: Path, options: str) -> Iterator[Path]:
 
 
 def use_up_inodes(disk: Path, *, leave: int) -> Path:
-    """Make empty files until the disk has room for only this many more; return their folder."""
+    """Create empty files until the disk has only ``leave`` free inodes; return their folder."""
     folder = disk / "fillers"
     folder.mkdir()
     made = []

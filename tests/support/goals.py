@@ -1,9 +1,9 @@
-"""The table of promised figures: each fault test adds its measurement next to the bar."""
+"""The table of promised figures: each test adds its measurement and the bar that it must meet."""
 
 import os
 from dataclasses import dataclass, field
 
-# The counts of the promise; the quick form does the same a few times, and holds nobody to a time limit.
+# Whether to run the promised number of repetitions; the quick form repeats less, and enforces no time limit.
 FULL = os.environ.get("HARNESS_FULL") == "1"
 
 
@@ -19,10 +19,10 @@ class Row:
 
 @dataclass
 class Goals:
-    """What has been measured so far."""
+    """All measurements so far."""
 
     rows: list[Row] = field(default_factory=list)
-    # Whether a missed bar is an error at once.
+    # Whether a missed bar fails the test.
     strict: bool = FULL
 
     def measured(self, what: str, *, bar: str, figure: str, met: bool) -> None:
@@ -38,11 +38,11 @@ class Goals:
             "  ".join(value.ljust(width) for value, width in zip((row.what, row.bar, row.figure), widths, strict=True))
             for row in (heads, *self.rows)
         ]
-        verdicts = ["", *("ok" if row.met else "MISSED" for row in self.rows)]
-        return [f"{line}  {verdict}".rstrip() for line, verdict in zip(lines, verdicts, strict=True)]
+        results = ["", *("ok" if row.met else "MISSED" for row in self.rows)]
+        return [f"{line}  {result}".rstrip() for line, result in zip(lines, results, strict=True)]
 
 
 def percentile(values: list[float], share: float) -> float:
-    """Return the value that this share of them does not exceed."""
+    """Return the value that this share of the values does not exceed."""
     ranked = sorted(values)
     return ranked[min(len(ranked) - 1, round(share * (len(ranked) - 1)))]

@@ -1,4 +1,4 @@
-"""What a user does on the page: elements are found by name, label and button."""
+"""Actions of a user on the page, whose elements are found by name and label."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ Visit = Callable[..., Page]
 
 
 def join(page: Page, name: str, media: str = "Synthetic video and audio") -> None:
-    """Fill in the form and wait until the room is there."""
+    """Fill in the form, press Join, and wait until the room is shown."""
     page.get_by_label("Your name").fill(name)
     page.get_by_label(media).check()
     button(page, "Join").click()
@@ -27,7 +27,7 @@ def tile(page: Page, name: str) -> Locator:
 
 
 def wait_until_recorded(page: Page, *, seconds: int) -> None:
-    """Wait until the page's clock shows this many seconds of recording or more: a look may miss a second."""
+    """Wait until the page's clock shows at least this many seconds of recording; polling may miss a second."""
     expect(page.get_by_role("timer")).to_have_text(re.compile(rf"0:(0[{seconds}-9]|[1-5]\d)"))
 
 

@@ -1,4 +1,4 @@
-"""Processes that tests look for, their memory, and those that should have ended."""
+"""Find processes, measure their memory, and wait until they end."""
 
 import contextlib
 import threading
@@ -27,10 +27,10 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def chrome_processes(kind: str, *, besides: Iterable[psutil.Process] = ()) -> list[psutil.Process]:
-    """Return Chrome's processes of a kind below this one, but for those ``besides``; the youngest last.
+    """Return Chrome's processes of a kind below this process, except ``besides``; the newest is last.
 
-    ``kind`` is what stands in the command line: ``--type=renderer``, ``network.mojom.NetworkService``; "browser" is
-    the one that started the others and has no type.
+    ``kind`` is a part of the command line, such as ``--type=renderer`` or ``network.mojom.NetworkService``. The kind
+    "browser" is the main process, which has no type.
     """
     left_out = {process.pid for process in besides}
     found = []
@@ -44,7 +44,7 @@ def chrome_processes(kind: str, *, besides: Iterable[psutil.Process] = ()) -> li
 
 
 def memory_by_process() -> dict[str, float]:
-    """Return the memory of each of Chrome's processes and of its driver, and of this process as Python, in MB."""
+    """Return the memory in MB of Chrome's processes, of its driver, and of this process, which is called Python."""
     me = psutil.Process()
     found = {"Python": me.memory_full_info().pss / MB}
     for process in me.children(recursive=True):
@@ -57,6 +57,6 @@ def memory_by_process() -> dict[str, float]:
 
 
 def peak_memory(process: int | str) -> float:
-    """Return the most memory that a process has held, in MB."""
+    """Return the peak memory of a process, in MB."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024

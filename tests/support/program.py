@@ -1,4 +1,4 @@
-"""The command-line program in a process of its own, as users and scripts run it."""
+"""Run the command-line program in a separate process, like users and scripts do."""
 
 import contextlib
 import subprocess
@@ -10,13 +10,13 @@ PROGRAM = [sys.executable, "-m", "harness"]
 
 
 def run_harness(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the program to its end in a folder."""
+    """Run the program in a folder until it ends."""
     return subprocess.run([*PROGRAM, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
 
 
 @contextlib.contextmanager
 def running_harness(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run the program in a process group of its own, and end it afterwards."""
+    """Run the program in its own process group, and end it afterwards."""
     process = subprocess.Popen(
         [*PROGRAM, *arguments],
         cwd=folder,

@@ -1,4 +1,4 @@
-"""What tests expect of a recording, on any machine."""
+"""Verify recordings in tests, independent of the speed of the machine."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from harness import Limits, Recording, Report, verify
 
 # Smoothness depends on the machine. Tests about smoothness check the whole report instead.
 SMOOTHNESS_CHECKS = {"repeated", "av-offset"}
-# Other recordings on the same processors can also cause these; the limits say how much of it is tolerated.
+# Other recordings on the same processors can make these checks fail as well; the limits below are lenient.
 BUSY_CHECKS = SMOOTHNESS_CHECKS | {"gap", "frozen"}
 LENIENT_LIMITS = Limits(
     start=1,
@@ -28,7 +28,7 @@ def failed_findings(answer: dict[str, Any], *, excused: set[str] = SMOOTHNESS_CH
 
 
 def check_recording(recording: Recording | Path, *, crowded: bool = False) -> Report:
-    """Verify a recording and return its report: all checks passed, except perhaps those about smoothness."""
+    """Verify a recording and return its report; all checks must pass, except those about smoothness."""
     report = verify(recording, limits=LENIENT_LIMITS if crowded else Limits())
     excused = BUSY_CHECKS if crowded else SMOOTHNESS_CHECKS
     failed = [finding for finding in report.findings if not finding.ok and finding.check not in excused]

@@ -1,4 +1,4 @@
-"""What hostile clients say, and how: sockets without a page, and messages that no page would send."""
+"""Hostile clients: sockets without a page, and messages that no page would send."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ SPOOL_MESSAGES: Final[tuple[dict[str, Any], ...]] = (
     {"type": "download"},
     {"type": "clean"},
 )
-# What stands where something else was meant to.
+# Values that replace valid ones.
 _ODD: Final[tuple[Any, ...]] = (
     *(None, True, -1, 0, 1e308, -1e308, 2**63, 2**200, "", "\u202e", "\ud800", "\0", "../../etc/passwd"),
     *("A" * 5_000, [], {}, [[]], {"": {}}, {"__proto__": {}}, "<script>alert(1)</script>", "'; DROP TABLE rooms; --"),
@@ -61,7 +61,7 @@ _RAW: Final = (
         '{"type":"HELLO"}',
         "[" * 20_000,
         '{"a":' * 20_000,
-        # An end that never comes, for whoever looks for one from every quote on.
+        # An unterminated string, which is slow for a parser that searches for the end after every quote.
         "[" * 17 + '"' + '\\"' * 30_000,
         '{"type":"ping","sent":1e999}',
     ),
@@ -69,7 +69,7 @@ _RAW: Final = (
 
 
 def malformed(random: Random, valid: tuple[dict[str, Any], ...]) -> str:
-    """Return a message that is wrong: no JSON, or a valid one in which something is missing, too much or odd."""
+    """Return an invalid message: not JSON, or a valid message with a wrong type, an additional key or an odd value."""
     kind = random.randrange(6)
     if kind == 0:
         return random.choice(_RAW)
@@ -91,7 +91,7 @@ def malformed(random: Random, valid: tuple[dict[str, Any], ...]) -> str:
 
 
 async def receive_answer(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
-    """Return the next answer of that kind; the others before it are dropped."""
+    """Return the next message of that type; drop all messages before it."""
     while (message := await socket.receive_json(timeout=10))["type"] != kind:
         pass
     return dict(message)
@@ -99,7 +99,7 @@ async def receive_answer(socket: aiohttp.ClientWebSocketResponse, kind: str) -> 
 
 @asynccontextmanager
 async def sockets(server: RoomServer) -> AsyncIterator[Sockets]:
-    """Yield what opens sockets to a server, as its own page does."""
+    """Yield an object that opens sockets to a server, with the same origin as the server's page."""
     async with aiohttp.ClientSession(headers={"Origin": server.url}) as session:
         wire = Sockets(session, server)
         try:
@@ -119,7 +119,7 @@ class Sockets:
         self.opened: list[aiohttp.ClientWebSocketResponse] = []
 
     async def open(self, path: str) -> aiohttp.ClientWebSocketResponse:
-        """Open one."""
+        """Open a socket."""
         socket = await self.session.ws_connect(f"{self.server.url}{path}", max_msg_size=0)
         self.opened.append(socket)
         return socket
@@ -133,7 +133,7 @@ class Sockets:
         return socket, await socket.receive_json(timeout=10)
 
     async def refused(self, path: str, text: str) -> dict[str, Any] | None:
-        """Say one thing as a stranger; return what is answered before the server hangs up, if anything."""
+        """Send one message without a token; return the last answer before the server disconnects, if any."""
         socket = await self.open(path)
         async with socket:
             await socket.send_str(text.encode(errors="replace").decode())

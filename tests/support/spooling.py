@@ -1,4 +1,4 @@
-"""Recordings in a spool, without a browser: begun, fed and ended as a page would."""
+"""Begin and feed recordings in a spool like a page does, but without a browser."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OFFSET = -990_000.0
 STARTED = 1_000_000.0
 
 
-def announce(*, token: str = "secret-token", presence_from_server: bool = True, **config: Any) -> SpoolHello:  # noqa: S107 - a word to look for
+def announce(*, token: str = "secret-token", presence_from_server: bool = True, **config: Any) -> SpoolHello:  # noqa: S107 - tests search for this word
     """Return the message that announces an audio recording."""
     return SpoolHello(
         type="hello",
@@ -44,14 +44,14 @@ def begin(
 
 
 def feed(active: ActiveRecording, data: bytes, size: int = 1_000) -> None:
-    """Hand a recording its bytes in chunks."""
+    """Feed bytes to a recording in chunks."""
     for number, at in enumerate(range(0, len(data), size)):
         active.add_chunk(number, at, memoryview(data)[at : at + size])
 
 
-def recorded(spool: Spool, sound: bytes, **config: Any) -> ActiveRecording:
-    """Return a recording that has all its bytes."""
+def recorded(spool: Spool, audio: bytes, **config: Any) -> ActiveRecording:
+    """Return an active recording that has received all its bytes."""
     active = begin(spool, **config)
     active.log.add_recorder_state("started", STARTED)
-    feed(active, sound)
+    feed(active, audio)
     return active

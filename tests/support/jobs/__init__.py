@@ -1,4 +1,4 @@
-"""Work that tests hand to other processes: tasks for a confined process, and scenario jobs for a batch.
+"""Work that tests run in other processes: tasks for a confined process, and scenario jobs for a batch.
 
-None of them needs a browser; each ends, crashes or hangs as its name says.
+No task or job needs a browser; the name of each says how it ends.
 """

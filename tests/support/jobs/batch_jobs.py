@@ -31,7 +31,7 @@ class FakeJob(ScenarioJob):
     def play(
         self, recordings: Path, *, on_progress: Callable[[Progress], None], interrupted: Callable[[], bool]
     ) -> Outcome:
-        """Record if the job does, and end."""
+        """Record if ``records`` is true, then end according to ``fate``."""
         del interrupted
         on_progress(Progress(1, 1, self.fate))
         if self.records:
@@ -41,18 +41,18 @@ class FakeJob(ScenarioJob):
         if self.fate == "lacks":
             raise SetupError(NO_CHROME)
         if self.fate == "breaks":
-            message = "nobody foresaw this"
+            message = "an unexpected error"
             raise ValueError(message)
         return Outcome(
             title=self.scenario.title or "", recordings=(), reports=(), error=None, seconds=0.0, interrupted=False
         )
 
     def _record(self, recordings: Path) -> None:
-        """Record two seconds, and leave them as they are in the spool."""
+        """Record two seconds into the spool, without finishing the recording."""
         recordings.mkdir(exist_ok=True)
         footage = EndlessRecording(recordings, rate=15)
         (recordings / "clip.webm").unlink()
-        take = begin_recording(Spool(recordings, {}), footage, f"job {self.number}")
+        active = begin_recording(Spool(recordings, {}), footage, f"job {self.number}")
         for number, one in enumerate(footage.slices(2)):
-            take.add_chunk(number, take.size, memoryview(one.data))
-            take.add_ticks(one.first, one.written)
+            active.add_chunk(number, active.size, memoryview(one.data))
+            active.add_ticks(one.first, one.written)

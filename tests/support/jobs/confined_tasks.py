@@ -1,4 +1,4 @@
-"""Tasks for the confined process that behave as hostile media make a decoder behave."""
+"""Tasks for the confined process that behave like a decoder of hostile media."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def needs_memory(request: dict[str, Any], send: Send) -> None:
-    """Allocate as many bytes as are asked for."""
+    """Allocate the requested number of bytes."""
     held = bytearray(request["bytes"])
     send(Message(kind="at", at=len(held)))
 
 
 def tells_limits(request: dict[str, Any], send: Send) -> None:
-    """Tell the limits on open files and core files, and whether numeric libraries have one thread."""
+    """Send the limits on open files and core files, and the number of threads of numeric libraries."""
     del request
     for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_CORE):
         send(Message(kind="at", at=resource.getrlimit(kind)[0]))
@@ -30,19 +30,19 @@ def tells_limits(request: dict[str, Any], send: Send) -> None:
 
 
 def crashes(request: dict[str, Any], send: Send) -> None:
-    """End as a decoder does that is overrun."""
+    """Abort like a decoder with a buffer overflow."""
     del request, send
     os.abort()
 
 
 def never_ends(request: dict[str, Any], send: Send) -> None:
-    """Tell the own number, and then nothing."""
+    """Send the process ID, then wait forever."""
     del request
     send(Message(kind="at", at=os.getpid()))
     threading.Event().wait()
 
 
 def has_a_fault(request: dict[str, Any], send: Send) -> None:
-    """Fail as our own code may."""
+    """Raise an error as a bug in our own code would."""
     del send
     raise KeyError(request["key"])

@@ -1,4 +1,4 @@
-"""Video and audio for tests: planned scenes with known faults, long recordings, and other programs' opinions of a file.
+"""Video and audio for tests: planned scenes with known faults, long recordings, and second opinions on a file.
 
-A scene goes in, a real WebM with its manifest comes out. Tests of recording, verification and faults use them.
+A scene becomes a real WebM file with its manifest. Tests of recording, verification and faults use these modules.
 """

@@ -1,4 +1,4 @@
-"""Hours of Chrome's MediaRecorder slices, made in seconds: real packets, repeated with new timestamps."""
+"""Hours of MediaRecorder slices, generated in seconds: real packets repeated with new timestamps."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 _CLUSTER: Final = b"\x1f\x43\xb6\x75\x01\xff\xff\xff\xff\xff\xff\xff\xe7\x88"
 _SIMPLE_BLOCK: Final = b"\xa3"
 _KEY: Final = 0x80
-SOUND_STEP: Final = 60
+AUDIO_STEP: Final = 60
 KEYFRAME_EVERY: Final = 2.0
 CLUSTER_EVERY: Final = 10.0
 SLICE: Final = 0.1
-# Page time, in ms, of the first tick, and how long a frame takes from there to its stamp.
+# Page time of the first tick, in ms.
 STARTED: Final = 1_000_000.0
-# How far, in recorded ms, the bytes may run ahead of the finaliser; in real time it is never behind.
+# Maximum time, in ms of the recording, by which the bytes may be ahead of the finalizer.
 _AHEAD: Final = 20_000
-_BREATH: Final = threading.Event()
+_PAUSE: Final = threading.Event()
 
 
 @dataclass(frozen=True)
 class Slice:
-    """One slice from the page: bytes, and the times at which the mixer wrote its ticks from number ``first`` on."""
+    """One slice from the page: its bytes, and the write times of the mixer's ticks, starting with number ``first``."""
 
     data: bytes
     first: int
@@ -46,7 +46,7 @@ class Slice:
 
 
 class EndlessRecording:
-    """A recording of ``rate`` frames a second with frames of at least ``frame_bytes``."""
+    """A recording of any length, with ``rate`` frames per second of at least ``frame_bytes`` bytes."""
 
     def __init__(self, folder: Path, *, rate: Literal[15, 30], frame_bytes: int = 0) -> None:
         self.rate = rate
@@ -61,22 +61,22 @@ class EndlessRecording:
                 if packet.size:
                     packets[packet.stream.type].append(bytes(packet))
         key, delta = packets["video"][:2]
-        # What follows a frame's own bytes is not looked at where nothing is decoded.
+        # Padding after a frame's own bytes does no harm, because nothing decodes it.
         self._key, self._delta = (frame + bytes(max(0, frame_bytes - len(frame))) for frame in (key, delta))
-        self._sound = packets["audio"][2]
+        self._audio = packets["audio"][2]
 
     def slices(self, seconds: float) -> Iterator[Slice]:
-        """Yield this many seconds of it."""
+        """Yield the slices of this many seconds."""
         step = 1000 / self.rate
-        frame = sound = 0
+        frame = audio = 0
         cluster = -CLUSTER_EVERY * 1000
         begun = 0.0
         for number in range(round(seconds / SLICE)):
             end = (number + 1) * SLICE * 1000
             parts = [] if number else [self._header]
             first, written = frame, []
-            while (at := round(frame * step)) < end or sound * SOUND_STEP < end:
-                if at <= sound * SOUND_STEP and at < end:
+            while (at := round(frame * step)) < end or audio * AUDIO_STEP < end:
+                if at <= audio * AUDIO_STEP and at < end:
                     is_key = frame * step >= begun
                     begun += KEYFRAME_EVERY * 1000 if is_key else 0
                     if at - cluster >= CLUSTER_EVERY * 1000:
@@ -85,9 +85,9 @@ class EndlessRecording:
                     parts.append(self._block("video", self._key if is_key else self._delta, at - cluster, key=is_key))
                     written.append(STARTED + frame * step)
                     frame += 1
-                elif sound * SOUND_STEP < end:
-                    parts.append(self._block("audio", self._sound, sound * SOUND_STEP - round(cluster), key=True))
-                    sound += 1
+                elif audio * AUDIO_STEP < end:
+                    parts.append(self._block("audio", self._audio, audio * AUDIO_STEP - round(cluster), key=True))
+                    audio += 1
                 else:
                     break
             yield Slice(b"".join(parts), first, [*written])
@@ -98,11 +98,11 @@ class EndlessRecording:
 
 
 def begin_recording(spool: Spool, footage: EndlessRecording, name: str) -> ActiveRecording:
-    """Begin such a recording in the spool."""
+    """Begin an endless recording in the spool."""
     config: dict[str, Any] = {"recordName": name, "recordVideoFrame": footage.rate}
     hello = SpoolHello(
         type="hello",
-        token="a word",  # noqa: S106 - nobody asks for it here
+        token="a word",  # noqa: S106 - the spool does not check it
         recorder="all",
         config=config,
         mime_type="video/webm;codecs=vp8,opus",
@@ -124,7 +124,7 @@ def feed_recording(active: ActiveRecording, footage: EndlessRecording, seconds: 
         at = number * 100
         while number > 50 and active.state == "recording" and at - active.progress.stamps.get("video", 0) > _AHEAD:
             assert active.error is None, active.error
-            _BREATH.wait(0.001)
+            _PAUSE.wait(0.001)
         if number % 100 == 0:
             yield at / 1000
 
@@ -132,7 +132,7 @@ def feed_recording(active: ActiveRecording, footage: EndlessRecording, seconds: 
 def finish_time(active: ActiveRecording, seconds: float) -> float:
     """Return how many ms it takes to finish a recording whose bytes have all been read."""
     while active.progress.stamps.get("video", 0) < seconds * 1000 - 500:
-        _BREATH.wait(0.001)
+        _PAUSE.wait(0.001)
     began = time.perf_counter()
     active.finish()
     return (time.perf_counter() - began) * 1000

@@ -1,4 +1,4 @@
-"""Raw bytes as Chrome's MediaRecorder writes them, with the log of the mixer, and what a finished file contains."""
+"""Raw bytes as Chrome's MediaRecorder writes them, the mixer's log, and helpers to read a finished file."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 STEP: Final = 1000 / 30
 FRAMES: Final = 90
-# The mixer runs before the recorder starts; page time in ms.
+# Page time of the first tick in ms; the mixer starts before the recorder.
 ORIGIN: Final = 1_000_000.0
 FIRST_TICK: Final = 40
 AUDIO_PACKET: Final = 60
 AUDIO_PIECES: Final = 147
-# How long frames take from the mixer to the recorder, in ms.
+# Time from the mixer to the recorder, in ms.
 DELAY: Final = 5.0
 CLUSTER: Final = b"\x1f\x43\xb6\x75"
 
 
 @dataclass(frozen=True)
 class Raw:
-    """A recording as Chrome writes it, and its packets.
+    """A recording in the form in which Chrome writes it, and its packets.
 
     The stamps are in ms from the recording's zero; ``written`` are the write times of the ticks, from number 0.
     """
@@ -49,18 +49,23 @@ class Raw:
     video_stamps: list[int]
     audio_stamps: list[int]
 
-    def log(self, lot: int = 8) -> list[str]:
+    def log(self, batch_size: int = 8) -> list[str]:
         """Return the lines of the mixer's log."""
-        lots = ({"first": at, "written": self.written[at : at + lot]} for at in range(0, len(self.written), lot))
-        return [json.dumps(line) for line in ({"recorder": "started", "time": self.started}, *lots)]
+        batches = (
+            {"first": at, "written": self.written[at : at + batch_size]}
+            for at in range(0, len(self.written), batch_size)
+        )
+        return [json.dumps(line) for line in ({"recorder": "started", "time": self.started}, *batches)]
 
 
 def make_raw(folder: Path, *, video: bool = True) -> Raw:
     """Encode three seconds into WebM as MediaRecorder with a timeslice does: no Duration, no Cues, unknown sizes."""
-    dice = random.Random(1)  # noqa: S311 - test data, not secrets
-    written = [ORIGIN + number * STEP + 3 * dice.random() for number in range(FIRST_TICK + FRAMES + 5)]
+    random_numbers = random.Random(1)  # noqa: S311 - no secret
+    written = [ORIGIN + number * STEP + 3 * random_numbers.random() for number in range(FIRST_TICK + FRAMES + 5)]
     zero = written[FIRST_TICK] + DELAY
-    stamps = [round(at + DELAY + 3 * dice.random() - zero) for at in written[FIRST_TICK : FIRST_TICK + FRAMES]]
+    stamps = [
+        round(at + DELAY + 3 * random_numbers.random() - zero) for at in written[FIRST_TICK : FIRST_TICK + FRAMES]
+    ]
     path = folder / "live.webm"
     with av.open(str(path), "w", format="webm", options={"live": "1", "cluster_time_limit": "300"}) as media:
         frames = encode_video(media) if video else []
@@ -110,7 +115,7 @@ def encode_audio(media: OutputContainer) -> list[AnyPacket]:
 
 
 def with_unknown_sizes(data: bytes) -> bytes:
-    """Return the bytes of a WebM with clusters of unknown size, as Chrome writes them; nothing else moves."""
+    """Return a WebM's bytes with clusters of unknown size, as Chrome writes them, and otherwise unchanged."""
     changed = bytearray(data)
     at = data.index(CLUSTER)
     while data[at : at + 4] == CLUSTER:
@@ -124,7 +129,7 @@ def with_unknown_sizes(data: bytes) -> bytes:
 
 
 def finish(folder: Path, data: bytes, log: list[str], *, frame_rate: int | None = 30) -> Finished:
-    """Finalize a raw file that has ended; the result is ``finished.webm``."""
+    """Finalize a complete raw file to ``finished.webm``."""
     (folder / "raw.webm").write_bytes(data)
     (folder / "log.jsonl").write_text("".join(f"{line}\n" for line in log))
     return finalize(
@@ -137,7 +142,7 @@ def finish(folder: Path, data: bytes, log: list[str], *, frame_rate: int | None 
 
 
 def edited(folder: Path, raw: Raw, edit: Callable[[AnyPacket, int], bool]) -> bytes:
-    """Return the raw bytes with every packet changed, or left out, by ``edit``, which gets its number in its track."""
+    """Return the raw bytes after ``edit(packet, number in its track)``, which may change packets or drop them."""
     (folder / "whole.webm").write_bytes(raw.data)
     counts: dict[int, int] = {}
     with (
@@ -166,6 +171,6 @@ def packets_of(path: Path) -> tuple[list[tuple[int, bytes]], list[tuple[int, byt
 
 
 def decoded_frames(path: Path) -> int:
-    """Decode a whole file, and return the number of frames."""
+    """Return the number of frames that can be decoded from a file."""
     with av.open(str(path)) as media:
         return sum(isinstance(frame, av.VideoFrame) for frame in media.decode())

@@ -1,4 +1,4 @@
-"""Writes a planned scene as a real recording: the media file, and the manifest that describes it."""
+"""Write a planned scene as a real recording: the media file, and a manifest that describes it."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _PACKET: Final = 960
 def write_recording(
     path: Path, scene: Scene, *, manifest_scene: Scene | None = None, manifest_seconds: float | None = None
 ) -> Recording:
-    """Write the scene to ``path``, and next to it a manifest.
+    """Write the scene to ``path``, and a manifest next to it.
 
-    The manifest describes ``manifest_scene`` and a duration of ``manifest_seconds``: by default those of the scene.
+    The manifest describes ``manifest_scene`` and a duration of ``manifest_seconds``, by default those of the scene.
     """
     write_media(path, scene)
     described = manifest_scene or scene
@@ -70,7 +70,7 @@ def recording_of(path: Path, scene: Scene, *, duration: float) -> Recording:
 
 
 def timeline_of(scene: Scene) -> Timeline:
-    """Return the timeline of a scene: all are present from the start, hidden and muted as the scene plans."""
+    """Return the timeline of a scene: all participants are present from the start, and hidden and muted as planned."""
     places = grid_tiles(len(scene.participants), scene.width, scene.height)
     layout = tuple(
         Tile(participant=one.name, x=x, y=y, width=width, height=height)

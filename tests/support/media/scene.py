@@ -1,4 +1,4 @@
-"""Planned scenes: who is in a recording that a test makes, in which form, and which faults it has."""
+"""Planned scenes: the participants, the format and the faults of a recording that a test writes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class PlannedParticipant:
     ``frame_rate`` is the sender's, in frames per second; ``counter`` is its frame counter when the recording begins.
     ``audio_delay`` moves the audio, ``drift_ppm`` stretches it. ``tile`` is the number of the tile where the video is
     drawn; None is the participant's own. The manifest does not list an ``unlisted`` participant. A participant whose
-    ``marker`` is None carries no markers, as a real camera.
+    ``marker`` is None has no markers, like a real camera.
     """
 
     name: str
@@ -35,9 +35,9 @@ class PlannedParticipant:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """A recording to make: its participants, its form, and the faults of the whole file.
+    """A recording to write: its participants, its format, and the faults of the whole file.
 
-    ``dropped`` are the numbers of frames that are not written, ``repeated`` of those that repeat the one before.
+    ``dropped`` has the numbers of the frames that are not written, ``repeated`` of those that repeat the previous one.
     """
 
     participants: tuple[PlannedParticipant, ...]
@@ -59,12 +59,12 @@ class Scene:
 
     @property
     def ticks(self) -> int:
-        """How many frames the scene has when none is dropped."""
+        """The number of frames of the scene if none is dropped."""
         return round(self.seconds * self.frame_rate)
 
 
 def participants(*names: str) -> tuple[PlannedParticipant, ...]:
-    """Return participants with markers from 1 up whose frame counters are not in step."""
+    """Return participants with markers from 1 up and different frame counters."""
     return tuple(
         PlannedParticipant(name=name, marker=number, counter=7 * number) for number, name in enumerate(names, 1)
     )
@@ -77,7 +77,7 @@ def with_participant(scene: Scene, name: str, **changes: Any) -> Scene:
 
 
 def grid_tiles(count: int, width: int, height: int) -> list[tuple[int, int, int, int]]:
-    """Return the tiles of a grid for so many participants: x, y, width and height in pixels."""
+    """Return the tiles of a grid for this many participants: x, y, width and height in pixels."""
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     wide, high = width // columns // 2 * 2, height // rows // 2 * 2

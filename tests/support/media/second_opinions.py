@@ -17,7 +17,7 @@ from harness.verification.probe.probe import probe
 
 @dataclass(frozen=True)
 class Opinion:
-    """What a program reports about a file: seconds, packets of each kind (None: not counted), and the index."""
+    """A program's report on a file: duration in seconds, packets of each kind (None: not counted), and the index."""
 
     program: str
     duration: float
@@ -28,21 +28,21 @@ class Opinion:
 
 
 def opinions(path: Path) -> list[Opinion]:
-    """Return the opinion of every installed program on a file, our own probe first."""
-    asked = [_ours(path), _media_info(path)]
-    for program, ask in (("ffprobe", _ffprobe), ("mkvinfo", _mkvinfo)):
+    """Return the opinions of all installed programs on a file; the first is our own probe's."""
+    found = [_ours(path), _media_info(path)]
+    for program, run in (("ffprobe", _ffprobe), ("mkvinfo", _mkvinfo)):
         if shutil.which(program):
-            asked.append(ask(path))
-    return asked
+            found.append(run(path))
+    return found
 
 
 def disagreements(path: Path) -> list[str]:
-    """Return the differences from our probe: 50 ms of duration, a packet, a missing index."""
+    """Return differences from our probe: over 50 ms of duration, any packet, or a missing index."""
     ours, *others = opinions(path)
     found = [] if ours.cues and ours.duration_present else [f"{path.name}: our probe misses Duration or Cues"]
     for other in others:
         if abs(other.duration - ours.duration) > 0.05:
-            found.append(f"{path.name}: {other.program} says {other.duration:.3f} s, ours {ours.duration:.3f} s")
+            found.append(f"{path.name}: {other.program} reports {other.duration:.3f} s, ours {ours.duration:.3f} s")
         for kind in ("video", "audio"):
             theirs, mine = getattr(other, kind), getattr(ours, kind)
             if theirs is not None and theirs != mine:
@@ -69,8 +69,8 @@ def _ours(path: Path) -> Opinion:
 
 
 def _ffprobe(path: Path) -> Opinion:
-    wanted = ["-count_packets", "-show_entries", "format=duration:stream=codec_type,nb_read_packets", "-of", "json"]
-    answer = json.loads(_said("ffprobe", "-v", "error", *wanted, str(path)))
+    options = ["-count_packets", "-show_entries", "format=duration:stream=codec_type,nb_read_packets", "-of", "json"]
+    answer = json.loads(_output_of("ffprobe", "-v", "error", *options, str(path)))
     packets = {stream["codec_type"]: int(stream["nb_read_packets"]) for stream in answer["streams"]}
     duration = answer["format"].get("duration")
     return Opinion(
@@ -84,16 +84,16 @@ def _ffprobe(path: Path) -> Opinion:
 
 def _media_info(path: Path) -> Opinion:
     general = next(track for track in MediaInfo.parse(path).tracks if track.track_type == "General")
-    # Its number of frames is length times rate, which is no count.
+    # MediaInfo computes the number of frames from duration and rate, so it is not a count.
     return Opinion("MediaInfo", float(general.duration or 0) / 1000, None, None)
 
 
 def _mkvinfo(path: Path) -> Opinion:
-    said = _said("mkvinfo", "--ui-language", "en_US", "-t", str(path))
-    kinds = dict(re.findall(r"Track number: (\d+) .*?Track type: (\w+)", said, flags=re.DOTALL))
-    counts = re.findall(r"track number (\d+): number of blocks: (\d+)", said)
+    output = _output_of("mkvinfo", "--ui-language", "en_US", "-t", str(path))
+    kinds = dict(re.findall(r"Track number: (\d+) .*?Track type: (\w+)", output, flags=re.DOTALL))
+    counts = re.findall(r"track number (\d+): number of blocks: (\d+)", output)
     blocks = {kinds[track]: int(count) for track, count in counts}
-    length = re.search(r"\+ Duration: (\d+):(\d+):([\d.]+)", said)
+    length = re.search(r"\+ Duration: (\d+):(\d+):([\d.]+)", output)
     hours, minutes, seconds = length.groups() if length else (0, 0, 0)
     return Opinion(
         "mkvinfo",
@@ -101,9 +101,9 @@ def _mkvinfo(path: Path) -> Opinion:
         blocks.get("video", 0),
         blocks.get("audio", 0),
         duration_present=length is not None,
-        cues="|+ Cues" in said,
+        cues="|+ Cues" in output,
     )
 
 
-def _said(*command: str) -> str:
+def _output_of(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout

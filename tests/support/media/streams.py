@@ -1,4 +1,4 @@
-"""Streams of files that tests write, each as the kind of stream that it is."""
+"""Add streams, with their exact types, to files that tests write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def add_video_stream(
     container: OutputContainer, codec: str, rate: int | Fraction, *, size: tuple[int, int]
 ) -> VideoStream:
-    """Add a video stream in 4:2:0, of a size in pixels."""
+    """Add a video stream in 4:2:0; ``size`` is in pixels."""
     stream = container.add_stream(codec, rate=rate)
     assert isinstance(stream, VideoStream)
     stream.width, stream.height = size

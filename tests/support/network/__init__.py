@@ -1,4 +1,4 @@
-"""Networks that fail on purpose: a proxy that cuts connections, and a network namespace without a network.
+"""Networks that fail on purpose: a proxy that cuts connections, and a namespace whose network can be turned off.
 
-The tests of faults use them.
+The fault tests use these modules.
 """

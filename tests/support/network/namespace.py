@@ -1,7 +1,7 @@
-"""Record in a network namespace whose only network is down for a while.
+"""Record in a network namespace whose only interface goes down for a while.
 
 Run as ``unshare --net python -m tests.support.network.namespace FOLDER``.
-Both sockets to the server and everybody's media cross the loopback of that namespace. Prints the recording as JSON.
+All sockets to the server and all media use the loopback interface of that namespace. Prints the recording as JSON.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ def loopback(*, up: bool) -> None:
 
 
 def main(folder: str) -> None:
-    """Record alice and bob for some seconds, without a network for two of them."""
+    """Record alice and bob for 6.5 seconds, two of them without a network."""
     loopback(up=True)
     with open_room(recordings=folder) as room:
         alice, _ = room.join_all("alice", "bob")

@@ -1,4 +1,4 @@
-"""A network between browser and server that tests can cut."""
+"""A proxy between browser and server that tests can cut."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Network:
-    """Forwards every connection on a port of its own to another one on loopback, until it is cut."""
+    """Forwards every connection on its own port to another port on loopback, until it is cut."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -36,13 +36,13 @@ class Network:
         self._open = False
         for pair in self._pairs:
             for end in pair:
-                # A reset, as from a router that forgot the connection; no close frame, no FIN.
+                # Send a reset without a close frame or FIN, like a router that has lost the connection.
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
                 end.close()
         self._pairs = []
 
     def mend(self) -> None:
-        """Let connections through again."""
+        """Accept connections again."""
         self._open = True
 
     def _accept(self) -> None:

@@ -1,4 +1,4 @@
-"""Serves applications that know nothing of the harness, over https and as strictly as one can, with a relay."""
+"""Serve applications that are independent of the harness, over https with strict policies and a message relay."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.servers.web_server import Served
 _ROOT: Final = Path(__file__).parents[3]
 NODE_MODULES: Final = _ROOT / "node_modules"
 APPLICATIONS: Final = _ROOT / "tests/applications"
-# What a careful application answers with.
+# Response headers of a strict application.
 STRICT: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; media-src 'self'; "
@@ -24,23 +24,23 @@ STRICT: Final = {
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
-    # One application is embedded into another site.
+    # Another site embeds one application.
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
 
 
 class Site(Served):
-    """The applications' site, over https at localhost. ``sdk`` is a folder with more packages, at /sdk."""
+    """The site of the applications, over https at localhost; it serves the folder ``sdk`` at /sdk."""
 
     def __init__(self, *, sdk: Path | None = None, strict: bool = True) -> None:
         super().__init__(host="localhost", certificate=_certificate())
         self._sdk = sdk
         self._strict = strict
-        # By room: the sockets of those who are in it.
+        # The sockets of the participants of each room.
         self._rooms: dict[str, set[web.WebSocketResponse]] = {}
 
     def build(self) -> web.Application:
-        """Return the applications, their libraries, and what passes between their pages."""
+        """Return a web application with the pages, their libraries, and the relay between pages."""
         app = web.Application()
         app.router.add_get("/relay/{room}", self._relay)
         app.router.add_get("/livekit/rtc", LiveKit().handle)
@@ -56,7 +56,7 @@ class Site(Served):
         for socket in [socket for room in self._rooms.values() for socket in room]:
             await socket.close()
         await super()._stop()
-        # What TLS still has to say when it hangs up takes a turn or two of the loop.
+        # The shutdown of TLS connections needs a few more iterations of the event loop.
         await asyncio.sleep(0.25)
 
     async def _relay(self, request: web.Request) -> web.StreamResponse:
@@ -80,7 +80,7 @@ async def _strictly(_: web.Request, response: web.StreamResponse) -> None:
 
 
 def _certificate() -> ssl.SSLContext:
-    """Return a context with a self-signed certificate for localhost: tests tell browsers to accept it."""
+    """Return a context with a self-signed certificate for localhost, which browsers accept in tests."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("localhost", "127.0.0.1").configure_cert(context)
     return context

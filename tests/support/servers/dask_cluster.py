@@ -1,4 +1,4 @@
-"""A real Dask cluster on this machine: a scheduler and workers in processes of their own."""
+"""A real Dask cluster on this machine: a scheduler and workers in separate processes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tests.support.program import wait_until
 
 
 class Cluster:
-    """A scheduler, and the workers that are started."""
+    """A scheduler and its workers."""
 
     def __init__(self) -> None:
-        # Chrome's sockets have names that may not be long.
+        # Chrome's sockets are files in this folder, and their paths must be short.
         self._folder = tempfile.TemporaryDirectory(prefix="dask", ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
         self.processes: list[subprocess.Popen[str]] = []
@@ -25,7 +25,7 @@ class Cluster:
         self.address = self._word_with(self.scheduler, "tcp://")
 
     def worker(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start a worker with a browser, which runs in this very process; return when it is there."""
+        """Start a worker without a nanny process; return when it has registered with the scheduler."""
         worker = self._start(
             *("worker", self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--no-dashboard"),
             *(arguments or ("--resources", "browser=1")),
@@ -34,7 +34,7 @@ class Cluster:
         return worker
 
     def close(self) -> None:
-        """End everything."""
+        """End all processes."""
         for process in reversed(self.processes):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -42,12 +42,12 @@ class Cluster:
         self._folder.cleanup()
 
     def _start(self, *arguments: str) -> subprocess.Popen[str]:
-        # A pipe that nobody reads would stop whoever writes into it.
+        # A pipe that nobody reads would block the process that writes to it.
         with self._log(len(self.processes)).open("xb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "dask", *arguments],
                 cwd=self.folder,
-                # A scheduler tries so long to reach a worker that is gone.
+                # The timeout limits how long the scheduler tries to reach a worker that has ended.
                 env={**os.environ, "TMPDIR": str(self.folder), "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "3s"},
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -61,7 +61,7 @@ class Cluster:
         return self.folder / f"{number}.log"
 
     def _word_with(self, process: subprocess.Popen[str], words: str) -> str:
-        """Wait for a line with these words; return its last one."""
+        """Wait for a line with these words; return the last word of the line."""
         log = self._log(self.processes.index(process))
         wait_until(lambda: words in log.read_text(), process)
         return next(line for line in log.read_text().splitlines() if words in line).split()[-1]

@@ -1,6 +1,6 @@
-"""Janus from Debian, with a configuration of its own and signed tokens; every test has one of its own.
+"""Janus from Debian with our own configuration and signed tokens; every test starts its own Janus.
 
-Its WebSockets listen on loopback. Its media can't: Janus passes over loopback when it looks for addresses.
+Its WebSockets listen on loopback. Its media can't use loopback, because Janus ignores that address.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ general: {{ string_ids = true }}
 
 
 def installed() -> bool:
-    """Tell whether there is a Janus here, and an address for its media."""
+    """Return whether Janus is installed and this machine has an address for its media."""
     return shutil.which("janus") is not None and own_address() is not None
 
 
 def own_address() -> str | None:
-    """Return an address of this machine that is not loopback, None where it has no other."""
+    """Return an address of this machine that is not loopback, or None."""
     up = {name for name, about in psutil.net_if_stats().items() if about.isup}
     for name, addresses in psutil.net_if_addrs().items():
         for one in addresses:
@@ -62,7 +62,7 @@ def own_address() -> str | None:
 
 
 class Janus:
-    """A running Janus. ``kill`` and ``start`` are there for tests that do without it for a while."""
+    """A running Janus; tests of its failure use ``kill`` and ``start``."""
 
     def __init__(self, folder: Path) -> None:
         self.secret = secrets.token_hex(16)
@@ -94,14 +94,14 @@ class Janus:
 
     def token(self, *, seconds: float = 3600.0) -> str:
         """Return a token that admits to rooms for this long: its expiry, its purpose, and Janus's signature."""
-        said = f"{int(time.time() + seconds)},janus,{_PLUGIN}"
-        signature = hmac.new(self.secret.encode(), said.encode(), hashlib.sha1).digest()
-        return f"{said}:{base64.b64encode(signature).decode()}"
+        claims = f"{int(time.time() + seconds)},janus,{_PLUGIN}"
+        signature = hmac.new(self.secret.encode(), claims.encode(), hashlib.sha1).digest()
+        return f"{claims}:{base64.b64encode(signature).decode()}"
 
     def start(self) -> None:
-        """Start, and return when it answers."""
+        """Start Janus, and return when it accepts connections."""
         self._service.start()
 
     def kill(self) -> None:
-        """Kill it."""
+        """Kill Janus."""
         self._service.kill()

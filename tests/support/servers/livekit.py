@@ -1,6 +1,6 @@
-"""As much of a LiveKit server as its real client needs for a call: signalling by its protocol, media by aiortc.
+"""The parts of a LiveKit server that its real client needs for a call: LiveKit's signaling, and media by aiortc.
 
-Everybody has two connections: what they publish, and, offered by the server, what they subscribe to.
+Each participant has two connections: one for published tracks, and one, offered by the server, for subscriptions.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _TRACK_TYPES = {"audio": models.TrackType.AUDIO, "video": models.TrackType.VIDEO
 
 
 @dataclass(eq=False)
-class _Person:
-    """A participant in the room: the socket, both connections, and the published tracks by the server's names."""
+class _Participant:
+    """A participant in the room: the socket, both connections, and the published tracks by track ID."""
 
     info: models.ParticipantInfo
     socket: web.WebSocketResponse
     publisher: RTCPeerConnection = field(default_factory=RTCPeerConnection)
     subscriber: RTCPeerConnection = field(default_factory=RTCPeerConnection)
     tracks: dict[str, MediaStreamTrack] = field(default_factory=dict)
-    # One offer at a time; the next waits for the answer.
+    # Allows one offer at a time; the next one waits for the answer.
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def say(self, **message: Any) -> None:
+    async def send(self, **message: Any) -> None:
         if not self.socket.closed:
             await self.socket.send_bytes(rtc.SignalResponse(**message).SerializeToString())
 
@@ -44,7 +44,7 @@ class LiveKit:
     """One room; ``handle`` serves a client's WebSocket."""
 
     def __init__(self) -> None:
-        self._people: list[_Person] = []
+        self._participants: list[_Participant] = []
         self._relay = MediaRelay()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -54,20 +54,20 @@ class LiveKit:
         name = request.query["access_token"]
         info = models.ParticipantInfo(sid=f"PA_{name}", identity=name, name=name, state="ACTIVE")
         info.permission.CopyFrom(models.ParticipantPermission(can_subscribe=True, can_publish=True))
-        person = _Person(info, socket)
+        participant = _Participant(info, socket)
 
-        @person.publisher.on("track")
-        async def came(track: MediaStreamTrack) -> None:
+        @participant.publisher.on("track")
+        async def on_track(track: MediaStreamTrack) -> None:
             kind = _TRACK_TYPES[track.kind]
-            free = [one for one in person.info.tracks if one.sid not in person.tracks and one.type == kind]
+            free = [one for one in participant.info.tracks if one.sid not in participant.tracks and one.type == kind]
             if not free:
                 return
             (published, *_) = free
-            person.tracks[published.sid] = track
-            await asyncio.gather(*(self._offer(other) for other in self._people if other is not person))
+            participant.tracks[published.sid] = track
+            await asyncio.gather(*(self._offer(other) for other in self._participants if other is not participant))
 
-        others = [other.info for other in self._people]
-        self._people.append(person)
+        others = [other.info for other in self._participants]
+        self._participants.append(participant)
         room = models.Room(sid="RM_room", name="room")
         server = models.ServerInfo(version="1.9.0", protocol=16)
         join = rtc.JoinResponse(
@@ -80,84 +80,91 @@ class LiveKit:
             ping_interval=30,
             ping_timeout=60,
         )
-        await person.say(join=join)
-        await self._tell(person)
-        offering = asyncio.ensure_future(self._offer(person))
+        await participant.send(join=join)
+        await self._send_state(participant)
+        offering = asyncio.ensure_future(self._offer(participant))
         try:
             async for message in socket:
-                if message.type is not WSMsgType.BINARY or not await self._obey(
-                    person, rtc.SignalRequest.FromString(message.data)
+                if message.type is not WSMsgType.BINARY or not await self._handle_message(
+                    participant, rtc.SignalRequest.FromString(message.data)
                 ):
                     break
         finally:
             offering.cancel()
-            self._people.remove(person)
+            self._participants.remove(participant)
             info.state = models.ParticipantInfo.State.DISCONNECTED
-            await self._tell(person)
-            await person.publisher.close()
-            await person.subscriber.close()
-            await asyncio.gather(*(self._offer(other) for other in self._people))
+            await self._send_state(participant)
+            await participant.publisher.close()
+            await participant.subscriber.close()
+            await asyncio.gather(*(self._offer(other) for other in self._participants))
         return socket
 
-    async def _obey(self, person: _Person, message: rtc.SignalRequest) -> bool:  # noqa: C901 - one a message
+    async def _handle_message(self, participant: _Participant, message: rtc.SignalRequest) -> bool:  # noqa: C901 - one branch per message
         """Handle a client's message; return whether the client stays."""
         match message.WhichOneof("message"):
             case "add_track":
-                asked = message.add_track
+                request = message.add_track
                 track = models.TrackInfo(
-                    sid=f"TR_{person.info.identity}_{len(person.info.tracks)}",
-                    type=asked.type,
-                    name=asked.name,
-                    source=asked.source,
-                    width=asked.width,
-                    height=asked.height,
+                    sid=f"TR_{participant.info.identity}_{len(participant.info.tracks)}",
+                    type=request.type,
+                    name=request.name,
+                    source=request.source,
+                    width=request.width,
+                    height=request.height,
                 )
-                person.info.tracks.append(track)
-                await person.say(track_published=rtc.TrackPublishedResponse(cid=asked.cid, track=track))
-                await self._tell(person)
+                participant.info.tracks.append(track)
+                await participant.send(track_published=rtc.TrackPublishedResponse(cid=request.cid, track=track))
+                await self._send_state(participant)
             case "offer":
-                await person.publisher.setRemoteDescription(RTCSessionDescription(message.offer.sdp, "offer"))
-                await person.publisher.setLocalDescription(await person.publisher.createAnswer())
-                answer = person.publisher.localDescription
-                await person.say(answer=rtc.SessionDescription(type="answer", sdp=answer.sdp, id=message.offer.id))
+                await participant.publisher.setRemoteDescription(RTCSessionDescription(message.offer.sdp, "offer"))
+                await participant.publisher.setLocalDescription(await participant.publisher.createAnswer())
+                answer = participant.publisher.localDescription
+                await participant.send(
+                    answer=rtc.SessionDescription(type="answer", sdp=answer.sdp, id=message.offer.id)
+                )
             case "answer":
-                await person.subscriber.setRemoteDescription(RTCSessionDescription(message.answer.sdp, "answer"))
-                person.answered.set()
+                await participant.subscriber.setRemoteDescription(RTCSessionDescription(message.answer.sdp, "answer"))
+                participant.answered.set()
             case "trickle":
                 connection = (
-                    person.subscriber if message.trickle.target == rtc.SignalTarget.SUBSCRIBER else person.publisher
+                    participant.subscriber
+                    if message.trickle.target == rtc.SignalTarget.SUBSCRIBER
+                    else participant.publisher
                 )
-                said = json.loads(message.trickle.candidateInit)
-                if said.get("candidate") and connection.remoteDescription is not None:
-                    candidate = candidate_from_sdp(said["candidate"].partition(":")[2])
-                    candidate.sdpMid, candidate.sdpMLineIndex = said.get("sdpMid"), said.get("sdpMLineIndex")
+                candidate_init = json.loads(message.trickle.candidateInit)
+                if candidate_init.get("candidate") and connection.remoteDescription is not None:
+                    candidate = candidate_from_sdp(candidate_init["candidate"].partition(":")[2])
+                    candidate.sdpMid, candidate.sdpMLineIndex = (
+                        candidate_init.get("sdpMid"),
+                        candidate_init.get("sdpMLineIndex"),
+                    )
                     await connection.addIceCandidate(candidate)
             case "mute":
-                for track in person.info.tracks:
+                for track in participant.info.tracks:
                     if track.sid == message.mute.sid:
                         track.muted = message.mute.muted
-                await self._tell(person)
+                await self._send_state(participant)
             case "ping_req":
-                await person.say(pong_resp=rtc.Pong(last_ping_timestamp=message.ping_req.timestamp))
+                await participant.send(pong_resp=rtc.Pong(last_ping_timestamp=message.ping_req.timestamp))
             case "leave":
                 return False
         return True
 
-    async def _offer(self, person: _Person) -> None:
-        """Offer a participant the tracks that the others publish, and stop those that nobody publishes any more."""
-        async with person.turn:
-            sent = {sender._track_id for sender in person.subscriber.getSenders()}
+    async def _offer(self, participant: _Participant) -> None:
+        """Offer a participant the tracks of the others, and stop tracks that are no longer published."""
+        async with participant.turn:
+            sent = {sender._track_id for sender in participant.subscriber.getSenders()}
             fresh = [
                 (other, sid, track)
-                for other in self._people
-                if other is not person
+                for other in self._participants
+                if other is not participant
                 for sid, track in other.tracks.items()
                 if sid not in sent
             ]
-            here = {sid for other in self._people for sid in other.tracks}
+            here = {sid for other in self._participants for sid in other.tracks}
             over = [
                 one
-                for one in person.subscriber.getTransceivers()
+                for one in participant.subscriber.getTransceivers()
                 if one.sender.track is not None and one.sender._track_id not in here
             ]
             if not fresh and not over:
@@ -166,16 +173,16 @@ class LiveKit:
                 transceiver.sender.replaceTrack(None)
                 transceiver.direction = "inactive"
             for other, sid, track in fresh:
-                sender = person.subscriber.addTrack(self._relay.subscribe(track))
-                # By these the client knows whose they are.
+                sender = participant.subscriber.addTrack(self._relay.subscribe(track))
+                # From these IDs the client derives the publisher of a track.
                 sender._stream_id, sender._track_id = f"{other.info.sid}|{sid}", sid
-            person.answered.clear()
-            await person.subscriber.setLocalDescription(await person.subscriber.createOffer())
-            offer = person.subscriber.localDescription
-            await person.say(offer=rtc.SessionDescription(type="offer", sdp=offer.sdp))
-            await asyncio.wait_for(person.answered.wait(), 10)
+            participant.answered.clear()
+            await participant.subscriber.setLocalDescription(await participant.subscriber.createOffer())
+            offer = participant.subscriber.localDescription
+            await participant.send(offer=rtc.SessionDescription(type="offer", sdp=offer.sdp))
+            await asyncio.wait_for(participant.answered.wait(), 10)
 
-    async def _tell(self, person: _Person) -> None:
+    async def _send_state(self, participant: _Participant) -> None:
         """Send a participant's state to all others."""
-        for other in self._people:
-            await other.say(update=rtc.ParticipantUpdate(participants=[person.info]))
+        for other in self._participants:
+            await other.send(update=rtc.ParticipantUpdate(participants=[participant.info]))

@@ -1,4 +1,4 @@
-"""NERTC's real SDK, installed from npm into a scratch folder for the tests that compare with it."""
+"""Install NERTC's real SDK from npm into a scratch folder, for tests that use it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[3]
 SDK: Final = "nertc-web-sdk@5.8.34"
-# What npm has in its cache is not asked for again; a registry that does not answer is not waited for.
+# Prefer npm's cache, and do not wait long for a registry that does not answer.
 _QUICK: Final = ("--prefer-offline", "--fetch-retries=0", "--fetch-timeout=30000")
 _SILENT: Final = ("--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 
@@ -23,7 +23,7 @@ def with_node(*command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def install_sdk(folder: Path) -> None:
-    """Install the SDK into a folder's ``node_modules``; where npm can't, the test that wants it skips, and says why."""
+    """Install the SDK into a folder's ``node_modules``; if npm fails, skip the test and report the reason."""
     (folder / "package.json").write_text('{"private": true}')
     installed = with_node("npm", "install", *_QUICK, *_SILENT, SDK, folder=folder)
     if installed.returncode:

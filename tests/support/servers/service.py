@@ -1,4 +1,4 @@
-"""Third-party servers that tests run, on ports of their own."""
+"""Run third-party servers on free ports for tests."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-# How long, in seconds, one may take to come up.
+# Maximum time, in seconds, until a server accepts connections.
 _UP_WITHIN: Final = 20.0
 
 
 def free_port() -> int:
-    """Return a port on loopback that nobody has, and that no connection gets by chance until it is taken."""
+    """Return a free port on loopback outside the range from which the system assigns ports to connections."""
     while True:
-        port = random.randrange(20_000, 30_000)  # noqa: S311 - test data, not secrets
+        port = random.randrange(20_000, 30_000)  # noqa: S311 - no secret
         with socket.socket() as free, contextlib.suppress(OSError):
             free.bind(("127.0.0.1", port))
             return port
@@ -42,7 +42,7 @@ class Service:
         return self._log.read_text(errors="replace")
 
     def start(self) -> None:
-        """Start, and return when it answers."""
+        """Start the program, and return when it accepts connections."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._program, stdout=log, stderr=subprocess.STDOUT, cwd=self._log.parent)
         end = time.monotonic() + _UP_WITHIN
@@ -57,7 +57,7 @@ class Service:
                 return
 
     def kill(self) -> None:
-        """Kill it."""
+        """Kill the program."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

@@ -1,4 +1,4 @@
-"""coturn from Debian, on loopback, with passwords that it makes from a shared secret."""
+"""coturn from Debian on loopback, with passwords that are derived from a shared secret."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def installed() -> bool:
-    """Tell whether there is a coturn here."""
+    """Return whether coturn is installed."""
     return shutil.which("turnserver") is not None
 
 
 class Turn:
-    """A running TURN server; ``relay_ip`` is where its packets to others come from."""
+    """A running TURN server; ``relay_ip`` is the address from which it relays packets."""
 
     def __init__(self, folder: Path, relay_ip: str = "127.0.0.1") -> None:
         self.secret = secrets.token_hex(16)

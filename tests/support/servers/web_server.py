@@ -1,4 +1,4 @@
-"""Servers that tests ask for pages: aiohttp in a thread and loop of its own."""
+"""Web servers for tests: aiohttp with its own thread and event loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Served:
-    """A server on loopback from enter to exit; ``url`` is its address. Who serves something says in ``build`` what."""
+    """A server that runs on loopback while its context is active; subclasses override ``build``."""
 
     def __init__(self, *, host: str = "127.0.0.1", certificate: ssl.SSLContext | None = None) -> None:
         self._host = host
@@ -26,7 +26,7 @@ class Served:
         self.url = ""
 
     def build(self) -> web.Application:
-        """Return what is served."""
+        """Return the web application to serve."""
         return web.Application()
 
     def __enter__(self) -> Self:
