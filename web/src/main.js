@@ -1,4 +1,6 @@
-/** The root of our own page: builds the parts of a client, and gives it to people (View), NERTC programs and Python. */
+/**
+ * The root of our own page: builds a client from its parts and exposes it to the View, to NERTC programs and to Python.
+ */
 
 import { Client } from './client/client.js';
 import { keepCollecting } from './shared/garbage.js';
@@ -45,7 +47,7 @@ const createClient = () =>
 
 const page = /** @type {Window & {NERTC?: unknown, client?: Client, harness?: unknown}} */ (window);
 
-/** Creates a client as in NERTC's guide: once joined, it is `window.client`. */
+/** Creates a client as in NERTC's guide: after it joins, it is available as `window.client`. */
 const createOwn = () => {
   const made = createClient();
   made.listen('joined', () => {
@@ -54,7 +56,12 @@ const createOwn = () => {
   return made;
 };
 
-/** Returns where the page remembers choices; until it is closed, if the browser blocks storage. @returns {Pick<Storage, 'getItem' | 'setItem'>} */
+/**
+ * Returns the storage for the user's choices; if the browser blocks localStorage, a map that lasts until the page
+ * closes.
+ *
+ * @returns {Pick<Storage, 'getItem' | 'setItem'>}
+ */
 function choiceStorage() {
   try {
     return localStorage;
@@ -82,5 +89,5 @@ const show = () => {
   new View(document, client, viewer, library, language, unsupported()).show();
 };
 page.harness = { ...pythonCalls(client), show };
-// A page that only Python uses draws nothing, and so costs nothing, until somebody wants to see it.
+// A page that only Python uses draws nothing, to save CPU time, until Python calls `show`.
 if (new URLSearchParams(location.search).get('view') !== 'off') show();

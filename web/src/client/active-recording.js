@@ -1,4 +1,7 @@
-/** ActiveRecording: one recording, from its first byte until it is discarded. Recordings owns it and hands in its stages. */
+/**
+ * ActiveRecording: one recording, from its first byte until it is discarded. Recordings owns it and passes in its
+ * stages.
+ */
 
 import { pageNow } from '../shared/clock.js';
 import { cacheError } from '../shared/errors.js';
@@ -7,12 +10,12 @@ import { Health } from './health.js';
 import { pause } from '../shared/pause.js';
 import { Watchdog } from '../shared/watchdog.js';
 
-/** How long a recording waits for everybody's video to run smoothly before it begins, in ms. */
+/** Maximum time, in ms, that a recording waits for smooth video of all participants before it begins. */
 const SETTLE = 1500;
-/** After a tick its frame takes some ms to reach the recorder; a pause then loses no frame. */
+/** Time, in ms, that the frame of a tick takes to reach the recorder. A pause waits for it and so loses no frame. */
 const BETWEEN_TICKS = 10;
 const WATCH_EVERY = 250;
-/** How often WebRTC is asked for its statistics, in ms. */
+/** Interval, in ms, at which WebRTC's statistics are read. */
 const STATISTICS_EVERY = 1000;
 
 /** @typedef {import('../mixer/mixer.js').Mixer} Mixer */
@@ -29,14 +32,14 @@ const STATISTICS_EVERY = 1000;
  */
 
 /**
- * @typedef {object} RoomAccess what a recording needs of its room
+ * @typedef {object} RoomAccess what a recording needs from its room
  * @property {string} token of the spool
  * @property {boolean} [presenceFromServer] whether join and leave events come from the server
  * @property {() => Promise<Omit<ConnectionStatistics, 'time'>[]>} [statistics] reads WebRTC's statistics of every connection
  */
 
 /**
- * Emits `stalled` with a message when no data arrive, `failed` with an Error when the recording breaks by itself.
+ * Emits `stalled` with a message when no data arrives, and `failed` with an Error when the recording breaks.
  *
  * @extends {Emitter<{stalled: string, failed: Error}>}
  */
@@ -46,14 +49,14 @@ export class ActiveRecording extends Emitter {
   downloaded = false;
   /** @type {Finished | null} */
   finished = null;
-  /** What broke the recording. @type {Error | null} */
+  /** The error that broke the recording. @type {Error | null} */
   error = null;
   /** @type {string | null} */
   alarm = null;
   /** Every alarm, and the recorded time in ms at which it was raised. @type {{elapsed: number, message: string}[]} */
   alarms = [];
   health = new Health();
-  /** Page time at which the pause began, and ms paused before it. */
+  /** Page time at which the current pause began, and the total of all earlier pauses, in ms. */
   #pausedAt = 0;
   #paused = 0;
   #stoppedAt = 0;
@@ -63,7 +66,7 @@ export class ActiveRecording extends Emitter {
   #seen = { bytes: 0, acknowledged: 0 };
   /** @type {ReturnType<typeof setInterval>[]} */
   #watching = [];
-  /** Messages that wait until the server is ready. @type {(() => void)[]} */
+  /** Messages to send when the server is ready. @type {(() => void)[]} */
   #beforeReady = [];
 
   /** @param {RecordPlan} plan @param {Stages} stages @param {RoomClockLike} clock */
@@ -95,19 +98,24 @@ export class ActiveRecording extends Emitter {
     return this.spool.recording;
   }
 
-  /** Whether this recording goes on, paused or not. */
+  /** Whether the recording is in progress or paused. */
   get running() {
     return this.state === 'recording' || this.state === 'paused';
   }
 
-  /** Recorded time so far, in ms, pauses cut out. */
+  /** Recorded time so far, in ms, without pauses. */
   get elapsed() {
     if (!this.recorder.startedAt) return 0;
     const end = this.#stoppedAt || this.#pausedAt || pageNow();
     return end - this.recorder.startedAt - this.#paused;
   }
 
-  /** Begins with these sources in the mix; resolves when the server has bytes of every track. @param {Source[]} sources @param {RoomAccess} room */
+  /**
+   * Begins to record these sources; resolves when the server has received data of every track.
+   *
+   * @param {Source[]} sources
+   * @param {RoomAccess} room
+   */
   async begin(sources, { token, presenceFromServer = true, statistics = () => Promise.resolve([]) }) {
     const { plan, mixer, spool, recorder } = this;
     for (const source of sources) mixer.add(source);
@@ -144,7 +152,7 @@ export class ActiveRecording extends Emitter {
     }
   }
 
-  /** Pauses between two ticks, so that what is cut out is a whole number of them. */
+  /** Pauses between two ticks, so that the pause is a whole number of ticks. */
   async pause() {
     await this.#betweenTicks();
     this.recorder.pause();
@@ -163,7 +171,7 @@ export class ActiveRecording extends Emitter {
     this.state = 'recording';
   }
 
-  /** Raises an alarm if no bytes come from the recorder, or if the server acknowledges none. */
+  /** Raises an alarm if the recorder delivers no data, or if the server acknowledges none. */
   #checkProgress() {
     const { bytes, acknowledged } = this.spool;
     if (bytes > this.#seen.bytes || this.state !== 'recording') this.#chunks.feed();
@@ -184,7 +192,11 @@ export class ActiveRecording extends Emitter {
     for (const timer of this.#watching) clearInterval(timer);
   }
 
-  /** Ends the recorder, then the tick log, and waits until the server has finished the file. @returns {Promise<Finished>} */
+  /**
+   * Stops the recorder, then ends the tick log, and waits until the server has finalized the file.
+   *
+   * @returns {Promise<Finished>}
+   */
   async finish() {
     if (this.error) throw this.error;
     this.#stopWatching();
@@ -205,7 +217,7 @@ export class ActiveRecording extends Emitter {
     }
   }
 
-  /** Downloads through the browser; resolves when the last byte is sent. @param {(address: {url: string, name: string}) => Promise<void>} download */
+  /** Downloads the file in the browser; resolves when the server has sent the last byte. @param {(address: {url: string, name: string}) => Promise<void>} download */
   async download(download) {
     if (!this.finished)
       throw this.error ?? cacheError('The recording was not finalized, so there is nothing to download.');
@@ -216,7 +228,7 @@ export class ActiveRecording extends Emitter {
     return this.finished;
   }
 
-  /** Discards the page's and the server's copy. */
+  /** Discards the copies of the page and the server. */
   async discard() {
     if (this.state === 'cleaned') return;
     const lost = this.state === 'failed' || this.spool.closed;
@@ -230,13 +242,13 @@ export class ActiveRecording extends Emitter {
     await pause(BETWEEN_TICKS);
   }
 
-  /** Logs in the recording's timeline that something happens now. @param {Omit<RoomEvent, 'time'>} event */
+  /** Adds an event to the recording's timeline, with the current time. @param {Omit<RoomEvent, 'time'>} event */
   logEvent(event) {
     const time = this.#clock.room(pageNow());
     this.#whenReady(() => this.spool.event({ time, ...event }));
   }
 
-  /** Logs an alarm, and reports it. @param {string} message */
+  /** Logs and reports an alarm. @param {string} message */
   #raiseAlarm(message) {
     this.logEvent({ event: 'alarm', message });
     this.#reportStall(message);
@@ -244,7 +256,7 @@ export class ActiveRecording extends Emitter {
 
   /** @param {string} message */
   #reportStall(message) {
-    // A finished recording waits for nothing.
+    // A finished recording expects no more data, so nothing can stall.
     if (this.finished) return;
     this.alarm = message;
     this.alarms.push({ elapsed: this.elapsed, message });

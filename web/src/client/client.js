@@ -1,8 +1,8 @@
 /**
- * Client: the public face of the page: join, leave, devices and NERTC's recording calls.
+ * Client: the public API of the page: join, leave, devices and NERTC's recording calls.
  *
- * In: calls of people (view/), NERTC programs (entry/nertc.js) and Python (entry/python.js). Out: calls to one room, one
- * source of media and the stages of a recording, all of which main.js or attach.js hands in as `Parts`.
+ * Input: calls from the view (view/), NERTC programs (entry/nertc.js) and Python (entry/python.js). Output: calls to one
+ * room, one source of media and the stages of a recording, which main.js or attach.js passes in as `Parts`.
  */
 
 import { invalidState } from '../shared/errors.js';
@@ -13,7 +13,7 @@ import { Recordings } from './recordings.js';
 import { Subscriber } from './subscriptions.js';
 
 /**
- * @typedef {object} Parts what a client is made of; the roots build them
+ * @typedef {object} Parts the parts of a client; the roots build them
  * @property {() => string | null} unsupported why this browser can't record, or null
  * @property {() => CallRoom} createRoom
  * @property {(kind: string, options: {name: string, marker: number, clock: RoomClockLike, devices: DeviceIds, videoFile: string | null}) => Promise<LocalMedia>} openMedia
@@ -27,24 +27,24 @@ import { Subscriber } from './subscriptions.js';
 /** @typedef {import('../recorder/spool.js').Spool} Spool */
 
 /**
- * NERTC's `channelName` and `uid` are our `room` and `name`.
+ * The options of `join`. NERTC's `channelName` and `uid` mean the same as `room` and `name`.
  *
  * @typedef {object} JoinOptions
  * @property {string} [name] of the participant
  * @property {string | number} [uid]
- * @property {string} [token] from the server; a public room needs none
+ * @property {string} [token] from the server; not needed for a public room
  * @property {string} [room]
  * @property {string} [channelName]
  * @property {string} [code] the join code of a public room
  * @property {'synthetic' | 'camera' | 'video-file' | 'application'} [media]
  * @property {string | null} [videoFile] the path of the video file on the server
- * @property {DeviceIds} [devices] which camera and microphone
- * @property {Subscriptions} [subscriptions] whom to receive from the start; nobody by default
- * @property {number} [timeout] ms until every subscriber must have received us; 20 s by default
+ * @property {DeviceIds} [devices] the camera and microphone to use
+ * @property {Subscriptions} [subscriptions] the participants to receive from the start; none by default
+ * @property {number} [timeout] maximum time, in ms, until every subscriber has received us; 20 s by default
  */
 
 /**
- * Emits `changed` whenever the page may have to be drawn again, `joined`, and the events of a recording:
+ * Emits `changed` when the page may need an update, `joined` after a join, and these events of a recording:
  * `recording-started`, `-paused`, `-resumed`, `-stopped`, `-downloaded`, `-cleaned`, `-stalled`, `-failed`.
  *
  * @extends {Emitter<ClientEvents>}
@@ -79,7 +79,7 @@ export class Client extends Emitter {
     this.#recordings.listen('needs', () => this.#subscriber.update(this.#recordings.needs));
   }
 
-  /** The recording that the calls are about. */
+  /** The recording that the recording calls refer to. */
   get recording() {
     return this.#recordings.current;
   }
@@ -101,37 +101,37 @@ export class Client extends Emitter {
     return this.#devices.screen;
   }
 
-  /** Enters a room; resolves when every subscriber has received our video and audio. @param {JoinOptions} options */
+  /** Joins a room; resolves when every subscriber has received our video and audio. @param {JoinOptions} options */
   join(options) {
     return this.#inTurn(() => this.#join(options));
   }
 
-  /** Leaves the room; a recording ends, and can still be downloaded. */
+  /** Leaves the room and stops the recording, which can still be downloaded. */
   leave() {
     return this.#inTurn(() => this.#leave());
   }
 
-  /** NERTC: starts to record. @param {RecordOptions} [data] */
+  /** NERTC: starts recording. @param {RecordOptions} [data] */
   startMediaRecording(data) {
     return this.#inTurn(() => this.#recordings.start(this.state === 'joined' ? this.room : null, data));
   }
 
-  /** NERTC: stops; resolves with the facts of the finished file. */
+  /** NERTC: stops recording; resolves with the facts of the finished file. */
   stopMediaRecording() {
     return this.#inTurn(() => this.#recordings.stop());
   }
 
-  /** NERTC: downloads the finished file; resolves when its last byte is sent. */
+  /** NERTC: downloads the finished file; resolves when the server has sent its last byte. */
   downloadMediaRecording() {
     return this.#inTurn(() => this.#recordings.download());
   }
 
-  /** NERTC: discards the page's and the server's copy. */
+  /** NERTC: discards the recording's copies on the page and on the server. */
   cleanMediaRecording() {
     return this.#inTurn(() => this.#recordings.clean());
   }
 
-  /** Pauses; the pause is cut out of the file. */
+  /** Pauses the recording; the pause is cut out of the file. */
   pauseMediaRecording() {
     return this.#inTurn(() => this.#recordings.pause());
   }
@@ -150,7 +150,7 @@ export class Client extends Emitter {
     return [...(this.room?.participants.values() ?? [])].map(({ name }) => name);
   }
 
-  /** Calls `handler` with the detail of every event `name` (NERTC's way). @param {string} name @param {(detail: unknown) => void} handler */
+  /** NERTC: calls `handler` with the detail of every event `name`. @param {string} name @param {(detail: unknown) => void} handler */
   on(name, handler) {
     const listener =
       this.#handlers.get(handler) ??
@@ -180,7 +180,7 @@ export class Client extends Emitter {
     return this.#devices.shareScreen(on);
   }
 
-  /** Replaces the microphone or camera in use by another one. @param {'audio' | 'video'} kind @param {string} [deviceId] */
+  /** Switches to another microphone or camera. @param {'audio' | 'video'} kind @param {string} [deviceId] */
   replaceDevice(kind, deviceId) {
     return this.#devices.replace(kind, deviceId);
   }
@@ -190,12 +190,16 @@ export class Client extends Emitter {
     this.#devices.unplug(kind);
   }
 
-  /** Raises the voice, or lowers it to normal; only synthetic media can do that. @param {boolean} on */
+  /**
+   * Raises the participant's voice, or returns it to normal; only synthetic media supports that.
+   *
+   * @param {boolean} on
+   */
   setSpeaking(on) {
     this.media?.setSpeaking(on);
   }
 
-  /** Receives others although nothing is recorded, so that people see each other. @param {Subscriptions} subscriptions */
+  /** Receives other participants while nothing is recorded, so that the page can show them. @param {Subscriptions} subscriptions */
   watch(subscriptions) {
     this.#subscriber.watch(subscriptions);
     this.#subscriber.update(this.#recordings.needs);
@@ -231,7 +235,7 @@ export class Client extends Emitter {
     const media = await this.#parts
       .openMedia(kind, { name: this.name, marker, clock, devices, videoFile })
       .catch((error) => {
-        // Without media nobody stays behind in the room.
+        // Without media we don't stay in the room.
         room.leave();
         throw error;
       });
@@ -246,7 +250,7 @@ export class Client extends Emitter {
     return { id: room.id, marker: room.marker, name: room.name };
   }
 
-  /** Follows what happens in a room that we have entered. @param {CallRoom} room */
+  /** Follows the events of a room that we have joined. @param {CallRoom} room */
   #follow(room) {
     this.room = room;
     this.name = room.name;
@@ -266,7 +270,7 @@ export class Client extends Emitter {
     try {
       await this.#recordings.finishRunning();
     } finally {
-      // A lost server can't finish the recording; we leave all the same.
+      // If the server is lost and the recording can't be finished, we still leave.
       this.state = 'left';
       this.room?.leave();
       await this.#devices.close();

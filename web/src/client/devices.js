@@ -1,4 +1,4 @@
-/** Devices: our own media in the room: microphone, camera and screen, on or off, replaced or unplugged. */
+/** Devices: switches, replaces and unplugs our microphone, camera and screen. */
 
 import { invalidState } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
@@ -6,7 +6,7 @@ import { Emitter } from '../shared/events.js';
 /** @typedef {import('../mixer/mixer.js').Source} Source */
 
 /**
- * Emits `changed` when something of ours was switched or replaced, and `replaced` when another track is sent.
+ * Emits `changed` when a device was switched or replaced, and `replaced` when another track is sent.
  *
  * @extends {Emitter<{changed: void, replaced: void}>}
  */
@@ -28,7 +28,7 @@ export class Devices extends Emitter {
     this.#inTurn = inTurn;
   }
 
-  /** Uses these media in this room from now on. @param {LocalMedia} media @param {CallRoom} room */
+  /** Uses this media in this room from now on. @param {LocalMedia} media @param {CallRoom} room */
   use(media, room) {
     this.media = media;
     this.#room = room;
@@ -37,7 +37,7 @@ export class Devices extends Emitter {
     room.listen('clock', () => media.setClock(room.clock.offset));
   }
 
-  /** Announces what is off: a device that is missing, or one that was off in the room before. */
+  /** Announces devices that are off: missing ones, and ones that were switched off in the previous room. */
   announceOff() {
     const { stream } = this.media ?? {};
     this.microphone &&= (stream?.getAudioTracks().length ?? 0) > 0;
@@ -66,7 +66,7 @@ export class Devices extends Emitter {
       const [before] = this.media.stream.getVideoTracks();
       const track = await this.media.share(on);
       this.screen = on;
-      // A screen is visible even if the camera was off; afterwards the camera is as it was before.
+      // The screen is visible even if the camera was off. When sharing ends, the camera is on or off as it was before.
       if (on) this.#cameraBefore = this.camera;
       this.camera = on || this.#cameraBefore;
       await this.#sendInstead(before, track);
@@ -80,7 +80,7 @@ export class Devices extends Emitter {
       const before = this.media.stream.getTracks().find((track) => track.kind === kind);
       const ended = before?.readyState !== 'live';
       const fresh = await this.media.replace(kind, deviceId);
-      // A device that was unplugged is on again; one that was switched off stays off.
+      // The replacement of an unplugged device is switched on; a device that was switched off stays off.
       if (ended && kind === 'audio') this.microphone = true;
       else if (ended) this.camera = true;
       await this.#sendInstead(before, fresh);
@@ -92,12 +92,12 @@ export class Devices extends Emitter {
     for (const track of this.media?.stream.getTracks() ?? []) {
       if (track.kind !== kind) continue;
       track.stop();
-      // Stopping a track in code fires no event; unplugging its device does.
+      // Unplugging a device fires an event on its track; stopping the track in code does not.
       track.dispatchEvent(new Event('ended'));
     }
   }
 
-  /** Ends the media; what was switched off stays off for the next room. */
+  /** Ends the media; devices that are switched off stay off in the next room. */
   async close() {
     await this.media?.close();
     this.media = null;
@@ -123,8 +123,8 @@ export class Devices extends Emitter {
   }
 
   /**
-   * A device that ends by itself leaves silence or the placeholder. A screen, which people stop sharing with the browser's
-   * own button, gives way to the camera.
+   * Switches a device off when it ends by itself, which leaves silence or the placeholder. When the user stops sharing
+   * the screen with the browser's own button, the camera returns.
    *
    * @param {MediaStreamTrack} track
    */
@@ -137,7 +137,7 @@ export class Devices extends Emitter {
     });
   }
 
-  /** Follows what an application sends, and whether it is switched on. @param {ApplicationMediaSource} media */
+  /** Follows whether the application sends audio and video. @param {ApplicationMediaSource} media */
   #followApplication(media) {
     const readState = () => {
       this.microphone = media.sends('audio');
@@ -148,14 +148,14 @@ export class Devices extends Emitter {
     readState();
   }
 
-  /** Throws if microphone and camera belong to an application. */
+  /** Throws if the microphone and camera belong to an application. */
   #checkOurs() {
     if (this.media?.kind === 'application') {
       throw invalidState('Microphone and camera belong to the application; switch them in its page.');
     }
   }
 
-  /** Sends and records another track from now on. @param {MediaStreamTrack | undefined} before @param {MediaStreamTrack} fresh */
+  /** Sends and records another track instead from now on. @param {MediaStreamTrack | undefined} before @param {MediaStreamTrack} fresh */
   async #sendInstead(before, fresh) {
     this.#followTrack(fresh);
     if (before) await this.#room?.replaceTrack(before, fresh);
@@ -164,7 +164,7 @@ export class Devices extends Emitter {
     this.emit('replaced');
   }
 
-  /** Applies what is on and off to our tracks, and announces it to the room. */
+  /** Enables or disables our tracks as the devices are on or off, and announces it to the room. */
   #announce() {
     const { media } = this;
     if (media?.kind !== 'application') {

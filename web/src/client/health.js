@@ -1,19 +1,19 @@
-/** Health: the frame rate and bitrate of a recording, measured over its last seconds. */
+/** Health: the frame rate and bitrate of a recording, measured over the last few seconds. */
 
 import { pageNow } from '../shared/clock.js';
 
-/** The window over which both are measured, in ms. */
+/** The window, in ms, over which the frame rate and bitrate are measured. */
 const WINDOW = 3000;
-/** The mixer reports its ticks twice per second; a report that is later than this, in ms, is missing. */
+/** The mixer reports its ticks twice per second. A report that is later than this, in ms, counts as missing. */
 const REPORTED_WITHIN = 700;
 
 export class Health {
   /** Page times of the frames that the mixer wrote. @type {number[]} */
   #written = [];
-  /** How many bytes the server had acknowledged, and when. @type {{at: number, bytes: number}[]} */
+  /** The acknowledged bytes, and the page time of each count. @type {{at: number, bytes: number}[]} */
   #bytes = [];
 
-  /** @param {(number | null)[]} written page times, null for a tick that was given up */
+  /** @param {(number | null)[]} written page times, null for a skipped tick */
   addTicks(written) {
     for (const at of written) if (at !== null) this.#written.push(at);
     const end = this.#written.at(-1) ?? 0;
@@ -27,7 +27,7 @@ export class Health {
     this.#bytes = this.#bytes.filter((one) => one.at > at - WINDOW);
   }
 
-  /** Frames per second; null until there is a second of them. */
+  /** Frames per second; null until one second was measured. */
   get frameRate() {
     const [first] = this.#written;
     const last = this.#written.at(-1);
@@ -36,7 +36,7 @@ export class Health {
     return ((this.#written.length - 1) / (end - first)) * 1000;
   }
 
-  /** Bits per second that reach the server; null until there is a second of them. */
+  /** Bits per second that reach the server; null until one second was measured. */
   get bitsPerSecond() {
     const [first] = this.#bytes;
     const last = this.#bytes.at(-1);

@@ -1,4 +1,4 @@
-/** RecordPlan: checks NERTC's recordConfig, and turns it into size, frame rate, mimeType and bitrates. */
+/** RecordPlan: checks NERTC's recordConfig and converts it to size, frame rate, mimeType and bitrates. */
 
 import { configError, notSupported } from '../shared/errors.js';
 
@@ -8,7 +8,7 @@ const RECORDERS = ['local', 'all'];
 const TYPES = ['audio', 'video'];
 const FRAME_RATES = [15, 30];
 const LAYOUTS = ['grid', 'speaker'];
-/** The default bitrate of each codec at 1280x720 and 30 fps; the quality is about the same. */
+/** The default bitrate of each codec at 1280x720 and 30 fps; each gives about the same quality. */
 const BITS = { vp8: 2_500_000, vp9: 1_500_000, av1: 1_500_000 };
 const OPTIONS = [
   'recordType',
@@ -21,13 +21,13 @@ const OPTIONS = [
   'videoBitsPerSecond',
 ];
 const AUDIO_BITS = 128_000;
-/** In characters, as the server counts them; as in harness/recording/config.py. */
+/** Maximum length in characters, as the server counts them; the same as in harness/recording/config.py. */
 const LONGEST_NAME = 1000;
 
 /**
- * Returns what to record; fails with a ConfigError that names the option, or with a NotSupportedError.
+ * Returns the plan of a recording; throws a ConfigError that names the option, or a NotSupportedError.
  *
- * @param {unknown} data the call's argument (NERTC's)
+ * @param {unknown} data the argument of NERTC's call
  * @param {(mimeType: string) => boolean} [supported]
  * @returns {RecordPlan}
  */
@@ -92,7 +92,7 @@ export function recordPlan(data, supported = (mimeType) => MediaRecorder.isTypeS
 }
 
 /**
- * Returns a bitrate that keeps a 4x4 grid readable: less for less than 1280x720 and 30 fps, but not in proportion.
+ * Returns a bitrate at which a 4x4 grid stays readable. Below 1280x720 and 30 fps it falls more slowly than the pixel rate.
  *
  * @param {number} most @param {number} width @param {number} height @param {number} frameRate
  */
@@ -133,7 +133,7 @@ function only(what, value, allowed) {
     throw configError(`${what}: unknown option ${unknown}; choose from ${allowed.join(', ')}.`);
 }
 
-/** "720p" and "720" mean 720. @param {unknown} value */
+/** Converts "720p" and "720" to 720. @param {unknown} value */
 const numeric = (value) =>
   typeof value === 'string' && /^\d+p?$/.test(value) ? Number.parseInt(value, 10) : value;
 

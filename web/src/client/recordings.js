@@ -1,4 +1,4 @@
-/** Recordings: NERTC's recording calls, and the recordings that run meanwhile. */
+/** Recordings: NERTC's recording calls, and the recordings in progress. */
 
 import { invalidState, notSupported } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
@@ -9,17 +9,17 @@ import { recordPlan } from './record-plan.js';
 /** @typedef {<Name extends keyof RecordingEvents>(name: Name, detail: RecordingEvents[Name]) => void} Notify */
 
 /**
- * Every call expects that the one before it has ended; the client's queue takes care of that. Emits `needs` when a
- * recording needs other participants or sizes than before.
+ * Every call requires that the previous one has ended, which the client's queue ensures. Emits `needs` when a recording
+ * needs other participants or sizes than before.
  *
  * @extends {Emitter<{needs: void}>}
  */
 export class Recordings extends Emitter {
-  /** The recording that the calls are about. @type {ActiveRecording | null} */
+  /** The recording that the calls refer to. @type {ActiveRecording | null} */
   current = null;
-  /** The recordings that participants join and leave, including one that is about to start. @type {Set<ActiveRecording>} */
+  /** The recordings in progress, including one that is about to start. @type {Set<ActiveRecording>} */
   #running = new Set();
-  /** What the recording that is about to start needs. @type {RecordPlan | null} */
+  /** The plan of the recording that is about to start. @type {RecordPlan | null} */
   #starting = null;
   /** @type {CallRoom | null} */
   #room = null;
@@ -39,7 +39,7 @@ export class Recordings extends Emitter {
     this.#notify = notify;
   }
 
-  /** What the newest recording needs to receive; null if nothing is recorded. */
+  /** The plan of the newest recording, and its speaker; null if nothing is recorded. */
   get needs() {
     const newest = [...this.#running].at(-1);
     const plan = this.#starting ?? newest?.plan;
@@ -59,7 +59,7 @@ export class Recordings extends Emitter {
     };
   }
 
-  /** Records what happens in a room from now on. @param {CallRoom} room */
+  /** Adds the events of this room to the recordings from now on. @param {CallRoom} room */
   follow(room) {
     this.#room = room;
     room.listen('presence', (entry) => {
@@ -80,7 +80,7 @@ export class Recordings extends Emitter {
     room.listen('reconnected', ({ name }) => this.#logNetwork(name, true));
   }
 
-  /** Shows what has changed about ourselves in every recording. */
+  /** Updates our own source in every recording. */
   updateOwnSource() {
     const room = this.#room;
     if (room) for (const { mixer } of this.#running) mixer.update(this.#devices.source(room));
@@ -94,9 +94,9 @@ export class Recordings extends Emitter {
     if (!room) throw invalidState('Not in a room; join one before recording.');
     room.checkRecordable();
     const old = this.current;
-    /** What was downloaded automatically. @type {(FinishedRecording | null)[]} */
+    /** Recordings that were downloaded automatically. @type {(FinishedRecording | null)[]} */
     const downloaded = [];
-    // A recording whose connection has closed can't be downloaded; the server has it, or will recover it.
+    // A recording whose connection has closed can't be downloaded; the server has published it or will recover it.
     if (old?.state === 'stopped' && !old.downloaded && !old.spool.closed)
       downloaded.push(await this.#download(old));
     const recording = await this.#begin(plan, room);
@@ -148,12 +148,12 @@ export class Recordings extends Emitter {
     if (this.current) await this.#discard(this.current);
   }
 
-  /** Finishes the current recording if it still runs. */
+  /** Finishes the current recording if it is in progress. */
   async finishRunning() {
     if (this.current?.running) await this.#finish(this.current);
   }
 
-  /** The running recordings of everybody, not of ourselves alone. */
+  /** The recordings in progress that record all participants. */
   get #ofEverybody() {
     return [...this.#running].filter(({ plan }) => plan.recorder === 'all');
   }
@@ -186,7 +186,11 @@ export class Recordings extends Emitter {
     }
   }
 
-  /** Builds the stages of a recording; closes them again if one can't be had. @param {RecordPlan} plan */
+  /**
+   * Builds the stages of a recording; closes the mixer again if another stage can't be created.
+   *
+   * @param {RecordPlan} plan
+   */
   async #createStages(plan) {
     const mixer = this.#parts.createMixer(plan);
     try {
@@ -243,7 +247,7 @@ export class Recordings extends Emitter {
   }
 }
 
-/** Returns somebody else as a source of the mixer. @param {CallRoom} room @param {CallParticipant} member @returns {Source} */
+/** Returns another participant as a source of the mixer. @param {CallRoom} room @param {CallParticipant} member @returns {Source} */
 const sourceOf = (room, { id, name, videoTrack, audioTrack, info }) => ({
   id,
   name,

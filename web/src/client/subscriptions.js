@@ -1,14 +1,16 @@
-/** Subscriber: whom we receive and how large, and how large our own video has to be. */
+/** Subscriber: chooses which participants we receive, at which size, and the size of our own video. */
 
-/** What a recording needs. @typedef {{plan: RecordPlan, speaker: string | null}} Needs */
+/** The plan of a recording, and the participant in the large tile. @typedef {{plan: RecordPlan, speaker: string | null}} Needs */
 
-/** Audio alone needs a subscription as well; the smallest video costs least. */
+/**
+ * The size to subscribe to when only the audio is needed: audio needs a subscription as well, and small video is cheap.
+ */
 const SMALLEST = { width: 160, height: 90, frameRate: 15 };
 
 export class Subscriber {
-  /** What the page shows to people. @type {Subscriptions} */
+  /** The participants that the page shows. @type {Subscriptions} */
   #watched = null;
-  /** The size at which our own recording shows us. @type {VideoSize | null} */
+  /** The size of our tile in our own recording. @type {VideoSize | null} */
   #ownSize = null;
   /** @type {CallRoom | null} */
   #room = null;
@@ -30,12 +32,17 @@ export class Subscriber {
     room.listen('requested', () => this.fit());
   }
 
-  /** Remembers what the page shows; it is received with the next update. @param {Subscriptions} subscriptions */
+  /** Sets the participants that the page shows; they are received from the next update on. @param {Subscriptions} subscriptions */
   watch(subscriptions) {
     this.#watched = subscriptions;
   }
 
-  /** Subscribes to what the newest recording needs, at the size of its tiles, and to what the page shows. @param {Needs | null} needs */
+  /**
+   * Subscribes to the participants of the newest recording, at the size of their tiles, and to those that the page
+   * shows.
+   *
+   * @param {Needs | null} needs
+   */
   update(needs) {
     const room = this.#room;
     if (!room) return;
@@ -47,7 +54,7 @@ export class Subscriber {
     this.fit();
   }
 
-  /** Makes our video as large as the largest size at which somebody shows it, and no larger. */
+  /** Sets the size of our video to the largest size that anybody subscribes to or that our recording needs. */
   fit() {
     const sizes = [this.#ownSize, this.#room?.requestedSize() ?? null].filter((size) => size !== null);
     const size = sizes.toSorted((a, b) => pixels(b) - pixels(a))[0];
@@ -61,7 +68,7 @@ export class Subscriber {
 /** Pixels per second. @param {VideoSize} size */
 const pixels = (size) => size.width * size.height * size.frameRate;
 
-/** Returns the sizes that a recording needs, none of them smaller than what the page shows. @param {Record<string, VideoSize>} needed @param {Subscriptions} watched @returns {Subscriptions} */
+/** Returns the sizes that a recording needs, each at least as large as on the page. @param {Record<string, VideoSize>} needed @param {Subscriptions} watched @returns {Subscriptions} */
 function atLeast(needed, watched) {
   const sizes = { ...needed };
   for (const [id, size] of Object.entries(needed)) {

@@ -1,10 +1,10 @@
-/** Support: whether this browser can record a room at all. */
+/** Support: checks whether this browser can record a room. */
 
 const PARTS = ['MediaStreamTrackProcessor', 'MediaStreamTrackGenerator', 'MediaRecorder', 'AudioContext'];
 
 /**
- * Returns why this browser can't record, or null if it can. Interfaces that only Chrome has decide, not the codecs:
- * Firefox records WebM as well.
+ * Returns the reason why this browser can't record, or null if it can. The check is for interfaces that only Chrome has;
+ * codecs decide nothing, since Firefox also records WebM.
  *
  * @param {Record<string, unknown>} [scope]
  * @param {{userAgentData?: {brands: {brand: string}[]}}} [agent]
@@ -13,7 +13,7 @@ export function unsupported(
   scope = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (globalThis)),
   agent = /** @type {{userAgentData?: {brands: {brand: string}[]}}} */ (navigator),
 ) {
-  // Chrome itself hides its brand, cameras and worklets from insecure pages.
+  // Chrome hides its brand, cameras and worklets from insecure pages.
   if (scope['isSecureContext'] === false)
     return "This page can't record: it was loaded over plain http from another machine. Open it over https or on localhost.";
   const missing = PARTS.filter((part) => !(part in scope));

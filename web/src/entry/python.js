@@ -1,8 +1,8 @@
 /**
- * The calls of Python (harness/browser/pages/driven_page.py).
+ * The calls that Python makes (harness/browser/pages/driven_page.py).
  *
- * In: the name of a call and one argument of plain data. Out: an answer of plain data, which never throws, and the events
- * of a recording.
+ * Input: the name of a call and one argument of plain data. Output: an answer of plain data, and the events of a
+ * recording. A call never throws: the answer contains the error.
  */
 
 /** @typedef {import('../client/client.js').Client} Client */
@@ -27,10 +27,14 @@ const CALLS = /** @type {const} */ ([
   'getParticipants',
 ]);
 
-/** The events that Python receives, through the binding harnessEvent. */
+/** The events that Python receives through the binding `harnessEvent`. */
 const EVENTS = ['started', 'paused', 'resumed', 'stopped', 'downloaded', 'cleaned', 'stalled', 'failed'];
 
-/** Returns `begin`, `finish` and `call` for a client. Calls that were begun on several pages run in parallel. @param {Client} client */
+/**
+ * Returns `begin`, `finish` and `call` for a client. Python begins calls on several pages to run them in parallel.
+ *
+ * @param {Client} client
+ */
 export function pythonCalls(client) {
   /** @type {Map<number, Promise<Answer>>} */
   const begun = new Map();
@@ -66,12 +70,12 @@ function forwardEvent(name, detail) {
   const { message } = /** @type {{message?: string}} */ (error ?? detail);
   const kind = /** @type {{name?: string, code?: number} | undefined} */ (error);
   const broken = kind ? { name: kind.name, code: kind.code } : {};
-  // A page that is closing has no binding any more.
+  // A page that is closing no longer has the binding.
   scope.harnessEvent?.(name, { ...plain, message, ...broken }).catch(() => undefined);
 }
 
 /**
- * Chrome fact 22: an exception that crosses to Python loses its name, so the answer carries it.
+ * Chrome fact 22: an exception loses its name on the way to Python, so the answer contains the name.
  *
  * @param {Client} client
  * @param {string} name
