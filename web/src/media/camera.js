@@ -11,7 +11,7 @@ const constraintsFor = (kind, deviceId) => ({
   ...(deviceId && { deviceId: { exact: deviceId } }),
 });
 
-/** Opens both devices, or the one that exists if the other is missing. @param {{audio: MediaTrackConstraints, video: MediaTrackConstraints}} constraints */
+/** Opens the camera and the microphone; if one of them is missing, only the other. @param {{audio: MediaTrackConstraints, video: MediaTrackConstraints}} constraints */
 async function openDevices({ audio, video }) {
   const { mediaDevices } = navigator;
   try {
@@ -27,13 +27,13 @@ export class CameraMedia {
   kind = /** @type {const} */ ('camera');
   #devices;
 
-  /** @param {MediaStream} stream @param {DeviceIds} [devices] the ones that were chosen */
+  /** @param {MediaStream} stream @param {DeviceIds} [devices] the chosen devices */
   constructor(stream, devices = {}) {
     this.stream = stream;
     this.#devices = { ...devices };
   }
 
-  /** Opens the devices; fails with the browser's reason. @param {DeviceIds} [devices] */
+  /** Opens the devices; fails with an error that contains the browser's reason. @param {DeviceIds} [devices] */
   static async open(devices = {}) {
     const constraints = {
       audio: constraintsFor('audio', devices.audio),
@@ -53,13 +53,18 @@ export class CameraMedia {
   }
 
   setClock() {
-    // A camera carries no markers.
+    // The video of a camera has no markers, so it needs no clock.
   }
 
   /** Asks the camera for at least this size. @param {VideoSize} size */
   fit({ width, height, frameRate }) {
-    const wanted = { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: frameRate } };
-    for (const track of this.stream.getVideoTracks()) track.applyConstraints(wanted).catch(() => undefined);
+    const constraints = {
+      width: { ideal: width },
+      height: { ideal: height },
+      frameRate: { ideal: frameRate },
+    };
+    for (const track of this.stream.getVideoTracks())
+      track.applyConstraints(constraints).catch(() => undefined);
   }
 
   /** @param {boolean} on */
@@ -71,7 +76,7 @@ export class CameraMedia {
     return this.#exchangeTrack('video', stream);
   }
 
-  /** @param {'audio' | 'video'} kind @param {string} [deviceId] of the device; any other than the one in use by default */
+  /** @param {'audio' | 'video'} kind @param {string} [deviceId] of the new device; by default any other than the current one */
   async replace(kind, deviceId) {
     const chosen = deviceId ?? (await this.#findOther(kind));
     const fresh = await navigator.mediaDevices.getUserMedia({ [kind]: constraintsFor(kind, chosen) });

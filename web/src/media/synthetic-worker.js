@@ -1,11 +1,13 @@
-/** Paints the frames of a synthetic participant: a backdrop that is drawn once, the marker strip and a moving ball. */
+/**
+ * Paints the frames of a synthetic participant: a backdrop, which is drawn once, the marker strip and a moving ball.
+ */
 
 import { keepCollecting } from '../shared/garbage.js';
 import { GREY, blit, fill, fromRgba, imageAt, imageBytes } from '../shared/i420.js';
 import { BRIGHT, COLUMNS, COUNTS_PER_SECOND, DARK, ROWS, encode } from '../shared/marker.js';
 import { Ticker } from '../shared/ticker.js';
 
-/** For how many counts the ball flashes after a chirp has begun. */
+/** Number of counts for which the ball flashes after a chirp begins. */
 const FLASH = 4;
 
 /** @typedef {import('../shared/i420.js').I420Image} I420Image */
@@ -28,7 +30,7 @@ class Painter {
     this.fit(size);
   }
 
-  /** Makes frames of this size and rate from now on. @param {VideoSize} size */
+  /** Paints frames of this size and rate from now on. @param {VideoSize} size */
   fit({ width, height, frameRate }) {
     this.frameRate = frameRate > COUNTS_PER_SECOND / 2 ? COUNTS_PER_SECOND : COUNTS_PER_SECOND / 2;
     this.resize(width, height);
@@ -77,11 +79,11 @@ class Painter {
       timestamp: Math.round(due * 1000),
       layout: this.#image.layout,
     });
-    // A generator without a reader refuses frames; that is not an error here.
+    // A generator without a reader rejects frames, which is not an error.
     this.writer.write(frame).catch(() => frame.close());
   }
 
-  /** Draws the ball at its place, and the backdrop where the ball was before. @param {number} counter */
+  /** Draws the ball at its new position, and the backdrop over its old one. @param {number} counter */
   #moveBall(counter) {
     const { width, height } = this.#image;
     blit(this.#memory, this.#backdrop, this.#image, this.#ball.x, this.#ball.y, this.#ball);
@@ -118,7 +120,7 @@ function drawBackdrop(context, name, marker, screen) {
   const hue = (205 + marker * 137.5) % 360;
   if (screen) drawDesktop(context, hue);
   else drawGradient(context, hue);
-  // The strip is grey: only its luma carries the marker.
+  // The strip is grey: the marker is encoded in luma alone.
   context.fillStyle = 'black';
   context.fillRect(0, 0, width, Math.ceil(height / 9));
   context.fillStyle = screen ? `hsl(${hue} 45% 25%)` : 'rgb(255 255 255 / 92%)';
@@ -171,7 +173,7 @@ self.addEventListener('message', (/** @type {MessageEvent<SyntheticMessage>} */ 
       if (!painted) self.postMessage('painted');
       painted = true;
     });
-    // Every painter counts from the same origin, so that a video that replaces another continues its counter.
+    // All painters count from the same origin, so that the counter continues when one video replaces another.
     void ticker.run(message.origin);
   } else if (painter && message.type === 'fit') {
     painter.fit(message);

@@ -1,8 +1,8 @@
 /**
- * SyntheticMedia: moving video and a tone, both with markers that `verify` reads back from the finished file.
+ * SyntheticMedia: a moving video and a tone, both with markers that `verify` reads from the finished file.
  *
- * In: name, marker and the room's clock. Out: a MediaStream. The roots create it for synthetic participants; the client
- * uses every kind of media through the interface LocalMedia.
+ * Input: name, marker and the room's clock. Output: a MediaStream. The roots create it for synthetic participants. The
+ * client uses every kind of media through the interface LocalMedia.
  */
 
 import { pageNow } from '../shared/clock.js';
@@ -10,29 +10,32 @@ import { notSupported, within } from '../shared/errors.js';
 import { chirp, toneOf } from '../shared/marker.js';
 import { startWorker } from '../shared/start-worker.js';
 
-/** How far ahead chirps are scheduled, in ms: an audio system that is suspended meanwhile makes them late. */
+/** How far ahead chirps are scheduled, in ms. A chirp is late if the audio system is suspended in the meantime. */
 const AHEAD = 600;
-/** How often the audio system's clock is read, in ms, and how many readings count: lost time is soon noticed. */
+/**
+ * Interval, in ms, at which the audio system's clock is read, and the number of readings that count. Few readings
+ * count, so that lost time is noticed soon.
+ */
 const READ_EVERY = 100;
 const READINGS = 12;
-/** Loudness of the tone, of 1. */
+/** Gain of the tone; 1 is full scale. */
 const TONE = 0.04;
-/** The gain of a raised voice. */
+/** Gain of a raised voice. */
 const RAISED = 2;
 const SAMPLE_RATE = 48000;
-/** How long a replaced video may take to begin, in ms; the one before stays until then. */
+/** Maximum time, in ms, until a new video shows its first frame; the old video stays until then. */
 const PAINTED_WITHIN = 10_000;
 
 /** @typedef {{name: string, marker: number, clock: RoomClockLike}} Options */
 
 /**
- * Makes the video in a worker and the audio in an AudioContext (Chrome fact 6), both from one origin in time.
+ * Creates the video in a worker and the audio in an AudioContext (Chrome fact 6). Both start at the same origin in time.
  *
  * @implements {LocalMedia}
  */
 export class SyntheticMedia {
   kind = /** @type {const} */ ('synthetic');
-  /** Chrome fact 43: a generator's own settings have no size before its first frame. @type {VideoSize} */
+  /** Chrome fact 43: a generator's settings contain no size before its first frame. @type {VideoSize} */
   size = { width: 1280, height: 720, frameRate: 30 };
   #options;
   #origin = pageNow() + 100;
@@ -50,12 +53,12 @@ export class SyntheticMedia {
     this.stream = new MediaStream([this.#video.track, this.#audio.track]);
   }
 
-  /** Follows the room's clock when its estimate gets better. @param {number} offset room minus page time, in ms */
+  /** Sets the room's clock when its estimate improves. @param {number} offset room minus page time, in ms */
   setClock(offset) {
     this.#video.post({ type: 'clock', clockOffset: offset });
   }
 
-  /** Makes frames that fit into this size, 16:9, from now on. @param {VideoSize} size */
+  /** Creates 16:9 frames that fit into this size from now on. @param {VideoSize} size */
   fit({ width, height, frameRate }) {
     const wide = Math.min(width, (height * 16) / 9);
     this.size = { width: even(wide), height: even((wide * 9) / 16), frameRate };
@@ -87,7 +90,7 @@ export class SyntheticMedia {
     await this.#audio.close();
   }
 
-  /** Replaces the video by another one as soon as its first frame is there. @param {boolean} screen */
+  /** Replaces the video when the first frame of the new one is painted. @param {boolean} screen */
   async #replaceVideo(screen) {
     const before = this.#video;
     const fresh = new SyntheticVideo(this.#options, this.#origin, this.size, screen);
@@ -111,7 +114,7 @@ export class SyntheticMedia {
   }
 }
 
-/** A painter in a worker, and the track of its frames. */
+/** A painter in a worker, and the track with its frames. */
 class SyntheticVideo {
   #worker = startWorker(new URL('./synthetic-worker.js', import.meta.url));
 
@@ -153,7 +156,7 @@ class SyntheticVideo {
   }
 }
 
-/** A tone, and one chirp per second from the origin on. */
+/** A tone, with one chirp per second from the origin on. */
 class SyntheticAudio {
   #context = new AudioContext({ sampleRate: SAMPLE_RATE });
   /** @type {MediaStreamAudioDestinationNode} */
@@ -162,7 +165,11 @@ class SyntheticAudio {
   #chirp;
   #nextBurst;
   #timer;
-  /** Page time minus context time, in ms: the last readings; the smallest one is the most exact. @type {number[]} */
+  /**
+   * The last readings of page time minus context time, in ms; the smallest one is the most accurate.
+   *
+   * @type {number[]}
+   */
   #readings = [];
 
   /** @param {number} marker @param {number} origin page time, ms */
@@ -188,7 +195,7 @@ class SyntheticAudio {
     this.#voice.gain.setTargetAtTime(on ? RAISED : 1, this.#context.currentTime, 0.01);
   }
 
-  /** Continues in another track, as another microphone would. */
+  /** Continues the audio in a new track, as a new microphone would. */
   renew() {
     this.#voice.disconnect();
     this.track.stop();
@@ -208,7 +215,7 @@ class SyntheticAudio {
     return destination;
   }
 
-  /** Schedules the chirps of the next moments, on the context's clock. */
+  /** Schedules the next chirps on the context's clock. */
   #scheduleChirps() {
     if (this.#context.state === 'suspended') void this.#context.resume();
     const context = this.#context.currentTime * 1000;

@@ -1,15 +1,18 @@
-/** VideoFileMedia: a video file in place of camera and microphone; it starts again when it ends. */
+/** VideoFileMedia: plays a video file in a loop, in place of camera and microphone. */
 
 import { HarnessError, invalidState, within } from '../shared/errors.js';
 
-/** How long a video file may take to show its first frame, in ms. */
+/** Maximum time, in ms, until a video file shows its first frame. */
 const LOADED_WITHIN = 10_000;
-/** A frame's own time that differs from its display time by more, in ms, is not used: playback stalled or restarted. */
+/**
+ * Maximum difference, in ms, of a frame's media time and its display time. After a larger one, which means that
+ * playback stalled or restarted, the times are aligned again.
+ */
 const MOST_DEVIATION = 250;
 
 /**
- * The element's own captureStream is not good enough: its audio is 0.1 s early, and it samples frames by a clock of its
- * own, so that some are repeated and some skipped.
+ * The element's captureStream is not good enough: its audio is 0.1 s early, and it samples frames on its own clock, which
+ * repeats some frames and skips others.
  *
  * @implements {LocalMedia}
  */
@@ -21,10 +24,10 @@ export class VideoFileMedia {
   #context = null;
   #callback = 0;
 
-  /** @param {HTMLVideoElement} element loaded, not yet playing */
+  /** @param {HTMLVideoElement} element a loaded video that is not playing yet */
   constructor(element) {
     this.#element = element;
-    // There is no other way to learn which tracks the file has.
+    // There is no other way to find out which tracks the file has.
     const { captureStream } = /** @type {{captureStream: () => MediaStream}} */ (
       /** @type {unknown} */ (element)
     );
@@ -34,10 +37,10 @@ export class VideoFileMedia {
     }
   }
 
-  /** Plays the file at an address; fails with the browser's reason. @param {string} address */
+  /** Plays the file at an address; fails with an error that contains the browser's reason. @param {string} address */
   static async open(address) {
     const element = document.createElement('video');
-    // Without it the frames of a file from another origin can't be read.
+    // Without CORS, the frames of a file from another origin can't be read.
     element.crossOrigin = 'anonymous';
     element.loop = true;
     element.src = address;
@@ -62,7 +65,7 @@ export class VideoFileMedia {
   }
 
   setClock() {
-    // A video file carries no markers of ours.
+    // A video file has no markers of ours, so it needs no clock.
   }
 
   fit() {
@@ -92,7 +95,7 @@ export class VideoFileMedia {
     await this.#context?.close();
   }
 
-  /** Captures every frame when it is shown, with its own time in the file, shifted to the page's clock. */
+  /** Captures every frame when it is shown, and shifts its media time to the page's clock. */
   #captureVideo() {
     const track = new MediaStreamTrackGenerator({ kind: 'video' });
     const writer = track.writable.getWriter();
@@ -102,7 +105,7 @@ export class VideoFileMedia {
       const own = mediaTime * 1000;
       if (!(Math.abs(own + shift - expectedDisplayTime) < MOST_DEVIATION)) shift = expectedDisplayTime - own;
       const frame = new VideoFrame(this.#element, { timestamp: Math.round((own + shift) * 1000) });
-      // A stopped track accepts no frames.
+      // A stopped track rejects frames.
       writer.write(frame).catch(() => frame.close());
       this.#callback = this.#element.requestVideoFrameCallback(capture);
     };
@@ -110,7 +113,7 @@ export class VideoFileMedia {
     return track;
   }
 
-  /** Routes the audio into a track, and so away from the speakers. */
+  /** Routes the audio to a track instead of the speakers. */
   #captureAudio() {
     const context = new AudioContext();
     const destination = new MediaStreamAudioDestinationNode(context);
