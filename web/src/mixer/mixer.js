@@ -1,8 +1,8 @@
 /**
- * Mixer: one steady stream out of everybody's tracks (Chrome facts 1, 2: the recorder must not see tracks come and go).
+ * Mixer: mixes all participants' tracks into one steady stream (Chrome facts 1, 2: the recorder's tracks must not change).
  *
- * In: the client's sources, one per participant. Out: `stream`, for the recorder, and events about ticks, layout and alarms.
- * The video is mixed in a worker (video/worker.js), the audio in an AudioContext (audio/mixer.js).
+ * Input: the client's sources, one per participant. Output: `stream` for the recorder, and events about ticks, layout and
+ * alarms. The video is mixed in a worker (video/worker.js), the audio in an AudioContext (audio/mixer.js).
  */
 
 import { pageNow } from '../shared/clock.js';
@@ -15,14 +15,17 @@ import { AudioMixer } from './audio/mixer.js';
 import { percentile } from './percentile.js';
 
 /**
- * How often the skew between a participant's video and audio is read, in ms, and how many readings count. Only the last
- * ones count while they differ from the rest by more than this, in ms: WebRTC catches up at the start or after a gap.
+ * Interval, in ms, at which the skew between a participant's video and audio is read, and the number of readings that
+ * count. WebRTC catches up at the start and after a gap: while the latest readings differ from the rest by more than
+ * SKEW_CHANGES, in ms, only the latest ones count.
  */
 const SKEW_EVERY = 100;
 const SKEWS = 25;
 const LAST_SKEWS = 3;
 const SKEW_CHANGES = 25;
-/** How often the speaker is chosen, in ms; how much louder another one must be, and how many times in a row. */
+/**
+ * Interval, in ms, at which the speaker is chosen; how much louder a new speaker must be, and how many times in a row.
+ */
 const SPEAKER_EVERY = 250;
 const LOUDER = 1.5;
 const TIMES = 4;
@@ -37,9 +40,9 @@ const WATCH_EVERY = 250;
  * @property {MediaStreamTrack | null} audioTrack
  * @property {boolean} video whether the camera is on
  * @property {boolean} audio whether the microphone is on
- * @property {boolean} screen whether the video is a screen
+ * @property {boolean} screen whether the video is a shared screen
  * @property {boolean} remote
- * @property {() => Promise<number | null>} skew how much later the audio arrives than its video, ms; null: unknown
+ * @property {() => Promise<number | null>} skew how much later the audio arrives than its video, in ms; null if unknown
  * @property {() => void} resumePlayback plays the audio again after the audio system was suspended
  */
 
@@ -47,28 +50,33 @@ const WATCH_EVERY = 250;
 /** @typedef {Source & {delay: number, skews: number[], audioWatchdog: Watchdog}} Entry */
 
 /**
- * Emits `ticks` with { first, written } and `event` with a RoomEvent, times being page times; `speaker` with an id.
+ * Emits `ticks` with { first, written }, `event` with a RoomEvent, and `speaker` with an id. All times are page times.
  *
  * @extends {Emitter<MixerEvents>}
  */
 export class Mixer extends Emitter {
   /** @type {Map<string, Entry>} */
   #entries = new Map();
-  /** Everybody's name, including those who left: the worker's last events about them come later. @type {Map<string, string>} */
+  /**
+   * The names of all participants. Names of participants who left are kept, since the worker may still send events
+   * about them.
+   *
+   * @type {Map<string, string>}
+   */
   #names = new Map();
   #audio = new AudioMixer(() => {
     for (const entry of this.#entries.values()) entry.resumePlayback();
   });
   /** @type {Worker | null} */
   #worker = null;
-  /** Whether the clock of the audio system advances. */
+  /** Watches whether the clock of the audio system advances. */
   #audioClock = new Watchdog();
-  /** Who was chosen last time, and how many times in a row. @type {string | null} */
+  /** The last choice of a speaker, and the number of times in a row that it was repeated. @type {string | null} */
   #candidate = null;
   #times = 0;
   /** @type {Record<string, ReturnType<typeof setInterval>>} */
   #timer = {};
-  /** Who has the large tile in the layout 'speaker'. @type {string | null} */
+  /** The participant in the large tile of the layout 'speaker'. @type {string | null} */
   speaker = null;
 
   /** @param {RecordPlan} plan */
@@ -108,7 +116,7 @@ export class Mixer extends Emitter {
     void this.#readSkews();
   }
 
-  /** Updates a participant: other tracks, microphone or camera on or off. @param {Source} source */
+  /** Updates a participant's tracks, and whether microphone and camera are on. @param {Source} source */
   update(source) {
     const entry = this.#entries.get(source.id);
     if (!entry) return;
@@ -138,7 +146,11 @@ export class Mixer extends Emitter {
     if (entry.audio && entry.audioTrack) this.#emitAudio(entry.name, false);
   }
 
-  /** Resolves when everybody's video runs steadily, or after `ms`; returns whether it does. @param {number} ms */
+  /**
+   * Waits up to `ms` until the video of all participants runs steadily; resolves with whether it does.
+   *
+   * @param {number} ms
+   */
   async settled(ms) {
     const end = pageNow() + ms;
     const unsettled = () =>
@@ -153,7 +165,7 @@ export class Mixer extends Emitter {
     await this.#request('flush', 'flushed');
   }
 
-  /** Resolves just after a tick was written. */
+  /** Resolves right after the next tick is written. */
   async nextTick() {
     await this.#request('nextTick', 'ticked');
   }
@@ -220,7 +232,10 @@ export class Mixer extends Emitter {
     }
   }
 
-  /** Chooses who has the large tile: a shared screen, otherwise the loudest participant if they are so for a while. */
+  /**
+   * Chooses the participant for the large tile: one who shares a screen, otherwise one who has been the loudest for a
+   * while.
+   */
   #chooseSpeaker() {
     const entries = [...this.#entries.values()];
     const screen = entries.find((entry) => entry.screen && entry.video);
@@ -237,12 +252,12 @@ export class Mixer extends Emitter {
     this.emit('speaker', chosen);
   }
 
-  /** Raises an alarm if somebody's audio, or the audio system itself, no longer advances. */
+  /** Raises an alarm if a participant's audio or the audio system itself has stalled. */
   #checkAudio() {
     if (this.#audio.advances()) this.#audioClock.feed();
     if (this.#audioClock.isStalled()) this.#raiseAlarm(pageNow(), 'The audio system has stalled.');
     for (const { id, name, audio, audioTrack, audioWatchdog } of this.#entries.values()) {
-      // Samples of exactly zero are not a quiet room, where something always hums: nothing arrives.
+      // Samples of exactly zero mean that no audio arrives: even a quiet room has some noise.
       if (!audio || !audioTrack || this.#audio.hasSignal(id)) audioWatchdog.feed();
       if (audioWatchdog.isStalled()) this.#raiseAlarm(pageNow(), `No audio is arriving from ${name}.`);
     }
@@ -269,7 +284,11 @@ export class Mixer extends Emitter {
     this.#align(entry);
   }
 
-  /** Delays the audio as the video is delayed, minus what the audio arrives late by itself. @param {Entry} entry */
+  /**
+   * Delays the audio by the delay of the video, less the time by which the audio is late already.
+   *
+   * @param {Entry} entry
+   */
   #align({ id, delay, skews }) {
     const settled = percentile(skews, 0.5);
     const last = percentile(skews.slice(-LAST_SKEWS), 0.5);
@@ -297,7 +316,11 @@ export class Mixer extends Emitter {
   }
 }
 
-/** Returns the track's frames as a stream that can be transferred to a worker (Chrome facts 11, 42). @param {MediaStreamTrack | null} track */
+/**
+ * Returns the track's frames as a stream that can be transferred to a worker (Chrome facts 11, 42).
+ *
+ * @param {MediaStreamTrack | null} track
+ */
 function framesOf(track) {
   if (!track || track.readyState === 'ended') return null;
   return new MediaStreamTrackProcessor({

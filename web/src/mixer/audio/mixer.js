@@ -1,29 +1,32 @@
 /**
- * AudioMixer: one steady audio track out of everybody's, each delayed as their video is.
+ * AudioMixer: mixes all participants' audio into one steady track, and delays each participant's audio as their video.
  *
- * In: one track and one delay per participant. Out: the mixed track and everybody's loudness. mixer.js calls it.
+ * Input: one track and one delay per participant. Output: the mixed track, and each participant's loudness. Used by
+ * mixer.js.
  */
 
 import { startWorker } from '../../shared/start-worker.js';
 import { Ring } from './ring.js';
 
-/** The longest delay of a participant's audio, in seconds. */
+/** Maximum delay of a participant's audio, in seconds. */
 const MOST_DELAY = 1;
-/** The latency from a track to the mix without its delay, in ms (measured): of a local and of a remote track. */
+/** Measured latency from a track to the mix, without the added delay, in ms: of a local and of a remote track. */
 const LOCAL_DELAY = 15;
 const REMOTE_DELAY = 15;
-/** A delay that is off by less than this, in ms, stays as it is. */
+/** A delay that is off by less than this, in ms, is not corrected. */
 const TOLERANCE = 6;
-/** Samples over which loudness is measured. */
+/** Number of samples over which loudness is measured. */
 const METER = 8192;
-/** How long the crossfade to another delay takes, in seconds. */
+/** Duration of the crossfade to another delay, in seconds. */
 const FADE = 0.03;
 
-/** Delays audio. A new delay fades in on a second tap: changing the first one gradually would shift the pitch. */
+/**
+ * Delays audio. A new delay fades in on a second tap, since a gradual change of the first tap would shift the pitch.
+ */
 class Delay {
   #taps;
   #current = 0;
-  /** In ms; NaN before the first one. */
+  /** The current delay in ms; NaN before the first one is set. */
   #delay = Number.NaN;
 
   /** @param {AudioContext} context @param {AudioNode} source @param {AudioNode} destination */
@@ -70,7 +73,7 @@ function fade(gain, from, to, now) {
   gain.linearRampToValueAtTime(to, now + FADE);
 }
 
-/** A local track: Chrome's source node accepts it at any rate, and its buffer is small and constant. */
+/** A local track. Chrome's source node accepts any sample rate, and its buffer is small and constant. */
 class LocalAudio {
   #delay;
 
@@ -91,7 +94,7 @@ class LocalAudio {
   }
 }
 
-/** A remote track: read in a worker, played at a fixed distance behind its arrival (ring-player.js). */
+/** A remote track. A worker reads it, and a player plays it at a fixed delay after its arrival (ring-player.js). */
 class RemoteAudio {
   #worker;
   #id;
@@ -104,7 +107,7 @@ class RemoteAudio {
    * @param {AudioContext} context
    * @param {MediaStreamTrack} track
    * @param {AudioNode} destination
-   * @param {{worker: Worker, id: string, ready: Promise<void>}} reading the worker that reads it, under which id, and when a player can be created
+   * @param {{worker: Worker, id: string, ready: Promise<void>}} reading the worker that reads the track, the track's id there, and a promise for when a player can be created
    */
   constructor(context, track, destination, { worker, id, ready }) {
     this.#worker = worker;
@@ -156,15 +159,20 @@ export class AudioMixer {
   #lastTime = -1;
   #context = new AudioContext({ sampleRate: 48000 });
   #destination = new MediaStreamAudioDestinationNode(this.#context);
-  /** The worker that reads remote tracks, and when players can be created; null until there is a remote track. @type {{worker: Worker, ready: Promise<void>} | null} */
+  /**
+   * The worker that reads remote tracks, and a promise for when players can be created; null before the first remote
+   * track.
+   *
+   * @type {{worker: Worker, ready: Promise<void>} | null}
+   */
   #reading = null;
 
   #onResumed;
 
-  /** @param {() => void} onResumed called when the audio system continues after it was suspended */
+  /** @param {() => void} onResumed called when a suspended audio system has resumed */
   constructor(onResumed) {
     this.#onResumed = onResumed;
-    // Chrome fact 4: a destination without input yields no bytes; a constant of 0 keeps it alive.
+    // Chrome fact 4: a destination without input produces no data; a constant source of 0 keeps it running.
     const silence = new ConstantSourceNode(this.#context, { offset: 0 });
     silence.connect(this.#destination);
     silence.start();
@@ -172,7 +180,7 @@ export class AudioMixer {
     this.#resume();
   }
 
-  /** The mixed track, the same from start to end; the microphone behind it may end (Chrome fact 5). */
+  /** The mixed track. It never changes, even if a microphone ends (Chrome fact 5). */
   get track() {
     return /** @type {MediaStreamTrack} */ (this.#destination.stream.getAudioTracks()[0]);
   }
@@ -188,12 +196,12 @@ export class AudioMixer {
     this.#channels.set(id, { audio, meter });
   }
 
-  /** Delays a participant's audio. @param {string} id @param {number} ms the delay of the video @param {number} skew how late the audio arrives by itself, ms */
+  /** Delays a participant's audio. @param {string} id @param {number} ms the delay of the video @param {number} skew how much later the audio arrives than the video, in ms */
   setDelay(id, ms, skew) {
     this.#channels.get(id)?.audio.set(ms - skew);
   }
 
-  /** Whether the audio system has advanced since the last call; resumes a suspended one. */
+  /** Resumes the audio system if it is suspended; returns whether its clock has advanced since the last call. */
   advances() {
     this.#resume();
     const { currentTime } = this.#context;
@@ -202,13 +210,13 @@ export class AudioMixer {
     return advanced;
   }
 
-  /** Returns how loud a participant is now, 0 to 1. @param {string} id */
+  /** Returns a participant's current loudness, 0 to 1. @param {string} id */
   level(id) {
     const samples = this.#readSamples(id);
     return Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0) / METER);
   }
 
-  /** Whether a participant's audio has any sample but zero now. @param {string} id */
+  /** Returns whether a participant's current audio has a sample other than zero. @param {string} id */
   hasSignal(id) {
     return this.#readSamples(id).some((sample) => sample !== 0);
   }
@@ -231,7 +239,7 @@ export class AudioMixer {
 
   async close() {
     for (const id of [...this.#channels.keys()]) this.remove(id);
-    // The worker ends by itself after it has released its tracks: terminated, it would leave them with a reader that
+    // The worker releases its tracks and then ends by itself. Terminating it would leave the tracks with a reader that
     // never reads.
     this.#reading?.worker.postMessage({ type: 'end' });
     if (this.#context.state !== 'closed') await this.#context.close();
@@ -245,7 +253,7 @@ export class AudioMixer {
     return this.#reading;
   }
 
-  /** Resumes a suspended audio system; remote audio has stopped with it (Chrome fact 6), and has to be played again. */
+  /** Resumes a suspended audio system. Remote audio has stopped with it (Chrome fact 6) and must be played again. */
   #resume() {
     if (this.#context.state === 'suspended') this.#context.resume().then(this.#onResumed, () => undefined);
   }

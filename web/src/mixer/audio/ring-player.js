@@ -1,35 +1,43 @@
 /**
- * RingPlayer: plays a ring at a fixed distance behind its writer: audio that arrives now is played `delay` ms later.
+ * RingPlayer: plays a ring at a fixed distance behind its writer, so that audio is played `delay` ms after it arrives.
  *
- * Chrome's own path from a remote track into the audio system has a buffer of 0 to 70 ms, whose fill level is random and
- * then constant. Here the average distance is kept constant: frames arrive 10 ms at a time, sometimes late, and are read
- * 128 at a time.
+ * Chrome's own path from a remote track into the audio system has a buffer of 0 to 70 ms, whose fill level is random at
+ * first and then constant. RingPlayer keeps the average distance constant instead. Audio frames arrive 10 ms at a time,
+ * sometimes late, and are read 128 at a time.
  */
 
 import { SAMPLE_RATE } from './ring.js';
 
-/** The smallest distance, in ms: a piece of 10 ms, and a worklet that runs late. */
+/** Minimum distance, in ms: one piece of 10 ms, and some time for a worklet that runs late. */
 const LEAST = 25;
-/** How far the mean distance may be off, in ms, before it is corrected; and over how long it is measured, in s. */
+/**
+ * Deviation of the mean distance, in ms, that is not corrected, and the time, in s, over which the mean is measured.
+ */
 const TOLERANCE = 5;
 const MEASURED_OVER = 2;
-/** A distance that is off by this much, in ms, is corrected at once; so is one that leaves nothing to play for this long. */
+/**
+ * A distance that is off by this much, in ms, is corrected at once. The same applies if there was nothing to play for
+ * this long.
+ */
 const LOST = 250;
 const STARVED = 150;
-/** While nothing has been written for this long, in s, the distance is not measured. */
+/** The distance is not measured when nothing has been written for this long, in s. */
 const PAUSED = 0.1;
-/** How long the fade from one position to another takes, in frames. */
+/** Duration of the fade from one position to another, in audio frames. */
 const FADE = 512;
-/** When a piece of 10 ms has just arrived, the writer is half a piece further ahead than on average. */
+/**
+ * Half a piece of 10 ms, in audio frames: right after a piece arrives, the writer is this much further ahead than on
+ * average.
+ */
 const HALF_PIECE = 240;
 
 /** @typedef {import('./ring.js').Ring} Ring */
 
 export class RingPlayer {
   #ring;
-  /** The requested distance between writer and reader, in frames; 0 until it is set. */
-  #wanted = 0;
-  /** The position that is read, and the one that fades out. */
+  /** The requested distance between writer and reader, in audio frames; 0 until it is set. */
+  #target = 0;
+  /** The position that is read, and the previous position, which fades out. */
   #at = 0;
   #before = 0;
   #fading = 0;
@@ -37,9 +45,9 @@ export class RingPlayer {
   #mean = 0;
   #written = 0;
   #unwritten = 0;
-  /** How many frames in a row had nothing to play. */
+  /** Number of audio frames in a row with nothing to play. */
   #starved = 0;
-  /** How many frames were played since the distance was corrected. */
+  /** Number of audio frames played since the last correction of the distance. */
   #since = 0;
 
   /** @param {Ring} ring */
@@ -49,22 +57,22 @@ export class RingPlayer {
 
   /** Sets the delay. @param {number} ms */
   setDelay(ms) {
-    const wanted = Math.round((Math.max(LEAST, ms) * SAMPLE_RATE) / 1000);
-    const change = wanted - this.#wanted;
-    this.#wanted = wanted;
+    const target = Math.round((Math.max(LEAST, ms) * SAMPLE_RATE) / 1000);
+    const change = target - this.#target;
+    this.#target = target;
     if (this.#started && change) this.#movePosition(-change);
   }
 
-  /** Plays the next frames into both channels. @param {Float32Array} left @param {Float32Array} right of the same length */
+  /** Writes the next audio frames to both channels. @param {Float32Array} left @param {Float32Array} right as long as left */
   render(left, right) {
     const { written } = this.#ring;
     const count = left.length;
     if (!this.#started) {
-      if (!this.#wanted || written === 0) return;
+      if (!this.#target || written === 0) return;
       this.#started = true;
-      // Playback begins with the first piece, half a quantum after it arrived.
-      this.#at = (written - this.#wanted - HALF_PIECE + count / 2) | 0;
-      this.#mean = this.#wanted;
+      // Playback begins with the first piece, half a quantum after its arrival.
+      this.#at = (written - this.#target - HALF_PIECE + count / 2) | 0;
+      this.#mean = this.#target;
     }
     this.#checkDistance(written, count);
     for (let frame = 0; frame < count; frame += 1) {
@@ -86,22 +94,22 @@ export class RingPlayer {
     this.#since += count;
   }
 
-  /** Measures the mean distance, and corrects it if it is off. @param {number} written @param {number} count */
+  /** Measures the mean distance and corrects a deviation. @param {number} written @param {number} count */
   #checkDistance(written, count) {
     this.#unwritten = written === this.#written ? this.#unwritten + count : 0;
     this.#written = written;
     if (this.#unwritten > PAUSED * SAMPLE_RATE) return;
     const distance = (written - this.#at) | 0;
     this.#starved = distance < 0 ? this.#starved + count : 0;
-    const lost = Math.abs(distance - this.#wanted) > (LOST * SAMPLE_RATE) / 1000;
+    const lost = Math.abs(distance - this.#target) > (LOST * SAMPLE_RATE) / 1000;
     if (lost || this.#starved > (STARVED * SAMPLE_RATE) / 1000) {
       this.#mean = distance;
-      this.#correctDistance(distance - this.#wanted);
+      this.#correctDistance(distance - this.#target);
       return;
     }
     const share = count / (MEASURED_OVER * SAMPLE_RATE);
     this.#mean += (distance - this.#mean) * share;
-    const off = this.#mean - this.#wanted;
+    const off = this.#mean - this.#target;
     if (this.#since > MEASURED_OVER * SAMPLE_RATE && Math.abs(off) > (TOLERANCE * SAMPLE_RATE) / 1000) {
       this.#correctDistance(Math.round(off));
     }
@@ -114,7 +122,7 @@ export class RingPlayer {
     this.#starved = 0;
   }
 
-  /** Moves the position forward or back. @param {number} frames */
+  /** Moves the read position forward or back. @param {number} frames */
   #movePosition(frames) {
     this.#before = this.#at;
     this.#fading = FADE;

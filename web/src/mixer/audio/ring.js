@@ -1,29 +1,32 @@
-/** Ring: audio on its way from the worker that reads a track to the worklet that plays it; a good second, in shared memory. */
+/**
+ * Ring: a buffer in shared memory, a little over a second long, between the worker that reads a track and the worklet
+ * that plays it.
+ */
 
 export const SAMPLE_RATE = 48_000;
-/** How many frames a ring holds; a power of two, so that the count of frames may wrap around. */
+/** Capacity in audio frames; a power of two, so that the frame count may wrap around. */
 const FRAMES = 65_536;
 const CHANNELS = 2;
 const HEADER = 8;
 
-/** A ring of stereo audio. One thread writes; a reader has a position of its own, counted like `written`. */
+/** A ring buffer of stereo audio. One thread writes. Each reader has its own position, counted like `written`. */
 export class Ring {
   #written;
   #channels;
 
-  /** @param {SharedArrayBuffer} [buffer] of another thread's ring; a new one by default */
+  /** @param {SharedArrayBuffer} [buffer] the memory of another thread's ring; new memory by default */
   constructor(buffer = new SharedArrayBuffer(HEADER + CHANNELS * FRAMES * 4)) {
     this.buffer = buffer;
     this.#written = new Int32Array(buffer, 0, 1);
     this.#channels = [0, 1].map((channel) => new Float32Array(buffer, HEADER + channel * FRAMES * 4, FRAMES));
   }
 
-  /** How many frames have been written, modulo 2^32 and signed: compare by `(a - b) | 0`. */
+  /** Number of audio frames written, modulo 2^32 and signed; compare two counts by `(a - b) | 0`. */
   get written() {
     return Atomics.load(this.#written, 0);
   }
 
-  /** Adds frames; mono audio goes into both channels. @param {Float32Array} left @param {Float32Array} right */
+  /** Adds audio frames; pass mono audio as both channels. @param {Float32Array} left @param {Float32Array} right */
   write(left, right) {
     const at = this.written;
     for (const [channel, samples] of [left, right].entries()) {
@@ -36,7 +39,7 @@ export class Ring {
     Atomics.store(this.#written, 0, (at + left.length) | 0);
   }
 
-  /** Returns the sample at a position, 0 if the ring doesn't have it. @param {number} channel @param {number} at @param {number} written as it was when the reading began */
+  /** Returns the sample at a position, or 0 if the ring doesn't contain it. @param {number} channel @param {number} at @param {number} written the value of `written` when the reading began */
   sample(channel, at, written) {
     const behind = (written - at) | 0;
     if (behind <= 0 || behind > FRAMES) return 0;

@@ -1,10 +1,10 @@
-/** Reads the audio of remote tracks as it arrives, and writes it into rings, from which worklets play it. */
+/** Reads the audio of remote tracks as it arrives, and writes it to rings. Worklets play the rings. */
 
 import { keepCollecting } from '../../shared/garbage.js';
 import { Ring } from './ring.js';
 
 /** @typedef {{type: 'read', id: string, readable: ReadableStream<AudioData>, buffer: SharedArrayBuffer}} ReadMessage */
-/** @typedef {{type: 'stop', id: string} | {type: 'end'}} StopMessage one track, or the worker, after each track was stopped */
+/** @typedef {{type: 'stop', id: string} | {type: 'end'}} StopMessage stops one track, or ends the worker after every track was stopped */
 
 /** @type {Map<string, ReadableStreamDefaultReader<AudioData>>} */
 const readers = new Map();

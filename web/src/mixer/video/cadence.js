@@ -1,39 +1,43 @@
 /**
- * Cadence: a queue that shows each of a participant's frames once. It follows the sender's clock, not the arrival times.
+ * Cadence: a queue that shows each frame of a participant exactly once. It follows the sender's clock, not arrival times.
  *
- * Showing "the latest frame at the tick" repeats or skips 2 to 21 % of the frames, depending on phase. Here each frame gets
- * a smoothed media time, and one playout offset, constant as long as it fits, decides at which tick it is due.
+ * Showing "the latest frame at the tick" repeats or skips 2 to 21 % of the frames, depending on phase. Instead, each frame
+ * gets a smoothed media time, and one playout offset decides at which tick the frame is due. The offset stays constant
+ * while it fits.
  */
 
 import { percentile } from '../percentile.js';
 
 /**
- * How much media time has to arrive before the offset is set for the first time, in ms: of local and of remote frames.
+ * Media time, in ms, that must arrive before the offset is set for the first time: for local and for remote frames.
  */
 const LOCAL_LOCK = 120;
 const REMOTE_LOCK = 250;
-/** How many frames are needed to know the period, and to set the offset for good. */
+/** Number of frames needed to estimate the period, and to set the offset for good. */
 const LEAST_FRAMES = 3;
 const FIRM_LOCK = 45;
-/** How many of the first frames may have waited in the track's own buffer. */
+/** Number of first frames that may have waited in the track's own buffer. */
 const WAITED = 8;
-/** After this many frames that came too late for their tick, the offset is set again. */
+/** After this many frames that arrived too late for their tick, the offset is set again. */
 const LATE_FRAMES = 3;
 const LATENCIES = 90;
 const INTERVALS = 25;
-/** The smallest delay above the median latency, and the largest above the smallest latency, in ms. */
+/** Minimum delay above the median latency, and maximum delay above the smallest latency, in ms. */
 const FLOOR = 60;
 const CAP = 220;
-/** How much longer than needed frames may wait after the firm lock, in ms: a correction would skip some; it relaxes slowly. */
+/**
+ * Time, in ms, that frames may wait longer than needed after the firm lock: a correction would skip frames, so the
+ * offset relaxes slowly.
+ */
 const SPARE = 150;
-/** How many ticks pass between two checks whether the offset could be smaller. */
+/** Number of ticks between two checks whether the offset can be smaller. */
 const RELAX_EVERY = 900;
 const QUEUE = 16;
-/** A change of latency by this much, in ms, means that the sender's clock was set or restarted. */
+/** A latency change of this much, in ms, means that the sender's clock was set or restarted. */
 const JUMP = 2000;
 /**
- * How far the ratio of the frames' period and the ticks' may be from a whole number: when locking on few frames, when
- * locking on many, and afterwards.
+ * Maximum deviation of the ratio of frame period and tick period from a whole number: for a lock on few frames, for a
+ * lock on many, and afterwards.
  */
 const ROUGH = 0.06;
 const NEAR = 0.02;
@@ -42,37 +46,37 @@ const EXACT = 0.01;
 /** @param {number} value @param {number} modulus */
 const mod = (value, modulus) => ((value % modulus) + modulus) % modulus;
 
-/** Appends a value, and keeps only the last ones. @param {number[]} list @param {number} value @param {number} most */
+/** Appends a value to a list, and removes the oldest value if the list is too long. @param {number[]} list @param {number} value @param {number} most */
 function appendLimited(list, value, most) {
   list.push(value);
   if (list.length > most) list.shift();
 }
 
-/** @template T the type of a queued item: a copied image */
+/** @template T the type of the queued items, which are copied images */
 export class Cadence {
   /** @type {{item: T, time: number}[]} */
   #queue = [];
-  /** The frame period in ms, 0 while unknown. */
+  /** The frame period in ms, or 0 while it is unknown. */
   #period = 0;
   /** The last frame's raw and smoothed media time, in ms on the sender's clock. */
   #raw = Number.NaN;
   #media = 0;
-  /** When the last frame arrived, page time, ms. */
+  /** Page time, in ms, at which the last frame arrived. */
   #arrived = Number.NaN;
   /** @type {number[]} */
   #intervals = [];
-  /** Arrival minus media time of the last frames, in ms. @type {number[]} */
+  /** Arrival time minus media time of the last frames, in ms. @type {number[]} */
   #latencies = [];
   #offset = 0;
   #lockedAt = 0;
   #frames = 0;
   #late = 0;
   #ticks = 0;
-  /** The shorter of the ticks' and the frames' period if the other is a multiple of it, else 0. */
+  /** The shorter of tick period and frame period if the longer one is a multiple of it, otherwise 0. */
   #cycle = 0;
   #step;
 
-  /** How much media time has to arrive before the first lock, and how much has arrived, in ms. */
+  /** Media time, in ms, that must arrive before the first lock, and media time that has arrived. */
   #firstLock;
   #mediaTimeSeen = 0;
 
@@ -83,8 +87,8 @@ export class Cadence {
   }
 
   /**
-   * How long a frame waits on average from arrival to its tick, in ms; 0 before the first lock. From its due time it waits
-   * for the next tick: half a period if the rates agree, between nothing and a whole period if they don't.
+   * Average time, in ms, from a frame's arrival to its tick; 0 before the first lock. When a frame is due it waits for the
+   * next tick: half a period if the rates agree, otherwise between 0 and a whole period.
    */
   get delay() {
     if (!this.#lockedAt) return 0;
@@ -102,7 +106,8 @@ export class Cadence {
   push(item, time, now) {
     const before = this.#latencies.at(-1);
     if (before !== undefined && Math.abs(now - time - before) > JUMP) this.#restart();
-    // A frame that is followed sooner than it was captured had waited for us: its latency says nothing about the sender.
+    // A frame that is followed much sooner than the capture times suggest had waited for us. Its latency does not
+    // describe the sender.
     if (this.#frames < WAITED && now - this.#arrived < (time - this.#raw) / 2) this.#latencies = [];
     this.#arrived = now;
     this.#updateMediaTime(time);
@@ -116,7 +121,7 @@ export class Cadence {
   }
 
   /**
-   * Returns the frame that is due, and the skipped frames before it; null while the last one stays.
+   * Returns the frame that is due, and the skipped frames before it; null if the last frame stays.
    *
    * @param {number} due page time of the tick, ms
    * @returns {{item: T, skipped: T[]} | null}
@@ -137,7 +142,7 @@ export class Cadence {
     return this.#queue.splice(0).map(({ item }) => item);
   }
 
-  /** Forgets what was measured on the old clock; queued frames are due at once. */
+  /** Discards the measurements of the old clock; queued frames become due at once. */
   #restart() {
     this.#latencies = [];
     this.#raw = Number.NaN;
@@ -154,7 +159,7 @@ export class Cadence {
     return /** @type {{item: T, time: number}} */ (this.#queue[index]).time;
   }
 
-  /** A slow phase-locked loop: the media time follows the frame count, and the period follows the media time. */
+  /** Runs a slow phase-locked loop: the media time follows the frame count, and the period follows the media time. */
   #updateMediaTime(/** @type {number} */ time) {
     const interval = time - this.#raw;
     this.#raw = time;
@@ -194,7 +199,7 @@ export class Cadence {
     }
     if (this.#late >= LATE_FRAMES) this.#lockOffset(due);
     else if (this.#lockedAt < FIRM_LOCK && this.#frames >= FIRM_LOCK) this.#confirmLock(due);
-    // The period is known better now than at the lock.
+    // The estimate of the period is better now than at the lock.
     else if (!this.#cycle) this.#centreOffset(due, EXACT);
     if (this.#ticks % RELAX_EVERY === 0) {
       this.#late = 0;
@@ -216,7 +221,7 @@ export class Cadence {
     this.#centreOffset(due, this.#frames < FIRM_LOCK ? ROUGH : NEAR);
   }
 
-  /** Keeps the offset unless a new one, with what is known now, would be much better: each change costs frames. */
+  /** Keeps the offset unless current measurements give a much better one, since each change costs frames. */
   #confirmLock(/** @type {number} */ due) {
     const more = this.#offset - this.#smallestOffset();
     const right = this.#cycle > 0 && this.#commonPeriod(NEAR) > 0;
@@ -224,14 +229,14 @@ export class Cadence {
     else this.#lockOffset(due);
   }
 
-  /** Returns the smallest offset with which the last frames would have been in time. */
+  /** Returns the smallest offset at which the last frames would have been in time. */
   #smallestOffset() {
     const recent = this.#latencies.slice(-30);
-    const wanted = Math.max(percentile(recent, 0.98) + 10, percentile(recent, 0.5) + FLOOR);
-    return Math.min(wanted, Math.min(...recent) + CAP);
+    const needed = Math.max(percentile(recent, 0.98) + 10, percentile(recent, 0.5) + FLOOR);
+    return Math.min(needed, Math.min(...recent) + CAP);
   }
 
-  /** Centres the offset between two frames or two ticks if their rates agree. */
+  /** Centres the offset between two frames or two ticks if the rates agree. */
   #centreOffset(/** @type {number} */ due, /** @type {number} */ tolerance) {
     this.#cycle = this.#commonPeriod(tolerance);
     if (this.#cycle) {
@@ -239,7 +244,11 @@ export class Cadence {
     }
   }
 
-  /** Returns the shorter of the ticks' and the frames' period if the other is a multiple of it, else 0. @param {number} tolerance */
+  /**
+   * Returns the shorter of tick period and frame period if the longer one is a multiple of it, otherwise 0.
+   *
+   * @param {number} tolerance
+   */
   #commonPeriod(tolerance) {
     const beat = Math.min(this.#period, this.#step);
     const ratio = Math.max(this.#period, this.#step) / beat;

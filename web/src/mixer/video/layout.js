@@ -1,10 +1,10 @@
-/** Layouts: where everybody's tile is in the frame. */
+/** Layouts: the position of each participant's tile in the frame. */
 
 /** @param {number} value */
 const evenDown = (value) => 2 * Math.floor(value / 2);
 
 /**
- * Returns the tiles of a grid: as square as possible, the last row centred, every edge on an even pixel.
+ * Returns the tiles of a grid that is as square as possible. The last row is centred, and every edge is on an even pixel.
  *
  * @param {number} count
  * @param {number} width of the frame, pixels
@@ -26,7 +26,7 @@ export function grid(count, width, height) {
 }
 
 /**
- * Returns one large tile above a strip of small ones: the first is the large one.
+ * Returns one large tile, the first one, above a row of small tiles.
  *
  * @param {number} count
  * @param {number} width of the frame, pixels
@@ -48,11 +48,11 @@ export function speaker(count, width, height) {
 }
 
 /**
- * Returns everybody's tile by id.
+ * Returns each participant's tile by id.
  *
  * @param {LayoutName} layout
  * @param {string[]} ids in the order of the tiles
- * @param {string | null} first who has the large tile in the layout 'speaker'
+ * @param {string | null} first the participant in the large tile of the layout 'speaker'
  * @param {{width: number, height: number}} frame
  * @returns {Map<string, TileRect>}
  */
@@ -66,7 +66,7 @@ export function arrange(layout, ids, first, { width, height }) {
 }
 
 /**
- * Returns the place of an image in a tile: as large as fits, centred, every edge even.
+ * Returns the rectangle of an image in a tile: as large as possible, centred, with every edge on an even pixel.
  *
  * @param {{width: number, height: number}} image
  * @param {TileRect} tile
@@ -85,7 +85,7 @@ export function contain(image, tile) {
 }
 
 /**
- * Returns the size at which each participant's video is needed, by id.
+ * Returns the size of each participant's video that the layout needs, by id.
  *
  * @param {string[]} ids
  * @param {RecordPlan} plan

@@ -1,4 +1,4 @@
-/** Name labels and placeholders: drawn once on a canvas, then copied like every other image. */
+/** Name labels and placeholders: they are drawn once on a canvas and then copied like any other image. */
 
 import { fromRgba } from '../../shared/i420.js';
 import { place } from './planes.js';

@@ -1,15 +1,15 @@
-/** Planes: copies a VideoFrame of any format to an I420 image in the worker's memory, and from there into a tile. */
+/** Planes: copies a VideoFrame of any format to an I420 image in the worker's memory, and from there to a tile. */
 
 import { blit, chroma, fromRgba, imageAt, imageBytes } from '../../shared/i420.js';
 
 /** @typedef {import('../../shared/i420.js').I420Image} I420Image */
 
-/** Allocates images in one memory: first fit, free neighbours are merged. */
+/** Allocates images in one block of memory: first fit, with adjacent free pieces merged. */
 export class Arena {
-  /** Free pieces, ordered by their start. @type {{start: number, bytes: number}[]} */
+  /** The free pieces, ordered by start. @type {{start: number, bytes: number}[]} */
   #free;
 
-  /** @param {number} bytes reserved; the system commits only the pages that are used */
+  /** @param {number} bytes to reserve; the system commits only the pages that are used */
   constructor(bytes) {
     this.memory = new Uint8Array(bytes);
     this.#free = [{ start: 0, bytes }];
@@ -46,7 +46,7 @@ export class Arena {
 
 /** Copies frames of several participants, in parallel. */
 export class FrameReader {
-  /** Buffers for formats that must be converted, as many as there were conversions at once. @type {Uint8Array[]} */
+  /** Scratch buffers for conversions: as many as conversions have run in parallel. @type {Uint8Array[]} */
   #spare = [];
   #arena;
 
@@ -58,7 +58,7 @@ export class FrameReader {
   /**
    * Returns the frame's visible part as an image in the arena, or null if the arena is full.
    *
-   * @param {VideoFrame} frame stays open
+   * @param {VideoFrame} frame not closed by this function
    * @returns {Promise<I420Image | null>}
    */
   async read(frame) {
@@ -92,7 +92,7 @@ export class FrameReader {
       await frame.copyTo(this.#arena.memory, { layout });
       return;
     }
-    // The alpha plane must be copied as well; cameras have none that shows anything.
+    // `copyTo` requires that the alpha plane is copied as well; we ignore its content.
     const own = imageAt(image.width, image.height);
     await this.#withScratch(2 * own.bytes, async (scratch) => {
       await frame.copyTo(scratch, { layout: [...own.layout, { offset: own.bytes, stride: image.width }] });
@@ -100,7 +100,7 @@ export class FrameReader {
     });
   }
 
-  /** NV12: copies luma as it is, and separates U and V. @param {VideoFrame} frame @param {I420Image} image */
+  /** Copies NV12: luma unchanged, U and V separated. @param {VideoFrame} frame @param {I420Image} image */
   async #copyInterleaved(frame, image) {
     const { width, height } = image;
     const pairs = { offset: imageBytes(width, height), stride: 2 * chroma(width) };
@@ -119,7 +119,10 @@ export class FrameReader {
     });
   }
 
-  /** Converts RGBA, RGBX, BGRA, BGRX, and the rest by way of RGBA: Chrome converts nothing to I420 (Chrome fact 16). */
+  /**
+   * Converts RGBA, RGBX, BGRA and BGRX, and all other formats through RGBA: Chrome can't convert to I420 (Chrome fact
+   * 16).
+   */
   async #copyPacked(/** @type {VideoFrame} */ frame, /** @type {I420Image} */ image) {
     const { width, height } = image;
     const bgra = frame.format?.startsWith('BGR') ?? false;
@@ -131,7 +134,7 @@ export class FrameReader {
   }
 
   /**
-   * Provides a buffer that no other conversion uses: others may begin while this one waits.
+   * Provides a buffer that no other conversion uses, since conversions run in parallel.
    *
    * @param {number} bytes
    * @param {(scratch: Uint8Array) => Promise<void>} conversion
@@ -156,13 +159,13 @@ function copyPlane(from, source, to, target, plane) {
 }
 
 /**
- * Puts an image into a rectangle of another one: copied where the sizes agree, else scaled. What is twice as large or
- * more is averaged down first, so that nothing small gets lost between two samples.
+ * Copies an image to a rectangle of another image, and scales it if the sizes differ. An image that is at least twice as
+ * large is averaged down first, so that small details are not lost between two samples.
  *
- * @param {Uint8Array} memory holds both
+ * @param {Uint8Array} memory of both images
  * @param {I420Image} from
  * @param {I420Image} to
- * @param {TileRect} rect all even
+ * @param {TileRect} rect with even position and size
  */
 export function place(memory, from, to, rect) {
   if (from.width === rect.width && from.height === rect.height) {
@@ -191,13 +194,13 @@ export function place(memory, from, to, rect) {
 
 /** @typedef {PlaneLayout & {data: Uint8Array, width: number, height: number}} Plane */
 
-/** The memory in which planes are averaged down. */
+/** Scratch memory in which planes are averaged down. */
 let scratch = new Uint8Array(0);
 
 /** @param {Plane} from @param {Plane} to */
 function scale(from, to) {
   let source = from;
-  // How much of the source the plane spans at each size; an odd last line counts, although no pair contains it.
+  // The size of the source, in pixels of the halved plane. An odd last line counts, although no pair contains it.
   let wide = from.width;
   let high = from.height;
   while (source.width >= 2 * to.width && source.height >= 2 * to.height) {
@@ -210,7 +213,7 @@ function scale(from, to) {
       return;
     }
     if (scratch.length < width * height) scratch = new Uint8Array(width * height);
-    // From the second time on this works in place: it writes before the position that it reads.
+    // From the second time on, `halve` works in place: it writes before the position that it reads.
     const smaller = { data: scratch, offset: 0, stride: width, width, height };
     halve(source, smaller);
     source = smaller;
@@ -218,7 +221,7 @@ function scale(from, to) {
   interpolate(source, to, wide, high);
 }
 
-/** Averages two by two. @param {Plane} from @param {Plane} to half as wide and high */
+/** Averages blocks of two by two samples. @param {Plane} from @param {Plane} to half as wide and high */
 function halve(from, to) {
   const { data, stride } = from;
   for (let y = 0; y < to.height; y += 1) {
@@ -236,7 +239,7 @@ function halve(from, to) {
   }
 }
 
-/** Bilinear. @param {Plane} from @param {Plane} to @param {number} wide @param {number} high what `from` spans, pixels */
+/** Scales a plane by bilinear interpolation. @param {Plane} from @param {Plane} to @param {number} wide @param {number} high the size that `from` spans, in pixels */
 function interpolate(from, to, wide, high) {
   const { data } = from;
   const across = samples(to.width, wide, from.width);
@@ -257,14 +260,14 @@ function interpolate(from, to, wide, high) {
   }
 }
 
-/** For how many pairs of sizes the tables are remembered. */
+/** Maximum number of cached tables, one per pair of sizes. */
 const REMEMBERED = 64;
 /** @type {Map<string, Int32Array>} */
 const remembered = new Map();
 
 /**
- * Where each of `to` pixels' middles falls in `count` pixels that span `from`: the pixel before it, and the next one's
- * share of 256, in turns.
+ * Returns, for the middle of each of `to` pixels, its position in `count` pixels that span `from`: the index of the pixel
+ * before it, followed by the weight of the next pixel out of 256.
  *
  * @param {number} to
  * @param {number} from

@@ -1,8 +1,8 @@
 /**
- * VideoMixer: at each tick it copies everybody's due frame into their tile, and writes one I420 frame.
+ * VideoMixer: at each tick, copies the frame that is due for each participant into their tile, and writes one I420 frame.
  *
- * In: messages of mixer.js (ToVideoWorker) with one stream of frames per participant. Out: frames into the generator of
- * mixer.js, and messages about ticks, tiles and alarms (FromVideoWorker). It runs in a worker.
+ * Input: messages of mixer.js (ToVideoWorker), with one stream of frames per participant. Output: frames for the generator
+ * of mixer.js, and messages about ticks, tiles and alarms (FromVideoWorker). It runs in a worker.
  */
 
 import { pageNow } from '../../shared/clock.js';
@@ -19,14 +19,14 @@ import { Arena, FrameReader, place } from './planes.js';
 /** @typedef {import('../../shared/i420.js').I420Image} I420Image */
 
 const BACKGROUND = /** @type {const} */ ([24, 130, 126]);
-/** After this long without a frame, in ms, the placeholder replaces the video. */
+/** Time without a frame, in ms, after which the placeholder replaces the video. */
 const STALE = 2000;
-/** How often written ticks are reported, in ms. */
+/** Interval, in ms, at which written ticks are reported. */
 const REPORT_EVERY = 500;
-/** How many images the memory can hold: those in the queues, and some more. */
+/** Number of images that fit into the memory: those in the queues, and some more. */
 const IMAGES = 48;
 
-/** One participant: a source of frames, a queue, a tile. */
+/** The frames, queue and tile of one participant. */
 class Source {
   /** @type {I420Image | null} */
   shown = null;
@@ -34,9 +34,9 @@ class Source {
   tile = { x: 0, y: 0, width: 0, height: 0 };
   /** @type {ReadableStreamDefaultReader<VideoFrame> | null} */
   reader = null;
-  /** Whether the room announced that the camera is on. */
+  /** Whether the camera is on, as the room announced. */
   cameraOn = true;
-  /** Whether the tile shows video, not the placeholder. */
+  /** Whether the tile shows video instead of the placeholder. */
   live = false;
   lastFrame = 0;
   watchdog = new Watchdog();
@@ -65,11 +65,11 @@ class VideoMixer {
   #ticker;
   #step;
   #relayout = true;
-  /** Who has the large tile. @type {string | null} */
+  /** The participant in the large tile. @type {string | null} */
   #speaker = null;
   #layout;
   #names;
-  /** Whether the window waits for the next tick. */
+  /** Whether the window is waiting for the next tick. */
   #tickRequested = false;
   #first = 0;
   /** @type {(number | null)[]} */
@@ -124,7 +124,7 @@ class VideoMixer {
     this.#relayout = true;
   }
 
-  /** The participant's camera went on or off. @param {string} id @param {boolean} on */
+  /** Sets whether the participant's camera is on. @param {string} id @param {boolean} on */
   show(id, on) {
     const source = this.#sources.get(id);
     if (source) source.cameraOn = on;
@@ -155,7 +155,7 @@ class VideoMixer {
 
   /** @param {Source} source @param {ReadableStreamDefaultReader<VideoFrame>} reader */
   async #readFrames(source, reader) {
-    // Chrome fact 19: frames that stay open stall their track, so each is copied and closed at once.
+    // Chrome fact 19: open frames stall their track, so each frame is copied and closed at once.
     for (;;) {
       const { value: frame, done } = await reader.read();
       if (done) return;
@@ -190,7 +190,7 @@ class VideoMixer {
       timestamp: Math.round(tick * this.#step * 1000),
       layout,
     });
-    // A tick that was given up stays empty in the log, as its frame will be missing in the file.
+    // A skipped tick stays empty in the log, since its frame will be missing in the file.
     while (this.#first + this.#written.length < tick) this.#written.push(null);
     this.#written.push(pageNow());
     this.#writer.write(frame).catch(() => frame.close());
@@ -199,7 +199,7 @@ class VideoMixer {
     if (this.#written.length * this.#step >= REPORT_EVERY) this.flush();
   }
 
-  /** Assigns the tiles, and draws everybody's last image or placeholder into them. @param {number} due */
+  /** Assigns the tiles, and draws each participant's last image or placeholder. @param {number} due */
   #arrangeTiles(due) {
     this.#relayout = false;
     const { width, height } = this.#composite;
@@ -217,7 +217,7 @@ class VideoMixer {
     post({ type: 'layout', time: due, tiles: shown });
   }
 
-  /** Draws the frame that is due, or the placeholder if there is no video any more. @param {Source} source @param {number} due */
+  /** Draws the frame that is due, or the placeholder if there is no longer any video. @param {Source} source @param {number} due */
   #updateSource(source, due) {
     const next = source.cadence.tick(due);
     if (next) {
@@ -247,7 +247,10 @@ class VideoMixer {
     }
   }
 
-  /** Returns the image that can be written as it is: of the only participant, in the size of the recording, without a label. */
+  /**
+   * Returns the image that can be written unchanged, if any: the only participant's, in the size of the recording and
+   * without a label.
+   */
   #wholeFrame() {
     const [only] = this.#sources.values();
     const shown = only?.live && !only.label ? only.shown : null;
