@@ -1,22 +1,23 @@
 /**
- * hooks.js runs first in every frame of another application's page. It records each peer connection and what is sent,
- * and replaces camera and microphone if Python asks for that. It is a classic script, since it has to run before the
- * page's own scripts; Python puts `HARNESS` before it. The page can't notice it. It loads attach.js when there is a call.
+ * hooks.js runs first in every frame of another application's page. It tracks the page's peer connections and what they
+ * send, and replaces camera and microphone if Python requests that. It is a classic script, since it must run before the
+ * page's own scripts. Python defines `HARNESS` before it. The page can't detect it. It loads attach.js when there is a
+ * call.
  */
 (() => {
   const KEY = Symbol.for('recording-harness');
   if (KEY in globalThis || typeof RTCPeerConnection !== 'function') return;
 
-  /** The host names of this machine. */
+  /** Matches the host names of this machine. */
   const LOCAL = /^(localhost|.*\.localhost|127\.[\d.]+|\[::1\])$/;
 
-  /** Emits `connection` and `closed` with an RTCPeerConnection, `sending` when what is sent may have changed. */
+  /** Emits `connection` and `closed` with an RTCPeerConnection, and `sending` when the sent tracks may have changed. */
   class Hooks extends EventTarget {
     /** @type {Set<RTCPeerConnection>} */
     connections = new Set();
-    /** The streams that each track was announced with, for listeners that come later. @type {WeakMap<RTCRtpReceiver, readonly MediaStream[]>} */
+    /** The streams with which each track was announced, for listeners that are added later. @type {WeakMap<RTCRtpReceiver, readonly MediaStream[]>} */
     streams = new WeakMap();
-    /** Answers in place of navigator.mediaDevices. @type {ApplicationCamera | null} */
+    /** Replaces navigator.mediaDevices. @type {ApplicationCamera | null} */
     camera = null;
     /** @type {Promise<AttachedPage> | null} */
     #awake = null;
@@ -39,13 +40,14 @@
       const scope = /** @type {{harnessMayReach: () => Promise<void>}} */ (
         /** @type {unknown} */ (globalThis)
       );
-      // A page of another site needs a permission to connect to this machine. Python grants it, and is asked first: a
-      // Chrome with a window would ask people, and wait for them. A page that Python has detached from fails here.
+      // A page of another site needs permission to connect to this machine. Request it from Python first: otherwise a
+      // Chrome with a window would prompt the user. On a page that Python has detached from, this call fails.
       if (!LOCAL.test(location.hostname)) await scope.harnessMayReach();
       const url = `${HARNESS.url}/src/attach.js`;
       const load = (/** @type {string} */ address) =>
         /** @type {Promise<typeof import('../attach.js')>} */ (import(address));
-      // A frame that is being created may lose its first import. A page whose name only looks local asks now.
+      // A frame that is being created may lose its first import, so try again. A host name that only looks local needs
+      // the permission now.
       const module = await load(url).catch(async () => {
         await scope.harnessMayReach();
         return load(`${url}?again`);
@@ -59,7 +61,7 @@
     }
 
     /**
-     * Calls `handler` with the connection of every such event. This script can't import shared/events.js.
+     * Calls `handler` with the connection of every event of this type. This script can't import shared/events.js.
      *
      * @param {'connection' | 'closed'} type
      * @param {(connection: RTCPeerConnection) => void} handler
@@ -94,7 +96,7 @@
   Native.prototype.constructor = Followed;
 
   /**
-   * Calls `then` after each call of a method, without a visible trace.
+   * Calls `then` after each call of a method, undetectably for the page.
    *
    * @param {object} prototype
    * @param {string} name
@@ -146,7 +148,7 @@
     const methods = /** @type {Record<string, Function>} */ (/** @type {unknown} */ (MediaDevices.prototype));
     methods[name] = new Proxy(/** @type {Function} */ (methods[name]), {
       async apply(native, self, /** @type {[MediaStreamConstraints | undefined]} */ args) {
-        // If attach.js can't be loaded, the page goes on as it would without us; Python gets the reason when it asks.
+        // If attach.js can't be loaded, the page continues as it would without us. Python gets the error at its next call.
         await hooks.wake().catch(() => undefined);
         if (hooks.camera) return answer(hooks.camera, args[0]);
         const answered = /** @type {unknown} */ (Reflect.apply(native, self, args));

@@ -1,19 +1,22 @@
-/** Identifies a participant by the marker in their video, which is read until one frame of it is intact. */
+/** Identifies a participant by the marker in their video. Frames are read until one has an intact marker. */
 
 import { COLUMNS, ROWS, decode } from '../shared/marker.js';
 
-/** After how many frames without a marker somebody is unidentified, and after how many while one of ours is missing. */
+/**
+ * Number of frames without a marker after which a participant is unidentified, and the number while one of ours is
+ * missing.
+ */
 const FRAMES = 45;
 const MISSING_FRAMES = 150;
-/** Luma between dark and bright cells. */
+/** The luma threshold between dark and bright cells. */
 const MIDDLE = 128;
 
 /**
- * Returns the number in a synthetic video, null if it carries no marker of ours or the track has ended.
+ * Returns the number in a synthetic video, or null if the video has no marker of ours or the track has ended.
  *
  * @param {MediaStreamTrack} track
  * @param {AbortSignal} signal
- * @param {() => boolean} isSomebodyMissing whether one of ours is missing: the first frames may be too blurred to be read
+ * @param {() => boolean} isSomebodyMissing whether one of our participants is missing: the first frames may be too blurred to read
  * @returns {Promise<number | null>}
  */
 export async function readMarker(track, signal, isSomebodyMissing) {
@@ -37,7 +40,7 @@ export async function readMarker(track, signal, isSomebodyMissing) {
 async function readFrame(frame) {
   try {
     const { format, visibleRect } = frame;
-    // Our synthetic media always have a luma plane.
+    // Our synthetic video always has a luma plane.
     if (!visibleRect || !(format?.startsWith('I4') || format === 'NV12')) return null;
     const memory = new Uint8Array(frame.allocationSize());
     const [luma] = await frame.copyTo(memory);
@@ -59,7 +62,7 @@ async function readFrame(frame) {
 }
 
 /**
- * Returns the mean luma of the middle of a cell, half its width and height: a blurred edge counts less so.
+ * Returns the mean luma of the middle of a cell, half its width and height, so that blurred edges count less.
  *
  * @param {Uint8Array} luma
  * @param {number} stride

@@ -1,4 +1,4 @@
-/** ApplicationMedia: what an application sends, and the virtual camera and microphone that it may be given. */
+/** ApplicationMedia: the tracks that an application sends, and a virtual camera and microphone for it. */
 
 import { invalidState } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
@@ -9,14 +9,14 @@ const MICROPHONE_ID = 'harness-microphone';
 const GROUP = 'harness';
 
 /**
- * Emits `changed` when the application sends other tracks, or switches them. We can't switch them.
+ * Emits `changed` when the application sends other tracks or switches them on or off. We can't switch them.
  *
  * @implements {LocalMedia}
  * @extends {Emitter<{changed: void}>}
  */
 export class ApplicationMedia extends Emitter {
   kind = /** @type {const} */ ('application');
-  /** What is sent now: at most one video and one audio track. */
+  /** The tracks that are sent: at most one video and one audio track. */
   stream = new MediaStream();
   #hooks;
   #source;
@@ -24,7 +24,7 @@ export class ApplicationMedia extends Emitter {
 
   /**
    * @param {ApplicationHooks} hooks
-   * @param {LocalMedia | null} source what its virtual camera and microphone show; null: it uses its own devices
+   * @param {LocalMedia | null} source the media for its virtual camera and microphone; null if it uses its own devices
    */
   constructor(hooks, source) {
     super();
@@ -39,7 +39,7 @@ export class ApplicationMedia extends Emitter {
     return videoSizeOf(this.stream);
   }
 
-  /** Whether something of that kind is sent and switched on. @param {'audio' | 'video'} kind */
+  /** Returns whether a track of this kind is sent and enabled. @param {'audio' | 'video'} kind */
   sends(kind) {
     return this.stream.getTracks().some((track) => track.kind === kind && track.enabled);
   }
@@ -91,7 +91,7 @@ export class ApplicationMedia extends Emitter {
   }
 }
 
-/** A virtual camera and microphone, which show synthetic media or a video file. */
+/** A virtual camera and microphone with synthetic media or a video file. */
 class VirtualCamera {
   #media;
 
@@ -112,7 +112,7 @@ class VirtualCamera {
   }
 
   share() {
-    // A screen of its own would need a second painter; this is the same video under another name.
+    // A separate screen would need a second painter, so the screen is the same video under another name.
     const [track] = this.#media.stream.getVideoTracks();
     return Promise.resolve(new MediaStream(track ? [this.#deviceTrack(track, {}, 'screen')] : []));
   }
@@ -131,7 +131,7 @@ class VirtualCamera {
   }
 
   /**
-   * Returns a clone that behaves like a device's track: a generator has no size before its first frame.
+   * Returns a clone of a track that behaves like a device's track, since a generator has no size before its first frame.
    *
    * @param {MediaStreamTrack} track
    * @param {MediaTrackConstraints} constraints
@@ -141,7 +141,7 @@ class VirtualCamera {
     const copy = track.clone();
     const video = track.kind === 'video';
     const media = this.#media;
-    let asked = constraints;
+    let current = constraints;
     const settings = () =>
       video
         ? {
@@ -157,9 +157,9 @@ class VirtualCamera {
             channelCount: 1,
             echoCancellation: false,
           };
-    const apply = (/** @type {MediaTrackConstraints} */ wanted = {}) => {
-      asked = wanted;
-      const { width, height, frameRate } = wanted;
+    const apply = (/** @type {MediaTrackConstraints} */ applied = {}) => {
+      current = applied;
+      const { width, height, frameRate } = applied;
       const size = {
         width: numberOf(width) ?? media.size.width,
         height: numberOf(height) ?? media.size.height,
@@ -173,10 +173,10 @@ class VirtualCamera {
     Object.defineProperty(copy, 'label', { value: name });
     return Object.assign(copy, {
       getSettings: settings,
-      getConstraints: () => asked,
+      getConstraints: () => current,
       getCapabilities: () => (video ? videoCapabilities(media.size) : AUDIO_CAPABILITIES),
       applyConstraints: apply,
-      clone: () => this.#deviceTrack(track, asked, label),
+      clone: () => this.#deviceTrack(track, current, label),
     });
   }
 }
@@ -195,13 +195,15 @@ const AUDIO_CAPABILITIES = { deviceId: MICROPHONE_ID, groupId: GROUP, channelCou
 
 /** @param {MediaStreamConstraints} constraints @param {string} kind @returns {MediaTrackConstraints} */
 function kindOf(constraints, kind) {
-  const asked = kind === 'audio' ? constraints.audio : constraints.video;
-  return typeof asked === 'object' ? asked : {};
+  const requested = kind === 'audio' ? constraints.audio : constraints.video;
+  return typeof requested === 'object' ? requested : {};
 }
 
-/** @param {ConstrainULong | ConstrainDouble | undefined} wanted */
-const numberOf = (wanted) =>
-  typeof wanted === 'object' ? (wanted.exact ?? wanted.ideal ?? wanted.max ?? wanted.min) : wanted;
+/** @param {ConstrainULong | ConstrainDouble | undefined} constraint */
+const numberOf = (constraint) =>
+  typeof constraint === 'object'
+    ? (constraint.exact ?? constraint.ideal ?? constraint.max ?? constraint.min)
+    : constraint;
 
 /** @param {MediaDeviceKind} kind @param {string} deviceId @param {string} label @returns {MediaDeviceInfo} */
 const device = (kind, deviceId, label) => {

@@ -1,14 +1,17 @@
-/** RemoteParticipants: everybody at the other end of an application's own peer connections, put together from their tracks. */
+/** RemoteParticipants: groups the tracks that an application's own peer connections receive into participants. */
 
 import { Emitter } from '../shared/events.js';
 import { MutedPlayback, statisticsOf } from '../webrtc/tracks.js';
 
-/** How often tracks that ended without an event are looked for, in ms. */
+/** Interval, in ms, of the search for tracks that ended without an event. */
 const CHECK_EVERY = 250;
-/** How long a connection may stay disconnected before its participants have left, in ms; WebRTC takes some 6 s to notice. */
+/**
+ * Time, in ms, after which the participants of a disconnected connection count as left. WebRTC takes about 6 s to
+ * notice a disconnect.
+ */
 const DISCONNECTED_FOR = 4000;
 
-/** The tracks of one participant: those of one stream of one connection. */
+/** The tracks of one participant, which are the tracks of one stream of one connection. */
 export class RemoteParticipant {
   /** @type {Map<'audio' | 'video', RTCRtpReceiver>} */
   receivers = new Map();
@@ -68,9 +71,9 @@ export class RemoteParticipant {
 
 /** @extends {Emitter<ParticipantEvents>} */
 export class RemoteParticipants extends Emitter {
-  /** By the key of their stream. @type {Map<RTCPeerConnection, Map<string, RemoteParticipant>>} */
+  /** The participants of each connection, by the key of their stream. @type {Map<RTCPeerConnection, Map<string, RemoteParticipant>>} */
   #participants = new Map();
-  /** When a connection was disconnected. @type {Map<RTCPeerConnection, number>} */
+  /** Page time at which each connection was disconnected. @type {Map<RTCPeerConnection, number>} */
   #disconnectedAt = new Map();
   #hooks;
   #timer;
@@ -85,7 +88,7 @@ export class RemoteParticipants extends Emitter {
     this.#timer = setInterval(() => this.#check(), CHECK_EVERY);
   }
 
-  /** Everybody who is there. */
+  /** All participants who are in the call. */
   get all() {
     return [...this.#participants.values()].flatMap((ofOne) => [...ofOne.values()]);
   }
@@ -106,7 +109,7 @@ export class RemoteParticipants extends Emitter {
     this.#findLate(connection);
   }
 
-  /** Finds tracks that were announced before we listened, and tracks that are back. @param {RTCPeerConnection} connection */
+  /** Finds tracks that were announced before we listened, and tracks that have returned. @param {RTCPeerConnection} connection */
   #findLate(connection) {
     if (BROKEN.has(connection.connectionState)) return;
     for (const { receiver, currentDirection } of connection.getTransceivers()) {
@@ -117,7 +120,8 @@ export class RemoteParticipants extends Emitter {
   }
 
   /**
-   * One stream is one participant; but a screen is a second video track in it, and a server may put everybody into one stream.
+   * Assigns a track to a participant. One stream is one participant, with two exceptions: a screen is a second video track
+   * in a participant's stream, and some servers put all participants into one stream.
    *
    * @param {RTCPeerConnection} connection
    * @param {RTCRtpReceiver} receiver
@@ -140,7 +144,12 @@ export class RemoteParticipants extends Emitter {
     this.emit(known ? 'changed' : 'joined', participant);
   }
 
-  /** Whether a participant has such a track, and it is received or may still be. @param {RemoteParticipant} participant @param {'audio' | 'video'} kind */
+  /**
+   * Returns whether a participant has a live track of this kind that is received or may still be received.
+   *
+   * @param {RemoteParticipant} participant
+   * @param {'audio' | 'video'} kind
+   */
   #hasTrack({ connection, receivers }, kind) {
     const receiver = receivers.get(kind);
     if (receiver?.track.readyState !== 'live') return false;
@@ -148,14 +157,17 @@ export class RemoteParticipants extends Emitter {
     return transceiver !== undefined && !isOver(transceiver);
   }
 
-  /** Finds what ended without an event: tracks, transceivers that no longer receive, connections that stay disconnected. */
+  /**
+   * Finds everything that ended without an event: tracks, transceivers that no longer receive, connections that stay
+   * disconnected.
+   */
   #check() {
     for (const [connection, participants] of this.#participants) {
       if (performance.now() - (this.#disconnectedAt.get(connection) ?? Infinity) > DISCONNECTED_FOR) {
         this.#removeAll(connection);
         continue;
       }
-      // Between offer and answer, a track that is coming back still looks as if it had ended.
+      // Between offer and answer, a returning track still looks as if it had ended.
       if (connection.signalingState !== 'stable') continue;
       for (const participant of participants.values()) this.#checkTracks(participant, participants);
       this.#findLate(connection);
@@ -192,7 +204,7 @@ export class RemoteParticipants extends Emitter {
     const participants = this.#participants.get(connection);
     this.#disconnectedAt.delete(connection);
     for (const participant of participants?.values() ?? []) this.#remove(participant, participants);
-    // The application may restore a failed connection by an ICE restart, but not a closed one.
+    // The application can restore a failed connection with an ICE restart, but not a closed one.
     if (connection.signalingState === 'closed') this.#participants.delete(connection);
   }
 
@@ -204,17 +216,23 @@ export class RemoteParticipants extends Emitter {
   }
 }
 
-/** States in which nothing is received. */
+/** Connection states in which nothing is received. */
 const BROKEN = new Set(['disconnected', 'failed', 'closed']);
 
 /** @param {RTCRtpTransceiverDirection | null} direction */
 const receives = (direction) => direction === 'recvonly' || direction === 'sendrecv';
 
-/** Before the first answer there is no direction yet, and something may still arrive. @param {RTCRtpTransceiver} transceiver */
+/**
+ * Returns whether a transceiver no longer receives. Before the first answer it has no direction, and media may still
+ * arrive.
+ *
+ * @param {RTCRtpTransceiver} transceiver
+ */
 const isOver = ({ currentDirection }) => currentDirection !== null && !receives(currentDirection);
 
 /**
- * In LiveKit the ids of one participant's streams begin alike: PARTICIPANT|TRACK. Tracks without a stream belong together.
+ * Returns the key of a stream. In LiveKit, the stream ids of one participant share a prefix: PARTICIPANT|TRACK. All tracks
+ * without a stream belong together.
  *
  * @param {string | undefined} stream
  */

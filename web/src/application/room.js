@@ -1,8 +1,9 @@
 /**
- * ApplicationRoom: the call of another application, seen from one of its pages.
+ * ApplicationRoom: the call of another application, as one of its pages sees it.
  *
- * In: the application's peer connections, by way of hooks.js and participants.js; and our own signaling, which knows the
- * names of our attached participants and the room's clock. Out: CallRoomEvents. The client uses it through CallRoom.
+ * Input: the application's peer connections, through hooks.js and participants.js, and our own signaling, which provides
+ * the names of our attached participants and the room's clock. Output: CallRoomEvents. The client uses it through the
+ * interface CallRoom.
  */
 
 import { invalidState, stepTimeout } from '../shared/errors.js';
@@ -12,16 +13,16 @@ import { isReceiving, selectStatistics, skewOf } from '../webrtc/statistics.js';
 import { readMarker } from './identify.js';
 import { RemoteParticipants } from './participants.js';
 
-/** How often the statistics are read for somebody's first frame and audio, in ms. */
+/** Interval, in ms, at which the statistics are checked for a participant's first frame and audio. */
 const CHECK_EVERY = 40;
 const RECEIVED_WITHIN = 20_000;
-/** How long we wait for the video of somebody before they count as unidentified, in ms. */
+/** Time without video, in ms, after which a participant counts as unidentified. */
 const UNIDENTIFIED_AFTER = 3000;
 
 /** @typedef {import('./participants.js').RemoteParticipant} RemoteParticipant */
 
 /**
- * Somebody else in the call whom we have identified, or know to be unidentified.
+ * Another participant in the call, either identified or known to be unidentified.
  *
  * @implements {CallParticipant}
  */
@@ -58,7 +59,10 @@ class IdentifiedParticipant {
  * @implements {CallRoom}
  */
 export class ApplicationRoom extends Emitter {
-  /** Join and leave events are what this page sees in the call, not who has the page open. */
+  /**
+   * False: this page reports the joins and leaves that it sees in the call; the server only knows who has the page
+   * open.
+   */
   presenceFromServer = false;
   /** @type {Map<string, IdentifiedParticipant>} */
   participants = new Map();
@@ -67,11 +71,11 @@ export class ApplicationRoom extends Emitter {
   marker = 0;
   spoolToken = '';
   recordings = null;
-  /** Our own attached participants, by id: a marker belongs to one of them. @type {Map<string, MemberInfo>} */
+  /** Our own attached participants, by id. Each marker of ours belongs to one of them. @type {Map<string, MemberInfo>} */
   #attached = new Map();
   /** @type {Map<RemoteParticipant, IdentifiedParticipant>} */
   #identified = new Map();
-  /** Whose marker is being read. @type {Map<RemoteParticipant, AbortController>} */
+  /** The participants whose marker is being read. @type {Map<RemoteParticipant, AbortController>} */
   #identifying = new Map();
   #unidentified = 0;
   #signaling;
@@ -114,13 +118,13 @@ export class ApplicationRoom extends Emitter {
     for (const one of remote.all) void this.#admit(one);
   }
 
-  /** The application publishes by itself. */
+  /** Does nothing, since the application publishes its own tracks. */
   publish() {
     return Promise.resolve();
   }
 
   subscribe() {
-    // The application decides whom it receives.
+    // The application chooses the participants that it receives.
   }
 
   requestedSize() {
@@ -135,7 +139,7 @@ export class ApplicationRoom extends Emitter {
     return Promise.resolve();
   }
 
-  /** Throws if the page is in no call, since the recording would be empty. */
+  /** Throws if the page is not in a call, since the recording would be empty. */
   checkRecordable() {
     if (this.#hooks.connections.size > 0) return;
     throw invalidState(
@@ -143,7 +147,10 @@ export class ApplicationRoom extends Emitter {
     );
   }
 
-  /** Resolves when everybody in the call is identified and received; fails with a StepTimeout that names who is not. */
+  /**
+   * Resolves when all participants in the call are identified and received; fails with a StepTimeout that names the
+   * missing ones.
+   */
   async allReceived() {
     const end = performance.now() + RECEIVED_WITHIN;
     for (;;) {
@@ -158,7 +165,11 @@ export class ApplicationRoom extends Emitter {
     }
   }
 
-  /** Returns the joins of everybody in the recording: only this page knows who is in the call. @param {RecorderKind} recorder */
+  /**
+   * Returns a join event for each participant in the recording, since only this page knows who is in the call.
+   *
+   * @param {RecorderKind} recorder
+   */
   presence(recorder) {
     const others = recorder === 'all' ? [...this.participants.values()] : [];
     return [this, ...others].map(({ name }) => presenceOf('join', name));
@@ -166,7 +177,8 @@ export class ApplicationRoom extends Emitter {
 
   /** @param {{audio: boolean, video: boolean, screen: boolean}} state */
   announce(state) {
-    // We announce that we hung up: the others' connections may take long to notice, and a server need not forward it.
+    // We announce that we hung up: the others' connections may take long to notice, and the application's server may not
+    // forward it.
     this.#signaling.send({ type: 'state', ...state, connected: this.#hooks.connections.size > 0 });
   }
 
@@ -227,7 +239,7 @@ export class ApplicationRoom extends Emitter {
     }
   }
 
-  /** Identifies somebody, and adds them to the room. @param {RemoteParticipant} remote */
+  /** Identifies a participant and adds them to the room. @param {RemoteParticipant} remote */
   async #admit(remote) {
     if (this.#identifying.has(remote) || this.#identified.has(remote)) return;
     const identifying = new AbortController();
@@ -244,7 +256,7 @@ export class ApplicationRoom extends Emitter {
   async #identify(remote, signal) {
     const since = performance.now();
     for (;;) {
-      // A track that has ended shows no more frames, and is removed soon.
+      // A track that has ended delivers no more frames and will be removed soon.
       const track = remote.track('video')?.readyState === 'live' ? remote.track('video') : null;
       const marker = track ? await readMarker(track, signal, () => this.#isSomebodyMissing()) : null;
       const known = [...this.#attached.values()].find((info) => info.marker === marker && marker !== null);
@@ -255,7 +267,7 @@ export class ApplicationRoom extends Emitter {
     }
   }
 
-  /** Whether an attached participant is not in the call yet. */
+  /** Returns whether an attached participant is not in the call yet. */
   #isSomebodyMissing() {
     return [...this.#attached.keys()].some((id) => !this.participants.has(id));
   }
@@ -277,7 +289,7 @@ export class ApplicationRoom extends Emitter {
     void this.#watchArrival(participant);
   }
 
-  /** Watches for somebody's first frame and audio. @param {IdentifiedParticipant} participant */
+  /** Waits for a participant's first frame and audio. @param {IdentifiedParticipant} participant */
   async #watchArrival(participant) {
     while (!participant.received && this.participants.get(participant.id) === participant) {
       const { info, audioTrack, videoTrack, remote } = participant;
@@ -289,7 +301,7 @@ export class ApplicationRoom extends Emitter {
 
   /** @param {RemoteParticipant} remote */
   #onTracksChanged(remote) {
-    // Somebody who hung up and is back has another track in place of theirs.
+    // A participant who hung up and returned has a new track in place of the old one.
     if (this.#identified.has(remote)) this.#emitOf('track', remote);
     else void this.#admit(remote);
   }
