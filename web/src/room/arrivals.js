@@ -1,4 +1,4 @@
-/** Arrivals: waits until the first frame and audio have arrived, from the others here and from us there. */
+/** Arrivals: waits for the first frame and audio, from the others on this page and from us on theirs. */
 
 import { stepTimeout, within } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
@@ -6,7 +6,7 @@ import { pause } from '../shared/pause.js';
 import { isReceiving } from '../webrtc/statistics.js';
 import { sizeFor } from './participant.js';
 
-/** How often the statistics are read for somebody's first frame and audio, in ms. */
+/** Interval, in ms, at which the statistics are checked for a participant's first frame and audio. */
 const CHECK_EVERY = 40;
 export const RECEIVED_WITHIN = 20_000;
 
@@ -18,16 +18,16 @@ export const RECEIVED_WITHIN = 20_000;
  * @extends {Emitter<{received: Participant}>}
  */
 export class Arrivals extends Emitter {
-  /** Whom we receive. @type {Subscriptions} */
+  /** The participants that we receive. @type {Subscriptions} */
   subscriptions = null;
-  /** The subscribers who must receive us before our join is done, by id. @type {Map<string, PromiseWithResolvers<void>>} */
+  /** The subscribers who must receive us before our join completes, by id. @type {Map<string, PromiseWithResolvers<void>>} */
   #subscribers = new Map();
   #participants;
   #stats;
 
   /**
    * @param {Map<string, Participant>} participants
-   * @param {(id: string) => Promise<RTCStatsReport | null>} stats reads the statistics of the connection to somebody
+   * @param {(id: string) => Promise<RTCStatsReport | null>} stats reads the statistics of the connection to a participant
    */
   constructor(participants, stats) {
     super();
@@ -35,17 +35,21 @@ export class Arrivals extends Emitter {
     this.#stats = stats;
   }
 
-  /** A subscriber must receive us before our join is done. @param {string} id */
+  /** Adds a subscriber who must receive us before our join completes. @param {string} id */
   expect(id) {
     this.#subscribers.set(id, Promise.withResolvers());
   }
 
-  /** A subscriber has received us, or has left. @param {string} id */
+  /** Notes that a subscriber has received us or has left. @param {string} id */
   confirm(id) {
     this.#subscribers.get(id)?.resolve();
   }
 
-  /** Resolves when every expected subscriber has received us; fails with a StepTimeout that names one who has not. @param {number} ms */
+  /**
+   * Resolves when every expected subscriber has received us; fails with a StepTimeout that names a missing one.
+   *
+   * @param {number} ms
+   */
   async receivedByAll(ms) {
     const waiting = [...this.#subscribers].map(([id, { promise }]) => {
       const name = () => this.#participants.get(id)?.name ?? id;
@@ -59,7 +63,10 @@ export class Arrivals extends Emitter {
     this.#subscribers.clear();
   }
 
-  /** Resolves when everybody we subscribe to has arrived; fails with a StepTimeout that names who has not. */
+  /**
+   * Resolves when we receive every participant that we subscribe to; fails with a StepTimeout that names the missing
+   * ones.
+   */
   async allReceived() {
     const end = performance.now() + RECEIVED_WITHIN;
     for (;;) {
@@ -75,16 +82,16 @@ export class Arrivals extends Emitter {
     }
   }
 
-  /** Watches for the first frame and audio of everybody we subscribe to. */
+  /** Waits for the first frame and audio of each participant that we subscribe to. */
   watchAll() {
     for (const participant of this.#participants.values()) void this.watch(participant);
   }
 
-  /** Watches for somebody's first frame and audio, as long as we subscribe to them. @param {Participant} participant */
+  /** Waits for a participant's first frame and audio while we subscribe to them. @param {Participant} participant */
   async watch(participant) {
     while (this.#isAwaited(participant) && this.#participants.get(participant.id) === participant) {
       const stats = await this.#stats(participant.id);
-      // Another call may have watched for the same.
+      // A parallel call may have waited for the same participant.
       if (stats && !participant.received && isReceiving(stats, participant.info)) {
         participant.received = true;
         this.emit('received', participant);

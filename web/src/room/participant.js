@@ -1,7 +1,7 @@
-/** Participant: somebody else in our own room, and at which size somebody is subscribed to. */
+/** Participant: another participant in our own room, and the size at which somebody subscribes to them. */
 
 /**
- * The facts that the server knows of somebody, and the tracks that arrived from them.
+ * The server's facts about a participant, and the tracks that we receive from them.
  *
  * @implements {CallParticipant}
  */
@@ -10,12 +10,12 @@ export class Participant {
   videoTrack = null;
   /** @type {MediaStreamTrack | null} */
   audioTrack = null;
-  /** Whether a decoded frame and audio of theirs have arrived here. */
+  /** Whether we have received and decoded a frame and audio from the participant. */
   received = false;
-  /** Whether the connection to them is broken. */
+  /** Whether the connection to the participant is broken. */
   disconnected = false;
 
-  /** @param {MemberInfo} info @param {boolean} [remoteServer] whether they joined by way of another server than ours */
+  /** @param {MemberInfo} info @param {boolean} [remoteServer] whether they joined through a server other than ours */
   constructor(info, remoteServer = false) {
     this.info = info;
     this.remoteServer = remoteServer;
@@ -30,10 +30,10 @@ export class Participant {
   }
 }
 
-/** Returns the size at which `id` is subscribed to, null if it isn't. @param {Subscriptions} subscriptions @param {string} id @returns {VideoSize | null} */
+/** Returns the size at which these subscriptions contain `id`, or null if they don't. @param {Subscriptions} subscriptions @param {string} id @returns {VideoSize | null} */
 export const sizeFor = (subscriptions, id) => subscriptions?.[id] ?? subscriptions?.['*'] ?? null;
 
-/** Returns the larger size by pixels per second. @param {VideoSize | null} one @param {VideoSize | null} other */
+/** Returns the size with more pixels per second. @param {VideoSize | null} one @param {VideoSize | null} other */
 export const largerOf = (one, other) => (!one || (other && rate(other) > rate(one)) ? other : one);
 
 /** @param {VideoSize} size */

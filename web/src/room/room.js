@@ -1,8 +1,8 @@
 /**
- * Room: our own room as one page sees it: who is in it, whose tracks arrive, who subscribes to ours.
+ * Room: our own room as one page sees it: its participants, their tracks, and their subscriptions to ours.
  *
- * In: the server's messages (signaling.js) and the tracks of one transport (transport/). Out: CallRoomEvents. The client
- * uses it through the interface CallRoom.
+ * Input: the server's messages (signaling.js) and the tracks of one transport (transport/). Output: CallRoomEvents. The
+ * client uses it through the interface CallRoom.
  */
 
 import { Emitter } from '../shared/events.js';
@@ -21,7 +21,7 @@ export class Room extends Emitter {
   /** @type {Map<string, Participant>} */
   participants = new Map();
   id = '';
-  /** Our own name, as the room knows it. */
+  /** Our own name in the room. */
   name = '';
   marker = 0;
   spoolToken = '';
@@ -43,11 +43,11 @@ export class Room extends Emitter {
     super();
     this.#signaling = signaling;
     this.#createTransport = createTransport;
-    // Messages that arrive while we enter are about the room that we find then.
+    // Messages that arrive while we join are handled after the join.
     signaling.listen('message', (message) => void this.#entered.promise.then(() => this.#handle(message)));
     for (const type of /** @type {const} */ (['clock', 'lost', 'resumed', 'closed']))
       signaling.listen(type, () => this.emit(type));
-    // Whatever cut our connection to the server probably cut our connections to the others as well.
+    // A failure that cut our connection to the server has probably cut our connections to the others as well.
     signaling.listen('resumed', () => this.#transport?.reconnect());
     this.#arrivals.listen('received', (participant) => {
       signaling.send({ type: 'received', member: participant.id });
@@ -60,16 +60,20 @@ export class Room extends Emitter {
   }
 
   checkRecordable() {
-    // Everybody in our own room can be recorded, at least the recording participant.
+    // Our own room always contains at least the recording participant.
   }
 
-  /** Returns the joins of participants who came by way of another server, which ours does not know. @param {RecorderKind} recorder */
+  /**
+   * Returns the join events of participants who joined through another server, since our server doesn't know them.
+   *
+   * @param {RecorderKind} recorder
+   */
   presence(recorder) {
     const others = recorder === 'all' ? [...this.participants.values()] : [];
     return others.filter(({ remoteServer }) => remoteServer).map(remoteJoin);
   }
 
-  /** Enters the room. @param {Omit<Extract<ToServer, { type: 'hello' }>, 'type'>} hello */
+  /** Joins the room. @param {Omit<Extract<ToServer, { type: 'hello' }>, 'type'>} hello */
   async join(hello) {
     const welcome = await this.#signaling.open(hello);
     this.id = welcome.id;
@@ -98,7 +102,7 @@ export class Room extends Emitter {
    * Sends the media to every subscriber; resolves when all of them have received our first frame and audio.
    *
    * @param {LocalMedia} media
-   * @param {number} [timeout] how long that may take, in ms; then a StepTimeout names one who did not receive us
+   * @param {number} [timeout] maximum time, in ms; a StepTimeout then names one subscriber who did not receive us
    */
   async publish(media, timeout = RECEIVED_WITHIN) {
     for (const participant of this.participants.values()) await this.#serve(participant);
@@ -106,7 +110,7 @@ export class Room extends Emitter {
     await this.#arrivals.receivedByAll(timeout);
   }
 
-  /** Announces whom we want to receive, and how large; returns at once. @param {Subscriptions} subscriptions */
+  /** Announces which participants we want to receive, at which size; returns at once. @param {Subscriptions} subscriptions */
   subscribe(subscriptions) {
     this.#arrivals.subscriptions = subscriptions;
     this.#signaling.send({ type: 'subscribe', subscriptions });
@@ -124,7 +128,7 @@ export class Room extends Emitter {
     this.#transport?.announce(state);
   }
 
-  /** Sends another track in place of one. @param {MediaStreamTrack} old @param {MediaStreamTrack} fresh */
+  /** Sends another track in place of an old one. @param {MediaStreamTrack} old @param {MediaStreamTrack} fresh */
   async replaceTrack(old, fresh) {
     await this.#transport?.replaceTrack(old, fresh);
   }
@@ -142,7 +146,8 @@ export class Room extends Emitter {
   /**
    * Returns how much later a participant's audio arrives than their video, in ms; null if WebRTC doesn't know.
    *
-   * Capture times are known from the first packet on. The statistics, which other browsers have, know it seconds later.
+   * Capture times are available from the first packet on. The statistics, which other browsers also have, contain the
+   * value seconds later.
    *
    * @param {string} id
    */
@@ -188,7 +193,7 @@ export class Room extends Emitter {
   }
 
   /**
-   * Enters by the transport; leaves the room again if that fails.
+   * Joins the transport's room; leaves our room again if that fails.
    *
    * @param {Transport} transport
    * @param {{media: string, subscriptions: Subscriptions}} hello
@@ -246,7 +251,7 @@ export class Room extends Emitter {
     void this.#arrivals.watch(participant);
   }
 
-  /** Takes over what has changed about a participant. @param {string} id @param {Partial<MemberInfo>} changes */
+  /** Applies changes of a participant. @param {string} id @param {Partial<MemberInfo>} changes */
   async #update(id, changes) {
     const participant = this.participants.get(id);
     if (!participant) return;
@@ -255,7 +260,11 @@ export class Room extends Emitter {
     if ('subscriptions' in changes) await this.#serve(participant);
   }
 
-  /** Somebody joined by way of another server, which ours does not know. @param {MemberInfo} info */
+  /**
+   * Adds a participant who joined through another server, since our server doesn't know them.
+   *
+   * @param {MemberInfo} info
+   */
   #onRemoteJoin(info) {
     const names = new Set([this.name, ...[...this.participants.values()].map(({ name }) => name)]);
     let { name } = info;
@@ -263,7 +272,7 @@ export class Room extends Emitter {
     void this.#add(new Participant({ ...info, name }, true));
   }
 
-  /** @param {MemberInfo} info of somebody who joined by way of another server */
+  /** @param {MemberInfo} info of a participant who joined through another server */
   #onRemoteUpdate({ id, audio, video, screen, subscriptions, marker }) {
     void this.#update(id, { audio, video, screen, subscriptions, marker });
   }
@@ -280,7 +289,7 @@ export class Room extends Emitter {
     this.emit('left', participant);
   }
 
-  /** Sends a participant the size that they subscribe to. @param {Participant} participant */
+  /** Sends to a participant at the size that they subscribe to. @param {Participant} participant */
   async #serve({ id, info }) {
     this.emit('requested');
     await this.#transport?.setRequestedSize(id, sizeFor(info.subscriptions, this.id));
@@ -305,7 +314,7 @@ export class Room extends Emitter {
   }
 }
 
-/** Returns the join event of somebody who came by way of another server. @param {Participant} participant @returns {PresenceEntry} */
+/** Returns the join event of a participant who joined through another server. @param {Participant} participant @returns {PresenceEntry} */
 const remoteJoin = ({ name, info: { marker } }) => ({
   event: 'join',
   participant: name,

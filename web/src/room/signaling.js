@@ -1,8 +1,8 @@
 /**
  * Signaling: the page's end of the /signal socket: hello, welcome, messages, and the pings that estimate the room's clock.
  *
- * A lost connection is resumed. Both sides count the room's messages (all but hello, welcome, ping, pong and error), keep
- * each one until the other side has acknowledged it, and send the rest again.
+ * A lost connection is resumed. Both sides count the room's messages (all but hello, welcome, ping, pong and error) and
+ * keep each one until the other side has acknowledged it. After a reconnect they send the unacknowledged ones again.
  */
 
 import { RoomClock, pageNow } from '../shared/clock.js';
@@ -10,12 +10,12 @@ import { HarnessError, within } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
 import { parse } from '../shared/json.js';
 
-/** The first pings follow each other quickly, so that the clock is exact before anything is recorded. */
+/** The number of first pings, which are sent quickly, so that the clock is accurate before anything is recorded. */
 const QUICK_PINGS = 8;
 const QUICK_MS = 40;
 const CALM_MS = 5000;
 const WELCOME_WITHIN = 10_000;
-/** How long, and how often, we try to reconnect, in ms; the server waits 10 s. */
+/** How long and how often we try to reconnect, in ms. The server waits 10 s. */
 const RECONNECT_FOR = 9000;
 const RECONNECT_EVERY = 250;
 /** The close code of a connection that was lost (RFC 6455). */
@@ -25,7 +25,7 @@ const LOST = 1006;
 /** @typedef {Extract<FromServer, { type: 'viewing' }>} Viewing */
 /** @typedef {Omit<Extract<ToServer, { type: 'hello' }>, 'type'>} Greeting */
 
-/** The hello of somebody who resumes a connection or views the recordings, and so does not join. @type {Greeting} */
+/** The hello of a client that resumes a connection or views the recordings, and so does not join. @type {Greeting} */
 const NOT_JOINING = {
   token: null,
   room: null,
@@ -36,8 +36,8 @@ const NOT_JOINING = {
 };
 
 /**
- * Emits `message` with each message of the server after the welcome, `clock` when the estimate improves, `lost` and
- * `resumed` when the connection is lost and back, and `closed` when it has ended for good.
+ * Emits `message` with each message of the server after the welcome, `clock` when the clock estimate improves, `lost` and
+ * `resumed` when the connection is lost and resumed, and `closed` when it has ended for good.
  *
  * @extends {Emitter<{message: FromServer, clock: void, lost: void, resumed: void, closed: void}>}
  */
@@ -51,9 +51,9 @@ export class Signaling extends Emitter {
   #resume = '';
   /** Messages that the server has not acknowledged yet. @type {ToServer[]} */
   #outbox = [];
-  /** How many of our messages the server has acknowledged. */
+  /** Number of our messages that the server has acknowledged. */
   #ackedSeq = 0;
-  /** How many of the server's messages we have received. */
+  /** Number of the server's messages that we have received. */
   #receivedSeq = 0;
   #lostAt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -72,7 +72,7 @@ export class Signaling extends Emitter {
   }
 
   /**
-   * Opens the socket and says hello; resolves with the server's welcome, fails with its refusal.
+   * Opens the socket and sends hello; resolves with the server's welcome, fails with its refusal.
    *
    * @param {Greeting} hello
    */
@@ -80,7 +80,11 @@ export class Signaling extends Emitter {
     return /** @type {Welcome} */ (await this.#greet(hello));
   }
 
-  /** Opens the socket as a viewer; resolves with the recordings, fails with the server's refusal. @param {string} code */
+  /**
+   * Opens the socket as a viewer; resolves with the recordings, fails with the server's refusal.
+   *
+   * @param {string} code
+   */
   async view(code) {
     return /** @type {Viewing} */ (await this.#greet({ ...NOT_JOINING, role: 'viewer', code }));
   }
@@ -100,7 +104,11 @@ export class Signaling extends Emitter {
     }
   }
 
-  /** Sends a message of the room; if the connection is lost, as soon as it is back. @param {ToServer} message */
+  /**
+   * Sends a message to the room; if the connection is lost, the message is sent after the reconnect.
+   *
+   * @param {ToServer} message
+   */
   send(message) {
     if (!this.#socket) return;
     this.#outbox.push(message);
@@ -133,10 +141,10 @@ export class Signaling extends Emitter {
   /** @param {FromServer} message */
   #onMessage(message) {
     if (message.type === 'welcome' || message.type === 'viewing') {
-      // A viewer has sent nothing that could be lost, and greets the server again instead of resuming.
+      // A viewer has sent nothing that could be lost, and opens a new connection instead of resuming.
       this.#resume = message.type === 'welcome' ? message.resume : '';
       this.#onOpen(0);
-      // Without the room's clock, events have no time; so the welcome counts when the clock is known.
+      // Events have no time without the room's clock, so the welcome is held back until the clock is known.
       this.listen('clock', () => this.#welcome.resolve(message), { once: true });
     } else if (message.type === 'resumed') {
       this.#onOpen(message.acked_seq);
@@ -154,7 +162,7 @@ export class Signaling extends Emitter {
     }
   }
 
-  /** @param {number} ackedSeq how many of our messages the server has */
+  /** @param {number} ackedSeq number of our messages that the server has received */
   #onOpen(ackedSeq) {
     this.#open = true;
     this.#onAcked(ackedSeq);
@@ -163,7 +171,7 @@ export class Signaling extends Emitter {
     this.#ping();
   }
 
-  /** Drops what the server has acknowledged. @param {number} ackedSeq */
+  /** Drops the messages that the server has acknowledged. @param {number} ackedSeq */
   #onAcked(ackedSeq) {
     this.#outbox.splice(0, ackedSeq - this.#ackedSeq);
     this.#ackedSeq = ackedSeq;

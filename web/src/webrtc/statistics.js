@@ -1,10 +1,10 @@
 /**
- * WebRTC's statistics of a connection: the part of getStats that describes how video and audio travelled.
+ * WebRTC's statistics of a connection: the part of getStats that describes the transport of video and audio.
  *
- * Names and units are those of the W3C (https://www.w3.org/TR/webrtc-stats/): times in seconds, sizes in bytes.
+ * Names and units are the W3C's (https://www.w3.org/TR/webrtc-stats/): times in seconds, sizes in bytes.
  */
 
-/** The kinds of statistics that are selected, and their fields. @type {Record<string, string[]>} */
+/** The selected kinds of statistics, and their selected fields. @type {Record<string, string[]>} */
 const SELECTED = {
   'inbound-rtp': [
     'kind',
@@ -38,7 +38,7 @@ const SELECTED = {
   'candidate-pair': ['currentRoundTripTime', 'availableOutgoingBitrate', 'bytesSent', 'bytesReceived'],
 };
 
-/** Returns the selected fields; of the candidate pairs only the one in use. @param {RTCStatsReport | null} [stats] @returns {Statistic[]} */
+/** Returns the selected fields, with only the active candidate pair. @param {RTCStatsReport | null} [stats] @returns {Statistic[]} */
 export function selectStatistics(stats) {
   /** @type {Statistic[]} */
   const found = [];
@@ -52,7 +52,11 @@ export function selectStatistics(stats) {
   return found;
 }
 
-/** Returns how much later audio arrives than its video, in ms; null if WebRTC doesn't know. @param {RTCStatsReport} stats */
+/**
+ * Returns how much later the audio arrives than its video, in ms, or null if WebRTC doesn't know.
+ *
+ * @param {RTCStatsReport} stats
+ */
 export function skewOf(stats) {
   /** @type {Record<string, number>} */
   const playout = {};
@@ -64,7 +68,7 @@ export function skewOf(stats) {
   return video === undefined || audio === undefined ? null : video - audio;
 }
 
-/** Whether everything that somebody sends has been decoded here. @param {RTCStatsReport} stats @param {{audio: boolean, video: boolean}} sent */
+/** Returns whether each kind of media that a participant sends has been decoded here. @param {RTCStatsReport} stats @param {{audio: boolean, video: boolean}} sent */
 export function isReceiving(stats, sent) {
   let video = !sent.video;
   let audio = !sent.audio;

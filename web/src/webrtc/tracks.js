@@ -1,29 +1,31 @@
 /**
- * Tracks: what both kinds of rooms share about sending and receiving.
+ * Tracks: helpers for sending and receiving tracks in both kinds of rooms.
  *
- * In: tracks, senders, receivers and transceivers of peer connections. Out: sizes, encodings, statistics and muted
- * playback. room/, application/ and media/ call it; it knows no stage.
+ * Input: tracks, senders, receivers and transceivers of peer connections. Output: sizes, encodings, statistics and muted
+ * playback. Used by room/, application/ and media/.
  */
 
-/** The bitrate of a sent video, per pixel and frame: generous, since the recording should show what the camera saw. */
+/**
+ * Bits per pixel and frame of a sent video. The value is generous, so that the recording keeps the camera's quality.
+ */
 const BITS_PER_PIXEL = 0.16;
 const LEAST_BITS = 400_000;
 export const AUDIO_BITS = 64_000;
 
-/** This extension adds the capture time to every packet. Chrome leaves it off unless asked. */
+/** This extension adds the capture time to every packet. In Chrome it is off by default. */
 const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
-/** How old the capture time of the last packet may be, in ms; an older one belongs to an earlier subscription. */
+/** Maximum age, in ms, of the last packet's capture time. An older one belongs to an earlier subscription. */
 const FRESH = 500;
-/** Milliseconds from NTP's epoch (1900) to that of Unix (1970). */
+/** Milliseconds from the NTP epoch (1900) to the Unix epoch (1970). */
 const NTP_EPOCH = 2_208_988_800_000;
 
-/** Returns the size of the video in a stream of a device, by its settings. @param {MediaStream} stream @returns {VideoSize} */
+/** Returns the video size of a device's stream from the track's settings. @param {MediaStream} stream @returns {VideoSize} */
 export function videoSizeOf(stream) {
   const { width = 1280, height = 720, frameRate = 30 } = stream.getVideoTracks()[0]?.getSettings() ?? {};
   return { width, height, frameRate };
 }
 
-/** Chrome fact 6: remote audio flows only while a media element plays it; a muted one will do. */
+/** Plays a track in a muted media element, since remote audio flows only while an element plays it (Chrome fact 6). */
 export class MutedPlayback {
   #element = new Audio();
 
@@ -37,7 +39,7 @@ export class MutedPlayback {
     this.resumePlayback();
   }
 
-  /** Plays again after the audio system was suspended. */
+  /** Restarts playback after the audio system was suspended. */
   resumePlayback() {
     this.#element.load();
     this.#element.play().catch(() => undefined);
@@ -57,8 +59,8 @@ export async function statisticsOf(receivers) {
 }
 
 /**
- * Returns how long the last video and audio took from their capture to their track, in ms by kind; nothing for a kind
- * whose packets carry no capture time, or that receives none.
+ * Returns how long the last video and audio took from capture to their track, in ms by kind. A kind is missing if its
+ * packets contain no capture time, or if none arrive.
  *
  * @param {RTCRtpReceiver[]} receivers
  */
@@ -77,7 +79,7 @@ export function travelTimesOf(receivers) {
 }
 
 /**
- * Requests the capture time in every packet of a transceiver, before it is negotiated; only Chrome supports it.
+ * Requests the capture time in every packet of a transceiver. Only Chrome supports it. Call it before the negotiation.
  *
  * @param {RTCRtpTransceiver & {
  *   getHeaderExtensionsToNegotiate?: () => {uri: string, direction: string}[],

@@ -1,4 +1,4 @@
-/** The two peer connections to Janus: Sender sends our media, Receiver receives everybody's. */
+/** The two peer connections to Janus: Sender sends our media, Receiver receives the other participants' media. */
 
 import { Emitter } from '../../shared/events.js';
 import { createQueue } from '../../shared/queue.js';
@@ -14,7 +14,7 @@ import {
 
 /** Janus's error code for a feed that no longer exists. */
 const NO_SUCH_FEED = 428;
-/** The ids of the large and the small video (simulcast); Janus counts its layers from the last one. */
+/** The ids of the large and the small video (simulcast). Janus numbers its layers from the last one. */
 const RIDS = ['h', 'l'];
 export const LAYERS = RIDS.length;
 
@@ -23,13 +23,13 @@ export const LAYERS = RIDS.length;
 /** @typedef {number | string} FeedId */
 /** @typedef {{mid: string, feed_id?: FeedId, active?: boolean}} Stream */
 
-/** Sends one audio and one video track, the latter in up to two sizes; nothing until somebody subscribes. */
+/** Sends one audio track, and one video track in up to two sizes. Sends nothing until somebody subscribes. */
 export class Sender {
   #handle;
   #connection;
   /** @type {Map<string, RTCRtpTransceiver>} */
   #transceivers = new Map();
-  /** One change at a time: Chrome refuses parameters that were read before another change (fact 17). */
+  /** Runs one change at a time, since Chrome rejects parameters that were read before another change (fact 17). */
   #inTurn = createQueue();
 
   /** @param {Handle} handle @param {RTCConfiguration} configuration */
@@ -79,7 +79,7 @@ export class Sender {
   }
 
   /**
-   * Sends the smallest and the largest of these sizes; returns them, small to large.
+   * Sends the smallest and the largest of these sizes; returns the sizes that are sent, smallest first.
    *
    * @param {VideoSize[]} requested
    * @param {VideoSize} published
@@ -112,7 +112,7 @@ export class Sender {
 }
 
 /**
- * Emits `track` with { feed, track }, and `state` with the connection's.
+ * Emits `track` with { feed, track }, and `state` with the state of the connection.
  *
  * @extends {Emitter<{track: {feed: FeedId, track: MediaStreamTrack}, state: RTCPeerConnectionState}>}
  */
@@ -122,13 +122,13 @@ export class Receiver extends Emitter {
   #connection;
   /** @type {Handle | null} */
   #handle = null;
-  /** Whom we want to receive, and which of their layers. @type {Map<FeedId, number>} */
+  /** The feeds that we want to receive, and the layer of each. @type {Map<FeedId, number>} */
   #feedLayers = new Map();
-  /** The feeds that Janus was asked for. @type {Set<FeedId>} */
-  #asked = new Set();
-  /** The layer that Janus was asked for, by mid. @type {Map<string, number>} */
+  /** The feeds that we have requested from Janus. @type {Set<FeedId>} */
+  #requested = new Set();
+  /** The layers that we have requested from Janus, by mid. @type {Map<string, number>} */
   #layers = new Map();
-  /** The feed of each transceiver, by mid: Janus reuses a transceiver for another feed. @type {Map<string, FeedId>} */
+  /** The current feed of each transceiver, by mid, since Janus reuses transceivers. @type {Map<string, FeedId>} */
   #feeds = new Map();
   /** @type {Map<string, MutedPlayback>} */
   #playback = new Map();
@@ -147,7 +147,7 @@ export class Receiver extends Emitter {
     });
   }
 
-  /** Receives these feeds and no others, each in one layer of its video. @param {Map<FeedId, number>} feedLayers */
+  /** Receives exactly these feeds, each in one layer of its video. @param {Map<FeedId, number>} feedLayers */
   receive(feedLayers) {
     this.#feedLayers = feedLayers;
     void this.#syncFeeds();
@@ -184,30 +184,30 @@ export class Receiver extends Emitter {
       .map(({ receiver }) => receiver);
   }
 
-  /** Subscribes and unsubscribes until Janus sends what we want, one negotiation after the other. */
+  /** Subscribes and unsubscribes until Janus sends the feeds that we want, one negotiation at a time. */
   async #syncFeeds() {
     if (this.#syncing) return;
     this.#syncing = true;
     try {
       for (;;) {
-        const added = [...this.#feedLayers.keys()].filter((feed) => !this.#asked.has(feed));
-        const gone = [...this.#asked].filter((feed) => !this.#feedLayers.has(feed));
-        if (added.length + gone.length === 0) break;
-        await this.#changeFeeds(added, gone);
+        const added = [...this.#feedLayers.keys()].filter((feed) => !this.#requested.has(feed));
+        const removed = [...this.#requested].filter((feed) => !this.#feedLayers.has(feed));
+        if (added.length + removed.length === 0) break;
+        await this.#changeFeeds(added, removed);
       }
       await this.#chooseLayers();
     } catch {
-      // Janus has closed the connection, or will; our owner then makes a new one.
+      // Janus has closed the connection or is about to. Our owner then creates a new one.
     } finally {
       this.#syncing = false;
     }
   }
 
-  /** @param {FeedId[]} added @param {FeedId[]} gone */
-  async #changeFeeds(added, gone) {
+  /** @param {FeedId[]} added @param {FeedId[]} removed */
+  async #changeFeeds(added, removed) {
     const streams = added.map((feed) => ({ feed }));
-    for (const feed of added) this.#asked.add(feed);
-    for (const feed of gone) this.#asked.delete(feed);
+    for (const feed of added) this.#requested.add(feed);
+    for (const feed of removed) this.#requested.delete(feed);
     if (!this.#handle) {
       this.#handle = await this.#attach();
       this.#handle.trickle(this.#connection);
@@ -222,7 +222,7 @@ export class Receiver extends Emitter {
       return;
     }
     const subscribe = streams.length ? { subscribe: streams } : {};
-    const unsubscribe = gone.length ? { unsubscribe: gone.map((feed) => ({ feed })) } : {};
+    const unsubscribe = removed.length ? { unsubscribe: removed.map((feed) => ({ feed })) } : {};
     await this.#request({ request: 'update', ...subscribe, ...unsubscribe });
   }
 
@@ -231,12 +231,12 @@ export class Receiver extends Emitter {
     try {
       await this.#negotiate(/** @type {Answer} */ (await this.#handle?.ask(body)));
     } catch (error) {
-      // Somebody who has just left is announced by another message.
+      // Janus announces in another message that the publisher has just left.
       if (!(error instanceof JanusError) || error.code !== NO_SUCH_FEED) throw error;
     }
   }
 
-  /** Notes the feed of each stream, and answers Janus's offer. @param {Answer} answer */
+  /** Stores the feed of each stream, and answers Janus's offer. @param {Answer} answer */
   async #negotiate({ data, jsep }) {
     const streams = /** @type {Stream[]} */ (data['streams'] ?? []);
     for (const { mid, feed_id: feed, active } of streams) {
@@ -250,7 +250,7 @@ export class Receiver extends Emitter {
     await this.#handle?.ask({ request: 'start' }, this.#connection.localDescription);
   }
 
-  /** Asks for another layer of each video whose layer has changed. */
+  /** Requests another layer of each video whose layer has changed. */
   async #chooseLayers() {
     const streams = [];
     for (const { mid, receiver } of this.#connection.getTransceivers()) {

@@ -1,6 +1,6 @@
 /**
- * A session with Janus over its WebSocket API (https://janus.conf.meetecho.com/docs/rest): requests and their responses,
- * handles to a plugin, and events.
+ * A session with Janus over its WebSocket API (https://janus.conf.meetecho.com/docs/rest): requests, responses, plugin
+ * handles and events.
  */
 
 import { HarnessError, within } from '../../shared/errors.js';
@@ -8,21 +8,21 @@ import { Emitter } from '../../shared/events.js';
 import { parse } from '../../shared/json.js';
 
 const PLUGIN = 'janus.plugin.videoroom';
-/** How often a keepalive is sent, in ms: Janus ends a session that is silent for a minute, or less if configured so. */
+/** Interval of keepalives, in ms. Janus ends a session that is silent for a minute, or for less if so configured. */
 const KEEPALIVE_EVERY = 5000;
 const ANSWERED_WITHIN = 10_000;
-/** Unauthorized: the token is wrong or too old. */
+/** Janus's error code for an unauthorized request: the token is wrong or expired. */
 const REFUSED = 403;
 
 /**
- * @typedef {object} Answer the plugin's data, and its half of a negotiation
+ * @typedef {object} Answer the plugin's data, and its offer or answer
  * @property {Record<string, unknown>} data
  * @property {RTCSessionDescriptionInit} [jsep]
  */
 
-/** One plugin handle: requests to the plugin, and the candidates of its peer connection. */
+/** A plugin handle: sends requests to the plugin, and the candidates of its peer connection. */
 export class Handle {
-  /** Called with every event of the plugin. @type {(answer: Answer) => void} */
+  /** Handles each event of the plugin. @type {(answer: Answer) => void} */
   onEvent = () => undefined;
   #session;
 
@@ -61,7 +61,7 @@ export class Handle {
   }
 }
 
-/** A refusal of the plugin, with its code. */
+/** A request that the plugin refused, with the plugin's error code. */
 export class JanusError extends Error {
   /** @param {string} message @param {number} code */
   constructor(message, code) {
@@ -71,7 +71,7 @@ export class JanusError extends Error {
 }
 
 /**
- * Emits `lost` when the connection ends without having been closed.
+ * Emits `lost` when the connection ends without a call of `close`.
  *
  * @extends {Emitter<{lost: void}>}
  */
@@ -79,7 +79,11 @@ export class Session extends Emitter {
   #socket;
   #id = 0;
   #number = 0;
-  /** Pending requests by transaction; `acknowledged`: an acknowledgement is all that will come. @type {Map<string, PromiseWithResolvers<Record<string, unknown>> & {acknowledged: boolean}>} */
+  /**
+   * The pending requests, by transaction. If `acknowledged` is set, the acknowledgement is the only response.
+   *
+   * @type {Map<string, PromiseWithResolvers<Record<string, unknown>> & {acknowledged: boolean}>}
+   */
   #waiting = new Map();
   /** @type {Map<number, Handle>} */
   #handles = new Map();
@@ -98,7 +102,7 @@ export class Session extends Emitter {
     });
   }
 
-  /** Opens a session; fails with a ConfigError if nobody answers or the token is refused. */
+  /** Opens a session; fails with a ConfigError if Janus does not answer or rejects the token. */
   async open() {
     /** @type {PromiseWithResolvers<void>} */
     const { promise, resolve, reject } = Promise.withResolvers();
@@ -160,12 +164,12 @@ export class Session extends Emitter {
   /** @param {Record<string, unknown>} message */
   #onMessage(message) {
     const { janus, transaction, sender } = message;
-    const asked = this.#waiting.get(String(transaction));
+    const pending = this.#waiting.get(String(transaction));
     // The final response to a message follows its acknowledgement.
-    if (janus === 'ack' && !asked?.acknowledged) return;
+    if (janus === 'ack' && !pending?.acknowledged) return;
     if (janus === 'error')
-      asked?.reject(this.#refusal(/** @type {{code: number, reason: string}} */ (message['error'])));
-    else if (asked) asked.resolve(message);
+      pending?.reject(this.#refusal(/** @type {{code: number, reason: string}} */ (message['error'])));
+    else if (pending) pending.resolve(message);
     else if (janus === 'event') this.#handles.get(Number(sender))?.onEvent(answerOf(message));
     else if (janus === 'timeout') this.#socket.close();
   }

@@ -1,9 +1,9 @@
 /**
- * Janus: media by way of an SFU (https://janus.conf.meetecho.com/docs/videoroom). Everybody sends once, to the SFU, and
- * receives everybody through one connection from it.
+ * Janus: media through an SFU (https://janus.conf.meetecho.com/docs/videoroom). Each participant sends once to the SFU,
+ * and receives all others through one connection from it.
  *
- * In: our stream, and the messages of Janus. Out: TransportEvents. Room uses it through the interface Transport. Our
- * server announces the participants of its own room; those of other servers are known by their profile in Janus's room.
+ * Input: our stream, and the messages of Janus. Output: TransportEvents. Room uses it through the interface Transport. Our
+ * server announces the participants of its own room. Participants of other servers have a profile in Janus's room.
  */
 
 import { Emitter } from '../../shared/events.js';
@@ -12,19 +12,24 @@ import { JanusError, Session } from './janus-session.js';
 import { LAYERS, Receiver, Sender } from './janus-media.js';
 import { sizeFor } from '../participant.js';
 
-/** How often we try to reconnect to Janus, in ms. */
+/** Interval, in ms, at which we try to reconnect to Janus. */
 const RETRY_EVERY = 500;
-/** How long after Janus is back the participants of other servers may take to return, in ms. */
+/** Time, in ms, in which participants of other servers must return after Janus has restarted. */
 const BACK_WITHIN = 10_000;
-/** Janus's error codes: the room exists already; room ids are strings there. */
+/** Janus's error codes for a room that already exists, and for a room id that must be a string. */
 const EXISTS = 427;
 const WRONG_TYPE = 430;
 const MARKERS = 256;
 
 /** @typedef {import('./janus-session.js').Handle} Handle */
 /** @typedef {import('./janus-media.js').FeedId} FeedId */
-/** Somebody in Janus's room; `display` is their profile as JSON. @typedef {{id: FeedId, display?: string}} Attendee */
-/** `server` is the server they joined by, `sizes` are those of their video, small to large. @typedef {MemberInfo & {server: string, sizes: VideoSize[]}} Profile */
+/** A participant in Janus's room; `display` is their profile as JSON. @typedef {{id: FeedId, display?: string}} Attendee */
+/**
+ * A participant's profile: `server` is the server through which they joined, `sizes` are the sizes of their video,
+ * smallest first.
+ *
+ * @typedef {MemberInfo & {server: string, sizes: VideoSize[]}} Profile
+ */
 
 /**
  * Emits TransportEvents.
@@ -43,11 +48,11 @@ export class Janus extends Emitter {
   #receiver = null;
   /** @type {Profile} */
   #profile;
-  /** The id of the room: a number, or a string if this Janus uses strings. @type {number | string} */
+  /** The id of the room: a string if this Janus uses strings, otherwise a number. @type {number | string} */
   #room;
-  /** Everybody in Janus's room, by feed; those who publish can be received. @type {Map<FeedId, {profile: Profile, publishes: boolean}>} */
+  /** All participants in Janus's room, by feed. Those who publish can be received. @type {Map<FeedId, {profile: Profile, publishes: boolean}>} */
   #feeds = new Map();
-  /** The ids of those who joined by way of another server. @type {Set<string>} */
+  /** The ids of participants who joined through another server. @type {Set<string>} */
   #remote = new Set();
   /** The size at which each participant subscribes to us. @type {Map<string, VideoSize>} */
   #requested = new Map();
@@ -82,14 +87,14 @@ export class Janus extends Emitter {
   }
 
   /**
-   * Enters Janus's room; returns a marker that nobody there has, ours if it is free.
+   * Joins Janus's room; returns our marker if it is free there, otherwise another free marker.
    *
    * @param {Entrant} entrant
    */
   async enter({ name, marker, synthetic, subscriptions, taken }) {
     Object.assign(this.#profile, { name, marker: synthetic ? marker : null, subscriptions });
     await this.#open();
-    // Janus admits one after the other; those who were there before us keep their marker.
+    // Janus admits one participant at a time, and participants who joined before us keep their markers.
     const theirs = new Set([...taken, ...[...this.#feeds.values()].map(({ profile }) => profile.marker)]);
     let free = marker;
     while (synthetic && theirs.has(free) && theirs.size < MARKERS) free = (free + 1) % MARKERS;
@@ -120,21 +125,21 @@ export class Janus extends Emitter {
     await this.refit();
   }
 
-  /** A participant subscribes to us at this size; null: no longer. @param {string} id @param {VideoSize | null} size */
+  /** Sets the size at which a participant subscribes to us; null if they no longer do. @param {string} id @param {VideoSize | null} size */
   async setRequestedSize(id, size) {
     if (size) this.#requested.set(id, size);
     else this.#requested.delete(id);
     await this.refit();
   }
 
-  /** Sends the requested sizes of the video as it is published now. */
+  /** Adapts the sent sizes to the current size of the published video. */
   async refit() {
     if (!this.#sender || !this.#published) return;
     const sizes = await this.#sender.fit([...this.#requested.values()], this.#published.size());
     await this.#updateProfile({ sizes });
   }
 
-  /** Descriptions come from Janus, not from the other pages. */
+  /** Does nothing, since the descriptions come from Janus and not from the other pages. */
   handleSignal() {
     return Promise.resolve();
   }
@@ -166,7 +171,7 @@ export class Janus extends Emitter {
   }
 
   reconnect() {
-    // A lost connection to Janus is reconnected automatically.
+    // `#onLost` reconnects to Janus automatically.
   }
 
   close() {
@@ -174,7 +179,7 @@ export class Janus extends Emitter {
     this.#closeAll();
   }
 
-  /** Opens a session, and enters the room. */
+  /** Opens a session and joins the room. */
   async #open() {
     const session = new Session(this.sfu.url, this.sfu.token);
     this.#session = session;
@@ -208,7 +213,7 @@ export class Janus extends Emitter {
     }
   }
 
-  /** Reconnects to Janus, enters the room again and publishes again. */
+  /** Reconnects to Janus, joins the room again and publishes again. */
   #onLost() {
     if (this.#closed) return;
     this.#emitStates('disconnected');
@@ -235,7 +240,7 @@ export class Janus extends Emitter {
     this.#feeds.clear();
   }
 
-  /** Updates our profile, which the participants of other servers read. @param {Partial<Profile>} changes */
+  /** Updates our profile, which participants of other servers read. @param {Partial<Profile>} changes */
   async #updateProfile(changes) {
     const before = JSON.stringify(this.#profile);
     Object.assign(this.#profile, changes);
@@ -244,7 +249,7 @@ export class Janus extends Emitter {
       await this.#publisher?.ask({ request: 'configure', display }).catch(() => undefined);
   }
 
-  /** Handles what Janus announces about its room. @param {Record<string, unknown>} data */
+  /** Handles an event of Janus's room. @param {Record<string, unknown>} data */
   #onRoomEvent(data) {
     const { publishers, attendees, joining, id, display, leaving, unpublished } = data;
     for (const attendee of /** @type {Attendee[]} */ (attendees ?? [])) this.#onProfile(attendee, false);
@@ -258,10 +263,10 @@ export class Janus extends Emitter {
     this.#updateFeeds();
   }
 
-  /** @param {Attendee} attendee @param {boolean} [publishes] as before if unknown */
+  /** @param {Attendee} attendee @param {boolean} [publishes] unchanged by default */
   #onProfile({ id: feed, display = '' }, publishes) {
     const profile = readProfile(display);
-    // A participant of another application has a name, but no profile of ours.
+    // A participant of another application has a display name, but no profile of ours.
     if (!profile || profile.id === this.id) return;
     this.#feeds.set(feed, { profile, publishes: publishes ?? this.#feeds.get(feed)?.publishes ?? false });
     if (profile.server === this.sfu.server) return;
@@ -277,7 +282,7 @@ export class Janus extends Emitter {
     if (profile && this.#remote.delete(profile.id)) this.emit('left', profile.id);
   }
 
-  /** Removes the participants of other servers who did not return. */
+  /** Removes participants of other servers who did not return. */
   #removeMissing() {
     const here = new Set([...this.#feeds.values()].map(({ profile }) => profile.id));
     for (const id of [...this.#remote]) {
@@ -287,7 +292,7 @@ export class Janus extends Emitter {
     }
   }
 
-  /** Subscribes at Janus: of each participant's sizes to the smallest one that is large enough. */
+  /** Subscribes at Janus to the smallest size of each participant that is large enough. */
   #updateFeeds() {
     const { subscriptions } = this.#profile;
     /** @type {Map<FeedId, number>} */
@@ -297,7 +302,7 @@ export class Janus extends Emitter {
       if (!size || !publishes) continue;
       const found = profile.sizes.findIndex(({ height }) => height >= size.height);
       const layer = found < 0 ? profile.sizes.length - 1 : found;
-      // The large size is the last layer, even if it is the only one.
+      // The largest size is always the last layer, even if it is the only one.
       layers.set(feed, layer + LAYERS - profile.sizes.length);
     }
     this.#receiver?.receive(layers);
@@ -309,14 +314,14 @@ export class Janus extends Emitter {
     return undefined;
   }
 
-  /** Emits a connection state for everybody who is received. @param {RTCPeerConnectionState} state */
+  /** Emits a connection state for each participant that we receive. @param {RTCPeerConnectionState} state */
   #emitStates(state) {
     for (const { profile } of this.#feeds.values()) this.emit('state', { id: profile.id, state });
   }
 }
 
 /**
- * Creates the room unless it exists: the first participant does. Returns its id, a string if this Janus uses strings.
+ * Creates the room unless another participant already has. Returns its id, a string if this Janus uses strings.
  *
  * @param {Handle} handle
  * @param {FeedId} room

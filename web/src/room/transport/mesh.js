@@ -1,8 +1,8 @@
 /**
- * Mesh: one peer connection to each participant who sends to us or subscribes to us.
+ * Mesh: one peer connection to each participant that sends to us or subscribes to us.
  *
- * In: our stream, and descriptions and candidates that the server forwards. Out: TransportEvents. Room uses it through
- * the interface Transport.
+ * Input: our stream, and the descriptions and candidates that the server forwards. Output: TransportEvents. Room uses it
+ * through the interface Transport.
  */
 
 import { Emitter } from '../../shared/events.js';
@@ -16,13 +16,13 @@ import {
   requestCaptureTime,
 } from '../../webrtc/tracks.js';
 
-/** How long to wait for the first candidate before an offer is rolled back, in ms. */
+/** Maximum time, in ms, to wait for the first candidate before an offer is rolled back. */
 const GATHERED_WITHIN = 1000;
-/** How often encodings are set again if a negotiation interferes, and after how long, in ms. */
+/** Number of attempts to set encodings when a negotiation interferes, and the time between them, in ms. */
 const TRIES = 20;
 const RETRY_AFTER = 50;
 
-/** One connection: perfect negotiation, our tracks if the other side subscribes, theirs as they arrive. */
+/** One connection with perfect negotiation. Sends our tracks if the other side subscribes, and receives theirs. */
 class Peer {
   #connection;
   #polite;
@@ -31,7 +31,11 @@ class Peer {
   /** @type {PromiseWithResolvers<void>} */
   #gathered = Promise.withResolvers();
   #handling = createQueue();
-  /** What carries our audio and video: one transceiver per kind, since a connection never drops one. @type {Map<string, RTCRtpTransceiver>} */
+  /**
+   * The transceivers of our audio and video: one per kind, since a connection never drops a transceiver.
+   *
+   * @type {Map<string, RTCRtpTransceiver>}
+   */
   #transceivers = new Map();
   /** The size at which the other side subscribes to us. @type {VideoSize | null} */
   #requested = null;
@@ -39,7 +43,7 @@ class Peer {
 
   /**
    * @param {object} options
-   * @param {boolean} options.polite gives way if both sides offer at once
+   * @param {boolean} options.polite whether we roll back our offer if both sides offer at once
    * @param {RTCConfiguration} options.configuration
    * @param {(data: SignalData) => void} options.send
    * @param {(track: MediaStreamTrack) => void} options.onTrack
@@ -65,13 +69,17 @@ class Peer {
     });
   }
 
-  /** Plays audio from its first packet on; WebRTC buffers what arrives before that, and catches up for seconds. @param {MediaStreamTrack} track */
+  /**
+   * Plays audio from its first packet on: otherwise WebRTC buffers the first packets, and then catches up for seconds.
+   *
+   * @param {MediaStreamTrack} track
+   */
   #playAudio(track) {
     this.#playback.play(track);
     track.addEventListener('mute', () => this.#playback.close(), { once: true });
   }
 
-  /** Plays audio again after the audio system was suspended. */
+  /** Restarts playback after the audio system was suspended. */
   resumePlayback() {
     this.#playback.resumePlayback();
   }
@@ -87,7 +95,11 @@ class Peer {
     }
   }
 
-  /** Handles the other side's signals in order: an offer that overtook the answer before it would be ignored. @param {SignalData} data */
+  /**
+   * Handles the other side's signals in order, since an offer that overtakes the previous answer would be ignored.
+   *
+   * @param {SignalData} data
+   */
   handleSignal(data) {
     return this.#handling(() => this.#handle(data));
   }
@@ -99,7 +111,7 @@ class Peer {
         description.type === 'offer' && (this.#offering || this.#connection.signalingState !== 'stable');
       this.#ignoring = !this.#polite && collision;
       if (this.#ignoring) return;
-      // An offer that is rolled back before its first candidate leaves Chrome without candidates for good.
+      // If an offer is rolled back before its first candidate, Chrome never gathers candidates again.
       if (collision) await Promise.race([this.#gathered.promise, pause(GATHERED_WITHIN)]);
       await this.#connection.setRemoteDescription(description);
       if (description.type === 'offer') {
@@ -118,7 +130,8 @@ class Peer {
   }
 
   /**
-   * Sends the stream at the requested size. null sends nothing; the transceivers rest until the next subscription.
+   * Sends the stream at the requested size. If it is null, nothing is sent, and the transceivers stay for the next
+   * subscription.
    *
    * @param {MediaStream} stream
    * @param {VideoSize | null} requested
@@ -127,7 +140,7 @@ class Peer {
   publish(stream, requested, published) {
     this.#requested = requested;
     return this.#inTurn(async () => {
-      // Somebody who has left in the meantime subscribes to nothing.
+      // A participant who has left in the meantime subscribes to nothing.
       if (this.#connection.signalingState === 'closed') return;
       for (const kind of ['audio', 'video']) {
         const track = stream.getTracks().find((one) => one.kind === kind) ?? null;
@@ -157,7 +170,10 @@ class Peer {
     return transceiver;
   }
 
-  /** One change of the senders at a time: Chrome refuses parameters that were read before another change (fact 17). */
+  /**
+   * Runs one change of the senders at a time, since Chrome rejects parameters that were read before another change
+   * (fact 17).
+   */
   #inTurn = createQueue();
 
   /** @param {RTCRtpSender} sender @param {PublishedSize} published */
@@ -165,7 +181,7 @@ class Peer {
     for (let tries = 1; sender.track?.kind === 'video' && this.#requested; tries += 1) {
       const parameters = sender.getParameters();
       const [encoding] = parameters.encodings;
-      // Before the first negotiation ends there is nothing to change; what addTransceiver was given applies.
+      // Before the first negotiation ends there is nothing to change: the encodings passed to addTransceiver apply.
       if (!encoding) return;
       Object.assign(encoding, videoEncoding(this.#requested, published()));
       try {
@@ -195,7 +211,7 @@ class Peer {
     return this.#connection.getStats();
   }
 
-  /** Restarts ICE at once if the connection is broken: WebRTC itself waits for some 15 s. */
+  /** Restarts ICE at once if the connection is broken; WebRTC itself waits for about 15 s. */
   reconnect() {
     if (this.#connection.connectionState === 'disconnected') this.#connection.restartIce();
   }
@@ -235,17 +251,21 @@ export class Mesh extends Emitter {
     this.send = send;
   }
 
-  /** Our server knows everybody here, so our marker is unique. @param {Entrant} entrant */
+  /**
+   * Returns our own marker: our server knows all participants of a mesh, so the marker is unique.
+   *
+   * @param {Entrant} entrant
+   */
   enter({ marker }) {
     return Promise.resolve(marker);
   }
 
   subscribe() {
-    // The server forwards it to the others.
+    // The server forwards the message to the others.
   }
 
   announce() {
-    // The server forwards it to the others.
+    // The server forwards the message to the others.
   }
 
   /** Sends our stream to every subscriber. @param {MediaStream} stream @param {PublishedSize} published */
@@ -255,7 +275,7 @@ export class Mesh extends Emitter {
     await this.refit();
   }
 
-  /** A participant subscribes to us at this size; null: no longer. @param {string} id @param {VideoSize | null} size */
+  /** Sets the size at which a participant subscribes to us; null if they no longer do. @param {string} id @param {VideoSize | null} size */
   async setRequestedSize(id, size) {
     this.#requested.set(id, size);
     if (!size && !this.#peers.has(id)) return;
@@ -284,7 +304,12 @@ export class Mesh extends Emitter {
     this.#requested.delete(id);
   }
 
-  /** Returns how long a participant's video and audio take to arrive, in ms; two clocks differ, so only the difference counts. @param {string} id */
+  /**
+   * Returns how long a participant's video and audio take to arrive, in ms. The clocks of both sides differ, so only
+   * the difference of the two values is exact.
+   *
+   * @param {string} id
+   */
   travelTimes(id) {
     return this.#peers.get(id)?.travelTimes() ?? {};
   }
@@ -299,7 +324,7 @@ export class Mesh extends Emitter {
     return (await this.#peers.get(id)?.stats()) ?? null;
   }
 
-  /** Reconnects what a network failure has disconnected. */
+  /** Reconnects all connections that a network failure has broken. */
   reconnect() {
     for (const peer of this.#peers.values()) peer.reconnect();
   }
