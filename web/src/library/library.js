@@ -1,20 +1,21 @@
 /**
  * Library: requests about published recordings: address, report, download, deletion.
  *
- * In: calls of the view. Out: HTTP requests to /library. The list itself arrives over signaling, in the room or the Viewer.
+ * Input: calls from the view. Output: HTTP requests to /library. The list itself arrives over signaling, in the room or
+ * the Viewer.
  */
 
 import { HarnessError } from '../shared/errors.js';
 import { parse } from '../shared/json.js';
 
-/** Where a recording, and its report if there is one, can be opened for a while. @typedef {{url: string, name: string, report: string | null}} Address */
+/** The temporary addresses of a recording and, if it exists, of its report. @typedef {{url: string, name: string, report: string | null}} Address */
 
 export class Library {
   #token;
   #download;
 
   /**
-   * @param {() => string} token of the room that we are in, or view
+   * @param {() => string} token of the room that we have joined or whose recordings we view
    * @param {(address: {url: string, name: string}) => Promise<void>} download
    */
   constructor(token, download) {
@@ -27,7 +28,7 @@ export class Library {
     return /** @type {Address} */ (parse(await this.#request('POST', id, '/address')));
   }
 
-  /** Verifies a recording, which takes about a tenth of its length. @param {string} id @param {AbortSignal} signal @returns {Promise<ReportSummary>} */
+  /** Verifies a recording, which takes about a tenth of its duration. @param {string} id @param {AbortSignal} signal @returns {Promise<ReportSummary>} */
   async verify(id, signal) {
     return /** @type {ReportSummary} */ (parse(await this.#request('POST', id, '/verify', signal)));
   }

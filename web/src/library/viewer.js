@@ -1,28 +1,28 @@
-/** Viewer: shows the recordings of the room to somebody who has not joined it. The list arrives over signaling. */
+/** Viewer: receives the list of the room's recordings over signaling, without joining the room. */
 
 import { Emitter } from '../shared/events.js';
 
-/** How long after a lost connection the next attempt starts, in ms. */
+/** Time, in ms, from a lost connection to the next attempt. */
 const RETRY_AFTER = 1000;
 
 /** @typedef {import('../room/signaling.js').Signaling} Signaling */
 
 /**
- * Emits `changed` when the list has changed, and when the connection is lost or back.
+ * Emits `changed` when the list has changed, and when the connection is lost or restored.
  *
  * @extends {Emitter<{changed: void}>}
  */
 export class Viewer extends Emitter {
   /** The token for requests to the library. */
   token = '';
-  /** The recordings, newest first; null while nobody views them. @type {LibraryItem[] | null} */
+  /** The recordings, newest first; null before `open` and after `close`. @type {LibraryItem[] | null} */
   recordings = null;
-  /** Whether the connection is lost, and we try to reconnect. */
+  /** Whether the connection is lost and we are trying to reconnect. */
   lost = false;
   #createSignaling;
   /** @type {Signaling | null} */
   #signaling = null;
-  /** Counts attempts: the result of an earlier one is dropped. */
+  /** Counts the attempts, so that the result of an earlier attempt is ignored. */
   #attempt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -33,7 +33,7 @@ export class Viewer extends Emitter {
     this.#createSignaling = createSignaling;
   }
 
-  /** Starts to view; fails with the server's refusal. @param {string} code of the room, or of its recordings alone */
+  /** Starts viewing; fails with the server's refusal. @param {string} code the join code or the view code */
   async open(code) {
     const attempt = ++this.#attempt;
     clearTimeout(this.#timer);
@@ -59,7 +59,7 @@ export class Viewer extends Emitter {
     this.emit('changed');
   }
 
-  /** Stops viewing; calling it twice is fine. */
+  /** Stops viewing. May be called more than once. */
   close() {
     this.#attempt += 1;
     clearTimeout(this.#timer);
@@ -71,7 +71,7 @@ export class Viewer extends Emitter {
     this.emit('changed');
   }
 
-  /** Tries to reconnect until the server is back or refuses us. @param {string} code */
+  /** Tries to reconnect until the server accepts or refuses us. @param {string} code */
   #reopenLater(code) {
     this.lost = true;
     this.emit('changed');

@@ -1,14 +1,17 @@
-/** Download: a real browser download of the finished file. */
+/** Download: downloads the finished file with the browser. */
 
 import { pageNow } from '../shared/clock.js';
 import { pause } from '../shared/pause.js';
 
-/** Time between two downloads, in ms. Chrome fact 20: of more than ten within a second the rest silently never happen. */
+/**
+ * Minimum time between two downloads, in ms. Chrome silently drops all but ten downloads within a second (Chrome fact
+ * 20).
+ */
 const INTERVAL = 120;
 
 let next = 0;
 
-/** Asks the browser to download a file. @param {{url: string, name: string}} address @param {string} [target] of the link */
+/** Makes the browser download a file. @param {{url: string, name: string}} address @param {string} [target] target of the link */
 export async function download({ url, name }, target = '') {
   const wait = next - pageNow();
   next = Math.max(next, pageNow()) + INTERVAL;

@@ -1,8 +1,8 @@
 /**
  * Recorder: Chrome's MediaRecorder.
  *
- * In: the mixer's stream. Out: chunks to the spool, as soon as MediaRecorder has made them. ActiveRecording starts, holds
- * and stops it.
+ * Input: the mixer's stream. Output: chunks for the spool, sent when MediaRecorder delivers them. ActiveRecording starts,
+ * holds and stops it.
  */
 
 import { pageNow } from '../shared/clock.js';
@@ -10,25 +10,31 @@ import { recordingError, within } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
 import { pause } from '../shared/pause.js';
 
-/** How long MediaRecorder's slices are, in ms; they arrive a little later (Chrome fact 9). */
+/** Duration of MediaRecorder's slices, in ms. They arrive a little later (Chrome fact 9). */
 const TIMESLICE = 100;
-/** How many slices make a chunk once the recording has begun: a crash loses at most one, and each message costs time in four processes. */
+/**
+ * Number of slices per chunk after the recording has begun. A crash loses at most one chunk, but each message costs
+ * time in four processes.
+ */
 const SLICES_PER_CHUNK = 2;
-/** The longest time between two key frames, in ms; by default Chrome makes few (Chrome fact 9). */
+/** Maximum time between two key frames, in ms. By default Chrome writes few (Chrome fact 9). */
 const KEYFRAME_EVERY = 2000;
 const FIRST_BYTES_WITHIN = 15_000;
 const STOP_WITHIN = 10_000;
-/** A busy encoder that produces nothing for the first time, in ms, has stopped; it gets no longer than the second one. */
+/**
+ * Time without progress, in ms, after which a busy encoder counts as stopped, and the maximum time that it gets in
+ * total.
+ */
 const STOPPED_AFTER = 500;
 const LONGEST_DRAIN = 2500;
 const CHECK_EVERY = 50;
-/** How many frames may have been on their way to the recorder when it was held: those never arrive. */
+/** Maximum number of frames that were on their way to the recorder when it was held. Such frames never arrive. */
 const IN_TRANSIT = 2;
 
 /** @typedef {import('./spool.js').Spool} Spool */
 
 /**
- * Emits `failed` with an Error when the recording breaks by itself.
+ * Emits `failed` with an Error when the recording breaks.
  *
  * @extends {Emitter<{failed: Error}>}
  */
@@ -36,11 +42,11 @@ export class Recorder extends Emitter {
   #recorder;
   #spool;
   #plan;
-  /** Slices of the next chunk. @type {Blob[]} */
+  /** The slices of the next chunk. @type {Blob[]} */
   #slices = [];
-  /** Whether the server has bytes of every track. */
+  /** Whether the server has received data of every track. */
   #begun = false;
-  /** Page time, ms. */
+  /** Page time, in ms, at which the recording started. */
   startedAt = 0;
 
   /** @param {MediaStream} stream @param {Spool} spool @param {RecordPlan} plan */
@@ -70,7 +76,7 @@ export class Recorder extends Emitter {
     return this.#recorder.state;
   }
 
-  /** Starts; resolves when the server has bytes of every track. */
+  /** Starts recording; resolves when the server has received data of every track. */
   async start() {
     const expected = this.#plan.type === 'video' ? ['audio', 'video'] : ['audio'];
     let tracks = /** @type {string[]} */ ([]);
@@ -102,14 +108,17 @@ export class Recorder extends Emitter {
     this.#recorder.resume();
   }
 
-  /** Pauses the input: a stop would drop the frames that still wait for the encoder (Chrome fact 33). */
+  /** Pauses the input, since a stop would drop the frames that still wait for the encoder (Chrome fact 33). */
   hold() {
     if (this.#recorder.state === 'inactive') return;
     this.#spool.recorder('stopped', pageNow());
     if (this.#plan.type === 'video') this.#recorder.pause();
   }
 
-  /** Stops after a hold, when the server has the log of every tick; resolves when the spool has the last chunk. */
+  /**
+   * Stops recording; resolves when the spool has the last chunk. Call it after `hold`, when the server has the log of
+   * every tick.
+   */
   async stop() {
     if (this.#plan.type === 'video' && this.#begun) await this.#drainEncoder();
     if (this.#recorder.state === 'inactive') return;
@@ -125,7 +134,7 @@ export class Recorder extends Emitter {
     this.#slices = [];
   }
 
-  /** Resolves when every frame is encoded, or no more arrive. */
+  /** Resolves when every frame is encoded, or when no more encoded frames arrive. */
   async #drainEncoder() {
     const deadline = /** @type {Promise<null>} */ (
       new Promise((resolve) => setTimeout(resolve, LONGEST_DRAIN, null))
@@ -142,7 +151,12 @@ export class Recorder extends Emitter {
     }
   }
 
-  /** Sends all that is encoded; resolves with how many frames are not, null if the server doesn't answer in time. @param {Promise<null>} deadline */
+  /**
+   * Sends all encoded data; resolves with the number of frames that are not encoded yet, or null if the server doesn't
+   * answer in time.
+   *
+   * @param {Promise<null>} deadline
+   */
   async #readOutstanding(deadline) {
     const ask = async () => {
       const given = new Promise((resolve) =>
@@ -152,7 +166,7 @@ export class Recorder extends Emitter {
       await given;
       return this.#spool.outstanding();
     };
-    // The recorder must be stopped whatever goes wrong; the spool reports the reason at its end.
+    // The recorder must be stopped even if this fails. The spool reports the reason when it ends.
     return Promise.race([ask().catch(() => null), deadline]);
   }
 

@@ -1,8 +1,9 @@
 /**
- * Spool: the page's end of the /spool socket. Every chunk is numbered, sent at once, and kept until it is acknowledged.
+ * Spool: the page's end of the /spool socket. Each chunk is numbered, sent at once, and kept until it is acknowledged.
  *
- * A chunk's frame is 16 bytes (a one, three zeros, its number as uint32, its offset as uint64, little-endian) and the
- * bytes as MediaRecorder gave them. Everything else is JSON (ToSpool and FromSpool in types/spool.d.ts).
+ * A chunk is sent as a header of 16 bytes (a one, three zeros, the chunk's number as uint32 and its offset as uint64,
+ * little-endian), followed by MediaRecorder's bytes. All other messages are JSON (ToSpool and FromSpool in
+ * types/spool.d.ts).
  */
 
 import { HarnessError, cacheError, within } from '../shared/errors.js';
@@ -13,27 +14,27 @@ import { parse } from '../shared/json.js';
 const READY_WITHIN = 10_000;
 const HEADER = 16;
 const CHUNK = 1;
-/** How long, and how often, we try to reconnect, in ms; the server waits 30 s. */
+/** How long and how often we try to reconnect, in ms. The server waits 30 s. */
 const RECONNECT_FOR = 25_000;
 const RECONNECT_EVERY = 250;
-/** How many bytes the backlog may have before the recording fails; some three minutes at 2.5 Mbps. */
+/** Maximum backlog in bytes before the recording fails: about three minutes at 2.5 Mbps. */
 const BACKLOG = 64 * 1024 * 1024;
-/** After how many acknowledged bytes garbage is collected. */
+/** Number of acknowledged bytes after which garbage is collected. */
 const COLLECT_EVERY = 8 * 1024 * 1024;
 
 /**
  * Emits `ack`, `alarm` and `hashed` with the server's messages, `stalled` with a message when the connection is lost,
- * `resumed` when it is back, and `failed` with an Error.
+ * `resumed` when the connection is resumed, and `failed` with an Error.
  *
- * Messages (chunks, ticks, events, states, statistics, the end) are ordered and counted on both sides. After a reconnect
- * the server reports how many it has received, and the rest is sent again. Requests without an answer are repeated.
+ * Both sides order and count the messages (chunks, ticks, events, states, statistics, the end). After a reconnect, the
+ * server reports how many it has received, and the page sends the rest again, along with all unanswered requests.
  *
  * @extends {Emitter<SpoolEvents>}
  */
 export class Spool extends Emitter {
-  /** The recording's id, '' before the server is ready. */
+  /** The recording's id, or '' before the server is ready. */
   recording = '';
-  /** Bytes that were sent, and bytes that the server has acknowledged. */
+  /** Number of bytes sent, and number of bytes that the server has acknowledged. */
   bytes = 0;
   acknowledged = 0;
   #chunks = 0;
@@ -46,12 +47,12 @@ export class Spool extends Emitter {
   #resume = '';
   /** Messages that the server has not acknowledged yet. @type {(Blob | string)[]} */
   #outbox = [];
-  /** How many messages the server has acknowledged. */
+  /** Number of messages that the server has acknowledged. */
   #ackedSeq = 0;
   #lostAt = 0;
-  /** Why the connection has ended for good. @type {Error | undefined} */
+  /** The error that ended the connection for good. @type {Error | undefined} */
   #error;
-  /** How many bytes had been acknowledged when garbage was collected last. */
+  /** Number of acknowledged bytes at the last garbage collection. */
   #collectedAt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retry;
@@ -70,7 +71,7 @@ export class Spool extends Emitter {
     return this.recording !== '' && this.#socket === null;
   }
 
-  /** Announces a recording; resolves when the server is ready for its bytes. @param {Hello} hello */
+  /** Announces a recording; resolves when the server is ready for its data. @param {Hello} hello */
   async open(hello) {
     this.#hello = hello;
     this.#connect();
@@ -90,17 +91,17 @@ export class Spool extends Emitter {
     header.setBigUint64(8, BigInt(this.bytes), true);
     this.#chunks += 1;
     this.bytes += blob.size;
-    // Chrome fact 18: WebSocket.send keeps the order of blobs; reading them here would not (their promises resolve
-    // out of order).
+    // Chrome fact 18: WebSocket.send keeps the order of blobs. Reading the blobs here would not, since their promises
+    // resolve out of order.
     this.#post(new Blob([header, blob]));
   }
 
-  /** MediaRecorder was started, stopped, paused or resumed. @param {RecorderState} state @param {number} time page time */
+  /** Reports that MediaRecorder was started, stopped, paused or resumed. @param {RecorderState} state @param {number} time page time */
   recorder(state, time) {
     this.#post(JSON.stringify({ type: 'recorder', state, time }));
   }
 
-  /** @param {number} first @param {(number | null)[]} written page times, null for a tick that was given up */
+  /** @param {number} first @param {(number | null)[]} written page times, null for a skipped tick */
   ticks(first, written) {
     this.#post(JSON.stringify({ type: 'ticks', first, written }));
   }
@@ -123,13 +124,13 @@ export class Spool extends Emitter {
     return /** @type {Extract<FromSpool, { type: 'finished' }>} */ (answer).recording;
   }
 
-  /** Asks how many of the frames written before the recorder was stopped have not arrived. */
+  /** Requests the number of frames that were written before the recorder was stopped and have not arrived. */
   async outstanding() {
     const answer = await this.#expect('outstanding', { type: 'outstanding' });
     return /** @type {Extract<FromSpool, { type: 'outstanding' }>} */ (answer).frames;
   }
 
-  /** Returns an address to download from, valid for a minute. */
+  /** Requests a download address, which is valid for a minute. */
   async address() {
     const answer = await this.#expect('address', { type: 'download' });
     return /** @type {Extract<FromSpool, { type: 'address' }>} */ (answer);
@@ -140,12 +141,12 @@ export class Spool extends Emitter {
     await this.#expect('sent', null);
   }
 
-  /** Discards the server's copy. */
+  /** Discards the server's copy of the recording. */
   async clean() {
     await this.#expect('cleaned', { type: 'clean' });
   }
 
-  /** Ends the connection; pending requests fail. */
+  /** Closes the connection; pending requests fail. */
   close() {
     clearTimeout(this.#retry);
     const socket = this.#socket;
@@ -155,7 +156,7 @@ export class Spool extends Emitter {
     for (const { answer } of this.#waiting.splice(0)) answer.reject(closed());
   }
 
-  /** Waits for an answer, after sending its request if there is one. @param {FromSpool['type']} type @param {ToSpool | null} request */
+  /** Sends a request, if there is one, and waits for the answer. @param {FromSpool['type']} type @param {ToSpool | null} request */
   #expect(type, request) {
     /** @type {PromiseWithResolvers<FromSpool>} */
     const answer = Promise.withResolvers();
@@ -196,7 +197,7 @@ export class Spool extends Emitter {
       this.emit('hashed', message);
     } else if (message.type === 'error') {
       const name = /** @type {import('../shared/errors.js').ErrorName} */ (message.name);
-      // The server closes the connection after it.
+      // The server closes the connection after an error.
       this.#fail(new HarnessError(name, message.message, message.code));
     } else {
       if (message.type === 'ready') this.#onReady(message);
@@ -217,17 +218,18 @@ export class Spool extends Emitter {
     this.#lostAt = 0;
   }
 
-  /** Drops what the server has acknowledged. @param {number} ackedSeq messages since the beginning */
+  /** Drops the messages that the server has acknowledged. @param {number} ackedSeq number of messages since the beginning */
   #onAcked(ackedSeq) {
     this.#outbox.splice(0, ackedSeq - this.#ackedSeq);
     this.#ackedSeq = ackedSeq;
     if (this.acknowledged - this.#collectedAt < COLLECT_EVERY) return;
     this.#collectedAt = this.acknowledged;
-    // Chrome fact 34: blobs keep their bytes until they are collected, and their small wrappers give no cause to.
+    // Chrome fact 34: blobs keep their bytes in memory until they are collected, and their small wrappers do not trigger
+    // a collection.
     collectGarbage();
   }
 
-  /** Tries to reconnect for a while; a connection that was never ready can't be resumed. */
+  /** Tries to reconnect for RECONNECT_FOR. A connection that was never ready can't be resumed. */
   #onLost() {
     this.#ready = false;
     if (!this.recording) {
@@ -245,7 +247,11 @@ export class Spool extends Emitter {
     this.#retry = setTimeout(() => this.#connect(), RECONNECT_EVERY);
   }
 
-  /** Fails the pending requests, or emits `failed` if there are none, and closes for good. @param {Error} error */
+  /**
+   * Closes the connection for good. Fails the pending requests or, if there are none, emits `failed`.
+   *
+   * @param {Error} error
+   */
   #fail(error) {
     const waiting = this.#waiting.splice(0);
     this.#error = error;
@@ -255,7 +261,7 @@ export class Spool extends Emitter {
   }
 
   /**
-   * Sends if the server is ready. A connection that is already closing accepts no data; the next one gets them.
+   * Sends data if the server is ready. A closing connection accepts no data; the data is sent on the next one.
    *
    * @param {Blob | string} data
    */
@@ -263,7 +269,7 @@ export class Spool extends Emitter {
     if (this.#ready && this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(data);
   }
 
-  /** Sends a message in order, and keeps it until the server has acknowledged it. @param {Blob | string} data */
+  /** Sends a message in order and keeps it until the server has acknowledged it. @param {Blob | string} data */
   #post(data) {
     if (!this.#socket) return;
     this.#outbox.push(data);

@@ -1,21 +1,21 @@
 /**
- * Clocks: the page's own, and the room's (the server's monotonic clock), which is estimated over signaling.
+ * Clocks: the page's clock, and an estimate of the room's clock (the server's monotonic clock) over signaling.
  *
- * Like everything in shared/, it knows no stage and imports nothing outside of shared/; everybody may import it.
+ * Like every module in shared/, it imports nothing from outside shared/, and any module may import it.
  */
 
-/** Milliseconds on the page's clock; the same in the window and its workers. */
+/** Returns the page time in ms, which is the same in the window and its workers. */
 export const pageNow = () => performance.timeOrigin + performance.now();
 
-/** Estimates the room's clock from pings; the ping with the shortest round trip counts. */
+/** Estimates the room's clock from pings, using the one with the shortest round trip. */
 export class RoomClock {
   /** Room time minus page time, in ms. */
   offset = 0;
-  /** How far `offset` may be wrong, in ms: half the shortest round trip. */
+  /** Maximum error of `offset`, in ms: half the shortest round trip. */
   error = Number.POSITIVE_INFINITY;
 
   /**
-   * @param {number} sent page time at which the ping left
+   * @param {number} sent page time at which the ping was sent
    * @param {number} answered room time at which the server answered
    * @param {number} received page time at which the answer arrived
    * @returns {boolean} whether the estimate has improved
@@ -28,7 +28,7 @@ export class RoomClock {
     return true;
   }
 
-  /** Milliseconds on the room's clock. @param {number} [page] page time, now by default */
+  /** Returns the room time in ms. @param {number} [page] page time, now by default */
   room(page = pageNow()) {
     return page + this.offset;
   }

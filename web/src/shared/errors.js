@@ -1,8 +1,8 @@
-/** The errors that users and Python get, by NERTC's names and codes. */
+/** The errors that users and Python receive, with NERTC's names and codes. */
 
 /** @typedef {'ConfigError' | 'InvalidStateError' | 'NotSupportedError' | 'RecordingError' | 'DiskFullError' | 'StepTimeout' | 'Error'} ErrorName */
 
-/** An error with a name that Python maps to a class, and NERTC's code where it has one. */
+/** An error with a name that Python maps to a class, and NERTC's code if there is one. */
 export class HarnessError extends Error {
   /**
    * @param {ErrorName} name
@@ -19,16 +19,20 @@ export class HarnessError extends Error {
 /** @param {string} message */
 export const configError = (message) => new HarnessError('ConfigError', message);
 
-/** NERTC 10450 RECORDING_NOT_SUPPORT. @param {string} message */
+/** Creates the error of NERTC's code 10450 RECORDING_NOT_SUPPORT. @param {string} message */
 export const notSupported = (message) => new HarnessError('NotSupportedError', message, 10450);
 
-/** NERTC 10452 RECORDING_CACHE_ERROR: the spool. @param {string} message */
+/** Creates the error of NERTC's code 10452 RECORDING_CACHE_ERROR, for failures of the spool. @param {string} message */
 export const cacheError = (message) => new HarnessError('RecordingError', message, 10452);
 
-/** NERTC 10453 RECORDING_ERROR. @param {string} message */
+/** Creates the error of NERTC's code 10453 RECORDING_ERROR. @param {string} message */
 export const recordingError = (message) => new HarnessError('RecordingError', message, 10453);
 
-/** NERTC 10454 RECORDING_NOT_START_ERROR: a valid call at the wrong time. @param {string} message */
+/**
+ * Creates the error of NERTC's code 10454 RECORDING_NOT_START_ERROR, for a valid call at the wrong time.
+ *
+ * @param {string} message
+ */
 export const invalidState = (message) => new HarnessError('InvalidStateError', message, 10454);
 
 /** @param {string} message */
@@ -40,7 +44,7 @@ export const stepTimeout = (message) => new HarnessError('StepTimeout', message)
  * @template T
  * @param {Promise<T>} promise
  * @param {number} ms
- * @param {() => string} message what was expected and what was there instead
+ * @param {() => string} message describes what was expected and what was found instead
  * @returns {Promise<T>}
  */
 export async function within(promise, ms, message) {

@@ -1,7 +1,7 @@
-/** Emitter: an EventTarget whose events have typed details. */
+/** Emitter: an EventTarget with typed event details. */
 
 /**
- * Extend it with a map from each event's name to the type of its detail, `void` for none:
+ * The type parameter maps each event's name to the type of its detail, or to `void`:
  * `@extends {Emitter<{stalled: string, resumed: void}>}`.
  *
  * @template {object} Events
@@ -16,7 +16,7 @@ export class Emitter extends EventTarget {
    * @param {AddEventListenerOptions} [options]
    */
   listen(name, handler, options) {
-    // The one place where a detail gets its type: `emit` dispatches nothing else.
+    // The cast is safe, since `emit` dispatches only events of this type.
     const listener = (/** @type {Event} */ event) =>
       handler(/** @type {CustomEvent<Events[Name]>} */ (event).detail);
     this.addEventListener(name, listener, options);

@@ -1,8 +1,8 @@
 /**
- * Collects garbage that Chrome would leave: the wrappers of frames and blobs are small, but hold much memory.
+ * Collects garbage that Chrome would leave: the wrappers of frames and blobs are small but keep much memory in use.
  *
- * Every thread (the page, each worker) has its own garbage. Collecting works if Chrome was launched with
- * --js-flags=--expose-gc, as the harness does; otherwise nothing happens.
+ * Each thread (the page and each worker) has its own garbage. Collection works only if Chrome was launched with
+ * --js-flags=--expose-gc, as the harness does. Otherwise these functions do nothing.
  */
 
 const EVERY = 10_000;
@@ -14,7 +14,7 @@ export function collectGarbage() {
   void gc?.({ type: 'major', execution: 'async' });
 }
 
-/** Collects the garbage of the thread that it is called in, every 10 s from now on. */
+/** Collects the garbage of the calling thread every 10 s from now on. */
 export function keepCollecting() {
   if (gc) setInterval(collectGarbage, EVERY);
 }

@@ -1,13 +1,16 @@
 /**
- * I420 images: three planes in one memory.
+ * I420 images: three planes in one block of memory.
  *
- * One large Uint8Array holds every image of a worker, so that rows are copied with `copyWithin` (a memmove, no garbage).
+ * One large Uint8Array contains all images of a worker, so that `copyWithin` can copy rows: a memmove without garbage.
  */
 
-/** Padding after each plane: `copyTo` rejects a layout whose stride times rows overruns (Chrome fact 12). */
+/**
+ * Padding after each plane, since `copyTo` rejects a layout whose stride times rows overruns the buffer (Chrome fact
+ * 12).
+ */
 const PADDING = 64;
 
-/** The middle of the luma and chroma ranges (BT.601, limited range). */
+/** The middle of the chroma range (BT.601, limited range). */
 export const GREY = 128;
 
 /**
@@ -22,7 +25,7 @@ export const GREY = 128;
 /** @param {number} size pixels of luma @returns {number} pixels of chroma */
 export const chroma = (size) => (size + 1) >> 1;
 
-/** Returns how many bytes an image needs. @param {number} width @param {number} height */
+/** Returns the number of bytes of an image. @param {number} width @param {number} height */
 export function imageBytes(width, height) {
   return width * height + 2 * chroma(width) * chroma(height) + 3 * PADDING;
 }
@@ -59,14 +62,14 @@ export function fill(memory, image, rect, yuv) {
 }
 
 /**
- * Copies an image into a larger one at (`x`, `y`), both even; only its rectangle `part` where one is given.
+ * Copies an image, or only its rectangle `part`, into a larger image at (`x`, `y`). Both coordinates are even.
  *
- * @param {Uint8Array} memory holds both
+ * @param {Uint8Array} memory of both images
  * @param {I420Image} from
  * @param {I420Image} to
  * @param {number} x
  * @param {number} y
- * @param {{x: number, y: number, width: number, height: number}} [part] all even
+ * @param {{x: number, y: number, width: number, height: number}} [part] with even position and size
  */
 export function blit(memory, from, to, x, y, part = { x: 0, y: 0, width: from.width, height: from.height }) {
   for (let plane = 0; plane < 3; plane += 1) {
@@ -86,7 +89,7 @@ export function blit(memory, from, to, x, y, part = { x: 0, y: 0, width: from.wi
 }
 
 /**
- * Converts RGBA (or BGRA) pixels to an image of the same size: BT.601, limited range, chroma averaged over 2x2.
+ * Converts RGBA or BGRA pixels to an image of the same size: BT.601, limited range, with chroma averaged over 2x2 pixels.
  *
  * @param {Uint8Array | Uint8ClampedArray} pixels
  * @param {number} stride bytes per row

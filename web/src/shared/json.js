@@ -1,4 +1,4 @@
-/** JSON whose shape has not been checked yet. */
+/** Parses JSON whose shape is not checked yet. */
 
 /** @param {string} text @returns {unknown} */
 export const parse = (text) => JSON.parse(text);

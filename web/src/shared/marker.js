@@ -1,35 +1,39 @@
 /**
- * The markers of a synthetic participant; `verify` reads them back from the finished file.
+ * The markers of a synthetic participant, which `verify` reads from the finished file.
  *
- * Video: a strip across the top, a ninth of the height, two rows of 32 cells: number (8 bits), counter (18),
- * capture time in ms on the room's clock (22), CRC-16/CCITT of those (16). The counter runs at 30 per second
- * whatever the frame rate of the video. Audio: a tone of the participant's own, and a chirp in the participant's own
- * band that begins whenever the counter is a multiple of 30.
+ * Video: a strip across the top, a ninth of the height, has two rows of 32 cells. They contain the number (8 bits), a
+ * counter (18 bits), the capture time in ms on the room's clock (22 bits) and the CRC-16/CCITT of those (16 bits). The
+ * counter runs at 30 per second, independent of the video's frame rate. Audio: each participant has its own tone, and a
+ * chirp in its own band that begins whenever the counter is a multiple of 30.
  */
 
 export const COUNTS_PER_SECOND = 30;
 export const ROWS = 2;
 export const COLUMNS = 32;
-/** Luma of a 0 and of a 1. */
+/** Luma of a cell that is 0, and of a cell that is 1. */
 export const DARK = 30;
 export const BRIGHT = 225;
-/** The chirp's length in seconds. */
+/** Duration of the chirp in seconds. */
 export const CHIRP = 0.08;
 const BANDS = 16;
 
-/** Hz of the participant's tone. @param {number} marker */
+/** Returns the frequency of the participant's tone in Hz. @param {number} marker */
 export const toneOf = (marker) => 300 + 50 * (marker % BANDS);
 
-/** Hz of the middle of the participant's chirp, which sweeps from 120 below to 120 above. @param {number} marker */
+/**
+ * Returns the centre frequency of the participant's chirp in Hz; the chirp sweeps from 120 Hz below it to 120 Hz above.
+ *
+ * @param {number} marker
+ */
 export const bandOf = (marker) => 1350 + 300 * (marker % BANDS);
 
 /**
- * Returns the strip's cells, row by row, 1 for bright.
+ * Writes the strip's cells, row by row; 1 means bright.
  *
  * @param {number} marker 0 to 255
  * @param {number} counter modulo 2^18
  * @param {number} time ms on the room's clock, modulo 2^22
- * @param {Uint8Array} cells 64 of them, overwritten
+ * @param {Uint8Array} cells 64 cells, which are overwritten
  */
 export function encode(marker, counter, time, cells) {
   let crc = 0xffff;
@@ -48,7 +52,7 @@ export function encode(marker, counter, time, cells) {
   put(crc, 16, false);
 }
 
-/** Returns the number in a strip, null if its checksum is wrong. @param {Uint8Array} cells 64, 1 for bright */
+/** Returns the number in a strip, or null if its checksum is wrong. @param {Uint8Array} cells 64 cells, 1 for bright */
 export function decode(cells) {
   const bits = (/** @type {number} */ from, /** @type {number} */ count) =>
     cells.subarray(from, from + count).reduce((value, bit) => value * 2 + bit, 0);
@@ -59,7 +63,7 @@ export function decode(cells) {
 }
 
 /**
- * Returns the chirp's samples, mono.
+ * Returns the mono samples of the chirp.
  *
  * @param {number} marker
  * @param {number} sampleRate Hz

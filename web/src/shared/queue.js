@@ -1,7 +1,8 @@
-/** A queue of asynchronous calls: each begins when the one before it has ended. */
+/** A queue of asynchronous calls: each call begins when the previous one has ended. */
 
 /**
- * Returns a function that runs a call in turn and resolves with its result. A call that fails doesn't hold up the next.
+ * Returns a function that runs calls one at a time and resolves with the result of each. A failed call doesn't block the
+ * next one.
  *
  * @returns {<T>(call: () => Promise<T>) => Promise<T>}
  */

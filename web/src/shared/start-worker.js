@@ -1,4 +1,7 @@
-/** Starts workers, also on another application's page: a worker's script must be of the page's origin, its imports need not be. */
+/**
+ * Starts workers, also on another application's page: a worker's script must have the page's origin, its imports need
+ * not.
+ */
 
 /** @param {URL} module @returns {Worker} */
 export function startWorker(module) {
@@ -6,7 +9,7 @@ export function startWorker(module) {
   const text = `import ${JSON.stringify(module.href)};`;
   const address = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
   const worker = new Worker(address, { type: 'module' });
-  // By then the address has been read.
+  // By then the worker has read the address.
   worker.addEventListener('error', () => URL.revokeObjectURL(address), { once: true });
   return worker;
 }

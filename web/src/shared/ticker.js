@@ -1,15 +1,15 @@
-/** Ticker: calls a function in a worker at exact multiples of a step, in time and never twice. */
+/** Ticker: calls a function in a worker at exact multiples of a step, and never twice for the same multiple. */
 
 import { pageNow } from './clock.js';
 
-/** A tick that is later than this many steps is given up; a less late one is caught up at once. */
+/** A tick that is more than this many steps late is skipped. A tick that is less late runs at once. */
 const CATCH_UP = 3;
 
 /** @type {(ms: number) => Promise<unknown>} */
 const pause = makePause();
 
 function makePause() {
-  // Atomics.waitAsync wakes within 0.5 ms where the page is isolated (Chrome fact 32); a worker's timer within some ms.
+  // In an isolated page, Atomics.waitAsync wakes within 0.5 ms (Chrome fact 32). A worker's timer takes a few ms.
   if (typeof SharedArrayBuffer === 'function' && 'waitAsync' in Atomics) {
     const cell = new Int32Array(new SharedArrayBuffer(4));
     return (/** @type {number} */ ms) => Promise.resolve(Atomics.waitAsync(cell, 0, 0, ms).value);
@@ -31,7 +31,7 @@ export class Ticker {
     this.origin = 0;
   }
 
-  /** Runs until `stop`; the first tick is due now, or at the page time `origin`. @param {number} [origin] */
+  /** Runs until `stop` is called. The first tick is due now, or at the page time `origin`. @param {number} [origin] */
   async run(origin = pageNow()) {
     this.origin = origin;
     let tick = 0;
@@ -45,7 +45,7 @@ export class Ticker {
       if (late > CATCH_UP) tick += late;
       this.onTick(tick, this.origin + tick * this.step);
       tick += 1;
-      // Frames may arrive between two ticks that are caught up.
+      // Allow frames to arrive between two late ticks.
       if (late > 0) await pause(0.1);
     }
   }

@@ -1,11 +1,11 @@
-/** Watchdog: notices that something no longer makes progress. */
+/** Watchdog: detects that something has stopped making progress. */
 
 import { pageNow } from './clock.js';
 
-/** How long something may make no progress before that is an alarm, in ms; people see it within two seconds. */
+/** Time without progress, in ms, that raises an alarm. The alarm is shown within two seconds. */
 export const STALLED_AFTER = 1500;
 
-/** Reports a stall once, and another one only after it was fed in between. */
+/** Reports each stall once. A new stall is reported only after progress in between. */
 export class Watchdog {
   #last = pageNow();
   #reported = false;
@@ -15,13 +15,13 @@ export class Watchdog {
     this.limit = limit;
   }
 
-  /** There is progress. */
+  /** Notes that there is progress. */
   feed() {
     this.#last = pageNow();
     this.#reported = false;
   }
 
-  /** Whether a stall has to be reported now. */
+  /** Returns whether to report a stall now. */
   isStalled() {
     if (this.#reported || pageNow() - this.#last <= this.limit) return false;
     this.#reported = true;

@@ -1,8 +1,8 @@
-/** The boundary between Python, hooks.js and attach.js on the page of another application. */
+/** The interface between Python, hooks.js and attach.js on the page of another application. */
 
-/** What Python writes before hooks.js. */
+/** The options that Python defines before hooks.js. */
 interface AttachOptions {
-  /** Our server's address, a secret that opens its sockets from here, and the token to join with. */
+  /** The server's address, a secret that allows this page to open its sockets, and the token for the join. */
   url: string;
   key: string;
   token: string;
@@ -13,24 +13,24 @@ interface AttachOptions {
 }
 declare const HARNESS: AttachOptions;
 
-/** Answers in the place of navigator.mediaDevices. */
+/** Replaces navigator.mediaDevices. */
 interface ApplicationCamera {
   open(constraints?: MediaStreamConstraints): MediaStream;
   devices(): MediaDeviceInfo[];
   share(): Promise<MediaStream>;
 }
 
-/** What hooks.js leaves on the page, by Symbol.for('recording-harness'). */
+/** The object that hooks.js defines on the page as Symbol.for('recording-harness'). */
 interface ApplicationHooks extends EventTarget {
   connections: Set<RTCPeerConnection>;
-  /** What streams a track was announced with, of whatever has been received. */
+  /** The streams with which the track of each receiver was announced. */
   streams: WeakMap<RTCRtpReceiver, readonly MediaStream[]>;
   camera: ApplicationCamera | null;
   listen(type: 'connection' | 'closed', handler: (connection: RTCPeerConnection) => void): void;
   wake(): Promise<AttachedPage>;
 }
 
-/** What Python drives (entry/python.js). */
+/** The calls for Python (entry/python.js). */
 interface AttachedPage {
   begin(name: string, argument: unknown): number;
   finish(number: number): Promise<unknown>;

@@ -1,4 +1,4 @@
-/** The recordings of a room as the server lists and verifies them. */
+/** The recordings of a room, as the server lists and verifies them. */
 
 /** A recording that the server has published in the room. */
 interface LibraryItem {
@@ -8,13 +8,13 @@ interface LibraryItem {
   participant: string;
   recorder: RecorderKind;
   state: 'recording' | 'published' | 'failed';
-  /** Why there is no file. */
+  /** The reason why there is no file. */
   reason: string | null;
-  /** Seconds, bytes and pixels; null until it is published. */
+  /** Duration in seconds, size in bytes and height in pixels; null until the recording is published. */
   duration: number | null;
   size: number | null;
   height: number | null;
-  /** The result of `verify`; null until somebody asks for it. */
+  /** The result of `verify`; null until it is requested. */
   result: 'verifying' | 'passed' | 'failed' | null;
 }
 
@@ -22,13 +22,13 @@ interface ReportFinding {
   check: string;
   ok: boolean;
   participant: string | null;
-  /** Seconds of the file. */
+  /** Start and end in the file, in seconds. */
   at: [number, number] | null;
   message: string;
   warning: boolean;
 }
 
-/** The report of `verify` in short: the number of checks, and the findings that failed or are worth reading. */
+/** A summary of the report: the number of checks, the findings that failed, and the warnings. */
 interface ReportSummary {
   ok: boolean;
   checks: number;

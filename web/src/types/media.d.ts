@@ -1,20 +1,20 @@
-/** What a participant sends: size, devices, and the interface of every kind of local media. */
+/** The media of a participant: size, devices, and the interface of every kind of local media. */
 
 interface VideoSize {
-  /** Pixels. */
+  /** Size in pixels. */
   width: number;
   height: number;
-  /** Frames a second. */
+  /** Frames per second. */
   frameRate: number;
 }
 
-/** Which camera and microphone, by deviceId; the browser chooses what is left out. */
+/** The deviceIds of camera and microphone; the browser chooses a device that is not given. */
 interface DeviceIds {
   audio?: string | undefined;
   video?: string | undefined;
 }
 
-/** The media that a participant brings to the room; every class in media/ implements it, and so does ApplicationMedia. */
+/** The media that a participant sends. Every class in media/ implements it, and so does ApplicationMedia. */
 interface LocalMedia {
   readonly kind: 'synthetic' | 'camera' | 'video-file' | 'application';
   readonly stream: MediaStream;
@@ -22,17 +22,17 @@ interface LocalMedia {
   readonly size: VideoSize;
   setClock(offset: number): void;
   fit(size: VideoSize): void;
-  /** Replaces the video by the screen, or by the camera again; the new track is in `stream`. */
+  /** Switches the video to the screen, or back to the camera; the new track replaces the old one in `stream`. */
   share(on: boolean): Promise<MediaStreamTrack>;
-  /** Replaces the device, by the one with that id if one is given; the new track is in `stream`, the old one is not. */
+  /** Switches to another device, or to the given one; the new track replaces the old one in `stream`. */
   replace(kind: 'audio' | 'video', deviceId?: string): Promise<MediaStreamTrack>;
-  /** Raises the voice, or lowers it to normal; fails for media that are not synthetic. */
+  /** Raises the voice, or returns it to normal; throws for media that is not synthetic. */
   setSpeaking(on: boolean): void;
   close(): Promise<void>;
 }
 
-/** Media that another application sends; the page follows them. */
+/** Media that another application sends and that our code follows. */
 interface ApplicationMediaSource extends LocalMedia, Emitter<{ changed: void }> {
-  /** Whether something of that kind is sent and switched on. */
+  /** Returns whether a track of this kind is sent and enabled. */
   sends(kind: 'audio' | 'video'): boolean;
 }

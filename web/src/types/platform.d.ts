@@ -1,11 +1,14 @@
-/** What TypeScript's DOM library does not declare yet. */
+/** Declarations that TypeScript's DOM library lacks. */
 
 interface VideoFrame {
-  /** W3C WebCodecs VideoFrame Metadata Registry; rtpTimestamp on remote frames: the sender's clock, 90 kHz. */
+  /**
+   * See the W3C WebCodecs VideoFrame Metadata Registry. `rtpTimestamp` exists on remote frames: the sender's clock at
+   * 90 kHz.
+   */
   metadata(): { rtpTimestamp?: number };
 }
 
-/** The scope of audio worklets, which TypeScript's library for pages leaves out. */
+/** The scope of audio worklets, which TypeScript's DOM library does not declare. */
 declare class AudioWorkletProcessor {
   readonly port: MessagePort;
 }

@@ -1,4 +1,4 @@
-/** A recording: NERTC's options, what they mean to this browser, and its status. */
+/** A recording: NERTC's options, the plan that follows from them, and the status. */
 
 type RecorderKind = 'local' | 'all';
 
@@ -9,22 +9,22 @@ type LayoutName = 'grid' | 'speaker';
 interface RecordingStatus {
   state: 'none' | 'new' | 'recording' | 'paused' | 'stopped' | 'failed' | 'cleaned';
   id: string | null;
-  /** Recorded time in ms, pauses cut out. */
+  /** Recorded time in ms, without pauses. */
   elapsed: number;
   bytes: number;
   bytesAcknowledged: number;
-  /** What last stalled, if anything did. */
+  /** The message of the last alarm, if any. */
   alarm: string | null;
 }
 
-/** NERTC's recordConfig, and ours beyond it. */
+/** NERTC's recordConfig, with our additional options. */
 interface RecordConfigOptions {
   recordType?: 'audio' | 'video';
   recordName?: string;
   recordVideoQuality?: number | string;
   recordVideoFrame?: number;
   layout?: LayoutName;
-  /** Whether names stand in the tiles. */
+  /** Whether to show names in the tiles. */
   names?: boolean;
   codec?: 'vp8' | 'vp9' | 'av1';
   videoBitsPerSecond?: number;
@@ -35,10 +35,10 @@ interface RecordOptions {
   recordConfig?: RecordConfigOptions;
 }
 
-/* eslint-disable @typescript-eslint/no-explicit-any -- NERTC's calls answer undefined, ours answer facts that its
-   programs never look at; no other type fits both. */
+/* eslint-disable @typescript-eslint/no-explicit-any -- NERTC's calls return undefined, ours return facts that NERTC
+   programs ignore; no other type fits both. */
 
-/** The recording calls by NERTC's names, assignable to those of its SDK's own Client. */
+/** The recording calls under NERTC's names, assignable to those of the Client of NERTC's SDK. */
 interface MediaRecordingCalls {
   startMediaRecording(data?: RecordOptions): Promise<any>;
   stopMediaRecording(): Promise<any>;
@@ -48,7 +48,7 @@ interface MediaRecordingCalls {
 
 /* eslint-enable @typescript-eslint/no-explicit-any */
 
-/** What a RecordOptions means to this browser. */
+/** The settings of the browser that follow from RecordOptions. */
 interface RecordPlan extends VideoSize {
   recorder: RecorderKind;
   type: 'audio' | 'video';
@@ -58,7 +58,7 @@ interface RecordPlan extends VideoSize {
   mimeType: string;
   videoBitsPerSecond: number;
   audioBitsPerSecond: number;
-  /** The options as given, with every default filled in; what the server keeps in the manifest. */
+  /** The given options with all defaults filled in, as the server stores them in the manifest. */
   config: RecordConfigOptions;
 }
 
@@ -69,7 +69,7 @@ interface TileRect {
   height: number;
 }
 
-/** What the client emits about a recording. */
+/** The client's events about a recording. */
 type RecordingEvents = {
   'recording-started': { id: string };
   'recording-paused': { id: string };
@@ -79,9 +79,9 @@ type RecordingEvents = {
   'recording-cleaned': { id: string };
   'recording-stalled': { id: string; message: string };
   'recording-failed': { id: string; error: Error };
-  /** NERTC's own event for a recording that was stopped. */
+  /** NERTC's event for a stopped recording. */
   '@media-recording-stopped': FinishedRecording;
 };
 
-/** Everything that the client emits: `changed` whenever the page may have to be drawn again. */
+/** All events of the client. It emits `changed` when the page may need an update. */
 type ClientEvents = RecordingEvents & { changed: void; joined: void };

@@ -1,6 +1,6 @@
-/** The two interfaces of a room: CallRoom is what the client uses, Transport is what our own room uses. */
+/** The interfaces of a room: the client uses CallRoom, and our own room uses Transport. */
 
-/** Somebody else in the call, and the tracks that arrived from them. */
+/** Another participant in the call, and the tracks that we receive from them. */
 interface CallParticipant {
   readonly id: string;
   readonly name: string;
@@ -9,14 +9,14 @@ interface CallParticipant {
   readonly audioTrack: MediaStreamTrack | null;
 }
 
-/** A join or leave event that the recording takes from the page, since the server doesn't know of it. */
+/** A join or leave event that the page adds to the recording, since the server doesn't know about it. */
 type PresenceEntry = Omit<RoomEvent, 'time'> & { event: 'join' | 'leave'; participant: string };
 
-/** What a room emits. */
+/** The events of a room. */
 type CallRoomEvents = {
   joined: CallParticipant;
   left: CallParticipant;
-  /** Another track has arrived from a participant. */
+  /** A new track has arrived from a participant. */
   track: CallParticipant;
   /** A participant's microphone, camera or screen was switched on or off. */
   state: CallParticipant;
@@ -25,23 +25,23 @@ type CallRoomEvents = {
   disconnected: CallParticipant;
   reconnected: CallParticipant;
   presence: PresenceEntry;
-  /** Somebody subscribed to us at another size. */
+  /** A participant has subscribed to us at another size. */
   requested: void;
   /** The estimate of the room's clock has improved. */
   clock: void;
   /** The list of the room's recordings has changed. */
   recordings: void;
-  /** The connection to the server is lost, is back, or has ended for good. */
+  /** The connection to the server is lost, has resumed, or has ended for good. */
   lost: void;
   resumed: void;
   closed: void;
 };
 
-/** A room as the client uses it: our own room, or the call of another application seen from its page. */
+/** A room as the client uses it: our own room, or the call of another application as its page sees it. */
 interface CallRoom extends Emitter<CallRoomEvents> {
   readonly id: string;
   readonly name: string;
-  /** The number that our synthetic media carry. */
+  /** The number in the markers of our synthetic media. */
   readonly marker: number;
   readonly clock: RoomClockLike;
   readonly spoolToken: string;
@@ -51,24 +51,27 @@ interface CallRoom extends Emitter<CallRoomEvents> {
   /** Whether join and leave events come from the server; otherwise the room emits all of them as `presence`. */
   readonly presenceFromServer: boolean;
   join(hello: Omit<Extract<ToServer, { type: 'hello' }>, 'type'>): Promise<void>;
-  /** Sends the media to every subscriber; resolves when all of them have received the first frame and audio. */
+  /** Sends the media to every subscriber; resolves when all subscribers have received the first frame and audio. */
   publish(media: LocalMedia, timeout?: number): Promise<void>;
   subscribe(subscriptions: Subscriptions): void;
-  /** The largest size at which somebody subscribes to us; null if nobody does. */
+  /** Returns the largest size at which a participant subscribes to us, or null if nobody does. */
   requestedSize(): VideoSize | null;
-  /** Adapts what is sent to the current size of the published video. */
+  /** Adapts the sent video to the current size of the published video. */
   refit(): Promise<void>;
   replaceTrack(old: MediaStreamTrack, fresh: MediaStreamTrack): Promise<void>;
   announce(state: { audio: boolean; video: boolean; screen: boolean }): void;
   /** Throws an InvalidStateError if there is nothing to record. */
   checkRecordable(): void;
-  /** Resolves when everybody we subscribe to has arrived; fails with a StepTimeout that names who has not. */
+  /**
+   * Resolves when we receive every participant that we subscribe to; fails with a StepTimeout that names the missing
+   * ones.
+   */
   allReceived(): Promise<void>;
-  /** Returns the join events of a recording that starts now: of the whole call, or of ourselves alone. */
+  /** Returns the join events for a recording that starts now: of all participants, or only our own. */
   presence(recorder: RecorderKind): PresenceEntry[];
   /** Returns how much later a participant's audio arrives than their video, in ms; null if WebRTC doesn't know. */
   skew(id: string): Promise<number | null>;
-  /** Plays a participant's audio again after the audio system was suspended. */
+  /** Restarts a participant's audio after the audio system was suspended. */
   resumePlayback(id: string): void;
   statistics(): Promise<Omit<ConnectionStatistics, 'time'>[]>;
   leave(): void;
@@ -77,7 +80,7 @@ interface CallRoom extends Emitter<CallRoomEvents> {
 /** Returns the current size of the published video. */
 type PublishedSize = () => VideoSize;
 
-/** We, as a transport lets us in; `taken` holds the markers of the others. */
+/** Our data for joining through a transport; `taken` contains the markers of the other participants. */
 interface Entrant {
   name: string;
   marker: number;
@@ -86,7 +89,7 @@ interface Entrant {
   taken: (number | null)[];
 }
 
-/** What a transport emits; the last three are about participants who joined by way of another server. */
+/** The events of a transport. The last three are about participants who joined through another server. */
 type TransportEvents = {
   track: { id: string; track: MediaStreamTrack };
   state: { id: string; state: RTCPeerConnectionState };
@@ -95,26 +98,29 @@ type TransportEvents = {
   left: string;
 };
 
-/** How media travel between the participants of our own room: from page to page, or through an SFU. */
+/** The transport of media between the participants of our own room: from page to page, or through an SFU. */
 interface Transport extends Emitter<TransportEvents> {
-  /** Enters; returns a marker that nobody else has, ours if it is free. */
+  /** Joins; returns our marker if it is free, otherwise another free marker. */
   enter(entrant: Entrant): Promise<number>;
   subscribe(subscriptions: Subscriptions): void;
   announce(state: { audio: boolean; video: boolean; screen: boolean }): void;
   publish(stream: MediaStream, size: PublishedSize): Promise<void>;
-  /** A participant subscribes to us at this size; null: no longer. */
+  /** Sets the size at which a participant subscribes to us; null if they no longer do. */
   setRequestedSize(id: string, size: VideoSize | null): Promise<void>;
   refit(): Promise<void>;
-  /** Handles a description or candidate that the server forwarded from a participant. */
+  /** Handles a description or candidate of a participant, which the server has forwarded. */
   handleSignal(from: string, data: SignalData): Promise<void>;
   replaceTrack(old: MediaStreamTrack, fresh: MediaStreamTrack): Promise<void>;
   /** Closes the connection to a participant who left. */
   remove(id: string): void;
-  /** Returns how long a participant's video and audio take to arrive, in ms by kind; only their difference is exact. */
+  /**
+   * Returns how long a participant's video and audio take to arrive, in ms by kind. Only the difference of the two is
+   * exact.
+   */
   travelTimes(id: string): Partial<Record<string, number>>;
   resumePlayback(id: string): void;
   stats(id: string): Promise<RTCStatsReport | null>;
-  /** Reconnects at once what a network failure has disconnected. */
+  /** Reconnects all connections that a network failure has broken, without delay. */
   reconnect(): void;
   close(): void;
 }

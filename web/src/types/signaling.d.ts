@@ -1,4 +1,7 @@
-/** The messages of the /signal socket; docs/protocol.md describes them, harness/server/rooms/messages.py checks them. */
+/**
+ * The messages of the /signal socket. docs/protocol.md describes them, and harness/server/rooms/messages.py checks
+ * them.
+ */
 
 interface RoomClockLike {
   offset: number;
@@ -6,28 +9,28 @@ interface RoomClockLike {
   room(page?: number): number;
 }
 
-/** Whom a participant subscribes to, and at which size: by member id, or '*' for everybody; null: nobody. */
+/** A participant's subscriptions: sizes by member id, or by '*' for all members; null for no subscriptions. */
 type Subscriptions = Record<string, VideoSize> | null;
 
 interface MemberInfo {
   id: string;
   name: string;
-  /** The number that the member's synthetic media carry, null for real devices. */
+  /** The number in the markers of the member's synthetic media; null for real devices. */
   marker: number | null;
   audio: boolean;
   video: boolean;
-  /** Whether the video is their screen. */
+  /** Whether the video is the member's screen. */
   screen: boolean;
   subscriptions: Subscriptions;
 }
 
-/** How to reach Janus: its address, a token, and the number and name of the room there. */
+/** Access to Janus: its address, a token, and the number and name of the room there. */
 interface SfuAccess {
   url: string;
   token: string | null;
   room: number;
   name: string;
-  /** The id of our server among those that share this Janus. */
+  /** The id of our server among the servers that share this Janus. */
   server: string;
 }
 
@@ -50,7 +53,7 @@ type FromServer =
       resume: string;
       ice_servers: RTCIceServer[];
       ice_policy: RTCIceTransportPolicy;
-      /** The SFU that forwards the media; null: they go from page to page. */
+      /** The SFU that forwards the media; null if media is sent from page to page. */
       sfu: SfuAccess | null;
       /** The recordings of the room, newest first; null if the server keeps no list. */
       recordings: LibraryItem[] | null;
@@ -58,7 +61,7 @@ type FromServer =
   /** The answer to a viewer, who is not in the room: a token for the room's recordings, and their list. */
   | { type: 'viewing'; room: string; token: string; recordings: LibraryItem[] }
   | { type: 'recordings'; recordings: LibraryItem[] }
-  /** The connection goes on; `acked_seq` of our messages have reached the server. */
+  /** The connection is resumed. `acked_seq` is the number of our messages that have reached the server. */
   | { type: 'resumed'; acked_seq: number }
   | { type: 'joined'; member: MemberInfo }
   | { type: 'state'; id: string; audio: boolean; video: boolean; screen: boolean; connected: boolean }
@@ -72,7 +75,7 @@ type FromServer =
 type ToServer =
   | {
       type: 'hello';
-      /** Whether somebody joins the room, or views its recordings; joins by default. */
+      /** Whether the client joins the room (the default) or views its recordings. */
       role?: 'participant' | 'viewer';
       token: string | null;
       room: string | null;
@@ -81,7 +84,7 @@ type ToServer =
       media: string;
       subscriptions: Subscriptions;
       resume?: string;
-      /** How many of the server's messages we have received. */
+      /** Number of the server's messages that we have received. */
       received_seq?: number;
     }
   | { type: 'ping'; sent: number; received_seq: number }
@@ -89,6 +92,6 @@ type ToServer =
   | { type: 'state'; audio: boolean; video: boolean; screen: boolean; connected?: boolean }
   | { type: 'subscribe'; subscriptions: Subscriptions }
   | { type: 'received'; member: string }
-  /** Our marker differs from the welcome's: a participant of another server has that one. */
+  /** Our marker differs from the one in the welcome, which a participant of another server already has. */
   | { type: 'marker'; marker: number }
   | { type: 'bye' };

@@ -1,17 +1,19 @@
-/** The messages of the /spool socket; docs/protocol.md describes them, harness/server/spool/messages.py checks them. */
+/**
+ * The messages of the /spool socket. docs/protocol.md describes them, and harness/server/spool/messages.py checks them.
+ */
 
-/** When the mixer wrote its ticks from number `first` on: page times, null for a tick that was given up. */
+/** The page times at which the mixer wrote its ticks, from tick number `first` on; null for a skipped tick. */
 interface TickLog {
   first: number;
   written: (number | null)[];
 }
 
-/** One thing that happened while recording; `time` is in ms on the room's clock. */
+/** An event in the timeline of a recording; `time` is in ms on the room's clock. */
 interface RoomEvent {
   time: number;
   event: 'layout' | 'video' | 'audio' | 'network' | 'alarm' | 'join' | 'leave';
   participant?: string;
-  /** Whether the participant joins or leaves by way of another server; `marker` is the number of their synthetic media. */
+  /** Whether the participant joined through another server; `marker` is the number in their synthetic media. */
   remote_server?: boolean;
   marker?: number | null;
   on?: boolean;
@@ -19,7 +21,7 @@ interface RoomEvent {
   message?: string;
 }
 
-/** One of WebRTC's statistics, by the W3C's names. */
+/** One of WebRTC's statistics, under the W3C's names. */
 type Statistic = Record<string, string | number | boolean>;
 
 /** WebRTC's statistics of the connection to a participant; `time` is in ms on the room's clock. */
@@ -34,21 +36,24 @@ interface FinishedRecording {
   id: string;
   name: string;
   size: number;
-  /** null for a moment after the stop of a large file: its hash follows, and is there before a download. */
+  /** null for a moment after the stop if the file is large: the hash follows, before any download. */
   sha256: string | null;
   duration: number;
 }
 
 type FromSpool =
-  /** `acked_seq`: how many messages the server has received since the beginning; `resume`: the token for a reconnect. */
+  /**
+   * `acked_seq` is the number of messages that the server has received since the beginning, `resume` the token for a
+   * reconnect.
+   */
   | { type: 'ready'; recording: string; resume: string; bytes: number; acked_seq: number }
   | { type: 'ack'; bytes: number; acked_seq: number; tracks: string[] }
-  /** How many of the frames written before the recorder was stopped have not arrived; null if unknown. */
+  /** The number of frames that were written before the recorder was stopped and have not arrived; null if unknown. */
   | { type: 'outstanding'; frames: number | null }
   | { type: 'finished'; recording: FinishedRecording }
-  /** Follows if the file was too large to be hashed at once. */
+  /** Sent after `finished` if the file was too large to be hashed at once. */
   | { type: 'hashed'; sha256: string }
-  /** An alarm that the server has raised and logged already. */
+  /** An alarm that the server has raised and already logged. */
   | { type: 'alarm'; message: string }
   | { type: 'address'; url: string; name: string }
   | { type: 'sent'; bytes: number }
@@ -59,7 +64,7 @@ type ToSpool =
   | {
       type: 'hello';
       token: string;
-      /** null begins a recording; an id resumes one after a reconnect. */
+      /** null to begin a recording; its id to resume it after a reconnect. */
       recording: string | null;
       recorder: RecorderKind;
       config: RecordConfigOptions;
@@ -68,7 +73,7 @@ type ToSpool =
       height: number | null;
       frame_rate: number | null;
       clock: { offset: number; error: number };
-      /** Whether join and leave events come from the server's rooms; otherwise this page sends them. */
+      /** Whether the server's rooms provide the join and leave events; otherwise this page sends them. */
       presence_from_server: boolean;
     }
   | { type: 'recorder'; state: RecorderState; time: number }
