@@ -1,4 +1,4 @@
-/** DeviceChoice: one select each for camera, microphone and speaker output. */
+/** DeviceChoice: a select element each for camera, microphone and speaker output. */
 
 import { Emitter } from '../shared/events.js';
 import { find } from './page.js';
@@ -13,11 +13,11 @@ const KINDS = /** @type {const} */ ({
 
 /** @typedef {keyof typeof KINDS} Device */
 
-/** The names of devices that the browser does not name. @type {Record<Device, string>} */
+/** Names for devices that the browser does not name. @type {Record<Device, string>} */
 const UNNAMED = { camera: 'Camera {number}', microphone: 'Microphone {number}', speaker: 'Speaker {number}' };
 
 /**
- * Emits `chosen` with {device, deviceId} when people choose one.
+ * Emits `chosen` with {device, deviceId} when the user chooses a device.
  *
  * @extends {Emitter<{chosen: {device: Device, deviceId: string}}>}
  */
@@ -28,8 +28,8 @@ export class DeviceChoice extends Emitter {
 
   /**
    * @param {Document} document
-   * @param {string} prefix of the selects' ids
-   * @param {Device[]} devices that there are selects for
+   * @param {string} prefix the prefix of the select elements' ids
+   * @param {Device[]} devices the devices with a select element
    * @param {Language} language
    */
   constructor(document, prefix, devices, language) {
@@ -44,7 +44,7 @@ export class DeviceChoice extends Emitter {
         this.emit('chosen', { device, deviceId: select.value });
       });
     }
-    // Only a secure page has devices.
+    // `mediaDevices` exists only on secure pages.
     navigator.mediaDevices?.addEventListener('devicechange', () => void this.list());
   }
 
@@ -65,7 +65,12 @@ export class DeviceChoice extends Emitter {
     if (select) select.disabled = !on;
   }
 
-  /** Lists the browser's devices. With `ask` the browser may ask people for permission, without which devices have no names. @param {{ask?: boolean}} [options] */
+  /**
+   * Lists the browser's devices. With `ask`, the browser may ask the user for permission, without which devices have no
+   * names.
+   *
+   * @param {{ask?: boolean}} [options]
+   */
   async list({ ask = false } = {}) {
     const { mediaDevices } = navigator;
     if (!mediaDevices) return;

@@ -1,7 +1,7 @@
-/** Page: what the parts of the view share: finding elements, setting texts, and formatting numbers. */
+/** Page: helpers of the view that find elements, set texts and format numbers. */
 
 /**
- * Returns the element with that id, of that kind.
+ * Returns the element with this id; throws if it does not exist or is of another kind.
  *
  * @template {Element} T
  * @param {Document} document
@@ -15,12 +15,12 @@ export function find(document, id, kind) {
   return element;
 }
 
-/** Sets a text if it differs: a live region is read aloud whenever it is written. @param {Element} element @param {string} text */
+/** Sets a text if it differs, since a screen reader reads a live region whenever it is set. @param {Element} element @param {string} text */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** 75 -> 1:15, 3675 -> 1:01:15. @param {number} seconds */
+/** Formats a time: 75 becomes 1:15, and 3675 becomes 1:01:15. @param {number} seconds */
 export function clockTime(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
   const hours = Math.floor(whole / 3600);
@@ -29,11 +29,11 @@ export function clockTime(seconds) {
   return hours > 0 ? `${hours}:${String(minutes).padStart(2, '0')}:${rest}` : `${minutes}:${rest}`;
 }
 
-/** Formats the length of a finished file; below a minute to a tenth of a second. @param {number} seconds @param {import('./language/language.js').Translate} t */
+/** Formats the duration of a finished file, below a minute in tenths of a second. @param {number} seconds @param {import('./language/language.js').Translate} t */
 export const length = (seconds, t) =>
   seconds < 60 ? t('{seconds} s', { seconds: seconds.toFixed(1) }) : clockTime(seconds);
 
-/** 1234567 -> 1.2 MB. @param {number} bytes */
+/** Formats a size: 1234567 becomes 1.2 MB. @param {number} bytes */
 export function fileSize(bytes) {
   if (bytes < 1000) return `${bytes} B`;
   const units = ['kB', 'MB', 'GB', 'TB'];

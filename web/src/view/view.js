@@ -1,8 +1,8 @@
 /**
- * View: what people see: the lobby or the room, and next to it the recording.
+ * View: the user interface: the lobby or the room, with the recording next to it.
  *
- * In: events of the client, the viewer and the language. Out: calls to the client and the library. main.js creates it for
- * a page that people look at; its parts are in the folders next to it.
+ * Input: events of the client, the viewer and the language. Output: calls to the client and the library. main.js creates
+ * it when the page is shown. Its parts are in the folders next to it.
  */
 
 import { videoSize } from './room/tile-size.js';
@@ -17,7 +17,7 @@ import { Tiles } from './room/tiles.js';
 
 /** @typedef {import("./room/tiles.js").TileContent} TileContent */
 
-/** Follows the client's `changed`; keeps no state of its own that the client has. */
+/** Updates the page on the client's `changed`, and does not duplicate the client's state. */
 export class View {
   #document;
   #client;
@@ -44,17 +44,17 @@ export class View {
   #libraryProblem;
   #player;
   #language;
-  /** The id of our recording, if the list had it. */
+  /** The id of our recording if it was in the list. */
   #listed = '';
   #warning;
   #unsupported;
-  /** Ends the attempts to rejoin a lost room. @type {AbortController | null} */
+  /** Stops the attempts to rejoin a lost room. @type {AbortController | null} */
   #rejoining = null;
   /** Whether the recordings are shown without a room. */
   #viewing = false;
-  /** The room that is shown. @type {import("../client/client.js").Client["room"]} */
+  /** The displayed room. @type {import("../client/client.js").Client["room"]} */
   #shown = null;
-  /** The height that was requested last, in pixels. */
+  /** The last requested height, in pixels. */
   #requestedHeight = 0;
 
   /**
@@ -63,7 +63,7 @@ export class View {
    * @param {import('../library/viewer.js').Viewer} viewer
    * @param {import('../library/library.js').Library} library
    * @param {import('./language/language.js').Language} language
-   * @param {string | null} unsupported why this browser can't record, or null
+   * @param {string | null} unsupported the reason why this browser can't record, or null
    */
   constructor(document, client, viewer, library, language, unsupported) {
     this.#document = document;
@@ -105,7 +105,7 @@ export class View {
     this.#unsupported = unsupported ?? '';
   }
 
-  /** Shows the page, and keeps it up to date. */
+  /** Shows the page and keeps it up to date. */
   show() {
     const client = this.#client;
     client.listen('changed', () => this.#render());
@@ -130,13 +130,13 @@ export class View {
 
   #render() {
     const client = this.#client;
-    // A browser that can't record can still join; the warning is shown before the join.
+    // A browser that can't record can still join, so the warning is shown before the join.
     setText(this.#warning, this.#language.translateMessage(this.#unsupported));
     const room = client.state === 'joined' ? client.room : null;
     this.#lobby.hidden = room !== null;
     this.#room.hidden = room === null;
     this.#page.dataset['place'] = room ? 'room' : 'lobby';
-    // A recording outlives the room: it can still be downloaded and discarded.
+    // After leaving the room, the recording can still be downloaded and discarded.
     const outlives = client.recording?.state === 'stopped';
     const viewing = !room && this.#viewer.recordings !== null;
     this.#recording.hidden = !room && !outlives && !viewing;
@@ -167,7 +167,7 @@ export class View {
 
   #renderRecordings() {
     const recordings = this.#shown ? this.#shown.recordings : this.#viewer.recordings;
-    // The player comes first: it returns the focus to the list.
+    // Update the player first, since it returns the focus to the list.
     this.#player.render(recordings ?? []);
     this.#recordings.render(recordings);
     const viewing = !this.#shown && recordings !== null;
@@ -179,7 +179,7 @@ export class View {
     if (recordings) this.#discardIfDeleted(recordings);
   }
 
-  /** Discards our recording if somebody has deleted it from the list. @param {LibraryItem[]} recordings */
+  /** Discards our recording if a participant has deleted it from the list. @param {LibraryItem[]} recordings */
   #discardIfDeleted(recordings) {
     const { recording } = this.#client;
     const there = recordings.some(({ id }) => id === recording?.id);
@@ -188,7 +188,11 @@ export class View {
     this.#listed = there ? (recording?.id ?? '') : '';
   }
 
-  /** Switches the microphone or the camera; one that was unplugged is opened again. @param {'audio' | 'video'} kind */
+  /**
+   * Switches the microphone or the camera on or off; opens a device again that was unplugged.
+   *
+   * @param {'audio' | 'video'} kind
+   */
   #toggleDevice(kind) {
     const client = this.#client;
     const on = kind === 'audio' ? client.microphone : client.camera;
@@ -208,7 +212,7 @@ export class View {
     this.#requestedHeight = 0;
     this.#rejoining?.abort();
     setText(this.#problem, '');
-    // In the room the recordings are shown there.
+    // The room shows its own list of recordings.
     if (room) this.#viewer.close();
     if (!room) {
       this.#devices.close();
@@ -232,14 +236,14 @@ export class View {
     this.#title.focus({ preventScroll: true });
   }
 
-  /** Joins again when the server is back, unless people leave. */
+  /** Joins again when the server is back, unless the user leaves. */
   async #rejoin() {
     setText(this.#problem, this.#language.t('Lost connection to the server. You will rejoin automatically.'));
     this.#rejoining = new AbortController();
     await this.#join.rejoin(this.#rejoining.signal);
   }
 
-  /** Subscribes to everybody at the size of the tiles; not before our own join is done. */
+  /** Subscribes to all participants at the size of the tiles, after our own join is complete. */
   #requestSizes() {
     if (!this.#shown || this.#join.busy) return;
     const size = videoSize(this.#tiles.width, devicePixelRatio);
@@ -256,7 +260,7 @@ export class View {
     this.#document.title = recording ? `\u25cf ${title}` : title;
   }
 
-  /** Shares the screen, or shows the camera again; people may still cancel the browser's dialog. */
+  /** Shares the screen, or shows the camera again. The user may cancel the browser's dialog. */
   async #share() {
     this.#screen.disabled = true;
     setText(this.#problem, '');

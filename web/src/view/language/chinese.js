@@ -1,8 +1,8 @@
-/** The page in Chinese: each English text and its translation. `{braces}` are filled in. */
+/** The Chinese texts of the page: each English text and its translation. Values replace `{braces}`. */
 
 /** @type {Record<string, string>} */
 export const CHINESE = {
-  // The lobby.
+  // The texts of the lobby.
   'This page needs JavaScript. Use Chrome, Edge or Chromium to record.':
     '本页面需要启用 JavaScript。录制请使用 Chrome、Edge 或 Chromium。',
   'Recording room': '录制房间',
@@ -30,7 +30,7 @@ export const CHINESE = {
   'Could not open a camera or microphone. Allow access in the browser, or join with synthetic video and audio.':
     '无法打开摄像头或麦克风。请在浏览器中允许访问，或使用合成视频和音频加入。',
 
-  // The room.
+  // The texts of the room.
   'Participants in the room': '房间内的参与者',
   'Room controls': '房间控制',
   'Only you so far': '目前只有你',
@@ -47,7 +47,7 @@ export const CHINESE = {
   'Lost connection to the server. You will rejoin automatically.':
     '与服务器的连接已断开。连接恢复后，你会自动重新加入房间。',
 
-  // Devices.
+  // The texts of the device dialog.
   Close: '关闭',
   'Speaker output': '扬声器',
   Default: '默认',
@@ -57,7 +57,7 @@ export const CHINESE = {
   'You joined with synthetic video and audio.': '你是以合成视频和音频加入的。',
   'Stop sharing your screen to choose a camera.': '停止共享屏幕后才能选择摄像头。',
 
-  // The recording.
+  // The texts of the recording panel.
   Recording: '录制',
   'Recorded time': '已录制时长',
   'Recording health': '录制状态',
@@ -109,7 +109,7 @@ export const CHINESE = {
   'Downloaded. Discard the recording when you no longer need it.': '已下载。不再需要时，可以清除此录制文件。',
   'Discarding.': '正在清除。',
 
-  // What was recorded.
+  // The texts of the recordings list and the player.
   'Recordings in this room': '本房间的录制文件',
   'No recordings yet.': '暂无录制文件。',
   'recording in progress': '正在录制',
@@ -161,7 +161,7 @@ export const CHINESE = {
   'This recording does not exist, or it has been deleted.': '没有这个录制，或它已被删除。',
 };
 
-/** Messages of the client and the server that contain names or numbers. @type {[RegExp, string][]} */
+/** Translations of client and server messages that contain names or numbers. @type {[RegExp, string][]} */
 export const CHINESE_PATTERNS = [
   [/^No audio is arriving from (.+)\.$/, '没有收到 $1 的音频。'],
   [/^No video is arriving from (.+)\.$/, '没有收到 $1 的视频。'],

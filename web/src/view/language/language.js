@@ -1,9 +1,12 @@
-/** Language: the page in English or Chinese. The sources are in English; another language is a map from English texts. */
+/**
+ * Language: shows the page in English or Chinese. The sources are in English; another language is a map from English
+ * texts.
+ */
 
 import { Emitter } from '../../shared/events.js';
 import { CHINESE, CHINESE_PATTERNS } from './chinese.js';
 
-/** Where the choice is remembered. */
+/** The storage key of the chosen language. */
 const KEY = 'language';
 
 /** @typedef {'en' | 'zh'} Code */
@@ -16,14 +19,14 @@ const DICTIONARIES = /** @type {const} */ ({
 });
 
 export const NO_ANSWER = 'The server is not responding. Is it still running?';
-/** The errors, often without a message, of a device that can't be opened. */
-const DEVICE_TROUBLE = ['OverconstrainedError', 'NotReadableError', 'AbortError', 'NotFoundError'];
+/** The names of errors for a device that can't be opened; they often have no message. */
+const DEVICE_ERRORS = ['OverconstrainedError', 'NotReadableError', 'AbortError', 'NotFoundError'];
 
-/** Attributes that are read by people or screen readers. */
+/** Attributes that are shown or read by screen readers. */
 const READABLE = ['aria-label', 'placeholder'];
 
 /**
- * Emits `changed` when another language is chosen.
+ * Translates the page. Emits `changed` when another language is chosen.
  *
  * @extends {Emitter<{changed: void}>}
  */
@@ -32,7 +35,7 @@ export class Language extends Emitter {
   code = 'en';
   #document;
   #storage;
-  /** The texts of index.html, in English, and how to replace each. @type {{put: (text: string) => void, english: string}[]} */
+  /** The English texts of index.html, and a function that replaces each. @type {{put: (text: string) => void, english: string}[]} */
   #texts = [];
 
   /**
@@ -49,9 +52,9 @@ export class Language extends Emitter {
     this.#apply(chosen ?? 'en');
   }
 
-  /** Chooses a language, and remembers it. @param {string} wished */
-  choose(wished) {
-    const code = codeOf(wished);
+  /** Chooses a language and stores the choice. @param {string} tag */
+  choose(tag) {
+    const code = codeOf(tag);
     if (code === null || code === this.code) return;
     this.#storage.setItem(KEY, code);
     this.#apply(code);
@@ -79,11 +82,11 @@ export class Language extends Emitter {
     return english;
   }
 
-  /** Returns an error in words, also if the browser gives none. @param {unknown} error */
+  /** Returns the text of an error, even if its message is empty. @param {unknown} error */
   describeError(error) {
     if (!(error instanceof Error)) return this.translateMessage(String(error));
     if (error instanceof TypeError && /fetch/i.test(error.message)) return this.t(NO_ANSWER);
-    if (DEVICE_TROUBLE.includes(error.name))
+    if (DEVICE_ERRORS.includes(error.name))
       return this.t("The device can't be opened. Another program may be using it.");
     return this.translateMessage(error.message || error.name);
   }
@@ -95,7 +98,7 @@ export class Language extends Emitter {
     for (const { put, english } of this.#texts) put(this.t(english));
   }
 
-  /** Collects every text and label below an element. @param {Node} root */
+  /** Collects all texts and labels inside an element. @param {Node} root */
   #collect(root) {
     const walker = this.#document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {

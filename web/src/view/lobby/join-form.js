@@ -1,4 +1,7 @@
-/** JoinForm: name, media, and a join code if the server requires one; or the recordings alone, for viewers. */
+/**
+ * JoinForm: asks for a name, the media and, if the server requires one, a join code. Viewers open the recordings
+ * instead.
+ */
 
 import { Emitter } from '../../shared/events.js';
 import { parse } from '../../shared/json.js';
@@ -7,10 +10,10 @@ import { DeviceChoice } from '../device-choice.js';
 import { NO_ANSWER } from '../language/language.js';
 import { find, setText } from '../page.js';
 
-/** How often we check whether a lost server is back, in ms. */
+/** Interval, in ms, at which we check whether a lost server is back. */
 const RETRY_EVERY = 1000;
 
-/** The server's refusal of somebody without a token or with a wrong code. */
+/** Matches the server's refusal of a missing token or a wrong code. */
 const REFUSED = /^Not admitted/;
 
 const ENDED =
@@ -18,7 +21,7 @@ const ENDED =
 const REFUSED_DEVICES =
   'Could not open a camera or microphone. Allow access in the browser, or join with synthetic video and audio.';
 
-/** Other reasons for a failed join, and what the page shows instead. */
+/** Other reasons for a failed join, and the texts that the page shows for them. */
 const EXPLANATIONS = /** @type {const} */ ([
   [/^The server at/, NO_ANSWER],
   [/^Could not open a camera/, REFUSED_DEVICES],
@@ -27,8 +30,8 @@ const EXPLANATIONS = /** @type {const} */ ([
 /** @typedef {import('../../client/client.js').JoinOptions} JoinOptions */
 
 /**
- * Joins with what was typed; a refusal is shown in the form. Emits `done` after a join, with the text of a problem that
- * occurred all the same, or ''.
+ * Joins with the values of the form, and shows a refusal in the form. Emits `done` after a join, with the text of a problem
+ * that did not prevent the join, or ''.
  *
  * @extends {Emitter<{done: string}>}
  */
@@ -69,7 +72,7 @@ export class JoinForm extends Emitter {
     this.#devices = find(document, 'join-devices', HTMLDetailsElement);
     this.#choice = new DeviceChoice(document, 'join', ['camera', 'microphone'], language);
     this.#devices.addEventListener('toggle', () => void this.#listDevices());
-    // The problem disappears while people type: if it disappeared later, the button would move away from the mouse.
+    // The problem disappears while the user types. If it disappeared later, the button would move away from the mouse.
     this.#form.addEventListener('input', () => {
       this.showProblem('');
       this.#render();
@@ -104,7 +107,7 @@ export class JoinForm extends Emitter {
     this.#name.focus();
   }
 
-  /** Shows a problem, and focuses the field that can solve it. @param {string} problem @param {HTMLInputElement} [input] */
+  /** Shows a problem and focuses the field that caused it. @param {string} problem @param {HTMLInputElement} [input] */
   showProblem(problem, input) {
     setText(this.#problem, problem);
     if (!input) return;
@@ -114,8 +117,8 @@ export class JoinForm extends Emitter {
   }
 
   /**
-   * Joins again as before, as soon as the server answers; ends when we have joined, when the server refuses us, or when
-   * the signal aborts.
+   * Joins again with the same options when the server answers. Ends when we have joined, when the server refuses us, or
+   * when the signal aborts.
    *
    * @param {AbortSignal} signal
    */
@@ -125,7 +128,7 @@ export class JoinForm extends Emitter {
     while (options && !signal.aborted) {
       const server = await readHealth();
       if (server?.ok && !signal.aborted) {
-        // A recording ends here: with a file if its connection is back, otherwise the server recovers what it has.
+        // This ends a recording: with a file if its connection is back, otherwise the server recovers the received part.
         await this.#client.leave().catch(() => undefined);
         await this.#enter(options, recorded ? ENDED : '');
         return;
@@ -151,7 +154,7 @@ export class JoinForm extends Emitter {
     if (server?.code) this.#codeField.hidden = false;
   }
 
-  /** Lists the devices by name; the browser names them once people have allowed their use. */
+  /** Lists the devices by name. The browser provides the names after the user has allowed access. */
   async #listDevices() {
     if (!this.#devices.open) return;
     try {
@@ -177,12 +180,12 @@ export class JoinForm extends Emitter {
     await this.#enter({ name, media: this.#media, devices, ...(code && { code }) });
   }
 
-  /** The code, if the server requires one. */
+  /** Returns the code from the form if the server requires one. */
   get #typedCode() {
     return this.#codeField.hidden ? '' : this.#code.value.trim();
   }
 
-  /** Shows the recordings to somebody who does not join. */
+  /** Shows the recordings without joining. */
   async #viewRecordings() {
     const code = this.#typedCode;
     this.showProblem('');
@@ -194,7 +197,7 @@ export class JoinForm extends Emitter {
     }
   }
 
-  /** @param {JoinOptions} options @param {string} [notice] what to show after the join */
+  /** @param {JoinOptions} options @param {string} [notice] the text to show after the join */
   async #enter(options, notice = '') {
     this.#last = options;
     this.showProblem('');
@@ -214,7 +217,7 @@ export class JoinForm extends Emitter {
       this.#showRefusal(problem, options.code ?? '', 'This is not the join code of this room.', this.#button);
   }
 
-  /** @param {string} problem @param {string} code that was given @param {string} wrong what to show if the code is wrong @param {HTMLButtonElement} button that was pressed */
+  /** @param {string} problem @param {string} code the entered code @param {string} wrong the text to show if the code is wrong @param {HTMLButtonElement} button the pressed button */
   #showRefusal(problem, code, wrong, button) {
     if (!REFUSED.test(problem)) {
       const [, explanation] = EXPLANATIONS.find(([pattern]) => pattern.test(problem)) ?? [];
@@ -231,7 +234,7 @@ export class JoinForm extends Emitter {
   }
 }
 
-/** Returns the server's health, null if it doesn't answer. */
+/** Returns the server's health, or null if the server doesn't answer. */
 const readHealth = () =>
   fetch('/healthz')
     .then((answer) => answer.text())

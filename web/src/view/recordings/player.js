@@ -1,20 +1,20 @@
-/** Player: one published recording: its video, the report of `verify`, and download and deletion. */
+/** Player: plays a published recording, shows its report, and offers download and deletion. */
 
 import { clockTime, fileSize, find, length, setText } from '../page.js';
 
-/** How long a recording's address is valid, in ms, less a moment. */
+/** Time, in ms, for which a recording's address is used; the server accepts it slightly longer. */
 const VALID_FOR = 3_550_000;
-/** The second click of a double-click on Delete does not confirm the deletion, in ms. */
+/** Time, in ms, before the deletion can be confirmed, so that a double-click on Delete does not confirm it. */
 const CONFIRM_AFTER = 600;
 
 /** @typedef {import('../../library/library.js').Library} Library */
 
 export class Player {
-  /** The recording that is shown. @type {LibraryItem | null} */
+  /** The displayed recording. @type {LibraryItem | null} */
   #item = null;
-  /** Ends the requests for it. */
+  /** Aborts the requests for the displayed recording. */
   #open = new AbortController();
-  /** When the address was issued, and when the question whether to delete was shown; page times. */
+  /** Page times at which the address was issued and at which the question whether to delete was shown. */
   #addressedAt = 0;
   #askedAt = 0;
   #verifying = false;
@@ -99,7 +99,12 @@ export class Player {
     this.#dialog.close();
   }
 
-  /** Follows the list: closes if the shown recording was deleted, shows the report if somebody else asked for it. @param {LibraryItem[]} items */
+  /**
+   * Follows the list: closes if the displayed recording was deleted, and shows its report if another participant has
+   * requested it.
+   *
+   * @param {LibraryItem[]} items
+   */
   render(items) {
     const shown = this.#item;
     if (!shown) return;
@@ -125,7 +130,7 @@ export class Player {
     if (at > 0) this.#video.currentTime = at;
   }
 
-  /** An address that has expired is replaced, and playback continues at the same place. */
+  /** Replaces an expired address and continues playback at the same position. */
   #onVideoError() {
     if (!this.#item || !this.#video.getAttribute('src')) return;
     const { currentTime } = this.#video;
@@ -146,7 +151,7 @@ export class Player {
     this.#verify.hidden = false;
   }
 
-  /** Asks for the report, and shows it. @param {LibraryItem} item */
+  /** Requests the report and shows it. @param {LibraryItem} item */
   async #verifyItem(item) {
     if (this.#verifying) return;
     const { signal } = this.#open;
@@ -166,7 +171,7 @@ export class Player {
     }
   }
 
-  /** @param {ReportSummary} report @param {string | null} address of the whole report */
+  /** @param {ReportSummary} report @param {string | null} address of the full report */
   #showReport({ ok, checks, findings }, address) {
     const { t } = this.#language;
     const failed = new Set(findings.filter((finding) => !finding.ok).map(({ check }) => check)).size;
@@ -180,7 +185,7 @@ export class Player {
     this.#findings.replaceChildren(...findings.map((finding) => this.#makeFinding(finding)));
     this.#report.hidden = address === null;
     this.#report.href = address ?? '';
-    // The button disappears; the keyboard focus moves on to the report.
+    // The button disappears, so the keyboard focus moves to the report.
     const focused = this.#verify.ownerDocument.activeElement === this.#verify;
     this.#verify.hidden = true;
     if (focused) this.#report.focus();
@@ -222,7 +227,7 @@ export class Player {
     if (this.#item === item) this.close();
   }
 
-  /** Makes a call for the shown recording, and shows its error. @param {(item: LibraryItem) => Promise<void>} call */
+  /** Makes a call for the displayed recording and shows its error. @param {(item: LibraryItem) => Promise<void>} call */
   #run(call) {
     const item = this.#item;
     if (!item) return;

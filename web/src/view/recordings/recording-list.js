@@ -1,9 +1,9 @@
-/** RecordingList: the recordings of this room, each with its state and the result of `verify`. */
+/** RecordingList: lists the recordings in this room with their state and the result of `verify`. */
 
 import { Emitter } from '../../shared/events.js';
 import { fileSize, find, length, setText } from '../page.js';
 
-/** The badge at the end of a line. @type {Record<string, [sign: string, words: string]>} */
+/** The badge at the end of each row. @type {Record<string, [sign: string, words: string]>} */
 const BADGES = {
   recording: ['', 'recording in progress'],
   failed: ['!', 'failed'],
@@ -13,7 +13,7 @@ const BADGES = {
 };
 
 /**
- * Emits `opened` with the LibraryItem that somebody has clicked.
+ * Emits `opened` with the LibraryItem that the user has clicked.
  *
  * @extends {Emitter<{opened: LibraryItem}>}
  */
@@ -44,7 +44,7 @@ export class RecordingList extends Emitter {
     this.#title.focus();
   }
 
-  /** @param {LibraryItem[] | null} items the newest first; null if the server keeps no list */
+  /** @param {LibraryItem[] | null} items newest first; null if the server keeps no list */
   render(items) {
     this.#section.hidden = items === null;
     this.#items = items ?? [];
@@ -52,7 +52,7 @@ export class RecordingList extends Emitter {
     const ids = new Set(this.#items.map(({ id }) => id));
     for (const [id, row] of this.#rows) {
       if (ids.has(id)) continue;
-      // The keyboard focus moves on to the next row, or to the title.
+      // The keyboard focus moves to the next row, or to the title.
       const next = row.nextElementSibling ?? row.previousElementSibling;
       const focused = row.contains(row.ownerDocument.activeElement);
       row.remove();
@@ -94,7 +94,7 @@ export class RecordingList extends Emitter {
     const result = item.result === 'verifying' ? 'verifying' : item.result ? `verified ${item.result}` : '';
     const state = item.state === 'published' ? result : item.state;
     const [sign, words] = BADGES[state] ?? ['', ''];
-    // A disabled button can't be focused, and so a screen reader would not read it.
+    // A disabled button can't be focused, so a screen reader would not read it.
     button.ariaDisabled = String(item.state === 'recording');
     row.dataset['state'] = state || 'published';
     setText(name, item.name);

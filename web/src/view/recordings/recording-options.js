@@ -1,4 +1,4 @@
-/** RecordingOptions: what people chose to record, as the options of startMediaRecording. */
+/** RecordingOptions: the form with the options of startMediaRecording. */
 
 import { Emitter } from '../../shared/events.js';
 import { find } from '../page.js';
@@ -6,7 +6,7 @@ import { find } from '../page.js';
 const CODECS = /** @type {const} */ (['vp9', 'vp8', 'av1']);
 
 /**
- * Emits `submit` when somebody presses Enter.
+ * Emits `submit` when the user presses Enter.
  *
  * @extends {Emitter<{submit: void}>}
  */
@@ -38,11 +38,11 @@ export class RecordingOptions extends Emitter {
       event.preventDefault();
       this.emit('submit');
     });
-    // A browser that returns to the page restores what was chosen before.
+    // When the user returns to the page, the browser restores the earlier choices.
     this.#updateEnabled();
   }
 
-  /** Whether the options can be changed now. @param {boolean} on */
+  /** Enables or disables the options. @param {boolean} on */
   allow(on) {
     this.#fields.disabled = !on;
   }

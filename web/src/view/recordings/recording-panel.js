@@ -1,12 +1,15 @@
-/** RecordingPanel: the four recording calls, each when it makes sense, and the health of the recording. */
+/** RecordingPanel: the buttons of the four recording calls, and the health of the recording. */
 
 import { Emitter } from '../../shared/events.js';
 import { RecordingOptions } from './recording-options.js';
 import { clockTime, fileSize, find, length, setText } from '../page.js';
 
-/** How often time, size and health are updated while recording, in ms. */
+/** Interval, in ms, at which time, size and health are updated while recording. */
 const UPDATE_EVERY = 250;
-/** What is marked as bad: a frame rate below this share of the requested one; more bytes than this in the backlog. */
+/**
+ * Limits that mark a value as bad: a frame rate below this share of the requested one, and a backlog above this many
+ * bytes.
+ */
 const LOW_FRAME_RATE = 0.95;
 const LARGE_BACKLOG = 1_000_000;
 
@@ -15,7 +18,7 @@ const LARGE_BACKLOG = 1_000_000;
 /** @typedef {'starting' | 'stopping' | 'downloading' | 'cleaning'} Busy a call in progress */
 /** @typedef {'start' | 'stop' | 'download' | 'clean'} Call */
 
-/** Which calls make sense in each state, the most likely one first. @type {Record<PanelState, Call[]>} */
+/** The calls that are enabled in each state, the most likely one first. @type {Record<PanelState, Call[]>} */
 const CALLS = {
   idle: ['start'],
   recording: ['stop'],
@@ -66,7 +69,7 @@ export class RecordingPanel extends Emitter {
   #problem;
   #health;
   #alarms;
-  /** The recording whose alarms are shown. @type {Recording} */
+  /** The recording with the displayed alarms. @type {Recording} */
   #alarmsOf = null;
   #buttons;
   #language;
@@ -109,7 +112,7 @@ export class RecordingPanel extends Emitter {
     client.listen('recording-failed', ({ error }) => setText(this.#problem, language.describeError(error)));
   }
 
-  /** Shows how the client's recording is doing. */
+  /** Shows the state and health of the client's recording. */
   render() {
     const { recording } = this.#client;
     const calls = this.#possibleCalls();
@@ -134,7 +137,7 @@ export class RecordingPanel extends Emitter {
   }
 
   /**
-   * Makes a call; shows that it is in progress, and afterwards its error.
+   * Makes a call, shows that it is in progress, and afterwards shows its error.
    *
    * @param {Busy} busy
    * @param {() => Promise<unknown>} call
@@ -150,7 +153,7 @@ export class RecordingPanel extends Emitter {
     }
     this.#busy = null;
     this.render();
-    // The button that was just pressed is disabled now; the keyboard focus moves on to the next one.
+    // The pressed button is now disabled, so the keyboard focus moves to the next one.
     const { activeElement } = this.#box.ownerDocument;
     const [next] = this.#possibleCalls();
     if (next && (!activeElement || activeElement.matches('body, button:disabled')))
@@ -202,7 +205,7 @@ export class RecordingPanel extends Emitter {
     this.#health.backlog.toggleAttribute('data-bad', backlog > LARGE_BACKLOG);
   }
 
-  /** Shows every alarm of this recording, and when it was raised. @param {Recording} recording */
+  /** Shows every alarm of this recording with its time. @param {Recording} recording */
   #renderAlarms(recording) {
     const alarms = recording && recording.state !== 'cleaned' ? recording.alarms : [];
     const { children } = this.#alarms;
@@ -215,7 +218,7 @@ export class RecordingPanel extends Emitter {
     }
   }
 
-  /** Returns the status in words. */
+  /** Returns the text of the status. */
   #statusText() {
     const { state } = this;
     if (state === 'recording') return '';
@@ -223,13 +226,13 @@ export class RecordingPanel extends Emitter {
     return state === 'stopped' ? LISTED : state === 'broken' ? CUT_OFF : STATUS[state];
   }
 
-  /** Returns this recording's entry in the list of the room, null if it isn't published. */
+  /** Returns this recording's entry in the list of the room, or null if it isn't published. */
   #publishedItem() {
     const { recording, room } = this.#client;
     return room?.recordings?.find(({ id, state }) => id === recording?.id && state === 'published') ?? null;
   }
 
-  /** Returns what is being recorded, in words. @param {Recording} recording */
+  /** Returns the text of the status while recording. @param {Recording} recording */
   #progressText(recording) {
     if (!recording) return '';
     const { t } = this.#language;
@@ -246,7 +249,7 @@ export class RecordingPanel extends Emitter {
   }
 }
 
-/** 1234567 -> 1.2 Mbps. @param {number} bits per second */
+/** Formats a bitrate: 1234567 becomes 1.2 Mbps. @param {number} bits per second */
 const bitRate = (bits) =>
   bits < 1e6 ? `${Math.round(bits / 1000)} kbps` : `${(bits / 1e6).toFixed(1)} Mbps`;
 

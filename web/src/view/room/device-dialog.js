@@ -1,4 +1,4 @@
-/** DeviceDialog: chooses another camera, microphone or speaker output while in the room. */
+/** DeviceDialog: switches camera, microphone and speaker output while in the room. */
 
 import { DeviceChoice } from '../device-choice.js';
 import { find, setText } from '../page.js';
@@ -19,7 +19,7 @@ export class DeviceDialog {
    * @param {Document} document
    * @param {Client} client
    * @param {import('../language/language.js').Language} language
-   * @param {(speaker: string) => Promise<void>} setSpeaker plays everybody through that device
+   * @param {(speaker: string) => Promise<void>} setSpeaker plays all participants on this device
    */
   constructor(document, client, language, setSpeaker) {
     this.#client = client;
@@ -58,7 +58,7 @@ export class DeviceDialog {
     this.#showUsed();
   }
 
-  /** Selects the devices that are in use. */
+  /** Selects the current devices. */
   #showUsed() {
     for (const track of this.#client.media?.stream.getTracks() ?? []) {
       this.#choice.use(track.kind === 'video' ? 'camera' : 'microphone', track.getSettings().deviceId);

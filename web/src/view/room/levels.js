@@ -1,18 +1,18 @@
-/** Levels: measures how loud everybody is. */
+/** Levels: measures the loudness of all participants. */
 
 import { Emitter } from '../../shared/events.js';
 
-/** How often loudness is measured, in ms. */
+/** Interval, in ms, at which loudness is measured. */
 const MEASURE_EVERY = 100;
-/** Samples at a time: 43 ms at 48 kHz. */
+/** Samples per measurement: 43 ms at 48 kHz. */
 const WINDOW = 2048;
-/** Quieter than this is silence, in dBFS. */
+/** The level, in dBFS, below which audio counts as silence. */
 const SILENCE = -60;
 
 /** @typedef {{track: MediaStreamTrack, source: MediaStreamAudioSourceNode, analyser: AnalyserNode}} Meter */
 
 /**
- * Emits `measured` with a Map from id to loudness, 0 to 1, ten times per second while there is audio.
+ * Emits `measured` with a Map from id to loudness (0 to 1) ten times per second while there is audio.
  *
  * @extends {Emitter<{measured: Map<string, number>}>}
  */
@@ -25,7 +25,7 @@ export class Levels extends Emitter {
   #timer;
   #samples = new Float32Array(WINDOW);
 
-  /** Measures these tracks from now on, and no others. @param {Map<string, MediaStreamTrack>} tracks by id */
+  /** Measures exactly these tracks from now on. @param {Map<string, MediaStreamTrack>} tracks by id */
   follow(tracks) {
     for (const [id, meter] of this.#meters) {
       if (tracks.get(id) === meter.track) continue;

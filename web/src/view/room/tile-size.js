@@ -1,14 +1,14 @@
-/** Tile sizes: how large the tiles are on the screen, and the video sizes that are requested for them. */
+/** Tile sizes: calculates the size of the tiles on the screen, and the video sizes to request for them. */
 
-/** Pixels between tiles; `gap` in style.css. */
+/** Pixels between tiles; the same as `gap` in style.css. */
 const GAP = 12;
-/** Requested heights go in steps, so that resizing a window does not renegotiate all the time. */
+/** The requested heights. They are few, so that resizing a window does not renegotiate constantly. */
 const STEPS = [180, 360, 540, 720];
 const FRAME_RATE = 30;
 
 /**
- * Returns how many 16:9 tiles fit in a row, and their width, to fill an area best. Without a height the page scrolls: up
- * to two tiles are placed below each other, more of them in pairs.
+ * Returns the number of 16:9 tiles per row and their width that fill an area best. Without a height the page scrolls: up to
+ * two tiles are placed below each other, and more tiles in two columns.
  *
  * @param {number} count
  * @param {number} width CSS pixels
@@ -27,7 +27,7 @@ export function arrange(count, width, height) {
   return best;
 }
 
-/** Returns the video size that a tile needs, at most 1280x720. @param {number} width CSS pixels @param {number} ratio device pixels per CSS pixel */
+/** Returns the video size for a tile, at most 1280x720. @param {number} width CSS pixels @param {number} ratio device pixels per CSS pixel */
 export function videoSize(width, ratio) {
   const needed = (width * ratio * 9) / 16;
   const height = STEPS.find((step) => step >= needed) ?? 720;

@@ -1,4 +1,4 @@
-/** Tiles: one for each participant, as long as they are in the room. */
+/** Tiles: shows one tile for each participant in the room. */
 
 import { Emitter } from '../../shared/events.js';
 import { arrange } from './tile-size.js';
@@ -11,11 +11,11 @@ import { setText } from '../page.js';
  * @property {boolean} self
  * @property {boolean} audio whether the microphone is on
  * @property {boolean} video whether the camera is on
- * @property {MediaStreamTrack[]} tracks what to play; our own audio is left out
- * @property {MediaStreamTrack | null} audioTrack whose loudness is shown
+ * @property {MediaStreamTrack[]} tracks the tracks to play, without our own audio
+ * @property {MediaStreamTrack | null} audioTrack the track whose loudness is shown
  */
 
-/** Somebody's video, or their initial while there is none. */
+/** A participant's video, or their initial while there is no video. */
 class Tile {
   #stream = new MediaStream();
   #video;
@@ -55,7 +55,7 @@ class Tile {
     for (const track of this.#stream.getTracks()) {
       if (!content.tracks.includes(track)) this.#stream.removeTrack(track);
     }
-    // The stream stays the same and changes its tracks: setting srcObject again would flicker.
+    // Change the tracks of the same stream, since setting srcObject again would flicker.
     for (const track of content.tracks) this.#stream.addTrack(track);
     if (!this.#video.srcObject && content.tracks.length > 0) this.#video.srcObject = this.#stream;
     this.#showVideo();
@@ -82,12 +82,12 @@ class Tile {
 }
 
 /**
- * Emits `arranged` when the width of the tiles has changed.
+ * Arranges the tiles. Emits `arranged` when their width has changed.
  *
  * @extends {Emitter<{arranged: void}>}
  */
 export class Tiles extends Emitter {
-  /** CSS pixels. */
+  /** Width of a tile in CSS pixels. */
   width = 0;
   /** @type {Map<string, Tile>} */
   #tiles = new Map();
@@ -140,7 +140,7 @@ export class Tiles extends Emitter {
     for (const [id, tile] of this.#tiles) tile.showLevel(loudness.get(id) ?? 0);
   }
 
-  /** Plays everybody through another speaker output. @param {string} speaker its deviceId */
+  /** Plays all participants on another speaker output. @param {string} speaker its deviceId */
   async setSpeaker(speaker) {
     this.#speaker = speaker;
     await Promise.all([...this.#tiles.values()].map((tile) => tile.setSpeaker(speaker)));
