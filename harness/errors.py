@@ -39,11 +39,14 @@ class StepTimeout(HarnessError):
 
 
 class PageError(HarnessError):
-    """The page refused a call, or a call failed.
+    """The page refused a call, or a call failed."""
 
-    ``code`` is NERTC's number if there is one, ``name`` is the error's name in the page (by default the class's name),
-    and ``page_log`` holds the last lines of the page's console.
-    """
+    code: int | None
+    """NERTC's number of the error; None if it has none."""
+    name: str
+    """Name of the error in the page. By default the name of the class."""
+    page_log: tuple[str, ...]
+    """Last lines of the page's console."""
 
     def __init__(
         self, message: str, *, code: int | None = None, name: str | None = None, page_log: Sequence[str] = ()
@@ -59,17 +62,18 @@ class InvalidStateError(PageError):
 
 
 class NotSupportedError(PageError):
-    """This browser can't record that (NERTC 10450)."""
+    """This browser can't record in the requested format, or is not a Chromium (NERTC 10450)."""
 
 
 class RecordingError(PageError):
-    """The recording broke by itself (NERTC 10452, 10453); ``recording`` is what was saved, if anything."""
+    """The recording broke by itself (NERTC 10452, 10453)."""
 
     recording: Recording | None = None
+    """The part that was saved; None if nothing was."""
 
 
 class DiskFullError(RecordingError):
-    """The disk is full; no partial file has a final name, and the recorded data stays in the spool."""
+    """The disk is full. No partial file has a final name, and the spool keeps the recorded data."""
 
 
 class VerificationError(HarnessError):

@@ -44,15 +44,19 @@ def open_room(
     port: int = 0,
     **where: Unpack[VenueOptions],
 ) -> AbstractContextManager[Room]:
-    """Open a room: a server on loopback, a Chrome, and no participants yet. Everything is closed at the end.
+    """Start a server on loopback and a Chrome, and open a room without participants.
 
-    ``recordings`` is the folder for finished files, which is made if it is missing; ``port`` 0 takes a free one.
-    ``executable`` is a Chrome to use instead of the one that is found; ``headed`` shows its windows. ``routes`` names
-    the SFU and the TURN servers; without it media go straight from page to page. ``connect`` are the addresses of
-    remote browsers started with ``playwright run-server``; participants are spread over them, and ``executable`` is
-    then a path on their machine.
+    Use it in a ``with`` statement, which gets the room and closes everything at its end. Recordings that were not
+    downloaded are saved.
 
-    Raises ConfigError for an option that can't work, SetupError if Chrome, the port or the folder can't be used.
+    Args:
+        recordings: Folder for finished recordings. It is created if it is missing.
+        name: Name of the room.
+        port: TCP port of the server; 0 uses a free one.
+
+    Raises:
+        ConfigError: An option can't work.
+        SetupError: Chrome, the port or the folder can't be used.
     """
     return open_room_at(Venue(**where), recordings=recordings, name=name, port=port)
 
@@ -104,11 +108,20 @@ def attach(
 ) -> Iterator[Participant]:
     """Attach to the page of another application before it loads, and return the participant of its call.
 
-    ``page`` is Playwright's, in a Chrome with or without the harness's own switches; it stays open. ``media``
-    "synthetic" gives the application a camera and a microphone that ``verify`` recognizes. For several participants in
-    one call use ``open_room`` and ``Room.attach``.
+    Use it in a ``with`` statement. The application is not changed, and its page stays open at the end. For several
+    participants in one call use ``open_room`` and ``Room.attach``.
 
-    Raises ConfigError for a page that has already loaded something, SetupError if the folder can't be used.
+    Args:
+        page: Playwright's page, in a Chrome with or without the harness's own switches.
+        name: Name of the participant.
+        media: Camera and microphone of the application. ``"own"`` leaves it the browser's devices, ``"synthetic"``
+            is video and audio that ``verify`` recognizes, and a path is a video file.
+        recordings: Folder for finished recordings. It is created if it is missing.
+
+    Raises:
+        ConfigError: The page has already loaded something, or ``media`` is not possible.
+        NotSupportedError: The page is not in a Chromium.
+        SetupError: The folder can't be used.
     """
     from harness.server.room_server import RoomServer
 

@@ -38,23 +38,27 @@ _PAGE_NAMES: Final = {
 class RecordConfig:
     """The options of a recording (NERTC's ``recordConfig``).
 
-    ``record_video_quality`` is a frame size: 360p is 640x360, 480p is 640x480, 720p is 1280x720; 720 and "720" mean
-    "720p". ``record_video_frame`` is in frames per second. ``record_name``, of up to 1000 characters, becomes the name
-    of the file, made safe; None names it after the participant and the time. ``layout`` "speaker" shows the shared
-    screen or the loudest participant large, and the others in a strip. ``names`` shows names in the tiles. The default
-    of ``video_bits_per_second`` depends on size, frame rate and codec.
-
-    Raises ConfigError for an invalid value.
+    Raises:
+        ConfigError: A value is not possible.
     """
 
     record_type: RecordType = "video"
+    """``"video"`` records video and audio, ``"audio"`` only audio."""
     record_name: str | None = None
+    """Name of the file, of up to 1000 characters, which is made safe. None uses the participant's name and the time."""
     record_video_quality: Quality = "360p"
+    """Size of the video: 360p is 640x360 pixels, 480p is 640x480, 720p is 1280x720. 720 and "720" mean "720p"."""
     record_video_frame: FrameRate = 15
+    """Frame rate of the video, in frames per second."""
     layout: Layout = "grid"
+    """Arrangement of the tiles. ``"speaker"`` shows the shared screen or the loudest participant large, and the others
+    in a strip."""
     names: bool = True
+    """Whether the tiles show the participants' names."""
     codec: Codec = "vp9"
+    """Video codec. The audio is always Opus."""
     video_bits_per_second: int | None = None
+    """Video bitrate in bits per second, from 100 000 to 50 000 000. None chooses it by size, frame rate and codec."""
 
     def __post_init__(self) -> None:
         quality = str(self.record_video_quality)

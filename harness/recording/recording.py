@@ -23,46 +23,62 @@ Count = Annotated[int, Field(ge=0, le=_LARGEST_COUNT)]
 
 
 class Recording(BaseModel):
-    """A finished recording.
-
-    ``path`` and ``manifest`` are absolute; ``duration`` is in seconds, ``size`` in bytes, ``frame_rate`` in frames per
-    second. ``started_at`` is an ISO 8601 time in UTC, ``stop_to_file_ms`` the time from the call of stop to the
-    complete file, and ``download_ms`` the time that the download took. ``recovered`` is the reason why the recording
-    did not end by a stop, or None. Width, height and frame_rate are None for an audio recording.
-    """
+    """The facts of a finished recording."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: Text
+    """Identifier of the recording, unique on its server."""
     path: Path
+    """Absolute path of the file."""
     manifest: Path
+    """Absolute path of the manifest."""
     participant: Name
+    """Name of the participant who recorded."""
     recorder: Recorder
+    """``"all"`` recorded everybody, ``"local"`` only the recording participant."""
     type: RecordType
+    """``"video"`` has video and audio, ``"audio"`` only audio."""
     mime_type: Text
+    """MIME type as the browser recorded it, for example ``video/webm;codecs=vp9,opus``."""
     codec: Text
+    """Codec of the video, or of the audio if there is no video."""
     width: Pixels | None
+    """Width of the video in pixels; None without video."""
     height: Pixels | None
+    """Height of the video in pixels; None without video."""
     frame_rate: Annotated[int, Field(gt=0, le=1000)] | None
+    """Requested frame rate in frames per second; None without video."""
     duration: Seconds
+    """Duration of the file in seconds."""
     size: Count
+    """Size of the file in bytes."""
     sha256: Text
+    """SHA-256 of the file, in hexadecimal."""
     started_at: Text
+    """Time of the start of the file, in UTC (ISO 8601)."""
     stop_to_file_ms: Moment | None = None
+    """Time from the call of stop to the complete file, in milliseconds. None if it was not measured."""
     download_ms: Moment | None = None
+    """Time that the download took, in milliseconds. None if the browser did not download the file."""
     recovered: Text | None = None
+    """Reason why the recording ended without a call of stop; None if a call stopped it."""
 
     @property
     def files(self) -> tuple[Path, Path, Path]:
-        """Its files: the recording, the manifest and the WebRTC statistics, which an application may not have."""
+        """Paths of the recording, its manifest and its WebRTC statistics, of which the last may not exist."""
         return self.path, self.manifest, statistics_of(self.path)
 
     def at(self, path: Path) -> Self:
-        """Return the same recording stored at ``path``, with the manifest next to it."""
+        """Return the same recording at another path, with the manifest next to it.
+
+        Args:
+            path: Path of the file.
+        """
         return self.model_copy(update={"path": path, "manifest": manifest_of(path)})
 
     def as_json(self) -> dict[str, Any]:
-        """Return the RECORDING object of the command line's answers."""
+        """Return the recording as an object for JSON, as the commands print it."""
         return self.model_dump(mode="json")
 
 

@@ -18,7 +18,7 @@ class MediaControls(ABC):
         """Make a call to the page and return its answer."""
 
     def mute(self) -> None:
-        """Turn the microphone off; the recording goes on in silence."""
+        """Turn the microphone off; recordings continue with silence."""
         self._call("setMicrophone", argument=False)
 
     def unmute(self) -> None:
@@ -26,7 +26,7 @@ class MediaControls(ABC):
         self._call("setMicrophone", argument=True)
 
     def turn_camera_off(self) -> None:
-        """Turn the camera off; a placeholder with the name is shown instead."""
+        """Turn the camera off; recordings show a placeholder with the participant's name."""
         self._call("setCamera", argument=False)
 
     def turn_camera_on(self) -> None:
@@ -34,23 +34,44 @@ class MediaControls(ABC):
         self._call("setCamera", argument=True)
 
     def share_screen(self) -> None:
-        """Show the screen instead of the camera."""
+        """Send the screen instead of the camera."""
         self._call("shareScreen", argument=True)
 
     def stop_sharing_screen(self) -> None:
-        """Show the camera again."""
+        """Send the camera again instead of the screen."""
         self._call("shareScreen", argument=False)
 
     def replace_device(self, kind: Device) -> None:
-        """Switch to another microphone ("audio") or camera ("video"), which is on."""
+        """Switch to another microphone or camera, and turn it on.
+
+        Args:
+            kind: ``"audio"`` is the microphone, ``"video"`` the camera.
+
+        Raises:
+            ConfigError: ``kind`` is something else.
+        """
         one_of("kind", kind, get_args(Device))
         self._call("replaceDevice", kind)
 
     def unplug_device(self, kind: Device) -> None:
-        """End the microphone ("audio") or camera ("video") as if it were unplugged."""
+        """End the track of the microphone or camera, as if the device were unplugged.
+
+        Args:
+            kind: ``"audio"`` is the microphone, ``"video"`` the camera.
+
+        Raises:
+            ConfigError: ``kind`` is something else.
+        """
         one_of("kind", kind, get_args(Device))
         self._call("unplugDevice", kind)
 
     def set_speaking(self, speaking: bool) -> None:  # noqa: FBT001 - it reads like the setter that it is
-        """Speak at twice the loudness, or as loud as before; the browser's own microphone can't do that."""
+        """Make the synthetic audio twice as loud, or as loud as before.
+
+        Args:
+            speaking: True for twice as loud, False for the normal level.
+
+        Raises:
+            InvalidStateError: The participant does not have synthetic audio.
+        """
         self._call("setSpeaking", speaking)

@@ -31,21 +31,33 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RecordingStatus:
-    """The state of a recording: ``elapsed`` is in recorded seconds without pauses; ``alarm`` is the last stall."""
+    """The state of a participant's current recording."""
 
     state: Literal["none", "new", "recording", "paused", "stopped", "failed", "cleaned"]
+    """``"none"`` before the first recording, ``"new"`` while one starts, ``"failed"`` if it broke by itself, and
+    ``"cleaned"`` after ``clean_media_recording``."""
     id: str | None
+    """Identifier of the recording; None if there is no recording."""
     elapsed: float
+    """Recorded time in seconds, without pauses."""
     bytes: int
+    """Number of bytes that MediaRecorder has returned so far."""
     bytes_acknowledged: int
+    """Number of bytes that the spool has stored and acknowledged."""
     alarm: str | None
+    """Message of the last alarm, for example about a stalled connection; None if there was no alarm."""
 
 
 class Participant(MediaControls):
-    """Somebody in the room: joins, records, and leaves.
+    """Somebody in a room or call, with NERTC's recording calls.
 
-    Only rooms make participants.
+    ``Room.join``, ``Room.attach`` and ``Room.enter`` create participants.
     """
+
+    name: str
+    """Name of the participant, as the room accepted it."""
+    state: Literal["joining", "joined", "left", "closed"]
+    """Whether the participant is in the room; ``"closed"`` means that the page is closed."""
 
     def __init__(
         self,
@@ -56,7 +68,7 @@ class Participant(MediaControls):
         before_recording: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
-        self.state: Literal["joining", "joined", "left", "closed"] = "joining"
+        self.state = "joining"
         self._page = page
         self._context = context
         self._before_recording = before_recording
@@ -79,7 +91,7 @@ class Participant(MediaControls):
 
     @property
     def console(self) -> list[ConsoleLine]:
-        """The lines of the page's console, oldest first; only the last ones if there are very many."""
+        """The lines of the page's console, oldest first. If there are very many, only the last ones."""
         return list(self._page.console)
 
     @property
@@ -89,22 +101,34 @@ class Participant(MediaControls):
 
     @property
     def elapsed(self) -> float:
-        """Seconds recorded so far in the recording that was started last."""
+        """Seconds since the start of the last recording, including pauses.
+
+        ``get_media_recording().elapsed`` is the recorded time without pauses.
+        """
         return time.monotonic() - self._started
 
     @property
     def others(self) -> list[str]:
-        """Names of the others in the call, as this participant's page sees them, or "unidentified N"."""
+        """Names of the other participants in the call, as this participant's page knows them.
+
+        Participants without a known name are called ``unidentified 1``, ``unidentified 2`` and so on.
+        """
         return [str(name) for name in self._call("getParticipants")]
 
     def start_media_recording(self, *, recorder: Recorder = "all", record_config: RecordConfig | None = None) -> None:
-        """Start to record (NERTC ``startMediaRecording``); returns when the first bytes of every track are safe.
+        """Start to record (NERTC ``startMediaRecording``), and return when the first bytes of every track are stored.
 
-        ``recorder`` "all" records everybody in the room, "local" this participant alone. While another recording
-        runs, the new one starts first; then the old one stops and is downloaded by itself.
+        If another recording is in progress, the new one starts first. Then the old one stops and is downloaded
+        automatically.
 
-        Raises ConfigError before anything starts, InvalidStateError outside a room, NotSupportedError if the browser
-        can't record that.
+        Args:
+            recorder: ``"all"`` records everybody in the room, ``"local"`` only this participant.
+            record_config: Options of the recording. By default those of the room, or else those of ``RecordConfig()``.
+
+        Raises:
+            ConfigError: ``recorder`` is not possible. Nothing was started.
+            InvalidStateError: The participant is not in a room.
+            NotSupportedError: The browser can't record in this format.
         """
         one_of("recorder", recorder, RECORDERS)
         config = record_config or self._context.record_config or RecordConfig()
@@ -116,36 +140,46 @@ class Participant(MediaControls):
             self._files.collect(self._page.next_download(), time.monotonic())
 
     def stop_media_recording(self) -> None:
-        """Stop (NERTC ``stopMediaRecording``); returns when the file is complete.
+        """Stop the recording (NERTC ``stopMediaRecording``), and return when its file is complete.
 
-        Raises InvalidStateError when nothing is being recorded.
+        Raises:
+            InvalidStateError: No recording is in progress.
         """
         self._files.note_finished(self._call("stopMediaRecording"))
 
     def download_media_recording(self) -> Recording:
         """Download the recording through the browser (NERTC ``downloadMediaRecording``) and return it.
 
-        While recording, stops first. May be repeated until ``clean_media_recording``; nothing is overwritten.
+        A recording in progress is stopped first. The call may be repeated until ``clean_media_recording``; no file is
+        overwritten.
 
-        Raises InvalidStateError when nothing was recorded.
+        Raises:
+            InvalidStateError: There is no recording.
+            StepTimeout: The download did not begin within 30 s.
+            DiskFullError: The disk is full.
         """
         began = time.monotonic()
         self._files.note_finished(self._call("downloadMediaRecording"))
         return self._files.collect(self._page.next_download(), began)
 
     def clean_media_recording(self) -> None:
-        """Free the page's and the spool's copy (NERTC ``cleanMediaRecording``); downloaded files stay."""
+        """Delete the copies in the page and in the spool (NERTC ``cleanMediaRecording``); downloaded files stay."""
         self._call("cleanMediaRecording")
 
     def pause_media_recording(self) -> None:
-        """Pause; everything until ``resume_media_recording`` is cut out of the file.
+        """Pause the recording; the time until ``resume_media_recording`` is cut out of the file.
 
-        Raises InvalidStateError when nothing is being recorded, or the recording is already paused.
+        Raises:
+            InvalidStateError: No recording is in progress, or it is already paused.
         """
         self._call("pauseMediaRecording")
 
     def resume_media_recording(self) -> None:
-        """Continue after a pause; raises InvalidStateError when no recording is paused."""
+        """Continue the recording after a pause.
+
+        Raises:
+            InvalidStateError: No recording is paused.
+        """
         self._call("resumeMediaRecording")
 
     def get_media_recording(self) -> RecordingStatus:
@@ -161,42 +195,60 @@ class Participant(MediaControls):
         )
 
     def on(self, event: str, handler: Callable[[dict[str, Any]], None]) -> None:
-        """Call ``handler`` with the detail of each ``event``, while Python waits for pages.
+        """Call ``handler`` for each ``event`` of this participant's recordings, while Python waits for pages.
 
-        Events: ``recording-started``, ``-paused``, ``-resumed``, ``-stopped``, ``-downloaded``, ``-cleaned``,
-        ``-stalled``, ``-failed``. Raises ConfigError for another name.
+        Args:
+            event: ``"recording-started"``, ``"recording-paused"``, ``"recording-resumed"``, ``"recording-stopped"``,
+                ``"recording-downloaded"``, ``"recording-cleaned"``, ``"recording-stalled"`` or ``"recording-failed"``.
+            handler: Function that gets the detail of the event: a dict with the ``id`` of the recording, and for
+                example the ``message`` of a stall.
+
+        Raises:
+            ConfigError: There is no event of this name.
         """
         self._events.on(event, handler)
 
     def emulate_network(self, *, loss_percent: float = 0.0, latency_ms: float = 0.0, kbps: float | None = None) -> None:
-        """Make the network of the calls worse in both directions; without arguments the real network is used again.
+        """Make the network for WebRTC worse in both directions; without arguments it is the real network again.
 
-        Signalling and the recording's own connection are not changed. Raises ConfigError unless the participant
-        joined with ``join_all(..., emulate_network=[name])``.
+        Signaling and the connection that stores the recording are not changed. The participant must have joined with
+        ``join_all(..., emulate_network=[name])``.
+
+        Args:
+            loss_percent: Share of the packets to drop, in percent.
+            latency_ms: Delay to add, in milliseconds.
+            kbps: Maximum throughput in kilobits per second; None for no limit.
+
+        Raises:
+            ConfigError: The participant joined without network emulation.
         """
         self._page.emulate_network(loss_percent=loss_percent, latency_ms=latency_ms, kbps=kbps)
 
     def crash(self) -> None:
-        """Crash the page, like a tab that runs out of memory; the next wait raises RecordingError with what was saved.
+        """Crash the page, like a tab that runs out of memory.
 
-        Without a recording nothing is raised.
+        If a recording is in progress, the next wait raises RecordingError, which has the part that was saved.
         """
         self._page.crash()
 
     def wait(self, seconds: float) -> None:
-        """Let time pass while events of the page are handled."""
+        """Wait while events of the page are handled.
+
+        Args:
+            seconds: Time to wait.
+        """
         self._page.wait(seconds)
 
     def leave(self) -> None:
-        """Leave the room; a recording ends, and can still be downloaded and cleaned."""
+        """Leave the room. A recording in progress ends; it can still be downloaded and cleaned."""
         if self.state == "joined":
             self._call("leave")
             self.state = "left"
 
     def close(self) -> None:
-        """Leave, save recordings that were not downloaded, and close the page; twice is fine.
+        """Leave, save recordings that were not downloaded, and close the page. It may be called more than once.
 
-        Every step is done, even if another one raises; the first error is raised afterwards.
+        Every step is done even if another one raises an error; the first error is raised afterwards.
         """
         if self.state == "closed":
             return

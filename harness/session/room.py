@@ -37,12 +37,16 @@ _NOTICED_WITHIN: Final = 0.5
 
 
 class Room:
-    """A room with participants, each a page in a browser context of its own.
+    """A room with participants, each of which has a page in its own browser context.
 
-    ``server`` serves the page, ``new_context`` makes browser contexts and ``recordings`` is the folder for recordings;
-    ``record_config`` is the default for every recording. ``watched`` shows the pages in windows. The room closes its
-    participants' pages, and nothing that it was given.
+    ``open_room`` and the pytest fixture ``room`` create rooms. At the end of a ``with`` block the room closes its
+    participants' pages, and saves recordings that were not downloaded.
     """
+
+    name: str
+    """Name of the room; the manifest of each recording contains it."""
+    participants: list[Participant]
+    """All participants in the order in which they joined, including those who have left."""
 
     def __init__(
         self,
@@ -54,8 +58,13 @@ class Room:
         watched: bool = False,
         record_config: RecordConfig | None = None,
     ) -> None:
+        """Create a room from parts that stay open when it closes.
+
+        ``server`` serves the page, ``new_context`` makes browser contexts and ``recordings`` is the folder for
+        recordings. ``record_config`` is the default for every recording. ``watched`` shows the pages in windows.
+        """
         self.name = name
-        self.participants: list[Participant] = []
+        self.participants = []
         self._context = RoomContext(room=name, server=server, recordings=recordings, record_config=record_config)
         self._server = server
         self._new_context = new_context
@@ -76,14 +85,19 @@ class Room:
     def join(
         self, name: str, *, media: Media = "synthetic", subscribe: bool = False, timeout: float = JOINED_WITHIN
     ) -> Participant:
-        """Let a participant join; returns when every subscriber has received the first video and audio.
+        """Let a participant join, and return them when every subscriber has received their first video and audio.
 
-        ``media`` "synthetic" is moving video and a tone that ``verify`` recognizes, "camera" is the browser's devices,
-        and a path is a video file: WebM, or anything else that Chrome plays. With ``subscribe`` the participant
-        receives everybody from now on, not only while recording; a recording then starts sooner.
+        Args:
+            name: Name of the participant.
+            media: ``"synthetic"`` is moving video and a tone that ``verify`` recognizes, ``"camera"`` is the browser's
+                devices, and a path is a video file: WebM, or anything else that Chrome plays.
+            subscribe: Whether the participant receives everybody from now on, not only while recording. A recording
+                then starts sooner.
+            timeout: Maximum time in seconds.
 
-        Raises StepTimeout, which names the subscribers that received nothing, after ``timeout`` seconds; ConfigError
-        for other media.
+        Raises:
+            StepTimeout: A subscriber received nothing within ``timeout`` seconds; the message names them.
+            ConfigError: ``media`` is not possible.
         """
         return self.join_all(name, media=media, subscriber=name if subscribe else None, timeout=timeout)[0]
 
@@ -95,9 +109,18 @@ class Room:
         emulate_network: Collection[str] = (),
         timeout: float = JOINED_WITHIN,
     ) -> list[Participant]:
-        """Let several participants join at the same time; ``subscriber`` receives everybody from now on.
+        """Let several participants join at the same time, and return them in the order of their names.
 
-        The participants named in ``emulate_network`` can have a worse network later: ``Participant.emulate_network``.
+        Args:
+            *names: Names of the participants.
+            media: Camera and microphone of all of them, as for ``join``.
+            subscriber: Name of the participant who receives everybody from now on, not only while recording.
+            emulate_network: Names of the participants on which ``Participant.emulate_network`` can be called later.
+            timeout: Maximum time in seconds.
+
+        Raises:
+            StepTimeout: A subscriber received nothing within ``timeout`` seconds; the message names them.
+            ConfigError: ``media`` is not possible.
         """
         source = media_of(media, MEDIA)
         video_file = None if isinstance(source, str) else self._server.share_video_file(source)
@@ -123,19 +146,34 @@ class Room:
     def attach(self, page: Page, name: str = "recorder", *, media: Media = "synthetic") -> Participant:
         """Attach to the page of another application before it loads, and return the participant of its call.
 
-        The application is not changed. As soon as it is in a call, everything it sends and receives over WebRTC can be
-        recorded with the usual calls. ``media`` "synthetic" gives it a camera and a microphone that ``verify``
-        recognizes, a path gives it a video file, and "own" leaves it the browser's devices. The page stays open.
+        The application is not changed, and its page stays open when the room closes. Once the application is in a
+        call, everything that it sends and receives over WebRTC can be recorded with the usual calls.
 
-        Raises ConfigError for a page that has already loaded something, NotSupportedError for another browser.
+        Args:
+            page: Playwright's page.
+            name: Name of the participant.
+            media: Camera and microphone of the application. ``"synthetic"`` is video and audio that ``verify``
+                recognizes, a path is a video file, and ``"own"`` leaves it the browser's devices.
+
+        Raises:
+            ConfigError: The page has already loaded something, or ``media`` is not possible.
+            NotSupportedError: The page is not in a Chromium.
         """
         return self._attach(page, name, media, owned=False)
 
     def enter(self, name: str, *, media: Media = "synthetic", **options: Any) -> Participant:
-        """Return a participant with a new, empty page for another application; call ``page.goto`` next.
+        """Return a participant with a new, empty page for another application; call ``participant.page.goto`` next.
 
-        ``options`` are Playwright's for the page's context (``storage_state``, ``ignore_https_errors`` ...). Calls and
-        media work as with ``attach``; the page is closed with the room.
+        Calls and media work as with ``attach``. The page is closed with the room.
+
+        Args:
+            name: Name of the participant.
+            media: Camera and microphone of the application, as for ``attach``.
+            **options: Playwright's options for the context of the page, for example ``storage_state`` or
+                ``ignore_https_errors``.
+
+        Raises:
+            ConfigError: ``media`` is not possible.
         """
         # The context bypasses content policies also in frames of other origins, which the page's session can't reach.
         page = self._new_context(**{"bypass_csp": True, **options}).new_page()
@@ -172,13 +210,18 @@ class Room:
 
     @property
     def recordings(self) -> list[Recording]:
-        """Every recording of this room that was downloaded or saved, also of participants who have left."""
+        """Every recording of this room that was downloaded or saved, including those of participants who have left."""
         return [recording for participant in self.participants for recording in participant.recordings]
 
     def wait(self, *, seconds: float) -> None:
-        """Let time pass while events of pages and browsers are handled.
+        """Wait while events of pages and browsers are handled.
 
-        Raises RecordingError, which carries what was saved, as soon as a page or the browser crashes while recording.
+        Args:
+            seconds: Time to wait.
+
+        Raises:
+            RecordingError: A recording broke, or its page or the browser crashed. The error has the part that was
+                saved.
         """
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
@@ -191,7 +234,17 @@ class Room:
         timeout: float = 30.0,
         what: str = "the condition",
     ) -> None:
-        """Return when ``condition()`` is true; raises StepTimeout, naming ``what``, after ``timeout`` seconds."""
+        """Wait until ``condition()`` is true.
+
+        Args:
+            condition: Function that is called about every 0.05 s.
+            timeout: Maximum time in seconds.
+            what: What is waited for, as the message of the error names it.
+
+        Raises:
+            StepTimeout: ``condition()`` was not true within ``timeout`` seconds.
+            RecordingError: A recording broke, or its page or the browser crashed.
+        """
         end = time.monotonic() + timeout
         while not condition():
             if time.monotonic() > end:
@@ -200,9 +253,9 @@ class Room:
             self._pause(_POLL_INTERVAL)
 
     def close(self) -> None:
-        """Close every page and save recordings that were not downloaded. Twice is fine.
+        """Close every page, and save recordings that were not downloaded. It may be called more than once.
 
-        All pages are closed, even if one of them raises; the first error is raised afterwards.
+        All pages are closed even if closing one raises an error; the first error is raised afterwards.
         """
         run_every_step(participant.close for participant in self.participants)
 

@@ -17,12 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Venue:
-    """The browsers of a room and the routes between them.
-
-    ``executable`` is the Chrome to use, by default the first one found, and ``headed`` shows its windows. ``connect``
-    lists the addresses of remote browsers. Participants are spread over these browsers, and ``executable`` is then a
-    path on the remote machines. ``routes`` specifies the SFU and the TURN servers; by default, media travel directly
-    from page to page.
+    """The browsers of a room and the routes between them; ``VenueOptions`` describes the fields.
 
     Raises ConfigError if ``connect`` is not a list of addresses.
     """
@@ -48,9 +43,15 @@ class Venue:
 
 
 class VenueOptions(TypedDict, total=False):
-    """The fields of ``Venue`` as keyword arguments."""
+    """The fields of ``Venue`` as keyword arguments, each of which may be omitted."""
 
     executable: str | os.PathLike[str] | None
+    """Path of the Chrome to use. By default the harness looks for one. With ``connect``, it is a path on the machine
+    of the remote browser."""
     headed: bool
+    """Whether to show the windows of the browser. The default is False."""
     connect: Sequence[str]
+    """Addresses of remote browsers started with ``playwright run-server``, for example ``["ws://HOST:PORT"]``.
+    Participants are spread over the browsers. By default a Chrome starts on this machine."""
     routes: Routes | None
+    """The SFU, and the STUN and TURN servers, for the media. By default media go straight from page to page."""

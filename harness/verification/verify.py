@@ -22,31 +22,36 @@ if TYPE_CHECKING:
 
 
 class VerifyOptions(TypedDict, total=False):
-    """The options of ``verify``, all of which may be omitted."""
+    """The options of ``verify``, each of which may be omitted."""
 
     manifest: Path | str | None
+    """Path of the manifest. By default the file ``NAME.manifest.json`` next to the recording, if there is one."""
     duration: float | None
+    """Expected duration in seconds. By default only the manifest and the container specify it."""
     limits: Limits | None
+    """Limits of the checks. By default ``Limits()``."""
     expect: Sequence[Expectation]
+    """Which participants must be visible or audible, and when. By default only the manifest specifies that."""
     complete: bool
+    """Whether the report fails if no call stopped the recording, or if an alarm was raised while it was made. By
+    default these are warnings."""
     redact: bool | str
+    """Whether to make a report that can be shared: it names neither participants nor files, and shows no video. A
+    string is the name of the file in the report. The default is False."""
 
 
 def verify(recording: Recording | Path | str, **options: Unpack[VerifyOptions]) -> Report:
     """Return the report on a recording: what the file contains, compared with its manifest and with the options.
 
-    - ``manifest``: path of the manifest; by default the file of that name next to the recording, if there is one.
-    - ``duration``: expected duration in seconds.
-    - ``limits``: Limits of the checks.
-    - ``expect``: Expectations: which participants should be visible or audible, and when.
-    - ``complete``: whether to fail if no call stopped the recording, or if an alarm was raised while it ran.
-    - ``redact``: whether the report can be shared: it names neither participants nor files and shows no video. A
-      string is the name of the file in the report.
+    The file is read in a separate process with limits on memory and time. A file whose media can't be read gets a
+    report that has failed.
 
-    Media that can't be read gives a failed report: it is read in a process of its own, with limits on memory and time.
+    Args:
+        recording: The recording, or the path of any media file.
 
-    Raises ConfigError if there is no file to read, if the duration is not possible or if an expectation covers too
-    short a time; raises SetupError if the process that reads the file can't be started.
+    Raises:
+        ConfigError: The file does not exist, ``duration`` is not possible, or an expectation covers too short a time.
+        SetupError: The process that reads the file can't be started.
     """
     if unknown := sorted(options.keys() - VerifyOptions.__optional_keys__):
         message = f"verify() got an unexpected keyword argument {unknown[0]!r}"

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import tomllib
-from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
@@ -174,24 +170,6 @@ def test_guide_to_scenarios_lists_every_step_with_its_keys() -> None:
     for kind in KINDS:
         keys = set(kind.model_fields) - set(RecordOptions.model_fields) - {"label", kind.verb}
         assert [] == [key for key in sorted(keys) if f"`{key}" not in described[kind.verb]], kind.verb
-
-
-@pytest.mark.skipif(
-    find_spec("mkdocs") is None, reason="the documents' tools are not installed: pip install -e '.[docs]'"
-)
-def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
-    """A link that leads nowhere, a page that no menu has, a name that the reference can't find: each is one."""
-    built = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)],
-        cwd=ROOT,
-        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert 0 == built.returncode, built.stderr
-    assert "start_media_recording" in (tmp_path / "reference.html").read_text(encoding="utf-8")
 
 
 def blocks(document: str) -> list[tuple[str, str]]:

@@ -52,11 +52,14 @@ def require_chromium(name: str) -> None:
 
 @dataclass(frozen=True)
 class ConsoleLine:
-    """A line of a page's console: ``time`` in seconds since 1970, ``kind`` (log, warning, error ...) and ``text``."""
+    """A line of a page's console."""
 
     time: float
+    """Time in seconds since 1970 (UTC)."""
     kind: str
+    """Playwright's type of the message, for example ``"log"``, ``"warning"`` or ``"error"``."""
     text: str
+    """Text of the message."""
 
 
 class DrivenPage:

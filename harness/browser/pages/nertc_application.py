@@ -44,10 +44,17 @@ _CALL: Final = """async ([name, argument]) => {{
 class NertcApp:
     """The four recording calls of NERTC's own SDK, in an application that is built on it.
 
-    ``client`` is the JavaScript expression for the SDK's client in the page. Downloads go to ``recordings``, under the
-    SDK's name for them, made safe; nothing is overwritten. An error of the SDK is raised as the harness's error for its
-    code.
+    An error of the SDK is raised as the harness's error for its code.
+
+    Args:
+        page: Playwright's page, in which the application has created the SDK's client.
+        client: JavaScript expression for the SDK's client in the page.
+        recordings: Folder for downloads. A download has the name that the SDK gives it, made safe; no file is
+            overwritten.
     """
+
+    page: Page
+    """Playwright's page."""
 
     def __init__(
         self, page: Page, *, client: str = "window.rtc.client", recordings: str | os.PathLike[str] = "recordings"
@@ -57,11 +64,24 @@ class NertcApp:
         self._folder = Path(recordings).absolute()
 
     def join(self, **options: Any) -> None:
-        """Join with the SDK's own call (``channelName``, ``uid``, ``token`` ...); this needs an app key."""
+        """Join a channel with the SDK's own ``join``; this needs an app key.
+
+        Args:
+            **options: The SDK's options, for example ``channelName``, ``uid`` and ``token``.
+        """
         self._call("join", options)
 
     def start_media_recording(self, *, recorder: Recorder = "all", record_config: RecordConfig | None = None) -> None:
-        """NERTC ``startMediaRecording``, with the options that the SDK knows."""
+        """Start to record (NERTC ``startMediaRecording``).
+
+        Args:
+            recorder: ``"all"`` records everybody in the channel, ``"local"`` only this participant.
+            record_config: Options of the recording. The SDK gets those that it knows: type, name, video quality and
+                frame rate.
+
+        Raises:
+            ConfigError: ``recorder`` is not possible.
+        """
         one_of("recorder", recorder, _RECORDERS)
         config = (record_config or RecordConfig()).for_page()
         known = ("recordType", "recordName", "recordVideoQuality", "recordVideoFrame")
@@ -69,11 +89,15 @@ class NertcApp:
         self._call("startMediaRecording", {"recorder": recorder, "recordConfig": options})
 
     def stop_media_recording(self) -> None:
-        """NERTC ``stopMediaRecording``."""
+        """Stop the recording (NERTC ``stopMediaRecording``)."""
         self._call("stopMediaRecording")
 
     def download_media_recording(self) -> Path:
-        """NERTC ``downloadMediaRecording``; returns the file, as the browser downloaded it."""
+        """Download the recording (NERTC ``downloadMediaRecording``), and return the path of the file.
+
+        Raises:
+            StepTimeout: The download did not begin within 30 s.
+        """
         try:
             with self.page.expect_download(timeout=_DOWNLOAD_WITHIN) as begun:
                 self._call("downloadMediaRecording")
@@ -85,7 +109,7 @@ class NertcApp:
         return path
 
     def clean_media_recording(self) -> None:
-        """NERTC ``cleanMediaRecording``."""
+        """Delete the SDK's copy of the recording (NERTC ``cleanMediaRecording``)."""
         self._call("cleanMediaRecording")
 
     def _call(self, name: str, argument: object = None) -> Any:

@@ -23,20 +23,28 @@ _VALID_FOR: Final = 86_400.0
 
 @dataclass(frozen=True)
 class Sfu:
-    """A Janus server with the VideoRoom plugin; ``secret`` is its ``token_auth_secret``, or None without tokens.
-
-    Servers with the same ``room`` share one room on Janus; without ``room`` every room is separate. Tokens are valid
-    for ``valid_for`` seconds.
-    """
+    """An SFU: a Janus with its VideoRoom plugin."""
 
     url: str
+    """Address of Janus's WebSockets, for example ``ws://HOST:8188``."""
     secret: str | None = None
+    """Janus's ``token_auth_secret``; None if it requires no tokens."""
     room: str | None = None
+    """Name of the room at the SFU, which servers with the same name share. None keeps every room separate."""
     valid_for: float = _VALID_FOR
+    """Time in seconds for which a token is valid."""
 
     @classmethod
     def parse(cls, text: str, room: str | None = None) -> Self:
-        """Parse ``janus=ws://host:port``, with the secret from HARNESS_SFU_SECRET; raises ConfigError."""
+        """Return the SFU at an address, with the secret from the environment variable HARNESS_SFU_SECRET.
+
+        Args:
+            text: Address in the form ``janus=ws://HOST:PORT``.
+            room: Name of the room at the SFU.
+
+        Raises:
+            ConfigError: The address has another form.
+        """
         kind, _, url = text.partition("=")
         parts = urlsplit(url)
         if kind != "janus" or parts.scheme not in {"ws", "wss"} or not parts.hostname:
@@ -66,21 +74,28 @@ def signed(secret: str, seconds: float) -> str:
 
 @dataclass(frozen=True)
 class IceServer:
-    """A STUN or TURN server (W3C RTCIceServer).
-
-    With ``secret``, each member gets a separate password that is valid for a day (coturn's ``use-auth-secret``).
-    """
+    """A STUN or TURN server (W3C RTCIceServer)."""
 
     url: str
+    """Address of the server, for example ``stun:HOST:PORT`` or ``turn:HOST:PORT?transport=tcp``."""
     username: str | None = None
+    """User name for TURN."""
     credential: str | None = None
+    """Password for TURN."""
     secret: str | None = None
+    """Secret with which each participant gets their own password, valid for a day (coturn's ``use-auth-secret``)."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse ``stun:host:port`` or ``turn:[user:password@]host:port[?transport=tcp]``.
+        """Return the server at an address.
 
-        For a TURN server without a user, passwords are derived from HARNESS_TURN_SECRET. Raises ConfigError.
+        For a TURN server without a user, the environment variable HARNESS_TURN_SECRET is the secret.
+
+        Args:
+            text: Address in the form ``stun:HOST:PORT`` or ``turn:[USER:PASSWORD@]HOST:PORT[?transport=tcp]``.
+
+        Raises:
+            ConfigError: The address has another form, or there is neither a user nor a secret.
         """
         scheme, _, rest = text.partition(":")
         user, at, address = rest.rpartition("@")
@@ -114,11 +129,14 @@ class IceServer:
 
 @dataclass(frozen=True)
 class Routes:
-    """The routes of the media; by default media go directly from page to page, and ``relay_only`` allows only TURN."""
+    """How media get from one participant to the others. By default they go directly from page to page."""
 
     sfu: Sfu | None = None
+    """The SFU through which all media go."""
     ice_servers: tuple[IceServer, ...] = ()
+    """STUN and TURN servers."""
     relay_only: bool = False
+    """Whether media may only go through TURN servers."""
 
     @classmethod
     def parse(
@@ -129,9 +147,18 @@ class Routes:
         ice_servers: Sequence[str] = (),
         relay_only: bool = False,
     ) -> Self:
-        """Parse the options ``--sfu``, ``--sfu-room``, ``--ice-server`` and ``--relay-only``.
+        """Return the routes for options of the command line.
 
-        Secrets come from HARNESS_SFU_SECRET and HARNESS_TURN_SECRET. Raises ConfigError for options that cannot work.
+        Secrets come from the environment variables HARNESS_SFU_SECRET and HARNESS_TURN_SECRET.
+
+        Args:
+            sfu: Value of ``--sfu``.
+            sfu_room: Value of ``--sfu-room``.
+            ice_servers: Values of ``--ice-server``.
+            relay_only: Whether ``--relay-only`` was given.
+
+        Raises:
+            ConfigError: An option can't work.
         """
         if sfu_room and not sfu:
             message = "--sfu-room needs an SFU; specify one with --sfu janus=ws://HOST:PORT."

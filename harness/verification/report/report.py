@@ -24,19 +24,23 @@ _MOST_MESSAGES = 3
 
 
 class Report(ReportModel):
-    """The result of verifying the file at ``path``.
+    """The result of verifying one file.
 
-    ``media`` is None if the file could not be read. ``findings`` includes the passed ones, to show what was checked.
-    ``curves`` is the data of the plots; it is not in the JSON. ``redacted`` says that participants and files have
-    aliases.
+    ``print(report)`` shows it as a table, as ``harness verify`` does.
     """
 
     path: Path
+    """Path of the file. A redacted report has an alias instead."""
     media: Media | None
+    """What the file contains; None if it could not be read."""
     participants: tuple[ParticipantReport, ...] = ()
+    """What the file contains of each synthetic participant."""
     findings: tuple[Finding, ...]
+    """All results of the checks, including those that passed."""
     curves: InstanceOf[Curves] | None = Field(default=None, exclude=True, repr=False)
+    """Data of the plots; None if the file could not be read. JSON does not contain this field."""
     redacted: bool = Field(default=False, exclude=True)
+    """Whether aliases replace the names of participants and files. JSON does not contain this field."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -51,7 +55,7 @@ class Report(ReportModel):
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """The findings that are worth reading although they passed."""
+        """The findings that are worth reading although the check passed."""
         return tuple(finding for finding in self.findings if finding.warning)
 
     @property
@@ -60,7 +64,14 @@ class Report(ReportModel):
         return printable(self.path.name)
 
     def participant(self, name: str) -> ParticipantReport:
-        """Return the report on a participant; raises ConfigError, with all names, if there is none of this name."""
+        """Return the report on one participant.
+
+        Args:
+            name: Name of the participant.
+
+        Raises:
+            ConfigError: There is no participant of this name; the message lists all names.
+        """
         for participant in self.participants:
             if participant.name == name:
                 return participant
@@ -69,28 +80,50 @@ class Report(ReportModel):
         raise ConfigError(message)
 
     def raise_for_failures(self) -> None:
-        """Raise VerificationError with one line for each failed finding; do nothing if the report passed."""
+        """Raise an error if a check failed; do nothing if the report passed.
+
+        Raises:
+            VerificationError: A check failed; the message has one line for each failed finding.
+        """
         if self.failures:
             lines = (f"  {finding.check}: {finding.message}" for finding in self.failures)
             message = "\n".join((f"{printable(str(self.path))} failed {count_of(self.failures)}:", *lines))
             raise VerificationError(message)
 
     def write_html(self, path: Path | str) -> Path:
-        """Write the report as one offline HTML page, which plays the recording from its path; return its path."""
+        """Write the report as one offline HTML page with plots, and return the path of the page.
+
+        The page plays the recording from its path.
+
+        Args:
+            path: Path of the page. An earlier report there is overwritten.
+
+        Raises:
+            ConfigError: The path is not possible for a report.
+            OSError: The file can't be written.
+        """
         from harness.verification.report.html import write_html
 
         write_html(self, target := Path(path).absolute())
         return target
 
     def write_junit(self, path: Path | str) -> Path:
-        """Write the findings as JUnit XML; return its path."""
+        """Write the findings as JUnit XML, and return the path of the file.
+
+        Args:
+            path: Path of the file. An earlier report there is overwritten.
+
+        Raises:
+            ConfigError: The path is not possible for a report.
+            OSError: The file can't be written.
+        """
         from harness.verification.report.junit import write_junit
 
         write_junit([self], target := Path(path).absolute())
         return target
 
     def as_json(self) -> dict[str, Any]:
-        """Return the REPORT object of the command line's answers."""
+        """Return the report as an object for JSON, as the commands print it."""
         values = self.model_dump(mode="json")
         return {key: values[key] for key in ("ok", "path", "media", "participants", "findings")}
 

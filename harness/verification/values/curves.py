@@ -38,10 +38,12 @@ Numbers = Annotated[tuple[float, ...], PlainValidator(_unpacked), PlainSerialize
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Values over time: ``times`` in seconds of the file, rising, with as many ``values``."""
+    """Values over time."""
 
     times: Numbers
+    """Rising times in seconds of the file."""
     values: Numbers
+    """As many values as times."""
 
     def __post_init__(self) -> None:
         if len(self.times) != len(self.values):
@@ -51,22 +53,26 @@ class Curve:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Curves:
-    """The data of the plots of one file, and the limits with which it was checked.
-
-    ``level`` is the level of the whole mix in dBFS, ``gaps`` the ms from each frame to the next. ``offsets`` (audio
-    minus video) and ``delays`` (capture to file) are in ms, by participant. ``connections`` holds WebRTC's statistics,
-    by measure and participant (``measures/connections.py``).
-    """
+    """The data of the plots of one file, and the limits by which it was checked."""
 
     manifest: Manifest | None
+    """Manifest of the recording; None if there is none."""
     limits: Limits
+    """Limits of the checks."""
     duration: float
+    """Duration of the file in seconds."""
     rate: float | None
+    """Frame rate of the grid, in frames per second; None without video."""
     level: Curve
+    """Level of the whole audio in dBFS."""
     gaps: Curve
+    """Time from each frame to the next, in milliseconds."""
     offsets: Mapping[str, Curve] = field(default_factory=dict)
+    """A/V offset in milliseconds, by participant."""
     delays: Mapping[str, Curve] = field(default_factory=dict)
+    """Time from capture to file in milliseconds, by participant."""
     connections: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
+    """WebRTC's statistics, by measure and participant."""
 
     def __eq__(self, other: object) -> bool:
         """Return true: reports are compared by their findings and measures, from which the curves follow."""

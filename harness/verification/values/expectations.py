@@ -23,19 +23,20 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Expectation(ReportModel):
-    """A participant is, or is not, visible or audible for some time.
-
-    ``start`` and ``end`` are seconds of the file; an expectations file calls them ``from`` and ``to``. Without ``end``
-    the expectation lasts to the end of the recording. ``visible`` or ``audible`` is not checked when it is None.
-    """
+    """What is expected of a participant for some time: to be visible or audible, or not to be."""
 
     model_config = ConfigDict(populate_by_name=True)
 
     participant: Words
+    """Name of the participant."""
     visible: bool | None = None
+    """True if the participant must be visible all the time, False if never, None if that is not checked."""
     audible: bool | None = None
+    """True if the participant must be audible all the time, False if never, None if that is not checked."""
     start: Seconds = Field(default=0.0, validation_alias="from")
+    """Start in seconds of the file. An expectations file calls it ``from``."""
     end: Seconds | None = Field(default=None, validation_alias="to")
+    """End in seconds of the file; None is the end of the recording. An expectations file calls it ``to``."""
 
     @model_validator(mode="after")
     def _expects_something(self) -> Self:
@@ -48,7 +49,11 @@ class Expectation(ReportModel):
         return self
 
     def problem(self, limits: Limits) -> str | None:
-        """Return why these limits do not allow this expectation; None if they do."""
+        """Return why these limits do not allow this expectation; None if they do.
+
+        Args:
+            limits: Limits of the checks. Their ``absence`` determines the shortest time that can be examined.
+        """
         if self.end is None or is_long_enough(self.start, self.end, limits):
             return None
         return (
@@ -70,15 +75,16 @@ def is_long_enough(start: float, end: float, limits: Limits) -> bool:
 
 
 class Expected(ReportModel):
-    """The contents of an expectations file: duration in seconds, limits, and when participants are visible and audible.
-
-    ``complete`` requires that the recording was stopped by a call and that no alarm was raised.
-    """
+    """The contents of an expectations file."""
 
     duration: Seconds | None = None
+    """Expected duration in seconds; None if it is not checked."""
     complete: bool = False
+    """Whether a call must have stopped the recording, without an alarm before."""
     limits: Limits = Limits()
+    """Limits of the checks."""
     expect: tuple[Expectation, ...] = ()
+    """Which participants must be visible or audible, and when."""
 
     @model_validator(mode="after")
     def _is_verifiable(self) -> Self:

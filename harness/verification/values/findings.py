@@ -35,20 +35,24 @@ _MOST_ALIKE: Final = 10
 
 
 class Finding(ReportModel):
-    """One result of a check.
-
-    ``at`` is (from, to) in seconds if it concerns a part of the file. ``expected`` and ``got`` are short values to
-    compare. ``warning`` marks a finding that is worth reading although ``ok`` is true, such as the machine's load.
-    """
+    """One result of a check."""
 
     check: CheckName
+    """Name of the check."""
     ok: bool
+    """Whether this part of the check passed."""
     participant: Words | None = None
+    """Name of the participant concerned; None if the finding concerns the whole file."""
     at: Interval | None = None
+    """Start and end of the part of the file concerned, in seconds; None if the finding concerns all of it."""
     expected: Words | float | None = None
+    """Expected value, to compare with ``got``; None if there is no short value."""
     got: Words | float | None = None
+    """Measured value; None if there is no short value."""
     message: Words
+    """The result in one sentence or a few words."""
     warning: bool = Field(default=False, exclude=True)
+    """Whether the finding is worth reading although the check passed. JSON does not contain this field."""
 
 
 def limited(alike: Sequence[Finding]) -> Iterator[Finding]:

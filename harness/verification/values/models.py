@@ -28,117 +28,151 @@ class ReportModel(BaseModel):
 
 
 class Gaps(ReportModel):
-    """Milliseconds between one frame and the next: median, 95th percentile, longest."""
+    """Time between one frame and the next."""
 
     p50: float
+    """Median in milliseconds."""
     p95: float
+    """95th percentile in milliseconds."""
     max: float
+    """Longest time in milliseconds."""
 
 
 class Video(ReportModel):
-    """The video of a file.
-
-    ``frame_rate`` is in frames per second. ``missed`` counts the frames that are missing from the grid of that rate,
-    and ``repeated`` those that look the same as the one before. ``keyframe_gap`` is the longest time from one keyframe
-    to the next or to the end, in seconds.
-    """
+    """The video of a file."""
 
     codec: Words
+    """Video codec, for example ``vp9``."""
     width: int
+    """Width of the first frame in pixels."""
     height: int
+    """Height of the first frame in pixels."""
     frames: int
+    """Number of frames."""
     frame_rate: float
+    """Average frame rate in frames per second."""
     gap_ms: Gaps | None
+    """Time between one frame and the next, in milliseconds; None with fewer than two frames."""
     missed: int
+    """Number of frames that are missing from an even grid of the file's frame rate."""
     repeated: int
+    """Number of frames that look the same as the one before."""
     keyframe_gap: float
+    """Longest time from one keyframe to the next or to the end, in seconds."""
 
 
 class Audio(ReportModel):
-    """The audio of a file.
-
-    ``sample_rate`` is in hertz, ``gaps`` the number of gaps. ``loudness`` is integrated over the file, in LUFS (EBU
-    R 128), and None for silence; ``peak_dbfs`` is the loudest sample, ``clipped`` the number of samples at full scale.
-    """
+    """The audio of a file."""
 
     codec: Words
+    """Audio codec, for example ``opus``."""
     sample_rate: int
+    """Sample rate in hertz."""
     channels: int
+    """Number of channels."""
     duration: float
+    """Duration of the audio in seconds."""
     gaps: int
+    """Number of gaps in the audio."""
     loudness: float | None = None
+    """Integrated loudness of the file in LUFS (EBU R 128); None for silence."""
     peak_dbfs: float | None = None
+    """Level of the loudest sample in dBFS; None for silence."""
     clipped: int = 0
+    """Number of samples at full scale."""
 
 
 class Media(ReportModel):
-    """The file itself: ``size`` in bytes, ``bitrate`` in bits per second.
-
-    ``container`` is determined from the bytes (``webm``, ``matroska``, ``mp4``), not from the file's name.
-    ``seekable`` is true if Duration and Cues exist and a seek to the middle works.
-    """
+    """The file itself."""
 
     container: Words
+    """Container format according to the bytes, not to the name: for example ``webm``, ``matroska`` or ``mp4``."""
     duration: float
+    """End of the last frame or of the audio, in seconds."""
     seekable: bool
+    """Whether the file has Duration and Cues, and a seek to its middle works."""
     size: int
+    """Size of the file in bytes."""
     bitrate: int
+    """Average bitrate of the file in bits per second."""
     video: Video | None
+    """The video track; None if there is none."""
     audio: Audio | None
+    """The audio track; None if there is none."""
 
 
 class Spread(ReportModel):
-    """A measure in milliseconds: its median, and the 95th percentile of its absolute value."""
+    """A measure over the whole recording."""
 
     median: float
+    """Median in milliseconds."""
     p95: float
+    """95th percentile of the absolute value, in milliseconds."""
 
 
 class ParticipantVideo(ReportModel):
-    """How a participant's video appears in the file.
-
-    ``visible`` is when it is shown, in seconds. ``frames`` counts the frames that show it, and ``frame_rate`` is in
-    different frames per second. ``repeated_percent`` and ``skipped_percent`` count the frames that an exact conversion
-    from the sender's rate to the file's would not have repeated or skipped, relative to ``frames``.
-    """
+    """How a participant's video appears in the file."""
 
     visible: tuple[Interval, ...]
+    """When the video is shown: starts and ends in seconds."""
     frames: int
+    """Number of frames that show the participant."""
     frame_rate: float
+    """Number of different frames per second."""
     repeated_percent: float
+    """Share of ``frames`` that were repeated, in percent. An exact conversion from the sender's frame rate to the
+    file's frame rate also repeats frames; those do not count."""
     skipped_percent: float
+    """Frames of the sender that were skipped, relative to ``frames``, in percent. Those that an exact conversion of
+    the frame rate skips do not count."""
     frozen: tuple[Interval, ...]
+    """When one frame is shown for longer than 0.2 s: starts and ends in seconds."""
 
 
 class ParticipantAudio(ReportModel):
-    """When a participant's audio is in the file, and when it is not, in seconds."""
+    """When a participant's audio is in the file."""
 
     audible: tuple[Interval, ...]
+    """When the audio is in the file: starts and ends in seconds."""
     silent: tuple[Interval, ...]
+    """When the audio is not in the file: starts and ends in seconds."""
 
 
 class ParticipantReport(ReportModel):
-    """What the file contains of one synthetic participant.
-
-    ``present`` is when the participant is visible or audible. ``av_offset_ms`` is audio minus video: positive when the
-    audio is late. ``drift_ppm`` is how fast that offset grows, in microseconds per second. ``delay_ms`` is the time
-    from the capture of a frame to its time in the file. None means that a value could not be measured.
-    """
+    """What the file contains of one synthetic participant."""
 
     name: Words
+    """Name of the participant. Without a manifest that names the marker, it is for example ``marker 5``."""
     present: tuple[Interval, ...]
+    """When the participant is visible or audible: starts and ends in seconds."""
     video: ParticipantVideo | None
+    """The participant's video; None if the file has no video."""
     audio: ParticipantAudio | None
+    """The participant's audio; None if the file has no audio."""
     av_offset_ms: Spread | None
+    """Audio minus video in milliseconds, positive when the audio is late; None if it could not be measured."""
     drift_ppm: float | None
+    """How fast the A/V offset grows, in ppm (microseconds per second); None if it was measured for less than a
+    minute."""
     delay_ms: Spread | None
+    """Time from the capture of a frame to its time in the file, in milliseconds; None if it could not be measured."""
 
     def is_audible(self, start: float, end: float) -> bool:
-        """Return whether the audio is in the file all the time from ``start`` to ``end``, in seconds, to 0.05."""
+        """Return whether the audio is in the file all the time from ``start`` to ``end``.
+
+        Args:
+            start: Start in seconds; 0.05 s at both ends are tolerated.
+            end: End in seconds.
+        """
         return self.audio is not None and _covers(self.audio.audible, start, end)
 
     def is_visible(self, start: float, end: float) -> bool:
-        """Return whether the video is in the file all the time from ``start`` to ``end``, in seconds, to 0.05."""
+        """Return whether the video is in the file all the time from ``start`` to ``end``.
+
+        Args:
+            start: Start in seconds; 0.05 s at both ends are tolerated.
+            end: End in seconds.
+        """
         return self.video is not None and _covers(self.video.visible, start, end)
 
     def __repr__(self) -> str:

@@ -1,0 +1,85 @@
+"""Show the types behind our own aliases in the Python reference: ``Literal["local", "all"]``, not ``Recorder``.
+
+An extension of griffe, which reads the sources for mkdocs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from griffe import (
+    Attribute,
+    Expr,
+    ExprBinOp,
+    ExprList,
+    ExprName,
+    ExprSubscript,
+    ExprTuple,
+    Extension,
+    Function,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from griffe import Class, Module, ModulesCollection
+
+
+class ExpandAliases(Extension):
+    """Replaces each alias in an annotation by its value, and ``Annotated`` by its type."""
+
+    def on_package(self, *, pkg: Module, **_: Any) -> None:
+        """Replace the aliases in a whole package when it is loaded."""
+        for one in _members(pkg):
+            if isinstance(one, Attribute):
+                one.annotation = _plain(one.annotation, pkg.modules_collection)
+            elif isinstance(one, Function):
+                one.returns = _plain(one.returns, pkg.modules_collection)
+                for parameter in one.parameters:
+                    parameter.annotation = _plain(parameter.annotation, pkg.modules_collection)
+                _replace_in_docstring(one, pkg.modules_collection)
+
+
+def _members(parent: Module | Class) -> Iterator[Any]:
+    for member in parent.members.values():
+        if not member.is_alias:
+            yield member
+            if member.is_module or member.is_class:
+                yield from _members(member)
+
+
+def _replace_in_docstring(function: Function, collection: ModulesCollection) -> None:
+    """Replace the aliases of parameters that another extension added to a docstring that is already parsed."""
+    if function.docstring and "parsed" in vars(function.docstring):
+        for section in function.docstring.parsed:
+            if section.kind.value == "parameters":
+                for parameter in section.value:
+                    parameter.annotation = _plain(parameter.annotation, collection)
+
+
+def _plain(annotation: Any, collection: ModulesCollection) -> Any:
+    """Return an annotation without aliases; anything else than an expression as it is."""
+    if isinstance(annotation, ExprName):
+        value = _alias_value(annotation.canonical_path, collection)
+        return annotation if value is None else _plain(value, collection)
+    if isinstance(annotation, ExprSubscript):
+        inner = annotation.slice
+        if annotation.canonical_path == "typing.Annotated" and isinstance(inner, ExprTuple):
+            return _plain(inner.elements[0], collection)
+        return replace(annotation, slice=_plain(inner, collection))
+    if isinstance(annotation, ExprTuple | ExprList):
+        return replace(annotation, elements=[_plain(one, collection) for one in annotation.elements])
+    if isinstance(annotation, ExprBinOp):
+        return replace(annotation, left=_plain(annotation.left, collection), right=_plain(annotation.right, collection))
+    return annotation
+
+
+def _alias_value(path: str, collection: ModulesCollection) -> Expr | None:
+    """Return the value of one of our type aliases; None for every other name."""
+    if not path.startswith("harness."):
+        return None
+    found = collection[path]
+    if not found.is_attribute or not isinstance(found.value, Expr) or not found.name[0].isupper():
+        return None
+    return found.value
