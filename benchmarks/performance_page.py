@@ -1,4 +1,4 @@
-"""``python -m benchmarks.performance_page``: write the latest results, with date and machine, into docs/performance.md."""
+"""``python -m benchmarks.performance_page``: write the latest results into docs/performance.md."""
 
 from __future__ import annotations
 
