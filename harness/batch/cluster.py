@@ -48,7 +48,7 @@ _log = logging.getLogger(__name__)
 # The Dask resource that specifies how many scenarios a worker can play in parallel.
 RESOURCE: Final = "browser"
 _CONNECTED_WITHIN: Final = 5
-_LOOK_EVERY: Final = 0.25
+_POLL_INTERVAL: Final = 0.25
 # Recordings are fetched in pieces of this many bytes.
 _PIECE: Final = 8 * 1024 * 1024
 _ATTEMPTS: Final = 3
@@ -131,7 +131,7 @@ def _run(
     answers: deque[tuple[ScenarioJob, _Played | Outcome | None]] = deque()
     lost: Counter[int] = Counter()
     while running or answers:
-        answers.extend(_ended(running, within=0 if answers else _LOOK_EVERY))
+        answers.extend(_ended(running, within=0 if answers else _POLL_INTERVAL))
         if answers:
             job, answer = answers.popleft()
             try:
@@ -207,11 +207,11 @@ def _fetch_recordings(
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".incoming-", dir=home) as incoming:
             path = Path(incoming) / recording.path.name
-            here = recording.at(path)
-            for there, target in zip(recording.files, here.files, strict=True):
-                _fetch_file(client, worker, there, target)
-            manifest = Manifest.read(here.manifest)
-            fetched.append(publish(manifest.model_copy(update={"recording": here}), path, home))
+            copy = recording.at(path)
+            for source, target in zip(recording.files, copy.files, strict=True):
+                _fetch_file(client, worker, source, target)
+            manifest = Manifest.read(copy.manifest)
+            fetched.append(publish(manifest.model_copy(update={"recording": copy}), path, home))
     return tuple(fetched)
 
 
@@ -391,13 +391,13 @@ def _rescue(batch: str) -> tuple[_Rescued, ...]:
             continue
         recordings = claimed / _RECORDINGS
         problems = tuple(one.message for one in recover(recordings) if one.recording is None)
-        there = []
+        finished = []
         for path in sorted(recordings.glob(f"*{SUFFIX}")):
             # A file without a manifest is only a reserved name.
             with contextlib.suppress(ConfigError):
-                there.append(Manifest.read(manifest_of(path)).recording.at(path))
-        if there or problems:
-            rescued.append(_Rescued(tuple(there), claimed, problems))
+                finished.append(Manifest.read(manifest_of(path)).recording.at(path))
+        if finished or problems:
+            rescued.append(_Rescued(tuple(finished), claimed, problems))
         else:
             _remove_folder(claimed)
     return tuple(rescued)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from harness.scenario import Progress, Scenario
 
 # Interval, in seconds, at which to check whether another process has finished a recording.
-_LOOK_EVERY: Final = 0.1
+_POLL_INTERVAL: Final = 0.1
 # Maximum time, in seconds, that another process may take to finish the recordings of a crashed worker.
 _RECOVERED_WITHIN: Final = 30.0
 
@@ -102,7 +102,7 @@ def _recover(recordings: Path, room: str) -> list[str]:
         # The server of another scenario may have found a recording first, and may still be finishing it.
         if set(spooled) <= set(lost) or time.monotonic() > end:
             return [lost.get(path, f"{path} is being finished by another process.") for path in spooled]
-        threading.Event().wait(_LOOK_EVERY)
+        threading.Event().wait(_POLL_INTERVAL)
 
 
 def _spool_folders(recordings: Path, room: str) -> Iterator[Path]:

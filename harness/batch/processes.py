@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Sent = Progress | logging.LogRecord | Outcome
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_LOOK_EVERY: Final = 0.1
+_POLL_INTERVAL: Final = 0.1
 # Maximum time, in seconds, until a worker notices that its parent has ended.
 _NOTICED_WITHIN: Final = 0.5
 # Maximum time, in seconds, that an idle worker may take to end.
@@ -94,7 +94,7 @@ class _Batch:
                 worker.end_early()
         while self._waiting and len(self._busy) < self._max_busy:
             self._begin(self._waiting.popleft())
-        for connection in wait(list(self._busy), timeout=_LOOK_EVERY):
+        for connection in wait(list(self._busy), timeout=_POLL_INTERVAL):
             self._receive(self._busy[connection])  # type: ignore[index]
         return bool(self._busy or self._waiting)
 

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     _Elapsed = dict[str, tuple[str, float]]
 
 # Interval, in seconds, at which a wait checks whether the scenario was interrupted.
-_LOOK_EVERY: Final = 0.25
+_POLL_INTERVAL: Final = 0.25
 _CRASHED_WITHIN: Final = 10.0
 
 
@@ -234,7 +234,7 @@ class _ScenarioRun:
         try:
             self.room.wait_for(lambda: not one.alive, timeout=_CRASHED_WITHIN, what=f"{one.name}'s page to crash")
             # While it waits, the room raises an error with the recording of the crashed page.
-            self.room.wait(seconds=_LOOK_EVERY)
+            self.room.wait(seconds=_POLL_INTERVAL)
         except RecordingError as lost:
             # The scenario requested the crash. The room's recordings include the recording so far.
             if lost.recording is None:
@@ -244,7 +244,7 @@ class _ScenarioRun:
         before = self._elapsed() if step.expect else {}
         end = time.monotonic() + step.wait
         while not self._should_end() and (left := end - time.monotonic()) > 0:
-            self.room.wait(seconds=min(left, _LOOK_EVERY))
+            self.room.wait(seconds=min(left, _POLL_INTERVAL))
         if self.interrupted:
             return
         after = self._elapsed() if step.expect else {}
