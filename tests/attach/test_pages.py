@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Enter = Callable[..., Participant]
 
 
-def test_crashed_page_leaves_its_recording(room: Room, enter: Enter, site: Site) -> None:
+def test_recording_of_a_crashed_page_is_kept(room: Room, enter: Enter, site: Site) -> None:
     """The next wait raises an error that contains the saved recording."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
@@ -48,7 +48,7 @@ def test_crashed_page_leaves_its_recording(room: Room, enter: Enter, site: Site)
 
 
 @pytest.mark.thorough
-def test_reloaded_page_leaves_its_recording_and_records_again(room: Room, enter: Enter, site: Site) -> None:
+def test_recording_of_a_reloaded_page_is_kept_and_the_page_records_again(room: Room, enter: Enter, site: Site) -> None:
     """The first recording ends with the page and is kept; the next call of the page can be recorded as well."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
@@ -122,7 +122,7 @@ _EXPORT = """() => {
 }"""
 
 
-def test_downloads_of_the_application_are_left_to_its_owner(room: Room, enter: Enter, site: Site) -> None:
+def test_downloads_of_the_application_reach_its_owner(room: Room, enter: Enter, site: Site) -> None:
     """The owner's listener gets a download during the recording, one just before ours, and ours."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)
@@ -152,7 +152,7 @@ _FORGED = """async () => {
 }"""
 
 
-def test_event_made_up_by_the_application_changes_nothing(room: Room, enter: Enter, site: Site) -> None:
+def test_event_forged_by_the_application_has_no_effect(room: Room, enter: Enter, site: Site) -> None:
     """Events forged in the page or in a frame are logged, and the recording continues."""
     alice, bob = (enter(f"{site.url}/simple-peer.html", name) for name in ("alice", "bob"))
     meet(room, alice, bob)

@@ -56,7 +56,7 @@ def _serve_internet_sites(context: BrowserContext) -> None:
 @pytest.mark.parametrize(
     "granted", ["origin", *(pytest.param(one, marks=pytest.mark.thorough) for one in ("nothing", "everywhere"))]
 )
-def test_internet_page_reaches_this_machine_and_no_other(room: Room, page: Page, granted: str) -> None:
+def test_internet_page_reaches_only_this_machine(room: Room, page: Page, granted: str) -> None:
     """Only this site gets Chrome's permission for it, regardless of what else the page's owner grants."""
     context = page.context
     _serve_internet_sites(context)
@@ -129,7 +129,7 @@ _TRACES = """() => [
 ]"""
 
 
-def test_released_page_keeps_nothing_of_the_harness(room: Room, page: Page) -> None:
+def test_released_page_contains_nothing_of_the_harness(room: Room, page: Page) -> None:
     """The call continues; after the next load the content policy is enforced, and the owner's grants still apply."""
     _serve_internet_sites(page.context)
     alice = room.attach(page, "alice")
@@ -161,7 +161,7 @@ def test_page_over_plain_http_is_refused_with_the_reason(room: Room, page: Page)
         alice.start_media_recording()
 
 
-def test_page_that_can_not_reach_the_server_is_refused_with_the_remedy(
+def test_page_that_cannot_reach_the_server_is_refused_with_the_remedy(
     room: Room, new_context: Callable[..., BrowserContext], site: Site
 ) -> None:
     """The error covers both reasons: Chrome blocks the local network, or no server answers."""

@@ -1,4 +1,4 @@
-"""Fixtures of the end-to-end tests: rooms that stay open, pages, and files read without the harness's own reader."""
+"""Fixtures of the end-to-end tests: rooms that stay open, pages, and a reader that is independent of the harness."""
 
 import functools
 import secrets
@@ -21,7 +21,7 @@ from tests.support.reports import LENIENT_LIMITS
 
 @dataclass(frozen=True)
 class Observations:
-    """A file as PyAV reads it: codecs, frame sizes, and the times of packets in ms."""
+    """The content of a file according to PyAV: codecs, frame sizes, and the times of packets in ms."""
 
     codecs: set[str]
     sizes: set[tuple[int, int]]
@@ -50,13 +50,13 @@ def _read(path: Path) -> Observations:
 
 @pytest.fixture(scope="session")
 def read_back() -> Callable[[Path], Observations]:
-    """Return a function that reads a finished file: every packet, and every frame."""
+    """Return a function that reads every packet and every frame of a finished file."""
     return _read
 
 
 @pytest.fixture(scope="module")
 def _open_rooms(browser: Browser, room_server: RoomServer, recordings: Path) -> Iterator[Callable[..., Room]]:
-    """Return a function that opens a room with participants, which lasts for all tests of a file."""
+    """Yield a function that opens a room with participants, which lasts for all tests of a module."""
     rooms: dict[tuple[str, ...], Room] = {}
 
     def room_with(*names: str) -> Room:
@@ -72,8 +72,8 @@ def _open_rooms(browser: Browser, room_server: RoomServer, recordings: Path) -> 
         room.close()
 
 
-def _at_rest(room: Room) -> Iterator[Participant]:
-    """Give a test the room's first participant, who records nothing before it and nothing after it."""
+def _without_recordings(room: Room) -> Iterator[Participant]:
+    """Yield the room's first participant, without a recording before and after the test."""
     first = room.participants[0]
     first.recordings.clear()
     yield first
@@ -82,19 +82,19 @@ def _at_rest(room: Room) -> Iterator[Participant]:
 
 @pytest.fixture
 def alice(_open_rooms: Callable[..., Room]) -> Iterator[Participant]:
-    """Give a test alice, the only participant of a room; she stays for the next test."""
-    yield from _at_rest(_open_rooms("alice"))
+    """Yield alice, the only participant of a room that stays open for the next test."""
+    yield from _without_recordings(_open_rooms("alice"))
 
 
 @pytest.fixture
-def alice_beside_bob(_open_rooms: Callable[..., Room]) -> Iterator[Participant]:
-    """Give a test alice in a room with bob; both stay for the next test."""
-    yield from _at_rest(_open_rooms("alice", "bob"))
+def alice_with_bob(_open_rooms: Callable[..., Room]) -> Iterator[Participant]:
+    """Yield alice in a room with bob that stays open for the next test."""
+    yield from _without_recordings(_open_rooms("alice", "bob"))
 
 
 @pytest.fixture(scope="module")
 def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoomServer]:
-    """Serve a public room; its reports tolerate other work on the same processors."""
+    """Serve a public room; its reports have lenient limits, since other work uses the same processors."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("harness.verification.verify", functools.partial(verify, limits=LENIENT_LIMITS))
         with serve_public_room(
@@ -105,19 +105,19 @@ def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoomServer
 
 @pytest.fixture
 def visit(new_context: Callable[..., BrowserContext]) -> Iterator[Visit]:
-    """Return a function that opens a page in a new context; a console error fails the test, ``unless`` expected."""
+    """Yield a function that opens a page in a new context; a console error fails the test, except ``unless``."""
     contexts: list[BrowserContext] = []
-    complaints: list[str] = []
+    page_errors: list[str] = []
 
     def visit(url: str, *, unless: str | None = None, **options: Any) -> Page:
-        def complain(text: str) -> None:
+        def on_error(text: str) -> None:
             if unless is None or unless not in text:
-                complaints.append(text)
+                page_errors.append(text)
 
         contexts.append(new_context(**options))
         page = contexts[-1].new_page()
-        page.on("console", lambda message: complain(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complain(str(error)))
+        page.on("console", lambda message: on_error(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: on_error(str(error)))
         page.goto(url)
         return page
 
@@ -125,4 +125,4 @@ def visit(new_context: Callable[..., BrowserContext]) -> Iterator[Visit]:
 
     for context in contexts:
         context.close()
-    assert [] == complaints
+    assert [] == page_errors

@@ -1,4 +1,4 @@
-"""Chrome's life: launched, shielded from signals to the group, and never left behind."""
+"""Chrome is launched, protected from signals to the process group, and always closed."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ from tests.support import processes
 
 pytestmark = [pytest.mark.own_thread, pytest.mark.parallel]
 
-# Python handles the signals, says that it is ready, and goes on using the page for a while.
+# A program that handles signals, prints "ready", and still uses the page after three signals.
 A_PROGRAM_WITH_CHROME = """
 import signal
 import sys
@@ -41,7 +41,7 @@ print("closed", *(signal.Signals(number).name for number in caught), flush=True)
 
 @contextlib.contextmanager
 def a_program_with_chrome() -> Iterator[subprocess.Popen[str]]:
-    """Start the program in a process group of its own and yield it when its page is open."""
+    """Start the program in its own process group, and yield it when its page is open."""
     process = subprocess.Popen(
         [sys.executable, "-c", A_PROGRAM_WITH_CHROME], stdout=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -59,7 +59,7 @@ def a_program_with_chrome() -> Iterator[subprocess.Popen[str]]:
 
 
 def test_chrome_opens_a_page_and_knows_its_version() -> None:
-    """The version is the one that the page's own browser states."""
+    """The version matches the user agent of a page."""
     with Chrome() as chrome:
         page = chrome.new_context().new_page()
 
@@ -69,8 +69,8 @@ def test_chrome_opens_a_page_and_knows_its_version() -> None:
         assert chrome.found.version == chrome.version
 
 
-def test_chrome_keeps_switched_off_what_playwright_switches_off() -> None:
-    """Of two --disable-features Chrome heeds the last, which is ours: it names all of Playwright's."""
+def test_chrome_disables_all_features_that_playwright_disables() -> None:
+    """Chrome uses only the last --disable-features, which is ours and includes Playwright's features."""
     with Chrome():
         line = processes.chrome_processes("browser")[-1].cmdline()
         first, last = (
@@ -83,7 +83,7 @@ def test_chrome_keeps_switched_off_what_playwright_switches_off() -> None:
 
 
 def test_a_browser_context_costs_one_process() -> None:
-    """A context has no process besides its page's, for example for popups that nobody sees."""
+    """A context has no process besides that of its page, such as one for popups."""
     others = processes.chrome_processes("--type=renderer")
     with Chrome() as browser:
         browser.new_context().new_page()
@@ -95,13 +95,13 @@ def test_a_browser_context_costs_one_process() -> None:
 
 
 def test_chrome_can_be_closed_twice() -> None:
-    """The second close finds nothing to do."""
+    """The second close has no effect."""
     with Chrome() as chrome:
         chrome.close()
 
 
 def test_a_crashed_chrome_closes_without_an_error() -> None:
-    """After a crash of the browser there is nothing to complain of, and nothing left."""
+    """No process remains after a crash of the browser."""
     others = psutil.Process().children()
     with Chrome() as chrome:
         chrome.new_context().new_page()
@@ -114,7 +114,7 @@ def test_a_crashed_chrome_closes_without_an_error() -> None:
 
 
 def test_fake_devices_are_a_camera_and_a_microphone() -> None:
-    """A page gets both without anybody to click."""
+    """A page gets both devices without a click."""
     with Chrome(fake_devices=True) as chrome:
         page = chrome.new_context().new_page()
         page.route("http://localhost/", lambda route: route.fulfill(body="a page"))
@@ -129,7 +129,7 @@ def test_fake_devices_are_a_camera_and_a_microphone() -> None:
 
 
 def test_signals_to_the_process_group_reach_only_python() -> None:
-    """Ctrl-C, a supervisor's TERM, a closed terminal: the page still works, and Python closes it when it is done."""
+    """After SIGINT, SIGTERM and SIGHUP, the page still works until Python closes it."""
     with a_program_with_chrome() as process:
         family = psutil.Process(process.pid).children(recursive=True)
 
@@ -143,7 +143,7 @@ def test_signals_to_the_process_group_reach_only_python() -> None:
 
 
 def test_a_browser_that_does_not_start_is_a_setup_error(tmp_path: Path) -> None:
-    """The message has the browser's own last words and the remedy."""
+    """The error contains the browser's own error output and the remedy."""
     broken = tmp_path / "chrome"
     broken.write_text('#!/bin/sh\n[ "$1" = --version ] && exec echo Chromium 1.2.3.4\necho no libnss3 >&2\nexit 127\n')
     broken.chmod(0o755)

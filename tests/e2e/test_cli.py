@@ -1,4 +1,4 @@
-"""The command line as users and scripts run it: output, exit codes, interruptions."""
+"""The command line: output, exit codes and interruptions."""
 
 import contextlib
 import json
@@ -43,7 +43,7 @@ REPORT = {"ok", "path", "media", "participants", "findings"}
 
 
 def test_record_prints_one_json_object(tmp_path: Path) -> None:
-    """Stdout holds exactly one object with the keys of the contract, and the file that it names is there."""
+    """Standard output contains one object with the documented keys, and the files that it names exist."""
     arguments = "record alice bob --recorder all --quality 360p --frame-rate 15 --seconds 1 --name demo --json"
 
     result = run_harness(*arguments.split(), folder=tmp_path)
@@ -52,7 +52,7 @@ def test_record_prints_one_json_object(tmp_path: Path) -> None:
     (recording,) = answer["recordings"]
     assert {"ok", "recordings", "reports"} == set(answer)
     assert [] == failed_findings(answer), result.stderr
-    # On a machine that is too busy to be smooth the verdict says so, and the exit code with it.
+    # On a busy machine the checks for smoothness may fail, which the exit code reflects.
     assert (0 if answer["ok"] else 1) == result.returncode
     assert set(recording) == RECORDING
     assert REPORT == set(answer["reports"][0])
@@ -63,7 +63,7 @@ def test_record_prints_one_json_object(tmp_path: Path) -> None:
     )
 
 
-def test_a_bad_option_exits_with_2_and_states_what_is_allowed(tmp_path: Path) -> None:
+def test_an_invalid_option_exits_with_2_and_states_what_is_allowed(tmp_path: Path) -> None:
     """Nothing is started, nothing is written, and no traceback is shown."""
     result = run_harness("record", "--quality", "999p", folder=tmp_path)
 
@@ -78,15 +78,15 @@ def test_a_bad_option_exits_with_2_and_states_what_is_allowed(tmp_path: Path) ->
     [
         ("--frame-rate", "25", "30"),
         ("--recorder", "nobody", "local"),
-        ("--type", "picture", "audio"),
+        ("--type", "photo", "audio"),
         ("--seconds", "-1", "above 0"),
         ("--bitrate", "1", "100000"),
     ],
 )
-def test_the_help_of_every_option_states_what_is_allowed(
+def test_the_error_of_every_option_states_what_is_allowed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, value: str, allowed: str
 ) -> None:
-    """The same for each of them, in this process: a program takes a second to begin."""
+    """Every option is tested in this process, because starting a program takes a second."""
     monkeypatch.setattr(sys, "argv", ["harness", "record", option, value])
 
     with pytest.raises(SystemExit) as end:
@@ -97,7 +97,7 @@ def test_the_help_of_every_option_states_what_is_allowed(
 
 
 def test_a_dangerous_name_becomes_a_safe_file_name_and_is_reported_once(tmp_path: Path) -> None:
-    """'../' leads nowhere, and 300 characters become fewer."""
+    """A name with '../' stays in the folder, and a name of 300 characters is shortened."""
     result = run_harness("record", "alice", "--seconds", "0.5", "--name", "../" + "x" * 300, "--json", folder=tmp_path)
 
     path = Path(json.loads(result.stdout)["recordings"][0]["path"])
@@ -107,7 +107,7 @@ def test_a_dangerous_name_becomes_a_safe_file_name_and_is_reported_once(tmp_path
 
 
 def test_verify_reports_in_one_line_that_a_text_file_is_not_a_recording(tmp_path: Path) -> None:
-    """A file that is no media exits 1 with one clear line."""
+    """The exit code for a text file is 1, with one line of output."""
     (tmp_path / "README.md").write_text("# Nothing to see\n")
 
     result = run_harness("verify", "README.md", folder=tmp_path)
@@ -118,7 +118,7 @@ def test_verify_reports_in_one_line_that_a_text_file_is_not_a_recording(tmp_path
 
 
 def test_verify_reports_a_missing_file(tmp_path: Path) -> None:
-    """A path that leads nowhere is wrong usage."""
+    """The exit code for a missing file is 2, as for wrong usage."""
     result = run_harness("verify", "nothing.webm", folder=tmp_path)
 
     assert 2 == result.returncode
@@ -126,7 +126,7 @@ def test_verify_reports_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_a_missing_chrome_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
-    """The message names what was tried and how to get a browser."""
+    """The error names the program and how to specify another Chrome."""
     result = run_harness("record", "--executable", "/no/chrome", folder=tmp_path)
 
     assert 3 == result.returncode
@@ -135,7 +135,7 @@ def test_a_missing_chrome_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
 
 
 def test_a_port_in_use_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
-    """Serve says which port is taken and what to do."""
+    """The error says that the port is in use, and what to do."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -146,29 +146,29 @@ def test_a_port_in_use_exits_with_3_and_the_remedy(tmp_path: Path) -> None:
     assert "in use; choose another port" in result.stderr
 
 
-def test_serve_prints_who_may_join_and_how_and_runs_until_interrupted(tmp_path: Path) -> None:
-    """The address that it names answers with the page."""
+def test_serve_prints_how_to_join_and_runs_until_interrupted(tmp_path: Path) -> None:
+    """The server at the printed address serves the page."""
     with running_harness("serve", "--port", "0", folder=tmp_path) as program:
         assert program.stderr is not None
-        said = []
+        lines = []
         for line in program.stderr:
-            said.append(line.strip())
+            lines.append(line.strip())
             if "Ctrl-C" in line:
                 break
-        (address,) = re.findall(r"The room is at (http://127\.0\.0\.1:\d+)$", said[0])
+        (address,) = re.findall(r"The room is at (http://127\.0\.0\.1:\d+)$", lines[0])
         with urlopen(address) as answer:  # noqa: S310 - the program's own server
             page = answer.read().decode()
         os.killpg(program.pid, signal.SIGINT)
         assert 130 == program.wait(10)
 
     assert "<title>Recording room</title>" in page
-    assert any(re.match("who can open it +everybody on this machine", line) for line in said)
-    assert any(re.match("to join +open it in Chrome", line) for line in said)
-    assert any(str(tmp_path / "recordings") in line for line in said)
+    assert any(re.match("who can open it +everybody on this machine", line) for line in lines)
+    assert any(re.match("to join +open it in Chrome", line) for line in lines)
+    assert any(str(tmp_path / "recordings") in line for line in lines)
 
 
 def test_an_unwritable_folder_exits_with_3(tmp_path: Path) -> None:
-    """A recordings folder that can't be made is named."""
+    """The error names the recordings folder that can't be created."""
     (tmp_path / "recordings").write_text("a file in the way")
 
     result = run_harness("record", "alice", "--seconds", "0.5", folder=tmp_path)
@@ -179,7 +179,7 @@ def test_an_unwritable_folder_exits_with_3(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_recording_is_kept(tmp_path: Path) -> None:
-    """The signal reaches the whole group; the file is finished, named and whole, and no process is left."""
+    """A signal to the process group finishes and names a complete file, and no process remains."""
     arguments = ["record", "alice", "bob", "--seconds", "60", "--name", "cut", "--json"]
     codes = {signal.SIGHUP: 129, signal.SIGINT: 130, signal.SIGTERM: 143}
     with contextlib.ExitStack() as stack:
@@ -207,24 +207,26 @@ def test_an_interrupted_recording_is_kept(tmp_path: Path) -> None:
     assert [] == [one for family in families for one in still_running(family, within=5)]
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Only Linux gives a program fewer processors.")
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="Only Linux can restrict a program to some processors."
+)
 def test_a_machine_that_is_too_slow_is_reported_before_anybody_joins(tmp_path: Path) -> None:
-    """Sixteen participants at 720p are too many for one processor."""
-    whole = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(whole)})
+    """One processor is too slow for sixteen participants at 720p."""
+    processors = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(processors)})
     try:
         with running_harness("record", *"abcdefghijklmnop", "--quality", "720p", folder=tmp_path) as program:
             assert program.stderr is not None
-            said = next(line for line in program.stderr if "too slow" in line)
+            warning = next(line for line in program.stderr if "too slow" in line)
     finally:
-        os.sched_setaffinity(0, whole)
+        os.sched_setaffinity(0, processors)
 
-    assert "16 participants at 1280x720, 15 fps need about" in said
-    assert re.search(r"and (it has|other programs use [\d.]+ of) 1\. ", said)
+    assert "16 participants at 1280x720, 15 fps need about" in warning
+    assert re.search(r"and (it has|other programs use [\d.]+ of) 1\. ", warning)
 
 
 def test_doctor_answers_in_json(tmp_path: Path) -> None:
-    """What is there and what is missing, for scripts."""
+    """The JSON tells scripts what is available and what is missing."""
     result = run_harness("doctor", "--quick", "--json", folder=tmp_path)
 
     answer = json.loads(result.stdout)

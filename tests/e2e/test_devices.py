@@ -14,7 +14,7 @@ from tests.support.reports import SMOOTHNESS_CHECKS, check_recording
 
 SMOOTH = RecordConfig(record_video_quality="360p", record_video_frame=15)
 NAMES = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan")
-_ASKS = "() => navigator.mediaDevices.getUserMedia({ video: true }).then(() => 'open', (error) => error.name)"
+_OPEN_CAMERA = "() => navigator.mediaDevices.getUserMedia({ video: true }).then(() => 'open', (error) => error.name)"
 SIZES = ("width: 240, height: 136", "width: 1280, height: 720", "width: 426, height: 240")
 
 
@@ -30,79 +30,79 @@ def finish_and_verify(participant: Participant) -> Report:
 def call(browser: Browser, room_server: RoomServer, recordings: Path) -> Report:
     """Record a call in which everything changes, and return its report.
 
-    Alice records. Bob is muted for a while, carol's camera is off, dave takes other devices, erin's are unplugged,
-    frank shares his screen, grace leaves and comes back, heidi's camera changes its resolution, ivan toggles his
-    microphone again and again. Alice does some of that at her own side.
+    Alice records. Bob is muted for a while, carol's camera is off, dave uses other devices, erin's are unplugged,
+    frank shares his screen, grace leaves and returns, heidi's camera changes its resolution, and ivan repeatedly
+    toggles his microphone. Alice's own devices also change.
     """
     with Room(server=room_server, new_context=browser.new_context, recordings=recordings, name="call") as room:
-        people = dict(zip(NAMES, room.join_all(*NAMES), strict=True))
-        alice = people["alice"]
+        by_name = dict(zip(NAMES, room.join_all(*NAMES), strict=True))
+        alice = by_name["alice"]
         alice.start_media_recording(recorder="all", record_config=SMOOTH)
         room.wait(seconds=1)
-        people["bob"].mute()
+        by_name["bob"].mute()
         for name in ("alice", "carol"):
-            people[name].turn_camera_off()
-        _unplug(people["erin"])
-        people["frank"].share_screen()
-        people["grace"].leave()
+            by_name[name].turn_camera_off()
+        _unplug(by_name["erin"])
+        by_name["frank"].share_screen()
+        by_name["grace"].leave()
         for number in range(10):
             if number % 3 == 0 and number // 3 < len(SIZES):
-                people["heidi"].page.evaluate(f"client.media.fit({{ {SIZES[number // 3]}, frameRate: 15 }})")
+                by_name["heidi"].page.evaluate(f"client.media.fit({{ {SIZES[number // 3]}, frameRate: 15 }})")
             for name in ("alice", "ivan"):
-                people[name].mute()
+                by_name[name].mute()
             room.wait(seconds=0.08)
             for name in ("alice", "ivan"):
-                people[name].unmute()
+                by_name[name].unmute()
             room.wait(seconds=0.1)
-        people["bob"].unmute()
+        by_name["bob"].unmute()
         for name in ("alice", "carol"):
-            people[name].turn_camera_on()
-        _replace(people["erin"])
-        people["frank"].stop_sharing_screen()
+            by_name[name].turn_camera_on()
+        _replace(by_name["erin"])
+        by_name["frank"].stop_sharing_screen()
         for name in ("alice", "dave"):
-            _replace(people[name])
+            _replace(by_name[name])
         room.wait(seconds=1)
         room.join("grace")
         _unplug(alice)
         room.wait(seconds=1)
         _replace(alice)
         room.wait(seconds=2)
-        # Grace's page takes the processors from nine people while it opens.
+        # While grace's page opens, the nine participants get less CPU time.
         return verify(alice.download_media_recording(), limits=Limits(frozen=1))
 
 
-def _unplug(somebody: Participant) -> None:
-    somebody.unplug_device("audio")
-    somebody.unplug_device("video")
+def _unplug(participant: Participant) -> None:
+    participant.unplug_device("audio")
+    participant.unplug_device("video")
 
 
-def _replace(somebody: Participant) -> None:
-    somebody.replace_device("audio")
-    somebody.replace_device("video")
+def _replace(participant: Participant) -> None:
+    participant.replace_device("audio")
+    participant.replace_device("video")
 
 
 def events(report: Report, event: str, participant: str) -> list[bool | None]:
-    """Return how a participant's audio or video went on and off, by the manifest."""
+    """Return the states of a participant's audio or video, on or off, according to the manifest."""
     timeline = Manifest.read(report.path.with_suffix(".manifest.json")).timeline
     return [one.on for one in timeline.events if one.event == event and one.participant == participant]
 
 
 def off(report: Report, event: str, participant: str) -> float:
-    """Return for how many seconds a participant's audio or video was off, by the manifest."""
+    """Return the number of seconds for which a participant's audio or video was off, according to the manifest."""
     timeline = Manifest.read(report.path.with_suffix(".manifest.json")).timeline
     times = [one.at for one in timeline.events if one.event == event and one.participant == participant]
     return sum(after - before for before, after in zip(times[1::2], times[2::2], strict=False))
 
 
 def silences(report: Report, participant: str) -> float:
-    """Return for how many seconds a participant is not audible, except at the edges of the file."""
+    """Return the number of seconds for which a participant is not audible, except at the edges of the file."""
     audio = report.participant(participant).audio
     assert audio is not None
-    return sum(end - start for start, end in audio.silent if start > 0.4 and end < length(report) - 0.4)
+    return sum(end - start for start, end in audio.silent if start > 0.4 and end < duration_of(report) - 0.4)
 
 
-def length(report: Report) -> float:
-    """Return how long a recording lasts, in seconds."""
+def duration_of(report: Report) -> float:
+    """Return the duration of a recording in seconds."""
     assert report.media is not None
     return report.media.duration
 
@@ -116,7 +116,7 @@ def wrong(report: Report, participant: str) -> list[str]:
     ]
 
 
-def together(report: Report, participant: str) -> bool:
+def in_sync(report: Report, participant: str) -> bool:
     """Return whether a participant's audio and video are still in sync."""
     offset = report.participant(participant).av_offset_ms
     return offset is not None and abs(offset.median) < 200
@@ -125,31 +125,31 @@ def together(report: Report, participant: str) -> bool:
 def test_a_recording_in_which_everything_changes_passes_all_other_checks(
     call: Report, read_back: Callable[[Path], Any]
 ) -> None:
-    """The file is as it should be, and of one size whatever cameras and screens did."""
+    """All checks of the file itself pass, and its size never changes."""
     assert [] == [finding.message for finding in call.failures if finding.participant is None]
     assert {(640, 360)} == read_back(call.path).sizes
 
 
-def test_a_muted_microphone_leaves_silence_and_comes_back_in_place(call: Report) -> None:
-    """Toggling the microphone while recording is harmless: audio after the silence is still in sync with video."""
+def test_a_muted_microphone_leaves_silence_and_returns_in_sync(call: Report) -> None:
+    """Audio after the silence is still in sync with the video."""
     assert [True, False, True] == events(call, "audio", "bob")
     assert silences(call, "bob") == pytest.approx(off(call, "audio", "bob"), abs=0.5)
     assert silences(call, "carol") < 0.3
     assert [] == wrong(call, "bob")
-    assert together(call, "bob")
+    assert in_sync(call, "bob")
 
 
 def test_many_toggles_of_the_microphone_leave_no_shift(call: Report) -> None:
-    """The guide advises against it, but it is harmless: after ten toggles, audio and video are in sync."""
+    """NERTC's guide advises against toggling, but after ten toggles audio and video are in sync."""
     assert [True, *[False, True] * 10] == events(call, "audio", "ivan")
     assert [True, *[False, True] * 11] == events(call, "audio", "alice")
     assert [] == wrong(call, "ivan")
-    assert together(call, "ivan")
-    assert together(call, "alice")
+    assert in_sync(call, "ivan")
+    assert in_sync(call, "alice")
 
 
-def test_a_camera_that_is_off_shows_the_placeholder_and_comes_back(call: Report) -> None:
-    """A placeholder with the name replaces the last frame, for remote and own cameras."""
+def test_a_camera_that_is_off_shows_the_placeholder_and_returns(call: Report) -> None:
+    """A placeholder replaces the last frame of remote cameras and of the recording participant's own camera."""
     assert [True, False, True] == events(call, "video", "carol")
     assert [True, False, True, False, True] == events(call, "video", "alice")
     for name in ("alice", "carol"):
@@ -157,39 +157,39 @@ def test_a_camera_that_is_off_shows_the_placeholder_and_comes_back(call: Report)
 
 
 @pytest.mark.parametrize("name", ["alice", "dave"])
-def test_a_replaced_device_goes_on_in_place(call: Report, name: str) -> None:
-    """Another microphone and camera take over, for the recording participant and for the other one."""
-    assert call.participant(name).present[-1][1] > length(call) - 0.5
+def test_a_replaced_device_is_recorded_to_the_end(call: Report, name: str) -> None:
+    """Another microphone and camera replace the first ones, for the recording participant and for another one."""
+    assert call.participant(name).present[-1][1] > duration_of(call) - 0.5
     assert [] == wrong(call, name)
 
 
 def test_an_unplugged_device_leaves_silence_and_the_placeholder(call: Report) -> None:
-    """The recording goes on when devices end by themselves and others replace them."""
+    """The recording continues when devices are unplugged and replaced."""
     assert [True, False, True] == events(call, "audio", "erin")
     assert [True, False, True] == events(call, "video", "erin")
     assert [] == wrong(call, "erin")
 
 
-def test_a_shared_screen_takes_the_cameras_place_and_gives_it_back(call: Report) -> None:
-    """The participant is visible all the time."""
+def test_a_shared_screen_replaces_the_camera_until_it_ends(call: Report) -> None:
+    """The participant is visible throughout."""
     assert [True] == events(call, "video", "frank")
     assert [] == wrong(call, "frank")
 
 
-def test_a_camera_that_changes_its_resolution_leaves_the_recording_as_it_is(call: Report) -> None:
+def test_a_camera_that_changes_its_resolution_does_not_change_the_recording(call: Report) -> None:
     """Smaller, larger and odd-sized frames fill the same tile."""
     assert [] == wrong(call, "heidi")
 
 
-def test_a_participant_who_leaves_and_comes_back_is_the_same_participant(call: Report) -> None:
-    """One name has one marker, and two stays in the file."""
+def test_a_participant_who_leaves_and_returns_is_the_same_participant(call: Report) -> None:
+    """The name keeps its marker, and is present in two intervals."""
     assert set(NAMES) == {one.name for one in call.participants}
     assert 2 == len(call.participant("grace").present)
     assert [] == wrong(call, "grace")
 
 
-def test_a_local_recording_contains_only_its_participant_whatever_others_do(room: Room) -> None:
-    """Participants come, mute, unmute and leave; none of them is ever in a 'local' file."""
+def test_a_local_recording_contains_only_the_recording_participant(room: Room) -> None:
+    """Other participants join, mute, unmute, share and leave, but are never in a local recording."""
     alice = room.join("alice")
     alice.start_media_recording(recorder="local", record_config=SMOOTH)
     bob = room.join("bob")
@@ -205,8 +205,8 @@ def test_a_local_recording_contains_only_its_participant_whatever_others_do(room
     assert ["alice"] == [one.name for one in report.participants if one.present]
 
 
-def test_a_paused_recording_leaves_the_pause_out(room: Room, read_back: Callable[[Path], Any]) -> None:
-    """One file without the pause, every frame on its tick, and audio and video still in sync."""
+def test_a_pause_is_not_in_the_recording(room: Room, read_back: Callable[[Path], Any]) -> None:
+    """Every frame is on its tick, and audio and video are still in sync."""
     alice, _ = room.join_all("alice", "bob")
     alice.start_media_recording(recorder="all", record_config=SMOOTH)
     for _ in range(2):
@@ -215,7 +215,7 @@ def test_a_paused_recording_leaves_the_pause_out(room: Room, read_back: Callable
         assert "paused" == alice.get_media_recording().state
         room.wait(seconds=1)
         alice.resume_media_recording()
-    # Next to a cut nobody can tell how far sound is from picture.
+    # The A/V offset can't be measured next to a cut.
     room.wait(seconds=2)
     elapsed = alice.get_media_recording().elapsed
 
@@ -224,17 +224,17 @@ def test_a_paused_recording_leaves_the_pause_out(room: Room, read_back: Callable
     manifest = Manifest.read(report.path.with_suffix(".manifest.json"))
     media = read_back(report.path)
     step = 1000 / 15
-    assert length(report) == pytest.approx(elapsed, abs=0.5)
+    assert duration_of(report) == pytest.approx(elapsed, abs=0.5)
     assert all(abs(gap - round(gap / step) * step) < 1 for gap in media.gaps)
-    # A tick that was still in the encoder when it was stopped is missed as well, and leaves no gap.
+    # A tick that is still in the encoder at the stop also counts as missed, but leaves no gap.
     assert manifest.ticks_missed >= sum(round(gap / step) - 1 for gap in media.gaps)
     assert manifest.ticks - manifest.ticks_missed == len(media.gaps) + 1
-    assert together(report, "alice")
-    assert together(report, "bob")
+    assert in_sync(report, "alice")
+    assert in_sync(report, "bob")
 
 
-def test_stop_while_paused_yields_what_came_before(alice: Participant) -> None:
-    """Stop, start and download behave in a pause as while recording."""
+def test_stop_while_paused_yields_the_recording_up_to_the_pause(alice: Participant) -> None:
+    """The recording ends where it was paused."""
     alice.start_media_recording(record_config=SMOOTH)
     alice.wait(0.5)
     alice.pause_media_recording()
@@ -243,11 +243,11 @@ def test_stop_while_paused_yields_what_came_before(alice: Participant) -> None:
 
     report = finish_and_verify(alice)
 
-    assert length(report) == pytest.approx(until_then, abs=0.4)
+    assert duration_of(report) == pytest.approx(until_then, abs=0.4)
 
 
 def test_a_speaker_layout_shows_one_large_tile_above_a_strip(room: Room) -> None:
-    """A shared screen is large while it is shared; all participants are still found in the file."""
+    """The participant who shares a screen has the large tile; all participants are still found in the file."""
     alice, bob, _ = room.join_all("alice", "bob", "carol")
     config = RecordConfig(layout="speaker", names=False, record_video_quality="720p", record_video_frame=15)
     alice.start_media_recording(recorder="all", record_config=config)
@@ -262,19 +262,19 @@ def test_a_speaker_layout_shows_one_large_tile_above_a_strip(room: Room) -> None
     assert {"bob": 1280} == {tile.participant: tile.width for tile in tiles if tile.height == 540}
 
 
-def test_our_own_page_has_the_camera_and_no_other_page(
+def test_only_our_own_page_gets_the_camera(
     browser_type: BrowserType, browser_type_launch_args: dict[str, Any], room_server: RoomServer, tmp_path: Path
 ) -> None:
-    """Where Chrome asks before it gives one, and nobody is there to answer."""
+    """Chrome asks for permission here, and nobody answers."""
     asking = [switch for switch in browser_type_launch_args["args"] if switch != "--use-fake-ui-for-media-stream"]
     browser = browser_type.launch(
         **{**browser_type_launch_args, "args": [*asking, "--use-fake-device-for-media-stream"]}
     )
     with Room(server=room_server, new_context=browser.new_context, recordings=tmp_path, name="asking") as room:
         alice = room.join("alice", media="camera")
-        elsewhere = alice.page.context.new_page()
-        elsewhere.goto(room_server.url.replace("127.0.0.1", "localhost"))
+        other_page = alice.page.context.new_page()
+        other_page.goto(room_server.url.replace("127.0.0.1", "localhost"))
 
         assert alice.page.evaluate("() => client.camera && client.microphone")
-        assert elsewhere.evaluate(_ASKS) == "NotAllowedError"
+        assert other_page.evaluate(_OPEN_CAMERA) == "NotAllowedError"
     browser.close()

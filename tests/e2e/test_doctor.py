@@ -1,4 +1,4 @@
-"""The doctor, asking a real browser."""
+"""The doctor examines a real browser."""
 
 import io
 from pathlib import Path
@@ -12,14 +12,14 @@ pytestmark = [pytest.mark.own_thread, pytest.mark.parallel]
 
 
 def shown(report: DoctorReport) -> str:
-    """Return what a terminal shows."""
+    """Return the text that a terminal shows."""
     text = io.StringIO()
     rich.console.Console(file=text, width=200).print(report)
     return text.getvalue()
 
 
 def test_a_machine_that_can_record_has_no_missing_requirement(tmp_path: Path) -> None:
-    """The browser offers what WebM needs, and the mixer's parts."""
+    """The browser offers the codecs of WebM and the APIs of the mixer."""
     report = examine(recordings=tmp_path / "not" / "yet" / "there")
 
     assert report.ok, report.missing
@@ -31,8 +31,8 @@ def test_a_machine_that_can_record_has_no_missing_requirement(tmp_path: Path) ->
     assert report.version in shown(report)
 
 
-def test_each_codec_is_tried(tmp_path: Path) -> None:
-    """How many times over this machine encodes 720p at 30 is a number for each codec that the browser offers."""
+def test_each_codec_is_measured(tmp_path: Path) -> None:
+    """For each codec of the browser, the report states how many times 720p30 this machine can encode."""
     report = examine(recordings=tmp_path, measure=True)
 
     assert set(report.capacity) == {name for name, there in report.codecs.items() if there} - {"opus"}
@@ -41,7 +41,7 @@ def test_each_codec_is_tried(tmp_path: Path) -> None:
 
 
 def test_a_missing_browser_is_reported_and_not_raised(tmp_path: Path) -> None:
-    """The remedy names the program that was given."""
+    """The remedy names the specified program."""
     nothing = tmp_path / "[nothing]"
 
     report = examine(nothing)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 STEPS = "quickstart.md"
 # Blocks that this file does not run, by document and language, and the reason.
-ELSEWHERE = {
+TESTED_ELSEWHERE = {
     ("README.md", "console"): "CI runs both `make` lines; the quickstart has `harness record`",
     ("README.md", "sh"): "`make setup` and tests/e2e/test_wheel.py install",
     (STEPS, "python"): "walked in order, below",
@@ -47,7 +47,7 @@ ELSEWHERE = {
 # tests/e2e/test_wheel.py runs the README's first test from the wheel.
 FROM_THE_WHEEL = ("README.md", "python", 0)
 # The output of this command depends on the machine.
-OF_THE_MACHINE = "harness doctor"
+MACHINE_DEPENDENT = "harness doctor"
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -60,7 +60,7 @@ PYTHON = [
     pytest.param(text, id=f"{document.name}-{number}")
     for document in DOCUMENTS
     for number, text in enumerate(text for language, text in blocks(document) if language == "python")
-    if (document.name, "python") not in ELSEWHERE and (document.name, "python", number) != FROM_THE_WHEEL
+    if (document.name, "python") not in TESTED_ELSEWHERE and (document.name, "python", number) != FROM_THE_WHEEL
 ]
 
 
@@ -68,7 +68,7 @@ def test_every_kind_of_block_in_the_documents_is_run() -> None:
     """Each block is Python, or is listed above with the reason why it is not run."""
     found = {(document.name, language) for document in DOCUMENTS for language, _ in blocks(document)}
 
-    assert [] == [one for one in sorted(found) if one[1] != "python" and one not in ELSEWHERE]
+    assert [] == [one for one in sorted(found) if one[1] != "python" and one not in TESTED_ELSEWHERE]
 
 
 @pytest.mark.parametrize("text", PYTHON)
@@ -107,7 +107,7 @@ def test_the_quickstart_runs_as_written(tmp_path: Path) -> None:
                 check=False,
             )
             assert (1 if "1 failed" in shown else 0) == ran.returncode, f"{command}\n{ran.stdout}"
-            if command != OF_THE_MACHINE:
+            if command != MACHINE_DEPENDENT:
                 expected = words(shown.replace("/home/you", str(tmp_path)))
                 assert set() == expected - words(ran.stdout), f"{command}\n{ran.stdout}"
 

@@ -1,4 +1,4 @@
-"""The NERTC guide's own sample, word for word, and what surrounds the four calls in the page."""
+"""The sample of NERTC's guide runs unchanged; the page has NERTC's constants, client and events."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +9,7 @@ import pytest
 
 from harness import Participant, RecordConfig, Room, verify
 
-# As the guide prints it, between the room that is joined before and the file that is there after.
+# The sample as the guide prints it.
 SAMPLE = """
 const data = {
     recorder: 'all',
@@ -35,10 +35,10 @@ client.cleanMediaRecording();
 
 
 @pytest.mark.parametrize("awaited", [False, True])
-def test_the_guides_sample_runs_word_for_word(
+def test_the_sample_of_the_guide_runs_unchanged(
     room: Room, tmp_path: Path, read_back: Callable[[Path], Any], *, awaited: bool
 ) -> None:
-    """Pasted into the console, awaited or not, it downloads one WebM by the name that it gives."""
+    """The sample downloads one WebM file with the requested name, with and without await."""
     alice, _ = room.join_all("alice", "bob")
     sample = SAMPLE.replace("client.", "await client.") if awaited else SAMPLE
 
@@ -52,8 +52,8 @@ def test_the_guides_sample_runs_word_for_word(
     assert {(640, 360)} == media.sizes
 
 
-def test_the_constants_are_those_of_the_guide(alice: Participant) -> None:
-    """NERTC's names mean the sizes and rates that they say."""
+def test_the_constants_match_the_guide(alice: Participant) -> None:
+    """The values of NERTC's constants are the sizes and rates in their names."""
     page = alice.page
 
     constants = page.evaluate("({...NERTC})")
@@ -66,7 +66,7 @@ def test_the_constants_are_those_of_the_guide(alice: Participant) -> None:
 
 
 def test_a_client_made_in_the_page_joins_with_nertcs_names(room: Room) -> None:
-    """createClient, join with channelName, uid and token; once joined it is window.client."""
+    """The joined client is window.client; join accepts channelName, uid and token."""
     page = room.join("alice").page
     token = room._server.token(room.name, "")
 
@@ -86,7 +86,7 @@ def test_a_client_made_in_the_page_joins_with_nertcs_names(room: Room) -> None:
 
 
 def test_every_call_is_refused_before_joining(alice: Participant) -> None:
-    """A fresh client is in no room; the code is NERTC's 10454."""
+    """A new client is not in a room; the error has NERTC's code 10454."""
     page = alice.page
 
     codes = page.evaluate(
@@ -106,14 +106,14 @@ def test_every_call_is_refused_before_joining(alice: Participant) -> None:
 
 
 def test_calls_without_await_run_in_order(alice: Participant) -> None:
-    """Two recordings, started and stopped in one breath, become two files in the order of the calls."""
+    """Two recordings that are started and stopped without await become two files in the order of the calls."""
     alice.page.evaluate(
         """async () => {
-            const take = (recordName) => client.startMediaRecording({ recordConfig: { recordName } });
-            take('one');
+            const start = (recordName) => client.startMediaRecording({ recordConfig: { recordName } });
+            start('one');
             client.stopMediaRecording();
             client.downloadMediaRecording();
-            take('two');
+            start('two');
             await client.downloadMediaRecording();
         }"""
     )
@@ -123,7 +123,7 @@ def test_calls_without_await_run_in_order(alice: Participant) -> None:
 
 
 def test_events_report_what_happens_to_a_recording(alice: Participant) -> None:
-    """In the page by NERTC's on(), in Python by the same names; in order, each with the id of its recording."""
+    """NERTC's on() in the page and Participant.on() in Python report events in order, with the recording's ID."""
     received: list[tuple[str, Any]] = []
 
     def note(event: str, detail: dict[str, Any]) -> None:
@@ -148,7 +148,7 @@ def test_events_report_what_happens_to_a_recording(alice: Participant) -> None:
 
 
 def test_the_status_counts_time_and_bytes(room: Room) -> None:
-    """get_media_recording answers at once: state, recorded seconds, bytes and how many of them are safe."""
+    """get_media_recording returns state, recorded seconds, bytes, and how many bytes the server has acknowledged."""
     alice = room.join("alice")
     assert "none" == alice.get_media_recording().state
     alice.start_media_recording()
@@ -163,7 +163,7 @@ def test_the_status_counts_time_and_bytes(room: Room) -> None:
 
 
 def test_any_name_becomes_a_safe_file_name(alice: Participant, recordings: Path) -> None:
-    """Chinese, emoji, empty, hostile, long: a file in the folder, of at most 255 bytes, that verify reads."""
+    """Each name becomes a file name of at most 255 bytes in the folder, and verify can read the file."""
     names = ["🎬 录制文件名称 👩‍👩‍👧", "..", "<img src=x onerror=1>/a\\c:d*" + "x" * 300]
     for name in names:
         alice.start_media_recording(record_config=RecordConfig(record_name=name))

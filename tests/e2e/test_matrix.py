@@ -1,4 +1,4 @@
-"""Every combination of the guide's options, and consecutive recordings without a gap."""
+"""Every combination of the guide's options is recorded, and consecutive recordings have no gap between them."""
 
 import os
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ from tests.support.goals import Goals
 from tests.support.reports import check_recording
 
 SIZES = {"360p": (640, 360), "480p": (640, 480), "720p": (1280, 720)}
-# As many recordings as a user would ever start over in a row; the quick form shows the same in a tenth of the time.
+# The quick form uses fewer restarts.
 FULL = os.environ.get("HARNESS_FULL") == "1"
 RESTARTS = 50 if FULL else 3
 COMBINATIONS = list(product(("local", "all"), ("audio", "video"), SIZES, (15, 30)))
-# The quick form: every value with every value of each other option, at least once; sound alone has no size or rate.
+# The quick form pairs every value with every value of each other option; audio alone has no size or rate.
 QUICK = [
     ("local", "audio", "360p", 15),
     ("all", "audio", "720p", 30),
@@ -37,10 +37,10 @@ QUICK = [
 
 
 @pytest.fixture(scope="module")
-def people(
+def room_of_two(
     browser: Browser, room_server: RoomServer, recordings: Path
 ) -> Iterator[tuple[Room, Participant, Participant]]:
-    """Return one room for all combinations, and the two who are in it; the first sees the second all the time."""
+    """Yield one room for all combinations and its two participants; the first subscribes to the second throughout."""
     with Room(server=room_server, new_context=browser.new_context, recordings=recordings, name="matrix") as room:
         alice, bob = room.join_all("alice", "bob", subscriber="alice")
         yield room, alice, bob
@@ -48,10 +48,10 @@ def people(
 
 @pytest.mark.parametrize(("recorder", "kind", "quality", "frame_rate"), COMBINATIONS if FULL else QUICK)
 def test_every_combination_passes_its_checks(
-    people: tuple[Room, Participant, Participant], recorder: Any, kind: Any, quality: Any, frame_rate: Any
+    room_of_two: tuple[Room, Participant, Participant], recorder: Any, kind: Any, quality: Any, frame_rate: Any
 ) -> None:
-    """What was asked for is what verify finds: who, which tracks, which size, which rate."""
-    room, alice, _ = people
+    """The report shows the requested participants, tracks, size and rate."""
+    room, alice, _ = room_of_two
     config = RecordConfig(record_type=kind, record_video_quality=quality, record_video_frame=frame_rate)
 
     alice.start_media_recording(recorder=recorder, record_config=config)
@@ -71,15 +71,15 @@ def test_every_combination_passes_its_checks(
     else:
         assert report.media.video is not None
         assert SIZES[quality] == (report.media.video.width, report.media.video.height)
-        # One missed tick in eighteen moves the mean by a twentieth.
+        # One missed tick in eighteen reduces the mean rate by a twentieth.
         manifest = Manifest.read(recording.manifest)
         kept = 1 - manifest.ticks_missed / manifest.ticks
         assert frame_rate * kept == pytest.approx(report.media.video.frame_rate, rel=0.1)
 
 
-def test_fifty_starts_while_recording_leave_no_gap(people: tuple[Room, Participant, Participant], goals: Goals) -> None:
-    """A start while recording leaves no gap: each file's first frame of Bob is the next one that is due."""
-    room, alice, _ = people
+def test_starts_while_recording_leave_no_gap(room_of_two: tuple[Room, Participant, Participant], goals: Goals) -> None:
+    """Each file starts with the frame of Bob that follows the last one of the previous file."""
+    room, alice, _ = room_of_two
     config = RecordConfig(record_name="restart", record_video_frame=30)
     before = len(alice.recordings)
 
@@ -94,17 +94,17 @@ def test_fifty_starts_while_recording_leave_no_gap(people: tuple[Room, Participa
     assert RESTARTS + 1 == len({recording.path for recording in files})
     for recording in files:
         passed(recording)
-    seen = [sightings(recording, "bob") for recording in files]
+    tracks = [marker_track(recording, "bob") for recording in files]
     step = COUNTS_PER_SECOND // 30
-    steps = [int(new.counters[0] - old.counters[-1]) for old, new in pairwise(seen)]
-    holes = [one for one in steps if one > step]
-    figure = f"{len(holes)} gaps; {len(files)} files"
-    goals.measured(f"{RESTARTS} restarts", bar=f"no gap; {RESTARTS + 1} files", figure=figure, met=not holes)
-    assert [] == holes
+    steps = [int(new.counters[0] - old.counters[-1]) for old, new in pairwise(tracks)]
+    gaps = [one for one in steps if one > step]
+    figure = f"{len(gaps)} gaps; {len(files)} files"
+    goals.measured(f"{RESTARTS} restarts", bar=f"no gap; {RESTARTS + 1} files", figure=figure, met=not gaps)
+    assert [] == gaps
 
 
 def passed(recording: Recording) -> Report:
-    """Verify a recording; the full form has the machine to itself and allows no failed check at all."""
+    """Verify a recording; in the full form, which has the machine to itself, no check may fail."""
     if not FULL:
         return check_recording(recording)
     report = verify(recording)
@@ -112,13 +112,13 @@ def passed(recording: Recording) -> Report:
     return report
 
 
-def sightings(recording: Recording, name: str) -> MarkerTrack:
-    """Return every frame of a participant in a file, with the counters of their markers."""
+def marker_track(recording: Recording, name: str) -> MarkerTrack:
+    """Return the marker track of a participant in a file."""
     timeline = Manifest.read(recording.manifest).timeline
     marker = next(member.marker for member in timeline.members if member.name == name)
     assert marker is not None
     assert recording.width is not None
     assert recording.height is not None
-    watch = MarkerReader(timeline, (recording.width, recording.height))
-    probe(recording.path, video_sinks=[watch])
-    return watch.finish()[marker]
+    reader = MarkerReader(timeline, (recording.width, recording.height))
+    probe(recording.path, video_sinks=[reader])
+    return reader.finish()[marker]

@@ -1,4 +1,4 @@
-"""Only Chrome records: another browser gets a clear message, in the page and in Python, and can still join the room."""
+"""Only Chrome records: another browser shows the reason in the page and in Python, and can still join the room."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.parallel
 
 REASON = "This browser can't record a room"
 
-# A camera and a microphone of Firefox's own, and nobody to ask for them.
+# Firefox uses test devices without asking for permission.
 PREFERENCES = """
 user_pref("media.navigator.streams.fake", true);
 user_pref("media.navigator.permission.disabled", true);
@@ -34,11 +34,11 @@ user_pref("media.peerconnection.ice.loopback", true);
 user_pref("media.peerconnection.ice.obfuscate_host_addresses", false);
 """
 
-# What people see, and what programs are answered: the page's own, Python's, and who would join with marks.
-QUESTIONS = """
+# Returns the text of the page, and the errors of a start in the page, a start from Python, and a synthetic join.
+QUERIES = """
 const answer = (call) => call.then(() => null, ({ name, code, message }) => ({ name, code, message }));
 return {
-    told: document.querySelector('#unsupported').innerText,
+    shown: document.querySelector('#unsupported').innerText,
     form: document.querySelector('#join-name').checkVisibility(),
     page: await answer(NERTC.createClient().startMediaRecording({})),
     driven: (await harness.call('startMediaRecording', {})).error,
@@ -46,7 +46,7 @@ return {
 };
 """
 
-# Who was refused is not left behind: a recording of everybody would wait for them in vain.
+# A refused participant must not remain in the room, or a recording of all would wait for that participant.
 JOIN = """
 await NERTC.createClient().join({ name: 'refused', media: 'synthetic' }).catch(() => null);
 return NERTC.createClient().join({ name: 'fox', media: 'camera' });
@@ -54,18 +54,18 @@ return NERTC.createClient().join({ name: 'fox', media: 'camera' });
 
 
 class Firefox:
-    """A Firefox that is driven over WebDriver BiDi: a WebSocket and some JSON."""
+    """A Firefox that is driven over WebDriver BiDi, which is JSON over a WebSocket."""
 
     def __init__(self, address: str) -> None:
         self._address = address
 
-    def ask(self, url: str, script: str) -> tuple[Any, list[str]]:
-        """Open the page, run the script in it; return what it returns, and the errors that the page logged."""
-        # Playwright runs a loop of its own in this thread.
+    def run(self, url: str, script: str) -> tuple[Any, list[str]]:
+        """Open the page and run the script in it; return the script's result and the errors that the page logged."""
+        # Playwright already runs an event loop in this thread.
         with ThreadPoolExecutor(1) as thread:
-            return thread.submit(asyncio.run, self._ask(url, script)).result(timeout=60)
+            return thread.submit(asyncio.run, self._run(url, script)).result(timeout=60)
 
-    async def _ask(self, url: str, script: str) -> tuple[Any, list[str]]:
+    async def _run(self, url: str, script: str) -> tuple[Any, list[str]]:
         expression = f"(async () => {{ {script} }})().then(JSON.stringify)"
         async with aiohttp.ClientSession() as session, session.ws_connect(f"{self._address}/session") as self._socket:
             self._calls = 0
@@ -91,61 +91,63 @@ class Firefox:
 
 @pytest.fixture(scope="module")
 def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
-    """Run a Firefox."""
+    """Run Firefox with a new profile."""
     program = shutil.which("firefox-esr") or shutil.which("firefox")
     if program is None:
         pytest.skip("Firefox is not installed (Debian: apt-get install firefox-esr).")
-    # Its home is a folder of its own: whoever runs the tests may have another Firefox open.
+    # Firefox gets its own home folder, since the user may have another Firefox open.
     home = tmp_path_factory.mktemp("firefox")
     (home / "user.js").write_text(PREFERENCES)
     command = [program, "--headless", "--remote-debugging-port=0", "--profile", str(home)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "HOME": str(home)})
     assert process.stderr is not None
-    patience = threading.Timer(60, process.kill)
-    patience.start()
+    timeout = threading.Timer(60, process.kill)
+    timeout.start()
     try:
-        said = ""
+        output = ""
         for line in process.stderr:
-            said += line
+            output += line
             if listening := re.search(r"WebDriver BiDi listening on (ws://\S+)", line):
-                patience.cancel()
+                timeout.cancel()
                 yield Firefox(listening[1])
                 return
-        pytest.skip(f"{program} does not start: {said.strip()}")
+        pytest.skip(f"{program} does not start: {output.strip()}")
     finally:
-        patience.cancel()
+        timeout.cancel()
         process.kill()
         process.communicate()
 
 
 @pytest.fixture(scope="module")
-def interview(firefox: Firefox, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Return what the page is like in Firefox."""
+def answers_of_firefox(firefox: Firefox, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return the answers and errors of the page in Firefox."""
     with RoomServer(
         recordings=tmp_path_factory.mktemp("fox"), versions={}, options=ServeOptions(public_room="room")
     ) as server:
-        answers, errors = firefox.ask(server.url, QUESTIONS)
+        answers, errors = firefox.run(server.url, QUERIES)
     return {**answers, "errors": errors}
 
 
-def test_firefox_shows_at_once_that_it_can_not_record(interview: dict[str, Any]) -> None:
-    """The reason is shown above the form; the rest of the page works without an error."""
-    assert interview["told"].startswith(REASON)
-    assert "MediaStreamTrackProcessor" in interview["told"]
-    assert interview["form"] is True
-    assert [] == interview["errors"]
+def test_firefox_shows_immediately_that_it_cannot_record(answers_of_firefox: dict[str, Any]) -> None:
+    """The page shows the reason above the form, and otherwise works without an error."""
+    assert answers_of_firefox["shown"].startswith(REASON)
+    assert "MediaStreamTrackProcessor" in answers_of_firefox["shown"]
+    assert answers_of_firefox["form"] is True
+    assert [] == answers_of_firefox["errors"]
 
 
-@pytest.mark.parametrize("who", ["page", "driven"])
-def test_start_answers_nertcs_10450_in_firefox(interview: dict[str, Any], who: str) -> None:
+@pytest.mark.parametrize("caller", ["page", "driven"])
+def test_start_fails_with_nertcs_10450_in_firefox(answers_of_firefox: dict[str, Any], caller: str) -> None:
     """A call from the page or from Python is refused with NERTC's code and the reason."""
-    assert {"name": "NotSupportedError", "code": 10450, "message": interview["told"]} == interview[who]
+    assert {"name": "NotSupportedError", "code": 10450, "message": answers_of_firefox["shown"]} == answers_of_firefox[
+        caller
+    ]
 
 
-def test_firefox_shows_that_it_can_not_make_synthetic_video(interview: dict[str, Any]) -> None:
-    """The join is refused in plain words."""
-    assert "NotSupportedError" == interview["synthetic"]["name"]
-    assert "join with camera and microphone" in interview["synthetic"]["message"]
+def test_firefox_reports_that_it_cannot_send_synthetic_video(answers_of_firefox: dict[str, Any]) -> None:
+    """The error suggests joining with camera and microphone."""
+    assert "NotSupportedError" == answers_of_firefox["synthetic"]["name"]
+    assert "join with camera and microphone" in answers_of_firefox["synthetic"]["message"]
 
 
 def test_a_participant_in_firefox_is_recorded_by_chrome(firefox: Firefox, browser: Browser, tmp_path: Path) -> None:
@@ -155,7 +157,7 @@ def test_a_participant_in_firefox_is_recorded_by_chrome(firefox: Firefox, browse
         Room(server=server, new_context=browser.new_context, recordings=tmp_path) as room,
     ):
         alice = room.join("alice")
-        firefox.ask(server.url, JOIN)
+        firefox.run(server.url, JOIN)
 
         alice.start_media_recording(recorder="all", record_config=RecordConfig(record_name="fox"))
         room.wait(seconds=2)
@@ -163,13 +165,13 @@ def test_a_participant_in_firefox_is_recorded_by_chrome(firefox: Firefox, browse
 
     check_recording(recording, crowded=True)
     with av.open(recording.path) as media:
-        # Alice to the left, the Firefox to the right, whose test camera is one colour that walks round the circle.
+        # Firefox is on the right; its test camera shows a single colour that changes over time.
         colours = [frame.to_ndarray(format="rgb24")[180, 480].astype(int) for frame in media.decode(video=0)]
     assert max(abs(colours[-1] - colours[0])) > 40
 
 
 @pytest.mark.parametrize(
-    ("without", "lack"),
+    ("script", "missing"),
     [
         ("delete window.MediaStreamTrackProcessor;", "it has no MediaStreamTrackProcessor"),
         ("delete window.MediaRecorder;", "it has no MediaRecorder"),
@@ -180,11 +182,11 @@ def test_a_participant_in_firefox_is_recorded_by_chrome(firefox: Firefox, browse
     ],
 )
 def test_a_chrome_without_a_required_feature_is_refused(
-    browser: Browser, room_server: RoomServer, tmp_path: Path, without: str, lack: str
+    browser: Browser, room_server: RoomServer, tmp_path: Path, script: str, missing: str
 ) -> None:
-    """Start raises before anything begins, with NERTC's code and what is missing."""
+    """Start raises an error with NERTC's code and the missing feature before anything is recorded."""
     context = browser.new_context()
-    context.add_init_script(without)
+    context.add_init_script(script)
     with Room(server=room_server, new_context=lambda: context, recordings=tmp_path, name="other") as room:
         alice = room.join("alice")
 
@@ -193,11 +195,11 @@ def test_a_chrome_without_a_required_feature_is_refused(
 
         assert "none" == alice.get_media_recording().state
     assert 10450 == refusal.value.code
-    assert lack in str(refusal.value)
+    assert missing in str(refusal.value)
 
 
 def test_a_chrome_without_the_codec_is_refused(browser: Browser, room_server: RoomServer, tmp_path: Path) -> None:
-    """The message names what the browser can't write."""
+    """The error names the format that the browser can't record."""
     context = browser.new_context()
     context.add_init_script("MediaRecorder.isTypeSupported = () => false;")
     with Room(server=room_server, new_context=lambda: context, recordings=tmp_path, name="other") as room:
@@ -210,7 +212,7 @@ def test_a_chrome_without_the_codec_is_refused(browser: Browser, room_server: Ro
 
 
 def test_a_chrome_that_can_record_shows_no_warning(browser: Browser, tmp_path: Path) -> None:
-    """Where recording is possible there is nothing to say."""
+    """The page shows a warning only if recording is not possible."""
     with (
         RoomServer(recordings=tmp_path, versions={}, options=ServeOptions(public_room="room")) as server,
         browser.new_context() as context,

@@ -1,4 +1,4 @@
-"""The page as users operate it, by name, label and button, in a real Chrome."""
+"""The page in a real Chrome, operated by names, labels and buttons like a user does."""
 
 import os
 import re
@@ -31,7 +31,7 @@ AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 def test_two_participants_meet_and_one_downloads_the_recording(
     open_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any], tmp_path: Path
 ) -> None:
-    """They see and hear each other; start, stop, download and clean lead to a file, each possible only in its turn."""
+    """Both see and hear each other; start, stop, download and clean produce a file, and are only enabled in order."""
     alice, bob = visit(open_server.url), visit(open_server.url)
     calls = {name: button(alice, name) for name in ("Start", "Stop", "Download", "Discard")}
 
@@ -44,7 +44,7 @@ def test_two_participants_meet_and_one_downloads_the_recording(
     wait_until_video_plays(alice, "Bob")
     wait_until_video_plays(bob, "Alice")
     assert is_audible(alice, "Bob")
-    # One's own sound would come back as an echo.
+    # A participant's own audio would be heard as an echo.
     assert not is_audible(alice, "Alice")
     only("Start")
 
@@ -69,14 +69,14 @@ def test_two_participants_meet_and_one_downloads_the_recording(
     assert "standup.webm" == path.name
     assert {"vp9", "opus"} == media.codecs
     assert {(640, 360)} == media.sizes
-    # The clock shows 0:02 from the second second on; stopping takes a moment on a busy machine.
+    # The clock shows 0:02 after two seconds; stopping takes longer on a busy machine.
     assert 1.9 < media.video_times[-1] / 1000 < 5
     expect(alice.get_by_label("Your name")).to_be_focused()
     expect(tile(bob, "Alice")).to_have_count(0)
 
 
 def test_a_participant_who_leaves_while_recording_can_still_download(open_server: RoomServer, visit: Visit) -> None:
-    """Leaving ends the recording, and its file can be downloaded next to the form."""
+    """Leaving ends the recording, and the file can be downloaded from the form for joining."""
     page = visit(open_server.url)
     join(page, "Alice")
     button(page, "Start").click()
@@ -90,7 +90,7 @@ def test_a_participant_who_leaves_while_recording_can_still_download(open_server
 
 
 def test_a_camera_that_is_off_leaves_a_placeholder_with_the_initial(open_server: RoomServer, visit: Visit) -> None:
-    """Everybody sees the card and the crossed microphone, and the same video element when the camera is back."""
+    """Others see a placeholder and a muted microphone, and later the same video element again."""
     alice, bob = visit(open_server.url), visit(open_server.url)
     join(alice, "Alice")
     join(bob, "Bob")
@@ -112,10 +112,10 @@ def test_a_camera_that_is_off_leaves_a_placeholder_with_the_initial(open_server:
     assert video.evaluate("(video, before) => video === before", before)
 
 
-def test_the_options_chosen_on_the_page_are_recorded(
+def test_options_chosen_on_the_page_apply_to_the_recording(
     open_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any], tmp_path: Path
 ) -> None:
-    """Size and codec are the file's; meanwhile the screen is shared, and the camera comes back, by one button."""
+    """The file has the chosen size and codec, also if a screen is shared and unshared meanwhile."""
     alice = visit(open_server.url)
     join(alice, "Alice")
     alice.get_by_label("Layout").select_option("Active speaker")
@@ -148,18 +148,18 @@ def test_the_options_chosen_on_the_page_are_recorded(
         pytest.param((390, 844), "dark", "en-GB", id="phone, dark"),
     ],
 )
-def test_the_page_breaks_no_rule_of_accessibility(
+def test_the_page_follows_the_rules_of_accessibility(
     open_server: RoomServer, visit: Visit, size: tuple[int, int], scheme: Literal["light", "dark"], locale: str
 ) -> None:
-    """By axe-core's rules, including best practices, in every state of the page."""
+    """axe-core finds no violation, including best practices, in any state of the page."""
     page = visit(open_server.url, color_scheme=scheme, locale=locale)
     page.set_viewport_size({"width": size[0], "height": size[1]})
     session = page.context.new_cdp_session(page)
-    # The ids: what things are called is another test's.
+    # Elements are found by ID, because other tests check their names.
     on = page.locator
 
     def check(state: str) -> None:
-        # Through the protocol: the page's own rules let nobody add a script.
+        # The script is added over the DevTools protocol, because the page's content policy blocks other scripts.
         session.send("Runtime.evaluate", {"expression": AXE.read_text(encoding="utf-8")})
         found = page.evaluate("() => axe.run({ resultTypes: ['violations', 'passes'] })")
         violations = [f"{one['id']}: {node['html']}" for one in found["violations"] for node in one["nodes"]]
@@ -195,7 +195,7 @@ def test_the_page_breaks_no_rule_of_accessibility(
 
 
 def test_the_page_can_be_used_with_the_keyboard_only(open_server: RoomServer, visit: Visit) -> None:
-    """The name has the focus at first, the buttons come by Tab, and the next call has the focus when one is done."""
+    """The name has the focus first, Tab reaches the buttons, and after each call the next one has the focus."""
     page = visit(open_server.url)
 
     page.keyboard.type("Alice")
@@ -217,7 +217,7 @@ def test_the_page_can_be_used_with_the_keyboard_only(open_server: RoomServer, vi
 
 
 def test_a_join_without_a_name_shows_the_error_at_the_field(open_server: RoomServer, visit: Visit) -> None:
-    """The field is marked, described and focused, and nobody has joined."""
+    """The name field is marked as invalid, described and focused."""
     page = visit(open_server.url)
 
     button(page, "Join").click()
@@ -229,8 +229,8 @@ def test_a_join_without_a_name_shows_the_error_at_the_field(open_server: RoomSer
 
 
 @pytest.mark.alone
-def test_a_room_with_a_join_code_asks_for_it(visit: Visit, tmp_path: Path) -> None:
-    """The page has a field for the code; a missing or wrong code is reported, the right one admits."""
+def test_a_room_with_a_join_code_requires_it(visit: Visit, tmp_path: Path) -> None:
+    """The page has a field for the code, reports a missing or wrong code, and accepts the right one."""
     with RoomServer(
         recordings=tmp_path, versions={}, options=ServeOptions(public_room="room", join_code="open sesame")
     ) as server:
@@ -250,12 +250,12 @@ def test_a_room_with_a_join_code_asks_for_it(visit: Visit, tmp_path: Path) -> No
         code.press("Enter")
 
         expect(tile(page, "Alice (you)")).to_be_visible()
-        # Or it would complain that the server is gone.
+        # Close the page first, or it would log that the server has disconnected.
         page.close()
 
 
 def test_a_page_driven_by_python_shows_nothing(open_server: RoomServer, visit: Visit) -> None:
-    """What nobody watches is not drawn."""
+    """The page draws nothing if nobody watches it."""
     page = visit(f"{open_server.url}/?view=off")
 
     expect(page.get_by_role("main")).to_be_hidden()
@@ -268,7 +268,7 @@ def test_a_stopped_server_keeps_the_recording_in_progress(
     tmp_path: Path,
     number: signal.Signals,
 ) -> None:
-    """Ctrl-C at harness serve, or the end of its terminal: the recording that runs is finished, named and whole."""
+    """After SIGINT or SIGHUP, harness serve finishes and names the recording in progress."""
     with running_harness("serve", "--port", "0", folder=tmp_path) as program:
         assert program.stderr is not None
         url = program.stderr.readline().split()[-1]
@@ -280,7 +280,7 @@ def test_a_stopped_server_keeps_the_recording_in_progress(
 
         os.killpg(program.pid, number)
         assert 128 + number == program.wait(20)
-        said = program.stderr.read()
+        output = program.stderr.read()
 
-    (path,) = re.findall(r"^Saved (.*\.webm)$", said, flags=re.MULTILINE)
+    (path,) = re.findall(r"^Saved (.*\.webm)$", output, flags=re.MULTILINE)
     assert 1.5 < read_back(Path(path)).video_times[-1] / 1000 < 5

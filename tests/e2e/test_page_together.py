@@ -1,4 +1,4 @@
-"""Several participants at one page: all of them can play, verify, download and delete the recordings."""
+"""Several participants use the page: all of them can play, verify, download and delete the recordings."""
 
 import json
 import re
@@ -17,14 +17,14 @@ from tests.support.servers.service import free_port
 
 pytestmark = pytest.mark.parallel
 
-# Asks for a viewer's token as the page does, on a connection that stays open.
-_LOOKS = """() => new Promise((resolve) => {
+# Requests a viewer's token like the page does, on a connection that stays open.
+_REQUEST_VIEWER_ACCESS = """() => new Promise((resolve) => {
     globalThis.kept = new WebSocket(location.origin.replace('http', 'ws') + '/signal');
     kept.onopen = () => kept.send(JSON.stringify({ type: 'hello', role: 'viewer', code: 'see the list' }));
     kept.onmessage = ({ data }) => resolve(JSON.parse(data).token);
 })"""
 # Tries to record with a token.
-_RECORDS = """(token) => new Promise((resolve) => {
+_START_RECORDING = """(token) => new Promise((resolve) => {
     const socket = new WebSocket(location.origin.replace('http', 'ws') + '/spool');
     socket.onopen = () => socket.send(JSON.stringify({
         type: 'hello', token, recorder: 'all', config: {}, mime_type: 'audio/webm;codecs=opus',
@@ -40,7 +40,7 @@ def entry(page: Page, name: str) -> Locator:
 
 
 def record(page: Page, name: str) -> None:
-    """Record until there are two seconds of it."""
+    """Record for two seconds."""
     page.get_by_label("File name").fill(name)
     button(page, "Start").click()
     wait_until_recorded(page, seconds=2)
@@ -49,10 +49,10 @@ def record(page: Page, name: str) -> None:
 
 
 @pytest.mark.alone
-def test_two_participants_use_the_page_at_once(
+def test_two_participants_use_the_page_at_the_same_time(
     open_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any]
 ) -> None:
-    """Both record at the same time; each sees both, judges what the other recorded, and one delete is everybody's."""
+    """Both record at the same time and see both recordings; one verifies and deletes the other's recording."""
     alice, bob = visit(open_server.url), visit(open_server.url)
     join(alice, "Alice")
     join(bob, "Bob")
@@ -62,7 +62,7 @@ def test_two_participants_use_the_page_at_once(
     alice.get_by_label("File name").fill("of alice")
     bob.get_by_label("File name").fill("of bob")
     button(alice, "Start").click()
-    # Who records is told in the order in which they began.
+    # The page lists recording participants in the order in which they started.
     expect(entry(alice, "of alice").get_by_label("recording in progress")).to_be_visible()
     button(bob, "Start").click()
     for page in (alice, bob):
@@ -88,7 +88,7 @@ def test_two_participants_use_the_page_at_once(
 
     entry(bob, "of alice").click()
     bob.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).dblclick()
-    # Whoever presses twice keeps it.
+    # A double click does not delete the recording.
     expect(bob.get_by_role("dialog").get_by_role("button", name="Delete", exact=True)).to_be_focused()
     bob.keyboard.press("Escape")
     expect(entry(bob, "of alice")).to_be_focused()
@@ -98,7 +98,7 @@ def test_two_participants_use_the_page_at_once(
     button(alice, "Delete").click()
     alice.wait_for_timeout(700)
     button(alice, "Delete").click()
-    # For him who recorded it, too.
+    # The download is also disabled for the participant who recorded it.
     expect(button(bob, "Download")).to_be_disabled()
     expect(entry(alice, "of alice")).to_be_focused()
     for page in (alice, bob):
@@ -109,17 +109,17 @@ def test_two_participants_use_the_page_at_once(
 
 
 def test_a_recording_is_played_and_sought_in_the_page(open_server: RoomServer, visit: Visit, tmp_path: Path) -> None:
-    """It plays from the position that was sought; its download is the same file; its report opens next to it."""
+    """The player seeks and plays, the download has the same bytes, and the report opens in another tab."""
     page = visit(open_server.url)
     join(page, "Alice")
     record(page, "to play")
 
     entry(page, "to play").click()
     dialog = page.get_by_role("dialog", name="to play.webm")
-    film = dialog.locator("video")
-    page.wait_for_function("film => film.readyState >= 2", arg=film.element_handle())
-    film.evaluate("film => { film.currentTime = 1; return film.play(); }")
-    page.wait_for_function("film => film.currentTime > 1.2 && film.videoWidth === 640", arg=film.element_handle())
+    video = dialog.locator("video")
+    page.wait_for_function("video => video.readyState >= 2", arg=video.element_handle())
+    video.evaluate("video => { video.currentTime = 1; return video.play(); }")
+    page.wait_for_function("video => video.currentTime > 1.2 && video.videoWidth === 640", arg=video.element_handle())
     with page.expect_download() as begun:
         dialog.get_by_role("button", name="Download").click()
     begun.value.save_as(tmp_path / "home.webm")
@@ -131,20 +131,20 @@ def test_a_recording_is_played_and_sought_in_the_page(open_server: RoomServer, v
     report = opened.value
     expect(report.get_by_role("heading", name="to play.webm")).to_be_visible()
     report.wait_for_function("() => document.querySelector('video').videoWidth === 640")
-    # Its one script is let in: pressing in the middle of the timeline plays from there.
+    # The content policy allows the report's script: a click in the middle of the timeline seeks to that time.
     report.locator("#times .lane").first.click()
     report.wait_for_function("() => document.querySelector('video').currentTime > 0.5")
     page.keyboard.press("Escape")
     expect(entry(page, "to play")).to_be_focused()
 
 
-def test_a_finding_of_a_recording_can_be_jumped_to(open_server: RoomServer, visit: Visit) -> None:
-    """A failed report lists its findings, each with a button that seeks the recording to that moment."""
+def test_a_finding_has_a_button_that_plays_its_time(open_server: RoomServer, visit: Visit) -> None:
+    """A failed report lists its findings, each with a button that plays the recording from that time."""
     alice, bob = visit(open_server.url), visit(open_server.url)
     join(alice, "Alice")
     join(bob, "Bob")
     wait_until_video_plays(alice, "Bob")
-    # He is heard no more, and nobody says that his microphone is off.
+    # Bob is no longer audible, although no event says that his microphone is off.
     alice.get_by_label("File name").fill("bad sound")
     button(alice, "Start").click()
     wait_until_recorded(alice, seconds=2)
@@ -164,8 +164,8 @@ def test_a_finding_of_a_recording_can_be_jumped_to(open_server: RoomServer, visi
     expect(entry(alice, "bad sound").get_by_label("a check failed")).to_be_attached()
 
 
-def test_a_page_outside_the_room_learns_nothing_of_its_recordings(open_server: RoomServer, visit: Visit) -> None:
-    """Without the room's own token everything is refused alike, known or not; with it what is gone is not there."""
+def test_a_page_outside_the_room_gets_no_access_to_its_recordings(open_server: RoomServer, visit: Visit) -> None:
+    """Without the room's token, requests for known and unknown recordings get the same refusal."""
     page = visit(open_server.url)
     join(page, "Alice")
     record(page, "secret")
@@ -188,19 +188,21 @@ def test_a_page_outside_the_room_learns_nothing_of_its_recordings(open_server: R
     assert 404 == ask.post(f"{open_server.url}/library/unknown/address", headers=inside).status
     address = json.loads(ask.post(f"{open_server.url}/library/{known}/address", headers=inside).text())["url"]
     assert 206 == ask.get(open_server.url + address, headers={"Range": "bytes=100-199"}).status
-    beside = address.rpartition("/")[0]
-    assert 404 == ask.get(f"{open_server.url}{beside}/secret.json").status
-    assert 404 == ask.get(f"{open_server.url}{beside}/report.html").status
+    folder = address.rpartition("/")[0]
+    assert 404 == ask.get(f"{open_server.url}{folder}/secret.json").status
+    assert 404 == ask.get(f"{open_server.url}{folder}/report.html").status
     assert 204 == ask.delete(f"{open_server.url}/library/{known}", headers=inside).status
     assert 404 == ask.get(open_server.url + address).status
 
 
 @pytest.mark.alone
 def test_a_viewer_sees_the_recordings_and_can_do_nothing_else(visit: Visit, tmp_path: Path) -> None:
-    """The view code shows recordings in progress, finished and verified; a viewer is in no room and can't delete."""
-    kept = tmp_path / "kept"
+    """The view code shows recordings in every state; a viewer is not in the room, and can't delete or record."""
+    recordings = tmp_path / "kept"
     with serve_public_room(
-        ServeOptions(join_code="join the room", view_code="see the list"), recordings=kept, on_published=lambda _: None
+        ServeOptions(join_code="join the room", view_code="see the list"),
+        recordings=recordings,
+        on_published=lambda _: None,
     ) as server:
         alice, viewer = visit(server.url), visit(server.url, unless="status of 403")
         viewer.get_by_label("Code", exact=True).fill("look in")
@@ -229,22 +231,22 @@ def test_a_viewer_sees_the_recordings_and_can_do_nothing_else(visit: Visit, tmp_
         expect(alice.get_by_text("Only you so far")).to_be_visible()
 
         known = alice.evaluate("() => client.room.recordings[0].id")
-        token = viewer.evaluate(_LOOKS)
+        token = viewer.evaluate(_REQUEST_VIEWER_ACCESS)
         headers = {"Origin": server.url, "Authorization": f"Bearer {token}"}
         assert 200 == viewer.request.post(f"{server.url}/library/{known}/address", headers=headers).status
         assert 403 == viewer.request.delete(f"{server.url}/library/{known}", headers=headers).status
-        assert "Not admitted" in viewer.evaluate(_RECORDS, token)["message"]
+        assert "Not admitted" in viewer.evaluate(_START_RECORDING, token)["message"]
         button(viewer, "Close").click()
         button(viewer, "Close recordings").click()
         expect(viewer.get_by_role("region", name="Recordings in this room")).to_have_count(0)
-        assert (kept / "standup.webm").is_file()
-        # Before the server, which they would look for.
+        assert (recordings / "standup.webm").is_file()
+        # Close the pages before the server, or they would try to reconnect.
         viewer.close()
         alice.close()
 
 
 def test_the_recording_in_progress_shows_its_health(open_server: RoomServer, visit: Visit) -> None:
-    """It shows frames per second, the bitrate and the backlog, and every participant's level moves."""
+    """The page shows frame rate, bitrate and backlog, and the audio level of every participant."""
     page = visit(open_server.url)
     join(page, "Alice")
 
@@ -280,7 +282,7 @@ def test_another_microphone_can_be_chosen_in_the_room(open_server: RoomServer, v
 
 @pytest.mark.parametrize("recording", [False, True], ids=["", "while recording"])
 def test_participants_rejoin_when_the_server_is_back(visit: Visit, tmp_path: Path, *, recording: bool) -> None:
-    """The page says that the server is gone, and joins again by itself at the same address; a recording is kept."""
+    """The page reports the lost connection and rejoins automatically; a recording in progress is kept."""
     port = free_port()
     with serve_public_room(ServeOptions(port=port), recordings=tmp_path, on_published=lambda _: None) as server:
         page = visit(server.url, unless="ERR_CONNECTION_REFUSED")
@@ -306,7 +308,7 @@ def test_participants_rejoin_when_the_server_is_back(visit: Visit, tmp_path: Pat
 
 
 def test_devices_that_were_off_stay_off(open_server: RoomServer, visit: Visit) -> None:
-    """Another microphone does not switch it on, a screen that is shown no more not the camera; a new room has none."""
+    """Choosing another microphone, or ending a shared screen, does not turn on a device that was off."""
     page = visit(open_server.url)
     join(page, "Alice", media="Camera and microphone")
     button(page, "Microphone").click()
@@ -334,7 +336,7 @@ def test_devices_that_were_off_stay_off(open_server: RoomServer, visit: Visit) -
 
 
 def test_the_page_is_chinese_for_a_chinese_browser(open_server: RoomServer, visit: Visit) -> None:
-    """The browser's language decides, a choice is remembered, and English is one choice away."""
+    """The page uses the browser's language, and remembers another choice."""
     page = visit(open_server.url, locale="zh-CN")
     expect(page.get_by_role("heading", name="录制房间")).to_be_visible()
     expect(page).to_have_title("录制房间")

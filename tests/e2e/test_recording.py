@@ -1,4 +1,4 @@
-"""The four calls, from a room to a file that is read back."""
+"""The four calls record a room to a file, which is read back."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +11,13 @@ from harness.recording.manifest import Manifest
 from tests.support.reports import check_recording
 
 
-def recorded(somebody: Participant, *, seconds: float = 1.5, recorder: Any = "all", **config: Any) -> Recording:
-    """Have a participant record for a while, and return the download."""
-    somebody.start_media_recording(recorder=recorder, record_config=RecordConfig(**config))
-    somebody.wait(seconds)
-    somebody.stop_media_recording()
-    recording = somebody.download_media_recording()
-    somebody.clean_media_recording()
+def recorded(participant: Participant, *, seconds: float = 1.5, recorder: Any = "all", **config: Any) -> Recording:
+    """Let a participant record for some seconds, and return the downloaded recording."""
+    participant.start_media_recording(recorder=recorder, record_config=RecordConfig(**config))
+    participant.wait(seconds)
+    participant.stop_media_recording()
+    recording = participant.download_media_recording()
+    participant.clean_media_recording()
     return recording
 
 
@@ -26,32 +26,32 @@ def recorded(somebody: Participant, *, seconds: float = 1.5, recorder: Any = "al
     [("360p", 15, (640, 360)), ("720p", 30, (1280, 720))],
 )
 def test_a_recording_has_the_requested_size_and_the_exact_frame_grid(
-    alice_beside_bob: Participant,
+    alice_with_bob: Participant,
     read_back: Callable[[Path], Any],
     quality: Any,
     frame_rate: Any,
     size: tuple[int, int],
 ) -> None:
     """Every frame is on its tick; the manifest counts the ticks without a frame."""
-    recording = recorded(alice_beside_bob, record_video_quality=quality, record_video_frame=frame_rate)
+    recording = recorded(alice_with_bob, record_video_quality=quality, record_video_frame=frame_rate)
 
     media = read_back(recording.path)
     step = 1000 / frame_rate
     ticks = [round(gap / step) for gap in media.gaps]
     assert {"vp9", "opus"} == media.codecs
     assert {size} == media.sizes
-    # The container counts whole milliseconds.
+    # Times in the container are whole milliseconds.
     assert all(abs(gap - tick * step) < 1 for gap, tick in zip(media.gaps, ticks, strict=True))
     assert sum(ticks) - len(ticks) <= Manifest.read(recording.manifest).ticks_missed
     assert (recording.width, recording.height, recording.frame_rate) == (*size, frame_rate)
 
 
 @pytest.mark.parametrize("codec", ["vp8", "av1"])
-def test_the_other_codecs_are_recorded_as_well(
-    alice_beside_bob: Participant, read_back: Callable[[Path], Any], codec: Any
+def test_the_other_codecs_can_be_recorded(
+    alice_with_bob: Participant, read_back: Callable[[Path], Any], codec: Any
 ) -> None:
-    """The file has the requested codec, is complete, and every frame can be decoded."""
-    recording = recorded(alice_beside_bob, codec=codec)
+    """The file has the requested codec and passes its checks."""
+    recording = recorded(alice_with_bob, codec=codec)
 
     media = read_back(recording.path)
     assert {"opus", {"vp8": "vp8", "av1": "libdav1d"}[codec]} == media.codecs
@@ -60,10 +60,10 @@ def test_the_other_codecs_are_recorded_as_well(
 
 
 def test_an_audio_recording_is_a_webm_with_opus_only(
-    alice_beside_bob: Participant, read_back: Callable[[Path], Any]
+    alice_with_bob: Participant, read_back: Callable[[Path], Any]
 ) -> None:
     """RecordType 'audio' records no video."""
-    recording = recorded(alice_beside_bob, record_type="audio")
+    recording = recorded(alice_with_bob, record_type="audio")
 
     media = read_back(recording.path)
     assert {"opus"} == media.codecs
@@ -74,7 +74,7 @@ def test_an_audio_recording_is_a_webm_with_opus_only(
 
 
 def test_a_start_and_an_immediate_stop_yield_a_valid_file(alice: Participant) -> None:
-    """Start resolves when both tracks are safe, so there is always something to stop."""
+    """Start resolves when the server has data of both tracks, so the file is never empty."""
     recording = recorded(alice, seconds=0)
 
     report = verify(recording)
@@ -83,7 +83,7 @@ def test_a_start_and_an_immediate_stop_yield_a_valid_file(alice: Participant) ->
 
 
 def test_all_participants_are_visible_and_audible_in_a_recording_of_all_while_present(room: Room) -> None:
-    """One file of one size while participants come and leave; the report finds each of them in video and audio."""
+    """Participants join and leave, and the report finds each of them in the file while present."""
     alice, bob = room.join_all("alice", "bob")
     config = RecordConfig(record_name="standup", record_video_frame=30)
     alice.start_media_recording(recorder="all", record_config=config)
@@ -99,7 +99,7 @@ def test_all_participants_are_visible_and_audible_in_a_recording_of_all_while_pr
     report = check_recording(recording)
     present = {one.name: (one.present[0][0], one.present[-1][1]) for one in report.participants}
     assert {"alice", "bob", "carol"} == set(present)
-    # Joining takes a moment of its own.
+    # Joining also takes time.
     assert 1 < present["carol"][0] < recording.duration - 1.5
     assert 2 < present["bob"][1] < recording.duration - 0.5
     assert present["alice"] == pytest.approx((0, recording.duration), abs=0.5)
@@ -108,7 +108,7 @@ def test_all_participants_are_visible_and_audible_in_a_recording_of_all_while_pr
 
 
 def test_a_camera_is_recorded_like_any_other_source(room: Room) -> None:
-    """Real devices, or Chrome's test devices in their place, carry no markers and are verified without them."""
+    """Cameras have no markers, and the recording is verified without them."""
     alice = room.join("alice", media="camera")
     alice.start_media_recording(recorder="local")
     room.wait(seconds=1)
@@ -121,7 +121,7 @@ def test_a_camera_is_recorded_like_any_other_source(room: Room) -> None:
 
 
 def test_a_second_start_keeps_the_first_recording(alice: Participant) -> None:
-    """The new recording starts, then the old one stops and downloads by itself; only the new one grows."""
+    """The new recording starts, then the old one stops and is downloaded automatically."""
     alice.start_media_recording(record_config=RecordConfig(record_name="first"))
     first = alice.get_media_recording().id
     alice.wait(0.5)
@@ -138,7 +138,7 @@ def test_a_second_start_keeps_the_first_recording(alice: Participant) -> None:
 
 
 def test_calls_at_the_wrong_moment_are_refused(room: Room) -> None:
-    """Nothing to stop, nothing to download, nobody in the room: each says so; cleaning is always fine."""
+    """Stop, download and start name the reason; clean is always allowed."""
     alice = room.join("alice")
 
     with pytest.raises(InvalidStateError, match="Nothing is being recorded"):
@@ -153,7 +153,7 @@ def test_calls_at_the_wrong_moment_are_refused(room: Room) -> None:
 
 
 def test_a_recording_can_still_be_downloaded_after_leaving(room: Room) -> None:
-    """Leave ends the recording; its file is complete."""
+    """Leaving ends the recording, and its file is complete."""
     alice = room.join("alice")
     alice.start_media_recording(record_config=RecordConfig(record_name="left"))
     room.wait(seconds=1)
@@ -165,8 +165,8 @@ def test_a_recording_can_still_be_downloaded_after_leaving(room: Room) -> None:
     check_recording(recording)
 
 
-def test_a_page_that_navigates_away_leaves_its_recording(room: Room) -> None:
-    """Nothing that was acknowledged is lost when the tab closes; the recording says why it ended."""
+def test_a_recording_is_kept_when_its_page_is_closed(room: Room) -> None:
+    """Everything that was acknowledged before the tab closed is kept, and the recording states why it ended."""
     alice = room.join("alice")
     alice.start_media_recording(record_config=RecordConfig(record_name="gone"))
     room.wait(seconds=1)
@@ -182,7 +182,7 @@ def test_a_page_that_navigates_away_leaves_its_recording(room: Room) -> None:
 
 
 def test_an_exception_inside_the_room_keeps_the_recording(room: Room) -> None:
-    """The recording is kept when an exception leaves the room."""
+    """Closing the room, as an exception does, finishes the recording."""
     alice = room.join("alice")
     alice.start_media_recording(record_config=RecordConfig(record_name="exception"))
     room.wait(seconds=1)
@@ -194,20 +194,20 @@ def test_an_exception_inside_the_room_keeps_the_recording(room: Room) -> None:
 
 def test_two_participants_with_one_name_get_two_names(room: Room) -> None:
     """Names in a room are unique, so that a report can distinguish participants."""
-    people = room.join_all("alice", "alice")
+    both = room.join_all("alice", "alice")
 
-    assert {"alice", "alice 2"} == {one.name for one in people}
+    assert {"alice", "alice 2"} == {one.name for one in both}
 
 
 def test_participants_who_subscribe_to_each_other_at_once_are_connected(room: Room) -> None:
-    """Both sides offer at once, again and again, and both receive each other every time."""
-    wants = {"*": {"width": 320, "height": 180, "frameRate": 15}}
+    """Both sides send offers at the same time, and still receive each other."""
+    subscriptions = {"*": {"width": 320, "height": 180, "frameRate": 15}}
     for number in range(2):
         pair = [room._open(f"{name} {number}") for name in ("alice", "bob")]
         room.participants.extend(pair)
         joining = [
             one._begin_join(
-                {"name": one.name, "token": room._server.token(room.name, one.name), "subscriptions": wants}
+                {"name": one.name, "token": room._server.token(room.name, one.name), "subscriptions": subscriptions}
             )
             for one in pair
         ]
@@ -221,14 +221,14 @@ def test_participants_who_subscribe_to_each_other_at_once_are_connected(room: Ro
 
 
 def test_consecutive_recordings_share_one_connection(room: Room) -> None:
-    """The next recording takes what carried the one before, which rests in between."""
+    """The next recording reuses the senders of the previous one, which send nothing in between."""
     alice = room.join("alice")
     bob = room._open("bob")
     room.participants.append(bob)
     bob.page.evaluate("""() => {
-        const Plain = RTCPeerConnection;
+        const Original = RTCPeerConnection;
         globalThis.connections = [];
-        globalThis.RTCPeerConnection = class extends Plain {
+        globalThis.RTCPeerConnection = class extends Original {
             constructor(options) {
                 super(options);
                 connections.push(this);

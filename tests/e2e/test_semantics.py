@@ -1,4 +1,4 @@
-"""The calls in every order in which users make them, as far as no other test covers it."""
+"""The calls in unusual orders that no other test covers."""
 
 import sys
 from collections.abc import Callable
@@ -15,13 +15,13 @@ from tests.support.processes import chrome_processes
 from tests.support.reports import check_recording
 
 
-def called(name: str) -> RecordConfig:
+def named(name: str) -> RecordConfig:
     """Return a configuration with that name for the file."""
     return RecordConfig(record_name=name)
 
 
 def test_a_join_returns_when_the_subscriber_has_video_and_audio(room: Room) -> None:
-    """Alice subscribes; when Bob's join returns, she has received decoded frames and audio of his."""
+    """When Bob's join returns, Alice, who subscribes, has received his audio and decoded frames."""
     alice = room.join("alice", subscribe=True)
 
     room.join("bob")
@@ -31,7 +31,7 @@ def test_a_join_returns_when_the_subscriber_has_video_and_audio(room: Room) -> N
 
 
 def test_a_join_returns_at_once_where_nobody_subscribes(room: Room) -> None:
-    """Nobody watches and nobody records, so nothing is sent."""
+    """Nothing is sent, because nobody watches or records."""
     alice = room.join("alice")
 
     room.join("bob")
@@ -40,14 +40,14 @@ def test_a_join_returns_at_once_where_nobody_subscribes(room: Room) -> None:
     assert [["bob", False, None]] == alice.page.evaluate(members)
 
 
-def test_a_join_that_nobody_receives_ends_in_a_step_timeout(
+def test_a_join_without_a_connection_ends_in_a_step_timeout(
     room: Room, new_context: Callable[..., BrowserContext]
 ) -> None:
-    """Bob reaches nobody; the error names the participant that waited for him, and the room goes on without him."""
+    """The error names the participant who waited for Bob's media, and the room continues without Bob."""
 
     def unreachable() -> BrowserContext:
         context = new_context()
-        # A page that may only speak through a relay, where there is none, finds no way to anybody.
+        # A page that may only use a relay can't connect, because there is no relay.
         context.add_init_script(
             """window.RTCPeerConnection = class extends RTCPeerConnection {
                 constructor(options) { super({ ...options, iceTransportPolicy: 'relay' }); }
@@ -65,8 +65,8 @@ def test_a_join_that_nobody_receives_ends_in_a_step_timeout(
     alice.stop_media_recording()
 
 
-def test_a_participant_in_the_room_can_not_join_again(alice: Participant) -> None:
-    """The second join of one client is refused; the first holds."""
+def test_a_participant_in_the_room_cannot_join_again(alice: Participant) -> None:
+    """The second join of a client is refused, and the first one remains."""
     page = alice.page
 
     refusal = page.evaluate("client.join({ name: 'alice' }).catch(({ code, message }) => [code, message])")
@@ -76,11 +76,11 @@ def test_a_participant_in_the_room_can_not_join_again(alice: Participant) -> Non
 
 
 def test_a_start_downloads_an_earlier_recording_that_was_not_downloaded(alice: Participant) -> None:
-    """What was stopped is not lost to the next start, and comes first."""
-    alice.start_media_recording(record_config=called("stopped"))
+    """The stopped recording is downloaded before the next one starts."""
+    alice.start_media_recording(record_config=named("stopped"))
     alice.stop_media_recording()
 
-    alice.start_media_recording(record_config=called("next"))
+    alice.start_media_recording(record_config=named("next"))
 
     assert ["stopped.webm"] == [recording.path.name for recording in alice.recordings]
     check_recording(alice.recordings[0])
@@ -88,18 +88,18 @@ def test_a_start_downloads_an_earlier_recording_that_was_not_downloaded(alice: P
 
 
 def test_a_start_after_a_downloaded_recording_downloads_nothing(alice: Participant) -> None:
-    """What is there already does not come twice."""
-    alice.start_media_recording(record_config=called("one"))
+    """A recording is not downloaded twice."""
+    alice.start_media_recording(record_config=named("one"))
     alice.download_media_recording()
 
-    alice.start_media_recording(record_config=called("two"))
+    alice.start_media_recording(record_config=named("two"))
 
     assert ["one.webm"] == [recording.path.name for recording in alice.recordings]
 
 
 def test_stop_resolves_when_the_file_is_complete(alice: Participant) -> None:
-    """What stop answers is what is downloaded afterwards, byte for byte; a second stop is refused."""
-    alice.start_media_recording(record_config=called("complete"))
+    """Stop returns the size and hash of the later download, and a second stop is refused."""
+    alice.start_media_recording(record_config=named("complete"))
 
     finished = alice.page.evaluate("client.stopMediaRecording()")
 
@@ -113,16 +113,16 @@ def test_stop_resolves_when_the_file_is_complete(alice: Participant) -> None:
     )
 
 
-def test_leaving_ends_a_recording_and_coming_back_records_anew(room: Room) -> None:
-    """The old file is complete, and the next recording has nothing of it."""
+def test_leaving_ends_a_recording_and_rejoining_starts_a_new_one(room: Room) -> None:
+    """Both files are complete and independent."""
     alice = room.join("alice")
-    alice.start_media_recording(record_config=called("before"))
+    alice.start_media_recording(record_config=named("before"))
     alice.page.evaluate("client.leave()")
     assert "stopped" == alice.get_media_recording().state
     token = room._server.token(room.name, "alice")
     alice.page.evaluate("(token) => client.join({ name: 'alice', token })", token)
 
-    alice.start_media_recording(record_config=called("after"))
+    alice.start_media_recording(record_config=named("after"))
     alice.download_media_recording()
 
     assert ["before.webm", "after.webm"] == [recording.path.name for recording in alice.recordings]
@@ -131,8 +131,8 @@ def test_leaving_ends_a_recording_and_coming_back_records_anew(room: Room) -> No
 
 
 def test_clean_while_recording_stops_and_frees_the_recording(alice: Participant, recordings: Path) -> None:
-    """Nothing was downloaded, nothing is left, and a new recording can start."""
-    alice.start_media_recording(record_config=called("discarded"))
+    """The recording is discarded without a download, and a new one can start."""
+    alice.start_media_recording(record_config=named("discarded"))
     number = alice.get_media_recording().id
 
     alice.clean_media_recording()
@@ -146,8 +146,8 @@ def test_clean_while_recording_stops_and_frees_the_recording(alice: Participant,
 
 
 def test_the_downloaded_file_survives_the_clean(alice: Participant, recordings: Path) -> None:
-    """Clean frees the page's and the server's copy, which leaves nothing in the spool; the user's file stays."""
-    alice.start_media_recording(record_config=called("mine"))
+    """Clean deletes the copies of page and spool, but not the downloaded file."""
+    alice.start_media_recording(record_config=named("mine"))
     recording = alice.download_media_recording()
 
     alice.clean_media_recording()
@@ -157,16 +157,16 @@ def test_the_downloaded_file_survives_the_clean(alice: Participant, recordings: 
 
 
 @pytest.mark.parametrize("call", ["start", "download"])
-def test_start_and_download_during_a_pause_act_as_while_recording(alice: Participant, call: str) -> None:
-    """The paused recording ends and is downloaded, complete."""
-    alice.start_media_recording(record_config=called(f"paused {call}"))
+def test_start_and_download_during_a_pause_behave_as_while_recording(alice: Participant, call: str) -> None:
+    """The paused recording ends, and its complete file is downloaded."""
+    alice.start_media_recording(record_config=named(f"paused {call}"))
     alice.wait(0.7)
     alice.pause_media_recording()
     until_then = alice.get_media_recording().elapsed
     alice.wait(0.7)
 
     if call == "start":
-        alice.start_media_recording(record_config=called("other"))
+        alice.start_media_recording(record_config=named("other"))
     else:
         alice.download_media_recording()
 
@@ -178,7 +178,7 @@ def test_start_and_download_during_a_pause_act_as_while_recording(alice: Partici
 
 
 def test_a_pause_without_a_recording_is_refused(alice: Participant) -> None:
-    """Neither can be paused what does not record, nor resumed what is not paused."""
+    """Without a recording nothing can be paused, and without a pause nothing can be resumed."""
     with pytest.raises(InvalidStateError, match="Nothing is being recorded"):
         alice.pause_media_recording()
     alice.start_media_recording()
@@ -186,9 +186,9 @@ def test_a_pause_without_a_recording_is_refused(alice: Participant) -> None:
         alice.resume_media_recording()
 
 
-def test_a_bad_option_starts_nothing_and_ends_nothing(alice: Participant) -> None:
-    """While recording, the page refuses it: it names the option, what was given and what is allowed."""
-    alice.start_media_recording(record_config=called("unharmed"))
+def test_an_invalid_option_neither_starts_nor_ends_a_recording(alice: Participant) -> None:
+    """The error names the option, its value and the allowed values; the recording continues."""
+    alice.start_media_recording(record_config=named("unharmed"))
 
     refusal = alice.page.evaluate(
         "client.startMediaRecording({ recorder: 'everybody' }).catch(({ name, message }) => [name, message])"
@@ -203,11 +203,11 @@ def test_a_bad_option_starts_nothing_and_ends_nothing(alice: Participant) -> Non
     assert "unharmed.webm" == alice.download_media_recording().path.name
 
 
-def test_the_defaults_are_nertcs(alice_beside_bob: Participant) -> None:
+def test_the_defaults_match_nertc(alice_with_bob: Participant) -> None:
     """Without options all participants are recorded with video and audio, at 640x360 and 15 fps."""
-    alice_beside_bob.page.evaluate("client.startMediaRecording()")
+    alice_with_bob.page.evaluate("client.startMediaRecording()")
 
-    recording = alice_beside_bob.download_media_recording()
+    recording = alice_with_bob.download_media_recording()
 
     facts = (recording.recorder, recording.type, recording.width, recording.height, recording.frame_rate)
     assert ("all", "video", 640, 360, 15) == facts
@@ -215,8 +215,8 @@ def test_the_defaults_are_nertcs(alice_beside_bob: Participant) -> None:
 
 
 def test_chrome_plays_a_recording_and_seeks_in_it(alice: Participant) -> None:
-    """The file opens in a video element, has its duration at once, and seeks to its middle."""
-    alice.start_media_recording(record_config=called("played"))
+    """A video element shows the duration of the file immediately, and seeks to its middle."""
+    alice.start_media_recording(record_config=named("played"))
     alice.wait(1)
     recording = alice.download_media_recording()
     player = alice.page.context.new_page()
@@ -243,7 +243,7 @@ def test_chrome_plays_a_recording_and_seeks_in_it(alice: Participant) -> None:
 
 @pytest.mark.parametrize("names", [True, False])
 def test_names_are_drawn_in_the_tiles_unless_turned_off(alice: Participant, *, names: bool) -> None:
-    """The corner of the name has bright letters, or only the dark video."""
+    """The corner of the tile shows bright letters, or only the dark video."""
     alice.start_media_recording(recorder="local", record_config=RecordConfig(names=names))
 
     recording = alice.download_media_recording()
@@ -253,28 +253,28 @@ def test_names_are_drawn_in_the_tiles_unless_turned_off(alice: Participant, *, n
     assert names is bool(corner.max() > 150)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere threads have no nice values of their own.")
+@pytest.mark.skipif(sys.platform != "linux", reason="On other systems threads have no nice values.")
 def test_a_participant_who_only_sends_has_lower_priority_than_the_recording_one(room: Room) -> None:
-    """Where the processors don't suffice what the recorder misses is lost; so it comes first."""
+    """If CPU time is short, the page of the recording participant has priority, because missed frames are lost."""
     alice, bob = room.join_all("alice", "bob")
-    # While both are as nice: who gives way would be the busiest no more.
-    hers, his = busiest(alice), busiest(bob)
-    assert [0, 0] == [nicer(one) for one in (hers, his)]
+    # Measure while both have the same priority; later the page with lower priority would not be the busiest.
+    alice_process, bob_process = busiest(alice), busiest(bob)
+    assert [0, 0] == [added_niceness(one) for one in (alice_process, bob_process)]
 
-    alice.start_media_recording(record_config=called("first"))
+    alice.start_media_recording(record_config=named("first"))
 
-    assert [0, 10] == [nicer(one) for one in (hers, his)]
+    assert [0, 10] == [added_niceness(one) for one in (alice_process, bob_process)]
     alice.stop_media_recording()
 
 
 def busiest(participant: Participant) -> psutil.Process:
-    """Return the process in which the participant's page computes."""
+    """Return the renderer process of the participant's page, which is the busiest one during a computation."""
     before = {one: one.cpu_times().user for one in chrome_processes("--type=renderer")}
     participant.page.evaluate("() => { const end = performance.now() + 600; while (performance.now() < end); }")
     spent = {one: one.cpu_times().user - was for one, was in before.items() if one.is_running()}
     return max(spent, key=lambda one: spent[one])
 
 
-def nicer(process: psutil.Process) -> int:
-    """Return by how much a process gives way to this one."""
+def added_niceness(process: psutil.Process) -> int:
+    """Return how much higher a process's nice value is than this process's."""
     return int(process.nice()) - int(psutil.Process().nice())

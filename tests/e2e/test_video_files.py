@@ -1,4 +1,4 @@
-"""A video file in place of camera and microphone. It carries markers, so that the recording can be read back."""
+"""A video file replaces camera and microphone; its markers show in the recording how it was played."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     from harness import Report, Room
 
-CONFIG = RecordConfig(record_video_quality="360p", record_video_frame=30, record_name="film")
-# What the marks in the film call who is in it: the room knows nobody by them.
+CONFIG = RecordConfig(record_video_quality="360p", record_video_frame=30, record_name="call")
+# The name that a report gives to the marker in the video file, which no member of the room has.
 ACTOR = "marker 9"
 
 
-def film(folder: Path, *, seconds: float, picture: bool = True, sound: bool = True) -> Path:
-    """Make a video file of a participant with markers."""
-    path = folder / "film.webm"
+def write_video_file(folder: Path, *, seconds: float, video: bool = True, audio: bool = True) -> Path:
+    """Write a video file with markers."""
+    path = folder / "camera.webm"
     write_media(
         path,
         Scene(
@@ -32,15 +32,15 @@ def film(folder: Path, *, seconds: float, picture: bool = True, sound: bool = Tr
             width=640,
             height=360,
             seconds=seconds,
-            video=picture,
-            audio=sound,
+            video=video,
+            audio=audio,
         ),
     )
     return path
 
 
 def recorded(room: Room, name: str, seconds: float) -> Report:
-    """Record a participant, and return the report; only the markers inside the video file are unexpected in it."""
+    """Let a participant record, and return the report; only the markers in the video file are unexpected."""
     alice = next(one for one in room.participants if one.name == name)
     alice.start_media_recording(recorder="all", record_config=CONFIG)
     room.wait(seconds=seconds)
@@ -52,8 +52,8 @@ def recorded(room: Room, name: str, seconds: float) -> Report:
 
 
 def test_a_video_file_is_sent_with_audio_and_video_in_sync(room: Room, tmp_path: Path) -> None:
-    """To others over WebRTC, and mixed by who brings it: smooth, and in sync."""
-    room.join("alice", media=film(tmp_path, seconds=8))
+    """This holds for another participant over WebRTC, and for the participant who sends the file."""
+    room.join("alice", media=write_video_file(tmp_path, seconds=8))
     room.join("bob")
 
     for recording in ("alice", "bob"):
@@ -62,7 +62,7 @@ def test_a_video_file_is_sent_with_audio_and_video_in_sync(room: Room, tmp_path:
         actor = report.participant(ACTOR)
         assert actor.av_offset_ms is not None
         assert abs(actor.av_offset_ms.median) < 120
-        # A busy machine makes a hole; that both are there is what counts.
+        # A busy machine may cause gaps, but both must be audible for most of the time.
         for one in (actor, report.participant("bob")):
             assert one.audio is not None
             assert sum(end - start for start, end in one.audio.audible) > 3
@@ -70,19 +70,19 @@ def test_a_video_file_is_sent_with_audio_and_video_in_sync(room: Room, tmp_path:
 
 @pytest.mark.thorough
 def test_a_video_file_starts_again_at_its_end(room: Room, tmp_path: Path) -> None:
-    """A video file of two seconds is enough for a recording of six."""
-    room.join("alice", media=str(film(tmp_path, seconds=2)))
+    """A video file of two seconds loops in a recording of six."""
+    room.join("alice", media=str(write_video_file(tmp_path, seconds=2)))
 
     report = recorded(room, "alice", 6)
 
-    # A seam of a picture or two is no absence.
+    # A gap of a frame or two where the file loops is not an absence.
     assert sum(end - start for start, end in report.participant(ACTOR).present) > 5.5
 
 
 @pytest.mark.thorough
 def test_a_video_file_without_audio_is_a_participant_without_a_microphone(room: Room, tmp_path: Path) -> None:
-    """And nobody waits for their audio."""
-    room.join("alice", media=film(tmp_path, seconds=3, sound=False))
+    """No participant waits for the missing audio."""
+    room.join("alice", media=write_video_file(tmp_path, seconds=3, audio=False))
     bob = room.join("bob")
 
     report = recorded(room, "bob", 2)
@@ -91,40 +91,40 @@ def test_a_video_file_without_audio_is_a_participant_without_a_microphone(room: 
     assert report.participant(ACTOR).present
 
 
-def test_an_operation_that_a_video_file_can_not_do_is_refused(room: Room, tmp_path: Path) -> None:
-    """It has no screen, no other camera, and is as loud as it is."""
-    alice = room.join("alice", media=film(tmp_path, seconds=2))
+def test_an_operation_that_a_video_file_does_not_support_is_refused(room: Room, tmp_path: Path) -> None:
+    """A video file can't share a screen, replace a camera or change its loudness."""
+    alice = room.join("alice", media=write_video_file(tmp_path, seconds=2))
 
     for refused in (alice.share_screen, lambda: alice.replace_device("video"), lambda: alice.set_speaking(True)):
         with pytest.raises(InvalidStateError, match="A participant with a video file"):
             refused()
 
 
-def test_a_file_that_chrome_can_not_play_is_refused_and_no_participant_stays(room: Room, tmp_path: Path) -> None:
-    """With what would be played, and how to get it."""
-    (tmp_path / "film.webm").write_bytes(b"no film at all" * 100)
+def test_a_file_that_chrome_cannot_play_is_refused_and_no_participant_remains(room: Room, tmp_path: Path) -> None:
+    """The error names a format that Chrome plays, and how to convert the file."""
+    (tmp_path / "camera.webm").write_bytes(b"not a video file" * 100)
     bob = room.join("bob")
 
-    with pytest.raises(PageError, match=r"can't play film\.webm .*ffmpeg -i"):
-        room.join("alice", media=tmp_path / "film.webm")
+    with pytest.raises(PageError, match=r"can't play camera\.webm .*ffmpeg -i"):
+        room.join("alice", media=tmp_path / "camera.webm")
 
     room.wait_for(lambda: bob.others == [], what="nobody but bob")
 
 
 @pytest.mark.thorough
 def test_a_video_file_is_named_on_the_command_line(tmp_path: Path) -> None:
-    """Every participant sends the video file of that name."""
-    film(tmp_path, seconds=4)
+    """Every participant sends the specified video file."""
+    write_video_file(tmp_path, seconds=4)
 
-    ran = run_harness("record", "alice", "--media", "film.webm", "--seconds", "2", "--json", folder=tmp_path)
+    ran = run_harness("record", "alice", "--media", "camera.webm", "--seconds", "2", "--json", folder=tmp_path)
 
     assert ran.returncode == 1, ran.stderr
     assert ACTOR in ran.stdout
 
 
 def test_a_source_that_is_neither_a_video_file_nor_a_kind_is_refused(tmp_path: Path) -> None:
-    """In one line, before anything starts."""
-    ran = run_harness("record", "alice", "--media", "flim.webm", folder=tmp_path)
+    """The error appears before anything starts."""
+    ran = run_harness("record", "alice", "--media", "camra.webm", folder=tmp_path)
 
     assert ran.returncode == 2
-    assert "--media: 'flim.webm' is not possible; choose one of 'synthetic', 'camera', or give the path" in ran.stderr
+    assert "--media: 'camra.webm' is not possible; choose one of 'synthetic', 'camera', or give the path" in ran.stderr

@@ -1,4 +1,4 @@
-"""The wheel: built, installed into an empty environment, it does what the README shows."""
+"""The wheel, installed into an empty environment, runs the example of the README."""
 
 import json
 import re
@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def lay_out(requirements: list[str], site: Path) -> None:
-    """Link into an environment what a distribution requires, with all that these require, and nothing besides.
+    """Link the requirements of a distribution, and their own requirements, into an environment; add nothing else.
 
-    They are those that were installed by the same declaration; unpacking them anew would take longer than the test.
+    The links point to the installed packages, because installing them again would take longer than the test.
     """
     for requirement in map(Requirement, requirements):
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
@@ -32,7 +32,7 @@ def lay_out(requirements: list[str], site: Path) -> None:
 
 
 def test_the_example_in_the_readme_runs_as_written_from_the_wheel(tmp_path: Path) -> None:
-    """The first Python block that is a test passes; page and plugin travel in the package, nothing else is needed."""
+    """The first test in the README passes with only the wheel, which contains the page and the plugin."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
     (tmp_path / "test_standup.py").write_text(next(block for block in blocks if "def test_" in block))
     subprocess.run(
@@ -56,7 +56,7 @@ def test_the_example_in_the_readme_runs_as_written_from_the_wheel(tmp_path: Path
         text=True,
         check=False,
     )
-    verdict = subprocess.run(
+    verified = subprocess.run(
         [program / "harness", "verify", "recordings/standup.webm", "--json"],
         cwd=tmp_path,
         capture_output=True,
@@ -65,6 +65,6 @@ def test_the_example_in_the_readme_runs_as_written_from_the_wheel(tmp_path: Path
     )
 
     assert 0 == test.returncode, test.stdout
-    assert 0 == verdict.returncode, verdict.stderr
-    (report,) = json.loads(verdict.stdout)["reports"]
+    assert 0 == verified.returncode, verified.stderr
+    (report,) = json.loads(verified.stdout)["reports"]
     assert ["alice", "bob"] == [one["name"] for one in report["participants"]]

@@ -180,7 +180,7 @@ def test_file_that_is_not_media_has_a_failed_report(tmp_path: Path, data: bytes)
 
 
 def test_damage_anywhere_never_crashes_verify(recording: Recording) -> None:
-    """The report fails, whatever the position of the flipped bytes."""
+    """The report fails, and nothing crashes, for flipped bytes at any position."""
     data = recording.path.read_bytes()
     for start in range(60):
         damaged = bytearray(data)
