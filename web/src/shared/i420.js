@@ -5,8 +5,8 @@
  */
 
 /**
- * Padding after each plane, since `copyTo` rejects a layout whose stride times rows overruns the buffer (Chrome fact
- * 12).
+ * Padding after each plane, since `copyTo` rejects a layout whose stride times rows overruns the buffer
+ * (Chrome fact 12).
  */
 const PADDING = 64;
 

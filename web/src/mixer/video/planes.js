@@ -120,8 +120,8 @@ export class FrameReader {
   }
 
   /**
-   * Converts RGBA, RGBX, BGRA and BGRX, and all other formats through RGBA: Chrome can't convert to I420 (Chrome fact
-   * 16).
+   * Converts RGBA, RGBX, BGRA and BGRX, and all other formats through RGBA: Chrome can't convert to I420
+   * (Chrome fact 16).
    */
   async #copyPacked(/** @type {VideoFrame} */ frame, /** @type {I420Image} */ image) {
     const { width, height } = image;
