@@ -1,4 +1,4 @@
-"""The request to analyze a file: the file, its manifest, the limits and what the caller expects."""
+"""The request to analyze a file: the file, its manifest, the limits and the caller's expectations."""
 
 from __future__ import annotations
 

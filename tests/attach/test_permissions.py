@@ -57,7 +57,7 @@ def _serve_internet_sites(context: BrowserContext) -> None:
     "granted", ["origin", *(pytest.param(one, marks=pytest.mark.thorough) for one in ("nothing", "everywhere"))]
 )
 def test_internet_page_reaches_only_this_machine(room: Room, page: Page, granted: str) -> None:
-    """Only this site gets Chrome's permission for it, regardless of what else the page's owner grants."""
+    """Only this site gets Chrome's permission for the machine, regardless of the owner's other grants."""
     context = page.context
     _serve_internet_sites(context)
     alice = room.attach(page, "alice")

@@ -226,7 +226,7 @@ def test_a_machine_that_is_too_slow_is_reported_before_anybody_joins(tmp_path: P
 
 
 def test_doctor_answers_in_json(tmp_path: Path) -> None:
-    """The JSON tells scripts what is available and what is missing."""
+    """The JSON lists the available codecs and the missing requirements."""
     result = run_harness("doctor", "--quick", "--json", folder=tmp_path)
 
     answer = json.loads(result.stdout)

@@ -19,7 +19,7 @@ ON_A_TERMINAL = 'exec "$@" <"$TERMINAL" >"$TERMINAL" 2>&1'
 
 @pytest.mark.skipif(sys.platform != "linux", reason="On other systems a session must request its controlling terminal.")
 def test_a_recording_is_finished_when_its_terminal_is_closed(tmp_path: Path) -> None:
-    """After that, every write to the terminal fails, which must not break the recording."""
+    """Every write to a closed terminal fails, which must not break the recording."""
     ours, theirs = os.openpty()
     program = subprocess.Popen(
         ["sh", "-c", ON_A_TERMINAL, "sh", *PROGRAM, "record", "alice", "--seconds", "60", "--name", "cut"],

@@ -31,7 +31,7 @@ AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 def test_two_participants_meet_and_one_downloads_the_recording(
     open_server: RoomServer, visit: Visit, read_back: Callable[[Path], Any], tmp_path: Path
 ) -> None:
-    """Both see and hear each other; start, stop, download and clean produce a file, and are only enabled in order."""
+    """Both play each other's media; start, stop, download and clean produce a file, and are enabled one after another."""
     alice, bob = visit(open_server.url), visit(open_server.url)
     calls = {name: button(alice, name) for name in ("Start", "Stop", "Download", "Discard")}
 
@@ -44,7 +44,7 @@ def test_two_participants_meet_and_one_downloads_the_recording(
     wait_until_video_plays(alice, "Bob")
     wait_until_video_plays(bob, "Alice")
     assert is_audible(alice, "Bob")
-    # A participant's own audio would be heard as an echo.
+    # Playing a participant's own audio would cause an echo.
     assert not is_audible(alice, "Alice")
     only("Start")
 

@@ -52,7 +52,7 @@ def recorded(room: Room, name: str, seconds: float) -> Report:
 
 
 def test_a_video_file_is_sent_with_audio_and_video_in_sync(room: Room, tmp_path: Path) -> None:
-    """This holds for another participant over WebRTC, and for the participant who sends the file."""
+    """A/V sync is checked over WebRTC, and in a recording by the participant who sends the file."""
     room.join("alice", media=write_video_file(tmp_path, seconds=8))
     room.join("bob")
 

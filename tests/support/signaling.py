@@ -42,11 +42,11 @@ class SignalingServer:
         self.deliver(self.signaling.receive(connection, text))
 
     def disconnect(self, connection: int) -> None:
-        """End a connection for good."""
+        """End a connection permanently."""
         self.deliver(self.signaling.disconnect(connection, "connection lost"))
 
     def lose(self, connection: int) -> Member:
-        """Lose the connection of a member, who may come back; return the member."""
+        """Lose the connection of a member, who may reconnect; return the member."""
         member = self.signaling.mark_lost(connection)
         assert member is not None
         return member
@@ -58,11 +58,11 @@ class SignalingServer:
         return self.sent[connection][-1]
 
     def take_sent(self, connection: int) -> list[dict[str, Any]]:
-        """Return and forget the messages to a connection."""
+        """Return and delete the messages to a connection."""
         return self.sent.pop(connection, [])
 
     def forget_sent(self) -> None:
-        """Forget the messages so far."""
+        """Delete all messages so far."""
         self.sent.clear()
 
     def deliver(self, messages: list[Outgoing]) -> None:

@@ -28,9 +28,9 @@ def gap(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     yield from findings
     gaps = evidence.media.video.gap_ms if evidence.media.video else None
     if not findings and (gaps or evidence.media.audio):
-        between = [f"between frames is longer than {gaps.max:g} ms"] if gaps else []
-        in_audio = [f"in the audio is longer than {limits.audio_gap * 1000:g} ms"] if evidence.media.audio else []
-        yield Finding(check="gap", ok=True, message=f"No gap {' and no gap '.join(between + in_audio)}.")
+        frames = [f"No gap between frames is longer than {gaps.max:g} ms."] if gaps else []
+        audio = [f"The audio has no gap longer than {limits.audio_gap * 1000:g} ms."] if evidence.media.audio else []
+        yield Finding(check="gap", ok=True, message=" ".join(frames + audio))
 
 
 def _video_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
@@ -43,7 +43,7 @@ def _video_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     if not requested and varies(video, rate, limits.gap_ms):
         text = (
             f"The frame rate varies: gaps between frames last {gaps.min():.0f} to {gaps.max():.0f} ms, so missing "
-            "frames can't be detected; the longest gap"
+            "frames can't be detected."
         )
         yield _worst_gap(video, gaps, expected, text).model_copy(update={"ok": True, "warning": True})
         return
@@ -56,18 +56,19 @@ def _video_gaps(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             np.where(off, gaps, 0),
             expected,
             f"{np.count_nonzero(off)} of {gaps.size} gaps between frames differ by more than {limits.gap_ms:g} ms from "
-            f"a multiple of {1000 / rate:.1f} ms ({rate:.5g} fps); the longest of them",
+            f"a multiple of {1000 / rate:.1f} ms ({rate:.5g} fps).",
+            longest="The longest of these gaps",
         )
     if lost > counted:
         noted = f", but the manifest reports {counted}" if evidence.manifest else ""
-        text = f"{_frames(lost)} missing at {rate:.5g} fps{noted}; the longest gap between frames"
+        text = f"{_frames(lost)} missing at {rate:.5g} fps{noted}."
         yield _worst_gap(video, gaps, expected, text)
     elif lost:
         percent = 100 * lost / (lost + video.times.size)
         few = percent <= limits.missed_percent
         text = (
             f"{_frames(lost)} missing ({percent:.1f} %; limit: {limits.missed_percent:g} %) because the machine was "
-            "too busy, as the manifest reports; the longest gap between frames"
+            "too busy, as the manifest reports."
         )
         yield _worst_gap(video, gaps, expected, text).model_copy(update={"ok": few, "warning": few})
 
@@ -76,8 +77,9 @@ def _frames(number: int) -> str:
     return "1 frame is" if number == 1 else f"{number} frames are"
 
 
-def _worst_gap(video: VideoFacts, gaps: Iterable[float], expected: str, text: str) -> Finding:
-    """Return a failed finding at the longest gap; ``text`` ends with the subject of a clause about that gap."""
+def _worst_gap(
+    video: VideoFacts, gaps: Iterable[float], expected: str, text: str, *, longest: str = "The longest gap"
+) -> Finding:
     at = int(np.argmax(np.asarray(gaps)))
     where = milliseconds((float(video.times[at]), float(video.times[at + 1])))
     worst = round((where[1] - where[0]) * 1000)
@@ -87,7 +89,7 @@ def _worst_gap(video: VideoFacts, gaps: Iterable[float], expected: str, text: st
         at=where,
         expected=expected,
         got=f"{worst} ms",
-        message=f"{text} is {worst} ms at {where[0]:.2f} s.",
+        message=f"{text} {longest} is {worst} ms at {where[0]:.2f} s.",
     )
 
 
@@ -118,7 +120,7 @@ def black(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 def silent(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     """Check that the audio is never silent while a participant should be audible.
 
-    Real speakers pause. Without a synthetic participant, therefore, only a file that is silent as a whole fails.
+    Real speakers pause, so without a synthetic participant only a completely silent file fails.
     """
     if evidence.media.audio is None:
         return
@@ -138,9 +140,8 @@ def _check_intervals(
     wanted: list[Interval] | None,
     limits: Limits,
 ) -> Iterator[Finding]:
-    """Check the intervals that are black or silent; ``wanted`` is when nothing should be, None if unknown."""
+    """Check black or silent intervals; ``wanted`` has the intervals that must be neither, None if unknown."""
     track, state = {"black": ("video", "visible"), "silent": ("audio", "audible")}[check]
-    reason = f"for at least {100 * _WHOLE:g} % of the recording"
     if wanted is None:
         whole = total(found) >= _WHOLE * evidence.media.duration
         wrong = [(0.0, evidence.media.duration)] if whole else []
@@ -150,7 +151,6 @@ def _check_intervals(
             # No participant should be visible or audible for long enough, so this check does not apply.
             return
         wrong = longer(intersection(found, examined), getattr(limits, check))
-        reason = f"although a participant should be {state} (limit: {getattr(limits, check):g} s)"
     yield from limited(
         [
             Finding(
@@ -159,11 +159,20 @@ def _check_intervals(
                 at=milliseconds(at),
                 expected=f"{getattr(limits, check):g} s",
                 got=f"{at[1] - at[0]:.2f} s",
-                message=f"The {track} is {check} {span(at)}, {reason}.",
+                message=(
+                    f"The {track} is {check} {span(at)}, which is at least {100 * _WHOLE:g} % of the recording."
+                    if wanted is None
+                    else f"The {track} is {check} {span(at)}, although a participant should be {state} (limit: "
+                    f"{getattr(limits, check):g} s)."
+                ),
             )
             for at in wrong
         ]
     )
     if not wrong:
-        passed = f"is not {check} while a participant should be {state}" if wanted else f"is not {check} as a whole"
-        yield Finding(check=check, ok=True, message=f"The {track} {passed}.")
+        passed = (
+            f"The {track} is not completely {check}."
+            if wanted is None
+            else f"The {track} is not {check} while a participant should be {state}."
+        )
+        yield Finding(check=check, ok=True, message=passed)

@@ -145,8 +145,11 @@ def frame_rate(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
     # Times are whole milliseconds: in a very short file, rounding the end of the last tick alone exceeds one percent.
     slack = requested * limits.frame_rate_percent / 100 + 2 * requested / 1000 / float(np.ptp(video.times))
     ok = abs(got - requested) <= slack
-    instead = "" if ok else f" instead of {requested} fps (allowed deviation: {slack:.2f} fps)"
-    message = f"The frame rate is {got:.2f} fps{instead}."
+    message = (
+        f"The frame rate is {got:.2f} fps."
+        if ok
+        else f"The frame rate is {got:.2f} fps instead of {requested} fps (allowed deviation: {slack:.2f} fps)."
+    )
     yield Finding(check="frame-rate", ok=ok, expected=float(requested), got=round(got, 2), message=message)
 
 
@@ -233,7 +236,7 @@ def _interruptions(manifest: Manifest, duration: float) -> Iterator[tuple[Interv
 
 
 def _ends(evidence: Evidence) -> list[float]:
-    """Return when each frame size ends."""
+    """Return the time at which each frame size ends."""
     video = evidence.streams.video
     starts = [start for start, _, _ in video.sizes] if video else []
     return [*starts[1:], video_end(video, evidence.rate)]

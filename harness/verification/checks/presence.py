@@ -90,7 +90,7 @@ def _as_expected(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
 
 
 def _end(expected: Expectation, evidence: Evidence) -> float:
-    """Return when an expectation ends: with the recording at the latest, whose duration may be slightly too short."""
+    """Return when an expectation ends, at most the end of the recording, whose duration may be slightly too short."""
     duration = evidence.media.duration
     return duration if expected.end is None else min(expected.end, duration)
 
@@ -107,29 +107,26 @@ def _not_verifiable(
         known = ", ".join((*participants, *without_marker)) or "nobody"
         source = "The manifest names" if evidence.manifest else "The recording shows"
         return f"{name} is not in the recording. {source} {known}."
-    reason = _beyond_the_end(expected, evidence, limits) or _without_a_track(expected, participants[name], evidence)
-    return f"{name} can't be examined{reason}." if reason else None
+    return _beyond_the_end(expected, evidence, limits) or _without_a_track(expected, participants[name], evidence)
 
 
 def _beyond_the_end(expected: Expectation, evidence: Evidence, limits: Limits) -> str | None:
-    duration = evidence.media.duration
-    ends = f"the recording ends at {duration:.2f} s"
-    if expected.start >= duration:
-        return f" after {expected.start:g} s: {ends}"
-    if expected.end is not None and expected.end > duration + limits.duration:
-        return f" until {expected.end:g} s: {ends}"
-    if not is_long_enough(expected.start, _end(expected, evidence), limits):
-        return f" after {expected.start:g} s: {ends}, so the remaining time is too short"
+    name, duration = expected.participant, evidence.media.duration
+    if expected.end is not None and expected.start < duration and expected.end > duration + limits.duration:
+        return f"{name} can't be examined until {expected.end:g} s, because the recording ends at {duration:.2f} s."
+    if expected.start >= duration or not is_long_enough(expected.start, _end(expected, evidence), limits):
+        return f"{name} can't be examined after {expected.start:g} s, because the recording ends at {duration:.2f} s."
     return None
 
 
 def _without_a_track(expected: Expectation, participant: MeasuredParticipant, evidence: Evidence) -> str | None:
+    name = participant.name
     if expected.visible is not None and evidence.media.video is None:
-        return ": the recording has no video"
+        return f"{name} can't be examined, because the recording has no video."
     if expected.audible is not None and evidence.media.audio is None:
-        return ": the recording has no audio"
+        return f"{name} can't be examined, because the recording has no audio."
     if expected.audible is not None and not participant.own_voice:
-        return ": another participant has the same audio marker"
+        return f"{name} can't be examined, because another participant has the same audio marker."
     return None
 
 
@@ -138,8 +135,11 @@ def _not_examined(evidence: Evidence) -> Iterator[Finding]:
     names = _without_marker(evidence)
     if names:
         some = ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if (more := len(names) - _MOST_NAMED) > 0 else "")
-        have = "has no marker and was" if len(names) == 1 else "have no marker and were"
-        text = f"{some} {have} not examined: the file can't show when a participant without a marker is in it."
+        text = (
+            f"{some} has no marker and was not examined: it is unknown when {some} is visible or audible."
+            if len(names) == 1
+            else f"{some} have no marker and were not examined: it is unknown when they are visible or audible."
+        )
         yield Finding(check="presence", ok=True, warning=True, message=text)
     elif evidence.manifest and not _allowed_participants(evidence):
         text = "The manifest names no participant who could be in the recording, so no participant was examined."
@@ -161,7 +161,7 @@ def _not_visible(
 def _missing(
     wanted: list[Interval], found: Iterable[Interval], excused: list[Interval], limits: Limits
 ) -> list[Interval]:
-    """Return when a participant is missing from the file, without the intervals in ``excused``."""
+    """Return the intervals in which a participant is missing from the file, except those in ``excused``."""
     return longer(subtract(subtract(widened(wanted, -limits.edge), found), excused), limits.absence)
 
 
@@ -172,9 +172,10 @@ def _unwanted(name: str, state: str, found: list[Interval], limits: Limits) -> I
 
 
 def _presence_finding(name: str, at: Interval, expected: str, got: str) -> Finding:
-    correction = ""
+    message = f"{name} is {got} {span(at)}."
     if "tile" not in expected:
-        correction = ", but should not be" if expected.startswith("not ") else ", but should be"
+        should = "should not be" if expected.startswith("not ") else "should be"
+        message = f"{name} is {got} {span(at)}, but {should}."
     return Finding(
         check="presence",
         ok=False,
@@ -182,7 +183,7 @@ def _presence_finding(name: str, at: Interval, expected: str, got: str) -> Findi
         at=milliseconds(at),
         expected=expected,
         got=got,
-        message=f"{name} is {got} {span(at)}{correction}.",
+        message=message,
     )
 
 
@@ -227,7 +228,7 @@ def _lost_its_members(manifest: Manifest) -> bool:
 
 
 def _allowed_participants(evidence: Evidence) -> list[MeasuredParticipant]:
-    """Return who may be in the file: the manifest's members, or only the recording participant if it is local."""
+    """Return the participants who may be in the file: all members, or only the recording one in a local recording."""
     if evidence.manifest is None:
         return []
     recording = evidence.manifest.recording

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.verification.report.report import Report
     from harness.verification.request import VerifyRequest
 
-# CPU time, in seconds, that reading may use: a minimum, and an addition for every second of the file that was read. An
+# CPU time, in seconds, that reading may use: a minimum, and an allowance for every second of the file that was read. An
 # idle machine needs 0.1 s for each second of the file.
 _AT_LEAST: Final = 10.0
 _PER_SECOND: Final = 1.0

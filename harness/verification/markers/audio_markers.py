@@ -110,7 +110,7 @@ class BurstDetector:
 
 
 class AudioMarkerDetector:
-    """Detects tones, bursts and levels in the mix in steps, in constant memory."""
+    """Detects tones, bursts and levels of the mix step by step, in constant memory."""
 
     def __init__(self) -> None:
         self._burst_detector = BurstDetector()
@@ -189,7 +189,7 @@ class AudioMarkerDetector:
             self._bursts[voice].extend(zip(times.tolist(), (size for _, size in found), strict=True))
 
     def _time(self, samples: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Return the times in seconds of samples in the block, from the timestamps at or before them."""
+        """Return the times of samples in the block, in seconds, from the last timestamps before them."""
         places, stamps = np.array(self._stamps).T
         which = np.maximum(np.searchsorted(places, samples, side="right") - 1, 0)
         return np.asarray(stamps[which] + (samples - places[which]) / SAMPLE_RATE)

@@ -1,4 +1,4 @@
-"""Read the markers in the frames of a file: which participant is visible where and when."""
+"""Read the markers in the frames of a file, which show where and when each participant is visible."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class MarkerTrack:
     """Every frame in which one marker was read.
 
     ``times`` are in seconds of the file; ``counters`` (30 per second) and ``captures_ms`` do not wrap around.
-    ``in_own_tile`` says whether the marker was in its participant's own tile (always true without a known layout).
+    ``in_own_tile`` is true where the marker was in its participant's own tile, and always if no layout is known.
     """
 
     marker: int

@@ -1,7 +1,7 @@
 """The markers in synthetic video: a strip of bright and dark cells with the participant, a counter and the time.
 
-Synthetic video is 16:9. At its top, across its full width, is a strip of two rows of 32 cells, each width/32 wide and
-height/18 high. Row by row they are 64 bits, most significant first; a bright cell is 1 and a dark one 0:
+Synthetic video is 16:9. A strip of two rows of 32 cells covers its full width at the top; each cell is width/32 wide
+and height/18 high. Row by row, the cells are 64 bits, most significant first. A bright cell is 1, a dark cell is 0:
 
     marker  8 | counter  18 | capture time 22 | CRC-16/CCITT-FALSE of the first 48 bits  16
 
@@ -34,7 +34,7 @@ CAPTURE_BITS: Final = 22
 _FIELDS: Final = (8, COUNTER_BITS, CAPTURE_BITS, 16)
 _DATA_BITS: Final = sum(_FIELDS[:3])
 _BITS: Final = sum(_FIELDS)
-# Bright and dark differ by 195 when drawn; strong compression halves that, plain walls and text stay far below.
+# Bright and dark differ by 195 when drawn; strong compression halves that, walls and text have far less contrast.
 _LEAST_CONTRAST: Final = 60.0
 
 
@@ -81,17 +81,17 @@ class StripSampler:
         rows = (np.arange(ROWS) + 0.5) / (9 * ROWS)
         indices = []
         for place in places:
-            # Three by three points in the middle fifths of a cell: scaling and coding blur its edges.
+            # Sample three by three points in the middle of a cell, because scaling and coding blur its edges.
             xs = place.x + columns[:, None] * place.width + offsets * place.width / COLUMNS / 5
             ys = place.y + rows[:, None] * place.height + offsets * place.height / (9 * ROWS) / 5
             x, y = np.clip(xs.astype(int), 0, stride - 1), np.clip(ys.astype(int), 0, height - 1)
-            # Bits by points: row, column, then the points of one cell.
+            # The array has one row per bit, with the points of its cell.
             points = y[:, None, :, None] * stride + x[None, :, None, :]
             indices.append(points.reshape(_BITS, -1))
         self._indices = np.array(indices, dtype=np.intp).reshape(len(places), _BITS, -1)
 
     def read(self, luma: NDArray[np.uint8]) -> list[Marker | None]:
-        """Return the marker at each place, None without one."""
+        """Return the marker at each place, or None."""
         if not self._indices.size:
             return []
         return decode_strips(luma.reshape(-1).take(self._indices).mean(axis=2, dtype=np.float32))

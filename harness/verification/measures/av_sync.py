@@ -1,4 +1,4 @@
-"""Measure how far a participant's audio is from the video, how that drifts, and how late frames are."""
+"""Measure the A/V offset of a participant, its drift, and the delay of frames since their capture."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def spread(values: NDArray[np.float64]) -> Spread | None:
 def drift_ppm(offsets: NDArray[np.float64]) -> float | None:
     """Return the offset's slope in ppm: the median slope of all pairs (Theil and Sen), which ignores outliers.
 
-    None if the offsets cover less than a minute.
+    The result is None if the offsets cover less than a minute.
     """
     if not len(offsets) or np.ptp(offsets[:, 0]) < _SHORTEST_DRIFT:
         return None

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from harness.verification.probe.probe import Streams
     from harness.verification.probe.tracks import AudioFacts, VideoFacts
 
-# In frames per second: the rates of cameras, cinema and broadcasts, and fractions of them. NTSC's are not whole.
+# In frames per second: the rates of cameras, cinema and broadcasts, and fractions of them. NTSC rates are not whole.
 _NTSC: Final = 1000 / 1001
 _WHOLE_RATES: Final = (1, 2, 5, 7.5, 8, 10, 12, 12.5, 15, 20, 24, 25, 30, 48, 50, 60, 72, 90, 100, 120, 144, 240)
 COMMON_RATES: Final = np.array(sorted((*_WHOLE_RATES, *(rate * _NTSC for rate in (15, 24, 30, 48, 60, 120)))))
 # A file with a single frame and without a manifest still needs a rate.
 _FALLBACK_RATE: Final = 15.0
-# Digital silence and its dither; a quiet room is 20 dB louder.
+# Maximum level of digital silence with dither; a quiet room is 20 dB louder.
 _SILENCE: Final = 0.001
 _CLOSE: Final = 0.01
 # In seconds: the length of a file may be off by this much, since its first and last time are rounded to milliseconds.
@@ -46,7 +46,7 @@ def frame_rate(video: VideoFacts | None, manifest: Manifest | None) -> float | N
         return None
     requested = manifest.recording.frame_rate if manifest else None
     if manifest and requested and 0 < missed(video, requested) <= manifest.ticks_missed:
-        # If half of the frames or more were missed, the most common gap is not the grid's.
+        # If at least half of the frames were missed, the most common gap is not the period of the grid.
         return float(requested)
     length = float(np.ptp(video.times))
     if not length:

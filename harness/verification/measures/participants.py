@@ -42,9 +42,9 @@ _NOT_VISIBLE: Final = ParticipantVideo(
 class MeasuredParticipant:
     """A synthetic participant, with the values that the checks need in addition to the ``report``.
 
-    ``known`` says whether the manifest names the marker, ``in_own_tile`` when the video is visible in its own tile, and
-    ``uneven`` how many frames were repeated or skipped. ``own_voice`` is false if another marker has the same voice
-    (there are 16): then it is unknown which of them is audible.
+    ``known`` is true if the manifest names the marker. ``in_own_tile`` has the intervals in which the video is visible
+    in its own tile. ``uneven`` is the number of repeated and skipped frames. ``own_voice`` is false if another marker
+    has the same one of the 16 voices, so that it is unknown which participant is audible.
     """
 
     marker: int

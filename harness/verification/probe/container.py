@@ -29,8 +29,8 @@ class Structure:
     """The structure of an EBML file.
 
     ``doc_type`` is ``"webm"`` or ``"matroska"``, ``duration`` the Duration element in seconds or None without one.
-    ``cues`` and ``seek_head`` say whether the index exists, and ``complete`` whether every element that starts also
-    ends within the file.
+    ``cues`` and ``seek_head`` are true if the index exists. ``complete`` is true if every element that starts also ends
+    within the file.
     """
 
     doc_type: str
@@ -42,7 +42,7 @@ class Structure:
 
 @dataclass(frozen=True)
 class _Element:
-    """The head of one element: its identifier, and where its body starts and ends; None is an unknown end."""
+    """The head of one element: its identifier, and where its body starts and ends; ``end`` is None if it is unknown."""
 
     id: int
     body: int

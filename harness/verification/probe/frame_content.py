@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from harness.verification.probe.tracks import Frame
 
-# Black is 16 in video. A frame is black if less than one pixel in a hundred is brighter than this.
+# Black has the value 16 in video. A frame is black if less than one pixel in a hundred is brighter than this.
 _BLACK: Final = 32
 _BRIGHT_SHARE: Final = 0.01
 # The number of points across a frame that are compared; a codec changes a still image by a few steps of brightness.

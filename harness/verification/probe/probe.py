@@ -44,8 +44,8 @@ class AudioSink(Protocol):
 class Streams:
     """The result of one pass over a file.
 
-    ``container`` is determined from the bytes: ``webm``, ``matroska``, ``mp4`` or libav's name of another one.
-    ``structure`` is None if it is not EBML. ``duration`` is the container's own, in seconds, None without one.
+    ``container`` follows from the bytes and is ``webm``, ``matroska``, ``mp4`` or libav's name of another container.
+    ``structure`` is None if it is not EBML. ``duration`` is the one that the container states, in seconds, or None.
     ``truncated`` is true if reading ended in an error. ``seekable`` is true if a seek to the middle decodes a frame (or
     audio) from the right place. ``unexamined`` names the tracks that were not read.
     """
@@ -63,7 +63,7 @@ class Streams:
 def probe(path: Path, *, video_sinks: Sequence[VideoSink] = (), audio_sinks: Sequence[AudioSink] = ()) -> Streams:
     """Return the facts of the file at ``path``; pass every frame and all audio to the sinks once.
 
-    Media streams through in constant memory; only a few numbers per frame are kept. Raises UnreadableError if there is
+    Memory is constant except for a few numbers per frame. Raises UnreadableError if there is
     nothing to analyze, and OSError if the file itself can't be read.
     """
     if path.stat().st_size == 0:

@@ -37,7 +37,7 @@ _LOUDEST: Final = 16.0
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A decoded frame: ``at`` in seconds, ``luma`` the rows of its first plane with their padding."""
+    """A decoded frame; ``at`` is in seconds, ``luma`` has the rows of its first plane with their padding."""
 
     at: float
     luma: NDArray[np.uint8]
@@ -47,7 +47,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class AudioBlock:
-    """A block of decoded audio: ``at`` in seconds, ``samples`` mono at 48 kHz, full scale 1."""
+    """A block of decoded audio; ``at`` is in seconds, ``samples`` are mono at 48 kHz with full scale 1."""
 
     at: float
     samples: NDArray[np.float32]
@@ -55,7 +55,7 @@ class AudioBlock:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoFacts:
-    """The facts of a video track; times in seconds.
+    """The facts of a video track; times are in seconds.
 
     ``times`` are those of the shown packets, in order. ``sizes`` holds (time, width, height) for each change of
     the frame size. ``backward`` counts the frames that were decoded after a later one, ``broken`` the packets that
@@ -73,7 +73,7 @@ class VideoFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class AudioFacts:
-    """The facts of an audio track; times in seconds. ``gaps`` are the intervals without samples.
+    """The facts of an audio track; times are in seconds. ``gaps`` are the intervals without samples.
 
     ``loudness`` is in LUFS, None for silence; ``peak`` is the loudest sample of any channel, full scale 1; ``clipped``
     counts the samples at full scale.

@@ -1,6 +1,6 @@
 """The thumbnails of a report's page, decoded in a confined child process, because a recording may be hostile.
 
-The child prints a line for each thumbnail, a JPEG in base64, and ends. The parent limits its time.
+The child prints a line for each thumbnail, a JPEG in base64, and ends. The parent limits its run time.
 """
 
 from __future__ import annotations

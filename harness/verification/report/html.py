@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # Maximum number of entries in a list; more would not be readable, and a hostile manifest may have a million events.
 MOST: Final = 500
-# Shorter intervals, in seconds, are only edges of their neighbours.
+# Shorter intervals, in seconds, are not drawn, because they are only the edges of their neighbours.
 _SHORTEST: Final = 0.1
 
 

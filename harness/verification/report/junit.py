@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from harness.verification.report.report import Report
     from harness.verification.values.findings import Finding
 
-# XML 1.0 does not allow control characters, not even escaped.
+# XML 1.0 does not allow control characters, even if they are escaped.
 _FORBIDDEN: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

@@ -30,7 +30,7 @@ CheckName = Literal[
     "complete",
 ]
 
-# Maximum number of similar findings before all but the last are omitted; its message counts them.
+# Similar findings beyond this number are omitted, except for the last one, whose message counts them.
 _MOST_ALIKE: Final = 10
 
 

@@ -60,7 +60,7 @@ def widened(intervals: Iterable[Interval], by: float) -> list[Interval]:
 
 def longer(intervals: Iterable[Interval], than: float) -> list[Interval]:
     """Return the intervals that last longer than ``than`` seconds."""
-    # Half a millisecond: file times are whole milliseconds, so rounding in sums of them must not matter.
+    # File times are rounded to whole milliseconds, so half a millisecond more must not matter.
     return [(start, end) for start, end in intervals if end - start > than + 0.0005]
 
 

@@ -19,7 +19,7 @@ _SHOWN: Final = 3
 
 
 class ReportModel(BaseModel):
-    """Base class of frozen values; times are in seconds of the file, unless a name says milliseconds.
+    """Base class of frozen values; times are in seconds of the file, unless a name contains ``ms``.
 
     Numbers are finite, since JSON has no others.
     """

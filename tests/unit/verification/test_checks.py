@@ -241,7 +241,7 @@ def test_drift_is_measured_over_a_long_recording(tmp_path: Path) -> None:
 @pytest.mark.parametrize("late", [-0.12, -0.08, 0.0, 0.08, 0.12])
 @pytest.mark.parametrize("rates", [(30, 30), (30, 15), (15, 15), (15, 30)])
 def test_av_offset_is_accurate_to_ten_milliseconds(tmp_path: Path, rates: tuple[int, int], late: float) -> None:
-    """This holds for early and late audio, and for any frame rates of file and sender."""
+    """Early and late audio are measured at any frame rates of file and sender."""
     scene = replace(
         CLEAN,
         participants=(PlannedParticipant(name="alice", marker=1, frame_rate=rates[1], audio_delay=late),),

@@ -57,9 +57,18 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
 @pytest.mark.parametrize(
     ("expectation", "message"),
     [
-        (Expectation(participant="bob", audible=False, start=30), "after 30 s: the recording ends at 3.00 s"),
-        (Expectation(participant="bob", visible=True, start=1, end=8), "until 8 s: the recording ends at 3.00 s"),
-        (Expectation(participant="bob", audible=False, start=2.7), "after 2.7 s: the recording ends at 3.00 s"),
+        (
+            Expectation(participant="bob", audible=False, start=30),
+            "bob can't be examined after 30 s, because the recording ends at 3.00 s.",
+        ),
+        (
+            Expectation(participant="bob", visible=True, start=1, end=8),
+            "bob can't be examined until 8 s, because the recording ends at 3.00 s.",
+        ),
+        (
+            Expectation(participant="bob", audible=False, start=2.7),
+            "bob can't be examined after 2.7 s, because the recording ends at 3.00 s.",
+        ),
         (
             Expectation(participant="Bob", audible=False),
             "Bob is not in the recording. The manifest names alice, bob",
@@ -274,7 +283,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_planted_fault_fails(faulty: dict[str, Recording], fault: str) -> None:
-    """Only then does removing the evidence of a fault prove anything."""
+    """Removing the evidence of a fault proves something only if the fault was found before."""
     assert not verify(faulty[fault]).ok
 
 

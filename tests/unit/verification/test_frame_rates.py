@@ -70,16 +70,14 @@ def test_file_with_a_constant_rate_has_no_gap(tmp_path: Path, rate: Fraction, se
 
 @pytest.mark.parametrize("rate", [Fraction(24), Fraction(60), 60 * NTSC], ids=str)
 def test_missing_frames_are_found_at_any_rate(tmp_path: Path, rate: Fraction) -> None:
-    """The finding has their number and place; without a manifest no missing frame is excused."""
+    """The finding has the number and place of the frames; without a manifest no missing frame is excused."""
     times = steady(rate)
     del times[60:63]
 
     finding = gap_of(verify(clip(tmp_path / "some.webm", times)))
 
     assert not finding.ok
-    assert finding.message.startswith(
-        f"3 frames are missing at {float(rate):.5g} fps; the longest gap between frames is "
-    )
+    assert finding.message.startswith(f"3 frames are missing at {float(rate):.5g} fps. The longest gap is ")
     assert "manifest" not in finding.message
     assert finding.at is not None
     assert finding.at[0] == pytest.approx(times[59], abs=0.001)

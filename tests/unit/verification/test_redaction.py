@@ -70,7 +70,7 @@ def test_redacted_report_has_the_same_findings_with_aliases(secret: Recording) -
 
 
 def test_no_form_of_a_redacted_report_contains_names_or_locations(secret: Recording, tmp_path: Path) -> None:
-    """This applies to page, JSON, JUnit XML and terminal; the page neither shows nor plays video."""
+    """Page, JSON, JUnit XML and terminal are checked; the page neither shows nor plays video."""
     report = verify(secret, redact=True)
     page = report.write_html(tmp_path / "shared.html").read_text()
     write_junit([report], tmp_path / "shared.xml", broken={})
