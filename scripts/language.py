@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import inspect
 import io
 import random
 import re
@@ -126,7 +127,7 @@ def print_sample(pieces: Iterable[Text], seed: int) -> None:
 def sentences(text: str) -> list[str]:
     """Divide a text into sentences of at least four words."""
     found = SENTENCE_END.split(" ".join(text.split()))
-    return [one for one in found if len(re.findall(r"[A-Za-z]{2,}", one)) >= FEWEST_WORDS]
+    return [one for one in found if len(re.findall(r"[A-Za-z]{2,}", CODE.sub(" ", one))) >= FEWEST_WORDS]
 
 
 # ---- where texts are ------------------------------------------------------------------------------------------------
@@ -152,7 +153,7 @@ def texts_of(name: str, path: Path) -> Iterator[Text]:
     reader = {".md": markdown, ".py": python, ".js": javascript, ".html": html}.get(path.suffix)
     if path.name in {"Makefile", "pyproject.toml", "Dockerfile", "mkdocs.yml", "ci.yml"}:
         reader = configuration
-    if reader and name != "web/src/view/chinese.js":
+    if reader and path.name != "chinese.js":
         yield from reader(name, path.read_text(encoding="utf-8"))
 
 
@@ -194,6 +195,10 @@ def python(name: str, source: str) -> Iterator[Text]:
                     else "docstrings"
                 )
                 yield Text(kind, name, first.lineno, ast.get_docstring(node, clean=True) or "")
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and node.value not in docstrings:
+            # The description of an attribute follows it.
+            docstrings.add(node.value)
+            yield Text("docstrings", name, node.lineno, inspect.cleandoc(str(node.value.value)))
     yield from python_comments(name, source)
     if name.startswith("harness/"):
         yield from python_strings(name, tree, docstrings)
@@ -256,8 +261,8 @@ def javascript(name: str, source: str) -> Iterator[Text]:
         if match["doc"] is not None:
             prose = re.sub(r"^\s*\* ?", "", match["doc"], flags=re.MULTILINE)
             prose = re.sub(r"@(?:type|typedef|import|template)\b.*", "", prose)
-            prose = re.sub(r"@\w+\s+(?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}\s*)?(?:\[?[\w.=]+\]?\s+)?(?:- )?", "\n", prose)
-            yield Text("docstrings", name, line, prose.strip())
+            prose = re.sub(r"@\w+\s+(?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}\s*)?(?:\[?[\w.=]+\]?\s+)?(?:- )?", "\f", prose)
+            yield from (Text("docstrings", name, line, part.strip()) for part in prose.split("\f"))
         elif (comment := match["block"] or match["line"]) is not None:
             prose = re.sub(r"^\s*(?://|\*)\s?", "", comment, flags=re.MULTILINE)
             yield Text("comments", name, line, re.sub(r"eslint-\S+.*|@ts-\S+|-{4,}", "", prose).strip())
