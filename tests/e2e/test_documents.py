@@ -16,10 +16,10 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 STEPS = "quickstart.md"
 # Blocks that this file does not run, by document and language, and the reason.
 TESTED_ELSEWHERE = {
-    ("README.md", "console"): "CI runs both `make` lines; the quickstart has `harness record`",
+    ("README.md", "console"): "run in order, below",
     ("README.md", "sh"): "`make setup` and tests/e2e/test_wheel.py install",
-    (STEPS, "python"): "walked in order, below",
-    (STEPS, "console"): "walked in order, below",
+    (STEPS, "python"): "run in order, below",
+    (STEPS, "console"): "run in order, below",
     ("scenarios.md", "toml"): "tests/unit/scenario/test_scenario.py reads it",
     (
         "scenarios.md",
@@ -28,6 +28,7 @@ TESTED_ELSEWHERE = {
     ("installation.md", "sh"): "`make setup` and tests/e2e/test_wheel.py install",
     ("cli.md", "sh"): "tests/unit/cli/test_help.py compares it with the program's help",
     ("index.md", "python"): "the first test of the quickstart; tests/unit/test_docs.py compares them",
+    ("reference.md", "text"): "tests/unit/test_docs.py compares it with the classes",
     ("recording-room.md", "console"): "tests/unit/test_docs.py compares it with the program's output",
     ("pytest.md", "toml"): "tests/unit/test_docs.py reads it",
     ("ci.md", "yaml"): "tests/unit/test_docs.py reads it and checks its commands",
@@ -85,9 +86,10 @@ def test_a_block_of_python_runs_as_written(text: str, tmp_path: Path) -> None:
     assert list((tmp_path / "recordings").glob("*.webm"))
 
 
-def test_the_quickstart_runs_as_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("document", ["README.md", f"docs/{STEPS}"])
+def test_the_commands_of_a_document_run_as_written(document: str, tmp_path: Path) -> None:
     """All commands run in order in one folder. Their exit codes and the words of their output match the document."""
-    text = (ROOT / "docs" / STEPS).read_text(encoding="utf-8")
+    text = (ROOT / document).read_text(encoding="utf-8")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for block in BLOCK.finditer(text):
         language, lines = block.groups()
