@@ -17,7 +17,7 @@ class FakeConnection extends EventTarget {
     return this.transceivers;
   }
 
-  /** Somebody's track arrives. @param {'audio' | 'video'} kind @param {string} [stream] */
+  /** A participant's track arrives. @param {'audio' | 'video'} kind @param {string} [stream] */
   receive(kind, stream) {
     const receiver = { track: { kind, id: `${kind} ${this.transceivers.length}`, readyState: 'live' } };
     const transceiver = { receiver, currentDirection: /** @type {string | null} */ ('recvonly') };
@@ -76,7 +76,7 @@ function setUp(context, before) {
 }
 
 describe("an application's participants", () => {
-  test('are those whose tracks share a stream', (context) => {
+  test('are grouped by the stream of their tracks', (context) => {
     const { connection, participants, events } = setUp(context);
 
     connection.receive('audio', 'bob');
@@ -88,7 +88,7 @@ describe("an application's participants", () => {
     assert.equal(2, participants.all.length);
   });
 
-  test('are one where there is no stream', (context) => {
+  test('are one participant if tracks have no stream', (context) => {
     const { connection, participants } = setUp(context);
 
     connection.receive('audio');
@@ -97,7 +97,7 @@ describe("an application's participants", () => {
     assert.equal(1, participants.all.length);
   });
 
-  test('are distinguished if a server puts everybody into one stream', (context) => {
+  test('are distinguished if a server puts all participants into one stream', (context) => {
     const { connection, participants } = setUp(context);
 
     for (const kind of /** @type {const} */ (['audio', 'video', 'audio', 'video']))
@@ -113,7 +113,7 @@ describe("an application's participants", () => {
     );
   });
 
-  test('are found although their tracks were announced before we listened', async (context) => {
+  test('are found even if their tracks were announced before we listened', async (context) => {
     const { time, connection, events } = setUp(context, (early) => {
       early.receive('video', 'bob').currentDirection = null;
     });
@@ -125,7 +125,7 @@ describe("an application's participants", () => {
     assert.deepEqual(['bob joined'], events);
   });
 
-  test('may take the place of somebody who left, as soon as that is negotiated', async (context) => {
+  test('can reuse the transceiver of a participant who left, after a negotiation', async (context) => {
     const { time, connection, events } = setUp(context);
     const transceiver = connection.receive('video', 'bob');
     transceiver.currentDirection = 'inactive';
@@ -141,7 +141,7 @@ describe("an application's participants", () => {
     assert.deepEqual(['bob joined', 'bob changed', 'bob left', 'carol joined'], events);
   });
 
-  test('may share a screen next to their camera', (context) => {
+  test('can share a screen next to their camera', (context) => {
     const { connection, participants } = setUp(context);
 
     connection.receive('video', 'bob');
@@ -163,7 +163,7 @@ describe("an application's participants", () => {
     assert.equal('video 2', participants.all[0]?.track('video')?.id);
   });
 
-  test('leave when none of their tracks is received any more', async (context) => {
+  test('leave when none of their tracks is received any longer', async (context) => {
     const { time, connection, participants, events } = setUp(context);
     const track = connection.receive('video', 'bob');
 
@@ -174,7 +174,7 @@ describe("an application's participants", () => {
     assert.deepEqual([], participants.all);
   });
 
-  test('leave at once with a connection that the page closes', (context) => {
+  test('leave at once when the page closes the connection', (context) => {
     const { connection, events, tell } = setUp(context);
     connection.receive('video', 'bob');
 
@@ -184,7 +184,7 @@ describe("an application's participants", () => {
     assert.equal('bob left', events.at(-1));
   });
 
-  test('stay for a while when a connection breaks, then leave, and join again when it is back', async (context) => {
+  test('stay for a while when a connection breaks, then leave, and join again when it recovers', async (context) => {
     const { time, connection, events } = setUp(context);
     connection.receive('video', 'bob');
 
@@ -199,7 +199,7 @@ describe("an application's participants", () => {
       events,
     );
 
-    // Its track is announced once; the connection that is back still has it.
+    // The track is announced only once, and the recovered connection still has it.
     connection.become('connected');
     await time.pass(300);
 

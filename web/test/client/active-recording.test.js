@@ -24,7 +24,7 @@ function setUp(context, recordType = 'video') {
   /** @type {Error[]} */
   const failures = [];
   recording.listen('failed', (error) => failures.push(error));
-  // What still records keeps watching itself.
+  // A recording in progress keeps its timers running.
   context.after(() => recording.finish().catch(() => undefined));
   return { recording, log, failures, ...stages };
 }
@@ -73,7 +73,7 @@ describe('beginning', () => {
     );
   });
 
-  test('of audio alone has neither size nor frame rate', async (context) => {
+  test('an audio recording sends neither size nor frame rate', async (context) => {
     const { recording, spool } = setUp(context, 'audio');
 
     await recording.begin([], { token: 'token' });
@@ -82,7 +82,7 @@ describe('beginning', () => {
     assert.deepEqual([null, null, null], [width, height, frame_rate]);
   });
 
-  test('keeps events until the server is ready, and sends them then', async (context) => {
+  test('holds events back until the server is ready', async (context) => {
     const { recording, mixer, log } = setUp(context);
 
     const begun = recording.begin([], { token: 'token' });
@@ -93,7 +93,7 @@ describe('beginning', () => {
     mixer.emit('ticks', { first: 8, written: [1] });
 
     assert.deepEqual([], early);
-    // Events are told on the room's clock, which shows 1000 ms less.
+    // Events use the room's clock, which is 1000 ms behind.
     assert.deepEqual(
       ['spool open', 'spool ticks 0', 'spool event audio 4000', 'recorder start', 'spool ticks 8'],
       log.of('spool', 'recorder'),
@@ -105,7 +105,7 @@ describe('beginning', () => {
     ['mixer', 'settled'],
     ['recorder', 'start'],
   ])) {
-    test(`that fails because ${stage} ${call} fails leaves nothing open`, async (context) => {
+    test(`closes all stages if ${stage} ${call} fails`, async (context) => {
       const made = setUp(context);
       made[stage].failing[call] = new Error('It broke.');
 
@@ -134,7 +134,7 @@ describe('finishing', () => {
     assert.ok(finished.stopToFileMs >= 0);
   });
 
-  test('stops the recorder although the mixer does not answer', async (context) => {
+  test('stops the recorder even if the mixer does not answer', async (context) => {
     const { recording, log, mixer } = setUp(context);
     await recording.begin([], { token: 'token' });
     mixer.failing['flush'] = new Error('The mixer did not answer.');
@@ -144,7 +144,7 @@ describe('finishing', () => {
     assert.deepEqual(['recorder stop', 'mixer close'], log.lines.slice(-2));
   });
 
-  test('that fails closes the mixer all the same, and there is nothing to download', async (context) => {
+  test('closes the mixer on a failure, and there is nothing to download', async (context) => {
     const { recording, log, spool } = setUp(context);
     await recording.begin([], { token: 'token' });
     spool.failing['end'] = new Error('Nothing can be read.');
@@ -159,7 +159,7 @@ describe('finishing', () => {
   });
 });
 
-test('a download is done when its last byte is sent', async (context) => {
+test('a download completes when the server has sent the last byte', async (context) => {
   const { recording, log } = setUp(context);
   await recording.begin([], { token: 'token' });
   await recording.finish();
@@ -170,13 +170,13 @@ test('a download is done when its last byte is sent', async (context) => {
     return Promise.resolve();
   });
 
-  // The server's word is awaited before the browser can have asked for the file.
+  // We start waiting for the server's message before the browser can request the file.
   assert.deepEqual(['spool address', 'spool sent', 'download /recordings/spool'], log.lines);
   assert.deepEqual([true, recording.finished], [recording.downloaded, finished]);
 });
 
 describe('discarding', () => {
-  test('discards the server’s copy and closes the connection, once', async (context) => {
+  test('discards the server’s copy and closes the connection only once', async (context) => {
     const { recording, log } = setUp(context);
     await recording.begin([], { token: 'token' });
     await recording.finish();
@@ -189,7 +189,7 @@ describe('discarding', () => {
     assert.equal('cleaned', recording.state);
   });
 
-  test('a recording that broke sends nothing to the server', async (context) => {
+  test('sends nothing to the server if the recording broke', async (context) => {
     const { recording, log, recorder } = setUp(context);
     await recording.begin([], { token: 'token' });
     recorder.emit('failed', new Error('It broke.'));
@@ -203,7 +203,7 @@ describe('discarding', () => {
 
 describe('a recording that breaks', () => {
   for (const stage of /** @type {const} */ (['mixer', 'recorder'])) {
-    test(`in the ${stage} is reported once, and stops mixing`, async (context) => {
+    test(`is reported once if the ${stage} fails, and the mixer closes`, async (context) => {
       const made = setUp(context);
       await made.recording.begin([], { token: 'token' });
       const error = new Error('It broke.');
@@ -222,7 +222,7 @@ describe('a recording that breaks', () => {
     });
   }
 
-  test('after its end does not matter any more', async (context) => {
+  test('is ignored after the recording has ended', async (context) => {
     const { recording, recorder, failures } = setUp(context);
     await recording.begin([], { token: 'token' });
     await recording.finish();
@@ -233,19 +233,19 @@ describe('a recording that breaks', () => {
     assert.equal('stopped', recording.state);
   });
 
-  test('because it starved reports the alarm, and goes on', async (context) => {
+  test('reports an alarm without data, and continues', async (context) => {
     const { recording, mixer, log } = setUp(context);
     await recording.begin([], { token: 'token' });
 
-    mixer.emit('event', { time: 2000, event: 'alarm', message: 'The picture stalled.' });
+    mixer.emit('event', { time: 2000, event: 'alarm', message: 'The video stalled.' });
 
-    assert.deepEqual(['recording', 'The picture stalled.'], [recording.state, recording.alarm]);
+    assert.deepEqual(['recording', 'The video stalled.'], [recording.state, recording.alarm]);
     assert.deepEqual(['spool event alarm 1000'], log.of('spool event'));
   });
 });
 
 describe('pausing', () => {
-  test('happens between two ticks, and is sent to the server', async (context) => {
+  test('pauses between two ticks, and notifies the server', async (context) => {
     const time = new FakeTime(context);
     const { recording, log } = setUp(context);
     await recording.begin([], { token: 'token' });
@@ -269,7 +269,7 @@ describe('pausing', () => {
     assert.deepEqual(['paused', 'recording'], [state, recording.state]);
   });
 
-  test('is cut out of the recorded time', async (context) => {
+  test('does not count as recorded time', async (context) => {
     const time = new FakeTime(context);
     const { recording } = setUp(context);
     assert.equal(0, recording.elapsed);

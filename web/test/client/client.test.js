@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { joined, setUp } from '../support/client.js';
 
 describe('joining', () => {
-  test('enters the room and sends the media', async (context) => {
+  test('joins the room and publishes the media', async (context) => {
     const { client, room } = setUp(context);
 
     const answer = await client.join({ name: 'alice', token: 't', media: 'camera' });
@@ -32,7 +32,7 @@ describe('joining', () => {
     await assert.rejects(client.join({ name: 'alice' }), { name: 'InvalidStateError', code: 10454 });
   });
 
-  test('without a camera leaves the room again', async (context) => {
+  test('leaves the room again if there is no camera', async (context) => {
     const { client, room, parts } = setUp(context);
     parts.openMedia = () => Promise.reject(new DOMException('no camera', 'NotFoundError'));
 
@@ -41,7 +41,7 @@ describe('joining', () => {
     assert.deepEqual([true, 'new'], [room.left, client.state]);
   });
 
-  test('lets the media follow the room’s clock', async (context) => {
+  test('sets the clock of the media to the room’s clock', async (context) => {
     const { room, media } = await joined(context);
 
     room.clock.update(0, 500, 0);
@@ -78,7 +78,7 @@ describe('calls without await', () => {
     assert.equal('left', client.state);
   });
 
-  test('go on after one that was refused', async (context) => {
+  test('continue after a refused call', async (context) => {
     const { client, events } = await joined(context);
 
     const refused = client.stopMediaRecording();
@@ -89,7 +89,7 @@ describe('calls without await', () => {
     assert.deepEqual(['started'], events);
   });
 
-  test('are answered about the recording at once', async (context) => {
+  test('return the status of the recording at once', async (context) => {
     const { client, stages } = await joined(context);
     const before = client.getMediaRecording();
     const started = client.startMediaRecording();
@@ -110,7 +110,7 @@ describe('calls without await', () => {
 });
 
 describe('leaving', () => {
-  test('ends the recording, which can still be downloaded and cleaned', async (context) => {
+  test('ends the recording, which can still be downloaded and discarded', async (context) => {
     const { client, room, media, events } = await joined(context);
     await client.startMediaRecording();
 
@@ -122,7 +122,7 @@ describe('leaving', () => {
     assert.deepEqual([true, true, 'left'], [room.left, media.closed, client.state]);
   });
 
-  test('twice, or without having joined, is fine', async (context) => {
+  test('does nothing the second time or before a join', async (context) => {
     const { client } = setUp(context);
     await client.leave();
     await client.join({ name: 'alice' });
@@ -133,7 +133,7 @@ describe('leaving', () => {
     assert.equal('left', client.state);
   });
 
-  test('and coming back records anew', async (context) => {
+  test('allows a new join and a new recording', async (context) => {
     const { client } = await joined(context);
     await client.leave();
 
@@ -144,11 +144,11 @@ describe('leaving', () => {
 });
 
 describe('listening, NERTC’s way', () => {
-  test('ends where it is ended, and nowhere else', async (context) => {
+  test('ends for the removed handler only', async (context) => {
     const { client } = await joined(context);
     /** @type {unknown[]} */
-    const heard = [];
-    const handler = (/** @type {unknown} */ detail) => heard.push(detail);
+    const events = [];
+    const handler = (/** @type {unknown} */ detail) => events.push(detail);
     client.on('recording-started', handler);
     client.on('recording-cleaned', handler);
 
@@ -156,7 +156,7 @@ describe('listening, NERTC’s way', () => {
     await client.startMediaRecording();
     await client.cleanMediaRecording();
 
-    assert.deepEqual([{ id: 'id of spool1' }], heard);
+    assert.deepEqual([{ id: 'id of spool1' }], events);
   });
 
   test('every change emits `changed`', async (context) => {
@@ -173,7 +173,7 @@ describe('listening, NERTC’s way', () => {
 });
 
 describe('watching', () => {
-  test('subscribes without recording, and a recording asks for no less', async (context) => {
+  test('subscribes without a recording, and a recording never requests smaller sizes', async (context) => {
     const { client, room } = await joined(context);
     const huge = { width: 1920, height: 1080, frameRate: 30 };
     room.enter('bob');

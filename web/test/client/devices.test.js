@@ -5,7 +5,7 @@ import { joined, setUp } from '../support/client.js';
 import { allSettled } from '../support/globals.js';
 
 describe('devices', () => {
-  test('that are switched off are announced, and off in the recording', async (context) => {
+  test('that are switched off are announced and are off in the recording', async (context) => {
     const { client, room, media, stages } = await joined(context);
     await client.startMediaRecording();
 
@@ -21,7 +21,7 @@ describe('devices', () => {
     assert.deepEqual([false, false], [audio, video]);
   });
 
-  test('that were off before joining are off in the room', async (context) => {
+  test('that were off before the join are off in the room', async (context) => {
     const { client, room, media } = setUp(context);
     client.setMicrophone(false);
 
@@ -34,7 +34,7 @@ describe('devices', () => {
     );
   });
 
-  test('that are unplugged leave silence, or the placeholder', async (context) => {
+  test('leave silence or the placeholder when they are unplugged', async (context) => {
     const { client, room } = await joined(context);
 
     client.unplugDevice('audio');
@@ -45,7 +45,7 @@ describe('devices', () => {
     assert.deepEqual({ audio: false, video: false, screen: false }, room.announced.at(-1));
   });
 
-  test('that are replaced come back in place', async (context) => {
+  test('that are replaced send the new track in place of the old one', async (context) => {
     const { client, room, media, stages } = await joined(context);
     await client.startMediaRecording();
     const [, before] = media.tracks;
@@ -58,7 +58,7 @@ describe('devices', () => {
     assert.equal(fresh, stages[0]?.mixer.sources['me']?.audioTrack);
   });
 
-  test('that were replaced do not matter when they end', async (context) => {
+  test('are ignored when they end after a replacement', async (context) => {
     const { client, media } = await joined(context);
     const [before] = media.tracks;
     await client.replaceDevice('video');
@@ -68,7 +68,7 @@ describe('devices', () => {
     assert.equal(true, client.camera);
   });
 
-  test('give way to the screen and come back', async (context) => {
+  test('are replaced by the screen and return afterwards', async (context) => {
     const { client, room, media, stages } = await joined(context);
     await client.startMediaRecording();
 
@@ -88,7 +88,7 @@ describe('devices', () => {
 });
 
 describe('a shared screen that ends by itself', () => {
-  test('gives way to the camera', async (context) => {
+  test('is replaced by the camera', async (context) => {
     const { client, room, media } = await joined(context);
     await client.shareScreen(true);
 
@@ -100,7 +100,7 @@ describe('a shared screen that ends by itself', () => {
     assert.deepEqual({ audio: true, video: true, screen: false }, room.announced.at(-1));
   });
 
-  test('leaves the placeholder if the camera is gone as well', async (context) => {
+  test('leaves the placeholder if the camera is not available', async (context) => {
     const { client, media } = await joined(context);
     await client.shareScreen(true);
     media.share = () => Promise.reject(new Error('The camera is gone.'));

@@ -9,8 +9,8 @@ import { FakeTime } from '../support/time.js';
 const ticks = (count, every, end) =>
   Array.from({ length: count }, (_, number) => end - (count - 1 - number) * every);
 
-describe('how a recording is doing', () => {
-  test('is not known before there is a second of it', (context) => {
+describe('the health of a recording', () => {
+  test('is unknown during the first second', (context) => {
     new FakeTime(context);
     const health = new Health();
 
@@ -20,7 +20,7 @@ describe('how a recording is doing', () => {
     assert.deepEqual([null, null], [health.frameRate, health.bitsPerSecond]);
   });
 
-  test('counts the frames of the last seconds', (context) => {
+  test('contains the frame rate of the last seconds', (context) => {
     new FakeTime(context);
     const health = new Health();
 
@@ -29,7 +29,7 @@ describe('how a recording is doing', () => {
     assert.ok(Math.abs((health.frameRate ?? 0) - 30) < 0.01);
   });
 
-  test('falls with what was missed', (context) => {
+  test('drops when ticks are skipped', (context) => {
     new FakeTime(context);
     const health = new Health();
     const every = 1000 / 30;
@@ -39,7 +39,7 @@ describe('how a recording is doing', () => {
     assert.ok(Math.abs((health.frameRate ?? 0) - 15) < 0.5);
   });
 
-  test('falls when the mixer reports no more ticks', (context) => {
+  test('drops when the mixer reports no more ticks', (context) => {
     const time = new FakeTime(context);
     const health = new Health();
     health.addTicks(ticks(90, 1000 / 30, pageNow()));
@@ -49,7 +49,7 @@ describe('how a recording is doing', () => {
     assert.ok((health.frameRate ?? 0) < 20);
   });
 
-  test('knows how much reaches the server', (context) => {
+  test('contains the bitrate that reaches the server', (context) => {
     const time = new FakeTime(context);
     const health = new Health();
 

@@ -9,7 +9,7 @@ const everything = () => true;
 /** @param {unknown} data @param {(mimeType: string) => boolean} [supported] */
 const plan = (data, supported = everything) => recordPlan(data, supported);
 
-/** The refusal of a recordConfig. @param {unknown} data @param {(mimeType: string) => boolean} [supported] */
+/** Returns the error for an invalid recordConfig. @param {unknown} data @param {(mimeType: string) => boolean} [supported] */
 function refusal(data, supported = everything) {
   try {
     recordPlan(data, supported);
@@ -29,7 +29,7 @@ describe('without any option', () => {
     });
   }
 
-  test('the plan has what the manifest will contain', () => {
+  test('the plan contains the config for the manifest', () => {
     assert.deepEqual(
       {
         recordType: 'video',
@@ -47,7 +47,7 @@ describe('without any option', () => {
 });
 
 describe('an option', () => {
-  test('is used as it is given', () => {
+  test('is used unchanged', () => {
     const given = {
       recordType: 'video',
       recordName: 'standup',
@@ -85,19 +85,19 @@ describe('an option', () => {
   test('recordType audio needs no video codec', () => {
     const { type, mimeType } = plan(
       { recordConfig: { recordType: 'audio' } },
-      (asked) => asked === mimeTypeOfSound,
+      (candidate) => candidate === audioMimeType,
     );
 
-    assert.deepEqual(['audio', mimeTypeOfSound], [type, mimeType]);
+    assert.deepEqual(['audio', audioMimeType], [type, mimeType]);
   });
 
   for (const codec of ['vp8', 'vp9', 'av1']) {
-    test(`codec ${codec} is asked of MediaRecorder`, () => {
+    test(`codec ${codec} is requested from MediaRecorder`, () => {
       assert.equal(`video/webm;codecs=${codec},opus`, plan({ recordConfig: { codec } }).mimeType);
     });
   }
 
-  test('videoBitsPerSecond is more for more', () => {
+  test('videoBitsPerSecond grows with size and frame rate', () => {
     const bits = [360, 480, 720].flatMap((recordVideoQuality) =>
       [15, 30].map(
         (recordVideoFrame) =>
@@ -108,14 +108,14 @@ describe('an option', () => {
     const [small, smooth, , , large, largest] = bits;
     assert.equal(1_500_000, largest);
     assert.ok(Number(small) < Number(smooth) && Number(smooth) < Number(large));
-    // 16 people in 640x360 were all read after VP9 of 400 kbps.
+    // The markers of 16 participants in 640x360 were all readable in VP9 at 400 kbps.
     assert.ok(bits.every((each) => each >= 400_000 && each % 50_000 === 0));
   });
 });
 
-const mimeTypeOfSound = 'audio/webm;codecs=opus';
+const audioMimeType = 'audio/webm;codecs=opus';
 
-describe('a refusal names the option, what was given and what is allowed', () => {
+describe('an error names the option, the given value and the allowed values', () => {
   for (const [option, given, allowed] of /** @type {[string, unknown, string][]} */ ([
     ['recordType', 'picture', '"audio", "video"'],
     ['recordType', 0, '"audio", "video"'],
@@ -145,7 +145,7 @@ describe('a refusal names the option, what was given and what is allowed', () =>
   }
 
   for (const unit of ['x', '会', '👩']) {
-    test(`recordName of a thousand ${unit} and one more`, () => {
+    test(`recordName of 1000 and of 1001 times ${unit}`, () => {
       assert.equal(
         unit.repeat(1000),
         plan({ recordConfig: { recordName: unit.repeat(1000) } }).config.recordName,
@@ -175,13 +175,13 @@ describe('a refusal names the option, what was given and what is allowed', () =>
   });
 
   for (const data of ['all', 7, true, []]) {
-    test(`${JSON.stringify(data)} in place of the argument, or of recordConfig`, () => {
+    test(`${JSON.stringify(data)} as the argument or as recordConfig`, () => {
       assert.match(refusal(data).message, /^the argument: .* give an object/);
       assert.match(refusal({ recordConfig: data }).message, /^recordConfig: .* give an object/);
     });
   }
 
-  test('what JSON cannot express', () => {
+  test('a value that JSON cannot express', () => {
     /** @type {Record<string, unknown>} */
     const endless = {};
     endless['self'] = endless;
@@ -192,7 +192,7 @@ describe('a refusal names the option, what was given and what is allowed', () =>
   });
 });
 
-test('a codec that this browser lacks is refused as not supported', () => {
+test('a codec that the browser lacks is a NotSupportedError', () => {
   const { name, code, message } = refusal(
     { recordConfig: { codec: 'av1' } },
     (mimeType) => !mimeType.includes('av1'),
@@ -202,6 +202,6 @@ test('a codec that this browser lacks is refused as not supported', () => {
   assert.match(message, /video\/webm;codecs=av1,opus/);
 });
 
-test('a bad option is refused before the browser is asked', () => {
+test('an invalid option is refused before the browser is checked', () => {
   assert.equal('ConfigError', refusal({ recordConfig: { codec: 'mp3' } }, () => assert.fail('asked')).name);
 });

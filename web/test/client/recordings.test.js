@@ -5,7 +5,7 @@ import { LARGE, joined, setUp } from '../support/client.js';
 import { allSettled, settled } from '../support/globals.js';
 
 describe('starting', () => {
-  test('answers with the recording', async (context) => {
+  test('returns the recording', async (context) => {
     const { client } = await joined(context);
 
     const { id, mimeType, elapsed, downloaded } = await client.startMediaRecording();
@@ -21,7 +21,7 @@ describe('starting', () => {
     assert.deepEqual([], stages);
   });
 
-  test('where there is no call is refused, and nothing is made', async (context) => {
+  test('without a call is refused, and no stage is created', async (context) => {
     const { client, room, stages } = await joined(context);
     room.refusal = new Error('This page is not in a call.');
 
@@ -36,7 +36,7 @@ describe('starting', () => {
     await assert.rejects(client.startMediaRecording(), { name: 'InvalidStateError', code: 10454 });
   });
 
-  test('with a bad option is refused before anything starts, and before the state is checked', async (context) => {
+  test('with an invalid option is refused before anything starts and before the state is checked', async (context) => {
     const { client, stages } = setUp(context);
     const bad = /** @type {RecordOptions} */ ({ recordConfig: { recordVideoFrame: 24 } });
 
@@ -54,7 +54,7 @@ describe('starting', () => {
     await assert.rejects(client.startMediaRecording(), { name: 'NotSupportedError', code: 10450 });
   });
 
-  test('records everybody who is there, and waits for them', async (context) => {
+  test('records all participants in the room, and waits for them', async (context) => {
     const { client, room, log } = await joined(context);
     room.enter('bob');
     room.enter('carol');
@@ -65,7 +65,7 @@ describe('starting', () => {
     assert.deepEqual(LARGE, room.subscriptions.at(-1)?.['id of bob']);
   });
 
-  test('local records nobody else, whoever joins', async (context) => {
+  test('with recorder "local" records no other participant', async (context) => {
     const { client, room, log } = await joined(context);
     room.enter('bob');
 
@@ -80,7 +80,7 @@ describe('starting', () => {
     ['the server refuses', ['spool', 'open']],
     ['no bytes come', ['recorder', 'start']],
   ])) {
-    test(`that fails because ${what} leaves nothing open and subscribes to nobody`, async (context) => {
+    test(`closes all stages and ends the subscriptions if ${what}`, async (context) => {
       const { client, room, stages, parts, log, events } = await joined(context);
       const [stage, call] = failing;
       const { createMixer } = parts;
@@ -98,7 +98,7 @@ describe('starting', () => {
     });
   }
 
-  test('that fails because MediaRecorder cannot be created closes the mixer', async (context) => {
+  test('closes the mixer if MediaRecorder cannot be created', async (context) => {
     const { client, room, parts, log } = await joined(context);
     parts.createRecorder = () => {
       throw new DOMException('no such type', 'NotSupportedError');
@@ -110,18 +110,18 @@ describe('starting', () => {
     assert.equal(null, room.subscriptions.at(-1));
   });
 
-  test('that fails because a participant does not arrive subscribes to nobody', async (context) => {
+  test('ends the subscriptions if a participant does not arrive', async (context) => {
     const { client, room, stages } = await joined(context);
-    room.arrival = new Error('No picture of bob.');
+    room.arrival = new Error('No video from bob.');
 
-    await assert.rejects(client.startMediaRecording(), { message: 'No picture of bob.' });
+    await assert.rejects(client.startMediaRecording(), { message: 'No video from bob.' });
 
     assert.deepEqual([null, []], [room.subscriptions.at(-1), stages]);
   });
 });
 
 describe('starting again', () => {
-  test('while recording begins the new one before it stops the old one, which is downloaded', async (context) => {
+  test('while recording begins the new recording first, then stops and downloads the old one', async (context) => {
     const { client, log } = await joined(context);
     await client.startMediaRecording();
     log.lines = [];
@@ -150,7 +150,7 @@ describe('starting again', () => {
     assert.equal('recording', client.getMediaRecording().state);
   });
 
-  test('after a stopped one that nobody downloaded downloads it first', async (context) => {
+  test('downloads a stopped recording first if it was not downloaded yet', async (context) => {
     const { client, log } = await joined(context);
     await client.startMediaRecording();
     await client.stopMediaRecording();
@@ -168,7 +168,7 @@ describe('starting again', () => {
     );
   });
 
-  test('after one that was downloaded does not download it again', async (context) => {
+  test('does not download the previous recording a second time', async (context) => {
     const { client, log } = await joined(context);
     await client.startMediaRecording();
     await client.downloadMediaRecording();
@@ -179,7 +179,7 @@ describe('starting again', () => {
     assert.deepEqual([[], []], [downloaded, log.of('download')]);
   });
 
-  test('that fails leaves the old one running', async (context) => {
+  test('leaves the old recording in progress if it fails', async (context) => {
     const { client, room, parts } = await joined(context);
     room.enter('bob');
     await client.startMediaRecording();
@@ -196,7 +196,7 @@ describe('starting again', () => {
 });
 
 describe('stopping', () => {
-  test('answers with the finished file, and subscribes to nobody any more', async (context) => {
+  test('returns the finished file and ends the subscriptions', async (context) => {
     const { client, room } = await joined(context);
     await client.startMediaRecording();
 
@@ -207,7 +207,7 @@ describe('stopping', () => {
     assert.equal(null, room.subscriptions.at(-1));
   });
 
-  test('twice, or with nothing recording, is refused', async (context) => {
+  test('is refused twice, or without a recording in progress', async (context) => {
     const { client } = await joined(context);
     await assert.rejects(client.stopMediaRecording(), { name: 'InvalidStateError', code: 10454 });
     await client.startMediaRecording();
@@ -216,16 +216,16 @@ describe('stopping', () => {
     await assert.rejects(client.stopMediaRecording(), { name: 'InvalidStateError', code: 10454 });
   });
 
-  test('also emits NERTC’s event', async (context) => {
+  test('emits NERTC’s event as well', async (context) => {
     const { client } = await joined(context);
     /** @type {unknown[]} */
-    const heard = [];
-    client.on('@media-recording-stopped', (detail) => heard.push(detail));
+    const received = [];
+    client.on('@media-recording-stopped', (detail) => received.push(detail));
     await client.startMediaRecording();
 
     const finished = await client.stopMediaRecording();
 
-    assert.deepEqual([finished], heard);
+    assert.deepEqual([finished], received);
   });
 });
 
@@ -241,7 +241,7 @@ describe('downloading', () => {
     assert.deepEqual(['download /recordings/spool1'], log.of('download'));
   });
 
-  test('may be repeated until the clean', async (context) => {
+  test('can be repeated until the recording is discarded', async (context) => {
     const { client, log } = await joined(context);
     await client.startMediaRecording();
 
@@ -253,7 +253,7 @@ describe('downloading', () => {
     await assert.rejects(client.downloadMediaRecording(), { name: 'InvalidStateError', code: 10454 });
   });
 
-  test('with nothing recorded is refused', async (context) => {
+  test('without a recording is refused', async (context) => {
     const { client } = await joined(context);
 
     await assert.rejects(client.downloadMediaRecording(), { name: 'InvalidStateError', code: 10454 });
@@ -261,7 +261,7 @@ describe('downloading', () => {
 });
 
 describe('cleaning', () => {
-  test('twice is fine, and so is with nothing recorded', async (context) => {
+  test('does nothing the second time or without a recording', async (context) => {
     const { client, log } = await joined(context);
     await client.cleanMediaRecording();
     await client.startMediaRecording();
@@ -284,7 +284,7 @@ describe('cleaning', () => {
 });
 
 describe('pausing', () => {
-  test('and resuming go on in one recording, which may stop while it is paused', async (context) => {
+  test('and resuming continue the same recording, which can be stopped while paused', async (context) => {
     const { client, events } = await joined(context);
     await client.startMediaRecording();
 
@@ -298,7 +298,7 @@ describe('pausing', () => {
     assert.deepEqual(['started', 'paused', 'resumed', 'paused', 'stopped'], events);
   });
 
-  test('what does not record, and resuming what is not paused, are refused', async (context) => {
+  test('without a recording in progress is refused, and so is resuming without a pause', async (context) => {
     const { client } = await joined(context);
     await assert.rejects(client.pauseMediaRecording(), { name: 'InvalidStateError', code: 10454 });
     await client.startMediaRecording();
@@ -307,10 +307,10 @@ describe('pausing', () => {
   });
 });
 
-describe('presence that only the page knows', () => {
+describe('join and leave events that only the page knows', () => {
   const BOB = /** @type {const} */ ({ event: 'join', participant: 'bob' });
 
-  test('is in the recording from its start, and follows the room', async (context) => {
+  test('are in the recording from its start, and follow the room', async (context) => {
     const { client, room, log } = await joined(context);
     room.joins = [BOB];
 
@@ -321,7 +321,7 @@ describe('presence that only the page knows', () => {
     assert.deepEqual(['join', 'leave'], entries);
   });
 
-  test('does not change a recording of ourselves alone', async (context) => {
+  test('are not in a recording of ourselves alone', async (context) => {
     const { client, room, log } = await joined(context);
 
     await client.startMediaRecording({ recorder: 'local' });
@@ -352,7 +352,7 @@ describe('participants who join and leave while recording', () => {
     assert.deepEqual(['mixer1 add bob', 'mixer1 update bob', 'mixer1 remove id of bob'], log.lines);
   });
 
-  test('are added even while the recording begins', async (context) => {
+  test('are added while the recording begins', async (context) => {
     const { client, room, stages, log } = await joined(context);
     const started = client.startMediaRecording();
     await until(() => stages.length > 0 && log.of('mixer1 add').length > 0);
@@ -363,7 +363,7 @@ describe('participants who join and leave while recording', () => {
     assert.deepEqual(['mixer1 add alice', 'mixer1 add bob'], log.of('mixer1 add'));
   });
 
-  test('do not matter to a recording that has stopped', async (context) => {
+  test('do not change a recording that has stopped', async (context) => {
     const { client, room, log } = await joined(context);
     await client.startMediaRecording();
     await client.stopMediaRecording();

@@ -15,7 +15,7 @@ test('Chrome can record a room', () => {
   assert.equal(null, unsupported(PARTS, CHROME));
 });
 
-test('a browser that lacks an interface gets its name', () => {
+test('the reason names the interface that a browser lacks', () => {
   const others = { MediaStreamTrackGenerator: 1, MediaRecorder: 1, AudioContext: 1 };
 
   const reason = unsupported(others, CHROME);
@@ -23,10 +23,10 @@ test('a browser that lacks an interface gets its name', () => {
   assert.match(String(reason), /it has no MediaStreamTrackProcessor\. Use Chrome/);
 });
 
-test('a browser of another make is refused although it has every part', () => {
+test('a browser that is not built on Chromium is refused even with all interfaces', () => {
   assert.match(String(unsupported(PARTS, {})), /not built on Chromium/);
 });
 
-test('over plain http the address is at fault, not the browser', () => {
+test('over plain http the reason is the address, not the browser', () => {
   assert.match(String(unsupported({ ...PARTS, isSecureContext: false }, {})), /plain http.*https/);
 });

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { nertc } from '../../src/entry/nertc.js';
 import { recordPlan } from '../../src/client/record-plan.js';
 
-test('NERTC’s constants are options that work', () => {
+test('NERTC’s constants are valid options', () => {
   const NERTC = nertc(() => null);
 
   const qualities = [
@@ -29,7 +29,7 @@ test('NERTC’s constants are options that work', () => {
   );
 });
 
-test('NERTC makes clients and can’t be changed', () => {
+test('the NERTC object creates clients and can’t be changed', () => {
   const client = {};
   const NERTC = nertc(() => client);
 

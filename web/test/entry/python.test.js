@@ -5,7 +5,7 @@ import { pythonCalls } from '../../src/entry/python.js';
 import { HarnessError } from '../../src/shared/errors.js';
 import { replaceGlobal, settled } from '../support/globals.js';
 
-/** A client that answers what the test says. */
+/** A client with answers from the test. */
 class FakeClient extends EventTarget {
   /** @type {unknown[]} */
   asked = [];
@@ -40,7 +40,7 @@ function setUp() {
 }
 
 describe('an answer', () => {
-  test('carries what the call brought', async () => {
+  test('contains the result of the call', async () => {
     const { client, harness } = setUp();
     client.answer = (argument) => ({ echo: argument });
 
@@ -50,13 +50,13 @@ describe('an answer', () => {
     assert.deepEqual([{ name: 'alice' }], client.asked);
   });
 
-  test('of a call that brings nothing is null', async () => {
+  test('is null if the call returns nothing', async () => {
     const { harness } = setUp();
 
     assert.deepEqual({ ok: true, value: null }, await harness.call('setMicrophone', false));
   });
 
-  test('carries name, code and message of an error', async () => {
+  test('contains name, code and message of an error', async () => {
     const { client, harness } = setUp();
     client.answer = () => {
       throw new HarnessError('InvalidStateError', 'Not in a room.', 10454);
@@ -78,7 +78,7 @@ describe('an answer', () => {
     [null, { name: 'Error', code: null, message: 'null' }],
     [undefined, { name: 'Error', code: null, message: 'undefined' }],
   ])) {
-    test(`never throws, whatever was thrown: ${String(thrown)}`, async () => {
+    test(`contains the error if a call throws ${String(thrown)}`, async () => {
       const { client, harness } = setUp();
       client.answer = () => {
         throw thrown;
@@ -90,7 +90,7 @@ describe('an answer', () => {
   }
 
   for (const name of ['dance', 'constructor', 'asked', '#join', 'dispatchEvent', '__proto__', '']) {
-    test(`to an unknown call is an error: ${JSON.stringify(name)}`, async () => {
+    test(`is an error for the unknown call ${JSON.stringify(name)}`, async () => {
       const { harness } = setUp();
 
       const answer = await harness.call(name, {});
@@ -103,7 +103,7 @@ describe('an answer', () => {
   }
 });
 
-test('calls that were begun are finished in any order', async () => {
+test('begun calls can be finished in any order', async () => {
   const { client, harness } = setUp();
   client.answer = (argument) => argument;
 
@@ -118,11 +118,11 @@ test('calls that were begun are finished in any order', async () => {
 });
 
 describe("a recording's events", () => {
-  test("reach Python's binding, as plain data", (context) => {
+  test("reach Python's binding as plain data", (context) => {
     /** @type {unknown[]} */
-    const heard = [];
+    const received = [];
     replaceGlobal(context, 'harnessEvent', (/** @type {unknown[]} */ ...event) => {
-      heard.push(event);
+      received.push(event);
       return Promise.resolve();
     });
     const { client } = setUp();
@@ -139,7 +139,7 @@ describe("a recording's events", () => {
         ['recording-started', { id: 'r1', message: undefined }],
         ['recording-failed', { id: 'r1', message: 'It broke.', name: 'RecordingError', code: 10452 }],
       ],
-      heard,
+      received,
     );
   });
 

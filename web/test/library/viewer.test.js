@@ -12,24 +12,24 @@ function setUp(context) {
   const time = new FakeTime(context);
   FakeSocket.use(context);
   const viewer = new Viewer(() => new Signaling('ws://127.0.0.1/signal'));
-  /** Whether there was a list, each time that something changed. @type {boolean[]} */
+  /** For each change, whether there was a list. @type {boolean[]} */
   const listed = [];
   viewer.addEventListener('changed', () => listed.push(viewer.recordings !== null));
   return { time, viewer, listed };
 }
 
-/** Lets whoever connected last look on. @param {string} token */
+/** Accepts the last connection as a viewer. @param {string} token */
 async function admit(token) {
   const socket = FakeSocket.last;
   socket.accept();
-  socket.say({ type: 'viewing', room: 'open', token, recordings: [] });
-  socket.say({ type: 'pong', sent: 0, time: 1000, acked_seq: 0 });
+  socket.deliver({ type: 'viewing', room: 'open', token, recordings: [] });
+  socket.deliver({ type: 'pong', sent: 0, time: 1000, acked_seq: 0 });
   await allSettled();
   return socket;
 }
 
 describe('viewing', () => {
-  test('a lost connection is opened again, and the list stays meanwhile', async (context) => {
+  test('reopens a lost connection and keeps the list in the meantime', async (context) => {
     const { time, viewer, listed } = setUp(context);
     void viewer.open('look on');
     const socket = await admit('first');
@@ -45,7 +45,7 @@ describe('viewing', () => {
     assert.deepEqual([true, true, true], listed);
   });
 
-  test('a viewer who stops before the welcome stays out', async (context) => {
+  test('stays closed if the viewer closes before the welcome', async (context) => {
     const { viewer } = setUp(context);
     void viewer.open('look on');
 

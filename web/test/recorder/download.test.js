@@ -6,7 +6,7 @@ import { replaceGlobal } from '../support/globals.js';
 import { FakeTime } from '../support/time.js';
 
 describe('downloads', () => {
-  test('keep apart, so that the browser takes every one (Chrome fact 20)', async (context) => {
+  test('are spaced out, so that the browser runs each one (Chrome fact 20)', async (context) => {
     /** @type {number[]} */
     const clicks = [];
     const link = { click: () => clicks.push(performance.now()), remove: () => undefined };

@@ -9,7 +9,7 @@ import { FakeTime } from '../support/time.js';
 
 /** @typedef {import('../../src/recorder/spool.js').Spool} Spool */
 
-/** Chrome's MediaRecorder, whose data come when the test says so. */
+/** A fake of Chrome's MediaRecorder that delivers data when the test requests it. */
 class FakeMediaRecorder extends EventTarget {
   /** @type {FakeMediaRecorder | null} */
   static last = null;
@@ -55,7 +55,7 @@ class FakeMediaRecorder extends EventTarget {
 }
 
 /**
- * The spool's end as the recorder knows it.
+ * A fake of the spool, with the methods that the recorder uses.
  *
  * @extends {Emitter<{ack: {bytes: number, tracks: string[]}, failed: Error}>}
  */
@@ -73,11 +73,12 @@ class FakeSpool extends Emitter {
     this.calls.push(['chunk', blob.size]);
   }
 
-  /** How many pictures have not come, one answer after the other; the last one stays. @type {(number | null)[]} */
-  pictures = [0];
+  /** The answers about outstanding frames, in order; the last one repeats. @type {(number | null)[]} */
+  outstandingFrames = [0];
 
   outstanding() {
-    const [first = 0] = this.pictures.length > 1 ? this.pictures.splice(0, 1) : this.pictures;
+    const [first = 0] =
+      this.outstandingFrames.length > 1 ? this.outstandingFrames.splice(0, 1) : this.outstandingFrames;
     return Promise.resolve(first);
   }
 
@@ -104,7 +105,7 @@ function setUp(context, recordType = 'video') {
   return { recorder, media, spool, stream, failures };
 }
 
-/** A recorder that has begun. @param {import('node:test').TestContext} context */
+/** Returns a recorder that has begun. @param {import('node:test').TestContext} context */
 async function begun(context) {
   const made = setUp(context);
   const started = made.recorder.start();
@@ -114,7 +115,7 @@ async function begun(context) {
 }
 
 describe('MediaRecorder', () => {
-  test('gets the stream, the type and the bits of the plan', (context) => {
+  test('receives the stream, the type and the bitrates of the plan', (context) => {
     const { media, stream } = setUp(context);
 
     assert.equal(stream, media.stream);
@@ -129,7 +130,7 @@ describe('MediaRecorder', () => {
     );
   });
 
-  test('gets no video options when only audio is recorded', (context) => {
+  test('receives no video options when only audio is recorded', (context) => {
     const { media } = setUp(context, 'audio');
 
     assert.deepEqual({ mimeType: 'audio/webm;codecs=opus', audioBitsPerSecond: 128_000 }, media.options);
@@ -137,7 +138,7 @@ describe('MediaRecorder', () => {
 });
 
 describe('starting', () => {
-  test('is done when bytes of both tracks are safe', async (context) => {
+  test('completes when the server has data of both tracks', async (context) => {
     const { recorder, spool, media } = setUp(context);
     let done = false;
     const started = recorder.start().then(() => (done = true));
@@ -154,7 +155,7 @@ describe('starting', () => {
     assert.ok(recorder.startedAt > 0);
   });
 
-  test('of audio alone does not wait for video', async (context) => {
+  test('does not wait for video in an audio recording', async (context) => {
     const { recorder, spool } = setUp(context, 'audio');
     const started = recorder.start();
 
@@ -163,7 +164,7 @@ describe('starting', () => {
     await started;
   });
 
-  test('sends its time before the first bytes', async (context) => {
+  test('sends its time before the first data', async (context) => {
     const { recorder, spool, media } = setUp(context);
     const started = recorder.start();
 
@@ -195,7 +196,7 @@ describe('starting', () => {
     await failed;
   });
 
-  test('fails when the recording breaks meanwhile', async (context) => {
+  test('fails when the recording breaks in the meantime', async (context) => {
     const { recorder, media } = setUp(context);
     const failed = assert.rejects(recorder.start(), {
       name: 'RecordingError',
@@ -212,10 +213,10 @@ describe('starting', () => {
 });
 
 describe('slices', () => {
-  /** Chunks that were handed on, by size. @param {FakeSpool} spool */
+  /** Returns the sizes of the chunks that were passed on. @param {FakeSpool} spool */
   const sizes = (spool) => spool.calls.filter(([what]) => what === 'chunk').map(([, size]) => size);
 
-  test('go on at once until every track is safe, then two together', async (context) => {
+  test('are passed on at once until the server has every track, then in pairs', async (context) => {
     const { recorder, spool, media } = setUp(context);
     const started = recorder.start();
     media.give('a');
@@ -231,7 +232,7 @@ describe('slices', () => {
     assert.deepEqual([1, 2, 7], sizes(spool));
   });
 
-  test('do not wait in a pause, nor at the end', async (context) => {
+  test('are passed on at once at a pause and at the end', async (context) => {
     const { recorder, spool, media } = setUp(context);
     const started = recorder.start();
     spool.acknowledge('audio', 'video');
@@ -250,7 +251,7 @@ describe('slices', () => {
 });
 
 describe('stopping', () => {
-  test('is done when the last chunk is with the spool', async (context) => {
+  test('completes when the spool has the last chunk', async (context) => {
     const { recorder, media, spool } = setUp(context);
     media.state = 'recording';
     let done = false;
@@ -272,7 +273,7 @@ describe('stopping', () => {
     );
   });
 
-  test('what does not run is done at once', async (context) => {
+  test('completes at once if MediaRecorder is not running', async (context) => {
     const { recorder, media } = setUp(context);
 
     await recorder.stop();
@@ -280,7 +281,7 @@ describe('stopping', () => {
     assert.deepEqual([], media.calls);
   });
 
-  test('pauses the input before it', (context) => {
+  test('pauses the input first', (context) => {
     const { recorder, media, spool } = setUp(context);
     media.state = 'recording';
 
@@ -289,7 +290,7 @@ describe('stopping', () => {
     assert.deepEqual(['paused', 'stopped'], [media.state, spool.calls[0]?.[1]]);
   });
 
-  test('does not pause audio alone, whose encoder is never late', (context) => {
+  test('does not pause an audio recording, whose encoder is never late', (context) => {
     const { recorder, media } = setUp(context, 'audio');
     media.state = 'recording';
 
@@ -298,17 +299,17 @@ describe('stopping', () => {
     assert.equal('recording', media.state);
   });
 
-  for (const { what, pictures, ms } of [
-    { what: 'nothing, where the encoder keeps up', pictures: [2], ms: 10 },
-    { what: 'a busy encoder, until every picture has come', pictures: [20, 12, 3, 0], ms: 160 },
-    { what: 'what is on its way, once more', pictures: [9, 2, 2], ms: 110 },
-    { what: 'pictures that never come, for half a second', pictures: [9, 5], ms: 610 },
-    { what: 'nothing, where nobody knows', pictures: [null], ms: 10 },
+  for (const { what, outstandingFrames, ms } of [
+    { what: 'nothing if the encoder keeps up', outstandingFrames: [2], ms: 10 },
+    { what: 'a busy encoder until every frame has arrived', outstandingFrames: [20, 12, 3, 0], ms: 160 },
+    { what: 'frames in transit, with one more check', outstandingFrames: [9, 2, 2], ms: 110 },
+    { what: 'frames that never arrive, for half a second', outstandingFrames: [9, 5], ms: 610 },
+    { what: 'nothing if the number is unknown', outstandingFrames: [null], ms: 10 },
   ]) {
     test(`waits for ${what}`, async (context) => {
       const time = new FakeTime(context);
       const made = await begun(context);
-      made.spool.pictures = pictures;
+      made.spool.outstandingFrames = outstandingFrames;
 
       made.recorder.hold();
       const stopped = made.recorder.stop();
@@ -318,13 +319,13 @@ describe('stopping', () => {
       made.media.dispatchEvent(new Event('stop'));
       await stopped;
 
-      assert.deepEqual(pictures.slice(-1), made.spool.pictures);
+      assert.deepEqual(outstandingFrames.slice(-1), made.spool.outstandingFrames);
       if (ms > 50) assert.equal(1, early);
       assert.deepEqual(['stop'], made.media.calls.at(-1));
     });
   }
 
-  test('goes on where MediaRecorder gives nothing any more', async (context) => {
+  test('continues when MediaRecorder delivers no more data', async (context) => {
     const time = new FakeTime(context);
     const { recorder, media } = await begun(context);
     media.requestData = () => undefined;
@@ -338,7 +339,7 @@ describe('stopping', () => {
     assert.deepEqual(['stop'], media.calls.at(-1));
   });
 
-  test('goes on where the spool is closed', async (context) => {
+  test('continues when the spool is closed', async (context) => {
     const { recorder, media, spool } = await begun(context);
     spool.outstanding = () => Promise.reject(new Error('The spool is closed.'));
 
@@ -375,7 +376,7 @@ test('pausing and resuming reach MediaRecorder', (context) => {
 });
 
 describe('a recording that breaks', () => {
-  test('is reported with NERTC’s code', (context) => {
+  test('is reported with NERTC’s error code', (context) => {
     const { media, failures } = setUp(context);
 
     media.dispatchEvent(
@@ -388,7 +389,7 @@ describe('a recording that breaks', () => {
     );
   });
 
-  test("with its spool is reported with the spool's error", (context) => {
+  test("is reported with the spool's error if the spool breaks", (context) => {
     const { spool, failures } = setUp(context);
     const error = new Error('The server is gone.');
 

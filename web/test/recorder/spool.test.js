@@ -20,14 +20,14 @@ const HELLO = /** @type {const} */ ({
 });
 const FINISHED = { id: 'r1', name: 'standup.webm', size: 10, sha256: 'abc', duration: 1.5 };
 
-/** A spool whose server is ready. @param {import('node:test').TestContext} context */
+/** Returns a spool whose server is ready. @param {import('node:test').TestContext} context */
 async function open(context) {
   FakeSocket.use(context);
   const spool = new Spool('ws://127.0.0.1/spool');
   const opened = spool.open(HELLO);
   const socket = FakeSocket.last;
   socket.accept();
-  socket.say({ type: 'ready', recording: 'r1', resume: 'again', bytes: 0, acked_seq: 0 });
+  socket.deliver({ type: 'ready', recording: 'r1', resume: 'again', bytes: 0, acked_seq: 0 });
   await opened;
   socket.sent = [];
   /** @type {Error[]} */
@@ -44,7 +44,7 @@ async function chunkOf(data) {
 }
 
 describe('opening', () => {
-  test('sends hello when the socket is open, and is done when the server is ready', async (context) => {
+  test('sends hello when the socket is open, and completes when the server is ready', async (context) => {
     FakeSocket.use(context);
     const spool = new Spool('ws://127.0.0.1/spool');
     let done = false;
@@ -56,7 +56,7 @@ describe('opening', () => {
     socket.accept();
     await settled();
     const waiting = done;
-    socket.say({ type: 'ready', recording: 'r1', resume: 'again', bytes: 0, acked_seq: 0 });
+    socket.deliver({ type: 'ready', recording: 'r1', resume: 'again', bytes: 0, acked_seq: 0 });
     await opened;
 
     assert.equal('ws://127.0.0.1/spool', socket.url);
@@ -70,12 +70,12 @@ describe('opening', () => {
     const opened = new Spool('ws://127.0.0.1/spool').open(HELLO);
 
     FakeSocket.last.accept();
-    FakeSocket.last.say({ type: 'error', name: 'ConfigError', code: null, message: 'codec: no.' });
+    FakeSocket.last.deliver({ type: 'error', name: 'ConfigError', code: null, message: 'codec: no.' });
 
     await assert.rejects(opened, { name: 'ConfigError', message: 'codec: no.' });
   });
 
-  test('fails where there is no server', async (context) => {
+  test('fails without a server', async (context) => {
     FakeSocket.use(context);
     const opened = new Spool('ws://127.0.0.1/spool').open(HELLO);
 
@@ -100,7 +100,7 @@ describe('opening', () => {
 });
 
 describe('chunks', () => {
-  test('carry a one, their number and their offset, little-endian, and the bytes as they were', async (context) => {
+  test('contain a one, their number and offset in little-endian, and the unchanged bytes', async (context) => {
     const { spool, socket } = await open(context);
 
     for (const bytes of [[1, 2, 3], Array(300).fill(9), [4]]) spool.chunk(new Blob([new Uint8Array(bytes)]));
@@ -119,7 +119,7 @@ describe('chunks', () => {
     assert.equal(304, spool.bytes);
   });
 
-  test('and messages leave in the order in which they came', async (context) => {
+  test('and messages are sent in order', async (context) => {
     const { spool, socket } = await open(context);
 
     spool.recorder('started', 1000);
@@ -143,33 +143,33 @@ describe('chunks', () => {
   test('are acknowledged', async (context) => {
     const { spool, socket } = await open(context);
     /** @type {unknown[]} */
-    const heard = [];
-    spool.listen('ack', (ack) => heard.push(ack));
+    const emitted = [];
+    spool.listen('ack', (ack) => emitted.push(ack));
     spool.chunk(new Blob(['abc']));
 
-    socket.say({ type: 'ack', bytes: 3, acked_seq: 1, tracks: ['audio'] });
+    socket.deliver({ type: 'ack', bytes: 3, acked_seq: 1, tracks: ['audio'] });
 
     assert.equal(3, spool.acknowledged);
-    assert.deepEqual([{ type: 'ack', bytes: 3, acked_seq: 1, tracks: ['audio'] }], heard);
+    assert.deepEqual([{ type: 'ack', bytes: 3, acked_seq: 1, tracks: ['audio'] }], emitted);
   });
 });
 
-describe('questions', () => {
-  test('get their answers: the end, an address, the last byte, the clean', async (context) => {
+describe('requests', () => {
+  test('are answered: the end, an address, the last byte, the discard', async (context) => {
     const { spool, socket } = await open(context);
     spool.chunk(new Blob(['abc']));
     socket.sent = [];
 
     const outstanding = spool.outstanding();
-    socket.say({ type: 'outstanding', frames: 3 });
+    socket.deliver({ type: 'outstanding', frames: 3 });
     const end = spool.end();
-    socket.say({ type: 'finished', recording: FINISHED });
+    socket.deliver({ type: 'finished', recording: FINISHED });
     const address = spool.address();
-    socket.say({ type: 'address', url: '/recordings/k/standup.webm', name: 'standup.webm' });
+    socket.deliver({ type: 'address', url: '/recordings/k/standup.webm', name: 'standup.webm' });
     const sent = spool.sent();
-    socket.say({ type: 'sent', bytes: 10 });
+    socket.deliver({ type: 'sent', bytes: 10 });
     const clean = spool.clean();
-    socket.say({ type: 'cleaned' });
+    socket.deliver({ type: 'cleaned' });
 
     assert.deepEqual([3, FINISHED], [await outstanding, await end]);
     assert.deepEqual(
@@ -185,17 +185,17 @@ describe('questions', () => {
     );
   });
 
-  test('of one kind are answered in their order, whatever else comes between', async (context) => {
+  test('of one kind are answered in order, even with other messages in between', async (context) => {
     const { spool, socket } = await open(context);
 
     const first = spool.address();
     const sent = spool.sent();
     const second = spool.address();
-    socket.say({ type: 'address', url: '/1', name: 'a' });
-    socket.say({ type: 'ack', bytes: 0, acked_seq: 0, tracks: [] });
-    socket.say({ type: 'address', url: '/2', name: 'a' });
-    socket.say({ type: 'sent', bytes: 1 });
-    socket.say({ type: 'sent', bytes: 1 });
+    socket.deliver({ type: 'address', url: '/1', name: 'a' });
+    socket.deliver({ type: 'ack', bytes: 0, acked_seq: 0, tracks: [] });
+    socket.deliver({ type: 'address', url: '/2', name: 'a' });
+    socket.deliver({ type: 'sent', bytes: 1 });
+    socket.deliver({ type: 'sent', bytes: 1 });
 
     assert.deepEqual(['/1', '/2'], [(await first).url, (await second).url]);
     await sent;
@@ -205,13 +205,13 @@ describe('questions', () => {
     const { spool, socket, failures } = await open(context);
     const end = spool.end();
 
-    socket.say({ type: 'error', name: 'RecordingError', code: 10453, message: 'Nothing can be read.' });
+    socket.deliver({ type: 'error', name: 'RecordingError', code: 10453, message: 'Nothing can be read.' });
 
     await assert.rejects(end, { name: 'RecordingError', code: 10453, message: 'Nothing can be read.' });
     assert.deepEqual([], failures);
   });
 
-  test('fail when we hang up ourselves', async (context) => {
+  test('fail when we close the connection', async (context) => {
     const { spool, socket, failures } = await open(context);
     const waiting = spool.clean();
 
@@ -228,7 +228,7 @@ describe('a failure without a pending request', () => {
   test('is emitted when the server reports it', async (context) => {
     const { socket, failures } = await open(context);
 
-    socket.say({ type: 'error', name: 'RecordingError', code: 10452, message: 'The disk is full.' });
+    socket.deliver({ type: 'error', name: 'RecordingError', code: 10452, message: 'The disk is full.' });
 
     assert.deepEqual(
       ['The disk is full.'],
@@ -236,7 +236,7 @@ describe('a failure without a pending request', () => {
     );
   });
 
-  test('is none when we hang up', async (context) => {
+  test('is not emitted when we close the connection', async (context) => {
     const { spool, failures } = await open(context);
 
     spool.close();
@@ -248,23 +248,23 @@ describe('a failure without a pending request', () => {
 describe('a lost connection', () => {
   const RESUMED = { type: 'hello', ...HELLO, token: 'again', recording: 'r1' };
 
-  test('is resumed, and what the server has not received is sent again in order', async (context) => {
+  test('is resumed, and messages that the server has not received are sent again in order', async (context) => {
     const time = new FakeTime(context);
     const { spool, socket, failures } = await open(context);
     /** @type {string[]} */
-    const heard = [];
-    for (const type of ['stalled', 'resumed']) spool.addEventListener(type, () => heard.push(type));
+    const emitted = [];
+    for (const type of ['stalled', 'resumed']) spool.addEventListener(type, () => emitted.push(type));
     spool.ticks(0, [1]);
     spool.chunk(new Blob(['abc']));
     spool.chunk(new Blob(['de']));
-    socket.say({ type: 'ack', bytes: 0, acked_seq: 1, tracks: [] });
+    socket.deliver({ type: 'ack', bytes: 0, acked_seq: 1, tracks: [] });
 
     socket.drop();
     spool.recorder('paused', 5);
     await time.pass(250);
     const again = FakeSocket.last;
     again.accept();
-    again.say({ type: 'ready', recording: 'r1', resume: 'again', bytes: 3, acked_seq: 2 });
+    again.deliver({ type: 'ready', recording: 'r1', resume: 'again', bytes: 3, acked_seq: 2 });
 
     const [hello, chunk, state, ...rest] = again.sent;
     assert.notEqual(socket, again);
@@ -273,11 +273,11 @@ describe('a lost connection', () => {
     assert.deepEqual({ type: 'recorder', state: 'paused', time: 5 }, state);
     assert.deepEqual([], rest);
     assert.equal(3, spool.acknowledged);
-    assert.deepEqual(['stalled', 'resumed'], heard);
+    assert.deepEqual(['stalled', 'resumed'], emitted);
     assert.deepEqual([], failures);
   });
 
-  test('takes nothing more while it closes; the next one gets it', async (context) => {
+  test('accepts no data while it closes, and the next connection sends the data', async (context) => {
     const time = new FakeTime(context);
     const { spool, socket } = await open(context);
 
@@ -288,15 +288,15 @@ describe('a lost connection', () => {
     await time.pass(250);
     const again = FakeSocket.last;
     again.accept();
-    again.say({ type: 'ready', recording: 'r1', resume: 'again', bytes: 0, acked_seq: 0 });
-    again.say({ type: 'address', url: '/1', name: 'a' });
+    again.deliver({ type: 'ready', recording: 'r1', resume: 'again', bytes: 0, acked_seq: 0 });
+    again.deliver({ type: 'address', url: '/1', name: 'a' });
 
     assert.deepEqual([], socket.sent);
     assert.deepEqual([{ type: 'ticks', first: 0, written: [1] }, { type: 'download' }], again.sent.slice(1));
     assert.equal('/1', (await address).url);
   });
 
-  test('lets questions wait, and asks them again', async (context) => {
+  test('delays requests, which are sent again', async (context) => {
     const time = new FakeTime(context);
     const { spool, socket } = await open(context);
     const address = spool.address();
@@ -306,16 +306,16 @@ describe('a lost connection', () => {
     await time.pass(250);
     const again = FakeSocket.last;
     again.accept();
-    again.say({ type: 'ready', recording: 'r1', resume: 'again', bytes: 0, acked_seq: 0 });
-    again.say({ type: 'address', url: '/1', name: 'a' });
-    again.say({ type: 'cleaned' });
+    again.deliver({ type: 'ready', recording: 'r1', resume: 'again', bytes: 0, acked_seq: 0 });
+    again.deliver({ type: 'address', url: '/1', name: 'a' });
+    again.deliver({ type: 'cleaned' });
 
     assert.deepEqual([RESUMED, { type: 'download' }, { type: 'clean' }], again.sent);
     assert.equal('/1', (await address).url);
     await clean;
   });
 
-  test('is given up after 25 s', async (context) => {
+  test('is abandoned after 25 s', async (context) => {
     const time = new FakeTime(context);
     const { socket, failures } = await open(context);
 
@@ -332,7 +332,7 @@ describe('a lost connection', () => {
     assert.ok(time.now > 25_000);
   });
 
-  test('that was given up answers every later question at once', async (context) => {
+  test('fails every later request at once after it was abandoned', async (context) => {
     const time = new FakeTime(context);
     const { spool, socket } = await open(context);
     const waiting = assert.rejects(spool.address(), { name: 'RecordingError', code: 10452 });
@@ -348,11 +348,11 @@ describe('a lost connection', () => {
     }
   });
 
-  test('is not retried after an error of the server', async (context) => {
+  test('is not retried after an error from the server', async (context) => {
     const time = new FakeTime(context);
     const { spool, socket, failures } = await open(context);
 
-    socket.say({ type: 'error', name: 'RecordingError', code: 10452, message: 'The disk is full.' });
+    socket.deliver({ type: 'error', name: 'RecordingError', code: 10452, message: 'The disk is full.' });
     socket.drop();
     await time.pass(60_000);
 

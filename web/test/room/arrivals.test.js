@@ -6,7 +6,7 @@ import { LARGE, SMALL, enter, media, member } from '../support/room.js';
 import { FakeTime } from '../support/time.js';
 
 describe('publishing', () => {
-  test('is done at once if nobody subscribes', async () => {
+  test('completes at once if nobody subscribes', async () => {
     const { room, mesh } = await enter([member('bob')]);
 
     await room.publish(media);
@@ -23,10 +23,10 @@ describe('publishing', () => {
     const published = room.publish(media).then(() => (done = true));
 
     await settled();
-    await signaling.say({ type: 'received', from: 'id of bob' });
+    await signaling.deliver({ type: 'received', from: 'id of bob' });
     await settled();
     const early = done;
-    await signaling.say({ type: 'received', from: 'id of carol' });
+    await signaling.deliver({ type: 'received', from: 'id of carol' });
     await published;
 
     assert.equal(false, early);
@@ -36,7 +36,7 @@ describe('publishing', () => {
     const { room, signaling } = await enter([member('bob', { subscriptions: { '*': SMALL } })]);
     const published = room.publish(media);
 
-    await signaling.say({ type: 'left', id: 'id of bob', reason: 'connection lost' });
+    await signaling.deliver({ type: 'left', id: 'id of bob', reason: 'connection lost' });
 
     await published;
   });
@@ -54,7 +54,7 @@ describe('publishing', () => {
     await failed;
   });
 
-  test('gives each what they want of us', async (context) => {
+  test('sends each subscriber the requested size', async (context) => {
     const time = new FakeTime(context);
     const { room, mesh } = await enter([
       member('bob', { subscriptions: { '*': SMALL } }),
@@ -78,7 +78,7 @@ describe('publishing', () => {
 });
 
 describe('subscribing', () => {
-  test('is announced to the server, and each arrival to its participant', async (context) => {
+  test('is announced to the server, and each arrival to the participant', async (context) => {
     const time = new FakeTime(context);
     const { room, signaling, mesh, events } = await enter([member('bob')]);
 
@@ -96,7 +96,7 @@ describe('subscribing', () => {
     assert.deepEqual(['received bob'], events);
   });
 
-  test('again and again announces each arrival once', async (context) => {
+  test('repeatedly announces each arrival only once', async (context) => {
     const time = new FakeTime(context);
     const { room, signaling, mesh } = await enter([member('bob')]);
 
@@ -115,7 +115,7 @@ describe('subscribing', () => {
     await room.allReceived();
   });
 
-  test('expects no video of a participant without a camera', async (context) => {
+  test('expects no video from a participant without a camera', async (context) => {
     const time = new FakeTime(context);
     const { room, mesh } = await enter([member('bob', { video: false })], { '*': SMALL });
     mesh.reports.set('id of bob', [{ type: 'inbound-rtp', kind: 'audio', packetsReceived: 3 }]);
@@ -145,7 +145,7 @@ describe('subscribing', () => {
     const { room, signaling } = await enter([member('bob')], { '*': SMALL });
     const arrived = room.allReceived();
 
-    await signaling.say({ type: 'left', id: 'id of bob', reason: 'left' });
+    await signaling.deliver({ type: 'left', id: 'id of bob', reason: 'left' });
     await time.pass(100);
 
     await arrived;

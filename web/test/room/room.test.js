@@ -9,7 +9,7 @@ import { FakeMesh, FakeSignaling, HELLO, LARGE, SMALL, enter, member } from '../
 /** @typedef {import('../../src/room/transport/mesh.js').Mesh} Mesh */
 
 describe('entering', () => {
-  test('returns who we are and who is there', async () => {
+  test('returns our own facts and the participants', async () => {
     const { room, mesh } = await enter([member('bob')]);
 
     assert.deepEqual(['me', 'alice 2', 4, 's'], [room.id, room.name, room.marker, room.spoolToken]);
@@ -20,7 +20,7 @@ describe('entering', () => {
     assert.deepEqual(['me', [{ urls: 'stun:x' }]], [mesh.options.id, mesh.options.configuration.iceServers]);
   });
 
-  test('fails as signalling fails', async () => {
+  test('fails with the error of signaling', async () => {
     const signaling = new FakeSignaling();
     const room = new Room(/** @type {Signaling} */ (/** @type {unknown} */ (signaling)), () =>
       assert.fail('a mesh'),
@@ -31,7 +31,7 @@ describe('entering', () => {
     await assert.rejects(room.join(HELLO), { message: 'Not admitted.' });
   });
 
-  test('misses no join or leave in the meantime', async () => {
+  test('handles joins and leaves that happen in the meantime', async () => {
     const signaling = new FakeSignaling();
     const room = new Room(
       /** @type {Signaling} */ (/** @type {unknown} */ (signaling)),
@@ -39,8 +39,8 @@ describe('entering', () => {
     );
     const joined = room.join(HELLO);
 
-    await signaling.say({ type: 'left', id: 'id of bob', reason: 'left' });
-    await signaling.say({ type: 'joined', member: member('carol') });
+    await signaling.deliver({ type: 'left', id: 'id of bob', reason: 'left' });
+    await signaling.deliver({ type: 'joined', member: member('carol') });
     signaling.welcome.resolve({
       type: 'welcome',
       id: 'me',
@@ -66,10 +66,10 @@ describe('entering', () => {
 });
 
 describe('a message of the server', () => {
-  test('about a newcomer is passed on, and we send to them', async () => {
+  test('about a new participant is passed on, and we send to them', async () => {
     const { room, signaling, mesh, events } = await enter([]);
 
-    await signaling.say({ type: 'joined', member: member('bob', { subscriptions: { '*': SMALL } }) });
+    await signaling.deliver({ type: 'joined', member: member('bob', { subscriptions: { '*': SMALL } }) });
     await settled();
 
     assert.deepEqual(['joined bob', 'requested'], events);
@@ -80,8 +80,8 @@ describe('a message of the server', () => {
   test('about a participant who left is passed on, and their connection is closed', async () => {
     const { room, signaling, mesh, events } = await enter([member('bob')]);
 
-    await signaling.say({ type: 'left', id: 'id of bob', reason: 'left' });
-    await signaling.say({ type: 'left', id: 'a stranger', reason: 'left' });
+    await signaling.deliver({ type: 'left', id: 'id of bob', reason: 'left' });
+    await signaling.deliver({ type: 'left', id: 'an unknown member', reason: 'left' });
 
     assert.deepEqual(['left bob'], events);
     assert.equal(0, room.participants.size);
@@ -91,7 +91,7 @@ describe('a message of the server', () => {
   test('about microphone, camera and screen is passed on', async () => {
     const { room, signaling, events } = await enter([member('bob')]);
 
-    await signaling.say({
+    await signaling.deliver({
       type: 'state',
       id: 'id of bob',
       audio: false,
@@ -99,9 +99,9 @@ describe('a message of the server', () => {
       screen: true,
       connected: true,
     });
-    await signaling.say({
+    await signaling.deliver({
       type: 'state',
-      id: 'a stranger',
+      id: 'an unknown member',
       audio: false,
       video: true,
       screen: true,
@@ -116,8 +116,8 @@ describe('a message of the server', () => {
   test('about other subscriptions changes what we send', async () => {
     const { room, signaling, mesh, events } = await enter([member('bob')]);
 
-    await signaling.say({ type: 'subscribe', id: 'id of bob', subscriptions: { me: LARGE } });
-    await signaling.say({ type: 'subscribe', id: 'a stranger', subscriptions: { me: LARGE } });
+    await signaling.deliver({ type: 'subscribe', id: 'id of bob', subscriptions: { me: LARGE } });
+    await signaling.deliver({ type: 'subscribe', id: 'an unknown member', subscriptions: { me: LARGE } });
     await settled();
 
     assert.deepEqual(['requested'], events);
@@ -125,11 +125,11 @@ describe('a message of the server', () => {
     assert.deepEqual(LARGE, room.requestedSize());
   });
 
-  test('from another participant reaches the mesh, and ours reach them', async () => {
+  test('from another participant reaches the mesh, and ours reaches them', async () => {
     const { signaling, mesh } = await enter([member('bob')]);
     const data = { candidate: { candidate: 'x' } };
 
-    await signaling.say({ type: 'signal', from: 'id of bob', data });
+    await signaling.deliver({ type: 'signal', from: 'id of bob', data });
     await settled();
     mesh.options.send('id of bob', data);
 
@@ -138,14 +138,14 @@ describe('a message of the server', () => {
   });
 });
 
-test('tracks that arrive belong to their participant', async () => {
+test('arriving tracks are assigned to their participant', async () => {
   const { room, mesh, events } = await enter([member('bob')]);
   const track = (/** @type {string} */ id, /** @type {string} */ kind) =>
     mesh.emit('track', { id, track: /** @type {MediaStreamTrack} */ ({ kind }) });
 
   track('id of bob', 'video');
   track('id of bob', 'audio');
-  track('a stranger', 'video');
+  track('an unknown member', 'video');
 
   const { videoTrack, audioTrack } = room.participants.get('id of bob') ?? assert.fail();
   assert.deepEqual(['video', 'audio'], [videoTrack?.kind, audioTrack?.kind]);
@@ -153,7 +153,7 @@ test('tracks that arrive belong to their participant', async () => {
 });
 
 describe('the skew of a participant', () => {
-  test('is how much longer their audio travels than their video', async () => {
+  test('is the travel time of their audio minus that of their video', async () => {
     const { room, mesh } = await enter([member('bob')]);
     mesh.travels.set('id of bob', { video: 1011, audio: 1062 });
     mesh.reports.set('id of bob', [
@@ -164,7 +164,7 @@ describe('the skew of a participant', () => {
     assert.equal(51, await room.skew('id of bob'));
   });
 
-  test('without capture times is how much later their video is estimated to play', async () => {
+  test('is the difference of the estimated playout times if there are no capture times', async () => {
     const { room, mesh } = await enter([member('bob')]);
     mesh.reports.set('id of bob', [
       { type: 'inbound-rtp', kind: 'video', estimatedPlayoutTimestamp: 5200 },
@@ -175,16 +175,16 @@ describe('the skew of a participant', () => {
     assert.equal(150, await room.skew('id of bob'));
   });
 
-  test('is unknown while one of them is', async () => {
+  test('is unknown while one of the times is', async () => {
     const { room, mesh } = await enter([member('bob')]);
     mesh.travels.set('id of bob', { audio: 1062 });
     mesh.reports.set('id of bob', [{ type: 'inbound-rtp', kind: 'video', estimatedPlayoutTimestamp: 5200 }]);
 
-    assert.deepEqual([null, null], [await room.skew('id of bob'), await room.skew('a stranger')]);
+    assert.deepEqual([null, null], [await room.skew('id of bob'), await room.skew('an unknown member')]);
   });
 });
 
-test('the statistics are the W3C’s, of everybody there is a connection to', async () => {
+test('statistics use the W3C’s names and cover every connection', async () => {
   const { room, mesh } = await enter([member('bob'), member('carol')]);
   mesh.reports.set('id of bob', [
     { id: 'I1', type: 'inbound-rtp', kind: 'video', framesDecoded: 30, decoderImplementation: 'libvpx' },
@@ -207,7 +207,7 @@ test('the statistics are the W3C’s, of everybody there is a connection to', as
   );
 });
 
-test('a connection that breaks and is back is reported once each', async () => {
+test('a broken and a recovered connection are reported once each', async () => {
   const { mesh, events } = await enter([member('bob')]);
 
   for (const state of /** @type {const} */ ([
@@ -223,7 +223,7 @@ test('a connection that breaks and is back is reported once each', async () => {
   assert.deepEqual(['disconnected bob', 'reconnected bob'], events);
 });
 
-test('a resumed connection to the server reconnects to the others', async () => {
+test('a resumed connection to the server reconnects the other participants', async () => {
   const { mesh, signaling } = await enter([member('bob')]);
 
   signaling.emit('resumed');
@@ -231,7 +231,7 @@ test('a resumed connection to the server reconnects to the others', async () => 
   assert.deepEqual(['reconnect'], mesh.calls.at(-1));
 });
 
-test('the largest subscription is the size that is requested of us', async () => {
+test('our requested size is the largest subscription', async () => {
   const { room } = await enter([
     member('bob', { subscriptions: { '*': SMALL } }),
     member('carol', { subscriptions: { me: LARGE } }),
@@ -241,7 +241,7 @@ test('the largest subscription is the size that is requested of us', async () =>
   assert.deepEqual(LARGE, room.requestedSize());
 });
 
-test('leaving is announced, and closes every connection', async () => {
+test('leaving is announced and closes every connection', async () => {
   const { room, signaling, mesh } = await enter([member('bob')]);
 
   room.leave();
@@ -250,7 +250,7 @@ test('leaving is announced, and closes every connection', async () => {
   assert.deepEqual([true, ['close'], 0], [signaling.closed, mesh.calls.at(-1), room.participants.size]);
 });
 
-test('clock and end of signalling are passed on', async () => {
+test('the clock and the end of signaling are passed on', async () => {
   const { signaling, events } = await enter([]);
 
   signaling.emit('clock');
@@ -259,10 +259,10 @@ test('clock and end of signalling are passed on', async () => {
   assert.deepEqual(['clock', 'closed'], events);
 });
 
-describe('a participant who joined by way of another server', () => {
+describe('a participant who joined through another server', () => {
   const CAROL = member('carol', { marker: 7 });
 
-  test('is a presence entry of its own, which the server does not know', async () => {
+  test('causes a join event of the page, since the server does not know them', async () => {
     const { room, mesh } = await enter([member('bob')]);
     /** @type {PresenceEntry[]} */
     const entries = [];
@@ -280,7 +280,7 @@ describe('a participant who joined by way of another server', () => {
     );
   });
 
-  test('is in the entries of a recording of everybody', async () => {
+  test('is in the join events of a recording of all participants', async () => {
     const { room, mesh } = await enter([member('bob')]);
 
     mesh.emit('joined', CAROL);
@@ -289,7 +289,7 @@ describe('a participant who joined by way of another server', () => {
     assert.deepEqual([[entry], []], [room.presence('all'), room.presence('local')]);
   });
 
-  test('gets a name that nobody else has', async () => {
+  test('gets a unique name', async () => {
     const { room, mesh } = await enter([member('bob')]);
 
     mesh.emit('joined', member('bob', { id: 'another bob' }));

@@ -32,11 +32,11 @@ function setUp(context) {
   const welcome = signaling.open(HELLO);
   const socket = FakeSocket.last;
   /** @type {string[]} */
-  const heard = [];
-  signaling.listen('message', ({ type }) => heard.push(type));
+  const events = [];
+  signaling.listen('message', ({ type }) => events.push(type));
   for (const type of /** @type {const} */ (['clock', 'lost', 'resumed', 'closed']))
-    signaling.listen(type, () => heard.push(type));
-  return { time, signaling, welcome, socket, heard };
+    signaling.listen(type, () => events.push(type));
+  return { time, signaling, welcome, socket, events };
 }
 
 /** @param {FakeSocket} socket */
@@ -45,18 +45,18 @@ const pings = (socket) =>
     message.type === 'ping' ? [message.sent] : [],
   );
 
-/** Answers the last ping: the room's clock shows 1000. @param {FakeSocket} socket */
+/** Answers the last ping, with 1000 ms on the room's clock. @param {FakeSocket} socket */
 const pong = (socket) =>
-  socket.say({ type: 'pong', sent: Number(pings(socket).at(-1)), time: 1000, acked_seq: 0 });
+  socket.deliver({ type: 'pong', sent: Number(pings(socket).at(-1)), time: 1000, acked_seq: 0 });
 
 describe('entering', () => {
-  test('sends hello, and is done when the clock is known', async (context) => {
+  test('sends hello, and completes when the clock is known', async (context) => {
     const { signaling, welcome, socket } = setUp(context);
     let done = false;
     void welcome.then(() => (done = true));
 
     socket.accept();
-    socket.say(WELCOME);
+    socket.deliver(WELCOME);
     await settled();
     const early = done;
     pong(socket);
@@ -71,18 +71,18 @@ describe('entering', () => {
     const { welcome, socket } = setUp(context);
 
     socket.accept();
-    socket.say({ type: 'error', name: 'InvalidStateError', code: null, message: 'Not admitted.' });
+    socket.deliver({ type: 'error', name: 'InvalidStateError', code: null, message: 'Not admitted.' });
 
     await assert.rejects(welcome, { name: 'InvalidStateError', message: 'Not admitted.' });
   });
 
-  test('fails where the server hangs up', async (context) => {
-    const { welcome, socket, heard } = setUp(context);
+  test('fails if the server closes the connection', async (context) => {
+    const { welcome, socket, events } = setUp(context);
 
     socket.drop();
 
     await assert.rejects(welcome, { message: /closed the connection/ });
-    assert.deepEqual(['closed'], heard);
+    assert.deepEqual(['closed'], events);
   });
 
   test('fails after 10 s of silence', async (context) => {
@@ -98,23 +98,23 @@ describe('entering', () => {
 });
 
 describe('in the room', () => {
-  test('messages of the server are emitted, except pongs', async (context) => {
-    const { welcome, socket, heard } = setUp(context);
+  test('the server’s messages are emitted, except pongs', async (context) => {
+    const { welcome, socket, events } = setUp(context);
     socket.accept();
-    socket.say(WELCOME);
+    socket.deliver(WELCOME);
     pong(socket);
     await welcome;
 
-    socket.say({ type: 'left', id: 'm2', reason: 'left' });
-    socket.say({ type: 'received', from: 'm3' });
+    socket.deliver({ type: 'left', id: 'm2', reason: 'left' });
+    socket.deliver({ type: 'received', from: 'm3' });
 
-    assert.deepEqual(['clock', 'left', 'received'], heard);
+    assert.deepEqual(['clock', 'left', 'received'], events);
   });
 
-  test('pings come quickly at first, so that the clock is good, then now and then', async (context) => {
+  test('pings are frequent at first, for an accurate clock, and rare later', async (context) => {
     const { time, socket } = setUp(context);
     socket.accept();
-    socket.say(WELCOME);
+    socket.deliver(WELCOME);
     pong(socket);
 
     await time.pass(500);
@@ -125,10 +125,10 @@ describe('in the room', () => {
     assert.deepEqual([8, 6], [quick, calm]);
   });
 
-  test('a worse pong does not change the clock', async (context) => {
-    const { time, signaling, welcome, socket, heard } = setUp(context);
+  test('a slower pong does not change the clock', async (context) => {
+    const { time, signaling, welcome, socket, events } = setUp(context);
     socket.accept();
-    socket.say(WELCOME);
+    socket.deliver(WELCOME);
     pong(socket);
     await welcome;
     const { offset } = signaling.clock;
@@ -137,13 +137,13 @@ describe('in the room', () => {
     pong(socket);
 
     assert.equal(offset, signaling.clock.offset);
-    assert.deepEqual(['clock'], heard);
+    assert.deepEqual(['clock'], events);
   });
 
-  test('a closed connection sends nothing more', async (context) => {
+  test('a closed connection sends nothing', async (context) => {
     const { time, signaling, socket } = setUp(context);
     socket.accept();
-    socket.say(WELCOME);
+    socket.deliver(WELCOME);
     pong(socket);
     await time.pass(10);
     const { length } = socket.sent;
@@ -163,24 +163,24 @@ describe('a lost connection', () => {
   async function inTheRoom(context) {
     const parts = setUp(context);
     parts.socket.accept();
-    parts.socket.say(WELCOME);
+    parts.socket.deliver(WELCOME);
     pong(parts.socket);
     await parts.welcome;
-    parts.heard.length = 0;
+    parts.events.length = 0;
     return parts;
   }
 
   test('is resumed, and messages that were not acknowledged are sent again', async (context) => {
-    const { time, signaling, socket, heard } = await inTheRoom(context);
+    const { time, signaling, socket, events } = await inTheRoom(context);
     signaling.send({ type: 'received', member: 'm2' });
     signaling.send({ type: 'received', member: 'm3' });
-    socket.say({ type: 'left', id: 'm4', reason: 'left' });
+    socket.deliver({ type: 'left', id: 'm4', reason: 'left' });
 
     socket.drop();
     signaling.send({ type: 'received', member: 'm5' });
     await time.pass(300);
     FakeSocket.last.accept();
-    FakeSocket.last.say({ type: 'resumed', acked_seq: 1 });
+    FakeSocket.last.deliver({ type: 'resumed', acked_seq: 1 });
 
     const [hello, ...rest] = /** @type {ToServer[]} */ (FakeSocket.last.sent);
     assert.deepEqual(
@@ -191,11 +191,11 @@ describe('a lost connection', () => {
       ['m3', 'm5'],
       rest.flatMap((message) => (message.type === 'received' ? [message.member] : [])),
     );
-    assert.deepEqual(['left', 'lost', 'resumed'], heard);
+    assert.deepEqual(['left', 'lost', 'resumed'], events);
   });
 
   test('is retried until it is back', async (context) => {
-    const { time, socket, heard } = await inTheRoom(context);
+    const { time, socket, events } = await inTheRoom(context);
 
     socket.drop();
     for (let tries = 0; tries < 5; tries += 1) {
@@ -203,11 +203,11 @@ describe('a lost connection', () => {
       FakeSocket.last.drop();
     }
 
-    assert.deepEqual(['lost'], heard);
+    assert.deepEqual(['lost'], events);
   });
 
-  test('is given up after nine seconds', async (context) => {
-    const { time, signaling, socket, heard } = await inTheRoom(context);
+  test('is abandoned after nine seconds', async (context) => {
+    const { time, signaling, socket, events } = await inTheRoom(context);
 
     socket.drop();
     for (let tries = 0; tries < 40; tries += 1) {
@@ -218,29 +218,34 @@ describe('a lost connection', () => {
     signaling.send({ type: 'received', member: 'm2' });
     await time.pass(60_000);
 
-    assert.deepEqual(['lost', 'closed'], heard);
+    assert.deepEqual(['lost', 'closed'], events);
     assert.equal(length, FakeSocket.all.length);
   });
 
-  test('that the server closed stays closed', async (context) => {
-    const { time, socket, heard } = await inTheRoom(context);
+  test('stays closed if the server closed it', async (context) => {
+    const { time, socket, events } = await inTheRoom(context);
 
     socket.drop(1000);
     await time.pass(60_000);
 
-    assert.deepEqual(['closed'], heard);
+    assert.deepEqual(['closed'], events);
     assert.equal(1, FakeSocket.all.length);
   });
 
-  test('that the server no longer resumes ends for good', async (context) => {
-    const { time, socket, heard } = await inTheRoom(context);
+  test('ends for good if the server refuses to resume it', async (context) => {
+    const { time, socket, events } = await inTheRoom(context);
 
     socket.drop();
     await time.pass(300);
     FakeSocket.last.accept();
-    FakeSocket.last.say({ type: 'error', name: 'InvalidStateError', code: null, message: 'Not admitted.' });
+    FakeSocket.last.deliver({
+      type: 'error',
+      name: 'InvalidStateError',
+      code: null,
+      message: 'Not admitted.',
+    });
     FakeSocket.last.drop(1000);
 
-    assert.deepEqual(['lost', 'closed'], heard);
+    assert.deepEqual(['lost', 'closed'], events);
   });
 });

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { RoomClock, pageNow } from '../../src/shared/clock.js';
 import { dice } from '../support/dice.js';
 
-test('the page counts from 1970 and never goes back', () => {
+test('the page time counts from 1970 and never goes back', () => {
   const times = Array.from({ length: 1000 }, pageNow);
 
   assert.ok(Math.abs(Date.now() - Number(times[0])) < 1000);
@@ -12,13 +12,13 @@ test('the page counts from 1970 and never goes back', () => {
 });
 
 describe("the room's clock", () => {
-  test('knows nothing at first', () => {
+  test('is unknown at first', () => {
     const clock = new RoomClock();
 
     assert.deepEqual([0, Number.POSITIVE_INFINITY], [clock.offset, clock.error]);
   });
 
-  test('is in the middle between ping and pong', () => {
+  test('assumes that the server answered halfway between ping and pong', () => {
     const clock = new RoomClock();
 
     const better = clock.update(1000, 50, 1010);
@@ -28,7 +28,7 @@ describe("the room's clock", () => {
     assert.equal(45, clock.room(1000));
   });
 
-  test('believes the shortest round trip', () => {
+  test('uses the shortest round trip', () => {
     const clock = new RoomClock();
 
     const better = [
@@ -42,7 +42,7 @@ describe("the room's clock", () => {
     assert.deepEqual([-950, 1], [clock.offset, clock.error]);
   });
 
-  test('is never further off than its error', () => {
+  test('never deviates by more than its error', () => {
     const roll = dice(1);
     const truth = -123_456.75;
     const clock = new RoomClock();
@@ -54,7 +54,7 @@ describe("the room's clock", () => {
     }
   });
 
-  test('is the time now by default', () => {
+  test('returns the current time by default', () => {
     const clock = new RoomClock();
     clock.update(0, 500, 0);
 

@@ -13,7 +13,7 @@ import {
 } from '../../src/shared/errors.js';
 import { FakeTime } from '../support/time.js';
 
-test('every error has its name and the code of NERTC', () => {
+test('every error has its name and NERTC’s code', () => {
   const errors = [configError, notSupported, cacheError, recordingError, invalidState, stepTimeout].map(
     (make) => make('why'),
   );
@@ -32,19 +32,19 @@ test('every error has its name and the code of NERTC', () => {
   assert.ok(errors.every((error) => error instanceof HarnessError && error instanceof Error));
 });
 
-describe('what is awaited for a limited time', () => {
-  test('is what came', async () => {
+describe('a promise with a time limit', () => {
+  test('resolves with its value', async () => {
     assert.equal(7, await within(Promise.resolve(7), 1000, () => 'never'));
   });
 
-  test('fails as it failed', async () => {
+  test('fails with its own error', async () => {
     await assert.rejects(
       within(Promise.reject(new TypeError('no')), 1000, () => 'never'),
       { name: 'TypeError' },
     );
   });
 
-  test('is a StepTimeout afterwards, with the message of that moment', async (context) => {
+  test('fails with a StepTimeout after the limit, with the current message', async (context) => {
     const time = new FakeTime(context);
     let seen = 'nothing';
     const waiting = assert.rejects(

@@ -5,7 +5,7 @@ import { Emitter } from '../../src/shared/events.js';
 
 /** @typedef {{moved: number, stopped: void}} Events */
 
-test('a listener gets the detail of each event it listens to', () => {
+test('a listener receives the detail of each of its events', () => {
   const emitter = /** @type {Emitter<Events>} */ (new Emitter());
   /** @type {unknown[]} */
   const received = [];
@@ -18,7 +18,7 @@ test('a listener gets the detail of each event it listens to', () => {
   assert.deepEqual([3, 4], received);
 });
 
-test('a listener that listens once gets one event', () => {
+test('a listener with `once` receives one event', () => {
   const emitter = /** @type {Emitter<Events>} */ (new Emitter());
   let calls = 0;
   emitter.listen('stopped', () => (calls += 1), { once: true });
@@ -29,7 +29,7 @@ test('a listener that listens once gets one event', () => {
   assert.equal(1, calls);
 });
 
-test('an event is a CustomEvent for everybody who uses addEventListener', () => {
+test('an event is a CustomEvent for addEventListener', () => {
   const emitter = /** @type {Emitter<Events>} */ (new Emitter());
   /** @type {unknown[]} */
   const received = [];

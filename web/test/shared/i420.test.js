@@ -6,20 +6,20 @@ import { dice } from '../support/dice.js';
 
 /** @typedef {import('../../src/shared/i420.js').I420Image} I420Image */
 
-/** One sample of a plane. @param {Uint8Array} memory @param {I420Image} image @param {number} plane @param {number} x @param {number} y */
+/** Returns one sample of a plane. @param {Uint8Array} memory @param {I420Image} image @param {number} plane @param {number} x @param {number} y */
 function sample(memory, image, plane, x, y) {
   const { offset, stride } = /** @type {PlaneLayout} */ (image.layout[plane]);
   return Number(memory[offset + y * stride + x]);
 }
 
-/** Luma and chroma of one pixel. @param {Uint8Array} memory @param {I420Image} image @param {number} x @param {number} y */
+/** Returns luma and chroma of one pixel. @param {Uint8Array} memory @param {I420Image} image @param {number} x @param {number} y */
 const pixel = (memory, image, x, y) => [
   sample(memory, image, 0, x, y),
   sample(memory, image, 1, x >> 1, y >> 1),
   sample(memory, image, 2, x >> 1, y >> 1),
 ];
 
-/** RGBA pixels, each by a function of its place. @param {number} width @param {number} height @param {(x: number, y: number) => readonly number[]} colour @param {number} [stride] */
+/** Returns RGBA pixels with colours from a function of the position. @param {number} width @param {number} height @param {(x: number, y: number) => readonly number[]} colour @param {number} [stride] */
 function rgba(width, height, colour, stride = width * 4) {
   const pixels = new Uint8Array(stride * height);
   for (let y = 0; y < height; y += 1) {
@@ -28,7 +28,7 @@ function rgba(width, height, colour, stride = width * 4) {
   return pixels;
 }
 
-/** BT.601 in limited range, by its definition. @param {readonly number[]} colour */
+/** Converts a colour to BT.601 in limited range by its definition. @param {readonly number[]} colour */
 function bt601([r = 0, g = 0, b = 0]) {
   const luma = (0.299 * r + 0.587 * g + 0.114 * b) / 255;
   const blue = (b / 255 - luma) / 1.772;
@@ -47,7 +47,7 @@ function near(expected, given, tolerance, what) {
 }
 
 describe('an image in memory', () => {
-  test('has planes that do not touch, padding included', () => {
+  test('has planes that do not overlap, including their padding', () => {
     for (const [width, height] of /** @type {const} */ ([
       [640, 360],
       [639, 359],
@@ -57,7 +57,7 @@ describe('an image in memory', () => {
       const { layout, start, bytes } = imageAt(width, height, 1000);
 
       const [y, u, v] = layout;
-      // Chrome refuses a layout whose stride times rows reaches into the next plane.
+      // Chrome rejects a layout in which stride times rows reaches into the next plane.
       assert.ok(y.offset + y.stride * height < u.offset);
       assert.ok(u.offset + u.stride * chroma(height) < v.offset);
       assert.ok(v.offset + v.stride * chroma(height) < start + bytes);
@@ -65,7 +65,7 @@ describe('an image in memory', () => {
     }
   });
 
-  test('of odd size has half a sample more of chroma', () => {
+  test('has chroma planes that are rounded up if its size is odd', () => {
     assert.deepEqual([320, 320, 1, 1], [640, 639, 2, 1].map(chroma));
   });
 });
@@ -86,7 +86,7 @@ describe('filling', () => {
     assert.equal(memory.length - 24 - 2 * 6, memory.filter((byte) => byte === 7).length);
   });
 
-  test('covers an image of odd size to its last sample', () => {
+  test('fills an image of odd size to its last sample', () => {
     const image = imageAt(5, 3);
     const memory = new Uint8Array(image.bytes);
 
@@ -100,7 +100,7 @@ describe('filling', () => {
 });
 
 describe('copying', () => {
-  /** Two images in one memory, the first one full of noise. @param {[number, number]} from @param {[number, number]} to */
+  /** Returns two images in one block of memory; the first one contains noise. @param {[number, number]} from @param {[number, number]} to */
   function two(from, to) {
     const small = imageAt(...from);
     const large = imageAt(...to, small.bytes);
@@ -110,7 +110,7 @@ describe('copying', () => {
     return { small, large, memory };
   }
 
-  test('puts every sample in its place', () => {
+  test('puts every sample at its position', () => {
     const { small, large, memory } = two([6, 4], [16, 12]);
 
     blit(memory, small, large, 8, 2);
@@ -123,7 +123,7 @@ describe('copying', () => {
     }
   });
 
-  test('takes a part where one is asked for', () => {
+  test('copies only a part if one is given', () => {
     const { small, large, memory } = two([16, 12], [16, 12]);
 
     blit(memory, small, large, 4, 6, { x: 4, y: 6, width: 8, height: 2 });
@@ -161,7 +161,7 @@ describe('converting from RGBA', () => {
     skin: [224, 172, 105],
   });
 
-  test('gives the colours of BT.601 in limited range', () => {
+  test('returns the colours of BT.601 in limited range', () => {
     for (const [name, colour] of Object.entries(COLOURS)) {
       const image = imageAt(4, 4);
       const memory = new Uint8Array(image.bytes);
@@ -182,7 +182,7 @@ describe('converting from RGBA', () => {
     }
   });
 
-  test('gives the same for BGRA', () => {
+  test('returns the same colours for BGRA', () => {
     const turned = (/** @type {readonly number[]} */ [r = 0, g = 0, b = 0]) => [b, g, r];
     for (const colour of Object.values(COLOURS)) {
       const image = imageAt(2, 2);
@@ -228,7 +228,7 @@ describe('converting from RGBA', () => {
     );
   });
 
-  test('handles odd sizes: the last column and row are not averaged', () => {
+  test('does not average the last column and row of odd sizes', () => {
     for (const [width, height] of /** @type {const} */ ([
       [5, 3],
       [1, 1],
@@ -250,7 +250,7 @@ describe('converting from RGBA', () => {
     }
   });
 
-  test('reads rows by their stride and writes nothing but the image', () => {
+  test('reads rows by their stride, and writes only the image', () => {
     const image = imageAt(4, 2, 50);
     const memory = new Uint8Array(50 + image.bytes + 50).fill(9);
     const pixels = rgba(4, 2, (_, y) => (y ? COLOURS.white : COLOURS.black), 4 * 4 + 20);

@@ -27,7 +27,7 @@ function crc16(bits) {
 /** @param {number[]} bits */
 const number = (bits) => bits.reduce((value, bit) => value * 2 + bit, 0);
 
-/** Reads a strip as a verifier does. @param {Uint8Array} cells */
+/** Reads a strip as the verification does. @param {Uint8Array} cells */
 function decode(cells) {
   const bits = [...cells];
   return {
@@ -56,8 +56,8 @@ describe('a strip', () => {
     }
   });
 
-  test('is checked with the algorithm that it names', () => {
-    // The check value of the catalogue of CRC algorithms, for the text "123456789".
+  test('has the checksum of the documented algorithm', () => {
+    // The published check value of this CRC algorithm for the text "123456789".
     const bits = [...'123456789'].flatMap((sign) =>
       [...sign.charCodeAt(0).toString(2).padStart(8, '0')].map(Number),
     );
@@ -65,7 +65,7 @@ describe('a strip', () => {
     assert.equal(0x29b1, crc16(bits));
   });
 
-  test('carries number, counter and time', () => {
+  test('contains number, counter and time', () => {
     const roll = dice(1);
     for (let round = 0; round < 500; round += 1) {
       const marker = Math.floor(roll() * 256);
@@ -76,7 +76,7 @@ describe('a strip', () => {
     }
   });
 
-  test('holds nothing but zeros and ones, and overwrites what was there', () => {
+  test('contains only zeros and ones, and overwrites earlier values', () => {
     const cells = new Uint8Array(64).fill(7);
 
     encode(5, 6, 7, cells);
@@ -85,19 +85,19 @@ describe('a strip', () => {
     assert.ok(cells.every((cell) => cell === 0 || cell === 1));
   });
 
-  test('wraps a counter and a time that are too large', () => {
+  test('wraps a counter and a time around that are too large', () => {
     const { counter, time } = decode(strip(1, 2 ** 18 + 3, 2 ** 22 * 1000 + 4));
 
     assert.deepEqual([3, 4], [counter, time]);
   });
 
-  test('takes times of clocks that began before zero, and between two milliseconds', () => {
+  test('accepts negative and fractional times', () => {
     const times = [-1, -0.4, 0.6].map((at) => decode(strip(1, 1, at)).time);
 
     assert.deepEqual([2 ** 22 - 1, 0, 1], times);
   });
 
-  test('shows every cell that was misread', () => {
+  test('is invalid if any cell is misread', () => {
     for (let cell = 0; cell < 64; cell += 1) {
       const cells = strip(3, 1234, 56_789);
       cells[cell] = 1 - /** @type {number} */ (cells[cell]);
@@ -107,18 +107,18 @@ describe('a strip', () => {
   });
 });
 
-describe('a voice', () => {
-  test('is unlike the fifteen others in tone and in band', () => {
+describe('the audio of a participant', () => {
+  test('differs from fifteen others in tone and band', () => {
     const markers = Array.from({ length: 16 }, (_, index) => index);
 
     assert.equal(16, new Set(markers.map(toneOf)).size);
     assert.equal(16, new Set(markers.map(bandOf)).size);
-    // Bands are 240 Hz wide and no tone lies in one.
+    // Bands are 240 Hz wide, and no tone is inside a band.
     for (const marker of markers) assert.ok(toneOf(marker) < 1350 - 120);
     for (const marker of markers.slice(1)) assert.ok(bandOf(marker) - bandOf(marker - 1) > 240);
   });
 
-  test('comes round again after sixteen', () => {
+  test('repeats after sixteen participants', () => {
     assert.deepEqual([toneOf(3), bandOf(3)], [toneOf(19), bandOf(19)]);
   });
 });
@@ -132,23 +132,23 @@ describe('a chirp', () => {
     assert.equal(3528, chirp(2, 44_100).length);
   });
 
-  test('begins and ends in silence and is loudest in the middle', () => {
+  test('begins and ends in silence, and is loudest in the middle', () => {
     const loudest = samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
     const at = samples.findIndex((sample) => Math.abs(sample) === loudest);
 
     assert.ok(Math.abs(/** @type {number} */ (samples[0])) < 1e-6);
     assert.ok(Math.abs(/** @type {number} */ (samples.at(-1))) < 1e-6);
     assert.ok(loudest > 0.29 && loudest <= 0.3);
-    // The envelope is flat at its top, so the largest sample may be some periods away from it.
+    // The envelope is flat at its top, so the largest sample may be some periods away from the middle.
     assert.ok(Math.abs(at - 1920) < 100);
   });
 
   test('sweeps from 120 Hz below its band to 120 above', () => {
     for (const marker of [0, 2, 15]) {
-      const sound = chirp(marker, 48_000);
-      // Zero crossings count half periods: over a tenth of the chirp they tell the pitch to 5 %.
+      const samples = chirp(marker, 48_000);
+      // Zero crossings count half periods. Over a tenth of the chirp they give the pitch with an error of 5 %.
       const pitch = (/** @type {number} */ from, /** @type {number} */ to) => {
-        const part = sound.subarray(from * sound.length, to * sound.length);
+        const part = samples.subarray(from * samples.length, to * samples.length);
         const crossings = part.filter(
           (sample, index) => index > 0 && sample < 0 !== Number(part[index - 1]) < 0,
         );

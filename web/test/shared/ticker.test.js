@@ -5,7 +5,7 @@ import { pageNow } from '../../src/shared/clock.js';
 import { dice } from '../support/dice.js';
 import { FakeTime } from '../support/time.js';
 
-// Where there is shared memory the ticker sleeps by it, in real time; timers can be faked.
+// With shared memory the ticker sleeps in real time. Without it the ticker uses timers, which the tests replace.
 const { SharedArrayBuffer } = globalThis;
 Reflect.deleteProperty(globalThis, 'SharedArrayBuffer');
 const { Ticker } = await import('../../src/shared/ticker.js');
@@ -41,7 +41,7 @@ async function run(time, ms, onBeat = () => undefined, origin = pageNow()) {
 const numbers = (beats) => beats.map(({ tick }) => tick);
 
 describe('a ticker', () => {
-  test('calls once per step, at exact multiples of it', async (context) => {
+  test('calls once per step, at exact multiples of the step', async (context) => {
     const { beats, origin } = await run(new FakeTime(context), 205);
 
     assert.deepEqual([...Array(21).keys()], numbers(beats));
@@ -65,7 +65,7 @@ describe('a ticker', () => {
     }
   });
 
-  test('that is held up for a moment catches up, tick by tick', async (context) => {
+  test('catches up tick by tick after a short delay', async (context) => {
     const time = new FakeTime(context);
 
     const { beats } = await run(time, 100, ({ tick }) => {
@@ -77,7 +77,7 @@ describe('a ticker', () => {
     assert.ok(Number(beats[8]?.at) - Number(beats[8]?.due) <= 0.25);
   });
 
-  test('lets others work between two ticks that it catches up', async (context) => {
+  test('allows other work between two late ticks', async (context) => {
     const time = new FakeTime(context);
     /** @type {string[]} */
     const order = [];
@@ -93,7 +93,7 @@ describe('a ticker', () => {
     assert.deepEqual(['tick 2', 'tick 3', 'a frame', 'tick 4'], order.slice(2, 6));
   });
 
-  test('that is held up for long gives up what it missed', async (context) => {
+  test('skips the missed ticks after a long delay', async (context) => {
     const time = new FakeTime(context);
 
     const { beats, origin } = await run(time, 200, ({ tick }) => {
@@ -104,7 +104,7 @@ describe('a ticker', () => {
     assert.equal(origin + 130, beats[4]?.due);
   });
 
-  test('whose work takes longer than a step gives up no more ticks than necessary', async (context) => {
+  test('skips no more ticks than necessary if its work takes longer than a step', async (context) => {
     const time = new FakeTime(context);
 
     const { beats, origin } = await run(time, 400, () => {
@@ -113,7 +113,7 @@ describe('a ticker', () => {
 
     const ticks = numbers(beats.filter(({ at }) => at < origin + 400));
     assert.equal(ticks.length, new Set(ticks).size);
-    // Of 40 steps 33 fit.
+    // 33 of 40 steps fit.
     assert.ok(ticks.length >= 30 && ticks.length <= 34, `${ticks.length} ticks`);
   });
 
@@ -130,7 +130,7 @@ describe('a ticker', () => {
     assert.ok(Number(beats[0]?.at) >= origin - 0.25);
   });
 
-  test('that is stopped ticks no more', async (context) => {
+  test('does not tick after it was stopped', async (context) => {
     const time = new FakeTime(context);
     let count = 0;
     const ticker = new Ticker(5, () => {
@@ -146,7 +146,7 @@ describe('a ticker', () => {
   });
 });
 
-test('in real time a ticker keeps its pace', async () => {
+test('a ticker keeps its pace in real time', async () => {
   /** @type {Beat[]} */
   const beats = [];
   const ticker = new Ticker(10, (tick, due) => {

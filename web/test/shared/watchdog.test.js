@@ -16,7 +16,7 @@ test('a watchdog reports a stall once', (context) => {
   assert.deepEqual([false, false, true, false, false], barks);
 });
 
-test('a watchdog is quiet while something moves', (context) => {
+test('a watchdog reports nothing while there is progress', (context) => {
   const time = new FakeTime(context);
   const dog = new Watchdog(100);
 
@@ -27,7 +27,7 @@ test('a watchdog is quiet while something moves', (context) => {
   }
 });
 
-test('a watchdog reports another stall after it was fed', (context) => {
+test('a watchdog reports another stall after progress', (context) => {
   const time = new FakeTime(context);
   const dog = new Watchdog(100);
   time.now += 101;

@@ -1,4 +1,4 @@
-/** A client between fakes: its room, its media and the stages of its recordings. */
+/** A client with fakes of its room, its media and the stages of its recordings. */
 
 import { Client } from '../../src/client/client.js';
 import { RoomClock } from '../../src/shared/clock.js';
@@ -77,7 +77,7 @@ export class FakeMedia {
 }
 
 /**
- * The room as the client knows it.
+ * A fake of the room, with the members that the client uses.
  *
  * @extends {Emitter<CallRoomEvents>}
  */
@@ -101,7 +101,7 @@ export class FakeRoom extends Emitter {
   /** @type {[FakeTrack, FakeTrack][]} */
   replaced = [];
   left = false;
-  /** Joins that the recording takes from the page. @type {PresenceEntry[]} */
+  /** The join events that the page adds to a recording. @type {PresenceEntry[]} */
   joins = [];
 
   /** @param {unknown} hello */
@@ -114,7 +114,7 @@ export class FakeRoom extends Emitter {
     return settled();
   }
 
-  /** Why nothing can be recorded here now, as in somebody else's page without a call. @type {Error | null} */
+  /** The error if nothing can be recorded, as in another application's page without a call. @type {Error | null} */
   refusal = null;
 
   checkRecordable() {
@@ -166,7 +166,7 @@ export class FakeRoom extends Emitter {
     this.left = true;
   }
 
-  /** Lets somebody come. @param {string} name */
+  /** Adds a participant. @param {string} name */
   enter(name) {
     const member = {
       id: `id of ${name}`,
@@ -215,12 +215,12 @@ export function setUp(context) {
   for (const name of ['started', 'paused', 'resumed', 'stopped', 'downloaded', 'cleaned', 'failed']) {
     client.addEventListener(`recording-${name}`, () => events.push(name));
   }
-  // What still records keeps watching itself.
+  // A recording in progress keeps its timers running.
   context.after(() => client.cleanMediaRecording().catch(() => undefined));
   return { client, room, media, stages, parts, log, events };
 }
 
-/** Somebody in a room. @param {import('node:test').TestContext} context */
+/** Returns a client that has joined a room. @param {import('node:test').TestContext} context */
 export async function joined(context) {
   const made = setUp(context);
   await made.client.join({ name: 'alice' });

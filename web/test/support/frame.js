@@ -1,33 +1,33 @@
 /** FakeFrame: a VideoFrame of any format and content. */
 
 /**
- * A VideoFrame of any format, whose copyTo does what Chrome's does: it writes the visible picture, by the layout that
- * is asked for, and refuses layouts that do not fit.
+ * A VideoFrame of any format. Its copyTo works as Chrome's does: it writes the visible part of the frame in the requested
+ * layout, and rejects layouts that do not fit.
  */
 export class FakeFrame {
   timestamp = 0;
   closed = false;
   /** @type {{rtpTimestamp?: number}} */
   rtp = {};
-  /** What every copy waits for before it is done. @type {Promise<unknown>} */
+  /** A promise that every copy waits for. @type {Promise<unknown>} */
   ready = Promise.resolve();
 
   /**
    * @param {string | null} format
-   * @param {number} width of the visible picture
+   * @param {number} width of the visible part
    * @param {number} height
-   * @param {(x: number, y: number, plane: number) => number} sample of a plane, or of the colours 0 to 3 (RGBA)
+   * @param {(x: number, y: number, plane: number) => number} sample returns a sample of a plane, or of the colours 0 to 3 (RGBA)
    */
   constructor(format, width, height, sample) {
     this.format = format;
     this.sample = sample;
-    // Decoders pad: what is visible is less than what is coded.
+    // Decoders pad frames, so the visible size is smaller than the coded size.
     this.codedWidth = width + 64;
     this.codedHeight = height + 8;
     this.visibleRect = { x: 0, y: 0, width, height };
   }
 
-  /** The frame as code under test knows it. */
+  /** The frame with the type that the code under test expects. */
   get frame() {
     return /** @type {VideoFrame} */ (/** @type {unknown} */ (this));
   }
@@ -46,7 +46,7 @@ export class FakeFrame {
     const half = { width: (width + 1) >> 1, height: (height + 1) >> 1 };
     const packed = /^(RGB|BGR)[AX]$/.test(format);
     if (format !== this.format && !packed) throw new DOMException('no such conversion', 'NotSupportedError');
-    // Each plane: its samples across and down, bytes a sample, and which sample each byte is.
+    // For each plane: its samples across and down, the bytes per sample, and the sample of each byte.
     const planes = packed
       ? [{ width, height, samples: format.startsWith('BGR') ? [2, 1, 0, 3] : [0, 1, 2, 3] }]
       : format === 'NV12'

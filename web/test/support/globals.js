@@ -1,4 +1,4 @@
-/** Replaces a browser's globals for one test, and waits for promises that have nothing else to wait for. */
+/** Replaces a browser's globals for one test, and waits for pending promises. */
 
 // Node.js 20 lacks it; Chrome has it.
 if (!('withResolvers' in Promise)) {
@@ -12,16 +12,16 @@ if (!('withResolvers' in Promise)) {
   });
 }
 
-/** Lets everything happen that waits for nothing but its turn. */
+/** Waits until all pending promise callbacks have run. */
 export const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Lets whole chains of such things happen. */
+/** Waits until whole chains of promise callbacks have run. */
 export async function allSettled() {
   for (let turn = 0; turn < 10; turn += 1) await settled();
 }
 
 /**
- * Puts something in the place of a global for one test.
+ * Replaces a global for one test.
  *
  * @param {{after(restore: () => void): void}} test
  * @param {string} name

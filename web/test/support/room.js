@@ -1,4 +1,4 @@
-/** Our own room between fakes: the server's end of signaling, and a mesh. */
+/** Our own room with fakes of the server's end of signaling and of the mesh. */
 
 import assert from 'node:assert/strict';
 
@@ -26,7 +26,7 @@ export const member = (name, facts) => ({
 });
 
 /**
- * The server's end: what was sent to it, and what it sends.
+ * The server's end of signaling: records our messages and sends the server's.
  *
  * @extends {Emitter<{message: FromServer, clock: void, resumed: void, closed: void}>}
  */
@@ -52,28 +52,28 @@ export class FakeSignaling extends Emitter {
   }
 
   /** @param {FromServer} message */
-  async say(message) {
+  async deliver(message) {
     this.emit('message', message);
     await settled();
   }
 
-  /** What was said of one type. @param {string} type */
+  /** Returns the sent messages of one type. @param {string} type */
   of(type) {
     return this.sent.filter((message) => message.type === type);
   }
 }
 
 /**
- * Connections to the others, which deliver what the test says.
+ * A fake of the connections to the others, which deliver media when the test requests it.
  *
  * @extends {Emitter<TransportEvents>}
  */
 export class FakeMesh extends Emitter {
   /** @type {unknown[]} */
   calls = [];
-  /** Statistics by member. @type {Map<string, Record<string, unknown>[]>} */
+  /** The statistics of each member. @type {Map<string, Record<string, unknown>[]>} */
   reports = new Map();
-  /** How long pictures and sound travel, by member. @type {Map<string, {video?: number, audio?: number}>} */
+  /** The travel times of each member's video and audio. @type {Map<string, {video?: number, audio?: number}>} */
   travels = new Map();
 
   /** @param {TransportOptions} options */
@@ -82,7 +82,7 @@ export class FakeMesh extends Emitter {
     this.options = options;
   }
 
-  /** @param {{marker: number}} who */
+  /** @param {{marker: number}} entrant */
   enter({ marker }) {
     return Promise.resolve(marker);
   }
@@ -143,7 +143,7 @@ export class FakeMesh extends Emitter {
     this.calls.push(['close']);
   }
 
-  /** Lets picture and sound of a member arrive. @param {string} id */
+  /** Delivers the first frame and audio of a member. @param {string} id */
   deliver(id) {
     this.reports.set(id, [
       { type: 'inbound-rtp', kind: 'video', framesDecoded: 1 },
@@ -162,7 +162,7 @@ export const HELLO = {
 };
 
 /**
- * Alice in a room with these people.
+ * Returns Alice's room with these members in it.
  *
  * @param {MemberInfo[]} members
  * @param {Subscriptions} [subscriptions]

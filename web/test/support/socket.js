@@ -1,17 +1,17 @@
-/** FakeSocket: a WebSocket whose other end is the test. */
+/** FakeSocket: a fake WebSocket; the test plays the server. */
 
 import { replaceGlobal } from './globals.js';
 
-/** A WebSocket whose other end is the test. */
+/** A fake WebSocket; the test plays the server. */
 export class FakeSocket extends EventTarget {
   static CONNECTING = 0;
   static OPEN = 1;
   static CLOSING = 2;
   static CLOSED = 3;
-  /** Every socket that was opened. @type {FakeSocket[]} */
+  /** All opened sockets. @type {FakeSocket[]} */
   static all = [];
   readyState = FakeSocket.CONNECTING;
-  /** What was sent, in order; text as the object that it says. @type {unknown[]} */
+  /** The sent messages in order; text is parsed as JSON. @type {unknown[]} */
   sent = [];
 
   /** @param {string} url */
@@ -27,14 +27,14 @@ export class FakeSocket extends EventTarget {
     replaceGlobal(test, 'WebSocket', FakeSocket);
   }
 
-  /** The socket that was opened last. */
+  /** The last opened socket. */
   static get last() {
     return /** @type {FakeSocket} */ (FakeSocket.all.at(-1));
   }
 
   /** @param {string | Blob} data */
   send(data) {
-    // Where it closes already Chrome throws nothing, but complains on the console.
+    // While a socket is closing, Chrome does not throw but logs a warning to the console.
     if (this.readyState !== FakeSocket.OPEN) throw new Error('not open');
     this.sent.push(typeof data === 'string' ? JSON.parse(data) : data);
   }
@@ -43,23 +43,23 @@ export class FakeSocket extends EventTarget {
     this.drop(1000);
   }
 
-  /** The server accepts. */
+  /** The server accepts the connection. */
   accept() {
     this.readyState = FakeSocket.OPEN;
     this.dispatchEvent(new Event('open'));
   }
 
-  /** The server says something. @param {FromServer | FromSpool} message */
-  say(message) {
+  /** The server sends a message. @param {FromServer | FromSpool} message */
+  deliver(message) {
     this.dispatchEvent(new MessageEvent('message', { data: JSON.stringify(message) }));
   }
 
-  /** The other end hangs up, and this one has not said so yet. */
+  /** The server closes the connection, and the close event has not fired yet. */
   closing() {
     this.readyState = FakeSocket.CLOSING;
   }
 
-  /** The connection ends; 1006 is one that nobody closed. @param {number} [code] */
+  /** The connection ends; code 1006 means that it was lost. @param {number} [code] */
   drop(code = 1006) {
     if (this.readyState === FakeSocket.CLOSED) return;
     this.readyState = FakeSocket.CLOSED;

@@ -1,26 +1,26 @@
-/** Fakes of the stages that a client is given: mixer, spool and recorder. */
+/** Fakes of a recording's stages: mixer, spool and recorder. */
 
 import { Emitter } from '../../src/shared/events.js';
 import { settled } from './globals.js';
 
-/** What the stages of a client were asked, in order: "mixer1 add alice", "spool1 open". */
+/** The calls to the stages of a client, in order, for example "mixer1 add alice" and "spool1 open". */
 export class Log {
   /** @type {string[]} */
   lines = [];
 
-  /** What was asked of those whose line begins so. @param {string[]} starts */
+  /** Returns the calls that begin with one of these texts. @param {string[]} starts */
   of(...starts) {
     return this.lines.filter((line) => starts.some((start) => line.startsWith(start)));
   }
 }
 
 /**
- * The base of the fakes of a client's stages.
+ * The base class of the fake stages.
  *
  * @extends {Emitter<Record<string, unknown>>}
  */
 class Stage extends Emitter {
-  /** Calls that fail, by name, and with what. @type {Record<string, Error>} */
+  /** The errors of calls that fail, by the name of the call. @type {Record<string, Error>} */
   failing = {};
 
   /** @param {Log} log @param {string} name */
@@ -30,7 +30,7 @@ class Stage extends Emitter {
     this.name = name;
   }
 
-  /** Notes a call, and takes as long as a real one: some turns. @param {string} call @param {string} [detail] */
+  /** Logs a call, and completes after some turns of the event loop, as a real call does. @param {string} call @param {string} [detail] */
   async ask(call, detail = '') {
     this.note(call, detail);
     await settled();
@@ -95,7 +95,7 @@ export class FakeSpool extends Stage {
   acknowledged = 0;
   /** @type {unknown} */
   hello = null;
-  /** What the finished file is. @type {FinishedRecording} */
+  /** The facts of the finished file. @type {FinishedRecording} */
   finished = { id: '', name: 'take.webm', size: 10, sha256: 'abc', duration: 1 };
 
   /** @param {unknown} hello */

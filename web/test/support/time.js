@@ -1,12 +1,12 @@
-/** FakeTime: a clock and timers that the test moves. */
+/** FakeTime: a clock and timers that the test controls. */
 
 import { allSettled, replaceGlobal } from './globals.js';
 
-/** Time that passes when the test says so: `performance.now` and the timers of one test. */
+/** Replaces `performance.now` and the timers of one test. Time passes only in `pass`. */
 export class FakeTime {
-  /** In ms, as `performance.now` counts. */
+  /** The current time in ms, as returned by `performance.now`. */
   now = 1000;
-  /** How late timers wake, in ms. */
+  /** Delay of timers, in ms. */
   lateness = () => 0;
   /** @type {{at: number, call: () => void, every: number | null, id: number}[]} */
   #timers = [];
@@ -25,7 +25,7 @@ export class FakeTime {
     replaceGlobal(test, 'clearInterval', clear);
   }
 
-  /** Lets time pass; everything that falls due happens in order. @param {number} ms */
+  /** Advances the time, and runs all timers that become due in order. @param {number} ms */
   async pass(ms) {
     const end = this.now + ms;
     for (;;) {

@@ -9,12 +9,12 @@ const PIECE = 480;
 const QUANTUM = 128;
 
 /**
- * Plays sound whose samples are their own place, from 1 on; returns what was heard at each frame of the sound system.
+ * Plays audio in which each sample is its own position, counted from 1; returns the sample played at each audio frame.
  *
- * @param {object} how
+ * @param {object} how options of the playback
  * @param {number} [how.seconds]
  * @param {number} [how.delay] ms
- * @param {(piece: number) => number} [how.late] by how much, in frames, a piece arrives late
+ * @param {(piece: number) => number} [how.late] how late a piece arrives, in audio frames
  * @param {(frame: number, player: RingPlayer) => void} [how.meanwhile]
  */
 function play({ seconds = 4, delay = 80, late = () => 0, meanwhile = () => undefined }) {
@@ -22,7 +22,7 @@ function play({ seconds = 4, delay = 80, late = () => 0, meanwhile = () => undef
   const player = new RingPlayer(ring);
   player.setDelay(delay);
   /** @type {number[]} */
-  const heard = [];
+  const played = [];
   let piece = 0;
   let arrived = 0;
   for (let frame = 0; frame < seconds * SAMPLE_RATE; frame += QUANTUM) {
@@ -37,14 +37,19 @@ function play({ seconds = 4, delay = 80, late = () => 0, meanwhile = () => undef
     const [left, right] = [new Float32Array(QUANTUM), new Float32Array(QUANTUM)];
     player.render(left, right);
     assert.deepEqual(left, right);
-    heard.push(...left);
+    played.push(...left);
   }
-  return heard;
+  return played;
 }
 
-/** How many ms after its arrival, were it in time, each frame is heard, from a frame on; none where there is silence. @param {number[]} heard @param {number} from s */
-const delays = (heard, from) =>
-  heard.flatMap((sample, frame) =>
+/**
+ * Returns the time in ms from each frame's punctual arrival to its playback; silent frames are left out.
+ *
+ * @param {number[]} played
+ * @param {number} from s
+ */
+const delays = (played, from) =>
+  played.flatMap((sample, frame) =>
     sample && frame >= from * SAMPLE_RATE
       ? [((frame - (sample - 1) - PIECE) * 1000) / SAMPLE_RATE + (PIECE * 500) / SAMPLE_RATE]
       : [],
@@ -53,85 +58,85 @@ const delays = (heard, from) =>
 /** @param {number[]} values */
 const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 
-/** @param {number[]} heard @param {number} from s */
-const breaks = (heard, from) =>
-  heard
+/** @param {number[]} played @param {number} from s */
+const breaks = (played, from) =>
+  played
     .slice(from * SAMPLE_RATE)
     .filter((sample, index, rest) => index > 0 && sample - Number(rest[index - 1]) !== 1);
 
 describe('a player', () => {
-  test('is as far behind the writer as asked, whatever the moment it began, and never breaks', () => {
+  test('plays at the requested distance behind the writer, independent of the start, and without breaks', () => {
     for (const delay of [40, 80, 250]) {
       for (let start = 0; start < 4; start += 1) {
-        const heard = play({ delay, late: () => start * 97 });
+        const played = play({ delay, late: () => start * 97 });
 
         const expected = delay + (start * 97 * 1000) / SAMPLE_RATE;
         assert.ok(
-          Math.abs(median(delays(heard, 1)) - expected) < 3.5,
-          `${median(delays(heard, 1))} for ${expected}`,
+          Math.abs(median(delays(played, 1)) - expected) < 3.5,
+          `${median(delays(played, 1))} for ${expected}`,
         );
-        assert.deepEqual([], breaks(heard, 1));
+        assert.deepEqual([], breaks(played, 1));
       }
     }
   });
 
-  test('does not break while pieces come late by less than the delay', () => {
+  test('plays without breaks while pieces are late by less than the delay', () => {
     const roll = dice(3);
 
-    const heard = play({ delay: 80, seconds: 20, late: () => Math.floor(roll() * 0.03 * SAMPLE_RATE) });
+    const played = play({ delay: 80, seconds: 20, late: () => Math.floor(roll() * 0.03 * SAMPLE_RATE) });
 
-    // Once, after the first seconds, the distance is set right; it was taken from the first piece, which came soonest.
-    assert.deepEqual([], breaks(heard, 6));
+    // The first distance follows from the first piece, which arrives soonest, so it is corrected once after some seconds.
+    assert.deepEqual([], breaks(played, 6));
   });
 
-  test('plays silence in the place of what is late, and goes on where it should be', () => {
-    // Half a second arrives at once, too late.
-    const heard = play({
+  test('plays silence for late pieces, and continues at the right position', () => {
+    // Half a second of audio arrives at once, too late.
+    const played = play({
       seconds: 6,
       late: (piece) => Math.max(0, 250 - piece) * PIECE * Number(piece >= 200),
     });
 
-    const silent = heard.slice(2 * SAMPLE_RATE, 3 * SAMPLE_RATE).filter((sample) => sample === 0).length;
+    const silent = played.slice(2 * SAMPLE_RATE, 3 * SAMPLE_RATE).filter((sample) => sample === 0).length;
     assert.ok(silent > 0.3 * SAMPLE_RATE && silent < 0.55 * SAMPLE_RATE, `${silent}`);
-    assert.ok(Math.abs(median(delays(heard, 3)) - 80) < 3.5);
-    assert.deepEqual([], breaks(heard, 5));
+    assert.ok(Math.abs(median(delays(played, 3)) - 80) < 3.5);
+    assert.deepEqual([], breaks(played, 5));
   });
 
-  test('follows another delay at once', () => {
-    const heard = play({
+  test('applies a new delay at once', () => {
+    const played = play({
       seconds: 6,
       meanwhile: (frame, player) => {
         if (frame === 2 * SAMPLE_RATE) player.setDelay(140);
       },
     });
 
-    assert.ok(Math.abs(median(delays(heard.slice(0, 2 * SAMPLE_RATE), 1)) - 80) < 3.5);
-    assert.ok(Math.abs(median(delays(heard, 2.1)) - 140) < 3.5);
-    assert.deepEqual([], breaks(heard, 2.1));
+    assert.ok(Math.abs(median(delays(played.slice(0, 2 * SAMPLE_RATE), 1)) - 80) < 3.5);
+    assert.ok(Math.abs(median(delays(played, 2.1)) - 140) < 3.5);
+    assert.deepEqual([], breaks(played, 2.1));
   });
 
-  test('plays again soon after the track fell behind for good, whatever the delay does meanwhile', () => {
-    // From piece 200 on everything arrives 100 ms later, more than the delay; somebody asks for another one all the time.
-    const heard = play({
+  test('resumes soon after the track fell behind for good, even if the delay changes meanwhile', () => {
+    // From piece 200 on, every piece arrives 100 ms later, which is more than the delay, and the delay changes constantly.
+    const played = play({
       seconds: 6,
       delay: 25,
       late: (piece) => (piece >= 200 ? 4800 : 0),
       meanwhile: (frame, player) => player.setDelay(frame % 1280 ? 25 : 24),
     });
 
-    const silent = heard.slice(2 * SAMPLE_RATE).filter((sample) => sample === 0).length;
+    const silent = played.slice(2 * SAMPLE_RATE).filter((sample) => sample === 0).length;
     assert.ok(silent < 0.4 * SAMPLE_RATE, `${silent}`);
-    assert.ok(Math.abs(median(delays(heard, 5)) - 125) < 8, `${median(delays(heard, 5))}`);
+    assert.ok(Math.abs(median(delays(played, 5)) - 125) < 8, `${median(delays(played, 5))}`);
   });
 
-  test('sets right what has been off for a second', () => {
-    // From piece 300 on everything arrives 30 ms later, or a piece is lost: the distance is another one.
-    const heard = play({ seconds: 12, late: (piece) => (piece >= 300 ? 1440 : 0) });
+  test('corrects a distance that has been off for a second', () => {
+    // From piece 300 on, every piece arrives 30 ms later, or one piece is lost, so the distance changes.
+    const played = play({ seconds: 12, late: (piece) => (piece >= 300 ? 1440 : 0) });
 
-    assert.ok(Math.abs(median(delays(heard, 10)) - 110) < 5.5, `${median(delays(heard, 10))}`);
+    assert.ok(Math.abs(median(delays(played, 10)) - 110) < 5.5, `${median(delays(played, 10))}`);
   });
 
-  test('is silent until it has a delay, and until there is audio', () => {
+  test('is silent until it has a delay and audio', () => {
     const ring = new Ring();
     const player = new RingPlayer(ring);
     const [left, right] = [new Float32Array(QUANTUM), new Float32Array(QUANTUM)];
@@ -146,7 +151,7 @@ describe('a player', () => {
 });
 
 describe('a ring', () => {
-  test('keeps the last second, also where its count wraps around', () => {
+  test('keeps the last second even when its count wraps around', () => {
     const ring = new Ring();
     new Int32Array(ring.buffer, 0, 1)[0] = 2 ** 31 - 300;
     const start = ring.written;

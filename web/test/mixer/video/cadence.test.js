@@ -4,25 +4,25 @@ import { describe, test } from 'node:test';
 import { Cadence } from '../../../src/mixer/video/cadence.js';
 import { dice } from '../../support/dice.js';
 
-/** Ticks between two looks whether the delay could be smaller: there, and only there, one frame may be skipped. */
+/** Number of ticks between two checks whether the delay can be smaller. Only at these ticks may a frame be skipped. */
 const RELAX_EVERY = 900;
 
 /**
- * @typedef {object} Sender times in ms
- * @property {number} fps frames a second
- * @property {number} rate ticks a second
- * @property {number} [jitter] most that a frame's way varies
- * @property {number} [shake] by how much media times are off, half to either side
- * @property {number} [drift] how much slower the sender's clock runs, of 1
+ * @typedef {object} Sender a simulated sender, with times in ms
+ * @property {number} fps frames per second
+ * @property {number} rate ticks per second
+ * @property {number} [jitter] maximum variation of a frame's travel time
+ * @property {number} [shake] range of the error of media times, half in each direction
+ * @property {number} [drift] fraction by which the sender's clock is slow
  * @property {number} [seconds]
  * @property {number} [seed]
  * @property {(number: number, time: number) => number} [media] changes media times
  * @property {(number: number, time: number) => number} [way] changes arrivals
- * @property {(number: number) => boolean} [lost] frames that never come
+ * @property {(number: number) => boolean} [lost] whether a frame never arrives
  */
 
 /**
- * Simulates a sender and a mixer; returns the number of the frame that each tick shows, -1 before the first.
+ * Simulates a sender and a mixer; returns the number of the frame shown at each tick, -1 before the first frame.
  *
  * @param {Sender} sender
  */
@@ -41,7 +41,7 @@ function simulate({ fps, rate, jitter = 0, shake = 0, drift = 0, seconds = 40, s
   /** @type {number[]} */
   const shown = [];
   const delays = [];
-  /** How long each frame that was shown had been there. @type {number[]} */
+  /** The waiting time of each shown frame. @type {number[]} */
   const waits = [];
   /** @type {Map<number, number>} */
   const arrivals = new Map();
@@ -70,11 +70,16 @@ function simulate({ fps, rate, jitter = 0, shake = 0, drift = 0, seconds = 40, s
   return { shown, skipped, dropped, delays, waits, cadence, pushed: number };
 }
 
-/** How many frames each tick went on, from tick `from` on. @param {number[]} shown @param {number} from @param {number} [to] */
+/** Returns by how many frames each tick advanced, from tick `from` on. @param {number[]} shown @param {number} from @param {number} [to] */
 const advances = (shown, from, to = shown.length) =>
   shown.slice(from, to).map((frame, index) => frame - Number(shown[from + index - 1]));
 
-/** The ticks that went on by anything but one frame, but for those where the delay may shrink. @param {number[]} shown @param {number} from */
+/**
+ * Returns the ticks that did not advance by exactly one frame, except those at which the delay may shrink.
+ *
+ * @param {number[]} shown
+ * @param {number} from
+ */
 const unsteady = (shown, from) =>
   advances(shown, from).flatMap((advance, index) =>
     advance === 1 || (advance === 2 && (from + index + 1) % RELAX_EVERY === 0) ? [] : [from + index],
@@ -83,12 +88,12 @@ const unsteady = (shown, from) =>
 describe('after the lock', () => {
   for (const rate of [30, 15]) {
     for (const fps of [30, 25, 24, 15, 60]) {
-      test(`${fps} frames a second at ${rate} ticks repeat and skip no more than the rates ask for`, () => {
+      test(`${fps} fps at ${rate} ticks per second repeat and skip no more frames than the rates require`, () => {
         for (const [seed, jitter] of [0, 10, 30, 60].entries()) {
           for (const shake of [0, 4]) {
             const { shown } = simulate({ fps, rate, jitter, shake, seed, drift: (seed - 2) * 3e-5 });
 
-            // 45 frames or 3 seconds, whichever is longer, are enough to know the sender.
+            // The lock is firm after 45 frames or 3 seconds, whichever is longer.
             const from = Math.ceil(3 * rate);
             const ratio = fps / rate;
             const relaxed = advances(shown, from).filter(
@@ -118,18 +123,18 @@ describe('after the lock', () => {
     assert.match(turns, /^(01)+0?$|^(10)+1?$/);
   });
 
-  test('frames wait long enough for their jitter and no longer than the cap', () => {
+  test('frames wait long enough for their jitter, and no longer than the cap', () => {
     for (const jitter of [0, 20, 60]) {
       const { delays } = simulate({ fps: 30, rate: 30, jitter, seed: 7 });
 
       const delay = Number(delays.at(-1));
-      // 60 ms over the median, or 10 over the largest, and at most one beat to sit in the middle.
+      // 60 ms above the median or 10 ms above the largest latency, and at most one period for the centring.
       assert.ok(delay >= 60 && delay <= 60 + 33.4 + 20, `${delay} ms at ${jitter}`);
     }
   });
 
-  test('a period that was estimated wrong at the lock is corrected', () => {
-    // This sender's first 45 frames seem to come 1 % faster than they do, too fast to fit the ticks.
+  test('a wrong estimate of the period at the lock is corrected', () => {
+    // The first 45 frames of this sender seem to arrive 1 % faster than they do, too fast to fit the ticks.
     const { shown } = simulate({ fps: 60, rate: 15, jitter: 20, shake: 4, seconds: 25, seed: 12 });
 
     assert.deepEqual(
@@ -148,13 +153,13 @@ describe('after the lock', () => {
 });
 
 describe('before the lock', () => {
-  test('the first frame shows within two ticks', () => {
+  test('the first frame is shown within two ticks', () => {
     const { shown } = simulate({ fps: 30, rate: 30, seconds: 1 });
 
     assert.ok(shown.slice(0, 3).some((frame) => frame >= 0));
   });
 
-  test('frames that had waited for us leave no mark: the delay is right from the first lock, and stays', () => {
+  test('frames that had waited for us do not affect the delay, which is right from the first lock on', () => {
     for (let seed = 0; seed < 20; seed += 1) {
       const jitter = seed % 2 ? 20 : 0;
       const { shown, delays } = simulate({
@@ -172,7 +177,7 @@ describe('before the lock', () => {
     }
   });
 
-  test('the delay is the mean time that frames wait, at equal rates and at others', () => {
+  test('the delay is the mean waiting time of frames, at equal and at different rates', () => {
     for (const [fps, rate] of [
       [30, 30],
       [15, 15],
@@ -190,12 +195,12 @@ describe('before the lock', () => {
       const mean = late.reduce((sum, wait) => sum + wait, 0) / late.length;
       assert.ok(
         Math.abs(mean - Number(delays.at(-1))) < 100 / Number(rate),
-        `${fps} to ${rate}: ${mean} waited, ${delays.at(-1)} told`,
+        `${fps} to ${rate}: ${mean} waited, ${delays.at(-1)} reported`,
       );
     }
   });
 
-  test('there is no delay to match', () => {
+  test('the delay is 0', () => {
     const cadence = new Cadence(1000 / 30);
 
     assert.equal(0, cadence.delay);
@@ -213,8 +218,8 @@ describe('before the lock', () => {
   });
 });
 
-describe('when something happens on the way', () => {
-  test('three late frames lock anew, and steadily', () => {
+describe('during disturbances', () => {
+  test('three late frames cause a new, steady lock', () => {
     const { shown, delays } = simulate({
       fps: 30,
       rate: 30,
@@ -224,15 +229,15 @@ describe('when something happens on the way', () => {
       way: (number, time) => (number >= 300 ? time + 150 : time),
     });
 
-    // The new way is 150 ms longer: five frames are shown for longer, once each or more, and nothing else.
+    // Frames now travel 150 ms longer, so five frames are shown for longer, and nothing else changes.
     const hiccup = advances(shown, 290, 330).filter((on) => on !== 1);
     assert.ok(hiccup.length > 0 && hiccup.length <= 8, `${hiccup.join()}`);
     assert.deepEqual([], unsteady(shown, 330));
-    // The delay counts from a frame's arrival, so that it stays what it was.
+    // The delay counts from a frame's arrival, so it stays the same.
     assert.ok(Number(delays.at(-1)) < 120);
   });
 
-  test('one late frame or two change nothing', () => {
+  test('one or two late frames change nothing', () => {
     const { shown } = simulate({
       fps: 30,
       rate: 30,
@@ -243,7 +248,7 @@ describe('when something happens on the way', () => {
     assert.deepEqual([], unsteady(shown, 320));
   });
 
-  test('a sender that pauses for 2 s goes on where it was', () => {
+  test('a sender continues steadily after a pause of 2 s', () => {
     const gap = (/** @type {number} */ number, /** @type {number} */ time) =>
       number >= 300 ? time + 2000 : time;
     const { shown } = simulate({
@@ -266,7 +271,7 @@ describe('when something happens on the way', () => {
     );
   });
 
-  test('a burst after a freeze is shown to its end, and the rest is steady', () => {
+  test('a burst after a freeze is shown completely, and later frames are steady', () => {
     const { shown, dropped } = simulate({
       fps: 30,
       rate: 30,
@@ -280,7 +285,7 @@ describe('when something happens on the way', () => {
     assert.deepEqual([], unsteady(shown, 345));
   });
 
-  test('frames that were lost are bridged by the ones before them', () => {
+  test('a lost frame is replaced by the previous one', () => {
     const gone = new Set([300, 301, 350, 400]);
     const { shown } = simulate({
       fps: 30,
@@ -341,7 +346,7 @@ describe('when something happens on the way', () => {
         way: change,
       });
 
-      // Five seconds after the change.
+      // Check from five seconds after the change on.
       const from = Math.ceil((300 / before + 5) * 30);
       const ratio = after / 30;
       const wrong = advances(shown, from, 1150).filter(
@@ -354,7 +359,7 @@ describe('when something happens on the way', () => {
 });
 
 describe('the memory', () => {
-  test('of a queue that is not shown is bounded', () => {
+  test('of a queue that is not shown is limited', () => {
     /** @type {Cadence<number>} */
     const cadence = new Cadence(1000 / 30);
     const dropped = [];
@@ -372,7 +377,7 @@ describe('the memory', () => {
     assert.equal(9984, dropped.length);
   });
 
-  test('of an item is given back exactly once', () => {
+  test('of an item is released exactly once', () => {
     const { shown, skipped, dropped, cadence, pushed } = simulate({
       fps: 60,
       rate: 15,

@@ -25,7 +25,7 @@ for (const [name, layout] of Object.entries(LAYOUTS)) {
       Array.from({ length: 16 }, (_, index) => ({ count: index + 1, width, height })),
     );
 
-    test('has a tile for everybody', () => {
+    test('has a tile for each participant', () => {
       for (const { count, width, height } of cases) {
         const tiles = layout(count, width, height);
 
@@ -35,7 +35,7 @@ for (const [name, layout] of Object.entries(LAYOUTS)) {
       }
     });
 
-    test('lets no tiles overlap', () => {
+    test('has no overlapping tiles', () => {
       for (const { count, width, height } of cases) {
         const tiles = layout(count, width, height);
 
@@ -58,11 +58,11 @@ for (const [name, layout] of Object.entries(LAYOUTS)) {
 }
 
 describe('the grid', () => {
-  test('of nobody is empty', () => {
+  test('is empty without participants', () => {
     assert.deepEqual([], grid(0, 640, 360));
   });
 
-  test('of one is the whole frame', () => {
+  test('is the whole frame for one participant', () => {
     assert.deepEqual([{ x: 0, y: 0, width: 1280, height: 720 }], grid(1, 1280, 720));
   });
 
@@ -87,16 +87,16 @@ describe('the speaker layout', () => {
     for (const tile of small) assert.ok(large && tile.width * tile.height < (large.width * large.height) / 4);
   });
 
-  test('gives the large tile to the speaker and leaves the others in order', () => {
+  test('gives the large tile to the speaker and keeps the order of the others', () => {
     const tiles = arrange('speaker', ['alice', 'bob', 'carol'], 'bob', { width: 1280, height: 720 });
 
     const [large, first, second] = speaker(3, 1280, 720);
     assert.deepEqual([first, large, second], [tiles.get('alice'), tiles.get('bob'), tiles.get('carol')]);
   });
 
-  test('shows the first in the room while nobody speaks, or when the speaker has left', () => {
-    for (const who of [null, 'dave']) {
-      const tiles = arrange('speaker', ['alice', 'bob'], who, { width: 640, height: 360 });
+  test('gives the large tile to the first participant while nobody speaks, or after the speaker has left', () => {
+    for (const speakerId of [null, 'dave']) {
+      const tiles = arrange('speaker', ['alice', 'bob'], speakerId, { width: 640, height: 360 });
 
       assert.deepEqual(speaker(2, 640, 360)[0], tiles.get('alice'));
     }
@@ -114,7 +114,7 @@ test('a grid does not depend on the speaker', () => {
 describe('an image in a tile', () => {
   const tile = { x: 20, y: 40, width: 320, height: 180 };
 
-  test('of the same shape fills it', () => {
+  test('fills a tile of the same aspect ratio', () => {
     for (const size of [
       { width: 320, height: 180 },
       { width: 1280, height: 720 },
@@ -124,15 +124,15 @@ describe('an image in a tile', () => {
     }
   });
 
-  test('of a narrower shape has bars at its sides', () => {
+  test('has bars at its sides in a wider tile', () => {
     assert.deepEqual({ x: 60, y: 40, width: 240, height: 180 }, contain({ width: 640, height: 480 }, tile));
   });
 
-  test('of a wider shape has bars above and below', () => {
+  test('has bars above and below in a narrower tile', () => {
     assert.deepEqual({ x: 20, y: 70, width: 320, height: 120 }, contain({ width: 800, height: 300 }, tile));
   });
 
-  test('of any size is inside its tile, on even pixels, in its own shape', () => {
+  test('is inside its tile, on even pixels and in its own aspect ratio', () => {
     for (let width = 1; width < 2000; width += 37) {
       for (let height = 1; height < 1200; height += 53) {
         const rect = contain({ width, height }, tile);

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { MediaClock } from '../../../src/mixer/video/media-clock.js';
 import { FakeFrame } from '../../support/frame.js';
 
-/** A frame that came over WebRTC. @param {number} rtpTimestamp */
+/** Returns a frame that arrived over WebRTC. @param {number} rtpTimestamp */
 function remote(rtpTimestamp) {
   const fake = new FakeFrame('I420', 2, 2, () => 0);
   fake.rtp = { rtpTimestamp };
@@ -12,7 +12,7 @@ function remote(rtpTimestamp) {
 }
 
 describe("a sender's clock", () => {
-  test('counts 90 RTP ticks a millisecond', () => {
+  test('counts 90 RTP ticks per millisecond', () => {
     const clock = new MediaClock();
 
     assert.deepEqual(
@@ -21,12 +21,12 @@ describe("a sender's clock", () => {
     );
   });
 
-  test('goes on where 32 bits wrap, again and again', () => {
+  test('continues when 32 bits wrap around, any number of times', () => {
     const clock = new MediaClock();
     const start = 2 ** 32 - 9000;
     let last = clock.read(remote(start));
 
-    // A frame an hour for ten days: 32 bits wrap every 13 hours.
+    // One frame per hour for ten days; 32 bits wrap around every 13 hours.
     for (let hour = 1; hour <= 240; hour += 1) {
       const time = clock.read(remote((start + hour * 3_600_000 * 90) % 2 ** 32));
 
@@ -35,7 +35,7 @@ describe("a sender's clock", () => {
     }
   });
 
-  test('goes back a little where a frame is out of order', () => {
+  test('goes back a little for a frame that is out of order', () => {
     const clock = new MediaClock();
 
     const times = [50, 2 ** 32 - 40, 140].map((rtp) => clock.read(remote(rtp)) * 90);
@@ -43,7 +43,7 @@ describe("a sender's clock", () => {
     assert.deepEqual([50, -40, 140], times.map(Math.round));
   });
 
-  test("is the frame's own where it did not come over WebRTC", () => {
+  test("is the frame's own time if the frame did not arrive over WebRTC", () => {
     const fake = new FakeFrame('I420', 2, 2, () => 0);
     fake.timestamp = 1_234_567;
 

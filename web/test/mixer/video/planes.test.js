@@ -9,7 +9,7 @@ import { settled } from '../../support/globals.js';
 
 /** @typedef {import('../../../src/shared/i420.js').I420Image} I420Image */
 
-/** The samples of a plane, row by row. @param {Uint8Array} memory @param {I420Image} image @param {number} plane */
+/** Returns the samples of a plane, row by row. @param {Uint8Array} memory @param {I420Image} image @param {number} plane */
 function plane(memory, image, plane) {
   const { offset, stride } = /** @type {PlaneLayout} */ (image.layout[plane]);
   const [width, height] = plane ? [chroma(image.width), chroma(image.height)] : [image.width, image.height];
@@ -22,7 +22,7 @@ function plane(memory, image, plane) {
 const rows = (width, height, value) =>
   Array.from({ length: height }, (_, y) => Array.from({ length: width }, (_, x) => value(x, y)));
 
-/** An image that is taken, or the test fails. @param {Arena} arena @param {number} width @param {number} height */
+/** Allocates an image, or fails the test. @param {Arena} arena @param {number} width @param {number} height */
 function taken(arena, width, height) {
   const image = arena.allocate(width, height);
   assert.ok(image);
@@ -30,7 +30,7 @@ function taken(arena, width, height) {
 }
 
 describe('an arena', () => {
-  test('never allocates the same memory twice, and gets everything back', () => {
+  test('never allocates the same memory twice, and recovers all of it', () => {
     const roll = dice(1);
     const arena = new Arena(1_000_000);
     /** @type {I420Image[]} */
@@ -53,12 +53,12 @@ describe('an arena', () => {
     }
     for (const image of held) arena.free(image);
 
-    // Only one whole piece can hold this.
+    // This image needs the whole memory in one piece.
     const whole = taken(arena, 999, 660);
     assert.equal(0, whole.start);
   });
 
-  test('merges what is given back, in whatever order', () => {
+  test('merges released pieces in any order', () => {
     for (const order of [
       [0, 1, 2],
       [0, 2, 1],
@@ -78,7 +78,7 @@ describe('an arena', () => {
     }
   });
 
-  test('that is full returns null, and allocates again later', () => {
+  test('returns null when it is full, and allocates again later', () => {
     const arena = new Arena(imageBytes(64, 64) + 100);
     const image = taken(arena, 64, 64);
 
@@ -89,7 +89,7 @@ describe('an arena', () => {
 });
 
 describe('placing an image', () => {
-  /** An image of its own samples and a larger one of zeros. @param {[number, number]} size @param {(x: number, y: number, plane: number) => number} sample */
+  /** Returns an image with the given samples, and a larger one of zeros. @param {[number, number]} size @param {(x: number, y: number, plane: number) => number} sample */
   function scene(size, sample, canvas = /** @type {[number, number]} */ ([64, 48])) {
     const from = imageAt(...size);
     const to = imageAt(...canvas, from.bytes);
@@ -103,7 +103,7 @@ describe('placing an image', () => {
     return { from, to, memory };
   }
 
-  test('of the same size copies it exactly', () => {
+  test('copies it exactly if the size is the same', () => {
     const roll = dice(2);
     const { from, to, memory } = scene([32, 18], () => roll() * 255);
 
@@ -135,7 +135,7 @@ describe('placing an image', () => {
     }
   });
 
-  test('at half the size takes the mean of two by two', () => {
+  test('averages two by two samples at half the size', () => {
     const roll = dice(4);
     const { from, to, memory } = scene([64, 48], () => Math.floor(roll() * 256), [32, 24]);
 
@@ -154,7 +154,7 @@ describe('placing an image', () => {
     }
   });
 
-  test('at any other size keeps a gradient a gradient', () => {
+  test('preserves a gradient at any other size', () => {
     for (const [width, height] of /** @type {[number, number][]} */ ([
       [640, 360],
       [639, 359],
@@ -174,7 +174,7 @@ describe('placing an image', () => {
         plane(memory, to, index).forEach((row, y) =>
           row.forEach((value, x) => {
             const expected = (120 * (x + 0.5)) / wide + (120 * (y + 0.5)) / high;
-            // A level for rounding twice; at the edges of an enlarged image half a source sample is missing.
+            // Allow one level for rounding twice. At the edges of an enlarged image, half a source sample is missing.
             const [narrow, low] = index ? [chroma(width), chroma(height)] : [width, height];
             const edge =
               x < wide / narrow || x >= wide - wide / narrow || y < high / low || y >= high - high / low;
@@ -188,13 +188,13 @@ describe('placing an image', () => {
     }
   });
 
-  test('at a quarter of the size or less loses no fine line', () => {
+  test('keeps fine lines at a quarter of the size or less', () => {
     for (const size of /** @type {[number, number][]} */ ([
       [256, 192],
       [320, 240],
       [515, 387],
     ])) {
-      // One column in eight is bright: samples without their neighbours would be all or nothing.
+      // One column in eight is bright. Without averaging, samples would be all bright or all dark.
       const { from, to, memory } = scene(size, (x) => (x % 8 ? 0 : 240));
 
       place(memory, from, to, { x: 0, y: 0, width: 64, height: 48 });
@@ -206,7 +206,7 @@ describe('placing an image', () => {
     }
   });
 
-  test('of one pixel fills its rectangle', () => {
+  test('fills the rectangle with an image of one pixel', () => {
     const { from, to, memory } = scene([1, 1], (_x, _y, index) => 50 + index);
 
     place(memory, from, to, { x: 0, y: 0, width: 64, height: 48 });
@@ -218,7 +218,7 @@ describe('placing an image', () => {
 });
 
 describe('reading a frame', () => {
-  /** Differs at every place and in every plane. @param {number} x @param {number} y @param {number} index */
+  /** Returns a value that differs at each position and in each plane. @param {number} x @param {number} y @param {number} index */
   const noise = (x, y, index) => (x * 7 + y * 13 + index * 101) % 256;
 
   for (const [width, height] of /** @type {[number, number][]} */ ([
@@ -273,13 +273,13 @@ describe('reading a frame', () => {
     assert.equal(false, fake.closed);
   });
 
-  test('into a full arena gives nothing', async () => {
+  test('returns null if the arena is full', async () => {
     const reader = new FrameReader(new Arena(100));
 
     assert.equal(null, await reader.read(new FakeFrame('I420', 64, 36, noise).frame));
   });
 
-  test('that fails gives its place back', async () => {
+  test('releases its memory if it fails', async () => {
     const arena = new Arena(imageBytes(64, 36));
     const fake = new FakeFrame('NV12', 64, 36, noise);
     fake.ready = Promise.reject(new DOMException('closed', 'InvalidStateError'));
@@ -288,7 +288,7 @@ describe('reading a frame', () => {
     assert.ok(arena.allocate(64, 36));
   });
 
-  test('does not mind others that are read meanwhile', async () => {
+  test('does not affect frames that are read in parallel', async () => {
     const arena = new Arena(1_000_000);
     const reader = new FrameReader(arena);
     const fakes = ['NV12', 'NV12', 'RGBA', 'I420A', 'NV12'].map(
@@ -299,7 +299,7 @@ describe('reading a frame', () => {
     const images = await Promise.all(fakes.map((fake) => reader.read(fake.frame)));
 
     const lumas = images.map((image) => new Set(image ? plane(arena.memory, image, 0).flat() : []));
-    // The third is grey of 30 in RGB, which is luma 42.
+    // The third frame is grey 30 in RGB, which is luma 42.
     assert.deepEqual(
       [10, 20, 42, 40, 50].map((luma) => new Set([luma])),
       lumas,

@@ -4,38 +4,38 @@ import { describe, test } from 'node:test';
 
 import { CHINESE, CHINESE_PATTERNS } from '../../../src/view/language/chinese.js';
 
-/** What is the same in every language. */
-const AS_IT_IS = new Set(['English', '中文', '360p', '480p', '720p', 'VP8', 'VP9', 'AV1', '0:00']);
+/** Texts that are the same in every language. */
+const UNTRANSLATED = new Set(['English', '中文', '360p', '480p', '720p', 'VP8', 'VP9', 'AV1', '0:00']);
 const SOURCE = new URL('../../../src/', import.meta.url);
 
-/** Everything that stands on the page before anything happens. */
-function written() {
+/** Returns all texts and labels of index.html. */
+function pageTexts() {
   const html = readFileSync(new URL('../index.html', SOURCE), 'utf8');
   const body = html.slice(html.indexOf('<body>'));
   const texts = [...body.matchAll(/>([^<>]+)</g)].map(([, text = '']) => text.trim().replaceAll(/\s+/g, ' '));
   const labels = [...body.matchAll(/(?:aria-label|placeholder)="([^"]+)"/g)].map(([, label = '']) => label);
-  return [...texts, ...labels].filter((text) => text && !AS_IT_IS.has(text));
+  return [...texts, ...labels].filter((text) => text && !UNTRANSLATED.has(text));
 }
 
-/** What has spaces in it and is nothing that people read. */
-const NO_WORDS = new Set([
+/** Strings with spaces that users do not see. */
+const NOT_SHOWN = new Set([
   '(min-width: 60rem)',
   'body, button:disabled',
   'verified passed',
   'verified failed',
 ]);
 
-/** Everything that the view says in words of its own: what it asks the language for, and whatever looks like a sentence. */
-function said() {
+/** Returns all texts of the view: the ones that it passes to `t`, and all strings that look like sentences. */
+function viewTexts() {
   const sources = sourcesBelow('view/').map((text) => text.replaceAll(/\/\*[^]*?\*\/|\/\/.*$/gm, ''));
-  const asked = sources.flatMap((source) =>
+  const requested = sources.flatMap((source) =>
     [...source.matchAll(/\bt\(\s*(['"])(.+?)\1/g)].map(([, , text = '']) => text),
   );
   const literals = sources
     .flatMap((source) => [...source.matchAll(/'([^'\n]*)'|"([^"\n]*)"|`[^`]*`/g)])
     .map(([, single, double]) => single ?? double ?? '');
   const sentences = literals.filter((text) => /[A-Za-z}] [A-Za-z{]/.test(text));
-  return [...asked, ...sentences].filter((text) => text && !NO_WORDS.has(text));
+  return [...requested, ...sentences].filter((text) => text && !NOT_SHOWN.has(text));
 }
 
 /** Returns the text of every source file in a folder and below, without the translations. @param {string} folder relative to web/src */
@@ -47,34 +47,34 @@ function sourcesBelow(folder) {
 }
 
 /** @param {string} text */
-const blanks = (text) => [...text.matchAll(/\{\w+\}/g)].map(([blank]) => blank).toSorted();
+const placeholders = (text) => [...text.matchAll(/\{\w+\}/g)].map(([placeholder]) => placeholder).toSorted();
 
 describe('Chinese', () => {
   test('has a translation for every text of index.html', () => {
-    assert.ok(written().length > 60);
+    assert.ok(pageTexts().length > 60);
 
     assert.deepEqual(
       [],
-      written().filter((text) => !(text in CHINESE)),
+      pageTexts().filter((text) => !(text in CHINESE)),
     );
   });
 
   test('has a translation for every text of the view', () => {
-    assert.ok(said().length > 20);
+    assert.ok(viewTexts().length > 20);
 
     assert.deepEqual(
       [],
-      said().filter((text) => !(text in CHINESE)),
+      viewTexts().filter((text) => !(text in CHINESE)),
     );
   });
 
-  test('has the same blanks as the English', () => {
+  test('has the same placeholders as the English text', () => {
     for (const [english, chinese] of Object.entries(CHINESE))
-      assert.deepEqual(blanks(english), blanks(chinese), english);
+      assert.deepEqual(placeholders(english), placeholders(chinese), english);
   });
 
   test('has no translation of a text that does not exist', () => {
-    const everything = [...sourcesBelow(''), ...sourcesBelow('../../harness/server/'), ...written()].join(
+    const everything = [...sourcesBelow(''), ...sourcesBelow('../../harness/server/'), ...pageTexts()].join(
       '\n',
     );
 
@@ -84,8 +84,8 @@ describe('Chinese', () => {
     );
   });
 
-  test('translates messages of the client and the server that contain names and numbers', () => {
-    const turned = [
+  test('translates client and server messages that contain names and numbers', () => {
+    const translated = [
       'No audio is arriving from Bob.',
       'Only 12 MB of disk space is left. The recording will end before the disk is full.',
     ].map((english) => {
@@ -93,6 +93,6 @@ describe('Chinese', () => {
       return english.replace(pattern, text);
     });
 
-    assert.deepEqual(['没有收到 Bob 的音频。', '磁盘只剩 12 MB；写满之前录制会结束。'], turned);
+    assert.deepEqual(['没有收到 Bob 的音频。', '磁盘只剩 12 MB；写满之前录制会结束。'], translated);
   });
 });
