@@ -1,4 +1,4 @@
-// A call of one with themselves: two connections in one page, and no server between them.
+// A call with oneself: two connections in one page, without a server.
 const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 640, height: 360 } });
 const [here, there] = [new RTCPeerConnection(), new RTCPeerConnection()];
 here.addEventListener('icecandidate', ({ candidate }) => there.addIceCandidate(candidate));

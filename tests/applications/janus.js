@@ -1,6 +1,6 @@
 /* global adapter */
-// A call by Janus's own client: everybody by one connection from the server. With `sizes` in the address three sizes of
-// a picture go to it (simulcast), else one.
+// A call with Janus's own client, which receives all participants over one connection from the server. With `sizes` in the
+// address it sends three sizes of the video (simulcast), otherwise one.
 import Janus from '/lib/janus-gateway/npm/dist/janus.es.js';
 
 const { searchParams } = new URL(location.href);
@@ -8,7 +8,7 @@ const me = searchParams.get('me');
 const room = searchParams.get('room');
 const state = document.querySelector('#state');
 const plugin = 'janus.plugin.videoroom';
-/** Who sends something, by id. */
+/** The ids of the participants who publish. */
 const feeds = new Set();
 
 await new Promise((resolve) =>
@@ -52,8 +52,8 @@ const publisher = await attach({
     if (jsep) publisher.handleRemoteJsep({ jsep });
     if (message.videoroom === 'joined') publish();
     subscribe((message.publishers ?? []).map(({ id }) => id));
-    const gone = message.leaving ?? message.unpublished;
-    if (gone) feeds.delete(gone);
+    const removed = message.leaving ?? message.unpublished;
+    if (removed) feeds.delete(removed);
     state.textContent = `with ${feeds.size}`;
   },
 });
@@ -63,21 +63,27 @@ const publish = () =>
     success: (jsep) => publisher.send({ message: { request: 'publish' }, jsep }),
   });
 
-/** The one connection for everybody, renegotiated once at a time. */
+/** The connection that receives all participants; one renegotiation runs at a time. */
 let subscriber;
 let turn = Promise.resolve();
-/** What comes by it. */
+/** The streams that the connection receives. */
 let streams = [];
 let started = () => undefined;
 function subscribe(added) {
   if (!added.length) return;
   for (const feed of added) feeds.add(feed);
-  const wanted = added.map((feed) => ({ feed }));
+  const newStreams = added.map((feed) => ({ feed }));
   turn = turn.then(async () => {
     const over = new Promise((resolve) => (started = resolve));
     const request = subscriber
-      ? { request: 'update', subscribe: wanted }
-      : { request: 'join', room, ptype: 'subscriber', streams: wanted, use_msid: searchParams.has('msid') };
+      ? { request: 'update', subscribe: newStreams }
+      : {
+          request: 'join',
+          room,
+          ptype: 'subscriber',
+          streams: newStreams,
+          use_msid: searchParams.has('msid'),
+        };
     subscriber ??= await attach({ onmessage, onremotetrack });
     subscriber.send({ message: request });
     await over;
@@ -98,10 +104,10 @@ function onremotetrack(track, mid, on) {
   video.id = `of-${mid}`;
   document.body.append(video);
 }
-// Which of the three sizes comes from the server.
+// Chooses which of the three sizes the server sends.
 globalThis.choose = (substream) => {
-  const pictures = streams.filter(({ type }) => type === 'video');
-  const message = { request: 'configure', streams: pictures.map(({ mid }) => ({ mid, substream })) };
+  const videos = streams.filter(({ type }) => type === 'video');
+  const message = { request: 'configure', streams: videos.map(({ mid }) => ({ mid, substream })) };
   subscriber.send({ message });
 };
 await new Promise((success) =>

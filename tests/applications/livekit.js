@@ -1,5 +1,5 @@
 /* global LivekitClient */
-// A call by LiveKit's own client: everybody by one connection to a server, and one from it.
+// A call with LiveKit's own client: one connection to a server and one from it carry all participants.
 const { Room, RoomEvent, VideoPresets } = LivekitClient;
 const { searchParams } = new URL(location.href);
 const state = document.querySelector('#state');

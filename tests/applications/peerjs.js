@@ -1,5 +1,6 @@
 /* global peerjs */
-// A call between two by PeerJS and its own server, whose port the address names: who has a ?call= calls them.
+// A call between two participants with PeerJS and its own server. The address contains the server's port and, for the
+// caller, whom to ?call=.
 const { searchParams } = new URL(location.href);
 const state = document.querySelector('#state');
 const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 640, height: 360 } });
@@ -20,7 +21,7 @@ function show(call) {
   });
   call.on('close', () => (state.textContent = 'over'));
   document.querySelector('#hang-up').addEventListener('click', () => call.close());
-  // The camera is switched by another track in its place, as applications do that save power.
+  // Switches the camera by replacing its track, as applications do to save power.
   document.querySelector('#camera').addEventListener('click', async () => {
     const fresh = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360 } });
     const sender = call.peerConnection.getSenders().find(({ track }) => track?.kind === 'video');

@@ -1,5 +1,5 @@
 /* global SimplePeer */
-// A mesh by simple-peer: who comes says hello; of two the one with the greater id calls, so that never both do.
+// A mesh with simple-peer. A new participant sends hello, and of two participants only the one with the greater id calls.
 const { searchParams } = new URL(location.href);
 const me = crypto.randomUUID();
 const peers = new Map();

@@ -1,4 +1,4 @@
-"""Site: a server on loopback for pages with whatever headers a fact is about."""
+"""Site: a server on loopback for pages with the headers that a test specifies."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _LARGEST_MESSAGE: Final = 64 * 1024 * 1024
 
 
 class Site(Served):
-    """A server on loopback that serves the page of the facts, what else a test wants, and a socket.
+    """A server on loopback for the test page, for other texts that a test provides, and for a socket.
 
-    The page lies at ``url``, isolated; the socket at ``/socket`` answers each message with its first byte as text.
+    The isolated page is at ``url``. The socket at ``/socket`` answers each message with its first byte as text.
     """
 
     def __init__(self) -> None:
@@ -30,16 +30,16 @@ class Site(Served):
         self.serve("/", _PAGE.read_text(), ISOLATED)
 
     def serve(self, path: str, text: str, headers: Mapping[str, str]) -> str:
-        """Serve a text from now on, a script where the path ends in ``.js``, and return its address."""
+        """Serve a text from now on, as a script if the path ends in ``.js``, and return its address."""
         self._served[path] = (text, headers)
         return self.url + path
 
     def build(self) -> web.Application:
-        """Return what was given to serve, and the socket."""
-        app = web.Application()
-        app.router.add_get("/socket", self._socket)
-        app.router.add_get("/{path:.*}", self._get)
-        return app
+        """Return the application with the served texts and the socket."""
+        web_app = web.Application()
+        web_app.router.add_get("/socket", self._socket)
+        web_app.router.add_get("/{path:.*}", self._get)
+        return web_app
 
     async def _get(self, request: web.Request) -> web.Response:
         if request.path not in self._served:

@@ -1,4 +1,4 @@
-"""Facts, their tests and the workarounds that cite them stay together."""
+"""Check that facts, their tests and the workarounds that cite them match."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ def cited(path: Path) -> set[int]:
     return {int(number) for found in CITATION.findall(path.read_text()) for number in found.split(", ")}
 
 
-def proven() -> set[int]:
+def facts_with_tests() -> set[int]:
     """Return the numbers of the facts that have a test."""
     return {int(number) for path in HERE.glob("test_*.py") for number in TEST.findall(path.read_text())}
 
 
 def test_every_cited_fact_has_a_test() -> None:
-    """A comment that says "Chrome fact 9" can be looked up, and fails when it is no longer true."""
+    """The test of a fact that a comment cites fails when the fact is no longer true."""
     sources = [*(ROOT / "harness").rglob("*.py"), *(ROOT / "web" / "src").rglob("*.js")]
 
-    untested = {str(path.relative_to(ROOT)): cited(path) - proven() for path in sources}
+    untested = {str(path.relative_to(ROOT)): cited(path) - facts_with_tests() for path in sources}
 
     assert {} == {path: numbers for path, numbers in untested.items() if numbers}
 
 
 def test_the_readme_lists_every_fact_once() -> None:
-    """The table has one row for each fact with a test, in order."""
+    """The table contains one row for each fact with a test, in order."""
     listed = [int(number) for number, _ in ROW.findall((HERE / "README.md").read_text())]
 
-    assert sorted(proven()) == listed
+    assert sorted(facts_with_tests()) == listed
 
 
 def test_the_files_that_the_readme_names_cite_their_fact() -> None:
-    """Who reads the table finds the workaround."""
+    """Readers of the table can find each workaround."""
     rows = ROW.findall((HERE / "README.md").read_text())
 
     named = [(int(number), path) for number, cell in rows for path in re.findall(r"`([\w/.-]+\.(?:py|js))`", cell)]

@@ -1,4 +1,4 @@
-"""Facts about downloads, as Python sees them."""
+"""Facts about downloads from Python's point of view."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ CLICK = """([name, times]) => {
 
 
 def downloaded(page: Page, name: str = "standup.webm") -> Download:
-    """Let the page download a few bytes under a name."""
+    """Make the page download a few bytes with this file name."""
     with page.expect_download() as download:
         page.evaluate(CLICK, [name, 1])
     return download.value
 
 
 def test_fact_20_closing_the_context_deletes_its_downloads(page: Page, tmp_path: Path) -> None:
-    """Fact 20: a download that was not saved before is deleted with the context."""
+    """Fact 20: a download that was not saved is deleted with the context."""
     download = downloaded(page)
     path = download.path()
-    there = path.exists()
+    existed = path.exists()
 
     page.context.close()
 
-    assert there
+    assert existed
     assert not path.exists()
     with pytest.raises(Error):
         download.save_as(tmp_path / "late.webm")
 
 
 def test_fact_20_save_as_overwrites_silently(page: Page, tmp_path: Path) -> None:
-    """Fact 20: the earlier file is gone without any error."""
+    """Fact 20: the existing file is lost without an error."""
     precious = tmp_path / "precious.webm"
     precious.write_text("an older recording")
 
@@ -54,7 +54,7 @@ def test_fact_20_save_as_overwrites_silently(page: Page, tmp_path: Path) -> None
 
 
 def test_fact_20_the_eleventh_download_within_a_second_never_happens(page: Page) -> None:
-    """Fact 20: of eleven at once ten arrive; a later one arrives again, and nothing reports the missing one."""
+    """Fact 20: ten of eleven simultaneous downloads arrive, and no error reports the missing one. Later ones arrive."""
     names: list[str] = []
     page.on("download", lambda download: names.append(download.suggested_filename))
 
@@ -67,7 +67,7 @@ def test_fact_20_the_eleventh_download_within_a_second_never_happens(page: Page)
 
 
 def test_fact_21_a_suggested_name_is_only_half_safe(page: Page) -> None:
-    """Fact 21: separators, controls and bidi overrides become _; devices, options and 300 characters stay."""
+    """Fact 21: separators, controls and bidi overrides become _. Device names, options and 300 characters stay."""
     suggested = {
         'a/b\\c:d*e?f"g<h>i|j.webm': "a_b_c_d_e_f_g_h_i_j.webm",
         "../../up.webm": "_.._up.webm",

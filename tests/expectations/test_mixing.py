@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_fact_06_remote_audio_is_silent_until_an_element_plays_it(page: Page) -> None:
-    """Fact 6: WebAudio hears nothing of a track whose packets arrive, until its stream plays in a muted element."""
+    """Fact 6: WebAudio receives silence from a track whose packets arrive until a muted element plays its stream."""
     before, after = page.evaluate(
         """async () => {
             const context = new AudioContext();
@@ -49,8 +49,8 @@ def test_fact_06_remote_audio_is_silent_until_an_element_plays_it(page: Page) ->
 
 
 def test_fact_06_an_audio_context_starts_suspended_without_our_switch(page: Page, bare_page: Page, site: Site) -> None:
-    """Fact 6: --autoplay-policy=no-user-gesture-required lets a context run that nobody clicked for."""
-    # What Python evaluates counts as a click, so the page has to make its context by itself.
+    """Fact 6: --autoplay-policy=no-user-gesture-required allows a context to run without a click."""
+    # Evaluating a script from Python counts as a click, so the page must create its context itself.
     listening = site.serve("/listening", "<!doctype html><script>var context = new AudioContext()</script>", {})
     for one in (page, bare_page):
         one.goto(listening)
@@ -60,7 +60,7 @@ def test_fact_06_an_audio_context_starts_suspended_without_our_switch(page: Page
 
 
 def test_fact_11_frames_are_processed_and_generated_in_windows_only(page: Page, site: Site) -> None:
-    """Fact 11: a worker has neither MediaStreamTrackProcessor nor -Generator, and VideoTrackGenerator is nowhere."""
+    """Fact 11: workers lack MediaStreamTrackProcessor and -Generator, and VideoTrackGenerator does not exist at all."""
     names = "['MediaStreamTrackProcessor', 'MediaStreamTrackGenerator', 'VideoTrackGenerator']"
     site.serve(
         "/known.js",
@@ -80,7 +80,7 @@ def test_fact_11_frames_are_processed_and_generated_in_windows_only(page: Page, 
 
 
 def test_fact_11_tracks_stay_but_their_frames_can_move_to_a_worker(page: Page) -> None:
-    """Fact 11: a track is neither cloned nor transferred; a processor's readable and a generator's writable are."""
+    """Fact 11: tracks can't be cloned or transferred, but a processor's readable and a generator's writable can."""
     outcomes = page.evaluate(
         """async () => {
             const { track } = new PaintedVideo();
@@ -105,7 +105,7 @@ def test_fact_11_tracks_stay_but_their_frames_can_move_to_a_worker(page: Page) -
 
 
 def test_fact_12_copy_to_needs_whole_strides_within_the_buffer(page: Page) -> None:
-    """Fact 12: stride times rows must fit although the last row needs less, and planes never share their rows."""
+    """Fact 12: stride times rows must fit even though the last row needs less, and planes must not share rows."""
     outcomes = page.evaluate(
         """async () => {
             const size = { codedWidth: 64, codedHeight: 48 };
@@ -127,7 +127,7 @@ def test_fact_12_copy_to_needs_whole_strides_within_the_buffer(page: Page) -> No
 
 
 def test_fact_15_remote_frames_carry_the_senders_clock(page: Page) -> None:
-    """Fact 15: metadata().rtpTimestamp counts the sender's time by 90 a millisecond; local frames have none."""
+    """Fact 15: metadata().rtpTimestamp counts the sender's time in 1/90 ms; local frames don't have it."""
     remote, elapsed, local = page.evaluate(
         """async () => {
             const video = new PaintedVideo();
@@ -139,7 +139,7 @@ def test_fact_15_remote_frames_carry_the_senders_clock(page: Page) -> None:
         }"""
     )
 
-    # The count has 32 bits. Frames come unevenly on a busy machine; it is the unit that counts.
+    # The count has 32 bits. Frames arrive unevenly on a busy machine, so the test only checks the unit.
     intervals = [(after - before) % 2**32 / 90 for before, after in itertools.pairwise(remote)]
     assert all(0 < interval < 20_000 for interval in intervals)
     assert elapsed == pytest.approx(sum(intervals), rel=0.5)
@@ -147,7 +147,7 @@ def test_fact_15_remote_frames_carry_the_senders_clock(page: Page) -> None:
 
 
 def test_fact_16_chrome_converts_pixels_only_to_rgb(page: Page) -> None:
-    """Fact 16: copyTo refuses I420 and NV12 as its format, whatever the frame's own, but gives RGBA and BGRA of all."""
+    """Fact 16: copyTo rejects the formats I420 and NV12 for every frame, and converts all frames to RGBA and BGRA."""
     outcomes = page.evaluate(
         """async () => {
             const own = ["I420", "I420A", "NV12", "RGBA", "RGBX", "BGRA", "BGRX"];
@@ -169,8 +169,8 @@ def test_fact_16_chrome_converts_pixels_only_to_rgb(page: Page) -> None:
     assert {"I420": refused, "NV12": refused, "RGBA": fine, "BGRA": fine} == outcomes
 
 
-def test_fact_17_a_sender_takes_only_the_parameters_that_were_read_last(page: Page) -> None:
-    """Fact 17: what was read before another read, or before a change, is refused, and so are two changes at once."""
+def test_fact_17_a_sender_accepts_only_the_parameters_that_were_read_last(page: Page) -> None:
+    """Fact 17: parameters from before another read or change are rejected, and so are two changes at once."""
     outcomes = page.evaluate(
         """async () => {
             const connection = new RTCPeerConnection();
@@ -195,7 +195,7 @@ def test_fact_17_a_sender_takes_only_the_parameters_that_were_read_last(page: Pa
 
 
 def test_fact_19_frames_that_are_not_closed_stall_their_camera(bare_page: Page) -> None:
-    """Fact 19: a few open frames and no more come, far fewer than were asked to be buffered; closed, they go on."""
+    """Fact 19: after a few open frames no more arrive, despite a larger buffer; after closing them, frames continue."""
     kept = bare_page.evaluate(
         """async () => {
             const camera = await navigator.mediaDevices.getUserMedia({ video: true });
@@ -206,7 +206,7 @@ def test_fact_19_frames_that_are_not_closed_stall_their_camera(bare_page: Page) 
                 while (kept.length < 30) kept.push((await reader.read()).value);
             })();
             await until(() => kept.length > 0);
-            // Time for 30 frames, of which a stalled camera delivers none.
+            // Wait for the time of 30 frames. A stalled camera delivers none.
             await new Promise((resolve) => setTimeout(resolve, 1000));
             const count = kept.length;
             for (const frame of kept) frame.close();
@@ -220,7 +220,7 @@ def test_fact_19_frames_that_are_not_closed_stall_their_camera(bare_page: Page) 
 
 
 def test_fact_24_without_our_switch_a_connection_ignores_loopback(page: Page, bare_page: Page) -> None:
-    """Fact 24: --allow-loopback-in-peer-connection makes 127.0.0.1 a candidate; without it there is none."""
+    """Fact 24: 127.0.0.1 is a candidate only with --allow-loopback-in-peer-connection."""
     script = """async () => {
         const connection = new RTCPeerConnection();
         connection.createDataChannel("any");
@@ -231,7 +231,7 @@ def test_fact_24_without_our_switch_a_connection_ignores_loopback(page: Page, ba
         return addresses;
     }"""
     for one in (page, bare_page):
-        # Whoever may use the microphone sees addresses instead of names made up for the occasion.
+        # With permission for the microphone, candidates contain addresses instead of generated mDNS names.
         one.context.grant_permissions(["microphone"])
 
     assert "127.0.0.1" in page.evaluate(script)
@@ -239,7 +239,7 @@ def test_fact_24_without_our_switch_a_connection_ignores_loopback(page: Page, ba
 
 
 def test_fact_42_two_processors_on_one_track_both_get_its_frames(page: Page) -> None:
-    """Fact 42: a track can be mixed into two recordings at once; neither takes frames from the other."""
+    """Fact 42: a track can be mixed into two recordings at once, and each receives every frame."""
     first, second = page.evaluate(
         """async () => {
             const video = new PaintedVideo();
@@ -252,7 +252,7 @@ def test_fact_42_two_processors_on_one_track_both_get_its_frames(page: Page) -> 
 
 
 def test_fact_43_a_generator_has_no_size_before_its_first_frame(page: Page) -> None:
-    """Fact 43: getSettings() of a MediaStreamTrackGenerator lacks width and height until somebody gets a frame."""
+    """Fact 43: getSettings() of a MediaStreamTrackGenerator lacks width and height until a frame is read."""
     before, after = page.evaluate(
         """async () => {
             const video = new PaintedVideo();

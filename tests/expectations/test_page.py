@@ -1,4 +1,4 @@
-"""Facts about pages: how they are isolated, restricted and hidden, and how Python hears of them."""
+"""Facts about pages: isolation, restrictions, visibility, and what Python receives from them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.parallel
 
 STRICT = {"Content-Security-Policy": "default-src 'none'; script-src 'self'; worker-src 'self'"}
-# Makes a module worker; resolves with its first message, or "refused".
+# Creates a module worker; resolves with its first message, or with "refused".
 WORKER = """(address) => new Promise((resolve) => {
     const worker = new Worker(address, { type: "module" });
     worker.addEventListener("message", ({ data }) => resolve(data));
@@ -29,7 +29,7 @@ WORKER = """(address) => new Promise((resolve) => {
 
 
 def test_fact_08_a_headless_page_in_the_background_runs_on(page: Page) -> None:
-    """Fact 8: with another page in front of it, Playwright's page counts as visible and goes on drawing."""
+    """Fact 8: with another page in front, Playwright's page counts as visible and continues to draw."""
     page.context.new_page().bring_to_front()
 
     state = page.evaluate(
@@ -56,7 +56,7 @@ def test_fact_08_a_headless_page_in_the_background_runs_on(page: Page) -> None:
     ids=["DOMException", "error"],
 )
 def test_fact_22_an_exception_that_crosses_to_python_loses_its_name(page: Page, thrown: str, message: str) -> None:
-    """Fact 22: Playwright's error is called Error whatever was thrown, and of a code there is nothing."""
+    """Fact 22: Playwright's error is always named Error and contains no code."""
     with pytest.raises(Error) as caught:
         page.evaluate(f"() => {{ throw {thrown}; }}")
 
@@ -65,15 +65,15 @@ def test_fact_22_an_exception_that_crosses_to_python_loses_its_name(page: Page, 
     assert "10454" not in caught.value.message
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="Others than root can have a sandbox.")
+@pytest.mark.skipif(os.geteuid() != 0, reason="Only root can't have a sandbox.")
 def test_fact_24_root_gets_no_sandbox(browser: Browser, browser_type_launch_args: dict[str, Any]) -> None:
-    """Fact 24: as root Chrome starts with --no-sandbox or not at all."""
+    """Fact 24: as root, Chrome starts only with --no-sandbox."""
     with pytest.raises(Error, match="no-sandbox is not supported"):
         browser.browser_type.launch(**{**browser_type_launch_args, "chromium_sandbox": True})
 
 
 def test_fact_25_a_crashed_page_is_not_closed(page: Page) -> None:
-    """Fact 25: Playwright reports it only by an event; is_closed() stays False, and calls fail."""
+    """Fact 25: Playwright reports a crash only as an event. is_closed() stays False, and calls fail."""
     with page.expect_event("crash"), pytest.raises(Error):
         page.goto("chrome://crash")
 
@@ -83,20 +83,20 @@ def test_fact_25_a_crashed_page_is_not_closed(page: Page) -> None:
 
 
 def test_fact_28_a_csp_without_eval_breaks_wait_for_function(page: Page, site: Site) -> None:
-    """Fact 28: an expression that has to be asked twice is an EvalError; evaluate and functions pass."""
+    """Fact 28: an expression that is evaluated a second time is an EvalError; evaluate and functions work."""
     page.goto(site.serve("/strict", "<!doctype html>", STRICT))
-    # Not true at once: asking the first time is evaluate's work, and Playwright's evaluate passes every CSP.
-    later = "(window.asked = (window.asked ?? 0) + 1) > 1"
+    # It must not be true at once: the first check uses Playwright's evaluate, which works under every CSP.
+    later = "(window.checks = (window.checks ?? 0) + 1) > 1"
 
     with pytest.raises(Error, match="EvalError"):
         page.wait_for_function(later)
 
-    page.evaluate("window.asked = 0")
+    page.evaluate("window.checks = 0")
     page.wait_for_function(f"() => {later}")
 
 
 def test_fact_29_a_module_worker_needs_its_own_origin_and_headers(page: Page, site: Site) -> None:
-    """Fact 29: under worker-src 'self' a blob is refused, and in an isolated page a script that isn't isolated, too."""
+    """Fact 29: worker-src 'self' refuses blobs, and an isolated page also refuses scripts that aren't isolated."""
     page.goto(site.serve("/strict", "<!doctype html>", ISOLATED | STRICT))
     site.serve("/part.js", "export const answer = 'works';", ISOLATED)
     module = "import { answer } from './part.js'; postMessage(answer);"
@@ -110,7 +110,7 @@ def test_fact_29_a_module_worker_needs_its_own_origin_and_headers(page: Page, si
 
 
 def test_fact_34_blobs_stay_until_garbage_is_collected(page: Page) -> None:
-    """Fact 34: small wrappers of many bytes give Chrome no cause to collect; our switch lets the page ask for it."""
+    """Fact 34: small wrappers of large blobs don't trigger a collection; our switch allows the page to request one."""
     left = page.evaluate(
         """async () => {
             const blobs = Array.from({ length: 40 }, () => new WeakRef(new Blob([new Uint8Array(1_000_000)])));
@@ -128,7 +128,7 @@ def test_fact_34_blobs_stay_until_garbage_is_collected(page: Page) -> None:
 
 @pytest.mark.own_thread
 def test_fact_32_shared_memory_needs_an_isolated_page_or_a_switch(site: Site) -> None:
-    """Fact 32: without COOP and COEP there is no SharedArrayBuffer for Atomics.waitAsync, unless a switch gives it."""
+    """Fact 32: SharedArrayBuffer, which Atomics.waitAsync needs, requires COOP and COEP or a switch."""
     shared = "typeof SharedArrayBuffer"
     isolated = site.serve("/isolated", "<!doctype html>", ISOLATED)
     anywhere = site.serve("/open", "<!doctype html>", {})
@@ -148,7 +148,7 @@ def test_fact_32_shared_memory_needs_an_isolated_page_or_a_switch(site: Site) ->
 
 
 def test_fact_40_a_link_to_a_download_makes_the_page_think_it_is_left(page: Page, site: Site) -> None:
-    """Fact 40: applications hang up then, whatever comes of it; a link that opens a window of its own says nothing."""
+    """Fact 40: applications hang up on `beforeunload`; a link that opens a new window does not fire it."""
     page.goto(site.serve("/left", "<!doctype html>", {}))
     address = site.serve("/file", "bytes", {"Content-Disposition": "attachment"}).replace("127.0.0.1", "localhost")
     script = """([href, target]) => new Promise((resolve) => {
@@ -159,9 +159,9 @@ def test_fact_40_a_link_to_a_download_makes_the_page_think_it_is_left(page: Page
       setTimeout(() => resolve('here'), 1000);
     })"""
 
-    told = []
+    outcomes = []
     for target in ("", "_blank"):
         with page.expect_download():
-            told.append(page.evaluate(script, [address, target]))
+            outcomes.append(page.evaluate(script, [address, target]))
 
-    assert ["left", "here"] == told
+    assert ["left", "here"] == outcomes

@@ -1,4 +1,4 @@
-"""Facts about MediaRecorder, and about getting its bytes out of the page."""
+"""Facts about MediaRecorder, and about sending its data from the page."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-# A Cluster's identifier, and the size that stands for an unknown one.
+# The identifier of a Cluster, followed by the value for an unknown size.
 CLUSTER_OF_UNKNOWN_SIZE = bytes.fromhex("1f43b675 01ffffffffffffff")
 
 
 @dataclass(frozen=True)
-class Film:
-    """What a recorded file holds: the size in its header, its frames' sizes and times in seconds, its key frames."""
+class RecordedFile:
+    """A recorded file: the size in its header, the sizes and times of its frames, and the times of its key frames."""
 
     raw: bytes
     structure: Structure | None
@@ -32,10 +32,10 @@ class Film:
     key_times: list[float]
 
 
-def developed(base64_text: str, folder: Path) -> Film:
-    """Read what a TestRecorder's ``text`` returned."""
+def read_recording(base64_text: str, folder: Path) -> RecordedFile:
+    """Read the recording that a TestRecorder's ``text`` returned."""
     raw = base64.b64decode(base64_text)
-    path = folder / "film.webm"
+    path = folder / "recording.webm"
     path.write_bytes(raw)
     sizes, times, key_times = [], [], []
     with av.open(path) as media:
@@ -48,12 +48,12 @@ def developed(base64_text: str, folder: Path) -> Film:
             if packet.is_keyframe:
                 key_times.append(times[-1])
             sizes += [(frame.width, frame.height) for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
-    return Film(raw, read_structure(path), header, sizes, times, key_times)
+    return RecordedFile(raw, read_structure(path), header, sizes, times, key_times)
 
 
 @pytest.mark.parametrize("change", ["addTrack", "removeTrack"])
 def test_fact_01_a_recorder_breaks_when_its_stream_gains_or_loses_a_track(page: Page, change: str) -> None:
-    """Fact 1: addTrack or removeTrack on the recorded stream is an InvalidModificationError, then it stops."""
+    """Fact 1: addTrack or removeTrack on the recorded stream is an InvalidModificationError, and the recorder stops."""
     events = page.evaluate(
         """async (change) => {
             const video = new PaintedVideo();
@@ -70,7 +70,7 @@ def test_fact_01_a_recorder_breaks_when_its_stream_gains_or_loses_a_track(page: 
 
 
 def test_fact_02_a_track_that_changes_size_changes_it_inside_the_file(page: Page, tmp_path: Path) -> None:
-    """Fact 2: recorded directly, a track's new size is in the frames from then on; the header keeps the first."""
+    """Fact 2: in a direct recording, frames have the track's new size, and the header keeps the first one."""
     recorded = page.evaluate(
         """async () => {
             const video = new PaintedVideo();
@@ -83,14 +83,14 @@ def test_fact_02_a_track_that_changes_size_changes_it_inside_the_file(page: Page
         }"""
     )
 
-    film = developed(recorded, tmp_path)
-    assert (160, 120) == film.header
-    assert {(160, 120), (320, 240)} == set(film.sizes)
-    assert sorted(film.sizes) == film.sizes
+    recording = read_recording(recorded, tmp_path)
+    assert (160, 120) == recording.header
+    assert {(160, 120), (320, 240)} == set(recording.sizes)
+    assert sorted(recording.sizes) == recording.sizes
 
 
 def test_fact_03_media_recorder_stamps_frames_on_arrival(page: Page, tmp_path: Path) -> None:
-    """Fact 3: frames whose timestamps are 10 s apart, written within a second, last a second in the file."""
+    """Fact 3: frames with timestamps 10 s apart that are written within a second last a second in the file."""
     recorded, elapsed = page.evaluate(
         """async () => {
             const video = new PaintedVideo();
@@ -106,13 +106,13 @@ def test_fact_03_media_recorder_stamps_frames_on_arrival(page: Page, tmp_path: P
         }"""
     )
 
-    film = developed(recorded, tmp_path)
-    # A busy machine delivers late, but no frame comes before it is written; the timestamps say 90 s.
-    assert elapsed == pytest.approx(film.times[-1] - film.times[0], abs=5)
+    recording = read_recording(recorded, tmp_path)
+    # A busy machine delivers frames late, but never before they are written. The timestamps span 90 s.
+    assert elapsed == pytest.approx(recording.times[-1] - recording.times[0], abs=5)
 
 
 def test_fact_03_request_data_spoils_the_header_of_a_recording_without_slices(page: Page, tmp_path: Path) -> None:
-    """Fact 3: after requestData() in mid-recording the file has no SeekHead, and its Duration is wrong."""
+    """Fact 3: after requestData() during a recording, the file has no SeekHead, and its Duration is wrong."""
     recorded = page.evaluate(
         """async () => {
             const video = new PaintedVideo();
@@ -127,14 +127,14 @@ def test_fact_03_request_data_spoils_the_header_of_a_recording_without_slices(pa
         }"""
     )
 
-    film = developed(recorded, tmp_path)
-    assert film.structure is not None
-    assert not film.structure.seek_head
-    assert (film.structure.duration or 0) < film.times[-1] / 2
+    recording = read_recording(recorded, tmp_path)
+    assert recording.structure is not None
+    assert not recording.structure.seek_head
+    assert (recording.structure.duration or 0) < recording.times[-1] / 2
 
 
 def test_fact_04_an_audio_destination_without_input_yields_no_bytes(page: Page) -> None:
-    """Fact 4: its recorder never starts; one that records a constant of 0 meanwhile yields slice after slice."""
+    """Fact 4: its recorder never starts, while the recorder of a constant 0 delivers slices."""
     before, starved, fed = page.evaluate(
         """async () => {
             const context = new AudioContext();
@@ -154,8 +154,8 @@ def test_fact_04_an_audio_destination_without_input_yields_no_bytes(page: Page) 
 
 
 def test_fact_04_one_track_that_starves_keeps_the_file_empty(page: Page) -> None:
-    """Fact 4: video with starved audio, or audio with video that has no first frame, is held back completely."""
-    no_sound, no_picture, both = page.evaluate(
+    """Fact 4: video is held back completely without audio data, and audio without a first video frame."""
+    without_audio, without_video, both = page.evaluate(
         """async () => {
             const context = new AudioContext();
             const [video, blank] = [new PaintedVideo(), new PaintedVideo()];
@@ -168,13 +168,13 @@ def test_fact_04_one_track_that_starves_keeps_the_file_empty(page: Page) -> None
         }"""
     )
 
-    assert 0 == no_sound
-    assert 0 == no_picture
+    assert 0 == without_audio
+    assert 0 == without_video
     assert both > 0
 
 
 def test_fact_05_a_microphone_that_ends_stops_only_its_own_recorder(page: Page) -> None:
-    """Fact 5: recorded directly, its end is the recording's; through an audio destination the recording goes on."""
+    """Fact 5: its end stops a recorder that records it directly, but not one behind an audio destination."""
     direct, mixed = page.evaluate(
         """async () => {
             const context = new AudioContext();
@@ -196,7 +196,7 @@ def test_fact_05_a_microphone_that_ends_stops_only_its_own_recorder(page: Page) 
 
 
 def test_fact_09_a_timeslice_writes_no_index(page: Page, tmp_path: Path) -> None:
-    """Fact 9: in slices there is no Duration, no SeekHead and no Cues, and clusters have an unknown size."""
+    """Fact 9: a recording in slices has no Duration, SeekHead or Cues, and its clusters have an unknown size."""
     recorded = page.evaluate(
         """async () => {
             const video = new PaintedVideo();
@@ -207,13 +207,13 @@ def test_fact_09_a_timeslice_writes_no_index(page: Page, tmp_path: Path) -> None
         }"""
     )
 
-    film = developed(recorded, tmp_path)
-    assert Structure(doc_type="webm", duration=None, cues=False, seek_head=False, complete=True) == film.structure
-    assert CLUSTER_OF_UNKNOWN_SIZE in film.raw
+    recording = read_recording(recorded, tmp_path)
+    assert Structure(doc_type="webm", duration=None, cues=False, seek_head=False, complete=True) == recording.structure
+    assert CLUSTER_OF_UNKNOWN_SIZE in recording.raw
 
 
-def test_fact_09_without_a_timeslice_the_index_is_there(page: Page, tmp_path: Path) -> None:
-    """Fact 9: in one piece there are Duration, SeekHead and Cues, and every cluster has its size."""
+def test_fact_09_a_recording_without_a_timeslice_has_an_index(page: Page, tmp_path: Path) -> None:
+    """Fact 9: a recording in one piece has Duration, SeekHead and Cues, and every cluster has its size."""
     recorded = page.evaluate(
         """async () => {
             const video = new PaintedVideo();
@@ -224,17 +224,17 @@ def test_fact_09_without_a_timeslice_the_index_is_there(page: Page, tmp_path: Pa
         }"""
     )
 
-    film = developed(recorded, tmp_path)
-    assert film.structure is not None
-    # The last frame lasts for as long as a frame does, or for nothing.
-    assert film.times[-1] == pytest.approx(film.structure.duration, abs=0.1)
-    assert film.structure.seek_head
-    assert film.structure.cues
-    assert CLUSTER_OF_UNKNOWN_SIZE not in film.raw
+    recording = read_recording(recorded, tmp_path)
+    assert recording.structure is not None
+    # The last frame has either the duration of a frame or none.
+    assert recording.times[-1] == pytest.approx(recording.structure.duration, abs=0.1)
+    assert recording.structure.seek_head
+    assert recording.structure.cues
+    assert CLUSTER_OF_UNKNOWN_SIZE not in recording.raw
 
 
 def test_fact_09_slices_come_later_than_requested(page: Page) -> None:
-    """Fact 9: with audio, slices of 250 ms come about every 300 ms, in whole packets of 60 ms."""
+    """Fact 9: with audio, slices of 250 ms arrive about every 300 ms, in whole packets of 60 ms."""
     every = page.evaluate(
         """async () => {
             const context = new AudioContext();
@@ -248,12 +248,12 @@ def test_fact_09_slices_come_later_than_requested(page: Page) -> None:
         }"""
     )
 
-    # The median of five: one slice that the page hears late makes one interval long and the next one short.
+    # Use the median of five, since a late slice makes one interval longer and the next one shorter.
     assert every > 255
 
 
 def test_fact_09_key_frames_come_as_often_as_requested(page: Page, tmp_path: Path) -> None:
-    """Fact 9: videoKeyFrameIntervalDuration sets the longest time between two; without it they are rare."""
+    """Fact 9: videoKeyFrameIntervalDuration sets the maximum time between key frames, which are rare without it."""
     asked, unasked = page.evaluate(
         """async () => {
             const video = new PaintedVideo();
@@ -267,12 +267,12 @@ def test_fact_09_key_frames_come_as_often_as_requested(page: Page, tmp_path: Pat
         }"""
     )
 
-    assert len(developed(asked, tmp_path).key_times) >= 3
-    assert 1 == len(developed(unasked, tmp_path).key_times)
+    assert len(read_recording(asked, tmp_path).key_times) >= 3
+    assert 1 == len(read_recording(unasked, tmp_path).key_times)
 
 
 def test_fact_18_a_web_socket_sends_blobs_in_order(page: Page) -> None:
-    """Fact 18: a large blob that is sent first arrives first; its arrayBuffer() comes after a small one's."""
+    """Fact 18: a large blob that is sent first arrives first, but its arrayBuffer() resolves after a small one's."""
     arrived, read = page.evaluate(
         """async () => {
             const blobs = Array.from({ length: 20 }, (_, number) => {
@@ -298,7 +298,7 @@ def test_fact_18_a_web_socket_sends_blobs_in_order(page: Page) -> None:
 
 @pytest.mark.parametrize("pause", [False, True], ids=["stopped at once", "paused before"])
 def test_fact_33_a_stop_drops_frames_that_wait_for_the_encoder(page: Page, tmp_path: Path, *, pause: bool) -> None:
-    """Fact 33: frames that a busy encoder has not come to are lost at stop(); in a pause before it they are encoded."""
+    """Fact 33: stop() loses frames that wait for a busy encoder; a pause before it allows them to be encoded."""
     recorded, quiet = page.evaluate(
         """async (pause) => {
             const video = new PaintedVideo();
@@ -307,7 +307,7 @@ def test_fact_33_a_stop_drops_frames_that_wait_for_the_encoder(page: Page, tmp_p
             let begun = 0;
             recording.recorder.addEventListener("start", () => { begun = performance.now(); });
             await video.run(() => recording.blobs.length > 2, size);
-            // Nothing waits any more: then more comes at once than anybody encodes.
+            // Wait until the encoder is idle, then write more frames at once than it can encode.
             await new Promise((resolve) => setTimeout(resolve, 1500));
             const quiet = (performance.now() - begun) / 1000 - 0.7;
             const writing = [];
@@ -318,7 +318,7 @@ def test_fact_33_a_stop_drops_frames_that_wait_for_the_encoder(page: Page, tmp_p
                 recording.recorder.pause();
                 const arrived = recording.bytes;
                 await until(() => recording.bytes > arrived);
-                // All are encoded when nothing comes any more.
+                // All frames are encoded when no more data arrives.
                 for (let before = 0; before < recording.bytes; ) {
                     before = recording.bytes;
                     await new Promise((resolve) => setTimeout(resolve, 700));
@@ -330,5 +330,5 @@ def test_fact_33_a_stop_drops_frames_that_wait_for_the_encoder(page: Page, tmp_p
         pause,
     )
 
-    encoded = sum(time > quiet for time in developed(recorded, tmp_path).times)
+    encoded = sum(time > quiet for time in read_recording(recorded, tmp_path).times)
     assert (encoded > 4) == pause, f"{encoded} of 8 frames encoded"

@@ -1,4 +1,4 @@
-// Another site by name, the same server: its call is embedded, as people embed a provider's.
+// Embeds the call of another site, as pages embed a provider's call. The host name differs, the server is the same.
 const frame = document.createElement('iframe');
 Object.assign(frame, {
   src: location.href.replace('localhost', '127.0.0.1').replace('frames/other-site.html', 'simple-peer.html'),
