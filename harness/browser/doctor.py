@@ -50,36 +50,49 @@ class MissingRequirement(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     what: str
+    """What is missing."""
     remedy: str
+    """How to get it."""
 
 
 class DoctorReport(BaseModel):
-    """The result of the doctor's examination.
-
-    ``codecs`` reports which of vp8, vp9, av1 and opus the browser's MediaRecorder supports, and ``mixer`` reports which
-    of the APIs that the mixer needs exist. ``capacity`` is how many times faster than real time each codec encodes
-    720p30 on an idle machine; below 1, frames are lost. ``memory_free`` and ``disk_free`` are in bytes, and
-    ``disk_free`` refers to the disk of the recordings. None means unknown.
-    """
+    """The result of the doctor's examination; None means unknown."""
 
     model_config = ConfigDict(frozen=True)
 
     executable: Path | None
+    """Path of the browser."""
     channel: str | None
+    """Playwright's channel of the browser, for example ``chrome``."""
     how_found: str | None
+    """How the browser was found."""
     version: str | None
+    """Version of the browser."""
     sandbox: bool | None
+    """Whether the browser's sandbox works on this machine."""
     codecs: dict[str, bool]
+    """Whether the browser's MediaRecorder supports vp8, vp9, av1 and opus."""
     mixer: dict[str, bool]
+    """Whether the browser has each API that the mixer needs."""
     capacity: dict[str, float]
+    """How many times faster than real time each codec encodes 720p30 on an idle machine. Below 1, frames are lost.
+    Empty with ``--quick``."""
     processors: int
+    """Number of processors of this machine."""
     memory_free: int
+    """Free memory in bytes."""
     disk_free: int | None
+    """Free space in bytes on the disk of the recordings."""
     node: str | None
+    """Version of Node; None if it is not installed. Only work on the page itself needs it."""
     python: str
+    """Version of Python."""
     platform: str
+    """Operating system and machine."""
     versions: dict[str, str]
+    """Versions of the harness and of its most important packages."""
     missing: tuple[MissingRequirement, ...]
+    """What is missing, and how to get it; empty if recording works."""
 
     @property
     def ok(self) -> bool:

@@ -39,28 +39,34 @@ def finite(value: Any) -> Any:
 
 
 class Manifest(BaseModel):
-    """The facts, the configuration and the timeline of a recording, stored next to it.
-
-    ``ticks`` is the number of frames that the mixer should have written, and ``ticks_missed`` is the number of those
-    that are not in the file. ``zero_ms`` is the room's time at the start of the file. It is measured by the page's
-    clock, which differs from the room's clock by at most ``clock_error_ms``. ``wall_seconds`` is how long MediaRecorder
-    ran by the page's clock, without pauses; it is None if MediaRecorder was never stopped.
-    """
+    """The facts, the configuration and the timeline of a recording, stored next to it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     schema_version: Annotated[Literal[1], Field(alias="schema")] = SCHEMA
+    """Version of the format."""
     recording: Recording
+    """The facts of the recording."""
     room: Text | None = None
+    """Name of the room; None if it is unknown."""
     config: Annotated[dict[str, Any], AfterValidator(finite)]
+    """Configuration of the recording by NERTC's names (``recordConfig``), with every default filled in."""
     versions: dict[Text, Text]
+    """Versions of the harness, Chrome, Playwright and Python, and the platform."""
     timeline: Timeline
+    """The participants, and what happened while the recording was made."""
     ticks: Count = 0
+    """Number of frames that the mixer should have written."""
     ticks_missed: Count = 0
+    """Number of those frames that are not in the file."""
     zero_ms: Moment | None = None
+    """Start of the file on the room's clock, in milliseconds; None if it is unknown."""
     clock_error_ms: Moment | None = None
+    """Maximum difference between the page's clock, which measures the times, and the room's clock, in milliseconds."""
     wall_seconds: Moment | None = None
+    """Time that MediaRecorder ran by the page's clock, in seconds, without pauses; None if it was never stopped."""
     alarms: tuple[Text, ...] = ()
+    """Messages of the alarms that were raised while the recording was made."""
 
     def within_size(self) -> Self:
         """Return the manifest, without its last events if it would otherwise be too large to be read again.

@@ -58,9 +58,9 @@ class Recording(BaseModel):
     started_at: Text
     """Time of the start of the file, in UTC (ISO 8601)."""
     stop_to_file_ms: Moment | None = None
-    """Time from the call of stop to the complete file, in milliseconds. None if it was not measured."""
+    """Time from the call of stop to the complete file, in milliseconds; None if it was not measured."""
     download_ms: Moment | None = None
-    """Time that the download took, in milliseconds. None if the browser did not download the file."""
+    """Time that the download took, in milliseconds; None if the browser did not download the file."""
     recovered: Text | None = None
     """Reason why the recording ended without a call of stop; None if a call stopped it."""
 

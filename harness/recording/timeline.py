@@ -25,40 +25,44 @@ Pixels = Annotated[int, Field(ge=0, le=65_535)]
 
 
 class Tile(BaseModel):
-    """The place of a participant in the recorded video, in pixels."""
+    """The place of a participant in the recorded video."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     participant: Name
+    """Name of the participant."""
     x: Pixels
+    """Left edge in pixels from the left edge of the video."""
     y: Pixels
+    """Top edge in pixels from the top edge of the video."""
     width: Annotated[Pixels, Field(gt=0)]
+    """Width in pixels."""
     height: Annotated[Pixels, Field(gt=0)]
+    """Height in pixels."""
 
 
 class Event(BaseModel):
-    """An event in the room.
-
-    ``at`` is in seconds from the recording's first frame (negative: before it). ``event`` is one of
-
-    - ``join``, ``leave``: ``participant`` joined or left, as the room recorded it;
-    - ``layout``: from now on, the video contains exactly ``tiles``;
-    - ``video`` on, off: the participant's tile shows live video, or a placeholder with the name;
-    - ``audio`` on, off: the participant is part of the mixed audio, or silent;
-    - ``network`` off, on: the connection to the participant was lost or restored;
-    - ``pause``: the recording was paused at this time, and ``seconds`` are cut out;
-    - ``alarm``: something stalled; ``message`` names it.
-    """
+    """An event in the room."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     at: Moment
+    """Time in seconds from the recording's first frame; negative before it."""
     event: Literal["join", "leave", "layout", "video", "audio", "network", "pause", "alarm"]
+    """``join`` and ``leave``: the participant joined or left. ``layout``: from now on the video has exactly these
+    tiles. ``video``: the participant's tile shows live video (on), or a placeholder (off). ``audio``: the mixed audio
+    contains the participant (on), or not (off). ``network``: the connection to the participant was lost (off), or
+    restored (on). ``pause``: the recording was paused. ``alarm``: something stalled."""
     participant: Name | None = None
+    """Name of the participant, in ``join``, ``leave``, ``video``, ``audio`` and ``network``."""
     on: bool | None = None
+    """The new state, in ``video``, ``audio`` and ``network``."""
     tiles: tuple[Tile, ...] | None = None
+    """All tiles of the video, in ``layout``."""
     seconds: Seconds | None = None
+    """Duration of the pause in seconds, which the file does not contain, in ``pause``."""
     message: Text | None = None
+    """What stalled, in ``alarm``."""
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -67,16 +71,14 @@ class Event(BaseModel):
 
 
 class Member(BaseModel):
-    """A participant who was in the room during the recording.
-
-    ``marker`` is the number in the video and audio of a synthetic participant, 0 to 255; it is None for real cameras,
-    which have no marker.
-    """
+    """A participant who was in the room during the recording."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Name
+    """Name of the participant."""
     marker: Annotated[int, Field(ge=0, le=255)] | None = None
+    """Number in the video and audio of a synthetic participant, 0 to 255; None for cameras and video files."""
 
 
 class Timeline(BaseModel):
@@ -85,7 +87,9 @@ class Timeline(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     members: tuple[Member, ...] = ()
+    """The participants who were in the room during the recording."""
     events: tuple[Event, ...] = ()
+    """The events, ordered by time."""
 
     def present(self, participant: str, duration: float) -> list[Interval]:
         """Return the intervals in which the participant was in the room, in seconds between 0 and ``duration``."""

@@ -1,12 +1,14 @@
-"""The documents as a site: it builds without a warning, and its reference contains the whole public API."""
+"""The reference: the site builds without a warning, and nothing public is missing on its pages."""
 
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import fields, is_dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,9 +20,17 @@ from pydantic import BaseModel
 import harness
 from harness import verification
 from harness.recording.manifest import Manifest
+from harness.recording.timeline import Event
 from harness.session.participant import RecordingStatus
 from harness.session.venue import VenueOptions
+from harness.verification import Limits, verify
+from harness.verification.checks.catalogue import CHECKS
+from harness.verification.checks.descriptions import DESCRIPTIONS
+from harness.verification.values.expectations import Expected
 from harness.verification.verify import VerifyOptions
+from tests.support.media.recording_file import write_recording
+from tests.support.media.scene import Scene, participants
+from tests.support.program import run_harness
 
 pytestmark = pytest.mark.parallel
 
@@ -91,6 +101,82 @@ def test_docstring_describes_every_parameter(name: str) -> None:
     ]
 
     assert [] == undescribed
+
+
+@pytest.mark.parametrize("script", ["checks_docs", "output_docs"])
+def test_generated_page_is_up_to_date(script: str) -> None:
+    """A change of a check, of a limit or of a field also changes the page that describes it."""
+    compared = subprocess.run(
+        [sys.executable, f"scripts/{script}.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert (0, "") == (compared.returncode, compared.stderr)
+
+
+def test_every_check_and_limit_has_a_description() -> None:
+    """The page on checks has a section for each check, and each limit belongs to at least one check."""
+    page = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
+    used = {limit for description in DESCRIPTIONS.values() for limit in description.limits}
+
+    assert [check.name for check in CHECKS] == list(DESCRIPTIONS)
+    assert Limits.model_fields.keys() == used
+    assert [] == [check.name for check in CHECKS if f"\n### `{check.name}`\n" not in page]
+    assert [] == [limit for limit in used if f"| `{limit}` | {Limits().model_dump()[limit]:g} " not in page]
+
+
+def test_examples_on_the_pages_are_valid() -> None:
+    """The expectations file has known keys, the Python example known limits, and the timeline known events."""
+    checks = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
+    (expected,) = re.findall(r"```toml\n(.*?)```", checks, re.DOTALL)
+    (limits,) = re.findall(r"Limits\((.*?)\)\)", checks)
+    output = (ROOT / "docs" / "output-files.md").read_text(encoding="utf-8")
+    (events,) = re.findall(r"```json\n(.*?)```", output, re.DOTALL)
+
+    assert 120 == Expected.model_validate(tomllib.loads(expected)).limits.av_offset_ms
+    assert set(re.findall(r"(\w+)=", limits)) <= Limits.model_fields.keys()
+    assert [one["event"] for one in json.loads(events)] == [
+        Event.model_validate(one).event for one in json.loads(events)
+    ]
+
+
+def test_every_key_of_a_manifest_and_a_report_is_documented(tmp_path: Path) -> None:
+    """The page on output files names each key that a real manifest, a report and the commands' answers contain."""
+    scene = Scene(participants=participants("alice"), width=240, height=136, frame_rate=15, seconds=1.5)
+    recording = write_recording(tmp_path / "alice.webm", scene)
+    answer = json.loads(run_harness("recover", "--json", folder=tmp_path).stdout)
+    manifest = json.loads(recording.manifest.read_text(encoding="utf-8"))
+    page = (ROOT / "docs" / "output-files.md").read_text(encoding="utf-8")
+
+    keys = keys_in(answer) | keys_in(verify(recording).as_json()) | keys_in(manifest)
+
+    assert {"ok", "lost", "findings", "ticks_missed"} <= keys
+    assert [] == sorted(key for key in keys if f"| `{key}` |" not in page)
+
+
+def test_tree_of_errors_is_complete() -> None:
+    """The tree in the reference shows each error below its base."""
+    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    (tree,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    drawn = [(len(line) - len(line.lstrip(" ├└─│")), line.lstrip(" ├└─│")) for line in tree.splitlines()]
+
+    bases: dict[str, str] = {}
+    above: dict[int, str] = {}
+    for depth, name in drawn:
+        above[depth] = name
+        bases[name] = above.get(depth - 3, "Exception")
+
+    errors = [one for one in PUBLIC.values() if inspect.isclass(one) and issubclass(one, Exception)]
+    assert {one.__name__: one.__base__.__name__ for one in errors} == bases
+
+
+def keys_in(value: Any) -> set[str]:
+    """Return all keys in a value from JSON, without those of NERTC's configuration and of the versions."""
+    if isinstance(value, list):
+        return {key for one in value for key in keys_in(one)}
+    if not isinstance(value, dict):
+        return set()
+    inner = (one for key, one in value.items() if key not in {"config", "versions"})
+    return {*value, *(key for one in inner for key in keys_in(one))}
 
 
 def values_in(*roots: Any) -> set[Any]:

@@ -32,13 +32,16 @@ Series = defaultdict[str, dict[str, list[tuple[float, float]]]]
 
 
 class StatisticsRecord(BaseModel):
-    """WebRTC's statistics of the connection to ``participant`` at ``at`` seconds of the file, under the W3C's names."""
+    """WebRTC's statistics of the connection to a participant at one moment."""
 
     model_config = ConfigDict(frozen=True)
 
     at: Moment
+    """Time in seconds of the file."""
     participant: Name
+    """Name of the participant at the other end of the connection."""
     report: tuple[dict[str, Any], ...]
+    """The statistics about video and audio, by the W3C's names."""
 
     def sum(self, kind: str, name: str) -> float | None:
         """Return the sum of a counter over the streams of a kind; None if none of them has it."""

@@ -1,0 +1,246 @@
+"""Describe each check for users: when it fails, when it warns, which limits it uses and what it needs.
+
+``scripts/checks_docs.py`` writes docs/checks.md from these descriptions, the catalogue and the limits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from harness.verification.values.findings import CheckName
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckDescription:
+    """What a check measures, the reasons for a failure and for a warning, the names of its limits, and its inputs."""
+
+    measures: str
+    fails: tuple[str, ...]
+    warns: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    needs: str
+
+
+DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
+    "container": CheckDescription(
+        measures="The bytes of the file, not its name: container format, tracks and codecs, Duration and Cues, "
+        "timestamps and keyframes. Every packet is decoded.",
+        fails=(
+            (
+                "The suffix of the file and its format differ: `.mkv` must be Matroska, `.mp4` and `.m4a` MP4, "
+                "`.wav` WAV, and every other suffix WebM."
+            ),
+            "The file has no Duration or no Cues, or a seek to its middle does not arrive there.",
+            "A track contains no packets, or a packet can't be decoded.",
+            "Timestamps do not increase.",
+            "The file is truncated.",
+            "A WebM file contains another codec than VP8, VP9, AV1, Opus or Vorbis.",
+            "The first frame or the first audio comes later than `start`.",
+            "Two keyframes, or the last one and the end, are further apart than `keyframe`.",
+            (
+                "According to the manifest, a track is missing, there is video in an audio recording, or the "
+                "codec is another one. A converted file may have other codecs, and a `.wav` file has no video."
+            ),
+        ),
+        warns=("The file contains further tracks, which no check examines.",),
+        limits=("start", "keyframe"),
+        needs="Only the file. With a manifest it also compares tracks and codec.",
+    ),
+    "size": CheckDescription(
+        measures="Width and height of every frame, in pixels.",
+        fails=(
+            (
+                "A frame has another size than the manifest specifies. Without a manifest, the size of the first "
+                "frame is the expected one."
+            ),
+        ),
+        needs="A video track.",
+    ),
+    "frame-rate": CheckDescription(
+        measures="The average frame rate in fps. Missing frames count as if they were present, because the check `gap` "
+        "reports them.",
+        fails=(
+            (
+                "The frame rate differs from the requested one by more than `frame_rate_percent`. In very short "
+                "files the tolerance is larger, because times in WebM are whole milliseconds."
+            ),
+        ),
+        limits=("frame_rate_percent",),
+        needs="A video track, and the requested frame rate from the manifest.",
+    ),
+    "gap": CheckDescription(
+        measures="The time from each frame to the next, and gaps in the audio.",
+        fails=(
+            "The time between two frames differs by more than `gap_ms` from every multiple of the frame's duration.",
+            "More frames are missing than the manifest counts. The file was changed after it was recorded.",
+            "The manifest counts all missing frames, but they are more than `missed_percent` of the frames.",
+            "The audio has a gap that is longer than `audio_gap`.",
+        ),
+        warns=(
+            (
+                "The manifest counts all missing frames, and they are not more than `missed_percent` of the "
+                "frames. The machine was too busy."
+            ),
+            "The frame rate varies and no manifest specifies one, so missing frames can't be detected.",
+        ),
+        limits=("gap_ms", "missed_percent", "audio_gap"),
+        needs="Only the file. With a manifest it knows the requested frame rate and the number of missed frames.",
+    ),
+    "black": CheckDescription(
+        measures="When the whole video is black.",
+        fails=(
+            (
+                "With a manifest: the video is black for longer than `black` while a participant should be "
+                "visible. The first and last `edge` seconds of such a time are not examined."
+            ),
+            "Without a manifest: at least 95 % of the file is black.",
+        ),
+        limits=("black", "edge"),
+        needs="A video track. No result if nobody should be visible for long enough.",
+    ),
+    "silent": CheckDescription(
+        measures="When the whole audio is silent.",
+        fails=(
+            (
+                "With a manifest that names synthetic participants: the audio is silent for longer than `silent` "
+                "while one of them should be audible. The first and last `edge` seconds of such a time are not "
+                "examined."
+            ),
+            (
+                "Without a manifest, or if all audible participants use real microphones: at least 95 % of the "
+                "file is silent. Real people pause."
+            ),
+        ),
+        limits=("silent", "edge"),
+        needs="An audio track. No result if nobody should be audible for long enough.",
+    ),
+    "presence": CheckDescription(
+        measures="When each participant is visible and audible, and whether the video is in the right tile.",
+        fails=(
+            (
+                "The manifest says that a participant is visible or audible, and the file lacks the video or the "
+                "audio for longer than `absence`."
+            ),
+            "A participant is visible outside their own tile for longer than `absence`.",
+            (
+                "A participant is visible or audible for longer than `absence` although the camera or microphone "
+                "was off, or the participant was absent."
+            ),
+            "An expectation of the caller is not met for longer than `absence`.",
+            (
+                "An expectation can't be examined: the participant is not in the recording or has no marker, the "
+                "file has no such track, the recording ends before, or another participant has the same audio "
+                "marker."
+            ),
+        ),
+        warns=(
+            "A participant has no marker, so it is unknown when they are visible or audible.",
+            "A participant was in the call too briefly to be examined.",
+            "The manifest names no participant who could be in the recording.",
+            "There is no manifest. The warning lists the checks that did not run.",
+        ),
+        limits=("absence", "edge", "duration"),
+        needs="Markers, and a manifest or expectations. The checks before this one report times in which the whole "
+        "video or audio is missing; such times are no failure here.",
+    ),
+    "frozen": CheckDescription(
+        measures="How long each participant's video shows the same frame.",
+        fails=(
+            (
+                "A participant's video is frozen for longer than `frozen`. The last `edge` seconds before a "
+                "participant leaves or turns the camera off do not count, and neither do times in which the whole "
+                "video is black or missing."
+            ),
+        ),
+        limits=("frozen", "edge"),
+        needs="Markers in the video.",
+    ),
+    "repeated": CheckDescription(
+        measures="How many frames of each participant are repeated or skipped. Repetitions that result from an exact "
+        "conversion of the frame rate, for example from 15 to 30 fps, do not count.",
+        fails=(
+            (
+                "More than `repeated_percent` of a participant's frames are repeated, or skipped, and both "
+                "together are more than `repeated_frames` frames."
+            ),
+        ),
+        limits=("repeated_percent", "repeated_frames"),
+        needs="Markers in the video.",
+    ),
+    "av-offset": CheckDescription(
+        measures="The median A/V offset of each participant: audio minus video in ms, positive when the audio is late.",
+        fails=(
+            (
+                "The offset of a participant is larger than `av_offset_ms` in either direction. For the recording "
+                "participant, whose media do not cross a network, the limit is `own_av_offset_ms`."
+            ),
+        ),
+        warns=(
+            (
+                "A participant was visible and audible at the same time for more than 3 s, and yet the offset "
+                "could not be measured."
+            ),
+        ),
+        limits=("av_offset_ms", "own_av_offset_ms"),
+        needs="Markers in video and audio. The manifest names the recording participant.",
+    ),
+    "drift": CheckDescription(
+        measures="How fast the A/V offset of each participant grows, in ppm: microseconds per second.",
+        fails=("The drift of a participant is larger than `drift_ppm` in either direction.",),
+        limits=("drift_ppm",),
+        needs="Markers in video and audio for at least one minute. No result for shorter recordings.",
+    ),
+    "duration": CheckDescription(
+        measures="The end of the last frame and the end of the audio, in seconds.",
+        fails=(
+            (
+                "The end of the file differs by more than `duration` from the expected duration, from the "
+                "duration in the manifest, from the container's Duration, or from the time that passed on the "
+                "page's clock."
+            ),
+            "Video and audio end more than `duration` apart.",
+        ),
+        limits=("duration",),
+        needs="Only the file. The manifest and the caller (`duration`, `--duration`) add durations to compare.",
+    ),
+    "unexpected": CheckDescription(
+        measures="Which markers are in the file that should not be in it.",
+        fails=(
+            "A participant whom the manifest does not name is visible or audible for longer than `absence`.",
+            (
+                "In a recording of one participant (`local`), another one is visible or audible for longer than "
+                "`absence`."
+            ),
+        ),
+        limits=("absence",),
+        needs="Markers and a manifest. No result for a recovered recording whose participants are unknown.",
+    ),
+    "hash": CheckDescription(
+        measures="The SHA-256 of the file.",
+        fails=(
+            (
+                "The SHA-256 differs from the one in the manifest: the file was changed, or it belongs to another "
+                "manifest."
+            ),
+            "The manifest can't be read.",
+        ),
+        needs="A manifest. No result for a converted file, whose bytes differ.",
+    ),
+    "complete": CheckDescription(
+        measures="Whether a call stopped the recording, and whether an alarm was raised while it was made.",
+        fails=(
+            "A complete recording is required, and one of the warnings below applies.",
+            "A complete recording is required, and there is no manifest.",
+        ),
+        warns=(
+            "No call stopped the recording: for example, its page or its browser crashed, or the disk was full.",
+            "An alarm was raised, for example because a connection stalled.",
+        ),
+        needs="A manifest. `complete=True` in Python, or `complete = true` in an expectations file, demands a complete "
+        "recording.",
+    ),
+}

@@ -1,0 +1,107 @@
+"""``python scripts/output_docs.py``: fills the tables of docs/output-files.md in; ``--check`` only compares them.
+
+A table stands between ``<!-- fields: MODULE.MODEL -->`` and ``<!-- end -->``. Its rows are the fields of a pydantic
+model as they appear in JSON, and their descriptions are the docstrings below the fields.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import sys
+import textwrap
+from importlib import import_module
+from pathlib import Path
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import BaseModel
+
+PAGE: Final = Path(__file__).parents[1] / "docs" / "output-files.md"
+_BLOCK: Final = re.compile(r"(<!-- fields: ([\w.]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_TYPES: Final = {str: "string", Path: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+
+
+def main() -> int:
+    """Fill the tables in, or compare them; exit 1 if they differ."""
+    before = PAGE.read_text(encoding="utf-8")
+    text = _BLOCK.sub(lambda found: f"{found[1]}\n{table(found[2])}\n{found[3]}", before)
+    if sys.argv[1:] == ["--check"]:
+        if text == before:
+            return 0
+        sys.stderr.write(f"{PAGE.name} differs from the models: run python scripts/output_docs.py.\n")
+        return 1
+    PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+def table(path: str) -> str:
+    """Return the table of the fields of a model."""
+    module, _, name = path.rpartition(".")
+    model: type[BaseModel] = getattr(import_module(module), name)
+    texts = descriptions(model)
+    rows = ["| key | type | meaning |", "| --- | --- | --- |"]
+    for computed in model.model_computed_fields:
+        meaning = inspect.getdoc(getattr(model, computed))
+        rows.append(f"| `{computed}` | boolean | {meaning} |")
+    for field, info in model.model_fields.items():
+        if not info.exclude:
+            rows.append(f"| `{info.alias or field}` | {json_type(info.annotation)} | {texts[field]} |")
+    return "\n".join(rows) + "\n"
+
+
+def descriptions(model: type[BaseModel]) -> dict[str, str]:
+    """Return the docstring below each field of a model, in one line and in Markdown."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    found = {}
+    for field, below in zip(body.body, body.body[1:], strict=False):  # type: ignore[attr-defined]
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[name] = _in_json(" ".join(text.split()))
+    return found
+
+
+def _in_json(text: str) -> str:
+    """Return a description with the words of JSON and the code of Markdown."""
+    text = re.sub(r"``([^`]*)``", r"`\1`", text)
+    for python, json in (("None", "null"), ("True", "true"), ("False", "false")):
+        text = re.sub(rf"\b{python}\b", json, text)
+    return text.replace("|", "\\|")
+
+
+def json_type(annotation: Any) -> str:
+    """Return the type of a value in JSON."""
+    return " or ".join(dict.fromkeys(_types(annotation)))
+
+
+def _types(annotation: Any) -> Iterator[str]:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        yield from _types(arguments[0])
+    elif origin in {Union, UnionType}:
+        for one in arguments:
+            yield from _types(one)
+    elif origin is Literal:
+        yield ", ".join(f"`{choice}`" for choice in arguments)
+    elif origin is tuple and Ellipsis in arguments:
+        yield f"list of {json_type(arguments[0])}"
+    elif origin is tuple:
+        yield "[start, end]"
+    elif origin is dict:
+        yield "object"
+    else:
+        yield _TYPES.get(annotation) or _link(annotation.__name__)
+
+
+def _link(model: str) -> str:
+    """Return a link to the section of a model on the page."""
+    title = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", model).lower()
+    return f"[{title.replace('-', ' ')}](#{title})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
