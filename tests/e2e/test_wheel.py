@@ -56,15 +56,16 @@ def test_the_example_in_the_readme_runs_as_written_from_the_wheel(tmp_path: Path
         text=True,
         check=False,
     )
+    assert 0 == test.returncode, test.stdout
+    (recording,) = tmp_path.glob("recordings/*.webm")
     verified = subprocess.run(
-        [program / "harness", "verify", "recordings/standup.webm", "--json"],
+        [program / "harness", "verify", recording, "--json"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
 
-    assert 0 == test.returncode, test.stdout
     assert 0 == verified.returncode, verified.stderr
     (report,) = json.loads(verified.stdout)["reports"]
     assert ["alice", "bob"] == [one["name"] for one in report["participants"]]
