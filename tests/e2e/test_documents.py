@@ -28,7 +28,6 @@ TESTED_ELSEWHERE = {
     ("installation.md", "sh"): "`make setup` and tests/e2e/test_wheel.py install",
     ("cli.md", "sh"): "tests/unit/cli/test_help.py compares it with the program's help",
     ("index.md", "python"): "the first test of the quickstart; tests/unit/test_docs.py compares them",
-    ("reference.md", "text"): "tests/unit/test_docs.py compares it with the classes",
     ("recording-room.md", "console"): "tests/unit/test_docs.py compares it with the program's output",
     ("checks.md", "python"): "tests/unit/test_reference.py knows the limits",
     ("checks.md", "toml"): "tests/unit/test_reference.py reads it",

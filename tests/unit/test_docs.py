@@ -11,7 +11,6 @@ import pytest
 from ruamel.yaml import YAML
 
 from harness.cli.commands.serve import _invitation
-from harness.errors import HarnessError
 from harness.scenario.steps import KINDS, VERBS, RecordOptions
 from harness.server.serve_options import ServeOptions
 from harness.verification.values.expectations import read_expected
@@ -89,23 +88,6 @@ def test_the_configuration_of_pytest_is_what_the_plugin_reads(pytestconfig: pyte
 
     assert [] == [name for name in lines if name not in pytestconfig._parser._inidict]
     assert 120 == read_expected(tmp_path / "expect.toml").limits.av_offset_ms
-
-
-def test_tree_of_errors_in_the_reference_matches_the_classes() -> None:
-    """Each error is indented below the class that it extends."""
-
-    def tree(error: type[Exception], prefix: str = "") -> list[str]:
-        below = error.__subclasses__()
-        lines = []
-        for number, one in enumerate(below, 1):
-            last = number == len(below)
-            lines += [prefix + ("└─ " if last else "├─ ") + one.__name__]
-            lines += tree(one, prefix + ("   " if last else "│  "))
-        return lines
-
-    (text,) = (text for language, text in blocks("reference.md") if language == "text")
-
-    assert ["HarnessError", *tree(HarnessError)] == text.splitlines()
 
 
 @pytest.mark.parametrize("document", [*sorted(path.name for path in (ROOT / "docs").glob("*.md")), "../README.md"])
