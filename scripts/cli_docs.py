@@ -138,7 +138,7 @@ def _table(parameters: list[Any], types: dict[str, Any], *, arguments: bool) -> 
     rows = ["| option | value | what it does | environment variable |", "| --- | --- | --- | --- |"]
     for one in parameters:
         names = ", ".join(f"`{name}`" for name in sorted((*one.opts, *one.secondary_opts), key=len, reverse=True))
-        variable = f"`{one.envvar}`" if one.envvar else ""
+        variable = f'<span class="variable">`{one.envvar}`</span>' if one.envvar else ""
         rows.append(f"| {names} | {_value(one, types.get(one.name))} | {_described(one)} | {variable} |")
     return "\n".join(rows)
 
