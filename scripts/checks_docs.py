@@ -67,7 +67,7 @@ same numbers.
 | | `delay_ms` | ms | Time from the capture of a frame to its time in the file. |
 
 A `-` means that there is nothing to show: the participant was not there, or the value could not be measured. In Python and
-JSON, times are intervals with start and end. A participant whom no manifest names is called `marker 5`, for example.
+JSON, times are intervals with start and end. A participant who is not in a manifest is called `marker 5`, for example.
 
 ## Change limits
 
@@ -127,17 +127,16 @@ def page() -> str:
 
 
 def _overview() -> Iterator[str]:
-    yield from ("## Checks", "", "| check | question | needs |", "| --- | --- | --- |")
+    yield from ("## Checks", "", "| check | question | limits |", "| --- | --- | --- |")
     for check in CHECKS:
-        yield f"| [`{check.name}`](#{check.name}) | {check.question} | {DESCRIPTIONS[check.name].needs} |"
+        limits = ", ".join(f"`{name}`" for name in DESCRIPTIONS[check.name].limits)
+        yield f"| [`{check.name}`](#{check.name}) | {check.question} | {limits} |"
     yield ""
 
 
 def _section(check: Check) -> Iterator[str]:
     about = DESCRIPTIONS[check.name]
-    yield from (f"### `{check.name}`", "", check.question, "")
-    yield from (f"**Measures.** {about.measures}", "")
-    yield from (f"**Needs.** {about.needs}", "")
+    yield from (f"### `{check.name}`", "", f"{about.measures} {about.needs}", "")
     yield from ("**Fails if:**", "", *(f"- {reason}" for reason in about.fails), "")
     if about.warns:
         yield from ("**Warns if:**", "", *(f"- {reason}" for reason in about.warns), "")

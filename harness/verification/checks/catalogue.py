@@ -25,15 +25,17 @@ class Check:
 
 
 CHECKS: Final = (
-    Check("container", "Is it the container that its name says, complete and seekable?", file.container),
+    Check(
+        "container", "Does the container match the name of the file, and is it complete and seekable?", file.container
+    ),
     Check("size", "Does every frame have the size that was requested?", file.size),
     Check("frame-rate", "Does the frame rate match the requested one?", file.frame_rate),
     Check("gap", "Are the frames on an exact grid, and is the audio without gaps?", continuity.gap),
-    Check("black", "Is the video never black while a participant should be visible?", continuity.black),
-    Check("silent", "Is the audio never silent while a participant should be audible?", continuity.silent),
+    Check("black", "Is the video free of black intervals while a participant should be visible?", continuity.black),
+    Check("silent", "Is the audio free of silence while a participant should be audible?", continuity.silent),
     Check(
         "presence",
-        "Is every participant visible in the right tile, and audible, exactly when manifest and caller say so?",
+        "Is every participant visible in the right tile, and audible, exactly when manifest and caller expect it?",
         presence.presence,
     ),
     Check("frozen", "Does every participant's video move?", smoothness.frozen),
@@ -41,9 +43,9 @@ CHECKS: Final = (
     Check("av-offset", "Are audio and video of every participant in sync?", smoothness.av_offset),
     Check("drift", "Do audio and video of every participant stay in sync?", smoothness.drift),
     Check("duration", "Do video, audio, container and manifest have the same duration?", file.duration),
-    Check("unexpected", "Does the file contain no participant who should not be in it?", presence.unexpected),
-    Check("hash", "Is it the file that was recorded?", file.hash_),
-    Check("complete", "Was the recording stopped by a call, without an alarm?", file.complete),
+    Check("unexpected", "Does the file contain only participants who should be in it?", presence.unexpected),
+    Check("hash", "Is the file the one that was recorded?", file.hash_),
+    Check("complete", "Did a call stop the recording, without an alarm before?", file.complete),
 )
 
 

@@ -27,12 +27,12 @@ class CheckDescription:
 
 DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
     "container": CheckDescription(
-        measures="The bytes of the file, not its name: container format, tracks and codecs, Duration and Cues, "
-        "timestamps and keyframes. Every packet is decoded.",
+        measures="The check reads the bytes of the file and decodes every packet. It examines the container "
+        "format, tracks, codecs, Duration, Cues, timestamps and keyframes.",
         fails=(
             (
-                "The suffix of the file and its format differ: `.mkv` must be Matroska, `.mp4` and `.m4a` MP4, "
-                "`.wav` WAV, and every other suffix WebM."
+                "The suffix of the file and its format differ: `.mkv` must be Matroska, `.mp4` and `.m4a` "
+                "MP4, `.wav` WAV, and every other suffix WebM."
             ),
             "The file has no Duration or no Cues, or a seek to its middle does not arrive there.",
             "A track contains no packets, or a packet can't be decoded.",
@@ -43,37 +43,38 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "Two keyframes, or the last one and the end, are further apart than `keyframe`.",
             (
                 "According to the manifest, a track is missing, there is video in an audio recording, or the "
-                "codec is another one. A converted file may have other codecs, and a `.wav` file has no video."
+                "codec is another one. A converted file may have other codecs, and a `.wav` file has no "
+                "video."
             ),
         ),
         warns=("The file contains further tracks, which no check examines.",),
         limits=("start", "keyframe"),
-        needs="Only the file. With a manifest it also compares tracks and codec.",
+        needs="The check needs only the file. With a manifest it also compares tracks and codec.",
     ),
     "size": CheckDescription(
-        measures="Width and height of every frame, in pixels.",
+        measures="The check compares the width and height of every frame, in pixels.",
         fails=(
             (
-                "A frame has another size than the manifest specifies. Without a manifest, the size of the first "
-                "frame is the expected one."
+                "A frame has another size than the manifest specifies. Without a manifest, the size of the "
+                "first frame is the expected one."
             ),
         ),
-        needs="A video track.",
+        needs="The check needs a video track.",
     ),
     "frame-rate": CheckDescription(
-        measures="The average frame rate in fps. Missing frames count as if they were present, because the check `gap` "
-        "reports them.",
+        measures="The check measures the average frame rate in fps. Missing frames count as if they were "
+        "present, because the check `gap` reports them.",
         fails=(
             (
-                "The frame rate differs from the requested one by more than `frame_rate_percent`. In very short "
-                "files the tolerance is larger, because times in WebM are whole milliseconds."
+                "The frame rate differs from the requested one by more than `frame_rate_percent`. In very "
+                "short files the tolerance is larger, because times in WebM are whole milliseconds."
             ),
         ),
         limits=("frame_rate_percent",),
-        needs="A video track, and the requested frame rate from the manifest.",
+        needs="The check needs a video track, and a manifest with the requested frame rate.",
     ),
     "gap": CheckDescription(
-        measures="The time from each frame to the next, and gaps in the audio.",
+        measures="The check measures the time from each frame to the next, and gaps in the audio.",
         fails=(
             "The time between two frames differs by more than `gap_ms` from every multiple of the frame's duration.",
             "More frames are missing than the manifest counts. The file was changed after it was recorded.",
@@ -88,10 +89,11 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "The frame rate varies and no manifest specifies one, so missing frames can't be detected.",
         ),
         limits=("gap_ms", "missed_percent", "audio_gap"),
-        needs="Only the file. With a manifest it knows the requested frame rate and the number of missed frames.",
+        needs="The check needs only the file. A manifest adds the requested frame rate and the number of "
+        "missed frames.",
     ),
     "black": CheckDescription(
-        measures="When the whole video is black.",
+        measures="The check finds times in which the whole video is black.",
         fails=(
             (
                 "With a manifest: the video is black for longer than `black` while a participant should be "
@@ -100,41 +102,42 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "Without a manifest: at least 95 % of the file is black.",
         ),
         limits=("black", "edge"),
-        needs="A video track. No result if nobody should be visible for long enough.",
+        needs="The check needs a video track. It has no result if nobody should be visible for long enough.",
     ),
     "silent": CheckDescription(
-        measures="When the whole audio is silent.",
+        measures="The check finds times in which the whole audio is silent.",
         fails=(
             (
-                "With a manifest that names synthetic participants: the audio is silent for longer than `silent` "
-                "while one of them should be audible. The first and last `edge` seconds of such a time are not "
-                "examined."
+                "With a manifest that names synthetic participants: the audio is silent for longer than "
+                "`silent` while one of them should be audible. The first and last `edge` seconds of such a "
+                "time are not examined."
             ),
             (
-                "Without a manifest, or if all audible participants use real microphones: at least 95 % of the "
-                "file is silent. Real people pause."
+                "Without a manifest, or if all audible participants use real microphones: at least 95 % of "
+                "the file is silent. Speech has pauses."
             ),
         ),
         limits=("silent", "edge"),
-        needs="An audio track. No result if nobody should be audible for long enough.",
+        needs="The check needs an audio track. It has no result if nobody should be audible for long enough.",
     ),
     "presence": CheckDescription(
-        measures="When each participant is visible and audible, and whether the video is in the right tile.",
+        measures="The check determines when each participant is visible and audible, and whether the video is "
+        "in the right tile.",
         fails=(
             (
-                "The manifest says that a participant is visible or audible, and the file lacks the video or the "
-                "audio for longer than `absence`."
+                "A participant's video or audio is missing for longer than `absence`, although the manifest "
+                "says that the participant is visible or audible."
             ),
             "A participant is visible outside their own tile for longer than `absence`.",
             (
-                "A participant is visible or audible for longer than `absence` although the camera or microphone "
-                "was off, or the participant was absent."
+                "A participant is visible or audible for longer than `absence` although the participant was "
+                "absent, or the camera or microphone was off."
             ),
             "An expectation of the caller is not met for longer than `absence`.",
             (
-                "An expectation can't be examined: the participant is not in the recording or has no marker, the "
-                "file has no such track, the recording ends before, or another participant has the same audio "
-                "marker."
+                "An expectation can't be examined: the participant is not in the recording or has no marker, "
+                "the file has no such track, the recording ends before the expectation does, or another "
+                "participant has the same audio marker."
             ),
         ),
         warns=(
@@ -144,24 +147,25 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "There is no manifest. The warning lists the checks that did not run.",
         ),
         limits=("absence", "edge", "duration"),
-        needs="Markers, and a manifest or expectations. The checks before this one report times in which the whole "
-        "video or audio is missing; such times are no failure here.",
+        needs="The check needs markers, and a manifest or expectations. It ignores times in which the whole "
+        "video or audio is missing, because other checks report them.",
     ),
     "frozen": CheckDescription(
-        measures="How long each participant's video shows the same frame.",
+        measures="The check measures how long each participant's video shows the same frame.",
         fails=(
             (
                 "A participant's video is frozen for longer than `frozen`. The last `edge` seconds before a "
-                "participant leaves or turns the camera off do not count, and neither do times in which the whole "
-                "video is black or missing."
+                "participant leaves or turns the camera off do not count, and neither do times in which the "
+                "whole video is black or missing."
             ),
         ),
         limits=("frozen", "edge"),
-        needs="Markers in the video.",
+        needs="The check needs markers in the video.",
     ),
     "repeated": CheckDescription(
-        measures="How many frames of each participant are repeated or skipped. Repetitions that result from an exact "
-        "conversion of the frame rate, for example from 15 to 30 fps, do not count.",
+        measures="The check counts how many frames of each participant are repeated or skipped. Repetitions "
+        "that result from an exact conversion of the frame rate, for example from 15 to 30 fps, do "
+        "not count.",
         fails=(
             (
                 "More than `repeated_percent` of a participant's frames are repeated, or skipped, and both "
@@ -169,33 +173,36 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             ),
         ),
         limits=("repeated_percent", "repeated_frames"),
-        needs="Markers in the video.",
+        needs="The check needs markers in the video.",
     ),
     "av-offset": CheckDescription(
-        measures="The median A/V offset of each participant: audio minus video in ms, positive when the audio is late.",
+        measures="The check measures the median A/V offset of each participant: audio minus video in ms, "
+        "positive when the audio is late.",
         fails=(
             (
-                "The offset of a participant is larger than `av_offset_ms` in either direction. For the recording "
-                "participant, whose media do not cross a network, the limit is `own_av_offset_ms`."
+                "The offset of a participant is larger than `av_offset_ms` in either direction. For the "
+                "recording participant, whose media do not cross a network, the limit is `own_av_offset_ms`."
             ),
         ),
         warns=(
             (
-                "A participant was visible and audible at the same time for more than 3 s, and yet the offset "
+                "A participant was visible and audible at the same time for more than 3 s, but the offset "
                 "could not be measured."
             ),
         ),
         limits=("av_offset_ms", "own_av_offset_ms"),
-        needs="Markers in video and audio. The manifest names the recording participant.",
+        needs="The check needs markers in video and audio. The manifest names the recording participant.",
     ),
     "drift": CheckDescription(
-        measures="How fast the A/V offset of each participant grows, in ppm: microseconds per second.",
+        measures="The check measures how fast the A/V offset of each participant grows, in ppm: microseconds "
+        "per second.",
         fails=("The drift of a participant is larger than `drift_ppm` in either direction.",),
         limits=("drift_ppm",),
-        needs="Markers in video and audio for at least one minute. No result for shorter recordings.",
+        needs="The check needs markers in video and audio for at least one minute. It has no result for a "
+        "shorter recording.",
     ),
     "duration": CheckDescription(
-        measures="The end of the last frame and the end of the audio, in seconds.",
+        measures="The check measures when the last frame and the audio end, in seconds.",
         fails=(
             (
                 "The end of the file differs by more than `duration` from the expected duration, from the "
@@ -205,33 +212,36 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "Video and audio end more than `duration` apart.",
         ),
         limits=("duration",),
-        needs="Only the file. The manifest and the caller (`duration`, `--duration`) add durations to compare.",
+        needs="The check needs only the file. The manifest and the caller (`duration`, `--duration`) add "
+        "durations to compare.",
     ),
     "unexpected": CheckDescription(
-        measures="Which markers are in the file that should not be in it.",
+        measures="The check finds participants in the file who should not be in it.",
         fails=(
-            "A participant whom the manifest does not name is visible or audible for longer than `absence`.",
+            "A participant who is not in the manifest is visible or audible for longer than `absence`.",
             (
-                "In a recording of one participant (`local`), another one is visible or audible for longer than "
-                "`absence`."
+                "In a recording of one participant (`local`), another one is visible or audible for longer "
+                "than `absence`."
             ),
         ),
         limits=("absence",),
-        needs="Markers and a manifest. No result for a recovered recording whose participants are unknown.",
+        needs="The check needs markers and a manifest. It has no result for a recovered recording whose "
+        "participants are unknown.",
     ),
     "hash": CheckDescription(
-        measures="The SHA-256 of the file.",
+        measures="The check compares the SHA-256 of the file with the one in the manifest.",
         fails=(
             (
-                "The SHA-256 differs from the one in the manifest: the file was changed, or it belongs to another "
-                "manifest."
+                "The SHA-256 differs from the one in the manifest: the file was changed, or it belongs to "
+                "another manifest."
             ),
             "The manifest can't be read.",
         ),
-        needs="A manifest. No result for a converted file, whose bytes differ.",
+        needs="The check needs a manifest. It has no result for a converted file, whose bytes differ.",
     ),
     "complete": CheckDescription(
-        measures="Whether a call stopped the recording, and whether an alarm was raised while it was made.",
+        measures="The check reads in the manifest whether a call stopped the recording, and whether an alarm "
+        "was raised while it was made.",
         fails=(
             "A complete recording is required, and one of the warnings below applies.",
             "A complete recording is required, and there is no manifest.",
@@ -240,7 +250,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
             "No call stopped the recording: for example, its page or its browser crashed, or the disk was full.",
             "An alarm was raised, for example because a connection stalled.",
         ),
-        needs="A manifest. `complete=True` in Python, or `complete = true` in an expectations file, demands a complete "
-        "recording.",
+        needs="The check needs a manifest. `complete=True` in Python, or `complete = true` in an "
+        "expectations file, demands a complete recording.",
     ),
 }
