@@ -31,11 +31,11 @@ class ConfigError(HarnessError):
 
 
 class SetupError(HarnessError):
-    """The environment lacks something; the message says what, and how to get it."""
+    """The environment lacks something; the message names it, and how to get it."""
 
 
 class StepTimeout(HarnessError):
-    """A wait timed out; the message says for what, how long, and what was found instead."""
+    """A wait timed out; the message describes the wait, its duration, and what was found instead."""
 
 
 class PageError(HarnessError):
@@ -58,7 +58,7 @@ class PageError(HarnessError):
 
 
 class InvalidStateError(PageError):
-    """A valid call at the wrong moment: not in a room, no recording in progress, or none finished (NERTC 10454)."""
+    """A call came at the wrong moment: outside a room, or without the recording that it needs (NERTC 10454)."""
 
 
 class NotSupportedError(PageError):

@@ -46,8 +46,8 @@ def open_room(
 ) -> AbstractContextManager[Room]:
     """Start a server on loopback and a Chrome, and open a room without participants.
 
-    Use it in a ``with`` statement, which gets the room and closes everything at its end. Recordings that were not
-    downloaded are saved.
+    Use ``open_room`` in a ``with`` statement. It returns the room, and closes everything at the end of the block.
+    Recordings that were not downloaded are saved.
 
     Args:
         recordings: Folder for finished recordings. It is created if it is missing.
@@ -108,8 +108,8 @@ def attach(
 ) -> Iterator[Participant]:
     """Attach to the page of another application before it loads, and return the participant of its call.
 
-    Use it in a ``with`` statement. The application is not changed, and its page stays open at the end. For several
-    participants in one call use ``open_room`` and ``Room.attach``.
+    Use ``attach`` in a ``with`` statement. The application is not changed, and its page stays open at the end of the
+    block. For several participants in one call use ``open_room`` and ``Room.attach``.
 
     Args:
         page: Playwright's page, in a Chrome with or without the harness's own switches.

@@ -18,10 +18,10 @@ PAGE: Final = Path(__file__).parents[1] / "docs" / "checks.md"
 _UNITS: Final = {"_percent": "%", "_ms": "ms", "_ppm": "ppm", "_frames": "frames"}
 HEAD: Final = """# Report and checks
 
-A report is the result of verifying one file. `verify` and the fixture `verify_recording` return it, `harness verify`,
-`harness record`, `harness run` and `harness convert` print it, and it can be written as [HTML](output-files.md#html-report),
-[JUnit XML](output-files.md#junit-xml) and [JSON](output-files.md#report). `python scripts/checks_docs.py` writes this page
-from the code of the checks.
+A report is the result of verifying one file. `verify` and the fixture `verify_recording` return a report. `harness verify`,
+`harness record`, `harness run` and `harness convert` print reports. A report can be written as
+[HTML](output-files.md#html-report), [JUnit XML](output-files.md#junit-xml) and [JSON](output-files.md#report).
+`python scripts/checks_docs.py` writes this page from the code of the checks.
 
 ## Result
 
@@ -36,7 +36,7 @@ A report consists of findings. Each finding is one result of a check, for the wh
 A warning means that something could not be examined, that a busy machine missed a few frames, or that the recording is
 not complete. `complete=True` turns the warnings about an incomplete recording into failures.
 
-A check lists at most eleven findings of one kind. The last one specifies how many were left out in between.
+A check lists at most eleven findings of one kind. The last finding gives the number of similar findings that were left out.
 
 ## Markers and manifest
 
@@ -58,7 +58,7 @@ same numbers.
 | --- | --- | --- | --- |
 | present | `present` | s | Total time in which the participant is visible or audible. |
 | fps | `video.frame_rate` | fps | Number of different frames per second while the participant is visible. |
-| repeated | `video.repeated_percent` | % | Share of the participant's frames that are shown again without need. |
+| repeated | `video.repeated_percent` | % | Share of the participant's frames that repeat the frame before, beyond an exact conversion of the frame rate. |
 | skipped | `video.skipped_percent` | % | Frames of the sender that are missing in the file, relative to the frames in the file. |
 | frozen | `video.frozen` | s | Total time of the intervals in which one frame is shown for longer than 0.2 s. |
 | audible | `audio.audible` | s | Total time in which the participant's tone is in the audio. |
@@ -71,7 +71,7 @@ JSON, times are intervals with start and end. A participant who is not in a mani
 
 ## Change limits
 
-Each limit has a default, with its reason in the tables below. A larger limit accepts more.
+Each limit has a default, with its reason in the tables below. A larger limit is more tolerant.
 
 In Python, pass [`Limits`](reference.md#harness.Limits):
 
@@ -81,8 +81,8 @@ from harness import Limits, verify
 report = verify("recordings/standup.webm", limits=Limits(av_offset_ms=120, repeated_percent=1))
 ```
 
-On the command line and in pytest, write an expectations file. It contains limits by the same names, a duration, and who
-should be visible or audible when ([Expectation](reference.md#harness.Expectation)):
+On the command line and in pytest, write an expectations file. The file contains limits with the same names, a
+duration, and [expectations](reference.md#harness.Expectation): which participants should be visible or audible, and when.
 
 ```toml
 # expect.toml

@@ -57,11 +57,11 @@ can't be written, the other files and the object are still written, and `error` 
 | `harness run` | `ok`, `recordings`, `reports`, `scenarios` |
 | `harness convert` | `ok`, `path`, `warnings`, `report` |
 | `harness recover` | `ok`, `recordings`, `lost` |
-| `harness doctor` | `ok`, and one key for each line of the table in the terminal |
+| `harness doctor` | `ok`, and the keys of the [doctor report](output-files.md#doctor-report) |
 
 [Output files](output-files.md#json-of-the-commands) describes every key, with its type and unit.
 """  # noqa: E501 - rows of tables
-# The words for Python's types, as they stand for a value on the page.
+# The placeholders for values of Python's types.
 _PLACEHOLDERS: Final = {str: "TEXT", int: "N", float: "NUMBER", Path: "PATH"}
 
 
@@ -103,7 +103,7 @@ def section(name: str, command: Any) -> str:
     """Return the section of one command: purpose, usage, examples, and a table for each group of options."""
     text, _, examples = (command.help or "").partition("For example:\n")
     parts = [f"## `{name}`", _usage(name, command), text.strip()]
-    # In the source the examples are a list; on the page they are lines to copy.
+    # The examples are a list in the docstring, and lines to copy on the page.
     lines = [line.removeprefix("- ").strip() for line in examples.strip().splitlines()]
     if lines:
         parts.append("\n".join(("```sh", *lines, "```")))
@@ -144,7 +144,7 @@ def _table(parameters: list[Any], types: dict[str, Any], *, arguments: bool) -> 
 
 
 def _described(parameter: Any) -> str:
-    """Return the help of a parameter and its default, which is text where the program finds it out by itself."""
+    """Return the help of a parameter, followed by its default."""
     text = " ".join((parameter.help or "").split()).replace("|", "\\|")
     shown = parameter.show_default
     default = parameter.default
@@ -157,7 +157,7 @@ def _described(parameter: Any) -> str:
 
 
 def _value(parameter: Any, annotation: Any) -> str:
-    """Return what a value of an option may be: its choices, its range, or the placeholder of the help."""
+    """Return the allowed values of an option: its choices, its range, or a placeholder."""
     if parameter.is_flag:
         return "flag"
     if parameter.metavar:
@@ -179,7 +179,7 @@ def _types_of(callback: Any) -> dict[str, Any]:
 
 
 def _bare(annotation: Any) -> Any:
-    """Return what a value is: the type inside an optional one, and of each value in a list."""
+    """Return the type of one value: without None, and without the list around it."""
     if get_origin(annotation) is Annotated:
         return _bare(get_args(annotation)[0])
     if get_origin(annotation) in {Union, UnionType}:

@@ -59,7 +59,7 @@ def _replace_in_docstring(function: Function, collection: ModulesCollection) -> 
 
 
 def _plain(annotation: Any, collection: ModulesCollection) -> Any:
-    """Return an annotation without aliases; anything else than an expression as it is."""
+    """Return an annotation without aliases; values that are not expressions are returned unchanged."""
     if isinstance(annotation, ExprName):
         value = _alias_value(annotation.canonical_path, collection)
         return annotation if value is None else _plain(value, collection)

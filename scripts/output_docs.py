@@ -1,6 +1,6 @@
-"""``python scripts/output_docs.py``: fills the tables of docs/output-files.md in; ``--check`` only compares them.
+"""``python scripts/output_docs.py``: fills in the tables of docs/output-files.md; ``--check`` only compares them.
 
-A table stands between ``<!-- fields: MODULE.MODEL -->`` and ``<!-- end -->``. Its rows are the fields of a pydantic
+Each table is between ``<!-- fields: MODULE.MODEL -->`` and ``<!-- end -->``. Its rows are the fields of a pydantic
 model as they appear in JSON, and their descriptions are the docstrings below the fields.
 """
 

@@ -39,7 +39,7 @@ class RecordConfig:
     """The options of a recording (NERTC's ``recordConfig``).
 
     Raises:
-        ConfigError: A value is not possible.
+        ConfigError: A value is not valid.
     """
 
     record_type: RecordType = "video"

@@ -54,15 +54,15 @@ class Event(BaseModel):
     contains the participant (on), or not (off). ``network``: the connection to the participant was lost (off), or
     restored (on). ``pause``: the recording was paused. ``alarm``: something stalled."""
     participant: Name | None = None
-    """Name of the participant, in ``join``, ``leave``, ``video``, ``audio`` and ``network``."""
+    """For ``join``, ``leave``, ``video``, ``audio`` and ``network``: name of the participant."""
     on: bool | None = None
-    """The new state, in ``video``, ``audio`` and ``network``."""
+    """For ``video``, ``audio`` and ``network``: the new state."""
     tiles: tuple[Tile, ...] | None = None
-    """All tiles of the video, in ``layout``."""
+    """For ``layout``: all tiles of the video."""
     seconds: Seconds | None = None
-    """Duration of the pause in seconds, which the file does not contain, in ``pause``."""
+    """For ``pause``: duration of the pause in seconds. The file does not contain the pause."""
     message: Text | None = None
-    """What stalled, in ``alarm``."""
+    """For ``alarm``: what stalled."""
 
     @model_serializer(mode="wrap")
     def _without_nothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

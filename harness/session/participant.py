@@ -86,7 +86,7 @@ class Participant(MediaControls):
 
     @property
     def recordings(self) -> list[Recording]:
-        """Every recording that was downloaded, also by the page itself, or saved; oldest first."""
+        """All recordings that were downloaded, also automatically, or saved when the page closed; oldest first."""
         return self._files.recordings
 
     @property
@@ -225,7 +225,7 @@ class Participant(MediaControls):
         self._page.emulate_network(loss_percent=loss_percent, latency_ms=latency_ms, kbps=kbps)
 
     def crash(self) -> None:
-        """Crash the page, like a tab that runs out of memory.
+        """Crash the page, as if its tab ran out of memory.
 
         If a recording is in progress, the next wait raises RecordingError, which has the part that was saved.
         """

@@ -34,16 +34,16 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
                 "The suffix of the file and its format differ: `.mkv` must be Matroska, `.mp4` and `.m4a` "
                 "MP4, `.wav` WAV, and every other suffix WebM."
             ),
-            "The file has no Duration or no Cues, or a seek to its middle does not arrive there.",
+            "The file has no Duration or no Cues, or a seek to its middle ends in the wrong place.",
             "A track contains no packets, or a packet can't be decoded.",
             "Timestamps do not increase.",
             "The file is truncated.",
-            "A WebM file contains another codec than VP8, VP9, AV1, Opus or Vorbis.",
+            "A WebM file contains a codec other than VP8, VP9, AV1, Opus or Vorbis.",
             "The first frame or the first audio comes later than `start`.",
             "Two keyframes, or the last one and the end, are further apart than `keyframe`.",
             (
                 "According to the manifest, a track is missing, there is video in an audio recording, or the "
-                "codec is another one. A converted file may have other codecs, and a `.wav` file has no "
+                "codec is wrong. A converted file may have other codecs, and a `.wav` file has no "
                 "video."
             ),
         ),
@@ -55,7 +55,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         measures="The check compares the width and height of every frame, in pixels.",
         fails=(
             (
-                "A frame has another size than the manifest specifies. Without a manifest, the size of the "
+                "The size of a frame differs from the size in the manifest. Without a manifest, the size of the "
                 "first frame is the expected one."
             ),
         ),
@@ -97,7 +97,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         fails=(
             (
                 "With a manifest: the video is black for longer than `black` while a participant should be "
-                "visible. The first and last `edge` seconds of such a time are not examined."
+                "visible. The first and last `edge` seconds of such an interval are not examined."
             ),
             "Without a manifest: at least 95 % of the file is black.",
         ),
@@ -109,8 +109,8 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         fails=(
             (
                 "With a manifest that names synthetic participants: the audio is silent for longer than "
-                "`silent` while one of them should be audible. The first and last `edge` seconds of such a "
-                "time are not examined."
+                "`silent` while one of them should be audible. The first and last `edge` seconds of such "
+                "an interval are not examined."
             ),
             (
                 "Without a manifest, or if all audible participants use real microphones: at least 95 % of "
@@ -220,7 +220,7 @@ DESCRIPTIONS: Final[Mapping[CheckName, CheckDescription]] = {
         fails=(
             "A participant who is not in the manifest is visible or audible for longer than `absence`.",
             (
-                "In a recording of one participant (`local`), another one is visible or audible for longer "
+                "In a recording of one participant (`local`), another participant is visible or audible for longer "
                 "than `absence`."
             ),
         ),

@@ -41,9 +41,9 @@ class Curve:
     """Values over time."""
 
     times: Numbers
-    """Rising times in seconds of the file."""
+    """Increasing times in seconds of the file."""
     values: Numbers
-    """As many values as times."""
+    """One value for each time."""
 
     def __post_init__(self) -> None:
         if len(self.times) != len(self.values):

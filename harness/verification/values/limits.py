@@ -13,7 +13,8 @@ class Limits(ReportModel):
     start: float = Field(
         default=0.2,
         ge=0,
-        description="Maximum time until the first frame and the first audio, in seconds. Players show nothing before.",
+        description="Maximum time until the first frame and the first audio, in seconds. Players show nothing until "
+        "then.",
     )
     keyframe: float = Field(
         default=10.0,
@@ -23,8 +24,8 @@ class Limits(ReportModel):
     frame_rate_percent: float = Field(
         default=1.0,
         ge=0,
-        description="Maximum difference from the requested frame rate, in percent. Clocks differ by far less; 30.3 fps "
-        "instead of 30, which some mixers write, fails.",
+        description="Maximum difference from the requested frame rate, in percent. Clocks differ by far less. A mixer "
+        "that writes 30.3 fps instead of 30 fails.",
     )
     gap_ms: float = Field(
         default=1.0,
@@ -35,8 +36,8 @@ class Limits(ReportModel):
     missed_percent: float = Field(
         default=5.0,
         ge=0,
-        description="Maximum share of frames that the manifest counts as missed, in percent. Up to this limit they are "
-        "a warning, because a busy machine may miss them; more are visible as stutter.",
+        description="Maximum share of frames that the manifest counts as missed, in percent. Up to this limit, "
+        "missed frames are only a warning, because a busy machine may miss a few. More are visible as stutter.",
     )
     audio_gap: float = Field(
         default=0.06,
@@ -62,20 +63,20 @@ class Limits(ReportModel):
     absence: float = Field(
         default=0.25,
         ge=0,
-        description="Maximum time that a participant may be missing, or present unexpectedly, in seconds. A word takes "
-        "this long, and one or two damaged frames do not count.",
+        description="Maximum time that a participant may be missing, or present unexpectedly, in seconds. A spoken "
+        "word takes about this long. One or two damaged frames pass.",
     )
     frozen: float = Field(
         default=0.3,
         ge=0,
-        description="Maximum time that a participant's video may be frozen, in seconds. Viewers notice a longer time, "
-        "and a late packet takes less.",
+        description="Maximum time that a participant's video may be frozen, in seconds. Viewers notice a longer "
+        "freeze. A late packet causes a shorter one.",
     )
     repeated_percent: float = Field(
         default=5.0,
         ge=0,
-        description="Maximum share of a participant's frames that are repeated or skipped, in percent. The mixer's "
-        "phase-locked queue reaches 0.1 %, mixers without one reach 2 to 21 %.",
+        description="Maximum share of a participant's frames that are repeated or skipped, in percent. Our mixer, "
+        "which has a phase-locked queue, reaches 0.1 %. Mixers without such a queue reach 2 to 21 %.",
     )
     repeated_frames: int = Field(
         default=10,
@@ -92,8 +93,8 @@ class Limits(ReportModel):
     own_av_offset_ms: float = Field(
         default=60.0,
         ge=0,
-        description="Maximum A/V offset of the recording participant, in ms, whose media come from the same page "
-        "without a network.",
+        description="Maximum A/V offset of the recording participant, in ms. Their media come from the recording page "
+        "itself, without a network.",
     )
     drift_ppm: float = Field(
         default=100.0,
