@@ -58,8 +58,8 @@ same numbers.
 | --- | --- | --- | --- |
 | present | `present` | s | Total time in which the participant is visible or audible. |
 | fps | `video.frame_rate` | fps | Number of different frames per second while the participant is visible. |
-| repeated | `video.repeated_percent` | % | Share of the participant's frames that repeat the frame before, beyond an exact conversion of the frame rate. |
-| skipped | `video.skipped_percent` | % | Frames of the sender that are missing in the file, relative to the frames in the file. |
+| repeated | <span class="variable">`video.repeated_percent`</span> | % | Share of the participant's frames that repeat the frame before, beyond an exact conversion of the frame rate. |
+| skipped | <span class="variable">`video.skipped_percent`</span> | % | Frames of the sender that are missing in the file, relative to the frames in the file. |
 | frozen | `video.frozen` | s | Total time of the intervals in which one frame is shown for longer than 0.2 s. |
 | audible | `audio.audible` | s | Total time in which the participant's tone is in the audio. |
 | A/V | `av_offset_ms` | ms | Median of audio minus video. Positive when the audio is late. |

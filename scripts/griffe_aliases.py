@@ -1,4 +1,4 @@
-"""Show the types behind our own aliases in the Python reference: ``Literal["local", "all"]``, not ``Recorder``.
+"""Show values behind our own names in the Python reference: ``Literal["local", "all"]`` for ``Recorder``.
 
 An extension of griffe, which reads the sources for mkdocs.
 """
@@ -27,17 +27,19 @@ if TYPE_CHECKING:
 
 
 class ExpandAliases(Extension):
-    """Replaces each alias in an annotation by its value, and ``Annotated`` by its type."""
+    """Replaces aliases in annotations and constants in defaults by their values, and ``Annotated`` by its type."""
 
     def on_package(self, *, pkg: Module, **_: Any) -> None:
         """Replace the aliases in a whole package when it is loaded."""
         for one in _members(pkg):
             if isinstance(one, Attribute):
                 one.annotation = _plain(one.annotation, pkg.modules_collection)
+                one.value = _value_of(one.value, pkg.modules_collection)
             elif isinstance(one, Function):
                 one.returns = _plain(one.returns, pkg.modules_collection)
                 for parameter in one.parameters:
                     parameter.annotation = _plain(parameter.annotation, pkg.modules_collection)
+                    parameter.default = _value_of(parameter.default, pkg.modules_collection)
                 _replace_in_docstring(one, pkg.modules_collection)
 
 
@@ -73,6 +75,14 @@ def _plain(annotation: Any, collection: ModulesCollection) -> Any:
     if isinstance(annotation, ExprBinOp):
         return replace(annotation, left=_plain(annotation.left, collection), right=_plain(annotation.right, collection))
     return annotation
+
+
+def _value_of(default: Any, collection: ModulesCollection) -> Any:
+    """Return the number or text of a constant that is a default; any other default is returned unchanged."""
+    if not isinstance(default, ExprName) or not default.name.isupper():
+        return default
+    found = collection[default.canonical_path]
+    return found.value if found.is_attribute and isinstance(found.value, str) else default
 
 
 def _alias_value(path: str, collection: ModulesCollection) -> Expr | None:
