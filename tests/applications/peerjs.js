@@ -1,6 +1,6 @@
 /* global peerjs */
-// A call between two participants with PeerJS and its own server. The address contains the server's port and, for the
-// caller, whom to ?call=.
+// A call between two participants with PeerJS and its own server. The address contains the server's port. For the caller
+// it also contains the other participant's id as `call`.
 const { searchParams } = new URL(location.href);
 const state = document.querySelector('#state');
 const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 640, height: 360 } });

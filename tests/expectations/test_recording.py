@@ -134,7 +134,7 @@ def test_fact_03_request_data_spoils_the_header_of_a_recording_without_slices(pa
 
 
 def test_fact_04_an_audio_destination_without_input_yields_no_bytes(page: Page) -> None:
-    """Fact 4: its recorder never starts, while the recorder of a constant 0 delivers slices."""
+    """Fact 4: the recorder of a destination without input never starts; one of a constant 0 delivers slices."""
     before, starved, fed = page.evaluate(
         """async () => {
             const context = new AudioContext();
@@ -174,7 +174,7 @@ def test_fact_04_one_track_that_starves_keeps_the_file_empty(page: Page) -> None
 
 
 def test_fact_05_a_microphone_that_ends_stops_only_its_own_recorder(page: Page) -> None:
-    """Fact 5: its end stops a recorder that records it directly, but not one behind an audio destination."""
+    """Fact 5: a microphone that ends stops a recorder of its track, but not the recorder of an audio destination."""
     direct, mixed = page.evaluate(
         """async () => {
             const context = new AudioContext();

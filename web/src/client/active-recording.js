@@ -182,7 +182,7 @@ export class ActiveRecording extends Emitter {
     if (this.#acknowledged.isStalled()) this.#raiseAlarm('The server is not acknowledging data.');
   }
 
-  /** Logs WebRTC's statistics next to the recording. @param {() => Promise<Omit<ConnectionStatistics, 'time'>[]>} statistics */
+  /** Sends WebRTC's statistics to the server, which stores them with the recording. @param {() => Promise<Omit<ConnectionStatistics, 'time'>[]>} statistics */
   async #logStatistics(statistics) {
     const time = this.#clock.room(pageNow());
     for (const one of await statistics()) if (this.running) this.spool.statistics({ time, ...one });

@@ -137,7 +137,7 @@ export class Devices extends Emitter {
     });
   }
 
-  /** Follows whether the application sends audio and video. @param {ApplicationMediaSource} media */
+  /** Updates microphone and camera when the application sends other tracks. @param {ApplicationMediaSource} media */
   #followApplication(media) {
     const readState = () => {
       this.microphone = media.sends('audio');

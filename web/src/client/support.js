@@ -3,8 +3,8 @@
 const PARTS = ['MediaStreamTrackProcessor', 'MediaStreamTrackGenerator', 'MediaRecorder', 'AudioContext'];
 
 /**
- * Returns the reason why this browser can't record, or null if it can. The check is for interfaces that only Chrome has;
- * codecs decide nothing, since Firefox also records WebM.
+ * Returns the reason why this browser can't record, or null if it can. It checks for interfaces that only Chrome has. It
+ * ignores codecs, since Firefox also records WebM.
  *
  * @param {Record<string, unknown>} [scope]
  * @param {{userAgentData?: {brands: {brand: string}[]}}} [agent]

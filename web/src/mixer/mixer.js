@@ -285,7 +285,7 @@ export class Mixer extends Emitter {
   }
 
   /**
-   * Delays the audio by the delay of the video, less the time by which the audio is late already.
+   * Delays the audio by the video's delay, minus the time by which the audio is already late.
    *
    * @param {Entry} entry
    */

@@ -1,4 +1,4 @@
-/** Returns the value below which this share of the values lies, or 0 without values. @param {number[]} values @param {number} share 0 to 1 */
+/** Returns a percentile of the values, or 0 if there are no values. @param {number[]} values @param {number} share 0 to 1 */
 export function percentile(values, share) {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;

@@ -1,4 +1,4 @@
-/** Arrivals: waits for the first frame and audio, from the others on this page and from us on theirs. */
+/** Arrivals: waits until we receive the others' first frame and audio, and until they receive ours. */
 
 import { stepTimeout, within } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';

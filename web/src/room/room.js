@@ -251,7 +251,7 @@ export class Room extends Emitter {
     void this.#arrivals.watch(participant);
   }
 
-  /** Applies changes of a participant. @param {string} id @param {Partial<MemberInfo>} changes */
+  /** Applies changes to a participant. @param {string} id @param {Partial<MemberInfo>} changes */
   async #update(id, changes) {
     const participant = this.participants.get(id);
     if (!participant) return;
@@ -289,7 +289,7 @@ export class Room extends Emitter {
     this.emit('left', participant);
   }
 
-  /** Sends to a participant at the size that they subscribe to. @param {Participant} participant */
+  /** Sends our video to a participant at the size of their subscription. @param {Participant} participant */
   async #serve({ id, info }) {
     this.emit('requested');
     await this.#transport?.setRequestedSize(id, sizeFor(info.subscriptions, this.id));

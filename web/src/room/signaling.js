@@ -10,7 +10,7 @@ import { HarnessError, within } from '../shared/errors.js';
 import { Emitter } from '../shared/events.js';
 import { parse } from '../shared/json.js';
 
-/** The number of first pings, which are sent quickly, so that the clock is accurate before anything is recorded. */
+/** Number of initial pings, which are sent quickly, so that the clock is accurate before anything is recorded. */
 const QUICK_PINGS = 8;
 const QUICK_MS = 40;
 const CALM_MS = 5000;

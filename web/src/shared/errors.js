@@ -19,17 +19,21 @@ export class HarnessError extends Error {
 /** @param {string} message */
 export const configError = (message) => new HarnessError('ConfigError', message);
 
-/** Creates the error of NERTC's code 10450 RECORDING_NOT_SUPPORT. @param {string} message */
+/** Creates an error with NERTC's code 10450, RECORDING_NOT_SUPPORT. @param {string} message */
 export const notSupported = (message) => new HarnessError('NotSupportedError', message, 10450);
 
-/** Creates the error of NERTC's code 10452 RECORDING_CACHE_ERROR, for failures of the spool. @param {string} message */
+/**
+ * Creates an error with NERTC's code 10452, RECORDING_CACHE_ERROR, for a failure of the spool.
+ *
+ * @param {string} message
+ */
 export const cacheError = (message) => new HarnessError('RecordingError', message, 10452);
 
-/** Creates the error of NERTC's code 10453 RECORDING_ERROR. @param {string} message */
+/** Creates an error with NERTC's code 10453, RECORDING_ERROR. @param {string} message */
 export const recordingError = (message) => new HarnessError('RecordingError', message, 10453);
 
 /**
- * Creates the error of NERTC's code 10454 RECORDING_NOT_START_ERROR, for a valid call at the wrong time.
+ * Creates an error with NERTC's code 10454, RECORDING_NOT_START_ERROR, for a valid call at the wrong time.
  *
  * @param {string} message
  */

@@ -1,4 +1,4 @@
-/** Parses JSON whose shape is not checked yet. */
+/** Parses JSON without checking its shape. */
 
 /** @param {string} text @returns {unknown} */
 export const parse = (text) => JSON.parse(text);

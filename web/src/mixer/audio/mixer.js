@@ -1,5 +1,6 @@
 /**
- * AudioMixer: mixes all participants' audio into one steady track, and delays each participant's audio as their video.
+ * AudioMixer: mixes all participants' audio into one steady track, and delays each participant's audio to match their
+ * video.
  *
  * Input: one track and one delay per participant. Output: the mixed track, and each participant's loudness. Used by
  * mixer.js.

@@ -16,7 +16,7 @@ const REMOTE_LOCK = 250;
 /** Number of frames needed to estimate the period, and to set the offset for good. */
 const LEAST_FRAMES = 3;
 const FIRM_LOCK = 45;
-/** Number of first frames that may have waited in the track's own buffer. */
+/** Number of initial frames that may have waited in the track's own buffer. */
 const WAITED = 8;
 /** After this many frames that arrived too late for their tick, the offset is set again. */
 const LATE_FRAMES = 3;

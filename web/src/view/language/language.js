@@ -22,7 +22,7 @@ export const NO_ANSWER = 'The server is not responding. Is it still running?';
 /** The names of errors for a device that can't be opened; they often have no message. */
 const DEVICE_ERRORS = ['OverconstrainedError', 'NotReadableError', 'AbortError', 'NotFoundError'];
 
-/** Attributes that are shown or read by screen readers. */
+/** Attributes with text that the page shows or a screen reader reads. */
 const READABLE = ['aria-label', 'placeholder'];
 
 /**
