@@ -252,7 +252,7 @@ def test_the_recording_in_progress_shows_its_health(open_server: RoomServer, vis
 
     button(page, "Start").click()
 
-    expect(page.locator("#health-frame-rate")).to_have_text(re.compile(r"1[45]\.\d/s"))
+    expect(page.locator("#health-frame-rate")).to_have_text(re.compile(r"1[45]\.\d fps"))
     expect(page.locator("#health-bitrate")).to_contain_text("bps")
     expect(page.locator("#health-backlog")).to_contain_text("B")
     level = tile(page, "Alice").locator(".level").element_handle()

@@ -130,7 +130,7 @@ export class RecordingPanel extends Emitter {
     const finished = recording?.state === 'stopped' ? recording.finished : null;
     this.#box.classList.toggle('has-file', finished !== null);
     setText(this.#fileName, this.#publishedItem()?.name ?? finished?.name ?? '');
-    setText(this.#fileFacts, finished ? `${length(finished.duration, t)}, ${fileSize(finished.size)}` : '');
+    setText(this.#fileFacts, finished ? `${length(finished.duration, t)} · ${fileSize(finished.size)}` : '');
     clearInterval(this.#timer);
     if (this.state === 'recording') this.#timer = setInterval(() => this.#updateNumbers(), UPDATE_EVERY);
     this.#updateNumbers();
