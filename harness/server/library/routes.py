@@ -72,7 +72,7 @@ class LibraryRoutes:
         try:
             await self._library.delete_files(item)
         except OSError as error:
-            raise web.HTTPConflict(text=f"The recording can't be deleted:  {error.strerror}.\n") from error
+            raise web.HTTPConflict(text=f"The recording can't be deleted: {error.strerror}.\n") from error
         if item.recording is not None:
             self._downloads.revoke(item.recording.path)
         await self._library.remove(item)

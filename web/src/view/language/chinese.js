@@ -138,13 +138,13 @@ export const CHINESE = {
   "The device can't be opened. Another program may be using it.": '无法打开该设备，它可能正被其他程序占用。',
 
   // Messages of the client and the server.
-  'Not admitted: there is no recording to resume.': '这里没有可以继续的录制。',
+  'Not admitted: there is no recording to resume.': '没有可以继续的录制。',
   'Not admitted: join the room first.': '请先加入房间。',
   'Nothing is being recorded; start a recording before stopping it.': '当前没有录制。请先开始录制，再停止。',
   'Not in a room; join one before recording.': '你不在房间内。请先加入房间，再录制。',
   'The file is no longer in the recordings folder.': '文件已不在录制文件夹中。',
-  'The recording is still running; stop it first.': '它仍在录制中，请先停止。',
-  'The recording was discarded before it was finished.': '它在完成之前就被清除了。',
+  'The recording is still running; stop it first.': '录制仍在进行中，请先停止录制。',
+  'The recording was discarded before it was finished.': '录制在完成之前已被清除。',
   'MediaRecorder did not stop within 10 s.': 'MediaRecorder 在 10 秒内没有停止。',
   'The mixer did not respond within 5 s.': '混流器在 5 秒内没有响应。',
   "This browser can't create synthetic video; join with camera and microphone.":
@@ -158,7 +158,7 @@ export const CHINESE = {
     '与服务器的录制连接已关闭。服务器会保留已确认收到的数据。',
   'The server accepts no more data: 64 MB are waiting to be sent. The server keeps the data that it acknowledged.':
     '服务器不再接收数据：已有 64 MB 等待发送。服务器会保留已确认收到的数据。',
-  'This recording does not exist, or it has been deleted.': '没有这个录制，或它已被删除。',
+  'This recording does not exist, or it has been deleted.': '此录制文件不存在，或已被删除。',
 };
 
 /** Translations of client and server messages that contain names or numbers. @type {[RegExp, string][]} */
@@ -172,27 +172,39 @@ export const CHINESE_PATTERNS = [
   ],
   [
     /^Only (.+) of disk space is left\. The recording will end before the disk is full\.$/,
-    '磁盘只剩 $1；写满之前录制会结束。',
+    '磁盘空间仅剩 $1。录制将在磁盘写满之前结束。',
   ],
   [
     /^Only (.+) of disk space is left at .+\. The recording was ended while it could still be finished\.$/,
-    '磁盘只剩 $1；录制已提前结束，以便完成文件。',
+    '磁盘空间仅剩 $1。录制已提前结束，以便生成完整的文件。',
   ],
   [/^No room for .+$/, '磁盘空间不足。'],
   [
     /^The recording did not begin within 15 s: expected .+, received (.+)\.$/,
-    '录制在 15 秒内没有开始，只收到：$1。',
+    '录制在 15 秒内没有开始，收到的内容：$1。',
   ],
   [/^MediaRecorder failed: (.+)\.$/, 'MediaRecorder 出错：$1。'],
   [/^The mixer failed: (.+)\.$/, '混流器出错：$1。'],
   [/^The spool failed: (.+)\.$/, '服务器保存录制时出错：$1。'],
   [/^This browser can't record (video|audio)(\S+).*$/, '此浏览器无法录制 $1$2。'],
-  [/^(.+) can't be kept in .+ It stays where it is\.$/, '无法保留 $1；它仍在原处。'],
-  [/^(.+) could not be read back; it stays in the spool\.$/, '无法读回 $1；它仍在原处。'],
-  [/^The recording can't be deleted:  (.+)\.$/, '无法删除：$1。'],
+  [
+    /^(.+) can't be published in .+, and stays in the spool: .+$/,
+    '无法发布 $1，它仍保留在服务器的缓存目录中。',
+  ],
+  [/^(.+) could not be read back; it stays in the spool\.$/, '无法读回 $1，它仍保留在服务器的缓存目录中。'],
+  [/^The recording can't be deleted: (.+)\.$/, '无法删除录制文件：$1。'],
   [/^The server at .+ closed the connection\.$/, '服务器关闭了连接。'],
   [/^The server is full: (\d+) rooms\.$/, '服务器已满：$1 个房间。'],
-  [/^The room is full: (\d+) participants\.$/, '房间已满：$1 人。'],
+  [/^The server is full: (\d+) viewers\.$/, '服务器已满：$1 位查看者。'],
+  [
+    /^You can make at most (\d+) recordings at a time\. Stop one first\.$/,
+    '你最多可以同时进行 $1 个录制，请先停止一个。',
+  ],
+  [
+    /^The room has reached its limit of recordings at a time: (\d+)\.$/,
+    '房间内同时进行的录制已达上限：$1 个。',
+  ],
+  [/^The room is full: (\d+) participants\.$/, '房间已满：$1 位参与者。'],
   [/^This browser can't record a room: .+$/, '此浏览器无法录制房间，请使用 Chrome、Edge 或 Chromium。'],
   [
     /^This page can't record: .+$/,

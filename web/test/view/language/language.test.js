@@ -84,6 +84,21 @@ describe('Chinese', () => {
     );
   });
 
+  test('has no pattern for a message that does not exist', () => {
+    const everything = [...sourcesBelow(''), ...sourcesBelow('../../harness/')].join('\n');
+    const beginnings = CHINESE_PATTERNS.map(([pattern]) =>
+      pattern.source
+        .replace(/^\^(\(\.\+\) )?/, '')
+        .split(/ ?(?:\(|\.\+|\$)/)[0]
+        ?.replaceAll('\\', ''),
+    );
+
+    assert.deepEqual(
+      [],
+      beginnings.filter((beginning) => !everything.includes(String(beginning))),
+    );
+  });
+
   test('translates client and server messages that contain names and numbers', () => {
     const translated = [
       'No audio is arriving from Bob.',
@@ -93,6 +108,6 @@ describe('Chinese', () => {
       return english.replace(pattern, text);
     });
 
-    assert.deepEqual(['没有收到 Bob 的音频。', '磁盘只剩 12 MB；写满之前录制会结束。'], translated);
+    assert.deepEqual(['没有收到 Bob 的音频。', '磁盘空间仅剩 12 MB。录制将在磁盘写满之前结束。'], translated);
   });
 });
