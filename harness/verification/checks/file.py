@@ -132,7 +132,9 @@ def size(evidence: Evidence, _limits: Limits) -> Iterator[Finding]:
     ]
     yield from limited(wrong)
     if not wrong:
-        yield Finding(check="size", ok=True, expected=expected, got=expected, message=f"Every frame is {expected}.")
+        yield Finding(
+            check="size", ok=True, expected=expected, got=expected, message=f"The size of every frame is {expected}."
+        )
 
 
 def frame_rate(evidence: Evidence, limits: Limits) -> Iterator[Finding]:

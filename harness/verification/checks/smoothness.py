@@ -91,7 +91,8 @@ def av_offset(evidence: Evidence, limits: Limits) -> Iterator[Finding]:
             continue
         limit = limits.own_av_offset_ms if _is_recording(one, evidence) else limits.av_offset_ms
         ok = abs(offset.median) <= limit
-        text = f"{abs(offset.median):.0f} ms {'late' if offset.median > 0 else 'early'}"
+        late = "late" if offset.median > 0 else "early"
+        text = f"{abs(offset.median):.0f} ms {late}" if round(offset.median) else "in sync with the video"
         allowed = "" if ok else f" (limit: {limit:g} ms)"
         yield Finding(
             check="av-offset",
