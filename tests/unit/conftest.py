@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def audio_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Return the raw bytes of one second of recorded audio."""
     path = tmp_path_factory.mktemp("raw") / "raw.webm"
     write_media(path, Scene(participants=participants("alice"), seconds=1.0, video=False, live=True))

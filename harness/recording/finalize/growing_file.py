@@ -64,7 +64,7 @@ class GrowingFile:
                 on_idle()
                 self._call_back(changes)
             with self._changed:
-                self._changed.wait_for(lambda: self._ended or self._changes != changes)  # noqa: B023 - the lambda is only used inside this loop
+                self._changed.wait_for(lambda: self._ended or self._changes != changes)  # noqa: B023 - called in this iteration
 
     def _call_back(self, changes: int) -> None:
         """Call the callbacks that were added up to a change."""

@@ -60,10 +60,10 @@ def test_folder_of_another_user_is_not_used(job: ScenarioJob, tmp_path: Path) ->
     assert [] == list((tmp_path / "target").iterdir())
 
 
-def test_recording_that_can_not_be_finished_stays_at_its_worker(sound: bytes, job: ScenarioJob) -> None:
+def test_recording_that_can_not_be_finished_stays_at_its_worker(audio_bytes: bytes, job: ScenarioJob) -> None:
     """The folder of a crashed worker is not removed while it contains an unfinished recording."""
     folder = _private_folder("batch", job)
-    recordings = [recorded(Spool(folder / "recordings", {}), sound, recordName=name) for name in ("good", "bad")]
+    recordings = [recorded(Spool(folder / "recordings", {}), audio_bytes, recordName=name) for name in ("good", "bad")]
     for active in recordings:
         active.growing_file.end()
         active.close()
@@ -76,10 +76,10 @@ def test_recording_that_can_not_be_finished_stays_at_its_worker(sound: bytes, jo
     assert b"nothing that can be read" == next(rescued.folder.glob("recordings/.spool/*/raw.webm")).read_bytes()
 
 
-def test_folder_is_removed_after_everything_was_fetched(tmp_path: Path, sound: bytes, job: ScenarioJob) -> None:
+def test_folder_is_removed_after_everything_was_fetched(tmp_path: Path, audio_bytes: bytes, job: ScenarioJob) -> None:
     """The batch's folder, which contains this folder, is removed as well."""
     folder = _private_folder("batch", job)
-    active = recorded(Spool(folder / "recordings", {}), sound, recordName="good")
+    active = recorded(Spool(folder / "recordings", {}), audio_bytes, recordName="good")
     active.growing_file.end()
     active.close()
 

@@ -1,4 +1,4 @@
-"""Before a recording begins, a warning is given if the processors are too slow for it."""
+"""The CPU budget: a warning is given before a recording if the processors are too slow for it."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ def other_program() -> Iterator[psutil.Process]:
 
 
 def test_needed_processors_grow_with_participants_pixels_and_frames() -> None:
-    """Audio alone needs least."""
+    """A recording of audio alone needs the fewest processors."""
     requests = ((1, AUDIO), (1, SMALL), (3, SMALL), (3, LARGE), (9, LARGE))
     costs = [needed(participants, config) for participants, config in requests]
 
@@ -40,12 +40,12 @@ def test_needed_processors_grow_with_participants_pixels_and_frames() -> None:
 
 
 def test_one_participant_with_a_small_video_fits_any_machine() -> None:
-    """There is no warning if the processors are fast enough."""
+    """No warning is given if the processors are fast enough."""
     assert CpuBudget().shortage(1, SMALL) is None
 
 
 def test_warning_names_the_need_and_the_remedy() -> None:
-    """One sentence has the needed processors, the available ones, and what to do."""
+    """The warning names the needed and the available processors, and what to do."""
     warning = CpuBudget().shortage(16 * (os.cpu_count() or 1), LARGE)
 
     assert warning is not None
@@ -54,7 +54,7 @@ def test_warning_names_the_need_and_the_remedy() -> None:
 
 
 def test_processor_time_of_other_programs_counts(other_program: psutil.Process) -> None:
-    """It is not available to the recording."""
+    """CPU time that other programs use is not available to the recording."""
     budget = CpuBudget()
     began, before = time.monotonic(), other_program.cpu_times().user
     while other_program.cpu_times().user < before + 0.4:
@@ -64,7 +64,7 @@ def test_processor_time_of_other_programs_counts(other_program: psutil.Process) 
 
 
 def test_processor_time_of_the_harness_itself_does_not_count() -> None:
-    """It is available to the recording."""
+    """CPU time that the harness uses is available to the recording."""
     budget = CpuBudget()
     began, before = time.monotonic(), sum(psutil.cpu_times()[:3])
     until = time.process_time() + 0.5

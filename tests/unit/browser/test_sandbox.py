@@ -1,4 +1,4 @@
-"""Sandbox: Chrome is launched with it wherever it works, and without it only where it was tried and does not start."""
+"""Sandbox: Chrome is launched without its sandbox only where a test has shown that the sandbox does not work."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ ROOT = 0
 
 
 class Program:
-    """A program that answers --version as Chrome does, lists its starts, and shows no page to Playwright.
+    """A program that answers ``--version`` as Chrome does, lists its starts, and opens no page for Playwright.
 
-    With ``sandbox`` it also answers --dump-dom with a page, as a Chrome whose sandbox works.
+    With ``sandbox`` it also answers ``--dump-dom`` with a page, like a Chrome whose sandbox works.
     """
 
     def __init__(self, folder: Path, *, sandbox: bool) -> None:
@@ -45,7 +45,7 @@ class Program:
 
 
 def describe(start: str) -> tuple[str, bool]:
-    """Return whether a start tried the sandbox or launched Chrome, and whether the sandbox was on."""
+    """Return whether a start tested the sandbox or launched Chrome, and whether the sandbox was enabled."""
     return "try" if "--dump-dom" in start else "launch", "--no-sandbox" not in start.split()
 
 
@@ -61,7 +61,7 @@ def describe(start: str) -> tuple[str, bool]:
 def test_sandbox_is_only_off_for_root_and_where_it_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int, starts: list[tuple[str, bool]], *, works: bool
 ) -> None:
-    """Playwright launches the program, which writes down its switches and ends; every launch has our switches."""
+    """Playwright launches a program that records its switches and exits; every launch has our switches."""
     monkeypatch.setattr("os.geteuid", lambda: user)
     program = Program(tmp_path, sandbox=works)
 
@@ -78,7 +78,7 @@ def test_sandbox_is_only_off_for_root_and_where_it_does_not_start(
 def test_launch_options_try_the_sandbox_unless_it_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, works: bool
 ) -> None:
-    """A given value is used as it is, and no program is started for it."""
+    """A given value of ``sandbox`` is used without starting a program."""
     monkeypatch.setattr("os.geteuid", lambda: USER)
     program = Program(tmp_path, sandbox=works)
     browser = Browser(program.path, None, "156.0.8078.79", "--executable")

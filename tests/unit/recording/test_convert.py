@@ -1,4 +1,4 @@
-"""A recording as MP4, Matroska or WAV is still the same recording."""
+"""Converting a recording to MP4, Matroska or WAV preserves its content."""
 
 import os
 from pathlib import Path
@@ -21,7 +21,7 @@ SCENE = Scene(participants=participants("alice", "bob"), width=640, height=360, 
 
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
 def test_conversion_passes_the_checks_of_its_recording(tmp_path: Path, to: Target) -> None:
-    """Participants, times and smoothness are the same, by the manifest of the recording."""
+    """Participants, times and smoothness pass the checks with the recording's manifest."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
     before = verify(recording)
 
@@ -40,7 +40,7 @@ def test_conversion_passes_the_checks_of_its_recording(tmp_path: Path, to: Targe
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
 @pytest.mark.parametrize("late", [pytest.param(-0.08, marks=pytest.mark.thorough), 0.08])
 def test_conversion_keeps_the_av_offset(tmp_path: Path, to: Target, late: float) -> None:
-    """The offset is the same to within milliseconds, whatever the delay of the new encoder."""
+    """The offset stays the same to within milliseconds, regardless of the new encoder's delay."""
     recording = write_recording(tmp_path / "take.webm", with_participant(SCENE, "alice", audio_delay=late))
     before = verify(recording).participant("alice").av_offset_ms
 
@@ -53,7 +53,7 @@ def test_conversion_keeps_the_av_offset(tmp_path: Path, to: Target, late: float)
 
 @pytest.mark.parametrize("to", ["mp4", "mkv"])
 def test_dropped_frames_stay_dropped(tmp_path: Path, to: Target) -> None:
-    """A conversion hides no gap: every frame keeps its time."""
+    """A conversion hides no gap, because every frame keeps its time."""
     recording = write_recording(
         tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=3.0, dropped=frozenset({30, 31, 60}))
     )
@@ -66,7 +66,7 @@ def test_dropped_frames_stay_dropped(tmp_path: Path, to: Target) -> None:
 
 
 def test_matroska_has_the_same_packets(tmp_path: Path) -> None:
-    """The packets are copied."""
+    """The packets are copied without encoding."""
     write_media(tmp_path / "take.webm", SCENE)
 
     converted = convert(tmp_path / "take.webm", "mkv")
@@ -75,7 +75,7 @@ def test_matroska_has_the_same_packets(tmp_path: Path) -> None:
 
 
 def test_wav_has_the_audio_from_zero_on(tmp_path: Path) -> None:
-    """16 bits at 48 kHz; silence stays at the same time."""
+    """The file has 16 bits at 48 kHz, and silence stays at the same time."""
     recording = write_recording(
         tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=4.0, silent=((1.0, 2.0),))
     )
@@ -93,8 +93,8 @@ def test_wav_has_the_audio_from_zero_on(tmp_path: Path) -> None:
     assert seconds[int(1.1 * 48_000) : int(1.9 * 48_000)].max() < 100 < seconds[:40_000].max()
 
 
-def test_late_audio_keeps_its_place(tmp_path: Path) -> None:
-    """The time before it becomes silence, because WAV and AAC have no timestamps."""
+def test_late_audio_keeps_its_time(tmp_path: Path) -> None:
+    """The time before the audio becomes silence, because WAV and AAC have no timestamps."""
     write_media(tmp_path / "whole.webm", Scene(participants=participants("alice"), seconds=4.0))
     shift(tmp_path / "whole.webm", tmp_path / "late.webm", milliseconds=300)
 
@@ -104,7 +104,7 @@ def test_late_audio_keeps_its_place(tmp_path: Path) -> None:
 
 
 def test_progress_is_reported_in_seconds(tmp_path: Path) -> None:
-    """The reports go from the beginning to about the end."""
+    """The reports range from the beginning to about the end of the recording."""
     write_media(tmp_path / "take.webm", SCENE)
     reported: list[float] = []
 
@@ -115,7 +115,7 @@ def test_progress_is_reported_in_seconds(tmp_path: Path) -> None:
 
 
 def test_existing_file_is_not_overwritten(tmp_path: Path) -> None:
-    """The file stays, and the message has the remedy."""
+    """The existing file stays, and the message contains the remedy."""
     write_media(tmp_path / "take.webm", SCENE)
     (tmp_path / "take.mp4").write_text("mine")
 
@@ -142,7 +142,7 @@ def test_file_that_is_not_a_recording_is_refused(tmp_path: Path, content: bytes 
 
 
 def test_video_without_audio_can_not_become_a_wav_file(tmp_path: Path) -> None:
-    """The error gives the reason."""
+    """The error contains the reason."""
     write_media(tmp_path / "take.webm", Scene(participants=participants("alice"), seconds=0.5, audio=False))
 
     with pytest.raises(ConfigError, match=r"can't be converted to wav: it has no audio\."):
@@ -152,7 +152,7 @@ def test_video_without_audio_can_not_become_a_wav_file(tmp_path: Path) -> None:
 
 
 def test_conversion_with_another_name_is_verified_with_the_recordings_manifest(tmp_path: Path) -> None:
-    """The caller gives the path of the manifest."""
+    """The caller passes the path of the manifest."""
     recording = write_recording(tmp_path / "take.webm", SCENE)
 
     path = convert(recording.path, "mp4", tmp_path / "for the boss.mp4")
@@ -162,7 +162,7 @@ def test_conversion_with_another_name_is_verified_with_the_recordings_manifest(t
 
 
 def packets(path: Path) -> list[tuple[str, float, bytes]]:
-    """Return kind, time in seconds and bytes of every packet."""
+    """Return the kind, the time in seconds and the bytes of every packet."""
     with av.open(str(path)) as media:
         found = [
             (one.stream.type, float(one.pts * one.time_base), bytes(one))
@@ -173,7 +173,7 @@ def packets(path: Path) -> list[tuple[str, float, bytes]]:
 
 
 def shift(source: Path, target: Path, *, milliseconds: int) -> None:
-    """Copy a file with later audio."""
+    """Copy a file, and delay its audio."""
     with av.open(str(source)) as media, av.open(str(target), "w", format="webm") as output:
         streams = {one.index: output.add_stream_from_template(one, opaque=True) for one in media.streams}
         for packet in media.demux():
@@ -194,7 +194,7 @@ def loudest(path: Path) -> float:
 
 
 def test_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
-    """This is true for its length and for its conversion."""
+    """Neither reading the length nor converting waits for the pipe."""
     os.mkfifo(tmp_path / "pipe.webm")
 
     assert length(tmp_path / "pipe.webm") is None
@@ -216,7 +216,7 @@ def test_file_name_that_is_an_address_to_ffmpeg_is_a_file(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("to", ["mp4", "mkv", "wav"])
 def test_file_with_metadata_that_is_not_utf8_is_converted(tmp_path: Path, to: Target) -> None:
-    """Its frames and samples are valid."""
+    """The frames and samples of the new file are valid."""
     path = tmp_path / "take.webm"
     write_media(path, Scene(participants=participants("alice"), seconds=1.0))
     path.write_bytes(path.read_bytes().replace(b"Lavf", b"\xff\xfe\xfd\xfc"))

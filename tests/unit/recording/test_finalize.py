@@ -1,4 +1,4 @@
-"""Finalizing: raw bytes as Chrome writes them become a complete WebM on the exact grid."""
+"""Finalizing: raw bytes as Chrome writes them become a complete WebM file with every frame on its tick."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_raw_bytes_look_like_chromes(raw: Raw, tmp_path: Path) -> None:
 
 
 def test_finished_file_is_complete_and_seekable(raw: Raw, tmp_path: Path) -> None:
-    """Duration, Cues and SeekHead are there, and a seek to the middle lands there."""
+    """The file has Duration, Cues and SeekHead, and a seek to the middle works."""
     finished = finish(tmp_path, raw.data, raw.log())
 
     structure = read_structure(tmp_path / "finished.webm")
@@ -61,12 +61,12 @@ def test_finished_file_is_complete_and_seekable(raw: Raw, tmp_path: Path) -> Non
     assert ("audio", "video") == finished.tracks
     with av.open(str(tmp_path / "finished.webm")) as media:
         media.seek(1_500_000)
-        # Keyframes are a second apart, so the one before 1.5 s is at 1 s.
+        # Keyframes are a second apart, so the last keyframe before 1.5 s is at 1 s.
         assert pytest.approx(1.0, abs=0.05) == next(media.decode(video=0)).time
 
 
 def test_every_frame_is_on_its_tick(raw: Raw, tmp_path: Path) -> None:
-    """Frames are 33 or 34 ms apart; none is lost, changed or missing."""
+    """Frames are 33 or 34 ms apart, and no frame is lost or changed."""
     finished = finish(tmp_path, raw.data, raw.log())
 
     video, _ = packets_of(tmp_path / "finished.webm")
@@ -76,7 +76,7 @@ def test_every_frame_is_on_its_tick(raw: Raw, tmp_path: Path) -> None:
 
 
 def test_audio_is_moved_forward_by_the_delay_of_the_recorder(raw: Raw, tmp_path: Path) -> None:
-    """Each packet is 47 ms earlier relative to the frames, and audio from before the first frame is left out."""
+    """Each packet is 47 ms earlier relative to the frames, and audio from before the first frame is omitted."""
     finish(tmp_path, raw.data, raw.log())
 
     _, audio = packets_of(tmp_path / "finished.webm")
@@ -88,7 +88,7 @@ def test_audio_is_moved_forward_by_the_delay_of_the_recorder(raw: Raw, tmp_path:
 
 
 def test_first_frame_has_its_time_on_the_page(raw: Raw, tmp_path: Path) -> None:
-    """So the timeline can be put on the file's clock."""
+    """The page time of the first frame connects the timeline to the file's clock."""
     finished = finish(tmp_path, raw.data, raw.log())
 
     assert pytest.approx(ORIGIN + FIRST_TICK * STEP, abs=4) == finished.zero_on_page
@@ -96,9 +96,9 @@ def test_first_frame_has_its_time_on_the_page(raw: Raw, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("length", [1000.0, 1010.0, 988.0])
 def test_pause_is_cut_out(raw: Raw, tmp_path: Path, length: float) -> None:
-    """The video continues at the next tick, with the audio of the same time, however long the pause was."""
+    """After a pause of any length, video continues at the next tick, with audio of the same time."""
     paused = raw.written[FIRST_TICK + 50] - 1
-    # The mixer continues: 30 ticks later it writes the frame that would have been the next one.
+    # The mixer continues during the pause: 30 ticks later it writes the frame that would have been the next.
     later = raw.written[: FIRST_TICK + 50]
     later += [paused + 1 + number * STEP for number in range(30)]
     later += [at + 30 * STEP for at in raw.written[FIRST_TICK + 50 :]]
@@ -121,12 +121,12 @@ def test_pause_is_cut_out(raw: Raw, tmp_path: Path, length: float) -> None:
     times = {data: at for at, data in audio}
     shifts = [stamp - times[data] for stamp, data in zip(raw.audio_stamps, raw.audio, strict=True) if data in times]
     off = [shift for shift in shifts if abs(shift - RECORDER_AUDIO_DELAY) > 5]
-    # A packet that overlaps the pause may belong to either side.
+    # A packet that overlaps the pause can belong to either side.
     assert len(off) <= 1
 
 
 def test_audio_without_video_is_a_recording(raw_audio: Raw, tmp_path: Path) -> None:
-    """There is no grid, and the audio is not moved; the file is complete as well."""
+    """Audio alone is not placed on a grid and not moved, and the file is complete."""
     finished = finish(tmp_path, raw_audio.data, [], frame_rate=None)
 
     _, audio = packets_of(tmp_path / "finished.webm")
@@ -145,7 +145,7 @@ def test_audio_without_video_is_a_recording(raw_audio: Raw, tmp_path: Path) -> N
 
 
 def test_video_without_audio_is_a_recording(raw: Raw, tmp_path: Path) -> None:
-    """Video is stored although audio never came."""
+    """Video is stored even if no audio arrived."""
     silent = edited(tmp_path, raw, lambda packet, _: packet.stream.type == "video")
 
     finished = finish(tmp_path, silent, raw.log())

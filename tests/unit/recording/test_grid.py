@@ -1,4 +1,4 @@
-"""The grid: every packet is on the tick that it shows, whatever delays the machine has."""
+"""The grid: every packet is placed on the tick that it shows, regardless of the machine's delays."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from harness.recording.finalize.grid import SETTLED, Grid
 pytestmark = pytest.mark.parallel
 
 START = 1_000.0
-# Timestamps count from the recording's own zero, write times from the page's.
+# Timestamps count from the recording's own zero, and write times count from the page's zero.
 LAG = -5_000.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The behavior of a mixer and a recorder; times in ms, shares from 0 to 1.
+    """The behavior of a mixer and a recorder, with times in ms and shares from 0 to 1.
 
-    ``write_jitter`` is how late ticks are written, ``way_jitter`` how long frames take to the recorder; ``missed`` is
-    the share of ticks that the mixer gives up, ``dropped`` of frames that the encoder drops; ``lost_first`` are the
-    first frames, dropped too. ``hint_error`` moves the reported start of the recorder. The log comes in lots of
-    ``lot`` ticks, packets every 300 ms.
+    ``write_jitter`` is the delay of writing ticks, and ``way_jitter`` is the delay of frames on the way to the
+    recorder. ``missed`` is the share of ticks that the mixer skips, and ``dropped`` is the share of frames that the
+    encoder drops, in addition to the first ``lost_first`` frames. ``hint_error`` shifts the reported start of the
+    recorder. The log arrives in batches of ``lot`` ticks, and packets arrive every 300 ms.
     """
 
     rate: int = 30
@@ -40,7 +40,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Run:
-    """The result of a grid: the ticks that the packets show, and those that they were given."""
+    """The result of a grid: the ticks that the packets show, and the ticks that they were assigned."""
 
     shown: list[int]
     given: list[int]
@@ -48,7 +48,7 @@ class Run:
 
 
 def run(machine: Machine, seed: int) -> Run:
-    """Record on a machine and place its packets as they come."""
+    """Simulate a recording on a machine, and place its packets as they arrive."""
     dice = random.Random(seed)  # noqa: S311 - test data, not secrets
     step = 1000 / machine.rate
     total = machine.before + machine.ticks
@@ -102,7 +102,7 @@ def run(machine: Machine, seed: int) -> Run:
     ],
 )
 def test_every_packet_gets_its_own_tick(machine: Machine) -> None:
-    """In six recordings not one packet is on a tick that it does not show."""
+    """In six recordings, no packet is placed on a tick that it does not show."""
     runs = [run(machine, seed) for seed in range(6)]
 
     wrong = sum(a != b for one in runs for a, b in zip(one.shown, one.given, strict=True))
@@ -119,7 +119,7 @@ def test_dropped_frames_are_expected_but_not_placed() -> None:
 
 
 def test_first_packet_sets_the_zero_of_audio_and_timeline() -> None:
-    """The zero is the first packet's stamp without its jitter, on the recorder's clock and on the page's."""
+    """The zero is the first packet's timestamp without jitter, on the recorder's clock and on the page's clock."""
     one = run(Machine(), seed=2)
 
     on_time = START + one.shown[0] * 1000 / 30
@@ -129,7 +129,7 @@ def test_first_packet_sets_the_zero_of_audio_and_timeline() -> None:
 
 
 def test_second_frame_on_a_tick_moves_to_the_next() -> None:
-    """Ticks rise strictly, even where two packets come at once."""
+    """Ticks increase strictly, even if two packets arrive at the same time."""
     grid = Grid(step=100, recorder_started=0)
     for number in range(100):
         grid.tick(number, number * 100)
@@ -141,7 +141,7 @@ def test_second_frame_on_a_tick_moves_to_the_next() -> None:
 
 
 def test_packets_wait_for_their_ticks() -> None:
-    """A packet that comes before its tick is placed when the log has the tick."""
+    """A packet that arrives before its tick is placed when the log contains the tick."""
     grid = Grid(step=100, recorder_started=0)
     for number in range(SETTLED + 20):
         grid.tick(number, number * 100)
@@ -158,7 +158,7 @@ def test_packets_wait_for_their_ticks() -> None:
 
 
 def test_packets_are_placed_although_the_log_stays_behind_them() -> None:
-    """The log comes a few times a second, packets at once: the newest is ahead of the log from beginning to end."""
+    """The log arrives a few times per second, so the newest packet is always ahead of it."""
     grid = Grid(step=100, recorder_started=0)
     placed = []
     for number in range(3 * SETTLED):
@@ -171,8 +171,8 @@ def test_packets_are_placed_although_the_log_stays_behind_them() -> None:
     assert 2 * SETTLED < len(placed)
 
 
-def test_beat_continues_after_the_end_of_the_log() -> None:
-    """Packets without ticks, because the page has crashed, are placed at a constant rate."""
+def test_packets_after_the_end_of_the_log_have_a_constant_rate() -> None:
+    """After a crash of the page, packets without ticks are placed at a constant rate."""
     grid = Grid(step=100, recorder_started=0)
     for number in range(SETTLED + 15):
         grid.tick(number, number * 100)
@@ -183,8 +183,8 @@ def test_beat_continues_after_the_end_of_the_log() -> None:
     assert list(range(SETTLED + 40)) == placed
 
 
-def test_stamps_without_a_log_are_rounded() -> None:
-    """Raw bytes alone still give a steady file."""
+def test_timestamps_without_a_log_are_rounded() -> None:
+    """Raw bytes without a log still result in a steady file."""
     grid = Grid(step=100)
 
     placed = [tick for number in range(50) for _, tick in grid.place(number * 100 + number % 7)] + [
@@ -195,14 +195,14 @@ def test_stamps_without_a_log_are_rounded() -> None:
 
 
 def test_recording_that_is_too_short_to_settle_is_placed_at_its_end() -> None:
-    """A dozen packets wait for the end and are then placed on their ticks."""
+    """A dozen packets wait until the end, and are then placed on their ticks."""
     one = run(Machine(ticks=12), seed=3)
 
     assert one.shown == one.given
 
 
 def test_grid_without_packets_is_empty() -> None:
-    """An empty recording expects no ticks and has no zero on the page."""
+    """An empty recording expects no ticks, and has no zero on the page."""
     grid = Grid(step=100)
 
     assert [] == grid.end()
@@ -210,7 +210,7 @@ def test_grid_without_packets_is_empty() -> None:
 
 
 def test_missing_frames_before_the_stop_are_expected() -> None:
-    """If frames end long before the recorder is stopped, the ticks in between count as missed."""
+    """If frames end long before the recorder stops, the ticks in between count as missed."""
     grid = Grid(step=100, recorder_started=0)
     grid.recorder_stopped = 10_000
     for number in range(110):
@@ -220,7 +220,7 @@ def test_missing_frames_before_the_stop_are_expected() -> None:
         grid.place(number * 100 + 5)
     grid.end()
 
-    # The last frames before a stop may still be in the encoder.
+    # The last frames before a stop can still be in the encoder.
     assert 98 == pytest.approx(grid.expected, abs=1)
     assert 60 == grid.placed
 
@@ -228,7 +228,7 @@ def test_missing_frames_before_the_stop_are_expected() -> None:
 @pytest.mark.parametrize("frames", [20, SETTLED, 90], ids=["not settled", "about to settle", "settled"])
 @pytest.mark.parametrize("missing", [0, 7])
 def test_outstanding_frames_are_counted(frames: int, missing: int) -> None:
-    """These are the ticks before the stop and after the last packet, even if there are few packets."""
+    """Outstanding frames are the ticks between the last packet and the stop, even with few packets."""
     dice = random.Random(3)  # noqa: S311 - test data, not secrets
     written = [START + number * 100 + 30 * dice.random() for number in range(frames + missing + 5)]
     grid = Grid(step=100, recorder_started=START - 1)
@@ -238,7 +238,7 @@ def test_outstanding_frames_are_counted(frames: int, missing: int) -> None:
         grid.place(at + LAG)
     before = grid.outstanding
 
-    # Five more ticks are written after it.
+    # Five more ticks are written after the stop.
     grid.recorder_stopped = written[frames + missing] - 1
 
     assert (None, missing) == (before, grid.outstanding)
@@ -246,7 +246,7 @@ def test_outstanding_frames_are_counted(frames: int, missing: int) -> None:
 
 @pytest.mark.parametrize("frames", [3, 6, 10, 20])
 def test_short_recording_on_an_idle_machine_has_no_outstanding_frames(frames: int) -> None:
-    """If ticks are too even to know which one the first frame shows, no frame is outstanding for long."""
+    """If even ticks make the first frame's tick ambiguous, no frame stays outstanding for long."""
     dice = random.Random(4)  # noqa: S311 - test data, not secrets
     for _ in range(50):
         written = [START + number * 1000 / 30 + 0.3 * dice.random() for number in range(frames + 30)]
@@ -261,7 +261,7 @@ def test_short_recording_on_an_idle_machine_has_no_outstanding_frames(frames: in
 
 
 def test_outstanding_frames_are_unknown_before_the_first_packet() -> None:
-    """A recorder that is stopped before its first frame waits for none."""
+    """A recorder that is stopped before its first frame waits for no frames."""
     grid = Grid(step=100, recorder_started=0)
     grid.tick(0, 0)
     grid.recorder_stopped = 50
@@ -270,7 +270,7 @@ def test_outstanding_frames_are_unknown_before_the_first_packet() -> None:
 
 
 def test_memory_stays_flat_over_an_hour() -> None:
-    """After 100,000 ticks only the last few are kept."""
+    """After 100,000 ticks, only the last few are in memory."""
     grid = Grid(step=1000 / 30, recorder_started=0)
     most = 0
     for number in range(100_000):

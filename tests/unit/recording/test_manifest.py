@@ -1,4 +1,4 @@
-"""The manifest of a recording: it reads back as it was, and a damaged one is refused in one line."""
+"""The manifest of a recording survives writing and reading, and a damaged manifest is refused in one line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def recording(path: Path) -> Recording:
 
 
 def manifest(path: Path) -> Manifest:
-    """Return a manifest with something in every field."""
+    """Return a manifest in which every field has a value."""
     return Manifest(
         recording=recording(path),
         config={"recordVideoQuality": 720},
@@ -59,7 +59,7 @@ def manifest(path: Path) -> Manifest:
 
 
 def test_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
-    """Everything survives, and the file has the schema's number."""
+    """All fields survive, and the file contains the number of the schema."""
     written = manifest(tmp_path / "standup.webm")
     written.write(tmp_path / "standup.manifest.json")
 
@@ -70,7 +70,7 @@ def test_manifest_reads_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_manifest_overwrites_nothing(tmp_path: Path) -> None:
-    """The existing file stays."""
+    """An existing file is not changed."""
     (tmp_path / "standup.manifest.json").write_text("mine")
 
     with pytest.raises(FileExistsError):
@@ -115,7 +115,7 @@ def test_damaged_manifest_is_refused_in_one_line(tmp_path: Path, damaged: bytes)
     ],
 )
 def test_impossible_number_is_refused_in_one_line(tmp_path: Path, field: str, number: str) -> None:
-    """Infinity, which JSON can't represent, and a number of 400 digits are refused; the message has the place."""
+    """Infinity and a number of 400 digits are refused; the message names the location."""
     path = tmp_path / "standup.manifest.json"
     content = json.loads(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True))
     *way, last = field.split(".")
@@ -138,7 +138,7 @@ def test_impossible_number_is_refused_in_one_line(tmp_path: Path, field: str, nu
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_manifest_with_a_changed_byte_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
-    """No byte of a manifest makes reading it fail in any other way."""
+    """Changing any byte of a manifest causes no other error."""
     content = bytearray(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True).encode())
     content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path / "changed.manifest.json"
@@ -153,7 +153,7 @@ def test_manifest_with_a_changed_byte_is_read_or_refused(tmp_path: Path, data: s
 
 
 def test_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
-    """The message points at the schema."""
+    """The message names the schema."""
     path = tmp_path / "standup.manifest.json"
     content = json.loads(manifest(tmp_path / "standup.webm").model_dump_json(by_alias=True))
     path.write_text(json.dumps(content | {"schema": 2}))
@@ -163,7 +163,7 @@ def test_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_file_too_large_for_a_manifest_is_not_read(tmp_path: Path) -> None:
-    """A user who gives the recording instead of its manifest gets the error at once."""
+    """A user who passes the recording instead of its manifest gets the error immediately."""
     path = tmp_path / "standup.webm"
     with path.open("wb") as file:
         file.truncate(64 * 1024 * 1024 + 1)
@@ -173,6 +173,6 @@ def test_file_too_large_for_a_manifest_is_not_read(tmp_path: Path) -> None:
 
 
 def test_missing_manifest_is_refused_in_one_line(tmp_path: Path) -> None:
-    """A missing file is not a crash."""
+    """A missing file does not cause a crash."""
     with pytest.raises(ConfigError, match=r"standup\.manifest\.json can't be read"):
         Manifest.read(tmp_path / "standup.manifest.json")

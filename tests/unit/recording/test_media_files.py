@@ -1,4 +1,4 @@
-"""A file of every supported format is opened with the installed PyAV."""
+"""Files of every supported format can be opened with the installed PyAV."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.support.media.streams import add_audio_stream, add_video_stream
 
 pytestmark = pytest.mark.parallel
 
-# By suffix: FFmpeg's name of the container, and the encoders of its tracks.
+# By suffix: FFmpeg's name for the container, and the encoders of its tracks.
 KINDS = {
     "webm": ("webm", "libvpx", "libopus"),
     "mkv": ("matroska", "libvpx", "libopus"),
@@ -39,7 +39,7 @@ SECONDS = 1
 
 
 def media_file(path: Path, container: str, video: str | None, audio: str | None) -> Path:
-    """Write one second of grey frames and of noise."""
+    """Write one second of grey frames and noise."""
     with av.open(str(path), "w", format=container) as media:
         frames = add_video_stream(media, video, 25, size=(64, 48)) if video else None
         samples = add_audio_stream(media, audio, 48_000, layout="stereo") if audio else None
@@ -90,7 +90,7 @@ def test_file_with_metadata_that_is_not_utf8_is_opened(tmp_path: Path) -> None:
 
 
 def test_decoder_has_at_most_four_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each thread has frames of its own in memory, and a large machine would start one per processor."""
+    """Each thread holds its own frames in memory, and a large machine would start one thread per processor."""
     path = media_file(tmp_path / "some.webm", *KINDS["webm"])
     monkeypatch.setattr("harness.recording.files.formats.processors", lambda: 64)
 

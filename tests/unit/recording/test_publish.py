@@ -1,4 +1,4 @@
-"""Publishing: a recording appears completely, or not at all."""
+"""Publishing: a recording appears completely or not at all."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_recording_is_moved_with_its_manifest_and_statistics(manifest: Manifest, tmp_path: Path) -> None:
-    """All three files have the first free name."""
+    """All three files get the first free name."""
     kept = tmp_path / "recordings"
 
     recording = publish(manifest, manifest.recording.path, kept)
@@ -96,7 +96,7 @@ def test_failed_publication_leaves_nothing(
 
 
 def test_unwritable_manifest_leaves_nothing(manifest: Manifest, tmp_path: Path) -> None:
-    """It has an unpaired surrogate, which is not an error of the disk."""
+    """The manifest contains an unpaired surrogate, which is not a disk error."""
     broken = manifest.model_copy(update={"room": "\ud83d"})
 
     with pytest.raises(ValueError, match="surrogates"):
@@ -108,7 +108,7 @@ def test_unwritable_manifest_leaves_nothing(manifest: Manifest, tmp_path: Path) 
 def test_manifest_of_another_program_is_not_overwritten(
     manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """This call did not create it, so it does not remove it."""
+    """``publish`` does not remove a manifest that it did not create."""
     kept = tmp_path / "recordings"
     write = Manifest.write
 

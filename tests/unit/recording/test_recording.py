@@ -18,7 +18,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_json_of_a_recording_has_the_documented_keys(tmp_path: Path) -> None:
-    """Paths are text, and unknown values are null."""
+    """Paths are strings, and unknown values are null."""
     path = tmp_path / "standup.webm"
     path.write_bytes(b"recorded")
 
@@ -33,7 +33,7 @@ def test_json_of_a_recording_has_the_documented_keys(tmp_path: Path) -> None:
 
 
 def test_sha256_is_that_of_the_file(tmp_path: Path) -> None:
-    """SHA-256 in hexadecimal, read in pieces."""
+    """The hash is in hexadecimal, and the file is read in pieces."""
     content = bytes(range(256)) * 10_000
     (tmp_path / "file").write_bytes(content)
 

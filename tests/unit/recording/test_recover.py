@@ -1,4 +1,4 @@
-"""Recovery: a recording that a crash left is finished, and a locked one is left alone."""
+"""Recovery: a recording that a crash left is finished, and a locked recording is not touched."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.parallel
 
 
-def begun(folder: Path, sound: bytes, name: str = "standup") -> ActiveRecording:
-    """Return a recording that has bytes and has not ended."""
+def begun(folder: Path, audio_bytes: bytes, name: str = "standup") -> ActiveRecording:
+    """Return a running recording that has received bytes."""
     hello = SpoolHello(
         type="hello",
         token="t",  # noqa: S106 - a dummy token
@@ -45,7 +45,7 @@ def begun(folder: Path, sound: bytes, name: str = "standup") -> ActiveRecording:
     joins = [MemberEvent(9_000.0, "join", Member(name="alice", marker=0))]
     active = Spool(folder, {"harness": "0"}).begin(hello, participant="alice", room="daily", joins=joins)
     active.log.add_recorder_state("started", 10_000)
-    active.add_chunk(0, 0, memoryview(sound))
+    active.add_chunk(0, 0, memoryview(audio_bytes))
     return active
 
 
@@ -55,9 +55,9 @@ def abandon(active: ActiveRecording) -> None:
     active.close()
 
 
-def test_abandoned_recording_is_finished_and_published(tmp_path: Path, sound: bytes) -> None:
-    """It is complete and has the reason why it was not stopped, and the spool is empty."""
-    active = begun(tmp_path, sound)
+def test_abandoned_recording_is_finished_and_published(tmp_path: Path, audio_bytes: bytes) -> None:
+    """The recording is complete and has the reason why it was not stopped, and the spool is empty."""
+    active = begun(tmp_path, audio_bytes)
     abandon(active)
 
     (recovery,) = recover(tmp_path)
@@ -75,9 +75,9 @@ def test_abandoned_recording_is_finished_and_published(tmp_path: Path, sound: by
     assert not active.folder.path.exists()
 
 
-def test_locked_recording_is_left_alone(tmp_path: Path, sound: bytes) -> None:
-    """Another process may be recording it."""
-    active = begun(tmp_path, sound)
+def test_locked_recording_is_not_touched(tmp_path: Path, audio_bytes: bytes) -> None:
+    """Another process may be recording into the folder."""
+    active = begun(tmp_path, audio_bytes)
 
     recoveries = recover(tmp_path)
 
@@ -86,9 +86,9 @@ def test_locked_recording_is_left_alone(tmp_path: Path, sound: bytes) -> None:
     active.clean()
 
 
-def test_finished_recording_without_a_download_is_published(tmp_path: Path, sound: bytes) -> None:
-    """It is published as it was finished."""
-    active = begun(tmp_path, sound)
+def test_finished_recording_without_a_download_is_published(tmp_path: Path, audio_bytes: bytes) -> None:
+    """The recording is published as it was finished."""
+    active = begun(tmp_path, audio_bytes)
     manifest = active.finish_with_manifest()
     abandon(active)
 
@@ -99,9 +99,9 @@ def test_finished_recording_without_a_download_is_published(tmp_path: Path, soun
     assert manifest.recording.sha256 == recovery.recording.sha256
 
 
-def test_published_recording_is_not_published_again(tmp_path: Path, sound: bytes) -> None:
-    """It was downloaded, but never cleaned."""
-    active = begun(tmp_path, sound)
+def test_published_recording_is_not_published_again(tmp_path: Path, audio_bytes: bytes) -> None:
+    """The recording was downloaded, but never cleaned."""
+    active = begun(tmp_path, audio_bytes)
     active.finish_with_manifest()
     active.mark_published()
     abandon(active)
@@ -110,10 +110,10 @@ def test_published_recording_is_not_published_again(tmp_path: Path, sound: bytes
     assert not active.folder.path.exists()
 
 
-def test_existing_recording_is_not_overwritten(tmp_path: Path, sound: bytes) -> None:
+def test_existing_recording_is_not_overwritten(tmp_path: Path, audio_bytes: bytes) -> None:
     """An existing recording with the same name stays."""
     (tmp_path / "standup.webm").write_text("somebody's")
-    abandon(begun(tmp_path, sound))
+    abandon(begun(tmp_path, audio_bytes))
 
     (recovery,) = recover(tmp_path)
 
@@ -122,9 +122,9 @@ def test_existing_recording_is_not_overwritten(tmp_path: Path, sound: bytes) -> 
     assert "somebody's" == (tmp_path / "standup.webm").read_text()
 
 
-def test_empty_folder_is_removed(tmp_path: Path, sound: bytes) -> None:
-    """There is nothing to save and nothing to report."""
-    active = begun(tmp_path, sound)
+def test_empty_folder_is_removed(tmp_path: Path, audio_bytes: bytes) -> None:
+    """An empty folder contains nothing to save or to report."""
+    active = begun(tmp_path, audio_bytes)
     abandon(active)
     active.folder.raw.write_bytes(b"")
 
@@ -132,9 +132,9 @@ def test_empty_folder_is_removed(tmp_path: Path, sound: bytes) -> None:
     assert not active.folder.path.exists()
 
 
-def test_unreadable_recording_stays_and_is_reported(tmp_path: Path, sound: bytes) -> None:
-    """Its bytes may still be useful."""
-    active = begun(tmp_path, sound)
+def test_unreadable_recording_stays_and_is_reported(tmp_path: Path, audio_bytes: bytes) -> None:
+    """The bytes of an unreadable recording may still be useful."""
+    active = begun(tmp_path, audio_bytes)
     abandon(active)
     active.folder.raw.write_bytes(b"\x00garbage\n" * 50)
 
@@ -145,13 +145,13 @@ def test_unreadable_recording_stays_and_is_reported(tmp_path: Path, sound: bytes
     assert active.folder.path.exists()
 
 
-def test_folder_that_can_not_be_locked_stays_and_the_others_are_recovered(tmp_path: Path, sound: bytes) -> None:
-    """It is reported in one line, with its path."""
+def test_folder_that_can_not_be_locked_stays_and_the_others_are_recovered(tmp_path: Path, audio_bytes: bytes) -> None:
+    """The folder is reported in one line with its path."""
     odd = tmp_path / FOLDER / "0 odd"
     (odd / "lock").mkdir(parents=True)
-    abandon(begun(tmp_path, sound))
+    abandon(begun(tmp_path, audio_bytes))
 
-    # Folders have random names, and are recovered in the order of these.
+    # Folders have random names, and are recovered in the order of their names.
     left, recovered = sorted(recover(tmp_path), key=lambda one: one.recording is not None)
 
     assert left.recording is None
@@ -163,7 +163,7 @@ def test_folder_that_can_not_be_locked_stays_and_the_others_are_recovered(tmp_pa
 
 
 def test_spool_that_can_not_be_listed_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message is one line, for the start of a server and for the command."""
+    """The message is one line, both at the start of a server and in the command."""
     (tmp_path / FOLDER).mkdir()
 
     def forbidden(path: Path) -> Never:
@@ -178,10 +178,10 @@ def test_spool_that_can_not_be_listed_is_reported(tmp_path: Path, monkeypatch: p
 
 
 def test_folder_that_can_not_be_removed_does_not_hide_its_recording(
-    tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is recovered and reported, and the next time there is nothing to recover."""
-    active = begun(tmp_path, sound)
+    """The recording is recovered and reported once, and the next recovery finds nothing."""
+    active = begun(tmp_path, audio_bytes)
     abandon(active)
 
     def stuck(path: Path) -> Never:
@@ -198,9 +198,9 @@ def test_folder_that_can_not_be_removed_does_not_hide_its_recording(
     assert not active.folder.path.exists()
 
 
-def test_problem_is_reported_in_one_line(tmp_path: Path, sound: bytes) -> None:
-    """This is also true for a message of several lines."""
-    active = begun(tmp_path, sound)
+def test_problem_is_reported_in_one_line(tmp_path: Path, audio_bytes: bytes) -> None:
+    """An error message with several lines is joined into one."""
+    active = begun(tmp_path, audio_bytes)
     abandon(active)
     active.folder.facts.write_text("{")
     active.folder.raw.write_bytes(b"\x00garbage\n" * 50)
@@ -228,9 +228,9 @@ PARTS = (
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_link_is_never_followed(tmp_path: Path, sound: bytes, part: str) -> None:
-    """Its target is neither published nor overwritten; the folder stays and is reported."""
-    folder = begun_and_abandoned(tmp_path, sound)
+def test_link_is_never_followed(tmp_path: Path, audio_bytes: bytes, part: str) -> None:
+    """The link's target is neither published nor overwritten; the folder stays and is reported."""
+    folder = begun_and_abandoned(tmp_path, audio_bytes)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("somebody's")
     path = replaced(folder / part)
@@ -245,9 +245,9 @@ def test_link_is_never_followed(tmp_path: Path, sound: bytes, part: str) -> None
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_pipe_is_not_waited_for(tmp_path: Path, sound: bytes, part: str) -> None:
-    """Reading it would block forever."""
-    folder = begun_and_abandoned(tmp_path, sound)
+def test_pipe_is_not_read(tmp_path: Path, audio_bytes: bytes, part: str) -> None:
+    """Reading the pipe would block forever."""
+    folder = begun_and_abandoned(tmp_path, audio_bytes)
     os.mkfifo(replaced(folder / part))
 
     (recovery,) = recover(tmp_path)
@@ -257,9 +257,9 @@ def test_pipe_is_not_waited_for(tmp_path: Path, sound: bytes, part: str) -> None
     assert (folder / part).is_fifo()
 
 
-def test_link_in_place_of_a_recordings_folder_is_left(tmp_path: Path, sound: bytes) -> None:
-    """Its target may be a folder that is needed."""
-    elsewhere = begun_and_abandoned(tmp_path / "other", sound)
+def test_link_in_place_of_a_recordings_folder_is_not_followed(tmp_path: Path, audio_bytes: bytes) -> None:
+    """The link's target may be a folder that is still needed."""
+    elsewhere = begun_and_abandoned(tmp_path / "other", audio_bytes)
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / "link").symlink_to(elsewhere)
 
@@ -270,9 +270,9 @@ def test_link_in_place_of_a_recordings_folder_is_left(tmp_path: Path, sound: byt
 
 
 @pytest.mark.parametrize(("part", "size"), [("recording.json", 1_000_001), ("log.jsonl", 1_000_000_001)])
-def test_file_that_is_too_large_is_not_read(tmp_path: Path, sound: bytes, part: str, size: int) -> None:
-    """A recording never has that much."""
-    folder = begun_and_abandoned(tmp_path, sound)
+def test_file_that_is_too_large_is_not_read(tmp_path: Path, audio_bytes: bytes, part: str, size: int) -> None:
+    """No recording writes a file of this size."""
+    folder = begun_and_abandoned(tmp_path, audio_bytes)
     with (folder / part).open("ab") as file:
         file.truncate(size)
 
@@ -281,9 +281,9 @@ def test_file_that_is_too_large_is_not_read(tmp_path: Path, sound: bytes, part: 
     assert f"{part} is too large to be read ({size} bytes)" in str(recovery)
 
 
-def test_endless_line_of_statistics_uses_little_memory(tmp_path: Path, sound: bytes) -> None:
-    """It is read in pieces, and skipped."""
-    folder = begun_and_abandoned(tmp_path, sound)
+def test_endless_line_of_statistics_uses_little_memory(tmp_path: Path, audio_bytes: bytes) -> None:
+    """The line is read in pieces, and skipped."""
+    folder = begun_and_abandoned(tmp_path, audio_bytes)
     with (folder / "stats.jsonl").open("wb") as file:
         file.truncate(200_000_000)
 
@@ -296,9 +296,9 @@ def test_endless_line_of_statistics_uses_little_memory(tmp_path: Path, sound: by
     assert peak < 50_000_000
 
 
-def test_moved_recording_is_recovered_with_its_statistics(tmp_path: Path, sound: bytes) -> None:
-    """The statistics are found by the folder, not by the path in the manifest."""
-    active = begun(tmp_path / "before", sound)
+def test_moved_recording_is_recovered_with_its_statistics(tmp_path: Path, audio_bytes: bytes) -> None:
+    """The statistics are found in the folder, not at the path in the manifest."""
+    active = begun(tmp_path / "before", audio_bytes)
     active.finish_with_manifest()
     (active.folder.path / "finished" / "standup.stats.jsonl").write_text('{"at": 0}\n')
     abandon(active)
@@ -310,9 +310,9 @@ def test_moved_recording_is_recovered_with_its_statistics(tmp_path: Path, sound:
     assert (tmp_path / "after" / "standup.stats.jsonl").is_file()
 
 
-def begun_and_abandoned(folder: Path, sound: bytes) -> Path:
-    """Return the folder of a recording without a lock holder."""
-    active = begun(folder, sound)
+def begun_and_abandoned(folder: Path, audio_bytes: bytes) -> Path:
+    """Return the folder of a recording whose lock is not held."""
+    active = begun(folder, audio_bytes)
     abandon(active)
     return active.folder.path
 
@@ -325,12 +325,12 @@ def replaced(path: Path) -> Path:
 
 
 def test_folder_without_recordings_has_nothing_to_recover(tmp_path: Path) -> None:
-    """Without a spool there is nothing to report."""
+    """A folder without a spool causes no report."""
     assert [] == recover(tmp_path / "nothing")
 
 
-def test_spool_that_is_a_link_is_left_alone(tmp_path: Path, sound: bytes) -> None:
-    """Its target may be folders of another user that look like recordings; nothing is recorded there."""
+def test_spool_that_is_a_link_is_not_touched(tmp_path: Path, audio_bytes: bytes) -> None:
+    """The link can point to another user's folders that look like recordings, so nothing is recorded there."""
     project = tmp_path / "elsewhere" / "project"
     project.mkdir(parents=True)
     (project / "lock").touch()
@@ -343,7 +343,7 @@ def test_spool_that_is_a_link_is_left_alone(tmp_path: Path, sound: bytes) -> Non
     assert f"{tmp_path / FOLDER} can't be recovered and is not changed: it is a link" in str(left)
     assert "mine" == (project / "important.txt").read_text()
     with pytest.raises(RecordingError, match="is a link, so recordings would be stored in another place"):
-        begun(tmp_path, sound)
+        begun(tmp_path, audio_bytes)
 
 
 def test_foreign_folder_is_not_removed(tmp_path: Path) -> None:
@@ -359,9 +359,9 @@ def test_foreign_folder_is_not_removed(tmp_path: Path) -> None:
     assert "mine" == (foreign / "important.txt").read_text()
 
 
-def test_sparse_file_is_not_read(tmp_path: Path, sound: bytes) -> None:
-    """It would be read for days, which would block the start of a server."""
-    active = begun(tmp_path, sound)
+def test_sparse_file_is_not_read(tmp_path: Path, audio_bytes: bytes) -> None:
+    """Reading the file would take days and block the start of a server."""
+    active = begun(tmp_path, audio_bytes)
     abandon(active)
     os.truncate(active.folder.raw, 10**13)
 

@@ -1,4 +1,4 @@
-"""Recovery of folders with damaged, missing or foreign files: the recording is saved nevertheless."""
+"""Recovery of folders with damaged, missing or foreign files still saves the recording."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ BAD_LINES = (
 )
 
 
-def abandoned(folder: Path, sound: bytes) -> ActiveRecording:
-    """Return a killed recording, with an event and statistics."""
-    active = recorded(Spool(folder, VERSIONS), sound, recordName="standup")
+def abandoned(folder: Path, audio_bytes: bytes) -> ActiveRecording:
+    """Return an abandoned recording with an event and statistics."""
+    active = recorded(Spool(folder, VERSIONS), audio_bytes, recordName="standup")
     active.log.add_event(MixerEvent(time=STARTED + OFFSET + 500, event="audio", participant="alice", on=True))
     active.statistics.add(
         Statistics(type="stats", time=STARTED + OFFSET + 250, participant="bob", report=[{"type": "x"}])
@@ -59,7 +59,7 @@ def abandoned(folder: Path, sound: bytes) -> ActiveRecording:
 
 
 def saved(recordings: Path) -> Recording:
-    """Return the one recording that is recovered."""
+    """Return the only recording that recovery finds."""
     (recovery,) = recover(recordings)
     assert recovery.recording is not None, recovery
     assert recovery.recording.path.is_file()
@@ -67,7 +67,7 @@ def saved(recordings: Path) -> Recording:
 
 
 def packets(path: Path) -> list[tuple[str, float, bytes]]:
-    """Return every packet: kind, time in seconds, bytes."""
+    """Return the kind, the time in seconds and the bytes of every packet."""
     with av.open(str(path)) as media:
         return sorted(
             (one.stream.type, float((one.pts or 0) * (one.time_base or 0)), bytes(one))
@@ -77,14 +77,14 @@ def packets(path: Path) -> list[tuple[str, float, bytes]]:
 
 
 def times(path: Path) -> list[tuple[str, float]]:
-    """Return kind and time of every packet."""
+    """Return the kind and time of every packet."""
     return [(kind, at) for kind, at, _ in packets(path)]
 
 
 @pytest.mark.parametrize("line", BAD_LINES)
-def test_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, sound: bytes, line: bytes) -> None:
+def test_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, audio_bytes: bytes, line: bytes) -> None:
     """The rest of the recording is not affected."""
-    active = abandoned(tmp_path, sound)
+    active = abandoned(tmp_path, audio_bytes)
     first, rest = active.folder.log.read_bytes().split(b"\n", 1)
     active.folder.log.write_bytes(b"\n".join((first, line, rest)))
 
@@ -97,9 +97,9 @@ def test_bad_line_in_the_log_is_skipped_and_counted(tmp_path: Path, sound: bytes
     assert [(-1.0, "join"), (0.5, "audio")] == [(event.at, event.event) for event in timeline.events]
 
 
-def test_fields_of_another_version_are_ignored(tmp_path: Path, sound: bytes) -> None:
-    """This is true for the facts and for the log; no line is counted as unreadable."""
-    active = abandoned(tmp_path, sound)
+def test_fields_of_another_version_are_ignored(tmp_path: Path, audio_bytes: bytes) -> None:
+    """Unknown fields in the facts and in the log are ignored, and no line counts as unreadable."""
+    active = abandoned(tmp_path, audio_bytes)
     facts = json.loads(active.folder.facts.read_text())
     facts["config"]["zoom"] = 2
     active.folder.facts.write_text(json.dumps(facts | {"mood": "good"}))
@@ -118,9 +118,9 @@ def test_fields_of_another_version_are_ignored(tmp_path: Path, sound: bytes) -> 
 
 
 @pytest.mark.parametrize("line", BAD_LINES)
-def test_bad_line_in_the_statistics_is_skipped_and_counted(tmp_path: Path, sound: bytes, line: bytes) -> None:
-    """The others are published with their times."""
-    active = abandoned(tmp_path, sound)
+def test_bad_line_in_the_statistics_is_skipped_and_counted(tmp_path: Path, audio_bytes: bytes, line: bytes) -> None:
+    """The other statistics are published with their times."""
+    active = abandoned(tmp_path, audio_bytes)
     good = active.folder.statistics.read_bytes()
     active.folder.statistics.write_bytes(line + b"\n" + good + b"torn")
 
@@ -134,10 +134,10 @@ def test_bad_line_in_the_statistics_is_skipped_and_counted(tmp_path: Path, sound
 @pytest.mark.parametrize("damage", [None, b"", b"{", b"\x00garbage\n" * 50, b'{"id": "x"}'])
 @pytest.mark.parametrize("part", ["facts", "log"])
 def test_recording_without_facts_or_log_is_saved_with_its_own_timestamps(
-    tmp_path: Path, sound: bytes, part: str, damage: bytes | None
+    tmp_path: Path, audio_bytes: bytes, part: str, damage: bytes | None
 ) -> None:
-    """It is named recovered-ID, and has every packet and a manifest without members."""
-    active = abandoned(tmp_path, sound)
+    """The recording is named recovered-ID, and has every packet and a manifest without members."""
+    active = abandoned(tmp_path, audio_bytes)
     raw = packets(active.folder.raw)
     path: Path = getattr(active.folder, part)
     path.unlink()
@@ -159,7 +159,7 @@ def test_recording_without_facts_or_log_is_saved_with_its_own_timestamps(
 
 
 def footage(folder: Path, recordings: Path) -> ActiveRecording:
-    """Return a killed recording of four seconds of video and audio."""
+    """Return an abandoned recording of four seconds of video and audio."""
     film = EndlessRecording(folder, rate=30)
     active = begin_footage(Spool(recordings, VERSIONS), film, "film")
     for number, one in enumerate(film.slices(4)):
@@ -191,7 +191,7 @@ def test_video_without_facts_gets_them_from_its_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 20])
 def test_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> None:
-    """The other frames keep their places: video and audio stay in sync to the millisecond."""
+    """The other frames keep their positions, and video and audio stay in sync to the millisecond."""
     footage(tmp_path, tmp_path / "whole")
     whole = times(saved(tmp_path / "whole").path)
     active = footage(tmp_path, tmp_path / "damaged")
@@ -207,7 +207,7 @@ def test_lost_line_of_ticks_moves_no_frame(tmp_path: Path, number: int) -> None:
 
 
 def test_video_without_ticks_has_its_own_timestamps(tmp_path: Path) -> None:
-    """A log that has lost all ticks has no times; an undamaged log without ticks begins with the recorder."""
+    """A log that has lost all ticks has no times; an undamaged log without ticks starts with the recorder."""
     damaged = footage(tmp_path, tmp_path / "damaged")
     raw = packets(damaged.folder.raw)
     log = damaged.folder.log.read_bytes()
@@ -222,9 +222,9 @@ def test_video_without_ticks_has_its_own_timestamps(tmp_path: Path) -> None:
     assert STARTED == Manifest.read(begun.manifest).zero_ms
 
 
-def test_audio_before_the_first_frame_is_saved(tmp_path: Path, sound: bytes) -> None:
-    """A recording without any frame has its audio."""
-    active = abandoned(tmp_path, sound)
+def test_audio_before_the_first_frame_is_saved(tmp_path: Path, audio_bytes: bytes) -> None:
+    """A recording without frames still has its audio."""
+    active = abandoned(tmp_path, audio_bytes)
     facts = json.loads(active.folder.facts.read_text())
     active.folder.facts.write_text(json.dumps({**facts, "frame_rate": 30, "width": 320, "height": 180}))
 
@@ -250,10 +250,10 @@ FOREIGN = (
 @pytest.mark.parametrize("name", [*FOREIGN, *(f"finished/{name}" for name in (*FOREIGN, "._standup.webm", "a.json"))])
 @pytest.mark.parametrize("finished", [True, False])
 def test_foreign_file_stays_and_the_recording_is_recovered(
-    tmp_path: Path, sound: bytes, name: str, *, finished: bool
+    tmp_path: Path, audio_bytes: bytes, name: str, *, finished: bool
 ) -> None:
-    """Only the recording's files are removed; the next recovery has nothing to report."""
-    active = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
+    """Only the recording's files are removed, and the next recovery has nothing to report."""
+    active = recorded(Spool(tmp_path, VERSIONS), audio_bytes, recordName="standup")
     if finished:
         active.finish_with_manifest()
     active.growing_file.end()
@@ -277,9 +277,9 @@ def test_foreign_file_stays_and_the_recording_is_recovered(
     assert "mine" == foreign.read_text()
 
 
-def test_foreign_file_stays_when_the_recording_is_removed(spool: Spool, sound: bytes) -> None:
-    """This is also true when the server cleans up."""
-    active = recorded(spool, sound)
+def test_foreign_file_stays_when_the_recording_is_removed(spool: Spool, audio_bytes: bytes) -> None:
+    """The server's cleanup also leaves foreign files in place."""
+    active = recorded(spool, audio_bytes)
     foreign = active.folder.path / ".DS_Store"
     foreign.write_text("mine")
 
@@ -288,9 +288,9 @@ def test_foreign_file_stays_when_the_recording_is_removed(spool: Spool, sound: b
     assert [foreign] == list(active.folder.path.iterdir())
 
 
-def test_folder_without_its_lock_is_recovered(tmp_path: Path, sound: bytes) -> None:
-    """Empty files get lost when a disk is copied."""
-    active = abandoned(tmp_path, sound)
+def test_folder_without_its_lock_is_recovered(tmp_path: Path, audio_bytes: bytes) -> None:
+    """Copying a disk can lose empty files such as the lock."""
+    active = abandoned(tmp_path, audio_bytes)
     active.folder.lock.unlink()
 
     assert tmp_path / "standup.webm" == saved(tmp_path).path
@@ -298,9 +298,9 @@ def test_folder_without_its_lock_is_recovered(tmp_path: Path, sound: bytes) -> N
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"\x00" * 500])
-def test_finished_file_without_its_manifest_is_saved(tmp_path: Path, sound: bytes, damage: bytes) -> None:
-    """The raw bytes have been removed by then, so only the file is left."""
-    active = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
+def test_finished_file_without_its_manifest_is_saved(tmp_path: Path, audio_bytes: bytes, damage: bytes) -> None:
+    """The raw bytes have already been removed, so only the finished file is left."""
+    active = recorded(Spool(tmp_path, VERSIONS), audio_bytes, recordName="standup")
     manifest = active.finish_with_manifest()
     active.close()
     before = packets(active.path)
@@ -315,9 +315,9 @@ def test_finished_file_without_its_manifest_is_saved(tmp_path: Path, sound: byte
     assert not active.folder.path.exists()
 
 
-def test_truncated_finished_file_is_saved_up_to_its_end(tmp_path: Path, sound: bytes) -> None:
-    """It differs from its manifest, so it does not get its name."""
-    active = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
+def test_truncated_finished_file_is_saved_up_to_its_end(tmp_path: Path, audio_bytes: bytes) -> None:
+    """The file does not match its manifest, so it does not get the recording's name."""
+    active = recorded(Spool(tmp_path, VERSIONS), audio_bytes, recordName="standup")
     active.finish_with_manifest()
     active.close()
     data = active.path.read_bytes()
@@ -329,9 +329,9 @@ def test_truncated_finished_file_is_saved_up_to_its_end(tmp_path: Path, sound: b
     assert 0.3 < recording.duration < 1.0
 
 
-def test_empty_raw_file_does_not_hide_the_finished_file(tmp_path: Path, sound: bytes) -> None:
-    """The finished file was synced to the disk; the raw bytes were not."""
-    active = recorded(Spool(tmp_path, VERSIONS), sound, recordName="standup")
+def test_empty_raw_file_does_not_hide_the_finished_file(tmp_path: Path, audio_bytes: bytes) -> None:
+    """The finished file was synced to the disk, but the raw bytes were not."""
+    active = recorded(Spool(tmp_path, VERSIONS), audio_bytes, recordName="standup")
     active.finish_with_manifest()
     active.close()
     active.folder.raw.touch()
@@ -339,11 +339,11 @@ def test_empty_raw_file_does_not_hide_the_finished_file(tmp_path: Path, sound: b
     assert tmp_path / "standup.webm" == saved(tmp_path).path
 
 
-def test_every_folder_is_recovered_although_one_fails(tmp_path: Path, sound: bytes) -> None:
+def test_every_folder_is_recovered_although_one_fails(tmp_path: Path, audio_bytes: bytes) -> None:
     """A folder that can't be read is reported in one line, and stays."""
-    bad = abandoned(tmp_path, sound)
+    bad = abandoned(tmp_path, audio_bytes)
     bad.folder.raw.write_bytes(b"nothing that can be read")
-    good = abandoned(tmp_path, sound)
+    good = abandoned(tmp_path, audio_bytes)
 
     recoveries = {recovery.folder: recovery for recovery in recover(tmp_path)}
 

@@ -28,7 +28,7 @@ def messages_of(task: str, partial: Path, **request: object) -> list[Message]:
 
 
 def test_memory_limit_is_added_to_the_memory_in_use(tmp_path: Path) -> None:
-    """A task can use nearly all of the limit, whatever the imports use, and nothing beyond it."""
+    """A task can use nearly all of the limit in addition to the memory of the imports, and no more."""
     enough = messages_of("needs_memory", tmp_path / "partial", bytes=MEMORY - 50_000_000)
     too_much = messages_of("needs_memory", tmp_path / "partial", bytes=MEMORY + 10_000_000)
 
@@ -38,14 +38,14 @@ def test_memory_limit_is_added_to_the_memory_in_use(tmp_path: Path) -> None:
 
 
 def test_open_files_core_files_and_threads_are_limited(tmp_path: Path) -> None:
-    """A decoder needs few of them."""
+    """A decoder needs few files and threads."""
     files, core, threads, _ = messages_of("tells_limits", tmp_path / "partial")
 
     assert (64, 0, 1) == (files.at, core.at, threads.at)
 
 
 def test_crash_is_reported(tmp_path: Path) -> None:
-    """The parent process continues."""
+    """The parent process continues after the crash."""
     with pytest.raises(CrashedError, match="it crashes the decoder"):
         messages_of("crashes", tmp_path / "partial")
 
@@ -63,7 +63,7 @@ def test_process_without_progress_is_ended(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_bug_in_the_harness_is_not_reported_as_a_crash(tmp_path: Path) -> None:
-    """It is reported with the name of the exception."""
+    """The bug is reported with the name of the exception."""
     (answer,) = messages_of("has_a_fault", tmp_path / "partial", key="nothing")
 
     assert answer.failure is not None
@@ -83,7 +83,7 @@ def test_process_that_can_not_start_is_a_setup_error(tmp_path: Path, monkeypatch
 
 
 def test_process_ends_with_its_parent_and_removes_its_partial_file(tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    """A conversion that is killed leaves neither half a file nor a process."""
+    """A killed conversion leaves neither a partial file nor a process."""
     partial = tmp_path / "partial"
     partial.touch()
     code = (

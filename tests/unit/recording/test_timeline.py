@@ -13,7 +13,7 @@ pytestmark = pytest.mark.parallel
 
 
 def layout(at: float, *names: str) -> dict[str, Any]:
-    """Return a layout event that shows these participants side by side."""
+    """Return a layout event that shows these participants next to each other."""
     tiles = [
         {"participant": name, "x": 100 * index, "y": 0, "width": 100, "height": 90} for index, name in enumerate(names)
     ]
@@ -21,17 +21,17 @@ def layout(at: float, *names: str) -> dict[str, Any]:
 
 
 def video_switch(at: float, name: str, *, on: bool) -> dict[str, Any]:
-    """Return an event for video that is switched on or off."""
+    """Return an event that switches video on or off."""
     return {"at": at, "event": "video", "participant": name, "on": on}
 
 
 def audio_switch(at: float, name: str, *, on: bool) -> dict[str, Any]:
-    """Return an event for audio that is switched on or off."""
+    """Return an event that switches audio on or off."""
     return {"at": at, "event": "audio", "participant": name, "on": on}
 
 
 def test_participant_with_a_tile_and_live_video_is_visible() -> None:
-    """The interval begins with the later of the two and lasts to the end of the recording."""
+    """The interval begins when the participant has both, and lasts to the end of the recording."""
     timeline = timeline_from([layout(-0.5, "alice"), video_switch(0.25, "alice", on=True)], [])
 
     assert [(0.25, 5.0)] == timeline.visible("alice", 5.0)
@@ -46,7 +46,7 @@ def test_placeholder_is_not_visible() -> None:
 
 
 def test_participant_without_a_tile_is_not_visible() -> None:
-    """A layout without the participant ends the interval, whatever video events follow."""
+    """A layout without the participant ends the interval, regardless of later video events."""
     events = [
         layout(0, "alice", "bob"),
         video_switch(0, "bob", on=True),
@@ -58,7 +58,7 @@ def test_participant_without_a_tile_is_not_visible() -> None:
 
 
 def test_participant_who_returns_is_visible_twice() -> None:
-    """Two stays are two intervals."""
+    """A participant who leaves and returns has two intervals."""
     events = [layout(0, "alice"), layout(1, "alice", "bob"), video_switch(1, "bob", on=True)]
     events += [
         video_switch(2, "bob", on=False),
@@ -71,7 +71,7 @@ def test_participant_who_returns_is_visible_twice() -> None:
 
 
 def test_times_outside_of_the_file_do_not_count() -> None:
-    """Times before the first frame and after the last are cut off."""
+    """Times before the first frame and after the last frame are cut off."""
     events = [
         audio_switch(-3, "alice", on=True),
         audio_switch(-2, "alice", on=False),
@@ -83,7 +83,7 @@ def test_times_outside_of_the_file_do_not_count() -> None:
 
 
 def test_repeated_event_changes_nothing() -> None:
-    """On while on and off while off count once."""
+    """A second "on" or "off" in a row has no effect."""
     events = [audio_switch(at, "alice", on=on) for at, on in [(0, True), (1, True), (2, False), (3, False)]]
 
     assert [(0.0, 2.0)] == timeline_from(events, []).audible("alice", 5.0)
@@ -97,7 +97,7 @@ def test_participant_without_audio_is_not_audible() -> None:
 
 
 def test_events_are_sorted_by_time() -> None:
-    """Events come from the page and from the room; those with the same time keep their order."""
+    """Events from the page and the room with the same time keep their order."""
     timeline = timeline_from(
         [audio_switch(2, "b", on=True), audio_switch(1, "a", on=True), audio_switch(1, "a", on=False)], []
     )
@@ -106,7 +106,7 @@ def test_events_are_sorted_by_time() -> None:
 
 
 def test_tile_is_that_of_the_current_layout() -> None:
-    """Before the first layout, and without a place in it, there is no tile."""
+    """A participant has no tile before the first layout, or if the layout does not include the participant."""
     timeline = timeline_from([layout(1, "alice", "bob"), layout(3, "bob")], [])
 
     places = [timeline.tile("bob", at) for at in (0.5, 1, 2.9, 3)]
@@ -116,7 +116,7 @@ def test_tile_is_that_of_the_current_layout() -> None:
 
 
 def test_timeline_survives_json() -> None:
-    """The JSON has only the fields of each kind of event, and reads back as it was."""
+    """The JSON has only the fields of each kind of event, and reads back unchanged."""
     timeline = Timeline(
         members=(Member(name="alice", marker=0), Member(name="bob")),
         events=(

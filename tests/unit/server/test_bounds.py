@@ -1,4 +1,4 @@
-"""Bounds of a recording's log: later entries are dropped and counted, and the recording goes on."""
+"""Limits of a recording's log: later entries are dropped and counted, and the recording continues."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ ROOM = STARTED + OFFSET
 
 
 def connection(number: int) -> Statistics:
-    """Return about 2 kB of statistics, as a connection reports them every second."""
+    """Return about 2 kB of statistics, as reported for each connection every second."""
     report: list[dict[str, Any]] = [{"type": "inbound-rtp", "one": "x" * 120, "other": "y" * 120}] * 7
     return Statistics(type="stats", time=ROOM + number, participant="bob", report=report)
 
 
 def test_statistics_past_their_bound_are_dropped_and_the_recording_goes_on(
-    tmp_path: Path, sound: bytes, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, audio_bytes: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The manifest has one alarm, and the server's log counts the dropped lines."""
+    """The manifest has one alarm, and the server's log contains the number of dropped lines."""
     spool = Spool(tmp_path, {}, max_statistics=20_000)
-    active = recorded(spool, sound)
+    active = recorded(spool, audio_bytes)
     for number in range(50):
         active.statistics.add(connection(number))
 
@@ -62,8 +62,8 @@ def test_statistics_past_their_bound_are_dropped_and_the_recording_goes_on(
     spool.close()
 
 
-def test_chunks_are_accepted_after_the_bound_of_statistics(tmp_path: Path, sound: bytes) -> None:
-    """The limit on notes drops statistics, and the recording is stopped as usual."""
+def test_chunks_are_accepted_after_the_bound_of_statistics(tmp_path: Path, audio_bytes: bytes) -> None:
+    """The limit ``notes_bytes`` drops statistics, and the recording is stopped as usual."""
 
     async def record(server: RoomServer) -> dict[str, Any]:
         async with sockets(server) as wire:
@@ -71,12 +71,12 @@ def test_chunks_are_accepted_after_the_bound_of_statistics(tmp_path: Path, sound
             spool = await wire.open("/spool")
             await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
             await receive_answer(spool, "ready")
-            told = connection(0).model_dump()
+            message = connection(0).model_dump()
             for number in range(30):
-                await spool.send_json(told)
+                await spool.send_json(message)
                 assert number + 1 == (await receive_answer(spool, "ack"))["acked_seq"]
-            await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
-            await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
+            await spool.send_bytes(CHUNK.pack(1, 0, 0) + audio_bytes)
+            await spool.send_json({"type": "end", "chunks": 1, "bytes": len(audio_bytes)})
             finished = await receive_answer(spool, "finished")
             await inside.close()
             return finished
@@ -90,12 +90,12 @@ def test_chunks_are_accepted_after_the_bound_of_statistics(tmp_path: Path, sound
 
 
 def test_events_past_their_bound_are_dropped_and_the_recording_goes_on(
-    spool: Spool, sound: bytes, caplog: pytest.LogCaptureFixture
+    spool: Spool, audio_bytes: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One alarm marks the time; events of the room and the server, and recorder states, are still stored."""
+    """One alarm marks the time; events from the room and the server, and recorder states, are still stored."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
-    feed(active, sound)
+    feed(active, audio_bytes)
     for number in range(20_050):
         active.log.add_event(
             MixerEvent(time=ROOM + number / 100, event="audio", participant="alice", on=bool(number % 2))
@@ -113,11 +113,11 @@ def test_events_past_their_bound_are_dropped_and_the_recording_goes_on(
     assert any("50 events were dropped" in line for line in caplog.messages)
 
 
-def test_a_manifest_can_always_be_read_again(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """This holds even for the largest events only; events without space are dropped, and an alarm says so."""
+def test_a_manifest_can_always_be_read_again(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
+    """Even with the largest events, events that do not fit are dropped, and an alarm reports it."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
-    feed(active, sound)
+    feed(active, audio_bytes)
     tiles = tuple(
         Tile(participant=f"{number:03}" + "\U0001f600" * 197, x=60_000, y=60_000, width=60_000, height=60_000)
         for number in range(64)
@@ -141,10 +141,10 @@ def test_a_manifest_can_always_be_read_again(spool: Spool, sound: bytes, tmp_pat
 
 
 def test_a_manifest_is_filled_up_to_its_bound(
-    spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Nothing is dropped that fits; joins and alarms appear twice and are counted twice."""
-    active = recorded(spool, sound)
+    """No event that fits is dropped; joins and alarms appear twice and are counted twice."""
+    active = recorded(spool, audio_bytes)
     manifest = active.finish_with_manifest()
     members = tuple(Member(name=f"{number:05}" + '"' * 195) for number in range(2_000))
     events = [
@@ -168,11 +168,11 @@ def test_a_manifest_is_filled_up_to_its_bound(
         assert Manifest.read(path).timeline.events
 
 
-def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, sound: bytes) -> None:
-    """The times of events between them have all pauses cut out."""
+def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, audio_bytes: bytes) -> None:
+    """All pauses are cut out of the times of the events between them."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
-    feed(active, sound)
+    feed(active, audio_bytes)
     for number in range(9_000):
         active.log.add_recorder_state("paused", STARTED + 1_000 + number)
         active.log.add_recorder_state("resumed", STARTED + 1_000.5 + number)
@@ -188,9 +188,9 @@ def test_thousands_of_pauses_are_all_in_the_manifest(spool: Spool, sound: bytes)
 
 
 def test_facts_are_on_the_disk_before_the_first_chunk(
-    spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
+    spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A power cut leaves complete facts in an existing folder, or no recording."""
+    """A power cut leaves either complete facts in an existing folder, or no recording."""
     synced: list[Path] = []
     fsync, replace = os.fsync, Path.replace
 
@@ -207,7 +207,7 @@ def test_facts_are_on_the_disk_before_the_first_chunk(
     monkeypatch.setattr(Path, "replace", renamed)
 
     active = begin(spool)
-    active.add_chunk(0, 0, memoryview(sound)[:700])
+    active.add_chunk(0, 0, memoryview(audio_bytes)[:700])
 
     assert [active.folder.facts_part, active.folder.facts, active.folder.path, spool.root] == synced
     assert active.id == json.loads(active.folder.facts.read_text())["id"]
@@ -221,23 +221,23 @@ def fill(path: Path) -> None:
             file.write(bytes(4096))
 
 
-def tell_much(active: ActiveRecording) -> None:
-    """Report more to a recording than a block of its disk holds."""
+def fill_log(active: ActiveRecording) -> None:
+    """Report more to a recording than a block of its disk can hold."""
     for _ in range(10):
         active.log.add_event(MixerEvent(time=ROOM + 500, event="alarm", message="x" * 2000))
 
 
-def test_a_log_line_that_finds_no_space_leaves_later_lines_intact(tmp_path: Path, sound: bytes) -> None:
-    """The partial line is removed, so that the log continues with whole lines when there is space again."""
+def test_a_log_line_on_a_full_disk_leaves_later_lines_intact(tmp_path: Path, audio_bytes: bytes) -> None:
+    """The partial line is removed, so the log continues with complete lines when space is available again."""
     with mounted_disk(tmp_path / "disk", "size=1M") as folder:
         spool = Spool(folder, {})
         active = begin(spool)
         active.log.add_recorder_state("started", STARTED)
-        feed(active, sound)
+        feed(active, audio_bytes)
         filler = folder / "filler"
         fill(filler)
         with pytest.raises(DiskFullError):
-            tell_much(active)
+            fill_log(active)
         filler.unlink()
         active.log.add_event(MixerEvent(time=ROOM + 500, event="audio", participant="alice", on=True))
 
@@ -250,7 +250,7 @@ def test_a_log_line_that_finds_no_space_leaves_later_lines_intact(tmp_path: Path
 
 
 def test_a_sparse_file_counts_only_its_data(tmp_path: Path) -> None:
-    """Holes may be at the beginning, in between and at the end."""
+    """A sparse file can have empty ranges at the beginning, in the middle and at the end."""
     path = tmp_path / "sparse"
     with path.open("wb") as file:
         for at in (1_000_000, 5_000_000):
@@ -279,11 +279,11 @@ def test_a_file_whose_blocks_are_not_allocated_yet_counts_in_full(
     assert 3_000_000 == stored_bytes(path)
 
 
-def test_folders_of_recordings_in_progress_are_private(spool: Spool, sound: bytes) -> None:
-    """The spool, each recording's folder and the folder of the finished file are private, whatever the umask."""
+def test_folders_of_recordings_in_progress_are_private(spool: Spool, audio_bytes: bytes) -> None:
+    """The spool, the recording's folder and the finished file's folder are private, regardless of the umask."""
     before = os.umask(0)
     try:
-        active = recorded(spool, sound)
+        active = recorded(spool, audio_bytes)
         active.finish_with_manifest()
     finally:
         os.umask(before)

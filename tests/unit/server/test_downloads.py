@@ -1,4 +1,4 @@
-"""Downloads: finished files at addresses that expire."""
+"""Downloads: finished files at URLs that expire."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.parallel
 
 
-def test_an_address_expires(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """A download's is valid for a minute, a playback's for an hour; a repeated request gets the same one."""
-    active = recorded(spool, sound)
+def test_an_address_expires(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
+    """A download's URL is valid for a minute, a playback URL for an hour; a repeated request gets the same URL."""
+    active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
     now = [0.0]
     with RoomServer(recordings=tmp_path, versions={}) as server:
@@ -55,23 +55,25 @@ def test_an_address_expires(spool: Spool, sound: bytes, tmp_path: Path) -> None:
             assert 404 == status(address)
 
 
-def test_a_recording_is_sent_as_media_whatever_its_manifest_says(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """A manifest from another machine could declare it a page."""
-    active = recorded(spool, sound)
+def test_a_recording_is_sent_as_media_regardless_of_its_manifest(
+    spool: Spool, audio_bytes: bytes, tmp_path: Path
+) -> None:
+    """A manifest from another machine could declare the recording an HTML page."""
+    active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
     with RoomServer(recordings=tmp_path, versions={}) as server:
         kinds = {}
-        for told in ("audio/webm;codecs=opus", "text/html"):
-            address, _ = server._web_app.downloads.issue_playback(active.path, told, None, PLAYABLE_FOR)
+        for mime_type in ("audio/webm;codecs=opus", "text/html"):
+            address, _ = server._web_app.downloads.issue_playback(active.path, mime_type, None, PLAYABLE_FOR)
             with urllib.request.urlopen(server.url + address) as answer:  # noqa: S310 - our own server
-                kinds[told] = answer.headers["Content-Type"]
+                kinds[mime_type] = answer.headers["Content-Type"]
 
     assert {"audio/webm;codecs=opus": "audio/webm", "text/html": "application/octet-stream"} == kinds
 
 
-def test_a_file_whose_name_is_not_text_is_served(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """Its address has a printable name."""
-    active = recorded(spool, sound)
+def test_a_file_whose_name_is_not_text_is_served(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
+    """The URL of such a file contains a printable name."""
+    active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
     odd = tmp_path / os.fsdecode(b"odd \xff.webm")
     odd.write_bytes(active.path.read_bytes())
@@ -81,9 +83,9 @@ def test_a_file_whose_name_is_not_text_is_served(spool: Spool, sound: bytes, tmp
             assert odd.read_bytes() == answer.read()
 
 
-def test_a_repeated_request_gets_the_same_download_address(spool: Spool, sound: bytes) -> None:
-    """One address is stored for each recording; it is valid for a minute after the last request."""
-    active = recorded(spool, sound)
+def test_a_repeated_request_gets_the_same_download_address(spool: Spool, audio_bytes: bytes) -> None:
+    """Each recording has one download URL, which is valid for a minute after the last request."""
+    active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
     now = [0.0]
     downloads = Downloads(clock=lambda: now[0])

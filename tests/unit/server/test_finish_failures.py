@@ -1,4 +1,4 @@
-"""Recordings that the disk does not let finish fail with a reason, keep their raw bytes, and affect no other."""
+"""Recordings that can't be finished because of the disk fail with a reason, and keep their raw bytes."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ def refuse(monkeypatch: pytest.MonkeyPatch, step: str, number: int) -> None:
 @pytest.mark.parametrize("number", ERRORS)
 @pytest.mark.parametrize("step", ["name", "describe", "settle"])
 def test_a_recording_fails_when_the_disk_refuses_a_step(
-    tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, step: str, number: int
+    tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, step: str, number: int
 ) -> None:
-    """It no longer counts as running, reports the reason each time, and recovery finishes it later."""
+    """The recording is not running any more, reports the reason each time, and is finished by a later recovery."""
     spool = Spool(tmp_path, VERSIONS)
-    active = recorded(spool, sound, recordName="standup")
+    active = recorded(spool, audio_bytes, recordName="standup")
     with monkeypatch.context() as patch:
         refuse(patch, step, number)
 
-        # The manifest may be there before its file is safe.
+        # The manifest can exist before its file is safe.
         with contextlib.suppress(HarnessError):
             active.finish_with_manifest()
         active.wait_until_safe()
@@ -79,11 +79,11 @@ def test_a_recording_fails_when_the_disk_refuses_a_step(
 
 
 @pytest.mark.parametrize("left", range(8))
-def test_a_disk_without_inodes_loses_nothing(tmp_path: Path, sound: bytes, left: int) -> None:
-    """Whichever file finds no inode, the recording is recovered when there are more."""
+def test_a_disk_without_inodes_loses_nothing(tmp_path: Path, audio_bytes: bytes, left: int) -> None:
+    """Regardless of which file gets no inode, the recording is recovered when inodes are available."""
     with mounted_disk(tmp_path / "disk", "size=16M,nr_inodes=60") as folder:
         with RoomServer(recordings=folder, versions={}) as server:
-            active = recorded(server._spool, sound, recordName="standup")
+            active = recorded(server._spool, audio_bytes, recordName="standup")
             fillers = use_up_inodes(folder, leave=left)
 
             kept = server.publish(folder)
@@ -116,11 +116,11 @@ def test_a_recording_that_cannot_begin_leaves_no_folder(tmp_path: Path, left: in
 
 @pytest.mark.parametrize("broken", ["folder", "publish"])
 def test_other_recordings_are_published_when_one_cannot_be(
-    tmp_path: Path, sound: bytes, broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, audio_bytes: bytes, broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A warning names the one that is not published."""
+    """A warning names the recording that can't be published."""
     with RoomServer(recordings=tmp_path / "spool", versions={}) as server:
-        recordings = [recorded(server._spool, sound, recordName=name) for name in ("one", "two", "three")]
+        recordings = [recorded(server._spool, audio_bytes, recordName=name) for name in ("one", "two", "three")]
         if broken == "folder":
             shutil.rmtree(recordings[1].folder.path)
         else:
@@ -141,10 +141,10 @@ def test_other_recordings_are_published_when_one_cannot_be(
 
 
 def test_a_file_that_was_not_read_back_is_not_published(
-    spool: Spool, sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spool: Spool, audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its raw bytes are what counts, and they stay."""
-    active = recorded(spool, sound)
+    """The raw bytes stay, because they are the only reliable copy."""
+    active = recorded(spool, audio_bytes)
     refuse(monkeypatch, "settle", errno.EIO)
 
     kept = active.publish(tmp_path / "kept")
@@ -155,10 +155,10 @@ def test_a_file_that_was_not_read_back_is_not_published(
 
 
 def test_a_recording_is_finished_without_statistics_that_cannot_be_written(
-    spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
+    spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The manifest says that they are lost."""
-    active = recorded(spool, sound)
+    active = recorded(spool, audio_bytes)
     active.folder.statistics.write_text('{"time": 1, "participant": "bob", "report": []}\n')
     opened = type(active.path).open
 
@@ -174,17 +174,17 @@ def test_a_recording_is_finished_without_statistics_that_cannot_be_written(
     assert ("its statistics are lost: No space left on device",) == manifest.alarms
 
 
-async def record(server: RoomServer, sound: bytes, *, then: Any) -> dict[str, Any]:
-    """Record as a page does; return the last answer to the end."""
+async def record(server: RoomServer, audio_bytes: bytes, *, then: Any) -> dict[str, Any]:
+    """Record like a page does, and return the last answer to the end."""
     async with sockets(server) as wire:
         inside, welcome = await wire.enter("daily", "alice")
         spool = await wire.open("/spool")
         await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
         await receive_answer(spool, "ready")
-        await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+        await spool.send_bytes(CHUNK.pack(1, 0, 0) + audio_bytes)
         await receive_answer(spool, "ack")
         then()
-        await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
+        await spool.send_json({"type": "end", "chunks": 1, "bytes": len(audio_bytes)})
         answers = [json.loads(message.data) async for message in spool]
         listed = [one for one in [await inside.receive_json(timeout=10)] if one]
         while listed[-1].get("recordings", [{}])[0].get("state") != "failed":
@@ -202,9 +202,9 @@ async def record(server: RoomServer, sound: bytes, *, then: Any) -> dict[str, An
 
 @pytest.mark.parametrize("step", ["name", "describe"])
 def test_a_failed_recording_reports_its_reason_and_the_next_one_begins(
-    tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, step: str
+    tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """The page and the list get the reason, the entry can be deleted, and another recording begins."""
+    """The page and the list get the reason, the entry can be deleted, and another recording can begin."""
 
     def never_verify(_: Path) -> Never:
         raise NotImplementedError
@@ -214,20 +214,20 @@ def test_a_failed_recording_reports_its_reason_and_the_next_one_begins(
     with RoomServer(
         recordings=tmp_path, versions={}, library=library, options=ServeOptions(public_room="daily", limits=limits)
     ) as server:
-        told = asyncio.run(record(server, sound, then=lambda: refuse(monkeypatch, step, errno.ENOSPC)))
+        result = asyncio.run(record(server, audio_bytes, then=lambda: refuse(monkeypatch, step, errno.ENOSPC)))
 
-    assert ("error", "DiskFullError") == (told["error"]["type"], told["error"]["name"])
-    for reason in (told["error"]["message"], told["item"]["reason"]):
+    assert ("error", "DiskFullError") == (result["error"]["type"], result["error"]["name"])
+    for reason in (result["error"]["message"], result["item"]["reason"]):
         assert "heard.webm can't be finished: No space left on device" in reason
         assert str(tmp_path) not in reason
-    assert (204, "ready") == (told["deleted"], told["next"])
-    # What was recorded is the next recovery's.
+    assert (204, "ready") == (result["deleted"], result["next"])
+    # The next recovery finishes the recording.
     monkeypatch.undo()
     assert ["heard.webm"] == [one.recording.path.name for one in recover(tmp_path) if one.recording]
 
 
-def test_an_interrupted_server_publishes_the_other_recordings(tmp_path: Path, sound: bytes) -> None:
-    """Ctrl-C ends as usual, with one line about the recording whose folder was removed."""
+def test_an_interrupted_server_publishes_the_other_recordings(tmp_path: Path, audio_bytes: bytes) -> None:
+    """After Ctrl-C, one line reports the recording whose folder was removed."""
 
     async def begin_two(url: str) -> None:
         async with aiohttp.ClientSession(headers={"Origin": url}) as session:
@@ -239,7 +239,7 @@ def test_an_interrupted_server_publishes_the_other_recordings(tmp_path: Path, so
                 config = {"recordType": "audio", "recordName": name}
                 await spool.send_json({**AUDIO_HELLO, "config": config, "token": welcome["spool_token"]})
                 await receive_answer(spool, "ready")
-                await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+                await spool.send_bytes(CHUNK.pack(1, 0, 0) + audio_bytes)
                 await receive_answer(spool, "ack")
             for facts in (tmp_path / "recordings" / FOLDER).glob("*/recording.json"):
                 if json.loads(facts.read_text())["stem"] == "one":
@@ -264,11 +264,11 @@ def test_an_interrupted_server_publishes_the_other_recordings(tmp_path: Path, so
     assert (tmp_path / "recordings" / "two.webm").is_file()
 
 
-def test_a_recording_is_published_without_a_mark_that_finds_no_space(
-    spool: Spool, sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_recording_is_published_even_if_it_cannot_be_marked_as_published(
+    spool: Spool, audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file is safe by then; at worst the next recovery makes a second copy."""
-    active = recorded(spool, sound)
+    """The published file is safe; at worst the next recovery publishes a second copy."""
+    active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
     active.wait_until_safe()
 
@@ -284,10 +284,10 @@ def test_a_recording_is_published_without_a_mark_that_finds_no_space(
 
 
 def test_the_first_error_while_publishing_is_raised(
-    spool: Spool, sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spool: Spool, audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """This holds even if the disk allows no cleanup afterwards."""
-    active = recorded(spool, sound)
+    """The first error is raised even if the disk then allows no cleanup."""
+    active = recorded(spool, audio_bytes)
     manifest = active.finish_with_manifest()
     active.wait_until_safe()
 

@@ -1,4 +1,4 @@
-"""HelloQueue: which connection gets a place, and which one is given up."""
+"""HelloQueue: which connection gets a place, and which connection loses its place."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def connect(
 
 
 def test_a_client_loses_only_the_places_that_others_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that holds all places loses its oldest one, and keeps the others."""
+    """A client that holds all places loses the oldest one, and keeps the others."""
     monkeypatch.setattr(hello_queue, "_PATIENCE", 60.0)
 
     async def crowd(server: RoomServer) -> list[bool]:

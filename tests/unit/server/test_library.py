@@ -1,4 +1,4 @@
-"""Library: a finished recording is published once, and an unpublished one is not freed."""
+"""Library: a finished recording is published once, and an unpublished recording is not deleted."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ pytestmark = pytest.mark.parallel
 
 
 def never_verify(_: Path) -> ReportSummary:
-    """Fail: no recording is verified here."""
+    """Fail, because these tests verify no recording."""
     raise NotImplementedError
 
 
 def record(
     library: Library, spool: Spool, data: bytes, *, until: str = "end", **config: Any
 ) -> tuple[ActiveRecording, str]:
-    """Record in the library's room until the end; return the recording and the state in which it is listed."""
+    """Record in the library's room until the end; return the recording and its state in the list."""
 
     async def run() -> tuple[ActiveRecording, str]:
         admission, limits = Admission(), ServerLimits()
@@ -75,12 +75,12 @@ def record(
     return asyncio.run(run())
 
 
-def test_a_recording_is_published_as_soon_as_it_is_safe(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """It has its name and manifest, is reported once, and its page can still download it."""
+def test_a_recording_is_published_as_soon_as_it_is_safe(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
+    """The file has its name and manifest, is reported once, and its page can still download it."""
     kept: list[Recording] = []
     library = Library("daily", tmp_path / "kept", never_verify, kept.append)
 
-    active, state = record(library, spool, sound, recordName="standup")
+    active, state = record(library, spool, audio_bytes, recordName="standup")
 
     assert "published" == state
     assert [tmp_path / "kept" / "standup.webm"] == [one.path for one in kept]
@@ -92,11 +92,11 @@ def test_a_recording_is_published_as_soon_as_it_is_safe(spool: Spool, sound: byt
     assert kept[0].path.is_file()
 
 
-def test_earlier_recordings_are_listed_after_a_restart(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+def test_earlier_recordings_are_listed_after_a_restart(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
     """Recordings of other rooms in the same folder are not listed."""
     folder = tmp_path / "kept"
     for name in ("mine", "gone"):
-        record(Library("daily", folder, never_verify, lambda _: None), spool, sound, recordName=name)
+        record(Library("daily", folder, never_verify, lambda _: None), spool, audio_bytes, recordName=name)
     (folder / "gone.webm").unlink()
     again, other = (Library(room, folder, never_verify, lambda _: None) for room in ("daily", "weekly"))
 
@@ -107,12 +107,12 @@ def test_earlier_recordings_are_listed_after_a_restart(spool: Spool, sound: byte
     assert [] == other.listed()
 
 
-def test_a_recording_that_cannot_be_published_is_not_freed(spool: Spool, sound: bytes, tmp_path: Path) -> None:
+def test_a_recording_that_cannot_be_published_is_not_freed(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
     """The list has the reason, publishing again raises it, and the spool still has the file."""
     (tmp_path / "file").touch()
     library = Library("daily", tmp_path / "file" / "kept", never_verify, lambda _: None)
 
-    active, state = record(library, spool, sound)
+    active, state = record(library, spool, audio_bytes)
 
     assert "failed" == state
     assert "can't take recordings" in str(library.listed()[0]["reason"])
@@ -122,9 +122,9 @@ def test_a_recording_that_cannot_be_published_is_not_freed(spool: Spool, sound: 
 
 
 def test_a_recording_that_cannot_be_read_back_is_not_published(
-    spool: Spool, sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spool: Spool, audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its raw bytes are what counts, and they stay."""
+    """The raw bytes stay, because they are the only reliable copy."""
 
     def fail(*_: object) -> None:
         message = "read back with other packets"
@@ -133,7 +133,7 @@ def test_a_recording_that_cannot_be_read_back_is_not_published(
     monkeypatch.setattr(Folder, "settle", fail)
     library = Library("daily", tmp_path / "kept", never_verify, lambda _: None)
 
-    active, state = record(library, spool, sound)
+    active, state = record(library, spool, audio_bytes)
 
     assert "failed" == state
     assert not (tmp_path / "kept").exists()
@@ -142,11 +142,11 @@ def test_a_recording_that_cannot_be_read_back_is_not_published(
         library.publish(active)
 
 
-def test_a_stopping_server_does_not_wait_for_verification(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """The request ends within moments, and the program does not wait for the thread."""
+def test_a_stopping_server_does_not_wait_for_verification(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
+    """The request ends quickly, and the program does not wait for the thread."""
     asked, never = threading.Event(), threading.Event()
     folder = tmp_path / "kept"
-    active, _ = record(Library("daily", folder, never_verify, lambda _: None), spool, sound)
+    active, _ = record(Library("daily", folder, never_verify, lambda _: None), spool, audio_bytes)
 
     def verify_slowly(_: Path) -> ReportSummary:
         asked.set()
@@ -185,27 +185,29 @@ def test_a_stopping_server_does_not_wait_for_verification(spool: Spool, sound: b
     assert not asking.is_alive()
 
 
-def test_a_recording_freed_before_its_end_is_listed_as_failed(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """It is no longer listed as being recorded."""
+def test_a_recording_discarded_before_its_end_is_listed_as_failed(
+    spool: Spool, audio_bytes: bytes, tmp_path: Path
+) -> None:
+    """The discarded recording is no longer listed as running."""
     library = Library("daily", tmp_path / "kept", never_verify, lambda _: None)
 
-    _, state = record(library, spool, sound, until="clean")
+    _, state = record(library, spool, audio_bytes, until="clean")
 
     assert "failed" == state
     assert [] == list(tmp_path.glob("kept/*"))
 
 
 def test_a_recording_without_bytes_is_not_listed(spool: Spool, tmp_path: Path) -> None:
-    """Many of them would push other recordings out of the list."""
+    """Many empty recordings would push other recordings out of the list."""
     library = Library("daily", tmp_path / "kept", never_verify, lambda _: None)
 
     assert "gone" == record(library, spool, b"", until="clean")[1]
 
 
 def test_a_recording_is_listed_although_its_download_finished_first(
-    sound: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    audio_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its last byte is sent, and it is cleaned, before it was read back."""
+    """The recording's last byte is sent, and the recording is cleaned, before it has been read back."""
     settle, sent = Folder.settle, threading.Event()
 
     def slowly(*arguments: Any) -> None:
@@ -225,8 +227,8 @@ def test_a_recording_is_listed_although_its_download_finished_first(
             await spool_socket.send_json(AUDIO_HELLO | {"token": token})
             await spool_socket.receive_json(timeout=10)
             await spool_socket.send_json({"type": "recorder", "state": "started", "time": 1000})
-            await spool_socket.send_bytes(CHUNK.pack(1, 0, 0) + sound)
-            await spool_socket.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
+            await spool_socket.send_bytes(CHUNK.pack(1, 0, 0) + audio_bytes)
+            await spool_socket.send_json({"type": "end", "chunks": 1, "bytes": len(audio_bytes)})
             await receive_answer(spool_socket, "finished")
             await spool_socket.send_json({"type": "download"})
             address = (await receive_answer(spool_socket, "address"))["url"]
@@ -247,9 +249,9 @@ def test_a_recording_is_listed_although_its_download_finished_first(
         assert (folder / "heard.webm").is_file()
 
 
-def test_links_are_not_listed_and_copies_hide_no_recording(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """An unpacked archive may contain both, and file names that are not text."""
-    active = recorded(spool, sound, recordName="standup")
+def test_links_are_not_listed_and_copies_hide_no_recording(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
+    """An unpacked archive can contain links, copies, and file names that are not valid text."""
+    active = recorded(spool, audio_bytes, recordName="standup")
     active.finish_with_manifest()
     kept = active.publish(tmp_path / "kept")
     assert kept is not None
@@ -273,7 +275,7 @@ def test_links_are_not_listed_and_copies_hide_no_recording(spool: Spool, sound: 
 
 
 def test_the_reason_of_a_failure_contains_no_folder(spool: Spool, tmp_path: Path) -> None:
-    """All members and viewers of the room can read it."""
+    """All members and viewers of the room can read the reason."""
     library = Library("daily", spool.root.parent, never_verify, lambda _: None)
 
     record(library, spool, b"nothing that can be read")

@@ -1,4 +1,4 @@
-"""ServerLimits and rates: parsed from the command line, documented, and counted."""
+"""ServerLimits and Rates: parsing from the command line, documentation, and counting."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "security.md"
 
 
 def test_limits_are_parsed_from_names_and_numbers() -> None:
-    """Names may have dashes, and numbers may have suffixes."""
+    """Names can have dashes, and numbers can have suffixes."""
     limits = ServerLimits.parse(["participants=10", "recording-bytes=2G", "comes_back=2.5", "idle = 1k"])
 
     assert asdict(limits) == asdict(
@@ -26,7 +26,7 @@ def test_limits_are_parsed_from_names_and_numbers() -> None:
     )
 
 
-def test_a_rate_allows_twenty_seconds_worth_at_once_after_a_silence() -> None:
+def test_a_rate_allows_a_burst_of_twenty_seconds_after_a_silence() -> None:
     """A page that reconnects sends many messages at once."""
     now = 0.0
     rate = Rate(2, clock=lambda: now)
@@ -54,7 +54,7 @@ def test_a_rate_allows_twenty_seconds_worth_at_once_after_a_silence() -> None:
     ],
 )
 def test_nesting_is_counted_outside_of_strings(text: str, *, deep: bool) -> None:
-    """Three levels are allowed here."""
+    """The limit in this test is three levels."""
     assert is_too_deep(text, 3) == deep
 
 
@@ -69,15 +69,15 @@ def test_nesting_is_measured_in_one_pass(text: str) -> None:
 
 @pytest.mark.parametrize("given", ["participants=257", "name=201", "spool-message=5M"])
 def test_limits_that_cannot_work_are_refused(given: str) -> None:
-    """Markers, names in timelines and aiohttp have bounds of their own."""
+    """Markers, names in timelines and aiohttp have maximum values of their own."""
     with pytest.raises(ConfigError, match="at most"):
         ServerLimits.parse([given])
 
 
 def test_each_limit_is_documented_with_its_default() -> None:
-    """The document uses the names of the command line."""
-    told = re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    """The documentation uses the names of the command line."""
+    documented = re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
 
     assert [(name.replace("_", "-"), float(value)) for name, value in asdict(ServerLimits()).items()] == [
-        (name, float(value)) for name, value in told
+        (name, float(value)) for name, value in documented
     ]

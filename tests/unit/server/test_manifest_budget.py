@@ -1,4 +1,4 @@
-"""Whatever is reported, and however often, a recording's manifest can be read again."""
+"""A recording's manifest can be read again, regardless of what is reported and how often."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.parallel
 
-# Letters that take the most bytes in a manifest: a line of it is UTF-8.
+# A character that uses the most bytes in a manifest, which is UTF-8.
 WIDE = "\N{GRINNING FACE}"
 TILE = {"participant": WIDE * 200, "x": 65_535, "y": 65_535, "width": 65_535, "height": 65_535}
 LARGEST_EVENTS: tuple[dict[str, Any], ...] = (
@@ -44,20 +44,22 @@ def manifest_size(active: ActiveRecording) -> int:
     return len(active.finish_with_manifest().model_dump_json(by_alias=True, indent=1).encode())
 
 
-def fed(spool: Spool, sound: bytes) -> ActiveRecording:
+def fed(spool: Spool, audio_bytes: bytes) -> ActiveRecording:
     """Return a recording of another application's call, whose page reports joins and leaves."""
     active = begin(spool, presence_from_server=False)
     active.log.add_recorder_state("started", STARTED)
-    active.add_chunk(0, 0, memoryview(sound))
+    active.add_chunk(0, 0, memoryview(audio_bytes))
     return active
 
 
 @pytest.mark.parametrize("event", LARGEST_EVENTS)
-def test_an_event_fills_no_more_of_a_manifest_than_its_bound(event: dict[str, Any], spool: Spool, sound: bytes) -> None:
-    """The bound includes its time in the file, its indentation, and the alarm that repeats it."""
+def test_an_event_fills_no_more_of_a_manifest_than_its_bound(
+    event: dict[str, Any], spool: Spool, audio_bytes: bytes
+) -> None:
+    """The maximum includes the event's time, its indentation, and the alarm that repeats it."""
     message = MixerEvent.model_validate(event)
     line = message.model_dump(exclude_none=True, exclude={"remote_server", "marker"})
-    one, more = fed(spool, sound), fed(spool, sound)
+    one, more = fed(spool, audio_bytes), fed(spool, audio_bytes)
     one.log.add_event(message)
     for _ in range(11):
         more.log.add_event(message)
@@ -68,7 +70,7 @@ def test_an_event_fills_no_more_of_a_manifest_than_its_bound(event: dict[str, An
 
 
 def test_a_manifest_filled_to_all_limits_can_be_read() -> None:
-    """The largest shares together leave space for everything that does not grow with time."""
+    """The maximum shares together leave space for everything that does not grow with time."""
     pause = Event(at=-1e10 / 3, event="pause", seconds=1e10 / 3)
     pauses = recording_log._MAX_EVENTS // 2 * manifest_bytes(pause.model_dump(exclude_none=True))
     texts = 4 * (LONGEST_NAME + 16 * 2_000)
@@ -77,9 +79,9 @@ def test_a_manifest_filled_to_all_limits_can_be_read() -> None:
 
 
 @pytest.mark.parametrize("letter", [WIDE, "\\", "\n", "\x01"])
-def test_the_longest_log_lines_can_be_read_again(letter: str, spool: Spool, sound: bytes) -> None:
-    """This holds for every kind of letter, and the recording is finished."""
-    active = recorded(spool, sound)
+def test_the_longest_log_lines_can_be_read_again(letter: str, spool: Spool, audio_bytes: bytes) -> None:
+    """The longest lines of any kind of character can be read, and the recording is finished."""
+    active = recorded(spool, audio_bytes)
     room = ServerLimits().spool_message
     report = [{f"{number:{letter}<128}": letter * 128 for number in range(64)}] * 64
     statistics = {"type": "stats", "time": STARTED + OFFSET, "participant": "bob", "report": report}
@@ -110,11 +112,11 @@ def test_a_room_has_no_more_participants_than_a_layout_has_tiles() -> None:
 
 @pytest.mark.parametrize("event", LARGEST_EVENTS[:2])
 def test_events_that_a_manifest_cannot_hold_are_dropped(
-    event: dict[str, Any], spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
+    event: dict[str, Any], spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their size counts, not only their number, and the recording goes on."""
+    """The size of events counts in addition to their number, and the recording continues."""
     monkeypatch.setattr(recording_log, "PAGE_EVENTS", 2_000_000)
-    active = fed(spool, sound)
+    active = fed(spool, audio_bytes)
     message = MixerEvent.model_validate(event)
 
     for _ in range(1_000):
@@ -129,11 +131,11 @@ def test_events_that_a_manifest_cannot_hold_are_dropped(
 
 
 def test_joins_that_a_manifest_cannot_list_are_left_out_with_their_leaves(
-    spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
+    spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Frequent joins end no recording, and a listed participant stays listed."""
+    """Frequent joins do not end a recording, and a listed participant stays listed."""
     monkeypatch.setattr(recording_log, "ROOM_EVENTS", 100_000)
-    active = recorded(spool, sound)
+    active = recorded(spool, audio_bytes)
     bob = Member(name="bob", marker=1)
     active.log.add_member_event(MemberEvent(STARTED + OFFSET, "join", bob))
     for number in range(2_000):
@@ -156,10 +158,10 @@ def test_joins_that_a_manifest_cannot_list_are_left_out_with_their_leaves(
     assert Manifest.read(active.finish_with_manifest().recording.manifest) == manifest
 
 
-def test_alarms_of_the_server_are_bounded(spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page may become silent again and again."""
+def test_alarms_of_the_server_are_bounded(spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page can become silent again and again."""
     monkeypatch.setattr(recording_log, "SERVER_ALARMS", 10_000)
-    active = recorded(spool, sound)
+    active = recorded(spool, audio_bytes)
 
     for _ in range(1_000):
         active.log.add_alarm(1.0, "The page has stopped sending data.")

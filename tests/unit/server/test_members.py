@@ -17,7 +17,7 @@ def server() -> SignalingServer:
 
 
 def test_names_in_a_room_are_made_unique(server: SignalingServer) -> None:
-    """The second alice is alice 2, and a later one gets the name that became free."""
+    """The second alice becomes alice 2, and a later participant can get a name that is free again."""
     names = [server.join(connection, "alice")["name"] for connection in (1, 2, 3)]
     server.disconnect(2)
 
@@ -38,12 +38,12 @@ def test_names_in_a_room_are_made_unique(server: SignalingServer) -> None:
     ],
 )
 def test_a_name_is_printable_and_short(server: SignalingServer, wished: str, expected: str) -> None:
-    """It has no control characters, no changes of the writing direction, and at most 64 characters."""
+    """A name has no control characters, no bidirectional overrides, and at most 64 characters."""
     assert expected == server.join(1, wished)["name"]
 
 
 def test_a_returning_name_keeps_its_marker(server: SignalingServer) -> None:
-    """A name in a recording has one marker, however often its participant leaves."""
+    """A name in a recording keeps one marker, however often its participant leaves."""
     server.join(1, "alice")
     first = server.join(2, "bob")["marker"]
     server.disconnect(2)
@@ -55,7 +55,7 @@ def test_a_returning_name_keeps_its_marker(server: SignalingServer) -> None:
 
 
 def test_markers_in_a_room_are_unique(server: SignalingServer) -> None:
-    """After 256 participants the numbers start again, and skip the ones in use."""
+    """After 256 participants the markers start again, and skip those in use."""
     alice = server.join(1, "alice")["marker"]
     for number in range(255):
         server.join(2, f"visitor {number}")
@@ -67,7 +67,7 @@ def test_markers_in_a_room_are_unique(server: SignalingServer) -> None:
 
 
 def test_joins_and_leaves_are_reported(server: SignalingServer) -> None:
-    """Events have times; cameras have no marker; the room knows its members' joins."""
+    """Events have times, cameras have no marker, and the room stores its members' joins."""
     server.join(1, "alice")
     server.now += 250
     server.join(2, "bob", media="camera")
@@ -92,7 +92,7 @@ def test_an_empty_room_is_removed(server: SignalingServer) -> None:
 
 
 def test_a_leave_is_sent_to_the_others_once(server: SignalingServer) -> None:
-    """The end of the connection after a bye sends nothing more."""
+    """The end of the connection after a bye sends no second message."""
     server.join(1, "alice")
     bob = server.join(2, "bob")["id"]
     server.forget_sent()
@@ -105,7 +105,7 @@ def test_a_leave_is_sent_to_the_others_once(server: SignalingServer) -> None:
 
 
 def test_a_lost_connection_is_the_reason_of_a_leave(server: SignalingServer) -> None:
-    """The others can distinguish it from a bye."""
+    """The other members can distinguish a lost connection from a bye."""
     server.join(1, "alice")
     bob = server.join(2, "bob")["id"]
     server.forget_sent()
@@ -115,7 +115,7 @@ def test_a_lost_connection_is_the_reason_of_a_leave(server: SignalingServer) -> 
     assert [{"type": "left", "id": bob, "reason": "connection lost"}] == server.take_sent(1)
 
 
-def test_an_unidentified_connection_ends_unnoticed(server: SignalingServer) -> None:
+def test_an_unidentified_connection_ends_without_a_message(server: SignalingServer) -> None:
     """A connection that never sent hello causes no message."""
     server.join(1, "alice")
     server.forget_sent()
@@ -125,8 +125,8 @@ def test_an_unidentified_connection_ends_unnoticed(server: SignalingServer) -> N
     assert {} == server.sent
 
 
-def test_an_expelled_member_is_not_waited_for(server: SignalingServer) -> None:
-    """Python knows of a crash before the connection has certainly ended."""
+def test_an_expelled_member_is_removed_without_waiting(server: SignalingServer) -> None:
+    """Python detects a crash before the connection has certainly ended."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     server.lose(2)
@@ -139,7 +139,7 @@ def test_an_expelled_member_is_not_waited_for(server: SignalingServer) -> None:
 
 
 def test_a_full_room_admits_no_more_participants() -> None:
-    """The error has the limit; after a leave another participant is admitted."""
+    """The error contains the limit, and after a leave another participant is admitted."""
     server = SignalingServer(limits=ServerLimits(participants=2))
     server.join(1, "alice")
     server.join(2, "bob")

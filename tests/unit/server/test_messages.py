@@ -46,7 +46,7 @@ TILE = {"participant": "alice", "x": 0, "y": 0, "width": 640, "height": 360}
 
 
 def declared(union: str) -> dict[str, set[str]]:
-    """Return the messages of a union in the page's types: the fields of each, by its type."""
+    """Return the fields of each message type in a TypeScript union of the page."""
     body = TYPES.split(f"type {union} =")[1].split(";\n\n")[0]
     found = {}
     for message in re.split(r"\n  \| ", re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL))[1:]:
@@ -57,7 +57,7 @@ def declared(union: str) -> dict[str, set[str]]:
 
 
 def declared_interface(name: str) -> set[str]:
-    """Return the fields of an interface in the page's types."""
+    """Return the fields of a TypeScript interface of the page."""
     return fields(TYPES.split(f"interface {name} ")[1].split("\n}")[0])
 
 
@@ -74,7 +74,7 @@ def fields(text: str) -> set[str]:
 
 @pytest.mark.parametrize(("union", "name"), [(SignalMessage, "ToServer"), (SpoolMessage, "ToSpool")])
 def test_page_and_server_declare_the_same_messages(union: Any, name: str) -> None:
-    """Both have the same message types with the same fields."""
+    """Page and server have the same message types with the same fields."""
     models: list[type[BaseModel]] = list(get_args(union))
 
     ours = {get_args(model.model_fields["type"].annotation)[0]: set(model.model_fields) for model in models}
@@ -83,16 +83,16 @@ def test_page_and_server_declare_the_same_messages(union: Any, name: str) -> Non
 
 
 def test_server_sends_the_messages_that_the_page_declares(
-    tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A session that uses all of the protocol gets every declared message, each with exactly its fields."""
-    # The hash of every file is late, and every disk is nearly full.
+    """A session that uses the whole protocol gets every declared message, each with exactly its fields."""
+    # The hash of every file is reported late, and every disk is nearly full.
     monkeypatch.setattr("harness.server.spool.spool_socket.HASHED_AT_ONCE", 0)
     library = Library("daily", tmp_path, never_verify, lambda _: None)
     options = ServeOptions(public_room="daily")
     with RoomServer(recordings=tmp_path, versions={}, options=options, library=library) as server:
         server._spool.headroom = Headroom(low=1 << 60, least=0)
-        signal, spool = asyncio.run(play_session(server, sound))
+        signal, spool = asyncio.run(play_session(server, audio_bytes))
 
     for union, messages in (("FromServer", signal), ("FromSpool", spool)):
         expected = declared(union)
@@ -110,7 +110,7 @@ def test_server_sends_the_messages_that_the_page_declares(
 
 
 def test_server_has_no_message_that_the_page_does_not_declare() -> None:
-    """The types in the source of the server are those of the page, whether or not a session uses them."""
+    """The server's source contains only message types that the page declares, used in a session or not."""
     known = declared("FromServer").keys() | declared("FromSpool").keys()
 
     written = {kind for path in SERVER.rglob("*.py") for kind in re.findall(r'"type": "(\w+)"', path.read_text())}
@@ -119,11 +119,11 @@ def test_server_has_no_message_that_the_page_does_not_declare() -> None:
     assert written <= known
 
 
-async def play_session(server: RoomServer, sound: bytes) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Join, talk, resume, view, record, download and clean; return the messages of ``/signal`` and of ``/spool``."""
+async def play_session(server: RoomServer, audio_bytes: bytes) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Join, talk, resume, view, record, download and clean; return the messages on ``/signal`` and on ``/spool``."""
     async with sockets(server) as wire:
         alice, welcome = await wire.enter("daily", "alice")
-        spool = await play_recording(wire, welcome["spool_token"], sound)
+        spool = await play_recording(wire, welcome["spool_token"], audio_bytes)
         viewer = await wire.open("/signal")
         await viewer.send_json({"type": "hello", "role": "viewer"})
         await viewer.send_json({"type": "ping", "sent": 1})
@@ -144,13 +144,13 @@ async def play_session(server: RoomServer, sound: bytes) -> tuple[list[dict[str,
         return [*signal, *await receive_until(alice, "error")], spool
 
 
-async def play_recording(wire: Sockets, token: str, sound: bytes) -> list[dict[str, Any]]:
-    """Record, download and clean; return the messages of ``/spool``."""
+async def play_recording(wire: Sockets, token: str, audio_bytes: bytes) -> list[dict[str, Any]]:
+    """Record, download and clean; return the messages on ``/spool``."""
     spool = await wire.open("/spool")
     await spool.send_json({**AUDIO_HELLO, "token": token})
-    await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+    await spool.send_bytes(CHUNK.pack(1, 0, 0) + audio_bytes)
     await spool.send_json({"type": "outstanding"})
-    await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
+    await spool.send_json({"type": "end", "chunks": 1, "bytes": len(audio_bytes)})
     messages = await receive_until(spool, "hashed")
     await spool.send_json({"type": "download"})
     messages += await receive_until(spool, "address")
@@ -164,7 +164,7 @@ async def play_recording(wire: Sockets, token: str, sound: bytes) -> list[dict[s
 
 
 async def receive_until(socket: aiohttp.ClientWebSocketResponse, kind: str) -> list[dict[str, Any]]:
-    """Return the next messages, up to the first one of a type."""
+    """Return the next messages, up to the first message of a type."""
     messages = [await socket.receive_json(timeout=10)]
     while messages[-1]["type"] != kind:
         messages.append(await socket.receive_json(timeout=10))
@@ -172,7 +172,7 @@ async def receive_until(socket: aiohttp.ClientWebSocketResponse, kind: str) -> l
 
 
 def never_verify(_: Path) -> Never:
-    """Fail: no recording is verified here."""
+    """Fail, because these tests verify no recording."""
     raise NotImplementedError
 
 
@@ -193,7 +193,7 @@ def never_verify(_: Path) -> Never:
     ],
 )
 def test_messages_of_a_recorder_are_parsed(message: dict[str, Any]) -> None:
-    """All fields arrive."""
+    """All fields of the messages are parsed."""
     read = SPOOL.validate_json(json.dumps(message))
 
     assert message["type"] == read.type
@@ -243,7 +243,7 @@ def test_messages_that_no_recorder_sends_are_refused(message: dict[str, Any]) ->
 
 
 def test_a_hello_in_a_room_needs_only_its_type() -> None:
-    """By default it announces synthetic media and subscribes to nobody."""
+    """By default a hello announces synthetic media and subscribes to nobody."""
     hello = SIGNAL.validate_json('{"type": "hello"}')
 
     expected = {"token": None, "room": None, "name": None, "code": None, "media": "synthetic", "subscriptions": None}
@@ -260,6 +260,6 @@ def test_a_hello_in_a_room_needs_only_its_type() -> None:
     ],
 )
 def test_a_subscription_to_an_impossible_video_is_refused(size: dict[str, Any]) -> None:
-    """Sizes and rates have limits."""
+    """Sizes and frame rates have limits."""
     with pytest.raises(ValidationError):
         SIGNAL.validate_json(json.dumps({"type": "subscribe", "subscriptions": {"*": size}}))

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.parallel
     ],
 )
 def test_a_host_is_normalized(given: str, normal: str) -> None:
-    """The result is what browsers send."""
+    """The result is the form that browsers send."""
     assert normal == parse_host(given)
     assert normal == normal_host(normal)
 
@@ -72,7 +72,7 @@ def test_a_host_is_normalized(given: str, normal: str) -> None:
     ],
 )
 def test_an_invalid_host_is_refused_in_one_line(given: str, why: str) -> None:
-    """The message has the problem and the solution."""
+    """The message names the problem and the solution."""
     with pytest.raises(ConfigError, match=why) as refusal:
         parse_host(given)
 
@@ -95,12 +95,12 @@ def test_an_invalid_host_is_refused_in_one_line(given: str, why: str) -> None:
     ],
 )
 def test_a_client_is_an_address_or_an_ipv6_network(address: str | None, client: str) -> None:
-    """One client can use all addresses of a network of 64 bits, and guess a code from each."""
+    """One client can use all addresses of a /64 network, and try a code from each."""
     assert client == client_of(address)
 
 
 def test_a_servers_names_are_in_normal_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Machines may have any name; names that no browser could open are left out."""
+    """Machines can have any name; names that no browser could open are omitted."""
     monkeypatch.setattr("socket.gethostname", lambda: "Rooms")
     monkeypatch.setattr("socket.getfqdn", lambda: "not a name")
 

@@ -1,4 +1,4 @@
-"""The open files of a recording: lines are whole, whoever closes them meanwhile."""
+"""The open files of a recording: lines stay complete, even if another thread closes the file meanwhile."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.parallel
 
 
 class FileClosedWhileItWrites(io.FileIO):
-    """A file that another thread closes in the middle of a write, if it can."""
+    """A file that another thread tries to close in the middle of a write."""
 
     lines: JsonLines
     closing: threading.Thread
@@ -32,7 +32,7 @@ class FileClosedWhileItWrites(io.FileIO):
 
 
 def test_a_line_is_written_whole_while_another_thread_closes_the_file(tmp_path: Path) -> None:
-    """The file is closed after the line; a later line is dropped."""
+    """The file is closed after the line, and a later line is dropped."""
     file = FileClosedWhileItWrites(tmp_path / "log.jsonl", "wb")
     file.lines = JsonLines(file)
 

@@ -1,4 +1,4 @@
-"""Recordings whose connection is lost while they end: the page reconnects, and gets the file or the reason."""
+"""Recordings whose connection is lost at their end: the page reconnects, and gets the file or the reason."""
 
 from __future__ import annotations
 
@@ -45,15 +45,17 @@ class SlowDisk:
         monkeypatch.setattr(Folder, "name", slowly)
 
 
-async def ending(wire: Sockets, sound: bytes, disk: SlowDisk) -> tuple[aiohttp.ClientWebSocketResponse, dict[str, Any]]:
+async def ending(
+    wire: Sockets, audio_bytes: bytes, disk: SlowDisk
+) -> tuple[aiohttp.ClientWebSocketResponse, dict[str, Any]]:
     """Record, send the end, and return the socket and the hello that resumes the recording."""
     _, welcome = await wire.enter("daily", "alice")
     spool = await wire.open("/spool")
     await spool.send_json({**AUDIO_HELLO, "token": welcome["spool_token"]})
     ready = await receive_answer(spool, "ready")
-    await spool.send_bytes(CHUNK.pack(1, 0, 0) + sound)
+    await spool.send_bytes(CHUNK.pack(1, 0, 0) + audio_bytes)
     await receive_answer(spool, "ack")
-    await spool.send_json({"type": "end", "chunks": 1, "bytes": len(sound)})
+    await spool.send_json({"type": "end", "chunks": 1, "bytes": len(audio_bytes)})
     await asyncio.to_thread(disk.reached.wait, 30)
     return spool, {**AUDIO_HELLO, "token": ready["resume"], "recording": ready["recording"]}
 
@@ -68,14 +70,14 @@ def lost(spool: aiohttp.ClientWebSocketResponse) -> None:
 
 
 def noticed(server: RoomServer) -> None:
-    """Wait until the server has noticed that every connection of a recording is lost."""
+    """Wait until the server has noticed that all connections of a recording are lost."""
     breath = threading.Event()
     while any(socket._request.transport is not None for socket in server._web_app.spool_sockets._open):
         breath.wait(0.01)
 
 
 def never_verify(_: Path) -> Never:
-    """Fail: no recording is verified here."""
+    """Fail, because these tests verify no recording."""
     raise NotImplementedError
 
 
@@ -93,13 +95,13 @@ def on(tmp_path: Path, play: Callable[[Sockets], Awaitable[None]], *, listed: bo
 
 @pytest.mark.parametrize("is_lost", [True, False])
 def test_a_page_that_reconnects_while_the_file_is_finished_gets_it(
-    tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, *, is_lost: bool
+    tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, *, is_lost: bool
 ) -> None:
-    """The server may or may not have noticed the loss; the file is reported once."""
+    """The file is reported once, whether or not the server has noticed the lost connection."""
     disk = SlowDisk(monkeypatch)
 
     async def play(wire: Sockets) -> None:
-        spool, resume = await ending(wire, sound, disk)
+        spool, resume = await ending(wire, audio_bytes, disk)
         if is_lost:
             lost(spool)
         again = await wire.open("/spool")
@@ -116,13 +118,13 @@ def test_a_page_that_reconnects_while_the_file_is_finished_gets_it(
 
 
 def test_a_page_that_reconnects_twice_gets_the_file(
-    tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last connection gets it."""
+    """The last connection receives the file."""
     disk = SlowDisk(monkeypatch)
 
     async def play(wire: Sockets) -> None:
-        spool, resume = await ending(wire, sound, disk)
+        spool, resume = await ending(wire, audio_bytes, disk)
         for _ in range(2):
             lost(spool)
             spool = await wire.open("/spool")
@@ -137,14 +139,14 @@ def test_a_page_that_reconnects_twice_gets_the_file(
 @pytest.mark.parametrize("listed", [True, False])
 @pytest.mark.parametrize("late", [True, False])
 def test_a_page_that_reconnects_to_a_failed_recording_gets_the_reason(
-    tmp_path: Path, sound: bytes, monkeypatch: pytest.MonkeyPatch, *, late: bool, listed: bool
+    tmp_path: Path, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch, *, late: bool, listed: bool
 ) -> None:
-    """It may reconnect before or after the failure."""
+    """The page can reconnect before or after the failure."""
     disk = SlowDisk(monkeypatch)
     disk.error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     async def play(wire: Sockets) -> None:
-        spool, resume = await ending(wire, sound, disk)
+        spool, resume = await ending(wire, audio_bytes, disk)
         lost(spool)
         if late:
             await asyncio.to_thread(noticed, wire.server)

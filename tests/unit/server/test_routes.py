@@ -15,13 +15,13 @@ from harness.server.rooms.routes import IceServer, Sfu
 pytestmark = pytest.mark.parallel
 
 
-def signature(secret: str, said: str) -> str:
-    """Return the signature that only the owner of the secret can make."""
-    return base64.b64encode(hmac.new(secret.encode(), said.encode(), hashlib.sha1).digest()).decode()
+def signature(secret: str, text: str) -> str:
+    """Return the signature that only the owner of the secret can compute."""
+    return base64.b64encode(hmac.new(secret.encode(), text.encode(), hashlib.sha1).digest()).decode()
 
 
 def test_media_go_from_page_to_page_by_default() -> None:
-    """There is no TURN server and no SFU."""
+    """By default a member gets no TURN server and no SFU."""
     assert {"ice_servers": [], "ice_policy": "all", "sfu": None} == Routes.parse().for_member("room", "m", "s")
 
 
@@ -36,20 +36,20 @@ def test_a_room_number_is_unique_unless_servers_share_a_name() -> None:
 
 
 def test_a_token_is_signed_with_januss_own_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is valid for the VideoRoom, for a day."""
+    """The token is valid for the VideoRoom, for a day."""
     monkeypatch.setenv("HARNESS_SFU_SECRET", "s3cret")
 
     token = Routes.parse(sfu="janus=ws://janus:8188").for_member("room", "m", "s")["sfu"]["token"]
 
-    said, _, proof = token.partition(":")
-    until, realm, plugin = said.split(",")
+    claims, _, proof = token.partition(":")
+    until, realm, plugin = claims.split(",")
     assert ("janus", "janus.plugin.videoroom") == (realm, plugin)
     assert int(until) == pytest.approx(time.time() + 86_400, abs=5)
-    assert proof == signature("s3cret", said)
+    assert proof == signature("s3cret", claims)
 
 
 def test_a_turn_servers_password_is_made_for_the_member(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The format is that of coturn's use-auth-secret."""
+    """The password has the format of coturn's use-auth-secret."""
     monkeypatch.setenv("HARNESS_TURN_SECRET", "s3cret")
 
     (server,) = Routes.parse(ice_servers=["turn:turn.test:3478?transport=tcp"]).for_member("r", "m", "s")["ice_servers"]
@@ -60,7 +60,7 @@ def test_a_turn_servers_password_is_made_for_the_member(monkeypatch: pytest.Monk
 
 
 def test_a_turn_servers_user_and_password_are_used_unchanged() -> None:
-    """A password may contain a colon."""
+    """A password can contain a colon."""
     assert {"urls": "turn:turn.test:3478", "username": "me", "credential": "a:b"} == IceServer.parse(
         "turn:me:a:b@turn.test:3478"
     ).for_member("m")
@@ -68,13 +68,13 @@ def test_a_turn_servers_user_and_password_are_used_unchanged() -> None:
 
 @pytest.mark.parametrize("text", ["http://turn.test", "turn:", "turn:me@turn.test", "turn.test:3478"])
 def test_an_invalid_ice_server_is_refused(text: str) -> None:
-    """The message shows a valid one."""
+    """The message shows a valid value."""
     with pytest.raises(ConfigError, match="use stun:HOST:PORT"):
         IceServer.parse(text)
 
 
 def test_a_turn_server_without_user_and_secret_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would refuse every participant."""
+    """Such a TURN server would refuse every participant."""
     monkeypatch.delenv("HARNESS_TURN_SECRET", raising=False)
 
     with pytest.raises(ConfigError, match="HARNESS_TURN_SECRET"):
@@ -83,7 +83,7 @@ def test_a_turn_server_without_user_and_secret_is_refused(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("text", ["janus=http://janus:8188", "janus", "livekit=ws://janus:8188", "janus=ws://"])
 def test_an_invalid_sfu_is_refused(text: str) -> None:
-    """The message shows a valid one."""
+    """The message shows a valid value."""
     with pytest.raises(ConfigError, match=r"use janus=ws://HOST:PORT"):
         Routes.parse(sfu=text)
 

@@ -28,7 +28,7 @@ def server() -> SignalingServer:
 
 
 def test_a_welcome_describes_the_room_to_a_new_member(server: SignalingServer) -> None:
-    """It has the member's own data, the room, the other members, and a token to record with."""
+    """The welcome has the member's own data, the room, the other members, and a token to record with."""
     server.join(1, "alice", subscriptions={"*": SMALL})
 
     welcome = server.join(2, "bob")
@@ -47,7 +47,7 @@ def test_a_welcome_describes_the_room_to_a_new_member(server: SignalingServer) -
 
 
 def test_members_are_notified_of_a_new_member(server: SignalingServer) -> None:
-    """The new member gets only the welcome."""
+    """The new member receives only the welcome."""
     server.join(1, "alice")
     server.forget_sent()
 
@@ -60,7 +60,7 @@ def test_members_are_notified_of_a_new_member(server: SignalingServer) -> None:
 
 
 def test_a_spool_token_is_valid_for_its_member(server: SignalingServer) -> None:
-    """It is valid for several recordings, until the member leaves."""
+    """The token is valid for several recordings, until the member leaves."""
     welcome = server.join(1, "alice")
     token = welcome["spool_token"]
 
@@ -87,7 +87,7 @@ def test_a_refused_connection_gets_an_error_and_is_closed(server: SignalingServe
     "message", [{"type": "ping", "sent": 1}, {"type": "bye"}, {"type": "subscribe", "subscriptions": None}]
 )
 def test_a_first_message_other_than_hello_is_refused(server: SignalingServer, message: dict[str, Any]) -> None:
-    """The connection is closed."""
+    """The server closes the connection."""
     server.send(1, message)
 
     assert [("error", "The first message must be hello.")] == [
@@ -123,7 +123,7 @@ def test_a_second_hello_is_refused(server: SignalingServer) -> None:
 def test_state_and_subscriptions_are_relayed_within_the_room(
     server: SignalingServer, message: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    """All other members of the room get them; the sender and other rooms do not."""
+    """All other members of the room receive them; the sender and other rooms do not."""
     alice = server.join(1, "alice")["id"]
     server.join(2, "bob")
     server.join(3, "carol")
@@ -166,7 +166,7 @@ def test_a_signal_reaches_only_its_member(server: SignalingServer) -> None:
 
 
 def test_a_receipt_reaches_only_its_member(server: SignalingServer) -> None:
-    """It has the id of the receiver."""
+    """The message contains the id of the receiver."""
     alice = server.join(1, "alice")["id"]
     bob = server.join(2, "bob")["id"]
     server.forget_sent()
@@ -225,7 +225,7 @@ def test_a_ping_is_answered_with_the_rooms_time(server: SignalingServer) -> None
     ids=range(18),
 )
 def test_a_malformed_message_closes_its_own_connection_only(server: SignalingServer, text: str) -> None:
-    """The sender gets one line; the others only notice the leave when the connection ends."""
+    """The sender gets an error of one line; the others notice only the leave when the connection ends."""
     server.join(1, "alice")
     server.join(2, "bob")
     server.forget_sent()
@@ -243,7 +243,7 @@ def test_a_malformed_message_closes_its_own_connection_only(server: SignalingSer
 @settings(max_examples=50)
 @given(JSON)
 def test_arbitrary_messages_cause_no_crash(message: object) -> None:
-    """No message raises anything."""
+    """No message raises an exception."""
     server = SignalingServer()
     server.join(1, "alice")
 

@@ -18,7 +18,7 @@ def server() -> SignalingServer:
 
 
 def test_a_resumed_connection_misses_no_message(server: SignalingServer) -> None:
-    """The member gets each message once, and the others notice nothing."""
+    """The member receives each message once, and the other members notice nothing."""
     alice, bob = server.join(1, "alice"), server.join(2, "bob")
     server.forget_sent()
     server.send(1, {"type": "subscribe", "subscriptions": None})
@@ -36,7 +36,7 @@ def test_a_resumed_connection_misses_no_message(server: SignalingServer) -> None
 
 
 def test_acknowledged_messages_are_not_repeated(server: SignalingServer) -> None:
-    """A ping acknowledges messages, and only the rest is repeated."""
+    """A ping acknowledges messages, and only the others are repeated."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     for audio in (True, False):
@@ -52,7 +52,7 @@ def test_acknowledged_messages_are_not_repeated(server: SignalingServer) -> None
 
 
 def test_a_connection_can_be_resumed_before_its_loss_is_noticed(server: SignalingServer) -> None:
-    """The end of the old connection then changes nothing."""
+    """The later end of the old connection has no effect."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     server.forget_sent()
@@ -66,7 +66,7 @@ def test_a_connection_can_be_resumed_before_its_loss_is_noticed(server: Signalin
 
 
 def test_a_member_who_does_not_return_left_when_the_connection_was_lost(server: SignalingServer) -> None:
-    """The others are notified after the wait; the event has the time of the loss."""
+    """The others are notified after the wait, and the event has the time of the loss."""
     server.join(1, "alice")
     server.join(2, "bob")
     member = server.lose(2)
@@ -83,8 +83,8 @@ def test_a_member_who_does_not_return_left_when_the_connection_was_lost(server: 
     assert ("leave", lost_at) == (left.event, left.time)
 
 
-def test_a_second_loss_is_waited_for_from_its_own_beginning(server: SignalingServer) -> None:
-    """The end of the first wait removes nobody."""
+def test_a_second_lost_connection_gets_a_full_wait(server: SignalingServer) -> None:
+    """The end of the first wait does not remove the member."""
     bob = server.join(2, "bob")
     member = server.lose(2)
     first = member.lost_at
@@ -97,7 +97,7 @@ def test_a_second_loss_is_waited_for_from_its_own_beginning(server: SignalingSer
 
 
 def test_resume_is_refused_after_a_bye(server: SignalingServer) -> None:
-    """The member's resume token is revoked."""
+    """A bye revokes the member's resume token."""
     server.join(1, "alice")
     bob = server.join(2, "bob")
     server.send(2, {"type": "bye"})
@@ -108,7 +108,7 @@ def test_resume_is_refused_after_a_bye(server: SignalingServer) -> None:
 
 
 def test_resume_is_refused_after_the_backlog_overflowed(server: SignalingServer) -> None:
-    """The backlog of a member is limited."""
+    """The backlog of a member has a maximum size."""
     alice = server.join(1, "alice")
     bob = server.join(2, "bob")
     member = server.lose(2)

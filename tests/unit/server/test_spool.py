@@ -1,4 +1,4 @@
-"""Spool: recordings arrive in chunks, and are finished, published and freed, each in a locked folder of its own."""
+"""Spool: recordings arrive in chunks, and are finished, published and deleted, each in a separate locked folder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.parallel
 
 
 def test_a_recordings_folder_is_private(spool: Spool) -> None:
-    """Video and audio of participants are stored there until it is cleaned."""
+    """The participants' video and audio are stored in the folder until it is cleaned."""
     active = begin(spool)
 
     assert spool.root == active.folder.path.parent
@@ -39,7 +39,7 @@ def test_a_recordings_folder_is_private(spool: Spool) -> None:
 
 
 def test_two_recordings_do_not_share_a_folder(spool: Spool) -> None:
-    """Ids are random, and the spool knows both recordings."""
+    """Ids are random, and the spool lists both recordings."""
     one, other = begin(spool), begin(spool)
 
     assert one.folder != other.folder
@@ -47,7 +47,7 @@ def test_two_recordings_do_not_share_a_folder(spool: Spool) -> None:
 
 
 def test_a_recording_holds_its_lock_until_it_is_closed(spool: Spool) -> None:
-    """Recovery can see that it is not abandoned."""
+    """The lock shows recovery that the recording is not abandoned."""
     active = begin(spool)
 
     with active.folder.lock.open("rb") as lock:
@@ -59,7 +59,7 @@ def test_a_recording_holds_its_lock_until_it_is_closed(spool: Spool) -> None:
 
 
 def test_facts_are_stored_next_to_the_bytes_without_a_token(spool: Spool) -> None:
-    """They are enough to finish the recording without its page and its server."""
+    """The facts are enough to finish the recording without its page and its server."""
     active = begin(spool, recordName="standup")
 
     text = active.folder.facts.read_text()
@@ -72,14 +72,14 @@ def test_facts_are_stored_next_to_the_bytes_without_a_token(spool: Spool) -> Non
     assert "secret-token" not in text
 
 
-def test_chunks_are_written_as_they_arrive(spool: Spool, sound: bytes) -> None:
-    """Nothing waits in a buffer: every accepted chunk is on disk."""
+def test_chunks_are_written_as_they_arrive(spool: Spool, audio_bytes: bytes) -> None:
+    """Every accepted chunk is on disk, and nothing stays in a buffer."""
     active = begin(spool)
 
-    active.add_chunk(0, 0, memoryview(sound)[:700])
-    active.add_chunk(1, 700, memoryview(sound)[700:1000])
+    active.add_chunk(0, 0, memoryview(audio_bytes)[:700])
+    active.add_chunk(1, 700, memoryview(audio_bytes)[700:1000])
 
-    assert sound[:1000] == active.folder.raw.read_bytes()
+    assert audio_bytes[:1000] == active.folder.raw.read_bytes()
     assert (2, 1000) == (active.chunks, active.size)
 
 
@@ -93,10 +93,12 @@ def test_chunks_are_written_as_they_arrive(spool: Spool, sound: bytes) -> None:
         pytest.param(1, 2**63, id="it lies far away"),
     ],
 )
-def test_a_chunk_that_is_not_the_next_one_is_refused(spool: Spool, sound: bytes, number: int, offset: int) -> None:
-    """The message has both chunks, nothing is written, and the expected chunk is still accepted."""
+def test_a_chunk_that_is_not_the_next_one_is_refused(
+    spool: Spool, audio_bytes: bytes, number: int, offset: int
+) -> None:
+    """The message names both chunks, nothing is written, and the expected chunk is still accepted."""
     active = begin(spool)
-    active.add_chunk(0, 0, memoryview(sound)[:700])
+    active.add_chunk(0, 0, memoryview(audio_bytes)[:700])
 
     with pytest.raises(
         RecordingError, match=f"Expected chunk 1 at byte 700, got chunk {number} at byte {offset}"
@@ -104,13 +106,13 @@ def test_a_chunk_that_is_not_the_next_one_is_refused(spool: Spool, sound: bytes,
         active.add_chunk(number, offset, memoryview(b"wrong"))
 
     assert 10452 == error.value.code
-    assert sound[:700] == active.folder.raw.read_bytes()
-    active.add_chunk(1, 700, memoryview(sound)[700:])
+    assert audio_bytes[:700] == active.folder.raw.read_bytes()
+    active.add_chunk(1, 700, memoryview(audio_bytes)[700:])
 
 
-def test_statistics_are_published_next_to_the_recording(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """There is a line for each connection and second, by the W3C's names, with its time in the file."""
-    active = recorded(spool, sound)
+def test_statistics_are_published_next_to_the_recording(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
+    """Each connection has a line per second with the W3C's names and the time in the file."""
+    active = recorded(spool, audio_bytes)
     report = [{"type": "inbound-rtp", "kind": "audio", "packetsLost": 1}]
     active.statistics.add(Statistics(type="stats", time=STARTED + OFFSET + 500, participant="bob", report=report))
 
@@ -123,7 +125,7 @@ def test_statistics_are_published_next_to_the_recording(spool: Spool, sound: byt
 
 
 def test_the_log_has_a_line_for_everything_reported(spool: Spool) -> None:
-    """Each line is one JSON object, on disk at once."""
+    """Each line is one JSON object, which is on disk immediately."""
     active = begin(spool)
 
     active.log.add_recorder_state("started", STARTED)
@@ -142,9 +144,9 @@ def test_the_log_has_a_line_for_everything_reported(spool: Spool) -> None:
     ] == lines
 
 
-def test_an_ended_recording_is_a_complete_file_with_its_manifest(spool: Spool, sound: bytes) -> None:
-    """The manifest's facts are those of the file on disk."""
-    active = recorded(spool, sound, recordName="standup")
+def test_an_ended_recording_is_a_complete_file_with_its_manifest(spool: Spool, audio_bytes: bytes) -> None:
+    """The manifest's facts match the file on disk."""
+    active = recorded(spool, audio_bytes, recordName="standup")
 
     manifest = active.finish_with_manifest()
 
@@ -167,13 +169,13 @@ def test_an_ended_recording_is_a_complete_file_with_its_manifest(spool: Spool, s
     )
 
 
-def test_events_have_times_on_the_recordings_clock(spool: Spool, sound: bytes) -> None:
+def test_events_have_times_on_the_recordings_clock(spool: Spool, audio_bytes: bytes) -> None:
     """The recorder started at 10 s of room time, which is the zero of all events."""
     active = begin(spool)
     active.log.add_recorder_state("started", STARTED)
     active.log.add_event(MixerEvent(time=10_500, event="audio", participant="alice", on=True))
-    active.log.add_event(MixerEvent(time=10_750, event="alarm", message="The sound stalled."))
-    feed(active, sound)
+    active.log.add_event(MixerEvent(time=10_750, event="alarm", message="The audio stalled."))
+    feed(active, audio_bytes)
 
     manifest = active.finish_with_manifest()
 
@@ -181,24 +183,24 @@ def test_events_have_times_on_the_recordings_clock(spool: Spool, sound: bytes) -
         (event.at, event.event) for event in manifest.timeline.events
     ]
     assert (Member(name="alice", marker=0),) == manifest.timeline.members
-    assert (("The sound stalled.",), 0.25) == (manifest.alarms, manifest.clock_error_ms)
+    assert (("The audio stalled.",), 0.25) == (manifest.alarms, manifest.clock_error_ms)
 
 
-def test_joins_from_the_page_are_refused_in_our_own_room(spool: Spool, sound: bytes) -> None:
+def test_joins_from_the_page_are_refused_in_our_own_room(spool: Spool, audio_bytes: bytes) -> None:
     """Join and leave events must come from the server."""
-    active = recorded(spool, sound)
+    active = recorded(spool, audio_bytes)
 
     with pytest.raises(RecordingError, match="must come from the server"):
         active.log.add_event(MixerEvent(time=STARTED, event="join", participant="mallory"))
 
 
-def test_joins_from_the_page_are_listed_for_another_applications_call(spool: Spool, sound: bytes) -> None:
-    """Members of our room have markers; an unidentified participant has none."""
+def test_joins_from_the_page_are_listed_for_another_applications_call(spool: Spool, audio_bytes: bytes) -> None:
+    """Members of our room have markers, but an unidentified participant has none."""
     active = begin(spool, presence_from_server=False)
     active.log.add_recorder_state("started", STARTED)
     for name in ("alice", "guest 1"):
         active.log.add_event(MixerEvent(time=STARTED + OFFSET, event="join", participant=name))
-    feed(active, sound)
+    feed(active, audio_bytes)
 
     timeline = active.finish_with_manifest().timeline
 
@@ -206,9 +208,9 @@ def test_joins_from_the_page_are_listed_for_another_applications_call(spool: Spo
     assert ["alice", "guest 1"] == [event.participant for event in timeline.events if event.event == "join"]
 
 
-def test_finishing_twice_returns_the_same_manifest(spool: Spool, sound: bytes) -> None:
+def test_finishing_twice_returns_the_same_manifest(spool: Spool, audio_bytes: bytes) -> None:
     """The second reason is ignored."""
-    active = recorded(spool, sound)
+    active = recorded(spool, audio_bytes)
 
     first, second = active.finish_with_manifest(), active.finish_with_manifest("its page went away")
 
@@ -216,18 +218,18 @@ def test_finishing_twice_returns_the_same_manifest(spool: Spool, sound: bytes) -
     assert first.recording.recovered is None
 
 
-def test_a_manifest_says_why_a_recording_ended_by_itself(spool: Spool, sound: bytes) -> None:
-    """Its field is ``recovered``."""
-    active = recorded(spool, sound)
+def test_a_manifest_contains_the_reason_why_a_recording_ended_by_itself(spool: Spool, audio_bytes: bytes) -> None:
+    """The field ``recovered`` contains the reason."""
+    active = recorded(spool, audio_bytes)
 
     manifest = active.finish_with_manifest(GONE)
 
     assert GONE == manifest.recording.recovered
 
 
-def test_chunks_are_refused_after_the_end(spool: Spool, sound: bytes) -> None:
+def test_chunks_are_refused_after_the_end(spool: Spool, audio_bytes: bytes) -> None:
     """The file does not change."""
-    active = recorded(spool, sound)
+    active = recorded(spool, audio_bytes)
     before = active.finish_with_manifest().recording.sha256
 
     with pytest.raises(RecordingError, match="accepts no more bytes; it is finished"):
@@ -236,7 +238,7 @@ def test_chunks_are_refused_after_the_end(spool: Spool, sound: bytes) -> None:
 
 
 def test_a_recording_without_bytes_fails(spool: Spool) -> None:
-    """Finishing it raises NERTC's code each time, and cleaning it works."""
+    """Finishing the recording raises NERTC's code each time, and cleaning it works."""
     active = begin(spool)
 
     for _ in range(2):
@@ -249,12 +251,12 @@ def test_a_recording_without_bytes_fails(spool: Spool) -> None:
 
 
 @pytest.mark.parametrize("name", ["take", "raw", "finished", "log", "lock", "finished.part", "download.part"])
-def test_a_recording_may_have_the_name_of_a_spool_file(spool: Spool, sound: bytes, name: str) -> None:
-    """Users may choose any name."""
-    active = recorded(spool, sound, recordName=name)
+def test_a_recording_may_have_the_name_of_a_spool_file(spool: Spool, audio_bytes: bytes, name: str) -> None:
+    """Users can choose any name."""
+    active = recorded(spool, audio_bytes, recordName=name)
 
     manifest = active.finish_with_manifest()
-    # The raw bytes are removed once the file has been read back, and nothing else is.
+    # Only the raw bytes are removed when the file has been read back.
     active.wait_until_safe()
 
     assert f"{name}.webm" == manifest.recording.path.name
@@ -263,11 +265,11 @@ def test_a_recording_may_have_the_name_of_a_spool_file(spool: Spool, sound: byte
 
 
 def test_chunks_are_refused_while_the_recording_ends(
-    spool: Spool, sound: bytes, monkeypatch: pytest.MonkeyPatch
+    spool: Spool, audio_bytes: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every acknowledged chunk is in the file, and the finalizer has read its last one by then."""
+    """The file has every acknowledged chunk, and the finalizer has then read its last chunk."""
     active = begin(spool)
-    feed(active, sound[:20_000])
+    feed(active, audio_bytes[:20_000])
     settled, ended = threading.Event(), threading.Event()
     name = Folder.name
 
@@ -283,7 +285,7 @@ def test_chunks_are_refused_while_the_recording_ends(
 
     assert "recording" != active.state
     with pytest.raises(RecordingError, match="it is ending"):
-        active.add_chunk(active.chunks, active.size, memoryview(sound[20_000:21_000]))
+        active.add_chunk(active.chunks, active.size, memoryview(audio_bytes[20_000:21_000]))
     settled.set()
     ending.join()
 
@@ -301,9 +303,9 @@ def test_an_ended_finalizer_answers_at_once(spool: Spool) -> None:
     assert [True] == answered
 
 
-def test_cleaning_frees_everything_and_twice_is_fine(spool: Spool, sound: bytes) -> None:
+def test_cleaning_frees_everything_and_twice_is_fine(spool: Spool, audio_bytes: bytes) -> None:
     """Folder, files and lock are removed, and late messages change nothing."""
-    active = recorded(spool, sound)
+    active = recorded(spool, audio_bytes)
     active.finish_with_manifest()
 
     active.clean()
@@ -316,9 +318,9 @@ def test_cleaning_frees_everything_and_twice_is_fine(spool: Spool, sound: bytes)
         active.add_chunk(active.chunks, active.size, memoryview(b"late"))
 
 
-def test_cleaning_while_recording_ends_it(spool: Spool, sound: bytes) -> None:
-    """The finalizer's thread ends."""
-    active = recorded(spool, sound)
+def test_cleaning_while_recording_ends_it(spool: Spool, audio_bytes: bytes) -> None:
+    """The finalizer's thread exits."""
+    active = recorded(spool, audio_bytes)
 
     active.clean()
 
@@ -326,18 +328,18 @@ def test_cleaning_while_recording_ends_it(spool: Spool, sound: bytes) -> None:
     assert not active.folder.path.exists()
 
 
-def test_finishing_a_freed_recording_fails_at_once(spool: Spool, sound: bytes) -> None:
-    """The error says that it was freed."""
-    active = recorded(spool, sound)
+def test_finishing_a_discarded_recording_fails_immediately(spool: Spool, audio_bytes: bytes) -> None:
+    """The error message says that the recording was discarded."""
+    active = recorded(spool, audio_bytes)
     active.clean()
 
     with pytest.raises(RecordingError, match="discarded before it was finished"):
         active.finish_with_manifest()
 
 
-def test_a_recording_without_a_download_is_published(spool: Spool, sound: bytes, tmp_path: Path) -> None:
-    """It moves to the recordings folder with its reason, and the spool is freed of it."""
-    active = recorded(spool, sound, recordName="standup")
+def test_a_recording_without_a_download_is_published(spool: Spool, audio_bytes: bytes, tmp_path: Path) -> None:
+    """The recording moves from the spool to the recordings folder, with the reason in its manifest."""
+    active = recorded(spool, audio_bytes, recordName="standup")
 
     kept = active.publish(tmp_path / "kept")
     again = active.publish(tmp_path / "kept")
@@ -350,7 +352,7 @@ def test_a_recording_without_a_download_is_published(spool: Spool, sound: bytes,
 
 
 def test_a_recording_without_bytes_is_not_published(spool: Spool, tmp_path: Path) -> None:
-    """It leaves no file."""
+    """A recording without bytes leaves no file."""
     active = begin(spool)
 
     kept = active.publish(tmp_path / "kept")
@@ -360,7 +362,7 @@ def test_a_recording_without_bytes_is_not_published(spool: Spool, tmp_path: Path
 
 
 def test_an_invalid_configuration_begins_no_recording(spool: Spool) -> None:
-    """The server repeats the page's checks."""
+    """The server repeats the page's validation."""
     with pytest.raises(ConfigError, match="record_video_frame: 24"):
         begin(spool, recordVideoFrame=24)
 
@@ -370,7 +372,7 @@ def test_an_invalid_configuration_begins_no_recording(spool: Spool) -> None:
 
 @pytest.mark.parametrize(("name", "expected"), [("../../etc/passwd", "_.._etc_passwd"), ("x" * 300, "x" * 200)])
 def test_a_recordings_name_stays_in_its_folder(spool: Spool, name: str, expected: str) -> None:
-    """Names are made safe before they touch the disk."""
+    """Names are made safe before they are used on the disk."""
     active = begin(spool, recordName=name)
 
     assert f"{expected}.webm" == active.path.name
@@ -378,19 +380,19 @@ def test_a_recordings_name_stays_in_its_folder(spool: Spool, name: str, expected
 
 
 def test_a_recording_without_a_name_is_named_after_its_participant_and_time() -> None:
-    """Alice's recording is found by her name."""
+    """The file name of Alice's recording contains her name."""
     assert default_stem("alice").startswith("alice 20")
     assert "/" not in default_stem("al/ice")
 
 
-def test_a_closed_spool_leaves_uncleaned_recordings(tmp_path: Path, sound: bytes) -> None:
+def test_a_closed_spool_leaves_uncleaned_recordings(tmp_path: Path, audio_bytes: bytes) -> None:
     """Their raw bytes can be recovered later, since their locks are free."""
     spool = Spool(tmp_path, VERSIONS)
-    active = recorded(spool, sound)
+    active = recorded(spool, audio_bytes)
 
     spool.close()
 
-    assert sound == active.folder.raw.read_bytes()
+    assert audio_bytes == active.folder.raw.read_bytes()
     with active.folder.lock.open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -406,14 +408,14 @@ def test_an_empty_spool_is_removed_when_closed(tmp_path: Path) -> None:
 
 
 def settled(active: ActiveRecording) -> None:
-    """Wait until the finished file was read back."""
+    """Wait until the finished file has been read back."""
     assert active._settling is not None
     active._settling.join()
 
 
-def test_raw_bytes_are_removed_after_the_file_was_read_back(spool: Spool, sound: bytes) -> None:
+def test_raw_bytes_are_removed_after_the_file_was_read_back(spool: Spool, audio_bytes: bytes) -> None:
     """The file and its manifest stay."""
-    active = recorded(spool, sound)
+    active = recorded(spool, audio_bytes)
     manifest = active.finish_with_manifest()
 
     settled(active)
@@ -423,10 +425,10 @@ def test_raw_bytes_are_removed_after_the_file_was_read_back(spool: Spool, sound:
 
 
 def test_raw_bytes_stay_when_the_finished_file_lost_packets(
-    spool: Spool, sound: bytes, caplog: pytest.LogCaptureFixture
+    spool: Spool, audio_bytes: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The loss is logged."""
-    active = recorded(spool, sound)
+    """The lost packets are logged."""
+    active = recorded(spool, audio_bytes)
     active.growing_file.end()
     active._finalizer.result().packets["audio"] += 1
     active.finish()
@@ -437,9 +439,9 @@ def test_raw_bytes_stay_when_the_finished_file_lost_packets(
     assert "The raw bytes stay at" in caplog.text
 
 
-def test_cleaning_does_not_wait_for_the_reading_back(spool: Spool, sound: bytes) -> None:
-    """A page that cleans has the file, and needs the space."""
-    active = recorded(spool, sound)
+def test_cleaning_does_not_wait_for_the_reading_back(spool: Spool, audio_bytes: bytes) -> None:
+    """A page that cleans already has the file, and needs the disk space."""
+    active = recorded(spool, audio_bytes)
     active.finish()
 
     active.clean()

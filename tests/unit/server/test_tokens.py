@@ -17,7 +17,7 @@ ALICE = Token(role="participant", room="daily", name="alice", subject="m1")
 
 
 class Clock:
-    """A clock that stands still until it is set."""
+    """A clock that does not advance until a test sets it."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -28,7 +28,7 @@ class Clock:
 
 
 def test_a_token_admits_once() -> None:
-    """It is worthless after its first use."""
+    """A token is invalid after its first use."""
     admission = Admission()
     token = admission.issue(ALICE)
 
@@ -38,7 +38,7 @@ def test_a_token_admits_once() -> None:
 
 
 def test_a_reusable_token_admits_repeatedly() -> None:
-    """A member's recorder token is valid for all of its recordings."""
+    """A member's recorder token is valid for all of the member's recordings."""
     admission = Admission()
     grant = Token(role="recorder", room="daily", name="alice", subject="m1")
     token = admission.issue(grant, single_use=False)
@@ -48,7 +48,7 @@ def test_a_reusable_token_admits_repeatedly() -> None:
 
 @pytest.mark.parametrize(("after", "expected"), [(59.9, ALICE), (60.0, None), (1e6, None)])
 def test_a_token_expires(after: float, expected: Token | None) -> None:
-    """It is worthless at the end of its time."""
+    """A token is invalid after its validity period."""
     clock = Clock()
     admission = Admission(clock=clock)
     token = admission.issue(ALICE, seconds=60)
@@ -59,7 +59,7 @@ def test_a_token_expires(after: float, expected: Token | None) -> None:
 
 
 def test_expired_tokens_are_forgotten() -> None:
-    """A server that runs for long does not collect them."""
+    """A long-running server does not accumulate expired tokens."""
     clock = Clock()
     admission = Admission(clock=clock)
     for _ in range(100):
@@ -73,7 +73,7 @@ def test_expired_tokens_are_forgotten() -> None:
 
 @pytest.mark.parametrize("role", ["recorder", "download"])
 def test_a_token_is_valid_only_for_its_role(role: Role) -> None:
-    """It is refused for another role, and stays valid for its own."""
+    """A token is refused for another role, and stays valid for its own."""
     admission = Admission()
     token = admission.issue(ALICE)
 
@@ -103,7 +103,7 @@ def test_tokens_are_stored_only_as_digests() -> None:
 
 
 def test_tokens_of_a_removed_member_are_revoked() -> None:
-    """The tokens of others stay valid."""
+    """The tokens of other members stay valid."""
     admission = Admission()
     bob = Token(role="participant", room="daily", name="bob", subject="m2")
     tokens = [admission.issue(ALICE), admission.issue(ALICE), admission.issue(bob)]
@@ -148,7 +148,7 @@ def test_requests_for_another_host_are_refused(host: str | None, *, allowed: boo
     ],
 )
 def test_sockets_of_another_origin_are_refused(origin: str | None, *, allowed: bool) -> None:
-    """An origin is compared as a whole: scheme, host and port."""
+    """An origin is compared as a whole, with scheme, host and port."""
     admission = Admission()
 
     admission.allow("http://127.0.0.1:8080", "http://localhost:8080")
@@ -157,7 +157,7 @@ def test_sockets_of_another_origin_are_refused(origin: str | None, *, allowed: b
 
 
 def test_every_host_is_refused_before_the_server_knows_its_address() -> None:
-    """A new server answers to no name and no page."""
+    """A new server accepts no host and no page."""
     admission = Admission()
 
     assert (False, False) == (
@@ -175,7 +175,7 @@ def test_a_tokens_name_overrides_the_given_name() -> None:
 
 
 def test_a_token_without_a_name_uses_the_given_name() -> None:
-    """Without any name it is "guest"."""
+    """A participant without any name is called "guest"."""
     admission = Admission()
     tokens = [admission.issue(Token(role="participant", room="daily")) for _ in range(2)]
 
@@ -188,12 +188,12 @@ def test_a_token_without_a_name_uses_the_given_name() -> None:
 
 
 def test_a_private_room_needs_a_token() -> None:
-    """A name alone admits nobody."""
+    """A name alone is not enough to join."""
     assert Admission().admit_participant(None, name="bob", code=None) is None
 
 
 def test_a_public_room_admits_everybody() -> None:
-    """A name is enough, and without one it is "guest"."""
+    """A name is enough, and a participant without a name is called "guest"."""
     admission = Admission(public_room="daily")
 
     grants = [admission.admit_participant(None, name=name, code=None) for name in ("bob", None)]
@@ -208,7 +208,7 @@ def test_a_public_room_admits_everybody() -> None:
     ("code", "admitted"), [("123456", True), ("123457", False), ("", False), (None, False), ("日本", False)]
 )
 def test_a_public_room_with_a_code_requires_it(code: str | None, *, admitted: bool) -> None:
-    """Only the right code admits."""
+    """Only the right code is accepted."""
     admission = Admission(public_room="daily", join_code="123456")
 
     grant = admission.admit_participant(None, name="bob", code=code)
@@ -225,8 +225,8 @@ def test_a_public_room_with_a_code_requires_it(code: str | None, *, admitted: bo
         ("Sesame-Open", "SESAME-OPEN", False),
     ],
 )
-def test_a_code_without_small_letters_may_be_typed_in_them(code: str, typed: str, *, admitted: bool) -> None:
-    """People read it on one screen and type it on another. A code with small letters must match exactly."""
+def test_a_code_without_lower_case_letters_ignores_case(code: str, typed: str, *, admitted: bool) -> None:
+    """Users copy a code from another screen; a code with lower-case letters must match exactly."""
     grant = Admission(public_room="daily", join_code=code).admit_participant(None, name="bob", code=typed)
 
     assert admitted == (grant is not None)
@@ -244,7 +244,7 @@ def test_a_code_without_small_letters_may_be_typed_in_them(code: str, typed: str
     ],
 )
 def test_either_code_shows_the_recordings(codes: dict[str, str], given: str | None, *, seen: bool) -> None:
-    """Without a join code everybody sees them; the view code admits nobody to the room."""
+    """Without a join code, everybody sees the recordings; the view code does not give access to the room."""
     admission = Admission(public_room="daily", **cast("dict[str, Any]", codes))
 
     assert seen == (admission.admit_viewer(given) == "daily")
@@ -257,14 +257,14 @@ def test_viewers_are_refused_without_a_public_room() -> None:
 
 
 def test_a_wrong_token_is_refused_in_a_public_room() -> None:
-    """A participant with a token is admitted by that token or not at all."""
+    """A participant with a token is admitted only by that token."""
     admission = Admission(public_room="daily")
 
     assert admission.admit_participant("guessed", name="bob", code=None) is None
 
 
 def test_a_page_of_another_origin_is_admitted_only_with_the_key() -> None:
-    """The key exists while such a page is attached; other protocols admit nobody."""
+    """The key exists while such a page is attached; other protocols are refused."""
     admission = Admission()
 
     before = admission.offers_key("recording-harness, anything")
@@ -277,7 +277,7 @@ def test_a_page_of_another_origin_is_admitted_only_with_the_key() -> None:
 
 
 def test_the_key_expires_with_the_last_attached_page() -> None:
-    """A detached page can't use it any more."""
+    """A detached page can't use the key any more."""
     admission = Admission()
     key = admission.admit_application()
     admission.admit_application()
@@ -316,7 +316,7 @@ def test_the_key_expires_with_the_last_attached_page() -> None:
     ],
 )
 def test_hosts_are_compared_in_normal_form(address: str, host: str, *, allowed: bool) -> None:
-    """Case, dots, zeros and default ports make no difference; everything else does."""
+    """Case, dots, zeros and default ports make no difference, but everything else does."""
     admission = Admission()
 
     admission.allow(address)
@@ -345,7 +345,7 @@ def test_origins_are_compared_in_normal_form(address: str, origin: str, *, allow
 
 
 def test_current_addresses_are_replaced_and_given_ones_stay() -> None:
-    """An address that another machine has by now is refused."""
+    """An address that now belongs to another machine is refused."""
     admission = Admission()
     admission.allow("https://rooms.example.com")
     admission.allow_current("http://192.0.2.1:8080")

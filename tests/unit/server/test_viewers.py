@@ -54,7 +54,7 @@ def test_a_viewer_is_sent_the_recordings_and_no_members(server: SignalingServer)
     ],
 )
 def test_a_viewer_cannot_send_messages_to_the_room(server: SignalingServer, message: dict[str, Any]) -> None:
-    """A viewer that tries is disconnected, and the members get nothing."""
+    """A viewer who tries is disconnected, and the members receive nothing."""
     server.admission.public_room = "daily"
     server.join(1, "alice")
     server.send(2, {"type": "hello", "role": "viewer"})
@@ -62,12 +62,12 @@ def test_a_viewer_cannot_send_messages_to_the_room(server: SignalingServer, mess
 
     server.send(2, message)
 
-    assert {2: ["error"]} == {number: [one["type"] for one in said] for number, said in server.sent.items()}
+    assert {2: ["error"]} == {number: [one["type"] for one in messages] for number, messages in server.sent.items()}
     assert {2} == server.closed
 
 
 def test_viewers_are_admitted_up_to_the_limit() -> None:
-    """The error has the limit; after one viewer left another is admitted."""
+    """The error contains the limit, and after one viewer left another is admitted."""
     server = SignalingServer(limits=ServerLimits(viewers=1), admission=Admission(public_room="daily"))
     for number in (1, 2):
         server.send(number, {"type": "hello", "role": "viewer"})

@@ -54,7 +54,7 @@ def server(tmp_path: Path) -> Iterator[RoomServer]:
         yield server
 
 
-def joined(server: RoomServer, sound: bytes, page: Page, name: str = "alice") -> Participant:
+def joined(server: RoomServer, audio_bytes: bytes, page: Page, name: str = "alice") -> Participant:
     """Return a participant whose recording was not stopped."""
     participant = Participant(
         name,
@@ -62,7 +62,7 @@ def joined(server: RoomServer, sound: bytes, page: Page, name: str = "alice") ->
         RoomContext(room="daily", server=server, recordings=server.recordings),
     )
     participant.state = "joined"
-    recorded(server._spool, sound, participant=name, recordName=name)
+    recorded(server._spool, audio_bytes, participant=name, recordName=name)
     return participant
 
 
@@ -72,11 +72,11 @@ ERRORS = [PageError("The page is closed."), RuntimeError("as Playwright raises")
 @pytest.mark.parametrize("error", [*ERRORS, KeyboardInterrupt()])
 @pytest.mark.parametrize("when", ["on_leave", "on_close"])
 def test_recording_is_saved_if_its_page_can_not_be_closed(
-    server: RoomServer, sound: bytes, when: str, error: BaseException
+    server: RoomServer, audio_bytes: bytes, when: str, error: BaseException
 ) -> None:
     """The recording is saved before the error is raised, and the participant may be closed again."""
     page = Page(**cast("Any", {when: error}))
-    alice = joined(server, sound, page)
+    alice = joined(server, audio_bytes, page)
 
     with pytest.raises(type(error)) as raised:
         alice.close()
@@ -90,12 +90,12 @@ def test_recording_is_saved_if_its_page_can_not_be_closed(
 
 
 @pytest.mark.parametrize("error", ERRORS)
-def test_room_saves_all_recordings_when_it_closes(server: RoomServer, sound: bytes, error: Exception) -> None:
+def test_room_saves_all_recordings_when_it_closes(server: RoomServer, audio_bytes: bytes, error: Exception) -> None:
     """The room saves them even if several pages raise, and then raises the first error."""
     room = Room(server=server, new_context=cast("Any", SimpleNamespace), recordings=server.recordings, name="daily")
     pages = [Page(on_close=error), Page(on_leave=PageError("second")), Page()]
     names = ("alice", "bob", "carol")
-    room.participants += [joined(server, sound, page, name) for page, name in zip(pages, names, strict=True)]
+    room.participants += [joined(server, audio_bytes, page, name) for page, name in zip(pages, names, strict=True)]
 
     with pytest.raises(type(error)) as raised, room:
         pass
@@ -105,11 +105,11 @@ def test_room_saves_all_recordings_when_it_closes(server: RoomServer, sound: byt
     assert {f"{name}.webm" for name in names} == {recording.path.name for recording in room.recordings}
 
 
-def test_room_saves_all_recordings_after_an_error_in_its_block(server: RoomServer, sound: bytes) -> None:
+def test_room_saves_all_recordings_after_an_error_in_its_block(server: RoomServer, audio_bytes: bytes) -> None:
     """The error may be that of a failed test."""
     room = Room(server=server, new_context=cast("Any", SimpleNamespace), recordings=server.recordings, name="daily")
-    room.participants += [joined(server, sound, Page(on_close=RuntimeError("page")), "alice")]
-    room.participants += [joined(server, sound, Page(), "bob")]
+    room.participants += [joined(server, audio_bytes, Page(on_close=RuntimeError("page")), "alice")]
+    room.participants += [joined(server, audio_bytes, Page(), "bob")]
 
     with pytest.raises(RuntimeError) as raised, room:
         raise ValueError("the test's own")  # noqa: EM101 - only an error
